@@ -1,0 +1,27 @@
+"""cnncli names what is in an image, from the command line and in pipelines.
+
+The map of the house. A higher floor may import a lower one, never the other way; rooms on one floor
+stay apart (import-linter checks both, and a test holds this page against the disk).
+
+    floor  room          what it holds                                                             torch?
+    -----  ------------  ------------------------------------------------------------------------  ------
+    8      __main__      python -m cnncli                                                          no
+    7      cli/          one thin file a command; options, the error boundary, stdout and stderr   no
+    6      predict       batches through an engine to one record for each input                    no
+    5      prepare       a reference to an open engine: finds the model folder or makes it         lazily
+    4      engines/      pixels to logits and embeddings: ONNX Runtime, torch; the compiler        partly
+    3      networks/     what a typed name means; the model folder; timm, torchvision, weights     partly
+    2      images/       files, folders, lists, stdin; bytes to pixels; threads that feed engines  no
+    2      render/       records to text: table, tsv, csv, JSON, Parquet; the picture sheet        no
+    1      records/      the vocabulary: frozen types that every room speaks                       no
+    0      errors        the error tree                                                            no
+
+The one idea is the model folder (`networks/model_folder.py`): a network with its class names, its
+preprocessing and a compiled copy of itself. Whatever a user can type becomes one, once; from then on
+predicting reads that folder and needs no torch.
+
+Nothing heavy is imported before it is needed: `cnncli --help` and a usage error load neither torch nor
+NumPy nor Pillow. A command's body imports its capability on its first line.
+"""
+
+__version__ = "0.1.0"
