@@ -1,5 +1,6 @@
 """What goes into predicting and what comes out: one record for each input, in input order."""
 
+import enum
 from dataclasses import dataclass, field
 
 
@@ -47,3 +48,11 @@ Record = Prediction | Unreadable
 
 UNKNOWN = "unknown"
 """The label of a class whose probability is below the threshold."""
+
+
+class LabelStyle(enum.StrEnum):
+    """What a class is called in the output."""
+
+    NAME = "name"
+    SYNSET = "synset"
+    INDEX = "index"

@@ -1,0 +1,45 @@
+"""What every engine does. Knows no library."""
+
+import os
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What a network says of a batch.
+
+    Attributes:
+        logits: (N, K) float32, one score a class, before any softmax.
+        embeddings: (N, D) float32, the pooled input of the last weight layer.
+    """
+
+    logits: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """A network that is ready to run."""
+
+    @property
+    def batch_size(self) -> int:
+        """Images that this engine likes to have at a time."""
+
+    def run(self, pixels: Pixels) -> Outputs:
+        """Logits and embeddings of a batch (N, C, H, W) float32, N of any size above zero.
+
+        Raises:
+            OutOfMemoryError: the batch is too large for the device.
+        """
+
+
+def usable_cores() -> int:
+    """Cores that this process may use; fewer than the machine has inside a container or under taskset."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

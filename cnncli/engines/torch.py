@@ -1,0 +1,100 @@
+"""model.safetensors on any device that torch knows: for GPUs, for other precisions, and for networks that
+could not be compiled."""
+
+import contextlib
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from cnncli.engines.embedding import with_embedding
+from cnncli.engines.engine import Outputs, Pixels, usable_cores
+from cnncli.errors import OutOfMemoryError, UsageError
+from cnncli.networks import weights, zoo
+from cnncli.networks.model_folder import ModelFolder
+from cnncli.records.running import Precision
+
+CPU_BATCH_SIZE, GPU_BATCH_SIZE = 8, 64
+
+
+_DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
+
+
+class TorchEngine:
+    """A network in evaluation mode, channels last."""
+
+    def __init__(self, folder: ModelFolder, device: str, precision: Precision, threads: int | None = None) -> None:
+        """Build the network of a model folder and give it its weights.
+
+        Args:
+            folder: with the architecture in its card.
+            device: `cpu`, `cuda`, `cuda:1`, `mps`.
+            precision: of the arithmetic.
+            threads: that one run may use on the CPU; None for all usable cores.
+
+        Raises:
+            UsageError: this machine has no such device.
+            WeightsError: the weights are not this network's.
+        """
+        self._device = _device(device)
+        self._dtype = _DTYPES[precision]
+        torch.set_num_threads(threads or usable_cores())
+        network = zoo.build(folder.card.architecture)
+        weights.load_saved(network, folder.weights)
+        how = folder.card.preprocessing
+        wrapped = with_embedding(network, torch.zeros(1, how.channels, *how.size))
+        self._network = wrapped.to(self._device, memory_format=torch.channels_last)
+
+    @property
+    def batch_size(self) -> int:
+        """Images that this engine likes to have at a time."""
+        return CPU_BATCH_SIZE if self._device.type == "cpu" else GPU_BATCH_SIZE
+
+    def run(self, pixels: Pixels) -> Outputs:
+        """Logits and embeddings of a batch (N, C, H, W) float32.
+
+        Raises:
+            OutOfMemoryError: the batch is too large for the device.
+        """
+        with _out_of_memory_translated(len(pixels)), torch.inference_mode(), self._autocast():
+            images = torch.from_numpy(pixels).to(self._device, memory_format=torch.channels_last)
+            logits, embeddings = self._network(images)
+            return Outputs(_array(logits), _array(embeddings))
+
+    def _autocast(self) -> contextlib.AbstractContextManager[object]:
+        if self._dtype == torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self._device.type, self._dtype)
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    array: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = tensor.float().cpu().numpy()
+    return array
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"{name!r} is not a device", "use auto, cpu, cuda, cuda:1 or mps") from error
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        if (device.index or 0) >= count:
+            raise UsageError(f"there is no device {name}: torch sees {count} CUDA devices here", "use --device cpu")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("there is no device mps: torch sees no Apple GPU here", "use --device cpu")
+    return device
+
+
+@contextlib.contextmanager
+def _out_of_memory_translated(images: int) -> Iterator[None]:
+    """CUDA has an exception for it, the CPU's allocator and MPS only a message."""
+    try:
+        yield
+    except RuntimeError as error:
+        message = str(error).lower()
+        if not isinstance(error, torch.OutOfMemoryError) and not (
+            "out of memory" in message or "can't allocate memory" in message
+        ):
+            raise
+        raise OutOfMemoryError(f"no memory for a batch of {images}", "use a smaller --batch-size") from error

@@ -1,0 +1,260 @@
+"""One image's bytes to RGB (or grey) pixels, whatever the bytes are.
+
+The rules, the same for every command:
+
+- the first frame of animations and multi-page files, turned as EXIF says;
+- transparency composited on white;
+- 16-bit grey divided by 257, 32-bit integers and floats scaled from their own minimum and maximum;
+- everything else as Pillow converts it; embedded colour profiles are not applied (nor do timm and
+  torchvision apply them).
+
+What cannot be read becomes `Unreadable` with a reason; nothing that a file contains raises.
+"""
+
+import io
+import os
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from cnncli.records.predictions import ImageSource, Unreadable
+
+Size = tuple[int, int]
+"""(width, height) in pixels, as Pillow has it."""
+
+MAX_PIXELS = 178_956_970
+"""Pillow's own hard limit against decompression bombs: twice the pixels that fill 256 MiB at 3 bytes."""
+
+LARGE_JPEG = 4_000_000
+"""Pixels above which a JPEG may be decoded at a reduced scale."""
+
+DRAFT_MARGIN = 2
+"""A reduced decode keeps at least this multiple of what the image is resized to."""
+
+_COMMON = ("JPEG", "PNG", "GIF", "BMP", "PPM")
+"""Tried first: asking for any other format makes Pillow import all of its plugins."""
+
+_REFUSED = frozenset({"EPS"})
+"""Formats for which Pillow starts another program (Ghostscript)."""
+
+_WHITE = (255, 255, 255, 255)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How images are decoded.
+
+    Attributes:
+        channels: 3 for RGB, 1 for `L`.
+        max_pixels: an image with more is not read.
+        resized: the size that an image of a given size will be brought to; lets a large JPEG be decoded
+            at 1/2, 1/4 or 1/8, never below `DRAFT_MARGIN` times that. None decodes every pixel.
+    """
+
+    channels: int = 3
+    max_pixels: int = MAX_PIXELS
+    resized: Callable[[Size], Size] | None = None
+
+
+def decode(source: ImageSource, how: Decoding) -> Image.Image | Unreadable:
+    """The image at a source, mode `RGB` or `L`."""
+    try:
+        with _open(source) as stream:
+            return _pixels(stream, how)
+    except MemoryError:
+        return Unreadable(source, "needs more memory than there is")
+    except _RefusedError as refusal:
+        return Unreadable(source, str(refusal))
+    except OSError as error:
+        return Unreadable(source, _os_reason(error))
+    except Exception as error:  # noqa: BLE001 - decoders of hostile bytes raise anything (see tests/images)
+        return Unreadable(source, f"cannot be decoded: {_one_line(error)}")
+
+
+class _RefusedError(Exception):
+    """This file is not decoded; the message is the reason. Never leaves this module."""
+
+
+def _open(source: ImageSource) -> BinaryIO:
+    """A regular file, open for reading; never waits on a pipe's other end."""
+    if source.data is not None:
+        if not source.data:
+            raise _RefusedError("empty: no bytes on standard input")
+        return io.BytesIO(source.data)
+    if "\0" in source.path:
+        raise _RefusedError("a path cannot hold a NUL byte")
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(source.path, flags)
+    if reason := _no_content(os.fstat(descriptor)):
+        os.close(descriptor)
+        raise _RefusedError(reason)
+    return os.fdopen(descriptor, "rb")
+
+
+def _no_content(status: os.stat_result) -> str | None:
+    """Why a thing on disk holds no image, if its kind or size says so already."""
+    if stat.S_ISDIR(status.st_mode):
+        return "a folder, not a file"
+    if stat.S_ISFIFO(status.st_mode):
+        return "a pipe, not a file"
+    if not stat.S_ISREG(status.st_mode):
+        return "a device, not a file"
+    return None if status.st_size else "an empty file"
+
+
+def _pixels(stream: BinaryIO, how: Decoding) -> Image.Image:
+    with _identified(stream, how.max_pixels) as image:
+        width, height = image.size
+        if width * height > how.max_pixels:
+            raise _too_large(width * height, how.max_pixels)
+        _reduce(image, how)
+        image.load()
+        return _converted(_upright(image), how.channels)
+
+
+def _too_large(pixels: int, limit: int) -> _RefusedError:
+    return _RefusedError(f"{pixels:,} pixels, more than the limit of {limit:,} (--max-pixels)")
+
+
+def _identified(stream: BinaryIO, max_pixels: int) -> Image.Image:
+    """The image in a stream, its header read."""
+    try:
+        try:
+            return Image.open(stream, formats=_COMMON)
+        except UnidentifiedImageError:
+            Image.init()
+            return Image.open(stream, formats=[name for name in Image.ID if name not in _REFUSED])
+    except UnidentifiedImageError:
+        raise _RefusedError(_unidentified(stream)) from None
+    except Image.DecompressionBombError as error:  # beyond Pillow's own limit; its message has the number
+        found = re.search(r"\d+", str(error))
+        raise _too_large(int(found[0]) if found else max_pixels, max_pixels) from error
+
+
+def _unidentified(stream: BinaryIO) -> str:
+    stream.seek(0)
+    head = stream.read(32)
+    if head.startswith((b"%!PS", b"\xc5\xd0\xd3\xc6")):
+        return "PostScript, which would need another program (Ghostscript) to be drawn"
+    if head[4:8] == b"ftyp" and head[8:12] in {b"heic", b"heix", b"mif1", b"msf1", b"hevc"}:
+        return "a HEIC image, which Pillow does not read; convert it to JPEG or PNG first"
+    if head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
+        return "a JPEG XL image, which Pillow does not read; convert it to JPEG or PNG first"
+    return "not an image, or too damaged to tell which kind"
+
+
+def allow_pixels(limit: int) -> None:
+    """Let Pillow open images of up to this many pixels, if its own hard limit is lower.
+
+    Pillow refuses above twice `Image.MAX_IMAGE_PIXELS`, for the whole process; lower limits are ours to
+    keep (see `Decoding.max_pixels`).
+    """
+    if Image.MAX_IMAGE_PIXELS is not None and limit > 2 * Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = (limit + 1) // 2
+
+
+def _reduce(image: Image.Image, how: Decoding) -> None:
+    """Ask the JPEG decoder for a smaller picture, if one of the right size comes cheaper."""
+    width, height = image.size
+    if how.resized is None or image.format not in {"JPEG", "MPO"} or width * height <= LARGE_JPEG:
+        return
+    # As EXIF may yet turn the picture, both ways round must be large enough.
+    lying, standing = how.resized((width, height)), how.resized((height, width))[::-1]
+    wanted = tuple(DRAFT_MARGIN * max(sides) for sides in zip(lying, standing, strict=True))
+    image.draft(None, (wanted[0], wanted[1]))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """As the camera was held; a damaged EXIF block leaves the picture as it lies."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # noqa: BLE001 - Pillow's EXIF parser raises anything on damaged tags
+        return image
+
+
+def _converted(image: Image.Image, channels: int) -> Image.Image:
+    """Mode `RGB`, or `L` for one channel."""
+    if image.has_transparency_data:
+        image = _on_white(image)
+    elif image.mode in {"I", "F"} or image.mode.startswith("I;16"):
+        image = _grey_from_deep(image)
+    elif image.mode == "LAB":
+        image = _rgb_from_lab(image)
+    mode = "RGB" if channels == 3 else "L"  # noqa: PLR2004 - RGB is three
+    # A palette's grey and colour, CMYK and HSV reach `L` through RGB, as they do for a colour network.
+    if mode == "L" and image.mode not in {"L", "1", "RGB"}:
+        image = image.convert("RGB")
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    layer = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, _WHITE), layer).convert("RGB")
+
+
+def _grey_from_deep(image: Image.Image) -> Image.Image:
+    """8-bit grey from 16-bit or 32-bit grey.
+
+    16-bit values are divided by 257 (65,535 = 255 * 257), 12-bit ones by 4,095 / 255. 32-bit integers and
+    floats have no agreed white, so each image is scaled from its own minimum to its own maximum; what is
+    not finite counts as the minimum, and a flat image is black.
+    """
+    values = np.asarray(image).astype(np.float64)
+    if white := _white_level(image):
+        return Image.fromarray(np.rint(np.clip(values, 0, white) * (255 / white)).astype(np.uint8))
+    finite = np.isfinite(values)
+    if not finite.any():
+        return Image.new("L", image.size)
+    low, high = values[finite].min(), values[finite].max()
+    values = np.where(finite, values, low)
+    span = (high - low) or 1.0
+    return Image.fromarray(np.rint((values - low) / span * 255).astype(np.uint8))
+
+
+def _white_level(image: Image.Image) -> int | None:
+    """The value of white in a deep grey image, where its format fixes one."""
+    if image.mode.startswith("I;16"):
+        return 4095 if _tiff_bits(image) == 12 else 65535  # noqa: PLR2004 - 12-bit TIFF, unscaled by Pillow
+    # Pillow opens 16-bit PGM files as 32-bit integers, already scaled to 65,535.
+    return 65535 if image.mode == "I" and image.format == "PPM" else None
+
+
+def _tiff_bits(image: Image.Image) -> int | None:
+    tags = getattr(image, "tag_v2", None)
+    bits = tags.get(258) if tags is not None else None  # 258: BitsPerSample, one value a sample
+    return int(bits[0]) if isinstance(bits, tuple) else None
+
+
+def _rgb_from_lab(image: Image.Image) -> Image.Image:
+    """CIE L*a*b* to sRGB; Pillow's `convert` does not know the way."""
+    converted = ImageCms.profileToProfile(
+        image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
+    )
+    if converted is None:  # only where it was asked to work in place
+        raise _RefusedError("its L*a*b* colours cannot be converted")
+    return converted
+
+
+def _os_reason(error: OSError) -> str:
+    """What an OSError means to a person: the system's own, or Pillow's, which uses the same class."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, PermissionError):
+        return "permission denied"
+    if isinstance(error, IsADirectoryError):
+        return "a folder, not a file"
+    if error.strerror:
+        return error.strerror.lower()
+    message = _one_line(error)
+    return "truncated: the file ends before its picture does" if "truncated" in message else f"cannot be decoded: {message}"
+
+
+def _one_line(error: Exception) -> str:
+    """An exception's message on one line of bearable length."""
+    message = " ".join(str(error).split()) or type(error).__name__
+    return message if len(message) <= 160 else message[:159] + "…"  # noqa: PLR2004 - two terminal lines

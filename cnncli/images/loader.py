@@ -1,0 +1,118 @@
+"""Decoding and preprocessing in threads, ahead of the engine, in order, in bounded memory.
+
+Pillow and NumPy let go of the interpreter's lock while they work, so threads are enough. At any moment
+no more than two batches are decoded or in the making; failures travel along in their places.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnncli.images.decode import Decoding, decode
+from cnncli.images.preprocess import Pixels, preprocess, resized_size
+from cnncli.images.sources import Found
+from cnncli.records.networks import Preprocessing
+from cnncli.records.predictions import ImageSource, Unreadable
+
+
+_Waiting = deque[tuple[Found, "Future[Pixels | Unreadable] | None"]]
+"""Inputs under way, in order; those that led nowhere have nothing to wait for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A few inputs in a row.
+
+    Attributes:
+        entries: in input order; an `ImageSource` has pixels, an `Unreadable` has none.
+        pixels: (N, C, H, W) float32, one image for each `ImageSource` among the entries.
+    """
+
+    entries: tuple[Found, ...]
+    pixels: Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """From a source to a network's pixels: the one path that every command takes.
+
+    Attributes:
+        preprocessing: what the network was trained to see.
+        max_pixels: the largest image that is decoded, and the largest that a resize may make of it.
+        exact: decode every pixel of a large JPEG.
+    """
+
+    preprocessing: Preprocessing
+    max_pixels: int
+    exact: bool = False
+
+    def __call__(self, source: ImageSource) -> Pixels | Unreadable:
+        """Planes (C, H, W) float32, or why there are none."""
+        resized = None if self.exact else self._resized_size
+        image = decode(source, Decoding(self.preprocessing.channels, self.max_pixels, resized))
+        if isinstance(image, Unreadable):
+            return image
+        width, height = self._resized_size(image.size)
+        if width * height > self.max_pixels:
+            shape = f"{image.width} x {image.height}"
+            return Unreadable(source, f"so narrow ({shape}) that resizing it would make {width * height:,} pixels")
+        return preprocess(image, self.preprocessing)
+
+    def _resized_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        return resized_size(size, self.preprocessing)
+
+
+def batches(
+    found: Iterable[Found | None],
+    read: Callable[[ImageSource], Pixels | Unreadable],
+    *,
+    batch_size: int,
+    workers: int,
+) -> Iterator[Batch]:
+    """The inputs in batches, the next one in the making while the last one is used.
+
+    Args:
+        found: the inputs in order; None says that the next one may be long in coming, so whatever waits
+            is handed out as it is.
+        read: turns one source into pixels; called in `workers` threads.
+        batch_size: entries of a batch, readable or not; the last may be smaller.
+        workers: threads that decode.
+
+    Closing the generator (an interrupt does) cancels what has not begun and leaves no thread behind.
+    """
+    waiting: _Waiting = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+    try:
+        for entry in found:
+            if entry is None:
+                yield from _flushed(waiting, batch_size)
+                continue
+            waiting.append((entry, pool.submit(read, entry) if isinstance(entry, ImageSource) else None))
+            if len(waiting) >= 2 * batch_size:
+                yield _batch(waiting, batch_size)
+        yield from _flushed(waiting, batch_size)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _flushed(waiting: _Waiting, batch_size: int) -> Iterator[Batch]:
+    while waiting:
+        yield _batch(waiting, batch_size)
+
+
+def _batch(waiting: _Waiting, batch_size: int) -> Batch:
+    """The next entries in order, waiting for those still in the making."""
+    entries: list[Found] = []
+    pixels: list[Pixels] = []
+    for _ in range(min(batch_size, len(waiting))):
+        entry, loading = waiting.popleft()
+        loaded = loading.result() if loading else None
+        if isinstance(loaded, Unreadable):
+            entry = loaded
+        elif loaded is not None:
+            pixels.append(loaded)
+        entries.append(entry)
+    return Batch(tuple(entries), np.stack(pixels) if pixels else np.empty((0, 0, 0, 0), np.float32))

@@ -1,0 +1,86 @@
+"""A decoded image to the float32 planes that a network was trained to see.
+
+Bit for bit what timm's `create_transform(**data_config, is_training=False)` and torchvision's
+`weights.transforms()` compute on the same image: Pillow resizes and crops, NumPy does the arithmetic, in
+the same order and precision. tests/images/test_preprocess.py holds it against both.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cnncli.records.networks import Interpolation, Preprocessing, Resize
+
+Pixels = NDArray[np.float32]
+
+_FILTERS = {
+    Interpolation.NEAREST: Image.Resampling.NEAREST,
+    Interpolation.BILINEAR: Image.Resampling.BILINEAR,
+    Interpolation.BICUBIC: Image.Resampling.BICUBIC,
+    Interpolation.BOX: Image.Resampling.BOX,
+    Interpolation.HAMMING: Image.Resampling.HAMMING,
+    Interpolation.LANCZOS: Image.Resampling.LANCZOS,
+}
+
+
+def preprocess(image: Image.Image, how: Preprocessing) -> Pixels:
+    """Planes (C, H, W) float32 of an image in the mode that the network takes (`RGB` or `L`)."""
+    return normalized(cropped(resized(image, how), how), how)
+
+
+def resized_size(size: tuple[int, int], how: Preprocessing) -> tuple[int, int]:
+    """(width, height) in pixels of an image after the resize and before the crop."""
+    width, height = size
+    target_height, target_width = how.resize
+    match how.resize_mode:
+        case Resize.SQUASH:
+            return target_width, target_height
+        case Resize.SHORTER:
+            # torchvision's _compute_resized_output_size: the longer side is cut, not rounded.
+            long = int(target_height * max(size) / min(size))
+            return (target_height, long) if width <= height else (long, target_height)
+        case Resize.COVER:
+            ratio = min(height / target_height, width / target_width)
+        case Resize.FIT:
+            ratio = max(height / target_height, width / target_width)
+    # timm's ResizeKeepRatio rounds both sides; a sliver keeps at least one pixel.
+    return max(round(width / ratio), 1), max(round(height / ratio), 1)
+
+
+def resized(image: Image.Image, how: Preprocessing) -> Image.Image:
+    """The image at `resized_size`."""
+    size = resized_size(image.size, how)
+    return image if size == image.size else image.resize(size, _FILTERS[how.interpolation])
+
+
+def cropped(image: Image.Image, how: Preprocessing) -> Image.Image:
+    """The centre of an image at the network's size; where the image ends before, `fill`."""
+    height, width = how.size
+    left, top = _margin(image.width, width), _margin(image.height, height)
+    if left >= 0 and top >= 0:
+        return image.crop((left, top, left + width, top + height))
+    canvas = Image.new(image.mode, (width, height), how.fill if how.channels > 1 else how.fill[0])
+    canvas.paste(image, (-left, -top))
+    return canvas
+
+
+def _margin(length: int, target: int) -> int:
+    """Pixels cut off before the crop; negative where the image is shorter and gets padded.
+
+    torchvision's center_crop: half, rounded to even, where something is cut off; rounded down where
+    something is added.
+    """
+    return round((length - target) / 2) if length >= target else -((target - length) // 2)
+
+
+def normalized(image: Image.Image, how: Preprocessing) -> Pixels:
+    """(value / 255 - mean) / std, each step in float32, planes first: (C, H, W)."""
+    values = np.asarray(image)
+    planes = values.transpose(2, 0, 1) if values.ndim == 3 else values[np.newaxis]  # noqa: PLR2004 - (H, W, C)
+    mean = np.array(how.mean, np.float32)[:, np.newaxis, np.newaxis]
+    std = np.array(how.std, np.float32)[:, np.newaxis, np.newaxis]
+    pixels = np.empty(planes.shape, np.float32)
+    np.divide(planes, np.float32(255), out=pixels, dtype=np.float32)
+    np.subtract(pixels, mean, out=pixels)
+    np.divide(pixels, std, out=pixels)
+    return pixels

@@ -1,0 +1,136 @@
+"""The model folder: card.json, model.safetensors, and model.onnx where the network could be compiled.
+
+Written in a temporary folder beside its place and renamed, so that nobody ever sees half of one. Opened
+strictly: every file that the card lists must be there at its size. Digests are computed when a folder is
+written; comparing them costs as much as reading everything, so it is done on request (`verify`).
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnncli.errors import ModelFolderError, OutputError
+from cnncli.networks import card as cards
+from cnncli.records.networks import FileFacts, ModelCard
+
+CARD, WEIGHTS, GRAPH = "card.json", "model.safetensors", "model.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A model folder that is complete, and its card."""
+
+    path: Path
+    card: ModelCard
+
+    @property
+    def weights(self) -> Path:
+        """The weights, as safetensors."""
+        return self.path / WEIGHTS
+
+    @property
+    def graph(self) -> Path | None:
+        """The compiled network; None where the card says why there is none."""
+        return None if self.card.compilation.reason else self.path / GRAPH
+
+
+def is_model_folder(path: Path) -> bool:
+    """Whether a path holds a model folder, complete or not."""
+    return (path / CARD).is_file()
+
+
+def open_folder(path: Path) -> ModelFolder:
+    """The model folder at a path.
+
+    Raises:
+        ModelFolderError: it is not one, its card is damaged or of another version, or a file is missing
+            or has another size than the card says.
+    """
+    try:
+        text = (path / CARD).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelFolderError(f"{path} is no model folder: its {CARD} cannot be read ({error})") from error
+    card = cards.from_json(text, str(path / CARD))
+    needed = {WEIGHTS} | (set() if card.compilation.reason else {GRAPH})
+    if missing := needed - {facts.name for facts in card.files}:
+        raise ModelFolderError(f"{path / CARD} does not list {', '.join(sorted(missing))}", _AGAIN)
+    for facts in card.files:
+        _check_size(path / facts.name, facts)
+    return ModelFolder(path, card)
+
+
+_AGAIN = "delete the folder and prepare the network again"
+
+
+def _check_size(file: Path, facts: FileFacts) -> None:
+    try:
+        size = file.stat().st_size
+    except OSError as error:
+        raise ModelFolderError(f"{file} cannot be read: {error.strerror}", _AGAIN) from error
+    if size != facts.bytes:
+        raise ModelFolderError(f"{file} has {size:,} bytes where the card says {facts.bytes:,}", _AGAIN)
+
+
+def verify(folder: ModelFolder) -> None:
+    """Compare every file with its digest; takes as long as reading them.
+
+    Raises:
+        ModelFolderError: a file is not what was written.
+    """
+    for facts in folder.card.files:
+        if sha256(folder.path / facts.name) != facts.sha256:
+            raise ModelFolderError(f"{folder.path / facts.name} is not what was written there", _AGAIN)
+
+
+def sha256(file: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def seal(draft: Path, card: ModelCard) -> ModelFolder:
+    """Complete a drafted folder: the facts of its files go into the card, the card is written last."""
+    files = sorted(file for file in draft.iterdir() if file.name != CARD)
+    facts = tuple(FileFacts(file.name, file.stat().st_size, sha256(file)) for file in files)
+    sealed = dataclasses.replace(card, files=facts)
+    (draft / CARD).write_text(cards.to_json(sealed), encoding="utf-8")
+    return ModelFolder(draft, sealed)
+
+
+@contextlib.contextmanager
+def drafted(target: Path) -> Iterator[Path]:
+    """A temporary folder beside `target` that becomes it when the block ends well, and else vanishes.
+
+    Where another process was faster, its folder stays and ours is dropped.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".draft", dir=target.parent))
+    except OSError as error:
+        raise OutputError(
+            f"cannot write a model folder to {target.parent}: {error.strerror}",
+            "set CNNCLI_HOME to a folder that can be written",
+        ) from error
+    try:
+        yield draft
+        draft.chmod(0o755)  # mkdtemp's are private; a prepared network may be shared
+        _take_place(draft, target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _take_place(draft: Path, target: Path) -> None:
+    try:
+        os.rename(draft, target)
+    except OSError:
+        if not is_model_folder(target):
+            raise

@@ -1,0 +1,90 @@
+"""What a user asks for when asking for a network. Knows names and files, no library of networks."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnncli.errors import ModelNotFoundError, UsageError, WeightsError
+from cnncli.networks.model_folder import is_model_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A network as a user refers to it.
+
+    Attributes:
+        name: a model folder's path, or a name of timm or torchvision, with or without a tag.
+        weights: local weights for the named architecture.
+        labels: a file with one class name a line.
+        pretrained: False asks for random weights.
+        image_size: (height, width) in pixels, where it should differ from the network's own.
+    """
+
+    name: str
+    weights: Path | None = None
+    labels: Path | None = None
+    pretrained: bool = True
+    image_size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.weights and not self.pretrained:
+            raise UsageError("--weights and --no-pretrained contradict each other", "leave one of them out")
+
+    @property
+    def folder(self) -> Path | None:
+        """The model folder that the name is a path of; None where it is a name.
+
+        Raises:
+            ModelNotFoundError: a path that leads to no model folder.
+            UsageError: options that would change a finished folder.
+        """
+        path = Path(self.name).expanduser()
+        if is_model_folder(path):
+            self._refuse_changes(path)
+            return path
+        looks_like_path = self.name.startswith((".", "/", "~")) or self.name.endswith("/") or "\\" in self.name
+        if looks_like_path or (path.is_dir() and "/" in self.name):
+            what = "it has no card.json" if path.is_dir() else "there is no such folder"
+            raise ModelNotFoundError(f"{self.name} is no model folder: {what}")
+        return None
+
+    def _refuse_changes(self, path: Path) -> None:
+        given = {
+            "--weights": self.weights is not None,
+            "--labels": self.labels is not None,
+            "--no-pretrained": not self.pretrained,
+            "--img-size": self.image_size is not None,
+        }
+        if options := [option for option, is_given in given.items() if is_given]:
+            raise UsageError(
+                f"{path} is a finished model folder; {', '.join(options)} cannot change it",
+                "name the architecture instead, as in --model resnet50",
+            )
+
+    def key(self) -> str:
+        """Everything that the prepared folder depends on, as one line; files count by place, size and time.
+
+        Raises:
+            WeightsError: a file that does not exist.
+        """
+        return json.dumps(
+            {
+                "name": self.name,
+                "weights": self.weights and _identity(self.weights, "weights"),
+                "labels": self.labels and _identity(self.labels, "class names"),
+                "pretrained": self.pretrained,
+                "image_size": self.image_size,
+            },
+            sort_keys=True,
+        )
+
+
+def _identity(file: Path, what: str) -> list[str | int]:
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise WeightsError(f"cannot read the {what} file {file}: {error.strerror}") from error
+    if not file.is_file():
+        raise WeightsError(f"the {what} file {file} is not a file")
+    return [os.path.realpath(file), status.st_size, status.st_mtime_ns]

@@ -1,0 +1,171 @@
+"""Weights from a local file: read without running anything, unwrapped, and fitted to a network.
+
+Safetensors, or a torch checkpoint read by torch's weights-only unpickler: a plain state dict, one under
+`state_dict` or `model`, with an average of itself (EMA) beside it, with `module.` before every name.
+"""
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from cnncli.errors import WeightsError
+from cnncli.records.progress import Progress
+
+StateDict = dict[str, Tensor]
+Shapes = Mapping[str, tuple[int, ...]]
+
+_AVERAGES = ("state_dict_ema", "model_ema", "ema_state_dict", "ema")
+"""Where training scripts (timm's, torchvision's references) keep the averaged copy; preferred, as they do."""
+
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+
+_PREFIXES = ("module.", "_orig_mod.", "model.")
+"""What DataParallel, torch.compile and Lightning put before every name."""
+
+_LISTED = 5
+"""Names that an error message shows before it only counts them."""
+
+
+def read_state_dict(file: Path, progress: Progress) -> StateDict:
+    """The tensors in a weights file, by name.
+
+    Raises:
+        WeightsError: the file is neither safetensors nor a checkpoint of plain tensors; one that would
+            run code when unpickled is refused and what it would call is named.
+    """
+    if _is_safetensors(file):
+        try:
+            return _without_prefix(load_file(file))
+        except (SafetensorError, OSError) as error:
+            raise WeightsError(f"{file} is damaged: {error}") from error
+    return _without_prefix(_tensors(_unpickled(file), file, progress))
+
+
+def _is_safetensors(file: Path) -> bool:
+    """By content: eight bytes of header length, then a JSON object."""
+    with file.open("rb") as stream:
+        head = stream.read(9)
+    return file.suffix == ".safetensors" or head[8:] == b"{"
+
+
+def _unpickled(file: Path) -> object:
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if found := re.search(r"GLOBAL ([\w.]+)", str(error)):
+            raise WeightsError(
+                f"{file} is refused: unpickling it would call {found[1]}",
+                "save its state dict alone (torch.save(model.state_dict(), …)) or as safetensors",
+            ) from error
+        raise WeightsError(f"{file} is refused: {_first_line(error)}", _SAVE_HINT) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError, IndexError) as error:
+        raise WeightsError(f"{file} is not a weights file: {_first_line(error)}", _SAVE_HINT) from error
+
+
+_SAVE_HINT = "give safetensors, or a checkpoint with a state dict"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _tensors(checkpoint: object, file: Path, progress: Progress) -> StateDict:
+    """The state dict within a checkpoint; an averaged copy is preferred and said."""
+    if not isinstance(checkpoint, Mapping):
+        raise WeightsError(f"{file} holds a {type(checkpoint).__name__}, not a state dict", _SAVE_HINT)
+    for name in (*_AVERAGES, *_WRAPPERS):
+        inner = checkpoint.get(name)
+        if isinstance(inner, Mapping):
+            if name in _AVERAGES:
+                progress.notice(f"{file.name}: using the averaged weights under {name!r}")
+            return _tensors(inner, file, progress)
+    tensors = {str(name): value for name, value in checkpoint.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise WeightsError(f"{file} holds no tensors under the names that checkpoints use", _SAVE_HINT)
+    return tensors
+
+
+def _without_prefix(tensors: StateDict) -> StateDict:
+    """Names as the network has them; `n_averaged` is torch's counter of an averaged model."""
+    tensors = {name: value for name, value in tensors.items() if name != "n_averaged"}
+    for prefix in _PREFIXES:
+        if tensors and all(name.startswith(prefix) for name in tensors):
+            return _without_prefix({name.removeprefix(prefix): value for name, value in tensors.items()})
+    return tensors
+
+
+def shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor, by name."""
+    return {name: tuple(value.shape) for name, value in tensors.items()}
+
+
+def inferred_classes(found: Shapes, expected: Shapes, num_classes: int) -> int:
+    """How many classes the weights know, read off the layers that differ from the network's in just that.
+
+    Args:
+        found: shapes in the file.
+        expected: shapes of a network built with `num_classes`.
+        num_classes: what the network was built with.
+    """
+    counts = {
+        shape[0]
+        for name, shape in found.items()
+        if (other := expected.get(name)) and other[0] == num_classes != shape[0] and shape[1:] == other[1:]
+    }
+    return counts.pop() if len(counts) == 1 else num_classes
+
+
+def load_into(module: nn.Module, tensors: StateDict, origin: str) -> None:
+    """Give a network its weights; each must fit, none may be missing or left over.
+
+    Heads that only training uses may be missing, and so may BatchNorm's count of batches.
+
+    Raises:
+        WeightsError: with the names that do not fit.
+    """
+    own, given = shapes(module.state_dict()), shapes(tensors)
+    complaints = [
+        *(f"{name} is {_by(given[name])} instead of {_by(own[name])}" for name in own if given.get(name, own[name]) != own[name]),
+        *(f"{name} is missing" for name in own if name not in given and not _is_dispensable(name)),
+        *(f"{name} is not part of the network" for name in given if name not in own),
+    ]
+    if complaints:
+        more = f" and {len(complaints) - _LISTED:,} more" if len(complaints) > _LISTED else ""
+        raise WeightsError(
+            f"{origin} does not fit the network: {'; '.join(complaints[:_LISTED])}{more}",
+            "name the architecture that these weights were trained with",
+        )
+    module.load_state_dict(tensors, strict=False)
+
+
+def _is_dispensable(name: str) -> bool:
+    """Not used by inference: the auxiliary heads of torchvision's GoogLeNet and Inception v3, counters."""
+    return name.startswith(("aux1.", "aux2.", "AuxLogits.")) or name.endswith("num_batches_tracked")
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "a single number"
+
+
+def save_state_dict(module: nn.Module, file: Path) -> None:
+    """The network's tensors as safetensors, each name with its own copy."""
+    save_file({name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}, file)
+
+
+def load_saved(module: nn.Module, file: Path) -> None:
+    """Give a network the weights that `save_state_dict` wrote.
+
+    Raises:
+        WeightsError: they are not this network's.
+    """
+    try:
+        tensors = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{file} is damaged: {error}", "prepare the network again") from error
+    load_into(module, tensors, str(file))

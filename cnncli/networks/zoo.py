@@ -1,0 +1,233 @@
+"""Networks of timm and torchvision: found by name, built, and described.
+
+The one place that knows what the two libraries call things. Importing it costs seconds (torch,
+torchvision, timm), so `prepare` does so only when there is something to prepare.
+"""
+
+import dataclasses
+import difflib
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import timm
+import timm.data
+import torch
+import torchvision
+from timm.models import PretrainedCfg
+from torch import nn
+
+from cnncli.errors import ModelNotFoundError, UsageError
+from cnncli.records.networks import Architecture, Interpolation, Library, Preprocessing, Resize
+
+_TORCHVISION = "torchvision/"
+_SUGGESTIONS = 4
+_IMAGENET_1K = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A network that a library offers, with what goes with one set of its weights.
+
+    Attributes:
+        name: full, with library and tag: `resnet50.a1_in1k`, `torchvision/alexnet.IMAGENET1K_V1`.
+        architecture: how to build it.
+        preprocessing: what those weights were trained to see.
+        class_names: of its pretrained weights; None where the library does not say.
+        synsets: likewise.
+    """
+
+    name: str
+    architecture: Architecture
+    preprocessing: Preprocessing
+    class_names: tuple[str, ...] | None
+    synsets: tuple[str, ...] | None
+
+
+def offer(name: str, image_size: tuple[int, int] | None = None) -> Offer:
+    """What a name stands for: timm's where timm has it, else torchvision's; `torchvision/NAME` always.
+
+    Args:
+        name: of a network, with or without the tag of its weights.
+        image_size: (height, width) in pixels, where it should differ from the weights' own.
+
+    Raises:
+        ModelNotFoundError: no library has it; the message has the closest names.
+        UsageError: the network cannot take that image size.
+    """
+    architecture, _, tag = name.removeprefix(_TORCHVISION).partition(".")
+    if not name.startswith(_TORCHVISION) and timm.is_model(architecture):
+        return _timm_offer(architecture, tag, image_size)
+    if architecture in _torchvision_names():
+        return _torchvision_offer(architecture, tag, image_size)
+    raise ModelNotFoundError(f"no network is called {name!r}", _closest(name))
+
+
+def build(architecture: Architecture) -> nn.Module:
+    """The network with random weights, in evaluation mode."""
+    match architecture.library:
+        case "timm":
+            options: dict[str, Any] = {"in_chans": architecture.channels}
+            if architecture.image_size:
+                options["img_size"] = architecture.image_size
+            network = timm.create_model(architecture.name, num_classes=architecture.num_classes, **options)
+        case "torchvision":
+            network = _torchvision_model(architecture)
+    built: nn.Module = network.eval()
+    return built
+
+
+def _torchvision_model(architecture: Architecture) -> nn.Module:
+    options: dict[str, Any] = {}
+    if architecture.name in {"googlenet", "inception_v3"}:
+        # Their published weights expect the input rescaled within the network, which torchvision switches
+        # on only together with its own download; and drawing their weights at random takes seconds.
+        options = {"transform_input": True, "init_weights": False}
+    network: nn.Module = torchvision.models.get_model(
+        architecture.name, weights=None, num_classes=architecture.num_classes, **options
+    )
+    return network
+
+
+def _torchvision_names() -> list[str]:
+    return list(torchvision.models.list_models(module=torchvision.models))
+
+
+def _closest(name: str) -> str:
+    names = [*timm.list_models(), *_torchvision_names()]
+    plain = name.removeprefix(_TORCHVISION).partition(".")[0]
+    close = list(dict.fromkeys(difflib.get_close_matches(plain, names, _SUGGESTIONS, cutoff=0.6)))
+    return f"did you mean {', '.join(close)}?" if close else "a model folder's path, or a name of timm or torchvision"
+
+
+# ---- timm
+
+
+def _timm_offer(architecture: str, tag: str, image_size: tuple[int, int] | None) -> Offer:
+    config = _timm_config(architecture, tag)
+    preprocessing = _timm_preprocessing(config, image_size)
+    fixed = preprocessing.size if config.fixed_input_size and image_size else None
+    class_names, synsets = _timm_classes(config)
+    return Offer(
+        name=f"{architecture}.{config.tag}" if config.tag else architecture,
+        architecture=Architecture(
+            "timm", architecture, config.num_classes or _IMAGENET_1K, config.input_size[0], fixed
+        ),
+        preprocessing=preprocessing,
+        class_names=class_names,
+        synsets=synsets,
+    )
+
+
+def _timm_config(architecture: str, tag: str) -> PretrainedCfg:
+    try:
+        config: PretrainedCfg = timm.get_pretrained_cfg(f"{architecture}.{tag}" if tag else architecture)
+    except RuntimeError as error:
+        tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
+        raise ModelNotFoundError(
+            f"timm has no weights {tag!r} for {architecture}", f"it has {', '.join(tags) or 'none'}"
+        ) from error
+    return config
+
+
+def _timm_preprocessing(config: PretrainedCfg, image_size: tuple[int, int] | None) -> Preprocessing:
+    """What timm's `transforms_imagenet_eval` does with this configuration, in our words."""
+    data = timm.data.resolve_data_config(pretrained_cfg=config.to_dict())
+    channels = int(data["input_size"][0])
+    height, width = image_size or data["input_size"][1:]
+    resize = (math.floor(height / data["crop_pct"]), math.floor(width / data["crop_pct"]))
+    mode = {"squash": Resize.SQUASH, "border": Resize.FIT}.get(data["crop_mode"])
+    filled = data["crop_mode"] == "border"
+    return Preprocessing(
+        channels=channels,
+        size=(height, width),
+        resize_mode=mode or (Resize.SHORTER if resize[0] == resize[1] else Resize.COVER),
+        resize=resize,
+        interpolation=Interpolation(data["interpolation"]),
+        fill=tuple(round(255 * value) if filled else 0 for value in data["mean"]),
+        mean=tuple(map(float, data["mean"])),
+        std=tuple(map(float, data["std"])),
+    )
+
+
+def _timm_classes(config: PretrainedCfg) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+    if config.label_names:
+        descriptions = config.label_descriptions or {}
+        return tuple(descriptions.get(name, name) for name in config.label_names), None
+    subset = timm.data.infer_imagenet_subset(config.to_dict())
+    if subset is None:
+        return None, None
+    info = timm.data.ImageNetInfo(subset)
+    synsets = tuple(info.label_names())
+    if len(synsets) == _IMAGENET_1K:
+        return imagenet_names(), synsets
+    return tuple(str(name).split(",")[0] for name in info.label_descriptions()), synsets
+
+
+def imagenet_names() -> tuple[str, ...]:
+    """The 1,000 classes of ImageNet as torchvision calls them: short, and no name twice."""
+    return tuple(torchvision.models.SqueezeNet1_0_Weights.IMAGENET1K_V1.meta["categories"])
+
+
+# ---- torchvision
+
+
+def _torchvision_offer(architecture: str, tag: str, image_size: tuple[int, int] | None) -> Offer:
+    weights = _torchvision_weights(architecture, tag)
+    class_names = tuple(weights.meta["categories"])
+    is_imagenet = class_names == imagenet_names()
+    return Offer(
+        name=f"{_TORCHVISION}{architecture}.{weights.name}",
+        architecture=Architecture("torchvision", architecture, len(class_names)),
+        preprocessing=_torchvision_preprocessing(architecture, weights, image_size),
+        class_names=class_names,
+        synsets=tuple(timm.data.ImageNetInfo().label_names()) if is_imagenet else None,
+    )
+
+
+def _torchvision_weights(architecture: str, tag: str) -> Any:  # noqa: ANN401 - torchvision is not typed
+    available = torchvision.models.get_model_weights(architecture)
+    if not tag:
+        return available.DEFAULT
+    try:
+        return available[tag]
+    except KeyError as error:
+        tags = ", ".join(weights.name for weights in available)
+        raise ModelNotFoundError(f"torchvision has no weights {tag!r} for {architecture}", f"it has {tags}") from error
+
+
+def _torchvision_preprocessing(
+    architecture: str,
+    weights: Any,  # noqa: ANN401 - torchvision is not typed
+    image_size: tuple[int, int] | None,
+) -> Preprocessing:
+    """What `weights.transforms()` (torchvision's `ImageClassification` preset) does, in our words."""
+    preset = weights.transforms()
+    (resize,), (crop,) = preset.resize_size, preset.crop_size
+    preprocessing = Preprocessing(
+        channels=3,
+        size=(crop, crop),
+        resize_mode=Resize.SHORTER,
+        resize=(resize, resize),
+        interpolation=Interpolation(preset.interpolation.value),
+        fill=(0, 0, 0),
+        mean=tuple(map(float, preset.mean)),
+        std=tuple(map(float, preset.std)),
+    )
+    if image_size is None or image_size == preprocessing.size:
+        return preprocessing
+    if architecture.startswith(("vit_", "maxvit_")):
+        raise UsageError(f"torchvision's {architecture} takes {crop} x {crop} pixels only", "leave --img-size out")
+    scaled = (round(image_size[0] * resize / crop), round(image_size[1] * resize / crop))
+    square = scaled[0] == scaled[1]
+    return dataclasses.replace(
+        preprocessing,
+        size=image_size,
+        resize=scaled,
+        resize_mode=Resize.SHORTER if square else Resize.COVER,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that build networks."""
+    return {"torch": torch.__version__, "torchvision": torchvision.__version__, "timm": timm.__version__}

@@ -1,0 +1,238 @@
+"""A reference to an open engine: finds the model folder, or makes it, once.
+
+The only way from a typed name to a network that runs. With a prepared folder and a CPU nothing of torch
+is imported.
+"""
+
+import contextlib
+import dataclasses
+import importlib.util
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnncli import __version__
+from cnncli.engines.engine import Engine
+from cnncli.errors import CompileError, MissingPackageError, UsageError, WeightsError
+from cnncli.networks import cache, model_folder
+from cnncli.networks.labels import read_labels
+from cnncli.networks.model_folder import ModelFolder
+from cnncli.networks.reference import Reference
+from cnncli.records.networks import Architecture, Compilation, ModelCard, PackageVersion
+from cnncli.records.progress import Progress
+from cnncli.records.running import EngineName, Precision, Running
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cnncli.engines.embedding import WithEmbedding
+    from cnncli.networks.weights import StateDict
+    from cnncli.networks.zoo import Offer
+
+_DIGEST_SHOWN = 12
+"""Hexadecimal digits that tell prepared folders of local weights apart."""
+
+
+def prepare(reference: Reference, progress: Progress) -> ModelFolder:
+    """The model folder that a reference leads to; made if it is not there yet.
+
+    Raises:
+        CnncliError: the reference leads nowhere, its weights cannot be had or do not fit, or the cache
+            cannot be written.
+    """
+    if not reference.pretrained:
+        progress.warning(f"{reference.name} has random weights: its answers mean nothing")
+    if path := reference.folder or cache.find(reference.key()):
+        return model_folder.open_folder(path)
+    start = time.perf_counter()
+    progress.notice(f"preparing {reference.name}, this once; it is kept in {cache.home()}")
+    with _packages_needed(f"preparing {reference.name}"):
+        folder = _made(reference, progress)
+    cache.remember(reference.key(), folder.card.name)
+    progress.notice(f"prepared {folder.card.name} in {time.perf_counter() - start:.1f} s")
+    return folder
+
+
+def open_engine(folder: ModelFolder, wish: Running, progress: Progress) -> Engine:
+    """A network ready to run, on ONNX Runtime where that can do what is wished for, else on torch.
+
+    Raises:
+        UsageError: wishes that contradict each other, or a device that is not there.
+        MissingPackageError: torch is needed and not installed.
+    """
+    device = wish.device
+    if device == "auto":
+        device = "cuda" if wish.engine is not EngineName.ONNX and _cuda_is_visible() else "cpu"
+    obstacle = _onnx_obstacle(folder, device, wish.precision)
+    if wish.engine is EngineName.ONNX and obstacle:
+        raise UsageError(f"--engine onnx is not possible: {obstacle}", "leave it out")
+    if wish.engine is EngineName.TORCH or obstacle:
+        if reason := folder.card.compilation.reason:
+            progress.notice(f"{folder.card.name} runs on torch: {reason}")
+        with _packages_needed(f"running {folder.card.name} with torch"):
+            from cnncli.engines.torch import TorchEngine
+
+            return TorchEngine(folder, device, wish.precision)
+    from cnncli.engines.onnx import OnnxEngine
+
+    return OnnxEngine(folder.path / model_folder.GRAPH)
+
+
+def _onnx_obstacle(folder: ModelFolder, device: str, precision: Precision) -> str | None:
+    """Why ONNX Runtime cannot run this; None where it can."""
+    if device != "cpu":
+        return f"it runs on the CPU, not on {device}"
+    if precision is not Precision.FP32:
+        return f"it computes in fp32, not in {precision}"
+    return folder.card.compilation.reason
+
+
+def _cuda_is_visible() -> bool:
+    """Whether asking torch for a CUDA device is worth the seconds that importing it takes."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}
+    driver = Path("/dev/nvidiactl").exists() or Path("/proc/driver/nvidia/version").exists()
+    if hidden or not (driver or os.name == "nt") or importlib.util.find_spec("torch") is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@contextlib.contextmanager
+def _packages_needed(purpose: str) -> Iterator[None]:
+    """Say what is missing where only the packages for predicting are installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in {"torch", "torchvision", "timm", "safetensors", "onnx", "onnxscript"}:
+            raise
+        raise MissingPackageError(
+            f"{purpose} needs the package {package}, which is not installed",
+            "install cnncli with all its dependencies, or give the path of a prepared model folder",
+        ) from error
+
+
+# ---- making a model folder
+
+
+@dataclass(frozen=True, slots=True)
+class _Weights:
+    """What a network gets: tensors (None keeps it random), where they come from, what tells them apart."""
+
+    tensors: "StateDict | None"
+    origin: str
+    suffix: str
+
+
+def _made(reference: Reference, progress: Progress) -> ModelFolder:
+    """Build the network, give it its weights, compile it, and store all three."""
+    from cnncli.networks import zoo
+
+    offer = zoo.offer(reference.name, reference.image_size)
+    given = _weights(reference, offer, progress)
+    network, architecture = _network(offer, given)
+    class_names, synsets = _classes(reference, offer, architecture.num_classes, progress)
+    card = ModelCard(
+        name=offer.name + given.suffix + _size_suffix(reference),
+        architecture=architecture,
+        preprocessing=offer.preprocessing,
+        class_names=class_names,
+        synsets=synsets,
+        embedding_size=0,
+        weights_origin=given.origin,
+        compilation=Compilation("not compiled yet"),
+        files=(),
+        versions=tuple(PackageVersion(*item) for item in ({"cnncli": __version__} | zoo.versions()).items()),
+    )
+    target = cache.place(card.name)
+    if not model_folder.is_model_folder(target):
+        with model_folder.drafted(target) as draft:
+            _write(draft, network, card)
+    return model_folder.open_folder(target)
+
+
+def _weights(reference: Reference, offer: "Offer", progress: Progress) -> _Weights:
+    if not reference.pretrained:
+        return _Weights(None, "random", "+random")
+    if reference.weights is None:
+        raise WeightsError(
+            f"the weights of {offer.name} are not on this machine, and this version downloads none",
+            "give them with --weights FILE, or try the network with --no-pretrained",
+        )
+    from cnncli.networks.weights import read_state_dict
+
+    digest = model_folder.sha256(reference.weights)
+    labels = model_folder.sha256(reference.labels)[:_DIGEST_SHOWN] if reference.labels else ""
+    suffix = "+" + "-".join(filter(None, [digest[:_DIGEST_SHOWN], labels]))
+    origin = f"{reference.weights.name} (SHA-256 {digest})"
+    return _Weights(read_state_dict(reference.weights, progress), origin, suffix)
+
+
+def _size_suffix(reference: Reference) -> str:
+    return "-{}x{}".format(*reference.image_size) if reference.image_size else ""
+
+
+def _network(offer: "Offer", given: _Weights) -> "tuple[nn.Module, Architecture]":
+    """The network with its weights, and the architecture with as many classes as they know."""
+    import torch
+
+    from cnncli.networks import weights, zoo
+
+    torch.manual_seed(0)  # random weights are the same ones wherever they are asked for
+    network, architecture = zoo.build(offer.architecture), offer.architecture
+    if given.tensors is None:
+        return network, architecture
+    classes = weights.inferred_classes(
+        weights.shapes(given.tensors), weights.shapes(network.state_dict()), architecture.num_classes
+    )
+    if classes != architecture.num_classes:
+        architecture = dataclasses.replace(architecture, num_classes=classes)
+        network = zoo.build(architecture)
+    weights.load_into(network, given.tensors, given.origin)
+    return network, architecture
+
+
+def _classes(
+    reference: Reference, offer: "Offer", count: int, progress: Progress
+) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """Names of the classes, and their synsets where they have any."""
+    if reference.labels:
+        names = read_labels(reference.labels)
+        if len(names) != count:
+            raise WeightsError(f"{reference.labels} names {len(names):,} classes, the network has {count:,}")
+        return names, None
+    if offer.class_names and len(offer.class_names) == count:
+        return offer.class_names, offer.synsets
+    if offer.architecture.num_classes != count or reference.pretrained:
+        progress.notice(f"the names of the {count:,} classes are not known; give them with --labels FILE")
+    return tuple(f"class {index}" for index in range(count)), None
+
+
+def _write(draft: Path, network: "nn.Module", card: ModelCard) -> None:
+    """All files of the model folder: weights, graph where possible, card."""
+    import torch
+
+    from cnncli.engines.embedding import with_embedding
+    from cnncli.networks.weights import save_state_dict
+
+    shape = (card.preprocessing.channels, *card.preprocessing.size)
+    wrapped = with_embedding(network, torch.zeros(1, *shape))
+    with torch.inference_mode():
+        embedding = wrapped(torch.zeros(1, *shape))[1]
+    save_state_dict(network, draft / model_folder.WEIGHTS)
+    compilation = _compilation(wrapped, shape, draft / model_folder.GRAPH)
+    model_folder.seal(draft, dataclasses.replace(card, embedding_size=embedding.shape[1], compilation=compilation))
+
+
+def _compilation(network: "WithEmbedding", shape: tuple[int, int, int], file: Path) -> Compilation:
+    from cnncli.engines.compile import compile_network
+
+    try:
+        comparison = compile_network(network, shape, file)
+    except CompileError as error:
+        return Compilation(error.message)
+    return Compilation(None, comparison.largest_difference, comparison.spread)

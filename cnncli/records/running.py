@@ -1,0 +1,35 @@
+"""How a network is to be run."""
+
+import enum
+from dataclasses import dataclass
+
+
+class EngineName(enum.StrEnum):
+    """Who computes."""
+
+    AUTO = "auto"
+    ONNX = "onnx"
+    TORCH = "torch"
+
+
+class Precision(enum.StrEnum):
+    """Of the arithmetic; results are float32 in any case."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A user's wishes for running a network.
+
+    Attributes:
+        engine: AUTO takes ONNX Runtime on a CPU where the network is compiled, torch elsewhere.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes CUDA where there is one.
+        precision: other than FP32 needs torch.
+    """
+
+    engine: EngineName = EngineName.AUTO
+    device: str = "auto"
+    precision: Precision = Precision.FP32
