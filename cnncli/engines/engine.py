@@ -22,6 +22,11 @@ class Outputs:
     logits: NDArray[np.float32]
     embeddings: NDArray[np.float32]
 
+    def probabilities(self) -> NDArray[np.float32]:
+        """Softmax of each row, (N, K): exp(x_k) / sum of exp(x_j), shifted by the largest so as not to overflow."""
+        shifted: NDArray[np.float32] = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
+        return shifted / shifted.sum(axis=1, keepdims=True)
+
 
 class Engine(Protocol):
     """A network that is ready to run."""

@@ -258,3 +258,14 @@ def _one_line(error: Exception) -> str:
     """An exception's message on one line of bearable length."""
     message = " ".join(str(error).split()) or type(error).__name__
     return message if len(message) <= 160 else message[:159] + "…"  # noqa: PLR2004 - two terminal lines
+
+
+def thumbnail(source: ImageSource, box: Size, max_pixels: int = MAX_PIXELS) -> bytes | None:
+    """The image at a source as a small PNG that fits into `box`; None where it cannot be read."""
+    image = decode(source, Decoding(max_pixels=max_pixels, resized=lambda _: box))
+    if isinstance(image, Unreadable):
+        return None
+    image.thumbnail(box)
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()

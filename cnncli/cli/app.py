@@ -1,0 +1,94 @@
+"""The program: its commands, and the one boundary at which errors become words and exit codes."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cnncli import __version__
+from cnncli.cli import console
+from cnncli.cli.predict import predict
+from cnncli.errors import CnncliError
+
+INTERRUPTED = 130
+
+
+class ErrorBoundary(TyperGroup):
+    """Turns every error that a person can mend into two lines on stderr and an exit code.
+
+    Anything else is a bug and keeps its traceback.
+    """
+
+    def main(self, *arguments: Any, standalone_mode: bool = True, **options: Any) -> Any:  # noqa: ANN401 - as in typer
+        """Run the program and exit, unless the caller wants to (`standalone_mode=False`)."""
+        code = self._run(*arguments, **options)
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+    def _run(self, *arguments: Any, **options: Any) -> int:  # noqa: ANN401 - as in typer
+        try:
+            code = super().main(*arguments, standalone_mode=False, **options)
+        except typer.TyperException as problem:
+            console.error(_usage_error(problem))
+            return getattr(problem, "exit_code", 2)
+        except typer.Abort:
+            return INTERRUPTED
+        return code if isinstance(code, int) else 0
+
+    def invoke(self, context: Any) -> Any:  # noqa: ANN401 - Typer does not export its context class's base
+        """Run a command."""
+        try:
+            return super().invoke(context)
+        except CnncliError as problem:
+            if console.is_debugging():
+                raise
+            console.error(problem)
+            raise typer.Exit(problem.exit_code) from None
+        except BrokenPipeError:
+            console.discard_stdout()
+            raise typer.Exit(0) from None
+        except KeyboardInterrupt:
+            console.error(CnncliError("interrupted"))
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _usage_error(problem: typer.TyperException) -> CnncliError:
+    context = getattr(problem, "ctx", None)
+    command = context.command_path if context else "cnncli"
+    message = problem.format_message() if hasattr(problem, "format_message") else str(problem)
+    message = " ".join(message.split()).rstrip(".")
+    return CnncliError(message[:1].lower() + message[1:], f"{command} --help")
+
+
+app = typer.Typer(
+    name="cnncli",
+    cls=ErrorBoundary,
+    help="Name what is in images, teach a network new classes, and look inside networks.",
+    epilog="Environment: CNNCLI_MODEL (default model), CNNCLI_HOME (prepared networks), CNNCLI_DEBUG=1 (tracebacks).",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("predict", no_args_is_help=False)(predict)
+
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001 - Typer calls it with the flag
+    if asked:
+        print(f"cnncli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[  # noqa: ARG001 - the callback answers
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The console script."""
+    app(prog_name="cnncli")

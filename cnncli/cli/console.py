@@ -1,0 +1,117 @@
+"""The one place for stdout and stderr: data goes to the one, talk to the other."""
+
+import contextlib
+import io
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import TextIO
+
+from cnncli.errors import CnncliError
+
+
+def is_debugging() -> bool:
+    """Whether `CNNCLI_DEBUG` asks for tracebacks and for what libraries say."""
+    return os.environ.get("CNNCLI_DEBUG", "") not in {"", "0"}
+
+
+class Console:
+    """What a command says to its user. Implements `records.progress.Progress`."""
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        """Talk, on stderr.
+
+        Args:
+            quiet: only errors are said.
+            verbose: details are said, too.
+        """
+        self._quiet = quiet
+        self._verbose = verbose and not quiet
+
+    def notice(self, message: str) -> None:
+        """Something worth knowing."""
+        if not self._quiet:
+            _say(message)
+
+    def warning(self, message: str) -> None:
+        """Something that may surprise."""
+        if not self._quiet:
+            _say(f"warning: {message}")
+
+    def detail(self, message: str) -> None:
+        """Something for those who asked for more."""
+        if self._verbose:
+            _say(message)
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether a moving bar would be seen and would not run into the data."""
+        return not self._quiet and sys.stderr.isatty() and not sys.stdout.isatty()
+
+
+def error(problem: CnncliError) -> None:
+    """A problem in one line, and a hint in another."""
+    _say(f"error: {problem.message}")
+    if problem.hint:
+        _say(f"hint: {problem.hint}")
+
+
+def _say(message: str) -> None:
+    line = " ".join(message.splitlines())
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line)
+    with contextlib.suppress(OSError):  # nobody listens any more
+        print(text, file=sys.stderr, flush=True)
+
+
+def data_stream() -> TextIO:
+    """Stdout for data: UTF-8 and plain line feeds, whatever the locale says."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    return sys.stdout
+
+
+def discard_stdout() -> None:
+    """After the reader of a pipe has gone: keep Python from complaining about it at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keep what libraries say off the user's screen: Python warnings, and C code that writes to descriptor 2.
+
+    libtiff, for one, reports every broken file there. Our own words go to a copy of the descriptor.
+    `CNNCLI_DEBUG=1` lets everything through.
+    """
+    if is_debugging():
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with _descriptor_2_closed():
+            yield
+
+
+@contextlib.contextmanager
+def _descriptor_2_closed() -> Iterator[None]:
+    try:
+        is_stderr = sys.stderr.fileno() == 2  # noqa: PLR2004 - the number that C knows
+    except (OSError, io.UnsupportedOperation):
+        is_stderr = False
+    if not is_stderr:  # somebody holds stderr already, as tests do
+        yield
+        return
+    original, copy = sys.stderr, os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    original.flush()
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    sys.stderr = open(copy, "w", buffering=1, encoding=original.encoding, errors="backslashreplace")  # noqa: SIM115
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(copy, 2)
+        sys.stderr.close()
+        sys.stderr = original

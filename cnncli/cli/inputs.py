@@ -1,0 +1,67 @@
+"""What a user wants looked at, checked before any work begins."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cnncli.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from cnncli.images.sources import Found
+
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Words of the command line, and a list of further paths.
+
+    Attributes:
+        words: files, folders, globs, `-`.
+        files_from: a list of paths; `-` is standard input.
+        is_null_separated: paths of the list end with NUL.
+    """
+
+    words: Sequence[str]
+    files_from: str | None
+    is_null_separated: bool
+
+    @classmethod
+    def checked(cls, words: Sequence[str], files_from: str | None, *, null: bool) -> "Inputs":
+        """The inputs, if they make sense together.
+
+        Raises:
+            UsageError: there are none, or standard input is asked to be two things.
+        """
+        if not words and files_from is None:
+            raise UsageError("there is nothing to look at", "give images, folders, -, or --files-from LIST")
+        if null and files_from is None:
+            raise UsageError("--null is about the list of --files-from, and there is none")
+        if words.count(STDIN) + (files_from == STDIN) > 1:
+            raise UsageError("standard input can only be read once", "give - once")
+        return cls(words, files_from, null)
+
+    def found(self) -> Iterator["Found | None"]:
+        """The images, in order; None where a list on a pipe keeps one waiting."""
+        from cnncli.images import sources
+
+        yield from sources.sources(self.words, sys.stdin.buffer)
+        if self.files_from is not None:
+            with sources.open_list(self.files_from, sys.stdin.buffer) as stream:
+                yield from sources.listed(stream, separator=b"\0" if self.is_null_separated else b"\n")
+
+    def count(self) -> int | None:
+        """How many images there are; None where only reading standard input would tell."""
+        if STDIN in self.words or self.files_from == STDIN:
+            return None
+        return sum(entry is not None for entry in self.found())
+
+    def none_found(self) -> InputError:
+        """What to say where the inputs hold no image at all."""
+        named = [word for word in self.words if word != STDIN]
+        if self.files_from is not None:
+            named.append("the list on standard input" if self.files_from == STDIN else self.files_from)
+        return InputError(
+            f"no images in {', '.join(named)}", "a folder's images are known by their endings, such as .jpg and .png"
+        )

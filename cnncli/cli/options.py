@@ -1,0 +1,124 @@
+"""Options that commands share: one name, one meaning, one help text. Loads nothing heavy."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cnncli.records.running import EngineName, Precision
+
+_INPUTS, _MODEL, _OUTPUT, _RUNNING = "Inputs", "Model", "Output", "Running"
+
+
+def _image_size(text: str) -> tuple[int, int]:
+    """`384` or `384x512` as (height, width)."""
+    match = re.fullmatch(r"(\d{1,5})(?:[xX](\d{1,5}))?", text)
+    height = int(match[1]) if match else 0
+    width = int(match[2] or height) if match else 0
+    if not height or not width:
+        raise typer.BadParameter(f"{text!r} is not a size; write 384, or 384x512 for height x width")
+    return height, width
+
+
+def _auto_or_number(text: str) -> int | None:
+    """A number above zero; `auto` as None."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= 65536:  # noqa: PLR2004 - more is a slip of the finger
+        raise typer.BadParameter(f"{text!r} is neither 'auto' nor a number from 1 to 65536")
+    return int(text)
+
+
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="INPUT...",
+        help="Image files, folders (with all folders in them), globs, or - for one image on standard input.",
+        show_default=False,
+    ),
+]
+FilesFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--files-from", metavar="LIST", help="Read paths from this file, one a line; - is standard input.",
+        rich_help_panel=_INPUTS,
+    ),
+]
+NullSeparated = Annotated[
+    bool, typer.Option("--null", "-0", help="Paths in the list end with NUL, as find -print0 writes them.",
+                       rich_help_panel=_INPUTS),
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option("--max-pixels", min=1, metavar="N", show_default="178,956,970",
+                 help="Do not read images of more pixels than this.", rich_help_panel=_INPUTS),
+]
+ExactDecode = Annotated[
+    bool,
+    typer.Option("--exact-decode", help="Decode every pixel of JPEGs above 4 megapixels, at twice the time or more.",
+                 rich_help_panel=_INPUTS),
+]
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model", "-m", envvar="CNNCLI_MODEL", metavar="MODEL", rich_help_panel=_MODEL, show_default=False,
+        help="A name of timm or torchvision (resnet50, resnet50.a1_in1k, torchvision/alexnet), or a model folder.",
+    ),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option("--weights", metavar="FILE", rich_help_panel=_MODEL,
+                 help="Local weights for the named network: safetensors or a torch checkpoint."),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option("--labels", metavar="FILE", rich_help_panel=_MODEL, help="Names of those weights' classes, one a line."),
+]
+NoPretrained = Annotated[
+    bool, typer.Option("--no-pretrained", rich_help_panel=_MODEL, help="Random weights, to try what a network costs."),
+]
+ImageSize = Annotated[
+    tuple[int, int] | None,
+    typer.Option("--img-size", metavar="N|HxW", parser=_image_size, rich_help_panel=_MODEL,
+                 help="Another input size in pixels than the network's own."),
+]
+
+Device = Annotated[
+    str,
+    typer.Option("--device", metavar="auto|cpu|cuda|cuda:N|mps", rich_help_panel=_RUNNING,
+                 help="Where to compute; auto takes CUDA where there is one."),
+]
+Engine = Annotated[
+    EngineName,
+    typer.Option("--engine", rich_help_panel=_RUNNING, help="auto takes ONNX Runtime on a CPU, torch elsewhere."),
+]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option("--precision", rich_help_panel=_RUNNING, help="Of the arithmetic; bf16 and fp16 run on torch."),
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option("--batch-size", "-b", metavar="INT|auto", show_default="auto", parser=_auto_or_number, rich_help_panel=_RUNNING,
+                 help="Images that the network sees at a time."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", "-j", metavar="INT|auto", show_default="auto", parser=_auto_or_number, rich_help_panel=_RUNNING,
+                 help="Threads that decode images."),
+]
+
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", rich_help_panel=_OUTPUT,
+                 help="Write to a file; grows as FILE.part, renamed when complete."),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", rich_help_panel=_OUTPUT, help="Go on where an interrupted run left FILE.part."),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", rich_help_panel=_OUTPUT, help="Replace a file that is there already."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what is used: folder, engine, threads.")]

@@ -1,0 +1,191 @@
+"""`cnncli predict`: name what is in images."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnncli.cli import options
+from cnncli.cli.console import Console, quiet_libraries
+from cnncli.cli.inputs import Inputs
+from cnncli.cli.progress import image_progress
+from cnncli.cli.sheet import Sheet
+from cnncli.cli.sinks import Destination, Tally
+from cnncli.errors import UsageError
+from cnncli.records.predictions import LabelStyle, Record, Unreadable
+from cnncli.records.running import EngineName, Precision, Running
+from cnncli.render.lines import Format
+
+if TYPE_CHECKING:
+    from cnncli.engines.engine import Engine
+    from cnncli.images.sources import Found
+    from cnncli.networks.model_folder import ModelFolder
+    from cnncli.render.part_file import Settings
+
+UNREADABLE_INPUTS = 3
+"""Exit code where some inputs could not be read, and all others were answered."""
+
+def predict(
+    inputs: options.Inputs = None,
+    model: options.Model = None,
+    weights: options.Weights = None,
+    labels: options.Labels = None,
+    no_pretrained: options.NoPretrained = False,
+    img_size: options.ImageSize = None,
+    topk: Annotated[int, typer.Option("--topk", "-k", min=1, help="Classes of each image, most probable first.")] = 5,
+    threshold: Annotated[
+        float, typer.Option("--threshold", min=0, max=1, metavar="P", help="Call a class below this probability unknown.")
+    ] = 0.0,
+    label_style: Annotated[LabelStyle, typer.Option("--label-style", help="What a class is called.")] = LabelStyle.NAME,
+    tta: Annotated[bool, typer.Option("--tta", help="Look at each image mirrored, too, and average (twice the time).")] = False,
+    format_: Annotated[
+        Format | None,
+        typer.Option("--format", "-f", help="table on a terminal, else tsv; with --output by the file's ending.",
+                     rich_help_panel="Output", show_default=False),
+    ] = None,
+    output: options.Output = None,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+    sheet: Annotated[
+        Path | None,
+        typer.Option("--sheet", metavar="FILE.png", rich_help_panel="Output",
+                     help="Draw the first 60 images with their classes as bars."),
+    ] = None,
+    files_from: options.FilesFrom = None,
+    null: options.NullSeparated = False,
+    max_pixels: options.MaxPixels = None,
+    exact_decode: options.ExactDecode = False,
+    device: options.Device = "auto",
+    engine: options.Engine = EngineName.AUTO,
+    precision: options.PrecisionOption = Precision.FP32,
+    batch_size: options.BatchSize = None,
+    workers: options.Workers = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Name what is in images.
+
+    One record for each input, in input order: an image that cannot be read is reported in its place.
+
+    Examples:
+
+        cnncli predict photo.jpg -m resnet50
+
+        cnncli predict photos/ -m runs/flowers -o answers.csv
+
+        find . -name '*.jpg' -print0 | cnncli predict --files-from - -0 -m resnet50 | cut -f2 | sort | uniq -c
+    """
+    console = Console(quiet=quiet, verbose=verbose)
+    if model is None:
+        raise UsageError("no model is given", "use -m resnet50, -m a/model/folder, or set CNNCLI_MODEL")
+    asked = Inputs.checked(inputs or [], files_from, null=null)
+    destination = Destination.checked(format_, output, resume=resume, overwrite=overwrite, sheet=sheet)
+    with quiet_libraries():
+        from cnncli.images.decode import MAX_PIXELS
+        from cnncli.networks.reference import Reference
+        from cnncli.prepare import prepare
+
+        reference = Reference(model, weights, labels, pretrained=not no_pretrained, image_size=img_size)
+        folder = prepare(reference, console)
+        job = _Job(
+            folder=folder,
+            running=Running(engine, device, precision),
+            topk=min(topk, len(folder.card.class_names)),
+            threshold=threshold,
+            label_style=label_style,
+            tta=tta,
+            max_pixels=max_pixels or MAX_PIXELS,
+            exact_decode=exact_decode,
+            batch_size=batch_size,
+            workers=workers,
+        )
+        tally = _run(job, asked, destination, Sheet(sheet, job.max_pixels), console)
+    if not tally.records:
+        raise asked.none_found()
+    if tally.unreadable:
+        raise typer.Exit(UNREADABLE_INPUTS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Everything that the predictions depend on, and how fast they come."""
+
+    folder: "ModelFolder"
+    running: Running
+    topk: int
+    threshold: float
+    label_style: LabelStyle
+    tta: bool
+    max_pixels: int
+    exact_decode: bool
+    batch_size: int | None
+    workers: int | None
+
+    def settings(self) -> "Settings":
+        """What must not change between a run and one that goes on from it."""
+        digests = {facts.name: facts.sha256 for facts in self.folder.card.files}
+        return {
+            "model": self.folder.card.name,
+            "weights": digests["model.safetensors"],
+            "topk": self.topk,
+            "threshold": self.threshold,
+            "label_style": self.label_style,
+            "tta": self.tta,
+            "precision": self.running.precision,
+            "max_pixels": self.max_pixels,
+            "exact_decode": self.exact_decode,
+        }
+
+
+def _run(job: _Job, asked: Inputs, destination: Destination, sheet: Sheet, console: Console) -> Tally:
+    """Predict, write, draw; what was written before an interrupt stays."""
+    tally = Tally()
+    found = asked.found()
+    records = _records(job, found, console)
+    with (
+        contextlib.closing(records),
+        destination.opened(job.settings(), found, job.topk, tally) as write,
+        image_progress(console, asked.count) as advance,
+    ):
+        advance(tally.records)
+        try:
+            for record in records:
+                write(record)
+                tally.count(record)
+                sheet.add(record)
+                advance(1)
+                if destination.format is Format.TSV and isinstance(record, Unreadable):
+                    console.warning(f"{record.source.path}: {record.reason}")
+        except KeyboardInterrupt:
+            destination.say_how_to_go_on(console)
+            raise
+    sheet.save(console)
+    destination.say_what_is_done(tally, console)
+    return tally
+
+
+def _records(job: _Job, found: "Iterator[Found | None]", console: Console) -> Iterator[Record]:
+    """The predictions, as they come; the engine is opened with the first one."""
+    from cnncli.engines.adapters import Halving, Mirrored
+    from cnncli.engines.engine import usable_cores
+    from cnncli.images.decode import allow_pixels
+    from cnncli.images.loader import Reader, batches
+    from cnncli.networks.labels import labels
+    from cnncli.predict import predict as predicted
+    from cnncli.prepare import open_engine
+
+    card = job.folder.card
+    names = labels(card, job.label_style)
+    engine: Engine = Halving(open_engine(job.folder, job.running, console))
+    if job.tta:
+        engine = Mirrored(engine)
+    allow_pixels(job.max_pixels)
+    read = Reader(card.preprocessing, job.max_pixels, job.exact_decode)
+    size, workers = job.batch_size or engine.batch_size, job.workers or usable_cores()
+    console.detail(f"{job.folder.path}: {engine}, {size} images at a time, {workers} decoding threads")
+    loaded = batches(found, read, batch_size=size, workers=workers)
+    with contextlib.closing(loaded):
+        yield from predicted(engine, loaded, names, topk=job.topk, threshold=job.threshold)

@@ -1,0 +1,1 @@
+"""Records to text and pictures. Knows records, and neither images nor networks."""

@@ -1,0 +1,175 @@
+"""Records to lines: tsv for pipelines, csv for tables, JSON for programs.
+
+Each renderer is three functions of text: what comes before the records, what a record becomes, what
+comes after. A record's text is complete in itself, so that it can be written and flushed at once.
+"""
+
+import csv
+import enum
+import io
+import json
+from dataclasses import dataclass
+from typing import Protocol
+
+from cnncli.records.predictions import Prediction, Record, Score, Unreadable
+from cnncli.render.paths import is_percent_encoded, path_text, tsv_text
+
+CSV_HEADER = ("path", "status", "rank", "index", "label", "probability", "reason")
+OK, UNREADABLE = "ok", "unreadable"
+NO_LABEL = "-"
+"""What a tsv line has instead of a label where the image could not be read."""
+
+
+class Format(enum.StrEnum):
+    """What records are written as."""
+
+    TABLE = "table"
+    TSV = "tsv"
+    CSV = "csv"
+    JSONL = "jsonl"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+class Renderer(Protocol):
+    """Records to text, one after the other."""
+
+    def begin(self) -> str:
+        """What comes before the first record."""
+
+    def record(self, record: Record) -> str:
+        """One record, with its line end."""
+
+    def end(self) -> str:
+        """What comes after the last record."""
+
+
+def probability_text(score: Score) -> str:
+    """Six decimals, as the reference tables of the field have it; never in exponents, which `sort -n` misreads."""
+    return f"{score.probability:.6f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tsv:
+    """path, label, probability of the most probable class; no header, made for cut, sort and awk."""
+
+    def begin(self) -> str:
+        """Nothing."""
+        return ""
+
+    def record(self, record: Record) -> str:
+        """One line."""
+        path = tsv_text(path_text(record.source.path))
+        if isinstance(record, Unreadable):
+            return f"{path}\t{NO_LABEL}\t\n"
+        best = record.scores[0]
+        return f"{path}\t{tsv_text(best.label)}\t{probability_text(best)}\n"
+
+    def end(self) -> str:
+        """Nothing."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Csv:
+    """A header, then one row a rank; RFC 4180 quoting, plain line feeds."""
+
+    def begin(self) -> str:
+        """The header."""
+        return _csv_text(CSV_HEADER)
+
+    def record(self, record: Record) -> str:
+        """As many rows as the record has."""
+        return "".join(_csv_text(["" if value is None else value for value in row]) for row in rows(record))
+
+    def end(self) -> str:
+        """Nothing."""
+        return ""
+
+
+Row = tuple[str, str, int | None, int | None, str | None, float | None, str | None]
+"""The values under `CSV_HEADER`."""
+
+
+def rows(record: Record) -> list[Row]:
+    """A record as rows under `CSV_HEADER`: one a rank, or a single one with the reason."""
+    path = path_text(record.source.path)
+    if isinstance(record, Unreadable):
+        return [(path, UNREADABLE, None, None, None, None, record.reason)]
+    return [
+        (path, OK, rank, score.index, score.label, round(score.probability, 6), None)
+        for rank, score in enumerate(record.scores, start=1)
+    ]
+
+
+def _csv_text(row: "tuple[object, ...] | list[object]") -> str:
+    text = io.StringIO()
+    values = [f"{value:.6f}" if isinstance(value, float) else value for value in row]
+    csv.writer(text, lineterminator="\n").writerow(values)
+    return text.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLines:
+    """One JSON object a line."""
+
+    def begin(self) -> str:
+        """Nothing."""
+        return ""
+
+    def record(self, record: Record) -> str:
+        """One line."""
+        return json.dumps(json_object(record), ensure_ascii=False) + "\n"
+
+    def end(self) -> str:
+        """Nothing."""
+        return ""
+
+
+class Json:
+    """One list of all records, written as they come."""
+
+    def __init__(self) -> None:
+        self._separator = "[\n"
+
+    def begin(self) -> str:
+        """Nothing: the bracket comes with the first record, or at the end."""
+        return ""
+
+    def record(self, record: Record) -> str:
+        """The separator, and an object."""
+        separator, self._separator = self._separator, ",\n"
+        return separator + json.dumps(json_object(record), ensure_ascii=False)
+
+    def end(self) -> str:
+        """The closing bracket; an empty list where there was no record."""
+        return "[]\n" if self._separator == "[\n" else "\n]\n"
+
+
+JsonObject = dict[str, "str | list[dict[str, str | int | float | None]]"]
+
+
+def json_object(record: Record) -> JsonObject:
+    """A record as JSON has it."""
+    path = record.source.path
+    written: JsonObject = {"path": path_text(path)}
+    if is_percent_encoded(path):
+        written["path_encoding"] = "percent"
+    if isinstance(record, Unreadable):
+        return written | {"status": UNREADABLE, "reason": record.reason}
+    return written | {"status": OK, "predictions": _json_scores(record)}
+
+
+def _json_scores(prediction: Prediction) -> list[dict[str, str | int | float | None]]:
+    return [
+        {"rank": rank, "index": score.index, "label": score.label, "probability": round(score.probability, 6)}
+        for rank, score in enumerate(prediction.scores, start=1)
+    ]
+
+
+LINE_RENDERERS: dict[Format, type[Renderer]] = {
+    Format.TSV: Tsv,
+    Format.CSV: Csv,
+    Format.JSONL: JsonLines,
+    Format.JSON: Json,
+}

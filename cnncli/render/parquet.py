@@ -1,0 +1,44 @@
+"""Predictions as a Parquet file, with the columns of the csv format. Needs the `parquet` extra."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cnncli.errors import MissingPackageError
+from cnncli.records.predictions import Record
+from cnncli.render.lines import CSV_HEADER, Row, rows
+
+_ROWS_A_GROUP = 50_000
+"""Rows of a row group, and so in memory; pyarrow recommends tens of thousands upwards."""
+
+
+@contextmanager
+def parquet_writer(file: Path) -> Iterator[Callable[[Record], None]]:
+    """A function that appends a record to the file; complete when the block ends.
+
+    Raises:
+        MissingPackageError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ModuleNotFoundError as error:
+        raise MissingPackageError("Parquet needs the package pyarrow", "pip install 'cnncli[parquet]'") from error
+    kinds = (pa.string(), pa.string(), pa.int32(), pa.int32(), pa.string(), pa.float64(), pa.string())
+    schema = pa.schema(list(zip(CSV_HEADER, kinds, strict=True)))
+    waiting: list[Row] = []
+    with pq.ParquetWriter(file, schema) as writer:
+
+        def flush() -> None:
+            columns = [list(column) for column in zip(*waiting, strict=True)] or [[] for _ in CSV_HEADER]
+            arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+            writer.write_table(pa.table(arrays, schema=schema))
+            waiting.clear()
+
+        def write(record: Record) -> None:
+            waiting.extend(rows(record))
+            if len(waiting) >= _ROWS_A_GROUP:
+                flush()
+
+        yield write
+        flush()

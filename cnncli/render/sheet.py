@@ -1,0 +1,100 @@
+"""A picture sheet: each image above its most probable labels as bars, after the figure in
+Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural Networks" (2012),
+figure 4.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from cnncli.errors import OutputError
+from cnncli.records.predictions import Prediction, Record, Score, Unreadable
+from cnncli.render.paths import printable
+
+LIMIT = 60
+"""Images on one sheet: as many as a person looks at, and a bound on its size."""
+
+THUMBNAIL = (240, 180)
+"""(width, height) in pixels that an image fits into."""
+
+_COLUMNS = 4
+_MARGIN = 12
+_LINE = 19
+"""Height of a label's bar, in pixels."""
+_FONT_SIZE = 12
+_INK, _PAPER, _BEST, _OTHER, _ALARM = "#1b1b1b", "#ffffff", "#9ad1a4", "#d4dbe3", "#b3261e"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One image of the sheet: what was said of it, and a small PNG or JPEG of it where it could be read."""
+
+    record: Record
+    thumbnail: bytes | None
+
+
+def save_sheet(cards: Sequence[Card], file: Path) -> None:
+    """Draw the cards, four in a row, as a PNG.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    font = ImageFont.load_default(_FONT_SIZE)
+    lines = max((len(card.record.scores) for card in cards if isinstance(card.record, Prediction)), default=1)
+    width, height = THUMBNAIL[0] + _MARGIN, THUMBNAIL[1] + (lines + 1) * _LINE + 2 * _MARGIN
+    columns = min(_COLUMNS, max(len(cards), 1))
+    rows = -(-max(len(cards), 1) // columns)
+    sheet = Image.new("RGB", (columns * width + _MARGIN, rows * height + _MARGIN), _PAPER)
+    for number, card in enumerate(cards):
+        origin = (_MARGIN + number % columns * width, _MARGIN + number // columns * height)
+        _draw(sheet, card, origin, font)
+    try:
+        sheet.save(file, "PNG")
+    except OSError as error:
+        raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
+
+
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def _draw(sheet: Image.Image, card: Card, origin: tuple[int, int], font: _Font) -> None:
+    left, top = origin
+    draw = ImageDraw.Draw(sheet)
+    if card.thumbnail:
+        with Image.open(io.BytesIO(card.thumbnail)) as picture:
+            sheet.paste(picture, (left + (THUMBNAIL[0] - picture.width) // 2, top + (THUMBNAIL[1] - picture.height) // 2))
+    else:
+        draw.rectangle((left, top, left + THUMBNAIL[0] - 1, top + THUMBNAIL[1] - 1), outline=_ALARM)
+    top += THUMBNAIL[1] + 3
+    draw.text((left, top), _shortened(_name(card.record), THUMBNAIL[0], font), _INK, font)
+    if isinstance(card.record, Unreadable):
+        draw.text((left, top + _LINE), _shortened(card.record.reason, THUMBNAIL[0], font), _ALARM, font)
+        return
+    for rank, score in enumerate(card.record.scores):
+        _draw_score(draw, score, (left, top + (rank + 1) * _LINE), font, _OTHER if rank else _BEST)
+
+
+def _draw_score(draw: ImageDraw.ImageDraw, score: Score, origin: tuple[int, int], font: _Font, colour: str) -> None:
+    left, top = origin
+    length = round(score.probability * (THUMBNAIL[0] - 1))
+    draw.rectangle((left, top, left + length, top + _LINE - 4), fill=colour)
+    percent = f"{score.probability:.1%}"
+    room = THUMBNAIL[0] - font.getlength(percent) - 10
+    draw.text((left + 3, top), _shortened(printable(score.label), room, font), _INK, font)
+    draw.text((left + THUMBNAIL[0] - font.getlength(percent) - 3, top), percent, _INK, font)
+
+
+def _name(record: Record) -> str:
+    return printable(record.source.path.rstrip("/").rpartition("/")[2] or record.source.path)
+
+
+def _shortened(text: str, width: float, font: _Font) -> str:
+    """Text cut to so many pixels, with an ellipsis where something was cut."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"

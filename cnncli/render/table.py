@@ -1,0 +1,152 @@
+"""Predictions for a person at a terminal: a row a class, with a bar for its probability.
+
+Rows are written as they come, so the columns are laid out from the terminal's width alone.
+"""
+
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.text import Text
+
+from cnncli.records.predictions import UNKNOWN, Prediction, Record, Score, Unreadable
+from cnncli.render.paths import printable
+
+_GAP = 2
+_PERCENT = 6
+"""Columns of `100.0%`."""
+_NARROW = 56
+"""Columns below which the image's name gets a line of its own and the bar is dropped."""
+_WIDEST = 140
+"""Columns beyond which a table no longer helps the eye."""
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    image: int
+    label: int
+    bar: int
+
+
+class Table:
+    """Records as the rows of a table as wide as the terminal."""
+
+    def __init__(self, console: Console) -> None:
+        """Lay out the columns.
+
+        Args:
+            console: whose width, colours and encoding count.
+        """
+        self._console = console
+        self._columns = _columns(min(console.width, _WIDEST))
+        self._is_plain = not (console.encoding or "").lower().startswith("utf")
+
+    def begin(self) -> str:
+        """The header; none where there is no room for columns."""
+        columns = self._columns
+        if not columns.image:
+            return ""
+        head = (
+            f"{_fit('image', columns.image)}{' ' * _GAP}{_fit('label', columns.label)}{' ' * _GAP}"
+            f"{'probability'.rjust(columns.bar + 1 + _PERCENT)}"
+        )
+        return self._text(Text(head, "bold underline"))
+
+    def record(self, record: Record) -> str:
+        """The image's name, its classes, and an empty line where there are several."""
+        name = printable(record.source.path)
+        if isinstance(record, Unreadable):
+            return self._unreadable(name, record.reason)
+        scores = _told(record)
+        rows = self._stacked(name, scores) if not self._columns.image else self._side_by_side(name, scores)
+        return "".join(map(self._text, rows)) + ("\n" if len(record.scores) > 1 else "")
+
+    def end(self) -> str:
+        """Nothing."""
+        return ""
+
+    def _unreadable(self, name: str, reason: str) -> str:
+        told = Text(f"cannot be read: {printable(reason)}", "yellow")
+        if not self._columns.image:
+            return self._text(Text(name)) + self._text(Text("  ") + told) + "\n"
+        return self._text(Text(_fit_end(name, self._columns.image) + " " * _GAP) + told) + "\n"
+
+    def _side_by_side(self, name: str, scores: list[Score]) -> list[Text]:
+        columns = self._columns
+        return [
+            Text.assemble(
+                _fit_end(name, columns.image) if rank == 0 else " " * columns.image,
+                " " * _GAP,
+                (_fit(printable(score.label), columns.label), _label_style(rank, score)),
+                " " * _GAP,
+                (self._bar(score.probability), _bar_style(rank, score)),
+                (_percent(score), _label_style(rank, score)),
+            )
+            for rank, score in enumerate(scores)
+        ]
+
+    def _stacked(self, name: str, scores: list[Score]) -> list[Text]:
+        width = max(self._console.width - _GAP - _PERCENT - 1, 1)
+        lines = [Text(name)]
+        for rank, score in enumerate(scores):
+            label = _fit(printable(score.label), width)
+            lines.append(Text(f"{' ' * _GAP}{label}{_percent(score)}", _label_style(rank, score)))
+        return lines
+
+    def _bar(self, probability: float) -> str:
+        width = self._columns.bar
+        if self._is_plain:
+            return ("#" * round(probability * width)).ljust(width)
+        eighths = round(probability * width * 8)
+        return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).ljust(width)[:width]
+
+    def _text(self, text: Text) -> str:
+        with self._console.capture() as capture:
+            self._console.print(text, soft_wrap=True, highlight=False)
+        return capture.get()
+
+
+def _columns(width: int) -> _Columns:
+    if width < _NARROW:
+        return _Columns(0, 0, 0)
+    bar = width // 5
+    names = width - bar - _PERCENT - 1 - 2 * _GAP
+    image = names * 9 // 20
+    return _Columns(image, names - image, bar)
+
+
+def _told(prediction: Prediction) -> list[Score]:
+    """The scores without those below the threshold; if none is left, the first, which says so."""
+    known = [score for score in prediction.scores if score.index is not None]
+    return known or list(prediction.scores[:1])
+
+
+def _percent(score: Score) -> str:
+    return f" {score.probability:{_PERCENT}.1%}"
+
+
+def _label_style(rank: int, score: Score) -> str:
+    if score.label == UNKNOWN and score.index is None:
+        return "yellow"
+    return "bold" if rank == 0 else "dim"
+
+
+def _bar_style(rank: int, score: Score) -> str:
+    if score.index is None:
+        return "yellow"
+    return "green" if rank == 0 else "dim"
+
+
+def _fit(text: str, width: int) -> str:
+    """Text in exactly so many terminal cells; what is too long ends in an ellipsis."""
+    return set_cell_size(text, width) if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
+
+
+def _fit_end(text: str, width: int) -> str:
+    """The same for a path, of which the end matters."""
+    if cell_len(text) <= width:
+        return set_cell_size(text, width)
+    while cell_len(text) > width - 1:
+        text = text[max(1, cell_len(text) - width) :]
+    return set_cell_size("…" + text, width)
