@@ -3,7 +3,7 @@
 Knows nothing of files or formats. A million images cost the memory of a few batches.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from cnncli.engines.engine import Engine, Pixels
 from cnncli.images.loader import Batch
 from cnncli.records.predictions import UNKNOWN, Prediction, Record, Score, Unreadable
 
+
 def predict(
     engine: Engine,
     batches: Iterable[Batch],
@@ -19,7 +20,7 @@ def predict(
     *,
     topk: int,
     threshold: float = 0.0,
-) -> Iterator[Record]:
+) -> Generator[Record]:
     """Name what is in each image.
 
     Args:

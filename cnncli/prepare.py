@@ -48,11 +48,13 @@ def prepare(reference: Reference, progress: Progress) -> ModelFolder:
     if path := reference.folder or cache.find(reference.key()):
         return model_folder.open_folder(path)
     start = time.perf_counter()
-    progress.notice(f"preparing {reference.name}, this once; it is kept in {cache.home()}")
+    progress.notice(f"{reference.name} is not prepared here yet; asking timm and torchvision")
     with _packages_needed(f"preparing {reference.name}"):
         folder = _made(reference, progress)
     cache.remember(reference.key(), folder.card.name)
-    progress.notice(f"prepared {folder.card.name} in {time.perf_counter() - start:.1f} s")
+    progress.notice(
+        f"prepared {folder.card.name} in {time.perf_counter() - start:.1f} s, once; it is kept in {folder.path}"
+    )
     return folder
 
 
@@ -96,9 +98,9 @@ def _cuda_is_visible() -> bool:
     driver = Path("/dev/nvidiactl").exists() or Path("/proc/driver/nvidia/version").exists()
     if hidden or not (driver or os.name == "nt") or importlib.util.find_spec("torch") is None:
         return False
-    import torch
+    from cnncli.engines.torch import cuda_is_available
 
-    return torch.cuda.is_available()
+    return cuda_is_available()
 
 
 @contextlib.contextmanager
@@ -178,11 +180,8 @@ def _size_suffix(reference: Reference) -> str:
 
 def _network(offer: "Offer", given: _Weights) -> "tuple[nn.Module, Architecture]":
     """The network with its weights, and the architecture with as many classes as they know."""
-    import torch
-
     from cnncli.networks import weights, zoo
 
-    torch.manual_seed(0)  # random weights are the same ones wherever they are asked for
     network, architecture = zoo.build(offer.architecture), offer.architecture
     if given.tensors is None:
         return network, architecture
@@ -214,18 +213,14 @@ def _classes(
 
 def _write(draft: Path, network: "nn.Module", card: ModelCard) -> None:
     """All files of the model folder: weights, graph where possible, card."""
-    import torch
-
     from cnncli.engines.embedding import with_embedding
     from cnncli.networks.weights import save_state_dict
 
     shape = (card.preprocessing.channels, *card.preprocessing.size)
-    wrapped = with_embedding(network, torch.zeros(1, *shape))
-    with torch.inference_mode():
-        embedding = wrapped(torch.zeros(1, *shape))[1]
+    wrapped = with_embedding(network, shape)
     save_state_dict(network, draft / model_folder.WEIGHTS)
     compilation = _compilation(wrapped, shape, draft / model_folder.GRAPH)
-    model_folder.seal(draft, dataclasses.replace(card, embedding_size=embedding.shape[1], compilation=compilation))
+    model_folder.seal(draft, dataclasses.replace(card, embedding_size=wrapped.width, compilation=compilation))
 
 
 def _compilation(network: "WithEmbedding", shape: tuple[int, int, int], file: Path) -> Compilation:

@@ -22,20 +22,16 @@ class ErrorBoundary(TyperGroup):
 
     def main(self, *arguments: Any, standalone_mode: bool = True, **options: Any) -> Any:  # noqa: ANN401 - as in typer
         """Run the program and exit, unless the caller wants to (`standalone_mode=False`)."""
-        code = self._run(*arguments, **options)
+        try:
+            code = super().main(*arguments, **(options | {"standalone_mode": False}))
+        except typer.TyperException as problem:
+            console.error(_usage_error(problem))
+            code = getattr(problem, "exit_code", 2)
+        except typer.Abort:
+            code = INTERRUPTED
         if standalone_mode:
             sys.exit(code)
         return code
-
-    def _run(self, *arguments: Any, **options: Any) -> int:  # noqa: ANN401 - as in typer
-        try:
-            code = super().main(*arguments, standalone_mode=False, **options)
-        except typer.TyperException as problem:
-            console.error(_usage_error(problem))
-            return getattr(problem, "exit_code", 2)
-        except typer.Abort:
-            return INTERRUPTED
-        return code if isinstance(code, int) else 0
 
     def invoke(self, context: Any) -> Any:  # noqa: ANN401 - Typer does not export its context class's base
         """Run a command."""
@@ -82,8 +78,9 @@ def _show_version(asked: bool) -> None:  # noqa: FBT001 - Typer calls it with th
 
 @app.callback()
 def _program(
-    version: Annotated[  # noqa: ARG001 - the callback answers
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     pass

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import os
 import sys
 import warnings
@@ -59,7 +60,9 @@ def error(problem: CnncliError) -> None:
 
 def _say(message: str) -> None:
     line = " ".join(message.splitlines())
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line)
+    text = "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line
+    )
     with contextlib.suppress(OSError):  # nobody listens any more
         print(text, file=sys.stderr, flush=True)
 
@@ -79,7 +82,7 @@ def discard_stdout() -> None:
 
 @contextlib.contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Keep what libraries say off the user's screen: Python warnings, and C code that writes to descriptor 2.
+    """Keep what libraries say off the user's screen: Python's warnings and log lines, and C code that writes to descriptor 2.
 
     libtiff, for one, reports every broken file there. Our own words go to a copy of the descriptor.
     `CNNCLI_DEBUG=1` lets everything through.
@@ -87,10 +90,14 @@ def quiet_libraries() -> Iterator[None]:
     if is_debugging():
         yield
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with _descriptor_2_closed():
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), _descriptor_2_closed():
+            warnings.simplefilter("ignore")
             yield
+    finally:
+        logging.disable(disabled)
 
 
 @contextlib.contextmanager
@@ -107,7 +114,7 @@ def _descriptor_2_closed() -> Iterator[None]:
     original.flush()
     os.dup2(nowhere, 2)
     os.close(nowhere)
-    sys.stderr = open(copy, "w", buffering=1, encoding=original.encoding, errors="backslashreplace")  # noqa: SIM115
+    sys.stderr = open(copy, "w", buffering=1, encoding=original.encoding, errors="backslashreplace")  # noqa: PTH123, SIM115 - a descriptor
     try:
         yield
     finally:

@@ -63,5 +63,6 @@ class Inputs:
         if self.files_from is not None:
             named.append("the list on standard input" if self.files_from == STDIN else self.files_from)
         return InputError(
-            f"no images in {', '.join(named)}", "a folder's images are known by their endings, such as .jpg and .png"
+            f"no images in {', '.join(named)}",
+            "a folder's images are known by their endings, such as .jpg and .png",
         )

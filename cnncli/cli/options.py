@@ -41,84 +41,151 @@ Inputs = Annotated[
 FilesFrom = Annotated[
     str | None,
     typer.Option(
-        "--files-from", metavar="LIST", help="Read paths from this file, one a line; - is standard input.",
+        "--files-from",
+        metavar="LIST",
+        help="Read paths from this file, one a line; - is standard input.",
         rich_help_panel=_INPUTS,
     ),
 ]
 NullSeparated = Annotated[
-    bool, typer.Option("--null", "-0", help="Paths in the list end with NUL, as find -print0 writes them.",
-                       rich_help_panel=_INPUTS),
+    bool,
+    typer.Option(
+        "--null",
+        "-0",
+        help="Paths in the list end with NUL, as find -print0 writes them.",
+        rich_help_panel=_INPUTS,
+    ),
 ]
 MaxPixels = Annotated[
     int | None,
-    typer.Option("--max-pixels", min=1, metavar="N", show_default="178,956,970",
-                 help="Do not read images of more pixels than this.", rich_help_panel=_INPUTS),
+    typer.Option(
+        "--max-pixels",
+        min=1,
+        metavar="N",
+        show_default="178,956,970",
+        help="Do not read images of more pixels than this.",
+        rich_help_panel=_INPUTS,
+    ),
 ]
 ExactDecode = Annotated[
     bool,
-    typer.Option("--exact-decode", help="Decode every pixel of JPEGs above 4 megapixels, at twice the time or more.",
-                 rich_help_panel=_INPUTS),
+    typer.Option(
+        "--exact-decode",
+        help="Decode every pixel of JPEGs above 4 megapixels, at twice the time or more.",
+        rich_help_panel=_INPUTS,
+    ),
 ]
 
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", envvar="CNNCLI_MODEL", metavar="MODEL", rich_help_panel=_MODEL, show_default=False,
+        "--model",
+        "-m",
+        envvar="CNNCLI_MODEL",
+        metavar="MODEL",
+        rich_help_panel=_MODEL,
+        show_default=False,
         help="A name of timm or torchvision (resnet50, resnet50.a1_in1k, torchvision/alexnet), or a model folder.",
     ),
 ]
 Weights = Annotated[
     Path | None,
-    typer.Option("--weights", metavar="FILE", rich_help_panel=_MODEL,
-                 help="Local weights for the named network: safetensors or a torch checkpoint."),
+    typer.Option(
+        "--weights",
+        metavar="FILE",
+        rich_help_panel=_MODEL,
+        help="Local weights for the named network: safetensors or a torch checkpoint.",
+    ),
 ]
 Labels = Annotated[
     Path | None,
-    typer.Option("--labels", metavar="FILE", rich_help_panel=_MODEL, help="Names of those weights' classes, one a line."),
+    typer.Option(
+        "--labels",
+        metavar="FILE",
+        rich_help_panel=_MODEL,
+        help="Names of those weights' classes, one a line.",
+    ),
 ]
 NoPretrained = Annotated[
-    bool, typer.Option("--no-pretrained", rich_help_panel=_MODEL, help="Random weights, to try what a network costs."),
+    bool,
+    typer.Option(
+        "--no-pretrained", rich_help_panel=_MODEL, help="Random weights, to try what a network costs."
+    ),
 ]
 ImageSize = Annotated[
     tuple[int, int] | None,
-    typer.Option("--img-size", metavar="N|HxW", parser=_image_size, rich_help_panel=_MODEL,
-                 help="Another input size in pixels than the network's own."),
+    typer.Option(
+        "--img-size",
+        metavar="N|HxW",
+        parser=_image_size,
+        rich_help_panel=_MODEL,
+        help="Another input size in pixels than the network's own.",
+    ),
 ]
 
 Device = Annotated[
     str,
-    typer.Option("--device", metavar="auto|cpu|cuda|cuda:N|mps", rich_help_panel=_RUNNING,
-                 help="Where to compute; auto takes CUDA where there is one."),
+    typer.Option(
+        "--device",
+        metavar="auto|cpu|cuda|cuda:N|mps",
+        rich_help_panel=_RUNNING,
+        help="Where to compute; auto takes CUDA where there is one.",
+    ),
 ]
 Engine = Annotated[
     EngineName,
-    typer.Option("--engine", rich_help_panel=_RUNNING, help="auto takes ONNX Runtime on a CPU, torch elsewhere."),
+    typer.Option(
+        "--engine", rich_help_panel=_RUNNING, help="auto takes ONNX Runtime on a CPU, torch elsewhere."
+    ),
 ]
 PrecisionOption = Annotated[
     Precision,
-    typer.Option("--precision", rich_help_panel=_RUNNING, help="Of the arithmetic; bf16 and fp16 run on torch."),
+    typer.Option(
+        "--precision", rich_help_panel=_RUNNING, help="Of the arithmetic; bf16 and fp16 run on torch."
+    ),
 ]
 BatchSize = Annotated[
     int | None,
-    typer.Option("--batch-size", "-b", metavar="INT|auto", show_default="auto", parser=_auto_or_number, rich_help_panel=_RUNNING,
-                 help="Images that the network sees at a time."),
+    typer.Option(
+        "--batch-size",
+        "-b",
+        metavar="INT|auto",
+        show_default="auto",
+        parser=_auto_or_number,
+        rich_help_panel=_RUNNING,
+        help="Images that the network sees at a time.",
+    ),
 ]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", "-j", metavar="INT|auto", show_default="auto", parser=_auto_or_number, rich_help_panel=_RUNNING,
-                 help="Threads that decode images."),
+    typer.Option(
+        "--workers",
+        "-j",
+        metavar="INT|auto",
+        show_default="auto",
+        parser=_auto_or_number,
+        rich_help_panel=_RUNNING,
+        help="Threads that decode images.",
+    ),
 ]
 
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", rich_help_panel=_OUTPUT,
-                 help="Write to a file; grows as FILE.part, renamed when complete."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        rich_help_panel=_OUTPUT,
+        help="Write to a file; grows as FILE.part, renamed when complete.",
+    ),
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", rich_help_panel=_OUTPUT, help="Go on where an interrupted run left FILE.part."),
+    bool,
+    typer.Option("--resume", rich_help_panel=_OUTPUT, help="Go on where an interrupted run left FILE.part."),
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", rich_help_panel=_OUTPUT, help="Replace a file that is there already."),
+    bool,
+    typer.Option("--overwrite", rich_help_panel=_OUTPUT, help="Replace a file that is there already."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what is used: folder, engine, threads.")]

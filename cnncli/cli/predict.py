@@ -1,7 +1,7 @@
 """`cnncli predict`: name what is in images."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 UNREADABLE_INPUTS = 3
 """Exit code where some inputs could not be read, and all others were answered."""
 
+
 def predict(
     inputs: options.Inputs = None,
     model: options.Model = None,
@@ -35,24 +36,42 @@ def predict(
     labels: options.Labels = None,
     no_pretrained: options.NoPretrained = False,
     img_size: options.ImageSize = None,
-    topk: Annotated[int, typer.Option("--topk", "-k", min=1, help="Classes of each image, most probable first.")] = 5,
+    topk: Annotated[
+        int, typer.Option("--topk", "-k", min=1, help="Classes of each image, most probable first.")
+    ] = 5,
     threshold: Annotated[
-        float, typer.Option("--threshold", min=0, max=1, metavar="P", help="Call a class below this probability unknown.")
+        float,
+        typer.Option(
+            "--threshold", min=0, max=1, metavar="P", help="Call a class below this probability unknown."
+        ),
     ] = 0.0,
-    label_style: Annotated[LabelStyle, typer.Option("--label-style", help="What a class is called.")] = LabelStyle.NAME,
-    tta: Annotated[bool, typer.Option("--tta", help="Look at each image mirrored, too, and average (twice the time).")] = False,
+    label_style: Annotated[
+        LabelStyle, typer.Option("--label-style", help="What a class is called.")
+    ] = LabelStyle.NAME,
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Look at each image mirrored, too, and average (twice the time).")
+    ] = False,
     format_: Annotated[
         Format | None,
-        typer.Option("--format", "-f", help="table on a terminal, else tsv; with --output by the file's ending.",
-                     rich_help_panel="Output", show_default=False),
+        typer.Option(
+            "--format",
+            "-f",
+            help="table on a terminal, else tsv; with --output by the file's ending.",
+            rich_help_panel="Output",
+            show_default=False,
+        ),
     ] = None,
     output: options.Output = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     sheet: Annotated[
         Path | None,
-        typer.Option("--sheet", metavar="FILE.png", rich_help_panel="Output",
-                     help="Draw the first 60 images with their classes as bars."),
+        typer.Option(
+            "--sheet",
+            metavar="FILE.png",
+            rich_help_panel="Output",
+            help="Draw the first 60 images with their classes as bars.",
+        ),
     ] = None,
     files_from: options.FilesFrom = None,
     null: options.NullSeparated = False,
@@ -167,7 +186,7 @@ def _run(job: _Job, asked: Inputs, destination: Destination, sheet: Sheet, conso
     return tally
 
 
-def _records(job: _Job, found: "Iterator[Found | None]", console: Console) -> Iterator[Record]:
+def _records(job: _Job, found: "Iterator[Found | None]", console: Console) -> Generator[Record]:
     """The predictions, as they come; the engine is opened with the first one."""
     from cnncli.engines.adapters import Halving, Mirrored
     from cnncli.engines.engine import usable_cores

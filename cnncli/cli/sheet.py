@@ -46,7 +46,8 @@ class Sheet:
             return thumbnail(source, THUMBNAIL, self._max_pixels)
 
         cards = [
-            Card(record, small(record.source) if isinstance(record, Prediction) else None) for record in self._records
+            Card(record, small(record.source) if isinstance(record, Prediction) else None)
+            for record in self._records
         ]
         save_sheet(cards, self._file)
         left_out = f" (the first {len(cards)} of {self._seen:,} images)" if self._seen > len(cards) else ""

@@ -66,11 +66,15 @@ class Destination:
         if output is None and resume:
             raise UsageError("--resume is about the file of --output, and there is none")
         if output is not None and chosen is Format.TABLE:
-            raise UsageError("a table is for the eye, not for a file", "use -f tsv, csv, jsonl, json or parquet")
+            raise UsageError(
+                "a table is for the eye, not for a file", "use -f tsv, csv, jsonl, json or parquet"
+            )
         if resume and chosen not in _RESUMABLE:
             raise UsageError(f"a {chosen} file cannot be gone on with", f"use -f {', '.join(_RESUMABLE)}")
         if resume and sheet:
-            raise UsageError("--sheet would miss the images that are done already", "draw it in a run of its own")
+            raise UsageError(
+                "--sheet would miss the images that are done already", "draw it in a run of its own"
+            )
         return cls(chosen, output, resume, overwrite)
 
     @contextlib.contextmanager
@@ -110,13 +114,17 @@ class Destination:
     def say_how_to_go_on(self, console: Console) -> None:
         """After an interrupt."""
         if self.output and self.format in _RESUMABLE:
-            console.notice(f"what is done is kept in {PartFile(self.output).part}; --resume goes on from there")
+            console.notice(
+                f"what is done is kept in {PartFile(self.output).part}; --resume goes on from there"
+            )
 
     def say_what_is_done(self, tally: Tally, console: Console) -> None:
         """At the end, where the records themselves do not show it."""
         failed = f"{tally.unreadable:,} of {tally.records:,} images could not be read"
         if self.output and tally.records:
-            console.notice(f"{self.output}: {tally.records:,} records" + (f", {failed}" if tally.unreadable else ""))
+            console.notice(
+                f"{self.output}: {tally.records:,} records" + (f", {failed}" if tally.unreadable else "")
+            )
         elif tally.unreadable:
             console.notice(failed)
 

@@ -15,12 +15,13 @@ _MAP, _TOKENS = 4, 3
 
 
 class WithEmbedding(nn.Module):
-    """A network that returns (logits (N, K), embedding (N, D))."""
+    """A network that returns (logits (N, K), embedding (N, D)); D is `width` once it has run."""
 
     def __init__(self, network: nn.Module, last: nn.Module) -> None:
         super().__init__()
         self.network = network
         self._last = [last]  # in a list, so that its weights are not registered twice
+        self.width = 0
         self.train(network.training)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -31,7 +32,9 @@ class WithEmbedding(nn.Module):
             logits = self.network(images)
         finally:
             handle.remove()
-        return logits, _pooled(entering[-1])
+        embedding = _pooled(entering[-1])
+        self.width = int(embedding.shape[1])
+        return logits, embedding
 
 
 def _pooled(features: Tensor) -> Tensor:
@@ -40,12 +43,12 @@ def _pooled(features: Tensor) -> Tensor:
     return features.mean(1) if features.ndim == _TOKENS else features
 
 
-def with_embedding(network: nn.Module, images: Tensor) -> WithEmbedding:
-    """A network wrapped so that it returns its embedding, too.
+def with_embedding(network: nn.Module, shape: tuple[int, int, int]) -> WithEmbedding:
+    """A network wrapped so that it returns its embedding, too; it runs once, to see which weight layer is last.
 
     Args:
-        network: in evaluation mode.
-        images: (N, C, H, W), to run it once and see which weight layer comes last.
+        network: in evaluation mode, on the CPU.
+        shape: (C, H, W) of its input.
 
     Raises:
         CompileError: it does not run on such images, or has no weight layer.
@@ -53,15 +56,17 @@ def with_embedding(network: nn.Module, images: Tensor) -> WithEmbedding:
     order: list[nn.Module] = []
     layers = [layer for layer in network.modules() if isinstance(layer, _WEIGHT_LAYERS)]
     handles = [layer.register_forward_hook(lambda layer, _, __: order.append(layer)) for layer in layers]
+    images = torch.zeros(1, *shape)
     try:
         with torch.inference_mode():
             network(images)
+            if not order:
+                raise CompileError("the network has no convolution and no linear layer")
+            for handle in handles:
+                handle.remove()
+            wrapped = WithEmbedding(network, order[-1])
+            wrapped(images)
     except (RuntimeError, ValueError, AssertionError, TypeError) as error:
-        shape = " x ".join(map(str, images.shape[1:]))
-        raise CompileError(f"the network does not run on images of {shape}: {error}") from error
-    finally:
-        for handle in handles:
-            handle.remove()
-    if not order:
-        raise CompileError("the network has no convolution and no linear layer")
-    return WithEmbedding(network, order[-1])
+        size = " x ".join(map(str, shape))
+        raise CompileError(f"the network does not run on images of {size}: {error}") from error
+    return wrapped

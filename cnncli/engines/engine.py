@@ -25,7 +25,8 @@ class Outputs:
     def probabilities(self) -> NDArray[np.float32]:
         """Softmax of each row, (N, K): exp(x_k) / sum of exp(x_j), shifted by the largest so as not to overflow."""
         shifted: NDArray[np.float32] = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
-        return shifted / shifted.sum(axis=1, keepdims=True)
+        probabilities: NDArray[np.float32] = shifted / shifted.sum(axis=1, keepdims=True)
+        return probabilities
 
 
 class Engine(Protocol):

@@ -55,5 +55,7 @@ class OnnxEngine:
         except RuntimeError as error:
             if "alloc" not in str(error).lower():
                 raise
-            raise OutOfMemoryError(f"no memory for a batch of {len(pixels)}", "use a smaller --batch-size") from error
+            raise OutOfMemoryError(
+                f"no memory for a batch of {len(pixels)}", "use a smaller --batch-size"
+            ) from error
         return Outputs(np.asarray(logits), np.asarray(embeddings))

@@ -1,5 +1,7 @@
-"""model.safetensors on any device that torch knows: for GPUs, for other precisions, and for networks that
-could not be compiled."""
+"""model.safetensors on any device that torch knows.
+
+For GPUs, for other precisions, and for networks that could not be compiled.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -23,7 +25,9 @@ _DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precis
 class TorchEngine:
     """A network in evaluation mode, channels last."""
 
-    def __init__(self, folder: ModelFolder, device: str, precision: Precision, threads: int | None = None) -> None:
+    def __init__(
+        self, folder: ModelFolder, device: str, precision: Precision, threads: int | None = None
+    ) -> None:
         """Build the network of a model folder and give it its weights.
 
         Args:
@@ -42,8 +46,8 @@ class TorchEngine:
         network = zoo.build(folder.card.architecture)
         weights.load_saved(network, folder.weights)
         how = folder.card.preprocessing
-        wrapped = with_embedding(network, torch.zeros(1, how.channels, *how.size))
-        self._network = wrapped.to(self._device, memory_format=torch.channels_last)
+        wrapped = with_embedding(network, (how.channels, *how.size))
+        self._network = wrapped.to(self._device).to(memory_format=torch.channels_last)
 
     @property
     def batch_size(self) -> int:
@@ -67,6 +71,11 @@ class TorchEngine:
         return torch.autocast(self._device.type, self._dtype)
 
 
+def cuda_is_available() -> bool:
+    """Whether torch can compute on a CUDA device here."""
+    return torch.cuda.is_available()
+
+
 def _array(tensor: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     array: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = tensor.float().cpu().numpy()
     return array
@@ -80,7 +89,9 @@ def _device(name: str) -> torch.device:
     if device.type == "cuda":
         count = torch.cuda.device_count()
         if (device.index or 0) >= count:
-            raise UsageError(f"there is no device {name}: torch sees {count} CUDA devices here", "use --device cpu")
+            raise UsageError(
+                f"there is no device {name}: torch sees {count} CUDA devices here", "use --device cpu"
+            )
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UsageError("there is no device mps: torch sees no Apple GPU here", "use --device cpu")
     return device

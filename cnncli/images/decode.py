@@ -251,7 +251,11 @@ def _os_reason(error: OSError) -> str:
     if error.strerror:
         return error.strerror.lower()
     message = _one_line(error)
-    return "truncated: the file ends before its picture does" if "truncated" in message else f"cannot be decoded: {message}"
+    return (
+        "truncated: the file ends before its picture does"
+        if "truncated" in message
+        else f"cannot be decoded: {message}"
+    )
 
 
 def _one_line(error: Exception) -> str:

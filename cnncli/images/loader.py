@@ -5,7 +5,7 @@ no more than two batches are decoded or in the making; failures travel along in 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,7 +16,6 @@ from cnncli.images.preprocess import Pixels, preprocess, resized_size
 from cnncli.images.sources import Found
 from cnncli.records.networks import Preprocessing
 from cnncli.records.predictions import ImageSource, Unreadable
-
 
 _Waiting = deque[tuple[Found, "Future[Pixels | Unreadable] | None"]]
 """Inputs under way, in order; those that led nowhere have nothing to wait for."""
@@ -58,7 +57,9 @@ class Reader:
         width, height = self._resized_size(image.size)
         if width * height > self.max_pixels:
             shape = f"{image.width} x {image.height}"
-            return Unreadable(source, f"so narrow ({shape}) that resizing it would make {width * height:,} pixels")
+            return Unreadable(
+                source, f"so narrow ({shape}) that resizing it would make {width * height:,} pixels"
+            )
         return preprocess(image, self.preprocessing)
 
     def _resized_size(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -71,7 +72,7 @@ def batches(
     *,
     batch_size: int,
     workers: int,
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """The inputs in batches, the next one in the making while the last one is used.
 
     Args:

@@ -22,9 +22,49 @@ Found = ImageSource | Unreadable
 """A place to read an image from, or one where a name led nowhere."""
 
 IMAGE_EXTENSIONS = frozenset(
-    ".apng .avif .avifs .bmp .dds .dib .gif .heic .heif .icns .ico .j2c .j2k .jfif .jp2 .jpc .jpe .jpeg"
-    " .jpf .jpg .jpx .jxl .mpo .pbm .pcx .pfm .pgm .png .pnm .ppm .psd .qoi .ras .rgb .sgi .tga .tif .tiff"
-    " .webp .xbm .xpm".split()
+    [
+        ".apng",
+        ".avif",
+        ".avifs",
+        ".bmp",
+        ".dds",
+        ".dib",
+        ".gif",
+        ".heic",
+        ".heif",
+        ".icns",
+        ".ico",
+        ".j2c",
+        ".j2k",
+        ".jfif",
+        ".jp2",
+        ".jpc",
+        ".jpe",
+        ".jpeg",
+        ".jpf",
+        ".jpg",
+        ".jpx",
+        ".jxl",
+        ".mpo",
+        ".pbm",
+        ".pcx",
+        ".pfm",
+        ".pgm",
+        ".png",
+        ".pnm",
+        ".ppm",
+        ".psd",
+        ".qoi",
+        ".ras",
+        ".rgb",
+        ".sgi",
+        ".tga",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".xbm",
+        ".xpm",
+    ]
 )
 """Files of a folder that count as images. Those that Pillow cannot read (HEIC, JPEG XL) are listed all
 the same: a photograph that is passed over in silence is worse than one that is reported."""
@@ -168,6 +208,6 @@ def open_list(path: str, stdin: BinaryIO) -> BinaryIO:
     if path == STDIN:
         return stdin
     try:
-        return open(path, "rb")  # noqa: SIM115 - read to its end by whoever asked for it
+        return open(path, "rb")
     except OSError as error:
         raise InputError(f"cannot read the list {path}: {error.strerror}") from error

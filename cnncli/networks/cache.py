@@ -53,9 +53,11 @@ def remember(key: str, name: str) -> None:
         entry.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=entry.parent, delete=False) as draft:
             json.dump({"key": key, "folder": name}, draft)
-        os.replace(draft.name, entry)
+        Path(draft.name).replace(entry)
     except OSError as error:
-        raise OutputError(f"cannot write to the cache {home()}: {error.strerror}", "set CNNCLI_HOME") from error
+        raise OutputError(
+            f"cannot write to the cache {home()}: {error.strerror}", "set CNNCLI_HOME"
+        ) from error
 
 
 def _entry(key: str) -> Path:

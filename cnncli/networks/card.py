@@ -60,7 +60,7 @@ class _Mismatch(Exception):  # noqa: N818 - a private signal, always turned into
     """A value that is not what the card's types ask for."""
 
 
-def _read(kind: Any, value: object, place: str) -> Any:  # noqa: ANN401 - any of the card's field types
+def _read(kind: Any, value: object, place: str) -> Any:  # noqa: ANN401, PLR0911 - one case a kind of type
     """A JSON value as an instance of a type annotation."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in {Union, types.UnionType}:  # X | None
@@ -93,7 +93,9 @@ def _tuple(arguments: tuple[Any, ...], value: object, place: str) -> tuple[Any, 
     kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
     if len(kinds) != len(value):
         raise _Mismatch(f"{place} should have {len(kinds)} values, not {len(value)}")
-    return tuple(_read(kind, item, f"{place}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True)))
+    return tuple(
+        _read(kind, item, f"{place}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True))
+    )
 
 
 def _dataclass(kind: type, value: object, place: str) -> object:

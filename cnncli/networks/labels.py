@@ -39,5 +39,7 @@ def labels(card: ModelCard, style: LabelStyle) -> Sequence[str]:
             return [str(index) for index in range(len(card.class_names))]
         case LabelStyle.SYNSET:
             if card.synsets is None:
-                raise UsageError(f"the classes of {card.name} have no WordNet synsets", "use --label-style name")
+                raise UsageError(
+                    f"the classes of {card.name} have no WordNet synsets", "use --label-style name"
+                )
             return card.synsets

@@ -8,7 +8,6 @@ written; comparing them costs as much as reading everything, so it is done on re
 import contextlib
 import dataclasses
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -130,7 +129,7 @@ def drafted(target: Path) -> Iterator[Path]:
 
 def _take_place(draft: Path, target: Path) -> None:
     try:
-        os.rename(draft, target)
+        draft.rename(target)
     except OSError:
         if not is_model_folder(target):
             raise

@@ -43,7 +43,9 @@ class Reference:
         if is_model_folder(path):
             self._refuse_changes(path)
             return path
-        looks_like_path = self.name.startswith((".", "/", "~")) or self.name.endswith("/") or "\\" in self.name
+        looks_like_path = (
+            self.name.startswith((".", "/", "~")) or self.name.endswith("/") or "\\" in self.name
+        )
         if looks_like_path or (path.is_dir() and "/" in self.name):
             what = "it has no card.json" if path.is_dir() else "there is no such folder"
             raise ModelNotFoundError(f"{self.name} is no model folder: {what}")

@@ -131,7 +131,11 @@ def load_into(module: nn.Module, tensors: StateDict, origin: str) -> None:
     """
     own, given = shapes(module.state_dict()), shapes(tensors)
     complaints = [
-        *(f"{name} is {_by(given[name])} instead of {_by(own[name])}" for name in own if given.get(name, own[name]) != own[name]),
+        *(
+            f"{name} is {_by(given[name])} instead of {_by(own[name])}"
+            for name in own
+            if given.get(name, own[name]) != own[name]
+        ),
         *(f"{name} is missing" for name in own if name not in given and not _is_dispensable(name)),
         *(f"{name} is not part of the network" for name in given if name not in own),
     ]
@@ -155,7 +159,9 @@ def _by(shape: tuple[int, ...]) -> str:
 
 def save_state_dict(module: nn.Module, file: Path) -> None:
     """The network's tensors as safetensors, each name with its own copy."""
-    save_file({name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}, file)
+    save_file(
+        {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}, file
+    )
 
 
 def load_saved(module: nn.Module, file: Path) -> None:

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import timm
-import timm.data
 import torch
 import torchvision
+from timm.data.config import resolve_data_config
+from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 from timm.models import PretrainedCfg
 from torch import nn
 
 from cnncli.errors import ModelNotFoundError, UsageError
-from cnncli.records.networks import Architecture, Interpolation, Library, Preprocessing, Resize
+from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
 
 _TORCHVISION = "torchvision/"
 _SUGGESTIONS = 4
@@ -64,7 +65,8 @@ def offer(name: str, image_size: tuple[int, int] | None = None) -> Offer:
 
 
 def build(architecture: Architecture) -> nn.Module:
-    """The network with random weights, in evaluation mode."""
+    """The network in evaluation mode, with random weights: the same ones each time."""
+    torch.manual_seed(0)
     match architecture.library:
         case "timm":
             options: dict[str, Any] = {"in_chans": architecture.channels}
@@ -97,7 +99,11 @@ def _closest(name: str) -> str:
     names = [*timm.list_models(), *_torchvision_names()]
     plain = name.removeprefix(_TORCHVISION).partition(".")[0]
     close = list(dict.fromkeys(difflib.get_close_matches(plain, names, _SUGGESTIONS, cutoff=0.6)))
-    return f"did you mean {', '.join(close)}?" if close else "a model folder's path, or a name of timm or torchvision"
+    return (
+        f"did you mean {', '.join(close)}?"
+        if close
+        else "a model folder's path, or a name of timm or torchvision"
+    )
 
 
 # ---- timm
@@ -121,18 +127,18 @@ def _timm_offer(architecture: str, tag: str, image_size: tuple[int, int] | None)
 
 def _timm_config(architecture: str, tag: str) -> PretrainedCfg:
     try:
-        config: PretrainedCfg = timm.get_pretrained_cfg(f"{architecture}.{tag}" if tag else architecture)
+        config = timm.get_pretrained_cfg(f"{architecture}.{tag}" if tag else architecture)
     except RuntimeError as error:
         tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
         raise ModelNotFoundError(
             f"timm has no weights {tag!r} for {architecture}", f"it has {', '.join(tags) or 'none'}"
         ) from error
-    return config
+    return config or PretrainedCfg(architecture=architecture)
 
 
 def _timm_preprocessing(config: PretrainedCfg, image_size: tuple[int, int] | None) -> Preprocessing:
     """What timm's `transforms_imagenet_eval` does with this configuration, in our words."""
-    data = timm.data.resolve_data_config(pretrained_cfg=config.to_dict())
+    data = resolve_data_config(pretrained_cfg=config.to_dict())
     channels = int(data["input_size"][0])
     height, width = image_size or data["input_size"][1:]
     resize = (math.floor(height / data["crop_pct"]), math.floor(width / data["crop_pct"]))
@@ -154,10 +160,10 @@ def _timm_classes(config: PretrainedCfg) -> tuple[tuple[str, ...] | None, tuple[
     if config.label_names:
         descriptions = config.label_descriptions or {}
         return tuple(descriptions.get(name, name) for name in config.label_names), None
-    subset = timm.data.infer_imagenet_subset(config.to_dict())
+    subset = infer_imagenet_subset(config.to_dict())
     if subset is None:
         return None, None
-    info = timm.data.ImageNetInfo(subset)
+    info = ImageNetInfo(subset)
     synsets = tuple(info.label_names())
     if len(synsets) == _IMAGENET_1K:
         return imagenet_names(), synsets
@@ -181,7 +187,7 @@ def _torchvision_offer(architecture: str, tag: str, image_size: tuple[int, int] 
         architecture=Architecture("torchvision", architecture, len(class_names)),
         preprocessing=_torchvision_preprocessing(architecture, weights, image_size),
         class_names=class_names,
-        synsets=tuple(timm.data.ImageNetInfo().label_names()) if is_imagenet else None,
+        synsets=tuple(ImageNetInfo().label_names()) if is_imagenet else None,
     )
 
 
@@ -193,7 +199,9 @@ def _torchvision_weights(architecture: str, tag: str) -> Any:  # noqa: ANN401 - 
         return available[tag]
     except KeyError as error:
         tags = ", ".join(weights.name for weights in available)
-        raise ModelNotFoundError(f"torchvision has no weights {tag!r} for {architecture}", f"it has {tags}") from error
+        raise ModelNotFoundError(
+            f"torchvision has no weights {tag!r} for {architecture}", f"it has {tags}"
+        ) from error
 
 
 def _torchvision_preprocessing(
@@ -217,7 +225,9 @@ def _torchvision_preprocessing(
     if image_size is None or image_size == preprocessing.size:
         return preprocessing
     if architecture.startswith(("vit_", "maxvit_")):
-        raise UsageError(f"torchvision's {architecture} takes {crop} x {crop} pixels only", "leave --img-size out")
+        raise UsageError(
+            f"torchvision's {architecture} takes {crop} x {crop} pixels only", "leave --img-size out"
+        )
     scaled = (round(image_size[0] * resize / crop), round(image_size[1] * resize / crop))
     square = scaled[0] == scaled[1]
     return dataclasses.replace(

@@ -23,7 +23,9 @@ def parquet_writer(file: Path) -> Iterator[Callable[[Record], None]]:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ModuleNotFoundError as error:
-        raise MissingPackageError("Parquet needs the package pyarrow", "pip install 'cnncli[parquet]'") from error
+        raise MissingPackageError(
+            "Parquet needs the package pyarrow", "pip install 'cnncli[parquet]'"
+        ) from error
     kinds = (pa.string(), pa.string(), pa.int32(), pa.int32(), pa.string(), pa.float64(), pa.string())
     schema = pa.schema(list(zip(CSV_HEADER, kinds, strict=True)))
     waiting: list[Row] = []

@@ -72,7 +72,9 @@ class PartFile:
             if earlier.get(name) != value
         ]
         if changed:
-            raise OutputError(f"cannot go on from {self.part}: {'; '.join(changed)}", "--overwrite starts again")
+            raise OutputError(
+                f"cannot go on from {self.part}: {'; '.join(changed)}", "--overwrite starts again"
+            )
 
     @contextlib.contextmanager
     def open(self, keep: int = 0) -> Iterator[BinaryIO]:
@@ -82,7 +84,8 @@ class PartFile:
             OutputError: it cannot be written; what was written stays.
         """
         with _translated(self.target):
-            with open(self.part, "ab", buffering=0) as stream:  # unbuffered: every write is on its way at once
+            # Unbuffered, so that every record is on its way as soon as it is written.
+            with self.part.open("ab", buffering=0) as stream:
                 stream.truncate(keep)
                 yield stream
                 os.fsync(stream.fileno())
@@ -91,7 +94,7 @@ class PartFile:
     def complete(self) -> None:
         """Give the file its name."""
         with _translated(self.target):
-            os.replace(self.part, self.target)
+            self.part.replace(self.target)
             self.settings.unlink(missing_ok=True)
 
 

@@ -45,7 +45,10 @@ def skip_recorded(
     records = unreadable = end = 0
     with part.open("rb") as stream:
         for entry in recorded(stream, format_, rows_per_image):
-            path = next((item.path if isinstance(item, ImageSource) else item.source.path for item in inputs if item), None)
+            path = next(
+                (item.path if isinstance(item, ImageSource) else item.source.path for item in inputs if item),
+                None,
+            )
             if path is None or _as_written(path, format_) != entry.path:
                 now = "there are no more inputs" if path is None else f"it is {path}"
                 raise OutputError(

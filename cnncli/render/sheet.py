@@ -1,6 +1,7 @@
-"""A picture sheet: each image above its most probable labels as bars, after the figure in
-Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural Networks" (2012),
-figure 4.
+"""A picture sheet: each image above its most probable labels as bars.
+
+After figure 4 of Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural
+Networks" (2012).
 """
 
 import io
@@ -65,7 +66,10 @@ def _draw(sheet: Image.Image, card: Card, origin: tuple[int, int], font: _Font) 
     draw = ImageDraw.Draw(sheet)
     if card.thumbnail:
         with Image.open(io.BytesIO(card.thumbnail)) as picture:
-            sheet.paste(picture, (left + (THUMBNAIL[0] - picture.width) // 2, top + (THUMBNAIL[1] - picture.height) // 2))
+            sheet.paste(
+                picture,
+                (left + (THUMBNAIL[0] - picture.width) // 2, top + (THUMBNAIL[1] - picture.height) // 2),
+            )
     else:
         draw.rectangle((left, top, left + THUMBNAIL[0] - 1, top + THUMBNAIL[1] - 1), outline=_ALARM)
     top += THUMBNAIL[1] + 3
@@ -77,7 +81,9 @@ def _draw(sheet: Image.Image, card: Card, origin: tuple[int, int], font: _Font) 
         _draw_score(draw, score, (left, top + (rank + 1) * _LINE), font, _OTHER if rank else _BEST)
 
 
-def _draw_score(draw: ImageDraw.ImageDraw, score: Score, origin: tuple[int, int], font: _Font, colour: str) -> None:
+def _draw_score(
+    draw: ImageDraw.ImageDraw, score: Score, origin: tuple[int, int], font: _Font, colour: str
+) -> None:
     left, top = origin
     length = round(score.probability * (THUMBNAIL[0] - 1))
     draw.rectangle((left, top, left + length, top + _LINE - 4), fill=colour)
