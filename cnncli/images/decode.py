@@ -114,7 +114,8 @@ def _pixels(stream: BinaryIO, how: Decoding) -> Image.Image:
             raise _too_large(width * height, how.max_pixels)
         _reduce(image, how)
         image.load()
-        return _converted(_upright(image), how.channels)
+        white = _white_level(image)  # asked before a turned copy forgets its file
+        return _converted(_upright(image), how.channels, white)
 
 
 def _too_large(pixels: int, limit: int) -> _RefusedError:
@@ -177,12 +178,12 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _converted(image: Image.Image, channels: int) -> Image.Image:
-    """Mode `RGB`, or `L` for one channel."""
+def _converted(image: Image.Image, channels: int, white: int | None) -> Image.Image:
+    """Mode `RGB`, or `L` for one channel; `white` as in `_white_level`."""
     if image.has_transparency_data:
         image = _on_white(image)
     elif image.mode in {"I", "F"} or image.mode.startswith("I;16"):
-        image = _grey_from_deep(image)
+        image = _grey_from_deep(image, white)
     elif image.mode == "LAB":
         image = _rgb_from_lab(image)
     mode = "RGB" if channels == 3 else "L"  # noqa: PLR2004 - RGB is three
@@ -197,7 +198,7 @@ def _on_white(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", layer.size, _WHITE), layer).convert("RGB")
 
 
-def _grey_from_deep(image: Image.Image) -> Image.Image:
+def _grey_from_deep(image: Image.Image, white: int | None) -> Image.Image:
     """8-bit grey from 16-bit or 32-bit grey.
 
     16-bit values are divided by 257 (65,535 = 255 * 257), 12-bit ones by 4,095 / 255. 32-bit integers and
@@ -205,7 +206,7 @@ def _grey_from_deep(image: Image.Image) -> Image.Image:
     not finite counts as the minimum, and a flat image is black.
     """
     values = np.asarray(image).astype(np.float64)
-    if white := _white_level(image):
+    if white:
         return Image.fromarray(np.rint(np.clip(values, 0, white) * (255 / white)).astype(np.uint8))
     finite = np.isfinite(values)
     if not finite.any():

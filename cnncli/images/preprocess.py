@@ -57,7 +57,7 @@ def cropped(image: Image.Image, how: Preprocessing) -> Image.Image:
     """The centre of an image at the network's size; where the image ends before, `fill`."""
     height, width = how.size
     left, top = _margin(image.width, width), _margin(image.height, height)
-    if left >= 0 and top >= 0:
+    if image.width >= width and image.height >= height:
         return image.crop((left, top, left + width, top + height))
     canvas = Image.new(image.mode, (width, height), how.fill if how.channels > 1 else how.fill[0])
     canvas.paste(image, (-left, -top))

@@ -1,0 +1,134 @@
+"""Order, bounds and endings of the threads that feed an engine."""
+
+import itertools
+import random
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from cnncli.images.decode import MAX_PIXELS
+from cnncli.images.loader import Reader, batches
+from cnncli.images.preprocess import Pixels
+from cnncli.images.sources import Found
+from cnncli.records.predictions import ImageSource, Unreadable
+from tests.networks_for_tests import colour_preprocessing
+
+
+def numbered(count: int) -> Iterator[ImageSource]:
+    return (ImageSource(str(i)) for i in range(count))
+
+
+def read_number(source: ImageSource) -> Pixels | Unreadable:
+    """Pixels that hold the number in the path; every seventh cannot be read."""
+    number = int(source.path)
+    time.sleep(random.random() / 2000)  # noqa: S311 - to mix up the order in which threads end
+    if number % 7 == 3:
+        return Unreadable(source, "seventh")
+    return np.full((1, 2, 2), number, np.float32)
+
+
+@given(st.integers(0, 60), st.integers(1, 9), st.integers(1, 8))
+@settings(max_examples=40, deadline=None)
+def test_every_entry_once_in_order_with_its_own_pixels(count: int, batch_size: int, workers: int) -> None:
+    seen = []
+    for batch in batches(numbered(count), read_number, batch_size=batch_size, workers=workers):
+        assert 1 <= len(batch.entries) <= batch_size
+        rows = iter(batch.pixels)
+        for entry in batch.entries:
+            if isinstance(entry, Unreadable):
+                assert int(entry.source.path) % 7 == 3
+                seen.append(int(entry.source.path))
+            else:
+                assert next(rows)[0, 0, 0] == int(entry.path)
+                seen.append(int(entry.path))
+        assert next(rows, None) is None
+    assert seen == list(range(count))
+
+
+def test_names_that_led_nowhere_keep_their_place() -> None:
+    gone = Unreadable(ImageSource("gone"), "no")
+    found: list[Found] = [ImageSource("1"), gone, ImageSource("2")]
+    (batch,) = batches(found, read_number, batch_size=8, workers=2)
+    assert batch.entries == tuple(found)
+    assert batch.pixels.shape == (2, 1, 2, 2)
+
+
+def test_a_batch_without_a_single_image() -> None:
+    (batch,) = batches([ImageSource("3")], read_number, batch_size=8, workers=2)
+    assert len(batch.entries) == 1
+    assert len(batch.pixels) == 0
+
+
+def test_no_more_than_two_batches_are_under_way() -> None:
+    begun = 0
+
+    def endless() -> Iterator[ImageSource]:
+        nonlocal begun
+        for begun in itertools.count(1):  # noqa: B007 - counted for the assertion
+            yield ImageSource("1")
+
+    loader = batches(endless(), read_number, batch_size=4, workers=2)
+    for number in range(1, 20):
+        next(loader)
+        assert begun <= 4 * number + 4
+    loader.close()
+
+
+def test_a_pause_hands_out_what_there_is() -> None:
+    found = iter([ImageSource("1"), ImageSource("2"), None, ImageSource("4"), None, None, ImageSource("5")])
+    sizes = [len(batch.entries) for batch in batches(found, read_number, batch_size=8, workers=2)]
+    assert sizes == [2, 1, 1]
+
+
+def decoding_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+
+
+def test_an_interrupt_leaves_no_thread() -> None:
+    started = time.perf_counter()
+
+    def slow(source: ImageSource) -> Pixels | Unreadable:
+        time.sleep(0.05)
+        return read_number(source)
+
+    def interrupted() -> None:
+        for _ in batches(numbered(10_000), slow, batch_size=500, workers=2):
+            raise KeyboardInterrupt
+
+    def source_fails() -> Iterator[ImageSource]:
+        yield from numbered(600)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(batches(source_fails(), slow, batch_size=500, workers=2))
+    assert not decoding_threads()
+    assert time.perf_counter() - started < 60  # 600 images of 50 ms on two threads would take 15 s
+
+
+def test_a_bug_while_reading_is_not_hidden() -> None:
+    def broken(_: ImageSource) -> Pixels | Unreadable:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        list(batches(numbered(3), broken, batch_size=2, workers=2))
+    assert not decoding_threads()
+
+
+def test_a_sliver_that_would_explode_is_reported() -> None:
+    import dataclasses
+    import io
+
+    from cnncli.records.networks import Resize
+
+    file = io.BytesIO()
+    Image.new("RGB", (1, 60_000)).save(file, "PNG")
+    how = dataclasses.replace(colour_preprocessing(), resize_mode=Resize.SHORTER, resize=(256, 256))
+    found = Reader(how, MAX_PIXELS)(ImageSource("sliver", file.getvalue()))
+    assert isinstance(found, Unreadable)
+    assert "so narrow (1 x 60000)" in found.reason

@@ -1,0 +1,196 @@
+"""Files, folders, globs, lists and standard input become sources, in order, whatever their names."""
+
+import io
+import itertools
+import os
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from cnncli.errors import InputError
+from cnncli.images.sources import Found, listed, open_list, sources
+from cnncli.records.predictions import ImageSource, Unreadable
+
+
+def paths(found: "itertools.chain[Found] | list[Found]") -> list[str]:
+    return [entry.path if isinstance(entry, ImageSource) else f"! {entry.source.path}" for entry in found]
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+
+def test_a_folder_gives_its_images_sorted_then_its_folders(tmp_path: Path) -> None:
+    touch(
+        tmp_path,
+        "b/2.png",
+        "b/10.png",
+        "a.JPG",
+        "z.jpeg",
+        "c/d/deep.webp",
+        "notes.txt",
+        ".git/no.png",
+        "._a.jpg",
+    )
+    found = paths(list(sources([str(tmp_path)])))
+    assert [os.path.relpath(path, tmp_path) for path in found] == [
+        "a.JPG",
+        "z.jpeg",
+        "b/10.png",
+        "b/2.png",
+        "c/d/deep.webp",
+    ]
+
+
+def test_paths_come_out_as_they_went_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "x/a.jpg")
+    monkeypatch.chdir(tmp_path)
+    words = ["./x/a.jpg", "x//a.jpg", "./x/", "nowhere.jpg", "-strange.jpg"]
+    assert paths(list(sources(words))) == [
+        "./x/a.jpg",
+        "x//a.jpg",
+        "./x/a.jpg",
+        "nowhere.jpg",
+        "-strange.jpg",
+    ]
+
+
+def test_globs_that_no_shell_expanded(tmp_path: Path) -> None:
+    touch(tmp_path, "b.jpg", "a.jpg", "sub/c.jpg", "d.txt")
+    assert paths(list(sources([f"{tmp_path}/*.jpg"]))) == [f"{tmp_path}/a.jpg", f"{tmp_path}/b.jpg"]
+    assert paths(list(sources([f"{tmp_path}/**/*.jpg"]))) == [
+        f"{tmp_path}/a.jpg",
+        f"{tmp_path}/b.jpg",
+        f"{tmp_path}/sub/c.jpg",
+    ]
+    assert paths(list(sources([f"{tmp_path}/s*"]))) == [f"{tmp_path}/sub/c.jpg"]
+    assert paths(list(sources([f"{tmp_path}/*.nope"]))) == [f"! {tmp_path}/*.nope"]
+
+
+def test_a_file_whose_name_looks_like_a_glob(tmp_path: Path) -> None:
+    touch(tmp_path, "[1].jpg", "1.jpg")
+    assert paths(list(sources([f"{tmp_path}/[1].jpg"]))) == [f"{tmp_path}/[1].jpg"]
+
+
+def test_standard_input_is_one_image() -> None:
+    assert list(sources(["-"], io.BytesIO(b"bytes"))) == [ImageSource("-", b"bytes")]
+
+
+def test_a_link_back_is_reported_once_and_not_entered(tmp_path: Path) -> None:
+    touch(tmp_path, "a/b/1.jpg", "c/2.jpg")
+    (tmp_path / "a" / "b" / "loop").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "d").symlink_to(tmp_path / "c", target_is_directory=True)
+    found = [
+        os.path.relpath(path.removeprefix("! "), tmp_path) for path in paths(list(sources([str(tmp_path)])))
+    ]
+    assert found == ["a/b/1.jpg", "a/b/loop", "c/2.jpg", "d/2.jpg"]
+
+
+def test_a_folder_that_cannot_be_listed_is_reported(unprivileged: Path) -> None:
+    touch(unprivileged, "a/1.jpg", "b/2.jpg")
+    (unprivileged / "a").chmod(0)
+    first, second = list(sources([str(unprivileged)]))
+    (unprivileged / "a").chmod(0o755)
+    assert isinstance(first, Unreadable)
+    assert first.reason == "the folder cannot be listed: Permission denied"
+    assert isinstance(second, ImageSource)
+
+
+def test_a_folder_that_vanishes_is_reported(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg", "b/2.jpg")
+    walk = sources([str(tmp_path)])
+    next(walk)
+    (tmp_path / "b" / "2.jpg").unlink()
+    (tmp_path / "b").rmdir()
+    (gone,) = walk
+    assert isinstance(gone, Unreadable)
+    assert gone.source.path == f"{tmp_path}/b"
+
+
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/caf\xe9\n.jpg"
+    Path(os.fsdecode(name)).write_bytes(b"x")
+    (found,) = sources([str(tmp_path)])
+    assert isinstance(found, ImageSource)
+    assert os.fsencode(found.path) == name
+
+
+def test_deep_folders_do_not_exhaust_the_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(tmp_path)
+        for _ in range(1100):
+            os.mkdir("d")
+            os.chdir("d")
+        Path("a.jpg").write_bytes(b"x")
+        os.chdir(tmp_path)
+        (found,) = sources(["d"])
+    finally:
+        os.fchdir(here)
+        os.close(here)
+    assert isinstance(found, ImageSource)
+    assert found.path == "d/" * 1100 + "a.jpg"
+
+
+def test_the_first_answer_comes_long_before_the_walk_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, *(f"{i:03}/{j}.jpg" for i in range(50) for j in range(3)))
+    visited = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: visited.append(folder) or scandir(folder))  # type: ignore[func-returns-value]
+    assert len(list(itertools.islice(sources([str(tmp_path)]), 3))) == 3
+    assert len(visited) == 2
+
+
+def test_memory_is_that_of_one_directory(tmp_path: Path) -> None:
+    def peak(folders: int) -> int:
+        root = tmp_path / str(folders)
+        touch(root, *(f"{i:03}/{j:03}.jpg" for i in range(folders) for j in range(200)))
+        tracemalloc.start()
+        try:
+            assert sum(1 for _ in sources([str(root)])) == folders * 200
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(2)  # warm up
+    assert peak(30) < 2 * peak(3)
+
+
+def test_lists_are_taken_literally() -> None:
+    text = b"a.jpg\r\n\n*.jpg\n with spaces \ncaf\xe9.jpg\nlast"
+    found = [entry.path for entry in listed(io.BytesIO(text)) if entry]
+    assert found == ["a.jpg", "*.jpg", " with spaces ", "caf\udce9.jpg", "last"]
+
+
+def test_null_separated_lists_may_hold_newlines() -> None:
+    found = [entry.path for entry in listed(io.BytesIO(b"a\nb.jpg\0c\r\0"), separator=b"\0") if entry]
+    assert found == ["a\nb.jpg", "c\r"]
+
+
+def test_a_silent_pipe_says_so() -> None:
+    read, write = os.pipe()
+    with os.fdopen(read, "rb") as stream:
+        os.write(write, b"a.jpg\nb.j")
+        words = listed(stream)
+        assert [next(words), next(words)] == [ImageSource("a.jpg"), None]
+        os.write(write, b"pg\n")
+        assert next(word for word in words if word) == ImageSource("b.jpg")
+        os.close(write)
+        assert list(words) == []
+
+
+def test_a_long_list_in_a_file(tmp_path: Path) -> None:
+    names = [f"{'x' * (i % 300)}{i}.jpg" for i in range(3000)]
+    (tmp_path / "list").write_text("\n".join(names))
+    with open_list(str(tmp_path / "list"), io.BytesIO()) as stream:
+        assert [entry.path for entry in listed(stream) if entry] == names
+
+
+def test_a_list_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read the list"):
+        open_list(str(tmp_path / "none"), io.BytesIO())

@@ -1,0 +1,89 @@
+"""Small real networks whose answers can be computed by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.numpy import save_file
+
+from cnncli.networks.model_folder import GRAPH, WEIGHTS, drafted, seal
+from cnncli.records.networks import (
+    Architecture,
+    Compilation,
+    Interpolation,
+    ModelCard,
+    PackageVersion,
+    Preprocessing,
+    Resize,
+)
+
+COLOURS = ("red", "green", "blue")
+SHARPNESS = 4.0
+"""Logits of the colour classifier are this times the mean of each channel, 0 to 1."""
+
+
+def colour_preprocessing(size: int = 8) -> Preprocessing:
+    """Pixels between 0 and 1, nothing subtracted."""
+    return Preprocessing(
+        channels=3,
+        size=(size, size),
+        resize_mode=Resize.SQUASH,
+        resize=(size, size),
+        interpolation=Interpolation.BILINEAR,
+        fill=(0, 0, 0),
+        mean=(0.0, 0.0, 0.0),
+        std=(1.0, 1.0, 1.0),
+    )
+
+
+def colour_card() -> ModelCard:
+    """The card of the colour classifier."""
+    return ModelCard(
+        name="colours",
+        architecture=Architecture("timm", "test_resnet", len(COLOURS)),
+        preprocessing=colour_preprocessing(),
+        class_names=COLOURS,
+        synsets=None,
+        embedding_size=3,
+        weights_origin="made by hand",
+        compilation=Compilation(None, 0.0, 1.0),
+        files=(),
+        versions=(PackageVersion("cnncli", "0"),),
+    )
+
+
+def write_colours(target: Path) -> Path:
+    """The colour classifier as a model folder: mean of each channel, times `SHARPNESS`."""
+    weight = np.eye(3, dtype=np.float32) * SHARPNESS
+    nodes = [
+        helper.make_node("ReduceMean", ["images", "axes"], ["embedding"], keepdims=0),
+        helper.make_node("MatMul", ["embedding", "weight"], ["logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "colours",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", 3, 8, 8])],
+        [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 3]),
+            helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", 3]),
+        ],
+        [
+            numpy_helper.from_array(weight, "weight"),
+            numpy_helper.from_array(np.array([2, 3], np.int64), "axes"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    with drafted(target) as draft:
+        onnx.save(model, draft / GRAPH)
+        save_file({"weight": weight}, draft / WEIGHTS)
+        seal(draft, colour_card())
+    return target
+
+
+def colour_probabilities(rgb: tuple[int, int, int]) -> NDArray[np.float64]:
+    """What the colour classifier must answer for an image of one colour."""
+    powers = np.exp(SHARPNESS * np.array(rgb) / 255)
+    probabilities: NDArray[np.float64] = powers / powers.sum()
+    return probabilities
