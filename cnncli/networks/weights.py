@@ -5,7 +5,9 @@ Safetensors, or a torch checkpoint read by torch's weights-only unpickler: a pla
 """
 
 import pickle
+import pickletools
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -56,16 +58,37 @@ def _is_safetensors(file: Path) -> bool:
 
 def _unpickled(file: Path) -> object:
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch remarks on pickle protocols that it reads all the same
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if found := re.search(r"GLOBAL ([\w.]+)", str(error)):
+        if name := _refused_name(file, str(error)):
             raise WeightsError(
-                f"{file} is refused: unpickling it would call {found[1]}",
+                f"{file} is refused: unpickling it would call {name}",
                 "save its state dict alone (torch.save(model.state_dict(), …)) or as safetensors",
             ) from error
-        raise WeightsError(f"{file} is refused: {_first_line(error)}", _SAVE_HINT) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError, IndexError) as error:
+        raise WeightsError(f"{file} is refused: it is no pickle of tensors alone", _SAVE_HINT) from error
+    except Exception as error:  # an unpickler of arbitrary bytes raises anything
         raise WeightsError(f"{file} is not a weights file: {_first_line(error)}", _SAVE_HINT) from error
+
+
+def _refused_name(file: Path, message: str) -> str | None:
+    """What an unpickler would have called: from torch's message, or read off the opcodes, none of them run."""
+    if found := re.search(r"GLOBAL ([\w.]+)", message):
+        return found[1]
+    strings: list[str] = []
+    try:
+        with file.open("rb") as stream:
+            for opcode, argument, _ in pickletools.genops(stream):
+                if opcode.name == "GLOBAL":
+                    return str(argument).replace(" ", ".")
+                if opcode.name == "STACK_GLOBAL":
+                    return ".".join(strings[-2:])
+                if isinstance(argument, str):
+                    strings.append(argument)
+    except ValueError:  # not a pickle from end to end
+        pass
+    return None
 
 
 _SAVE_HINT = "give safetensors, or a checkpoint with a state dict"

@@ -1,0 +1,151 @@
+"""What is compiled answers as torch does, for architectures of many families; what cannot be, says why."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cnncli.engines.compile import compare, compile_network
+from cnncli.engines.embedding import with_embedding
+from cnncli.engines.onnx import OnnxEngine
+from cnncli.errors import CompileError
+from cnncli.networks import zoo
+
+
+class Linear(nn.Module):
+    """Two classes of 3 x 4 x 4 pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(48, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.last(images.flatten(1))
+        return logits
+
+
+class DependsOnTheData(Linear):
+    """Takes one way or the other by what it sees, which no graph can express."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images) * (2 if images.sum().item() > 0 else 1)
+
+
+class Forgetful(Linear):
+    """Answers at random."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images) + torch.randn(1)
+
+
+SHAPE = (3, 4, 4)
+
+
+def test_any_number_of_images(tmp_path: Path) -> None:
+    network = with_embedding(Linear().eval(), SHAPE)
+    comparison = compile_network(network, SHAPE, tmp_path / "net.onnx")
+    assert comparison.largest_difference <= 1e-5
+    assert comparison.spread > 0
+    engine = OnnxEngine(tmp_path / "net.onnx")
+    for count in (1, 2, 5):
+        images = torch.randn(count, *SHAPE)
+        np.testing.assert_allclose(engine.run(images.numpy()).logits, network(images)[0].detach(), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [DependsOnTheData, Forgetful])
+def test_what_cannot_be_compiled_says_why_and_leaves_nothing(tmp_path: Path, kind: type[nn.Module]) -> None:
+    with pytest.raises(CompileError) as caught:
+        compile_network(with_embedding(kind().eval(), SHAPE), SHAPE, tmp_path / "net.onnx")
+    assert "\n" not in caught.value.message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_networks_graph_is_not_trusted(tmp_path: Path) -> None:
+    compile_network(with_embedding(Linear().eval(), SHAPE), SHAPE, tmp_path / "net.onnx")
+    with pytest.raises(CompileError, match="differ by"):
+        compare(with_embedding(Linear().eval(), SHAPE), SHAPE, tmp_path / "net.onnx")
+
+
+def test_a_network_without_weight_layers() -> None:
+    with pytest.raises(CompileError, match="no convolution and no linear layer"):
+        with_embedding(nn.Flatten().eval(), SHAPE)
+
+
+def test_an_image_too_small_for_the_network() -> None:
+    with pytest.raises(CompileError, match="does not run on images of 3 x 20 x 20"):
+        with_embedding(torch_alexnet(), (3, 20, 20))
+
+
+def torch_alexnet() -> nn.Module:
+    return zoo.build(zoo.offer("alexnet").architecture)
+
+
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [("test_resnet", 96), ("test_vit", 64), ("test_efficientnet", 256), ("torchvision/squeezenet1_1", 512)],
+)
+def test_the_embedding_is_found_in_any_family(name: str, width: int) -> None:
+    offer = zoo.offer(name, (64, 64))
+    network = with_embedding(zoo.build(offer.architecture), (3, 64, 64))
+    logits, embedding = network(torch.randn(2, 3, 64, 64))
+    assert logits.shape == (2, 1000)
+    assert embedding.shape == (2, width) == (2, network.width)
+
+
+def spread_out(network: nn.Module) -> None:
+    """Random heads and norm statistics: a fresh network's logits are all but equal, which would prove nothing."""
+    draw = torch.Generator().manual_seed(0)
+    for module in network.modules():
+        if (
+            isinstance(module, nn.BatchNorm2d)
+            and module.running_mean is not None
+            and module.running_var is not None
+        ):
+            module.running_mean.normal_(0, 0.1, generator=draw)
+            module.running_var.uniform_(0.8, 1.25, generator=draw)
+    last = [module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]
+    with torch.no_grad():
+        last.weight.normal_(0, 1, generator=draw)
+
+
+ARCHITECTURES = [
+    "vgg16",
+    "inception_v3",
+    "inception_resnet_v2",
+    "googlenet",
+    "alexnet",
+    "resnet50",
+    "densenet121",
+    "efficientnet_b0",
+    "convnext_tiny",
+    "mobilenetv4_conv_small",
+    "mobilenetv3_small_100",
+    "regnety_004",
+    "vit_tiny_patch16_224",
+    "swin_tiny_patch4_window7_224",
+    "squeezenet1_0",
+    "torchvision/shufflenet_v2_x1_0",
+    "torchvision/mnasnet1_0",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_both_engines_agree(name: str, tmp_path: Path) -> None:
+    offer = zoo.offer(name)
+    network = zoo.build(offer.architecture)
+    spread_out(network)
+    shape = (3, *offer.preprocessing.size)
+    wrapped = with_embedding(network, shape)
+    compile_network(wrapped, shape, tmp_path / "net.onnx")
+    images = torch.randn(3, *shape, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        expected = wrapped.to(memory_format=torch.channels_last)(images)[0].numpy()
+    found = OnnxEngine(tmp_path / "net.onnx").run(images.numpy()).logits
+    spread = np.ptp(expected)
+    assert spread > 1
+    assert np.abs(found - expected).max() <= 1e-4 * spread
+    assert (np.argsort(-found)[:, :5] == np.argsort(-expected)[:, :5]).all()

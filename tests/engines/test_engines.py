@@ -1,0 +1,149 @@
+"""Engines answer what can be computed by hand, in any number of parts, and both alike."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnncli.engines.adapters import Halving, Mirrored
+from cnncli.engines.engine import Outputs, Pixels
+from cnncli.engines.onnx import OnnxEngine
+from cnncli.engines.torch import TorchEngine
+from cnncli.errors import ModelFolderError, OutOfMemoryError, UsageError
+from cnncli.networks.model_folder import GRAPH, open_folder
+from cnncli.records.running import Precision
+from tests.networks_for_tests import SHARPNESS, colour_probabilities
+
+
+def images(count: int, size: int = 8) -> Pixels:
+    return np.random.default_rng(0).random((count, 3, size, size), dtype=np.float32)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_onnx_runtime(colours: Path, count: int) -> None:
+    pixels = images(count)
+    outputs = OnnxEngine(colours / GRAPH).run(pixels)
+    means = pixels.mean(axis=(2, 3))
+    assert outputs.logits.dtype == outputs.embeddings.dtype == np.float32
+    np.testing.assert_allclose(outputs.embeddings, means, rtol=1e-5)
+    np.testing.assert_allclose(outputs.logits, means * SHARPNESS, rtol=1e-5)
+
+
+def test_a_damaged_graph(tmp_path: Path) -> None:
+    (tmp_path / GRAPH).write_bytes(b"not a graph")
+    with pytest.raises(ModelFolderError, match="cannot be opened"):
+        OnnxEngine(tmp_path / GRAPH)
+
+
+def test_probabilities() -> None:
+    logits = np.array([[1000.0, 1000.0, -1000.0], [0.0, 0.0, 0.0]], np.float32)
+    probabilities = Outputs(logits, logits).probabilities()
+    np.testing.assert_allclose(probabilities, [[0.5, 0.5, 0.0], [1 / 3, 1 / 3, 1 / 3]], atol=1e-7)
+    red = np.array([[SHARPNESS, 0, 0]], np.float32)
+    np.testing.assert_allclose(
+        Outputs(red, red).probabilities()[0], colour_probabilities((255, 0, 0)), rtol=1e-6
+    )
+
+
+def test_both_engines_answer_alike(tiny: Path) -> None:
+    folder = open_folder(tiny)
+    pixels = images(5, 160)
+    onnx = OnnxEngine(tiny / GRAPH).run(pixels)
+    torch = TorchEngine(folder, "cpu", Precision.FP32).run(pixels)
+    spread = np.ptp(torch.logits)
+    assert np.abs(onnx.logits - torch.logits).max() <= 1e-4 * spread
+    np.testing.assert_allclose(onnx.embeddings, torch.embeddings, atol=1e-4)
+    assert onnx.embeddings.shape == (5, folder.card.embedding_size)
+
+
+def test_the_embedding_is_what_enters_the_last_layer(tiny: Path) -> None:
+    from safetensors.numpy import load_file
+
+    tensors = load_file(tiny / "model.safetensors")
+    outputs = OnnxEngine(tiny / GRAPH).run(images(2, 160))
+    expected = outputs.embeddings @ tensors["fc.weight"].T + tensors["fc.bias"]
+    np.testing.assert_allclose(outputs.logits, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", [Precision.BF16, Precision.FP16])
+def test_lower_precisions_are_close_and_not_the_same(tiny: Path, precision: Precision) -> None:
+    folder, pixels = open_folder(tiny), images(2, 160)
+    exact = TorchEngine(folder, "cpu", Precision.FP32).run(pixels).logits
+    rough = TorchEngine(folder, "cpu", precision).run(pixels)
+    assert rough.logits.dtype == np.float32
+    assert 0 < np.abs(rough.logits - exact).max() < 0.05 * np.ptp(exact)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "mps", "toaster"])
+def test_devices_that_are_not_there(tiny: Path, device: str) -> None:
+    import torch
+
+    if device == "mps" and torch.backends.mps.is_available():
+        pytest.skip("this machine has an Apple GPU")
+    with pytest.raises(UsageError):
+        TorchEngine(open_folder(tiny), device, Precision.FP32)
+
+
+class Small:
+    """An engine with memory for three images."""
+
+    batch_size = 8
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def run(self, pixels: Pixels) -> Outputs:
+        self.sizes.append(len(pixels))
+        if len(pixels) > 3:
+            raise OutOfMemoryError("no memory")
+        return Outputs(pixels[:, :, 0, 0], pixels[:, :, 0, 0])
+
+
+def test_a_full_memory_halves_the_batch_and_is_remembered() -> None:
+    small = Small()
+    engine, pixels = Halving(small), images(8)
+    for _ in range(2):
+        np.testing.assert_array_equal(engine.run(pixels).logits, pixels[:, :, 0, 0])
+    assert small.sizes == [8, 4, 2, 2, 2, 2, 2, 2, 2, 2]
+
+
+def test_when_not_even_one_image_fits() -> None:
+    class Full:
+        batch_size = 8
+
+        def run(self, pixels: Pixels) -> Outputs:
+            raise OutOfMemoryError(f"no memory for {len(pixels)}")
+
+    with pytest.raises(OutOfMemoryError, match="no memory for 1"):
+        Halving(Full()).run(images(8))
+
+
+def test_cudas_out_of_memory_is_translated(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    engine = TorchEngine(open_folder(tiny), "cpu", Precision.FP32)
+
+    def full(_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(engine, "_network", full)
+    with pytest.raises(OutOfMemoryError, match="no memory for a batch of 2"):
+        engine.run(images(2, 160))
+
+
+def test_the_mean_over_mirrored_images() -> None:
+    class Left:
+        """Logits are the upper left pixel: mirroring shows."""
+
+        batch_size = 8
+
+        def run(self, pixels: Pixels) -> Outputs:
+            return Outputs(pixels[:, :, 0, 0] * 5, pixels[:, :, 0, 0])
+
+    pixels = images(4)
+    plain, mirrored = Left().run(pixels), Left().run(pixels[..., ::-1])
+    both = Mirrored(Left()).run(pixels)
+    np.testing.assert_allclose(
+        both.probabilities(), (plain.probabilities() + mirrored.probabilities()) / 2, rtol=1e-5
+    )
+    np.testing.assert_allclose(both.embeddings, (plain.embeddings + mirrored.embeddings) / 2, rtol=1e-6)

@@ -1,0 +1,65 @@
+"""A card survives the way to JSON and back; anything else is refused with its place."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cnncli.errors import ModelFolderError
+from cnncli.networks.card import SCHEMA, from_json, to_json
+from tests.networks_for_tests import colour_card
+
+
+def test_round_trip() -> None:
+    assert from_json(to_json(colour_card()), "card.json") == colour_card()
+
+
+def test_a_person_can_read_it() -> None:
+    text = to_json(colour_card())
+    assert text.splitlines()[1] == f'  "schema": {SCHEMA},'
+    assert '"resize_mode": "squash"' in text
+
+
+def spoil(change: Callable[[dict[str, Any]], object]) -> str:
+    document = json.loads(to_json(colour_card()))
+    change(document)
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not JSON"),
+        ("[1]", "not a model card"),
+        ("{}", "not a model card"),
+        (spoil(lambda card: card.update(schema=99)), "schema 99; this cnncli reads schema 1"),
+        (spoil(lambda card: card.pop("class_names")), "card lacks class_names"),
+        (spoil(lambda card: card.update(colour="red")), "card has unknown colour"),
+        (spoil(lambda card: card.update(name=3)), "card.name should be of type str, not int"),
+        (spoil(lambda card: card.update(class_names="red")), "card.class_names should be a list"),
+        (spoil(lambda card: card["class_names"].pop()), "class_names should have 3 entries"),
+        (
+            spoil(lambda card: card["preprocessing"].update(size=[8])),
+            "preprocessing.size should have 2 values, not 1",
+        ),
+        (spoil(lambda card: card["preprocessing"].update(size=[8, 0])), "sizes should be above zero"),
+        (spoil(lambda card: card["preprocessing"].update(size=[8, True])), "of type int, not bool"),
+        (spoil(lambda card: card["preprocessing"].update(interpolation="magic")), "should be one of"),
+        (spoil(lambda card: card["preprocessing"].update(channels=4)), "channels should be 1 or 3"),
+        (spoil(lambda card: card["preprocessing"].update(std=[1.0, 0.0, 1.0])), "std should be above zero"),
+        (spoil(lambda card: card["preprocessing"].update(mean=[0.5])), "one mean, std and fill a channel"),
+        (
+            spoil(lambda card: card["architecture"].update(library="keras")),
+            "architecture.library should be one of",
+        ),
+        (spoil(lambda card: card.update(architecture=[])), "card.architecture should be an object"),
+        (spoil(lambda card: card.update(synsets=["n1"])), "synsets should have 3 entries"),
+    ],
+)
+def test_a_card_that_is_none_is_refused_with_its_place(text: str, message: str) -> None:
+    with pytest.raises(ModelFolderError) as caught:
+        from_json(text, "some/card.json")
+    assert "some/card.json" in caught.value.message
+    assert message in caught.value.message
+    assert "\n" not in caught.value.message

@@ -1,0 +1,91 @@
+"""Class names from files, and what a user's options mean together."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+
+from cnncli.errors import ModelNotFoundError, UsageError, WeightsError
+from cnncli.networks import cache
+from cnncli.networks.labels import labels, read_labels
+from cnncli.networks.reference import Reference
+from cnncli.records.predictions import LabelStyle
+from tests.networks_for_tests import colour_card, write_colours
+
+
+def test_names_one_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "names"
+    file.write_bytes("\ufeffcat\r\nnoisy dog \n\nこねこ\n".encode())
+    assert read_labels(file) == ("cat", "noisy dog", "こねこ")
+
+
+@pytest.mark.parametrize(("data", "message"), [(b"", "is empty"), (b"\xff\xfe", "not UTF-8")])
+def test_files_without_names(tmp_path: Path, data: bytes, message: str) -> None:
+    (tmp_path / "names").write_bytes(data)
+    with pytest.raises(WeightsError, match=message):
+        read_labels(tmp_path / "names")
+    with pytest.raises(WeightsError, match="cannot read"):
+        read_labels(tmp_path / "none")
+
+
+def test_styles() -> None:
+    card = dataclasses.replace(colour_card(), synsets=("n1", "n2", "n3"))
+    assert labels(card, LabelStyle.NAME) == ("red", "green", "blue")
+    assert labels(card, LabelStyle.SYNSET) == ("n1", "n2", "n3")
+    assert labels(card, LabelStyle.INDEX) == ["0", "1", "2"]
+    with pytest.raises(UsageError, match="no WordNet synsets"):
+        labels(colour_card(), LabelStyle.SYNSET)
+
+
+def test_a_path_of_a_model_folder(colours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Reference(str(colours)).folder == colours
+    monkeypatch.chdir(colours.parent)
+    assert Reference("colours").folder == Path("colours")
+    assert Reference("resnet50").folder is None
+    assert Reference("torchvision/resnet50").folder is None
+    for name in ("./resnet50", "runs/", "~/none", str(colours.parent)):
+        with pytest.raises(ModelNotFoundError, match="is no model folder"):
+            _ = Reference(name).folder
+
+
+def test_a_finished_folder_cannot_be_changed(colours: Path) -> None:
+    with pytest.raises(UsageError, match="--weights, --img-size cannot change it"):
+        _ = Reference(str(colours), weights=Path("w"), image_size=(8, 8)).folder
+
+
+def test_contradictions() -> None:
+    with pytest.raises(UsageError, match="contradict"):
+        Reference("resnet50", weights=Path("w"), pretrained=False)
+
+
+def test_the_key_knows_what_the_network_depends_on(tmp_path: Path) -> None:
+    file = tmp_path / "w"
+    file.write_bytes(b"1")
+    key = Reference("resnet50", file).key()
+    assert key == Reference("resnet50", tmp_path / "." / "w").key()
+    others = [Reference("resnet18", file), Reference("resnet50"), Reference("resnet50", file, labels=file)]
+    others += [Reference("resnet50", image_size=(8, 8)), Reference("resnet50", pretrained=False)]
+    assert len({key, *(other.key() for other in others)}) == 6
+    os.utime(file, ns=(1, 1))
+    assert Reference("resnet50", file).key() != key
+    with pytest.raises(WeightsError, match="cannot read the weights file"):
+        Reference("resnet50", tmp_path / "none").key()
+    with pytest.raises(WeightsError, match="is not a file"):
+        Reference("resnet50", tmp_path).key()
+
+
+def test_the_cache_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path))
+    assert cache.find("key") is None
+    cache.remember("key", "torchvision/colours")
+    assert cache.find("key") is None  # remembered, but the folder has gone
+    folder = write_colours(cache.place("torchvision/colours"))
+    assert cache.find("key") == folder == tmp_path / "models" / "torchvision--colours"
+    (tmp_path / "names" / next(os.walk(tmp_path / "names"))[2][0]).write_text("broken")
+    assert cache.find("key") is None
+
+
+def test_without_a_setting_the_cache_is_the_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CNNCLI_HOME")
+    assert cache.home().name == "cnncli"

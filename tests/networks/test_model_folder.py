@@ -1,0 +1,132 @@
+"""Nobody ever sees half a model folder, and a damaged one is never used."""
+
+import multiprocessing
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cnncli.errors import ModelFolderError, OutputError
+from cnncli.networks.model_folder import (
+    CARD,
+    GRAPH,
+    WEIGHTS,
+    drafted,
+    is_model_folder,
+    open_folder,
+    seal,
+    verify,
+)
+from tests.networks_for_tests import colour_card, write_colours
+
+
+@pytest.fixture
+def folder(colours: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(colours, tmp_path / "copy"))
+
+
+def test_a_whole_folder_opens_and_verifies(folder: Path) -> None:
+    opened = open_folder(folder)
+    assert opened.card.class_names == ("red", "green", "blue")
+    assert opened.graph == folder / GRAPH
+    assert [facts.name for facts in opened.card.files] == [GRAPH, WEIGHTS]
+    verify(opened)
+
+
+@pytest.mark.parametrize("name", [GRAPH, WEIGHTS])
+def test_a_missing_file(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(ModelFolderError, match=f"{name} cannot be read"):
+        open_folder(folder)
+
+
+def test_a_cut_file(folder: Path) -> None:
+    with (folder / GRAPH).open("ab") as stream:
+        stream.truncate(100)
+    with pytest.raises(ModelFolderError, match="has 100 bytes where the card says"):
+        open_folder(folder)
+
+
+def test_a_changed_file_is_found_by_its_digest(folder: Path) -> None:
+    data = bytearray((folder / GRAPH).read_bytes())
+    data[-1] ^= 1
+    (folder / GRAPH).write_bytes(data)
+    with pytest.raises(ModelFolderError, match="is not what was written"):
+        verify(open_folder(folder))
+
+
+def test_a_card_that_forgets_a_file(folder: Path) -> None:
+    card = folder / CARD
+    card.write_text(card.read_text().replace("model.onnx", "other.onnx"))
+    shutil.copy(folder / GRAPH, folder / "other.onnx")
+    with pytest.raises(ModelFolderError, match="does not list model.onnx"):
+        open_folder(folder)
+
+
+def test_no_folder_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ModelFolderError, match="is no model folder"):
+        open_folder(tmp_path)
+
+
+def test_a_failure_while_writing_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), drafted(tmp_path / "net") as draft:
+        (draft / "model.onnx").write_bytes(b"half")
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot write a model folder"), drafted(tmp_path / "file" / "net"):
+        pass
+
+
+def test_the_slower_of_two_writers_gives_way(tmp_path: Path) -> None:
+    target = tmp_path / "net"
+    with drafted(target) as draft:
+        (draft / "mine").touch()
+        seal(draft, colour_card())
+        write_colours(target)
+    assert not (target / "mine").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["net"]
+    verify(open_folder(target))
+
+
+def _write_many(target: str, count: int) -> None:
+    for _ in range(count):
+        write_colours(Path(target))
+
+
+def test_a_reader_never_sees_half_a_folder(tmp_path: Path) -> None:
+    target = tmp_path / "net"
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write_many, args=(str(target), 20)) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    seen = 0
+    while any(writer.is_alive() for writer in writers):
+        if target.exists():
+            verify(open_folder(target))
+            seen += 1
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert seen
+    assert [path.name for path in tmp_path.iterdir()] == ["net"]
+
+
+def test_a_writer_that_is_killed_leaves_no_folder(tmp_path: Path) -> None:
+    program = (
+        "import time\nfrom pathlib import Path\nfrom cnncli.networks.model_folder import drafted\n"
+        f"with drafted(Path({str(tmp_path / 'net')!r})) as draft:\n"
+        "    (draft / 'card.json').write_text('{}')\n    print('written', flush=True)\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout
+        writer.stdout.readline()
+        writer.kill()
+    time.sleep(0.05)
+    assert not is_model_folder(tmp_path / "net")
