@@ -6,18 +6,25 @@ from typing import Annotated
 
 import typer
 
+from cnncli.errors import UsageError
 from cnncli.records.running import EngineName, Precision
 
 _INPUTS, _MODEL, _OUTPUT, _RUNNING = "Inputs", "Model", "Output", "Running"
 
 
-def _image_size(text: str) -> tuple[int, int]:
-    """`384` or `384x512` as (height, width)."""
+def image_size(text: str | None) -> tuple[int, int] | None:
+    """`384` or `384x512` as (height, width).
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if text is None:
+        return None
     match = re.fullmatch(r"(\d{1,5})(?:[xX](\d{1,5}))?", text)
     height = int(match[1]) if match else 0
     width = int(match[2] or height) if match else 0
     if not height or not width:
-        raise typer.BadParameter(f"{text!r} is not a size; write 384, or 384x512 for height x width")
+        raise UsageError(f"--img-size: {text!r} is not a size", "write 384, or 384x512 for height x width")
     return height, width
 
 
@@ -113,11 +120,10 @@ NoPretrained = Annotated[
     ),
 ]
 ImageSize = Annotated[
-    tuple[int, int] | None,
+    str | None,
     typer.Option(
         "--img-size",
         metavar="N|HxW",
-        parser=_image_size,
         rich_help_panel=_MODEL,
         help="Another input size in pixels than the network's own.",
     ),

@@ -100,6 +100,7 @@ def predict(
     console = Console(quiet=quiet, verbose=verbose)
     if model is None:
         raise UsageError("no model is given", "use -m resnet50, -m a/model/folder, or set CNNCLI_MODEL")
+    size = options.image_size(img_size)
     asked = Inputs.checked(inputs or [], files_from, null=null)
     destination = Destination.checked(format_, output, resume=resume, overwrite=overwrite, sheet=sheet)
     with quiet_libraries():
@@ -107,7 +108,7 @@ def predict(
         from cnncli.networks.reference import Reference
         from cnncli.prepare import prepare
 
-        reference = Reference(model, weights, labels, pretrained=not no_pretrained, image_size=img_size)
+        reference = Reference(model, weights, labels, pretrained=not no_pretrained, image_size=size)
         folder = prepare(reference, console)
         job = _Job(
             folder=folder,

@@ -106,9 +106,14 @@ class Destination:
             return
         renderer = LINE_RENDERERS[self.format]()
         with file.open(keep=done.end) as stream:
+
+            def write(record: Record) -> None:
+                stream.write(renderer.record(record).encode())
+                stream.flush()
+
             if not done.end:
                 stream.write(renderer.begin().encode())
-            yield lambda record: _discard(stream.write(renderer.record(record).encode()))
+            yield write
             stream.write(renderer.end().encode())
 
     def say_how_to_go_on(self, console: Console) -> None:
@@ -149,10 +154,6 @@ class Destination:
 
             return Table(rich.console.Console())
         return LINE_RENDERERS[self.format]()
-
-
-def _discard(_: object) -> None:
-    """Writing says how much it wrote; nobody asked."""
 
 
 def _usual_format(output: Path | None) -> Format:

@@ -8,6 +8,7 @@ import csv
 import enum
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -80,7 +81,7 @@ class Csv:
 
     def record(self, record: Record) -> str:
         """As many rows as the record has."""
-        return "".join(_csv_text(["" if value is None else value for value in row]) for row in rows(record))
+        return "".join(_csv_text(row) for row in rows(record))
 
     def end(self) -> str:
         """Nothing."""
@@ -102,11 +103,13 @@ def rows(record: Record) -> list[Row]:
     ]
 
 
-def _csv_text(row: "tuple[object, ...] | list[object]") -> str:
+def _csv_text(row: Sequence[str | int | float | None]) -> str:
     text = io.StringIO()
     values = [f"{value:.6f}" if isinstance(value, float) else value for value in row]
-    csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue()
+    # With its own line end, the writer knows to quote a lone carriage return; without, a name with one would
+    # end the row.
+    csv.writer(text).writerow(values)
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,10 +84,10 @@ class PartFile:
             OutputError: it cannot be written; what was written stays.
         """
         with _translated(self.target):
-            # Unbuffered, so that every record is on its way as soon as it is written.
-            with self.part.open("ab", buffering=0) as stream:
+            with self.part.open("ab") as stream:
                 stream.truncate(keep)
                 yield stream
+                stream.flush()
                 os.fsync(stream.fileno())
             self.complete()
 

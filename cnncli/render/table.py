@@ -39,7 +39,8 @@ class Table:
             console: whose width, colours and encoding count.
         """
         self._console = console
-        self._columns = _columns(min(console.width, _WIDEST))
+        self._width = min(console.width, _WIDEST)
+        self._columns = _columns(self._width)
         self._is_plain = not (console.encoding or "").lower().startswith("utf")
 
     def begin(self) -> str:
@@ -67,16 +68,22 @@ class Table:
         return ""
 
     def _unreadable(self, name: str, reason: str) -> str:
+        indent = self._columns.image + _GAP
         told = Text(f"cannot be read: {printable(reason)}", "yellow")
-        if not self._columns.image:
-            return self._text(Text(name)) + self._text(Text("  ") + told) + "\n"
-        return self._text(Text(_fit_end(name, self._columns.image) + " " * _GAP) + told) + "\n"
+        lines = told.wrap(self._console, max(self._width - indent, 1))
+        head = _fit_path(name, self._columns.image or self._width)
+        if self._columns.image:
+            rows = [Text(head + " " * _GAP), *[Text(" " * indent)] * (len(lines) - 1)]
+            return "".join(self._text(row + line) for row, line in zip(rows, lines, strict=True)) + "\n"
+        return (
+            self._text(Text(head)) + "".join(self._text(Text(" " * indent) + line) for line in lines) + "\n"
+        )
 
     def _side_by_side(self, name: str, scores: list[Score]) -> list[Text]:
         columns = self._columns
         return [
             Text.assemble(
-                _fit_end(name, columns.image) if rank == 0 else " " * columns.image,
+                _fit_path(name, columns.image) if rank == 0 else " " * columns.image,
                 " " * _GAP,
                 (_fit(printable(score.label), columns.label), _label_style(rank, score)),
                 " " * _GAP,
@@ -87,8 +94,8 @@ class Table:
         ]
 
     def _stacked(self, name: str, scores: list[Score]) -> list[Text]:
-        width = max(self._console.width - _GAP - _PERCENT - 1, 1)
-        lines = [Text(name)]
+        width = max(self._width - _GAP - _PERCENT - 1, 1)
+        lines = [Text(_fit_path(name, self._width))]
         for rank, score in enumerate(scores):
             label = _fit(printable(score.label), width)
             lines.append(Text(f"{' ' * _GAP}{label}{_percent(score)}", _label_style(rank, score)))
@@ -143,10 +150,12 @@ def _fit(text: str, width: int) -> str:
     return set_cell_size(text, width) if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
 
 
-def _fit_end(text: str, width: int) -> str:
-    """The same for a path, of which the end matters."""
-    if cell_len(text) <= width:
-        return set_cell_size(text, width)
-    while cell_len(text) > width - 1:
-        text = text[max(1, cell_len(text) - width) :]
-    return set_cell_size("…" + text, width)
+def _fit_path(path: str, width: int) -> str:
+    """The same for a path: its folders go first, then the beginning of its name."""
+    if cell_len(path) > width:
+        path = path.rpartition("/")[2] or path
+    if cell_len(path) > width:
+        while cell_len(path) >= width:
+            path = path[1:]
+        path = "…" + path
+    return set_cell_size(path, width)

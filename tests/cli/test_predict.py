@@ -1,0 +1,320 @@
+"""`cnncli predict` to the letter of its contract, on a network whose answers are known."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Cnncli
+from tests.networks_for_tests import colour_probabilities
+
+RED = "0.964663"
+"""softmax of (4, 0, 0): e^4 / (e^4 + 2)."""
+
+
+@pytest.fixture(autouse=True)
+def default_model(colours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNCLI_MODEL", str(colours))
+
+
+def test_piped_it_is_tsv_with_reasons_on_stderr(cnncli: Cnncli, photos: Path) -> None:
+    result = cnncli("predict", photos)
+    assert result.stdout == (
+        f"{photos}/a red.png\tred\t{RED}\n"
+        f"{photos}/b broken.jpg\t-\t\n"
+        f"{photos}/c.bmp\tgreen\t{RED}\n"
+        f"{photos}/more/d.gif\tblue\t{RED}\n"
+    )
+    assert f"{colour_probabilities((255, 0, 0))[0]:.6f}" == RED
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith(f"warning: {photos}/b broken.jpg: ")
+    assert lines[1:] == ["1 of 4 images could not be read"]
+    assert result.exit_code == 3
+
+
+def test_all_well_is_exit_code_0_and_silence(cnncli: Cnncli, photos: Path) -> None:
+    result = cnncli("predict", photos / "c.bmp")
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_csv(cnncli: Cnncli, photos: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(cnncli("predict", photos, "-f", "csv", "-k", "2").stdout)))
+    assert [row["status"] for row in rows] == ["ok", "ok", "unreadable", "ok", "ok", "ok", "ok"]
+    assert [row["rank"] for row in rows] == ["1", "2", "", "1", "2", "1", "2"]
+    assert rows[0] == {
+        "path": f"{photos}/a red.png",
+        "status": "ok",
+        "rank": "1",
+        "index": "0",
+        "label": "red",
+        "probability": RED,
+        "reason": "",
+    }
+
+
+def test_jsonl_and_json_say_the_same(cnncli: Cnncli, photos: Path) -> None:
+    lines = [json.loads(line) for line in cnncli("predict", photos, "-f", "jsonl").stdout.splitlines()]
+    assert json.loads(cnncli("predict", photos, "-f", "json").stdout) == lines
+    assert [line["status"] for line in lines] == ["ok", "unreadable", "ok", "ok"]
+    assert [len(line["predictions"]) for line in lines if "predictions" in line] == [3, 3, 3]  # all there are
+
+
+def test_one_image_is_a_list_too(cnncli: Cnncli, photos: Path) -> None:
+    assert isinstance(json.loads(cnncli("predict", photos / "c.bmp", "-f", "json").stdout), list)
+
+
+def test_table(cnncli: Cnncli, photos: Path) -> None:
+    lines = cnncli("predict", photos / "c.bmp", "-f", "table").stdout.splitlines()
+    assert lines[0].split() == ["image", "label", "probability"]
+    assert lines[1].split()[0::3] == ["c.bmp", "96.5%"]
+    assert [line.split()[0] for line in lines[2:4]] == ["blue", "red"] or lines[2].split()[0] == "red"
+
+
+def test_parquet(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert cnncli("predict", photos, "-o", tmp_path / "o.parquet").exit_code == 3
+    assert parquet.read_table(tmp_path / "o.parquet").num_rows == 10
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["o.parquet"]
+
+
+def test_threshold(cnncli: Cnncli, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8), (255, 0, 0)).save(tmp_path / "sure.png")
+    Image.new("RGB", (8, 8), (130, 120, 120)).save(tmp_path / "unsure.png")
+    lines = cnncli("predict", tmp_path, "--threshold", "0.9", "-f", "jsonl").stdout.splitlines()
+    sure, unsure = (json.loads(line)["predictions"] for line in lines)
+    assert [(score["index"], score["label"]) for score in sure] == [
+        (0, "red"),
+        (None, "unknown"),
+        (None, "unknown"),
+    ]
+    assert [(score["index"], score["label"]) for score in unsure] == [(None, "unknown")] * 3
+    assert unsure[0]["probability"] == pytest.approx(colour_probabilities((130, 120, 120))[0], abs=1e-5)
+
+
+def test_label_style(cnncli: Cnncli, photos: Path) -> None:
+    assert cnncli("predict", photos / "c.bmp", "--label-style", "index").stdout.split("\t")[1] == "1"
+    result = cnncli("predict", photos / "c.bmp", "--label-style", "synset")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: the classes of colours have no WordNet synsets\nhint: ")
+
+
+def test_tta_averages_both_views(cnncli: Cnncli, tmp_path: Path) -> None:
+    half = Image.new("RGB", (8, 8), "red")
+    half.paste((0, 0, 255), (4, 0, 8, 8))
+    half.save(tmp_path / "half.png")  # the colour classifier does not care for left and right
+    plain = cnncli("predict", tmp_path, "-f", "csv").stdout
+    assert cnncli("predict", tmp_path, "-f", "csv", "--tta").stdout == plain
+
+
+def test_standard_input(cnncli: Cnncli, photos: Path) -> None:
+    result = cnncli("predict", "-", stdin=(photos / "c.bmp").read_bytes())
+    assert result.stdout == f"-\tgreen\t{RED}\n"
+    assert cnncli("predict", "-", stdin=b"").stdout == "-\t-\t\n"
+
+
+def test_lists(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
+    names = [f"{photos}/c.bmp", f"{photos}", "none.jpg", f"{photos}/a red.png"]
+    expected = [f"{names[0]}\tgreen", f"{names[1]}\t-", "none.jpg\t-", f"{names[3]}\tred"]
+    (tmp_path / "list").write_text("\n".join(names) + "\n")
+    by_file = cnncli("predict", "--files-from", tmp_path / "list")
+    by_stdin = cnncli("predict", "--files-from", "-", "-0", stdin="\0".join(names).encode())
+    assert [line.rpartition("\t")[0] for line in by_file.stdout.splitlines()] == expected
+    assert by_stdin.stdout == by_file.stdout
+    assert by_file.exit_code == by_stdin.exit_code == 3
+
+
+def test_the_order_of_inputs_is_the_order_of_records(cnncli: Cnncli, photos: Path) -> None:
+    inputs = [photos / "more", photos / "c.bmp", f"{photos}/*.png", photos / "c.bmp"]
+    found = [line.split("\t")[1] for line in cnncli("predict", *inputs).stdout.splitlines()]
+    assert found == ["blue", "green", "red", "green"]
+
+
+@pytest.mark.parametrize(
+    "options", [["-b", "1"], ["-b", "3", "-j", "1"], ["-b", "64", "-j", "8"], ["-b", "auto"]]
+)
+def test_batches_and_threads_change_nothing(cnncli: Cnncli, tmp_path: Path, options: list[str]) -> None:
+    draw = np.random.default_rng(0)
+    for number in range(40):
+        pixels = draw.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number:02}.png")
+    expected = [json.loads(line) for line in cnncli("predict", tmp_path, "-f", "jsonl").stdout.splitlines()]
+    found = [
+        json.loads(line) for line in cnncli("predict", tmp_path, "-f", "jsonl", *options).stdout.splitlines()
+    ]
+    assert [entry["path"] for entry in found] == [entry["path"] for entry in expected]
+    for one, other in zip(found, expected, strict=True):
+        for score, reference in zip(one["predictions"], other["predictions"], strict=True):
+            assert score["probability"] == pytest.approx(reference["probability"], abs=1e-5)
+
+
+def test_max_pixels(cnncli: Cnncli, photos: Path) -> None:
+    result = cnncli("predict", photos / "c.bmp", "--max-pixels", "299", "-f", "jsonl")
+    assert json.loads(result.stdout)["reason"] == "300 pixels, more than the limit of 299 (--max-pixels)"
+
+
+def test_exact_decode_reads_every_pixel(cnncli: Cnncli, tmp_path: Path) -> None:
+    stripes = np.zeros((2000, 2400, 3), np.uint8)
+    stripes[:, ::2, 0] = 255
+    Image.fromarray(stripes).save(tmp_path / "stripes.jpg", quality=95)
+    reduced = cnncli("predict", tmp_path, "-f", "csv").stdout
+    exact = cnncli("predict", tmp_path, "-f", "csv", "--exact-decode").stdout
+    assert reduced != exact
+
+
+def test_sheet(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
+    result = cnncli("predict", photos, "--sheet", tmp_path / "s.png", "-q")
+    assert result.exit_code == 3
+    with Image.open(tmp_path / "s.png") as sheet:
+        assert sheet.width > 900
+
+
+def test_a_sheet_of_standard_input(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
+    cnncli("predict", "-", "--sheet", tmp_path / "s.png", stdin=(photos / "c.bmp").read_bytes())
+    with Image.open(tmp_path / "s.png") as sheet:
+        assert (0, 255, 0) in {colour for _, colour in sheet.getcolors(1 << 20) or []}
+
+
+def test_quiet_and_verbose(cnncli: Cnncli, photos: Path) -> None:
+    assert cnncli("predict", photos, "-q").stderr == ""
+    assert "decoding threads" in cnncli("predict", photos, "-v").stderr
+
+
+# ---- files
+
+
+def test_the_format_follows_the_files_ending(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
+    for name in ("o.tsv", "o.csv", "o.jsonl", "o.json"):
+        result = cnncli("predict", photos, "-o", tmp_path / name)
+        assert result.stdout == ""
+        assert "4 records, 1 of 4 images could not be read" in result.stderr
+        expected = cnncli("predict", photos, "-f", name.partition(".")[2]).stdout
+        assert (tmp_path / name).read_text() == expected
+
+
+def test_an_existing_file_is_safe(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "o.csv").write_text("precious")
+    result = cnncli("predict", photos, "-o", tmp_path / "o.csv")
+    assert (result.exit_code, (tmp_path / "o.csv").read_text()) == (1, "precious")
+    assert result.stderr.splitlines()[1] == "hint: --overwrite replaces it"
+    assert cnncli("predict", photos, "-o", tmp_path / "o.csv", "--overwrite").exit_code == 3
+    assert (tmp_path / "o.csv").read_text().startswith("path,")
+
+
+@pytest.mark.parametrize("format_", ["tsv", "csv", "jsonl"])
+def test_resume(cnncli: Cnncli, photos: Path, tmp_path: Path, format_: str) -> None:
+    output = tmp_path / f"o.{format_}"
+    cnncli("predict", photos, "-o", output, "-k", "2")
+    whole = output.read_bytes()
+    for cut in range(0, len(whole), 7):
+        output.unlink()
+        cnncli("predict", photos / "c.bmp", "-o", output, "-k", "2")  # to get the settings written
+        settings = _settings_of(cnncli, photos, output)
+        Path(f"{output}.part").write_bytes(whole[:cut])
+        Path(f"{output}.part.json").write_text(settings)
+        output.unlink(missing_ok=True)
+        result = cnncli("predict", photos, "-o", output, "-k", "2", "--resume")
+        assert output.read_bytes() == whole, cut
+        assert result.exit_code == 3  # what was unreadable before counts
+        assert not Path(f"{output}.part").exists()
+
+
+def _settings_of(cnncli: Cnncli, photos: Path, output: Path) -> str:
+    """The settings file of a run, kept by a run that fails: its list of inputs does not exist."""
+    output.unlink()
+    cnncli("predict", "--files-from", photos / "none", "-o", output, "-k", "2")
+    return Path(f"{output}.part.json").read_text()
+
+
+def test_resume_refuses_another_model_and_other_settings(
+    cnncli: Cnncli, photos: Path, tmp_path: Path, tiny: Path
+) -> None:
+    output = tmp_path / "o.csv"
+    cnncli("predict", "--files-from", photos / "none", "-o", output)
+    part = Path(f"{output}.part")
+    part.write_text("")
+    for options in (["-k", "1"], ["--threshold", "0.5"], ["--tta"], ["-m", str(tiny)], ["--exact-decode"]):
+        result = cnncli("predict", photos, "-o", output, "--resume", *options)
+        assert result.exit_code == 1
+        assert "cannot go on from" in result.stderr
+    assert cnncli("predict", photos, "-o", output).exit_code == 1
+    assert cnncli("predict", photos, "-o", output, "--resume").exit_code == 3
+
+
+def test_resume_without_anything_to_go_on_from_begins(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
+    assert cnncli("predict", photos, "-o", tmp_path / "o.csv", "--resume").exit_code == 3
+
+
+# ---- nothing to do, and usage
+
+
+def test_no_images_at_all(cnncli: Cnncli, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    result = cnncli("predict", tmp_path, "-f", "json")
+    assert (result.exit_code, result.stdout) == (1, "[]\n")
+    assert result.stderr.startswith(f"error: no images in {tmp_path}\nhint: ")
+    assert cnncli("predict", "--files-from", "-", stdin=b"").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "there is nothing to look at"),
+        (["x", "-0"], "--null is about the list"),
+        (["-", "--files-from", "-"], "standard input can only be read once"),
+        (["-", "-"], "standard input can only be read once"),
+        (["x", "-f", "parquet"], "Parquet is no text"),
+        (["x", "--resume"], "--resume is about the file of --output"),
+        (["x", "-f", "table", "-o", "t"], "a table is for the eye"),
+        (["x", "-o", "t.json", "--resume"], "a json file cannot be gone on with"),
+        (["x", "-o", "t.csv", "--resume", "--sheet", "s.png"], "--sheet would miss"),
+        (
+            ["x", "--engine", "onnx", "--precision", "bf16"],
+            "--engine onnx is not possible: it computes in fp32",
+        ),
+        (["x", "--engine", "onnx", "--device", "cuda"], "--engine onnx is not possible: it runs on the CPU"),
+        (["x", "-k", "0"], "invalid value for '--topk'"),
+        (["x", "-b", "none"], "neither 'auto' nor a number"),
+        (["x", "-b", "0"], "neither 'auto' nor a number"),
+        (["x", "--img-size", "0"], "is not a size"),
+        (["x", "--threshold", "1.5"], "invalid value for '--threshold'"),
+        (["x", "-f", "xml"], "invalid value for '--format'"),
+        (["x", "--nonsense"], "no such option: --nonsense"),
+    ],
+)
+def test_wrong_usage_is_one_line_a_hint_and_exit_code_2(
+    cnncli: Cnncli, arguments: list[str], message: str
+) -> None:
+    result = cnncli("predict", *arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("error: ")
+    assert message.lower() in lines[0].lower()
+    assert len(lines) <= 2
+
+
+def test_no_model(cnncli: Cnncli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CNNCLI_MODEL")
+    result = cnncli("predict", "x.jpg")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "error: no model is given",
+        "hint: use -m resnet50, -m a/model/folder, or set CNNCLI_MODEL",
+    ]
+
+
+def test_a_damaged_model_folder(cnncli: Cnncli, tmp_path: Path) -> None:
+    (tmp_path / "card.json").write_text("{")
+    result = cnncli("predict", "x.jpg", "-m", tmp_path)
+    assert result.exit_code == 1
+    assert "is not JSON" in result.stderr
+
+
+def test_debugging_shows_tracebacks(cnncli: Cnncli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CNNCLI_DEBUG", "1")
+    result = cnncli("predict", "x.jpg", "-m", tmp_path / "none" / "")
+    assert type(result.exception).__name__ == "ModelNotFoundError"

@@ -1,0 +1,144 @@
+"""Formats to the letter of the contract, and a way back from each."""
+
+import csv
+import io
+import json
+import os
+import urllib.parse
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnncli.records.predictions import ImageSource, Prediction, Record, Score, Unreadable
+from cnncli.render.lines import CSV_HEADER, LINE_RENDERERS, Csv, Format, Json, JsonLines, Tsv
+from cnncli.render.paths import path_text, printable, tsv_text
+
+CAT = Prediction(ImageSource("a.jpg"), (Score(3, "cat", 0.75), Score(1, "dog", 0.25)))
+UNSURE = Prediction(ImageSource("b.jpg"), (Score(None, "unknown", 0.4), Score(None, "unknown", 0.3)))
+BROKEN = Unreadable(ImageSource("c.jpg"), "no such file")
+
+names = st.binary(min_size=1, max_size=30).filter(lambda name: b"\0" not in name).map(os.fsdecode)
+scores = st.lists(
+    st.builds(Score, st.integers(0, 999), st.text(min_size=1), st.floats(0, 1)), min_size=2, max_size=2
+).map(tuple)
+records = st.one_of(
+    st.builds(Prediction, st.builds(ImageSource, names), scores),
+    st.builds(Unreadable, st.builds(ImageSource, names), st.text(min_size=1)),
+)
+
+
+def test_tsv() -> None:
+    assert [Tsv().record(record) for record in (CAT, UNSURE, BROKEN)] == [
+        "a.jpg\tcat\t0.750000\n",
+        "b.jpg\tunknown\t0.400000\n",
+        "c.jpg\t-\t\n",
+    ]
+
+
+def test_csv() -> None:
+    text = Csv().begin() + "".join(map(Csv().record, (CAT, UNSURE, BROKEN)))
+    assert text.splitlines() == [
+        "path,status,rank,index,label,probability,reason",
+        "a.jpg,ok,1,3,cat,0.750000,",
+        "a.jpg,ok,2,1,dog,0.250000,",
+        "b.jpg,ok,1,,unknown,0.400000,",
+        "b.jpg,ok,2,,unknown,0.300000,",
+        "c.jpg,unreadable,,,,,no such file",
+    ]
+    assert "\r" not in text
+
+
+def test_jsonl() -> None:
+    assert json.loads(JsonLines().record(CAT)) == {
+        "path": "a.jpg",
+        "status": "ok",
+        "predictions": [
+            {"rank": 1, "index": 3, "label": "cat", "probability": 0.75},
+            {"rank": 2, "index": 1, "label": "dog", "probability": 0.25},
+        ],
+    }
+    assert json.loads(JsonLines().record(UNSURE))["predictions"][0] == {
+        "rank": 1,
+        "index": None,
+        "label": "unknown",
+        "probability": 0.4,
+    }
+    assert json.loads(JsonLines().record(BROKEN)) == {
+        "path": "c.jpg",
+        "status": "unreadable",
+        "reason": "no such file",
+    }
+
+
+@pytest.mark.parametrize("shown", [[], [CAT], [CAT, UNSURE, BROKEN]])
+def test_json_is_always_a_list(shown: list[Record]) -> None:
+    renderer = Json()
+    text = renderer.begin() + "".join(map(renderer.record, shown)) + renderer.end()
+    assert json.loads(text) == [json.loads(JsonLines().record(record)) for record in shown]
+
+
+def bytes_of(document: dict[str, str]) -> bytes:
+    if document.get("path_encoding") == "percent":
+        return urllib.parse.unquote_to_bytes(document["path"])
+    return document["path"].encode()
+
+
+@given(records)
+def test_the_very_bytes_of_a_name_come_back_from_json(record: Record) -> None:
+    line = JsonLines().record(record)
+    assert line.count("\n") == 1
+    document = json.loads(line.encode())  # valid UTF-8, whatever the name
+    assert bytes_of(document) == os.fsencode(record.source.path)
+    assert ("path_encoding" in document) == (path_text(record.source.path) != record.source.path)
+
+
+@given(records)
+def test_a_tsv_line_has_three_fields(record: Record) -> None:
+    line = Tsv().record(record)
+    fields = line.removesuffix("\n").split("\t")
+    assert len(fields) == 3
+    assert "\n" not in line[:-1]
+    restored = fields[0].replace("\\\\", "\0").replace("\\t", "\t").replace("\\n", "\n").replace("\\r", "\r")
+    assert restored.replace("\0", "\\") == path_text(record.source.path)
+    line.encode()
+
+
+@given(st.lists(records, max_size=5))
+def test_csv_comes_back(shown: list[Record]) -> None:
+    text = Csv().begin() + "".join(map(Csv().record, shown))
+    header, *rows = csv.reader(io.StringIO(text, newline=""))
+    assert tuple(header) == CSV_HEADER
+    expected = [path_text(r.source.path) for r in shown for _ in range(2 if isinstance(r, Prediction) else 1)]
+    assert [row[0] for row in rows] == expected
+    assert all(len(row) == 7 for row in rows)
+    text.encode()
+
+
+def test_every_format_of_text_has_a_renderer() -> None:
+    assert set(LINE_RENDERERS) == set(Format) - {Format.TABLE, Format.PARQUET}
+
+
+def test_paths() -> None:
+    assert path_text("caf\udce9 100%.jpg") == "caf%E9 100%25.jpg"
+    assert path_text("100% café.jpg") == "100% café.jpg"
+    assert tsv_text("a\\b\tc\nd\re") == r"a\\b\tc\nd\re"
+    assert printable("a\x1b[31m\nb\udcff") == r"a\x1b[31m\nb%FF"
+
+
+def test_parquet(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    from cnncli.render.parquet import parquet_writer
+
+    with parquet_writer(tmp_path / "a.parquet") as write:
+        for record in (CAT, UNSURE, BROKEN):
+            write(record)
+    rows = parquet.read_table(tmp_path / "a.parquet").to_pylist()
+    assert [tuple(row.values()) for row in rows] == [
+        ("a.jpg", "ok", 1, 3, "cat", 0.75, None),
+        ("a.jpg", "ok", 2, 1, "dog", 0.25, None),
+        ("b.jpg", "ok", 1, None, "unknown", 0.4, None),
+        ("b.jpg", "ok", 2, None, "unknown", 0.3, None),
+        ("c.jpg", "unreadable", None, None, None, None, "no such file"),
+    ]

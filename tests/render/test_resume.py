@@ -1,0 +1,157 @@
+"""What a torn file already answers for, byte by byte, and what must not be gone on with."""
+
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnncli.errors import OutputError
+from cnncli.records.predictions import ImageSource, Prediction, Record, Score, Unreadable
+from cnncli.render.lines import LINE_RENDERERS, Format
+from cnncli.render.part_file import PartFile
+from cnncli.render.recorded import recorded, skip_recorded
+from tests.render.test_lines import records
+
+RESUMABLE = [Format.TSV, Format.CSV, Format.JSONL]
+SHOWN: list[Record] = [
+    Prediction(ImageSource('a, "b".jpg'), (Score(1, "x", 0.6), Score(2, "y", 0.4))),
+    Unreadable(ImageSource("new\nline.jpg"), 'no, "really"'),
+    Prediction(ImageSource("new\nline 2.jpg"), (Score(1, "x\ny", 0.6), Score(None, "unknown", 0.4))),
+    Prediction(ImageSource("caf\udce9.jpg"), (Score(1, "x", 0.6), Score(2, "y", 0.4))),
+]
+
+
+def rendered(format_: Format, shown: list[Record]) -> bytes:
+    renderer = LINE_RENDERERS[format_]()
+    return (renderer.begin() + "".join(map(renderer.record, shown))).encode()
+
+
+@pytest.mark.parametrize("format_", RESUMABLE)
+def test_a_file_torn_at_any_byte_keeps_its_whole_records(format_: Format) -> None:
+    whole = rendered(format_, SHOWN)
+    ends = [len(rendered(format_, SHOWN[:count])) for count in range(len(SHOWN) + 1)]
+    for cut in range(len(whole) + 1):
+        found = list(recorded(io.BytesIO(whole[:cut]), format_, 2))
+        expected = sum(end <= cut for end in ends[1:])
+        assert len(found) == expected, cut
+        assert [entry.end for entry in found] == ends[1 : expected + 1]
+        assert [entry.is_unreadable for entry in found] == [
+            isinstance(r, Unreadable) for r in SHOWN[:expected]
+        ]
+
+
+@given(st.lists(records, max_size=6), st.sampled_from(RESUMABLE), st.data())
+@settings(deadline=None, max_examples=150)
+def test_going_on_from_any_torn_file_gives_the_whole_one(
+    shown: list[Record], format_: Format, data: st.DataObject
+) -> None:
+    import tempfile
+
+    whole = rendered(format_, shown)
+    cut = data.draw(st.integers(0, len(whole)))
+    with tempfile.TemporaryDirectory() as folder:
+        part = Path(folder) / "out.part"
+        part.write_bytes(whole[:cut])
+        inputs = (record.source if isinstance(record, Prediction) else record for record in shown)
+        done = skip_recorded(inputs, part, format_, 2)
+        rest = list(inputs)
+        assert len(rest) == len(shown) - done.records
+        renderer = LINE_RENDERERS[format_]()
+        head = whole[: done.end] or renderer.begin().encode()
+        assert head + "".join(map(renderer.record, shown[done.records :])).encode() == whole
+
+
+@pytest.mark.parametrize("now", [["a.jpg", "other.jpg"], ["a.jpg"], ["b.jpg", "a.jpg"]])
+def test_other_inputs_are_refused(tmp_path: Path, now: list[str]) -> None:
+    part = tmp_path / "o.part"
+    part.write_bytes(
+        rendered(Format.TSV, [Unreadable(ImageSource(name), "x") for name in ("a.jpg", "b.jpg")])
+    )
+    with pytest.raises(OutputError, match="cannot go on from"):
+        skip_recorded(map(ImageSource, now), part, Format.TSV, 5)
+
+
+def test_pauses_of_a_list_are_not_inputs(tmp_path: Path) -> None:
+    part = tmp_path / "o.part"
+    part.write_bytes(b"a.jpg\tx\t0.5\n")
+    inputs = iter([None, ImageSource("a.jpg"), None, ImageSource("b.jpg")])
+    assert skip_recorded(inputs, part, Format.TSV, 5).records == 1
+    assert list(inputs) == [None, ImageSource("b.jpg")]
+
+
+SETTINGS = {"model": "resnet50", "topk": 5}
+
+
+def test_a_new_file(tmp_path: Path) -> None:
+    file = PartFile(tmp_path / "o.csv")
+    assert file.begin(SETTINGS, resume=False, overwrite=False) is False
+    with file.open() as stream:
+        stream.write(b"half")
+        stream.flush()
+        assert file.part.read_bytes() == b"half"
+        assert not file.target.exists()
+    assert file.target.read_bytes() == b"half"
+    assert [path.name for path in tmp_path.iterdir()] == ["o.csv"]
+
+
+def test_an_interrupt_keeps_what_was_written(tmp_path: Path) -> None:
+    file = PartFile(tmp_path / "o.csv")
+    file.begin(SETTINGS, resume=False, overwrite=False)
+    with pytest.raises(KeyboardInterrupt), file.open() as stream:
+        stream.write(b"half")
+        raise KeyboardInterrupt
+    assert file.part.read_bytes() == b"half"
+    with pytest.raises(OutputError, match="an earlier run did not finish"):
+        file.begin(SETTINGS, resume=False, overwrite=False)
+    assert file.begin(SETTINGS, resume=True, overwrite=False) is True
+    with file.open(keep=2) as stream:
+        stream.write(b"ndsome")
+    assert file.target.read_bytes() == b"handsome"
+
+
+def test_results_are_not_overwritten_unasked(tmp_path: Path) -> None:
+    file = PartFile(tmp_path / "o.csv")
+    file.target.write_text("precious")
+    for resume in (False, True):
+        with pytest.raises(OutputError, match="is there already"):
+            file.begin(SETTINGS, resume=resume, overwrite=False)
+    assert file.target.read_text() == "precious"
+    file.begin(SETTINGS, resume=False, overwrite=True)
+    assert file.target.read_text() == "precious"  # until the new one is complete
+    with file.open() as stream:
+        stream.write(b"new")
+    assert file.target.read_text() == "new"
+
+
+def test_other_settings_are_refused(tmp_path: Path) -> None:
+    file = PartFile(tmp_path / "o.csv")
+    file.begin(SETTINGS, resume=False, overwrite=False)
+    file.part.touch()
+    with pytest.raises(OutputError, match="topk was 5 and is now 1"):
+        file.begin(SETTINGS | {"topk": 1}, resume=True, overwrite=False)
+    file.settings.unlink()
+    with pytest.raises(OutputError, match="cannot be read"):
+        file.begin(SETTINGS, resume=True, overwrite=False)
+
+
+def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="there is no folder"):
+        PartFile(tmp_path / "none" / "o.csv").begin(SETTINGS, resume=False, overwrite=False)
+
+
+def test_a_disk_that_fills_is_told_and_loses_nothing(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    file = PartFile(tmp_path / "o.csv")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6, hard))
+    try:
+        with pytest.raises(OutputError, match="cannot write .*: File too large"), file.open() as stream:
+            stream.write(b"done.\n")
+            stream.flush()
+            stream.write(b"more\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert file.part.read_bytes() == b"done.\n"
+    assert not file.target.exists()

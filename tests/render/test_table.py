@@ -1,0 +1,84 @@
+"""The table fits the terminal, whatever is in it."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+
+from cnncli.records.predictions import ImageSource, Prediction, Record, Score, Unreadable
+from cnncli.render.table import Table
+from tests.render.test_lines import BROKEN, CAT, UNSURE, records
+
+
+def drawn(width: int, *shown: Record, encoding: str = "utf-8") -> str:
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    table = Table(Console(file=file, width=width, color_system=None))
+    return table.begin() + "".join(map(table.record, shown)) + table.end()
+
+
+def test_at_80_columns() -> None:
+    assert drawn(80, CAT, UNSURE, BROKEN).splitlines() == [
+        "image                    label                                       probability",
+        "a.jpg                    cat                             ████████████      75.0%",
+        "                         dog                             ████              25.0%",
+        "",
+        "b.jpg                    unknown                         ██████▍           40.0%",
+        "",
+        "c.jpg                    cannot be read: no such file",
+        "",
+    ]
+
+
+def test_a_narrow_terminal_stacks() -> None:
+    lines = [line.rstrip() for line in drawn(28, CAT, BROKEN).splitlines()]
+    assert lines == [
+        "a.jpg",
+        "  cat                  75.0%",
+        "  dog                  25.0%",
+        "",
+        "c.jpg",
+        "  cannot be read: no such",
+        "  file",
+        "",
+    ]
+
+
+@given(st.integers(12, 200), st.lists(records, max_size=3))
+def test_no_line_is_wider_than_the_terminal(width: int, shown: list[Record]) -> None:
+    text = drawn(width, *shown)
+    assert all(cell_len(line) <= max(width, 20) for line in text.split("\n"))
+    assert all(character == "\n" or character.isprintable() for character in text)
+
+
+def test_long_paths_lose_their_folders_first() -> None:
+    path = "some/where/quite/far/away/in/the/tree/cat.jpg"
+    assert drawn(80, Prediction(ImageSource(path), CAT.scores)).splitlines()[1].startswith("cat.jpg ")
+    assert drawn(140, Prediction(ImageSource(path), CAT.scores)).splitlines()[1].startswith(path)
+
+
+def test_wide_characters_keep_the_columns() -> None:
+    lines = drawn(
+        80, Prediction(ImageSource("写真.jpg"), (Score(0, "猫", 0.5), Score(1, "cat", 0.5)))
+    ).splitlines()
+    assert cell_len(lines[1]) == cell_len(lines[2]) == 80
+
+
+def test_a_plain_terminal_gets_plain_bars() -> None:
+    assert "############ " in drawn(80, CAT, encoding="ascii")
+
+
+@pytest.mark.parametrize("threshold_met", [True, False])
+def test_classes_below_the_threshold_are_left_out(threshold_met: bool) -> None:
+    scores = (
+        Score(1, "cat", 0.9) if threshold_met else Score(None, "unknown", 0.3),
+        Score(None, "unknown", 0.1),
+    )
+    text = drawn(80, Prediction(ImageSource("x"), scores))
+    assert text.count("unknown") == (0 if threshold_met else 1)
+
+
+def test_terminal_codes_in_names_are_spelled_out() -> None:
+    assert "\x1b" not in drawn(80, Unreadable(ImageSource("\x1b]0;evil\x07.jpg"), "\x1b[2J"))
