@@ -47,8 +47,8 @@ class Console:
 
     @property
     def shows_progress(self) -> bool:
-        """Whether a moving bar would be seen and would not run into the data."""
-        return not self._quiet and sys.stderr.isatty() and not sys.stdout.isatty()
+        """Whether a moving bar would be seen."""
+        return not self._quiet and sys.stderr.isatty()
 
 
 def error(problem: CnncliError) -> None:

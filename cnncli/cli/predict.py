@@ -168,7 +168,7 @@ def _run(job: _Job, asked: Inputs, destination: Destination, sheet: Sheet, conso
     with (
         contextlib.closing(records),
         destination.opened(job.settings(), found, job.topk, tally) as write,
-        image_progress(console, asked.count) as advance,
+        image_progress(console, asked.count, is_data_on_terminal=destination.is_terminal) as advance,
     ):
         advance(tally.records)
         try:

@@ -8,15 +8,18 @@ from cnncli.cli.console import Console
 
 
 @contextlib.contextmanager
-def image_progress(console: Console, count: Callable[[], int | None]) -> Iterator[Callable[[int], None]]:
+def image_progress(
+    console: Console, count: Callable[[], int | None], *, is_data_on_terminal: bool
+) -> Iterator[Callable[[int], None]]:
     """A function to call with the number of images done; it moves a bar where somebody is there to see it.
 
     Args:
         console: knows whether somebody is.
         count: how many images there will be, None where that cannot be known; asked in a thread, since
             counting means walking all folders a second time.
+        is_data_on_terminal: records scroll by on the same screen, and are progress enough.
     """
-    if not console.shows_progress:
+    if is_data_on_terminal or not console.shows_progress:
         yield lambda _: None
         return
     import rich.console
@@ -29,7 +32,9 @@ def image_progress(console: Console, count: Callable[[], int | None]) -> Iterato
         progress.TimeRemainingColumn(compact=True),
         progress.TextColumn("left"),
     )
-    with progress.Progress(*columns, console=rich.console.Console(stderr=True), transient=True) as bar:
+    with progress.Progress(
+        *columns, console=rich.console.Console(stderr=True), transient=True, redirect_stdout=False
+    ) as bar:
         task = bar.add_task("", total=None, rate="")
         threading.Thread(target=lambda: bar.update(task, total=count()), daemon=True).start()
 

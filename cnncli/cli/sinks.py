@@ -77,6 +77,11 @@ class Destination:
             )
         return cls(chosen, output, resume, overwrite)
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person sees each record as it comes."""
+        return self.output is None and sys.stdout.isatty()
+
     @contextlib.contextmanager
     def opened(
         self, settings: Settings, found: Iterator["Found | None"], rows_per_image: int, tally: Tally

@@ -28,7 +28,7 @@ def encoded(image: Image.Image, format_: str, **options: object) -> ImageSource:
 
 def pixels(
     source: ImageSource, how: Decoding = Decoding()
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:  # noqa: B008 - frozen
+) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     image = decode(source, how)
     assert not isinstance(image, Unreadable), image.reason
     assert image.mode == ("RGB" if how.channels == 3 else "L")

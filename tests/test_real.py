@@ -1,0 +1,160 @@
+"""Real ImageNet weights on real photographs, against figures that were computed elsewhere."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cnncli, Program, cnncli, program  # noqa: F401 - fixtures
+
+pytestmark = pytest.mark.shared
+
+
+@dataclass(frozen=True)
+class Expected:
+    truth: int
+    top5: list[int]
+    probabilities: list[float]
+
+
+@pytest.fixture(scope="session")
+def reference(shared: Path) -> dict[str, Expected]:
+    with (shared / "models" / "squeezenet1_0_reference.tsv").open() as stream:
+        return {
+            row["file"]: Expected(
+                int(row["class_index"]),
+                [int(index) for index in row["top5_index"].split()],
+                [float(p) for p in row["top5_probability"].split()],
+            )
+            for row in csv.DictReader(stream, delimiter="\t")
+        }
+
+
+def check(text: str, reference: dict[str, Expected]) -> None:
+    """A csv of predict against the reference: all lists, all probabilities, 69 and 85 right."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for row in csv.DictReader(io.StringIO(text)):
+        found.setdefault(Path(row["path"]).name, []).append((int(row["index"]), float(row["probability"])))
+    assert found.keys() == reference.keys()
+    for name, expected in reference.items():
+        assert [index for index, _ in found[name]] == expected.top5, name
+        assert [p for _, p in found[name]] == pytest.approx(expected.probabilities, abs=1e-3), name
+    assert sum(found[name][0][0] == expected.truth for name, expected in reference.items()) == 69
+    assert (
+        sum(expected.truth in [index for index, _ in found[name]] for name, expected in reference.items())
+        == 85
+    )
+
+
+@pytest.fixture
+def photographs(shared: Path) -> Path:
+    return shared / "data" / "imagenet-samples"
+
+
+def test_by_name_and_weights(
+    cnncli: Cnncli, shared: Path, photographs: Path, reference: dict[str, Expected]
+) -> None:
+    weights = shared / "models" / "squeezenet1_0_imagenet.safetensors"
+    result = cnncli("predict", photographs, "--model", "squeezenet1_0", "--weights", weights, "-f", "csv")
+    assert result.exit_code == 0
+    check(result.stdout, reference)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-j", "1"],
+        ["-j", "8", "-b", "1"],
+        ["-b", "7"],
+        ["-b", "128"],
+        ["--engine", "torch"],
+        ["--engine", "torch", "-b", "32"],
+    ],
+    ids=" ".join,
+)
+def test_threads_batches_and_engines(
+    cnncli: Cnncli,
+    squeezenet: Path,
+    photographs: Path,
+    reference: dict[str, Expected],
+    options: list[str],
+) -> None:
+    check(cnncli("predict", photographs, "-m", squeezenet, "-f", "csv", *options).stdout, reference)
+
+
+def test_globs_and_lists(
+    program: Program,
+    squeezenet: Path,
+    photographs: Path,
+    reference: dict[str, Expected],
+) -> None:
+    def predicted(*arguments: str, stdin: bytes = b"") -> str:
+        result = program("predict", *arguments, "-m", squeezenet, "-f", "csv", stdin=stdin)
+        assert (result.returncode, result.stderr) == (0, b"")
+        return result.stdout.decode()
+
+    check(predicted(f"{photographs}/*.JPEG"), reference)
+    names = sorted(str(path) for path in photographs.glob("*.JPEG"))
+    check(predicted("--files-from", "-", stdin="\n".join(names).encode()), reference)
+    check(predicted("--files-from", "-", "-0", stdin="\0".join(names).encode()), reference)
+
+
+def test_standard_input(
+    program: Program,
+    squeezenet: Path,
+    photographs: Path,
+    reference: dict[str, Expected],
+) -> None:
+    for name in sorted(reference)[:5]:
+        result = program(
+            "predict", "-", "-m", squeezenet, "-f", "json", stdin=(photographs / name).read_bytes()
+        )
+        (record,) = json.loads(result.stdout)
+        assert [score["index"] for score in record["predictions"]] == reference[name].top5
+
+
+def test_synsets(cnncli: Cnncli, squeezenet: Path, photographs: Path) -> None:  # noqa: F811
+    robin = photographs / "n01558993_robin.JPEG"
+    result = cnncli("predict", robin, "-m", squeezenet, "--label-style", "synset")
+    assert result.stdout.split("\t")[1] == "n01558993"
+
+
+def test_odd_images_one_record_each_in_order(program: Program, squeezenet: Path, shared: Path) -> None:  # noqa: F811
+    names = sorted(str(path) for path in (shared / "data" / "odd-images").iterdir())
+    result = program(
+        "predict", "--files-from", "-", "-m", squeezenet, "-f", "jsonl", stdin="\n".join(names).encode()
+    )
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [record["path"] for record in records] == names
+    assert len(names) == 150
+    unreadable = [record for record in records if record["status"] == "unreadable"]
+    assert result.returncode == 3
+    assert result.stderr.decode() == f"{len(unreadable)} of 150 images could not be read\n"
+    assert all(record["reason"] for record in unreadable)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_light_install_is_enough(
+    squeezenet: Path, photographs: Path, reference: dict[str, Expected], tmp_path: Path
+) -> None:
+    """A fresh environment with the packages that the README names, and nothing of torch."""
+    root = Path(__file__).parents[1]
+    readme = (root / "README.md").read_text()
+    line = next(line for line in readme.splitlines() if line.startswith("pip install typer"))
+    environment = tmp_path / "light"
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    pip = [environment / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    subprocess.run([*pip, *line.split()[2:]], check=True)
+    subprocess.run([*pip, "--no-deps", root], check=True)
+    installed = subprocess.run([*pip[:3], "list"], capture_output=True, text=True, check=True).stdout
+    assert "torch" not in installed
+    command = [environment / "bin" / "cnncli", "predict", photographs, "-m", squeezenet, "-f", "csv"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert result.stderr == ""
+    check(result.stdout, reference)
