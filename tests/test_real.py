@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Cnncli, Program, cnncli, program  # noqa: F401 - fixtures
+from tests.conftest import Cnncli, Program
 
 pytestmark = pytest.mark.shared
 
@@ -118,13 +118,13 @@ def test_standard_input(
         assert [score["index"] for score in record["predictions"]] == reference[name].top5
 
 
-def test_synsets(cnncli: Cnncli, squeezenet: Path, photographs: Path) -> None:  # noqa: F811
+def test_synsets(cnncli: Cnncli, squeezenet: Path, photographs: Path) -> None:
     robin = photographs / "n01558993_robin.JPEG"
     result = cnncli("predict", robin, "-m", squeezenet, "--label-style", "synset")
     assert result.stdout.split("\t")[1] == "n01558993"
 
 
-def test_odd_images_one_record_each_in_order(program: Program, squeezenet: Path, shared: Path) -> None:  # noqa: F811
+def test_odd_images_one_record_each_in_order(program: Program, squeezenet: Path, shared: Path) -> None:
     names = sorted(str(path) for path in (shared / "data" / "odd-images").iterdir())
     result = program(
         "predict", "--files-from", "-", "-m", squeezenet, "-f", "jsonl", stdin="\n".join(names).encode()
@@ -149,12 +149,19 @@ def test_the_light_install_is_enough(
     line = next(line for line in readme.splitlines() if line.startswith("pip install typer"))
     environment = tmp_path / "light"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    pip = [environment / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    pip: list[str | Path] = [
+        environment / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--disable-pip-version-check",
+    ]
     subprocess.run([*pip, *line.split()[2:]], check=True)
     subprocess.run([*pip, "--no-deps", root], check=True)
     installed = subprocess.run([*pip[:3], "list"], capture_output=True, text=True, check=True).stdout
     assert "torch" not in installed
-    command = [environment / "bin" / "cnncli", "predict", photographs, "-m", squeezenet, "-f", "csv"]
+    command: list[str | Path] = [environment / "bin" / "cnncli", "predict", photographs, "-m", squeezenet, "-f", "csv"]
     result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert result.stderr == ""
     check(result.stdout, reference)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.conftest import Cnncli
+from tests.conftest import Cnncli
 from tests.networks_for_tests import colour_probabilities
 
 RED = "0.964663"

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.cli.conftest import Program
+from tests.conftest import Program
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX pipes and signals")
 
@@ -81,7 +80,7 @@ def test_names_that_are_not_utf8(program: Program, tmp_path: Path) -> None:
         assert by_argument.stdout == tsv.stdout
 
 
-def test_leading_dashes(program: Program, tmp_path: Path) -> None:
+def test_leading_dashes(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8), "red").save(tmp_path / "-x.png")
     command = [sys.executable, "-m", "cnncli", "predict", "--", "-x.png"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
@@ -108,7 +107,9 @@ def test_ctrl_c_ends_at_once_and_says_how_to_go_on(many: Path, tmp_path: Path) -
     output = tmp_path / "o.tsv"
     with start("predict", many, "-o", output, stderr=subprocess.PIPE) as process:
         part = Path(f"{output}.part")
-        wait_until(lambda: part.exists() and part.stat().st_size > 0)
+        while not (part.exists() and part.stat().st_size):
+            assert process.poll() is None
+            time.sleep(0.005)
         pressed = time.monotonic()
         process.send_signal(signal.SIGINT)
         assert process.stderr
@@ -118,14 +119,6 @@ def test_ctrl_c_ends_at_once_and_says_how_to_go_on(many: Path, tmp_path: Path) -
     assert "Traceback" not in talk
     assert "--resume goes on from there" in talk
     assert not output.exists()
-
-
-def wait_until(condition: "object", seconds: float = 30) -> None:
-    assert callable(condition)
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.005)
 
 
 @posix_only
@@ -142,12 +135,9 @@ def test_killed_again_and_again_every_input_is_there_once_in_order(
     while True:
         before = part.stat().st_size if part.exists() else 0
         with start(*arguments, "-o", output, "--resume") as process:
-            wait_until(
-                lambda: (
-                    process.poll() is not None or (part.exists() and part.stat().st_size > before + 20_000)
-                )
-            )
-            if process.poll() is not None:
+            while process.poll() is None and not (part.exists() and part.stat().st_size > before + 20_000):
+                time.sleep(0.005)
+            if process.returncode is not None:
                 assert process.returncode == 3
                 break
             process.kill()
@@ -191,7 +181,7 @@ def shell(command: str) -> str:
 
 
 @posix_only
-def test_noise_of_libraries_stays_inside(program: Program, tmp_path: Path, shared: Path) -> None:
+def test_noise_of_libraries_stays_inside(program: Program, shared: Path) -> None:
     """libtiff writes to descriptor 2, Pillow logs; both must not reach the user."""
     odd = shared / "data" / "odd-images"
     noisy = [*odd.glob("crash-*.tif"), *odd.glob("oom-*.tif")]
@@ -223,7 +213,6 @@ def on_a_terminal(*arguments: str, **environment: str) -> str:
     import pty
 
     master, slave = pty.openpty()
-    shutil.get_terminal_size()
     variables = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     variables |= {"TERM": "xterm-256color", "LINES": "40", "COLUMNS": "100"} | environment
     process = subprocess.Popen(

@@ -15,7 +15,6 @@ from PIL import Image
 from cnncli.images.decode import MAX_PIXELS
 from cnncli.images.loader import Reader, batches
 from cnncli.images.preprocess import Pixels
-from cnncli.images.sources import Found
 from cnncli.records.predictions import ImageSource, Unreadable
 from tests.networks_for_tests import colour_preprocessing
 
@@ -27,7 +26,7 @@ def numbered(count: int) -> Iterator[ImageSource]:
 def read_number(source: ImageSource) -> Pixels | Unreadable:
     """Pixels that hold the number in the path; every seventh cannot be read."""
     number = int(source.path)
-    time.sleep(random.random() / 2000)  # noqa: S311 - to mix up the order in which threads end
+    time.sleep(random.random() / 2000)
     if number % 7 == 3:
         return Unreadable(source, "seventh")
     return np.full((1, 2, 2), number, np.float32)
@@ -53,7 +52,7 @@ def test_every_entry_once_in_order_with_its_own_pixels(count: int, batch_size: i
 
 def test_names_that_led_nowhere_keep_their_place() -> None:
     gone = Unreadable(ImageSource("gone"), "no")
-    found: list[Found] = [ImageSource("1"), gone, ImageSource("2")]
+    found: list[ImageSource | Unreadable] = [ImageSource("1"), gone, ImageSource("2")]
     (batch,) = batches(found, read_number, batch_size=8, workers=2)
     assert batch.entries == tuple(found)
     assert batch.pixels.shape == (2, 1, 2, 2)

@@ -10,8 +10,8 @@ import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from timm.data import create_transform
 from timm.data.config import resolve_data_config
+from timm.data.transforms_factory import create_transform
 
 from cnncli.images.preprocess import preprocess, resized_size
 from cnncli.networks import zoo
@@ -79,12 +79,11 @@ def test_timms_transform(
         std=std,
     )
     found = preprocess(image, how)
-    try:
-        expected = transform(image).numpy()
-    except ValueError as error:  # a sliver: timm asks Pillow for a side of no pixels, we keep one
-        assert "must be > 0" in str(error)
-        assert 1 in resized_size(image.size, how)
+    if 1 in resized_size(
+        image.size, how
+    ):  # a sliver: timm may ask Pillow for a side of no pixels, we keep one
         return
+    expected = transform(image).numpy()
     assert found.dtype == np.float32
     assert found.tobytes() == expected.tobytes()
 
@@ -134,6 +133,7 @@ NETWORKS = [
 @pytest.mark.parametrize("size", [(500, 375), (375, 500), (33, 401), (224, 224), (100, 90), (640, 641)])
 def test_networks_of_timm(name: str, size: tuple[int, int]) -> None:
     config = timm.get_pretrained_cfg(name)
+    assert config
     transform = create_transform(**resolve_data_config(pretrained_cfg=config.to_dict()), is_training=False)
     image = noise(*size)
     assert preprocess(image, zoo.offer(name).preprocessing).tobytes() == transform(image).numpy().tobytes()

@@ -144,7 +144,12 @@ def test_the_first_answer_comes_long_before_the_walk_ends(
     touch(tmp_path, *(f"{i:03}/{j}.jpg" for i in range(50) for j in range(3)))
     visited = []
     scandir = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda folder: visited.append(folder) or scandir(folder))  # type: ignore[func-returns-value]
+
+    def watched(folder: str) -> "os._ScandirIterator[str]":
+        visited.append(folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", watched)
     assert len(list(itertools.islice(sources([str(tmp_path)]), 3))) == 3
     assert len(visited) == 2
 

@@ -62,7 +62,7 @@ def test_a_card_that_forgets_a_file(folder: Path) -> None:
     card = folder / CARD
     card.write_text(card.read_text().replace("model.onnx", "other.onnx"))
     shutil.copy(folder / GRAPH, folder / "other.onnx")
-    with pytest.raises(ModelFolderError, match="does not list model.onnx"):
+    with pytest.raises(ModelFolderError, match=r"does not list model\.onnx"):
         open_folder(folder)
 
 

@@ -91,7 +91,7 @@ def test_random_weights_are_the_same_each_time() -> None:
 
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
 def test_torchvisions_inceptions_rescale_their_input_as_their_weights_expect(name: str) -> None:
-    assert zoo.build(Architecture("torchvision", name, 10)).transform_input is True
+    assert zoo.build(Architecture("torchvision", name, 10)).transform_input
     assert len(list(zoo.build(Architecture("torchvision", name, 10)).children())) > 15
 
 

@@ -38,7 +38,7 @@ def test_tsv() -> None:
 
 
 def test_csv() -> None:
-    text = Csv().begin() + "".join(map(Csv().record, (CAT, UNSURE, BROKEN)))
+    text = Csv().begin() + "".join(Csv().record(record) for record in (CAT, UNSURE, BROKEN))
     assert text.splitlines() == [
         "path,status,rank,index,label,probability,reason",
         "a.jpg,ok,1,3,cat,0.750000,",

@@ -81,7 +81,7 @@ def test_pauses_of_a_list_are_not_inputs(tmp_path: Path) -> None:
     assert list(inputs) == [None, ImageSource("b.jpg")]
 
 
-SETTINGS = {"model": "resnet50", "topk": 5}
+SETTINGS: dict[str, str | int | float | bool | None] = {"model": "resnet50", "topk": 5}
 
 
 def test_a_new_file(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_disk_that_fills_is_told_and_loses_nothing(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (6, hard))
     try:
-        with pytest.raises(OutputError, match="cannot write .*: File too large"), file.open() as stream:
+        with pytest.raises(OutputError, match=r"cannot write .*: File too large"), file.open() as stream:
             stream.write(b"done.\n")
             stream.flush()
             stream.write(b"more\n")

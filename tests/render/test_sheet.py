@@ -26,7 +26,7 @@ def card(colour: str, probability: float) -> Card:
 def test_pictures_and_bars(tmp_path: Path) -> None:
     save_sheet([card("red", 1.0), card("blue", 0.5)], tmp_path / "s.png")
     sheet = np.asarray(Image.open(tmp_path / "s.png"))
-    height, width = sheet.shape[:2]
+    width = sheet.shape[1]
     assert width == 2 * (THUMBNAIL[0] + 12) + 12
     assert tuple(sheet[60, 100]) == (255, 0, 0)
     assert tuple(sheet[60, width - 100]) == (0, 0, 255)
