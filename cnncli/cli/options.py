@@ -9,8 +9,6 @@ import typer
 from cnncli.errors import UsageError
 from cnncli.records.running import EngineName, Precision
 
-_INPUTS, _MODEL, _OUTPUT, _RUNNING = "Inputs", "Model", "Output", "Running"
-
 
 def image_size(text: str | None) -> tuple[int, int] | None:
     """`384` or `384x512` as (height, width).
@@ -51,7 +49,6 @@ FilesFrom = Annotated[
         "--files-from",
         metavar="LIST",
         help="Read paths from this file, one a line; - is standard input.",
-        rich_help_panel=_INPUTS,
     ),
 ]
 NullSeparated = Annotated[
@@ -60,7 +57,6 @@ NullSeparated = Annotated[
         "--null",
         "-0",
         help="Paths in the list end with NUL, as find -print0 writes them.",
-        rich_help_panel=_INPUTS,
     ),
 ]
 MaxPixels = Annotated[
@@ -69,17 +65,14 @@ MaxPixels = Annotated[
         "--max-pixels",
         min=1,
         metavar="N",
-        show_default="178,956,970",
-        help="Do not read images of more pixels than this.",
-        rich_help_panel=_INPUTS,
+        help="Do not read images of more pixels than this.  [default: 178956970]",
     ),
 ]
 ExactDecode = Annotated[
     bool,
     typer.Option(
         "--exact-decode",
-        help="Decode every pixel of JPEGs above 4 megapixels, at twice the time or more.",
-        rich_help_panel=_INPUTS,
+        help="Decode every pixel of JPEGs above 4 megapixels, which takes several times as long.",
     ),
 ]
 
@@ -90,7 +83,6 @@ Model = Annotated[
         "-m",
         envvar="CNNCLI_MODEL",
         metavar="MODEL",
-        rich_help_panel=_MODEL,
         show_default=False,
         help="A name of timm or torchvision (resnet50, resnet50.a1_in1k, torchvision/alexnet), or a model folder.",
     ),
@@ -100,7 +92,6 @@ Weights = Annotated[
     typer.Option(
         "--weights",
         metavar="FILE",
-        rich_help_panel=_MODEL,
         help="Local weights for the named network: safetensors or a torch checkpoint.",
     ),
 ]
@@ -109,22 +100,18 @@ Labels = Annotated[
     typer.Option(
         "--labels",
         metavar="FILE",
-        rich_help_panel=_MODEL,
         help="Names of those weights' classes, one a line.",
     ),
 ]
 NoPretrained = Annotated[
     bool,
-    typer.Option(
-        "--no-pretrained", rich_help_panel=_MODEL, help="Random weights, to try what a network costs."
-    ),
+    typer.Option("--no-pretrained", help="Random weights, to try what a network costs."),
 ]
 ImageSize = Annotated[
     str | None,
     typer.Option(
         "--img-size",
         metavar="N|HxW",
-        rich_help_panel=_MODEL,
         help="Another input size in pixels than the network's own.",
     ),
 ]
@@ -134,21 +121,16 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="auto|cpu|cuda|cuda:N|mps",
-        rich_help_panel=_RUNNING,
         help="Where to compute; auto takes CUDA where there is one.",
     ),
 ]
 Engine = Annotated[
     EngineName,
-    typer.Option(
-        "--engine", rich_help_panel=_RUNNING, help="auto takes ONNX Runtime on a CPU, torch elsewhere."
-    ),
+    typer.Option("--engine", help="auto takes ONNX Runtime on a CPU, torch elsewhere."),
 ]
 PrecisionOption = Annotated[
     Precision,
-    typer.Option(
-        "--precision", rich_help_panel=_RUNNING, help="Of the arithmetic; bf16 and fp16 run on torch."
-    ),
+    typer.Option("--precision", help="Of the arithmetic; bf16 and fp16 run on torch."),
 ]
 BatchSize = Annotated[
     int | None,
@@ -156,10 +138,8 @@ BatchSize = Annotated[
         "--batch-size",
         "-b",
         metavar="INT|auto",
-        show_default="auto",
         parser=_auto_or_number,
-        rich_help_panel=_RUNNING,
-        help="Images that the network sees at a time.",
+        help="Images that the network sees at a time.  [default: auto]",
     ),
 ]
 Workers = Annotated[
@@ -168,10 +148,8 @@ Workers = Annotated[
         "--workers",
         "-j",
         metavar="INT|auto",
-        show_default="auto",
         parser=_auto_or_number,
-        rich_help_panel=_RUNNING,
-        help="Threads that decode images.",
+        help="Threads that decode images.  [default: auto]",
     ),
 ]
 
@@ -181,17 +159,16 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        rich_help_panel=_OUTPUT,
         help="Write to a file; grows as FILE.part, renamed when complete.",
     ),
 ]
 Resume = Annotated[
     bool,
-    typer.Option("--resume", rich_help_panel=_OUTPUT, help="Go on where an interrupted run left FILE.part."),
+    typer.Option("--resume", help="Go on where an interrupted run left FILE.part."),
 ]
 Overwrite = Annotated[
     bool,
-    typer.Option("--overwrite", rich_help_panel=_OUTPUT, help="Replace a file that is there already."),
+    typer.Option("--overwrite", help="Replace a file that is there already."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what is used: folder, engine, threads.")]

@@ -37,7 +37,10 @@ def predict(
     no_pretrained: options.NoPretrained = False,
     img_size: options.ImageSize = None,
     topk: Annotated[
-        int, typer.Option("--topk", "-k", min=1, help="Classes of each image, most probable first.")
+        int,
+        typer.Option(
+            "--topk", "-k", min=1, metavar="INT", help="Classes of each image, most probable first."
+        ),
     ] = 5,
     threshold: Annotated[
         float,
@@ -57,7 +60,6 @@ def predict(
             "--format",
             "-f",
             help="table on a terminal, else tsv; with --output by the file's ending.",
-            rich_help_panel="Output",
             show_default=False,
         ),
     ] = None,
@@ -69,7 +71,6 @@ def predict(
         typer.Option(
             "--sheet",
             metavar="FILE.png",
-            rich_help_panel="Output",
             help="Draw the first 60 images with their classes as bars.",
         ),
     ] = None,
@@ -89,14 +90,12 @@ def predict(
 
     One record for each input, in input order: an image that cannot be read is reported in its place.
 
+    \b
     Examples:
-
-        cnncli predict photo.jpg -m resnet50
-
-        cnncli predict photos/ -m runs/flowers -o answers.csv
-
-        find . -name '*.jpg' -print0 | cnncli predict --files-from - -0 -m resnet50 | cut -f2 | sort | uniq -c
-    """
+      cnncli predict photo.jpg -m resnet50
+      cnncli predict photos/ -m runs/flowers -o answers.csv
+      find . -name '*.jpg' | cnncli predict --files-from - -m resnet50 | cut -f2
+    """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet, verbose=verbose)
     if model is None:
         raise UsageError("no model is given", "use -m resnet50, -m a/model/folder, or set CNNCLI_MODEL")
