@@ -9,12 +9,17 @@ import warnings
 from collections.abc import Iterator
 from typing import TextIO
 
-from cnncli.errors import CnncliError
+from cnncli.errors import CnncliError, OutputError
 
 
 def is_debugging() -> bool:
     """Whether `CNNCLI_DEBUG` asks for tracebacks and for what libraries say."""
     return os.environ.get("CNNCLI_DEBUG", "") not in {"", "0"}
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person reads this stream; a closed one is None."""
+    return stream is not None and stream.isatty()
 
 
 class Console:
@@ -48,7 +53,7 @@ class Console:
     @property
     def shows_progress(self) -> bool:
         """Whether a moving bar would be seen."""
-        return not self._quiet and sys.stderr.isatty()
+        return not self._quiet and is_terminal(sys.stderr)
 
 
 def error(problem: CnncliError) -> None:
@@ -63,19 +68,34 @@ def _say(message: str) -> None:
     text = "".join(
         c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line
     )
-    with contextlib.suppress(OSError):  # nobody listens any more
-        print(text, file=sys.stderr, flush=True)
+    if sys.stderr:  # None where it is closed, and print would then take stdout instead
+        with contextlib.suppress(OSError):  # nobody listens any more
+            print(text, file=sys.stderr, flush=True)
 
 
-def data_stream() -> TextIO:
-    """Stdout for data: UTF-8 and plain line feeds, whatever the locale says."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-    return sys.stdout
+def write_data(text: str) -> None:
+    """Data to stdout at once: UTF-8 and plain line feeds, whatever the locale says.
+
+    Raises:
+        BrokenPipeError: the reader has gone.
+        OutputError: it cannot be written otherwise.
+    """
+    if not sys.stdout:
+        raise OutputError("cannot write to standard output: it is closed")
+    try:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        discard_stdout()
+        raise OutputError(f"cannot write to standard output: {problem.strerror}") from problem
 
 
 def discard_stdout() -> None:
-    """After the reader of a pipe has gone: keep Python from complaining about it at exit."""
+    """Where stdout cannot be written any more: keep Python from complaining about it at exit."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -103,7 +123,7 @@ def quiet_libraries() -> Iterator[None]:
 @contextlib.contextmanager
 def _descriptor_2_closed() -> Iterator[None]:
     try:
-        is_stderr = sys.stderr.fileno() == 2  # noqa: PLR2004 - the number that C knows
+        is_stderr = bool(sys.stderr) and sys.stderr.fileno() == 2  # noqa: PLR2004 - the number that C knows
     except (OSError, io.UnsupportedOperation):
         is_stderr = False
     if not is_stderr:  # somebody holds stderr already, as tests do

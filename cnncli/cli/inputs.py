@@ -1,8 +1,10 @@
 """What a user wants looked at, checked before any work begins."""
 
+import io
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnncli.errors import InputError, UsageError
@@ -33,6 +35,7 @@ class Inputs:
 
         Raises:
             UsageError: there are none, or standard input is asked to be two things.
+            InputError: there is no such list.
         """
         if not words and files_from is None:
             raise UsageError("there is nothing to look at", "give images, folders, -, or --files-from LIST")
@@ -40,15 +43,18 @@ class Inputs:
             raise UsageError("--null is about the list of --files-from, and there is none")
         if words.count(STDIN) + (files_from == STDIN) > 1:
             raise UsageError("standard input can only be read once", "give - once")
+        if files_from is not None and files_from != STDIN and not Path(files_from).exists():
+            raise InputError(f"cannot read the list {files_from}: no such file")
         return cls(words, files_from, null)
 
     def found(self) -> Iterator["Found | None"]:
         """The images, in order; None where a list on a pipe keeps one waiting."""
         from cnncli.images import sources
 
-        yield from sources.sources(self.words, sys.stdin.buffer)
+        stdin = sys.stdin.buffer if sys.stdin else io.BytesIO()  # a closed one has nothing to say
+        yield from sources.sources(self.words, stdin)
         if self.files_from is not None:
-            with sources.open_list(self.files_from, sys.stdin.buffer) as stream:
+            with sources.open_list(self.files_from, stdin) as stream:
                 yield from sources.listed(stream, separator=b"\0" if self.is_null_separated else b"\n")
 
     def count(self) -> int | None:

@@ -1,8 +1,6 @@
 """`cnncli predict`: name what is in images."""
 
 import contextlib
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,15 +13,12 @@ from cnncli.cli.progress import image_progress
 from cnncli.cli.sheet import Sheet
 from cnncli.cli.sinks import Destination, Tally
 from cnncli.errors import UsageError
-from cnncli.records.predictions import LabelStyle, Record, Unreadable
+from cnncli.records.predictions import LabelStyle, Unreadable
 from cnncli.records.running import EngineName, Precision, Running
 from cnncli.render.lines import Format
 
 if TYPE_CHECKING:
-    from cnncli.engines.engine import Engine
-    from cnncli.images.sources import Found
-    from cnncli.networks.model_folder import ModelFolder
-    from cnncli.render.part_file import Settings
+    from cnncli.predict import Predictor
 
 UNREADABLE_INPUTS = 3
 """Exit code where some inputs could not be read, and all others were answered."""
@@ -101,110 +96,58 @@ def predict(
         raise UsageError("no model is given", "use -m resnet50, -m a/model/folder, or set CNNCLI_MODEL")
     size = options.image_size(img_size)
     asked = Inputs.checked(inputs or [], files_from, null=null)
-    destination = Destination.checked(format_, output, resume=resume, overwrite=overwrite, sheet=sheet)
+    destination = Destination.checked(format_, output, resume=resume, overwrite=overwrite)
+    gallery = Sheet.checked(sheet, resume=resume)
     with quiet_libraries():
         from cnncli.images.decode import MAX_PIXELS
         from cnncli.networks.reference import Reference
+        from cnncli.predict import Predictor, PredictSettings
         from cnncli.prepare import prepare
 
-        reference = Reference(model, weights, labels, pretrained=not no_pretrained, image_size=size)
-        folder = prepare(reference, console)
-        job = _Job(
-            folder=folder,
-            running=Running(engine, device, precision),
-            topk=min(topk, len(folder.card.class_names)),
+        settings = PredictSettings(
+            topk=topk,
             threshold=threshold,
             label_style=label_style,
             tta=tta,
             max_pixels=max_pixels or MAX_PIXELS,
             exact_decode=exact_decode,
+            running=Running(engine, device, precision),
             batch_size=batch_size,
             workers=workers,
         )
-        tally = _run(job, asked, destination, Sheet(sheet, job.max_pixels), console)
+        reference = Reference(model, weights, labels, pretrained=not no_pretrained, image_size=size)
+        predictor = Predictor(prepare(reference, console), settings, console)
+        console.detail(str(predictor))
+        tally = _run(predictor, asked, destination, gallery, console)
     if not tally.records:
         raise asked.none_found()
     if tally.unreadable:
         raise typer.Exit(UNREADABLE_INPUTS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """Everything that the predictions depend on, and how fast they come."""
-
-    folder: "ModelFolder"
-    running: Running
-    topk: int
-    threshold: float
-    label_style: LabelStyle
-    tta: bool
-    max_pixels: int
-    exact_decode: bool
-    batch_size: int | None
-    workers: int | None
-
-    def settings(self) -> "Settings":
-        """What must not change between a run and one that goes on from it."""
-        digests = {facts.name: facts.sha256 for facts in self.folder.card.files}
-        return {
-            "model": self.folder.card.name,
-            "weights": digests["model.safetensors"],
-            "topk": self.topk,
-            "threshold": self.threshold,
-            "label_style": self.label_style,
-            "tta": self.tta,
-            "precision": self.running.precision,
-            "max_pixels": self.max_pixels,
-            "exact_decode": self.exact_decode,
-        }
-
-
-def _run(job: _Job, asked: Inputs, destination: Destination, sheet: Sheet, console: Console) -> Tally:
+def _run(
+    predictor: "Predictor", asked: Inputs, destination: Destination, gallery: Sheet, console: Console
+) -> Tally:
     """Predict, write, draw; what was written before an interrupt stays."""
     tally = Tally()
     found = asked.found()
-    records = _records(job, found, console)
     with (
-        contextlib.closing(records),
-        destination.opened(job.settings(), found, job.topk, tally) as write,
+        destination.opened(predictor.identity(), found, predictor.topk, tally) as write,
         image_progress(console, asked.count, is_data_on_terminal=destination.is_terminal) as advance,
+        contextlib.closing(predictor.predict(found)) as records,
     ):
         advance(tally.records)
         try:
             for record in records:
                 write(record)
                 tally.count(record)
-                sheet.add(record)
+                gallery.add(record)
                 advance(1)
                 if destination.format is Format.TSV and isinstance(record, Unreadable):
                     console.warning(f"{record.source.path}: {record.reason}")
         except KeyboardInterrupt:
             destination.say_how_to_go_on(console)
             raise
-    sheet.save(console)
+    gallery.save(console)
     destination.say_what_is_done(tally, console)
     return tally
-
-
-def _records(job: _Job, found: "Iterator[Found | None]", console: Console) -> Generator[Record]:
-    """The predictions, as they come; the engine is opened with the first one."""
-    from cnncli.engines.adapters import Halving, Mirrored
-    from cnncli.engines.engine import usable_cores
-    from cnncli.images.decode import allow_pixels
-    from cnncli.images.loader import Reader, batches
-    from cnncli.networks.labels import labels
-    from cnncli.predict import predict as predicted
-    from cnncli.prepare import open_engine
-
-    card = job.folder.card
-    names = labels(card, job.label_style)
-    engine: Engine = Halving(open_engine(job.folder, job.running, console))
-    if job.tta:
-        engine = Mirrored(engine)
-    allow_pixels(job.max_pixels)
-    read = Reader(card.preprocessing, job.max_pixels, job.exact_decode)
-    size, workers = job.batch_size or engine.batch_size, job.workers or usable_cores()
-    console.detail(f"{job.folder.path}: {engine}, {size} images at a time, {workers} decoding threads")
-    loaded = batches(found, read, batch_size=size, workers=workers)
-    with contextlib.closing(loaded):
-        yield from predicted(engine, loaded, names, topk=job.topk, threshold=job.threshold)

@@ -3,23 +3,39 @@
 from pathlib import Path
 
 from cnncli.cli.console import Console
+from cnncli.errors import UsageError
 from cnncli.records.predictions import ImageSource, Prediction, Record
+from cnncli.render.part_file import require_place
 
 
 class Sheet:
     """The records that go on the picture sheet; nothing where none is asked for."""
 
-    def __init__(self, file: Path | None, max_pixels: int) -> None:
+    def __init__(self, file: Path | None) -> None:
         """An empty sheet.
 
         Args:
             file: the PNG to write; None for no sheet.
-            max_pixels: the largest image that is decoded.
         """
         self._file = file
-        self._max_pixels = max_pixels
         self._records: list[Record] = []
         self._seen = 0
+
+    @classmethod
+    def checked(cls, file: Path | None, *, resume: bool) -> "Sheet":
+        """An empty sheet, if it can be drawn and written at the end.
+
+        Raises:
+            UsageError: only a part of the images will be seen.
+            OutputError: there is no such folder, or the file is one.
+        """
+        if file and resume:
+            raise UsageError(
+                "--sheet would miss the images that are done already", "draw it in a run of its own"
+            )
+        if file:
+            require_place(file)
+        return cls(file)
 
     def add(self, record: Record) -> None:
         """One more image; kept if there is room."""
@@ -43,7 +59,7 @@ class Sheet:
         from cnncli.render.sheet import THUMBNAIL, Card, save_sheet
 
         def small(source: ImageSource) -> bytes | None:
-            return thumbnail(source, THUMBNAIL, self._max_pixels)
+            return thumbnail(source, THUMBNAIL)
 
         cards = [
             Card(record, small(record.source) if isinstance(record, Prediction) else None)

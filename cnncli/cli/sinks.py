@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnncli.cli.console import Console, data_stream
+from cnncli.cli.console import Console, is_terminal, write_data
 from cnncli.errors import UsageError
 from cnncli.records.predictions import Record, Unreadable
 from cnncli.render.lines import LINE_RENDERERS, Format, Renderer
@@ -53,7 +53,7 @@ class Destination:
 
     @classmethod
     def checked(
-        cls, format_: Format | None, output: Path | None, *, resume: bool, overwrite: bool, sheet: Path | None
+        cls, format_: Format | None, output: Path | None, *, resume: bool, overwrite: bool
     ) -> "Destination":
         """The destination, if it makes sense; the format by the file's ending, or by what stdout is.
 
@@ -71,16 +71,12 @@ class Destination:
             )
         if resume and chosen not in _RESUMABLE:
             raise UsageError(f"a {chosen} file cannot be gone on with", f"use -f {', '.join(_RESUMABLE)}")
-        if resume and sheet:
-            raise UsageError(
-                "--sheet would miss the images that are done already", "draw it in a run of its own"
-            )
         return cls(chosen, output, resume, overwrite)
 
     @property
     def is_terminal(self) -> bool:
         """Whether a person sees each record as it comes."""
-        return self.output is None and sys.stdout.isatty()
+        return self.output is None and is_terminal(sys.stdout)
 
     @contextlib.contextmanager
     def opened(
@@ -140,16 +136,9 @@ class Destination:
 
     def _to_stdout(self) -> Iterator[Write]:
         renderer = self._stdout_renderer()
-        out = data_stream()
-
-        def write(record: Record) -> None:
-            out.write(renderer.record(record))
-            out.flush()
-
-        out.write(renderer.begin())
-        yield write
-        out.write(renderer.end())
-        out.flush()
+        write_data(renderer.begin())
+        yield lambda record: write_data(renderer.record(record))
+        write_data(renderer.end())
 
     def _stdout_renderer(self) -> Renderer:
         if self.format is Format.TABLE:
@@ -163,7 +152,7 @@ class Destination:
 
 def _usual_format(output: Path | None) -> Format:
     if output is None:
-        return Format.TABLE if sys.stdout.isatty() else Format.TSV
+        return Format.TABLE if is_terminal(sys.stdout) else Format.TSV
     try:
         ending = Format(output.suffix.removeprefix(".").lower())
     except ValueError:

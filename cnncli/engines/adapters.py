@@ -15,6 +15,10 @@ class Halving:
         self._engine = engine
         self._limit: int | None = None
 
+    def __str__(self) -> str:
+        """What computes."""
+        return str(self._engine)
+
     @property
     def batch_size(self) -> int:
         """Images that the engine likes to have at a time."""
@@ -44,6 +48,10 @@ class Mirrored:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    def __str__(self) -> str:
+        """What computes, and that it does so twice."""
+        return f"{self._engine}, each image twice"
 
     @property
     def batch_size(self) -> int:

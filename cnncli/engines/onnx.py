@@ -31,13 +31,17 @@ class OnnxEngine:
         """
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
-        options.intra_op_num_threads = threads or usable_cores()
+        self._threads = options.intra_op_num_threads = threads or usable_cores()
         try:
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own exceptions share no base class but this
             raise ModelFolderError(
                 f"{graph} cannot be opened: {' '.join(str(error).split())}", "prepare the network again"
             ) from error
+
+    def __str__(self) -> str:
+        """What computes, for those who want to know."""
+        return f"ONNX Runtime {onnxruntime.__version__} on the CPU, {self._threads} threads"
 
     @property
     def batch_size(self) -> int:

@@ -41,13 +41,17 @@ class TorchEngine:
             WeightsError: the weights are not this network's.
         """
         self._device = _device(device)
-        self._dtype = _DTYPES[precision]
+        self._precision, self._dtype = precision, _DTYPES[precision]
         torch.set_num_threads(threads or usable_cores())
         network = zoo.build(folder.card.architecture)
         weights.load_saved(network, folder.weights)
         how = folder.card.preprocessing
         wrapped = with_embedding(network, (how.channels, *how.size))
         self._network = wrapped.to(self._device).to(memory_format=torch.channels_last)
+
+    def __str__(self) -> str:
+        """What computes, for those who want to know."""
+        return f"torch {torch.__version__} on {self._device}, {self._precision}"
 
     @property
     def batch_size(self) -> int:

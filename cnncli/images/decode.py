@@ -180,10 +180,10 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _converted(image: Image.Image, channels: int, white: int | None) -> Image.Image:
     """Mode `RGB`, or `L` for one channel; `white` as in `_white_level`."""
-    if image.has_transparency_data:
-        image = _on_white(image)
-    elif image.mode in {"I", "F"} or image.mode.startswith("I;16"):
+    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
         image = _grey_from_deep(image, white)
+    elif image.has_transparency_data:
+        image = _on_white(image)
     elif image.mode == "LAB":
         image = _rgb_from_lab(image)
     mode = "RGB" if channels == 3 else "L"  # noqa: PLR2004 - RGB is three
@@ -203,18 +203,18 @@ def _grey_from_deep(image: Image.Image, white: int | None) -> Image.Image:
 
     16-bit values are divided by 257 (65,535 = 255 * 257), 12-bit ones by 4,095 / 255. 32-bit integers and
     floats have no agreed white, so each image is scaled from its own minimum to its own maximum; what is
-    not finite counts as the minimum, and a flat image is black.
+    not finite counts as the minimum, and a flat image is black. What is transparent is white.
     """
     values = np.asarray(image).astype(np.float64)
     if white:
-        return Image.fromarray(np.rint(np.clip(values, 0, white) * (255 / white)).astype(np.uint8))
-    finite = np.isfinite(values)
-    if not finite.any():
-        return Image.new("L", image.size)
-    low, high = values[finite].min(), values[finite].max()
-    values = np.where(finite, values, low)
-    span = (high - low) or 1.0
-    return Image.fromarray(np.rint((values - low) / span * 255).astype(np.uint8))
+        grey = np.clip(values, 0, white) * (255 / white)
+    else:
+        finite = np.isfinite(values)
+        low, high = (values[finite].min(), values[finite].max()) if finite.any() else (0.0, 0.0)
+        grey = (np.where(finite, values, low) - low) / ((high - low) or 1.0) * 255
+    if isinstance(clear := image.info.get("transparency"), int):  # PNG: one grey that is not there
+        grey[values == clear] = 255
+    return Image.fromarray(np.rint(grey).astype(np.uint8))
 
 
 def _white_level(image: Image.Image) -> int | None:

@@ -18,6 +18,18 @@ Settings = Mapping[str, str | int | float | bool | None]
 """Everything that the content depends on, apart from the inputs."""
 
 
+def require_place(file: Path) -> None:
+    """See that a file may be written, before the work that is to fill it.
+
+    Raises:
+        OutputError: its folder does not exist, or there is a folder in its place.
+    """
+    if not file.parent.is_dir():
+        raise OutputError(f"cannot write {file}: there is no folder {file.parent}")
+    if file.is_dir():
+        raise OutputError(f"cannot write {file}: it is a folder")
+
+
 @dataclass(frozen=True, slots=True)
 class PartFile:
     """The places of an output file under way."""
@@ -41,10 +53,9 @@ class PartFile:
             OutputError: a result is there already, one is under way and nobody said what to do with it,
                 or it was begun with other settings; or nothing can be written here.
         """
+        require_place(self.target)
         if self.target.exists() and not overwrite:
             raise OutputError(f"{self.target} is there already, and complete", "--overwrite replaces it")
-        if not self.target.parent.is_dir():
-            raise OutputError(f"cannot write {self.target}: there is no folder {self.target.parent}")
         if self.part.exists() and resume:
             self._require_same(settings)
             return True

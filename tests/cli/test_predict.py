@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnncli.errors import OutputError
+from cnncli.render.part_file import PartFile
 from tests.conftest import Cnncli
 from tests.networks_for_tests import colour_probabilities
 
@@ -204,43 +206,40 @@ def test_an_existing_file_is_safe(cnncli: Cnncli, photos: Path, tmp_path: Path) 
     assert (tmp_path / "o.csv").read_text().startswith("path,")
 
 
+def unfinished(cnncli: Cnncli, photos: Path, output: Path, *options: str) -> bytes:
+    """A run that fails at the very last step; all that it wrote is left in the part file, and comes back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PartFile, "complete", lambda _: (_ for _ in ()).throw(OutputError("disk gone")))
+        assert cnncli("predict", photos, "-o", output, *options).exit_code == 1
+    return Path(f"{output}.part").read_bytes()
+
+
 @pytest.mark.parametrize("format_", ["tsv", "csv", "jsonl"])
 def test_resume(cnncli: Cnncli, photos: Path, tmp_path: Path, format_: str) -> None:
-    output = tmp_path / f"o.{format_}"
-    cnncli("predict", photos, "-o", output, "-k", "2")
-    whole = output.read_bytes()
+    output, part = tmp_path / f"o.{format_}", tmp_path / f"o.{format_}.part"
+    whole = unfinished(cnncli, photos, output, "-k", "2")
+    settings = Path(f"{part}.json").read_text()
     for cut in range(0, len(whole), 7):
-        output.unlink()
-        cnncli("predict", photos / "c.bmp", "-o", output, "-k", "2")  # to get the settings written
-        settings = _settings_of(cnncli, photos, output)
-        Path(f"{output}.part").write_bytes(whole[:cut])
-        Path(f"{output}.part.json").write_text(settings)
-        output.unlink(missing_ok=True)
+        part.write_bytes(whole[:cut])
+        Path(f"{part}.json").write_text(settings)
         result = cnncli("predict", photos, "-o", output, "-k", "2", "--resume")
         assert output.read_bytes() == whole, cut
         assert result.exit_code == 3  # what was unreadable before counts
-        assert not Path(f"{output}.part").exists()
-
-
-def _settings_of(cnncli: Cnncli, photos: Path, output: Path) -> str:
-    """The settings file of a run, kept by a run that fails: its list of inputs does not exist."""
-    output.unlink()
-    cnncli("predict", "--files-from", photos / "none", "-o", output, "-k", "2")
-    return Path(f"{output}.part.json").read_text()
+        assert not part.exists()
+        output.unlink()
 
 
 def test_resume_refuses_another_model_and_other_settings(
     cnncli: Cnncli, photos: Path, tmp_path: Path, tiny: Path
 ) -> None:
     output = tmp_path / "o.csv"
-    cnncli("predict", "--files-from", photos / "none", "-o", output)
-    part = Path(f"{output}.part")
-    part.write_text("")
+    unfinished(cnncli, photos, output)
     for options in (["-k", "1"], ["--threshold", "0.5"], ["--tta"], ["-m", str(tiny)], ["--exact-decode"]):
         result = cnncli("predict", photos, "-o", output, "--resume", *options)
         assert result.exit_code == 1
         assert "cannot go on from" in result.stderr
-    assert cnncli("predict", photos, "-o", output).exit_code == 1
+    assert "--resume goes on from it" in cnncli("predict", photos, "-o", output).stderr
+    assert cnncli("predict", photos / "more", "-o", output, "--resume").exit_code == 1
     assert cnncli("predict", photos, "-o", output, "--resume").exit_code == 3
 
 
@@ -312,6 +311,29 @@ def test_a_damaged_model_folder(cnncli: Cnncli, tmp_path: Path) -> None:
     result = cnncli("predict", "x.jpg", "-m", tmp_path)
     assert result.exit_code == 1
     assert "is not JSON" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "{}/none/o.csv"], "there is no folder"),
+        (["-o", "{}", "--overwrite"], "it is a folder"),
+        (["--sheet", "{}/none/s.png"], "there is no folder"),
+        (["--files-from", "{}/none"], "cannot read the list"),
+        (["--device", "cuda:99", "-o", "{}/o.csv"], "there is no device cuda:99"),
+        (["--label-style", "synset", "-o", "{}/o.csv"], "no WordNet synsets"),
+    ],
+)
+def test_what_cannot_work_is_said_before_any_work(
+    cnncli: Cnncli, photos: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    result = cnncli("predict", photos, *(option.format(empty) for option in options))
+    assert result.exit_code in {1, 2}
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert list(empty.iterdir()) == []
 
 
 def test_debugging_shows_tracebacks(cnncli: Cnncli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -147,6 +147,22 @@ def test_killed_again_and_again_every_input_is_there_once_in_order(
 
 
 @posix_only
+def test_streams_that_are_full_or_closed(photos: Path) -> None:
+    def run(redirection: str) -> "subprocess.CompletedProcess[str]":
+        command = f"{sys.executable} -m cnncli predict '{photos}/c.bmp' {redirection}"
+        return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+
+    full, closed = run("> /dev/full"), run(">&-")
+    assert (full.returncode, full.stderr) == (
+        1,
+        "error: cannot write to standard output: No space left on device\n",
+    )
+    assert (closed.returncode, closed.stderr) == (1, "error: cannot write to standard output: it is closed\n")
+    assert run("2>&-").stdout.startswith(f"{photos}/c.bmp\tgreen")
+    assert run("- <&-").returncode == 3
+
+
+@posix_only
 def test_a_slow_list_is_answered_as_it_comes(photos: Path) -> None:
     with start("predict", "--files-from", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin

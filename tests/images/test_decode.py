@@ -110,6 +110,12 @@ def test_16_bit_grey_is_divided_by_257(values: list[int]) -> None:
         assert (found == expected).all(), format_
 
 
+def test_16_bit_grey_with_a_transparent_value() -> None:
+    image = Image.fromarray(np.array([[257 * 9, 257 * 7]], np.uint16))
+    source = encoded(image, "PNG", transparency=257 * 7)
+    assert pixels(source, Decoding(channels=1)).tolist() == [[9, 255]]
+
+
 def test_16_bit_pgm_which_pillow_opens_as_32_bit() -> None:
     data = b"P5 2 1 65535\n" + np.array([257 * 100, 65535], ">u2").tobytes()
     assert pixels(ImageSource("x", data), Decoding(channels=1)).tolist() == [[100, 255]]
