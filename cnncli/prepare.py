@@ -21,7 +21,7 @@ from cnncli.networks import cache, model_folder
 from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.reference import Reference
-from cnncli.records.networks import Architecture, Compilation, ModelCard, PackageVersion
+from cnncli.records.networks import Architecture, Compilation, ModelCard, PackageVersion, Preprocessing
 from cnncli.records.progress import Progress
 from cnncli.records.running import EngineName, Precision, Running
 
@@ -48,6 +48,7 @@ def prepare(reference: Reference, progress: Progress) -> ModelFolder:
     if path := reference.folder or cache.find(reference.key()):
         return model_folder.open_folder(path)
     start = time.perf_counter()
+    cache.require_writable()
     progress.notice(f"{reference.name} is not prepared here yet; asking timm and torchvision")
     with _packages_needed(f"preparing {reference.name}"):
         folder = _made(reference, progress)
@@ -141,7 +142,7 @@ def _made(reference: Reference, progress: Progress) -> ModelFolder:
     card = ModelCard(
         name=offer.name + given.suffix + _size_suffix(reference),
         architecture=architecture,
-        preprocessing=offer.preprocessing,
+        preprocessing=_for_channels(offer.preprocessing, architecture.channels),
         class_names=class_names,
         synsets=synsets,
         embedding_size=0,
@@ -179,20 +180,30 @@ def _size_suffix(reference: Reference) -> str:
 
 
 def _network(offer: "Offer", given: _Weights) -> "tuple[nn.Module, Architecture]":
-    """The network with its weights, and the architecture with as many classes as they know."""
+    """The network with its weights, and the architecture with as many classes and channels as they know."""
     from cnncli.networks import weights, zoo
 
     network, architecture = zoo.build(offer.architecture), offer.architecture
     if given.tensors is None:
         return network, architecture
-    classes = weights.inferred_classes(
-        weights.shapes(given.tensors), weights.shapes(network.state_dict()), architecture.num_classes
+    found, expected = weights.shapes(given.tensors), weights.shapes(network.state_dict())
+    fitted = dataclasses.replace(
+        architecture,
+        num_classes=weights.inferred_classes(found, expected, architecture.num_classes),
+        channels=weights.inferred_channels(found, expected, architecture.channels),
     )
-    if classes != architecture.num_classes:
-        architecture = dataclasses.replace(architecture, num_classes=classes)
-        network = zoo.build(architecture)
+    if fitted != architecture:
+        network = zoo.build(fitted)
     weights.load_into(network, given.tensors, given.origin)
-    return network, architecture
+    return network, fitted
+
+
+def _for_channels(how: Preprocessing, channels: int) -> Preprocessing:
+    """The same preprocessing for grey images: mean and deviation are those of the colours, averaged."""
+    if channels == how.channels:
+        return how
+    mean, std = (sum(values) / len(values) for values in (how.mean, how.std))
+    return dataclasses.replace(how, channels=channels, mean=(mean,), std=(std,), fill=how.fill[:channels])
 
 
 def _classes(

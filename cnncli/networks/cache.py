@@ -27,6 +27,23 @@ def home() -> Path:
     return platformdirs.user_cache_path("cnncli", appauthor=False)
 
 
+def require_writable() -> None:
+    """See that the cache can be written, before the work that is to fill it.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    try:
+        (home() / "models").mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home() / "models"):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"prepared networks cannot be kept in {home()}: {error.strerror}",
+            "set CNNCLI_HOME to a folder that can be written",
+        ) from error
+
+
 def place(name: str) -> Path:
     """Where the model folder of that name belongs."""
     return home() / "models" / name.replace("/", "--")

@@ -115,10 +115,7 @@ def drafted(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".draft", dir=target.parent))
     except OSError as error:
-        raise OutputError(
-            f"cannot write a model folder to {target.parent}: {error.strerror}",
-            "set CNNCLI_HOME to a folder that can be written",
-        ) from error
+        raise OutputError(f"cannot write a model folder to {target.parent}: {error.strerror}") from error
     try:
         yield draft
         draft.chmod(0o755)  # mkdtemp's are private; a prepared network may be shared

@@ -30,6 +30,9 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 """What DataParallel, torch.compile and Lightning put before every name."""
 
+_KERNEL = 4
+"""Dimensions of a convolution's weights: (D_out, D_in, K_h, K_w)."""
+
 _LISTED = 5
 """Names that an error message shows before it only counts them."""
 
@@ -142,6 +145,22 @@ def inferred_classes(found: Shapes, expected: Shapes, num_classes: int) -> int:
         if (other := expected.get(name)) and other[0] == num_classes != shape[0] and shape[1:] == other[1:]
     }
     return counts.pop() if len(counts) == 1 else num_classes
+
+
+def inferred_channels(found: Shapes, expected: Shapes, channels: int) -> int:
+    """How many planes the weights look at: one, where a kernel differs from the network's in just that.
+
+    Args:
+        found: shapes in the file.
+        expected: shapes of a network built for `channels`.
+        channels: what the network was built for.
+    """
+    is_grey = any(
+        shape[0] == other[0] and shape[1] == 1 and other[1] == channels and shape[2:] == other[2:]
+        for name, shape in found.items()
+        if (other := expected.get(name)) and len(shape) == len(other) == _KERNEL
+    )
+    return 1 if is_grey else channels
 
 
 def load_into(module: nn.Module, tensors: StateDict, origin: str) -> None:

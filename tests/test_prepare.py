@@ -1,0 +1,200 @@
+"""From what a user types to a model folder and an engine: once, and torch only where it is needed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from cnncli import prepare as preparing
+from cnncli.engines.onnx import OnnxEngine
+from cnncli.engines.torch import TorchEngine
+from cnncli.errors import (
+    CompileError,
+    ModelFolderError,
+    ModelNotFoundError,
+    OutputError,
+    UsageError,
+    WeightsError,
+)
+from cnncli.images.sources import sources
+from cnncli.networks import zoo
+from cnncli.networks.model_folder import open_folder, verify
+from cnncli.networks.reference import Reference
+from cnncli.predict import Predictor, PredictSettings
+from cnncli.prepare import open_engine, prepare
+from cnncli.records.networks import Architecture
+from cnncli.records.predictions import Prediction
+from cnncli.records.progress import Silence
+from cnncli.records.running import EngineName, Precision, Running
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+        self.warnings: list[str] = []
+
+    def notice(self, message: str) -> None:
+        self.notices.append(message)
+
+    def warning(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+def weights_file(folder: Path, classes: int = 1000, channels: int = 3) -> Path:
+    network = zoo.build(Architecture("timm", "test_resnet", classes, channels))
+    save_file(network.state_dict(), folder / "w.safetensors")
+    return folder / "w.safetensors"
+
+
+def test_once_prepared_it_is_found_without_asking_anyone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener, reference = Listener(), Reference("test_resnet", weights_file(tmp_path))
+    folder = prepare(reference, listener)
+    verify(folder)
+    assert folder.graph
+    assert folder.card.compilation.largest_difference is not None
+    assert folder.card.embedding_size == 96
+    assert [notice.split()[0] for notice in listener.notices] == ["test_resnet", "prepared"]
+    monkeypatch.setattr(preparing, "_made", None)
+    again = Listener()
+    assert prepare(reference, again) == folder
+    assert again.notices == []
+    assert prepare(Reference(str(folder.path)), again).card == folder.card
+
+
+def test_a_name_with_and_without_its_tag_is_one_folder(tmp_path: Path) -> None:
+    weights = weights_file(tmp_path)
+    plain = prepare(Reference("test_resnet", weights), Silence())
+    assert prepare(Reference("test_resnet.r160_in1k", weights), Silence()).path == plain.path
+    assert prepare(Reference("test_resnet", weights, image_size=(96, 96)), Silence()).path != plain.path
+
+
+def test_the_class_count_comes_from_the_weights_and_the_names_from_a_file(tmp_path: Path) -> None:
+    weights, names = weights_file(tmp_path, classes=3), tmp_path / "names"
+    listener = Listener()
+    unnamed = prepare(Reference("test_resnet", weights), listener)
+    assert unnamed.card.class_names == ("class 0", "class 1", "class 2")
+    assert "the names of the 3 classes are not known; give them with --labels FILE" in listener.notices
+    names.write_text("cat\ndog\nfox\n")
+    named = prepare(Reference("test_resnet", weights, names), Silence())
+    assert named.card.class_names == ("cat", "dog", "fox")
+    assert named.path != unnamed.path
+    names.write_text("cat\ndog\n")
+    with pytest.raises(WeightsError, match="names 2 classes, the network has 3"):
+        prepare(Reference("test_resnet", weights, names), Silence())
+
+
+def test_weights_for_grey_images(tmp_path: Path) -> None:
+    folder = prepare(Reference("test_resnet", weights_file(tmp_path, classes=4, channels=1)), Silence())
+    assert folder.card.architecture.channels == folder.card.preprocessing.channels == 1
+    assert folder.card.preprocessing.mean == pytest.approx((0.5,))
+    Image.effect_noise((50, 40), 80).convert("RGB").save(tmp_path / "a.png")
+    for engine in (EngineName.ONNX, EngineName.TORCH):
+        settings = PredictSettings(running=Running(engine))
+        (record,) = Predictor(folder, settings, Silence()).predict(sources([str(tmp_path / "a.png")]))
+        assert isinstance(record, Prediction)
+        assert sum(score.probability for score in record.scores) == pytest.approx(1, abs=1e-5)
+
+
+def test_weights_of_another_network_leave_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
+    tensors = load_file(weights_file(tmp_path))
+    tensors.pop("fc.bias")
+    save_file(tensors, tmp_path / "other.safetensors")
+    with pytest.raises(WeightsError, match=r"does not fit the network: fc\.bias is missing"):
+        prepare(Reference("test_resnet", tmp_path / "other.safetensors"), Silence())
+    assert not list((tmp_path / "home" / "models").iterdir())
+
+
+def test_random_weights_are_said_loudly_each_time() -> None:
+    for _ in range(2):
+        listener = Listener()
+        prepare(Reference("test_resnet", pretrained=False), listener)
+        assert listener.warnings == ["test_resnet has random weights: its answers mean nothing"]
+
+
+def test_where_the_cache_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "file"))
+    with pytest.raises(OutputError, match="prepared networks cannot be kept in"):
+        prepare(Reference("test_resnet", pretrained=False), Silence())
+
+
+def test_names_and_sizes_that_lead_nowhere(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="no network is called 'test_resnat'"):
+        prepare(Reference("test_resnat", pretrained=False), Silence())
+    with pytest.raises(CompileError, match="does not run on images of 3 x 4 x 4"):
+        prepare(Reference("alexnet", pretrained=False, image_size=(4, 4)), Silence())
+    with pytest.raises(ModelFolderError, match="is not JSON"):
+        (tmp_path / "card.json").write_text("")
+        prepare(Reference(str(tmp_path)), Silence())
+
+
+def test_a_network_that_cannot_be_compiled_runs_on_torch_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cnncli.engines import compile as compiler
+
+    def fails(*_: object) -> None:
+        raise CompileError("torch cannot export it: no operator")
+
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(compiler, "_export", fails)
+    folder = prepare(Reference("test_resnet", pretrained=False), Silence())
+    assert folder.graph is None
+    assert folder.card.compilation.reason == "torch cannot export it: no operator"
+    assert open_folder(folder.path) == folder
+    listener = Listener()
+    assert isinstance(open_engine(folder, Running(), listener), TorchEngine)
+    (notice,) = listener.notices
+    assert notice.endswith("runs on torch: torch cannot export it: no operator")
+    with pytest.raises(UsageError, match="--engine onnx is not possible: torch cannot export it"):
+        open_engine(folder, Running(EngineName.ONNX), listener)
+
+
+def test_who_computes(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = open_folder(tiny)
+    assert isinstance(open_engine(folder, Running(), Silence()), OnnxEngine)
+    assert isinstance(open_engine(folder, Running(EngineName.TORCH), Silence()), TorchEngine)
+    assert isinstance(open_engine(folder, Running(precision=Precision.BF16), Silence()), TorchEngine)
+    asked = []
+
+    def no_engine(_: object, device: str, precision: Precision) -> None:
+        asked.append((device, precision))
+
+    monkeypatch.setattr("cnncli.engines.torch.TorchEngine", no_engine)
+    monkeypatch.setattr(preparing, "_cuda_is_visible", lambda: True)
+    open_engine(folder, Running(), Silence())
+    assert asked == [("cuda", Precision.FP32)]
+    assert isinstance(open_engine(folder, Running(EngineName.ONNX), Silence()), OnnxEngine)
+    assert isinstance(open_engine(folder, Running(device="cpu"), Silence()), OnnxEngine)
+
+
+def test_without_a_driver_torch_is_not_even_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr("cnncli.engines.torch.cuda_is_available", None)
+    assert not preparing._cuda_is_visible()
+
+
+def test_both_engines_give_the_same_records(tiny: Path, tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    for number in range(12):
+        Image.fromarray(draw.integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(
+            tmp_path / f"{number:02}.png"
+        )
+    answers = []
+    for engine in (EngineName.ONNX, EngineName.TORCH):
+        predictor = Predictor(open_folder(tiny), PredictSettings(running=Running(engine)), Silence())
+        answers.append([r for r in predictor.predict(sources([str(tmp_path)])) if isinstance(r, Prediction)])
+    for one, other in zip(*answers, strict=True):
+        assert one.source == other.source
+        assert [score.index for score in one.scores] == [score.index for score in other.scores]
+        for score, reference in zip(one.scores, other.scores, strict=True):
+            assert score.probability == pytest.approx(reference.probability, abs=1e-5)
+    torch.set_num_threads(2)
