@@ -9,6 +9,7 @@ image in turn, one thread.
 """
 
 import argparse
+import csv
 import io
 import statistics
 import time
@@ -31,8 +32,10 @@ NOISE = 6.0
 
 @dataclass(frozen=True)
 class Comparison:
-    """One photograph, every pixel decoded against reduced."""
+    """One photograph, every pixel decoded against reduced; right or wrong where the truth is known."""
 
+    exact_right: bool
+    reduced_right: bool
     same_top1: bool
     same_top5: bool
     same_top5_set: bool
@@ -68,7 +71,9 @@ def timed(read: Reader, source: ImageSource) -> tuple[Pixels, float]:
     return pixels, seconds
 
 
-def compare(source: ImageSource, engine: OnnxEngine, exact: Reader, reduced: Reader) -> Comparison:
+def compare(
+    source: ImageSource, truth: int | None, engine: OnnxEngine, exact: Reader, reduced: Reader
+) -> Comparison:
     """Both ways on one photograph."""
     (all_pixels, seconds_exact), (fewer_pixels, seconds_reduced) = (
         timed(exact, source),
@@ -77,6 +82,8 @@ def compare(source: ImageSource, engine: OnnxEngine, exact: Reader, reduced: Rea
     one, other = (engine.run(pixels[np.newaxis]).probabilities()[0] for pixels in (all_pixels, fewer_pixels))
     top_one, top_other = np.argsort(-one)[:5], np.argsort(-other)[:5]
     return Comparison(
+        exact_right=bool(top_one[0] == truth),
+        reduced_right=bool(top_other[0] == truth),
         same_top1=bool(top_one[0] == top_other[0]),
         same_top5=bool((top_one == top_other).all()),
         same_top5_set=set(top_one) == set(top_other),
@@ -84,6 +91,15 @@ def compare(source: ImageSource, engine: OnnxEngine, exact: Reader, reduced: Rea
         seconds_exact=seconds_exact,
         seconds_reduced=seconds_reduced,
     )
+
+
+def truths(folder: Path) -> dict[str, int]:
+    """Class index of each file, where an index.tsv (file, class_index) tells."""
+    index = folder / "index.tsv"
+    if not index.exists():
+        return {}
+    with index.open() as stream:
+        return {row["file"]: int(row["class_index"]) for row in csv.DictReader(stream, delimiter="\t")}
 
 
 def main() -> None:
@@ -101,20 +117,26 @@ def main() -> None:
     exact = Reader(folder.card.preprocessing, MAX_PIXELS, exact=True)
     files = sorted(options.photographs.glob("*.[jJ]*"))
     print(f"{folder.card.name}, {len(files)} photographs enlarged to {options.megapixels:g} megapixels\n")
+    known = truths(options.photographs)
     print(
-        "| photographs | same top-1 | same top-5 set | same top-5 order | median (largest) probability difference | time, exact / reduced |"
+        "| photographs | right, exact | right, reduced | same top-1 | same five | same five in order "
+        "| median (largest) difference of a probability | time, exact / reduced |"
     )
-    print("|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     for name, noise in (("enlarged", 0.0), (f"enlarged, noise of {NOISE:g} levels", NOISE)):
         results = [
-            compare(enlarged(file, options.megapixels, noise), engine, exact, reduced) for file in files
+            compare(enlarged(file, options.megapixels, noise), known.get(file.name), engine, exact, reduced)
+            for file in files
         ]
         differences = [result.difference for result in results]
+        ratio = statistics.median(result.seconds_exact / result.seconds_reduced for result in results)
+        counts = [
+            sum(getattr(result, field) for result in results)
+            for field in ("exact_right", "reduced_right", "same_top1", "same_top5_set", "same_top5")
+        ]
         print(
-            f"| {name} | {sum(r.same_top1 for r in results)} of {len(results)} "
-            f"| {sum(r.same_top5_set for r in results)} | {sum(r.same_top5 for r in results)} "
-            f"| {statistics.median(differences):.4f} ({max(differences):.3f}) "
-            f"| {statistics.median(r.seconds_exact / r.seconds_reduced for r in results):.1f} |"
+            f"| {name} | {' | '.join(map(str, counts))} "
+            f"| {statistics.median(differences):.4f} ({max(differences):.3f}) | {ratio:.1f} |"
         )
 
 

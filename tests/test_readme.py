@@ -1,0 +1,66 @@
+"""Every command that the README shows is run as it stands there."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from safetensors.torch import save_file
+
+from cnncli.networks import zoo
+from cnncli.records.networks import Architecture
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+NOT_HERE = ("pip install", "pytest")
+"""Done by .ci/run itself, in an environment of their own."""
+
+
+def shown_commands() -> list[str]:
+    """The lines after a dollar sign, in their order, without those that install and test."""
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    lines = [
+        line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.startswith("$ ")
+    ]
+    return [line for line in lines if not line.startswith(NOT_HERE)]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, colours: Path) -> Path:
+    """A folder with everything that the README speaks of."""
+    for name in ("photo.jpg", "photos/a.jpg", "photos/b.png", "more/deep/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((300, 200), 70).convert("RGB").save(tmp_path / name)
+    shutil.copytree(colours, tmp_path / "my-model-folder")
+    network = zoo.build(Architecture("torchvision", "squeezenet1_0", 1000))
+    save_file(network.state_dict(), tmp_path / "squeezenet1_0.safetensors")
+    return tmp_path
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the README's pipelines are a POSIX shell's")
+def test_the_commands_of_the_readme(desk: Path) -> None:
+    commands = shown_commands()
+    assert len(commands) >= 8
+    programs = Path(sys.executable).parent
+    script = "set -eo pipefail\n" + "\n".join(f"{command}\necho done >&2" for command in commands)
+    environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    result = subprocess.run(
+        ["bash", "-c", script], cwd=desk, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("done\n") == len(commands)
+    assert "Traceback" not in result.stderr
+    assert (desk / "answers.csv").read_text().count("ok,1,") == 2
+    assert (desk / "sheet.png").exists()
+
+
+def test_every_option_of_the_readme_exists() -> None:
+    help_text = subprocess.run(
+        [sys.executable, "-m", "cnncli", "predict", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--no-deps"}  # that is pip's
+    assert named
+    assert not [option for option in named if option not in help_text]
