@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.engines.adapters import Halving, Mirrored
-from cnncli.engines.engine import Engine, Pixels, usable_cores
+from cnncli.engines.engine import Engine, usable_cores
 from cnncli.images.decode import MAX_PIXELS, allow_pixels
 from cnncli.images.loader import Batch, Reader, batches
+from cnncli.images.preprocess import Pixels
 from cnncli.images.sources import Found
 from cnncli.networks.labels import labels
 from cnncli.networks.model_folder import WEIGHTS, ModelFolder

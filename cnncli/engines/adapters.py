@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cnncli.engines.engine import Engine, Outputs, Pixels
+from cnncli.engines.engine import Engine, Outputs
 from cnncli.errors import OutOfMemoryError
+from cnncli.images.preprocess import Pixels
 
 
 class Halving:

@@ -73,6 +73,8 @@ def _export(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> 
             )
             assert program is not None  # noqa: S101 - for the type checker: only dynamo=False returns None
             program.save(file)
+    except (ModuleNotFoundError, OSError, MemoryError):  # no fault of the network
+        raise
     except Exception as error:  # the exporter fails in as many ways as torch has operators
         raise CompileError(f"torch cannot export it: {_root_cause(error)}") from error
 

@@ -56,9 +56,9 @@ def with_embedding(network: nn.Module, shape: tuple[int, int, int]) -> WithEmbed
     order: list[nn.Module] = []
     layers = [layer for layer in network.modules() if isinstance(layer, _WEIGHT_LAYERS)]
     handles = [layer.register_forward_hook(lambda layer, _, __: order.append(layer)) for layer in layers]
-    images = torch.zeros(1, *shape)
     try:
         with torch.inference_mode():
+            images = torch.zeros(1, *shape)
             network(images)
             if not order:
                 raise CompileError("the network has no convolution and no linear layer")

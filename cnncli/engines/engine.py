@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.float32]
+from cnncli.images.preprocess import Pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Engine(Protocol):
 
 
 def usable_cores() -> int:
-    """Cores that this process may use; fewer than the machine has inside a container or under taskset."""
+    """Cores that this process may use: fewer than the machine has under taskset or a cpuset."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from cnncli.engines.engine import Outputs, Pixels, usable_cores
+from cnncli.engines.engine import Outputs, usable_cores
 from cnncli.errors import ModelFolderError, OutOfMemoryError
+from cnncli.images.preprocess import Pixels
 
 BATCH_SIZE = 8
 """Images at a time. On a CPU larger batches are no faster (measured: SqueezeNet and ResNet-50 at 1 to 32),
@@ -56,8 +57,8 @@ class OnnxEngine:
         """
         try:
             logits, embeddings = self._session.run(["logits", "embedding"], {"images": pixels})
-        except RuntimeError as error:
-            if "alloc" not in str(error).lower():
+        except Exception as error:  # onnxruntime's own exceptions share no base class but this
+            if "alloc" not in str(error).lower() and not isinstance(error, MemoryError):
                 raise
             raise OutOfMemoryError(
                 f"no memory for a batch of {len(pixels)}", "use a smaller --batch-size"

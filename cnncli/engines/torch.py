@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from cnncli.engines.embedding import with_embedding
-from cnncli.engines.engine import Outputs, Pixels, usable_cores
+from cnncli.engines.engine import Outputs, usable_cores
 from cnncli.errors import OutOfMemoryError, UsageError
+from cnncli.images.preprocess import Pixels
 from cnncli.networks import weights, zoo
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.running import Precision
@@ -43,6 +44,8 @@ class TorchEngine:
         self._device = _device(device)
         self._precision, self._dtype = precision, _DTYPES[precision]
         torch.set_num_threads(threads or usable_cores())
+        # By default torch rounds a GPU's fp32 convolutions to 10 bits of mantissa; fp32 shall mean fp32.
+        torch.backends.cudnn.allow_tf32 = precision is not Precision.FP32
         network = zoo.build(folder.card.architecture)
         weights.load_saved(network, folder.weights)
         how = folder.card.preprocessing
@@ -86,10 +89,7 @@ def _array(tensor: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.floa
 
 
 def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError(f"{name!r} is not a device", "use auto, cpu, cuda, cuda:1 or mps") from error
+    device = torch.device(name)
     if device.type == "cuda":
         count = torch.cuda.device_count()
         if (device.index or 0) >= count:

@@ -125,16 +125,20 @@ def _too_large(pixels: int, limit: int) -> _RefusedError:
 def _identified(stream: BinaryIO, max_pixels: int) -> Image.Image:
     """The image in a stream, its header read."""
     try:
-        try:
-            return Image.open(stream, formats=_COMMON)
-        except UnidentifiedImageError:
-            Image.init()
-            return Image.open(stream, formats=[name for name in Image.ID if name not in _REFUSED])
+        return _opened(stream)
     except UnidentifiedImageError:
         raise _RefusedError(_unidentified(stream)) from None
     except Image.DecompressionBombError as error:  # beyond Pillow's own limit; its message has the number
         found = re.search(r"\d+", str(error))
         raise _too_large(int(found[0]) if found else max_pixels, max_pixels) from error
+
+
+def _opened(stream: BinaryIO) -> Image.Image:
+    try:
+        return Image.open(stream, formats=_COMMON)
+    except UnidentifiedImageError:
+        Image.init()
+        return Image.open(stream, formats=[name for name in Image.ID if name not in _REFUSED])
 
 
 def _unidentified(stream: BinaryIO) -> str:

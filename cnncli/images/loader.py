@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnncli.images.decode import Decoding, decode
+from cnncli.images.decode import MAX_PIXELS, Decoding, decode
 from cnncli.images.preprocess import Pixels, preprocess, resized_size
 from cnncli.images.sources import Found
 from cnncli.records.networks import Preprocessing
@@ -40,7 +40,7 @@ class Reader:
 
     Attributes:
         preprocessing: what the network was trained to see.
-        max_pixels: the largest image that is decoded, and the largest that a resize may make of it.
+        max_pixels: the largest image that is decoded.
         exact: decode every pixel of a large JPEG.
     """
 
@@ -55,7 +55,7 @@ class Reader:
         if isinstance(image, Unreadable):
             return image
         width, height = self._resized_size(image.size)
-        if width * height > self.max_pixels:
+        if width * height > MAX_PIXELS:
             shape = f"{image.width} x {image.height}"
             return Unreadable(
                 source, f"so narrow ({shape}) that resizing it would make {width * height:,} pixels"

@@ -12,6 +12,7 @@ from PIL import Image
 from cnncli.records.networks import Interpolation, Preprocessing, Resize
 
 Pixels = NDArray[np.float32]
+"""(C, H, W) float32 of one image, or (N, C, H, W) of several: what a network takes in."""
 
 _FILTERS = {
     Interpolation.NEAREST: Image.Resampling.NEAREST,

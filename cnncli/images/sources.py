@@ -22,49 +22,13 @@ Found = ImageSource | Unreadable
 """A place to read an image from, or one where a name led nowhere."""
 
 IMAGE_EXTENSIONS = frozenset(
-    [
-        ".apng",
-        ".avif",
-        ".avifs",
-        ".bmp",
-        ".dds",
-        ".dib",
-        ".gif",
-        ".heic",
-        ".heif",
-        ".icns",
-        ".ico",
-        ".j2c",
-        ".j2k",
-        ".jfif",
-        ".jp2",
-        ".jpc",
-        ".jpe",
-        ".jpeg",
-        ".jpf",
-        ".jpg",
-        ".jpx",
-        ".jxl",
-        ".mpo",
-        ".pbm",
-        ".pcx",
-        ".pfm",
-        ".pgm",
-        ".png",
-        ".pnm",
-        ".ppm",
-        ".psd",
-        ".qoi",
-        ".ras",
-        ".rgb",
-        ".sgi",
-        ".tga",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".xbm",
-        ".xpm",
-    ]
+    f".{ending}"
+    for line in (
+        "apng avif avifs blp bmp bw cur dcx dds dib fit fits flc fli ftc ftu gif heic heif icb icns ico im",
+        "j2c j2k jfif jp2 jpc jpe jpeg jpf jpg jpx jxl mpo msp pbm pcx pfm pgm png pnm ppm psd pxr qoi ras",
+        "rgb rgba sgi tga tif tiff vda vst webp xbm xpm",
+    )
+    for ending in line.split()
 )
 """Files of a folder that count as images. Those that Pillow cannot read (HEIC, JPEG XL) are listed all
 the same: a photograph that is passed over in silence is worse than one that is reported."""
@@ -98,7 +62,7 @@ def _expanded(pattern: str) -> Iterator[Found]:
     for match in matches:
         if not os.path.isdir(match):
             yield ImageSource(match)
-        elif "**" not in pattern:  # `**` reaches the files of the folders that it matches by itself
+        elif os.path.basename(pattern) != "**":  # which matches the files of those folders, too
             yield from walk(match)
 
 
@@ -140,12 +104,20 @@ def _listing(folder: str) -> tuple[list[str], list[str]]:
     files, folders = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_dir():
+            if _is_folder(entry):
                 if not entry.name.startswith("."):
                     folders.append(entry.name)
             elif is_image_name(entry.name):
                 files.append(entry.name)
     return sorted(files), sorted(folders)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """A link that leads to itself or into a forbidden place is taken for a file, and fails as one."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def is_image_name(name: str) -> bool:
@@ -193,10 +165,14 @@ def _chunks(stream: BinaryIO, size: int = 65536) -> Iterator[bytes | None]:
     while True:
         if can_stall and not select.select([descriptor], [], [], STALL_SECONDS)[0]:
             yield None
-        elif chunk := os.read(descriptor, size):
-            yield chunk
-        else:
+            continue
+        try:
+            chunk = os.read(descriptor, size)
+        except OSError as error:
+            raise InputError(f"cannot read the list: {error.strerror}") from error
+        if not chunk:
             return
+        yield chunk
 
 
 def open_list(path: str, stdin: BinaryIO) -> BinaryIO:

@@ -35,7 +35,7 @@ def from_json(text: str, where: str) -> ModelCard:
     """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelFolderError(f"{where} is not JSON: {error}", _HINT) from error
     if not isinstance(document, dict) or "schema" not in document:
         raise ModelFolderError(f"{where} is not a model card: it has no schema number", _HINT)

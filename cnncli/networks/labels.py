@@ -15,7 +15,7 @@ def read_labels(file: Path) -> tuple[str, ...]:
         WeightsError: the file cannot be read as UTF-8 text, or holds no name.
     """
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise WeightsError(f"cannot read the class names file {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:

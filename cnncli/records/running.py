@@ -1,7 +1,10 @@
 """How a network is to be run."""
 
 import enum
+import re
 from dataclasses import dataclass
+
+from cnncli.errors import UsageError
 
 
 class EngineName(enum.StrEnum):
@@ -33,3 +36,7 @@ class Running:
     engine: EngineName = EngineName.AUTO
     device: str = "auto"
     precision: Precision = Precision.FP32
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", self.device):
+            raise UsageError(f"{self.device!r} is not a device", "use auto, cpu, cuda, cuda:1 or mps")

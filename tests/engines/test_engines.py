@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from cnncli.engines.adapters import Halving, Mirrored
-from cnncli.engines.engine import Outputs, Pixels
+from cnncli.engines.engine import Outputs
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.engines.torch import TorchEngine
 from cnncli.errors import ModelFolderError, OutOfMemoryError, UsageError
+from cnncli.images.preprocess import Pixels
 from cnncli.networks.model_folder import GRAPH, open_folder
 from cnncli.records.running import Precision
 from tests.networks_for_tests import SHARPNESS, colour_probabilities
