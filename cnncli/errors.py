@@ -9,6 +9,7 @@
     ├── WeightsError            weights that cannot be had, read, or do not fit
     ├── CompileError            a network that ONNX cannot express
     ├── MissingPackageError     an optional package is needed for this
+    ├── NotANumberError         a network answers with infinities or worse
     └── OutOfMemoryError        a batch does not fit into the device's memory
 
 An image that cannot be read is no error: it is a record (`records.predictions.Unreadable`).
@@ -63,6 +64,10 @@ class CompileError(CnncliError):
 
 class MissingPackageError(CnncliError):
     """A capability whose package is not installed."""
+
+
+class NotANumberError(CnncliError):
+    """An answer that overflowed, which must not be written down as one."""
 
 
 class OutOfMemoryError(CnncliError):

@@ -4,6 +4,8 @@ Knows nothing of formats. A million images cost the memory of a few batches.
 """
 
 import contextlib
+import dataclasses
+import hashlib
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,13 +14,16 @@ from numpy.typing import NDArray
 
 from cnncli.engines.adapters import Halving, Mirrored
 from cnncli.engines.engine import Engine, usable_cores
+from cnncli.errors import NotANumberError, UsageError
 from cnncli.images.decode import MAX_PIXELS, allow_pixels
 from cnncli.images.loader import Batch, Reader, batches
 from cnncli.images.preprocess import Pixels
 from cnncli.images.sources import Found
+from cnncli.networks.card import to_json
 from cnncli.networks.labels import labels
 from cnncli.networks.model_folder import WEIGHTS, ModelFolder
 from cnncli.prepare import open_engine
+from cnncli.records.networks import Compilation
 from cnncli.records.predictions import UNKNOWN, LabelStyle, Prediction, Record, Score, Unreadable
 from cnncli.records.progress import Progress
 from cnncli.records.running import Running
@@ -49,6 +54,10 @@ class PredictSettings:
     running: Running = field(default_factory=Running)
     batch_size: int | None = None
     workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise UsageError(f"a threshold of {self.threshold} is no probability", "give one from 0 to 1")
 
 
 class Predictor:
@@ -84,8 +93,10 @@ class Predictor:
     def identity(self) -> Mapping[str, str | int | float | bool]:
         """Everything that the predictions depend on, apart from the images."""
         settings, card = self._settings, self._folder.card
+        told = dataclasses.replace(card, files=(), versions=(), compilation=Compilation(None))
         return {
             "model": card.name,
+            "card": hashlib.sha256(to_json(told).encode()).hexdigest(),
             "weights": next(facts.sha256 for facts in card.files if facts.name == WEIGHTS),
             "topk": self.topk,
             "threshold": settings.threshold,
@@ -106,12 +117,12 @@ class Predictor:
         read = Reader(how, settings.max_pixels, settings.exact_decode)
         loaded = batches(found, read, batch_size=self._batch_size, workers=self._workers)
         with contextlib.closing(loaded):
-            yield from predict(
+            yield from records(
                 self._engine, loaded, self._labels, topk=self.topk, threshold=settings.threshold
             )
 
 
-def predict(
+def records(
     engine: Engine,
     batches: Iterable[Batch],
     class_labels: Sequence[str],
@@ -130,6 +141,9 @@ def predict(
 
     Yields:
         One record for each entry of the batches, in their order.
+
+    Raises:
+        NotANumberError: the network's answer to some image overflows.
     """
     for batch in batches:
         scores = iter(_scores(engine, batch.pixels, class_labels, topk, threshold))
@@ -142,7 +156,13 @@ def _scores(
 ) -> Iterator[tuple[Score, ...]]:
     if not len(pixels):
         return
-    for row in engine.run(pixels).probabilities():
+    probabilities = engine.run(pixels).probabilities()
+    if not np.isfinite(probabilities).all():
+        raise NotANumberError(
+            "the network answers with values that are no numbers",
+            "try --precision fp32 or bf16, whose range is wider than that of fp16",
+        )
+    for row in probabilities:
         yield tuple(
             Score(int(index), class_labels[index], float(row[index]))
             if row[index] >= threshold

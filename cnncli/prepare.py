@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from cnncli import __version__
 from cnncli.engines.engine import Engine
-from cnncli.errors import CompileError, MissingPackageError, UsageError, WeightsError
+from cnncli.errors import CompileError, MissingPackageError, OutputError, UsageError, WeightsError
 from cnncli.networks import cache, model_folder
 from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder
@@ -45,14 +45,17 @@ def prepare(reference: Reference, progress: Progress) -> ModelFolder:
     """
     if not reference.pretrained:
         progress.warning(f"{reference.name} has random weights: its answers mean nothing")
-    if path := reference.folder or cache.find(reference.key()):
+    if path := reference.find_folder() or cache.find(reference.key()):
         return model_folder.open_folder(path)
     start = time.perf_counter()
     cache.require_writable()
     progress.notice(f"{reference.name} is not prepared here yet; asking timm and torchvision")
     with _packages_needed(f"preparing {reference.name}"):
         folder = _made(reference, progress)
-    cache.remember(reference.key(), folder.card.name)
+    try:
+        cache.remember(reference.key(), folder.card.name)
+    except OutputError as error:
+        progress.warning(error.message)
     progress.notice(
         f"prepared {folder.card.name} in {time.perf_counter() - start:.1f} s, once; it is kept in {folder.path}"
     )
@@ -72,7 +75,8 @@ def open_engine(folder: ModelFolder, wish: Running, progress: Progress) -> Engin
     obstacle = _onnx_obstacle(folder, device, wish.precision)
     if wish.engine is EngineName.ONNX and obstacle:
         raise UsageError(f"--engine onnx is not possible: {obstacle}", "leave it out")
-    if wish.engine is EngineName.TORCH or obstacle:
+    graph = folder.graph
+    if wish.engine is EngineName.TORCH or obstacle or graph is None:
         if reason := folder.card.compilation.reason:
             progress.notice(f"{folder.card.name} runs on torch: {reason}")
         with _packages_needed(f"running {folder.card.name} with torch"):
@@ -81,7 +85,7 @@ def open_engine(folder: ModelFolder, wish: Running, progress: Progress) -> Engin
             return TorchEngine(folder, device, wish.precision)
     from cnncli.engines.onnx import OnnxEngine
 
-    return OnnxEngine(folder.path / model_folder.GRAPH)
+    return OnnxEngine(graph)
 
 
 def _onnx_obstacle(folder: ModelFolder, device: str, precision: Precision) -> str | None:
@@ -159,8 +163,9 @@ def _made(reference: Reference, progress: Progress) -> ModelFolder:
 
 
 def _weights(reference: Reference, offer: "Offer", progress: Progress) -> _Weights:
+    labels = [model_folder.sha256(reference.labels)[:_DIGEST_SHOWN]] if reference.labels else []
     if not reference.pretrained:
-        return _Weights(None, "random", "+random")
+        return _Weights(None, "random", "+" + "-".join(["random", *labels]))
     if reference.weights is None:
         raise WeightsError(
             f"the weights of {offer.name} are not on this machine, and this version downloads none",
@@ -169,8 +174,7 @@ def _weights(reference: Reference, offer: "Offer", progress: Progress) -> _Weigh
     from cnncli.networks.weights import read_state_dict
 
     digest = model_folder.sha256(reference.weights)
-    labels = model_folder.sha256(reference.labels)[:_DIGEST_SHOWN] if reference.labels else ""
-    suffix = "+" + "-".join(filter(None, [digest[:_DIGEST_SHOWN], labels]))
+    suffix = "+" + "-".join([digest[:_DIGEST_SHOWN], *labels])
     origin = f"{reference.weights.name} (SHA-256 {digest})"
     return _Weights(read_state_dict(reference.weights, progress), origin, suffix)
 
@@ -186,7 +190,8 @@ def _network(offer: "Offer", given: _Weights) -> "tuple[nn.Module, Architecture]
     network, architecture = zoo.build(offer.architecture), offer.architecture
     if given.tensors is None:
         return network, architecture
-    found, expected = weights.shapes(given.tensors), weights.shapes(network.state_dict())
+    tensors = zoo.adapted(given.tensors, network)
+    found, expected = weights.shapes(tensors), weights.shapes(network.state_dict())
     fitted = dataclasses.replace(
         architecture,
         num_classes=weights.inferred_classes(found, expected, architecture.num_classes),
@@ -194,7 +199,7 @@ def _network(offer: "Offer", given: _Weights) -> "tuple[nn.Module, Architecture]
     )
     if fitted != architecture:
         network = zoo.build(fitted)
-    weights.load_into(network, given.tensors, given.origin)
+    weights.load_into(network, tensors, given.origin)
     return network, fitted
 
 

@@ -1,5 +1,6 @@
 """From what a user types to a model folder and an engine: once, and torch only where it is needed."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +110,37 @@ def test_weights_of_another_network_leave_nothing_behind(
     save_file(tensors, tmp_path / "other.safetensors")
     with pytest.raises(WeightsError, match=r"does not fit the network: fc\.bias is missing"):
         prepare(Reference("test_resnet", tmp_path / "other.safetensors"), Silence())
-    assert not list((tmp_path / "home" / "models").iterdir())
+    assert not list((tmp_path / "home" / "models-1").iterdir())
+
+
+def test_weights_in_the_layout_of_their_authors(tmp_path: Path) -> None:
+    """torchvision's DenseNets are published with old names; timm resamples a ViT's position embeddings."""
+    densenet = zoo.build(Architecture("torchvision", "densenet121", 1000))
+    old = {
+        re.sub(r"(norm|conv)([12])\.", r"\1.\2.", name) if "denselayer" in name else name: value
+        for name, value in densenet.state_dict().items()
+    }
+    assert old.keys() != densenet.state_dict().keys()
+    assert zoo.adapted(old, densenet).keys() == densenet.state_dict().keys()
+    vit = zoo.build(Architecture("timm", "test_vit", 1000))
+    save_file(vit.state_dict(), tmp_path / "vit.safetensors")
+    folder = prepare(Reference("test_vit", tmp_path / "vit.safetensors", image_size=(96, 96)), Silence())
+    assert folder.card.preprocessing.size == (96, 96)
+
+
+def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
+    tensors = load_file(weights_file(tmp_path))
+    tensors["fc.bias"][3] = float("nan")
+    save_file(tensors, tmp_path / "nan.safetensors")
+    with pytest.raises(WeightsError, match=r"is damaged: fc\.bias holds values that are no numbers"):
+        prepare(Reference("test_resnet", tmp_path / "nan.safetensors"), Silence())
+
+
+def test_labels_count_for_random_weights_too(tmp_path: Path) -> None:
+    (tmp_path / "names").write_text("\n".join(f"thing {i}" for i in range(1000)))
+    named = prepare(Reference("test_resnet", labels=tmp_path / "names", pretrained=False), Silence())
+    plain = prepare(Reference("test_resnet", pretrained=False), Silence())
+    assert (named.card.class_names[7], plain.card.class_names[0]) == ("thing 7", "tench")
 
 
 def test_random_weights_are_said_loudly_each_time() -> None:

@@ -1,8 +1,8 @@
 """Where prepared model folders are kept, and which of them answers to what was asked for.
 
     CNNCLI_HOME/                 default: the platform's cache directory
-        models/NAME/             model folders
-        names/KEY.json           what was asked for -> NAME
+        models-1/NAME/           model folders; 1 is the schema of their cards
+        names-1/KEY.json         what was asked for -> NAME
 
 A name is remembered apart from the folder because several lead to one (`resnet50`, `resnet50.a1_in1k`),
 and because a typed name must find its folder without asking timm, which takes seconds to import.
@@ -15,13 +15,14 @@ import tempfile
 from pathlib import Path
 
 from cnncli.errors import OutputError
+from cnncli.networks.card import SCHEMA
 from cnncli.networks.model_folder import is_model_folder
 
 
 def home() -> Path:
     """The cache: `CNNCLI_HOME`, or the platform's cache directory."""
     if chosen := os.environ.get("CNNCLI_HOME"):
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))  # noqa: PTH111 - leaves an unknown ~user as it is
     import platformdirs
 
     return platformdirs.user_cache_path("cnncli", appauthor=False)
@@ -34,8 +35,8 @@ def require_writable() -> None:
         OutputError: it cannot.
     """
     try:
-        (home() / "models").mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=home() / "models"):
+        _models().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=_models()):
             pass
     except OSError as error:
         raise OutputError(
@@ -44,9 +45,13 @@ def require_writable() -> None:
         ) from error
 
 
+def _models() -> Path:
+    return home() / f"models-{SCHEMA}"
+
+
 def place(name: str) -> Path:
     """Where the model folder of that name belongs."""
-    return home() / "models" / name.replace("/", "--")
+    return _models() / name.replace("/", "--")
 
 
 def find(key: str) -> Path | None:
@@ -68,9 +73,9 @@ def remember(key: str, name: str) -> None:
     entry = _entry(key)
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=entry.parent, delete=False) as draft:
-            json.dump({"key": key, "folder": name}, draft)
-        Path(draft.name).replace(entry)
+        draft = entry.with_suffix(f".{os.getpid()}")
+        draft.write_text(json.dumps({"key": key, "folder": name}), encoding="utf-8")
+        draft.replace(entry)
     except OSError as error:
         raise OutputError(
             f"cannot write to the cache {home()}: {error.strerror}", "set CNNCLI_HOME"
@@ -79,4 +84,4 @@ def remember(key: str, name: str) -> None:
 
 def _entry(key: str) -> Path:
     digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    return home() / "names" / f"{digest}.json"
+    return home() / f"names-{SCHEMA}" / f"{digest}.json"

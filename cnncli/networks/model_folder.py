@@ -8,8 +8,10 @@ written; comparing them costs as much as reading everything, so it is done on re
 import contextlib
 import dataclasses
 import hashlib
+import os
 import shutil
-import tempfile
+import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +43,7 @@ class ModelFolder:
 
 def is_model_folder(path: Path) -> bool:
     """Whether a path holds a model folder, complete or not."""
-    return (path / CARD).is_file()
+    return os.path.isfile(path / CARD)  # noqa: PTH113 - says no where a name is too long, too
 
 
 def open_folder(path: Path) -> ModelFolder:
@@ -99,6 +101,8 @@ def seal(draft: Path, card: ModelCard) -> ModelFolder:
     facts = tuple(FileFacts(file.name, file.stat().st_size, sha256(file)) for file in files)
     sealed = dataclasses.replace(card, files=facts)
     (draft / CARD).write_text(cards.to_json(sealed), encoding="utf-8")
+    for file in files:  # some libraries write for their user alone; a prepared network may be shared
+        file.chmod((draft / CARD).stat().st_mode)
     return ModelFolder(draft, sealed)
 
 
@@ -111,22 +115,36 @@ def drafted(target: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder cannot be written.
     """
+    draft = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}{_DRAFT}"
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".draft", dir=target.parent))
-    except OSError as error:
-        raise OutputError(f"cannot write a model folder to {target.parent}: {error.strerror}") from error
-    try:
+        draft.mkdir(parents=True)
+        _remove_forgotten(target.parent)
         yield draft
-        draft.chmod(0o755)  # mkdtemp's are private; a prepared network may be shared
         _take_place(draft, target)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write a model folder to {target.parent}: {error.strerror or error}"
+        ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+_DRAFT = ".draft"
+_FORGOTTEN = 24 * 3600
+"""Seconds after which a draft is taken for the remains of a process that was killed."""
+
+
+def _remove_forgotten(folder: Path) -> None:
+    for draft in folder.glob(f".*{_DRAFT}"):
+        if time.time() - draft.stat().st_mtime > _FORGOTTEN:
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def _take_place(draft: Path, target: Path) -> None:
     try:
         draft.rename(target)
     except OSError:
-        if not is_model_folder(target):
-            raise
+        if is_model_folder(target):  # another process was faster
+            return
+        shutil.rmtree(target)  # the remains of a folder that lost its card
+        draft.rename(target)

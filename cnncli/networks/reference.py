@@ -8,6 +8,9 @@ from pathlib import Path
 from cnncli.errors import ModelNotFoundError, UsageError, WeightsError
 from cnncli.networks.model_folder import is_model_folder
 
+LIBRARY = "torchvision/"
+"""Before a name, asks for torchvision's network even where timm has one of that name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -31,23 +34,21 @@ class Reference:
         if self.weights and not self.pretrained:
             raise UsageError("--weights and --no-pretrained contradict each other", "leave one of them out")
 
-    @property
-    def folder(self) -> Path | None:
+    def find_folder(self) -> Path | None:
         """The model folder that the name is a path of; None where it is a name.
 
         Raises:
             ModelNotFoundError: a path that leads to no model folder.
             UsageError: options that would change a finished folder.
         """
-        path = Path(self.name).expanduser()
+        path = Path(os.path.expanduser(self.name))  # noqa: PTH111 - leaves an unknown ~user as it is
         if is_model_folder(path):
             self._refuse_changes(path)
             return path
-        looks_like_path = (
-            self.name.startswith((".", "/", "~")) or self.name.endswith("/") or "\\" in self.name
-        )
-        if looks_like_path or (path.is_dir() and "/" in self.name):
-            what = "it has no card.json" if path.is_dir() else "there is no such folder"
+        if self.name.startswith("hf-hub:"):
+            raise ModelNotFoundError(f"{self.name}: this version downloads nothing", "give --weights FILE")
+        if self.name.startswith((".", "/", "~")) or ("/" in self.name and not self.name.startswith(LIBRARY)):
+            what = "it has no card.json" if os.path.isdir(path) else "there is no such folder"  # noqa: PTH112
             raise ModelNotFoundError(f"{self.name} is no model folder: {what}")
         return None
 

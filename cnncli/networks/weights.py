@@ -30,9 +30,6 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 """What DataParallel, torch.compile and Lightning put before every name."""
 
-_KERNEL = 4
-"""Dimensions of a convolution's weights: (D_out, D_in, K_h, K_w)."""
-
 _LISTED = 5
 """Names that an error message shows before it only counts them."""
 
@@ -139,11 +136,7 @@ def inferred_classes(found: Shapes, expected: Shapes, num_classes: int) -> int:
         expected: shapes of a network built with `num_classes`.
         num_classes: what the network was built with.
     """
-    counts = {
-        shape[0]
-        for name, shape in found.items()
-        if (other := expected.get(name)) and other[0] == num_classes != shape[0] and shape[1:] == other[1:]
-    }
+    counts = {own for own, other in _differing(found, expected, axis=0) if other == num_classes}
     return counts.pop() if len(counts) == 1 else num_classes
 
 
@@ -155,12 +148,17 @@ def inferred_channels(found: Shapes, expected: Shapes, channels: int) -> int:
         expected: shapes of a network built for `channels`.
         channels: what the network was built for.
     """
-    is_grey = any(
-        shape[0] == other[0] and shape[1] == 1 and other[1] == channels and shape[2:] == other[2:]
+    return 1 if (1, channels) in _differing(found, expected, axis=1) else channels
+
+
+def _differing(found: Shapes, expected: Shapes, axis: int) -> set[tuple[int, int]]:
+    """(found, expected) lengths of those tensors that differ along this axis and no other."""
+    return {
+        (shape[axis], other[axis])
         for name, shape in found.items()
-        if (other := expected.get(name)) and len(shape) == len(other) == _KERNEL
-    )
-    return 1 if is_grey else channels
+        if (other := expected.get(name)) and len(shape) == len(other) > axis and shape != other
+        if shape[:axis] + shape[axis + 1 :] == other[:axis] + other[axis + 1 :]
+    }
 
 
 def load_into(module: nn.Module, tensors: StateDict, origin: str) -> None:
@@ -187,6 +185,8 @@ def load_into(module: nn.Module, tensors: StateDict, origin: str) -> None:
             f"{origin} does not fit the network: {'; '.join(complaints[:_LISTED])}{more}",
             "name the architecture that these weights were trained with",
         )
+    if broken := next((name for name, value in tensors.items() if not torch.isfinite(value).all()), None):
+        raise WeightsError(f"{origin} is damaged: {broken} holds values that are no numbers")
     module.load_state_dict(tensors, strict=False)
 
 
@@ -200,10 +200,16 @@ def _by(shape: tuple[int, ...]) -> str:
 
 
 def save_state_dict(module: nn.Module, file: Path) -> None:
-    """The network's tensors as safetensors, each name with its own copy."""
-    save_file(
-        {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}, file
-    )
+    """The network's tensors as safetensors, each name with its own copy.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}
+    try:
+        save_file(tensors, file)
+    except SafetensorError as error:
+        raise OSError(None, str(error)) from error
 
 
 def load_saved(module: nn.Module, file: Path) -> None:

@@ -7,6 +7,8 @@ torchvision, timm), so `prepare` does so only when there is something to prepare
 import dataclasses
 import difflib
 import math
+import re
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +18,12 @@ import torchvision
 from timm.data.config import resolve_data_config
 from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 from timm.models import PretrainedCfg
-from torch import nn
+from torch import Tensor, nn
 
 from cnncli.errors import ModelNotFoundError, UsageError
+from cnncli.networks.reference import LIBRARY
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
 
-_TORCHVISION = "torchvision/"
 _SUGGESTIONS = 4
 _IMAGENET_1K = 1000
 
@@ -56,8 +58,8 @@ def offer(name: str, image_size: tuple[int, int] | None = None) -> Offer:
         ModelNotFoundError: no library has it; the message has the closest names.
         UsageError: the network cannot take that image size.
     """
-    architecture, _, tag = name.removeprefix(_TORCHVISION).partition(".")
-    if not name.startswith(_TORCHVISION) and timm.is_model(architecture):
+    architecture, _, tag = name.removeprefix(LIBRARY).partition(".")
+    if not name.startswith(LIBRARY) and timm.is_model(architecture):
         return _timm_offer(architecture, tag, image_size)
     if architecture in _torchvision_names():
         return _torchvision_offer(architecture, tag, image_size)
@@ -85,10 +87,38 @@ def _torchvision_model(architecture: Architecture) -> nn.Module:
         # Their published weights expect the input rescaled within the network, which torchvision switches
         # on only together with its own download; and drawing their weights at random takes seconds.
         options = {"transform_input": True, "init_weights": False}
+    if architecture.image_size:
+        options["image_size"] = architecture.image_size[0]
     network: nn.Module = torchvision.models.get_model(
         architecture.name, weights=None, num_classes=architecture.num_classes, **options
     )
     return network
+
+
+def adapted(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Weights as published by a network's authors, named and shaped as the library's network has them.
+
+    timm keeps such a translation beside many of its networks (it also resamples position embeddings for
+    another image size); torchvision renames its DenseNets' layers while it downloads them.
+    """
+    own = network.state_dict()
+    if all(name in own and own[name].shape == value.shape for name, value in tensors.items()):
+        return tensors
+    if isinstance(network, torchvision.models.DenseNet):
+        return {_OLD_DENSENET.sub(r"\1\2", name): value for name, value in tensors.items()}
+    home = sys.modules[type(network).__module__]
+    translate = getattr(home, "checkpoint_filter_fn", None) or getattr(home, "_filter_fn", None)
+    if translate is None or not home.__name__.startswith("timm."):
+        return tensors
+    try:
+        translated: dict[str, Tensor] = translate(dict(tensors), network)
+    except (KeyError, RuntimeError, ValueError, IndexError, TypeError, AttributeError):
+        return tensors  # not weights that it knows; what does not fit will be told
+    return translated
+
+
+_OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)$")
+"""As in torchvision's `densenet._load_state_dict`: `norm.1.weight` was `norm1.weight`'s name."""
 
 
 def _torchvision_names() -> list[str]:
@@ -97,7 +127,7 @@ def _torchvision_names() -> list[str]:
 
 def _closest(name: str) -> str:
     names = [*timm.list_models(), *_torchvision_names()]
-    plain = name.removeprefix(_TORCHVISION).partition(".")[0]
+    plain = name.removeprefix(LIBRARY).partition(".")[0]
     close = list(dict.fromkeys(difflib.get_close_matches(plain, names, _SUGGESTIONS, cutoff=0.6)))
     return (
         f"did you mean {', '.join(close)}?"
@@ -181,11 +211,17 @@ def imagenet_names() -> tuple[str, ...]:
 def _torchvision_offer(architecture: str, tag: str, image_size: tuple[int, int] | None) -> Offer:
     weights = _torchvision_weights(architecture, tag)
     class_names = tuple(weights.meta["categories"])
+    preprocessing = _torchvision_preprocessing(architecture, weights, image_size)
     is_imagenet = class_names == imagenet_names()
     return Offer(
-        name=f"{_TORCHVISION}{architecture}.{weights.name}",
-        architecture=Architecture("torchvision", architecture, len(class_names)),
-        preprocessing=_torchvision_preprocessing(architecture, weights, image_size),
+        name=f"{LIBRARY}{architecture}.{weights.name}",
+        architecture=Architecture(
+            "torchvision",
+            architecture,
+            len(class_names),
+            image_size=preprocessing.size if architecture.startswith("vit_") else None,
+        ),
+        preprocessing=preprocessing,
         class_names=class_names,
         synsets=tuple(ImageNetInfo().label_names()) if is_imagenet else None,
     )

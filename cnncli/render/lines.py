@@ -122,7 +122,7 @@ class JsonLines:
 
     def record(self, record: Record) -> str:
         """One line."""
-        return json.dumps(json_object(record), ensure_ascii=False) + "\n"
+        return json.dumps(json_object(record), ensure_ascii=False, allow_nan=False) + "\n"
 
     def end(self) -> str:
         """Nothing."""
@@ -142,7 +142,7 @@ class Json:
     def record(self, record: Record) -> str:
         """The separator, and an object."""
         separator, self._separator = self._separator, ",\n"
-        return separator + json.dumps(json_object(record), ensure_ascii=False)
+        return separator + json.dumps(json_object(record), ensure_ascii=False, allow_nan=False)
 
     def end(self) -> str:
         """The closing bracket; an empty list where there was no record."""

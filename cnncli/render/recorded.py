@@ -14,6 +14,21 @@ from cnncli.render.paths import path_text, tsv_text
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """One input that is done.
+
+    Attributes:
+        path: as the format writes it.
+        is_unreadable: it could not be read then.
+        end: offset in bytes behind its last line.
+    """
+
+    path: str
+    is_unreadable: bool
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Progressed:
     """How far an output file has come.
 
@@ -40,42 +55,40 @@ def skip_recorded(
         rows_per_image: csv rows of an image that could be read.
 
     Raises:
-        OutputError: the inputs are no longer the same, so that going on would mix them up.
+        OutputError: the inputs are no longer the same, so that going on would mix them up; or the file is
+            damaged before its end.
     """
-    records = unreadable = end = 0
+    done = Progressed(0, 0, 0)
     with part.open("rb") as stream:
-        for entry in recorded(stream, format_, rows_per_image):
-            path = next(
-                (item.path if isinstance(item, ImageSource) else item.source.path for item in inputs if item),
-                None,
-            )
+        entries = recorded(stream, format_, rows_per_image)
+        while entry := _next(entries, part, done):
+            path = next((_path(item) for item in inputs if item), None)
             if path is None or _as_written(path, format_) != entry.path:
                 now = "there are no more inputs" if path is None else f"it is {path}"
                 raise OutputError(
-                    f"cannot go on from {part}: its record {records + 1} is of {entry.path}, now {now}",
+                    f"cannot go on from {part}: its record {done.records + 1} is of {entry.path}, now {now}",
                     "give the same inputs, or start again with --overwrite",
                 )
-            records, unreadable, end = records + 1, unreadable + entry.is_unreadable, entry.end
-    return Progressed(records, unreadable, end)
+            done = Progressed(done.records + 1, done.unreadable + entry.is_unreadable, entry.end)
+    return done
+
+
+def _next(entries: Iterator[Recorded], part: Path, done: Progressed) -> Recorded | None:
+    try:
+        return next(entries, None)
+    except ValueError as error:
+        raise OutputError(
+            f"cannot go on from {part}: it is damaged after record {done.records} (byte {done.end})",
+            "cut it there, or start again with --overwrite",
+        ) from error
+
+
+def _path(found: ImageSource | Unreadable) -> str:
+    return found.path if isinstance(found, ImageSource) else found.source.path
 
 
 def _as_written(path: str, format_: Format) -> str:
     return tsv_text(path_text(path)) if format_ is Format.TSV else path_text(path)
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """One input that is done.
-
-    Attributes:
-        path: as the format writes it.
-        is_unreadable: it could not be read then.
-        end: offset in bytes behind its last line.
-    """
-
-    path: str
-    is_unreadable: bool
-    end: int
 
 
 def recorded(stream: BinaryIO, format_: Format, rows_per_image: int) -> Iterator[Recorded]:
@@ -85,21 +98,18 @@ def recorded(stream: BinaryIO, format_: Format, rows_per_image: int) -> Iterator
         stream: at its beginning.
         format_: TSV, CSV or JSONL.
         rows_per_image: csv rows of an image that could be read.
+
+    Raises:
+        ValueError: a line that is whole, and yet no record.
     """
+    lines = _Lines(stream)
     if format_ is Format.CSV:
-        yield from _recorded_csv(stream, rows_per_image)
+        yield from _recorded_csv(lines, rows_per_image)
         return
     parse = _READERS[format_]
-    end = 0
-    for line in stream:
-        if not line.endswith(b"\n"):
-            return
-        end += len(line)
-        try:
-            path, is_unreadable = parse(line.decode("utf-8"))
-        except (ValueError, KeyError, TypeError):
-            return
-        yield Recorded(path, is_unreadable, end)
+    for line in lines:
+        path, is_unreadable = parse(line)
+        yield Recorded(path, is_unreadable, lines.end)
 
 
 def _read_tsv(line: str) -> tuple[str, bool]:
@@ -109,15 +119,16 @@ def _read_tsv(line: str) -> tuple[str, bool]:
 
 def _read_jsonl(line: str) -> tuple[str, bool]:
     document = json.loads(line)
+    if not isinstance(document, dict) or not {"path", "status"} <= document.keys():
+        raise ValueError("not a record")
     return document["path"], document["status"] == UNREADABLE
 
 
 _READERS: dict[Format, Callable[[str], tuple[str, bool]]] = {Format.TSV: _read_tsv, Format.JSONL: _read_jsonl}
 
 
-def _recorded_csv(stream: BinaryIO, rows_per_image: int) -> Iterator[Recorded]:
+def _recorded_csv(lines: "_Lines", rows_per_image: int) -> Iterator[Recorded]:
     """An image is done when its last rank is there; a quoted path may span lines."""
-    lines = _Lines(stream)
     reader = csv.reader(lines, strict=True)
     try:
         next(reader, None)  # the header
@@ -125,8 +136,9 @@ def _recorded_csv(stream: BinaryIO, rows_per_image: int) -> Iterator[Recorded]:
             path, status, rank, *_ = row
             if status == UNREADABLE or int(rank) == rows_per_image:
                 yield Recorded(path, status == UNREADABLE, lines.end)
-    except (csv.Error, ValueError):
-        return
+    except csv.Error as error:
+        if "unexpected end" not in str(error):  # the file ends within a quoted path
+            raise ValueError(str(error)) from error
 
 
 class _Lines:

@@ -63,6 +63,15 @@ def test_without_torch_an_unprepared_network_says_what_is_needed(program: Progra
     assert b"Traceback" not in result.stderr
 
 
+def test_a_missing_exporter_is_no_fault_of_the_network(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "onnxscript.py").write_text("raise ModuleNotFoundError('none', name='onnxscript')")
+    environment = {"PYTHONPATH": str(tmp_path), "CNNCLI_HOME": str(tmp_path / "home")}
+    result = program("predict", "x.jpg", "-m", "test_resnet", "--no-pretrained", **environment)
+    assert result.returncode == 1
+    assert b"error: preparing test_resnet needs the package onnxscript" in result.stderr
+    assert not list((tmp_path / "home" / "models-1").iterdir())
+
+
 def test_names_that_are_not_utf8(program: Program, tmp_path: Path) -> None:
     name = os.fsencode(tmp_path) + b"/100% caf\xe9\n.png"
     Image.new("RGB", (8, 8), "red").save(tmp_path / "x.png")

@@ -39,19 +39,27 @@ def test_styles() -> None:
 
 
 def test_a_path_of_a_model_folder(colours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Reference(str(colours)).folder == colours
+    assert Reference(str(colours)).find_folder() == colours
     monkeypatch.chdir(colours.parent)
-    assert Reference("colours").folder == Path("colours")
-    assert Reference("resnet50").folder is None
-    assert Reference("torchvision/resnet50").folder is None
-    for name in ("./resnet50", "runs/", "~/none", str(colours.parent)):
+    assert Reference("colours").find_folder() == Path("colours")
+    assert Reference("resnet50").find_folder() is None
+    assert Reference("torchvision/resnet50").find_folder() is None
+    for name in (
+        "./resnet50",
+        "runs/flowers",
+        "runs/",
+        "~/none",
+        "~nobody-here/x",
+        str(colours.parent),
+        "/" + "x" * 300,
+    ):
         with pytest.raises(ModelNotFoundError, match="is no model folder"):
-            _ = Reference(name).folder
+            Reference(name).find_folder()
 
 
 def test_a_finished_folder_cannot_be_changed(colours: Path) -> None:
     with pytest.raises(UsageError, match="--weights, --img-size cannot change it"):
-        _ = Reference(str(colours), weights=Path("w"), image_size=(8, 8)).folder
+        Reference(str(colours), weights=Path("w"), image_size=(8, 8)).find_folder()
 
 
 def test_contradictions() -> None:
@@ -81,8 +89,8 @@ def test_the_cache_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     cache.remember("key", "torchvision/colours")
     assert cache.find("key") is None  # remembered, but the folder has gone
     folder = write_colours(cache.place("torchvision/colours"))
-    assert cache.find("key") == folder == tmp_path / "models" / "torchvision--colours"
-    (tmp_path / "names" / next(os.walk(tmp_path / "names"))[2][0]).write_text("broken")
+    assert cache.find("key") == folder == tmp_path / "models-1" / "torchvision--colours"
+    (tmp_path / "names-1" / next(os.walk(tmp_path / "names-1"))[2][0]).write_text("broken")
     assert cache.find("key") is None
 
 

@@ -1,6 +1,7 @@
 """Nobody ever sees half a model folder, and a damaged one is never used."""
 
 import multiprocessing
+import os
 import shutil
 import subprocess
 import sys
@@ -76,6 +77,26 @@ def test_a_failure_while_writing_leaves_nothing(tmp_path: Path) -> None:
         (draft / "model.onnx").write_bytes(b"half")
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_written_may_be_read_by_others(colours: Path) -> None:
+    assert {oct(path.stat().st_mode & 0o044) for path in colours.iterdir()} == {"0o44"}
+
+
+def test_the_remains_of_killed_writers_are_removed_after_a_day(tmp_path: Path) -> None:
+    old, young = tmp_path / ".net.1234.draft", tmp_path / ".net.5678.draft"
+    old.mkdir()
+    young.mkdir()
+    os.utime(old, (0, 0))
+    write_colours(tmp_path / "net")
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_a_folder_that_lost_its_card_is_replaced(colours: Path, tmp_path: Path) -> None:
+    target = Path(shutil.copytree(colours, tmp_path / "net"))
+    (target / CARD).unlink()
+    verify(open_folder(write_colours(target)))
 
 
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:

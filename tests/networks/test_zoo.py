@@ -95,6 +95,12 @@ def test_torchvisions_inceptions_rescale_their_input_as_their_weights_expect(nam
     assert len(list(zoo.build(Architecture("torchvision", name, 10)).children())) > 15
 
 
+def test_a_transformer_of_torchvision_is_built_for_its_weights_size() -> None:
+    offer = zoo.offer("torchvision/vit_b_16.IMAGENET1K_SWAG_E2E_V1")
+    assert offer.architecture.image_size == offer.preprocessing.size == (384, 384)
+    assert zoo.build(offer.architecture).image_size == 384
+
+
 def test_one_channel() -> None:
     network = zoo.build(Architecture("timm", "test_resnet", 5, channels=1))
     assert network(torch.zeros(2, 1, 64, 64)).shape == (2, 5)
