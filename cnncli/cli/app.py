@@ -1,5 +1,6 @@
 """The program: its commands, and the one boundary at which errors become words and exit codes."""
 
+import errno
 import sys
 from typing import Annotated, Any
 
@@ -29,6 +30,12 @@ class ErrorBoundary(TyperGroup):
             code = getattr(problem, "exit_code", 2)
         except typer.Abort:
             code = INTERRUPTED
+        except OSError as problem:  # of help and version texts; a command's data has its own way out
+            if problem.errno != errno.ENOSPC:
+                raise
+            console.discard_stdout()
+            console.error(CnncliError(f"cannot write to standard output: {problem.strerror}"))
+            code = 1
         if standalone_mode:
             sys.exit(code)
         return code

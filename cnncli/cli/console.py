@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from cnncli.errors import CnncliError, OutputError
+from cnncli.render.paths import printable
 
 
 def is_debugging() -> bool:
@@ -64,13 +65,9 @@ def error(problem: CnncliError) -> None:
 
 
 def _say(message: str) -> None:
-    line = " ".join(message.splitlines())
-    text = "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line
-    )
     if sys.stderr:  # None where it is closed, and print would then take stdout instead
         with contextlib.suppress(OSError):  # nobody listens any more
-            print(text, file=sys.stderr, flush=True)
+            print(printable(" ".join(message.splitlines())), file=sys.stderr, flush=True)
 
 
 def write_data(text: str) -> None:

@@ -1,18 +1,14 @@
 """What a user wants looked at, checked before any work begins."""
 
 import io
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cnncli.errors import InputError, UsageError
-
-if TYPE_CHECKING:
-    from cnncli.images.sources import Found
-
-STDIN = "-"
+from cnncli.images import sources
+from cnncli.images.sources import STDIN, Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +39,17 @@ class Inputs:
             raise UsageError("--null is about the list of --files-from, and there is none")
         if words.count(STDIN) + (files_from == STDIN) > 1:
             raise UsageError("standard input can only be read once", "give - once")
-        if files_from is not None and files_from != STDIN and not Path(files_from).exists():
-            raise InputError(f"cannot read the list {files_from}: no such file")
+        if files_from is not None and files_from != STDIN:
+            if not os.path.exists(files_from):  # noqa: PTH110 - says no where a name is too long, too
+                raise InputError(f"cannot read the list {files_from}: no such file")
+            if os.path.isdir(files_from):  # noqa: PTH112
+                raise InputError(
+                    f"cannot read the list {files_from}: it is a folder", f"give {files_from} itself"
+                )
         return cls(words, files_from, null)
 
-    def found(self) -> Iterator["Found | None"]:
+    def found(self) -> Iterator[Found | None]:
         """The images, in order; None where a list on a pipe keeps one waiting."""
-        from cnncli.images import sources
-
         stdin = sys.stdin.buffer if sys.stdin else io.BytesIO()  # a closed one has nothing to say
         yield from sources.sources(self.words, stdin)
         if self.files_from is not None:
@@ -58,8 +57,8 @@ class Inputs:
                 yield from sources.listed(stream, separator=b"\0" if self.is_null_separated else b"\n")
 
     def count(self) -> int | None:
-        """How many images there are; None where only reading standard input would tell."""
-        if STDIN in self.words or self.files_from == STDIN:
+        """How many images there are; None where only reading a pipe would tell, which could be done once."""
+        if STDIN in self.words or not (self.files_from is None or os.path.isfile(self.files_from)):  # noqa: PTH113
             return None
         return sum(entry is not None for entry in self.found())
 

@@ -11,7 +11,7 @@ from cnncli.cli.console import Console, quiet_libraries
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
 from cnncli.cli.sheet import Sheet
-from cnncli.cli.sinks import Destination, Tally
+from cnncli.cli.sinks import Destination, Sink
 from cnncli.errors import UsageError
 from cnncli.records.predictions import LabelStyle, Unreadable
 from cnncli.records.running import EngineName, Precision, Running
@@ -87,17 +87,19 @@ def predict(
 
     \b
     Examples:
-      cnncli predict photo.jpg -m resnet50
-      cnncli predict photos/ -m runs/flowers -o answers.csv
-      find . -name '*.jpg' | cnncli predict --files-from - -m resnet50 | cut -f2
+      cnncli predict photo.jpg -m resnet50 --weights resnet50.safetensors
+      cnncli predict photos/ -m a/model/folder -o answers.csv
+      find . -name '*.jpg' | cnncli predict --files-from - -m a/model/folder | cut -f2
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet, verbose=verbose)
     if model is None:
-        raise UsageError("no model is given", "use -m resnet50, -m a/model/folder, or set CNNCLI_MODEL")
+        raise UsageError(
+            "no model is given", "use -m NAME --weights FILE, -m a/model/folder, or set CNNCLI_MODEL"
+        )
     size = options.image_size(img_size)
     asked = Inputs.checked(inputs or [], files_from, null=null)
     destination = Destination.checked(format_, output, resume=resume, overwrite=overwrite)
-    gallery = Sheet.checked(sheet, resume=resume)
+    gallery = Sheet.checked(sheet, output=output, resume=resume, overwrite=overwrite)
     with quiet_libraries():
         from cnncli.images.decode import MAX_PIXELS
         from cnncli.networks.reference import Reference
@@ -118,36 +120,37 @@ def predict(
         reference = Reference(model, weights, labels, pretrained=not no_pretrained, image_size=size)
         predictor = Predictor(prepare(reference, console), settings, console)
         console.detail(str(predictor))
-        tally = _run(predictor, asked, destination, gallery, console)
-    if not tally.records:
-        raise asked.none_found()
-    if tally.unreadable:
+        sink = _run(predictor, asked, destination, gallery, console)
+    if sink.unreadable:
         raise typer.Exit(UNREADABLE_INPUTS)
 
 
 def _run(
     predictor: "Predictor", asked: Inputs, destination: Destination, gallery: Sheet, console: Console
-) -> Tally:
+) -> Sink:
     """Predict, write, draw; what was written before an interrupt stays."""
-    tally = Tally()
     found = asked.found()
     with (
-        destination.opened(predictor.identity(), found, predictor.topk, tally) as write,
-        image_progress(console, asked.count, is_data_on_terminal=destination.is_terminal) as advance,
+        destination.opened(predictor.identity(), found, predictor.topk) as sink,
+        image_progress(
+            console, asked.count, sink.records, is_data_on_terminal=destination.is_terminal
+        ) as advance,
         contextlib.closing(predictor.predict(found)) as records,
     ):
-        advance(tally.records)
         try:
             for record in records:
-                write(record)
-                tally.count(record)
+                sink.write(record)
                 gallery.add(record)
-                advance(1)
+                advance()
                 if destination.format is Format.TSV and isinstance(record, Unreadable):
                     console.warning(f"{record.source.path}: {record.reason}")
         except KeyboardInterrupt:
             destination.say_how_to_go_on(console)
             raise
+        if not sink.records and destination.output:  # a file without a record is not kept
+            raise asked.none_found()
+    if not sink.records:
+        raise asked.none_found()
     gallery.save(console)
-    destination.say_what_is_done(tally, console)
-    return tally
+    destination.say_what_is_done(sink, console)
+    return sink

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cnncli.cli.console import Console
-from cnncli.errors import UsageError
+from cnncli.errors import OutputError, UsageError
 from cnncli.records.predictions import ImageSource, Prediction, Record
 from cnncli.render.part_file import require_place
 
@@ -22,19 +22,27 @@ class Sheet:
         self._seen = 0
 
     @classmethod
-    def checked(cls, file: Path | None, *, resume: bool) -> "Sheet":
+    def checked(cls, file: Path | None, *, output: Path | None, resume: bool, overwrite: bool) -> "Sheet":
         """An empty sheet, if it can be drawn and written at the end.
 
         Raises:
-            UsageError: only a part of the images will be seen.
-            OutputError: there is no such folder, or the file is one.
+            UsageError: it would take the place of the records, is no PNG, or only a part of the images will
+                be seen.
+            OutputError: there is no such folder, or something is in its place.
         """
-        if file and resume:
+        if file is None:
+            return cls(None)
+        if resume:
             raise UsageError(
                 "--sheet would miss the images that are done already", "draw it in a run of its own"
             )
-        if file:
-            require_place(file)
+        if file.suffix.lower() != ".png":
+            raise UsageError(f"--sheet {file}: a sheet is a PNG", "give a name that ends in .png")
+        if output is not None and file.absolute() == output.absolute():
+            raise UsageError("--sheet and --output cannot be the same file")
+        require_place(file)
+        if file.exists() and not overwrite:
+            raise OutputError(f"{file} is there already", "--overwrite replaces it")
         return cls(file)
 
     def add(self, record: Record) -> None:

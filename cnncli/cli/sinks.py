@@ -1,36 +1,39 @@
 """Where records go: a table on the terminal, lines on stdout, a file that grows and can be resumed."""
 
 import contextlib
+import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cnncli.cli.console import Console, is_terminal, write_data
-from cnncli.errors import UsageError
+from cnncli.errors import MissingPackageError, UsageError
+from cnncli.images.sources import Found
 from cnncli.records.predictions import Record, Unreadable
 from cnncli.render.lines import LINE_RENDERERS, Format, Renderer
 from cnncli.render.part_file import PartFile, Settings
 from cnncli.render.recorded import Progressed, skip_recorded
 
-if TYPE_CHECKING:
-    from cnncli.images.sources import Found
-
 _RESUMABLE = (Format.TSV, Format.CSV, Format.JSONL)
-
-Write = Callable[[Record], None]
 
 
 @dataclass(slots=True)
-class Tally:
-    """What has been written so far."""
+class Sink:
+    """Takes records, and counts them.
 
+    Attributes:
+        records: taken so far, those of the run that this one goes on from among them.
+        unreadable: how many of them have no prediction.
+    """
+
+    _write: Callable[[Record], None]
     records: int = 0
     unreadable: int = 0
 
-    def count(self, record: Record) -> None:
+    def write(self, record: Record) -> None:
         """One more."""
+        self._write(record)
         self.records += 1
         self.unreadable += isinstance(record, Unreadable)
 
@@ -59,6 +62,7 @@ class Destination:
 
         Raises:
             UsageError: options that contradict each other.
+            MissingPackageError: the format needs a package that is not installed.
         """
         chosen = format_ or _usual_format(output)
         if output is None and chosen is Format.PARQUET:
@@ -71,6 +75,8 @@ class Destination:
             )
         if resume and chosen not in _RESUMABLE:
             raise UsageError(f"a {chosen} file cannot be gone on with", f"use -f {', '.join(_RESUMABLE)}")
+        if chosen is Format.PARQUET and importlib.util.find_spec("pyarrow") is None:
+            raise MissingPackageError("Parquet needs the package pyarrow", "pip install 'cnncli[parquet]'")
         return cls(chosen, output, resume, overwrite)
 
     @property
@@ -80,42 +86,51 @@ class Destination:
 
     @contextlib.contextmanager
     def opened(
-        self, settings: Settings, found: Iterator["Found | None"], rows_per_image: int, tally: Tally
-    ) -> Iterator[Write]:
-        """A function that writes a record; the output is complete when the block ends.
+        self, settings: Settings, found: Iterator[Found | None], rows_per_image: int
+    ) -> Iterator[Sink]:
+        """A sink; the output is complete when the block ends.
 
         Args:
             settings: what the records depend on; a file begun with others is not gone on with.
             found: the inputs; those that are done already are taken off it.
             rows_per_image: csv rows of an image that could be read.
-            tally: of records, those that are done already among them.
         """
         if self.output is None:
-            yield from self._to_stdout()
+            renderer = self._stdout_renderer()
+            write_data(renderer.begin())
+            yield Sink(lambda record: write_data(renderer.record(record)))
+            write_data(renderer.end())
             return
-        file = PartFile(self.output)
-        done = Progressed(0, 0, 0)
-        if file.begin(settings, resume=self.resume, overwrite=self.overwrite):
-            done = skip_recorded(found, file.part, self.format, rows_per_image)
-            tally.records, tally.unreadable = done.records, done.unreadable
+        file = PartFile(self.output, is_resumable=self.format in _RESUMABLE)
+        with contextlib.closing(file):
+            done = Progressed(0, 0, 0)
+            if file.begin({"format": self.format, **settings}, resume=self.resume, overwrite=self.overwrite):
+                done = skip_recorded(found, file.part, self.format, rows_per_image)
+            sink = None
+            try:
+                with self._filling(file, done) as sink:
+                    yield sink
+            except BaseException:
+                if not (sink or done).records:
+                    file.discard()
+                raise
+
+    @contextlib.contextmanager
+    def _filling(self, file: PartFile, done: Progressed) -> Iterator[Sink]:
+        """A sink that writes to a file after what is done already."""
         if self.format is Format.PARQUET:
             from cnncli.render.parquet import parquet_writer
 
             with parquet_writer(file.part) as write:
-                yield write
+                yield Sink(write)
             file.complete()
             return
         renderer = LINE_RENDERERS[self.format]()
-        with file.open(keep=done.end) as stream:
-
-            def write(record: Record) -> None:
-                stream.write(renderer.record(record).encode())
-                stream.flush()
-
+        with file.opened(keep=done.end) as append:
             if not done.end:
-                stream.write(renderer.begin().encode())
-            yield write
-            stream.write(renderer.end().encode())
+                append(renderer.begin().encode())
+            yield Sink(lambda record: append(renderer.record(record).encode()), done.records, done.unreadable)
+            append(renderer.end().encode())
 
     def say_how_to_go_on(self, console: Console) -> None:
         """After an interrupt."""
@@ -124,21 +139,15 @@ class Destination:
                 f"what is done is kept in {PartFile(self.output).part}; --resume goes on from there"
             )
 
-    def say_what_is_done(self, tally: Tally, console: Console) -> None:
+    def say_what_is_done(self, sink: Sink, console: Console) -> None:
         """At the end, where the records themselves do not show it."""
-        failed = f"{tally.unreadable:,} of {tally.records:,} images could not be read"
-        if self.output and tally.records:
+        failed = f"{sink.unreadable:,} of {sink.records:,} images could not be read"
+        if self.output and sink.records:
             console.notice(
-                f"{self.output}: {tally.records:,} records" + (f", {failed}" if tally.unreadable else "")
+                f"{self.output}: {sink.records:,} records" + (f", {failed}" if sink.unreadable else "")
             )
-        elif tally.unreadable:
+        elif sink.unreadable:
             console.notice(failed)
-
-    def _to_stdout(self) -> Iterator[Write]:
-        renderer = self._stdout_renderer()
-        write_data(renderer.begin())
-        yield lambda record: write_data(renderer.record(record))
-        write_data(renderer.end())
 
     def _stdout_renderer(self) -> Renderer:
         if self.format is Format.TABLE:
@@ -154,7 +163,6 @@ def _usual_format(output: Path | None) -> Format:
     if output is None:
         return Format.TABLE if is_terminal(sys.stdout) else Format.TSV
     try:
-        ending = Format(output.suffix.removeprefix(".").lower())
+        return Format(output.suffix.removeprefix(".").lower())
     except ValueError:
         return Format.TSV
-    return ending

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cnncli.errors import MissingPackageError
+from cnncli.errors import OutputError
 from cnncli.records.predictions import Record
 from cnncli.render.lines import CSV_HEADER, Row, rows
 
@@ -17,30 +17,40 @@ def parquet_writer(file: Path) -> Iterator[Callable[[Record], None]]:
     """A function that appends a record to the file; complete when the block ends.
 
     Raises:
-        MissingPackageError: pyarrow is not installed.
+        OutputError: the file cannot be written.
     """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ModuleNotFoundError as error:
-        raise MissingPackageError(
-            "Parquet needs the package pyarrow", "pip install 'cnncli[parquet]'"
-        ) from error
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     kinds = (pa.string(), pa.string(), pa.int32(), pa.int32(), pa.string(), pa.float64(), pa.string())
     schema = pa.schema(list(zip(CSV_HEADER, kinds, strict=True)))
     waiting: list[Row] = []
-    with pq.ParquetWriter(file, schema) as writer:
+    with _translated(file):
+        writer = pq.ParquetWriter(file, schema)
 
-        def flush() -> None:
-            columns = [list(column) for column in zip(*waiting, strict=True)] or [[] for _ in CSV_HEADER]
-            arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+    def flush() -> None:
+        columns = [list(column) for column in zip(*waiting, strict=True)] or [[] for _ in CSV_HEADER]
+        arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+        with _translated(file):
             writer.write_table(pa.table(arrays, schema=schema))
-            waiting.clear()
+        waiting.clear()
 
-        def write(record: Record) -> None:
-            waiting.extend(rows(record))
-            if len(waiting) >= _ROWS_A_GROUP:
-                flush()
+    def write(record: Record) -> None:
+        waiting.extend(rows(record))
+        if len(waiting) >= _ROWS_A_GROUP:
+            flush()
 
+    try:
         yield write
         flush()
+    finally:
+        with _translated(file):
+            writer.close()
+
+
+@contextmanager
+def _translated(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot write {file}: {error.strerror or error}") from error

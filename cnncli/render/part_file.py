@@ -1,14 +1,13 @@
 """An output file that grows as FILE.part and is renamed when it is complete, so that a run can go on.
 
 Beside it, FILE.part.json says with which settings it was begun: rows of two models in one file would be
-worse than no file.
+worse than no file. The part file is locked while a run writes it.
 """
 
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +16,8 @@ from cnncli.errors import OutputError
 Settings = Mapping[str, str | int | float | bool | None]
 """Everything that the content depends on, apart from the inputs."""
 
+Write = Callable[[bytes], None]
+
 
 def require_place(file: Path) -> None:
     """See that a file may be written, before the work that is to fill it.
@@ -24,50 +25,74 @@ def require_place(file: Path) -> None:
     Raises:
         OutputError: its folder does not exist, or there is a folder in its place.
     """
-    if not file.parent.is_dir():
+    if not os.path.isdir(file.parent):  # noqa: PTH112 - says no where a name is too long, too
         raise OutputError(f"cannot write {file}: there is no folder {file.parent}")
-    if file.is_dir():
+    if os.path.isdir(file):  # noqa: PTH112
         raise OutputError(f"cannot write {file}: it is a folder")
 
 
-@dataclass(frozen=True, slots=True)
 class PartFile:
-    """The places of an output file under way."""
+    """An output file under way."""
 
-    target: Path
+    def __init__(self, target: Path, *, is_resumable: bool = True) -> None:
+        """An output file that is not begun yet.
 
-    @property
-    def part(self) -> Path:
-        """The file as far as it has come."""
-        return self.target.with_name(self.target.name + ".part")
-
-    @property
-    def settings(self) -> Path:
-        """What it was begun with."""
-        return self.target.with_name(self.target.name + ".part.json")
+        Args:
+            target: its place when it is complete.
+            is_resumable: a later run may go on from it.
+        """
+        self.target = target
+        self.part = target.with_name(target.name + ".part")
+        self.settings = target.with_name(target.name + ".part.json")
+        self._is_resumable = is_resumable
+        self._stream: BinaryIO | None = None
 
     def begin(self, settings: Settings, *, resume: bool, overwrite: bool) -> bool:
-        """Get ready to write; whether there is something to go on from.
+        """Take hold of the part file; whether there is something in it to go on from.
 
         Raises:
-            OutputError: a result is there already, one is under way and nobody said what to do with it,
-                or it was begun with other settings; or nothing can be written here.
+            OutputError: a result is there already; one is under way, and another process is at it, nobody
+                said what to do with it, or it was begun with other settings; or nothing can be written.
         """
         require_place(self.target)
-        if self.target.exists() and not overwrite:
-            raise OutputError(f"{self.target} is there already, and complete", "--overwrite replaces it")
-        if self.part.exists() and resume:
+        with self._translated():
+            if self.target.exists() and not overwrite:
+                raise OutputError(f"{self.target} is there already, and complete", "--overwrite replaces it")
+            was_there = self.part.exists()
+            self._stream = self._locked()
+            try:
+                return self._begun(settings, was_there=was_there, resume=resume, overwrite=overwrite)
+            except BaseException:
+                self.close()
+                if not was_there:
+                    self.part.unlink(missing_ok=True)
+                raise
+
+    def _begun(self, settings: Settings, *, was_there: bool, resume: bool, overwrite: bool) -> bool:
+        if was_there and resume:
             self._require_same(settings)
             return True
-        if self.part.exists() and not overwrite:
+        if was_there and not overwrite:
+            again = "--overwrite starts again"
             raise OutputError(
                 f"{self.part} is there: an earlier run did not finish",
-                "--resume goes on from it, --overwrite starts again",
+                f"--resume goes on from it, {again}" if self._is_resumable else again,
             )
-        with _translated(self.target):
-            self.part.unlink(missing_ok=True)
-            self.settings.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        self.settings.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         return False
+
+    def _locked(self) -> BinaryIO:
+        stream = self.part.open("ab")
+        try:
+            import fcntl
+        except ImportError:  # not on Windows, which does not let two processes write one file anyway
+            return stream
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.close()
+            raise OutputError(f"another run is writing {self.part}", "wait for it, or stop it") from None
+        return stream
 
     def _require_same(self, settings: Settings) -> None:
         try:
@@ -78,7 +103,7 @@ class PartFile:
                 "--overwrite starts again",
             ) from error
         changed = [
-            f"{name} was {earlier.get(name)!r} and is now {value!r}"
+            f"{name} was {earlier.get(name)} and is now {value}"
             for name, value in settings.items()
             if earlier.get(name) != value
         ]
@@ -88,30 +113,53 @@ class PartFile:
             )
 
     @contextlib.contextmanager
-    def open(self, keep: int = 0) -> Iterator[BinaryIO]:
-        """The part file, open for appending after its first `keep` bytes; renamed when the block ends well.
+    def opened(self, keep: int = 0) -> Iterator[Write]:
+        """A function that appends after the first `keep` bytes; the file is complete when the block ends well.
 
         Raises:
             OutputError: it cannot be written; what was written stays.
         """
-        with _translated(self.target):
-            with self.part.open("ab") as stream:
-                stream.truncate(keep)
-                yield stream
+        stream = self._stream
+        if stream is None:
+            raise ValueError("begin() comes first")
+
+        def write(data: bytes) -> None:
+            with self._translated():
+                stream.write(data)
                 stream.flush()
+
+        try:
+            with self._translated():
+                stream.truncate(keep)
+            yield write
+            with self._translated():
                 os.fsync(stream.fileno())
             self.complete()
+        finally:
+            self.close()
 
     def complete(self) -> None:
         """Give the file its name."""
-        with _translated(self.target):
+        with self._translated():
             self.part.replace(self.target)
             self.settings.unlink(missing_ok=True)
+        self.close()
 
+    def discard(self) -> None:
+        """Leave nothing behind: there was nothing to write."""
+        self.close()
+        self.part.unlink(missing_ok=True)
+        self.settings.unlink(missing_ok=True)
 
-@contextlib.contextmanager
-def _translated(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
+    def close(self) -> None:
+        """Let go of the part file."""
+        if self._stream is not None:
+            with contextlib.suppress(OSError):  # what could not be written was said when it was written
+                self._stream.close()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(f"cannot write {self.target}: {error.strerror or error}") from error

@@ -52,9 +52,12 @@ def save_sheet(cards: Sequence[Card], file: Path) -> None:
     for number, card in enumerate(cards):
         origin = (_MARGIN + number % columns * width, _MARGIN + number // columns * height)
         _draw(sheet, card, origin, font)
+    draft = file.with_name(f".{file.name}.draft")
     try:
-        sheet.save(file, "PNG")
+        sheet.save(draft, "PNG")
+        draft.replace(file)
     except OSError as error:
+        draft.unlink(missing_ok=True)
         raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -104,12 +105,45 @@ def test_label_style(cnncli: Cnncli, photos: Path) -> None:
     assert result.stderr.startswith("error: the classes of colours have no WordNet synsets\nhint: ")
 
 
-def test_tta_averages_both_views(cnncli: Cnncli, tmp_path: Path) -> None:
-    half = Image.new("RGB", (8, 8), "red")
-    half.paste((0, 0, 255), (4, 0, 8, 8))
-    half.save(tmp_path / "half.png")  # the colour classifier does not care for left and right
-    plain = cnncli("predict", tmp_path, "-f", "csv").stdout
-    assert cnncli("predict", tmp_path, "-f", "csv", "--tta").stdout == plain
+def answers(text: str) -> dict[str, float]:
+    (record,) = [json.loads(line) for line in text.splitlines()]
+    return {score["label"]: score["probability"] for score in record["predictions"]}
+
+
+def test_tta_averages_both_views(cnncli: Cnncli, tiny: Path, tmp_path: Path) -> None:
+    image = Image.effect_noise((90, 80), 90).convert("RGB")
+    image.paste((255, 0, 0), (0, 0, 30, 80))
+    image.save(tmp_path / "plain.png")
+    image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "mirrored.png")
+    options = ("-m", tiny, "-f", "jsonl", "-k", "1000")
+    plain, mirrored, both = (
+        answers(cnncli("predict", tmp_path / name, *options, *more).stdout)
+        for name, more in (("plain.png", []), ("mirrored.png", []), ("plain.png", ["--tta"]))
+    )
+    assert plain != mirrored
+    for label, probability in both.items():
+        assert probability == pytest.approx((plain[label] + mirrored[label]) / 2, abs=2e-6)
+
+
+@pytest.mark.parametrize("options", [["--precision", "bf16"], ["--precision", "fp16"], ["--engine", "torch"]])
+def test_other_arithmetic_gives_nearly_the_same(
+    cnncli: Cnncli, tiny: Path, photos: Path, options: list[str]
+) -> None:
+    image = (photos / "a red.png", "-m", tiny, "-f", "jsonl", "-k", "1000")
+    exact, other = (
+        answers(cnncli("predict", *image).stdout),
+        answers(cnncli("predict", *image, *options).stdout),
+    )
+    assert max(abs(exact[label] - other[label]) for label in exact) < 1e-4
+    assert "torch" in cnncli("predict", *image, *options, "-v").stderr
+
+
+def test_another_image_size(cnncli: Cnncli, photos: Path) -> None:
+    def used(*options: str) -> str:
+        result = cnncli("predict", photos / "c.bmp", "-m", "test_resnet", "--no-pretrained", "-v", *options)
+        return result.stdout
+
+    assert used("--img-size", "64") == used("--img-size", "64x64") != used()
 
 
 def test_standard_input(cnncli: Cnncli, photos: Path) -> None:
@@ -243,11 +277,43 @@ def test_resume_refuses_another_model_and_other_settings(
     assert cnncli("predict", photos, "-o", output, "--resume").exit_code == 3
 
 
+def test_resume_refuses_another_format_and_other_class_names(
+    cnncli: Cnncli, photos: Path, tmp_path: Path, colours: Path
+) -> None:
+    output = tmp_path / "o.dat"
+    kept = unfinished(cnncli, photos, output, "-f", "csv")
+    assert (
+        "format was csv and is now jsonl"
+        in cnncli("predict", photos, "-o", output, "-f", "jsonl", "--resume").stderr
+    )
+    renamed = Path(shutil.copytree(colours, tmp_path / "renamed"))
+    card = renamed / "card.json"
+    card.write_text(card.read_text().replace('"green"', '"lime"'))
+    result = cnncli("predict", photos, "-o", output, "-f", "csv", "--resume", "-m", renamed)
+    assert "cannot go on from" in result.stderr
+    assert Path(f"{output}.part").read_bytes() == kept
+
+
 def test_resume_without_anything_to_go_on_from_begins(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
     assert cnncli("predict", photos, "-o", tmp_path / "o.csv", "--resume").exit_code == 3
 
 
 # ---- nothing to do, and usage
+
+
+def test_no_images_leave_no_file(cnncli: Cnncli, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("o.csv", "o.json", "o.tsv", "o.parquet"):
+        assert cnncli("predict", tmp_path / "empty", "-o", tmp_path / name).exit_code == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_a_sheet_replaces_nothing_unasked(cnncli: Cnncli, photos: Path) -> None:
+    before = (photos / "a red.png").read_bytes()
+    result = cnncli("predict", photos / "c.bmp", "--sheet", photos / "a red.png")
+    assert (result.exit_code, (photos / "a red.png").read_bytes()) == (1, before)
+    assert cnncli("predict", photos / "c.bmp", "--sheet", photos / "a red.png", "--overwrite").exit_code == 0
+    assert (photos / "a red.png").read_bytes() != before
 
 
 def test_no_images_at_all(cnncli: Cnncli, tmp_path: Path) -> None:
@@ -302,7 +368,7 @@ def test_no_model(cnncli: Cnncli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
         "error: no model is given",
-        "hint: use -m resnet50, -m a/model/folder, or set CNNCLI_MODEL",
+        "hint: use -m NAME --weights FILE, -m a/model/folder, or set CNNCLI_MODEL",
     ]
 
 
@@ -319,7 +385,13 @@ def test_a_damaged_model_folder(cnncli: Cnncli, tmp_path: Path) -> None:
         (["-o", "{}/none/o.csv"], "there is no folder"),
         (["-o", "{}", "--overwrite"], "it is a folder"),
         (["--sheet", "{}/none/s.png"], "there is no folder"),
+        (["--sheet", "{}/s.jpg"], "a sheet is a PNG"),
+        (["--sheet", "{}/s.png", "-o", "{}/s.png"], "cannot be the same file"),
         (["--files-from", "{}/none"], "cannot read the list"),
+        (["--files-from", "{}", "-o", "{}/o.csv"], "it is a folder"),
+        (["--files-from", "/proc/self/mem", "-o", "{}/o.csv"], "cannot read the list"),
+        (["--threshold", "nan"], "no probability"),
+        (["-o", "{}/" + "x" * 300], "File name too long"),
         (["--device", "cuda:99", "-o", "{}/o.csv"], "there is no device cuda:99"),
         (["--label-style", "synset", "-o", "{}/o.csv"], "no WordNet synsets"),
     ],

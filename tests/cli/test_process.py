@@ -111,12 +111,20 @@ def test_a_closed_pipe_ends_quietly(many: Path) -> None:
     assert b"Broken" not in talk
 
 
+def size_of(file: Path) -> int:
+    """Bytes; none where there is no such file (any more)."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 @posix_only
 def test_ctrl_c_ends_at_once_and_says_how_to_go_on(many: Path, tmp_path: Path) -> None:
     output = tmp_path / "o.tsv"
     with start("predict", many, "-o", output, stderr=subprocess.PIPE) as process:
         part = Path(f"{output}.part")
-        while not (part.exists() and part.stat().st_size):
+        while not size_of(part):
             assert process.poll() is None
             time.sleep(0.005)
         pressed = time.monotonic()
@@ -142,9 +150,9 @@ def test_killed_again_and_again_every_input_is_there_once_in_order(
     assert start(*arguments, "-o", whole).wait() == 3
     kills = 0
     while True:
-        before = part.stat().st_size if part.exists() else 0
+        before = size_of(part)
         with start(*arguments, "-o", output, "--resume") as process:
-            while process.poll() is None and not (part.exists() and part.stat().st_size > before + 12_000):
+            while process.poll() is None and size_of(part) <= before + 12_000:
                 time.sleep(0.005)
             if process.returncode is not None:
                 assert process.returncode == 3
@@ -167,6 +175,14 @@ def test_streams_that_are_full_or_closed(photos: Path) -> None:
         "error: cannot write to standard output: No space left on device\n",
     )
     assert (closed.returncode, closed.stderr) == (1, "error: cannot write to standard output: it is closed\n")
+    for option in ("--help", "--version"):
+        texts = subprocess.run(
+            ["bash", "-c", f"{sys.executable} -m cnncli {option} > /dev/full"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (texts.returncode, texts.stderr) == (full.returncode, full.stderr)
     assert run("2>&-").stdout.startswith(f"{photos}/c.bmp\tgreen")
     assert run("- <&-").returncode == 3
 
@@ -205,6 +221,7 @@ def shell(command: str) -> str:
     return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.shared
 @posix_only
 def test_noise_of_libraries_stays_inside(program: Program, shared: Path) -> None:
     """libtiff writes to descriptor 2, Pillow logs; both must not reach the user."""
@@ -231,6 +248,16 @@ def test_progress_moves_only_on_a_terminal_and_leaves_it_clean(many: Path, tmp_p
     assert "img/s" in text
     assert "1,000 records" in text
     assert "img/s" not in text.rpartition("\x1b[2K")[2]
+
+
+@posix_only
+def test_counting_for_the_progress_bar_takes_nothing_from_a_pipe(photos: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "list")
+    names = "".join(f"{photos}/c.bmp\n" for _ in range(300))
+    feeding = subprocess.Popen(["bash", "-c", f"printf '%s' \"$0\" > '{tmp_path}/list'", names])
+    text = on_a_terminal("predict", "--files-from", f"{tmp_path}/list", "-o", str(tmp_path / "o.tsv"))
+    feeding.wait()
+    assert "300 records" in text
 
 
 def on_a_terminal(*arguments: str, **environment: str) -> str:

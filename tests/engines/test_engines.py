@@ -1,5 +1,7 @@
 """Engines answer what can be computed by hand, in any number of parts, and both alike."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,13 @@ from cnncli.engines.adapters import Halving, Mirrored
 from cnncli.engines.engine import Outputs
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.engines.torch import TorchEngine
-from cnncli.errors import ModelFolderError, OutOfMemoryError, UsageError
+from cnncli.errors import ModelFolderError, NotANumberError, OutOfMemoryError, UsageError
+from cnncli.images.loader import Batch
 from cnncli.images.preprocess import Pixels
 from cnncli.networks.model_folder import GRAPH, open_folder
-from cnncli.records.running import Precision
+from cnncli.predict import records
+from cnncli.records.predictions import ImageSource
+from cnncli.records.running import Precision, Running
 from tests.networks_for_tests import SHARPNESS, colour_probabilities
 
 
@@ -75,7 +80,7 @@ def test_lower_precisions_are_close_and_not_the_same(tiny: Path, precision: Prec
     assert 0 < np.abs(rough.logits - exact).max() < 0.05 * np.ptp(exact)
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "mps", "toaster"])
+@pytest.mark.parametrize("device", ["cuda:99", "mps"])
 def test_devices_that_are_not_there(tiny: Path, device: str) -> None:
     import torch
 
@@ -119,6 +124,21 @@ def test_when_not_even_one_image_fits() -> None:
         Halving(Full()).run(images(8))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+def test_onnx_runtimes_out_of_memory_is_translated(tiny: Path) -> None:
+    program = (
+        "import resource, sys\nfrom pathlib import Path\nimport numpy as np\n"
+        "from cnncli.engines.onnx import OnnxEngine\nfrom cnncli.errors import OutOfMemoryError\n"
+        f"engine = OnnxEngine(Path({str(tiny / GRAPH)!r}))\n"
+        "pixels = np.zeros((1500, 3, 160, 160), np.float32)\n"
+        "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 300_000_000,) * 2)\n"
+        "try:\n    engine.run(pixels)\nexcept OutOfMemoryError as error:\n    print(error)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout == "no memory for a batch of 1500\n"
+
+
 def test_cudas_out_of_memory_is_translated(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
@@ -148,3 +168,22 @@ def test_the_mean_over_mirrored_images() -> None:
         both.probabilities(), (plain.probabilities() + mirrored.probabilities()) / 2, rtol=1e-5
     )
     np.testing.assert_allclose(both.embeddings, (plain.embeddings + mirrored.embeddings) / 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("device", ["toaster", "meta", "xpu", "cuda:x", ""])
+def test_words_that_are_no_device(device: str) -> None:
+    with pytest.raises(UsageError, match="is not a device"):
+        Running(device=device)
+
+
+def test_an_answer_that_overflows_is_no_answer() -> None:
+    class Overflowing:
+        batch_size = 8
+
+        def run(self, pixels: Pixels) -> Outputs:
+            logits = np.full((len(pixels), 3), np.inf, np.float32)
+            return Outputs(logits, logits)
+
+    batch = Batch((ImageSource("a"),), images(1))
+    with pytest.raises(NotANumberError), np.errstate(invalid="ignore"):
+        list(records(Overflowing(), [batch], ["x", "y", "z"], topk=1))

@@ -68,6 +68,7 @@ def test_globs_that_no_shell_expanded(tmp_path: Path) -> None:
         f"{tmp_path}/sub/c.jpg",
     ]
     assert paths(list(sources([f"{tmp_path}/s*"]))) == [f"{tmp_path}/sub/c.jpg"]
+    assert paths(list(sources([f"{tmp_path}/**/s*"]))) == [f"{tmp_path}/sub/c.jpg"]
     assert paths(list(sources([f"{tmp_path}/*.nope"]))) == [f"! {tmp_path}/*.nope"]
 
 
@@ -88,6 +89,13 @@ def test_a_link_back_is_reported_once_and_not_entered(tmp_path: Path) -> None:
         os.path.relpath(path.removeprefix("! "), tmp_path) for path in paths(list(sources([str(tmp_path)])))
     ]
     assert found == ["a/b/1.jpg", "a/b/loop", "c/2.jpg", "d/2.jpg"]
+
+
+def test_a_link_to_itself_hides_nothing_else(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg")
+    (tmp_path / "self").symlink_to("self")
+    (tmp_path / "self.jpg").symlink_to("self.jpg")
+    assert paths(list(sources([str(tmp_path)]))) == [f"{tmp_path}/a.jpg", f"{tmp_path}/self.jpg"]
 
 
 def test_a_folder_that_cannot_be_listed_is_reported(unprivileged: Path) -> None:

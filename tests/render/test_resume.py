@@ -84,12 +84,16 @@ def test_pauses_of_a_list_are_not_inputs(tmp_path: Path) -> None:
 SETTINGS: dict[str, str | int | float | bool | None] = {"model": "resnet50", "topk": 5}
 
 
+def begun(target: Path, **how: bool) -> PartFile:
+    file = PartFile(target)
+    file.begin(SETTINGS, resume=how.get("resume", False), overwrite=how.get("overwrite", False))
+    return file
+
+
 def test_a_new_file(tmp_path: Path) -> None:
-    file = PartFile(tmp_path / "o.csv")
-    assert file.begin(SETTINGS, resume=False, overwrite=False) is False
-    with file.open() as stream:
-        stream.write(b"half")
-        stream.flush()
+    file = begun(tmp_path / "o.csv")
+    with file.opened() as write:
+        write(b"half")
         assert file.part.read_bytes() == b"half"
         assert not file.target.exists()
     assert file.target.read_bytes() == b"half"
@@ -97,38 +101,55 @@ def test_a_new_file(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_keeps_what_was_written(tmp_path: Path) -> None:
-    file = PartFile(tmp_path / "o.csv")
-    file.begin(SETTINGS, resume=False, overwrite=False)
-    with pytest.raises(KeyboardInterrupt), file.open() as stream:
-        stream.write(b"half")
+    file = begun(tmp_path / "o.csv")
+    with pytest.raises(KeyboardInterrupt), file.opened() as write:
+        write(b"half")
         raise KeyboardInterrupt
     assert file.part.read_bytes() == b"half"
-    with pytest.raises(OutputError, match="an earlier run did not finish"):
-        file.begin(SETTINGS, resume=False, overwrite=False)
-    assert file.begin(SETTINGS, resume=True, overwrite=False) is True
-    with file.open(keep=2) as stream:
-        stream.write(b"ndsome")
+    with pytest.raises(OutputError, match="an earlier run did not finish") as caught:
+        begun(file.target)
+    assert caught.value.hint == "--resume goes on from it, --overwrite starts again"
+    again = PartFile(file.target)
+    assert again.begin(SETTINGS, resume=True, overwrite=False) is True
+    with again.opened(keep=2) as write:
+        write(b"ndsome")
     assert file.target.read_bytes() == b"handsome"
 
 
+def test_what_cannot_be_resumed_does_not_offer_it(tmp_path: Path) -> None:
+    (tmp_path / "o.json.part").touch()
+    with pytest.raises(OutputError) as caught:
+        PartFile(tmp_path / "o.json", is_resumable=False).begin(SETTINGS, resume=False, overwrite=False)
+    assert caught.value.hint == "--overwrite starts again"
+
+
+def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    first = begun(tmp_path / "o.csv")
+    for how in ({}, {"resume": True}, {"overwrite": True}):
+        with pytest.raises(OutputError, match="another run is writing"):
+            begun(tmp_path / "o.csv", **how)
+    first.close()
+    begun(tmp_path / "o.csv", resume=True).close()
+
+
 def test_results_are_not_overwritten_unasked(tmp_path: Path) -> None:
-    file = PartFile(tmp_path / "o.csv")
-    file.target.write_text("precious")
+    target = tmp_path / "o.csv"
+    target.write_text("precious")
     for resume in (False, True):
         with pytest.raises(OutputError, match="is there already"):
-            file.begin(SETTINGS, resume=resume, overwrite=False)
-    assert file.target.read_text() == "precious"
-    file.begin(SETTINGS, resume=False, overwrite=True)
-    assert file.target.read_text() == "precious"  # until the new one is complete
-    with file.open() as stream:
-        stream.write(b"new")
-    assert file.target.read_text() == "new"
+            begun(target, resume=resume)
+    assert target.read_text() == "precious"
+    file = begun(target, overwrite=True)
+    assert target.read_text() == "precious"  # until the new one is complete
+    with file.opened() as write:
+        write(b"new")
+    assert target.read_text() == "new"
 
 
 def test_other_settings_are_refused(tmp_path: Path) -> None:
+    begun(tmp_path / "o.csv").close()
     file = PartFile(tmp_path / "o.csv")
-    file.begin(SETTINGS, resume=False, overwrite=False)
-    file.part.touch()
     with pytest.raises(OutputError, match="topk was 5 and is now 1"):
         file.begin(SETTINGS | {"topk": 1}, resume=True, overwrite=False)
     file.settings.unlink()
@@ -138,20 +159,40 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
 
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="there is no folder"):
-        PartFile(tmp_path / "none" / "o.csv").begin(SETTINGS, resume=False, overwrite=False)
+        begun(tmp_path / "none" / "o.csv")
+    with pytest.raises(OutputError, match="it is a folder"):
+        begun(tmp_path)
+    with pytest.raises(OutputError, match="File name too long"):
+        begun(tmp_path / ("x" * 300))
 
 
 def test_a_disk_that_fills_is_told_and_loses_nothing(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")
-    file = PartFile(tmp_path / "o.csv")
+    file = begun(tmp_path / "o.csv")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (6, hard))
     try:
-        with pytest.raises(OutputError, match=r"cannot write .*: File too large"), file.open() as stream:
-            stream.write(b"done.\n")
-            stream.flush()
-            stream.write(b"more\n")
+        with pytest.raises(OutputError, match=r"cannot write .*: File too large"), file.opened() as write:
+            write(b"done.\n")
+            write(b"more\n")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert file.part.read_bytes() == b"done.\n"
     assert not file.target.exists()
+
+
+def test_nothing_is_left_where_there_was_nothing_to_write(tmp_path: Path) -> None:
+    begun(tmp_path / "o.csv").discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("format_", RESUMABLE)
+def test_a_file_damaged_before_its_end_is_refused(tmp_path: Path, format_: Format) -> None:
+    part = tmp_path / "o.part"
+    whole = rendered(format_, SHOWN)
+    second = len(rendered(format_, SHOWN[:1]))
+    third = len(rendered(format_, SHOWN[:2]))
+    part.write_bytes(whole[:second] + b"\0" * (third - second - 1) + b"\n" + whole[third:])
+    inputs = iter([record.source if isinstance(record, Prediction) else record for record in SHOWN])
+    with pytest.raises(OutputError, match=f"damaged after record 1 .byte {second}.|its record 2 is of"):
+        skip_recorded(inputs, part, format_, 2)
