@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING
 
 from cnncli import __version__
 from cnncli.engines.engine import Engine
-from cnncli.errors import CompileError, MissingPackageError, OutputError, UsageError, WeightsError
+from cnncli.errors import (
+    CompileError,
+    MissingPackageError,
+    ModelNotFoundError,
+    OutputError,
+    UsageError,
+    WeightsError,
+)
 from cnncli.networks import cache, model_folder
 from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder
@@ -49,16 +56,15 @@ def prepare(reference: Reference, progress: Progress) -> ModelFolder:
         return model_folder.open_folder(path)
     start = time.perf_counter()
     cache.require_writable()
-    progress.notice(f"{reference.name} is not prepared here yet; asking timm and torchvision")
+    progress.notice(f"looking for {reference.name} in timm and torchvision, which takes seconds to import")
     with _packages_needed(f"preparing {reference.name}"):
         folder = _made(reference, progress)
     try:
         cache.remember(reference.key(), folder.card.name)
     except OutputError as error:
         progress.warning(error.message)
-    progress.notice(
-        f"prepared {folder.card.name} in {time.perf_counter() - start:.1f} s, once; it is kept in {folder.path}"
-    )
+    seconds = time.perf_counter() - start
+    progress.notice(f"prepared in {seconds:.1f} s, once; from now on it is also -m {folder.path}")
     return folder
 
 
@@ -139,8 +145,16 @@ def _made(reference: Reference, progress: Progress) -> ModelFolder:
     """Build the network, give it its weights, compile it, and store all three."""
     from cnncli.networks import zoo
 
-    offer = zoo.offer(reference.name, reference.image_size)
+    try:
+        offer = zoo.offer(reference.name, reference.image_size)
+    except ModelNotFoundError as error:
+        if Path(reference.name).is_dir():
+            raise ModelNotFoundError(
+                f"the folder {reference.name} has no card.json, and {error.message}"
+            ) from error
+        raise
     given = _weights(reference, offer, progress)
+    progress.notice(f"preparing {offer.name}: built, compiled and compared with torch, some ten seconds")
     network, architecture = _network(offer, given)
     class_names, synsets = _classes(reference, offer, architecture.num_classes, progress)
     card = ModelCard(
@@ -175,8 +189,8 @@ def _weights(reference: Reference, offer: "Offer", progress: Progress) -> _Weigh
 
     digest = model_folder.sha256(reference.weights)
     suffix = "+" + "-".join([digest[:_DIGEST_SHOWN], *labels])
-    origin = f"{reference.weights.name} (SHA-256 {digest})"
-    return _Weights(read_state_dict(reference.weights, progress), origin, suffix)
+    tensors = read_state_dict(reference.weights, progress)
+    return _Weights(tensors, f"{reference.weights.name}, SHA-256 {digest}", suffix)
 
 
 def _size_suffix(reference: Reference) -> str:
@@ -199,7 +213,7 @@ def _network(offer: "Offer", given: _Weights) -> "tuple[nn.Module, Architecture]
     )
     if fitted != architecture:
         network = zoo.build(fitted)
-    weights.load_into(network, tensors, given.origin)
+    weights.load_into(network, tensors, given.origin.partition(",")[0])
     return network, fitted
 
 

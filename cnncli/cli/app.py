@@ -37,7 +37,7 @@ class ErrorBoundary(TyperGroup):
             console.error(CnncliError(f"cannot write to standard output: {problem.strerror}"))
             code = 1
         if standalone_mode:
-            sys.exit(code)
+            sys.exit(code or 0)
         return code
 
     def invoke(self, context: Any) -> Any:  # noqa: ANN401 - Typer does not export its context class's base
@@ -68,14 +68,14 @@ def _usage_error(problem: typer.TyperException) -> CnncliError:
 app = typer.Typer(
     name="cnncli",
     cls=ErrorBoundary,
-    help="Name what is in images, teach a network new classes, and look inside networks.",
+    help="Name what is in images, with any network of timm or torchvision.",
     epilog="Environment: CNNCLI_MODEL (default model), CNNCLI_HOME (prepared networks), CNNCLI_DEBUG=1 (tracebacks).",
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help costs half the time of help in boxes, and pipes well
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("predict", no_args_is_help=False)(predict)
+app.command("predict")(predict)
 
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001 - Typer calls it with the flag
@@ -86,12 +86,14 @@ def _show_version(asked: bool) -> None:  # noqa: FBT001 - Typer calls it with th
 
 @app.callback()
 def _program(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback answers
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import os
+import stat
 import sys
 import warnings
 from collections.abc import Iterator
@@ -21,6 +22,14 @@ def is_debugging() -> bool:
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether a person reads this stream; a closed one is None."""
     return stream is not None and stream.isatty()
+
+
+def is_pipe(stream: TextIO | None) -> bool:
+    """Whether another program reads this stream."""
+    try:
+        return stream is not None and stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
+    except (OSError, io.UnsupportedOperation):
+        return False
 
 
 class Console:

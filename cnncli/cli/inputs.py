@@ -6,9 +6,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from cnncli.cli.console import is_terminal
 from cnncli.errors import InputError, UsageError
 from cnncli.images import sources
 from cnncli.images.sources import STDIN, Found
+from cnncli.records.progress import Progress, Silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +50,26 @@ class Inputs:
                 )
         return cls(words, files_from, null)
 
-    def found(self) -> Iterator[Found | None]:
+    def found(self, progress: Progress) -> Iterator[Found | None]:
         """The images, in order; None where a list on a pipe keeps one waiting."""
+        if self._reads_stdin and is_terminal(sys.stdin):
+            progress.notice("reading standard input, until Ctrl-D")
         stdin = sys.stdin.buffer if sys.stdin else io.BytesIO()  # a closed one has nothing to say
-        yield from sources.sources(self.words, stdin)
+        is_alone = len(self.words) == 1 and self.files_from is None  # then an empty folder is an error
+        yield from sources.sources(self.words, stdin, None if is_alone else progress)
         if self.files_from is not None:
             with sources.open_list(self.files_from, stdin) as stream:
                 yield from sources.listed(stream, separator=b"\0" if self.is_null_separated else b"\n")
 
     def count(self) -> int | None:
         """How many images there are; None where only reading a pipe would tell, which could be done once."""
-        if STDIN in self.words or not (self.files_from is None or os.path.isfile(self.files_from)):  # noqa: PTH113
+        if self._reads_stdin or not (self.files_from is None or os.path.isfile(self.files_from)):  # noqa: PTH113
             return None
-        return sum(entry is not None for entry in self.found())
+        return sum(entry is not None for entry in self.found(Silence()))
+
+    @property
+    def _reads_stdin(self) -> bool:
+        return STDIN in self.words or self.files_from == STDIN
 
     def none_found(self) -> InputError:
         """What to say where the inputs hold no image at all."""

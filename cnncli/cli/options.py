@@ -48,7 +48,7 @@ FilesFrom = Annotated[
     typer.Option(
         "--files-from",
         metavar="LIST",
-        help="Read paths from this file, one a line; - is standard input.",
+        help="Read paths of images from this file, one a line, as they stand; - is standard input.",
     ),
 ]
 NullSeparated = Annotated[

@@ -54,7 +54,7 @@ def predict(
         typer.Option(
             "--format",
             "-f",
-            help="table on a terminal, else tsv; with --output by the file's ending.",
+            help="table on a terminal, else tsv (the best class only); with --output by its ending.",
             show_default=False,
         ),
     ] = None,
@@ -92,7 +92,7 @@ def predict(
       find . -name '*.jpg' | cnncli predict --files-from - -m a/model/folder | cut -f2
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet, verbose=verbose)
-    if model is None:
+    if not model:
         raise UsageError(
             "no model is given", "use -m NAME --weights FILE, -m a/model/folder, or set CNNCLI_MODEL"
         )
@@ -100,6 +100,9 @@ def predict(
     asked = Inputs.checked(inputs or [], files_from, null=null)
     destination = Destination.checked(format_, output, resume=resume, overwrite=overwrite)
     gallery = Sheet.checked(sheet, output=output, resume=resume, overwrite=overwrite)
+    if destination.is_complete:
+        console.notice(f"{output} is complete already; --overwrite starts again")
+        return
     with quiet_libraries():
         from cnncli.images.decode import MAX_PIXELS
         from cnncli.networks.reference import Reference
@@ -129,12 +132,10 @@ def _run(
     predictor: "Predictor", asked: Inputs, destination: Destination, gallery: Sheet, console: Console
 ) -> Sink:
     """Predict, write, draw; what was written before an interrupt stays."""
-    found = asked.found()
+    found = asked.found(console)
     with (
         destination.opened(predictor.identity(), found, predictor.topk) as sink,
-        image_progress(
-            console, asked.count, sink.records, is_data_on_terminal=destination.is_terminal
-        ) as advance,
+        image_progress(console, asked.count, sink.records, is_hidden=destination.hides_progress) as advance,
         contextlib.closing(predictor.predict(found)) as records,
     ):
         try:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnncli.cli.console import Console, is_terminal, write_data
+from cnncli.cli.console import Console, is_pipe, is_terminal, write_data
 from cnncli.errors import MissingPackageError, UsageError
-from cnncli.images.sources import Found
+from cnncli.images.sources import STDIN, Found
 from cnncli.records.predictions import Record, Unreadable
 from cnncli.render.lines import LINE_RENDERERS, Format, Renderer
 from cnncli.render.part_file import PartFile, Settings
@@ -64,6 +64,10 @@ class Destination:
             UsageError: options that contradict each other.
             MissingPackageError: the format needs a package that is not installed.
         """
+        if output == Path(STDIN):  # as everywhere, - is the standard stream
+            output = None
+        if output is not None and not output.name:
+            raise UsageError("--output is empty", "give a file's name, or - for standard output")
         chosen = format_ or _usual_format(output)
         if output is None and chosen is Format.PARQUET:
             raise UsageError("Parquet is no text: it needs a file", "add --output FILE.parquet")
@@ -80,9 +84,14 @@ class Destination:
         return cls(chosen, output, resume, overwrite)
 
     @property
-    def is_terminal(self) -> bool:
-        """Whether a person sees each record as it comes."""
-        return self.output is None and is_terminal(sys.stdout)
+    def is_complete(self) -> bool:
+        """Whether there is nothing left to resume: an earlier run came to its end."""
+        return self.resume and self.output is not None and PartFile(self.output).is_complete
+
+    @property
+    def hides_progress(self) -> bool:
+        """Whether a progress bar would run into the data: on a terminal, or in a pipe that may lead to one."""
+        return self.output is None and (is_terminal(sys.stdout) or is_pipe(sys.stdout))
 
     @contextlib.contextmanager
     def opened(
@@ -159,10 +168,22 @@ class Destination:
         return LINE_RENDERERS[self.format]()
 
 
+_ENDINGS = {
+    "": Format.TSV,
+    ".txt": Format.TSV,
+    ".tsv": Format.TSV,
+    ".csv": Format.CSV,
+    ".jsonl": Format.JSONL,
+    ".ndjson": Format.JSONL,
+    ".json": Format.JSON,
+    ".parquet": Format.PARQUET,
+}
+
+
 def _usual_format(output: Path | None) -> Format:
     if output is None:
         return Format.TABLE if is_terminal(sys.stdout) else Format.TSV
     try:
-        return Format(output.suffix.removeprefix(".").lower())
-    except ValueError:
-        return Format.TSV
+        return _ENDINGS[output.suffix.lower()]
+    except KeyError:
+        raise UsageError(f"no format is known for {output.suffix}", "say which with -f") from None

@@ -87,7 +87,7 @@ def _open(source: ImageSource) -> BinaryIO:
             raise _RefusedError("empty: no bytes on standard input")
         return io.BytesIO(source.data)
     if "\0" in source.path:
-        raise _RefusedError("a path cannot hold a NUL byte")
+        raise _RefusedError("a path cannot hold a NUL byte; a list that find -print0 wrote needs -0")
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(source.path, flags)
     if reason := _no_content(os.fstat(descriptor)):

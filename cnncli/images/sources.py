@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from cnncli.errors import InputError
 from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.progress import Progress
 
 STDIN = "-"
 
@@ -37,18 +38,26 @@ STALL_SECONDS = 0.1
 """How long a list on a pipe may be silent before those who wait for a full batch hear of it."""
 
 
-def sources(inputs: Iterable[str], stdin: BinaryIO | None = None) -> Iterator[Found]:
+def sources(
+    inputs: Iterable[str], stdin: BinaryIO | None = None, progress: Progress | None = None
+) -> Iterator[Found]:
     """The images that a user's words name, in the order of the words, sorted within each directory.
 
     Args:
         inputs: files, folders, globs that no shell expanded, `-` for one image on standard input.
         stdin: where `-` is read from.
+        progress: hears of folders without an image, which are easily an unmounted disk or a slip.
     """
     for word in inputs:
         if word == STDIN:
             yield ImageSource(STDIN, data=stdin.read() if stdin else b"")
         elif os.path.isdir(word):
-            yield from walk(word)
+            found = walk(word)
+            if first := next(found, None):
+                yield first
+                yield from found
+            elif progress:
+                progress.warning(f"no images in {word}")
         elif glob.has_magic(word) and not os.path.lexists(word):
             yield from _expanded(word)
         else:

@@ -45,6 +45,11 @@ class Reference:
         if is_model_folder(path):
             self._refuse_changes(path)
             return path
+        if os.path.isfile(path):  # noqa: PTH113
+            raise ModelNotFoundError(
+                f"{self.name} is a file, and a model is a name or a folder",
+                "for weights, name their architecture: -m resnet50 --weights FILE",
+            )
         if self.name.startswith("hf-hub:"):
             raise ModelNotFoundError(f"{self.name}: this version downloads nothing", "give --weights FILE")
         if self.name.startswith((".", "/", "~")) or ("/" in self.name and not self.name.startswith(LIBRARY)):

@@ -8,6 +8,7 @@ import pickle
 import pickletools
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,6 +42,8 @@ def read_state_dict(file: Path, progress: Progress) -> StateDict:
         WeightsError: the file is neither safetensors nor a checkpoint of plain tensors; one that would
             run code when unpickled is refused and what it would call is named.
     """
+    if not file.stat().st_size:
+        raise WeightsError(f"{file} is empty", _SAVE_HINT)
     if _is_safetensors(file):
         try:
             return _without_prefix(load_file(file))
@@ -67,9 +70,12 @@ def _unpickled(file: Path) -> object:
                 f"{file} is refused: unpickling it would call {name}",
                 "save its state dict alone (torch.save(model.state_dict(), …)) or as safetensors",
             ) from error
-        raise WeightsError(f"{file} is refused: it is no pickle of tensors alone", _SAVE_HINT) from error
+        if zipfile.is_zipfile(file):
+            raise WeightsError(f"{file} is refused: it holds more than tensors", _SAVE_HINT) from error
+        raise WeightsError(f"{file} is neither safetensors nor a torch checkpoint", _SAVE_HINT) from error
     except Exception as error:  # an unpickler of arbitrary bytes raises anything
-        raise WeightsError(f"{file} is not a weights file: {_first_line(error)}", _SAVE_HINT) from error
+        what = "a TorchScript archive" if "TorchScript" in str(error) else "damaged, or no weights file"
+        raise WeightsError(f"{file} is {what}", _SAVE_HINT) from error
 
 
 def _refused_name(file: Path, message: str) -> str | None:
@@ -92,10 +98,6 @@ def _refused_name(file: Path, message: str) -> str | None:
 
 
 _SAVE_HINT = "give safetensors, or a checkpoint with a state dict"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _tensors(checkpoint: object, file: Path, progress: Progress) -> StateDict:

@@ -128,7 +128,7 @@ def _torchvision_names() -> list[str]:
 def _closest(name: str) -> str:
     names = [*timm.list_models(), *_torchvision_names()]
     plain = name.removeprefix(LIBRARY).partition(".")[0]
-    close = list(dict.fromkeys(difflib.get_close_matches(plain, names, _SUGGESTIONS, cutoff=0.6)))
+    close = list(dict.fromkeys(difflib.get_close_matches(plain.lower(), names, _SUGGESTIONS, cutoff=0.6)))
     return (
         f"did you mean {', '.join(close)}?"
         if close

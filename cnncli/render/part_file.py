@@ -29,6 +29,8 @@ def require_place(file: Path) -> None:
         raise OutputError(f"cannot write {file}: there is no folder {file.parent}")
     if os.path.isdir(file):  # noqa: PTH112
         raise OutputError(f"cannot write {file}: it is a folder")
+    if os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113
+        raise OutputError(f"cannot write {file}: it is a device or a pipe, which no file can replace")
 
 
 class PartFile:
@@ -41,11 +43,16 @@ class PartFile:
             target: its place when it is complete.
             is_resumable: a later run may go on from it.
         """
-        self.target = target
-        self.part = target.with_name(target.name + ".part")
-        self.settings = target.with_name(target.name + ".part.json")
+        self.target = Path(os.path.realpath(target))  # a link stays, and what it leads to is written
+        self.part = self.target.with_name(self.target.name + ".part")
+        self.settings = self.target.with_name(self.target.name + ".part.json")
         self._is_resumable = is_resumable
         self._stream: BinaryIO | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a run has come to its end here, and none is under way."""
+        return self.target.is_file() and not self.part.exists()
 
     def begin(self, settings: Settings, *, resume: bool, overwrite: bool) -> bool:
         """Take hold of the part file; whether there is something in it to go on from.
@@ -56,9 +63,9 @@ class PartFile:
         """
         require_place(self.target)
         with self._translated():
-            if self.target.exists() and not overwrite:
-                raise OutputError(f"{self.target} is there already, and complete", "--overwrite replaces it")
             was_there = self.part.exists()
+            if self.target.exists() and not overwrite:
+                raise OutputError(f"{self.target} is there already", "--overwrite replaces it")
             self._stream = self._locked()
             try:
                 return self._begun(settings, was_there=was_there, resume=resume, overwrite=overwrite)

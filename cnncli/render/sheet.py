@@ -23,6 +23,8 @@ THUMBNAIL = (240, 180)
 
 _COLUMNS = 4
 _MARGIN = 12
+_CLASSES = 10
+"""Classes below an image, however many there are."""
 _LINE = 19
 """Height of a label's bar, in pixels."""
 _FONT_SIZE = 12
@@ -44,7 +46,9 @@ def save_sheet(cards: Sequence[Card], file: Path) -> None:
         OutputError: the file cannot be written.
     """
     font = ImageFont.load_default(_FONT_SIZE)
-    lines = max((len(card.record.scores) for card in cards if isinstance(card.record, Prediction)), default=1)
+    lines = max(
+        (len(_shown(card.record)) for card in cards if isinstance(card.record, Prediction)), default=1
+    )
     width, height = THUMBNAIL[0] + _MARGIN, THUMBNAIL[1] + (lines + 1) * _LINE + 2 * _MARGIN
     columns = min(_COLUMNS, max(len(cards), 1))
     rows = -(-max(len(cards), 1) // columns)
@@ -80,7 +84,7 @@ def _draw(sheet: Image.Image, card: Card, origin: tuple[int, int], font: _Font) 
     if isinstance(card.record, Unreadable):
         draw.text((left, top + _LINE), _shortened(card.record.reason, THUMBNAIL[0], font), _ALARM, font)
         return
-    for rank, score in enumerate(card.record.scores):
+    for rank, score in enumerate(_shown(card.record)):
         _draw_score(draw, score, (left, top + (rank + 1) * _LINE), font, _OTHER if rank else _BEST)
 
 
@@ -94,6 +98,10 @@ def _draw_score(
     room = THUMBNAIL[0] - font.getlength(percent) - 10
     draw.text((left + 3, top), _shortened(printable(score.label), room, font), _INK, font)
     draw.text((left + THUMBNAIL[0] - font.getlength(percent) - 3, top), percent, _INK, font)
+
+
+def _shown(prediction: Prediction) -> tuple[Score, ...]:
+    return prediction.scores[:_CLASSES]
 
 
 def _name(record: Record) -> str:

@@ -152,8 +152,8 @@ def _fit(text: str, width: int) -> str:
 
 def _fit_path(path: str, width: int) -> str:
     """The same for a path: its folders go first, then the beginning of its name."""
-    if cell_len(path) > width:
-        path = path.rpartition("/")[2] or path
+    if cell_len(path) > width and "/" in path.rstrip("/"):
+        path = "…/" + path.rstrip("/").rpartition("/")[2]
     if cell_len(path) > width:
         while cell_len(path) >= width:
             path = path[1:]

@@ -73,7 +73,7 @@ def test_one_image_is_a_list_too(cnncli: Cnncli, photos: Path) -> None:
 def test_table(cnncli: Cnncli, photos: Path) -> None:
     lines = cnncli("predict", photos / "c.bmp", "-f", "table").stdout.splitlines()
     assert lines[0].split() == ["image", "label", "probability"]
-    assert lines[1].split()[0::3] == ["c.bmp", "96.5%"]
+    assert lines[1].split()[0::3] == ["…/c.bmp", "96.5%"]
     assert [line.split()[0] for line in lines[2:4]] == ["blue", "red"] or lines[2].split()[0] == "red"
 
 
@@ -294,6 +294,32 @@ def test_resume_refuses_another_format_and_other_class_names(
     assert Path(f"{output}.part").read_bytes() == kept
 
 
+def test_resume_of_what_is_complete_has_nothing_to_do(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
+    output = tmp_path / "o.csv"
+    cnncli("predict", photos, "-o", output)
+    whole = output.read_bytes()
+    result = cnncli("predict", photos, "-o", output, "--resume")
+    assert (result.exit_code, output.read_bytes()) == (0, whole)
+    assert "is complete already" in result.stderr
+
+
+def test_a_link_stays_and_its_target_is_written(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    cnncli("predict", photos, "-o", tmp_path / "link.csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "real.csv").read_text().startswith("path,")
+
+
+def test_a_dash_is_standard_output(cnncli: Cnncli, photos: Path) -> None:
+    assert cnncli("predict", photos, "-o", "-").stdout == cnncli("predict", photos).stdout
+
+
+def test_an_empty_folder_among_others_is_mentioned(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = cnncli("predict", tmp_path / "empty", photos / "c.bmp")
+    assert (result.exit_code, result.stderr) == (0, f"warning: no images in {tmp_path}/empty\n")
+
+
 def test_resume_without_anything_to_go_on_from_begins(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
     assert cnncli("predict", photos, "-o", tmp_path / "o.csv", "--resume").exit_code == 3
 
@@ -386,7 +412,11 @@ def test_a_damaged_model_folder(cnncli: Cnncli, tmp_path: Path) -> None:
         (["-o", "{}", "--overwrite"], "it is a folder"),
         (["--sheet", "{}/none/s.png"], "there is no folder"),
         (["--sheet", "{}/s.jpg"], "a sheet is a PNG"),
-        (["--sheet", "{}/s.png", "-o", "{}/s.png"], "cannot be the same file"),
+        (["--sheet", "{}/s.png", "-o", "{}/s.png", "-f", "tsv"], "cannot be the same file"),
+        (["-o", "{}/o.xlsx"], "no format is known for .xlsx"),
+        (["-o", "/dev/null"], "it is a device or a pipe"),
+        (["-o", ""], "--output is empty"),
+        (["-m", "/etc/hostname"], "is a file, and a model is a name or a folder"),
         (["--files-from", "{}/none"], "cannot read the list"),
         (["--files-from", "{}", "-o", "{}/o.csv"], "it is a folder"),
         (["--files-from", "/proc/self/mem", "-o", "{}/o.csv"], "cannot read the list"),

@@ -234,7 +234,7 @@ def test_things_that_are_no_files(tmp_path: Path) -> None:
         assert reason(ImageSource(str(tmp_path / "none.jpg"))) == "no such file"
         assert reason(ImageSource(str(tmp_path / "dangling.jpg"))) == "no such file"
         assert reason(ImageSource("x" * 5000)) == "file name too long"
-        assert reason(ImageSource("a\0b")) == "a path cannot hold a NUL byte"
+        assert reason(ImageSource("a\0b")).startswith("a path cannot hold a NUL byte")
         assert reason(ImageSource("-", b"")) == "empty: no bytes on standard input"
 
 

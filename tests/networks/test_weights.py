@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import warnings
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,17 @@ def test_what_is_no_weights_file(tmp_path: Path, name: str, data: bytes) -> None
         read_state_dict(tmp_path / name, Silence())
     assert str(tmp_path / name) in caught.value.message
     assert "\n" not in caught.value.message
+
+
+def test_an_empty_file_and_a_torchscript_archive(tmp_path: Path) -> None:
+    (tmp_path / "empty.pt").touch()
+    with pytest.raises(WeightsError, match=r"empty\.pt is empty"):
+        read_state_dict(tmp_path / "empty.pt", Silence())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.script(nn.Linear(2, 2)), tmp_path / "script.pt")
+    with pytest.raises(WeightsError, match=r"TorchScript|more than tensors"):
+        read_state_dict(tmp_path / "script.pt", Silence())
 
 
 def test_the_class_count_is_read_off_the_last_layer() -> None:

@@ -54,7 +54,7 @@ def test_no_line_is_wider_than_the_terminal(width: int, shown: list[Record]) -> 
 
 def test_long_paths_lose_their_folders_first() -> None:
     path = "some/where/quite/far/away/in/the/tree/cat.jpg"
-    assert drawn(80, Prediction(ImageSource(path), CAT.scores)).splitlines()[1].startswith("cat.jpg ")
+    assert drawn(80, Prediction(ImageSource(path), CAT.scores)).splitlines()[1].startswith("…/cat.jpg ")
     assert drawn(140, Prediction(ImageSource(path), CAT.scores)).splitlines()[1].startswith(path)
 
 
