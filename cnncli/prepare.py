@@ -43,8 +43,13 @@ _DIGEST_SHOWN = 12
 """Hexadecimal digits that tell prepared folders of local weights apart."""
 
 
-def prepare(reference: Reference, progress: Progress) -> ModelFolder:
+def prepare(reference: Reference, progress: Progress, *, is_offline: bool = False) -> ModelFolder:
     """The model folder that a reference leads to; made if it is not there yet.
+
+    Args:
+        reference: what was asked for.
+        progress: hears what takes time.
+        is_offline: use what is in the caches, download nothing.
 
     Raises:
         CnncliError: the reference leads nowhere, its weights cannot be had or do not fit, or the cache
@@ -58,7 +63,7 @@ def prepare(reference: Reference, progress: Progress) -> ModelFolder:
     cache.require_writable()
     progress.notice(f"looking for {reference.name} in timm and torchvision, which takes seconds to import")
     with _packages_needed(f"preparing {reference.name}"):
-        folder = _made(reference, progress)
+        folder = _made(reference, progress, is_offline=is_offline)
     try:
         cache.remember(reference.key(), folder.card.name)
     except OutputError as error:
@@ -121,7 +126,15 @@ def _packages_needed(purpose: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in {"torch", "torchvision", "timm", "safetensors", "onnx", "onnxscript"}:
+        if package not in {
+            "torch",
+            "torchvision",
+            "timm",
+            "safetensors",
+            "huggingface_hub",
+            "onnx",
+            "onnxscript",
+        }:
             raise
         raise MissingPackageError(
             f"{purpose} needs the package {package}, which is not installed",
@@ -141,7 +154,7 @@ class _Weights:
     suffix: str
 
 
-def _made(reference: Reference, progress: Progress) -> ModelFolder:
+def _made(reference: Reference, progress: Progress, *, is_offline: bool) -> ModelFolder:
     """Build the network, give it its weights, compile it, and store all three."""
     from cnncli.networks import zoo
 
@@ -153,7 +166,7 @@ def _made(reference: Reference, progress: Progress) -> ModelFolder:
                 f"the folder {reference.name} has no card.json, and {error.message}"
             ) from error
         raise
-    given = _weights(reference, offer, progress)
+    given = _weights(reference, offer, progress, is_offline=is_offline)
     progress.notice(f"preparing {offer.name}: built, compiled and compared with torch, some ten seconds")
     network, architecture = _network(offer, given)
     class_names, synsets = _classes(reference, offer, architecture.num_classes, progress)
@@ -176,17 +189,21 @@ def _made(reference: Reference, progress: Progress) -> ModelFolder:
     return model_folder.open_folder(target)
 
 
-def _weights(reference: Reference, offer: "Offer", progress: Progress) -> _Weights:
+def _weights(reference: Reference, offer: "Offer", progress: Progress, *, is_offline: bool) -> _Weights:
     labels = [model_folder.sha256(reference.labels)[:_DIGEST_SHOWN]] if reference.labels else []
     if not reference.pretrained:
         return _Weights(None, "random", "+" + "-".join(["random", *labels]))
-    if reference.weights is None:
-        raise WeightsError(
-            f"the weights of {offer.name} are not on this machine, and this version downloads none",
-            "give them with --weights FILE, or try the network with --no-pretrained",
-        )
     from cnncli.networks.weights import read_state_dict
 
+    if reference.weights is None:
+        if offer.published is None:
+            raise WeightsError(
+                f"nobody published weights for {offer.name}",
+                "give --weights FILE, or try it with --no-pretrained",
+            )
+        file = offer.published.fetch(is_offline=is_offline)
+        suffix = "".join(f"+{digest}" for digest in labels)
+        return _Weights(read_state_dict(file, progress), f"{file.name} as published for {offer.name}", suffix)
     digest = model_folder.sha256(reference.weights)
     suffix = "+" + "-".join([digest[:_DIGEST_SHOWN], *labels])
     tensors = read_state_dict(reference.weights, progress)

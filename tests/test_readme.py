@@ -15,8 +15,8 @@ from cnncli.networks import zoo
 from cnncli.records.networks import Architecture
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
-NOT_HERE = ("pip install", "pytest")
-"""Done by .ci/run itself, in an environment of their own."""
+NOT_HERE = ("pip install", "pytest", "cnncli predict photos/ --model resnet50")
+"""Done by .ci/run itself, in an environment of their own; or in need of a hub (see tests/networks/test_hub.py)."""
 
 
 def shown_commands() -> list[str]:

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from cnncli import __version__
 from cnncli.cli import console
 from cnncli.cli.predict import predict
+from cnncli.cli.pull import pull
 from cnncli.errors import CnncliError
 
 INTERRUPTED = 130
@@ -76,6 +77,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("predict")(predict)
+app.command("pull")(pull)
 
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001 - Typer calls it with the flag

@@ -116,6 +116,8 @@ ImageSize = Annotated[
     ),
 ]
 
+Offline = Annotated[bool, typer.Option("--offline", help="Download nothing; use what is on this machine.")]
+
 Device = Annotated[
     str,
     typer.Option(

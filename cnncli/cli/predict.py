@@ -31,6 +31,7 @@ def predict(
     labels: options.Labels = None,
     no_pretrained: options.NoPretrained = False,
     img_size: options.ImageSize = None,
+    offline: options.Offline = False,
     topk: Annotated[
         int,
         typer.Option(
@@ -87,15 +88,13 @@ def predict(
 
     \b
     Examples:
-      cnncli predict photo.jpg -m resnet50 --weights resnet50.safetensors
+      cnncli predict photo.jpg -m resnet50
       cnncli predict photos/ -m a/model/folder -o answers.csv
       find . -name '*.jpg' | cnncli predict --files-from - -m a/model/folder | cut -f2
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet, verbose=verbose)
     if not model:
-        raise UsageError(
-            "no model is given", "use -m NAME --weights FILE, -m a/model/folder, or set CNNCLI_MODEL"
-        )
+        raise UsageError("no model is given", "use -m resnet50, -m a/model/folder, or set CNNCLI_MODEL")
     size = options.image_size(img_size)
     asked = Inputs.checked(inputs or [], files_from, null=null)
     destination = Destination.checked(format_, output, resume=resume, overwrite=overwrite)
@@ -121,7 +120,7 @@ def predict(
             workers=workers,
         )
         reference = Reference(model, weights, labels, pretrained=not no_pretrained, image_size=size)
-        predictor = Predictor(prepare(reference, console), settings, console)
+        predictor = Predictor(prepare(reference, console, is_offline=offline), settings, console)
         console.detail(str(predictor))
         sink = _run(predictor, asked, destination, gallery, console)
     if sink.unreadable:

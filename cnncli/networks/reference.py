@@ -51,7 +51,10 @@ class Reference:
                 "for weights, name their architecture: -m resnet50 --weights FILE",
             )
         if self.name.startswith("hf-hub:"):
-            raise ModelNotFoundError(f"{self.name}: this version downloads nothing", "give --weights FILE")
+            raise ModelNotFoundError(
+                f"{self.name}: this version knows the hub's networks by timm's names only",
+                "leave hf-hub: out",
+            )
         if self.name.startswith((".", "/", "~")) or ("/" in self.name and not self.name.startswith(LIBRARY)):
             what = "it has no card.json" if os.path.isdir(path) else "there is no such folder"  # noqa: PTH112
             raise ModelNotFoundError(f"{self.name} is no model folder: {what}")

@@ -21,10 +21,13 @@ from timm.models import PretrainedCfg
 from torch import Tensor, nn
 
 from cnncli.errors import ModelNotFoundError, UsageError
+from cnncli.networks.hub import Address, HubFile, Published
 from cnncli.networks.reference import LIBRARY
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
 
 _SUGGESTIONS = 4
+_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+"""What timm calls the weights on the hub, the safe form first."""
 _IMAGENET_1K = 1000
 
 
@@ -38,6 +41,7 @@ class Offer:
         preprocessing: what those weights were trained to see.
         class_names: of its pretrained weights; None where the library does not say.
         synsets: likewise.
+        published: where those weights are; None where nobody published any.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Offer:
     preprocessing: Preprocessing
     class_names: tuple[str, ...] | None
     synsets: tuple[str, ...] | None
+    published: Published | None
 
 
 def offer(name: str, image_size: tuple[int, int] | None = None) -> Offer:
@@ -152,7 +157,16 @@ def _timm_offer(architecture: str, tag: str, image_size: tuple[int, int] | None)
         preprocessing=preprocessing,
         class_names=class_names,
         synsets=synsets,
+        published=_timm_published(config),
     )
+
+
+def _timm_published(config: PretrainedCfg) -> Published | None:
+    if config.hf_hub_id:
+        names = (config.hf_hub_filename,) if config.hf_hub_filename else _HUB_FILES
+        return HubFile(config.hf_hub_id, names)
+    url = config.url if isinstance(config.url, str) else None
+    return Address(url) if url else None
 
 
 def _timm_config(architecture: str, tag: str) -> PretrainedCfg:
@@ -224,6 +238,7 @@ def _torchvision_offer(architecture: str, tag: str, image_size: tuple[int, int] 
         preprocessing=preprocessing,
         class_names=class_names,
         synsets=tuple(ImageNetInfo().label_names()) if is_imagenet else None,
+        published=Address(weights.url),
     )
 
 

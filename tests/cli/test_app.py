@@ -23,4 +23,5 @@ def test_a_command_that_does_not_exist(cnncli: Cnncli) -> None:
 
 
 def test_every_command_has_an_example(cnncli: Cnncli) -> None:
-    assert "Examples:\n    cnncli predict photo.jpg" in cnncli("predict", "--help").stdout
+    for command in ("predict", "pull"):
+        assert f"Examples:\n    cnncli {command} " in cnncli(command, "--help").stdout

@@ -1,0 +1,191 @@
+"""Downloads from a stand-in hub: well and badly behaved, and gone."""
+
+import dataclasses
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save
+
+from cnncli.errors import WeightsError
+from cnncli.networks import zoo
+from cnncli.networks.hub import Address, HubFile
+from cnncli.networks.reference import Reference
+from cnncli.prepare import prepare
+from cnncli.records.networks import Architecture
+from cnncli.records.progress import Silence
+from tests.conftest import Program
+from tests.stand_in_hub import Hub, running
+
+REPOSITORY = "timm/test_resnet.r160_in1k"
+FILE = f"{REPOSITORY}/resolve/main/model.safetensors"
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    weights = save(zoo.build(Architecture("timm", "test_resnet", 1000)).state_dict())
+    with running(Hub({FILE: weights})) as served:
+        for name in ("HF_HUB_OFFLINE", "HF_HUB_CACHE", "HF_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("HF_ENDPOINT", served.address)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+        monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+        yield served
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    Image.effect_noise((200, 180), 80).save(tmp_path / "a.png")
+    return tmp_path / "a.png"
+
+
+def test_downloaded_once_and_then_needed_no_more(hub: Hub, program: Program, image: Path) -> None:
+    first = program("predict", image, "-m", "test_resnet")
+    assert first.returncode == 0, first.stderr
+    assert {request.partition(" ")[2] for request in hub.requests} == {
+        f"/{FILE}"
+    }  # and nothing else: no telemetry
+    asked = len(hub.requests)
+    again = program("predict", image, "-m", "test_resnet", HF_ENDPOINT="http://127.0.0.1:9")
+    assert (again.stdout, again.stderr) == (first.stdout, b"")
+    other = program(
+        "predict", image, "-m", "test_resnet", "--img-size", "96", HF_ENDPOINT="http://127.0.0.1:9"
+    )
+    assert other.returncode == 0  # from the hub's own cache, though it has to be prepared anew
+    assert len(hub.requests) == asked
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("behaviour", ["slow", "redirecting"])
+def test_answers_that_take_their_way(hub: Hub, program: Program, behaviour: str) -> None:
+    hub.behaviour = behaviour
+    result = program("pull", "test_resnet")
+    assert result.returncode == 0, result.stderr
+    name, folder = result.stdout.decode().strip().split("\t")
+    assert name == "test_resnet"
+    assert (Path(folder) / "model.onnx").exists()
+
+
+@pytest.mark.slow
+def test_a_corrupted_download_is_never_used(hub: Hub, program: Program) -> None:
+    hub.behaviour = "corrupted"
+    result = program("pull", "test_resnet")
+    assert result.returncode == 1
+    assert b"error: model.safetensors arrived damaged" in result.stderr
+    assert b"Traceback" not in result.stderr
+    hub.behaviour = "well"
+    assert program("pull", "test_resnet").returncode == 0
+
+
+@pytest.mark.slow
+def test_a_truncated_download_says_so_and_is_never_used(hub: Hub, program: Program) -> None:
+    hub.behaviour = "truncated"
+    result = program("pull", "test_resnet")
+    assert result.returncode == 1
+    assert b"error: " in result.stderr
+    assert b"Traceback" not in result.stderr
+    hub.behaviour = "well"
+    assert program("pull", "test_resnet").returncode == 0
+
+
+def test_what_the_hub_does_not_have(hub: Hub, program: Program) -> None:
+    hub.files.clear()
+    result = program("pull", "test_resnet")
+    assert result.returncode == 1
+    assert b"has no model.safetensors and no pytorch_model.bin" in result.stderr
+
+
+@pytest.mark.parametrize("state", ["silent", "gone"])
+def test_a_hub_that_cannot_be_reached_is_asked_once(
+    hub: Hub, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left alone, huggingface_hub asks six times, with pauses: 23 s where nobody listens, 54 s where nobody speaks."""
+    hub.behaviour = "silent"
+    endpoint = hub.address if state == "silent" else "http://127.0.0.1:9"
+    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+    with pytest.raises(WeightsError, match=r"cannot be reached for .*; it would be kept in") as caught:
+        HubFile("nobody/nothing", ("model.safetensors",)).fetch(is_offline=False)
+    assert len(hub.requests) == (1 if state == "silent" else 0)
+    assert "--weights FILE" in (caught.value.hint or "")
+
+
+def test_offline_nothing_is_asked(hub: Hub, program: Program) -> None:
+    for result in (
+        program("pull", "test_resnet", "--offline"),
+        program("pull", "test_resnet", HF_HUB_OFFLINE="1"),
+    ):
+        assert result.returncode == 1
+        assert b"offline nothing is downloaded" in result.stderr
+    assert hub.requests == []
+
+
+@pytest.mark.slow
+def test_one_failure_does_not_stop_the_others(hub: Hub, program: Program) -> None:
+    result = program("pull", "no_such_network", "test_resnet")
+    assert result.returncode == 1
+    assert result.stdout.startswith(b"test_resnet\t")
+    assert b"no network is called 'no_such_network'" in result.stderr
+    assert hub.requests
+
+
+# ---- addresses, as torchvision has them
+
+
+@pytest.fixture
+def published(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Address:
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "torch"))
+    content = os.urandom(1000)
+    path = f"models/net-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+    hub.files[path] = content
+    return Address(f"{hub.address}/{path}")
+
+
+def test_an_address_is_downloaded_once(hub: Hub, published: Address, tmp_path: Path) -> None:
+    file = published.fetch(is_offline=False)
+    assert file.parent == tmp_path / "torch" / "checkpoints"
+    asked = len(hub.requests)
+    assert published.fetch(is_offline=True) == file
+    assert len(hub.requests) == asked
+
+
+def test_a_damaged_file_at_an_address_is_removed(hub: Hub, published: Address) -> None:
+    hub.behaviour = "corrupted"
+    with pytest.raises(WeightsError, match="arrived damaged"):
+        published.fetch(is_offline=False)
+    hub.behaviour = "well"
+    assert published.fetch(is_offline=False).read_bytes() in hub.files.values()
+
+
+def test_an_address_that_does_not_answer(published: Address) -> None:
+    with pytest.raises(WeightsError, match="offline nothing is downloaded"):
+        published.fetch(is_offline=True)
+    with pytest.raises(WeightsError, match="cannot be reached"):
+        Address("http://127.0.0.1:9/net-12345678.pth").fetch(is_offline=False)
+    with pytest.raises(WeightsError, match="broke off: HTTP Error 404"):
+        Address(published.url + "x").fetch(is_offline=False)
+
+
+def test_a_torchvision_network_by_its_address(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "torch"))
+    content = io.BytesIO()
+    torch.save(zoo.build(Architecture("torchvision", "squeezenet1_1", 1000)).state_dict(), content)
+    path = f"models/squeezenet1_1-{hashlib.sha256(content.getvalue()).hexdigest()[:8]}.pth"
+    hub.files[path] = content.getvalue()
+    address = Address(f"{hub.address}/{path}")
+    offered = zoo.offer("squeezenet1_1")
+    assert isinstance(offered.published, Address)
+    assert offered.published.url.startswith("https://download.pytorch.org/models/squeezenet1_1-")
+    monkeypatch.setattr(zoo, "offer", lambda *_: dataclasses.replace(offered, published=address))
+    folder = prepare(Reference("squeezenet1_1"), Silence())
+    assert folder.card.name == "torchvision/squeezenet1_1.IMAGENET1K_V1"
+    assert folder.card.weights_origin.endswith("as published for torchvision/squeezenet1_1.IMAGENET1K_V1")

@@ -1,0 +1,111 @@
+"""A small server that answers as the Hugging Face hub does, well or badly."""
+
+import contextlib
+import hashlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Hub:
+    """What is served, and how.
+
+    Attributes:
+        files: content by path, `timm/net/resolve/main/model.safetensors`.
+        behaviour: `well`, `slow`, `truncated`, `corrupted`, `redirecting`, `silent`.
+        requests: methods and paths that were asked for.
+    """
+
+    files: dict[str, bytes]
+    behaviour: str = "well"
+    requests: list[str] = field(default_factory=list)
+    address: str = ""
+
+    def serve(self, handler: BaseHTTPRequestHandler) -> None:
+        self.requests.append(f"{handler.command} {handler.path}")
+        path = handler.path.lstrip("/").partition("?")[0]
+        if self.behaviour == "silent":
+            time.sleep(12)
+            return
+        if self.behaviour == "redirecting" and not path.startswith("elsewhere/"):
+            self._redirect(handler, path)
+            return
+        content = self.files.get(path.removeprefix("elsewhere/"))
+        if content is None:
+            handler.send_response(404)
+            handler.send_header("X-Error-Code", "EntryNotFound")
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+            return
+        self._send(handler, content)
+
+    def _redirect(self, handler: BaseHTTPRequestHandler, path: str) -> None:
+        content = self.files.get(path, b"")
+        handler.send_response(302)
+        handler.send_header("Location", f"{self.address}/elsewhere/{path}")
+        self._describe(handler, content)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    def _describe(self, handler: BaseHTTPRequestHandler, content: bytes) -> None:
+        handler.send_header("X-Repo-Commit", "1" * 40)
+        handler.send_header("X-Linked-Etag", f'"{hashlib.sha256(content).hexdigest()}"')
+        handler.send_header("X-Linked-Size", str(len(content)))
+
+    def _send(self, handler: BaseHTTPRequestHandler, content: bytes) -> None:
+        begin = 0
+        if (wanted := handler.headers.get("Range", "")).startswith("bytes="):
+            begin = int(wanted.removeprefix("bytes=").partition("-")[0])
+        handler.send_response(206 if begin else 200)
+        self._describe(handler, content)
+        handler.send_header("Content-Length", str(len(content) - begin))
+        if begin:
+            handler.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
+        handler.end_headers()
+        if handler.command == "HEAD":
+            return
+        body = content[begin:]
+        if self.behaviour == "corrupted":
+            body = bytes([body[0] ^ 1]) + body[1:]
+        if self.behaviour == "truncated":
+            body = body[: len(body) // 2]
+        for start in range(0, len(body), 65536):
+            handler.wfile.write(body[start : start + 65536])
+            if self.behaviour == "slow":
+                time.sleep(0.2)
+        if self.behaviour == "truncated":
+            handler.close_connection = True
+
+
+@contextlib.contextmanager
+def running(hub: Hub) -> Iterator[Hub]:
+    """The server, answering on a port of this machine until the block ends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            with contextlib.suppress(OSError):
+                hub.serve(self)
+
+        def do_HEAD(self) -> None:
+            with contextlib.suppress(OSError):
+                hub.serve(self)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as http.server names it
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    hub.address = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
