@@ -60,7 +60,6 @@ def prepare(reference: Reference, progress: Progress, *, is_offline: bool = Fals
     if path := reference.find_folder() or cache.find(reference.key()):
         return model_folder.open_folder(path)
     start = time.perf_counter()
-    cache.require_writable()
     progress.notice(f"looking for {reference.name} in timm and torchvision, which takes seconds to import")
     with _packages_needed(f"preparing {reference.name}"):
         folder = _made(reference, progress, is_offline=is_offline)
@@ -184,6 +183,7 @@ def _made(reference: Reference, progress: Progress, *, is_offline: bool) -> Mode
     )
     target = cache.place(card.name)
     if not model_folder.is_model_folder(target):
+        cache.require_writable()
         with model_folder.drafted(target) as draft:
             _write(draft, network, card)
     return model_folder.open_folder(target)

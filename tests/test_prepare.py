@@ -110,7 +110,7 @@ def test_weights_of_another_network_leave_nothing_behind(
     save_file(tensors, tmp_path / "other.safetensors")
     with pytest.raises(WeightsError, match=r"does not fit the network: fc\.bias is missing"):
         prepare(Reference("test_resnet", tmp_path / "other.safetensors"), Silence())
-    assert not list((tmp_path / "home" / "models-1").iterdir())
+    assert not list((tmp_path / "home").rglob("*.safetensors"))
 
 
 def test_weights_in_the_layout_of_their_authors(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """The program: its commands, and the one boundary at which errors become words and exit codes."""
 
+import contextlib
 import errno
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -41,21 +43,34 @@ class ErrorBoundary(TyperGroup):
             sys.exit(code or 0)
         return code
 
+    def make_context(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as in typer
+        """Read the command line; help and version are answered here."""
+        with _reader_may_leave():
+            return super().make_context(*arguments, **options)
+
     def invoke(self, context: Any) -> Any:  # noqa: ANN401 - Typer does not export its context class's base
         """Run a command."""
         try:
-            return super().invoke(context)
+            with _reader_may_leave():
+                return super().invoke(context)
         except CnncliError as problem:
             if console.is_debugging():
                 raise
             console.error(problem)
             raise typer.Exit(problem.exit_code) from None
-        except BrokenPipeError:
-            console.discard_stdout()
-            raise typer.Exit(0) from None
         except KeyboardInterrupt:
             console.error(CnncliError("interrupted"))
             raise typer.Exit(INTERRUPTED) from None
+
+
+@contextlib.contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """A pipe whose reader has seen enough is no error."""
+    try:
+        yield
+    except BrokenPipeError:
+        console.discard_stdout()
+        raise typer.Exit(0) from None
 
 
 def _usage_error(problem: typer.TyperException) -> CnncliError:

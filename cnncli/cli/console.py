@@ -144,7 +144,7 @@ def _descriptor_2_closed() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.stderr.flush()
+        spoken, sys.stderr = sys.stderr, original
         os.dup2(copy, 2)
-        sys.stderr.close()
-        sys.stderr = original
+        with contextlib.suppress(OSError):  # nobody listens any more
+            spoken.close()

@@ -100,7 +100,7 @@ def predict(
     destination = Destination.checked(format_, output, resume=resume, overwrite=overwrite)
     gallery = Sheet.checked(sheet, output=output, resume=resume, overwrite=overwrite)
     if destination.is_complete:
-        console.notice(f"{output} is complete already; --overwrite starts again")
+        console.notice(f"{output} is complete already (compared with nothing); --overwrite starts again")
         return
     with quiet_libraries():
         from cnncli.images.decode import MAX_PIXELS
@@ -145,7 +145,8 @@ def _run(
                 if destination.format is Format.TSV and isinstance(record, Unreadable):
                     console.warning(f"{record.source.path}: {record.reason}")
         except KeyboardInterrupt:
-            destination.say_how_to_go_on(console)
+            if sink.records:
+                destination.say_how_to_go_on(console)
             raise
         if not sink.records and destination.output:  # a file without a record is not kept
             raise asked.none_found()

@@ -1,5 +1,6 @@
 """`--sheet`: gathers the first images of a run and draws them with their classes."""
 
+import os
 from pathlib import Path
 
 from cnncli.cli.console import Console
@@ -38,10 +39,11 @@ class Sheet:
             )
         if file.suffix.lower() != ".png":
             raise UsageError(f"--sheet {file}: a sheet is a PNG", "give a name that ends in .png")
-        if output is not None and file.absolute() == output.absolute():
+        file = Path(os.path.realpath(file))  # a link stays, and what it leads to is drawn
+        if output is not None and file == Path(os.path.realpath(output)):
             raise UsageError("--sheet and --output cannot be the same file")
         require_place(file)
-        if file.exists() and not overwrite:
+        if os.path.exists(file) and not overwrite:  # noqa: PTH110 - says no where a name is too long, too
             raise OutputError(f"{file} is there already", "--overwrite replaces it")
         return cls(file)
 

@@ -12,7 +12,7 @@ from cnncli.errors import MissingPackageError, UsageError
 from cnncli.images.sources import STDIN, Found
 from cnncli.records.predictions import Record, Unreadable
 from cnncli.render.lines import LINE_RENDERERS, Format, Renderer
-from cnncli.render.part_file import PartFile, Settings
+from cnncli.render.part_file import PartFile, Settings, require_place
 from cnncli.render.recorded import Progressed, skip_recorded
 
 _RESUMABLE = (Format.TSV, Format.CSV, Format.JSONL)
@@ -63,6 +63,7 @@ class Destination:
         Raises:
             UsageError: options that contradict each other.
             MissingPackageError: the format needs a package that is not installed.
+            OutputError: the file cannot be written there.
         """
         if output == Path(STDIN):  # as everywhere, - is the standard stream
             output = None
@@ -81,12 +82,19 @@ class Destination:
             raise UsageError(f"a {chosen} file cannot be gone on with", f"use -f {', '.join(_RESUMABLE)}")
         if chosen is Format.PARQUET and importlib.util.find_spec("pyarrow") is None:
             raise MissingPackageError("Parquet needs the package pyarrow", "pip install 'cnncli[parquet]'")
+        if output is not None:
+            require_place(output)
         return cls(chosen, output, resume, overwrite)
 
     @property
     def is_complete(self) -> bool:
         """Whether there is nothing left to resume: an earlier run came to its end."""
-        return self.resume and self.output is not None and PartFile(self.output).is_complete
+        return (
+            self.resume
+            and not self.overwrite
+            and self.output is not None
+            and PartFile(self.output).is_complete
+        )
 
     @property
     def hides_progress(self) -> bool:

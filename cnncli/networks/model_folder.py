@@ -136,8 +136,9 @@ _FORGOTTEN = 24 * 3600
 
 def _remove_forgotten(folder: Path) -> None:
     for draft in folder.glob(f".*{_DRAFT}"):
-        if time.time() - draft.stat().st_mtime > _FORGOTTEN:
-            shutil.rmtree(draft, ignore_errors=True)
+        with contextlib.suppress(OSError):  # its process may just be done with it
+            if time.time() - draft.stat().st_mtime > _FORGOTTEN:
+                shutil.rmtree(draft, ignore_errors=True)
 
 
 def _take_place(draft: Path, target: Path) -> None:

@@ -106,7 +106,7 @@ def _tensors(checkpoint: object, file: Path, progress: Progress) -> StateDict:
         raise WeightsError(f"{file} holds a {type(checkpoint).__name__}, not a state dict", _SAVE_HINT)
     for name in (*_AVERAGES, *_WRAPPERS):
         inner = checkpoint.get(name)
-        if isinstance(inner, Mapping):
+        if isinstance(inner, Mapping) and inner and inner is not checkpoint:
             if name in _AVERAGES:
                 progress.notice(f"{file.name}: using the averaged weights under {name!r}")
             return _tensors(inner, file, progress)

@@ -23,10 +23,12 @@ def require_place(file: Path) -> None:
     """See that a file may be written, before the work that is to fill it.
 
     Raises:
-        OutputError: its folder does not exist, or there is a folder in its place.
+        OutputError: its folder does not exist or is read-only, or something else is in its place.
     """
     if not os.path.isdir(file.parent):  # noqa: PTH112 - says no where a name is too long, too
         raise OutputError(f"cannot write {file}: there is no folder {file.parent}")
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write {file}: its folder is read-only")
     if os.path.isdir(file):  # noqa: PTH112
         raise OutputError(f"cannot write {file}: it is a folder")
     if os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113
@@ -52,7 +54,7 @@ class PartFile:
     @property
     def is_complete(self) -> bool:
         """Whether a run has come to its end here, and none is under way."""
-        return self.target.is_file() and not self.part.exists()
+        return os.path.isfile(self.target) and not os.path.exists(self.part)  # noqa: PTH110, PTH113
 
     def begin(self, settings: Settings, *, resume: bool, overwrite: bool) -> bool:
         """Take hold of the part file; whether there is something in it to go on from.
@@ -63,48 +65,52 @@ class PartFile:
         """
         require_place(self.target)
         with self._translated():
-            was_there = self.part.exists()
-            if self.target.exists() and not overwrite:
-                raise OutputError(f"{self.target} is there already", "--overwrite replaces it")
-            self._stream = self._locked()
+            stream, was_there = self._locked()
+            self._stream = stream
             try:
                 return self._begun(settings, was_there=was_there, resume=resume, overwrite=overwrite)
             except BaseException:
-                self.close()
                 if not was_there:
                     self.part.unlink(missing_ok=True)
+                self.close()
                 raise
 
     def _begun(self, settings: Settings, *, was_there: bool, resume: bool, overwrite: bool) -> bool:
         if was_there and resume:
             self._require_same(settings)
             return True
+        if self.target.exists() and not overwrite:
+            raise OutputError(f"{self.target} is there already", "--overwrite replaces it")
         if was_there and not overwrite:
             again = "--overwrite starts again"
             raise OutputError(
                 f"{self.part} is there: an earlier run did not finish",
                 f"--resume goes on from it, {again}" if self._is_resumable else again,
             )
+        if self._stream:
+            self._stream.truncate(0)  # before the settings change, lest old rows be taken for new ones
         self.settings.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         return False
 
-    def _locked(self) -> BinaryIO:
-        stream = self.part.open("ab")
-        try:
-            import fcntl
-        except ImportError:  # not on Windows, which does not let two processes write one file anyway
-            return stream
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.close()
-            raise OutputError(f"another run is writing {self.part}", "wait for it, or stop it") from None
-        return stream
+    def _locked(self) -> tuple[BinaryIO, bool]:
+        """The part file, open and ours alone, and whether it was there before."""
+        while True:
+            was_there = self.part.exists()
+            stream = self.part.open("ab")
+            try:
+                _lock(stream)
+            except BlockingIOError:
+                stream.close()
+                raise OutputError(f"another run is writing {self.part}", "wait for it, or stop it") from None
+            if _is_at(stream, self.part):
+                return stream, was_there
+            stream.close()  # another run has just finished with it
 
     def _require_same(self, settings: Settings) -> None:
         try:
             earlier = json.loads(self.settings.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            earlier.keys()
+        except (OSError, ValueError, AttributeError) as error:
             raise OutputError(
                 f"cannot go on from {self.part}: {self.settings.name}, which says how it was made, cannot be read",
                 "--overwrite starts again",
@@ -154,9 +160,10 @@ class PartFile:
 
     def discard(self) -> None:
         """Leave nothing behind: there was nothing to write."""
+        with self._translated():
+            self.part.unlink(missing_ok=True)
+            self.settings.unlink(missing_ok=True)
         self.close()
-        self.part.unlink(missing_ok=True)
-        self.settings.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of the part file."""
@@ -170,3 +177,29 @@ class PartFile:
             yield
         except OSError as error:
             raise OutputError(f"cannot write {self.target}: {error.strerror or error}") from error
+
+
+def _lock(stream: BinaryIO) -> None:
+    """Keep other runs out of a file, where the file system knows how to.
+
+    Raises:
+        BlockingIOError: another run is in.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not on Windows, which does not let two processes write one file anyway
+        return
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # some network file systems cannot lock
+        return
+
+
+def _is_at(stream: BinaryIO, path: Path) -> bool:
+    """Whether an open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

@@ -152,5 +152,7 @@ class _Lines:
         for line in self._stream:
             if not line.endswith(b"\n"):
                 return
+            if line.endswith(b"\r\n"):
+                raise ValueError("line ends of another program")
             self.end += len(line)
             yield line.decode("utf-8")

@@ -4,7 +4,9 @@ After figure 4 of Krizhevsky, Sutskever and Hinton, "ImageNet Classification wit
 Networks" (2012).
 """
 
+import contextlib
 import io
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,12 +58,13 @@ def save_sheet(cards: Sequence[Card], file: Path) -> None:
     for number, card in enumerate(cards):
         origin = (_MARGIN + number % columns * width, _MARGIN + number // columns * height)
         _draw(sheet, card, origin, font)
-    draft = file.with_name(f".{file.name}.draft")
+    draft = file.with_name(f".{uuid.uuid4().hex}.draft")
     try:
         sheet.save(draft, "PNG")
         draft.replace(file)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
         raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
 
 

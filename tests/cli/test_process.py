@@ -183,6 +183,18 @@ def test_streams_that_are_full_or_closed(photos: Path) -> None:
             check=False,
         )
         assert (texts.returncode, texts.stderr) == (full.returncode, full.stderr)
+    deaf = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m cnncli predict nowhere.jpg '{photos}/c.bmp' -v 2> /dev/full"],
+        capture_output=True,
+        check=False,
+    )
+    assert deaf.returncode == 3
+    for option in ("--help", "--version"):
+        left = subprocess.run(
+            ["bash", "-c", f"{sys.executable} -m cnncli {option} | true; exit ${{PIPESTATUS[0]}}"],
+            check=False,
+        )
+        assert left.returncode == 0
     assert run("2>&-").stdout.startswith(f"{photos}/c.bmp\tgreen")
     assert run("- <&-").returncode == 3
 

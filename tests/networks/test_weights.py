@@ -70,6 +70,11 @@ def test_the_averaged_copy_is_preferred_and_said(tmp_path: Path, key: str) -> No
     assert listener.notices == [f"w.pt: using the averaged weights under {key!r}"]
 
 
+def test_an_average_that_is_empty_does_not_count(tmp_path: Path) -> None:
+    torch.save({"state_dict": plain(), "state_dict_ema": {}}, tmp_path / "w.pt")
+    assert same(read_state_dict(tmp_path / "w.pt", Silence()))
+
+
 class Bomb:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return os.system, ("touch exploded",)

@@ -1,7 +1,9 @@
 """What a torn file already answers for, byte by byte, and what must not be gone on with."""
 
+import errno
 import io
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from cnncli.errors import OutputError
 from cnncli.records.predictions import ImageSource, Prediction, Record, Score, Unreadable
+from cnncli.render import part_file
 from cnncli.render.lines import LINE_RENDERERS, Format
 from cnncli.render.part_file import PartFile
 from cnncli.render.recorded import recorded, skip_recorded
@@ -131,6 +134,56 @@ def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
             begun(tmp_path / "o.csv", **how)
     first.close()
     begun(tmp_path / "o.csv", resume=True).close()
+
+
+def test_an_interrupted_overwrite_can_be_resumed(tmp_path: Path) -> None:
+    (tmp_path / "o.csv").write_text("old")
+    begun(tmp_path / "o.csv", overwrite=True).close()
+    begun(tmp_path / "o.csv", resume=True).close()
+    assert (tmp_path / "o.csv").read_text() == "old"
+
+
+def test_a_run_that_comes_as_another_ends_does_not_touch_its_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = begun(tmp_path / "o.csv")
+    lock = part_file._lock
+
+    def finished_meanwhile(stream: BinaryIO) -> None:
+        if not first.target.exists():
+            first.complete()
+        lock(stream)
+
+    monkeypatch.setattr(part_file, "_lock", finished_meanwhile)
+    with pytest.raises(OutputError, match="is there already"):
+        begun(tmp_path / "o.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["o.csv"]
+
+
+def test_a_file_system_that_cannot_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with begun(tmp_path / "o.csv").opened() as write:
+        write(b"done")
+    assert (tmp_path / "o.csv").read_bytes() == b"done"
+
+
+def test_settings_that_are_none(tmp_path: Path) -> None:
+    begun(tmp_path / "o.csv").close()
+    (tmp_path / "o.csv.part.json").write_text("null")
+    with pytest.raises(OutputError, match="cannot be read"):
+        begun(tmp_path / "o.csv", resume=True)
+
+
+def test_lines_of_another_program_are_refused(tmp_path: Path) -> None:
+    part = tmp_path / "o.part"
+    part.write_bytes(b"a.jpg\t-\t\r\n")
+    with pytest.raises(OutputError, match="damaged after record 0"):
+        skip_recorded(iter([ImageSource("a.jpg")]), part, Format.TSV, 5)
 
 
 def test_results_are_not_overwritten_unasked(tmp_path: Path) -> None:
