@@ -146,9 +146,10 @@ def _packages_needed(purpose: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Weights:
-    """What a network gets: tensors (None keeps it random), where they come from, what tells them apart."""
+    """What a network gets: tensors (None keeps it random), their file, their origin, what tells them apart."""
 
     tensors: "StateDict | None"
+    file: str
     origin: str
     suffix: str
 
@@ -166,11 +167,16 @@ def _made(reference: Reference, progress: Progress, *, is_offline: bool) -> Mode
             ) from error
         raise
     given = _weights(reference, offer, progress, is_offline=is_offline)
+    name = offer.name + given.suffix + _size_suffix(reference)
+    target = cache.place(name)
+    if model_folder.is_model_folder(target):  # prepared before, under another spelling
+        return model_folder.open_folder(target)
+    cache.require_writable()
     progress.notice(f"preparing {offer.name}: built, compiled and compared with torch, some ten seconds")
     network, architecture = _network(offer, given)
     class_names, synsets = _classes(reference, offer, architecture.num_classes, progress)
     card = ModelCard(
-        name=offer.name + given.suffix + _size_suffix(reference),
+        name=name,
         architecture=architecture,
         preprocessing=_for_channels(offer.preprocessing, architecture.channels),
         class_names=class_names,
@@ -181,18 +187,15 @@ def _made(reference: Reference, progress: Progress, *, is_offline: bool) -> Mode
         files=(),
         versions=tuple(PackageVersion(*item) for item in ({"cnncli": __version__} | zoo.versions()).items()),
     )
-    target = cache.place(card.name)
-    if not model_folder.is_model_folder(target):
-        cache.require_writable()
-        with model_folder.drafted(target) as draft:
-            _write(draft, network, card)
+    with model_folder.drafted(target) as draft:
+        _write(draft, network, card)
     return model_folder.open_folder(target)
 
 
 def _weights(reference: Reference, offer: "Offer", progress: Progress, *, is_offline: bool) -> _Weights:
     labels = [model_folder.sha256(reference.labels)[:_DIGEST_SHOWN]] if reference.labels else []
     if not reference.pretrained:
-        return _Weights(None, "random", "+" + "-".join(["random", *labels]))
+        return _Weights(None, "", "random", "+" + "-".join(["random", *labels]))
     from cnncli.networks.weights import read_state_dict
 
     if reference.weights is None:
@@ -203,11 +206,13 @@ def _weights(reference: Reference, offer: "Offer", progress: Progress, *, is_off
             )
         file = offer.published.fetch(is_offline=is_offline)
         suffix = "".join(f"+{digest}" for digest in labels)
-        return _Weights(read_state_dict(file, progress), f"{file.name} as published for {offer.name}", suffix)
+        origin = f"{file.name} as published for {offer.name}"
+        return _Weights(read_state_dict(file, progress), file.name, origin, suffix)
     digest = model_folder.sha256(reference.weights)
     suffix = "+" + "-".join([digest[:_DIGEST_SHOWN], *labels])
     tensors = read_state_dict(reference.weights, progress)
-    return _Weights(tensors, f"{reference.weights.name}, SHA-256 {digest}", suffix)
+    name = reference.weights.name
+    return _Weights(tensors, name, f"{name}, SHA-256 {digest}", suffix)
 
 
 def _size_suffix(reference: Reference) -> str:
@@ -230,7 +235,7 @@ def _network(offer: "Offer", given: _Weights) -> "tuple[nn.Module, Architecture]
     )
     if fitted != architecture:
         network = zoo.build(fitted)
-    weights.load_into(network, tensors, given.origin.partition(",")[0])
+    weights.load_into(network, tensors, given.file)
     return network, fitted
 
 
