@@ -27,7 +27,7 @@ from cnncli.errors import (
 from cnncli.networks import cache, model_folder
 from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder
-from cnncli.networks.reference import Reference
+from cnncli.networks.reference import HUB, Reference
 from cnncli.records.networks import Architecture, Compilation, ModelCard, PackageVersion, Preprocessing
 from cnncli.records.progress import Progress
 from cnncli.records.running import EngineName, Precision, Running
@@ -60,7 +60,7 @@ def prepare(reference: Reference, progress: Progress, *, is_offline: bool = Fals
     if path := reference.find_folder() or cache.find(reference.key()):
         return model_folder.open_folder(path)
     start = time.perf_counter()
-    progress.notice(f"looking for {reference.name} in timm and torchvision, which takes seconds to import")
+    progress.notice(f"looking for {reference.name} with timm and torchvision, which take seconds to import")
     with _packages_needed(f"preparing {reference.name}"):
         folder = _made(reference, progress, is_offline=is_offline)
     try:
@@ -158,14 +158,7 @@ def _made(reference: Reference, progress: Progress, *, is_offline: bool) -> Mode
     """Build the network, give it its weights, compile it, and store all three."""
     from cnncli.networks import zoo
 
-    try:
-        offer = zoo.offer(reference.name, reference.image_size)
-    except ModelNotFoundError as error:
-        if Path(reference.name).is_dir():
-            raise ModelNotFoundError(
-                f"the folder {reference.name} has no card.json, and {error.message}"
-            ) from error
-        raise
+    offer = _offer(reference, progress, is_offline=is_offline)
     given = _weights(reference, offer, progress, is_offline=is_offline)
     name = offer.name + given.suffix + _size_suffix(reference)
     target = cache.place(name)
@@ -192,6 +185,22 @@ def _made(reference: Reference, progress: Progress, *, is_offline: bool) -> Mode
     return model_folder.open_folder(target)
 
 
+def _offer(reference: Reference, progress: Progress, *, is_offline: bool) -> "Offer":
+    """What the name stands for."""
+    from cnncli.networks import hub_repository, zoo
+
+    if reference.name.startswith(HUB):
+        return hub_repository.offer(reference.name, reference.image_size, progress, is_offline=is_offline)
+    try:
+        return zoo.offer(reference.name, reference.image_size)
+    except ModelNotFoundError as error:
+        if Path(reference.name).is_dir():
+            raise ModelNotFoundError(
+                f"the folder {reference.name} has no card.json, and {error.message}"
+            ) from error
+        raise
+
+
 def _weights(reference: Reference, offer: "Offer", progress: Progress, *, is_offline: bool) -> _Weights:
     labels = [model_folder.sha256(reference.labels)[:_DIGEST_SHOWN]] if reference.labels else []
     if not reference.pretrained:
@@ -204,7 +213,7 @@ def _weights(reference: Reference, offer: "Offer", progress: Progress, *, is_off
                 f"nobody published weights for {offer.name}",
                 "give --weights FILE, or try it with --no-pretrained",
             )
-        file = offer.published.fetch(is_offline=is_offline)
+        file = offer.published.fetch(progress, is_offline=is_offline)
         suffix = "".join(f"+{digest}" for digest in labels)
         origin = f"{file.name} as published for {offer.name}"
         return _Weights(read_state_dict(file, progress), file.name, origin, suffix)

@@ -33,6 +33,8 @@ from cnncli.records.running import EngineName, Precision, Running
 
 
 class Listener:
+    shows_bars = False
+
     def __init__(self) -> None:
         self.notices: list[str] = []
         self.warnings: list[str] = []

@@ -61,7 +61,7 @@ class Console:
             _say(message)
 
     @property
-    def shows_progress(self) -> bool:
+    def shows_bars(self) -> bool:
         """Whether a moving bar would be seen."""
         return not self._quiet and is_terminal(sys.stderr)
 

@@ -22,7 +22,7 @@ def image_progress(
         done: images of the run that this one goes on from.
         is_hidden: a bar would run into the data.
     """
-    if is_hidden or not console.shows_progress:
+    if is_hidden or not console.shows_bars:
         yield lambda: None
         return
     import rich.console

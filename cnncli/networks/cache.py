@@ -51,7 +51,7 @@ def _models() -> Path:
 
 def place(name: str) -> Path:
     """Where the model folder of that name belongs."""
-    return _models() / name.replace("/", "--")
+    return _models() / name.replace("/", "--").replace(":", "--")
 
 
 def find(key: str) -> Path | None:

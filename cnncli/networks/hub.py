@@ -7,6 +7,7 @@ SHA-256 that was announced, and is not used if it differs.
 """
 
 import contextlib
+import hashlib
 import re
 import socket
 from collections.abc import Iterator
@@ -22,10 +23,17 @@ from huggingface_hub import (
     hf_hub_url,
     try_to_load_from_cache,
 )
-from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, RepositoryNotFoundError
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from cnncli.errors import WeightsError
 from cnncli.networks.model_folder import sha256
+from cnncli.records.progress import Progress
 
 PATIENCE = 4.0
 """Seconds that a server may take to answer before it counts as unreachable."""
@@ -40,21 +48,23 @@ class HubFile:
     Attributes:
         repository: `timm/resnet50.a1_in1k`.
         names: of the file, the first that exists.
+        revision: a branch, a tag or a commit of the repository; None is its main branch.
     """
 
     repository: str
     names: tuple[str, ...]
+    revision: str | None = None
 
-    def fetch(self, *, is_offline: bool) -> Path:
+    def fetch(self, progress: Progress, *, is_offline: bool) -> Path:
         """The file in huggingface_hub's cache, downloaded if need be.
 
         Raises:
             WeightsError: it cannot be had, or what arrived is not what was announced.
         """
         for name in self.names:
-            cached = try_to_load_from_cache(self.repository, name)
+            cached = try_to_load_from_cache(self.repository, name, revision=self.revision)
             if isinstance(cached, str):
-                return _checked(Path(cached), _digest(Path(cached).resolve().name))  # named by its digest
+                return _checked(Path(cached), Path(cached).resolve().name)  # named by its digest
         if is_offline or constants.HF_HUB_OFFLINE:
             raise WeightsError(
                 f"{self.repository} is not in the cache {constants.HF_HUB_CACHE}, and offline nothing is downloaded",
@@ -64,30 +74,35 @@ class HubFile:
         for name in self.names:
             announced = self._announced(name)
             if announced is not None:
-                return _checked(self._download(name), announced)
+                return _checked(self._download(name, progress), announced)
         raise WeightsError(
             f"{self.repository} on {constants.ENDPOINT} has no {' and no '.join(self.names)}", _HINT
         )
 
     def _announced(self, name: str) -> str | None:
-        """What the hub says the file's digest is, as far as it says so; None where there is no such file."""
+        """The entity tag that the hub announces for the file; None where there is no such file."""
+        url = hf_hub_url(self.repository, name, revision=self.revision)
         try:
-            return _digest(get_hf_file_metadata(hf_hub_url(self.repository, name), timeout=PATIENCE).etag)
+            return get_hf_file_metadata(url, timeout=PATIENCE).etag or ""
         except (RepositoryNotFoundError, GatedRepoError) as error:
             raise WeightsError(
                 f"{constants.ENDPOINT} has no {self.repository}, or not for you",
                 "log in with `hf auth login`",
             ) from error
+        except RevisionNotFoundError as error:
+            raise WeightsError(f"{self.repository} on {constants.ENDPOINT} has no {self.revision}") from error
         except EntryNotFoundError:
             return None
         except Exception as error:  # each version of huggingface_hub has the errors of another HTTP library
             raise _unreachable(constants.ENDPOINT, self.repository, constants.HF_HUB_CACHE, error) from error
 
-    def _download(self, name: str) -> Path:
+    def _download(self, name: str, progress: Progress) -> Path:
         try:
-            return Path(hf_hub_download(self.repository, name, etag_timeout=PATIENCE))
+            with _bars(is_shown=progress.shows_bars):
+                file = hf_hub_download(self.repository, name, revision=self.revision, etag_timeout=PATIENCE)
         except Exception as error:  # likewise
             raise _broken_off(self.repository, error) from error
+        return Path(file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +111,7 @@ class Address:
 
     url: str
 
-    def fetch(self, *, is_offline: bool) -> Path:
+    def fetch(self, progress: Progress, *, is_offline: bool) -> Path:
         """The file in torch.hub's cache, downloaded if need be.
 
         Raises:
@@ -112,7 +127,7 @@ class Address:
             raise WeightsError(f"{file.name} is not in {folder}, and offline nothing is downloaded", _HINT)
         with _patience():
             self._require_answer(folder)
-            self._download(file)
+            self._download(file, progress)
         return _checked(file, digest)
 
     def _require_answer(self, folder: Path) -> None:
@@ -125,10 +140,10 @@ class Address:
                 f"{place.scheme}://{place.netloc}", Path(place.path).name, folder, error
             ) from error
 
-    def _download(self, file: Path) -> None:
+    def _download(self, file: Path, progress: Progress) -> None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(self.url, str(file), progress=False)
+            torch.hub.download_url_to_file(self.url, str(file), progress=progress.shows_bars)
         except (OSError, RuntimeError) as error:
             raise _broken_off(self.url, error) from error
 
@@ -147,21 +162,45 @@ def _patience() -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _digest(etag: str | None) -> str:
-    """The SHA-256 in an entity tag; nothing where it is a tag of another kind, as small files have."""
-    return etag if etag and re.fullmatch(r"[0-9a-f]{64}", etag) else ""
+@contextlib.contextmanager
+def _bars(*, is_shown: bool) -> Iterator[None]:
+    """huggingface_hub draws its bars wherever stderr leads, unless it is told not to."""
+    if is_shown or are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
 
 
 def _checked(file: Path, announced: str) -> Path:
-    """The file, if its digest begins as announced; else it is removed, so that the next try is a fresh one."""
-    if not sha256(file).startswith(announced):
+    """The file, if its digest begins as announced; else it is removed, so that the next try is a fresh one.
+
+    The hub announces large files by their SHA-256 (64 digits) and small ones by git's own SHA-1 (40 digits);
+    torchvision the first digits of the SHA-256. An entity tag of another kind announces nothing.
+    """
+    if not re.fullmatch(r"[0-9a-f]{8,64}", announced):
+        return file
+    found = _git_digest(file) if len(announced) == _GIT_DIGITS else sha256(file)
+    if not found.startswith(announced):
         file.resolve().unlink()
         file.unlink(missing_ok=True)
         raise WeightsError(
-            f"{file.name} arrived damaged: its SHA-256 is not the one that was announced",
+            f"{file.name} arrived damaged: its digest is not the one that was announced",
             "it was removed; try again",
         )
     return file
+
+
+_GIT_DIGITS = 40
+
+
+def _git_digest(file: Path) -> str:
+    """The SHA-1 under which git keeps a file's content."""
+    content = file.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def _unreachable(server: str, wanted: str, cache: str | Path, error: Exception) -> WeightsError:

@@ -11,13 +11,16 @@ from cnncli.networks.model_folder import is_model_folder
 LIBRARY = "torchvision/"
 """Before a name, asks for torchvision's network even where timm has one of that name."""
 
+HUB = "hf-hub:"
+"""Before `org/name` or `org/name@revision`, asks for a repository on the Hugging Face hub, as timm writes it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A network as a user refers to it.
 
     Attributes:
-        name: a model folder's path, or a name of timm or torchvision, with or without a tag.
+        name: a model folder's path, a name of timm or torchvision, with or without a tag, or `hf-hub:org/name`.
         weights: local weights for the named architecture.
         labels: a file with one class name a line.
         pretrained: False asks for random weights.
@@ -50,11 +53,8 @@ class Reference:
                 f"{self.name} is a file, and a model is a name or a folder",
                 "for weights, name their architecture: -m resnet50 --weights FILE",
             )
-        if self.name.startswith("hf-hub:"):
-            raise ModelNotFoundError(
-                f"{self.name}: this version knows the hub's networks by timm's names only",
-                "leave hf-hub: out",
-            )
+        if self.name.startswith(HUB):
+            return None
         if self.name.startswith((".", "/", "~")) or ("/" in self.name and not self.name.startswith(LIBRARY)):
             what = "it has no card.json" if os.path.isdir(path) else "there is no such folder"  # noqa: PTH112
             raise ModelNotFoundError(f"{self.name} is no model folder: {what}")

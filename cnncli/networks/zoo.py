@@ -6,6 +6,7 @@ torchvision, timm), so `prepare` does so only when there is something to prepare
 
 import dataclasses
 import difflib
+import functools
 import math
 import re
 import sys
@@ -26,7 +27,7 @@ from cnncli.networks.reference import LIBRARY
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
 
 _SUGGESTIONS = 4
-_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 """What timm calls the weights on the hub, the safe form first."""
 _IMAGENET_1K = 1000
 
@@ -42,6 +43,7 @@ class Offer:
         class_names: of its pretrained weights; None where the library does not say.
         synsets: likewise.
         published: where those weights are; None where nobody published any.
+        top1, top5: percent of ImageNet's validation images, where the library says so.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Offer:
     class_names: tuple[str, ...] | None
     synsets: tuple[str, ...] | None
     published: Published | None
+    top1: float | None = None
+    top5: float | None = None
 
 
 def offer(name: str, image_size: tuple[int, int] | None = None) -> Offer:
@@ -146,24 +150,46 @@ def _closest(name: str) -> str:
 
 def _timm_offer(architecture: str, tag: str, image_size: tuple[int, int] | None) -> Offer:
     config = _timm_config(architecture, tag)
+    name = f"{architecture}.{config.tag}" if config.tag else architecture
+    return described(name, architecture, config, _timm_published(config), image_size)
+
+
+def described(
+    name: str,
+    architecture: str,
+    config: PretrainedCfg,
+    published: Published | None,
+    image_size: tuple[int, int] | None,
+    own_size: tuple[int, int] | None = None,
+) -> Offer:
+    """A network of timm's as one of its configurations describes it.
+
+    Args:
+        name: full, of the network with its weights.
+        architecture: timm's name for it.
+        config: what timm, or a repository on the hub, says of the weights.
+        published: where they are.
+        image_size: (height, width) in pixels, where it should differ from the weights' own.
+        own_size: likewise, for which the weights' architecture was built, where that is not its usual one.
+    """
     preprocessing = _timm_preprocessing(config, image_size)
-    fixed = preprocessing.size if config.fixed_input_size and image_size else None
+    fixed = preprocessing.size if config.fixed_input_size and image_size else own_size
     class_names, synsets = _timm_classes(config)
     return Offer(
-        name=f"{architecture}.{config.tag}" if config.tag else architecture,
+        name=name,
         architecture=Architecture(
             "timm", architecture, config.num_classes or _IMAGENET_1K, config.input_size[0], fixed
         ),
         preprocessing=preprocessing,
         class_names=class_names,
         synsets=synsets,
-        published=_timm_published(config),
+        published=published,
     )
 
 
 def _timm_published(config: PretrainedCfg) -> Published | None:
     if config.hf_hub_id:
-        names = (config.hf_hub_filename,) if config.hf_hub_filename else _HUB_FILES
+        names = (config.hf_hub_filename,) if config.hf_hub_filename else HUB_FILES
         return HubFile(config.hf_hub_id, names)
     url = config.url if isinstance(config.url, str) else None
     return Address(url) if url else None
@@ -205,8 +231,12 @@ def _timm_classes(config: PretrainedCfg) -> tuple[tuple[str, ...] | None, tuple[
         descriptions = config.label_descriptions or {}
         return tuple(descriptions.get(name, name) for name in config.label_names), None
     subset = infer_imagenet_subset(config.to_dict())
-    if subset is None:
-        return None, None
+    return _imagenet_classes(subset) if subset else (None, None)
+
+
+@functools.cache
+def _imagenet_classes(subset: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names and synsets; the 1,000 classes go by torchvision's names."""
     info = ImageNetInfo(subset)
     synsets = tuple(info.label_names())
     if len(synsets) == _IMAGENET_1K:
@@ -227,6 +257,7 @@ def _torchvision_offer(architecture: str, tag: str, image_size: tuple[int, int] 
     class_names = tuple(weights.meta["categories"])
     preprocessing = _torchvision_preprocessing(architecture, weights, image_size)
     is_imagenet = class_names == imagenet_names()
+    accuracy = weights.meta["_metrics"].get("ImageNet-1K", {})
     return Offer(
         name=f"{LIBRARY}{architecture}.{weights.name}",
         architecture=Architecture(
@@ -239,20 +270,28 @@ def _torchvision_offer(architecture: str, tag: str, image_size: tuple[int, int] 
         class_names=class_names,
         synsets=tuple(ImageNetInfo().label_names()) if is_imagenet else None,
         published=Address(weights.url),
+        top1=accuracy.get("acc@1"),
+        top5=accuracy.get("acc@5"),
     )
+
+
+def torchvision_names() -> list[str]:
+    """All sets of weights that name classes, each as `torchvision/NAME.TAG`; VGG16_Weights.IMAGENET1K_FEATURES does not."""
+    return [
+        f"{LIBRARY}{architecture}.{weights.name}"
+        for architecture in _torchvision_names()
+        for weights in torchvision.models.get_model_weights(architecture)
+        if weights.meta["categories"]
+    ]
 
 
 def _torchvision_weights(architecture: str, tag: str) -> Any:  # noqa: ANN401 - torchvision is not typed
     available = torchvision.models.get_model_weights(architecture)
-    if not tag:
-        return available.DEFAULT
-    try:
-        return available[tag]
-    except KeyError as error:
-        tags = ", ".join(weights.name for weights in available)
-        raise ModelNotFoundError(
-            f"torchvision has no weights {tag!r} for {architecture}", f"it has {tags}"
-        ) from error
+    chosen = available.__members__.get(tag) if tag else available.DEFAULT
+    if chosen is None or not chosen.meta["categories"]:
+        tags = ", ".join(weights.name for weights in available if weights.meta["categories"])
+        raise ModelNotFoundError(f"torchvision has no weights {tag!r} for {architecture}", f"it has {tags}")
+    return chosen
 
 
 def _torchvision_preprocessing(

@@ -6,6 +6,10 @@ from typing import Protocol
 class Progress(Protocol):
     """Whoever listens to long work."""
 
+    @property
+    def shows_bars(self) -> bool:
+        """Whether somebody would see a moving bar on stderr."""
+
     def notice(self, message: str) -> None:
         """Something worth knowing: what is being done, how long it took."""
 
@@ -15,6 +19,8 @@ class Progress(Protocol):
 
 class Silence:
     """A listener who does not care."""
+
+    shows_bars = False
 
     def notice(self, message: str) -> None:
         """Say nothing."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -295,3 +296,42 @@ def on_a_terminal(*arguments: str, **environment: str) -> str:
     process.wait()
     os.close(master)
     return received.decode()
+
+
+WATCH = """
+import os, sys
+
+def watch(event, arguments):
+    if event in {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.bind"}:
+        with open(os.environ["CONNECTIONS"], "a") as log:
+            print(event, *map(repr, arguments), file=log)
+
+sys.addaudithook(watch)
+"""
+
+
+def test_no_connection_is_opened_when_a_prepared_network_predicts(
+    program: Program, tiny: Path, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "watch").mkdir()
+    (tmp_path / "watch" / "sitecustomize.py").write_text(WATCH)
+    log = tmp_path / "connections"
+    watched = {"PYTHONPATH": str(tmp_path / "watch"), "CONNECTIONS": str(log)}
+    for options in (["-f", "json"], ["--sheet", tmp_path / "sheet.png"], ["--engine", "torch"]):
+        result = program("predict", photos, "-m", tiny, *options, **watched)
+        assert result.returncode == 3, result.stderr  # one of the photographs is broken
+        assert not log.exists(), log.read_text()
+    result = program("pull", "test_resnet", HF_ENDPOINT="http://127.0.0.1:9", **watched)
+    assert result.returncode == 1
+    assert "127.0.0.1" in log.read_text()  # so the watch is awake
+
+
+def test_a_model_folder_works_wherever_it_is_copied(
+    program: Program, tiny: Path, photos: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "elsewhere" / "net"
+    shutil.copytree(tiny, copy)
+    here = program("predict", photos / "c.bmp", "-m", tiny, "-f", "json")
+    there = program("predict", photos / "c.bmp", "-m", copy, "-f", "json", CNNCLI_HOME=str(tmp_path / "none"))
+    assert here.returncode == there.returncode == 0
+    assert here.stdout == there.stdout

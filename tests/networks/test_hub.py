@@ -3,17 +3,19 @@
 import dataclasses
 import hashlib
 import io
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from PIL import Image
 from safetensors.torch import save
 
-from cnncli.errors import WeightsError
-from cnncli.networks import zoo
+from cnncli.errors import ModelNotFoundError, WeightsError
+from cnncli.networks import hub_repository, zoo
 from cnncli.networks.hub import Address, HubFile
 from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
@@ -112,7 +114,7 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
     with pytest.raises(WeightsError, match=r"cannot be reached for .*; it would be kept in") as caught:
-        HubFile("nobody/nothing", ("model.safetensors",)).fetch(is_offline=False)
+        HubFile("nobody/nothing", ("model.safetensors",)).fetch(Silence(), is_offline=False)
     assert len(hub.requests) == (1 if state == "silent" else 0)
     assert "--weights FILE" in (caught.value.hint or "")
 
@@ -136,6 +138,121 @@ def test_one_failure_does_not_stop_the_others(hub: Hub, program: Program) -> Non
     assert hub.requests
 
 
+# ---- somebody's own repository
+
+
+@pytest.fixture
+def garden(hub: Hub) -> Hub:
+    """A repository as timm's `push_to_hf_hub` writes it: three classes, another image size."""
+    network = timm.create_model("test_vit", num_classes=3, img_size=96, drop_rate=0.1)
+    hub.files["someone/garden/resolve/main/model.safetensors"] = save(network.state_dict())
+    hub.files["someone/garden/resolve/main/config.json"] = json.dumps(
+        {
+            "architecture": "test_vit",
+            "num_classes": 3,
+            "num_features": 64,
+            "model_args": {"num_classes": 3, "img_size": 96, "drop_rate": 0.1},
+            "label_names": ["rose", "tulip", "weed"],
+            "label_descriptions": {"weed": "nothing planted"},
+            "pretrained_cfg": {
+                "tag": "mine",
+                "input_size": [3, 96, 96],
+                "fixed_input_size": True,
+                "interpolation": "bilinear",
+                "crop_pct": 1.0,
+                "mean": [0.5, 0.5, 0.5],
+                "std": [0.25, 0.25, 0.25],
+                "num_classes": 3,
+            },
+        }
+    ).encode()
+    return hub
+
+
+def described(hub: Hub, **changes: object) -> None:
+    """Change what the repository says of itself; None takes an entry away."""
+    path = "someone/garden/resolve/main/config.json"
+    document = json.loads(hub.files[path]) | changes
+    kept = {name: value for name, value in document.items() if value is not None}
+    hub.files[path] = json.dumps(kept).encode()
+
+
+@pytest.fixture
+def here(garden: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """The same for this process, whose huggingface_hub has read its environment already."""
+    template = garden.address + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", garden.address)
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return garden
+
+
+def test_somebodys_own_repository(here: Hub) -> None:
+    folder = prepare(Reference("hf-hub:someone/garden"), Silence())
+    assert folder.path.name == "hf-hub--someone--garden"
+    assert folder.card.architecture == Architecture("timm", "test_vit", 3, 3, (96, 96))
+    assert folder.card.class_names == ("rose", "tulip", "nothing planted")
+    how = folder.card.preprocessing
+    assert (how.size, how.interpolation, how.mean) == ((96, 96), "bilinear", (0.5, 0.5, 0.5))
+    here.files.clear()
+    assert prepare(Reference("hf-hub:someone/garden"), Silence()) == folder
+    again = prepare(Reference("hf-hub:someone/garden", image_size=(64, 64)), Silence(), is_offline=True)
+    assert again.card.architecture.image_size == (64, 64)
+
+
+def test_older_repositories_say_everything_at_the_top(here: Hub) -> None:
+    inner = json.loads(here.files["someone/garden/resolve/main/config.json"])["pretrained_cfg"]
+    described(here, pretrained_cfg=None, label_names={"1": "b", "0": "a", "2": "c"}, **inner)
+    offered = hub_repository.offer("hf-hub:someone/garden", None, Silence(), is_offline=False)
+    assert offered.class_names == ("a", "b", "c")
+    assert offered.preprocessing.mean == (0.5, 0.5, 0.5)
+
+
+def test_a_revision_of_a_repository(here: Hub) -> None:
+    for path in list(here.files):
+        here.files[path.replace("/main/", "/v2/")] = here.files.pop(path)
+    offered = hub_repository.offer("hf-hub:someone/garden@v2", None, Silence(), is_offline=False)
+    assert offered.published == HubFile("someone/garden", zoo.HUB_FILES, "v2")
+    with pytest.raises(WeightsError, match=r"has no config\.json"):
+        hub_repository.offer("hf-hub:someone/garden", None, Silence(), is_offline=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"architecture": None}, "names the architecture None"),
+        ({"architecture": "ResNetForImageClassification"}, "holds no network of timm"),
+        ({"model_args": {"global_pool": "max"}}, "was built with global_pool='max'"),
+        ({"model_args": {"img_size": "large"}}, "was built for the image size 'large'"),
+        ({"pretrained_cfg": {"input_size": 3}}, "is not as timm writes it"),
+    ],
+)
+def test_repositories_of_another_kind(here: Hub, changes: dict[str, object], complaint: str) -> None:
+    described(here, **changes)
+    with pytest.raises(ModelNotFoundError, match=complaint):
+        hub_repository.offer("hf-hub:someone/garden", None, Silence(), is_offline=False)
+
+
+@pytest.mark.parametrize("content", [b"[1]", b"{", b"\xff"])
+def test_a_configuration_that_is_none(here: Hub, content: bytes) -> None:
+    here.files["someone/garden/resolve/main/config.json"] = content
+    with pytest.raises(ModelNotFoundError, match=r"the config\.json of hf-hub:someone/garden is not"):
+        hub_repository.offer("hf-hub:someone/garden", None, Silence(), is_offline=False)
+
+
+@pytest.mark.parametrize("name", ["hf-hub:", "hf-hub:garden", "hf-hub:a/b/c", "hf-hub:a/b@"])
+def test_names_that_are_no_repository(here: Hub, name: str) -> None:
+    with pytest.raises(ModelNotFoundError, match="is no repository of the hub"):
+        prepare(Reference(name), Silence())
+    assert here.requests == []
+
+
+def test_a_small_file_is_checked_too(here: Hub) -> None:
+    here.behaviour = "corrupted"
+    with pytest.raises(WeightsError, match=r"config\.json arrived damaged"):
+        hub_repository.offer("hf-hub:someone/garden", None, Silence(), is_offline=False)
+
+
 # ---- addresses, as torchvision has them
 
 
@@ -149,28 +266,28 @@ def published(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Addr
 
 
 def test_an_address_is_downloaded_once(hub: Hub, published: Address, tmp_path: Path) -> None:
-    file = published.fetch(is_offline=False)
+    file = published.fetch(Silence(), is_offline=False)
     assert file.parent == tmp_path / "torch" / "checkpoints"
     asked = len(hub.requests)
-    assert published.fetch(is_offline=True) == file
+    assert published.fetch(Silence(), is_offline=True) == file
     assert len(hub.requests) == asked
 
 
 def test_a_damaged_file_at_an_address_is_removed(hub: Hub, published: Address) -> None:
     hub.behaviour = "corrupted"
     with pytest.raises(WeightsError, match="arrived damaged"):
-        published.fetch(is_offline=False)
+        published.fetch(Silence(), is_offline=False)
     hub.behaviour = "well"
-    assert published.fetch(is_offline=False).read_bytes() in hub.files.values()
+    assert published.fetch(Silence(), is_offline=False).read_bytes() in hub.files.values()
 
 
 def test_an_address_that_does_not_answer(published: Address) -> None:
     with pytest.raises(WeightsError, match="offline nothing is downloaded"):
-        published.fetch(is_offline=True)
+        published.fetch(Silence(), is_offline=True)
     with pytest.raises(WeightsError, match="cannot be reached"):
-        Address("http://127.0.0.1:9/net-12345678.pth").fetch(is_offline=False)
+        Address("http://127.0.0.1:9/net-12345678.pth").fetch(Silence(), is_offline=False)
     with pytest.raises(WeightsError, match="broke off: HTTP Error 404"):
-        Address(published.url + "x").fetch(is_offline=False)
+        Address(published.url + "x").fetch(Silence(), is_offline=False)
 
 
 def test_a_torchvision_network_by_its_address(

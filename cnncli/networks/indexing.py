@@ -1,0 +1,112 @@
+"""Writes the index of networks: every name that timm and torchvision know, built and counted.
+
+    python -m cnncli.networks.indexing
+
+Run it after a new release of timm or torchvision; a test says when that is due. Networks are built on the meta
+device, so no weights are made and nothing is fetched. A quarter of an hour on two cores.
+"""
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import timm
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from cnncli.networks import index, zoo
+from cnncli.records.networks import Architecture, IndexEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is built and counted once, however many weights there are for it."""
+
+    architecture: Architecture
+    image_size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Parameters, and multiply-adds for one image; None where the forward pass cannot be followed."""
+
+    parameters: int
+    multiply_adds: int | None
+
+
+def names() -> list[str]:
+    """Every set of weights, and every architecture without one, by the name that asks for it."""
+    published = timm.list_pretrained()
+    architectures = {name.partition(".")[0] for name in published}
+    bare = [name for name in timm.list_models() if name not in architectures]
+    return [*published, *bare, *zoo.torchvision_names()]
+
+
+def subject(offer: zoo.Offer) -> Subject:
+    """What has to be counted for an offer."""
+    return Subject(offer.architecture, offer.preprocessing.size)
+
+
+def count(subject: Subject) -> Counts:
+    """Build a network on the meta device, and send one image of no content through it.
+
+    torch's `FlopCounterMode` counts a multiplication and an addition as two.
+    """
+    torch.set_num_threads(1)
+    architecture = subject.architecture
+    device = torch.device("meta")
+    try:
+        with device:
+            network = zoo.build(architecture)
+    except (RuntimeError, NotImplementedError):  # needs the values of its weights while it is built
+        device = torch.device("cpu")
+        network = zoo.build(architecture)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    network.requires_grad_(
+        requires_grad=False
+    )  # the counter stumbles over parameters that are passed as inputs
+    images = torch.zeros(1, architecture.channels, *subject.image_size, device=device)
+    return Counts(parameters, _multiply_adds(network, images))
+
+
+def _multiply_adds(network: nn.Module, images: torch.Tensor) -> int | None:
+    counter = FlopCounterMode(display=False)
+    try:
+        with counter, torch.no_grad():
+            network(images)
+    except (RuntimeError, NotImplementedError, ValueError) as error:
+        print(f"{type(network).__name__}: {str(error).splitlines()[0]}", file=sys.stderr)  # noqa: T201
+        return None
+    total: int = counter.get_total_flops()
+    return total // 2
+
+
+def entries() -> Iterator[IndexEntry]:
+    """The whole index, counted anew."""
+    offers = {name: zoo.offer(name) for name in names()}
+    subjects = list({subject(offer): None for offer in offers.values()})
+    with ProcessPoolExecutor() as pool:
+        counts = dict(zip(subjects, pool.map(count, subjects, chunksize=4), strict=True))
+    for name, offer in offers.items():
+        yield entry(name, offer, counts[subject(offer)])
+
+
+def entry(name: str, offer: zoo.Offer, counts: Counts) -> IndexEntry:
+    """One line of the index."""
+    return IndexEntry(
+        name=name,
+        library=offer.architecture.library,
+        num_classes=offer.architecture.num_classes,
+        parameters=counts.parameters,
+        multiply_adds=counts.multiply_adds,
+        image_size=offer.preprocessing.size,
+        top1=offer.top1,
+        top5=offer.top5,
+        published=offer.published is not None,
+    )
+
+
+if __name__ == "__main__":
+    index.write(list(entries()))
