@@ -7,6 +7,7 @@ stay apart (import-linter checks both, and a test holds this page against the di
     -----  ------------  ------------------------------------------------------------------------  ------
     8      __main__      python -m cnncli                                                          no
     7      cli/          one thin file a command; options, the error boundary, stdout and stderr   no
+    6      doctor        what is installed, what works, what to do about what does not                no
     6      predict       batches through an engine to one record for each input                    no
     5      prepare       a reference to an open engine: finds the model folder or makes it         lazily
     4      engines/      pixels to logits and embeddings: ONNX Runtime, torch; the compiler        partly

@@ -24,7 +24,7 @@ from cnncli.errors import (
     UsageError,
     WeightsError,
 )
-from cnncli.networks import cache, model_folder
+from cnncli.networks import cache, index, model_folder
 from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.reference import HUB, Reference
@@ -59,6 +59,7 @@ def prepare(reference: Reference, progress: Progress, *, is_offline: bool = Fals
         progress.warning(f"{reference.name} has random weights: its answers mean nothing")
     if path := reference.find_folder() or cache.find(reference.key()):
         return model_folder.open_folder(path)
+    _require_known(reference.name)
     start = time.perf_counter()
     progress.notice(f"looking for {reference.name} with timm and torchvision, which take seconds to import")
     with _packages_needed(f"preparing {reference.name}"):
@@ -70,6 +71,27 @@ def prepare(reference: Reference, progress: Progress, *, is_offline: bool = Fals
     seconds = time.perf_counter() - start
     progress.notice(f"prepared in {seconds:.1f} s, once; from now on it is also -m {folder.path}")
     return folder
+
+
+def _require_known(name: str) -> None:
+    """See that a name is in the index, before seconds go into asking the libraries themselves.
+
+    Raises:
+        ModelNotFoundError: it is not, and the libraries here are those that the index was made from.
+    """
+    if name.startswith(HUB):
+        return
+    known = index.read()
+    is_known = any(index.architecture(entry.name) == index.architecture(name) for entry in known.entries)
+    if not is_known and all(index.installed_version(item.package) == item.version for item in known.versions):
+        raise _not_found(name, f"no network is called {name!r}", index.closest(name, known.entries))
+
+
+def _not_found(name: str, message: str, hint: str | None) -> ModelNotFoundError:
+    """Where a folder has that name, its user may have meant it."""
+    if Path(name).is_dir():
+        return ModelNotFoundError(f"the folder {name} has no card.json, and {message}")
+    return ModelNotFoundError(message, hint)
 
 
 def open_engine(folder: ModelFolder, wish: Running, progress: Progress) -> Engine:
@@ -194,11 +216,7 @@ def _offer(reference: Reference, progress: Progress, *, is_offline: bool) -> "Of
     try:
         return zoo.offer(reference.name, reference.image_size)
     except ModelNotFoundError as error:
-        if Path(reference.name).is_dir():
-            raise ModelNotFoundError(
-                f"the folder {reference.name} has no card.json, and {error.message}"
-            ) from error
-        raise
+        raise _not_found(reference.name, error.message, error.hint) from error
 
 
 def _weights(reference: Reference, offer: "Offer", progress: Progress, *, is_offline: bool) -> _Weights:

@@ -11,6 +11,8 @@ from typer.core import TyperGroup
 
 from cnncli import __version__
 from cnncli.cli import console
+from cnncli.cli.doctor import doctor
+from cnncli.cli.models import models
 from cnncli.cli.predict import predict
 from cnncli.cli.pull import pull
 from cnncli.errors import CnncliError
@@ -92,7 +94,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("predict")(predict)
-app.command("pull")(pull)
+app.add_typer(models, name="models", help="List networks; delete prepared ones.")
+app.command("pull", short_help="Download and prepare networks ahead.")(pull)
+app.command("doctor", short_help="What works here, and what to do about what does not.")(doctor)
 
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001 - Typer calls it with the flag

@@ -78,6 +78,13 @@ class TorchEngine:
         return torch.autocast(self._device.type, self._dtype)
 
 
+def devices() -> list[str]:
+    """The devices of this machine as torch calls them, with what each is."""
+    found = [f"cpu ({torch.get_num_threads()} threads)"]
+    found += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    return [*found, "mps"] if torch.backends.mps.is_available() else found
+
+
 def cuda_is_available() -> bool:
     """Whether torch can compute on a CUDA device here."""
     return torch.cuda.is_available()

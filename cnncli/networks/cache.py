@@ -11,7 +11,9 @@ and because a typed name must find its folder without asking timm, which takes s
 import hashlib
 import json
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from cnncli.errors import OutputError
@@ -80,6 +82,33 @@ def remember(key: str, name: str) -> None:
         raise OutputError(
             f"cannot write to the cache {home()}: {error.strerror}", "set CNNCLI_HOME"
         ) from error
+
+
+def folders() -> Iterator[Path]:
+    """All prepared model folders by name, sound or damaged."""
+    for path in sorted(_models().glob("*")) if _models().is_dir() else ():
+        if path.is_dir() and not path.name.startswith("."):
+            yield path
+
+
+def remove(folder: Path) -> None:
+    """Delete a prepared model folder, and forget what was asked for to get it.
+
+    Raises:
+        OutputError: it cannot be deleted.
+    """
+    try:
+        shutil.rmtree(folder)
+        for entry in (home() / f"names-{SCHEMA}").glob("*.json"):
+            if place(json.loads(entry.read_text(encoding="utf-8"))["folder"]) == folder:
+                entry.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot delete {folder}: {error.strerror}") from error
+
+
+def size(folder: Path) -> int:
+    """Bytes of all files in a folder and the folders in it."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _entry(key: str) -> Path:

@@ -10,6 +10,8 @@ import contextlib
 import hashlib
 import re
 import socket
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +119,7 @@ class Address:
         Raises:
             WeightsError: it cannot be had, or what arrived is not what its name announces.
         """
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        folder = torch_cache()
         file = folder / Path(urlsplit(self.url).path).name
         announced = re.search(r"-([0-9a-f]{8,64})\.", file.name)
         digest = announced[1] if announced else ""
@@ -126,19 +128,14 @@ class Address:
         if is_offline or constants.HF_HUB_OFFLINE:
             raise WeightsError(f"{file.name} is not in {folder}, and offline nothing is downloaded", _HINT)
         with _patience():
-            self._require_answer(folder)
+            try:
+                require_answer(self.url)
+            except OSError as error:
+                place = urlsplit(self.url)
+                server = f"{place.scheme}://{place.netloc}"
+                raise _unreachable(server, file.name, folder, error) from error
             self._download(file, progress)
         return _checked(file, digest)
-
-    def _require_answer(self, folder: Path) -> None:
-        place = urlsplit(self.url)
-        port = place.port or (443 if place.scheme == "https" else 80)
-        try:
-            socket.create_connection((place.hostname or "", port), timeout=PATIENCE).close()
-        except OSError as error:
-            raise _unreachable(
-                f"{place.scheme}://{place.netloc}", Path(place.path).name, folder, error
-            ) from error
 
     def _download(self, file: Path, progress: Progress) -> None:
         try:
@@ -149,6 +146,40 @@ class Address:
 
 
 Published = HubFile | Address
+
+TORCHVISION = "https://download.pytorch.org"
+"""Where torchvision's weights are."""
+
+
+def require_answer(url: str) -> None:
+    """See that a server can be reached, through whatever proxy the environment names.
+
+    Raises:
+        OSError: it cannot; an answer of any kind is good enough.
+    """
+    question = urllib.request.Request(url, method="HEAD")  # noqa: S310 - of torchvision, or of the environment
+    with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(question, timeout=PATIENCE):  # noqa: S310
+        pass
+
+
+def endpoint() -> str:
+    """The address of the Hugging Face hub: `HF_ENDPOINT`, or the public one."""
+    return str(constants.ENDPOINT)
+
+
+def is_offline() -> bool:
+    """Whether the environment forbids downloads."""
+    return bool(constants.HF_HUB_OFFLINE)
+
+
+def hub_cache() -> Path:
+    """Where huggingface_hub keeps what it downloads."""
+    return Path(constants.HF_HUB_CACHE)
+
+
+def torch_cache() -> Path:
+    """Where torch.hub keeps what it downloads."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
 
 
 @contextlib.contextmanager

@@ -6,15 +6,29 @@ libraries themselves takes seconds.
 
 import csv
 import dataclasses
+import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import TypedDict
 
-from cnncli.records.networks import LIBRARIES, IndexEntry
+from cnncli.networks.reference import LIBRARY
+from cnncli.records.listing import IndexEntry
+from cnncli.records.networks import LIBRARIES, PackageVersion
 
 FILE = Path(__file__).with_name("index.tsv")
 
 _COLUMNS = [field.name for field in dataclasses.fields(IndexEntry)]
+_SUGGESTIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """All networks by name, and the versions of the libraries that they were taken from."""
+
+    versions: tuple[PackageVersion, ...]
+    entries: tuple[IndexEntry, ...]
 
 
 class _Row(TypedDict):
@@ -31,18 +45,48 @@ class _Row(TypedDict):
     published: str
 
 
-def read(file: Path = FILE) -> list[IndexEntry]:
-    """All networks, in the file's order: by name."""
+def read(file: Path = FILE) -> Index:
+    """The index, its entries in the order of their names."""
     with file.open(encoding="utf-8", newline="") as stream:
-        return [_entry(row) for row in csv.DictReader(stream, delimiter="\t")]  # type: ignore[arg-type]
+        versions = [item.split("=") for item in stream.readline().removeprefix("# ").split()]
+        rows = csv.DictReader(stream, delimiter="\t")
+        return Index(
+            tuple(PackageVersion(package, version) for package, version in versions),
+            tuple(_entry(row) for row in rows),  # type: ignore[arg-type]
+        )
 
 
-def write(entries: Iterable[IndexEntry], file: Path = FILE) -> None:
-    """Replace the file by these networks, sorted by name."""
+def write(index: Index, file: Path = FILE) -> None:
+    """Replace the file."""
     with file.open("w", encoding="utf-8", newline="") as stream:
+        print("#", *(f"{item.package}={item.version}" for item in index.versions), file=stream)
         rows = csv.writer(stream, delimiter="\t", lineterminator="\n")
         rows.writerow(_COLUMNS)
-        rows.writerows(_cells(entry) for entry in sorted(entries, key=lambda entry: entry.name))
+        rows.writerows(_cells(entry) for entry in sorted(index.entries, key=lambda entry: entry.name))
+
+
+def installed_version(package: str) -> str | None:
+    """Of a package, without what stands after a + and says how it was built; None where it is not installed."""
+    try:
+        return metadata.version(package).partition("+")[0]
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def architecture(name: str) -> str:
+    """A network's name without its library and without the tag of its weights."""
+    return name.removeprefix(LIBRARY).partition(".")[0]
+
+
+def closest(name: str, entries: Iterable[IndexEntry]) -> str:
+    """A hint for a name that leads nowhere: the names most like it."""
+    names = list(dict.fromkeys(architecture(entry.name) for entry in entries))
+    close = difflib.get_close_matches(architecture(name).lower(), names, _SUGGESTIONS, cutoff=0.6)
+    return (
+        f"did you mean {', '.join(close)}?"
+        if close
+        else "`cnncli models` lists all names; a folder's path will do, too"
+    )
 
 
 def _entry(row: _Row) -> IndexEntry:

@@ -5,7 +5,6 @@ torchvision, timm), so `prepare` does so only when there is something to prepare
 """
 
 import dataclasses
-import difflib
 import functools
 import math
 import re
@@ -22,11 +21,11 @@ from timm.models import PretrainedCfg
 from torch import Tensor, nn
 
 from cnncli.errors import ModelNotFoundError, UsageError
+from cnncli.networks import index
 from cnncli.networks.hub import Address, HubFile, Published
 from cnncli.networks.reference import LIBRARY
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
 
-_SUGGESTIONS = 4
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 """What timm calls the weights on the hub, the safe form first."""
 _IMAGENET_1K = 1000
@@ -72,7 +71,7 @@ def offer(name: str, image_size: tuple[int, int] | None = None) -> Offer:
         return _timm_offer(architecture, tag, image_size)
     if architecture in _torchvision_names():
         return _torchvision_offer(architecture, tag, image_size)
-    raise ModelNotFoundError(f"no network is called {name!r}", _closest(name))
+    raise ModelNotFoundError(f"no network is called {name!r}", index.closest(name, index.read().entries))
 
 
 def build(architecture: Architecture) -> nn.Module:
@@ -132,17 +131,6 @@ _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)
 
 def _torchvision_names() -> list[str]:
     return list(torchvision.models.list_models(module=torchvision.models))
-
-
-def _closest(name: str) -> str:
-    names = [*timm.list_models(), *_torchvision_names()]
-    plain = name.removeprefix(LIBRARY).partition(".")[0]
-    close = list(dict.fromkeys(difflib.get_close_matches(plain.lower(), names, _SUGGESTIONS, cutoff=0.6)))
-    return (
-        f"did you mean {', '.join(close)}?"
-        if close
-        else "a model folder's path, or a name of timm or torchvision"
-    )
 
 
 # ---- timm

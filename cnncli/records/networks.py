@@ -137,31 +137,3 @@ class ModelCard:
     compilation: Compilation
     files: tuple[FileFacts, ...]
     versions: tuple[PackageVersion, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class IndexEntry:
-    """A network that a library offers, as far as a list says it.
-
-    Attributes:
-        name: that asks for it, with its library where needed and the tag of its weights:
-            `resnet50.a1_in1k`, `torchvision/alexnet.IMAGENET1K_V1`.
-        library: who builds it.
-        num_classes: rows of the last layer.
-        parameters: of all layers.
-        multiply_adds: for one image of `image_size`; None where they could not be counted.
-        image_size: (height, width) in pixels.
-        top1, top5: share of ImageNet's validation images in percent, as the library publishes it with the
-            weights; None where it does not.
-        published: whether somebody published weights.
-    """
-
-    name: str
-    library: Library
-    num_classes: int
-    parameters: int
-    multiply_adds: int | None
-    image_size: tuple[int, int]
-    top1: float | None
-    top5: float | None
-    published: bool

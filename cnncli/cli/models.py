@@ -1,0 +1,93 @@
+"""`cnncli models`: which networks there are, which are prepared; and how to get rid of one."""
+
+import shutil
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cnncli.cli import options
+from cnncli.cli.console import Console, is_terminal, write_data
+from cnncli.records.listing import ListFormat, Order
+
+_LIST = "list"
+
+
+class _ListsByDefault(TyperGroup):
+    """`models` lists, `models rm` removes: what is no command's name is a pattern."""
+
+    def parse_args(self, context: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as in typer
+        """Put in the command that goes without saying."""
+        return super().parse_args(context, args if args and args[0] in self.commands else [_LIST, *args])
+
+
+models = typer.Typer(cls=_ListsByDefault, rich_markup_mode=None)
+
+
+@models.command(_LIST)
+def list_models(
+    pattern: Annotated[
+        str,
+        typer.Argument(
+            metavar="[PATTERN]",
+            help="Part of a name, or a whole name with * ? [...] in it (in quotes, for the shell).",
+            show_default=False,
+        ),
+    ] = "",
+    prepared: Annotated[
+        bool, typer.Option("--prepared", help="Only those that are prepared on this machine.")
+    ] = False,
+    sort: Annotated[
+        Order, typer.Option("--sort", help="Smallest first; top1 and disk largest first.")
+    ] = Order.NAME,
+    format_: Annotated[
+        ListFormat, typer.Option("--format", "-f", help="How to write the list.")
+    ] = ListFormat.TABLE,
+    quiet: options.Quiet = False,
+) -> None:
+    """List networks: source, classes, parameters, multiply-adds, input size, ImageNet top-1, size on disk.
+
+    A name without its tag, as in resnet50, takes the library's own choice among its weights. Top-1 is
+    torchvision's figure for its weights, in percent; timm does not publish any with its names. The size on
+    disk is that of prepared networks. `cnncli models rm NAME...` deletes these.
+
+    \b
+    Examples:
+      cnncli models 'resnet*'
+      cnncli models mobilenet --sort params
+      cnncli models --prepared
+    """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
+    from cnncli.networks.cache import home
+    from cnncli.networks.listing import cache_size, listing
+    from cnncli.render.network_list import network_list
+    from cnncli.render.units import size
+
+    console = Console(quiet=quiet)
+    found = listing(pattern, sort, console, only_prepared=prepared)
+    width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
+    write_data(network_list(found, format_, width))
+    prepared_here = sum(item.prepared is not None for item in found)
+    console.notice(
+        f"{len(found):,} found, {prepared_here:,} of them prepared; the cache {home()} holds {size(cache_size())}"
+    )
+
+
+@models.command("rm")
+def remove_models(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...", help="As `cnncli models --prepared` lists them.", show_default=False
+        ),
+    ],
+    quiet: options.Quiet = False,
+) -> None:
+    """Delete prepared networks. What was downloaded stays in the caches of its libraries."""
+    from cnncli.networks.listing import remove
+    from cnncli.render.units import size
+
+    console = Console(quiet=quiet)
+    for name in names:
+        gone = remove(name)
+        console.notice(f"deleted {gone.folder} ({size(gone.bytes)})")

@@ -1,0 +1,208 @@
+"""Looks at the installation: packages, devices, caches, what is prepared, the way to the hub.
+
+Never raises for what it finds: everything is a finding, with advice where there is something to do.
+"""
+
+import importlib
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+import cnncli
+from cnncli.engines.engine import usable_cores
+from cnncli.errors import CnncliError, ModelFolderError
+from cnncli.networks import cache, model_folder
+from cnncli.networks.reference import Reference
+from cnncli.records.health import Examination, Finding, Verdict
+
+_PREDICTING = {"typer", "rich", "pillow", "numpy", "onnxruntime", "platformdirs", "packaging"}
+"""Packages without which nothing works; the others prepare networks."""
+
+_IMPORTED_AS = {"pillow": "PIL"}
+_LITTLE_SPACE = 2e9
+"""Free bytes below which the next network may not fit: VGG-16 takes 1.1 GB while it is prepared."""
+
+
+def examine(*, is_offline: bool = False) -> Iterator[Examination]:
+    """Everything, topic by topic.
+
+    Args:
+        is_offline: leave the servers alone.
+    """
+    yield Examination("packages", tuple(_packages()))
+    yield Examination("machine", tuple(_machine()))
+    yield Examination("caches", tuple(_caches()))
+    yield Examination("prepared networks", tuple(_prepared()))
+    yield Examination("servers", tuple(_servers(is_offline=is_offline)))
+
+
+# ---- packages
+
+
+def _packages() -> Iterator[Finding]:
+    yield Finding("cnncli", f"{cnncli.__version__} in {Path(cnncli.__file__).parent}")
+    yield Finding("python", f"{platform.python_version()} in {sys.executable}")
+    for text in metadata.requires("cnncli") or ():
+        requirement = Requirement(text)
+        if requirement.marker is None:  # the others belong to extras
+            yield _package(requirement)
+
+
+def _package(requirement: Requirement) -> Finding:
+    name, install = requirement.name, f"pip install '{requirement}'"
+    is_needed = name in _PREDICTING
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        told = "not installed" if is_needed else "not installed; prepared networks predict without it"
+        return Finding(name, told, Verdict.BROKEN if is_needed else Verdict.WARNING, install)
+    if not requirement.specifier.contains(version, prereleases=True):
+        return Finding(name, f"{version}, tested is {requirement.specifier}", Verdict.WARNING, install)
+    try:
+        importlib.import_module(_IMPORTED_AS.get(name, name.replace("-", "_")))
+    except Exception as error:  # noqa: BLE001 - a broken library fails in any way it likes
+        told = f"{version} cannot be imported: {_first_line(error)}"
+        return Finding(name, told, Verdict.BROKEN, f"pip install --force-reinstall '{requirement}'")
+    return Finding(name, version)
+
+
+# ---- machine
+
+
+def _machine() -> Iterator[Finding]:
+    yield Finding("system", f"{platform.system()} {platform.release()}, {platform.machine()}")
+    yield Finding(
+        "cores", f"{usable_cores()} usable of {os.cpu_count() or 1}: as many threads decode and compute"
+    )
+    yield _found("ONNX Runtime", _onnx)
+    if _is_installed("torch"):
+        yield _found("torch", _torch)
+
+
+def _onnx() -> str:
+    import onnxruntime
+
+    if "CPUExecutionProvider" not in onnxruntime.get_available_providers():
+        raise RuntimeError("this build cannot compute on the CPU")
+    return "runs prepared networks on the CPU"
+
+
+def _torch() -> str:
+    from cnncli.engines.torch import devices
+
+    return f"runs networks on {', '.join(devices())}"
+
+
+# ---- caches
+
+
+def _caches() -> Iterator[Finding]:
+    home = cache.home()
+    try:
+        cache.require_writable()
+    except CnncliError as error:
+        yield Finding("CNNCLI_HOME", error.message, Verdict.BROKEN, error.hint)
+    else:
+        yield _folder("CNNCLI_HOME", home)
+        if (free := shutil.disk_usage(home).free) < _LITTLE_SPACE:
+            told = f"{free / 1e9:.1f} GB free beside {home}"
+            yield Finding("disk", told, Verdict.WARNING, "`cnncli models rm NAME` makes room")
+    if _is_installed("torch") and _is_installed("huggingface_hub"):
+        from cnncli.networks import hub
+
+        yield _folder("HF_HUB_CACHE", hub.hub_cache())
+        yield _folder("TORCH_HOME", hub.torch_cache())
+    if model := os.environ.get("CNNCLI_MODEL"):
+        yield _default_model(model)
+
+
+def _folder(name: str, folder: Path) -> Finding:
+    if not folder.is_dir():
+        return Finding(name, f"{folder}, not there yet")
+    return _found(name, lambda: f"{folder}, {cache.size(folder) / 1e6:,.1f} MB")
+
+
+def _default_model(name: str) -> Finding:
+    try:
+        path = Reference(name).find_folder() or cache.find(Reference(name).key())
+    except CnncliError as error:
+        return Finding("CNNCLI_MODEL", error.message, Verdict.WARNING, "set it to a name or a model folder")
+    state = "prepared" if path else "not prepared yet"
+    return Finding("CNNCLI_MODEL", f"{name}, {state}", advice=None if path else f"cnncli pull {name}")
+
+
+# ---- prepared networks
+
+
+def _prepared() -> Iterator[Finding]:
+    """Every file compared with its digest."""
+    folders = list(cache.folders())
+    for path in folders:
+        again = f"`cnncli models rm {path.name}`, then prepare it again"
+        try:
+            folder = model_folder.open_folder(path)
+            model_folder.verify(folder)
+        except ModelFolderError as error:
+            yield Finding(path.name, error.message, Verdict.BROKEN, again)
+        except OSError as error:
+            yield Finding(path.name, f"cannot be read: {error.strerror}", Verdict.BROKEN, again)
+        else:
+            reason = folder.card.compilation.reason
+            how = (
+                f"runs on torch only: {reason}" if reason else f"{cache.size(path) / 1e6:,.1f} MB, as written"
+            )
+            yield Finding(folder.card.name, how)
+    if not folders:
+        yield Finding("none", "the first use of a network prepares it", advice="cnncli pull resnet50")
+
+
+# ---- servers
+
+
+def _servers(*, is_offline: bool) -> Iterator[Finding]:
+    if not (_is_installed("torch") and _is_installed("huggingface_hub")):
+        yield Finding("downloads", "not possible without torch and huggingface_hub", Verdict.WARNING)
+        return
+    from cnncli.networks import hub
+
+    if is_offline or hub.is_offline():
+        yield Finding(
+            "downloads", "switched off" + (" by HF_HUB_OFFLINE" if hub.is_offline() else " by --offline")
+        )
+        return
+    for server, serves in ((hub.endpoint(), "timm's weights"), (hub.TORCHVISION, "torchvision's weights")):
+        start = time.perf_counter()
+        try:
+            hub.require_answer(server)
+        except OSError as error:
+            advice = "prepared networks work without it; behind a proxy set HTTPS_PROXY, for a mirror of the hub HF_ENDPOINT"
+            told = f"{serves}: cannot be reached ({_first_line(error)})"
+            yield Finding(server, told, Verdict.WARNING, advice)
+        else:
+            yield Finding(server, f"{serves}: answers in {time.perf_counter() - start:.1f} s")
+
+
+def _found(subject: str, tell: Callable[[], str]) -> Finding:
+    """A finding that is well unless finding it out fails."""
+    try:
+        return Finding(subject, tell())
+    except Exception as error:  # noqa: BLE001 - whatever is wrong is what we came to find
+        return Finding(subject, _first_line(error), Verdict.BROKEN)
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _first_line(error: BaseException) -> str:
+    if isinstance(reason := getattr(error, "reason", None), BaseException):  # of a URLError
+        error = reason
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,144 @@
+"""Which networks there are: those of the index and those that are prepared, without asking any library."""
+
+import dataclasses
+import fnmatch
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cnncli.errors import ModelFolderError, ModelNotFoundError, OutputError
+from cnncli.networks import cache, index, model_folder
+from cnncli.networks.reference import HUB, LIBRARY, Reference
+from cnncli.records.listing import IndexEntry, Listed, Order, Prepared
+from cnncli.records.networks import ModelCard
+from cnncli.records.progress import Progress
+
+_MADE_FROM = re.compile(r"\+|-\d+x\d+$")
+"""Where a prepared folder's name goes on after the name of the network that it was made from."""
+
+
+def listing(
+    pattern: str, order: Order, progress: Progress, *, only_prepared: bool = False
+) -> Sequence[Listed]:
+    """The networks whose name matches.
+
+    Args:
+        pattern: with `*`, `?` or `[…]`, the whole name, with or without its library and its tag; else any
+            part of a name. Upper and lower case are one.
+        order: of the list; whatever has no value of that kind comes last.
+        progress: hears of damaged folders.
+        only_prepared: leave out what is not in the cache.
+
+    Raises:
+        ModelNotFoundError: nothing matches; the message has the closest names.
+    """
+    known = {entry.name: entry for entry in index.read().entries}
+    found = {item.entry.name: item for item in _prepared(known, progress)}
+    if not only_prepared:
+        found = {name: Listed(entry, None) for name, entry in known.items()} | found
+    matches = _matcher(pattern)
+    chosen = [item for name, item in found.items() if matches(name)]
+    if not chosen:
+        what = "prepared network" if only_prepared else "network"
+        hint = "`cnncli pull NAME` prepares one" if only_prepared else index.closest(pattern, known.values())
+        raise ModelNotFoundError(f"no {what} matches {pattern!r}" if pattern else f"there is no {what}", hint)
+    return sorted(chosen, key=lambda item: (*_rank(item, order), _natural(item.entry.name)))
+
+
+def remove(name: str) -> Prepared:
+    """Delete a prepared network from the cache.
+
+    Args:
+        name: as the list has it, or as it was asked for when it was prepared.
+
+    Raises:
+        ModelNotFoundError: no prepared network is called so.
+        OutputError: it cannot be deleted.
+    """
+    places = {path.name: path for path in cache.folders()}
+    remembered = cache.find(Reference(name).key())
+    path = places.get(cache.place(name).name) or remembered
+    if path is None:
+        raise ModelNotFoundError(
+            f"no prepared network is called {name!r}", "`cnncli models --prepared` lists them"
+        )
+    gone = Prepared(path, _size(path))
+    cache.remove(path)
+    return gone
+
+
+def cache_size() -> int:
+    """Bytes of everything in the cache of prepared networks."""
+    return _size(cache.home())
+
+
+def _prepared(known: dict[str, IndexEntry], progress: Progress) -> list[Listed]:
+    items = []
+    for path in cache.folders():
+        try:
+            card = model_folder.open_folder(path).card
+        except ModelFolderError as error:
+            progress.warning(f"{error.message}; `cnncli models rm {path.name}` deletes it")
+            continue
+        items.append(Listed(known.get(card.name) or _derived(card, known), Prepared(path, _size(path))))
+    return items
+
+
+def _size(path: Path) -> int:
+    try:
+        return cache.size(path)
+    except OSError as error:
+        raise OutputError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _derived(card: ModelCard, known: dict[str, IndexEntry]) -> IndexEntry:
+    """An entry for a network that was prepared from local weights, for another image size, or from the hub."""
+    how, built = card.preprocessing, card.architecture
+    counted = known.get(_MADE_FROM.split(card.name)[0])
+    is_same = counted is not None and counted.num_classes == built.num_classes and how.channels == 3  # noqa: PLR2004 - RGB
+    is_same = is_same and built.image_size in {None, counted.image_size if counted else None}
+    entry = IndexEntry(
+        card.name, built.library, built.num_classes, None, None, how.size, None, None, published=False
+    )
+    if not (is_same and counted):
+        return entry
+    macs = counted.multiply_adds if counted.image_size == how.size else None
+    return dataclasses.replace(entry, parameters=counted.parameters, multiply_adds=macs)
+
+
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    wanted = pattern.lower()
+    if not re.search(r"[*?[]", wanted):
+        return lambda name: wanted in name.lower()
+    whole = re.compile(fnmatch.translate(wanted))
+
+    def matches(name: str) -> bool:
+        plain = name.lower().removeprefix(LIBRARY).removeprefix(HUB)
+        return any(map(whole.match, (name.lower(), plain, plain.partition(".")[0])))
+
+    return matches
+
+
+def _rank(item: Listed, order: Order) -> tuple[bool, float]:
+    """Sorts by a number, and what has none to the end."""
+    entry = item.entry
+    value: float | None
+    match order:
+        case Order.NAME:
+            value = 0
+        case Order.PARAMETERS:
+            value = entry.parameters
+        case Order.MULTIPLY_ADDS:
+            value = entry.multiply_adds
+        case Order.INPUT:
+            value = entry.image_size[0] * entry.image_size[1]
+        case Order.TOP1:
+            value = None if entry.top1 is None else -entry.top1
+        case Order.DISK:
+            value = None if item.prepared is None else -item.prepared.bytes
+    return value is None, value or 0
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts resnet18 before resnet101."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name.lower())]

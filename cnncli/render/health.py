@@ -1,0 +1,42 @@
+"""What the doctor found: text for a person, JSON for a program."""
+
+import json
+from collections.abc import Iterable
+
+from cnncli.records.health import Examination, Verdict
+from cnncli.render.columns import Column, rows
+
+
+def examination_text(examination: Examination) -> str:
+    """One topic: a line a finding, advice under what needs some."""
+    findings = examination.findings
+    columns = [
+        Column(
+            "",
+            [finding.verdict.upper() if finding.verdict is not Verdict.OK else "ok" for finding in findings],
+        ),
+        Column("", [finding.subject for finding in findings]),
+        Column("", [finding.told for finding in findings]),
+    ]
+    lines = [examination.topic]
+    for finding, row in zip(findings, rows(columns)[1:], strict=True):
+        lines.append(f"  {row}")
+        if finding.advice:
+            lines.append(f"      -> {finding.advice}")
+    return "\n".join([*lines, "", ""])
+
+
+def health_json(examinations: Iterable[Examination]) -> str:
+    """All topics as a list of findings."""
+    findings = [
+        {
+            "topic": examination.topic,
+            "subject": finding.subject,
+            "told": finding.told,
+            "verdict": finding.verdict,
+            "advice": finding.advice,
+        }
+        for examination in examinations
+        for finding in examination.findings
+    ]
+    return json.dumps(findings, indent=2, ensure_ascii=False) + "\n"

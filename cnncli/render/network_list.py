@@ -1,0 +1,96 @@
+"""Networks that can be used: as a table, as csv, as JSON."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+
+from cnncli.records.listing import Listed, ListFormat
+from cnncli.render.columns import Column, rows
+from cnncli.render.units import short, size
+
+_FIELDS = (
+    "name",
+    "source",
+    "classes",
+    "parameters",
+    "multiply_adds",
+    "height",
+    "width",
+    "top1",
+    "top5",
+    "published",
+    "prepared",
+    "bytes",
+)
+
+
+def network_list(networks: Sequence[Listed], how: ListFormat, width: int | None) -> str:
+    """The list as text.
+
+    Args:
+        networks: in the order in which they are shown.
+        how: table, csv or JSON.
+        width: of the terminal that a table is for; None where there is none.
+    """
+    match how:
+        case ListFormat.TABLE:
+            return "".join(f"{line}\n" for line in _table(networks, width))
+        case ListFormat.CSV:
+            text = io.StringIO()
+            lines = csv.writer(text, lineterminator="\n")
+            lines.writerows([_FIELDS, *map(_values, networks)])
+            return text.getvalue()
+        case ListFormat.JSON:
+            objects = [dict(zip(_FIELDS, _values(item), strict=True)) for item in networks]
+            return json.dumps(objects, indent=2, ensure_ascii=False) + "\n"
+
+
+def _table(networks: Sequence[Listed], width: int | None) -> list[str]:
+    entries = [item.entry for item in networks]
+    columns = [
+        Column("name", [entry.name for entry in entries], importance=9),
+        Column("source", [entry.library for entry in entries], importance=0),
+        Column("classes", [f"{entry.num_classes:,}" for entry in entries], is_number=True, importance=1),
+        Column("params", [_short(entry.parameters) for entry in entries], is_number=True, importance=7),
+        Column("mult-adds", [_short(entry.multiply_adds) for entry in entries], is_number=True, importance=5),
+        Column(
+            "input", ["{}x{}".format(*entry.image_size) for entry in entries], is_number=True, importance=4
+        ),
+        Column(
+            "top-1",
+            [f"{entry.top1:.1f}" if entry.top1 else "" for entry in entries],
+            is_number=True,
+            importance=6,
+        ),
+        Column("on disk", [_state(item) for item in networks], is_number=True, importance=8),
+    ]
+    return rows(columns, width)
+
+
+def _short(number: int | None) -> str:
+    return "" if number is None else short(number)
+
+
+def _state(item: Listed) -> str:
+    """The size of a prepared network."""
+    if item.prepared:
+        return size(item.prepared.bytes)
+    return "" if item.entry.published else "no weights"
+
+
+def _values(item: Listed) -> list[str | int | float | bool | None]:
+    entry, prepared = item.entry, item.prepared
+    return [
+        entry.name,
+        entry.library,
+        entry.num_classes,
+        entry.parameters,
+        entry.multiply_adds,
+        *entry.image_size,
+        entry.top1,
+        entry.top5,
+        entry.published,
+        str(prepared.folder) if prepared else None,
+        prepared.bytes if prepared else None,
+    ]

@@ -1,0 +1,106 @@
+"""`cnncli models`, `cnncli models rm`."""
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cnncli.networks import cache
+from cnncli.networks.model_folder import open_folder
+from tests.conftest import Cnncli, Program
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
+    name = open_folder(tiny).card.name
+    shutil.copytree(tiny, cache.place(name))
+    return name
+
+
+def test_a_table(cnncli: Cnncli) -> None:
+    result = cnncli("models", "torchvision/resnet*")
+    assert result.exit_code == 0
+    head, *rows = result.stdout.splitlines()
+    assert head.split() == [
+        "name",
+        "source",
+        "classes",
+        "params",
+        "mult-adds",
+        "input",
+        "top-1",
+        "on",
+        "disk",
+    ]
+    row = next(row for row in rows if "resnet50.IMAGENET1K_V2" in row)
+    assert row.split() == [
+        "torchvision/resnet50.IMAGENET1K_V2",
+        "torchvision",
+        "1,000",
+        "25.6M",
+        "4.09G",
+        "224x224",
+        "80.9",
+    ]
+    assert "8 found, 0 of them prepared" in result.stderr
+
+
+def test_csv_and_json_say_the_same(cnncli: Cnncli, prepared: str) -> None:
+    rows = list(csv.DictReader(io.StringIO(cnncli("models", "test_", "-f", "csv").stdout)))
+    objects = json.loads(cnncli("models", "test_", "-f", "json").stdout)
+    assert len(rows) == len(objects) > 10
+    for row, item in zip(rows, objects, strict=True):
+        assert list(row) == list(item)
+        assert row == {key: "" if value is None else str(value) for key, value in item.items()}
+    (here,) = [item for item in objects if item["prepared"]]
+    assert here["name"] == prepared
+    assert here["bytes"] > 1_000_000
+
+
+def test_prepared_ones_and_their_removal(cnncli: Cnncli, prepared: str) -> None:
+    listed = cnncli("models", "--prepared", "--sort", "disk")
+    assert listed.stdout.splitlines()[1].startswith(prepared)
+    assert "1 found, 1 of them prepared; the cache" in listed.stderr
+    removed = cnncli("models", "rm", prepared)
+    assert (removed.exit_code, removed.stdout) == (0, "")
+    assert removed.stderr.startswith("deleted ")
+    again = cnncli("models", "rm", prepared)
+    assert again.exit_code == 1
+    assert f"no prepared network is called '{prepared}'" in again.stderr
+    empty = cnncli("models", "--prepared")
+    assert empty.exit_code == 1
+    assert "there is no prepared network" in empty.stderr
+
+
+def test_a_pattern_that_is_no_name(cnncli: Cnncli) -> None:
+    result = cnncli("models", "resnt50")
+    assert result.exit_code == 1
+    assert "no network matches 'resnt50'" in result.stderr
+    assert "did you mean resnet50" in result.stderr
+
+
+def test_listing_imports_no_library_of_networks(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, sys\n"
+        "atexit.register(lambda: print(sorted({'torch', 'timm', 'numpy', 'PIL'} & set(sys.modules)), file=sys.stderr))\n"
+    )
+    result = program("models", "alexnet", "-q", PYTHONPATH=str(tmp_path))
+    assert result.returncode == 0
+    assert result.stderr.strip() == b"[]"
+
+
+def test_a_reader_that_leaves_early() -> None:
+    command = [sys.executable, "-m", "cnncli", "models"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b"name ")
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()
+    assert process.returncode == 0

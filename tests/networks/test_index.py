@@ -1,0 +1,77 @@
+"""The index of networks: as the libraries are now, and as they themselves publish their counts."""
+
+import random
+from pathlib import Path
+
+import pytest
+import torchvision
+
+from cnncli.networks import index, indexing, zoo
+from cnncli.records.listing import IndexEntry
+from cnncli.records.networks import PackageVersion
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, IndexEntry]:
+    return {entry.name: entry for entry in index.read().entries}
+
+
+def test_the_index_is_that_of_the_installed_libraries(known: dict[str, IndexEntry]) -> None:
+    """Where this fails: `python -m cnncli.networks.indexing` writes it anew."""
+    assert set(index.read().versions) == set(indexing.versions())
+    assert set(known) == set(indexing.names())
+
+
+def test_sampled_entries_are_counted_anew(known: dict[str, IndexEntry]) -> None:
+    small = [name for name, entry in known.items() if (entry.multiply_adds or 0) < 3e9]
+    for name in random.Random(0).sample(small, 12):
+        offered = zoo.offer(name)
+        counted = indexing.entry(name, offered, indexing.count(indexing.subject(offered)))
+        assert counted == known[name], name
+
+
+def test_torchvision_publishes_the_same_counts(known: dict[str, IndexEntry]) -> None:
+    """In its metadata: parameters, and multiply-adds in units of 10^9 with three decimals."""
+    checked = 0
+    for name, entry in known.items():
+        if entry.library != "torchvision":
+            continue
+        architecture, _, tag = name.removeprefix("torchvision/").partition(".")
+        meta = torchvision.models.get_model_weights(architecture)[tag].meta
+        if architecture != "googlenet":  # its published count leaves out the auxiliary classifiers
+            assert entry.parameters == meta["num_params"], name
+        assert entry.multiply_adds is not None
+        assert entry.multiply_adds / 1e9 == pytest.approx(meta["_ops"], rel=0.01, abs=0.001), name
+        assert entry.top1 == meta["_metrics"]["ImageNet-1K"]["acc@1"]
+        checked += 1
+    assert checked > 100
+
+
+def test_numbers_that_every_course_teaches(known: dict[str, IndexEntry]) -> None:
+    vgg = known["torchvision/vgg16.IMAGENET1K_V1"]
+    assert (vgg.parameters, vgg.multiply_adds) == (138_357_544, 15_470_264_320)
+    assert known["resnet50.a1_in1k"].parameters == 25_557_032
+    assert known["torchvision/alexnet.IMAGENET1K_V1"].parameters == 61_100_840
+
+
+def test_written_and_read_again(tmp_path: Path) -> None:
+    entries = (
+        IndexEntry("a.x", "timm", 10, 12345, None, (96, 128), None, None, published=False),
+        IndexEntry("torchvision/b.Y", "torchvision", 1000, 5, 7, (224, 224), 71.25, 90.5, published=True),
+    )
+    written = index.Index((PackageVersion("timm", "9.9"), PackageVersion("torchvision", "8.0")), entries)
+    index.write(written, tmp_path / "index.tsv")
+    assert index.read(tmp_path / "index.tsv") == written
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("resnt50", "resnet50"),
+        ("torchvision/alexnt", "alexnet"),
+        ("MobileNetV3_small_100", "mobilenetv3_small_100"),
+        ("qqqq", "cnncli models"),
+    ],
+)
+def test_the_closest_names(known: dict[str, IndexEntry], name: str, hint: str) -> None:
+    assert hint in index.closest(name, known.values())

@@ -1,0 +1,148 @@
+"""Which networks there are, which are prepared, and their removal."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from cnncli.errors import ModelNotFoundError
+from cnncli.networks import cache
+from cnncli.networks.listing import cache_size, listing, remove
+from cnncli.networks.model_folder import open_folder
+from cnncli.networks.reference import Reference
+from cnncli.records.listing import Listed, Order
+from cnncli.records.progress import Silence
+
+
+class Listener(Silence):
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warning(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache with one network in it, which was asked for as `test_resnet`."""
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
+    name = open_folder(tiny).card.name
+    shutil.copytree(tiny, cache.place(name))
+    cache.remember(Reference("test_resnet").key(), name)
+    return tmp_path / "home"
+
+
+def names(found: Sequence[Listed]) -> list[str]:
+    return [item.entry.name for item in found]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "within", "without"),
+    [
+        ("alexnet", "torchvision/alexnet.IMAGENET1K_V1", "resnet18.a1_in1k"),
+        ("ALEXNET", "torchvision/alexnet.IMAGENET1K_V1", "resnet18.a1_in1k"),
+        ("resnet50", "resnet50.a1_in1k", "resnet18.a1_in1k"),
+        ("resnet50", "torchvision/resnet50.IMAGENET1K_V1", "resnet5.x"),
+        ("resnet50", "seresnet50.a1_in1k", "resnet101.a1_in1k"),
+        ("resnet50*", "resnet50.a1_in1k", "seresnet50.a1_in1k"),
+        ("resnet50", "wide_resnet50_2.racm_in1k", "vgg16.tv_in1k"),
+        ("*net50", "torchvision/resnet50.IMAGENET1K_V2", "resnet50d.ra2_in1k"),
+        ("resnet?8", "resnet18.a1_in1k", "resnet101.a1_in1k"),
+        ("resnet[13]*", "resnet34.a1_in1k", "resnet50.a1_in1k"),
+        ("torchvision/*", "torchvision/vgg11.IMAGENET1K_V1", "vgg11.tv_in1k"),
+        ("*_in1k", "resnet50.a1_in1k", "torchvision/vgg11.IMAGENET1K_V1"),
+    ],
+)
+def test_patterns(pattern: str, within: str, without: str) -> None:
+    found = names(listing(pattern, Order.NAME, Silence()))
+    assert within in found
+    assert without not in found
+
+
+def test_numbers_in_names_are_numbers() -> None:
+    found = names(listing("resnet*", Order.NAME, Silence()))
+    assert found.index("resnet18.a1_in1k") < found.index("resnet101.a1_in1k")
+
+
+def value(item: Listed, order: Order) -> float | None:
+    entry = item.entry
+    match order:
+        case Order.NAME:
+            return 0
+        case Order.PARAMETERS:
+            return entry.parameters
+        case Order.MULTIPLY_ADDS:
+            return entry.multiply_adds
+        case Order.INPUT:
+            return entry.image_size[0] * entry.image_size[1]
+        case Order.TOP1:
+            return -entry.top1 if entry.top1 else None
+        case Order.DISK:
+            return -item.prepared.bytes if item.prepared else None
+
+
+@pytest.mark.parametrize("order", Order)
+def test_orders(own_home: Path, order: Order) -> None:
+    assert own_home.is_dir()
+    values = [value(item, order) for item in listing("", order, Silence())]
+    told = [number for number in values if number is not None]
+    assert told
+    assert told == sorted(told)
+    assert values[: len(told)] == told  # what has no value comes last
+
+
+def test_what_is_prepared(own_home: Path, tiny: Path) -> None:
+    assert own_home.is_dir()
+    (only,) = listing("", Order.NAME, Silence(), only_prepared=True)
+    assert only.entry.name == "test_resnet.r160_in1k+random"
+    assert only.entry.parameters == 469_688
+    assert only.prepared is not None
+    assert only.prepared.bytes == sum(file.stat().st_size for file in tiny.iterdir())
+    assert cache_size() > only.prepared.bytes
+    assert only in listing("test_*", Order.NAME, Silence())
+    with pytest.raises(ModelNotFoundError, match="no prepared network matches 'resnet50'"):
+        listing("resnet50", Order.NAME, Silence(), only_prepared=True)
+
+
+def test_a_prepared_network_for_another_image_size_has_other_counts(own_home: Path) -> None:
+    folder = next(cache.folders())
+    card = json.loads((folder / "card.json").read_text())
+    card["preprocessing"]["size"] = [96, 96]
+    (folder / "card.json").write_text(json.dumps(card))
+    (only,) = listing("", Order.NAME, Silence(), only_prepared=True)
+    assert own_home in folder.parents
+    assert (only.entry.parameters, only.entry.multiply_adds) == (469_688, None)
+
+
+def test_a_damaged_folder_is_told_and_can_be_removed(own_home: Path) -> None:
+    folder = next(cache.folders())
+    (folder / "model.onnx").unlink()
+    listener = Listener()
+    with pytest.raises(ModelNotFoundError):
+        listing("", Order.NAME, listener, only_prepared=True)
+    (warning,) = listener.warnings
+    assert "model.onnx cannot be read" in warning
+    assert f"cnncli models rm {folder.name}" in warning
+    assert remove(folder.name).folder == folder
+    assert own_home.is_dir()
+    assert list(cache.folders()) == []
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_resnet.r160_in1k+random"])
+def test_removal_by_the_name_asked_for_or_listed(own_home: Path, name: str) -> None:
+    gone = remove(name)
+    assert not gone.folder.exists()
+    assert gone.bytes > 1_000_000
+    assert list((own_home / "names-1").iterdir()) == []
+    with pytest.raises(ModelNotFoundError, match="no prepared network is called"):
+        remove(name)
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "../..", "/"])
+def test_nothing_outside_the_cache_is_removed(own_home: Path, name: str) -> None:
+    with pytest.raises(ModelNotFoundError):
+        remove(name)
+    assert len(list(cache.folders())) == 1
+    assert own_home.is_dir()

@@ -1,0 +1,150 @@
+"""The doctor finds what is wrong, and nothing where all is well."""
+
+import importlib
+import json
+import shutil
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import torch
+
+from cnncli import doctor
+from cnncli.networks import cache
+from cnncli.networks.model_folder import open_folder
+from cnncli.records.health import Finding, Verdict
+from tests.conftest import Cnncli
+from tests.stand_in_hub import Hub, running
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf"))
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "torch"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def prepared(tiny: Path) -> Path:
+    place = cache.place(open_folder(tiny).card.name)
+    shutil.copytree(tiny, place)
+    return place
+
+
+def findings(*, is_offline: bool = True) -> dict[str, Finding]:
+    return {
+        finding.subject: finding
+        for examination in doctor.examine(is_offline=is_offline)
+        for finding in examination.findings
+    }
+
+
+def test_all_is_well(prepared: Path) -> None:
+    found = findings()
+    assert {finding.verdict for finding in found.values()} == {Verdict.OK}
+    assert found["torch"].told.startswith("runs networks on cpu (")
+    assert found["onnxruntime"].told == metadata.version("onnxruntime")
+    assert found["test_resnet.r160_in1k+random"].told.endswith("MB, as written")
+    assert found["CNNCLI_HOME"].told.startswith(str(prepared.parents[1]))
+    assert found["downloads"].told == "switched off by --offline"
+
+
+def test_one_changed_byte_in_a_prepared_network(prepared: Path) -> None:
+    content = bytearray((prepared / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (prepared / "model.safetensors").write_bytes(content)
+    finding = findings()[prepared.name]
+    assert finding.verdict is Verdict.BROKEN
+    assert "is not what was written there" in finding.told
+    assert finding.advice == f"`cnncli models rm {prepared.name}`, then prepare it again"
+
+
+def test_a_prepared_network_that_lost_a_file(prepared: Path) -> None:
+    (prepared / "model.onnx").unlink()
+    assert findings()[prepared.name].verdict is Verdict.BROKEN
+
+
+@pytest.mark.parametrize(("package", "verdict"), [("onnxruntime", Verdict.BROKEN), ("timm", Verdict.WARNING)])
+def test_packages_that_are_missing_or_too_old(
+    package: str, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = metadata.version
+
+    def missing(name: str) -> str:
+        if name == package:
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    finding = findings()[package]
+    assert finding.verdict is verdict
+    assert finding.advice is not None
+    assert finding.advice.startswith(f"pip install '{package}>=")
+    monkeypatch.setattr(metadata, "version", lambda name: "0.1" if name == package else real(name))
+    old = findings()[package]
+    assert old.verdict is Verdict.WARNING
+    assert old.told.startswith("0.1, tested is >=")
+
+
+def test_a_package_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.import_module
+
+    def broken(name: str) -> object:
+        if name == "onnx":
+            raise OSError("libprotobuf.so: cannot open shared object file")
+        return real(name)
+
+    monkeypatch.setattr(importlib, "import_module", broken)
+    finding = findings()["onnx"]
+    assert finding.verdict is Verdict.BROKEN
+    assert "libprotobuf.so" in finding.told
+
+
+def test_a_cache_that_cannot_be_written(own_home: Path) -> None:
+    own_home.write_text("a file where the folder should be")
+    finding = findings()["CNNCLI_HOME"]
+    assert finding.verdict is Verdict.BROKEN
+    assert finding.advice == "set CNNCLI_HOME to a folder that can be written"
+
+
+def test_the_default_model(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, told, verdict in (
+        (str(prepared), f"{prepared}, prepared", Verdict.OK),
+        ("resnet50", "resnet50, not prepared yet", Verdict.OK),
+        ("./nowhere", "./nowhere is no model folder: there is no such folder", Verdict.WARNING),
+    ):
+        monkeypatch.setenv("CNNCLI_MODEL", name)
+        finding = findings()["CNNCLI_MODEL"]
+        assert (finding.told, finding.verdict) == (told, verdict)
+
+
+def test_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(Hub({})) as hub:  # has nothing, but answers
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
+        monkeypatch.setattr("cnncli.networks.hub.TORCHVISION", "http://127.0.0.1:9")
+        found = findings(is_offline=False)
+    assert found[hub.address].verdict is Verdict.OK
+    assert found[hub.address].told.startswith("timm's weights: answers in ")
+    assert found["http://127.0.0.1:9"].verdict is Verdict.WARNING
+    assert "cannot be reached" in found["http://127.0.0.1:9"].told
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert findings(is_offline=False)["downloads"].told == "switched off by HF_HUB_OFFLINE"
+
+
+def test_the_command(cnncli: Cnncli, prepared: Path) -> None:
+    well = cnncli("doctor", "--offline")
+    assert well.exit_code == 0
+    assert [line for line in well.stdout.splitlines() if line and not line.startswith(" ")] == [
+        "packages",
+        "machine",
+        "caches",
+        "prepared networks",
+        "servers",
+    ]
+    (prepared / "model.onnx").write_bytes(b"")
+    ill = cnncli("doctor", "--offline", "-f", "json")
+    assert ill.exit_code == 1
+    (broken,) = [item for item in json.loads(ill.stdout) if item["verdict"] == "broken"]
+    assert broken["subject"] == prepared.name
+    assert "  BROKEN  " in cnncli("doctor", "--offline").stdout
