@@ -16,6 +16,13 @@ they only delay the first answer and hold more memory."""
 _ERRORS_ONLY = 3
 """ONNX Runtime's severity: 0 is everything, 3 is errors."""
 
+_SETTINGS = {
+    # Threads that wait in a loop for the next layer take the cores from those that decode the next images.
+    "session.intra_op.allow_spinning": "0",
+    # Layers are cut into smaller and smaller pieces, so that a core that is needed elsewhere holds up none.
+    "session.dynamic_block_base": "4",
+}
+
 
 class OnnxEngine:
     """A compiled network in an ONNX Runtime session."""
@@ -32,6 +39,8 @@ class OnnxEngine:
         """
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
+        for setting, value in _SETTINGS.items():
+            options.add_session_config_entry(setting, value)
         self._threads = options.intra_op_num_threads = threads or usable_cores()
         try:
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
