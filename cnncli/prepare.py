@@ -99,14 +99,15 @@ def open_engine(folder: ModelFolder, wish: Running, progress: Progress) -> Engin
 
     Raises:
         UsageError: wishes that contradict each other, or a device that is not there.
-        MissingPackageError: torch is needed and not installed.
+        MissingPackageError: torch or OpenVINO is needed and not installed.
     """
     device = wish.device
     if device == "auto":
-        device = "cuda" if wish.engine is not EngineName.ONNX and _cuda_is_visible() else "cpu"
-    obstacle = _onnx_obstacle(folder, device, wish.precision)
-    if wish.engine is EngineName.ONNX and obstacle:
-        raise UsageError(f"--engine onnx is not possible: {obstacle}", "leave it out")
+        asks_for_cpu = wish.engine in {EngineName.ONNX, EngineName.OPENVINO}
+        device = "cpu" if asks_for_cpu or not _cuda_is_visible() else "cuda"
+    obstacle = _obstacle(folder, device, wish)
+    if wish.engine in {EngineName.ONNX, EngineName.OPENVINO} and obstacle:
+        raise UsageError(f"--engine {wish.engine} is not possible: {obstacle}", "leave it out")
     graph = folder.graph
     if wish.engine is EngineName.TORCH or obstacle or graph is None:
         if reason := folder.card.compilation.reason:
@@ -115,17 +116,25 @@ def open_engine(folder: ModelFolder, wish: Running, progress: Progress) -> Engin
             from cnncli.engines.torch import TorchEngine
 
             return TorchEngine(folder, device, wish.precision)
+    if wish.engine is EngineName.OPENVINO:
+        if importlib.util.find_spec("openvino") is None:
+            raise MissingPackageError(
+                "this engine needs the package openvino", "pip install 'cnncli[openvino]'"
+            )
+        from cnncli.engines.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(graph, wish.precision)
     from cnncli.engines.onnx import OnnxEngine
 
     return OnnxEngine(graph)
 
 
-def _onnx_obstacle(folder: ModelFolder, device: str, precision: Precision) -> str | None:
-    """Why ONNX Runtime cannot run this; None where it can."""
+def _obstacle(folder: ModelFolder, device: str, wish: Running) -> str | None:
+    """Why the compiled network cannot be run as wished; None where it can."""
     if device != "cpu":
         return f"it runs on the CPU, not on {device}"
-    if precision is not Precision.FP32:
-        return f"it computes in fp32, not in {precision}"
+    if wish.precision is not Precision.FP32 and wish.engine is not EngineName.OPENVINO:
+        return f"it computes in fp32, not in {wish.precision}"
     return folder.card.compilation.reason
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cnncli.records.running import Precision
 from tests.conftest import Cnncli, Program
 
 pytestmark = pytest.mark.shared
@@ -55,6 +56,24 @@ def check(text: str, reference: dict[str, Expected]) -> None:
 @pytest.fixture
 def photographs(shared: Path) -> Path:
     return shared / "data" / "imagenet-samples"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_openvino_is_right_as_often(
+    cnncli: Cnncli, squeezenet: Path, photographs: Path, reference: dict[str, Expected], precision: str
+) -> None:
+    openvino = pytest.importorskip("cnncli.engines.openvino", exc_type=ImportError)
+    if not openvino.computes_in(Precision(precision)):
+        pytest.skip(f"this processor does not compute in {precision}")
+    options = ["--engine", "openvino", "--precision", precision, "-f", "csv"]
+    result = cnncli("predict", photographs, "-m", squeezenet, *options)
+    if precision == "fp32":
+        check(result.stdout, reference)
+        return
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    best = {Path(row["path"]).name: int(row["index"]) for row in rows if row["rank"] == "1"}
+    right = sum(best[name] == expected.truth for name, expected in reference.items())
+    assert 67 <= right <= 71
 
 
 def test_by_name_and_weights(

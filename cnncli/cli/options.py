@@ -128,11 +128,14 @@ Device = Annotated[
 ]
 Engine = Annotated[
     EngineName,
-    typer.Option("--engine", help="auto takes ONNX Runtime on a CPU, torch elsewhere."),
+    typer.Option(
+        "--engine",
+        help="auto takes ONNX Runtime on a CPU, torch elsewhere; openvino is an extra for CPUs with bf16.",
+    ),
 ]
 PrecisionOption = Annotated[
     Precision,
-    typer.Option("--precision", help="Of the arithmetic; bf16 and fp16 run on torch."),
+    typer.Option("--precision", help="Of the arithmetic; bf16 and fp16 run on torch or OpenVINO."),
 ]
 BatchSize = Annotated[
     int | None,

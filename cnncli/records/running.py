@@ -12,6 +12,7 @@ class EngineName(enum.StrEnum):
 
     AUTO = "auto"
     ONNX = "onnx"
+    OPENVINO = "openvino"
     TORCH = "torch"
 
 
@@ -30,7 +31,7 @@ class Running:
     Attributes:
         engine: AUTO takes ONNX Runtime on a CPU where the network is compiled, torch elsewhere.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes CUDA where there is one.
-        precision: other than FP32 needs torch.
+        precision: other than FP32 needs torch or OpenVINO.
     """
 
     engine: EngineName = EngineName.AUTO

@@ -1,5 +1,6 @@
 """The program as a real process: pipes, signals, terminals, and what it does not import."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -317,7 +318,14 @@ def test_no_connection_is_opened_when_a_prepared_network_predicts(
     (tmp_path / "watch" / "sitecustomize.py").write_text(WATCH)
     log = tmp_path / "connections"
     watched = {"PYTHONPATH": str(tmp_path / "watch"), "CONNECTIONS": str(log)}
-    for options in (["-f", "json"], ["--sheet", tmp_path / "sheet.png"], ["--engine", "torch"]):
+    ways: list[list[str | Path]] = [
+        ["-f", "json"],
+        ["--sheet", tmp_path / "sheet.png"],
+        ["--engine", "torch"],
+    ]
+    if importlib.util.find_spec("openvino"):  # left alone, it reports its own import
+        ways.append(["--engine", "openvino"])
+    for options in ways:
         result = program("predict", photos, "-m", tiny, *options, **watched)
         assert result.returncode == 3, result.stderr  # one of the photographs is broken
         assert not log.exists(), log.read_text()
