@@ -24,7 +24,7 @@ from cnncli.errors import (
     UsageError,
     WeightsError,
 )
-from cnncli.networks import cache, index, model_folder
+from cnncli.networks import cache, model_folder
 from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.reference import HUB, Reference
@@ -79,6 +79,8 @@ def _require_known(name: str) -> None:
     Raises:
         ModelNotFoundError: it is not, and the libraries here are those that the index was made from.
     """
+    from cnncli.networks import index  # only where something is to be prepared
+
     if name.startswith(HUB):
         return
     known = index.read()

@@ -2,8 +2,9 @@
 
 import contextlib
 import errno
+import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -11,13 +12,40 @@ from typer.core import TyperGroup
 
 from cnncli import __version__
 from cnncli.cli import console
-from cnncli.cli.doctor import doctor
-from cnncli.cli.models import models
-from cnncli.cli.predict import predict
-from cnncli.cli.pull import pull
 from cnncli.errors import CnncliError
 
+COMMANDS = {
+    "predict": "Name what is in images.",
+    "models": "List networks; delete prepared ones.",
+    "pull": "Download and prepare networks ahead.",
+    "doctor": "What works here, and what to do about what does not.",
+}
+"""Each has a module of its name in this room, and in it a function, or a Typer, of its name."""
+
 INTERRUPTED = 130
+
+
+class LazyCommands(Mapping[str, Any]):
+    """The commands by name; only the one that is asked for is imported."""
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - Typer does not export its command class's base
+        """The command, ready to run."""
+        if name not in COMMANDS:
+            raise KeyError(name)
+        body = getattr(importlib.import_module(f"cnncli.cli.{name}"), name)
+        if isinstance(body, typer.Typer):
+            return typer.main.get_command(body)
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+        alone.command(name)(body)
+        return typer.main.get_command(alone)
+
+    def __iter__(self) -> Iterator[str]:
+        """Their names, in the order of the help."""
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(COMMANDS)
 
 
 class ErrorBoundary(TyperGroup):
@@ -25,6 +53,15 @@ class ErrorBoundary(TyperGroup):
 
     Anything else is a bug and keeps its traceback.
     """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as in typer
+        super().__init__(*arguments, **options)
+        self.commands = LazyCommands()  # type: ignore[assignment]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - as in typer
+        """Their names and what each is for, without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def main(self, *arguments: Any, standalone_mode: bool = True, **options: Any) -> Any:  # noqa: ANN401 - as in typer
         """Run the program and exit, unless the caller wants to (`standalone_mode=False`)."""
@@ -93,10 +130,6 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help costs half the time of help in boxes, and pipes well
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("predict")(predict)
-app.add_typer(models, name="models", help="List networks; delete prepared ones.")
-app.command("pull", short_help="Download and prepare networks ahead.")(pull)
-app.command("doctor", short_help="What works here, and what to do about what does not.")(doctor)
 
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001 - Typer calls it with the flag

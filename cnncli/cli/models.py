@@ -22,7 +22,13 @@ class _ListsByDefault(TyperGroup):
         return super().parse_args(context, args if args and args[0] in self.commands else [_LIST, *args])
 
 
-models = typer.Typer(cls=_ListsByDefault, rich_markup_mode=None)
+models = typer.Typer(
+    name="models",
+    cls=_ListsByDefault,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 
 
 @models.command(_LIST)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from cnncli.records.predictions import ImageSource, Unreadable
 
@@ -243,6 +243,8 @@ def _tiff_bits(image: Image.Image) -> int | None:
 
 def _rgb_from_lab(image: Image.Image) -> Image.Image:
     """CIE L*a*b* to sRGB; Pillow's `convert` does not know the way."""
+    from PIL import ImageCms  # rarely needed
+
     converted = ImageCms.profileToProfile(
         image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
     )

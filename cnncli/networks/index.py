@@ -6,10 +6,8 @@ libraries themselves takes seconds.
 
 import csv
 import dataclasses
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TypedDict
 
@@ -67,6 +65,8 @@ def write(index: Index, file: Path = FILE) -> None:
 
 def installed_version(package: str) -> str | None:
     """Of a package, without what stands after a + and says how it was built; None where it is not installed."""
+    from importlib import metadata  # costs as much as reading the index
+
     try:
         return metadata.version(package).partition("+")[0]
     except metadata.PackageNotFoundError:
@@ -80,6 +80,8 @@ def architecture(name: str) -> str:
 
 def closest(name: str, entries: Iterable[IndexEntry]) -> str:
     """A hint for a name that leads nowhere: the names most like it."""
+    import difflib
+
     names = list(dict.fromkeys(architecture(entry.name) for entry in entries))
     close = difflib.get_close_matches(architecture(name).lower(), names, _SUGGESTIONS, cutoff=0.6)
     return (

@@ -1,0 +1,18 @@
+"""cnncli's own loader alone, no network: seconds for all images of a folder. `cnncli_loader MODEL_FOLDER FOLDER`."""
+
+import sys
+import time
+from pathlib import Path
+
+from cnncli.engines.engine import usable_cores
+from cnncli.images.decode import MAX_PIXELS
+from cnncli.images.loader import Reader, batches
+from cnncli.images.sources import sources
+from cnncli.networks.model_folder import open_folder
+
+model, folder = sys.argv[1:]
+read = Reader(open_folder(Path(model)).card.preprocessing, MAX_PIXELS)
+start = time.perf_counter()
+for _ in batches(sources([folder]), read, batch_size=8, workers=usable_cores()):
+    pass
+print(time.perf_counter() - start)

@@ -1,0 +1,56 @@
+"""Whole processes timed in turn, so that whatever else the machine does hits all of them alike."""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+Command = Sequence[str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One process: seconds from start to end, and what it wrote to stdout and stderr."""
+
+    seconds: float
+    printed: str
+    said: str
+
+
+def run(command: Command) -> Run:
+    """One process of this Python, offline: its arguments follow `python`."""
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or one's own code would be compiled at every start
+    start = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        printed, said = process.communicate()
+    seconds = time.perf_counter() - start
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{said}")
+    return Run(seconds, printed, said)
+
+
+def in_turn(commands: Mapping[str, Command], times: int) -> dict[str, list[Run]]:
+    """Each command so many times, one after the other, after one round that warms the disk's cache."""
+    for command in commands.values():
+        run(command)
+    runs: dict[str, list[Run]] = {name: [] for name in commands}
+    for _ in range(times):
+        for name, command in commands.items():
+            runs[name].append(run(command))
+    return runs
+
+
+def seconds(runs: Sequence[Run]) -> float:
+    """The median."""
+    return statistics.median(item.seconds for item in runs)
+
+
+def ratio(slow: Sequence[Run], fast: Sequence[Run]) -> float:
+    """How many times longer the one takes: the median over the rounds."""
+    return statistics.median(a.seconds / b.seconds for a, b in zip(slow, fast, strict=True))
