@@ -10,7 +10,6 @@ one photograph being measured in the same rounds.
 
 import statistics
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +29,13 @@ CEILING_ROUNDS, PEER_ROUNDS = 5, 3
 MAIN = ("resnet50", "mobilenetv3_small_100")
 TORCHVISION = {"resnet50": "resnet50", "mobilenetv3_small_100": "torchvision/mobilenet_v3_small"}
 """torchvision's ResNet-50 names its layers as timm's does and takes its weights; its MobileNet is another network."""
+
+
+WAYS = {
+    "cnncli": (),
+    "cnncli --engine openvino --precision bf16": ("--engine", "openvino", "--precision", "bf16"),
+}
+"""bf16 needs a processor that computes in it."""
 
 
 def command(network: stage.Network, images: Path, *options: str) -> list[str]:
@@ -64,7 +70,7 @@ def share_of_ceiling(network: stage.Network, source: Path) -> tuple[float, float
     rates, shares = [], []
     for _ in range(CEILING_ROUNDS):
         possible = ceiling(network, images)
-        runs = in_turn({"one": one, "all": command(network, images)}, 1)
+        runs = in_turn({"one": one, "all": command(network, images)}, 1, warm_up=False)
         rates.append((CEILING_IMAGES - 1) / (seconds(runs["all"]) - seconds(runs["one"])))
         shares.append(rates[-1] / possible)
     return statistics.median(rates), statistics.median(shares)
@@ -76,13 +82,12 @@ def agreement(ours: Run, theirs: Run) -> int:
     return sum(a == b for a, b in zip(found, theirs.printed.split(), strict=True))
 
 
-def beside_peers(name: str, source: Path, engine: Sequence[str] = ()) -> list[list[str]]:
-    """Rows of the table: peer, times slower, answers alike."""
+def beside_peers(name: str, source: Path) -> list[list[str]]:
+    """Rows of the table: network, peer, how many times longer it takes, answers alike; the last two for bf16 again."""
     images = stage.photographs(source, PEER_IMAGES)
     network, other = stage.network(name, source), stage.network(TORCHVISION[name], source)
     filter_ = open_folder(other.folder).card.preprocessing.interpolation
-    commands = {
-        "cnncli": command(network, images, *engine),
+    peers = {
         "timm: dataset, loader, eager": [
             "-m", "benchmarks.peers.timm_folder", name, str(network.weights), str(images),
         ],
@@ -91,23 +96,20 @@ def beside_peers(name: str, source: Path, engine: Sequence[str] = ()) -> list[li
             "-m", "benchmarks.peers.torchvision_folder", other.name, str(other.weights), str(images), filter_,
         ],
     }  # fmt: skip
-    if other.folder != network.folder:
-        commands["cnncli on torchvision's"] = command(other, images, *engine)
-    runs = in_turn(commands, PEER_ROUNDS)
+    ours = {
+        f"{net.name} {way}": command(net, images, *options)
+        for net in (network, other)
+        for way, options in WAYS.items()
+    }
+    runs = in_turn(peers | ours, PEER_ROUNDS, warm_up=False)
     rows = []
-    for peer in list(commands)[1:4]:
-        is_other = "torchvision" in peer and other.folder != network.folder
-        ours = runs["cnncli on torchvision's" if is_other else "cnncli"]
-        alike = agreement(ours[0], runs[peer][0])
-        rows.append(
-            [
-                other.name if is_other else name,
-                peer,
-                f"{seconds(ours):.1f} s",
-                f"{ratio(runs[peer], ours):.1f}",
-                f"{alike:,}",
-            ]
-        )
+    for peer in peers:
+        asked = other if peer.startswith("torchvision") else network
+        cells = []
+        for way in WAYS:
+            own = runs[f"{asked.name} {way}"]
+            cells += [f"{ratio(runs[peer], own):.1f}", f"{agreement(own[0], runs[peer][0]):,}"]
+        rows.append([asked.name, peer, f"{seconds(runs[peer]):.1f} s", *cells])
     return rows
 
 
@@ -119,22 +121,19 @@ def main() -> None:
         rate, share = share_of_ceiling(stage.network(name, source), source)
         floors.append([name, f"{rate:.1f}", f"{share:.2f}"])
         peers += beside_peers(name, source)
-    from cnncli.engines.openvino import computes_in
-    from cnncli.records.running import Precision
-
-    if computes_in(Precision.BF16):
-        extra = beside_peers("resnet50", source, ("--engine", "openvino", "--precision", "bf16"))
-        peers += [[f"{row[0]}, cnncli with OpenVINO in bf16", *row[1:]] for row in extra]
-    floor_head = ("network", "images a second", "share of the ceiling 1 / (d / cores + e)")
-    peer_head = ("network", "peer", "cnncli", "peer / cnncli", f"same class, of {PEER_IMAGES:,}")
+    floor_head = ("network", "images a second", "share of the ceiling")
+    peer_head = ["network", "peer", "peer's time"]
+    for way in WAYS:
+        peer_head += [f"peer / {way}", f"same class, of {PEER_IMAGES:,}"]
     publish(
         "bulk",
         "Bulk: many photographs",
-        f"{CEILING_IMAGES} photographs, medians of {CEILING_ROUNDS} rounds; `d`: decoding one image on one core, `e`: "
-        f"the engine's time for one image of a batch on all cores. At least 0.85 is what we want.\n\n"
-        f"{table(floor_head, floors)}\n\n{PEER_IMAGES:,} photographs, whole processes in turn, medians of {PEER_ROUNDS} "
-        "rounds, the same weights for both. At least 3 times faster is what we want; where it is less, the network itself "
-        f"is what takes the time.\n\n{table(peer_head, peers)}",
+        f"The ceiling is `1 / (d / cores + e)` images a second: `d` seconds of one core to decode and prepare one image, "
+        f"`e` seconds of the engine for one image of a batch on all cores. {CEILING_IMAGES} photographs, medians of "
+        f"{CEILING_ROUNDS} rounds. At least 0.85 is what we want.\n\n{table(floor_head, floors)}\n\n"
+        f"{PEER_IMAGES:,} photographs, whole processes in turn, medians of {PEER_ROUNDS} rounds, the same weights for "
+        f"all. At least 3 is what we want; where it is less, the network itself takes the time.\n\n"
+        f"{table(peer_head, peers)}",
     )
 
 

@@ -35,14 +35,20 @@ def run(command: Command) -> Run:
     return Run(seconds, printed, said)
 
 
-def in_turn(commands: Mapping[str, Command], times: int) -> dict[str, list[Run]]:
-    """Each command so many times, one after the other, after one round that warms the disk's cache."""
-    for command in commands.values():
-        run(command)
+def in_turn(commands: Mapping[str, Command], times: int, *, warm_up: bool = True) -> dict[str, list[Run]]:
+    """Each command so many times, one after the other.
+
+    Args:
+        commands: by name.
+        times: rounds.
+        warm_up: begin with a round that does not count, so that all files are in the disk's cache.
+    """
     runs: dict[str, list[Run]] = {name: [] for name in commands}
-    for _ in range(times):
+    for number in range(-warm_up, times):
         for name, command in commands.items():
-            runs[name].append(run(command))
+            done = run(command)
+            if number >= 0:
+                runs[name].append(done)
     return runs
 
 
