@@ -1,37 +1,27 @@
-"""What starting costs: `cnncli --help` and a usage error beside `python -c pass`, whole processes in turn.
+"""What starting costs: help and a usage error beside `python -c pass`, whole processes in turn.
 
 python -m benchmarks.startup
 """
 
-import statistics
-import subprocess
-import sys
-import time
+from benchmarks.results import publish, table
+from benchmarks.timing import in_turn, more
 
-RUNS = 15
-
-
-def seconds(*arguments: str) -> float:
-    """Of one run of this Python, from start to end."""
-    start = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], capture_output=True, check=False)
-    return time.perf_counter() - start
+ROUNDS = 15
+COMMANDS = ("--help", "predict --help", "predict --nonsense", "models --help")
 
 
 def main() -> None:
-    """Measure, and print the medians of what each costs more than nothing."""
-    commands = {
-        "cnncli --help": ("-m", "cnncli", "--help"),
-        "cnncli predict --help": ("-m", "cnncli", "predict", "--help"),
-        "cnncli predict --nonsense": ("-m", "cnncli", "predict", "--nonsense"),
-    }
-    more: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(RUNS):
-        floor = seconds("-c", "pass")
-        for name, arguments in commands.items():
-            more[name].append(seconds(*arguments) - floor)
-    for name, differences in more.items():
-        print(f"{name}: {statistics.median(differences):.3f} s more than python -c pass (median of {RUNS})")
+    """Measure, and write the section."""
+    nothing = {"nothing": ["-c", "pass"]}
+    ours = {command: ["-m", "cnncli", *command.split()] for command in COMMANDS}
+    runs = in_turn(nothing | ours, ROUNDS, may_fail=True)
+    rows = [[f"`cnncli {command}`", f"{more(runs[command], runs['nothing']):.3f}"] for command in COMMANDS]
+    publish(
+        "startup",
+        "Starting",
+        f"Seconds more than `python -c pass`, whole processes in turn, medians of {ROUNDS} rounds. At most 0.25 is what "
+        f"we want.\n\n{table(('command', 'seconds'), rows)}",
+    )
 
 
 if __name__ == "__main__":

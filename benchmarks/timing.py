@@ -20,7 +20,7 @@ class Run:
     said: str
 
 
-def run(command: Command) -> Run:
+def run(command: Command, *, may_fail: bool = False) -> Run:
     """One process of this Python, offline: its arguments follow `python`."""
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or one's own code would be compiled at every start
@@ -30,23 +30,26 @@ def run(command: Command) -> Run:
     ) as process:
         printed, said = process.communicate()
     seconds = time.perf_counter() - start
-    if process.returncode:
+    if process.returncode and not may_fail:
         raise SystemExit(f"{' '.join(command)} failed:\n{said}")
     return Run(seconds, printed, said)
 
 
-def in_turn(commands: Mapping[str, Command], times: int, *, warm_up: bool = True) -> dict[str, list[Run]]:
+def in_turn(
+    commands: Mapping[str, Command], times: int, *, warm_up: bool = True, may_fail: bool = False
+) -> dict[str, list[Run]]:
     """Each command so many times, one after the other.
 
     Args:
         commands: by name.
         times: rounds.
         warm_up: begin with a round that does not count, so that all files are in the disk's cache.
+        may_fail: a command that fails is timed, too.
     """
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for number in range(-warm_up, times):
         for name, command in commands.items():
-            done = run(command)
+            done = run(command, may_fail=may_fail)
             if number >= 0:
                 runs[name].append(done)
     return runs
@@ -60,3 +63,8 @@ def seconds(runs: Sequence[Run]) -> float:
 def ratio(slow: Sequence[Run], fast: Sequence[Run]) -> float:
     """How many times longer the one takes: the median over the rounds."""
     return statistics.median(a.seconds / b.seconds for a, b in zip(slow, fast, strict=True))
+
+
+def more(slow: Sequence[Run], fast: Sequence[Run]) -> float:
+    """How many seconds longer the one takes: the median over the rounds."""
+    return statistics.median(a.seconds - b.seconds for a, b in zip(slow, fast, strict=True))

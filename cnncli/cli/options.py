@@ -84,7 +84,8 @@ Model = Annotated[
         envvar="CNNCLI_MODEL",
         metavar="MODEL",
         show_default=False,
-        help="A name of timm or torchvision (resnet50, resnet50.a1_in1k, torchvision/alexnet), or a model folder.",
+        help="A name of timm or torchvision (resnet50, resnet50.a1_in1k, torchvision/alexnet), hf-hub:org/name, or a "
+        "model folder.",
     ),
 ]
 Weights = Annotated[

@@ -12,7 +12,9 @@ from cnncli.errors import CnncliError
 def pull(
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL...", help="Names of timm or torchvision.", show_default=False),
+        typer.Argument(
+            metavar="MODEL...", help="Names of timm or torchvision, or hf-hub:org/name.", show_default=False
+        ),
     ],
     img_size: options.ImageSize = None,
     offline: options.Offline = False,
