@@ -103,7 +103,7 @@ class HubFile:
             with _bars(is_shown=progress.shows_bars):
                 file = hf_hub_download(self.repository, name, revision=self.revision, etag_timeout=PATIENCE)
         except Exception as error:  # likewise
-            raise _broken_off(self.repository, error) from error
+            raise _broken_off(self.repository, error, "try again; what has arrived is kept") from error
         return Path(file)
 
 
@@ -142,7 +142,7 @@ class Address:
             file.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(self.url, str(file), progress=progress.shows_bars)
         except (OSError, RuntimeError) as error:
-            raise _broken_off(self.url, error) from error
+            raise _broken_off(self.url, error, "try again") from error
 
 
 Published = HubFile | Address
@@ -240,10 +240,8 @@ def _unreachable(server: str, wanted: str, cache: str | Path, error: Exception) 
     )
 
 
-def _broken_off(wanted: str, error: Exception) -> WeightsError:
-    return WeightsError(
-        f"the download of {wanted} broke off: {_reason(error)}", "try again; what has arrived is kept"
-    )
+def _broken_off(wanted: str, error: Exception, hint: str) -> WeightsError:
+    return WeightsError(f"the download of {wanted} broke off: {_reason(error)}", hint)
 
 
 def _reason(error: Exception) -> str:
