@@ -86,14 +86,15 @@ def beside_peers(name: str, source: Path) -> list[list[str]]:
     """Rows of the table: network, peer, how many times longer it takes, answers alike; the last two for bf16 again."""
     images = stage.photographs(source, PEER_IMAGES)
     network, other = stage.network(name, source), stage.network(TORCHVISION[name], source)
-    filter_ = open_folder(other.folder).card.preprocessing.interpolation
+    how = open_folder(other.folder).card.preprocessing
     peers = {
         "timm: dataset, loader, eager": [
             "-m", "benchmarks.peers.timm_folder", name, str(network.weights), str(images),
         ],
         "Hugging Face pipeline": ["-m", "benchmarks.peers.pipeline", str(network.pipeline), str(images)],
         "torchvision: DataLoader, eager": [
-            "-m", "benchmarks.peers.torchvision_folder", other.name, str(other.weights), str(images), filter_,
+            "-m", "benchmarks.peers.torchvision_folder", other.name, str(other.weights), str(images),
+            str(how.resize[0]), how.interpolation,
         ],
     }  # fmt: skip
     ours = {

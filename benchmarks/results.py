@@ -23,7 +23,7 @@ def publish(name: str, title: str, text: str) -> None:
         title: of the section.
         text: what was measured, and what it means.
     """
-    section = f"## {title}\n\n{text.strip()}\n\n`python -m benchmarks.{name}` on {machine()}\n"
+    section = f"## {title}\n\n`python -m benchmarks.{name}` on {machine()}\n\n{text.strip()}\n"
     print(section)
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
     page = PAGE.read_text(encoding="utf-8")

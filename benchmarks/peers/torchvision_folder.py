@@ -1,4 +1,4 @@
-"""torchvision's eager network behind a DataLoader. `torchvision_folder NAME WEIGHTS FOLDER FILTER`."""
+"""torchvision's eager network behind a DataLoader. `torchvision_folder NAME WEIGHTS FOLDER RESIZE FILTER`."""
 
 import os
 import sys
@@ -15,11 +15,11 @@ from torchvision import transforms
 class Folder(Dataset[torch.Tensor]):
     """The images of a folder in the order of their names."""
 
-    def __init__(self, folder: str, interpolation: str) -> None:
+    def __init__(self, folder: str, resize: int, interpolation: str) -> None:
         self._files = sorted(Path(folder).iterdir())
         self._transform = transforms.Compose(
             [
-                transforms.Resize(256, transforms.InterpolationMode(interpolation)),
+                transforms.Resize(resize, transforms.InterpolationMode(interpolation)),
                 transforms.CenterCrop(224),
                 transforms.ToTensor(),
                 transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -35,11 +35,12 @@ class Folder(Dataset[torch.Tensor]):
 
 
 if __name__ == "__main__":
-    name, weights, folder, interpolation = sys.argv[1:]
+    name, weights, folder, resize, interpolation = sys.argv[1:]
     network = torchvision.models.get_model(name, weights=None)
     network.load_state_dict(load_file(weights))
     network.eval()
     workers = len(os.sched_getaffinity(0))
+    dataset = Folder(folder, int(resize), interpolation)
     with torch.inference_mode():
-        for images in DataLoader(Folder(folder, interpolation), batch_size=32, num_workers=workers):
+        for images in DataLoader(dataset, batch_size=32, num_workers=workers):
             print(*network(images).argmax(1).tolist(), sep="\n")
