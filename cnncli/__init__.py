@@ -5,15 +5,17 @@ stay apart (import-linter checks both, and a test holds this page against the di
 
     floor  room          what it holds                                                             torch?
     -----  ------------  ------------------------------------------------------------------------  ------
-    8      __main__      python -m cnncli                                                          no
-    7      cli/          one thin file a command; options, the error boundary, stdout and stderr   no
+    9      __main__      python -m cnncli                                                          no
+    8      cli/          one thin file a command; options, the error boundary, stdout and stderr   no
+    7      inspection/   what each layer does and costs; what a network is made of                 yes
     6      doctor        what is installed, what works, what to do about what does not                no
     6      predict       batches through an engine to one record for each input                    no
     5      prepare       a reference to an open engine: finds the model folder or makes it         lazily
     4      engines/      pixels to logits and embeddings: ONNX Runtime, torch; the compiler        partly
-    3      networks/     what a typed name means; the model folder; timm, torchvision, weights     partly
+    3      networks/     what a typed name means; model folder; timm, torchvision, blueprints      partly
     2      images/       files, folders, lists, stdin; bytes to pixels; threads that feed engines  no
     2      render/       records to text: table, tsv, csv, JSON, Parquet; the picture sheet        no
+    1      geometry      output sizes, parameters, receptive fields: the formulas                   no
     1      records/      the vocabulary: frozen types that every room speaks                       no
     0      errors        the error tree                                                            no
 

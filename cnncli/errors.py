@@ -9,6 +9,8 @@
     ├── WeightsError            weights that cannot be had, read, or do not fit
     ├── CompileError            a network that ONNX cannot express
     ├── MissingPackageError     an optional package is needed for this
+    ├── GeometryError           a layer does not fit onto its input
+    ├── BlueprintError          a network's description cannot be read
     ├── NotANumberError         a network answers with infinities or worse
     └── OutOfMemoryError        a batch does not fit into the device's memory
 
@@ -64,6 +66,14 @@ class CompileError(CnncliError):
 
 class MissingPackageError(CnncliError):
     """A capability whose package is not installed."""
+
+
+class GeometryError(CnncliError):
+    """Sizes that do not go together: a kernel larger than its image, branches that do not match."""
+
+
+class BlueprintError(CnncliError):
+    """A blueprint with a word that means nothing, or in the wrong place."""
 
 
 class NotANumberError(CnncliError):

@@ -27,7 +27,7 @@ from cnncli.errors import (
 from cnncli.networks import cache, model_folder
 from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder
-from cnncli.networks.reference import HUB, Reference
+from cnncli.networks.reference import BLUEPRINT, HUB, Reference, is_blueprint_text
 from cnncli.records.networks import Architecture, Compilation, ModelCard, PackageVersion, Preprocessing
 from cnncli.records.progress import Progress
 from cnncli.records.running import EngineName, Precision, Running
@@ -81,7 +81,7 @@ def _require_known(name: str) -> None:
     """
     from cnncli.networks import index  # only where something is to be prepared
 
-    if name.startswith(HUB):
+    if name.startswith(HUB) or name.endswith(BLUEPRINT) or is_blueprint_text(name):
         return
     known = index.read()
     is_known = any(index.architecture(entry.name) == index.architecture(name) for entry in known.entries)

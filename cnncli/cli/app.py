@@ -16,6 +16,7 @@ from cnncli.errors import CnncliError
 
 COMMANDS = {
     "predict": "Name what is in images.",
+    "summary": "Show what a network is made of and what it costs.",
     "models": "List networks; delete prepared ones.",
     "pull": "Download and prepare networks ahead.",
     "doctor": "What works here, and what to do about what does not.",

@@ -1,4 +1,4 @@
-"""Writes the index of networks: every name that timm and torchvision know, built and counted.
+"""Writes the index of networks: every name of timm, torchvision and our own blueprints, built and counted.
 
     python -m cnncli.networks.indexing
 
@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cnncli.networks import index, zoo
+from cnncli.networks import blueprint, index, zoo
 from cnncli.records.listing import IndexEntry
 from cnncli.records.networks import Architecture, PackageVersion
 
@@ -42,7 +42,7 @@ def names() -> list[str]:
     published = timm.list_pretrained()
     architectures = {name.partition(".")[0] for name in published}
     bare = [name for name in timm.list_models() if name not in architectures]
-    return [*published, *bare, *zoo.torchvision_names()]
+    return [*published, *bare, *zoo.torchvision_names(), *blueprint.names()]
 
 
 def subject(offer: zoo.Offer) -> Subject:

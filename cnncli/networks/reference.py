@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +15,24 @@ LIBRARY = "torchvision/"
 HUB = "hf-hub:"
 """Before `org/name` or `org/name@revision`, asks for a repository on the Hugging Face hub, as timm writes it."""
 
+BLUEPRINT = ".cnn"
+"""How files end that hold a blueprint."""
+
+_BLUEPRINT_TEXT = re.compile(r"\s*(#|input\s|input:|activation:)", re.IGNORECASE)
+
+
+def is_blueprint_text(name: str) -> bool:
+    """Whether this is no name but a blueprint itself, as one writes it in quotes."""
+    return _BLUEPRINT_TEXT.match(name) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A network as a user refers to it.
 
     Attributes:
-        name: a model folder's path, a name of timm or torchvision, with or without a tag, or `hf-hub:org/name`.
+        name: a model folder's path; a name of timm or torchvision, with or without a tag; `hf-hub:org/name`; a
+            blueprint's name, file or text.
         weights: local weights for the named architecture.
         labels: a file with one class name a line.
         pretrained: False asks for random weights.
@@ -44,10 +56,14 @@ class Reference:
             ModelNotFoundError: a path that leads to no model folder.
             UsageError: options that would change a finished folder.
         """
+        if is_blueprint_text(self.name):
+            return None
         path = Path(os.path.expanduser(self.name))  # noqa: PTH111 - leaves an unknown ~user as it is
         if is_model_folder(path):
             self._refuse_changes(path)
             return path
+        if self.name.endswith(BLUEPRINT):
+            return None
         if os.path.isfile(path):  # noqa: PTH113
             raise ModelNotFoundError(
                 f"{self.name} is a file, and a model is a name or a folder",
@@ -59,6 +75,10 @@ class Reference:
             what = "it has no card.json" if os.path.isdir(path) else "there is no such folder"  # noqa: PTH112
             raise ModelNotFoundError(f"{self.name} is no model folder: {what}")
         return None
+
+    def _blueprint_identity(self) -> list[str | int] | None:
+        is_file = self.name.endswith(BLUEPRINT) and not is_blueprint_text(self.name)
+        return _identity(Path(self.name), "blueprint") if is_file else None
 
     def _refuse_changes(self, path: Path) -> None:
         given = {
@@ -82,6 +102,7 @@ class Reference:
         return json.dumps(
             {
                 "name": self.name,
+                "blueprint": self._blueprint_identity(),
                 "weights": self.weights and _identity(self.weights, "weights"),
                 "labels": self.labels and _identity(self.labels, "class names"),
                 "pretrained": self.pretrained,

@@ -21,7 +21,11 @@ from timm.models import PretrainedCfg
 from torch import Tensor, nn
 
 from cnncli.errors import ModelNotFoundError, UsageError
-from cnncli.networks import index
+from cnncli.networks import blueprint, index
+from cnncli.networks.blueprint import shapes, tree
+from cnncli.networks.blueprint.builder import build as build_blueprint
+from cnncli.networks.blueprint.parser import parse
+from cnncli.networks.blueprint.writer import written
 from cnncli.networks.hub import Address, HubFile, Published
 from cnncli.networks.reference import LIBRARY
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
@@ -66,6 +70,8 @@ def offer(name: str, image_size: tuple[int, int] | None = None) -> Offer:
         ModelNotFoundError: no library has it; the message has the closest names.
         UsageError: the network cannot take that image size.
     """
+    if blueprint.is_blueprint(name):
+        return _blueprint_offer(name, image_size)
     architecture, _, tag = name.removeprefix(LIBRARY).partition(".")
     if not name.startswith(LIBRARY) and timm.is_model(architecture):
         return _timm_offer(architecture, tag, image_size)
@@ -85,6 +91,8 @@ def build(architecture: Architecture) -> nn.Module:
             network = timm.create_model(architecture.name, num_classes=architecture.num_classes, **options)
         case "torchvision":
             network = _torchvision_model(architecture)
+        case "blueprint":
+            network = build_blueprint(parse(architecture.blueprint or ""))
     built: nn.Module = network.eval()
     return built
 
@@ -314,6 +322,60 @@ def _torchvision_preprocessing(
         resize=scaled,
         resize_mode=Resize.SHORTER if square else Resize.COVER,
     )
+
+
+# ---- blueprints
+
+
+def _blueprint_offer(name: str, image_size: tuple[int, int] | None) -> Offer:
+    drawn = resized(blueprint.find(name), image_size)
+    channels, *sides = drawn.input
+    if channels not in {1, _RGB} or len(sides) != len(_COLOURS):
+        raise UsageError(
+            f"an image has 1 or 3 channels, height and width, and this network takes {shapes.told(drawn.input)}",
+            "`cnncli summary` shows it",
+        )
+    mean, std = _COLOURS if channels == _RGB else ((0.5,), (0.5,))
+    height, width = sides
+    return Offer(
+        name=blueprint.label(name),
+        architecture=Architecture(
+            "blueprint",
+            blueprint.label(name),
+            shapes.num_classes(drawn),
+            channels,
+            blueprint=written(drawn),
+        ),
+        preprocessing=Preprocessing(
+            channels=channels,
+            size=(height, width),
+            resize_mode=Resize.SHORTER if height == width else Resize.COVER,
+            resize=(height, width),
+            interpolation=Interpolation.BILINEAR,
+            fill=(0,) * channels,
+            mean=mean,
+            std=std,
+        ),
+        class_names=None,
+        synsets=None,
+        published=None,
+    )
+
+
+_RGB = 3
+_COLOURS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and deviation of ImageNet's channels, which everybody uses who has no better ones."""
+
+
+def resized(drawn: tree.Blueprint, image_size: tuple[int, int] | None) -> tree.Blueprint:
+    """The same blueprint for images of another size."""
+    if image_size is None:
+        return drawn
+    if len(drawn.input) != len(image_size) + 1:
+        raise UsageError(
+            f"this blueprint takes {shapes.told(drawn.input)}, not images", "leave --img-size out"
+        )
+    return dataclasses.replace(drawn, input=(drawn.input[0], *image_size))
 
 
 def versions() -> dict[str, str]:

@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Library = Literal["timm", "torchvision"]
+Library = Literal["timm", "torchvision", "blueprint"]
 LIBRARIES: tuple[Library, ...] = get_args(Library)
 
 
@@ -69,6 +69,7 @@ class Architecture:
         num_classes: rows of the last layer.
         channels: planes of the input.
         image_size: (height, width), where the architecture itself depends on it; else None.
+        blueprint: its text, where it is built from one; else None.
     """
 
     library: Library
@@ -76,6 +77,7 @@ class Architecture:
     num_classes: int
     channels: int = 3
     image_size: tuple[int, int] | None = None
+    blueprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cnncli.networks.card import SCHEMA
 from tests.conftest import Program
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX pipes and signals")
@@ -71,7 +72,7 @@ def test_a_missing_exporter_is_no_fault_of_the_network(program: Program, tmp_pat
     result = program("predict", "x.jpg", "-m", "test_resnet", "--no-pretrained", **environment)
     assert result.returncode == 1
     assert b"error: preparing test_resnet needs the package onnxscript" in result.stderr
-    assert not list((tmp_path / "home" / "models-1").iterdir())
+    assert not list((tmp_path / "home" / f"models-{SCHEMA}").iterdir())
 
 
 def test_names_that_are_not_utf8(program: Program, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from cnncli.errors import ModelNotFoundError, UsageError, WeightsError
 from cnncli.networks import cache
+from cnncli.networks.card import SCHEMA
 from cnncli.networks.labels import labels, read_labels
 from cnncli.networks.reference import Reference
 from cnncli.records.predictions import LabelStyle
@@ -89,8 +90,8 @@ def test_the_cache_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     cache.remember("key", "torchvision/colours")
     assert cache.find("key") is None  # remembered, but the folder has gone
     folder = write_colours(cache.place("torchvision/colours"))
-    assert cache.find("key") == folder == tmp_path / "models-1" / "torchvision--colours"
-    (tmp_path / "names-1" / next(os.walk(tmp_path / "names-1"))[2][0]).write_text("broken")
+    assert cache.find("key") == folder == tmp_path / f"models-{SCHEMA}" / "torchvision--colours"
+    (tmp_path / f"names-{SCHEMA}" / next(os.walk(tmp_path / f"names-{SCHEMA}"))[2][0]).write_text("broken")
     assert cache.find("key") is None
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from cnncli.errors import ModelNotFoundError
 from cnncli.networks import cache
+from cnncli.networks.card import SCHEMA
 from cnncli.networks.listing import cache_size, listing, remove
 from cnncli.networks.model_folder import open_folder
 from cnncli.networks.reference import Reference
@@ -135,7 +136,7 @@ def test_removal_by_the_name_asked_for_or_listed(own_home: Path, name: str) -> N
     gone = remove(name)
     assert not gone.folder.exists()
     assert gone.bytes > 1_000_000
-    assert list((own_home / "names-1").iterdir()) == []
+    assert list((own_home / f"names-{SCHEMA}").iterdir()) == []
     with pytest.raises(ModelNotFoundError, match="no prepared network is called"):
         remove(name)
 

@@ -1,0 +1,102 @@
+"""What a layer does to sizes, and what it costs: the formulas of every course, as pure functions.
+
+All lengths in pixels along one axis, unless a function says otherwise. K is the kernel, S the stride, P the padding
+on each side, d the dilation, W the input.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cnncli.errors import GeometryError
+
+
+def reach(kernel: int, dilation: int = 1) -> int:
+    """Pixels from a kernel's first to its last one: d(K - 1) + 1."""
+    return dilation * (kernel - 1) + 1
+
+
+def output_size(
+    size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1, *, ceil: bool = False
+) -> int:
+    """Length of a convolution's or a pooling's output: floor((W - (d(K-1)+1) + 2P) / S) + 1.
+
+    Args:
+        size: W.
+        kernel: K.
+        stride: S.
+        padding: P, on each side.
+        dilation: d.
+        ceil: round up instead; a last window that would begin beyond the image and its left padding is left out, as
+            torch does.
+
+    Raises:
+        GeometryError: the kernel does not fit into the padded input.
+    """
+    room = size + 2 * padding - reach(kernel, dilation)
+    count = (math.ceil(room / stride) if ceil else room // stride) + 1
+    if ceil and (count - 1) * stride >= size + padding:
+        count -= 1
+    if size < 1 or count < 1:
+        raise GeometryError(
+            f"a kernel that reaches over {reach(kernel, dilation)} pixels does not fit into {size} padded by {padding}"
+        )
+    return count
+
+
+def smallest_input(output: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+    """The shortest input that gives an output of that length: S(L - 1) + d(K-1) + 1 - 2P, at least 1."""
+    return max(stride * (output - 1) + reach(kernel, dilation) - 2 * padding, 1)
+
+
+def transposed_output_size(
+    size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1, output_padding: int = 0
+) -> int:
+    """Length of a transposed convolution's output: (W - 1) S - 2P + d(K-1) + 1 + output padding.
+
+    Raises:
+        GeometryError: nothing would be left.
+    """
+    length = (size - 1) * stride - 2 * padding + reach(kernel, dilation) + output_padding
+    if length < 1:
+        raise GeometryError(f"a padding of {padding} leaves nothing of {size} pixels")
+    return length
+
+
+def same_padding(kernel: int, dilation: int = 1) -> int:
+    """Padding on each side that keeps the size at stride 1: floor of half of what the kernel reaches beyond."""
+    return (reach(kernel, dilation) - 1) // 2
+
+
+@dataclass(frozen=True, slots=True)
+class ReceptiveField:
+    """What one value of a feature map sees of the image.
+
+    Attributes:
+        size: pixels that it sees.
+        jump: pixels between what two neighbours see.
+    """
+
+    size: float = 1
+    jump: float = 1
+
+    def through(self, kernel: int, stride: float = 1, dilation: int = 1) -> "ReceptiveField":
+        """After one more layer: r + (reach - 1) j, and j S; a transposed convolution has a stride of 1 / S."""
+        return ReceptiveField(self.size + (reach(kernel, dilation) - 1) * self.jump, self.jump * stride)
+
+
+def joined(fields: Sequence[ReceptiveField]) -> ReceptiveField:
+    """Of a sum or a concatenation: the widest of what its parts see."""
+    return ReceptiveField(max(field.size for field in fields), max(field.jump for field in fields))
+
+
+def convolution_parameters(
+    kernel: Sequence[int], inputs: int, outputs: int, groups: int = 1
+) -> tuple[int, int]:
+    """Weights and biases of a convolution: K_h K_w (D_in / groups) D_out, and D_out."""
+    return math.prod(kernel) * (inputs // groups) * outputs, outputs
+
+
+def linear_parameters(inputs: int, outputs: int) -> tuple[int, int]:
+    """Weights and biases of a fully connected layer: D_in D_out, and D_out."""
+    return inputs * outputs, outputs

@@ -1,0 +1,73 @@
+"""Networks in the notation of the papers: found, read, checked, written, built.
+
+`parser` makes a `tree` of a text, `shapes` sees whether it fits together, `builder` makes it an ordinary torch module,
+`writer` makes it a text again. Only the builder needs torch.
+"""
+
+import hashlib
+from pathlib import Path
+
+from cnncli.errors import BlueprintError, ModelNotFoundError
+from cnncli.networks.blueprint.parser import parse
+from cnncli.networks.blueprint.tree import Blueprint
+from cnncli.networks.reference import BLUEPRINT, is_blueprint_text
+
+_SHIPPED = Path(__file__).with_name("shipped")
+_LARGEST_FILE = 10_000_000
+
+
+def names() -> list[str]:
+    """The blueprints that come with cnncli."""
+    return sorted(file.stem for file in _SHIPPED.glob(f"*{BLUEPRINT}"))
+
+
+def is_blueprint(name: str) -> bool:
+    """Whether a name is that of a shipped blueprint, a file's, or a blueprint's own text."""
+    return name in names() or name.endswith(BLUEPRINT) or is_blueprint_text(name)
+
+
+def text(name: str) -> str:
+    """The text that a name stands for.
+
+    Raises:
+        ModelNotFoundError: it stands for none.
+        BlueprintError: the file is no text.
+    """
+    if is_blueprint_text(name):
+        return name
+    if not is_blueprint(name):
+        raise ModelNotFoundError(f"{name} is no blueprint", f"there are {', '.join(names())}")
+    file = _SHIPPED / f"{name}{BLUEPRINT}" if name in names() else Path(name)
+    try:
+        if file.stat().st_size > _LARGEST_FILE:
+            raise BlueprintError(f"{file} is too large for a blueprint")
+        return file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ModelNotFoundError(
+            f"cannot read the blueprint {name}: {error.strerror}", f"there are {', '.join(names())}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise BlueprintError(f"the blueprint {name} is not UTF-8 text") from error
+
+
+def find(name: str) -> Blueprint:
+    """The blueprint that a name stands for.
+
+    Raises:
+        ModelNotFoundError: it stands for none.
+        BlueprintError: the text is no blueprint; the message begins with the line.
+    """
+    return parse(text(name))
+
+
+def notation() -> str:
+    """The page that explains the notation."""
+    return Path(__file__).with_name("notation.txt").read_text(encoding="utf-8")
+
+
+def label(name: str) -> str:
+    """What a network is called that is built from this: a shipped one by its name, others with a digest of their text."""
+    if name in names():
+        return name
+    digest = hashlib.sha256(text(name).encode()).hexdigest()[:8]
+    return f"{'blueprint' if is_blueprint_text(name) else Path(name).stem}-{digest}"

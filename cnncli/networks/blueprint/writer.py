@@ -1,0 +1,152 @@
+"""Tree to text: what `parser` reads back to an equal tree."""
+
+from collections.abc import Iterator
+
+from cnncli.networks.blueprint.tree import (
+    SAME,
+    Activated,
+    Auxiliary,
+    BatchNorm,
+    Blueprint,
+    Branches,
+    Convolution,
+    Dropout,
+    Flatten,
+    GlobalAverage,
+    Inception,
+    Linear,
+    LocalResponseNorm,
+    Padding,
+    Pooling,
+    Residual,
+    Shortcut,
+    Sides,
+    SoftMax,
+    Step,
+    Steps,
+)
+
+_INDENT = "    "
+
+
+def written(blueprint: Blueprint) -> str:
+    """The blueprint as text, one step a line."""
+    lines = [f"input {'x'.join(map(str, blueprint.input))}"]
+    if blueprint.activation:
+        lines.append(f"activation: {blueprint.activation}")
+    return "\n".join([*lines, *_lines(blueprint.steps, 0)]) + "\n"
+
+
+def _lines(steps: Steps, level: int) -> Iterator[str]:
+    """One line a step; the same ones in a row are repeated only once."""
+    position = 0
+    while position < len(steps):
+        step = steps[position]
+        times = 1
+        while position + times < len(steps) and steps[position + times] == step:
+            times += 1
+        indent = _INDENT * level
+        if times > 1:
+            yield f"{indent}repeat {times} {{"
+            yield from _step_lines(step, level + 1)
+            yield f"{indent}}}"
+        else:
+            yield from _step_lines(step, level)
+        position += times
+
+
+def _step_lines(step: Step, level: int) -> Iterator[str]:
+    indent = _INDENT * level
+    match step:
+        case Residual():
+            kind = "" if step.shortcut is Shortcut.IDENTITY else f" {step.shortcut}"
+            yield f"{indent}residual{kind} {{"
+            yield from _lines(step.body, level + 1)
+            yield f"{indent}}}" + (f" {step.activation}" if step.activation else "")
+        case Auxiliary():
+            yield f"{indent}aux {_number(step.weight)} {{"
+            yield from _lines(step.body, level + 1)
+            yield f"{indent}}}"
+        case Branches(branches=branches):
+            yield f"{indent}branches {{"
+            for number, branch in enumerate(branches):
+                if number:
+                    yield f"{indent}|"
+                yield from _lines(branch, level + 1)
+            yield f"{indent}}}"
+        case _:
+            yield indent + word(step)
+
+
+def word(step: Step) -> str:  # noqa: C901, PLR0911 - one line a kind of step
+    """A step that has nothing inside it, in the notation."""
+    match step:
+        case Convolution():
+            return _convolution(step)
+        case Pooling():
+            return _pooling(step)
+        case Linear():
+            return f"FC-{step.units}{_trimmings(step)}"
+        case Activated(activation=activation):
+            return str(activation)
+        case BatchNorm():
+            return "batchnorm"
+        case LocalResponseNorm():
+            usual = LocalResponseNorm()
+            values = ((name, getattr(step, name)) for name in ("size", "alpha", "beta", "k"))
+            return "LRN" + "".join(
+                f" {name} {_number(value)}" for name, value in values if value != getattr(usual, name)
+            )
+        case Dropout(probability=probability):
+            return f"dropout {_number(probability)}"
+        case Flatten():
+            return "flatten"
+        case GlobalAverage():
+            return "gap"
+        case SoftMax():
+            return "soft-max"
+        case Inception():
+            counts = (step.ones, step.reduce3, step.threes, step.reduce5, step.fives, step.pooled)
+            return f"inception({', '.join(map(str, counts))})"
+        case Residual() | Branches() | Auxiliary():
+            return type(step).__name__.lower()
+
+
+def _convolution(step: Convolution) -> str:
+    dimensions = "1d" if len(step.kernel) == 1 else ""
+    stride = "" if set(step.stride) == {1} else f"/{_joined(step.stride)}"
+    pads = "" if step.padding == SAME else f" {_padded(step.padding)}"
+    dilation = "" if set(step.dilation) == {1} else f" dilation {_joined(step.dilation)}"
+    groups = "" if step.groups == 1 else f" groups {step.groups}"
+    return f"conv{dimensions}{_joined(step.kernel)}-{step.maps}{stride}{pads}{dilation}{groups}{_trimmings(step)}"
+
+
+def _pooling(step: Pooling) -> str:
+    window = _joined(step.kernel) + ("" if step.stride == step.kernel else f"/{_joined(step.stride)}")
+    is_padded = step.padding == SAME or any(int(side) for side in step.padding)
+    return (
+        f"{step.pool}pool {window}"
+        + (f" {_padded(step.padding)}" if is_padded else "")
+        + (" ceil" if step.ceil else "")
+    )
+
+
+def _padded(padding: Padding) -> str:
+    if padding == SAME:
+        return SAME
+    sides = tuple(int(side) for side in padding)
+    return f"pad {_joined(sides)}" if any(sides) else "valid"
+
+
+def _trimmings(step: Convolution | Linear) -> str:
+    activation = f" {step.activation}" if step.activation else ""
+    return ("" if step.bias else " nobias") + (" batchnorm" if step.batchnorm else "") + activation
+
+
+def _joined(sides: Sides) -> str:
+    """`3` for (3, 3), `3x5` for (3, 5)."""
+    return str(sides[0]) if len(set(sides)) == 1 else "x".join(map(str, sides))
+
+
+def _number(value: float) -> str:
+    return repr(value) if not float(value).is_integer() else str(int(value))

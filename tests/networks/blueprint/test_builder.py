@@ -1,0 +1,207 @@
+"""Blueprints built: as torchvision builds the same networks, output for output; and what does not fit is refused."""
+
+import pytest
+import torch
+import torchvision
+from hypothesis import given, settings
+from torch import nn
+
+from cnncli.errors import BlueprintError, CnncliError, GeometryError
+from cnncli.networks import blueprint
+from cnncli.networks.blueprint import shapes
+from cnncli.networks.blueprint.builder import build
+from cnncli.networks.blueprint.parser import parse
+from cnncli.networks.blueprint.tree import Blueprint
+from tests.networks.blueprint.test_parser import steps
+
+
+def built(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    return build(blueprint.find(name)).eval()
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("lenet5", 61_706),
+        ("course-cifar10", 3_692_938),
+        ("exercise-fc", 1_091_024),
+        ("exercise-conv", 705_488),
+        ("alexnet-2012", 60_965_224),
+        ("alexnet-one-tower", 61_100_840),
+        ("vgg-a", 132_863_336),
+        ("vgg-a-lrn", 132_863_336),
+        ("vgg-b", 133_047_848),
+        ("vgg-c", 133_638_952),
+        ("vgg-d", 138_357_544),
+        ("vgg-e", 143_667_240),
+        ("googlenet-2014", 13_378_280),
+        ("plain34", 21_623_848),
+        ("resnet34-2015", 21_623_848),
+        ("resnet50-2015", 25_557_032),
+    ],
+)
+def test_parameters_of_the_shipped(name: str, expected: int) -> None:
+    with torch.device("meta"):
+        assert parameters(build(blueprint.find(name))) == expected
+
+
+PROJECTED = {  # ResNets as torchvision has them: projections, and the stride in a bottleneck's 3x3
+    "resnet18": """
+        input 3x224x224; activation: relu; conv7-64/2 nobias batchnorm; maxpool 3/2 pad 1
+        repeat 2 { residual { conv3-64 nobias batchnorm; conv3-64 nobias batchnorm linear } }
+        residual project { conv3-128/2 nobias batchnorm; conv3-128 nobias batchnorm linear }
+        residual { conv3-128 nobias batchnorm; conv3-128 nobias batchnorm linear }
+        residual project { conv3-256/2 nobias batchnorm; conv3-256 nobias batchnorm linear }
+        residual { conv3-256 nobias batchnorm; conv3-256 nobias batchnorm linear }
+        residual project { conv3-512/2 nobias batchnorm; conv3-512 nobias batchnorm linear }
+        residual { conv3-512 nobias batchnorm; conv3-512 nobias batchnorm linear }
+        gap; FC-1000
+    """,
+    "resnet50": """
+        input 3x224x224; activation: relu; conv7-64/2 nobias batchnorm; maxpool 3/2 pad 1
+        residual project { conv1-64 nobias batchnorm; conv3-64 nobias batchnorm; conv1-256 nobias batchnorm linear }
+        repeat 2 { residual { conv1-64 nobias batchnorm; conv3-64 nobias batchnorm; conv1-256 nobias batchnorm linear } }
+        residual project { conv1-128 nobias batchnorm; conv3-128/2 nobias batchnorm; conv1-512 nobias batchnorm linear }
+        repeat 3 { residual { conv1-128 nobias batchnorm; conv3-128 nobias batchnorm; conv1-512 nobias batchnorm linear } }
+        residual project { conv1-256 nobias batchnorm; conv3-256/2 nobias batchnorm; conv1-1024 nobias batchnorm linear }
+        repeat 5 { residual { conv1-256 nobias batchnorm; conv3-256 nobias batchnorm; conv1-1024 nobias batchnorm linear } }
+        residual project { conv1-512 nobias batchnorm; conv3-512/2 nobias batchnorm; conv1-2048 nobias batchnorm linear }
+        repeat 2 { residual { conv1-512 nobias batchnorm; conv3-512 nobias batchnorm; conv1-2048 nobias batchnorm linear } }
+        gap; FC-1000
+    """,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("vgg-a", "vgg11"),
+        ("vgg-b", "vgg13"),
+        ("vgg-d", "vgg16"),
+        ("vgg-e", "vgg19"),
+        ("alexnet-one-tower", "alexnet"),
+        (PROJECTED["resnet18"], "resnet18"),
+        (PROJECTED["resnet50"], "resnet50"),
+    ],
+    ids=["vgg-a", "vgg-b", "vgg-d", "vgg-e", "alexnet", "resnet18", "resnet50"],
+)
+def test_the_same_weights_give_the_same_output_as_torchvisions(name: str, theirs: str) -> None:
+    ours, other = built(name), torchvision.models.get_model(theirs, weights=None).eval()
+    own_shapes = sorted(tuple(parameter.shape) for parameter in ours.parameters())
+    assert own_shapes == sorted(tuple(parameter.shape) for parameter in other.parameters())
+    with torch.no_grad():
+        for module in other.modules():  # statistics that would show if they were not copied
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.1)  # type: ignore[union-attr]
+                module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
+        copy_in_order_of_use(other, ours)
+        images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+        expected, found = other(images), ours(images)
+    assert found.std() > 0
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+
+
+def copy_in_order_of_use(source: nn.Module, target: nn.Module) -> None:
+    """Weights of layers from one network to another that calls the same kinds in the same order, shortcuts first or last."""
+
+    def used(network: nn.Module) -> list[nn.Module]:
+        kinds = (nn.Conv2d, nn.BatchNorm2d, nn.Linear)
+        main: list[nn.Module] = []
+        shortcuts: list[nn.Module] = []
+        for name, module in network.named_modules():
+            if isinstance(module, kinds):
+                (shortcuts if "shortcut" in name or "downsample" in name else main).append(module)
+        return [*main, *shortcuts]
+
+    for one, other in zip(used(source), used(target), strict=True):
+        assert type(one) is type(other)
+        other.load_state_dict(one.state_dict())
+
+
+def test_the_plain_network_is_the_residual_one_without_shortcuts() -> None:
+    plain, residual = built("plain34"), built("resnet34-2015")
+    copy_in_order_of_use(plain, residual)
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert not torch.allclose(plain(images), residual(images))
+    assert parameters(plain) == parameters(residual)
+
+
+def test_auxiliary_heads_speak_while_training_only() -> None:
+    network = build(blueprint.find("googlenet-2014"))
+    assert network.loss_weights == (0.3, 0.3)
+    images = torch.randn(2, 3, 224, 224)
+    with torch.no_grad():
+        assert [logits.shape for logits in network.train()(images)] == [(2, 1000)] * 3
+        assert network.eval()(images).shape == (2, 1000)
+
+
+def test_minimum_pooling_and_zero_padding() -> None:
+    network = build(parse("input 1x4x4; minpool; flatten"))
+    numbers = torch.tensor([[1, 9, 6, 4], [5, 4, 7, 8], [5, 1, 2, 9], [6, 7, 6, 0]], dtype=torch.float32)
+    assert network(numbers[None, None]).tolist() == [[1, 4, 1, 0]]
+    for pool, expected in (("maxpool", [9, 8, 7, 9]), ("avgpool", [4.75, 6.25, 4.75, 4.25])):
+        assert build(parse(f"input 1x4x4; {pool}; flatten"))(numbers[None, None]).tolist() == [expected]
+    block = build(parse("input 1x4x4; residual { conv1-2/2 }; gap")).eval()
+    nn.init.zeros_(next(block.parameters()))
+    nn.init.zeros_(list(block.parameters())[1])
+    past = block[0](numbers[None, None])  # nothing but the shortcut is left
+    assert past.tolist() == [[[[1, 6], [5, 2]], [[0, 0], [0, 0]]]]
+
+
+def test_an_activation_is_never_implied_and_never_follows_the_logits() -> None:
+    def kinds(text: str) -> list[str]:
+        return [type(layer).__name__ for layer in build(parse(text))]
+
+    assert kinds("input 3x8x8; conv3-4; FC-3; FC-2") == ["Conv2d", "Flatten", "Linear", "Linear"]
+    assert kinds("input 3x8x8; activation: relu; conv3-4; FC-3 linear; FC-2; soft-max") == [
+        "Conv2d",
+        "ReLU",
+        "Flatten",
+        "Linear",
+        "Linear",
+    ]
+    assert kinds("input 3x8x8; activation: relu; FC-2 tanh") == ["Flatten", "Linear", "Tanh"]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("input 3x8x8\nconv3-4 valid\nmaxpool 3/2\nconv5-4 valid\nFC-2", "line 4: conv5-4 valid: a kernel that reaches over 5 pixels does not fit into 2"),
+        ("input 3x8x8; conv4-8; FC-2", "conv4-8: a kernel of 4 has no middle"),
+        ("input 3x8x8; flatten; conv3-8; FC-2", "conv3-8: needs a feature map, and what comes before it gives 192 numbers"),
+        ("input 3x8x8; conv3-8 groups 2; FC-2", "2 groups do not divide 3 channels into 8 maps"),
+        ("input 3x8x8; branches { conv3-4 | maxpool }; FC-2", "its branches give 4x8x8 and 3x4x4, which do not match"),
+        ("input 3x8x8; residual { conv3-2 }; FC-2", "3 channels go in and 2 come out: zeros can be added, not taken away"),
+        ("input 3x9x9; residual { conv3-3 valid }; FC-2", "no stride brings 3x9x9 to 3x7x7 for the shortcut"),
+        ("input 3x8x8; residual { FC-3 }; FC-2", "3x8x8 goes in and 3 comes out, which cannot be added"),
+        ("input 3x8x8; residual concat { maxpool }; FC-2", "its branches give 3x8x8 and 3x4x4"),
+        ("input 3x8x8; aux 0.3 { conv3-3 }; FC-2", "aux 0.3: ends with 3x8x8 and not with one number a class"),
+        ("input 3x8x8; maxpool 3/2 pad 2; FC-2", "a pooling may be padded by half its window at most"),
+        ("input 3x9999999x9999999; FC-9999999", "would have"),
+        ("input 3x8x8; conv3-8", "the network ends with 8x8x8 and not with one number a class"),
+        ("input 3x8x8; repeat 9999 { residual { repeat 9999 { relu } } }; FC-2", "layers, more than 10,000"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_told_before_anything_is_built(text: str, complaint: str) -> None:
+    with pytest.raises((GeometryError, BlueprintError)) as caught:
+        build(parse(text))
+    assert complaint in caught.value.message
+
+
+@given(steps)
+@settings(max_examples=150, deadline=None)
+def test_what_fits_is_built_with_the_shapes_that_were_foreseen(found: tuple[object, ...]) -> None:
+    drawn = Blueprint((3, 24, 24), found, None)  # type: ignore[arg-type]
+    try:
+        expected = shapes.output_shape(drawn)
+    except CnncliError:
+        return
+    with torch.device("meta"):
+        network = build(drawn).eval()
+        assert tuple(network(torch.zeros(2, 3, 24, 24)).shape) == (2, *expected)

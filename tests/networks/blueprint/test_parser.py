@@ -1,0 +1,215 @@
+"""Blueprints: read, written back, and refused with the place."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnncli.errors import BlueprintError, CnncliError
+from cnncli.networks import blueprint
+from cnncli.networks.blueprint.parser import parse
+from cnncli.networks.blueprint.tree import (
+    Activated,
+    Activation,
+    Auxiliary,
+    BatchNorm,
+    Blueprint,
+    Branches,
+    Convolution,
+    Dropout,
+    Flatten,
+    GlobalAverage,
+    Inception,
+    Linear,
+    LocalResponseNorm,
+    Pool,
+    Pooling,
+    Residual,
+    Shortcut,
+    SoftMax,
+    Step,
+    Steps,
+)
+from cnncli.networks.blueprint.writer import written
+
+
+def step(text: str) -> Step:
+    (only,) = parse(f"input 3x64x64; {text}").steps
+    return only
+
+
+def conv(maps: int, kernel: tuple[int, int], **changes: object) -> Convolution:
+    usual = {"stride": (1, 1), "padding": "same", "dilation": (1, 1)}
+    return Convolution(maps, kernel, **(usual | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("conv3-64", conv(64, (3, 3))),
+        ("conv1-256", conv(256, (1, 1))),
+        ("conv11-96/4", conv(96, (11, 11), stride=(4, 4))),
+        ("conv11-96 /4 valid", conv(96, (11, 11), stride=(4, 4), padding=(0, 0))),
+        ("conv3x5-33", conv(33, (3, 5))),
+        (
+            "conv3x5-33 stride 2x1 pad 4x2 dilation 3x1",
+            conv(33, (3, 5), stride=(2, 1), padding=(4, 2), dilation=(3, 1)),
+        ),
+        ("CONV3-64 ReLU Valid", conv(64, (3, 3), padding=(0, 0), activation=Activation.RELU)),
+        ("conv3-8 groups 2 nobias batchnorm tanh", conv(8, (3, 3), groups=2, bias=False, batchnorm=True, activation=Activation.TANH)),
+        ("maxpool", Pooling(Pool.MAX, (2, 2), (2, 2), (0, 0))),
+        ("avgpool 3/2 pad 1 ceil", Pooling(Pool.AVERAGE, (3, 3), (2, 2), (1, 1), ceil=True)),
+        ("minpool 3", Pooling(Pool.MINIMUM, (3, 3), (3, 3), (0, 0))),
+        ("maxpool 3x2/2x1 same", Pooling(Pool.MAX, (3, 2), (2, 1), "same")),
+        ("LRN", LocalResponseNorm()),
+        ("LRN size 3 alpha 1e-3 k 1", LocalResponseNorm(3, 1e-3, 0.75, 1.0)),
+        ("FC-4096", Linear(4096)),
+        ("fc-10 linear nobias", Linear(10, bias=False, activation=Activation.LINEAR)),
+        ("soft-max", SoftMax()),
+        ("dropout 0.5", Dropout(0.5)),
+        ("flatten", Flatten()),
+        ("gap", GlobalAverage()),
+        ("relu", Activated(Activation.RELU)),
+        ("batchnorm", BatchNorm()),
+        ("inception(64, 96, 128, 16, 32, 32)", Inception(64, 96, 128, 16, 32, 32)),
+        ("residual { conv3-3 }", Residual((conv(3, (3, 3)),))),
+        ("residual project { conv3-3 } relu", Residual((conv(3, (3, 3)),), Shortcut.PROJECT, Activation.RELU)),
+        ("branches { conv1-3 | gap; FC-2 }", Branches(((conv(3, (1, 1)),), (GlobalAverage(), Linear(2))))),
+        ("aux 0.3 { FC-10 }", Auxiliary(0.3, (Linear(10),))),
+    ],
+)  # fmt: skip
+def test_steps(text: str, expected: Step) -> None:
+    assert step(text) == expected
+
+
+def test_one_axis() -> None:
+    (only,) = parse("input 16x50; conv1d3-33/2 valid").steps
+    assert only == Convolution(33, (3,), (2,), (0,), (1,))
+
+
+def test_repeats_remarks_and_lines() -> None:
+    found = parse(
+        """
+        # a network
+        input: 1x8x8   # grey
+        activation: tanh
+        repeat 2 { conv3-4; maxpool }  # twice
+
+        FC-3
+        """
+    )
+    block = (conv(4, (3, 3)), Pooling(Pool.MAX, (2, 2), (2, 2), (0, 0)))
+    assert found == Blueprint((1, 8, 8), (*block, *block, Linear(3)), Activation.TANH)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "a blueprint begins with its input"),
+        ("conv3-4", "a blueprint begins with its input"),
+        ("input", "input needs a value"),
+        ("input 3", "an input is channels x height x width"),
+        ("input 3x0x4; FC-1", "'0' should be a whole number above zero"),
+        ("input 3x8x8", "the blueprint has no layers"),
+        ("input 3x8x8; conv3", "conv3: no layer is called so"),
+        ("input 3x8x8\n\nFC-3\nconv3-64 fast", "line 4: conv3-64 fast: 'fast' has no meaning here"),
+        ("input 3x8x8\nrelu\nconv3-64 stride", "line 3: conv3-64 stride: stride needs a value"),
+        ("input 3x8x8; conv3-64 stride x", "'x' should be a whole number of at least 1"),
+        ("input 3x8x8; conv3-64 stride 1x2x3", "'1x2x3' has 3 values for 2 axes"),
+        ("input 3x8x8; conv1d3-4", "the input has 2 axes beside its channels, this convolution 1"),
+        ("input 3x8x8; dropout 1.5", "1.5 should be from 0 to below 1"),
+        ("input 3x8x8; dropout x", "'x' is no number"),
+        ("input 3x8x8; inception(1, 2)", "no layer is called so"),
+        ("input 3x8x8; }", "'}' closes nothing"),
+        ("input 3x8x8; residual { conv3-3", "its brace is never closed"),
+        ("input 3x8x8; residual { }", "residual: is empty"),
+        ("input 3x8x8; residual { FC-3 | FC-3 }", "has one way only"),
+        ("input 3x8x8; residual { FC-3 } quickly", "no activation is called 'quickly'"),
+        ("input 3x8x8; repeat 2 { FC-3 } relu", "nothing may follow its closing brace"),
+        ("input 3x8x8; branches { FC-3 }", "has only one way"),
+        ("input 3x8x8; conv3-4 { FC-3 }", "has nothing inside it"),
+        ("input 3x8x8; { FC-3 }", "a brace without a word before it"),
+        ("input 3x8x8; relu; activation: tanh", "activation: tanh: no layer is called so"),
+        ("input 3x8x8\nactivation: fast\nFC-3", "line 2: activation: fast: no activation is called 'fast'"),
+        ("input 3x8x8; repeat 10001 { relu }", "more than 10,000 layers"),
+        ("input 3x8x8;" + "relu;" * 100_000, "more than 10,000 layers"),
+        ("input 3x8x8;" + "residual {" * 100_000, "more than 32 braces within each other"),
+        ("input 3x8x8; conv3-4)", "no layer is called so"),
+    ],
+)
+def test_what_is_no_blueprint(text: str, complaint: str) -> None:
+    with pytest.raises(BlueprintError) as caught:
+        parse(text)
+    assert complaint in caught.value.message
+
+
+@given(st.text(alphabet="convpolinuteFC-relgap0123456789x/ ;{}|#().\n:", max_size=60))
+@settings(max_examples=300, deadline=None)
+def test_any_text_is_read_or_refused(text: str) -> None:
+    for whole in (text, f"input 3x8x8; {text}"):
+        try:
+            found = parse(whole)
+        except CnncliError:
+            continue
+        assert parse(written(found)) == found
+
+
+sides = st.tuples(st.integers(1, 7), st.integers(1, 7))
+activations = st.none() | st.sampled_from(Activation)
+pads = st.just("same") | st.tuples(st.integers(0, 3), st.integers(0, 3))
+numbers = st.integers(1, 5000)
+leaves: st.SearchStrategy[Step] = st.one_of(
+    st.builds(
+        Convolution,
+        numbers,
+        sides,
+        sides,
+        pads,
+        sides,
+        st.integers(1, 8),
+        st.booleans(),
+        st.booleans(),
+        activations,
+    ),
+    st.builds(Pooling, st.sampled_from(Pool), sides, sides, pads, st.booleans()),
+    st.builds(Linear, numbers, st.booleans(), st.booleans(), activations),
+    st.builds(Activated, st.sampled_from(Activation)),
+    st.builds(
+        LocalResponseNorm,
+        st.integers(1, 9),
+        st.floats(1e-6, 10),
+        st.floats(1e-6, 10),
+        st.floats(1e-6, 10),
+    ),
+    st.builds(Dropout, st.floats(0, 0.999)),
+    st.builds(Inception, *[numbers] * 6),
+    st.sampled_from([BatchNorm(), Flatten(), GlobalAverage(), SoftMax()]),
+)
+
+
+def nested(inner: st.SearchStrategy[Step]) -> st.SearchStrategy[Step]:
+    body: st.SearchStrategy[Steps] = st.lists(inner, min_size=1, max_size=4).map(tuple)
+    return st.one_of(
+        st.builds(Residual, body, st.sampled_from(Shortcut), activations),
+        st.builds(Auxiliary, st.floats(0, 10), body),
+        st.builds(Branches, st.lists(body, min_size=2, max_size=3).map(tuple)),
+    )
+
+
+steps = st.lists(st.recursive(leaves, nested, max_leaves=8), min_size=1, max_size=8).map(tuple)
+
+
+@given(st.builds(Blueprint, st.tuples(numbers, numbers, numbers), steps, activations))
+@settings(max_examples=200, deadline=None)
+def test_what_is_written_is_read_back(found: Blueprint) -> None:
+    assert parse(written(found)) == found
+
+
+@pytest.mark.parametrize("name", blueprint.names())
+def test_shipped_blueprints_are_written_back(name: str) -> None:
+    found = blueprint.find(name)
+    assert parse(written(found)) == found
+
+
+def test_the_page_names_all_that_is_shipped_and_its_examples_are_true() -> None:
+    page = blueprint.notation()
+    assert all(name in page.split() for name in blueprint.names())
