@@ -214,7 +214,9 @@ def test_options_change_what_is_counted(summary: Summary) -> None:
     assert larger["multiply_adds"] == pytest.approx(4 * usual["multiply_adds"], rel=0.01)
     half = summary("resnet18", "--dtype", "float16")["totals"]
     assert 2 * half["activation_bytes"] == usual["activation_bytes"]
-    assert half["peak_activation_bytes"] < usual["peak_activation_bytes"]  # the indices of max pooling stay int64
+    assert (
+        half["peak_activation_bytes"] < usual["peak_activation_bytes"]
+    )  # the indices of max pooling stay int64
     double = summary("resnet18", "--batch-size", "2")["totals"]
     assert double["multiply_adds"] == 2 * usual["multiply_adds"]
     grey = summary("resnet18", "--channels", "1", "--num-classes", "10")

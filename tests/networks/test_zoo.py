@@ -35,8 +35,8 @@ def test_a_name_means_one_network(typed: str, name: str, library: str) -> None:
         ("torchvision/squeezenet", "squeezenet1_0"),
         ("resnet50.nope", "a1_in1k"),
         ("alexnet.V9", "IMAGENET1K_V1"),
-        ("", "a name of timm"),
-        ("🦊", "a name of timm"),
+        ("", "`cnncli models` lists all names"),
+        ("🦊", "`cnncli models` lists all names"),
     ],
 )
 def test_a_name_that_means_nothing_gets_close_ones(typed: str, hint: str) -> None:
