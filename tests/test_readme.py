@@ -41,6 +41,7 @@ def desk(tmp_path: Path, colours: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="the README's pipelines are a POSIX shell's")
 def test_the_commands_of_the_readme(desk: Path) -> None:
     commands = shown_commands()

@@ -46,7 +46,7 @@ def output_shape(blueprint: Blueprint) -> Shape:
     """
     count = _count(blueprint.steps)
     if count > MAX_STEPS:
-        raise BlueprintError(f"the blueprint has {count:,} layers, more than {MAX_STEPS:,}")
+        raise BlueprintError(f"the blueprint has more than {MAX_STEPS:,} layers")
     return through(blueprint.steps, blueprint.input)
 
 
@@ -67,9 +67,11 @@ def num_classes(blueprint: Blueprint) -> int:
 
 
 def _count(steps: Steps) -> int:
-    """Steps with all that is inside them; shared ones are counted wherever they stand."""
+    """Steps with all that is inside them, as far as `MAX_STEPS`; shared ones are counted wherever they stand."""
     total = len(steps)
     for step in steps:
+        if total > MAX_STEPS:
+            break
         bodies: Sequence[Steps] = ()
         match step:
             case Residual(body=body) | Auxiliary(body=body):

@@ -81,9 +81,9 @@ PROJECTED = {  # ResNets as torchvision has them: projections, and the stride in
     ("name", "theirs"),
     [
         ("vgg-a", "vgg11"),
-        ("vgg-b", "vgg13"),
+        pytest.param("vgg-b", "vgg13", marks=pytest.mark.slow),
         ("vgg-d", "vgg16"),
-        ("vgg-e", "vgg19"),
+        pytest.param("vgg-e", "vgg19", marks=pytest.mark.slow),
         ("alexnet-one-tower", "alexnet"),
         (PROJECTED["resnet18"], "resnet18"),
         (PROJECTED["resnet50"], "resnet50"),
@@ -184,14 +184,20 @@ def test_an_activation_is_never_implied_and_never_follows_the_logits() -> None:
         ("input 3x8x8; aux 0.3 { conv3-3 }; FC-2", "aux 0.3: ends with 3x8x8 and not with one number a class"),
         ("input 3x8x8; maxpool 3/2 pad 2; FC-2", "a pooling may be padded by half its window at most"),
         ("input 3x9999999x9999999; FC-9999999", "would have"),
-        ("input 3x8x8; conv3-8", "the network ends with 8x8x8 and not with one number a class"),
-        ("input 3x8x8; repeat 9999 { residual { repeat 9999 { relu } } }; FC-2", "layers, more than 10,000"),
+        ("input 3x8x8; repeat 9999 { residual { repeat 9999 { relu } } }; FC-2", "the blueprint has more than 10,000 layers"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_told_before_anything_is_built(text: str, complaint: str) -> None:
     with pytest.raises((GeometryError, BlueprintError)) as caught:
         build(parse(text))
     assert complaint in caught.value.message
+
+
+def test_a_network_that_gives_no_logits_can_be_looked_at_but_not_trained() -> None:
+    drawn = parse("input 3x8x8; conv3-8")
+    assert build(drawn)(torch.zeros(1, 3, 8, 8)).shape == (1, 8, 8, 8)
+    with pytest.raises(BlueprintError, match="the network ends with 8x8x8 and not with one number a class"):
+        shapes.num_classes(drawn)
 
 
 @given(steps)
