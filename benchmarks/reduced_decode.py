@@ -155,6 +155,7 @@ def main() -> None:
         f"every pixel (`--exact-decode`), reduced is the default.\n\n{table(head, rows)}\n\n"
         "It is not the same picture to the last bit: where two classes are nearly as probable, their order may change. "
         "Use `--exact-decode` where answers must match those of other programs digit by digit.",
+        ("MODEL_FOLDER", "PHOTOGRAPHS"),
     )
 
 

@@ -15,15 +15,17 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def publish(name: str, title: str, text: str) -> None:
+def publish(name: str, title: str, text: str, arguments: Sequence[str] = ("PHOTOGRAPHS",)) -> None:
     """Print a section, and put it in the place of the one of that name on the page.
 
     Args:
         name: of the benchmark's module.
         title: of the section.
         text: what was measured, and what it means.
+        arguments: of the command, as its help calls them.
     """
-    section = f"## {title}\n\n`python -m benchmarks.{name}` on {machine()}\n\n{text.strip()}\n"
+    command = " ".join(["python -m", f"benchmarks.{name}", *arguments])
+    section = f"## {title}\n\n`{command}` on {machine()}\n\n{text.strip()}\n"
     print(section)
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
     page = PAGE.read_text(encoding="utf-8")

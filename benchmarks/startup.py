@@ -21,6 +21,7 @@ def main() -> None:
         "Starting",
         f"Seconds more than `python -c pass`, whole processes in turn, medians of {ROUNDS} rounds. At most 0.25 is what "
         f"we want.\n\n{table(('command', 'seconds'), rows)}",
+        (),
     )
 
 

@@ -89,6 +89,7 @@ def main() -> None:
         "Summaries beside torchinfo",
         f"Whole processes in turn, medians of {ROUNDS} rounds. The multiply-adds of torchinfo are ours and what it adds "
         f"for biases and norms, to the last one.\n\n{table(head, rows)}",
+        (),
     )
 
 

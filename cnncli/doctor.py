@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 import cnncli
 from cnncli.engines.engine import usable_cores
 from cnncli.errors import CnncliError, ModelFolderError
-from cnncli.networks import cache, model_folder
+from cnncli.networks import cache, index, model_folder
 from cnncli.networks.reference import Reference
 from cnncli.records.health import Examination, Finding, Verdict
 
@@ -135,6 +135,8 @@ def _default_model(name: str) -> Finding:
         path = Reference(name).find_folder() or cache.find(Reference(name).key())
     except CnncliError as error:
         return Finding("CNNCLI_MODEL", error.message, Verdict.WARNING, "set it to a name or a model folder")
+    if path is None and (hint := index.unknown(name)):
+        return Finding("CNNCLI_MODEL", f"no network is called {name!r}", Verdict.WARNING, hint)
     state = "prepared" if path else "not prepared yet"
     return Finding("CNNCLI_MODEL", f"{name}, {state}", advice=None if path else f"cnncli pull {name}")
 

@@ -19,15 +19,17 @@ from cnncli.engines.engine import Engine
 from cnncli.errors import (
     CompileError,
     MissingPackageError,
+    ModelFolderError,
     ModelNotFoundError,
     OutputError,
     UsageError,
     WeightsError,
 )
 from cnncli.networks import cache, model_folder
+from cnncli.networks import card as cards
 from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder
-from cnncli.networks.reference import BLUEPRINT, HUB, Reference, is_blueprint_text
+from cnncli.networks.reference import HUB, Reference
 from cnncli.records.networks import Architecture, Compilation, ModelCard, PackageVersion, Preprocessing
 from cnncli.records.progress import Progress
 from cnncli.records.running import EngineName, Precision, Running
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from cnncli.engines.embedding import WithEmbedding
     from cnncli.networks.weights import StateDict
     from cnncli.networks.zoo import Offer
+
+_USUAL_CLASSES = 1000
 
 _DIGEST_SHOWN = 12
 """Hexadecimal digits that tell prepared folders of local weights apart."""
@@ -81,12 +85,8 @@ def _require_known(name: str) -> None:
     """
     from cnncli.networks import index  # only where something is to be prepared
 
-    if name.startswith(HUB) or name.endswith(BLUEPRINT) or is_blueprint_text(name):
-        return
-    known = index.read()
-    is_known = any(index.architecture(entry.name) == index.architecture(name) for entry in known.entries)
-    if not is_known and all(index.installed_version(item.package) == item.version for item in known.versions):
-        raise _not_found(name, f"no network is called {name!r}", index.closest(name, known.entries))
+    if hint := index.unknown(name):
+        raise _not_found(name, f"no network is called {name!r}", hint)
 
 
 def _not_found(name: str, message: str, hint: str | None) -> ModelNotFoundError:
@@ -196,7 +196,7 @@ def _made(reference: Reference, progress: Progress, *, is_offline: bool) -> Mode
     name = offer.name + given.suffix + _size_suffix(reference)
     target = cache.place(name)
     if model_folder.is_model_folder(target):  # prepared before, under another spelling
-        return model_folder.open_folder(target)
+        return _same(model_folder.open_folder(target), name)
     cache.require_writable()
     progress.notice(f"preparing {offer.name}: built, compiled and compared with torch, some ten seconds")
     network, architecture = _network(offer, given)
@@ -213,9 +213,20 @@ def _made(reference: Reference, progress: Progress, *, is_offline: bool) -> Mode
         files=(),
         versions=tuple(PackageVersion(*item) for item in ({"cnncli": __version__} | zoo.versions()).items()),
     )
+    cards.from_json(cards.to_json(card), offer.name)  # whatever the hub says of it, it has to make sense
     with model_folder.drafted(target) as draft:
         _write(draft, network, card)
     return model_folder.open_folder(target)
+
+
+def _same(folder: ModelFolder, name: str) -> ModelFolder:
+    """The folder, unless another network has taken its place."""
+    if folder.card.name != name:
+        raise ModelFolderError(
+            f"{folder.path} holds {folder.card.name} where {name} belongs",
+            "delete it with `cnncli models rm`",
+        )
+    return folder
 
 
 def _offer(reference: Reference, progress: Progress, *, is_offline: bool) -> "Offer":
@@ -242,6 +253,11 @@ def _weights(reference: Reference, offer: "Offer", progress: Progress, *, is_off
                 f"nobody published weights for {offer.name}",
                 "give --weights FILE, or try it with --no-pretrained",
             )
+        if not offer.architecture.num_classes:
+            raise WeightsError(
+                f"the published weights of {offer.name} have no classifier: they give features, not classes",
+                "give weights that have one with --weights FILE",
+            )
         file = offer.published.fetch(progress, is_offline=is_offline)
         suffix = "".join(f"+{digest}" for digest in labels)
         origin = f"{file.name} as published for {offer.name}"
@@ -254,14 +270,17 @@ def _weights(reference: Reference, offer: "Offer", progress: Progress, *, is_off
 
 
 def _size_suffix(reference: Reference) -> str:
-    return "-{}x{}".format(*reference.image_size) if reference.image_size else ""
+    return "+{}x{}".format(*reference.image_size) if reference.image_size else ""
 
 
 def _network(offer: "Offer", given: _Weights) -> "tuple[nn.Module, Architecture]":
     """The network with its weights, and the architecture with as many classes and channels as they know."""
     from cnncli.networks import weights, zoo
 
-    network, architecture = zoo.build(offer.architecture), offer.architecture
+    # A backbone without a classifier gets one, for local weights that have it.
+    classes = offer.architecture.num_classes or _USUAL_CLASSES
+    architecture = dataclasses.replace(offer.architecture, num_classes=classes)
+    network = zoo.build(architecture)
     if given.tensors is None:
         return network, architecture
     tensors = zoo.adapted(given.tensors, network)

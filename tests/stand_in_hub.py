@@ -15,7 +15,8 @@ class Hub:
 
     Attributes:
         files: content by path, `timm/net/resolve/main/model.safetensors`.
-        behaviour: `well`, `slow`, `truncated`, `corrupted`, `redirecting`, `silent`.
+        behaviour: `well`, `slow`, `truncated`, `corrupted`, `redirecting`, `silent`, `silent_download` (which tells
+            of files and does not give them).
         requests: methods and paths that were asked for.
     """
 
@@ -27,7 +28,7 @@ class Hub:
     def serve(self, handler: BaseHTTPRequestHandler) -> None:
         self.requests.append(f"{handler.command} {handler.path}")
         path = handler.path.lstrip("/").partition("?")[0]
-        if self.behaviour == "silent":
+        if self.behaviour == "silent" or (self.behaviour == "silent_download" and handler.command == "GET"):
             time.sleep(12)
             return
         if self.behaviour == "redirecting" and not path.startswith("elsewhere/"):

@@ -113,6 +113,7 @@ def test_the_default_model(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> N
         (str(prepared), f"{prepared}, prepared", Verdict.OK),
         ("resnet50", "resnet50, not prepared yet", Verdict.OK),
         ("./nowhere", "./nowhere is no model folder: there is no such folder", Verdict.WARNING),
+        ("resnt50", "no network is called 'resnt50'", Verdict.WARNING),
     ):
         monkeypatch.setenv("CNNCLI_MODEL", name)
         finding = findings()["CNNCLI_MODEL"]
@@ -128,6 +129,9 @@ def test_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found[hub.address].told.startswith("timm's weights: answers in ")
     assert found["http://127.0.0.1:9"].verdict is Verdict.WARNING
     assert "cannot be reached" in found["http://127.0.0.1:9"].told
+    for nonsense in ("nonsense", "http://["):
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", nonsense)
+        assert findings(is_offline=False)[nonsense].verdict is Verdict.WARNING
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert findings(is_offline=False)["downloads"].told == "switched off by HF_HUB_OFFLINE"
 

@@ -91,6 +91,16 @@ def test_the_class_count_comes_from_the_weights_and_the_names_from_a_file(tmp_pa
         prepare(Reference("test_resnet", weights, names), Silence())
 
 
+def test_a_backbone_without_a_classifier_is_refused_before_its_weights_are_fetched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    offered = zoo.offer("vit_small_patch14_dinov2")
+    assert offered.architecture.num_classes == 0
+    monkeypatch.setattr("cnncli.networks.hub.HubFile.fetch", None)
+    with pytest.raises(WeightsError, match="have no classifier: they give features, not classes"):
+        prepare(Reference("vit_small_patch14_dinov2"), Silence())
+
+
 def test_weights_for_grey_images(tmp_path: Path) -> None:
     folder = prepare(Reference("test_resnet", weights_file(tmp_path, classes=4, channels=1)), Silence())
     assert folder.card.architecture.channels == folder.card.preprocessing.channels == 1

@@ -8,7 +8,8 @@ import typer
 from typer.core import TyperGroup
 
 from cnncli.cli import options
-from cnncli.cli.console import Console, is_terminal, write_data
+from cnncli.cli.console import Console, error, is_terminal, write_data
+from cnncli.errors import CnncliError
 from cnncli.records.listing import ListFormat, Order
 
 _LIST = "list"
@@ -94,6 +95,13 @@ def remove_models(
     from cnncli.render.units import size
 
     console = Console(quiet=quiet)
+    failures = 0
     for name in names:
-        gone = remove(name)
-        console.notice(f"deleted {gone.folder} ({size(gone.bytes)})")
+        try:
+            gone = remove(name)
+            console.notice(f"deleted {gone.folder} ({size(gone.bytes)})")
+        except CnncliError as problem:  # the others may still be deleted
+            error(problem)
+            failures += 1
+    if failures:
+        raise typer.Exit(1)

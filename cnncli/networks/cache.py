@@ -8,6 +8,7 @@ A name is remembered apart from the folder because several lead to one (`resnet5
 and because a typed name must find its folder without asking timm, which takes seconds to import.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -58,12 +59,16 @@ def place(name: str) -> Path:
 
 def find(key: str) -> Path | None:
     """The model folder that was once prepared for this key, if it is still there."""
+    folder = _place_in(_entry(key))
+    return folder if folder and is_model_folder(folder) else None
+
+
+def _place_in(entry: Path) -> Path | None:
+    """The folder that an entry leads to; None where it cannot be read."""
     try:
-        known = json.loads(_entry(key).read_text(encoding="utf-8"))
-        folder = place(known["folder"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return place(json.loads(entry.read_text(encoding="utf-8"))["folder"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return folder if is_model_folder(folder) else None
 
 
 def remember(key: str, name: str) -> None:
@@ -98,17 +103,25 @@ def remove(folder: Path) -> None:
         OutputError: it cannot be deleted.
     """
     try:
-        shutil.rmtree(folder)
+        if folder.is_symlink():
+            folder.unlink()
+        else:
+            shutil.rmtree(folder)
         for entry in (home() / f"names-{SCHEMA}").glob("*.json"):
-            if place(json.loads(entry.read_text(encoding="utf-8"))["folder"]) == folder:
+            if _place_in(entry) == folder:
                 entry.unlink()
     except OSError as error:
-        raise OutputError(f"cannot delete {folder}: {error.strerror}") from error
+        raise OutputError(f"cannot delete {folder}: {error.strerror or error}") from error
 
 
 def size(folder: Path) -> int:
-    """Bytes of all files in a folder and the folders in it."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    """Bytes of all files in a folder and the folders in it, as far as they stay there while we look."""
+    total = 0
+    for root, _, files in os.walk(folder):
+        for file in files:
+            with contextlib.suppress(OSError):  # another process may just be done with it
+                total += os.stat(os.path.join(root, file)).st_size  # noqa: PTH116, PTH118 - a cache may be large
+    return total
 
 
 def _entry(key: str) -> Path:

@@ -8,11 +8,12 @@ SHA-256 that was announced, and is not used if it differs.
 
 import contextlib
 import hashlib
+import http.client
 import re
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,13 +32,14 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from cnncli.errors import WeightsError
 from cnncli.networks.model_folder import sha256
 from cnncli.records.progress import Progress
 
-PATIENCE = 4.0
+PATIENCE = 3.0
 """Seconds that a server may take to answer before it counts as unreachable."""
 
 _HINT = "give local weights with --weights FILE, or prepare it where there is a network and copy the folder"
@@ -76,6 +78,7 @@ class HubFile:
         for name in self.names:
             announced = self._announced(name)
             if announced is not None:
+                self._require_content(name)
                 return _checked(self._download(name, progress), announced)
         raise WeightsError(
             f"{self.repository} on {constants.ENDPOINT} has no {' and no '.join(self.names)}", _HINT
@@ -98,12 +101,25 @@ class HubFile:
         except Exception as error:  # each version of huggingface_hub has the errors of another HTTP library
             raise _unreachable(constants.ENDPOINT, self.repository, constants.HF_HUB_CACHE, error) from error
 
+    def _require_content(self, name: str) -> None:
+        """See that the file itself can be had: its server is often another one than the hub, and behind other walls."""
+        url = hf_hub_url(self.repository, name, revision=self.revision)
+        try:
+            require_answer(url, method="GET", headers=build_hf_headers())
+        except OSError as error:
+            raise _unreachable(url, self.repository, constants.HF_HUB_CACHE, error) from error
+
     def _download(self, name: str, progress: Progress) -> Path:
         try:
             with _bars(is_shown=progress.shows_bars):
                 file = hf_hub_download(self.repository, name, revision=self.revision, etag_timeout=PATIENCE)
+        except PermissionError as error:
+            raise WeightsError(
+                f"{self.repository} cannot be kept in {constants.HF_HUB_CACHE}: {error.strerror}",
+                "set HF_HOME to a folder that can be written",
+            ) from error
         except Exception as error:  # likewise
-            raise _broken_off(self.repository, error, "try again; what has arrived is kept") from error
+            raise _broken_off(self.repository, error) from error
         return Path(file)
 
 
@@ -129,12 +145,15 @@ class Address:
             raise WeightsError(f"{file.name} is not in {folder}, and offline nothing is downloaded", _HINT)
         with _patience():
             try:
-                require_answer(self.url)
+                length = require_answer(self.url)
             except OSError as error:
                 place = urlsplit(self.url)
                 server = f"{place.scheme}://{place.netloc}"
                 raise _unreachable(server, file.name, folder, error) from error
             self._download(file, progress)
+        if length is not None and file.stat().st_size != length:
+            file.unlink()
+            raise WeightsError(f"{file.name} arrived in part: it should have {length:,} bytes", "try again")
         return _checked(file, digest)
 
     def _download(self, file: Path, progress: Progress) -> None:
@@ -142,7 +161,7 @@ class Address:
             file.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(self.url, str(file), progress=progress.shows_bars)
         except (OSError, RuntimeError) as error:
-            raise _broken_off(self.url, error, "try again") from error
+            raise _broken_off(self.url, error) from error
 
 
 Published = HubFile | Address
@@ -151,15 +170,31 @@ TORCHVISION = "https://download.pytorch.org"
 """Where torchvision's weights are."""
 
 
-def require_answer(url: str) -> None:
+def require_answer(url: str, method: str = "HEAD", headers: Mapping[str, str] | None = None) -> int | None:
     """See that a server can be reached, through whatever proxy the environment names.
+
+    Args:
+        url: what to ask for.
+        method: GET asks for the content, too, and leaves as soon as it begins to come.
+        headers: of the question.
+
+    Returns:
+        The length of the content in bytes, where it is told.
 
     Raises:
         OSError: it cannot; an answer of any kind is good enough.
     """
-    question = urllib.request.Request(url, method="HEAD")  # noqa: S310 - of torchvision, or of the environment
-    with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(question, timeout=PATIENCE):  # noqa: S310
-        pass
+    try:
+        question = urllib.request.Request(url, method=method, headers=dict(headers or {}))  # noqa: S310 - of torchvision, or of the environment
+        with urllib.request.urlopen(question, timeout=PATIENCE) as answer:  # noqa: S310
+            length = answer.headers.get("Content-Length")
+    except urllib.error.HTTPError:
+        return None
+    except urllib.error.URLError as error:
+        raise OSError(str(error.reason)) from error
+    except (http.client.HTTPException, ValueError) as error:  # no HTTP spoken there, or no address at all
+        raise OSError(f"{type(error).__name__}: {error}") from error
+    return int(length) if length and length.isdecimal() else None
 
 
 def endpoint() -> str:
@@ -240,8 +275,8 @@ def _unreachable(server: str, wanted: str, cache: str | Path, error: Exception) 
     )
 
 
-def _broken_off(wanted: str, error: Exception, hint: str) -> WeightsError:
-    return WeightsError(f"the download of {wanted} broke off: {_reason(error)}", hint)
+def _broken_off(wanted: str, error: Exception) -> WeightsError:
+    return WeightsError(f"the download of {wanted} broke off: {_reason(error)}", "try again")
 
 
 def _reason(error: Exception) -> str:

@@ -22,6 +22,7 @@ from cnncli.networks.reference import HUB
 from cnncli.records.progress import Progress
 
 _CONFIG = "config.json"
+_LARGEST_SIDE, _MOST_CLASSES = 16_384, 1_000_000
 _UNDERSTOOD = {"num_classes", "in_chans", "img_size"}
 """Arguments of timm's `create_model` that a model card has a place for."""
 _WITHOUT_EFFECT = re.compile(r".*drop.*|pretrained.*|cache_dir|scriptable|exportable|no_jit|checkpoint_path")
@@ -57,7 +58,14 @@ def offer(
         )
     published = HubFile(repository, zoo.HUB_FILES, revision)
     own_size = _own_size(name, document)
-    return zoo.described(name, config.architecture, config, published, image_size, own_size)
+    try:
+        return zoo.described(name, config.architecture, config, published, image_size, own_size)
+    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
+        raise _strange(name, error) from error
+
+
+def _strange(name: str, error: object) -> ModelNotFoundError:
+    return ModelNotFoundError(f"the {_CONFIG} of {name} is not as timm writes it: {error}")
 
 
 def _document(name: str, file: Path) -> Mapping[str, Any]:
@@ -72,24 +80,42 @@ def _document(name: str, file: Path) -> Mapping[str, Any]:
 
 def _config(name: str, document: Mapping[str, Any]) -> PretrainedCfg:
     """As timm keeps it within itself; what stands at the top of the document counts more than what stands within."""
+    for field, kind in (("pretrained_cfg", dict), ("model_args", dict), ("label_descriptions", dict)):
+        if not isinstance(document.get(field, {}), kind | None):
+            raise _strange(name, f"{field} is no object")
     arguments = _arguments(name, document)
-    values = {**document.get("pretrained_cfg", document)}
+    values = {**(document.get("pretrained_cfg") or document)}
     for field in ("architecture", "num_classes", "label_names", "label_descriptions"):
         if document.get(field) is not None:
             values[field] = document[field]
     if "num_classes" in arguments:
         values["num_classes"] = arguments["num_classes"]
-    names = values.get("label_names")
-    if isinstance(names, dict):  # by index, which JSON makes text
-        values["label_names"] = [names[index] for index in sorted(names, key=int)]
+    values["label_names"] = _label_names(name, values.get("label_names"))
     known = {field.name for field in dataclasses.fields(PretrainedCfg)}
     try:
         config = PretrainedCfg(**{field: value for field, value in values.items() if field in known})
         _, height, width = map(int, config.input_size)
         config.input_size = (int(arguments.get("in_chans", config.input_size[0])), height, width)
     except (TypeError, ValueError) as error:
-        raise ModelNotFoundError(f"the {_CONFIG} of {name} is not as timm writes it: {error}") from error
+        raise _strange(name, error) from error
+    sides_fit = all(0 < side <= _LARGEST_SIDE for side in (height, width))
+    if not (sides_fit and type(config.num_classes) is int and 0 <= config.num_classes <= _MOST_CLASSES):
+        raise _strange(name, f"{config.num_classes!r} classes, images of {height} x {width} pixels")
     return config
+
+
+def _label_names(name: str, names: object) -> list[str] | None:
+    """Names in the order of the logits; None where there are none."""
+    try:
+        if isinstance(names, dict):  # by index, which JSON makes text
+            names = [names[index] for index in sorted(names, key=int)]
+    except ValueError as error:
+        raise _strange(name, error) from error
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(isinstance(label, str) for label in names):
+        raise _strange(name, "label_names is no list of names")
+    return names
 
 
 def _arguments(name: str, document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from cnncli.networks.reference import LIBRARY
+from cnncli.networks.reference import BLUEPRINT, HUB, LIBRARY, is_blueprint_text
 from cnncli.records.listing import IndexEntry
 from cnncli.records.networks import LIBRARIES, PackageVersion
 
@@ -76,6 +76,18 @@ def installed_version(package: str) -> str | None:
 def architecture(name: str) -> str:
     """A network's name without its library and without the tag of its weights."""
     return name.removeprefix(LIBRARY).partition(".")[0]
+
+
+def unknown(name: str) -> str | None:
+    """A hint where no network is called so; None where one is, or where the libraries here are not the index's."""
+    if name.startswith(HUB) or name.endswith(BLUEPRINT) or is_blueprint_text(name):
+        return None
+    known = read()
+    if any(architecture(entry.name) == architecture(name) for entry in known.entries):
+        return None
+    if any(installed_version(item.package) != item.version for item in known.versions):
+        return None
+    return closest(name, known.entries)
 
 
 def closest(name: str, entries: Iterable[IndexEntry]) -> str:

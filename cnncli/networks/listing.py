@@ -13,7 +13,7 @@ from cnncli.records.listing import IndexEntry, Listed, Order, Prepared
 from cnncli.records.networks import ModelCard
 from cnncli.records.progress import Progress
 
-_MADE_FROM = re.compile(r"\+|-\d+x\d+$")
+_MADE_FROM = "+"
 """Where a prepared folder's name goes on after the name of the network that it was made from."""
 
 
@@ -94,7 +94,7 @@ def _size(path: Path) -> int:
 def _derived(card: ModelCard, known: dict[str, IndexEntry]) -> IndexEntry:
     """An entry for a network that was prepared from local weights, for another image size, or from the hub."""
     how, built = card.preprocessing, card.architecture
-    counted = known.get(_MADE_FROM.split(card.name)[0])
+    counted = known.get(card.name.partition(_MADE_FROM)[0])
     is_same = counted is not None and counted.num_classes == built.num_classes and how.channels == 3  # noqa: PLR2004 - RGB
     is_same = is_same and built.image_size in {None, counted.image_size if counted else None}
     entry = IndexEntry(

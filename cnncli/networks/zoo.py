@@ -41,7 +41,7 @@ class Offer:
 
     Attributes:
         name: full, with library and tag: `resnet50.a1_in1k`, `torchvision/alexnet.IMAGENET1K_V1`.
-        architecture: how to build it.
+        architecture: how to build it; no classes where its weights are those of a backbone without a classifier.
         preprocessing: what those weights were trained to see.
         class_names: of its pretrained weights; None where the library does not say.
         synsets: likewise.
@@ -173,9 +173,7 @@ def described(
     class_names, synsets = _timm_classes(config)
     return Offer(
         name=name,
-        architecture=Architecture(
-            "timm", architecture, config.num_classes or _IMAGENET_1K, config.input_size[0], fixed
-        ),
+        architecture=Architecture("timm", architecture, config.num_classes, config.input_size[0], fixed),
         preprocessing=preprocessing,
         class_names=class_names,
         synsets=synsets,

@@ -51,7 +51,12 @@ def _table(networks: Sequence[Listed], width: int | None) -> list[str]:
     columns = [
         Column("name", [entry.name for entry in entries], importance=9),
         Column("source", [entry.library for entry in entries], importance=0),
-        Column("classes", [f"{entry.num_classes:,}" for entry in entries], is_number=True, importance=1),
+        Column(
+            "classes",
+            [f"{entry.num_classes:,}" if entry.num_classes else "none" for entry in entries],
+            is_number=True,
+            importance=1,
+        ),
         Column("params", [_short(entry.parameters) for entry in entries], is_number=True, importance=7),
         Column("mult-adds", [_short(entry.multiply_adds) for entry in entries], is_number=True, importance=5),
         Column(

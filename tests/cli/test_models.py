@@ -70,6 +70,8 @@ def test_prepared_ones_and_their_removal(cnncli: Cnncli, prepared: str) -> None:
     removed = cnncli("models", "rm", prepared)
     assert (removed.exit_code, removed.stdout) == (0, "")
     assert removed.stderr.startswith("deleted ")
+    again = cnncli("models", "rm", "nothing", prepared)
+    assert again.stderr.count("error: ") == 2
     again = cnncli("models", "rm", prepared)
     assert again.exit_code == 1
     assert f"no prepared network is called '{prepared}'" in again.stderr

@@ -5,6 +5,9 @@ import hashlib
 import io
 import json
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +17,10 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
-from cnncli.errors import ModelNotFoundError, WeightsError
+from cnncli.errors import CnncliError, ModelFolderError, ModelNotFoundError, WeightsError
 from cnncli.networks import hub_repository, zoo
-from cnncli.networks.hub import Address, HubFile
+from cnncli.networks.hub import Address, HubFile, require_answer
+from cnncli.networks.model_folder import verify
 from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
 from cnncli.records.networks import Architecture
@@ -117,6 +121,59 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(
         HubFile("nobody/nothing", ("model.safetensors",)).fetch(Silence(), is_offline=False)
     assert len(hub.requests) == (1 if state == "silent" else 0)
     assert "--weights FILE" in (caught.value.hint or "")
+
+
+def test_a_server_of_files_that_does_not_answer_is_given_up_soon(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Left alone, huggingface_hub asks it six times: 70 s."""
+    hub.behaviour = "silent_download"
+    template = hub.address + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    with pytest.raises(WeightsError, match="cannot be reached for"):
+        HubFile(REPOSITORY, ("model.safetensors",)).fetch(Silence(), is_offline=False)
+    assert [request.partition(" ")[0] for request in hub.requests] == ["HEAD", "GET"]
+
+
+def test_the_whole_program_gives_up_on_a_silent_hub_within_seconds(hub: Hub, program: Program) -> None:
+    hub.behaviour = "silent"
+    start = time.monotonic()
+    result = program("pull", "test_resnet")
+    assert result.returncode == 1
+    assert b"cannot be reached for timm/test_resnet.r160_in1k" in result.stderr
+    assert len(hub.requests) == 1
+    assert (
+        time.monotonic() - start < 40
+    )  # 54 s where nobody holds huggingface_hub back; the load of this machine counts, too
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize(("options", "is_shown"), [([], True), (["-q"], False)])
+def test_a_download_moves_a_bar_where_somebody_sees_it(
+    hub: Hub, options: list[str], *, is_shown: bool
+) -> None:
+    """Half a million bytes, slowly."""
+    import termios  # not everywhere
+
+    hub.behaviour = "slow"
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+    command = [sys.executable, "-m", "cnncli", "pull", "test_resnet", *options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        seen = b""
+        while True:
+            try:
+                new = os.read(ours, 65536)
+            except OSError:  # the program has gone
+                break
+            if not new:
+                break
+            seen += new
+    os.close(ours)
+    assert process.returncode == 0, seen
+    assert (b"model.safetensors" in seen and b"%|" in seen) == is_shown
 
 
 def test_offline_nothing_is_asked(hub: Hub, program: Program) -> None:
@@ -233,6 +290,53 @@ def test_repositories_of_another_kind(here: Hub, changes: dict[str, object], com
         hub_repository.offer("hf-hub:someone/garden", None, Silence(), is_offline=False)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model_args": [1]},
+        {"pretrained_cfg": "x"},
+        {"label_names": {"a": "b"}},
+        {"label_names": [["a"], ["b"], ["c"]]},
+        {"label_names": "abc"},
+        {"label_descriptions": ["a"]},
+        {"num_classes": "3", "model_args": None},
+        {"num_classes": 10**9, "model_args": None},
+        {"pretrained_cfg": {"crop_pct": "x"}},
+        {"pretrained_cfg": {"crop_pct": 0}},
+        {"pretrained_cfg": {"mean": "x"}},
+        {"pretrained_cfg": {"interpolation": "nonsense"}},
+        {"pretrained_cfg": {"interpolation": "random"}},
+        {"pretrained_cfg": {"input_size": [3, 10**6, 10**6]}},
+        {"pretrained_cfg": {"mean": [0.5, 0.5]}},
+        {"pretrained_cfg": {"std": [0, 0, 0]}},
+        {"label_names": ["a", "b"]},
+    ],
+    ids=str,
+)
+def test_nothing_strange_reaches_the_cache(here: Hub, tmp_path: Path, changes: dict[str, object]) -> None:
+    described(here, **changes)
+    try:
+        folder = prepare(Reference("hf-hub:someone/garden"), Silence())
+    except CnncliError as error:
+        assert "hf-hub:someone/garden" in error.message  # noqa: PT017 - either it is refused, or it is sound
+        assert not list((tmp_path / "home").glob("models-*/[!.]*"))
+    else:
+        verify(folder)
+        assert folder.card.class_names[0] in {"rose", "class 0"}  # names that do not fit are left out
+
+
+def test_two_names_that_share_a_folder_are_not_taken_for_each_other(here: Hub) -> None:
+    for path in list(here.files):
+        here.files[path.replace("garden", "garden--x")] = here.files[path]
+    first = prepare(Reference("hf-hub:someone/garden"), Silence())
+    card = (first.path / "card.json").read_text()
+    (first.path / "card.json").write_text(card.replace("hf-hub:someone/garden", "hf-hub:else/where"))
+    for entry in (first.path.parents[1]).glob("names-*/*.json"):
+        entry.unlink()
+    with pytest.raises(ModelFolderError, match="holds hf-hub:else/where where hf-hub:someone/garden belongs"):
+        prepare(Reference("hf-hub:someone/garden"), Silence())
+
+
 @pytest.mark.parametrize("content", [b"[1]", b"{", b"\xff"])
 def test_a_configuration_that_is_none(here: Hub, content: bytes) -> None:
     here.files["someone/garden/resolve/main/config.json"] = content
@@ -288,6 +392,26 @@ def test_an_address_that_does_not_answer(published: Address) -> None:
         Address("http://127.0.0.1:9/net-12345678.pth").fetch(Silence(), is_offline=False)
     with pytest.raises(WeightsError, match="broke off: HTTP Error 404"):
         Address(published.url + "x").fetch(Silence(), is_offline=False)
+
+
+def test_half_a_file_without_a_digest_is_not_kept(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "torch"))
+    hub.files["net.pth.tar"] = os.urandom(100_000)
+    address = Address(f"{hub.address}/net.pth.tar")
+    hub.behaviour = "truncated"
+    with pytest.raises(WeightsError, match="arrived in part: it should have 100,000 bytes"):
+        address.fetch(Silence(), is_offline=False)
+    hub.behaviour = "well"
+    assert address.fetch(Silence(), is_offline=False).stat().st_size == 100_000
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://[", "ftp//x", "http://127.0.0.1:9/net-12345678.pth"])
+def test_addresses_that_are_none(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "torch"))
+    with pytest.raises(OSError, match=r"."):
+        require_answer(url)
 
 
 def test_a_torchvision_network_by_its_address(

@@ -141,6 +141,21 @@ def test_removal_by_the_name_asked_for_or_listed(own_home: Path, name: str) -> N
         remove(name)
 
 
+def test_entries_that_cannot_be_read_do_not_keep_a_folder_from_being_removed(own_home: Path) -> None:
+    (own_home / f"names-{SCHEMA}" / "garbage.json").write_text("[1")
+    remove("test_resnet")
+    assert list(cache.folders()) == []
+
+
+def test_a_link_is_removed_and_not_what_it_leads_to(own_home: Path, tmp_path: Path) -> None:
+    folder = next(cache.folders())
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    remove(folder.name)
+    assert own_home.is_dir()
+    assert (tmp_path / "elsewhere" / "card.json").exists()
+
+
 @pytest.mark.parametrize("name", ["..", ".", "", "../..", "/"])
 def test_nothing_outside_the_cache_is_removed(own_home: Path, name: str) -> None:
     with pytest.raises(ModelNotFoundError):
