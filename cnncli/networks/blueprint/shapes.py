@@ -47,6 +47,7 @@ def output_shape(blueprint: Blueprint) -> Shape:
     count = _count(blueprint.steps)
     if count > MAX_STEPS:
         raise BlueprintError(f"the blueprint has more than {MAX_STEPS:,} layers")
+    _require_heads_outside(blueprint.steps)
     return through(blueprint.steps, blueprint.input)
 
 
@@ -66,22 +67,34 @@ def num_classes(blueprint: Blueprint) -> int:
     return shape[0]
 
 
+def _bodies(step: Step) -> Sequence[Steps]:
+    """What a step has inside."""
+    match step:
+        case Residual(body=body) | Auxiliary(body=body):
+            return (body,)
+        case Branches(branches=branches):
+            return branches
+        case _:
+            return ()
+
+
 def _count(steps: Steps) -> int:
     """Steps with all that is inside them, as far as `MAX_STEPS`; shared ones are counted wherever they stand."""
     total = len(steps)
     for step in steps:
         if total > MAX_STEPS:
             break
-        bodies: Sequence[Steps] = ()
-        match step:
-            case Residual(body=body) | Auxiliary(body=body):
-                bodies = (body,)
-            case Branches(branches=branches):
-                bodies = branches
-            case _:
-                pass
-        total += sum(map(_count, bodies))
+        total += sum(map(_count, _bodies(step)))
     return total
+
+
+def _require_heads_outside(steps: Steps, *, is_inside: bool = False) -> None:
+    """See that auxiliary heads stand beside the network's own steps, where their logits can be had."""
+    for step in steps:
+        if is_inside and isinstance(step, Auxiliary):
+            raise _misfit(step, "an auxiliary head cannot stand inside a block")
+        for body in _bodies(step):
+            _require_heads_outside(body, is_inside=True)
 
 
 def through(steps: Steps, shape: Shape) -> Shape:

@@ -182,6 +182,7 @@ def test_an_activation_is_never_implied_and_never_follows_the_logits() -> None:
         ("input 3x8x8; residual { FC-3 }; FC-2", "3x8x8 goes in and 3 comes out, which cannot be added"),
         ("input 3x8x8; residual concat { maxpool }; FC-2", "its branches give 3x8x8 and 3x4x4"),
         ("input 3x8x8; aux 0.3 { conv3-3 }; FC-2", "aux 0.3: ends with 3x8x8 and not with one number a class"),
+        ("input 3x8x8; residual { aux 0.3 { FC-3 } }; FC-2", "aux 0.3: an auxiliary head cannot stand inside a block"),
         ("input 3x8x8; maxpool 3/2 pad 2; FC-2", "a pooling may be padded by half its window at most"),
         ("input 3x9999999x9999999; FC-9999999", "would have"),
         ("input 3x8x8; repeat 9999 { residual { repeat 9999 { relu } } }; FC-2", "the blueprint has more than 10,000 layers"),
