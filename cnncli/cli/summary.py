@@ -134,6 +134,14 @@ def summarize(
     if not models:
         raise UsageError("no network is given", "cnncli summary vgg16")
     names, kinds = _columns(columns), _words(only)
+    if names and (format_ in {SummaryFormat.JSON, SummaryFormat.CSV} or explain is not None):
+        raise UsageError("--columns is for tables", "csv and JSON have all of them")
+    compares = len(models) > 1 and format_ is SummaryFormat.TABLE and explain is None
+    if compares and (names or kinds or sort or depth is not None):
+        raise UsageError(
+            "several networks are compared by their totals, without layers",
+            "leave out --columns, --only, --sort and --depth, or name one network",
+        )
     with quiet_libraries():
         from cnncli.inspection.summary import SummarySettings
 

@@ -7,7 +7,7 @@ what torch really does: functional pooling, attention and matrix products count 
 import contextlib
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -35,7 +35,6 @@ class _Node:
     output_bytes: int = 0
     window: Window | None = None
     multiply_adds: int = 0
-    operations: list[str] = field(default_factory=list)
     flow_in: Flow | None = None
     flow: Flow | None = None
 
@@ -98,7 +97,6 @@ class _Watch(TorchDispatchMode):
         self.nodes: list[_Node] = []
         self.depth = 0
         self.peak_bytes = 0
-        self._network = network
         self._names = {module: name for name, module in network.named_modules()}
         self._calls: dict[nn.Module, int] = {}
         self._stack: list[_Node] = []
@@ -164,7 +162,6 @@ class _Watch(TorchDispatchMode):
         packet = func._overloadpacket  # noqa: SLF001 - as in torch's own flop counter
         if node and packet in flop_registry:
             node.multiply_adds += flop_registry[packet](*args, **kwargs, out_val=output) // 2
-            node.operations.append(packet.__name__)
         operands = _tensors((args, kwargs))
         flowing = [(tensor, self._flows[tensor]) for tensor in operands if tensor in self._flows]
         if flowing:
@@ -281,7 +278,6 @@ def _layer(node: _Node, counted: set[int]) -> Layer:
         biases=biases,
         frozen=sum(parameter.numel() for _, parameter in own if not parameter.requires_grad),
         multiply_adds=node.multiply_adds,
-        operations=tuple(node.operations),
         activation_bytes=node.output_bytes,
         seen_before=node.flow_in.seen if node.flow_in else None,
         seen=node.flow.seen if node.flow else None,

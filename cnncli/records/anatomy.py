@@ -62,7 +62,6 @@ class Layer:
         weights, biases: numbers of its own parameters; those counted elsewhere already are not counted again.
         frozen: how many of these do not train.
         multiply_adds: of this call, without those of modules inside it.
-        operations: that these come from, as torch calls them.
         activation_bytes: of what comes out.
         seen_before, seen: receptive fields of what goes in and of what comes out; None where nothing of the image is.
     """
@@ -79,7 +78,6 @@ class Layer:
     biases: int
     frozen: int
     multiply_adds: int
-    operations: tuple[str, ...]
     activation_bytes: int
     seen_before: Seen | None
     seen: Seen | None

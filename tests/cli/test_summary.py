@@ -256,6 +256,8 @@ def test_model_folders_and_blueprint_files(
         ([], 2, "no network is given"),
         (["resnt50"], 1, "no network is called 'resnt50'"),
         (["lenet5", "--columns", "name,speed"], 2, "no column is called speed"),
+        (["lenet5", "--columns", "name", "-f", "csv"], 2, "--columns is for tables"),
+        (["lenet5", "mlp", "--depth", "1"], 2, "compared by their totals"),
         (["lenet5", "--only", "lstm"], 2, "no layer's type has lstm in it"),
         (["lenet5", "--sort", "beauty"], 2, "cannot sort by 'beauty'"),
         (["lenet5", "--explain", "conv7"], 2, "no layer is called 'conv7'"),

@@ -21,7 +21,6 @@ from cnncli.networks.blueprint.tree import (
     Inception,
     Linear,
     LocalResponseNorm,
-    Padding,
     Pooling,
     Residual,
     Shortcut,
@@ -115,9 +114,7 @@ def after(step: Step, shape: Shape) -> Shape:  # noqa: C901, PLR0911 - one line 
             return _after_convolution(step, shape)
         case Pooling():
             _require_map(step, shape)
-            return shape[0], *_sides(
-                step, shape, step.kernel, step.stride, step.padding, (1,) * len(step.kernel)
-            )
+            return shape[0], *_sides(step, shape, (1,) * len(step.kernel))
         case Linear(units=units):
             _require_size(step, math.prod(shape) * units)
             return (units,)
@@ -172,20 +169,18 @@ def _after_convolution(step: Convolution, shape: Shape) -> Shape:
     if shape[0] % step.groups or step.maps % step.groups:
         raise _misfit(step, f"{step.groups} groups do not divide {shape[0]} channels into {step.maps} maps")
     _require_size(step, math.prod(step.kernel) * shape[0] // step.groups * step.maps)
-    return step.maps, *_sides(step, shape, step.kernel, step.stride, step.padding, step.dilation)
+    return step.maps, *_sides(step, shape, step.dilation)
 
 
-def _sides(
-    step: Convolution | Pooling, shape: Shape, kernel: Sides, stride: Sides, _: Padding, dilation: Sides
-) -> Sides:
+def _sides(step: Convolution | Pooling, shape: Shape, dilation: Sides) -> Sides:
     pads = padding(step)
-    if isinstance(step, Pooling) and any(2 * pad > side for pad, side in zip(pads, kernel, strict=True)):
+    if isinstance(step, Pooling) and any(2 * pad > side for pad, side in zip(pads, step.kernel, strict=True)):
         raise _misfit(step, "a pooling may be padded by half its window at most")
     rounds_up = isinstance(step, Pooling) and step.ceil
     try:
         sides = tuple(
             output_size(*values, ceil=rounds_up)
-            for values in zip(shape[1:], kernel, stride, pads, dilation, strict=True)
+            for values in zip(shape[1:], step.kernel, step.stride, pads, dilation, strict=True)
         )
     except GeometryError as error:
         raise _misfit(step, f"{error.message} (it gets {told(shape)})") from error
