@@ -116,10 +116,10 @@ def _caches() -> Iterator[Finding]:
             told = f"{free / 1e9:.1f} GB free beside {home}"
             yield Finding("disk", told, Verdict.WARNING, "`cnncli models rm NAME` makes room")
     if _is_installed("torch") and _is_installed("huggingface_hub"):
-        from cnncli.networks import hub
+        from cnncli.networks import downloads
 
-        yield _folder("HF_HUB_CACHE", hub.hub_cache())
-        yield _folder("TORCH_HOME", hub.torch_cache())
+        yield _folder("HF_HUB_CACHE", downloads.hub_cache())
+        yield _folder("TORCH_HOME", downloads.torch_cache())
     if model := os.environ.get("CNNCLI_MODEL"):
         yield _default_model(model)
 
@@ -173,17 +173,20 @@ def _servers(*, is_offline: bool) -> Iterator[Finding]:
     if not (_is_installed("torch") and _is_installed("huggingface_hub")):
         yield Finding("downloads", "not possible without torch and huggingface_hub", Verdict.WARNING)
         return
-    from cnncli.networks import hub
+    from cnncli.networks import downloads
 
-    if is_offline or hub.is_offline():
+    if is_offline or downloads.forbidden():
         yield Finding(
-            "downloads", "switched off" + (" by HF_HUB_OFFLINE" if hub.is_offline() else " by --offline")
+            "downloads", "switched off" + (" by HF_HUB_OFFLINE" if downloads.forbidden() else " by --offline")
         )
         return
-    for server, serves in ((hub.endpoint(), "timm's weights"), (hub.TORCHVISION, "torchvision's weights")):
+    for server, serves in (
+        (downloads.endpoint(), "timm's weights"),
+        (downloads.TORCHVISION, "torchvision's weights"),
+    ):
         start = time.perf_counter()
         try:
-            hub.require_answer(server)
+            downloads.require_answer(server)
         except OSError as error:
             advice = "prepared networks work without it; behind a proxy set HTTPS_PROXY, for a mirror of the hub HF_ENDPOINT"
             told = f"{serves}: cannot be reached ({_first_line(error)})"

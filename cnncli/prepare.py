@@ -25,7 +25,7 @@ from cnncli.errors import (
     UsageError,
     WeightsError,
 )
-from cnncli.networks import cache, model_folder
+from cnncli.networks import cache, downloads, model_folder
 from cnncli.networks import card as cards
 from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from cnncli.engines.embedding import WithEmbedding
     from cnncli.networks.weights import StateDict
-    from cnncli.networks.zoo import Offer
+    from cnncli.networks.zoo.offer import Offer
 
 _USUAL_CLASSES = 1000
 
@@ -64,6 +64,8 @@ def prepare(reference: Reference, progress: Progress, *, is_offline: bool = Fals
     if path := reference.find_folder() or cache.find(reference.key()):
         return model_folder.open_folder(path)
     _require_known(reference.name)
+    if is_offline or downloads.forbidden():
+        _require_downloaded(reference)
     start = time.perf_counter()
     progress.notice(f"looking for {reference.name} with timm and torchvision, which take seconds to import")
     with _packages_needed(f"preparing {reference.name}"):
@@ -87,6 +89,25 @@ def _require_known(name: str) -> None:
 
     if hint := index.unknown(name):
         raise _not_found(name, f"no network is called {name!r}", hint)
+
+
+def _require_downloaded(reference: Reference) -> None:
+    """See that a cache may hold the weights, before seconds go into importing what would look closer.
+
+    Raises:
+        WeightsError: none does, and nothing may be downloaded.
+    """
+    from cnncli.networks import index
+
+    if reference.weights or not reference.pretrained:
+        return
+    places = index.places(reference.name)
+    if places and not any(map(downloads.may_hold, places)):
+        raise WeightsError(
+            f"the weights of {reference.name} are neither in {downloads.hub_cache()} nor in "
+            f"{downloads.torch_cache()}, and offline nothing is downloaded",
+            downloads.WITHOUT,
+        )
 
 
 def _not_found(name: str, message: str, hint: str | None) -> ModelNotFoundError:
@@ -283,7 +304,7 @@ def _network(offer: "Offer", given: _Weights) -> "tuple[nn.Module, Architecture]
     network = zoo.build(architecture)
     if given.tensors is None:
         return network, architecture
-    tensors = zoo.adapted(given.tensors, network)
+    tensors = zoo.adapted(given.tensors, network, architecture)
     found, expected = weights.shapes(tensors), weights.shapes(network.state_dict())
     fitted = dataclasses.replace(
         architecture,
@@ -308,13 +329,15 @@ def _classes(
     reference: Reference, offer: "Offer", count: int, progress: Progress
 ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
     """Names of the classes, and their synsets where they have any."""
+    from cnncli.networks import zoo
+
     if reference.labels:
         names = read_labels(reference.labels)
         if len(names) != count:
             raise WeightsError(f"{reference.labels} names {len(names):,} classes, the network has {count:,}")
         return names, None
     if offer.class_names and len(offer.class_names) == count:
-        return offer.class_names, offer.synsets
+        return offer.class_names, zoo.synsets(offer)
     if offer.architecture.num_classes != count or reference.pretrained:
         progress.notice(f"the names of the {count:,} classes are not known; give them with --labels FILE")
     return tuple(f"class {index}" for index in range(count)), None

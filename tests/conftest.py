@@ -119,6 +119,28 @@ def program() -> Program:
     return run
 
 
+Imports = Callable[..., tuple["subprocess.CompletedProcess[bytes]", set[str]]]
+
+
+@pytest.fixture
+def imports(program: Program, tmp_path: Path) -> Imports:
+    """The program as a process of its own, and the packages that it had imported in the end."""
+
+    def run(
+        *arguments: str | Path, **environment: str
+    ) -> tuple["subprocess.CompletedProcess[bytes]", set[str]]:
+        spy, seen = tmp_path / "spy" / "sitecustomize.py", tmp_path / "spy" / "seen"
+        spy.parent.mkdir(exist_ok=True)
+        spy.write_text(
+            "import atexit, sys\n"
+            f"atexit.register(lambda: open({str(seen)!r}, 'w').write('\\n'.join(sys.modules)))\n"
+        )
+        result = program(*arguments, PYTHONPATH=str(spy.parent), **environment)
+        return result, {name.partition(".")[0] for name in seen.read_text().split()}
+
+    return run
+
+
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """A red, a green and a blue image, a broken one, and something that is none."""

@@ -127,13 +127,14 @@ def test_weights_of_another_network_leave_nothing_behind(
 
 def test_weights_in_the_layout_of_their_authors(tmp_path: Path) -> None:
     """torchvision's DenseNets are published with old names; timm resamples a ViT's position embeddings."""
-    densenet = zoo.build(Architecture("torchvision", "densenet121", 1000))
+    architecture = Architecture("torchvision", "densenet121", 1000)
+    densenet = zoo.build(architecture)
     old = {
         re.sub(r"(norm|conv)([12])\.", r"\1.\2.", name) if "denselayer" in name else name: value
         for name, value in densenet.state_dict().items()
     }
     assert old.keys() != densenet.state_dict().keys()
-    assert zoo.adapted(old, densenet).keys() == densenet.state_dict().keys()
+    assert zoo.adapted(old, densenet, architecture).keys() == densenet.state_dict().keys()
     vit = zoo.build(Architecture("timm", "test_vit", 1000))
     save_file(vit.state_dict(), tmp_path / "vit.safetensors")
     folder = prepare(Reference("test_vit", tmp_path / "vit.safetensors", image_size=(96, 96)), Silence())

@@ -97,7 +97,7 @@ def _drawn(name: str, settings: SummarySettings) -> Subject:
     """A blueprint, which need not end in logits to be looked at."""
     if settings.channels or settings.num_classes:
         raise UsageError("a blueprint says itself how many channels and classes it has", "change its text")
-    drawn = zoo.resized(blueprint.find(name), settings.image_size)
+    drawn = blueprint.find(name, settings.image_size)
     channels, *size = drawn.input
     shape = shapes.output_shape(drawn)
     label = blueprint.label(name)

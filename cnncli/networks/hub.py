@@ -8,12 +8,9 @@ SHA-256 that was announced, and is not used if it differs.
 
 import contextlib
 import hashlib
-import http.client
 import re
 import socket
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -36,13 +33,9 @@ from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from cnncli.errors import WeightsError
+from cnncli.networks.downloads import PATIENCE, WITHOUT, forbidden, require_answer, torch_cache
 from cnncli.networks.model_folder import sha256
 from cnncli.records.progress import Progress
-
-PATIENCE = 3.0
-"""Seconds that a server may take to answer before it counts as unreachable."""
-
-_HINT = "give local weights with --weights FILE, or prepare it where there is a network and copy the folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +52,11 @@ class HubFile:
     names: tuple[str, ...]
     revision: str | None = None
 
+    @property
+    def place(self) -> str:
+        """Where it is, in a word."""
+        return self.repository
+
     def fetch(self, progress: Progress, *, is_offline: bool) -> Path:
         """The file in huggingface_hub's cache, downloaded if need be.
 
@@ -69,10 +67,10 @@ class HubFile:
             cached = try_to_load_from_cache(self.repository, name, revision=self.revision)
             if isinstance(cached, str):
                 return _checked(Path(cached), Path(cached).resolve().name)  # named by its digest
-        if is_offline or constants.HF_HUB_OFFLINE:
+        if is_offline or forbidden():
             raise WeightsError(
                 f"{self.repository} is not in the cache {constants.HF_HUB_CACHE}, and offline nothing is downloaded",
-                _HINT,
+                WITHOUT,
             )
         constants.HF_HUB_DISABLE_TELEMETRY = True  # nobody needs to know who asks, or from what program
         for name in self.names:
@@ -81,7 +79,7 @@ class HubFile:
                 self._require_content(name)
                 return _checked(self._download(name, progress), announced)
         raise WeightsError(
-            f"{self.repository} on {constants.ENDPOINT} has no {' and no '.join(self.names)}", _HINT
+            f"{self.repository} on {constants.ENDPOINT} has no {' and no '.join(self.names)}", WITHOUT
         )
 
     def _announced(self, name: str) -> str | None:
@@ -129,6 +127,11 @@ class Address:
 
     url: str
 
+    @property
+    def place(self) -> str:
+        """Where it is, in a word."""
+        return self.url
+
     def fetch(self, progress: Progress, *, is_offline: bool) -> Path:
         """The file in torch.hub's cache, downloaded if need be.
 
@@ -141,8 +144,8 @@ class Address:
         digest = announced[1] if announced else ""
         if file.exists():
             return _checked(file, digest)
-        if is_offline or constants.HF_HUB_OFFLINE:
-            raise WeightsError(f"{file.name} is not in {folder}, and offline nothing is downloaded", _HINT)
+        if is_offline or forbidden():
+            raise WeightsError(f"{file.name} is not in {folder}, and offline nothing is downloaded", WITHOUT)
         with _patience():
             try:
                 length = require_answer(self.url)
@@ -165,56 +168,6 @@ class Address:
 
 
 Published = HubFile | Address
-
-TORCHVISION = "https://download.pytorch.org"
-"""Where torchvision's weights are."""
-
-
-def require_answer(url: str, method: str = "HEAD", headers: Mapping[str, str] | None = None) -> int | None:
-    """See that a server can be reached, through whatever proxy the environment names.
-
-    Args:
-        url: what to ask for.
-        method: GET asks for the content, too, and leaves as soon as it begins to come.
-        headers: of the question.
-
-    Returns:
-        The length of the content in bytes, where it is told.
-
-    Raises:
-        OSError: it cannot; an answer of any kind is good enough.
-    """
-    try:
-        question = urllib.request.Request(url, method=method, headers=dict(headers or {}))  # noqa: S310 - of torchvision, or of the environment
-        with urllib.request.urlopen(question, timeout=PATIENCE) as answer:  # noqa: S310
-            length = answer.headers.get("Content-Length")
-    except urllib.error.HTTPError:
-        return None
-    except urllib.error.URLError as error:
-        raise OSError(str(error.reason)) from error
-    except (http.client.HTTPException, ValueError) as error:  # no HTTP spoken there, or no address at all
-        raise OSError(f"{type(error).__name__}: {error}") from error
-    return int(length) if length and length.isdecimal() else None
-
-
-def endpoint() -> str:
-    """The address of the Hugging Face hub: `HF_ENDPOINT`, or the public one."""
-    return str(constants.ENDPOINT)
-
-
-def is_offline() -> bool:
-    """Whether the environment forbids downloads."""
-    return bool(constants.HF_HUB_OFFLINE)
-
-
-def hub_cache() -> Path:
-    """Where huggingface_hub keeps what it downloads."""
-    return Path(constants.HF_HUB_CACHE)
-
-
-def torch_cache() -> Path:
-    """Where torch.hub keeps what it downloads."""
-    return Path(torch.hub.get_dir()) / "checkpoints"
 
 
 @contextlib.contextmanager
@@ -271,7 +224,7 @@ def _git_digest(file: Path) -> str:
 
 def _unreachable(server: str, wanted: str, cache: str | Path, error: Exception) -> WeightsError:
     return WeightsError(
-        f"{server} cannot be reached for {wanted} ({_reason(error)}); it would be kept in {cache}", _HINT
+        f"{server} cannot be reached for {wanted} ({_reason(error)}); it would be kept in {cache}", WITHOUT
     )
 
 

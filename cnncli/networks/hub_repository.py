@@ -16,9 +16,10 @@ import timm
 from timm.models import PretrainedCfg
 
 from cnncli.errors import ModelNotFoundError
-from cnncli.networks import zoo
 from cnncli.networks.hub import HubFile
 from cnncli.networks.reference import HUB
+from cnncli.networks.zoo.offer import Offer
+from cnncli.networks.zoo.timm import HUB_FILES, described
 from cnncli.records.progress import Progress
 
 _CONFIG = "config.json"
@@ -29,9 +30,7 @@ _WITHOUT_EFFECT = re.compile(r".*drop.*|pretrained.*|cache_dir|scriptable|export
 """Arguments that change nothing of a network that only predicts."""
 
 
-def offer(
-    name: str, image_size: tuple[int, int] | None, progress: Progress, *, is_offline: bool
-) -> zoo.Offer:
+def offer(name: str, image_size: tuple[int, int] | None, progress: Progress, *, is_offline: bool) -> Offer:
     """What a repository holds.
 
     Args:
@@ -56,10 +55,10 @@ def offer(
             f"{name} holds no network of timm: its {_CONFIG} names the architecture {config.architecture!r}",
             "networks of other libraries on the hub cannot be read",
         )
-    published = HubFile(repository, zoo.HUB_FILES, revision)
+    published = HubFile(repository, HUB_FILES, revision)
     own_size = _own_size(name, document)
     try:
-        return zoo.described(name, config.architecture, config, published, image_size, own_size)
+        return described(name, config.architecture, config, published, image_size, own_size)
     except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
         raise _strange(name, error) from error
 

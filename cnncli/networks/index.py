@@ -78,6 +78,26 @@ def architecture(name: str) -> str:
     return name.removeprefix(LIBRARY).partition(".")[0]
 
 
+def libraries(name: str) -> set[str] | None:
+    """Where an architecture of that name is to be had; None where the libraries here are not the index's."""
+    known = read()
+    if not _is_of_this_place(known):
+        return None
+    return {entry.library for entry in known.entries if architecture(entry.name) == name}
+
+
+def places(name: str) -> set[str]:
+    """Where the weights may be that a name asks for, as far as the index knows."""
+    if name.startswith(HUB):
+        return {name.removeprefix(HUB).partition("@")[0]}
+    entries = [entry for entry in read().entries if architecture(entry.name) == architecture(name)]
+    return {entry.published for entry in entries if entry.published}
+
+
+def _is_of_this_place(index: Index) -> bool:
+    return all(installed_version(item.package) == item.version for item in index.versions)
+
+
 def unknown(name: str) -> str | None:
     """A hint where no network is called so; None where one is, or where the libraries here are not the index's."""
     if name.startswith(HUB) or name.endswith(BLUEPRINT) or is_blueprint_text(name):
@@ -85,7 +105,7 @@ def unknown(name: str) -> str | None:
     known = read()
     if any(architecture(entry.name) == architecture(name) for entry in known.entries):
         return None
-    if any(installed_version(item.package) != item.version for item in known.versions):
+    if not _is_of_this_place(known):
         return None
     return closest(name, known.entries)
 
@@ -115,7 +135,7 @@ def _entry(row: _Row) -> IndexEntry:
         image_size=(int(height), int(width)),
         top1=float(row["top1"]) if row["top1"] else None,
         top5=float(row["top5"]) if row["top5"] else None,
-        published=row["published"] == "yes",
+        published=row["published"] or None,
     )
 
 
@@ -130,5 +150,5 @@ def _cells(entry: IndexEntry) -> list[str | int | float | None]:
         f"{height}x{width}",
         entry.top1,
         entry.top5,
-        "yes" if entry.published else "no",
+        entry.published,
     ]

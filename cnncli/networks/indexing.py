@@ -17,6 +17,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cnncli.networks import blueprint, index, zoo
+from cnncli.networks.zoo import torchvision
+from cnncli.networks.zoo.offer import Offer
 from cnncli.records.listing import IndexEntry
 from cnncli.records.networks import Architecture, PackageVersion
 
@@ -42,10 +44,10 @@ def names() -> list[str]:
     published = timm.list_pretrained()
     architectures = {name.partition(".")[0] for name in published}
     bare = [name for name in timm.list_models() if name not in architectures]
-    return [*published, *bare, *zoo.torchvision_names(), *blueprint.names()]
+    return [*published, *bare, *torchvision.names(), *blueprint.names()]
 
 
-def subject(offer: zoo.Offer) -> Subject:
+def subject(offer: Offer) -> Subject:
     """What has to be counted for an offer."""
     return Subject(offer.architecture, offer.preprocessing.size)
 
@@ -94,7 +96,7 @@ def entries() -> Iterator[IndexEntry]:
         yield entry(name, offer, counts[subject(offer)])
 
 
-def entry(name: str, offer: zoo.Offer, counts: Counts) -> IndexEntry:
+def entry(name: str, offer: Offer, counts: Counts) -> IndexEntry:
     """One line of the index."""
     return IndexEntry(
         name=name,
@@ -105,7 +107,7 @@ def entry(name: str, offer: zoo.Offer, counts: Counts) -> IndexEntry:
         image_size=offer.preprocessing.size,
         top1=offer.top1,
         top5=offer.top5,
-        published=offer.published is not None,
+        published=offer.published.place if offer.published else None,
     )
 
 

@@ -97,9 +97,7 @@ def _derived(card: ModelCard, known: dict[str, IndexEntry]) -> IndexEntry:
     counted = known.get(card.name.partition(_MADE_FROM)[0])
     is_same = counted is not None and counted.num_classes == built.num_classes and how.channels == 3  # noqa: PLR2004 - RGB
     is_same = is_same and built.image_size in {None, counted.image_size if counted else None}
-    entry = IndexEntry(
-        card.name, built.library, built.num_classes, None, None, how.size, None, None, published=False
-    )
+    entry = IndexEntry(card.name, built.library, built.num_classes, None, None, how.size, None, None, None)
     if not (is_same and counted):
         return entry
     macs = counted.multiply_adds if counted.image_size == how.size else None

@@ -40,7 +40,7 @@ class IndexEntry:
         image_size: (height, width) in pixels.
         top1, top5: share of ImageNet's validation images in percent, as the library publishes it with the
             weights; None where it does not.
-        published: whether somebody published weights.
+        published: where its weights are: a repository of the hub or an address; None where nobody published any.
     """
 
     name: str
@@ -51,7 +51,7 @@ class IndexEntry:
     image_size: tuple[int, int]
     top1: float | None
     top5: float | None
-    published: bool
+    published: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def _values(item: Listed) -> list[str | int | float | bool | None]:
         *entry.image_size,
         entry.top1,
         entry.top5,
-        entry.published,
+        entry.published is not None,
         str(prepared.folder) if prepared else None,
         prepared.bytes if prepared else None,
     ]

@@ -15,6 +15,7 @@ from timm.data.transforms_factory import create_transform
 
 from cnncli.images.preprocess import preprocess, resized_size
 from cnncli.networks import zoo
+from cnncli.networks.zoo import timm as zoo_of_timm
 from cnncli.records.networks import Interpolation, Preprocessing, Resize
 
 sides = st.integers(1, 90)
@@ -44,7 +45,7 @@ def timm_spec(
         mean=mean,
         std=std,
     )
-    return zoo._timm_preprocessing(config, None)
+    return zoo_of_timm.preprocessing(config, None)
 
 
 @given(

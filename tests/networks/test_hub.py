@@ -19,13 +19,15 @@ from safetensors.torch import save
 
 from cnncli.errors import CnncliError, ModelFolderError, ModelNotFoundError, WeightsError
 from cnncli.networks import hub_repository, zoo
-from cnncli.networks.hub import Address, HubFile, require_answer
+from cnncli.networks.downloads import require_answer, torch_cache
+from cnncli.networks.hub import Address, HubFile
 from cnncli.networks.model_folder import verify
 from cnncli.networks.reference import Reference
+from cnncli.networks.zoo.timm import HUB_FILES
 from cnncli.prepare import prepare
 from cnncli.records.networks import Architecture
 from cnncli.records.progress import Silence
-from tests.conftest import Program
+from tests.conftest import Imports, Program
 from tests.stand_in_hub import Hub, running
 
 REPOSITORY = "timm/test_resnet.r160_in1k"
@@ -186,6 +188,16 @@ def test_offline_nothing_is_asked(hub: Hub, program: Program) -> None:
     assert hub.requests == []
 
 
+@pytest.mark.parametrize("name", ["resnet50", "resnet50.a1_in1k", "torchvision/vgg16", "hf-hub:some/one"])
+def test_offline_is_answered_without_importing_what_downloads(hub: Hub, imports: Imports, name: str) -> None:
+    result, packages = imports("pull", name, "--offline", TORCH_HOME=os.environ["HF_HOME"])
+    assert result.returncode == 1
+    assert b"offline nothing is downloaded" in result.stderr
+    assert b"--prepared" in result.stderr
+    assert not packages & {"torch", "timm"}
+    assert hub.requests == []
+
+
 @pytest.mark.slow
 def test_one_failure_does_not_stop_the_others(hub: Hub, program: Program) -> None:
     result = program("pull", "no_such_network", "test_resnet")
@@ -269,7 +281,7 @@ def test_a_revision_of_a_repository(here: Hub) -> None:
     for path in list(here.files):
         here.files[path.replace("/main/", "/v2/")] = here.files.pop(path)
     offered = hub_repository.offer("hf-hub:someone/garden@v2", None, Silence(), is_offline=False)
-    assert offered.published == HubFile("someone/garden", zoo.HUB_FILES, "v2")
+    assert offered.published == HubFile("someone/garden", HUB_FILES, "v2")
     with pytest.raises(WeightsError, match=r"has no config\.json"):
         hub_repository.offer("hf-hub:someone/garden", None, Silence(), is_offline=False)
 
@@ -362,16 +374,26 @@ def test_a_small_file_is_checked_too(here: Hub) -> None:
 
 @pytest.fixture
 def published(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Address:
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "torch"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     content = os.urandom(1000)
     path = f"models/net-{hashlib.sha256(content).hexdigest()[:8]}.pth"
     hub.files[path] = content
     return Address(f"{hub.address}/{path}")
 
 
+def test_caches_are_where_torch_has_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)
+    for variables in ({}, {"XDG_CACHE_HOME": str(tmp_path)}, {"TORCH_HOME": "~/torch"}):
+        for name in ("XDG_CACHE_HOME", "TORCH_HOME"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        assert torch_cache() == Path(torch.hub.get_dir(), "checkpoints")
+
+
 def test_an_address_is_downloaded_once(hub: Hub, published: Address, tmp_path: Path) -> None:
     file = published.fetch(Silence(), is_offline=False)
-    assert file.parent == tmp_path / "torch" / "checkpoints"
+    assert file.parent == tmp_path / "torch" / "hub" / "checkpoints"
     asked = len(hub.requests)
     assert published.fetch(Silence(), is_offline=True) == file
     assert len(hub.requests) == asked
@@ -397,7 +419,7 @@ def test_an_address_that_does_not_answer(published: Address) -> None:
 def test_half_a_file_without_a_digest_is_not_kept(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "torch"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     hub.files["net.pth.tar"] = os.urandom(100_000)
     address = Address(f"{hub.address}/net.pth.tar")
     hub.behaviour = "truncated"
@@ -409,7 +431,7 @@ def test_half_a_file_without_a_digest_is_not_kept(
 
 @pytest.mark.parametrize("url", ["nonsense", "http://[", "ftp//x", "http://127.0.0.1:9/net-12345678.pth"])
 def test_addresses_that_are_none(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "torch"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     with pytest.raises(OSError, match=r"."):
         require_answer(url)
 
@@ -417,7 +439,7 @@ def test_addresses_that_are_none(url: str, tmp_path: Path, monkeypatch: pytest.M
 def test_a_torchvision_network_by_its_address(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "torch"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     content = io.BytesIO()
     torch.save(zoo.build(Architecture("torchvision", "squeezenet1_1", 1000)).state_dict(), content)
     path = f"models/squeezenet1_1-{hashlib.sha256(content.getvalue()).hexdigest()[:8]}.pth"

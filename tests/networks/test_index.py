@@ -56,8 +56,8 @@ def test_numbers_that_every_course_teaches(known: dict[str, IndexEntry]) -> None
 
 def test_written_and_read_again(tmp_path: Path) -> None:
     entries = (
-        IndexEntry("a.x", "timm", 10, 12345, None, (96, 128), None, None, published=False),
-        IndexEntry("torchvision/b.Y", "torchvision", 1000, 5, 7, (224, 224), 71.25, 90.5, published=True),
+        IndexEntry("a.x", "timm", 10, 12345, None, (96, 128), None, None, None),
+        IndexEntry("torchvision/b.Y", "torchvision", 1000, 5, 7, (224, 224), 71.25, 90.5, "https://a/b"),
     )
     written = index.Index((PackageVersion("timm", "9.9"), PackageVersion("torchvision", "8.0")), entries)
     index.write(written, tmp_path / "index.tsv")

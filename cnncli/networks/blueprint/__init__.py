@@ -4,10 +4,12 @@
 `writer` makes it a text again. Only the builder needs torch.
 """
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
-from cnncli.errors import BlueprintError, ModelNotFoundError
+from cnncli.errors import BlueprintError, ModelNotFoundError, UsageError
+from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.parser import parse
 from cnncli.networks.blueprint.tree import Blueprint
 from cnncli.networks.reference import BLUEPRINT, is_blueprint_text
@@ -50,14 +52,27 @@ def text(name: str) -> str:
         raise BlueprintError(f"the blueprint {name} is not UTF-8 text") from error
 
 
-def find(name: str) -> Blueprint:
+def find(name: str, image_size: tuple[int, int] | None = None) -> Blueprint:
     """The blueprint that a name stands for.
+
+    Args:
+        name: of a shipped one, a file's, or the text itself.
+        image_size: (height, width) in pixels, where it should differ from what the text says.
 
     Raises:
         ModelNotFoundError: it stands for none.
         BlueprintError: the text is no blueprint; the message begins with the line.
+        UsageError: an image size for what takes no images.
     """
-    return parse(text(name))
+    drawn = parse(text(name))
+    if image_size is None:
+        return drawn
+    channels, *size = drawn.input
+    if len(size) != len(image_size):
+        raise UsageError(
+            f"this blueprint takes {shapes.told(drawn.input)}, not images", "leave --img-size out"
+        )
+    return dataclasses.replace(drawn, input=(channels, *image_size))
 
 
 def notation() -> str:

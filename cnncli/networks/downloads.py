@@ -1,0 +1,88 @@
+"""What is known of downloads before anything that downloads is imported: servers, caches, what they hold.
+
+huggingface_hub and torch.hub, which do download, take seconds to import; whoever may not download, or finds no
+server, should hear so at once.
+"""
+
+import http.client
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+PATIENCE = 3.0
+"""Seconds that a server may take to answer before it counts as unreachable."""
+
+WITHOUT = "prepared networks work (`cnncli models --prepared`), and so do local weights (--weights FILE)"
+"""What to do where a download cannot be had."""
+
+TORCHVISION = "https://download.pytorch.org"
+"""Where torchvision's weights are."""
+
+
+def endpoint() -> str:
+    """The address of the Hugging Face hub: `HF_ENDPOINT`, or the public one."""
+    from huggingface_hub import constants
+
+    return str(constants.ENDPOINT)
+
+
+def forbidden() -> bool:
+    """Whether the environment forbids downloads."""
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
+
+
+def hub_cache() -> Path:
+    """Where huggingface_hub keeps what it downloads."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def torch_cache() -> Path:
+    """Where torch.hub keeps the weights that it downloads; it makes the same of the environment."""
+    caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    return Path(os.environ.get("TORCH_HOME", Path(caches, "torch"))).expanduser() / "hub" / "checkpoints"
+
+
+def may_hold(published: str) -> bool:
+    """Whether one of the caches has something of what is published; False is certain, True is worth a closer look.
+
+    Args:
+        published: a repository of the hub, `timm/resnet50.a1_in1k`, or an address.
+    """
+    place = urlsplit(published)
+    if place.scheme:
+        return (torch_cache() / Path(place.path).name).exists()
+    return (hub_cache() / f"models--{published.replace('/', '--')}").exists()
+
+
+def require_answer(url: str, method: str = "HEAD", headers: Mapping[str, str] | None = None) -> int | None:
+    """See that a server can be reached, through whatever proxy the environment names.
+
+    Args:
+        url: what to ask for.
+        method: GET asks for the content, too, and leaves as soon as it begins to come.
+        headers: of the question.
+
+    Returns:
+        The length of the content in bytes, where it is told.
+
+    Raises:
+        OSError: it cannot; an answer of any kind is good enough.
+    """
+    try:
+        question = urllib.request.Request(url, method=method, headers=dict(headers or {}))  # noqa: S310 - of torchvision, or of the environment
+        with urllib.request.urlopen(question, timeout=PATIENCE) as answer:  # noqa: S310
+            length = answer.headers.get("Content-Length")
+    except urllib.error.HTTPError:
+        return None
+    except urllib.error.URLError as error:
+        raise OSError(str(error.reason)) from error
+    except (http.client.HTTPException, ValueError) as error:  # no HTTP spoken there, or no address at all
+        raise OSError(f"{type(error).__name__}: {error}") from error
+    return int(length) if length and length.isdecimal() else None

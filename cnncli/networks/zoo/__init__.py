@@ -1,0 +1,107 @@
+"""Networks of timm, of torchvision, of blueprints: found by name, built, and described.
+
+The one place that knows which library has what; each has a module here that knows what it calls things. Importing
+torch, torchvision and timm costs seconds, so each is imported when something of its own is asked for.
+"""
+
+from torch import Tensor, nn, random
+
+from cnncli.errors import ModelNotFoundError
+from cnncli.networks import blueprint, index
+from cnncli.networks.reference import LIBRARY
+from cnncli.networks.zoo.offer import Offer
+from cnncli.records.networks import Architecture
+
+
+def offer(name: str, image_size: tuple[int, int] | None = None) -> Offer:
+    """What a name stands for: timm's where timm has it, else torchvision's; `torchvision/NAME` always.
+
+    Args:
+        name: of a network, with or without the tag of its weights.
+        image_size: (height, width) in pixels, where it should differ from the weights' own.
+
+    Raises:
+        ModelNotFoundError: no library has it; the message has the closest names.
+        UsageError: the network cannot take that image size.
+    """
+    if blueprint.is_blueprint(name):
+        from cnncli.networks.zoo import blueprints
+
+        return blueprints.offer(name, image_size)
+    architecture, _, tag = name.removeprefix(LIBRARY).partition(".")
+    if not name.startswith(LIBRARY) and _timm_has(architecture):
+        from cnncli.networks.zoo import timm
+
+        return timm.offer(architecture, tag, image_size)
+    from cnncli.networks.zoo import torchvision
+
+    if architecture in torchvision.architectures():
+        return torchvision.offer(architecture, tag, image_size)
+    raise ModelNotFoundError(f"no network is called {name!r}", index.closest(name, index.read().entries))
+
+
+def _timm_has(architecture: str) -> bool:
+    """Whether timm knows a name; the index answers where it was made from the libraries that are here."""
+    libraries = index.libraries(architecture)
+    if libraries is not None:
+        return "timm" in libraries
+    import timm
+
+    return timm.is_model(architecture)
+
+
+def build(architecture: Architecture) -> nn.Module:
+    """The network in evaluation mode, with random weights: the same ones each time."""
+    random.manual_seed(0)
+    network: nn.Module
+    match architecture.library:
+        case "timm":
+            from cnncli.networks.zoo import timm
+
+            network = timm.build(architecture)
+        case "torchvision":
+            from cnncli.networks.zoo import torchvision
+
+            network = torchvision.build(architecture)
+        case "blueprint":
+            from cnncli.networks.blueprint.builder import build as build_blueprint
+            from cnncli.networks.blueprint.parser import parse
+
+            network = build_blueprint(parse(architecture.blueprint or ""))
+    return network.eval()
+
+
+def adapted(tensors: dict[str, Tensor], network: nn.Module, architecture: Architecture) -> dict[str, Tensor]:
+    """Weights as published by a network's authors, named and shaped as the library's network has them."""
+    own = network.state_dict()
+    if all(name in own and own[name].shape == value.shape for name, value in tensors.items()):
+        return tensors
+    match architecture.library:
+        case "timm":
+            from cnncli.networks.zoo import timm
+
+            return timm.adapted(tensors, network)
+        case "torchvision":
+            from cnncli.networks.zoo import torchvision
+
+            return torchvision.adapted(tensors, network)
+        case "blueprint":
+            return tensors
+
+
+def synsets(offered: Offer) -> tuple[str, ...] | None:
+    """WordNet's identifiers of an offer's classes; None where they are not ImageNet's."""
+    if offered.imagenet is None:
+        return None
+    from cnncli.networks.zoo import timm
+
+    return timm.synsets(offered.imagenet)
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that build networks."""
+    import timm
+    import torch
+    import torchvision
+
+    return {"torch": torch.__version__, "torchvision": torchvision.__version__, "timm": timm.__version__}

@@ -1,0 +1,30 @@
+"""What a library offers: a network with one set of its weights."""
+
+from dataclasses import dataclass
+
+from cnncli.networks.hub import Published
+from cnncli.records.networks import Architecture, Preprocessing
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A network that a library offers, with what goes with one set of its weights.
+
+    Attributes:
+        name: full, with library and tag: `resnet50.a1_in1k`, `torchvision/alexnet.IMAGENET1K_V1`.
+        architecture: how to build it; no classes where its weights are those of a backbone without a classifier.
+        preprocessing: what those weights were trained to see.
+        class_names: of its pretrained weights; None where the library does not say.
+        imagenet: which of ImageNet's sets of classes those are, in timm's words; None for others.
+        published: where those weights are; None where nobody published any.
+        top1, top5: percent of ImageNet's validation images, where the library says so.
+    """
+
+    name: str
+    architecture: Architecture
+    preprocessing: Preprocessing
+    class_names: tuple[str, ...] | None
+    imagenet: str | None
+    published: Published | None
+    top1: float | None = None
+    top5: float | None = None

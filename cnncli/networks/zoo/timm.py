@@ -1,0 +1,148 @@
+"""Networks of timm."""
+
+import functools
+import math
+import sys
+from typing import Any
+
+import timm
+from timm.data.config import resolve_data_config
+from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
+from timm.models import PretrainedCfg
+from torch import Tensor, nn
+
+from cnncli.errors import ModelNotFoundError
+from cnncli.networks.hub import Address, HubFile, Published
+from cnncli.networks.zoo.offer import Offer
+from cnncli.networks.zoo.torchvision import imagenet_names as torchvision_names
+from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
+
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+"""What timm calls the weights on the hub, the safe form first."""
+_IMAGENET_1K = 1000
+
+
+def offer(architecture: str, tag: str, image_size: tuple[int, int] | None) -> Offer:
+    """What timm has under a name; the arguments and errors are `zoo.offer`'s."""
+    config = _config(architecture, tag)
+    name = f"{architecture}.{config.tag}" if config.tag else architecture
+    return described(name, architecture, config, _published(config), image_size)
+
+
+def described(
+    name: str,
+    architecture: str,
+    config: PretrainedCfg,
+    published: Published | None,
+    image_size: tuple[int, int] | None,
+    own_size: tuple[int, int] | None = None,
+) -> Offer:
+    """A network of timm's as one of its configurations describes it.
+
+    Args:
+        name: full, of the network with its weights.
+        architecture: timm's name for it.
+        config: what timm, or a repository on the hub, says of the weights.
+        published: where they are.
+        image_size: (height, width) in pixels, where it should differ from the weights' own.
+        own_size: likewise, for which the weights' architecture was built, where that is not its usual one.
+    """
+    how = preprocessing(config, image_size)
+    fixed = how.size if config.fixed_input_size and image_size else own_size
+    class_names, imagenet = _classes(config)
+    return Offer(
+        name=name,
+        architecture=Architecture("timm", architecture, config.num_classes, config.input_size[0], fixed),
+        preprocessing=how,
+        class_names=class_names,
+        imagenet=imagenet,
+        published=published,
+    )
+
+
+def _published(config: PretrainedCfg) -> Published | None:
+    if config.hf_hub_id:
+        names = (config.hf_hub_filename,) if config.hf_hub_filename else HUB_FILES
+        return HubFile(config.hf_hub_id, names)
+    url = config.url if isinstance(config.url, str) else None
+    return Address(url) if url else None
+
+
+def _config(architecture: str, tag: str) -> PretrainedCfg:
+    try:
+        config = timm.get_pretrained_cfg(f"{architecture}.{tag}" if tag else architecture)
+    except RuntimeError as error:
+        tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
+        raise ModelNotFoundError(
+            f"timm has no weights {tag!r} for {architecture}", f"it has {', '.join(tags) or 'none'}"
+        ) from error
+    return config or PretrainedCfg(architecture=architecture)
+
+
+def preprocessing(config: PretrainedCfg, image_size: tuple[int, int] | None) -> Preprocessing:
+    """What timm's `transforms_imagenet_eval` does with this configuration, in our words."""
+    data = resolve_data_config(pretrained_cfg=config.to_dict())
+    channels = int(data["input_size"][0])
+    height, width = image_size or data["input_size"][1:]
+    resize = (math.floor(height / data["crop_pct"]), math.floor(width / data["crop_pct"]))
+    mode = {"squash": Resize.SQUASH, "border": Resize.FIT}.get(data["crop_mode"])
+    filled = data["crop_mode"] == "border"
+    return Preprocessing(
+        channels=channels,
+        size=(height, width),
+        resize_mode=mode or (Resize.SHORTER if resize[0] == resize[1] else Resize.COVER),
+        resize=resize,
+        interpolation=Interpolation(data["interpolation"]),
+        fill=tuple(round(255 * value) if filled else 0 for value in data["mean"]),
+        mean=tuple(map(float, data["mean"])),
+        std=tuple(map(float, data["std"])),
+    )
+
+
+def _classes(config: PretrainedCfg) -> tuple[tuple[str, ...] | None, str | None]:
+    """Names, and the set of ImageNet's classes that they are."""
+    if config.label_names:
+        descriptions = config.label_descriptions or {}
+        return tuple(descriptions.get(name, name) for name in config.label_names), None
+    imagenet = infer_imagenet_subset(config.to_dict())
+    return (_imagenet_names(imagenet), imagenet) if imagenet else (None, None)
+
+
+@functools.cache
+def _imagenet_names(imagenet: str) -> tuple[str, ...]:
+    """The 1,000 classes go by torchvision's names."""
+    info = ImageNetInfo(imagenet)
+    if info.num_classes() == _IMAGENET_1K:
+        return torchvision_names()
+    return tuple(str(name).split(",")[0] for name in info.label_descriptions())
+
+
+def synsets(imagenet: str) -> tuple[str, ...]:
+    """WordNet's identifiers of a set of ImageNet's classes."""
+    return tuple(ImageNetInfo(imagenet).label_names())
+
+
+def build(architecture: Architecture) -> nn.Module:
+    """The network, with random weights."""
+    options: dict[str, Any] = {"in_chans": architecture.channels}
+    if architecture.image_size:
+        options["img_size"] = architecture.image_size
+    network: nn.Module = timm.create_model(architecture.name, num_classes=architecture.num_classes, **options)
+    return network
+
+
+def adapted(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Weights in their authors' layout, as timm's network has them.
+
+    timm keeps such a translation beside many of its networks; it also resamples position embeddings for another
+    image size.
+    """
+    home = sys.modules[type(network).__module__]
+    translate = getattr(home, "checkpoint_filter_fn", None) or getattr(home, "_filter_fn", None)
+    if translate is None:
+        return tensors
+    try:
+        translated: dict[str, Tensor] = translate(dict(tensors), network)
+    except (KeyError, RuntimeError, ValueError, IndexError, TypeError, AttributeError):
+        return tensors  # not weights that it knows; what does not fit will be told
+    return translated

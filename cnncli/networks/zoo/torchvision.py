@@ -1,0 +1,126 @@
+"""Networks of torchvision."""
+
+import dataclasses
+import re
+from typing import Any
+
+import torchvision
+from torch import Tensor, nn
+
+from cnncli.errors import ModelNotFoundError, UsageError
+from cnncli.networks.hub import Address
+from cnncli.networks.reference import LIBRARY
+from cnncli.networks.zoo.offer import Offer
+from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
+
+
+def offer(architecture: str, tag: str, image_size: tuple[int, int] | None) -> Offer:
+    """What torchvision has under a name; the arguments and errors are `zoo.offer`'s."""
+    weights = _weights(architecture, tag)
+    class_names = tuple(weights.meta["categories"])
+    preprocessing = _preprocessing(architecture, weights, image_size)
+    accuracy = weights.meta["_metrics"].get("ImageNet-1K", {})
+    return Offer(
+        name=f"{LIBRARY}{architecture}.{weights.name}",
+        architecture=Architecture(
+            "torchvision",
+            architecture,
+            len(class_names),
+            image_size=preprocessing.size if architecture.startswith("vit_") else None,
+        ),
+        preprocessing=preprocessing,
+        class_names=class_names,
+        imagenet="imagenet-1k" if class_names == imagenet_names() else None,
+        published=Address(weights.url),
+        top1=accuracy.get("acc@1"),
+        top5=accuracy.get("acc@5"),
+    )
+
+
+def names() -> list[str]:
+    """All sets of weights that name classes, each as `torchvision/NAME.TAG`; VGG16_Weights.IMAGENET1K_FEATURES does not."""
+    return [
+        f"{LIBRARY}{architecture}.{weights.name}"
+        for architecture in architectures()
+        for weights in torchvision.models.get_model_weights(architecture)
+        if weights.meta["categories"]
+    ]
+
+
+def _weights(architecture: str, tag: str) -> Any:  # noqa: ANN401 - torchvision is not typed
+    available = torchvision.models.get_model_weights(architecture)
+    chosen = available.__members__.get(tag) if tag else available.DEFAULT
+    if chosen is None or not chosen.meta["categories"]:
+        tags = ", ".join(weights.name for weights in available if weights.meta["categories"])
+        raise ModelNotFoundError(f"torchvision has no weights {tag!r} for {architecture}", f"it has {tags}")
+    return chosen
+
+
+def _preprocessing(
+    architecture: str,
+    weights: Any,  # noqa: ANN401 - torchvision is not typed
+    image_size: tuple[int, int] | None,
+) -> Preprocessing:
+    """What `weights.transforms()` (torchvision's `ImageClassification` preset) does, in our words."""
+    preset = weights.transforms()
+    (resize,), (crop,) = preset.resize_size, preset.crop_size
+    preprocessing = Preprocessing(
+        channels=3,
+        size=(crop, crop),
+        resize_mode=Resize.SHORTER,
+        resize=(resize, resize),
+        interpolation=Interpolation(preset.interpolation.value),
+        fill=(0, 0, 0),
+        mean=tuple(map(float, preset.mean)),
+        std=tuple(map(float, preset.std)),
+    )
+    if image_size is None or image_size == preprocessing.size:
+        return preprocessing
+    if architecture.startswith(("vit_", "maxvit_")):
+        raise UsageError(
+            f"torchvision's {architecture} takes {crop} x {crop} pixels only", "leave --img-size out"
+        )
+    scaled = (round(image_size[0] * resize / crop), round(image_size[1] * resize / crop))
+    square = scaled[0] == scaled[1]
+    return dataclasses.replace(
+        preprocessing,
+        size=image_size,
+        resize=scaled,
+        resize_mode=Resize.SHORTER if square else Resize.COVER,
+    )
+
+
+def build(architecture: Architecture) -> nn.Module:
+    """The network, with random weights."""
+    options: dict[str, Any] = {}
+    if architecture.name in {"googlenet", "inception_v3"}:
+        # Their published weights expect the input rescaled within the network, which torchvision switches
+        # on only together with its own download; and drawing their weights at random takes seconds.
+        options = {"transform_input": True, "init_weights": False}
+    if architecture.image_size:
+        options["image_size"] = architecture.image_size[0]
+    network: nn.Module = torchvision.models.get_model(
+        architecture.name, weights=None, num_classes=architecture.num_classes, **options
+    )
+    return network
+
+
+def adapted(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Weights in their authors' layout, as torchvision's network has them: its DenseNets' layers were renamed."""
+    if not isinstance(network, torchvision.models.DenseNet):
+        return tensors
+    return {_OLD_DENSENET.sub(r"\1\2", name): value for name, value in tensors.items()}
+
+
+_OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)$")
+"""As in torchvision's `densenet._load_state_dict`: `norm.1.weight` was `norm1.weight`'s name."""
+
+
+def architectures() -> list[str]:
+    """All names of networks that classify images."""
+    return list(torchvision.models.list_models(module=torchvision.models))
+
+
+def imagenet_names() -> tuple[str, ...]:
+    """The 1,000 classes of ImageNet as torchvision calls them: short, and no name twice."""
+    return tuple(torchvision.models.SqueezeNet1_0_Weights.IMAGENET1K_V1.meta["categories"])
