@@ -266,6 +266,7 @@ def _weights(reference: Reference, offer: "Offer", progress: Progress, *, is_off
     labels = [model_folder.sha256(reference.labels)[:_DIGEST_SHOWN]] if reference.labels else []
     if not reference.pretrained:
         return _Weights(None, "", "random", "+" + "-".join(["random", *labels]))
+    from cnncli.networks import hub
     from cnncli.networks.weights import read_state_dict
 
     if reference.weights is None:
@@ -279,7 +280,7 @@ def _weights(reference: Reference, offer: "Offer", progress: Progress, *, is_off
                 f"the published weights of {offer.name} have no classifier: they give features, not classes",
                 "give weights that have one with --weights FILE",
             )
-        file = offer.published.fetch(progress, is_offline=is_offline)
+        file = hub.fetch(offer.published, progress, is_offline=is_offline)
         suffix = "".join(f"+{digest}" for digest in labels)
         origin = f"{file.name} as published for {offer.name}"
         return _Weights(read_state_dict(file, progress), file.name, origin, suffix)

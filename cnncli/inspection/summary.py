@@ -13,9 +13,11 @@ from cnncli.inspection.tracing import TracingError, trace
 from cnncli.networks import blueprint, model_folder, zoo
 from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.writer import written
-from cnncli.networks.reference import Reference
+from cnncli.networks.reference import HUB, Reference
+from cnncli.networks.zoo.offer import Offer
 from cnncli.records.anatomy import Anatomy
 from cnncli.records.networks import Architecture
+from cnncli.records.progress import Silence
 
 _LARGEST_SIDE = 65_536
 _DTYPES = {
@@ -79,7 +81,7 @@ def subject(reference: Reference, settings: SummarySettings) -> Subject:
         card = model_folder.open_folder(path).card
         found = Subject(card.name, card.architecture, card.preprocessing.size, None)
     else:
-        offered = zoo.offer(reference.name, size)
+        offered = _offer(reference.name, size)
         found = Subject(offered.name, offered.architecture, offered.preprocessing.size, offered.top1)
     if found.architecture.library == "torchvision" and settings.channels not in {None, 3}:
         raise UsageError(f"{found.name} takes 3 channels", "timm's networks take any number")
@@ -91,6 +93,14 @@ def subject(reference: Reference, settings: SummarySettings) -> Subject:
     if changed != found.architecture:
         found = dataclasses.replace(found, architecture=changed, top1=None)
     return dataclasses.replace(found, size=size or found.size)
+
+
+def _offer(name: str, size: tuple[int, int] | None) -> Offer:
+    if not name.startswith(HUB):
+        return zoo.offer(name, size)
+    from cnncli.networks import hub_repository  # imports timm, which most names need not
+
+    return hub_repository.offer(name, size, Silence(), is_offline=False)
 
 
 def _drawn(name: str, settings: SummarySettings) -> Subject:

@@ -9,6 +9,7 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,6 +21,41 @@ WITHOUT = "prepared networks work (`cnncli models --prepared`), and so do local 
 
 TORCHVISION = "https://download.pytorch.org"
 """Where torchvision's weights are."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """A file of a repository on the Hugging Face hub.
+
+    Attributes:
+        repository: `timm/resnet50.a1_in1k`.
+        names: of the file, the first that exists.
+        revision: a branch, a tag or a commit of the repository; None is its main branch.
+    """
+
+    repository: str
+    names: tuple[str, ...]
+    revision: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it is, in a word."""
+        return self.repository
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A file on the web; its name may end in the first digits of its SHA-256, as torchvision's do."""
+
+    url: str
+
+    @property
+    def place(self) -> str:
+        """Where it is, in a word."""
+        return self.url
+
+
+Published = HubFile | Address
 
 
 def endpoint() -> str:

@@ -11,7 +11,6 @@ import hashlib
 import re
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,141 +32,143 @@ from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from cnncli.errors import WeightsError
-from cnncli.networks.downloads import PATIENCE, WITHOUT, forbidden, require_answer, torch_cache
+from cnncli.networks.downloads import (
+    PATIENCE,
+    WITHOUT,
+    Address,
+    HubFile,
+    Published,
+    forbidden,
+    require_answer,
+    torch_cache,
+)
 from cnncli.networks.model_folder import sha256
 from cnncli.records.progress import Progress
 
 
-@dataclass(frozen=True, slots=True)
-class HubFile:
-    """A file of a repository on the Hugging Face hub.
+def fetch(wanted: Published, progress: Progress, *, is_offline: bool) -> Path:
+    """A file in the cache of what downloads it, downloaded if need be.
 
-    Attributes:
-        repository: `timm/resnet50.a1_in1k`.
-        names: of the file, the first that exists.
-        revision: a branch, a tag or a commit of the repository; None is its main branch.
+    Raises:
+        WeightsError: it cannot be had, or what arrived is not what was announced.
     """
+    match wanted:
+        case HubFile():
+            return _fetch_from_hub(wanted, progress, is_offline=is_offline)
+        case Address():
+            return _fetch_from_address(wanted, progress, is_offline=is_offline)
 
-    repository: str
-    names: tuple[str, ...]
-    revision: str | None = None
 
-    @property
-    def place(self) -> str:
-        """Where it is, in a word."""
-        return self.repository
+# ---- the Hugging Face hub
 
-    def fetch(self, progress: Progress, *, is_offline: bool) -> Path:
-        """The file in huggingface_hub's cache, downloaded if need be.
 
-        Raises:
-            WeightsError: it cannot be had, or what arrived is not what was announced.
-        """
-        for name in self.names:
-            cached = try_to_load_from_cache(self.repository, name, revision=self.revision)
-            if isinstance(cached, str):
-                return _checked(Path(cached), Path(cached).resolve().name)  # named by its digest
-        if is_offline or forbidden():
-            raise WeightsError(
-                f"{self.repository} is not in the cache {constants.HF_HUB_CACHE}, and offline nothing is downloaded",
-                WITHOUT,
-            )
-        constants.HF_HUB_DISABLE_TELEMETRY = True  # nobody needs to know who asks, or from what program
-        for name in self.names:
-            announced = self._announced(name)
-            if announced is not None:
-                self._require_content(name)
-                return _checked(self._download(name, progress), announced)
+def _fetch_from_hub(wanted: HubFile, progress: Progress, *, is_offline: bool) -> Path:
+    """The file in huggingface_hub's cache, downloaded if need be.
+
+    Raises:
+        WeightsError: it cannot be had, or what arrived is not what was announced.
+    """
+    for name in wanted.names:
+        cached = try_to_load_from_cache(wanted.repository, name, revision=wanted.revision)
+        if isinstance(cached, str):
+            return _checked(Path(cached), Path(cached).resolve().name)  # named by its digest
+    if is_offline or forbidden():
         raise WeightsError(
-            f"{self.repository} on {constants.ENDPOINT} has no {' and no '.join(self.names)}", WITHOUT
+            f"{wanted.repository} is not in the cache {constants.HF_HUB_CACHE}, and offline nothing is downloaded",
+            WITHOUT,
         )
-
-    def _announced(self, name: str) -> str | None:
-        """The entity tag that the hub announces for the file; None where there is no such file."""
-        url = hf_hub_url(self.repository, name, revision=self.revision)
-        try:
-            return get_hf_file_metadata(url, timeout=PATIENCE).etag or ""
-        except (RepositoryNotFoundError, GatedRepoError) as error:
-            raise WeightsError(
-                f"{constants.ENDPOINT} has no {self.repository}, or not for you",
-                "log in with `hf auth login`",
-            ) from error
-        except RevisionNotFoundError as error:
-            raise WeightsError(f"{self.repository} on {constants.ENDPOINT} has no {self.revision}") from error
-        except EntryNotFoundError:
-            return None
-        except Exception as error:  # each version of huggingface_hub has the errors of another HTTP library
-            raise _unreachable(constants.ENDPOINT, self.repository, constants.HF_HUB_CACHE, error) from error
-
-    def _require_content(self, name: str) -> None:
-        """See that the file itself can be had: its server is often another one than the hub, and behind other walls."""
-        url = hf_hub_url(self.repository, name, revision=self.revision)
-        try:
-            require_answer(url, method="GET", headers=build_hf_headers())
-        except OSError as error:
-            raise _unreachable(url, self.repository, constants.HF_HUB_CACHE, error) from error
-
-    def _download(self, name: str, progress: Progress) -> Path:
-        try:
-            with _bars(is_shown=progress.shows_bars):
-                file = hf_hub_download(self.repository, name, revision=self.revision, etag_timeout=PATIENCE)
-        except PermissionError as error:
-            raise WeightsError(
-                f"{self.repository} cannot be kept in {constants.HF_HUB_CACHE}: {error.strerror}",
-                "set HF_HOME to a folder that can be written",
-            ) from error
-        except Exception as error:  # likewise
-            raise _broken_off(self.repository, error) from error
-        return Path(file)
+    constants.HF_HUB_DISABLE_TELEMETRY = True  # nobody needs to know who asks, or from what program
+    for name in wanted.names:
+        announced = _announced(wanted, name)
+        if announced is not None:
+            _require_content(wanted, name)
+            return _checked(_download_from_hub(wanted, name, progress), announced)
+    raise WeightsError(
+        f"{wanted.repository} on {constants.ENDPOINT} has no {' and no '.join(wanted.names)}", WITHOUT
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A file on the web; its name may end in the first digits of its SHA-256, as torchvision's do."""
+def _announced(wanted: HubFile, name: str) -> str | None:
+    """The entity tag that the hub announces for the file; None where there is no such file."""
+    url = hf_hub_url(wanted.repository, name, revision=wanted.revision)
+    try:
+        return get_hf_file_metadata(url, timeout=PATIENCE).etag or ""
+    except (RepositoryNotFoundError, GatedRepoError) as error:
+        raise WeightsError(
+            f"{constants.ENDPOINT} has no {wanted.repository}, or not for you",
+            "log in with `hf auth login`",
+        ) from error
+    except RevisionNotFoundError as error:
+        raise WeightsError(f"{wanted.repository} on {constants.ENDPOINT} has no {wanted.revision}") from error
+    except EntryNotFoundError:
+        return None
+    except Exception as error:  # each version of huggingface_hub has the errors of another HTTP library
+        raise _unreachable(constants.ENDPOINT, wanted.repository, constants.HF_HUB_CACHE, error) from error
 
-    url: str
 
-    @property
-    def place(self) -> str:
-        """Where it is, in a word."""
-        return self.url
+def _require_content(wanted: HubFile, name: str) -> None:
+    """See that the file itself can be had: its server is often another one than the hub, and behind other walls."""
+    url = hf_hub_url(wanted.repository, name, revision=wanted.revision)
+    try:
+        require_answer(url, method="GET", headers=build_hf_headers())
+    except OSError as error:
+        raise _unreachable(url, wanted.repository, constants.HF_HUB_CACHE, error) from error
 
-    def fetch(self, progress: Progress, *, is_offline: bool) -> Path:
-        """The file in torch.hub's cache, downloaded if need be.
 
-        Raises:
-            WeightsError: it cannot be had, or what arrived is not what its name announces.
-        """
-        folder = torch_cache()
-        file = folder / Path(urlsplit(self.url).path).name
-        announced = re.search(r"-([0-9a-f]{8,64})\.", file.name)
-        digest = announced[1] if announced else ""
-        if file.exists():
-            return _checked(file, digest)
-        if is_offline or forbidden():
-            raise WeightsError(f"{file.name} is not in {folder}, and offline nothing is downloaded", WITHOUT)
-        with _patience():
-            try:
-                length = require_answer(self.url)
-            except OSError as error:
-                place = urlsplit(self.url)
-                server = f"{place.scheme}://{place.netloc}"
-                raise _unreachable(server, file.name, folder, error) from error
-            self._download(file, progress)
-        if length is not None and file.stat().st_size != length:
-            file.unlink()
-            raise WeightsError(f"{file.name} arrived in part: it should have {length:,} bytes", "try again")
+def _download_from_hub(wanted: HubFile, name: str, progress: Progress) -> Path:
+    try:
+        with _bars(is_shown=progress.shows_bars):
+            file = hf_hub_download(wanted.repository, name, revision=wanted.revision, etag_timeout=PATIENCE)
+    except PermissionError as error:
+        raise WeightsError(
+            f"{wanted.repository} cannot be kept in {constants.HF_HUB_CACHE}: {error.strerror}",
+            "set HF_HOME to a folder that can be written",
+        ) from error
+    except Exception as error:  # likewise
+        raise _broken_off(wanted.repository, error) from error
+    return Path(file)
+
+
+# ---- addresses, as torchvision has them
+
+
+def _fetch_from_address(wanted: Address, progress: Progress, *, is_offline: bool) -> Path:
+    """The file in torch.hub's cache, downloaded if need be.
+
+    Raises:
+        WeightsError: it cannot be had, or what arrived is not what its name announces.
+    """
+    folder = torch_cache()
+    file = folder / Path(urlsplit(wanted.url).path).name
+    announced = re.search(r"-([0-9a-f]{8,64})\.", file.name)
+    digest = announced[1] if announced else ""
+    if file.exists():
         return _checked(file, digest)
-
-    def _download(self, file: Path, progress: Progress) -> None:
+    if is_offline or forbidden():
+        raise WeightsError(f"{file.name} is not in {folder}, and offline nothing is downloaded", WITHOUT)
+    with _patience():
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(self.url, str(file), progress=progress.shows_bars)
-        except (OSError, RuntimeError) as error:
-            raise _broken_off(self.url, error) from error
+            length = require_answer(wanted.url)
+        except OSError as error:
+            place = urlsplit(wanted.url)
+            server = f"{place.scheme}://{place.netloc}"
+            raise _unreachable(server, file.name, folder, error) from error
+        _download_from_address(wanted, file, progress)
+    if length is not None and file.stat().st_size != length:
+        file.unlink()
+        raise WeightsError(f"{file.name} arrived in part: it should have {length:,} bytes", "try again")
+    return _checked(file, digest)
 
 
-Published = HubFile | Address
+def _download_from_address(wanted: Address, file: Path, progress: Progress) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(wanted.url, str(file), progress=progress.shows_bars)
+    except (OSError, RuntimeError) as error:
+        raise _broken_off(wanted.url, error) from error
+
+
+# ---- both
 
 
 @contextlib.contextmanager

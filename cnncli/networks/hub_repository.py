@@ -16,7 +16,8 @@ import timm
 from timm.models import PretrainedCfg
 
 from cnncli.errors import ModelNotFoundError
-from cnncli.networks.hub import HubFile
+from cnncli.networks.downloads import HubFile
+from cnncli.networks.hub import fetch
 from cnncli.networks.reference import HUB
 from cnncli.networks.zoo.offer import Offer
 from cnncli.networks.zoo.timm import HUB_FILES, described
@@ -47,7 +48,7 @@ def offer(name: str, image_size: tuple[int, int] | None, progress: Progress, *, 
     if not match:
         raise ModelNotFoundError(f"{name} is no repository of the hub", f"write {HUB}org/name")
     repository, revision = match[1], match[2]
-    file = HubFile(repository, (_CONFIG,), revision).fetch(progress, is_offline=is_offline)
+    file = fetch(HubFile(repository, (_CONFIG,), revision), progress, is_offline=is_offline)
     document = _document(name, file)
     config = _config(name, document)
     if not isinstance(config.architecture, str) or not timm.is_model(config.architecture):

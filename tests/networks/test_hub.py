@@ -18,9 +18,10 @@ from PIL import Image
 from safetensors.torch import save
 
 from cnncli.errors import CnncliError, ModelFolderError, ModelNotFoundError, WeightsError
+from cnncli.inspection.summary import SummarySettings, anatomy, subject
 from cnncli.networks import hub_repository, zoo
-from cnncli.networks.downloads import require_answer, torch_cache
-from cnncli.networks.hub import Address, HubFile
+from cnncli.networks.downloads import Address, HubFile, require_answer, torch_cache
+from cnncli.networks.hub import fetch
 from cnncli.networks.model_folder import verify
 from cnncli.networks.reference import Reference
 from cnncli.networks.zoo.timm import HUB_FILES
@@ -120,7 +121,7 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
     with pytest.raises(WeightsError, match=r"cannot be reached for .*; it would be kept in") as caught:
-        HubFile("nobody/nothing", ("model.safetensors",)).fetch(Silence(), is_offline=False)
+        fetch(HubFile("nobody/nothing", ("model.safetensors",)), Silence(), is_offline=False)
     assert len(hub.requests) == (1 if state == "silent" else 0)
     assert "--weights FILE" in (caught.value.hint or "")
 
@@ -134,7 +135,7 @@ def test_a_server_of_files_that_does_not_answer_is_given_up_soon(
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     with pytest.raises(WeightsError, match="cannot be reached for"):
-        HubFile(REPOSITORY, ("model.safetensors",)).fetch(Silence(), is_offline=False)
+        fetch(HubFile(REPOSITORY, ("model.safetensors",)), Silence(), is_offline=False)
     assert [request.partition(" ")[0] for request in hub.requests] == ["HEAD", "GET"]
 
 
@@ -254,6 +255,14 @@ def here(garden: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     return garden
+
+
+def test_a_summary_of_somebodys_network_takes_no_weights(here: Hub) -> None:
+    settings = SummarySettings()
+    item = subject(Reference("hf-hub:someone/garden"), settings)
+    assert anatomy(item, settings).layers[-1].outputs == ((1, 3),)
+    assert item.size == (96, 96)
+    assert not [request for request in here.requests if "safetensors" in request]
 
 
 def test_somebodys_own_repository(here: Hub) -> None:
@@ -392,28 +401,28 @@ def test_caches_are_where_torch_has_them(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_an_address_is_downloaded_once(hub: Hub, published: Address, tmp_path: Path) -> None:
-    file = published.fetch(Silence(), is_offline=False)
+    file = fetch(published, Silence(), is_offline=False)
     assert file.parent == tmp_path / "torch" / "hub" / "checkpoints"
     asked = len(hub.requests)
-    assert published.fetch(Silence(), is_offline=True) == file
+    assert fetch(published, Silence(), is_offline=True) == file
     assert len(hub.requests) == asked
 
 
 def test_a_damaged_file_at_an_address_is_removed(hub: Hub, published: Address) -> None:
     hub.behaviour = "corrupted"
     with pytest.raises(WeightsError, match="arrived damaged"):
-        published.fetch(Silence(), is_offline=False)
+        fetch(published, Silence(), is_offline=False)
     hub.behaviour = "well"
-    assert published.fetch(Silence(), is_offline=False).read_bytes() in hub.files.values()
+    assert fetch(published, Silence(), is_offline=False).read_bytes() in hub.files.values()
 
 
 def test_an_address_that_does_not_answer(published: Address) -> None:
     with pytest.raises(WeightsError, match="offline nothing is downloaded"):
-        published.fetch(Silence(), is_offline=True)
+        fetch(published, Silence(), is_offline=True)
     with pytest.raises(WeightsError, match="cannot be reached"):
-        Address("http://127.0.0.1:9/net-12345678.pth").fetch(Silence(), is_offline=False)
+        fetch(Address("http://127.0.0.1:9/net-12345678.pth"), Silence(), is_offline=False)
     with pytest.raises(WeightsError, match="broke off: HTTP Error 404"):
-        Address(published.url + "x").fetch(Silence(), is_offline=False)
+        fetch(Address(published.url + "x"), Silence(), is_offline=False)
 
 
 def test_half_a_file_without_a_digest_is_not_kept(
@@ -424,9 +433,9 @@ def test_half_a_file_without_a_digest_is_not_kept(
     address = Address(f"{hub.address}/net.pth.tar")
     hub.behaviour = "truncated"
     with pytest.raises(WeightsError, match="arrived in part: it should have 100,000 bytes"):
-        address.fetch(Silence(), is_offline=False)
+        fetch(address, Silence(), is_offline=False)
     hub.behaviour = "well"
-    assert address.fetch(Silence(), is_offline=False).stat().st_size == 100_000
+    assert fetch(address, Silence(), is_offline=False).stat().st_size == 100_000
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://[", "ftp//x", "http://127.0.0.1:9/net-12345678.pth"])

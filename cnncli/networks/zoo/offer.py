@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cnncli.networks.hub import Published
+from cnncli.networks.downloads import Published
 from cnncli.records.networks import Architecture, Preprocessing
 
 

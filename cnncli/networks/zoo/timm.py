@@ -12,7 +12,7 @@ from timm.models import PretrainedCfg
 from torch import Tensor, nn
 
 from cnncli.errors import ModelNotFoundError
-from cnncli.networks.hub import Address, HubFile, Published
+from cnncli.networks.downloads import Address, HubFile, Published
 from cnncli.networks.zoo.offer import Offer
 from cnncli.networks.zoo.torchvision import imagenet_names as torchvision_names
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize

@@ -8,7 +8,7 @@ import torchvision
 from torch import Tensor, nn
 
 from cnncli.errors import ModelNotFoundError, UsageError
-from cnncli.networks.hub import Address
+from cnncli.networks.downloads import Address
 from cnncli.networks.reference import LIBRARY
 from cnncli.networks.zoo.offer import Offer
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
