@@ -7,7 +7,6 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-import torch
 
 from cnncli import doctor
 from cnncli.networks import cache
@@ -21,7 +20,7 @@ from tests.stand_in_hub import Hub, running
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf"))
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "torch"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     return tmp_path / "home"
 
 
@@ -123,7 +122,7 @@ def test_the_default_model(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     with running(Hub({})) as hub:  # has nothing, but answers
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
-        monkeypatch.setattr("cnncli.networks.hub.TORCHVISION", "http://127.0.0.1:9")
+        monkeypatch.setattr("cnncli.networks.downloads.TORCHVISION", "http://127.0.0.1:9")
         found = findings(is_offline=False)
     assert found[hub.address].verdict is Verdict.OK
     assert found[hub.address].told.startswith("timm's weights: answers in ")

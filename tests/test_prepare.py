@@ -96,7 +96,7 @@ def test_a_backbone_without_a_classifier_is_refused_before_its_weights_are_fetch
 ) -> None:
     offered = zoo.offer("vit_small_patch14_dinov2")
     assert offered.architecture.num_classes == 0
-    monkeypatch.setattr("cnncli.networks.hub.HubFile.fetch", None)
+    monkeypatch.setattr("cnncli.networks.hub.fetch", None)
     with pytest.raises(WeightsError, match="have no classifier: they give features, not classes"):
         prepare(Reference("vit_small_patch14_dinov2"), Silence())
 

@@ -11,7 +11,7 @@ from cnncli.engines.compile import compare, compile_network
 from cnncli.engines.embedding import with_embedding
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import CompileError
-from cnncli.networks import zoo
+from cnncli.networks import blueprint, zoo
 
 
 class Linear(nn.Module):
@@ -92,6 +92,17 @@ def test_the_embedding_is_found_in_any_family(name: str, width: int) -> None:
     logits, embedding = network(torch.randn(2, 3, 64, 64))
     assert logits.shape == (2, 1000)
     assert embedding.shape == (2, width) == (2, network.width)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", blueprint.names())
+def test_any_blueprint_compiles(name: str, tmp_path: Path) -> None:
+    offer = zoo.offer(name)
+    shape = (offer.architecture.channels, *offer.preprocessing.size)
+    network = with_embedding(zoo.build(offer.architecture), shape)
+    compile_network(network, shape, tmp_path / "model.onnx")
+    logits = OnnxEngine(tmp_path / "model.onnx").run(np.zeros((3, *shape), np.float32)).logits
+    assert logits.shape == (3, offer.architecture.num_classes)
 
 
 def spread_out(network: nn.Module) -> None:

@@ -134,9 +134,12 @@ class _Builder:
             case SoftMax():
                 pass
             case Branches(branches=branches):
-                yield "branches", Beside([self._inner(branch, shape) for branch in branches])
+                yield "branches", Branching([self._inner(branch, shape) for branch in branches])
             case Inception():
-                yield "inception", Beside([self._inner(branch, shape) for branch in inception_branches(step)])
+                yield (
+                    "inception",
+                    InceptionModule([self._inner(branch, shape) for branch in inception_branches(step)]),
+                )
             case Residual():
                 yield "residual", self._residual(step, shape)
             case Auxiliary(weight=weight, body=body):
@@ -195,7 +198,7 @@ def inception_branches(step: Inception) -> tuple[Steps, ...]:
 # ---- layers that torch does not have
 
 
-class Beside(nn.Module):
+class Branching(nn.Module):
     """Several ways from one input, their maps put side by side."""
 
     def __init__(self, ways: list[nn.Sequential]) -> None:
@@ -206,6 +209,10 @@ class Beside(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C, H, W) to (N, sum of what each way gives, H, W)."""
         return torch.cat([way(maps) for way in self.children()], dim=1)
+
+
+class InceptionModule(Branching):
+    """GoogLeNet's four ways: a 1x1, a 3x3 and a 5x5 convolution behind 1x1 ones, and pooling."""
 
 
 class ResidualBlock(nn.Module):
