@@ -5,13 +5,17 @@ stay apart (import-linter checks both, and a test holds this page against the di
 
     floor  room          what it holds                                                             torch?
     -----  ------------  ------------------------------------------------------------------------  ------
-    9      __main__      python -m cnncli                                                          no
-    8      cli/          one thin file a command; options, the error boundary, stdout and stderr   no
-    7      inspection/   what each layer does and costs; what a network is made of                 yes
+    10     __main__      python -m cnncli                                                          no
+    9      cli/          one thin file a command; options, the error boundary, stdout and stderr   no
+    8      training/     a network that learns the classes of labelled images                      no
+    8      inspection/   what each layer does and costs; what a network is made of                 yes
+    7      evaluation/   how good a classifier is                                                  no
+    6      features/     images to embeddings, each computed once                                  no
     6      doctor        what is installed, what works, what to do about what does not                no
     6      predict       batches through an engine to one record for each input                    no
     5      prepare       a reference to an open engine: finds the model folder or makes it         lazily
     4      engines/      pixels to logits and embeddings: ONNX Runtime, torch; the compiler        partly
+    3      data/         labelled folders and lists; which image is for what                       no
     3      networks/     what a typed name means; model folder; timm, torchvision, blueprints      partly
     2      images/       files, folders, lists, stdin; bytes to pixels; threads that feed engines  no
     2      render/       records to text: table, tsv, csv, JSON, Parquet; the picture sheet        no

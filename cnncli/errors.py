@@ -9,6 +9,7 @@
     ├── WeightsError            weights that cannot be had, read, or do not fit
     ├── CompileError            a network that ONNX cannot express
     ├── MissingPackageError     an optional package is needed for this
+    ├── DataError               labelled data that is not there, or that nothing can be learned from
     ├── GeometryError           a layer does not fit onto its input
     ├── BlueprintError          a network's description cannot be read
     ├── NotANumberError         a network answers with infinities or worse
@@ -66,6 +67,10 @@ class CompileError(CnncliError):
 
 class MissingPackageError(CnncliError):
     """A capability whose package is not installed."""
+
+
+class DataError(CnncliError):
+    """Labelled data that cannot be found, is not labelled, or has nothing to learn from."""
 
 
 class GeometryError(CnncliError):

@@ -30,14 +30,21 @@ from cnncli.networks import card as cards
 from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.reference import HUB, Reference
-from cnncli.records.networks import Architecture, Compilation, ModelCard, PackageVersion, Preprocessing
+from cnncli.records.networks import (
+    Architecture,
+    Compilation,
+    Embedding,
+    ModelCard,
+    PackageVersion,
+    Preprocessing,
+)
 from cnncli.records.progress import Progress
 from cnncli.records.running import EngineName, Precision, Running
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from cnncli.engines.embedding import WithEmbedding
+    from cnncli.networks.embedding import WithEmbedding
     from cnncli.networks.weights import StateDict
     from cnncli.networks.zoo.offer import Offer
 
@@ -228,7 +235,7 @@ def _made(reference: Reference, progress: Progress, *, is_offline: bool) -> Mode
         preprocessing=_for_channels(offer.preprocessing, architecture.channels),
         class_names=class_names,
         synsets=synsets,
-        embedding_size=0,
+        embedding=Embedding(0, "", gives_logits=False),
         weights_origin=given.origin,
         compilation=Compilation("not compiled yet"),
         files=(),
@@ -346,14 +353,15 @@ def _classes(
 
 def _write(draft: Path, network: "nn.Module", card: ModelCard) -> None:
     """All files of the model folder: weights, graph where possible, card."""
-    from cnncli.engines.embedding import with_embedding
+    from cnncli.networks.embedding import with_embedding
     from cnncli.networks.weights import save_state_dict
 
     shape = (card.preprocessing.channels, *card.preprocessing.size)
     wrapped = with_embedding(network, shape)
     save_state_dict(network, draft / model_folder.WEIGHTS)
     compilation = _compilation(wrapped, shape, draft / model_folder.GRAPH)
-    model_folder.seal(draft, dataclasses.replace(card, embedding_size=wrapped.width, compilation=compilation))
+    card = dataclasses.replace(card, embedding=wrapped.embedding(shape), compilation=compilation)
+    model_folder.seal(draft, card)
 
 
 def _compilation(network: "WithEmbedding", shape: tuple[int, int, int], file: Path) -> Compilation:

@@ -12,6 +12,7 @@ from cnncli.networks.model_folder import GRAPH, WEIGHTS, drafted, seal
 from cnncli.records.networks import (
     Architecture,
     Compilation,
+    Embedding,
     Interpolation,
     ModelCard,
     PackageVersion,
@@ -46,7 +47,7 @@ def colour_card() -> ModelCard:
         preprocessing=colour_preprocessing(),
         class_names=COLOURS,
         synsets=None,
-        embedding_size=3,
+        embedding=Embedding(3, "last", gives_logits=True),
         weights_origin="made by hand",
         compilation=Compilation(None, 0.0, 1.0),
         files=(),

@@ -80,7 +80,7 @@ def test_help_and_usage_errors_load_nothing_heavy(arguments: list[str]) -> None:
 
 
 def rooms_on_the_map() -> set[str]:
-    rows = re.findall(r"^    \d +(\w+)/? ", cnncli.__doc__ or "", re.MULTILINE)
+    rows = re.findall(r"^    \d+ +(\w+)/? ", cnncli.__doc__ or "", re.MULTILINE)
     return set(rows)
 
 

@@ -60,7 +60,7 @@ def test_once_prepared_it_is_found_without_asking_anyone(
     verify(folder)
     assert folder.graph
     assert folder.card.compilation.largest_difference is not None
-    assert folder.card.embedding_size == 96
+    assert folder.card.embedding.size == 96
     assert [notice.split()[0] for notice in listener.notices] == ["looking", "preparing", "prepared"]
     monkeypatch.setattr(preparing, "_made", None)
     again = Listener()

@@ -16,6 +16,7 @@ from cnncli.errors import CnncliError
 
 COMMANDS = {
     "predict": "Name what is in images.",
+    "finetune": "Teach a network the classes of a labelled folder.",
     "summary": "Show what a network is made of and what it costs.",
     "models": "List networks; delete prepared ones.",
     "pull": "Download and prepare networks ahead.",

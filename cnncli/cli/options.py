@@ -159,6 +159,27 @@ Workers = Annotated[
     ),
 ]
 
+PathColumn = Annotated[
+    str, typer.Option("--path-column", metavar="NAME", help="The column of a list that holds paths.")
+]
+LabelColumn = Annotated[
+    str, typer.Option("--label-column", metavar="NAME", help="The column of a list that holds classes.")
+]
+SplitColumn = Annotated[
+    str,
+    typer.Option(
+        "--split-column",
+        metavar="NAME",
+        help="The column of a list that holds train, val or test, if it has one.",
+    ),
+]
+Root = Annotated[
+    Path | None,
+    typer.Option(
+        "--root", metavar="DIR", help="What a list's paths are relative to.  [default: the list's folder]"
+    ),
+]
+
 Output = Annotated[
     Path | None,
     typer.Option(

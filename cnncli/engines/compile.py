@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from cnncli.engines.embedding import WithEmbedding
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import CnncliError, CompileError
+from cnncli.networks.embedding import WithEmbedding
 
 TOLERANCE = 1e-4
 """Largest difference of any logit, as a share of the logits' spread, at which a compiled network is trusted."""

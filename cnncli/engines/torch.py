@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from cnncli.engines.embedding import with_embedding
 from cnncli.engines.engine import Outputs, usable_cores
 from cnncli.errors import OutOfMemoryError, UsageError
 from cnncli.images.preprocess import Pixels
 from cnncli.networks import weights, zoo
+from cnncli.networks.embedding import with_embedding
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.running import Precision
 

@@ -4,15 +4,18 @@ Pillow and NumPy let go of the interpreter's lock while they work, so threads ar
 no more than two batches are decoded or in the making; failures travel along in their places.
 """
 
+import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
+from cnncli.images.augment import random_view
 from cnncli.images.decode import MAX_PIXELS, Decoding, decode
-from cnncli.images.preprocess import Pixels, preprocess, resized_size
+from cnncli.images.preprocess import Pixels, normalized, preprocess, resized_size
 from cnncli.images.sources import Found
 from cnncli.records.networks import Preprocessing
 from cnncli.records.predictions import ImageSource, Unreadable
@@ -50,6 +53,11 @@ class Reader:
 
     def __call__(self, source: ImageSource) -> Pixels | Unreadable:
         """Planes (C, H, W) float32, or why there are none."""
+        image = self.image(source)
+        return image if isinstance(image, Unreadable) else preprocess(image, self.preprocessing)
+
+    def image(self, source: ImageSource) -> Image.Image | Unreadable:
+        """The image in the mode that the network takes, or why there is none."""
         resized = None if self.exact else self._resized_size
         image = decode(source, Decoding(self.preprocessing.channels, self.max_pixels, resized))
         if isinstance(image, Unreadable):
@@ -60,10 +68,34 @@ class Reader:
             return Unreadable(
                 source, f"so narrow ({shape}) that resizing it would make {width * height:,} pixels"
             )
-        return preprocess(image, self.preprocessing)
+        return image
 
     def _resized_size(self, size: tuple[int, int]) -> tuple[int, int]:
         return resized_size(size, self.preprocessing)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewReader:
+    """From a source to the pixels of a random view of it: the same one for the same image each time.
+
+    Attributes:
+        reader: how the image is read.
+        view: which one of its views.
+        seed: of chance.
+    """
+
+    reader: Reader
+    view: int
+    seed: int
+
+    def __call__(self, source: ImageSource) -> Pixels | Unreadable:
+        """Planes (C, H, W) float32, or why there are none."""
+        image = self.reader.image(source)
+        if isinstance(image, Unreadable):
+            return image
+        draws = np.random.default_rng([self.seed, self.view, zlib.crc32(image.tobytes())])
+        how = self.reader.preprocessing
+        return normalized(random_view(image, how, draws), how)
 
 
 def batches(

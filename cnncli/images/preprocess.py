@@ -14,7 +14,7 @@ from cnncli.records.networks import Interpolation, Preprocessing, Resize
 Pixels = NDArray[np.float32]
 """(C, H, W) float32 of one image, or (N, C, H, W) of several: what a network takes in."""
 
-_FILTERS = {
+FILTERS = {
     Interpolation.NEAREST: Image.Resampling.NEAREST,
     Interpolation.BILINEAR: Image.Resampling.BILINEAR,
     Interpolation.BICUBIC: Image.Resampling.BICUBIC,
@@ -22,6 +22,7 @@ _FILTERS = {
     Interpolation.HAMMING: Image.Resampling.HAMMING,
     Interpolation.LANCZOS: Image.Resampling.LANCZOS,
 }
+"""Pillow's filters by our names."""
 
 
 def preprocess(image: Image.Image, how: Preprocessing) -> Pixels:
@@ -51,7 +52,7 @@ def resized_size(size: tuple[int, int], how: Preprocessing) -> tuple[int, int]:
 def resized(image: Image.Image, how: Preprocessing) -> Image.Image:
     """The image at `resized_size`."""
     size = resized_size(image.size, how)
-    return image if size == image.size else image.resize(size, _FILTERS[how.interpolation])
+    return image if size == image.size else image.resize(size, FILTERS[how.interpolation])
 
 
 def cropped(image: Image.Image, how: Preprocessing) -> Image.Image:

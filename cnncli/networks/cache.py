@@ -1,8 +1,8 @@
 """Where prepared model folders are kept, and which of them answers to what was asked for.
 
     CNNCLI_HOME/                 default: the platform's cache directory
-        models-2/NAME/           model folders; 2 is the schema of their cards
-        names-2/KEY.json         what was asked for -> NAME
+        models-3/NAME/           model folders; 3 is the schema of their cards
+        names-3/KEY.json         what was asked for -> NAME
 
 A name is remembered apart from the folder because several lead to one (`resnet50`, `resnet50.a1_in1k`),
 and because a typed name must find its folder without asking timm, which takes seconds to import.

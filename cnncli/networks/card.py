@@ -14,7 +14,7 @@ from typing import Any, Literal, Union
 from cnncli.errors import ModelFolderError
 from cnncli.records.networks import ModelCard
 
-SCHEMA = 2
+SCHEMA = 3
 """The version that this program writes, and the only one that it reads."""
 
 

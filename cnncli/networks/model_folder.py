@@ -96,8 +96,8 @@ def sha256(file: Path) -> str:
 
 
 def seal(draft: Path, card: ModelCard) -> ModelFolder:
-    """Complete a drafted folder: the facts of its files go into the card, the card is written last."""
-    files = sorted(file for file in draft.iterdir() if file.name != CARD)
+    """Complete a drafted folder: the facts of the network's files go into the card, the card is written last."""
+    files = [file for file in (draft / WEIGHTS, draft / GRAPH) if file.exists()]
     facts = tuple(FileFacts(file.name, file.stat().st_size, sha256(file)) for file in files)
     sealed = dataclasses.replace(card, files=facts)
     (draft / CARD).write_text(cards.to_json(sealed), encoding="utf-8")
@@ -107,10 +107,13 @@ def seal(draft: Path, card: ModelCard) -> ModelFolder:
 
 
 @contextlib.contextmanager
-def drafted(target: Path) -> Iterator[Path]:
+def drafted(target: Path, *, replaces: bool = False) -> Iterator[Path]:
     """A temporary folder beside `target` that becomes it when the block ends well, and else vanishes.
 
-    Where another process was faster, its folder stays and ours is dropped.
+    Args:
+        target: where the folder belongs.
+        replaces: take the place of a folder that is there; else, where another process was faster, its folder
+            stays and ours is dropped.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -120,7 +123,7 @@ def drafted(target: Path) -> Iterator[Path]:
         draft.mkdir(parents=True)
         _remove_forgotten(target.parent)
         yield draft
-        _take_place(draft, target)
+        _take_place(draft, target, replaces=replaces)
     except OSError as error:
         raise OutputError(
             f"cannot write a model folder to {target.parent}: {error.strerror or error}"
@@ -141,7 +144,13 @@ def _remove_forgotten(folder: Path) -> None:
                 shutil.rmtree(draft, ignore_errors=True)
 
 
-def _take_place(draft: Path, target: Path) -> None:
+def _take_place(draft: Path, target: Path, *, replaces: bool) -> None:
+    if replaces and target.exists():
+        former = draft.with_suffix(".former")
+        target.rename(former)
+        draft.rename(target)
+        shutil.rmtree(former, ignore_errors=True)
+        return
     try:
         draft.rename(target)
     except OSError:

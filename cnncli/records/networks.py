@@ -59,6 +59,33 @@ class Preprocessing:
     std: tuple[float, ...]
 
 
+class HeadKind(enum.StrEnum):
+    """What a classifier on an embedding computes."""
+
+    LINEAR = "linear"
+    """Weights (K, D) and biases (K)."""
+
+    NEIGHBOURS = "neighbours"
+    """The votes of the nearest training images; it lives in model.onnx alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A classifier on a network's embedding, in place of the network's own.
+
+    Attributes:
+        kind: what it computes.
+        layer: the network's own last weight layer, whose pooled input is the embedding.
+        width: D, of the embedding.
+        own_classes: rows of that layer, which is built and not asked.
+    """
+
+    kind: HeadKind
+    layer: str
+    width: int
+    own_classes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """Everything that is needed to build the network again, weights aside.
@@ -70,6 +97,7 @@ class Architecture:
         channels: planes of the input.
         image_size: (height, width), where the architecture itself depends on it; else None.
         blueprint: its text, where it is built from one; else None.
+        head: the classifier that took the place of the network's own; None where it is the network's own.
     """
 
     library: Library
@@ -78,6 +106,7 @@ class Architecture:
     channels: int = 3
     image_size: tuple[int, int] | None = None
     blueprint: str | None = None
+    head: Head | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +142,40 @@ class PackageVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class Embedding:
+    """What a network makes of an image before it names it: the pooled input of its last weight layer.
+
+    Attributes:
+        size: D, numbers of an embedding.
+        layer: the name of that last weight layer.
+        gives_logits: whether that layer's answer to an embedding is the logits, with nothing after it: then another
+            layer can take its place.
+    """
+
+    size: int
+    layer: str
+    gives_logits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """How good a network was found to be when it was trained.
+
+    Attributes:
+        name: `val_top1`, a share of images.
+        value: from 0 to 1.
+        low, high: ends of its 95 % interval.
+        images: that it was measured on.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """What a model folder says of its network.
 
@@ -122,11 +185,12 @@ class ModelCard:
         preprocessing: how to feed it.
         class_names: what people call the classes, in the order of the logits.
         synsets: WordNet identifiers of the same classes, where they have any.
-        embedding_size: D, the width of the last weight layer's pooled input.
+        embedding: what stands before its last layer.
         weights_origin: where the weights came from, in words.
         compilation: how far model.onnx can be trusted.
-        files: everything in the folder but the card.
+        files: those that make the network; what else lies in the folder is of no importance to it.
         versions: of the packages that made it.
+        metrics: of its own training, where it had any here.
     """
 
     name: str
@@ -134,8 +198,9 @@ class ModelCard:
     preprocessing: Preprocessing
     class_names: tuple[str, ...]
     synsets: tuple[str, ...] | None
-    embedding_size: int
+    embedding: Embedding
     weights_origin: str
     compilation: Compilation
     files: tuple[FileFacts, ...]
     versions: tuple[PackageVersion, ...]
+    metrics: tuple[Metric, ...] = ()

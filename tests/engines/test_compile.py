@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from cnncli.engines.compile import compare, compile_network
-from cnncli.engines.embedding import with_embedding
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import CompileError
 from cnncli.networks import blueprint, zoo
+from cnncli.networks.embedding import with_embedding
+from cnncli.records.networks import Embedding
 
 
 class Linear(nn.Module):
@@ -83,15 +84,21 @@ def torch_alexnet() -> nn.Module:
 
 
 @pytest.mark.parametrize(
-    ("name", "width"),
-    [("test_resnet", 96), ("test_vit", 64), ("test_efficientnet", 256), ("torchvision/squeezenet1_1", 512)],
+    ("name", "expected"),
+    [
+        ("test_resnet", Embedding(96, "fc", gives_logits=True)),
+        ("test_vit", Embedding(64, "head", gives_logits=True)),
+        ("test_efficientnet", Embedding(256, "classifier", gives_logits=True)),
+        ("torchvision/squeezenet1_1", Embedding(512, "classifier.1", gives_logits=False)),
+    ],
 )
-def test_the_embedding_is_found_in_any_family(name: str, width: int) -> None:
+def test_the_embedding_is_found_in_any_family(name: str, expected: Embedding) -> None:
     offer = zoo.offer(name, (64, 64))
     network = with_embedding(zoo.build(offer.architecture), (3, 64, 64))
     logits, embedding = network(torch.randn(2, 3, 64, 64))
     assert logits.shape == (2, 1000)
-    assert embedding.shape == (2, width) == (2, network.width)
+    assert embedding.shape == (2, expected.size)
+    assert network.embedding((3, 64, 64)) == expected
 
 
 @pytest.mark.slow

@@ -59,7 +59,7 @@ def test_both_engines_answer_alike(tiny: Path) -> None:
     spread = np.ptp(torch.logits)
     assert np.abs(onnx.logits - torch.logits).max() <= 1e-4 * spread
     np.testing.assert_allclose(onnx.embeddings, torch.embeddings, atol=1e-4)
-    assert onnx.embeddings.shape == (5, folder.card.embedding_size)
+    assert onnx.embeddings.shape == (5, folder.card.embedding.size)
 
 
 def test_the_embedding_is_what_enters_the_last_layer(tiny: Path) -> None:

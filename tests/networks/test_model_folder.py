@@ -33,7 +33,7 @@ def test_a_whole_folder_opens_and_verifies(folder: Path) -> None:
     opened = open_folder(folder)
     assert opened.card.class_names == ("red", "green", "blue")
     assert opened.graph == folder / GRAPH
-    assert [facts.name for facts in opened.card.files] == [GRAPH, WEIGHTS]
+    assert {facts.name for facts in opened.card.files} == {GRAPH, WEIGHTS}
     verify(opened)
 
 

@@ -4,13 +4,16 @@ The one place that knows which library has what; each has a module here that kno
 torch, torchvision and timm costs seconds, so each is imported when something of its own is asked for.
 """
 
+import dataclasses
+
 from torch import Tensor, nn, random
 
-from cnncli.errors import ModelNotFoundError
+from cnncli.errors import ModelNotFoundError, UsageError
 from cnncli.networks import blueprint, index
+from cnncli.networks.embedding import OnEmbedding
 from cnncli.networks.reference import LIBRARY
 from cnncli.networks.zoo.offer import Offer
-from cnncli.records.networks import Architecture
+from cnncli.records.networks import Architecture, HeadKind
 
 
 def offer(name: str, image_size: tuple[int, int] | None = None) -> Offer:
@@ -51,8 +54,26 @@ def _timm_has(architecture: str) -> bool:
 
 
 def build(architecture: Architecture) -> nn.Module:
-    """The network in evaluation mode, with random weights: the same ones each time."""
+    """The network in evaluation mode, with random weights: the same ones each time.
+
+    Raises:
+        UsageError: a classifier that torch cannot run.
+    """
     random.manual_seed(0)
+    head = architecture.head
+    if head is None:
+        return _own(architecture).eval()
+    if head.kind is HeadKind.NEIGHBOURS:
+        raise UsageError(
+            "a nearest-neighbour classifier runs on ONNX Runtime only, and cannot be trained further",
+            "leave out --device and --engine, or train one with --classifier logistic",
+        )
+    network = _own(dataclasses.replace(architecture, num_classes=head.own_classes, head=None))
+    return OnEmbedding(network, head.layer, nn.Linear(head.width, architecture.num_classes)).eval()
+
+
+def _own(architecture: Architecture) -> nn.Module:
+    """The network as its library builds it."""
     network: nn.Module
     match architecture.library:
         case "timm":
@@ -68,7 +89,7 @@ def build(architecture: Architecture) -> nn.Module:
             from cnncli.networks.blueprint.parser import parse
 
             network = build_blueprint(parse(architecture.blueprint or ""))
-    return network.eval()
+    return network
 
 
 def adapted(tensors: dict[str, Tensor], network: nn.Module, architecture: Architecture) -> dict[str, Tensor]:

@@ -1,0 +1,60 @@
+"""`--config FILE.toml`: options from a file, each under its name; what is on the command line wins."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cnncli.errors import UsageError
+
+_MADE = "made"
+"""The table of a run's settings that says what they met; no options."""
+
+
+def _read(context: typer.Context, file: Path | None) -> Path | None:
+    """Make the file's values the defaults of the command's options."""
+    if file is None:
+        return None
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read the settings {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"the settings {file} are not TOML: {error}") from error
+    values.pop(_MADE, None)
+    known = {_option(parameter.name) for parameter in context.command.params} - {"config"}
+    if unknown := sorted(set(values) - known):
+        raise UsageError(
+            f"the settings {file} have {', '.join(map(repr, unknown))}, which {context.info_name} has not",
+            f"there are {', '.join(sorted(known))}",
+        )
+    context.default_map = {_parameter(name): _text(value) for name, value in values.items()}
+    return file
+
+
+def _option(parameter: str | None) -> str:
+    """The option's name as it stands in a file: `format_` is `format`, since Python has a word of that name."""
+    return (parameter or "").rstrip("_")
+
+
+def _parameter(option: str) -> str:
+    return f"{option}_" if option == "format" else option
+
+
+def _text(value: Any) -> Any:  # noqa: ANN401 - whatever TOML has
+    """As it would be typed; flags stay what they are."""
+    return value if isinstance(value, bool) else str(value)
+
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE.toml",
+        is_eager=True,
+        callback=_read,
+        help="Take options from a file, as a run's settings.toml has them; those on the command line win.",
+    ),
+]

@@ -1,0 +1,221 @@
+"""Labelled data on disk: a folder with a folder for each class, split or not, or a list in CSV or TSV.
+
+    root/train|val|valid|validation|test/CLASS/**
+    root/CLASS/**
+    list.csv with the columns path and label (and split, where it has one)
+
+Only names are read here; whether a file is an image at all is for whoever opens it to say.
+"""
+
+import csv
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnncli.errors import DataError
+from cnncli.images.sources import is_image_name, walk
+from cnncli.records.data import DataSet, Part, Sample
+from cnncli.records.predictions import Unreadable
+
+PART_FOLDERS = {
+    "train": Part.TRAIN,
+    "val": Part.VAL,
+    "valid": Part.VAL,
+    "validation": Part.VAL,
+    "test": Part.TEST,
+}
+
+_CARD = "card.json"
+_LISTS = {".csv": ",", ".tsv": "\t"}
+_LISTED = 8
+"""Names that a message shows before it only counts them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListColumns:
+    """Which columns of a list say what.
+
+    Attributes:
+        path: of the image file.
+        label: its class.
+        part: train, val or test; a list need not have it.
+        root: what relative paths are relative to; None is the folder that the list lies in.
+    """
+
+    path: str = "path"
+    label: str = "label"
+    part: str = "split"
+    root: Path | None = None
+
+
+def read(data: Path, columns: ListColumns | None = None) -> DataSet:
+    """The samples of a labelled folder or list.
+
+    Args:
+        data: a folder, or a file that ends in .csv or .tsv.
+        columns: of a list.
+
+    Raises:
+        DataError: there is none, or it is not labelled.
+    """
+    if data.suffix.lower() in _LISTS and not data.is_dir():
+        return _listed(data, columns or ListColumns())
+    if not data.exists():
+        raise DataError(f"there is no {data}", _LAYOUTS)
+    if not data.is_dir():
+        raise DataError(f"{data} is neither a folder nor a list (.csv, .tsv)", _LAYOUTS)
+    if (data / _CARD).is_file():
+        raise DataError(f"{data} is a model folder, not data", "the data comes first, the model after -m")
+    folders, strays = _listing(data)
+    is_split = _is_split(folders)
+    remarks = [*_about_strays(data, strays), *_about_dots(data)]
+    found = list(
+        _split_samples(data, folders, remarks) if is_split else _class_samples(data, folders, None, remarks)
+    )
+    if not found:
+        raise DataError(f"no labelled images in {data}", _LAYOUTS)
+    return _data_set(_name(data), str(data), found, remarks)
+
+
+_LAYOUTS = (
+    "a data set is a folder with a folder of images for each class, in train/ and val/ or not, or a CSV list"
+)
+
+
+def _name(data: Path) -> str:
+    return data.resolve().name or "data"
+
+
+@dataclass(frozen=True, slots=True)
+class _Labelled:
+    """A file, and its class by name."""
+
+    path: str
+    label: str
+    part: Part | None
+
+
+def _data_set(name: str, root: str, found: Sequence[_Labelled], remarks: Iterable[str]) -> DataSet:
+    names = sorted({item.label for item in found})
+    index = {name: i for i, name in enumerate(names)}
+    order = [*Part, None]
+    samples = sorted(
+        (Sample(item.path, index[item.label], item.part) for item in found),
+        key=lambda sample: (order.index(sample.part), sample.label),  # the paths of a class stay as they are
+    )
+    return DataSet(name, root, tuple(names), tuple(samples), tuple(remarks))
+
+
+# ---- folders
+
+
+def _listing(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the folders in a folder, without dot-folders, and of the images that lie loose in it."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(f"the folder {folder} cannot be listed: {error.strerror}") from error
+    folders = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    strays = [entry.name for entry in entries if entry.is_file() and is_image_name(entry.name)]
+    return folders, strays
+
+
+def _is_split(folders: Sequence[str]) -> bool:
+    """Whether the folders are parts: one of them is for training, or all of them are parts."""
+    parts = [name for name in folders if name.lower() in PART_FOLDERS]
+    return bool(parts) and ("train" in map(str.lower, parts) or len(parts) == len(folders))
+
+
+def _split_samples(root: Path, folders: Sequence[str], remarks: list[str]) -> Iterator[_Labelled]:
+    taken: dict[Part, str] = {}
+    for name in folders:
+        part = PART_FOLDERS.get(name.lower())
+        if part is None:
+            remarks.append(f"{root / name} is left out: it is no part of the data (train, val, test)")
+            continue
+        if part in taken:
+            raise DataError(
+                f"{root} has two folders for validation, {taken[part]} and {name}", "keep one of them"
+            )
+        taken[part] = name
+        classes, strays = _listing(root / name)
+        remarks += [*_about_strays(root / name, strays), *_about_dots(root / name)]
+        yield from _class_samples(root / name, classes, part, remarks)
+
+
+def _class_samples(
+    folder: Path, classes: Sequence[str], part: Part | None, remarks: list[str]
+) -> Iterator[_Labelled]:
+    for name in classes:
+        is_empty = True
+        for source in walk(str(folder / name)):
+            if isinstance(source, Unreadable):
+                remarks.append(f"{source.source.path} is left out: {source.reason}")
+                continue
+            is_empty = False
+            yield _Labelled(source.path, name, part)
+        if is_empty:
+            remarks.append(f"{folder / name} is left out: it holds no image")
+
+
+def _about_strays(folder: Path, strays: Sequence[str]) -> Iterator[str]:
+    if strays:
+        yield f"{len(strays):,} images in {folder} itself are left out: they lie in no class's folder"
+
+
+def _about_dots(folder: Path) -> Iterator[str]:
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.is_dir() and entry.name.startswith("."):
+            yield f"{folder / entry.name} is left out: its name begins with a dot"
+
+
+# ---- lists
+
+
+def _listed(file: Path, columns: ListColumns) -> DataSet:
+    remarks: list[str] = []
+    root = columns.root or file.parent
+    try:
+        with file.open(encoding="utf-8-sig", newline="", errors="surrogateescape") as stream:
+            rows = csv.DictReader(stream, delimiter=_LISTS[file.suffix.lower()])
+            _require_columns(file, rows.fieldnames or (), columns)
+            found = list(_rows(file, rows, columns, root, remarks))
+    except OSError as error:
+        raise DataError(f"cannot read the list {file}: {error.strerror}") from error
+    except csv.Error as error:
+        raise DataError(f"the list {file} is not readable as CSV: {error}") from error
+    if not found:
+        raise DataError(f"the list {file} names no labelled image")
+    if not any(os.path.lexists(item.path) for item in found):
+        raise DataError(
+            f"none of the {len(found):,} files that {file} lists exists; the first is {found[0].path}",
+            "say with --root what the paths are relative to",
+        )
+    return _data_set(file.stem, str(root), found, remarks)
+
+
+def _require_columns(file: Path, header: Sequence[str], columns: ListColumns) -> None:
+    if missing := [name for name in (columns.path, columns.label) if name not in header]:
+        there = ", ".join(map(repr, header[:_LISTED])) or "nothing"
+        raise DataError(
+            f"the list {file} has no column {' and no '.join(map(repr, missing))}; its first line has {there}",
+            "name them with --path-column and --label-column; the first line of a list holds the columns' names",
+        )
+
+
+def _rows(
+    file: Path, rows: Iterable[dict[str, str | None]], columns: ListColumns, root: Path, remarks: list[str]
+) -> Iterator[_Labelled]:
+    for number, row in enumerate(rows, start=2):
+        path, label = row[columns.path], row[columns.label]
+        if not path or not label:
+            remarks.append(f"{file}, entry {number} is left out: it has no {'label' if path else 'path'}")
+            continue
+        told = (row.get(columns.part) or "").lower()
+        if told and told not in PART_FOLDERS:
+            raise DataError(
+                f"{file}, entry {number}: {told!r} is no part of a data set",
+                "use train, val or test, or nothing",
+            )
+        yield _Labelled(str(root / path), label, PART_FOLDERS.get(told))

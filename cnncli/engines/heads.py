@@ -1,0 +1,188 @@
+"""Classifiers on embeddings, and model.onnx with another one in place of its own.
+
+All that is needed is in the compiled network already: what leads to the embedding stays as it is, what follows it is
+dropped, and the new classifier's few operations are put there. So nothing is exported again, and no torch is needed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.errors import ModelFolderError
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, NodeProto, TensorProto
+
+Array = NDArray[np.float64]
+
+LEAST_SHARE = 1e-9
+"""Votes that a class without any gets: the logarithm of nothing is no number."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinearHead:
+    """Logits are weights @ embedding + biases.
+
+    Attributes:
+        weights: (K, D).
+        biases: (K,).
+    """
+
+    weights: Array
+    biases: Array
+
+    def logits(self, embeddings: Array) -> Array:
+        """(N, K) for embeddings (N, D)."""
+        logits: Array = embeddings @ self.weights.T + self.biases
+        return logits
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourHead:
+    """Logits are the logarithms of the shares of votes that the nearest known embeddings give to each class.
+
+    Attributes:
+        vectors: (M, D), the known embeddings, standardised.
+        votes: (M, K), one for the class of each, else zero.
+        shift, scale: (D,), that standardise an embedding: (embedding - shift) * scale.
+        neighbours: that are asked.
+    """
+
+    vectors: Array
+    votes: Array
+    shift: Array
+    scale: Array
+    neighbours: int
+
+    def logits(self, embeddings: Array) -> Array:
+        """(N, K) for embeddings (N, D)."""
+        nearest = np.argsort(self.distances(embeddings), axis=1, kind="stable")[:, : self.neighbours]
+        shares = self.votes[nearest].mean(axis=1)
+        logits: Array = np.log(np.maximum(shares, LEAST_SHARE))
+        return logits
+
+    def distances(self, embeddings: Array) -> Array:
+        """Squared Euclidean ones (N, M), less what is the same for all that are known: |v|^2 - 2 e v."""
+        standardised = (embeddings - self.shift) * self.scale
+        distances: Array = (self.vectors**2).sum(axis=1) - 2 * standardised @ self.vectors.T
+        return distances
+
+
+ClassifierHead = LinearHead | NeighbourHead
+
+
+def replace_head(graph: Path, head: ClassifierHead, target: Path) -> None:
+    """Write a compiled network with another classifier.
+
+    Args:
+        graph: of the network: images (N, C, H, W) -> logits, embedding (N, D).
+        head: what makes logits of the embedding now.
+        target: the file to write.
+
+    Raises:
+        ModelFolderError: the graph is not what a compiled network looks like.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    try:
+        model = onnx.load(graph)
+    except Exception as error:  # protobuf's own exceptions share no base class but this
+        raise ModelFolderError(
+            f"{graph} cannot be read: {' '.join(str(error).split())}", "prepare it again"
+        ) from error
+    nodes, constants = _nodes(head)
+    inside = model.graph
+    _keep_what_leads_to("embedding", inside)
+    inside.node.extend(nodes)
+    inside.initializer.extend(constants)
+    classes = len(head.biases) if isinstance(head, LinearHead) else head.votes.shape[1]
+    (batch, *_) = inside.input[0].type.tensor_type.shape.dim
+    outputs = [output for output in inside.output if output.name == "embedding"]
+    del inside.output[:]
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch.dim_param or "N", classes])
+    inside.output.extend([logits, *outputs])
+    onnx.save(model, target)
+
+
+_PREFIX = "cnncli_head_"
+"""Before the names of what is added, which must not be those of something that is there."""
+
+
+def _keep_what_leads_to(output: str, inside: "GraphProto") -> None:
+    """Drop every operation, constant and remark that does not lead to a value."""
+    needed, kept = {output}, []
+    for node in reversed(inside.node):
+        if needed & set(node.output):
+            kept.append(node)
+            needed |= set(node.input)
+    constants = [constant for constant in inside.initializer if constant.name in needed]
+    remarks = [remark for remark in inside.value_info if remark.name in needed]
+    for old, new in (
+        (inside.node, kept[::-1]),
+        (inside.initializer, constants),
+        (inside.value_info, remarks),
+    ):
+        copies = [type(item).FromString(item.SerializeToString()) for item in new]
+        del old[:]
+        old.extend(copies)
+
+
+def _nodes(head: ClassifierHead) -> "tuple[list[NodeProto], list[TensorProto]]":
+    """The operations of a classifier, and its constants."""
+    from onnx import helper
+
+    if isinstance(head, LinearHead):
+        gemm = helper.make_node(
+            "Gemm", ["embedding", f"{_PREFIX}weights", f"{_PREFIX}biases"], ["logits"], transB=1
+        )
+        return [gemm], _constants(weights=head.weights, biases=head.biases)
+    constants = _constants(
+        shift=head.shift,
+        scale=head.scale,
+        vectors=-2 * head.vectors,
+        lengths=(head.vectors**2).sum(axis=1),
+        votes=head.votes,
+        least=np.array(LEAST_SHARE),
+    )
+    constants += _counts(neighbours=[head.neighbours], middle=[1])
+    steps: list[tuple[str, list[str], list[str], dict[str, Any]]] = [
+        ("Sub", ["embedding", "shift"], ["moved"], {}),
+        ("Mul", ["moved", "scale"], ["standardised"], {}),
+        ("Gemm", ["standardised", "vectors", "lengths"], ["distances"], {"transB": 1}),
+        ("TopK", ["distances", "neighbours"], ["nearest_distances", "nearest"], {"largest": 0}),
+        ("Gather", ["votes", "nearest"], ["ballots"], {}),
+        ("ReduceMean", ["ballots", "middle"], ["shares"], {"keepdims": 0}),
+        ("Max", ["shares", "least"], ["raised"], {}),
+        ("Log", ["raised"], ["logits"], {}),
+    ]
+    return [
+        helper.make_node(kind, _named(inputs), _named(outputs), **options)
+        for kind, inputs, outputs, options in steps
+    ], constants
+
+
+def _named(names: Sequence[str]) -> list[str]:
+    return [name if name in {"embedding", "logits"} else f"{_PREFIX}{name}" for name in names]
+
+
+def _constants(**arrays: Array) -> "list[TensorProto]":
+    from onnx import numpy_helper
+
+    return [
+        numpy_helper.from_array(array.astype(np.float32), f"{_PREFIX}{name}")
+        for name, array in arrays.items()
+    ]
+
+
+def _counts(**counts: Sequence[int]) -> "list[TensorProto]":
+    from onnx import numpy_helper
+
+    return [
+        numpy_helper.from_array(np.array(values, np.int64), f"{_PREFIX}{name}")
+        for name, values in counts.items()
+    ]

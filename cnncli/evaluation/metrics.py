@@ -1,0 +1,33 @@
+"""Accuracy and its interval; who is taken for whom."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.records.evaluation import Accuracy
+
+_Z = 1.959964
+"""Of the normal distribution: 95 % lie within that many standard deviations."""
+
+
+def accuracy(predicted: NDArray[np.intp], labels: NDArray[np.intp]) -> Accuracy:
+    """The share of equal entries in (N,) and (N,), N above zero."""
+    right = int((predicted == labels).sum())
+    low, high = wilson(right, len(labels))
+    return Accuracy(right, len(labels), low, high)
+
+
+def wilson(right: int, images: int) -> tuple[float, float]:
+    """The 95 % interval of a share by Wilson's score (1927), which holds for few images and shares near 0 and 1, too."""
+    share = right / images
+    centre = share + _Z**2 / (2 * images)
+    margin = _Z * math.sqrt(share * (1 - share) / images + _Z**2 / (4 * images**2))
+    whole = 1 + _Z**2 / images
+    return max((centre - margin) / whole, 0.0), min((centre + margin) / whole, 1.0)
+
+
+def confusion(predicted: NDArray[np.intp], labels: NDArray[np.intp], classes: int) -> NDArray[np.intp]:
+    """(K, K): how many images of the class in the row were taken for the class in the column."""
+    counts: NDArray[np.intp] = np.bincount(labels * classes + predicted, minlength=classes**2)
+    return counts.reshape(classes, classes)

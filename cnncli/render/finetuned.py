@@ -1,0 +1,61 @@
+"""What a training came to, in words and as JSON."""
+
+import dataclasses
+import json
+
+from cnncli.records.evaluation import Accuracy
+from cnncli.records.training import FinetuneResult, Trial
+from cnncli.render.columns import Column, rows
+
+
+def finetuned_text(result: FinetuneResult, width: int | None) -> str:
+    """Lines for a person: the classifiers that were tried, how good the chosen one is, where the time went."""
+    lines = rows(_columns(result), width) if len(result.trials) > 1 else []
+    chosen = result.chosen
+    named = f"{chosen.name} ({chosen.strength})" if chosen.strength else str(chosen.name)
+    lines += [
+        f"chosen      {named}: {result.why}",
+        f"train       {_told(chosen.train)}",
+        f"val         {_told(chosen.val)}",
+    ]
+    if result.test:
+        lines.append(f"test        {_told(result.test)}")
+    seconds = ", ".join(f"{step.name} {step.seconds:.1f} s" for step in result.steps)
+    lines += [f"time        {seconds}", f"run         {result.folder}"]
+    return "\n".join(lines) + "\n"
+
+
+def finetuned_json(result: FinetuneResult) -> str:
+    """Everything, as one object."""
+    return json.dumps(dataclasses.asdict(result), indent=2, ensure_ascii=False) + "\n"
+
+
+def _columns(result: FinetuneResult) -> list[Column]:
+    trials = result.trials
+    return [
+        Column("classifier", [str(trial.name) for trial in trials], importance=9),
+        Column("strength", [trial.strength for trial in trials], importance=4),
+        Column(
+            "cross-validated", [_cross_validated(trial) for trial in trials], is_number=True, importance=8
+        ),
+        Column("train", [_percent(trial.train.share) for trial in trials], is_number=True, importance=5),
+        Column("val", [_percent(trial.val.share) for trial in trials], is_number=True, importance=7),
+        Column("seconds", [f"{trial.seconds:.1f}" for trial in trials], is_number=True, importance=3),
+    ]
+
+
+def _cross_validated(trial: Trial) -> str:
+    if trial.cross_validated is None or trial.deviation is None:
+        return ""
+    return f"{_percent(trial.cross_validated)} ± {_percent(trial.deviation)}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _told(found: Accuracy) -> str:
+    return (
+        f"{_percent(found.share)} of {found.images:,} images right "
+        f"(95 % interval {100 * found.low:.1f} to {100 * found.high:.1f})"
+    )

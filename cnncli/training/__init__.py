@@ -1,0 +1,1 @@
+"""Teaches a network new classes."""

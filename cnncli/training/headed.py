@@ -1,0 +1,123 @@
+"""A prepared network with another classifier on its embeddings: weights, compiled network and card, without torch.
+
+Where the last layer's answer is the logits, the new classifier becomes that layer, and the weights are those of the
+same architecture with other classes. Elsewhere (SqueezeNet has a ReLU and an average behind its last convolution) it is
+a layer of its own, `head`, and the network's weights keep their names after `network.`.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from cnncli.engines.heads import ClassifierHead, LinearHead, NeighbourHead, replace_head
+from cnncli.engines.onnx import OnnxEngine
+from cnncli.errors import ModelFolderError, UsageError
+from cnncli.images.preprocess import Pixels
+from cnncli.networks import model_folder
+from cnncli.networks.model_folder import GRAPH, WEIGHTS, ModelFolder
+from cnncli.records.networks import Compilation, Embedding, Head, HeadKind, ModelCard
+
+TOLERANCE = 1e-3
+"""Largest difference of any logit, as a share of the logits' spread, between the finished network and its classifier."""
+
+_HEAD = "head"
+"""What `networks.embedding.OnEmbedding` calls its classifier."""
+
+Tensor = NDArray[np.float32]
+
+
+def require_trainable(folder: ModelFolder) -> None:
+    """See that a network can get another classifier.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    card = folder.card
+    if card.architecture.head and card.architecture.head.kind is HeadKind.NEIGHBOURS:
+        raise UsageError(
+            f"{folder.path} is a nearest-neighbour classifier, which cannot be trained further",
+            f"start from what it was made of: {card.weights_origin}",
+        )
+    if folder.graph is None:
+        raise UsageError(
+            f"{card.name} could not be compiled ({card.compilation.reason}), and --tune features needs that",
+            "start from another network",
+        )
+
+
+def write_headed(
+    draft: Path, base: ModelFolder, head: ClassifierHead, card: ModelCard, pixels: Pixels
+) -> ModelFolder:
+    """A model folder: the network with another classifier.
+
+    Args:
+        draft: the folder to write to.
+        base: the network, fit for it (`require_trainable`).
+        head: the classifier, K classes.
+        card: with the K class names; what the classifier changes is put right.
+        pixels: (N, C, H, W) on which the finished network is compared with base and head apart.
+
+    Raises:
+        ModelFolderError: they answer differently.
+    """
+    graph = base.graph
+    assert graph is not None  # noqa: S101 - for the type checker: `require_trainable` has seen to it
+    tensors = load_file(base.weights)
+    changed = dataclasses.replace(
+        card,
+        architecture=dataclasses.replace(base.card.architecture, num_classes=len(card.class_names)),
+        embedding=base.card.embedding,
+    )
+    if isinstance(head, NeighbourHead):
+        changed = _beside(changed, base.card, HeadKind.NEIGHBOURS)
+    elif _replaces_last(base.card, tensors):
+        layer = base.card.embedding.layer
+        kernel = tensors[f"{layer}.weight"].shape[2:]  # of a 1x1 convolution, if it is one
+        weights, biases = _single(head)
+        tensors |= {f"{layer}.weight": weights.reshape(*weights.shape, *kernel), f"{layer}.bias": biases}
+    else:
+        changed = _beside(changed, base.card, HeadKind.LINEAR)
+        weights, biases = _single(head)
+        tensors = {f"network.{name}": tensor for name, tensor in tensors.items()}
+        tensors |= {f"{_HEAD}.weight": weights, f"{_HEAD}.bias": biases}
+    save_file(tensors, draft / WEIGHTS)
+    replace_head(graph, head, draft / GRAPH)
+    compilation = _compared(graph, head, draft / GRAPH, pixels)
+    return model_folder.seal(draft, dataclasses.replace(changed, compilation=compilation))
+
+
+def _single(head: LinearHead) -> tuple[Tensor, Tensor]:
+    return head.weights.astype(np.float32), head.biases.astype(np.float32)
+
+
+def _replaces_last(card: ModelCard, tensors: Mapping[str, Tensor]) -> bool:
+    """Whether a linear classifier can be the last layer itself; a blueprint's text says how many classes that has."""
+    is_written_down = card.architecture.library == "blueprint" and card.architecture.head is None
+    return card.embedding.gives_logits and not is_written_down and f"{card.embedding.layer}.bias" in tensors
+
+
+def _beside(card: ModelCard, base: ModelCard, kind: HeadKind) -> ModelCard:
+    """With a classifier of its own, beside the network's."""
+    head = Head(kind, base.embedding.layer, base.embedding.size, base.architecture.num_classes)
+    embedding = base.embedding
+    if kind is HeadKind.LINEAR:
+        embedding = Embedding(base.embedding.size, _HEAD, gives_logits=True)
+    return dataclasses.replace(
+        card, architecture=dataclasses.replace(card.architecture, head=head), embedding=embedding
+    )
+
+
+def _compared(base: Path, head: ClassifierHead, graph: Path, pixels: Pixels) -> Compilation:
+    """The finished network beside what it was made of, on the same images."""
+    expected = head.logits(OnnxEngine(base).run(pixels).embeddings.astype(np.float64))
+    found = OnnxEngine(graph).run(pixels).logits
+    largest, spread = float(np.abs(found - expected).max()), float(np.ptp(expected))
+    if not largest <= TOLERANCE * max(spread, 1):
+        raise ModelFolderError(
+            f"the finished network's logits differ by {largest:.2g} from its classifier's, on a spread of {spread:.2g}"
+        )
+    return Compilation(None, largest, spread)

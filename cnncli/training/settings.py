@@ -1,0 +1,119 @@
+"""What is asked of a training, checked at once: all that is wrong with it is told together."""
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from cnncli import __version__
+from cnncli.data.layout import ListColumns
+from cnncli.errors import UsageError
+from cnncli.images.decode import MAX_PIXELS
+from cnncli.networks.reference import Reference
+from cnncli.records.networks import ModelCard
+from cnncli.records.running import Running
+from cnncli.records.training import ClassifierName, ClassWeights, Tune
+
+MOST_VIEWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneSettings:
+    """What is asked of a training.
+
+    Attributes:
+        data: a labelled folder or list.
+        reference: the network to start from.
+        columns: of a list.
+        output: the folder of the run; None for the next free one in `runs/`.
+        overwrite: replace a run that is there already.
+        tune: which part of the network learns.
+        classifier: what is fitted to embeddings.
+        augment_features: random views of each image for training, beside the image itself.
+        class_weights: what an image counts.
+        val_split: share of each class that is held out, where the data has no validation part.
+        seed: of the split, the folds and the views.
+        max_pixels: larger images are not decoded.
+        running: engine, device, precision.
+        batch_size: images at a time; None leaves it to the engine.
+        workers: threads that decode; None is one a core.
+    """
+
+    data: Path
+    reference: Reference
+    columns: ListColumns = field(default_factory=ListColumns)
+    output: Path | None = None
+    overwrite: bool = False
+    tune: Tune = Tune.FEATURES
+    classifier: ClassifierName = ClassifierName.AUTO
+    augment_features: int = 0
+    class_weights: ClassWeights = ClassWeights.NONE
+    val_split: float = 0.2
+    seed: int = 0
+    max_pixels: int = MAX_PIXELS
+    running: Running = field(default_factory=Running)
+    batch_size: int | None = None
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if problems := list(self._problems()):
+            raise UsageError("; ".join(problems))
+
+    def _problems(self) -> Iterator[str]:
+        if not 0 < self.val_split < 1:
+            yield f"--val-split is a share between 0 and 1, not {self.val_split:g}"
+        if not 0 <= self.augment_features <= MOST_VIEWS:
+            yield f"--augment-features is a number from 0 to {MOST_VIEWS}, not {self.augment_features}"
+        if self.seed < 0:
+            yield f"--seed is a number from 0, not {self.seed}"
+
+
+def recorded(settings: FinetuneSettings, card: ModelCard, data_digest: str) -> dict[str, Any]:
+    """The settings as a run keeps them: each under the name of its option, and what they met under `made`.
+
+    Args:
+        settings: as they were asked for.
+        card: of the network that the run started from.
+        data_digest: of the listing of the images.
+    """
+    reference, columns, running = settings.reference, settings.columns, settings.running
+    options = {
+        "data": str(settings.data),
+        "model": reference.name,
+        "weights": reference.weights and str(reference.weights),
+        "labels": reference.labels and str(reference.labels),
+        "no_pretrained": not reference.pretrained,
+        "img_size": reference.image_size and "{}x{}".format(*reference.image_size),
+        "path_column": columns.path,
+        "label_column": columns.label,
+        "split_column": columns.part,
+        "root": columns.root and str(columns.root),
+        "tune": settings.tune.value,
+        "classifier": settings.classifier.value,
+        "augment_features": settings.augment_features,
+        "class_weights": settings.class_weights.value,
+        "val_split": settings.val_split,
+        "seed": settings.seed,
+        "max_pixels": settings.max_pixels,
+        "device": running.device,
+        "engine": running.engine.value,
+        "precision": running.precision.value,
+        "batch_size": settings.batch_size,
+        "workers": settings.workers,
+    }
+    made = {
+        "started_from": card.name,
+        "weights": card.weights_origin,
+        "data_digest": data_digest,
+    } | versions()
+    return {name: value for name, value in options.items() if value is not None} | {"made": made}
+
+
+def versions() -> dict[str, str]:
+    """Of what has a hand in a run."""
+    packages = ("numpy", "pillow", "onnxruntime", "scikit-learn")
+    return {"cnncli": __version__, "python": platform.python_version()} | {
+        package: metadata.version(package) for package in packages
+    }
