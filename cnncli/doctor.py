@@ -125,8 +125,13 @@ def _caches() -> Iterator[Finding]:
 
 
 def _folder(name: str, folder: Path) -> Finding:
-    if not folder.is_dir():
+    if not folder.exists():
         return Finding(name, f"{folder}, not there yet")
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        advice = f"set {name.removesuffix('_CACHE')} to a folder that can be written"
+        return Finding(
+            name, f"{folder} cannot be written: nothing can be downloaded", Verdict.WARNING, advice
+        )
     return _found(name, lambda: f"{folder}, {cache.size(folder) / 1e6:,.1f} MB")
 
 
@@ -137,8 +142,13 @@ def _default_model(name: str) -> Finding:
         return Finding("CNNCLI_MODEL", error.message, Verdict.WARNING, "set it to a name or a model folder")
     if path is None and (hint := index.unknown(name)):
         return Finding("CNNCLI_MODEL", f"no network is called {name!r}", Verdict.WARNING, hint)
-    state = "prepared" if path else "not prepared yet"
-    return Finding("CNNCLI_MODEL", f"{name}, {state}", advice=None if path else f"cnncli pull {name}")
+    if path is None:
+        return Finding("CNNCLI_MODEL", f"{name}, not prepared yet", advice=f"cnncli pull {name}")
+    try:
+        model_folder.verify(model_folder.open_folder(path))
+    except (ModelFolderError, OSError) as error:
+        return Finding("CNNCLI_MODEL", _first_line(error), Verdict.BROKEN, "copy or prepare the folder again")
+    return Finding("CNNCLI_MODEL", f"{name}, prepared, as written")
 
 
 # ---- prepared networks

@@ -207,12 +207,11 @@ def _packages_needed(purpose: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Weights:
-    """What a network gets: tensors (None keeps it random), their file, their origin, what tells them apart."""
+    """What a network gets: tensors (None keeps it random), their file, their origin."""
 
     tensors: "StateDict | None"
     file: str
     origin: str
-    suffix: str
 
 
 def _made(reference: Reference, progress: Progress, *, is_offline: bool) -> ModelFolder:
@@ -220,12 +219,12 @@ def _made(reference: Reference, progress: Progress, *, is_offline: bool) -> Mode
     from cnncli.networks import zoo
 
     offer = _offer(reference, progress, is_offline=is_offline)
-    given = _weights(reference, offer, progress, is_offline=is_offline)
-    name = offer.name + given.suffix + _size_suffix(reference)
+    name = offer.name + _suffix(reference)
     target = cache.place(name)
     if model_folder.is_model_folder(target):  # prepared before, under another spelling
         return _same(model_folder.open_folder(target), name)
     cache.require_writable()
+    given = _weights(reference, offer, progress, is_offline=is_offline)
     progress.notice(f"preparing {offer.name}: built, compiled and compared with torch, some ten seconds")
     network, architecture = _network(offer, given)
     class_names, synsets = _classes(reference, offer, architecture.num_classes, progress)
@@ -269,37 +268,39 @@ def _offer(reference: Reference, progress: Progress, *, is_offline: bool) -> "Of
         raise _not_found(reference.name, error.message, error.hint) from error
 
 
-def _weights(reference: Reference, offer: "Offer", progress: Progress, *, is_offline: bool) -> _Weights:
-    labels = [model_folder.sha256(reference.labels)[:_DIGEST_SHOWN]] if reference.labels else []
+def _suffix(reference: Reference) -> str:
+    """What tells networks of one name apart: other weights, other labels, another image size."""
+    told = [model_folder.sha256(reference.labels)[:_DIGEST_SHOWN]] if reference.labels else []
     if not reference.pretrained:
-        return _Weights(None, "", "random", "+" + "-".join(["random", *labels]))
+        told.insert(0, "random")
+    elif reference.weights:
+        told.insert(0, model_folder.sha256(reference.weights)[:_DIGEST_SHOWN])
+    size = ["{}x{}".format(*reference.image_size)] if reference.image_size else []
+    return "".join(f"+{part}" for part in ["-".join(told), *size] if part)
+
+
+def _weights(reference: Reference, offer: "Offer", progress: Progress, *, is_offline: bool) -> _Weights:
+    if not reference.pretrained:
+        return _Weights(None, "", "random")
     from cnncli.networks import hub
     from cnncli.networks.weights import read_state_dict
 
-    if reference.weights is None:
-        if offer.published is None:
-            raise WeightsError(
-                f"nobody published weights for {offer.name}",
-                "give --weights FILE, or try it with --no-pretrained",
-            )
-        if not offer.architecture.num_classes:
-            raise WeightsError(
-                f"the published weights of {offer.name} have no classifier: they give features, not classes",
-                "give weights that have one with --weights FILE",
-            )
-        file = hub.fetch(offer.published, progress, is_offline=is_offline)
-        suffix = "".join(f"+{digest}" for digest in labels)
-        origin = f"{file.name} as published for {offer.name}"
-        return _Weights(read_state_dict(file, progress), file.name, origin, suffix)
-    digest = model_folder.sha256(reference.weights)
-    suffix = "+" + "-".join([digest[:_DIGEST_SHOWN], *labels])
-    tensors = read_state_dict(reference.weights, progress)
-    name = reference.weights.name
-    return _Weights(tensors, name, f"{name}, SHA-256 {digest}", suffix)
-
-
-def _size_suffix(reference: Reference) -> str:
-    return "+{}x{}".format(*reference.image_size) if reference.image_size else ""
+    if reference.weights:
+        tensors = read_state_dict(reference.weights, progress)
+        name, digest = reference.weights.name, model_folder.sha256(reference.weights)
+        return _Weights(tensors, name, f"{name}, SHA-256 {digest}")
+    if offer.published is None:
+        raise WeightsError(
+            f"nobody published weights for {offer.name}",
+            "give --weights FILE, or try it with --no-pretrained",
+        )
+    if not offer.architecture.num_classes:
+        raise WeightsError(
+            f"the published weights of {offer.name} have no classifier: they give features, not classes",
+            "give weights that have one with --weights FILE",
+        )
+    file = hub.fetch(offer.published, progress, is_offline=is_offline)
+    return _Weights(read_state_dict(file, progress), file.name, f"{file.name} as published for {offer.name}")
 
 
 def _network(offer: "Offer", given: _Weights) -> "tuple[nn.Module, Architecture]":

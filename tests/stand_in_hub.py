@@ -16,18 +16,32 @@ class Hub:
     Attributes:
         files: content by path, `timm/net/resolve/main/model.safetensors`.
         behaviour: `well`, `slow`, `truncated`, `corrupted`, `redirecting`, `silent`, `silent_download` (which tells
-            of files and does not give them).
+            of files and does not give them), `dawdling` (which never comes to an end).
         requests: methods and paths that were asked for.
+        tokens: that came with them.
+        elsewhere: where `redirecting` leads to; empty for the same server.
+        tag: of large files; empty for their SHA-256, as the hub has it.
+        headers: more of them, with every answer.
     """
 
     files: dict[str, bytes]
     behaviour: str = "well"
     requests: list[str] = field(default_factory=list)
     address: str = ""
+    tokens: list[str] = field(default_factory=list)
+    elsewhere: str = ""
+    tag: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
 
     def serve(self, handler: BaseHTTPRequestHandler) -> None:
         self.requests.append(f"{handler.command} {handler.path}")
+        self.tokens.append(handler.headers.get("Authorization", ""))
         path = handler.path.lstrip("/").partition("?")[0]
+        if self.behaviour == "dawdling":
+            for letter in b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100:
+                handler.wfile.write(bytes([letter]))
+                time.sleep(0.5)
+            return
         if self.behaviour == "silent" or (self.behaviour == "silent_download" and handler.command == "GET"):
             time.sleep(12)
             return
@@ -46,7 +60,7 @@ class Hub:
     def _redirect(self, handler: BaseHTTPRequestHandler, path: str) -> None:
         content = self.files.get(path, b"")
         handler.send_response(302)
-        handler.send_header("Location", f"{self.address}/elsewhere/{path}")
+        handler.send_header("Location", f"{self.elsewhere or self.address}/elsewhere/{path}")
         self._describe(handler, content)
         handler.send_header("Content-Length", "0")
         handler.end_headers()
@@ -54,11 +68,14 @@ class Hub:
     def _describe(self, handler: BaseHTTPRequestHandler, content: bytes) -> None:
         """Large files are announced by their SHA-256, small ones by git's SHA-1, as on the real hub."""
         handler.send_header("X-Repo-Commit", "1" * 40)
+        for name, value in self.headers.items():
+            handler.send_header(name, value)
         if handler.path.endswith(".json"):
             digest = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False)
             handler.send_header("ETag", f'"{digest.hexdigest()}"')
             return
-        handler.send_header("X-Linked-Etag", f'"{hashlib.sha256(content).hexdigest()}"')
+        tag = self.tag or hashlib.sha256(content).hexdigest()
+        handler.send_header("X-Linked-Etag", f'"{tag}"')
         handler.send_header("X-Linked-Size", str(len(content)))
 
     def _send(self, handler: BaseHTTPRequestHandler, content: bytes) -> None:
@@ -87,7 +104,7 @@ class Hub:
 
 
 @contextlib.contextmanager
-def running(hub: Hub) -> Iterator[Hub]:
+def running(hub: Hub, host: str = "127.0.0.1") -> Iterator[Hub]:
     """The server, answering on a port of this machine until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -104,9 +121,9 @@ def running(hub: Hub) -> Iterator[Hub]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as http.server names it
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((host, 0), Handler)
     server.daemon_threads = True
-    hub.address = f"http://127.0.0.1:{server.server_port}"
+    hub.address = f"http://{host}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

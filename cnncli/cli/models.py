@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from cnncli.cli import options
 from cnncli.cli.console import Console, error, is_terminal, write_data
-from cnncli.errors import CnncliError
+from cnncli.errors import CnncliError, ModelNotFoundError
 from cnncli.records.listing import ListFormat, Order
 
 _LIST = "list"
@@ -71,7 +71,13 @@ def list_models(
     from cnncli.render.units import size
 
     console = Console(quiet=quiet)
-    found = listing(pattern, sort, console, only_prepared=prepared)
+    try:
+        found = listing(pattern, sort, console, only_prepared=prepared)
+    except ModelNotFoundError as problem:
+        if format_ is ListFormat.TABLE:
+            raise
+        console.notice(problem.message)  # a program takes an empty list as well as any other
+        found = ()
     width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
     write_data(network_list(found, format_, width))
     prepared_here = sum(item.prepared is not None for item in found)

@@ -109,18 +109,18 @@ def remove(folder: Path) -> None:
             shutil.rmtree(folder)
         for entry in (home() / f"names-{SCHEMA}").glob("*.json"):
             if _place_in(entry) == folder:
-                entry.unlink()
+                entry.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"cannot delete {folder}: {error.strerror or error}") from error
 
 
 def size(folder: Path) -> int:
-    """Bytes of all files in a folder and the folders in it, as far as they stay there while we look."""
+    """Bytes of all files in a folder and the folders in it, links not followed, as far as they stay while we look."""
     total = 0
     for root, _, files in os.walk(folder):
         for file in files:
             with contextlib.suppress(OSError):  # another process may just be done with it
-                total += os.stat(os.path.join(root, file)).st_size  # noqa: PTH116, PTH118 - a cache may be large
+                total += os.lstat(os.path.join(root, file)).st_size  # noqa: PTH118 - a cache may be large
     return total
 
 

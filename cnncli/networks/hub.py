@@ -8,6 +8,7 @@ SHA-256 that was announced, and is not used if it differs.
 
 import contextlib
 import hashlib
+import http.client
 import re
 import socket
 from collections.abc import Iterator
@@ -28,7 +29,6 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from cnncli.errors import WeightsError
@@ -39,7 +39,10 @@ from cnncli.networks.downloads import (
     HubFile,
     Published,
     forbidden,
+    hub_cache,
+    in_time,
     require_answer,
+    require_writable,
     torch_cache,
 )
 from cnncli.networks.model_folder import sha256
@@ -71,18 +74,21 @@ def _fetch_from_hub(wanted: HubFile, progress: Progress, *, is_offline: bool) ->
     for name in wanted.names:
         cached = try_to_load_from_cache(wanted.repository, name, revision=wanted.revision)
         if isinstance(cached, str):
-            return _checked(Path(cached), Path(cached).resolve().name)  # named by its digest
+            return _checked(Path(cached), _digest(Path(cached).resolve().name))  # named by its tag
     if is_offline or forbidden():
         raise WeightsError(
             f"{wanted.repository} is not in the cache {constants.HF_HUB_CACHE}, and offline nothing is downloaded",
             WITHOUT,
         )
+    require_writable(hub_cache(), "HF_HOME")
     constants.HF_HUB_DISABLE_TELEMETRY = True  # nobody needs to know who asks, or from what program
+    # Another server and another protocol, which tries for minutes where it is blocked, and which nobody can ask first.
+    constants.HF_HUB_DISABLE_XET = True
     for name in wanted.names:
         announced = _announced(wanted, name)
         if announced is not None:
             _require_content(wanted, name)
-            return _checked(_download_from_hub(wanted, name, progress), announced)
+            return _checked(_download_from_hub(wanted, name, progress), _digest(announced))
     raise WeightsError(
         f"{wanted.repository} on {constants.ENDPOINT} has no {' and no '.join(wanted.names)}", WITHOUT
     )
@@ -92,7 +98,7 @@ def _announced(wanted: HubFile, name: str) -> str | None:
     """The entity tag that the hub announces for the file; None where there is no such file."""
     url = hf_hub_url(wanted.repository, name, revision=wanted.revision)
     try:
-        return get_hf_file_metadata(url, timeout=PATIENCE).etag or ""
+        return in_time(lambda: get_hf_file_metadata(url, timeout=PATIENCE)).etag or ""
     except (RepositoryNotFoundError, GatedRepoError) as error:
         raise WeightsError(
             f"{constants.ENDPOINT} has no {wanted.repository}, or not for you",
@@ -110,7 +116,7 @@ def _require_content(wanted: HubFile, name: str) -> None:
     """See that the file itself can be had: its server is often another one than the hub, and behind other walls."""
     url = hf_hub_url(wanted.repository, name, revision=wanted.revision)
     try:
-        require_answer(url, method="GET", headers=build_hf_headers())
+        require_answer(url, method="GET")
     except OSError as error:
         raise _unreachable(url, wanted.repository, constants.HF_HUB_CACHE, error) from error
 
@@ -119,11 +125,6 @@ def _download_from_hub(wanted: HubFile, name: str, progress: Progress) -> Path:
     try:
         with _bars(is_shown=progress.shows_bars):
             file = hf_hub_download(wanted.repository, name, revision=wanted.revision, etag_timeout=PATIENCE)
-    except PermissionError as error:
-        raise WeightsError(
-            f"{wanted.repository} cannot be kept in {constants.HF_HUB_CACHE}: {error.strerror}",
-            "set HF_HOME to a folder that can be written",
-        ) from error
     except Exception as error:  # likewise
         raise _broken_off(wanted.repository, error) from error
     return Path(file)
@@ -146,6 +147,7 @@ def _fetch_from_address(wanted: Address, progress: Progress, *, is_offline: bool
         return _checked(file, digest)
     if is_offline or forbidden():
         raise WeightsError(f"{file.name} is not in {folder}, and offline nothing is downloaded", WITHOUT)
+    require_writable(folder, "TORCH_HOME")
     with _patience():
         try:
             length = require_answer(wanted.url)
@@ -162,9 +164,8 @@ def _fetch_from_address(wanted: Address, progress: Progress, *, is_offline: bool
 
 def _download_from_address(wanted: Address, file: Path, progress: Progress) -> None:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(wanted.url, str(file), progress=progress.shows_bars)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, http.client.HTTPException) as error:
         raise _broken_off(wanted.url, error) from error
 
 
@@ -196,31 +197,36 @@ def _bars(*, is_shown: bool) -> Iterator[None]:
 
 
 def _checked(file: Path, announced: str) -> Path:
-    """The file, if its digest begins as announced; else it is removed, so that the next try is a fresh one.
-
-    The hub announces large files by their SHA-256 (64 digits) and small ones by git's own SHA-1 (40 digits);
-    torchvision the first digits of the SHA-256. An entity tag of another kind announces nothing.
-    """
-    if not re.fullmatch(r"[0-9a-f]{8,64}", announced):
+    """The file, if its digest begins as announced; else it is removed, so that the next try is a fresh one."""
+    if not announced or any(digest.startswith(announced) for digest in _digests(file, announced)):
         return file
-    found = _git_digest(file) if len(announced) == _GIT_DIGITS else sha256(file)
-    if not found.startswith(announced):
-        file.resolve().unlink()
-        file.unlink(missing_ok=True)
-        raise WeightsError(
-            f"{file.name} arrived damaged: its digest is not the one that was announced",
-            "it was removed; try again",
-        )
-    return file
+    file.resolve().unlink()
+    file.unlink(missing_ok=True)
+    raise WeightsError(
+        f"{file.name} arrived damaged: its digest is not the one that was announced",
+        "it was removed; try again",
+    )
+
+
+def _digest(tag: str) -> str:
+    """What an entity tag of the hub announces; empty where it is no digest that we know.
+
+    Large files go by their SHA-256, small ones by git's SHA-1; a mirror may have tags of its own.
+    """
+    return tag if re.fullmatch(f"[0-9a-f]{{{_GIT_DIGITS}}}|[0-9a-f]{{64}}", tag) else ""
 
 
 _GIT_DIGITS = 40
 
 
-def _git_digest(file: Path) -> str:
-    """The SHA-1 under which git keeps a file's content."""
+def _digests(file: Path, announced: str) -> Iterator[str]:
+    """Of a file's content, those that the announced one may be."""
+    if len(announced) != _GIT_DIGITS:
+        yield sha256(file)
+        return
     content = file.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    yield hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    yield hashlib.sha1(content, usedforsecurity=False).hexdigest()  # as mirrors have it
 
 
 def _unreachable(server: str, wanted: str, cache: str | Path, error: Exception) -> WeightsError:

@@ -80,6 +80,15 @@ def test_prepared_ones_and_their_removal(cnncli: Cnncli, prepared: str) -> None:
     assert "there is no prepared network" in empty.stderr
 
 
+def test_a_program_gets_an_empty_list(
+    cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path))
+    found = cnncli("models", "--prepared", "-f", "json")
+    assert (found.exit_code, found.stdout) == (0, "[]\n")
+    assert "there is no prepared network" in found.stderr
+
+
 def test_a_pattern_that_is_no_name(cnncli: Cnncli) -> None:
     result = cnncli("models", "resnt50")
     assert result.exit_code == 1

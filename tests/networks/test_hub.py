@@ -44,7 +44,6 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         monkeypatch.setenv("HF_ENDPOINT", served.address)
         monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
         monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
-        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
         yield served
 
 
@@ -110,33 +109,84 @@ def test_what_the_hub_does_not_have(hub: Hub, program: Program) -> None:
     assert b"has no model.safetensors and no pytorch_model.bin" in result.stderr
 
 
-@pytest.mark.parametrize("state", ["silent", "gone"])
-def test_a_hub_that_cannot_be_reached_is_asked_once(
-    hub: Hub, state: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Left alone, huggingface_hub asks six times, with pauses: 23 s where nobody listens, 54 s where nobody speaks."""
-    hub.behaviour = "silent"
-    endpoint = hub.address if state == "silent" else "http://127.0.0.1:9"
+@pytest.fixture
+def asked(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
+    """The same for this process, whose huggingface_hub has read its environment already."""
+    ask(hub.address, monkeypatch)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return hub
+
+
+def ask(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+
+
+WEIGHTS = HubFile(REPOSITORY, ("model.safetensors",))
+
+
+@pytest.mark.parametrize(("state", "requests"), [("silent", 1), ("dawdling", 1), ("gone", 0)])
+def test_a_hub_that_cannot_be_reached_is_asked_once(
+    asked: Hub, state: str, requests: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left alone, huggingface_hub asks six times, with pauses: 23 s where nobody listens, 54 s where nobody speaks."""
+    asked.behaviour = state
+    if state == "gone":
+        ask("http://127.0.0.1:9", monkeypatch)
     with pytest.raises(WeightsError, match=r"cannot be reached for .*; it would be kept in") as caught:
-        fetch(HubFile("nobody/nothing", ("model.safetensors",)), Silence(), is_offline=False)
-    assert len(hub.requests) == (1 if state == "silent" else 0)
+        fetch(WEIGHTS, Silence(), is_offline=False)
+    assert len(asked.requests) == requests
     assert "--weights FILE" in (caught.value.hint or "")
 
 
-def test_a_server_of_files_that_does_not_answer_is_given_up_soon(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_server_of_files_that_does_not_answer_is_given_up_soon(asked: Hub) -> None:
     """Left alone, huggingface_hub asks it six times: 70 s."""
-    hub.behaviour = "silent_download"
-    template = hub.address + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    asked.behaviour = "silent_download"
     with pytest.raises(WeightsError, match="cannot be reached for"):
-        fetch(HubFile(REPOSITORY, ("model.safetensors",)), Silence(), is_offline=False)
-    assert [request.partition(" ")[0] for request in hub.requests] == ["HEAD", "GET"]
+        fetch(WEIGHTS, Silence(), is_offline=False)
+    assert [request.partition(" ")[0] for request in asked.requests] == ["HEAD", "GET"]
+
+
+def test_no_other_server_hears_the_token(asked: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights lie on servers that the hub sends one to."""
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with running(Hub(asked.files), "127.0.0.2") as other:
+        asked.behaviour, asked.elsewhere = "redirecting", other.address
+        fetch(WEIGHTS, Silence(), is_offline=False)
+        assert "Bearer hf_secret" in asked.tokens
+        assert set(other.tokens) == {""}
+
+
+def test_files_come_from_the_server_that_was_asked_first(asked: Hub) -> None:
+    """Not from that of hf-xet, which is tried for two minutes where it is blocked."""
+    asked.headers = {
+        "X-Xet-Hash": "ab" * 32,
+        "X-Xet-Refresh-Route": f"{asked.address}/xet-read-token",
+        "Link": f'<{asked.address}/xet-read-token>; rel="xet-auth"',
+    }
+    fetch(WEIGHTS, Silence(), is_offline=False)
+    assert not [request for request in asked.requests if "xet" in request]
+
+
+@pytest.mark.parametrize("kind", ["md5", "sha1", "no digest"])
+def test_a_mirror_may_have_tags_of_its_own(asked: Hub, kind: str) -> None:
+    asked.tag = "v7" if kind == "no digest" else hashlib.new(kind, asked.files[FILE]).hexdigest()
+    assert fetch(WEIGHTS, Silence(), is_offline=False).read_bytes() == asked.files[FILE]
+
+
+def test_a_cache_that_cannot_be_written_is_found_before_anything_is_asked(
+    asked: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "file" / "hub"))
+    with pytest.raises(WeightsError, match="downloads cannot be kept in") as caught:
+        fetch(WEIGHTS, Silence(), is_offline=False)
+    assert "HF_HOME" in (caught.value.hint or "")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "file"))
+    with pytest.raises(WeightsError, match="downloads cannot be kept in"):
+        fetch(Address(f"{asked.address}/net.pth"), Silence(), is_offline=False)
+    assert asked.requests == []
 
 
 def test_the_whole_program_gives_up_on_a_silent_hub_within_seconds(hub: Hub, program: Program) -> None:

@@ -30,6 +30,14 @@ def test_sampled_entries_are_counted_anew(known: dict[str, IndexEntry]) -> None:
         assert counted == known[name], name
 
 
+@pytest.mark.slow
+def test_every_entry_says_of_itself_what_the_libraries_say(known: dict[str, IndexEntry]) -> None:
+    """All but what has to be counted."""
+    for name, entry in known.items():
+        counted = indexing.Counts(entry.parameters or 0, entry.multiply_adds)
+        assert indexing.entry(name, zoo.offer(name), counted) == entry
+
+
 def test_torchvision_publishes_the_same_counts(known: dict[str, IndexEntry]) -> None:
     """In its metadata: parameters, and multiply-adds in units of 10^9 with three decimals."""
     checked = 0

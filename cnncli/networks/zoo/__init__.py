@@ -1,7 +1,7 @@
 """Networks of timm, of torchvision, of blueprints: found by name, built, and described.
 
 The one place that knows which library has what; each has a module here that knows what it calls things. Importing
-torch, torchvision and timm costs seconds, so each is imported when something of its own is asked for.
+torchvision and timm takes time, so each is imported when something of its own is asked for.
 """
 
 import dataclasses
