@@ -44,25 +44,6 @@ def output_size(
     return count
 
 
-def smallest_input(output: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
-    """The shortest input that gives an output of that length: S(L - 1) + d(K-1) + 1 - 2P, at least 1."""
-    return max(stride * (output - 1) + reach(kernel, dilation) - 2 * padding, 1)
-
-
-def transposed_output_size(
-    size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1, output_padding: int = 0
-) -> int:
-    """Length of a transposed convolution's output: (W - 1) S - 2P + d(K-1) + 1 + output padding.
-
-    Raises:
-        GeometryError: nothing would be left.
-    """
-    length = (size - 1) * stride - 2 * padding + reach(kernel, dilation) + output_padding
-    if length < 1:
-        raise GeometryError(f"a padding of {padding} leaves nothing of {size} pixels")
-    return length
-
-
 def same_padding(kernel: int, dilation: int = 1) -> int:
     """Padding on each side that keeps the size at stride 1: floor of half of what the kernel reaches beyond."""
     return (reach(kernel, dilation) - 1) // 2
@@ -81,22 +62,18 @@ class ReceptiveField:
     jump: float = 1
 
     def through(self, kernel: int, stride: float = 1, dilation: int = 1) -> "ReceptiveField":
-        """After one more layer: r + (reach - 1) j, and j S; a transposed convolution has a stride of 1 / S."""
+        """After one more layer: r + (reach - 1) j, and j S."""
         return ReceptiveField(self.size + (reach(kernel, dilation) - 1) * self.jump, self.jump * stride)
+
+    def spread(self, kernel: int, stride: int = 1, dilation: int = 1) -> "ReceptiveField":
+        """After a transposed convolution: r + floor((reach - 1) / S) j, and j / S.
+
+        Neighbouring inputs write S outputs apart, so within the kernel's reach lie no more of them.
+        """
+        further = (reach(kernel, dilation) - 1) // stride
+        return ReceptiveField(self.size + further * self.jump, self.jump / stride)
 
 
 def joined(fields: Sequence[ReceptiveField]) -> ReceptiveField:
     """Of a sum or a concatenation: the widest of what its parts see."""
     return ReceptiveField(max(field.size for field in fields), max(field.jump for field in fields))
-
-
-def convolution_parameters(
-    kernel: Sequence[int], inputs: int, outputs: int, groups: int = 1
-) -> tuple[int, int]:
-    """Weights and biases of a convolution: K_h K_w (D_in / groups) D_out, and D_out."""
-    return math.prod(kernel) * (inputs // groups) * outputs, outputs
-
-
-def linear_parameters(inputs: int, outputs: int) -> tuple[int, int]:
-    """Weights and biases of a fully connected layer: D_in D_out, and D_out."""
-    return inputs * outputs, outputs

@@ -1,7 +1,5 @@
 """The formulas against torch, and against the numbers of the course."""
 
-import itertools
-
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -11,14 +9,10 @@ from torch import nn
 from cnncli.errors import GeometryError
 from cnncli.geometry import (
     ReceptiveField,
-    convolution_parameters,
     joined,
-    linear_parameters,
     output_size,
     reach,
     same_padding,
-    smallest_input,
-    transposed_output_size,
 )
 
 kernels, strides, paddings, dilations = (
@@ -82,41 +76,6 @@ def test_poolings_as_torch_computes_them(
     assert output_size(size, kernel, stride, padding, ceil=ceil) == expected
 
 
-@given(
-    size=st.integers(1, 40),
-    kernel=kernels,
-    stride=strides,
-    padding=paddings,
-    dilation=dilations,
-    more=st.integers(0, 3),
-)
-@settings(max_examples=200, deadline=None)
-def test_transposed_convolutions_as_torch_computes_them(
-    size: int, kernel: int, stride: int, padding: int, dilation: int, more: int
-) -> None:
-    assume(more < max(stride, dilation))
-    layer = nn.ConvTranspose1d(1, 1, kernel, stride, padding, more, dilation=dilation, device="meta")
-    try:
-        expected = layer(torch.zeros(1, 1, size, device="meta")).shape[-1]
-    except RuntimeError:
-        with pytest.raises(GeometryError):
-            transposed_output_size(size, kernel, stride, padding, dilation, more)
-        return
-    assert transposed_output_size(size, kernel, stride, padding, dilation, more) == expected
-
-
-@given(output=st.integers(1, 40), kernel=kernels, stride=strides, padding=paddings, dilation=dilations)
-def test_the_smallest_input(output: int, kernel: int, stride: int, padding: int, dilation: int) -> None:
-    size = smallest_input(output, kernel, stride, padding, dilation)
-    assert output_size(size, kernel, stride, padding, dilation) >= output
-    if size > 1:
-        try:
-            smaller = output_size(size - 1, kernel, stride, padding, dilation)
-        except GeometryError:
-            smaller = 0
-        assert smaller < output
-
-
 @given(size=st.integers(1, 100), kernel=st.integers(0, 6).map(lambda n: 2 * n + 1), dilation=dilations)
 def test_same_keeps_the_size(size: int, kernel: int, dilation: int) -> None:
     padding = same_padding(kernel, dilation)
@@ -130,17 +89,7 @@ def test_receptive_fields() -> None:
         field = field.through(kernel, stride)
     assert field == ReceptiveField(6, 2)
     assert field.through(3, 1, 2) == ReceptiveField(14, 2)
+    assert field.spread(3, 2) == ReceptiveField(8, 1)
+    assert field.spread(4, 2) == ReceptiveField(8, 1)
+    assert field.spread(2, 2) == ReceptiveField(6, 1)
     assert joined([field, ReceptiveField(9, 2)]) == ReceptiveField(9, 2)
-
-
-def test_parameters() -> None:
-    assert convolution_parameters((5, 5), 1, 1) == (25, 1)  # 26 in all
-    assert convolution_parameters((3, 3), 3, 64) == (1728, 64)
-    assert convolution_parameters((5, 5), 10, 20) == (5000, 20)
-    assert convolution_parameters((1, 1), 10, 4)[0] + convolution_parameters((5, 5), 4, 20)[0] == 2040
-    assert convolution_parameters((5, 5), 96, 256, groups=2) == (307_200, 256)
-    assert linear_parameters(4096, 1000) == (4_096_000, 1000)
-    sizes = [64 * 64, 256, 128, 64, 16]
-    layers = [linear_parameters(*pair) for pair in itertools.pairwise(sizes)]
-    assert sum(map(sum, layers)) == 1_091_024
-    assert linear_parameters(64 * 64, 128)[0] == 524_288

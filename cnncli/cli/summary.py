@@ -15,7 +15,7 @@ from cnncli.errors import UsageError
 
 if TYPE_CHECKING:
     from cnncli.inspection.summary import SummarySettings
-    from cnncli.records.anatomy import Row, Summary
+    from cnncli.records.anatomy import Summary
 
 _ALL = "all"
 
@@ -132,8 +132,13 @@ def summarize(
         write_data(notation())
         return
     if not models:
-        raise UsageError("no network is given", "cnncli summary vgg16")
-    names, kinds = _columns(columns), _words(only)
+        taken = (
+            f"{explain!r} was taken for the layer that --explain names; "
+            if explain not in {None, _ALL}
+            else ""
+        )
+        raise UsageError("no network is given", f"{taken}write cnncli summary vgg16")
+    names, kinds = _columns(columns), _words("--only", only)
     if names and (format_ in {SummaryFormat.JSON, SummaryFormat.CSV} or explain is not None):
         raise UsageError("--columns is for tables", "csv and JSON have all of them")
     compares = len(models) > 1 and format_ is SummaryFormat.TABLE and explain is None
@@ -142,32 +147,54 @@ def summarize(
             "several networks are compared by their totals, without layers",
             "leave out --columns, --only, --sort and --depth, or name one network",
         )
+    if format_ is not SummaryFormat.TABLE and (explain is not None or show_blueprint):
+        raise UsageError(
+            f"--format {format_} is for summaries",
+            "leave it out, or --explain and --show-blueprint; the JSON of a summary has all numbers",
+        )
+    if show_blueprint:
+        for model in models:
+            write_data(_blueprint_text(model, size))
+        return
     with quiet_libraries():
         from cnncli.inspection.summary import SummarySettings
 
         settings = SummarySettings(size, batch_size, channels, num_classes, dtype)
-        if show_blueprint:
-            from cnncli.networks.blueprint import find
-            from cnncli.networks.blueprint.writer import written
-
-            for model in models:
-                write_data(written(find(model)))
-            return
         summaries = [_summary(model, settings, depth, kinds, sort) for model in models]
     if explain is not None:
-        write_data("\n".join(_explained(item.rows, explain) for item in summaries))
+        write_data("\n".join(_explained(item, explain) for item in summaries))
         return
     write_data(_rendered(summaries, names, format_))
 
 
-def _words(text: str | None) -> list[str]:
-    return [word.strip().lower() for word in text.split(",") if word.strip()] if text else []
+def _blueprint_text(model: str, size: tuple[int, int] | None) -> str:
+    """A blueprint in its notation: one by name, a file's, a text, or that of a model folder."""
+    from cnncli.networks import model_folder
+    from cnncli.networks.blueprint import find
+    from cnncli.networks.blueprint.shapes import output_shape
+    from cnncli.networks.blueprint.writer import written
+    from cnncli.networks.reference import Reference
+
+    path = Reference(model).find_folder()
+    text = model_folder.open_folder(path).card.architecture.blueprint if path else None
+    drawn = find(text or model, size)
+    output_shape(drawn)  # what is too large to be built is too large to be written
+    return written(drawn)
+
+
+def _words(option: str, text: str | None) -> list[str]:
+    words = list(dict.fromkeys(word.strip().lower() for word in (text or "").split(",") if word.strip()))
+    if text is not None and not words:
+        raise UsageError(f"{option} {text!r} names nothing")
+    return words
 
 
 def _columns(text: str | None) -> list[str]:
+    """By the names of the option, or by what stands above them in the table."""
     from cnncli.render.anatomy import FIELDS
 
-    names = list(FIELDS) if text == _ALL else _words(text)
+    titles = {field.title: name for name, field in FIELDS.items()}
+    names = list(FIELDS) if text == _ALL else [titles.get(word, word) for word in _words("--columns", text)]
     if unknown := [name for name in names if name not in FIELDS]:
         raise UsageError(f"no column is called {', '.join(unknown)}", f"there are {', '.join(FIELDS)}")
     return names
@@ -177,23 +204,25 @@ def _summary(
     model: str, settings: "SummarySettings", depth: int | None, kinds: Sequence[str], sort: str | None
 ) -> "Summary":
     from cnncli.inspection.rollup import chosen, rows
-    from cnncli.inspection.summary import anatomy, subject
+    from cnncli.inspection.summary import taken_apart
     from cnncli.networks.reference import Reference
     from cnncli.records.anatomy import Summary
 
-    item = subject(Reference(model), settings)
-    whole = anatomy(item, settings)
+    item, whole = taken_apart(Reference(model), settings)
     return Summary(whole, tuple(chosen(rows(whole.layers, depth), kinds, sort)), item.top1)
 
 
-def _explained(rows: "Sequence[Row]", layer: str) -> str:
+def _explained(item: "Summary", layer: str) -> str:
+    from cnncli.inspection.rollup import named
     from cnncli.render.explanation import explanation
 
-    asked = [row for row in rows if layer in {_ALL, row.name}]
+    layers = item.anatomy.layers
+    asked = item.rows if layer == _ALL else named(layers, layer)
     if not asked:
         import difflib
 
-        close = difflib.get_close_matches(layer, [row.name for row in rows], 4, cutoff=0.4)
+        names = dict.fromkeys(part.name for part in layers)
+        close = difflib.get_close_matches(layer, names, 4, cutoff=0.4)
         raise UsageError(
             f"no layer is called {layer!r}", f"did you mean {', '.join(close)}?" if close else None
         )
@@ -208,7 +237,7 @@ def _rendered(summaries: "Sequence[Summary]", names: Sequence[str], format_: Sum
         case SummaryFormat.JSON:
             return render.summary_json(summaries)
         case SummaryFormat.CSV:
-            return "\n".join(map(render.summary_csv, summaries))
+            return render.summary_csv(summaries)
         case SummaryFormat.MARKDOWN:
             return "\n".join(render.summary_markdown(item, names) for item in summaries)
         case SummaryFormat.TABLE if len(summaries) > 1:

@@ -59,15 +59,14 @@ def after(  # noqa: PLR0911 - one line a kind of operation
     name = packet.__name__
     if name == "convolution":
         window = _convolution_window(args)
-        strides = [1 / step if args[6] else step for step in window.stride]
-        return Flow(depth + has_weights, _through(flow.fields, window, strides), 1), window
+        return Flow(depth + has_weights, _through(flow.fields, window), 1), window
     if name in _POOLS:
         window = _pooling_window(args, name)
         if flow.fields and len(flow.fields) < len(
             window.kernel
         ):  # over channels, as local response normalisation
             return Flow(depth, flow.fields, flow.channels), None
-        return Flow(depth, _through(flow.fields, window, window.stride), flow.channels), window
+        return Flow(depth, _through(flow.fields, window), flow.channels), window
     if name.startswith(("adaptive_", "_adaptive_")):
         return Flow(depth, _adapted(flow.fields, tensor.shape, results[0].shape), flow.channels), None
     if name in _PRODUCTS:
@@ -126,15 +125,13 @@ def _sides(value: Any, axes: int) -> tuple[int, ...]:  # noqa: ANN401 - a number
 _Fields = tuple[ReceptiveField, ...] | None
 
 
-def _through(fields: _Fields, window: Window, strides: Sequence[float]) -> _Fields:
+def _through(fields: _Fields, window: Window) -> _Fields:
     if fields is None or len(fields) != len(window.kernel):
         return None
-    return tuple(
-        field.through(kernel, stride, dilation)
-        for field, kernel, stride, dilation in zip(
-            fields, window.kernel, strides, window.dilation, strict=True
-        )
-    )
+    sides = zip(fields, window.kernel, window.stride, window.dilation, strict=True)
+    if window.transposed:
+        return tuple(field.spread(kernel, stride, dilation) for field, kernel, stride, dilation in sides)
+    return tuple(field.through(kernel, stride, dilation) for field, kernel, stride, dilation in sides)
 
 
 def _adapted(fields: _Fields, before: Shape, after: Shape) -> _Fields:
@@ -143,7 +140,7 @@ def _adapted(fields: _Fields, before: Shape, after: Shape) -> _Fields:
     if fields is None or len(fields) != len(sizes) or any(out == 1 < size for size, out in sizes):
         return None
     return tuple(
-        field.through(math.ceil(size / out), size // out)
+        field.through(math.ceil(size / out), size / out)
         for field, (size, out) in zip(fields, sizes, strict=True)
     )
 

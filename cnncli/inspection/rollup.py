@@ -21,6 +21,22 @@ def rows(layers: Sequence[Layer], depth: int | None = None) -> list[Row]:
     return [*_rows(called, depth), *_never_called([layer for layer in layers if not layer.call], depth)]
 
 
+def named(layers: Sequence[Layer], name: str) -> list[Row]:
+    """A row for each call of the layer or block of that name, whatever depth it lies at."""
+    called = [layer for layer in layers if layer.call]
+    found = [
+        _row(layer, called[place : _end(called, place)], is_block=_end(called, place) > place + 1)
+        for place, layer in enumerate(called)
+        if layer.name == name
+    ]
+    inside = [
+        layer
+        for layer in layers
+        if not layer.call and (layer.name == name or layer.name.startswith(f"{name}."))
+    ]
+    return found or list(_never_called(inside, name.count(".") + 1))
+
+
 def _rows(layers: Sequence[Layer], depth: int | None) -> Iterator[Row]:
     position = 0
     while position < len(layers):
@@ -49,7 +65,7 @@ def _never_called(layers: Sequence[Layer], depth: int | None) -> Iterator[Row]:
     groups: dict[str, list[Layer]] = {}
     for layer in layers:
         parts = layer.name.split(".")
-        groups.setdefault(".".join(parts[: depth or None]), []).append(layer)
+        groups.setdefault(layer.name if depth is None else ".".join(parts[: max(depth, 1)]), []).append(layer)
     for name, group in groups.items():
         only = group[0] if len(group) == 1 and group[0].name == name else None
         yield (

@@ -2,21 +2,21 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+import time
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from cnncli.errors import GeometryError, UsageError
-from cnncli.inspection.tracing import TracingError, trace
+from cnncli.errors import CnncliError, GeometryError, UsageError
+from cnncli.inspection.tracing import MISFITS, TracingError, trace
 from cnncli.networks import blueprint, model_folder, zoo
 from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.writer import written
 from cnncli.networks.reference import HUB, Reference
 from cnncli.networks.zoo.offer import Offer
 from cnncli.records.anatomy import Anatomy
-from cnncli.records.networks import Architecture
+from cnncli.records.networks import Architecture, HeadKind, ModelCard
 from cnncli.records.progress import Silence
 
 _LARGEST_SIDE = 65_536
@@ -79,7 +79,7 @@ def subject(reference: Reference, settings: SummarySettings) -> Subject:
         return _drawn(reference.name, settings)
     if path := reference.find_folder():
         card = model_folder.open_folder(path).card
-        found = Subject(card.name, card.architecture, card.preprocessing.size, None)
+        found = _of_folder(card)
     else:
         offered = _offer(reference.name, size)
         found = Subject(offered.name, offered.architecture, offered.preprocessing.size, offered.top1)
@@ -93,6 +93,15 @@ def subject(reference: Reference, settings: SummarySettings) -> Subject:
     if changed != found.architecture:
         found = dataclasses.replace(found, architecture=changed, top1=None)
     return dataclasses.replace(found, size=size or found.size)
+
+
+def _of_folder(card: ModelCard) -> Subject:
+    """A finished network; where its classifier is none that torch knows, without it."""
+    head, architecture, name = card.architecture.head, card.architecture, card.name
+    if head and head.kind is HeadKind.NEIGHBOURS:
+        architecture = dataclasses.replace(architecture, num_classes=head.own_classes, head=None)
+        name = f"{name} before its nearest neighbours"
+    return Subject(name, architecture, card.preprocessing.size, None)
 
 
 def _offer(name: str, size: tuple[int, int] | None) -> Offer:
@@ -119,30 +128,41 @@ def _drawn(name: str, settings: SummarySettings) -> Subject:
     )
 
 
+def taken_apart(reference: Reference, settings: SummarySettings) -> tuple[Subject, Anatomy]:
+    """What a name leads to, and what that is made of.
+
+    Raises:
+        GeometryError: the image does not fit it; the message names the layer, the hint the smallest that does.
+        CnncliError: the name leads nowhere, or to a network that cannot be changed so.
+    """
+    try:
+        item = subject(reference, settings)
+        return item, anatomy(item, settings)
+    except GeometryError as error:
+        if error.hint or settings.image_size is None:
+            raise
+        raise GeometryError(error.message, _smallest(reference, settings)) from error
+
+
 def anatomy(item: Subject, settings: SummarySettings) -> Anatomy:
     """The network taken apart.
 
     Raises:
-        GeometryError: the image is too small for it; the message names the layer, the hint the smallest that works.
-        CnncliError: it cannot be built.
+        GeometryError: the image does not fit it; the message names the layer.
     """
-    network, device = _built(item.architecture)
-    send = _sender(item, network, device, settings)
     try:
-        return send(item.size)
-    except TracingError as problem:
-        error = problem
-    if error.needs_values and device.type == "meta":
-        send = _sender(item, _with_values(item.architecture), torch.device("cpu"), settings)
+        network, device = _built(item.architecture)
         try:
-            return send(item.size)
-        except TracingError as problem:
-            error = problem
-    smallest = _smallest(send, item.size)
-    raise GeometryError(
-        f"{item.name} cannot take {' x '.join(map(str, item.size))} pixels: {error}",
-        f"the smallest square that works is {smallest}" if smallest else None,
-    ) from error
+            return _sent(item, network, device, settings)
+        except TracingError as error:
+            if not error.needs_values or device.type != "meta":
+                raise
+            return _sent(item, _with_values(item.architecture), torch.device("cpu"), settings)
+    except (TracingError, *MISFITS) as error:
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise GeometryError(
+            f"{item.name} cannot take {' x '.join(map(str, item.size))} pixels: {why}"
+        ) from error
 
 
 def _built(architecture: Architecture) -> tuple[nn.Module, torch.device]:
@@ -158,35 +178,55 @@ def _with_values(architecture: Architecture) -> nn.Module:
         return zoo.build(architecture)
 
 
-def _sender(
-    item: Subject, network: nn.Module, device: torch.device, settings: SummarySettings
-) -> Callable[[tuple[int, ...]], Anatomy]:
+def _sent(item: Subject, network: nn.Module, device: torch.device, settings: SummarySettings) -> Anatomy:
     network.to(_DTYPES[settings.dtype])
-
-    def send(size: tuple[int, ...]) -> Anatomy:
-        shape = (settings.batch_size, item.architecture.channels, *size)
-        images = torch.zeros(shape, dtype=_DTYPES[settings.dtype], device=device)
-        return trace(network, images, item.name)
-
-    return send
+    return trace(network, _images(item, device, settings), item.name)
 
 
-def _smallest(send: Callable[[tuple[int, ...]], Anatomy], failed: tuple[int, ...]) -> int | None:
-    """The shortest side of a square that goes through, found by halving; None where there is none to be found."""
+def _images(item: Subject, device: torch.device, settings: SummarySettings) -> Tensor:
+    """A batch without content."""
+    shape = (settings.batch_size, item.architecture.channels, *item.size)
+    return torch.zeros(shape, dtype=_DTYPES[settings.dtype], device=device)
 
-    def goes(side: int) -> bool:
-        try:
-            send((side, side))
-        except TracingError:
-            return False
-        return True
 
-    low, high = min(failed), max(failed)
-    while not goes(high):
-        low, high = high, high * 2
-        if high > 4096:  # noqa: PLR2004 - no network is that hungry
-            return None
-    while high - low > 1:
+# ---- the smallest image
+
+
+_SIDES = sorted({2**n for n in range(11)} | {3 * 2**n for n in range(3, 8)} | {7 * 2**n for n in range(2, 7)})
+"""Sides that are tried: powers of two, and what lies between them for networks that take multiples only."""
+
+_SEARCH_SECONDS = 6.0
+
+
+def _smallest(reference: Reference, settings: SummarySettings) -> str | None:
+    """A hint that names the smallest square that goes through, as far as it is found in a few seconds."""
+    end = time.monotonic() + _SEARCH_SECONDS
+    own = subject(reference, dataclasses.replace(settings, image_size=None)).size
+    low, high = 0, None
+    for side in sorted({*_SIDES, max(own)}):
+        if time.monotonic() > end or _goes(reference, settings, side):
+            high = side
+            break
+        low = side
+    usual = f"its own is {' x '.join(map(str, own))}"
+    if high is None or time.monotonic() > end:
+        return usual
+    while high - low > 1 and time.monotonic() < end:
         middle = (low + high) // 2
-        low, high = (low, middle) if goes(middle) else (middle, high)
-    return high
+        low, high = (low, middle) if _goes(reference, settings, middle) else (middle, high)
+    return (
+        f"the smallest square that works is {high}, {usual}" if high - low == 1 else f"{high} works, {usual}"
+    )
+
+
+def _goes(reference: Reference, settings: SummarySettings, side: int) -> bool:
+    """Whether a square image goes through the network that is built for it."""
+    try:
+        item = subject(reference, dataclasses.replace(settings, image_size=(side, side), batch_size=1))
+        network, device = _built(item.architecture)
+        network.to(_DTYPES[settings.dtype])
+        with torch.no_grad():
+            network(_images(item, device, settings))
+    except (CnncliError, *MISFITS):
+        return False
+    return True

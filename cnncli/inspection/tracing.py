@@ -39,8 +39,11 @@ class _Node:
     flow: Flow | None = None
 
 
-_MISFITS = (RuntimeError, ValueError, AssertionError, TypeError, IndexError, KeyError, ZeroDivisionError)
-"""What layers raise when they get what does not fit them."""
+MISFITS = (
+    *(RuntimeError, ValueError, AssertionError, TypeError, IndexError, KeyError, ZeroDivisionError),
+    *(AttributeError, NotImplementedError),
+)
+"""What networks raise when they are built for, or get, what does not fit them."""
 
 
 class TracingError(Exception):
@@ -71,9 +74,10 @@ def trace(network: nn.Module, images: Tensor, name: str) -> Anatomy:
         with torch.no_grad(), watch.hooked(), watch:
             watch.follow(images)
             network(images)
-    except _MISFITS as error:
+    except MISFITS as error:
         raise TracingError(watch.place, error) from error
     layers = tuple(_layers(network, watch.nodes))
+    training_bytes, obstacle = _training_bytes(network, images)
     parameters = list(network.parameters())
     buffers = list(network.buffers())
     totals = Totals(
@@ -83,7 +87,8 @@ def trace(network: nn.Module, images: Tensor, name: str) -> Anatomy:
         weight_bytes=sum(tensor.nbytes for tensor in [*parameters, *buffers]),
         activation_bytes=sum(layer.activation_bytes for layer in layers if layer.is_leaf),
         peak_bytes=watch.peak_bytes,
-        training_bytes=_training_bytes(network, images),
+        training_bytes=training_bytes,
+        training_obstacle=obstacle,
         depth=watch.depth,
     )
     return Anatomy(name, tuple(images.shape), str(images.dtype).removeprefix("torch."), layers, totals)
@@ -219,10 +224,10 @@ def _own_storages(network: nn.Module) -> set[int]:
     return {_storage(tensor) for tensor in [*network.parameters(), *network.buffers()]}
 
 
-def _training_bytes(network: nn.Module, images: Tensor) -> int | None:
-    """Bytes that autograd keeps from the forward to the backward pass; None where training cannot be tried."""
+def _training_bytes(network: nn.Module, images: Tensor) -> tuple[int | None, str | None]:
+    """Bytes that autograd keeps from the forward to the backward pass; or None, and why."""
     if images.device.type != "meta":
-        return None  # would change the statistics of a real network
+        return None, "it cannot run without values"  # and trying would change a real network's statistics
     own = _own_storages(network)
     kept: dict[int, tuple[Tensor, int]] = {}
 
@@ -236,11 +241,13 @@ def _training_bytes(network: nn.Module, images: Tensor) -> int | None:
     try:
         with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             network(images)
-    except (RuntimeError, ValueError, NotImplementedError):  # batch normalisation of a single value, for one
-        return None
+    except MISFITS as error:
+        if len(images) == 1 and "more than 1 value" in str(error):
+            return None, "batch normalisation needs two images, -b 2"
+        return None, (str(error).strip() or type(error).__name__).splitlines()[0]
     finally:
         network.train(was_training)
-    return sum(size for _, size in kept.values())
+    return sum(size for _, size in kept.values()), None
 
 
 # ---- from nodes to layers

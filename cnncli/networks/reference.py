@@ -23,7 +23,7 @@ _BLUEPRINT_TEXT = re.compile(r"\s*(#|input\s|input:|activation:)", re.IGNORECASE
 
 def is_blueprint_text(name: str) -> bool:
     """Whether this is no name but a blueprint itself, as one writes it in quotes."""
-    return _BLUEPRINT_TEXT.match(name) is not None
+    return _BLUEPRINT_TEXT.match(name) is not None or ";" in name or "\n" in name
 
 
 @dataclass(frozen=True, slots=True)

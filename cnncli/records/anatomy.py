@@ -99,6 +99,7 @@ class Totals:
         activation_bytes: of the outputs of all leaves together.
         peak_bytes: largest sum of activations that are alive at once while predicting.
         training_bytes: activations kept for the backward pass; None where training could not be tried.
+        training_obstacle: why it could not; None where it could.
         depth: weight layers on the longest path from input to output.
     """
 
@@ -109,6 +110,7 @@ class Totals:
     activation_bytes: int
     peak_bytes: int
     training_bytes: int | None
+    training_obstacle: str | None
     depth: int
 
 
@@ -129,6 +131,11 @@ class Anatomy:
     dtype: str
     layers: tuple[Layer, ...]
     totals: Totals
+
+    @property
+    def uncalled(self) -> int:
+        """Parameters of modules that took no part, such as auxiliary heads while predicting."""
+        return sum(layer.parameters for layer in self.layers if not layer.call)
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,14 +111,17 @@ def comparison(summaries: Sequence[Summary], width: int | None) -> str:
             importance=6,
         ),
     ]
-    return "\n".join(rows(columns, width)) + "\n"
+    lines = rows(columns, width)
+    if any(item.top1 is None for item in summaries):
+        lines += ["", "top-1 is torchvision's, for its own weights; timm publishes none with its names"]
+    return "\n".join(lines) + "\n"
 
 
-def summary_csv(summary: Summary) -> str:
-    """One line a row, everything exact."""
+def summary_csv(summaries: Sequence[Summary]) -> str:
+    """One line a row, everything exact, the network's name first."""
     text = io.StringIO()
-    objects = [_flat(row) for row in summary.rows]
-    lines = csv.DictWriter(text, list(objects[0]) if objects else [], lineterminator="\n")
+    objects = [{"model": item.anatomy.name} | _flat(row) for item in summaries for row in item.rows]
+    lines = csv.DictWriter(text, list(objects[0]), lineterminator="\n")
     lines.writeheader()
     lines.writerows(objects)
     return text.getvalue()
@@ -184,17 +187,24 @@ def _head(anatomy: Anatomy) -> list[str]:
 
 def _totals(summary: Summary) -> list[str]:
     totals = summary.anatomy.totals
-    frozen = totals.parameters - totals.trainable
-    parameters = f"{totals.parameters:,}" + (
-        f" ({totals.trainable:,} trainable, {frozen:,} frozen)" if frozen else ""
-    )
+    frozen, uncalled = totals.parameters - totals.trainable, summary.anatomy.uncalled
+    remarks = [
+        f"{totals.trainable:,} trainable, {frozen:,} frozen" if frozen else "",
+        f"{totals.parameters - uncalled:,} without what was not called" if uncalled else "",
+    ]
+    told = "; ".join(filter(None, remarks))
+    parameters = f"{totals.parameters:,}" + (f" ({told})" if told else "")
     flops = 2 * totals.multiply_adds
-    kept = "" if totals.training_bytes is None else f", {_megabytes(totals.training_bytes)} kept for training"
+    kept = (
+        f"unknown for training: {totals.training_obstacle}"
+        if totals.training_bytes is None
+        else f"{_megabytes(totals.training_bytes)} kept for training"
+    )
     facts = {
         "parameters": parameters,
         "multiply-adds": f"{totals.multiply_adds:,} ({short(flops)} FLOPs)",
         "weights": _megabytes(totals.weight_bytes),
-        "activations": f"{_megabytes(totals.activation_bytes)} in all, {_megabytes(totals.peak_bytes)} at once{kept}",
+        "activations": f"{_megabytes(totals.activation_bytes)} in all, {_megabytes(totals.peak_bytes)} at once, {kept}",
         "depth": f"{totals.depth} weight layers",
         "ImageNet top-1": f"{summary.top1:.1f} %" if summary.top1 else "",
     }
@@ -202,7 +212,8 @@ def _totals(summary: Summary) -> list[str]:
 
 
 def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB"
+    megabytes = count / 1e6
+    return f"{megabytes:,.1f} MB" if megabytes >= 1 else f"{megabytes:.3g} MB"
 
 
 # ---- for programs
@@ -225,6 +236,8 @@ def _object(summary: Summary) -> dict[str, Any]:
             "activation_bytes": totals.activation_bytes,
             "peak_activation_bytes": totals.peak_bytes,
             "training_activation_bytes": totals.training_bytes,
+            "training_obstacle": totals.training_obstacle,
+            "uncalled_parameters": anatomy.uncalled,
             "depth": totals.depth,
         },
         "top1": summary.top1,

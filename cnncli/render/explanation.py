@@ -11,10 +11,12 @@ _AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")
 
 def explanation(row: Row) -> str:
     """What a layer does to sizes, and how its parameters and multiply-adds come about."""
-    title = f"{row.name or 'the network itself'}  {row.kind}"
-    shapes = f"{_shape(row.inputs)} -> {_shape(row.outputs)}"
-    lines = [*_sizes(row), *_parameters(row), *_multiply_adds(row), *_field(row)]
-    return "\n".join([title, *(f"  {name:<18}{text}" for name, text in [("shape", shapes), *lines])]) + "\n"
+    again = f" ({row.call})" if row.call > 1 else ""
+    kind = row.kind if row.call else f"{row.kind} (not called)".strip()
+    title = f"{row.name or 'the network itself'}{again}  {kind}"
+    shapes = [("shape", f"{_shape(row.inputs)} -> {_shape(row.outputs)}")] if row.call else []
+    lines = [*shapes, *_sizes(row), *_parameters(row), *_multiply_adds(row), *_field(row)]
+    return "\n".join([title, *(f"  {name:<24}{text}" for name, text in lines)]) + "\n"
 
 
 def _shape(shapes: Sequence[Shape]) -> str:
@@ -72,7 +74,7 @@ def _parameters(row: Row) -> Iterator[tuple[str, str]]:
         return
     if not row.parameters:
         if row.window or row.multiply_adds:
-            yield "parameters", "none"
+            yield "parameters", "those of the first call" if row.call > 1 else "none"
         return
     sum_ = _weights(row)
     if sum_ is None:
@@ -86,8 +88,7 @@ def _weights(row: Row) -> str | None:
     """`3*3*3*64`, where the layer is of a kind whose weights are a product."""
     factors = _factors(row)
     if factors is None or math.prod(factors) != row.weights:
-        width = row.outputs[0][1] if len(row.outputs[0]) > 1 else 0
-        return str(row.weights) if "Norm" in row.kind and row.weights == width else None
+        return str(row.weights) if "Norm" in row.kind else None
     return "*".join(map(str, factors))
 
 
@@ -128,15 +129,38 @@ def _field(row: Row) -> Iterator[tuple[str, str]]:
     if seen.size is None or seen.jump is None:
         yield "receptive field", "the whole image"
         return
+    sizes, jumps = seen.size, seen.jump
     if window is None or before is None or before.size is None or before.jump is None or row.is_block:
-        yield "receptive field", f"{seen.size[0]:g}, jump {seen.jump[0]:g}"
-        return
-    size, jump, kernel = before.size[0], before.jump[0], window.kernel[0]
-    step = 1 / window.stride[0] if window.transposed else window.stride[0]
-    after = ReceptiveField(size, jump).through(kernel, step, window.dilation[0])
-    if (after.size, after.jump) != (seen.size[0], seen.jump[0]):
-        yield "receptive field", f"{seen.size[0]:g}, jump {seen.jump[0]:g}"
-        return
-    spread = f"{window.dilation[0]}*({kernel} - 1)" if window.dilation[0] > 1 else f"({kernel} - 1)"
-    yield "receptive field", f"{size:g} + {spread}*{jump:g} = {after.size:g}"
-    yield "jump", f"{jump:g}{'/' if window.transposed else '*'}{window.stride[0]} = {after.jump:g}"
+        told = [(f"{size:g}, jump {jump:g}", "") for size, jump in zip(sizes, jumps, strict=True)]
+    else:
+        was = zip(before.size, before.jump, strict=True)
+        told = [
+            _step(window, axis, ReceptiveField(*field), ReceptiveField(sizes[axis], jumps[axis]))
+            for axis, field in enumerate(was)
+        ]
+    axes = _AXES.get(len(told), ())
+    if len(set(told)) == 1:
+        told, axes = told[:1], ("",)
+    for axis, (size, jump) in zip(axes, told, strict=True):
+        yield f"receptive field {axis}".rstrip(), size
+        if jump:
+            yield f"jump {axis}".rstrip(), jump
+
+
+def _step(window: Window, axis: int, before: ReceptiveField, after: ReceptiveField) -> tuple[str, str]:
+    """`3 + (3 - 1)*1 = 5`, and `1*2 = 2`."""
+    kernel, stride, dilation = window.kernel[axis], window.stride[axis], window.dilation[axis]
+    found = (before.spread if window.transposed else before.through)(kernel, stride, dilation)
+    if found != after:  # the layer does more than slide a window
+        return f"{after.size:g}, jump {after.jump:g}", ""
+    reach = f"{dilation}*({kernel} - 1)" if dilation > 1 else f"({kernel} - 1)"
+    if window.transposed:
+        further = f"floor({reach}/{stride})" if dilation * (kernel - 1) % stride else f"{reach}/{stride}"
+        return (
+            f"{before.size:g} + {further}*{before.jump:g} = {after.size:g}",
+            f"{before.jump:g}/{stride} = {after.jump:g}",
+        )
+    return (
+        f"{before.size:g} + {reach}*{before.jump:g} = {after.size:g}",
+        f"{before.jump:g}*{stride} = {after.jump:g}",
+    )

@@ -202,7 +202,8 @@ def test_formats_say_the_same(cnncli: Cnncli, summary: Summary) -> None:
 def test_several_networks_side_by_side(cnncli: Cnncli, summary: Summary) -> None:
     names = ["torchvision/alexnet", "resnet18", "lenet5"]
     lines = cnncli("summary", *names).stdout.splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 6
+    assert "timm publishes none" in lines[5]
     assert lines[1].split()[-1] == "56.5"
     assert [found["totals"]["parameters"] for found in summary(*names)] == [61_100_840, 11_689_512, 61_706]
 
@@ -285,6 +286,11 @@ def test_model_folders_and_blueprint_files(
         ),
         (["./nothing.cnn"], 1, "cannot read the blueprint ./nothing.cnn"),
         (["resnet50", "--show-blueprint"], 1, "resnet50 is no blueprint"),
+        (["lenet5", "--show-blueprint", "-f", "json"], 2, "--format json is for summaries"),
+        (["lenet5", "--explain", "-f", "csv"], 2, "--format csv is for summaries"),
+        (["lenet5", "--only", ","], 2, "--only ',' names nothing"),
+        (["conv3-8; FC-10"], 1, "a blueprint begins with its input"),
+        (["xcit_nano_12_p16_224", "--img-size", "225"], 1, "cannot take 225 x 225 pixels"),
     ],
 )
 def test_refusals(cnncli: Cnncli, arguments: list[str], code: int, complaint: str) -> None:
@@ -295,7 +301,52 @@ def test_refusals(cnncli: Cnncli, arguments: list[str], code: int, complaint: st
     assert result.stdout == ""
 
 
-def test_the_smallest_size_that_works_is_told(cnncli: Cnncli) -> None:
-    result = cnncli("summary", "torchvision/alexnet", "--img-size", "60")
-    assert "hint: the smallest square that works is 63" in result.stderr
-    assert cnncli("summary", "torchvision/alexnet", "--img-size", "63").exit_code == 0
+@pytest.mark.parametrize(
+    ("model", "size", "smallest"),
+    [
+        ("torchvision/alexnet", 60, 63),
+        ("vgg-d", 8, 32),
+        ("vit_tiny_patch16_224", 8, 16),  # built anew for each size
+        ("test_vit", 161, 16),  # takes multiples only
+    ],
+)
+def test_the_smallest_size_that_works_is_told(cnncli: Cnncli, model: str, size: int, smallest: int) -> None:
+    result = cnncli("summary", model, "--img-size", str(size))
+    assert result.exit_code == 1
+    assert f"hint: the smallest square that works is {smallest}, its own is " in result.stderr
+    assert cnncli("summary", model, "--img-size", str(smallest)).exit_code == 0
+
+
+def test_blueprints_are_written_back(cnncli: Cnncli, tmp_path: Path) -> None:
+    small = cnncli("summary", "vgg-a", "--show-blueprint", "--img-size", "64").stdout
+    assert small.startswith("input 3x64x64\n")
+    explosive = tmp_path / "explosive.cnn"
+    explosive.write_text(
+        "input 3x8x8\n" + "repeat 300 { residual { " * 3 + "relu" + " }; relu }" * 3 + "\nFC-2"
+    )
+    refused = cnncli("summary", str(explosive), "--show-blueprint")
+    assert (refused.exit_code, "more than 10,000 layers" in refused.stderr) == (1, True)
+
+
+def test_layers_are_explained_wherever_they_are(cnncli: Cnncli) -> None:
+    block = cnncli("summary", "resnet18", "--depth", "1", "--explain", "layer1.0").stdout
+    assert "layer1.0  BasicBlock" in block
+    assert "73,984" in block  # 2 (3*3*64*64) and the norms' 2 (64 + 64)
+    aside = cnncli("summary", "googlenet-2014", "--explain", "aux1").stdout
+    assert aside == "aux1  (not called)\n  parameters              3,188,840\n"
+    uneven = cnncli("summary", "input 16x50x100; conv3x5-33/2x1; FC-2", "--explain", "conv1").stdout
+    assert "receptive field height  1 + (3 - 1)*1 = 3" in uneven
+    assert "receptive field width   1 + (5 - 1)*1 = 5" in uneven
+
+
+def test_several_networks_are_one_csv_file(cnncli: Cnncli) -> None:
+    rows = list(csv.DictReader(io.StringIO(cnncli("summary", "lenet5", "mlp", "-f", "csv").stdout)))
+    assert {row["model"] for row in rows} == {"lenet5", "mlp"}
+    assert sum(int(row["parameters"]) for row in rows if row["model"] == "lenet5") == 61_706
+
+
+def test_what_training_needs_is_told_or_why_not(cnncli: Cnncli, summary: Summary) -> None:
+    alone = cnncli("summary", "resnest14d").stdout
+    assert "unknown for training: batch normalisation needs two images, -b 2" in alone
+    assert summary("resnest14d", "-b", "2")["totals"]["training_activation_bytes"] > 0
+    assert "13,378,280 (6,998,552 without what was not called)" in cnncli("summary", "googlenet-2014").stdout

@@ -173,7 +173,7 @@ def _last_weight_layer(steps: Steps) -> int | None:
         match steps[position]:
             case Convolution() | Linear():
                 return position
-            case SoftMax() | GlobalAverage() | Flatten() | Dropout() | Auxiliary() | Pooling():
+            case SoftMax() | GlobalAverage() | Flatten() | Dropout() | Auxiliary() | Pooling() | BatchNorm():
                 continue
             case _:
                 return None
@@ -184,7 +184,7 @@ def inception_branches(step: Inception) -> tuple[Steps, ...]:
     """The four ways of an Inception module (Szegedy et al. 2014, figure 2b), with the original's 5x5 convolutions."""
 
     def conv(kernel: int, maps: int) -> Convolution:
-        return Convolution(maps, (kernel, kernel), (1, 1), "same", (1, 1))
+        return Convolution(maps, (kernel, kernel), (1, 1), "same", (1, 1), place=step.place)
 
     pool = Pooling(Pool.MAX, (3, 3), (1, 1), "same")
     return (

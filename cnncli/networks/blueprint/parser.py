@@ -9,6 +9,7 @@ repeat 3 { … }              the same as writing it three times
 # …                         a remark
 """
 
+import difflib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ from cnncli.networks.blueprint.tree import (
 
 MAX_STEPS = 10_000
 MAX_NESTING = 32
+_LARGEST_NUMBER = 1_000_000
 
 _TOKEN = re.compile(
     r"(?P<space>[ \t\r\f\v]+)|(?P<remark>\#[^\n]*)|(?P<end>[\n;])|(?P<sign>[{}|])"
@@ -55,6 +57,12 @@ _POOL = re.compile(r"(max|avg|min)pool")
 _WINDOW = re.compile(rf"({_SIDES})(?:/({_SIDES}))?")
 _STRIDE = re.compile(rf"/({_SIDES})")
 _INCEPTION = re.compile(rf"inception\((\s*{_NUMBER}\s*(?:,\s*{_NUMBER}\s*){{5}})\)")
+
+
+_EXAMPLES = (
+    *("conv3-64", "conv1d3-64", "maxpool 2", "avgpool 2", "minpool 2", "fc-4096", "dropout 0.5", "batchnorm"),
+    *("flatten", "gap", "soft-max", "lrn", "relu", "tanh", "inception(64, 96, 128, 16, 32, 32)"),
+)
 
 
 def parse(text: str) -> Blueprint:
@@ -154,6 +162,8 @@ class _Parser:
             value = words.value()
             if value is None:
                 raise words.error(f"{words.head} needs a value")
+            if (shape if words.head == "input" else activation) is not None:
+                raise words.error(f"there is one {words.head} already")
             if words.head == "input":
                 shape = _input(value, words)
                 self._axes = len(shape) - 1
@@ -188,9 +198,10 @@ class _Parser:
         """The words up to the end of the step, or up to a sign."""
         line, words = self._here.line, []
         while self._here.kind == "word":
-            words.append(self._here.text.lower())
+            words.append(self._here.text)
             self._next += 1
-        return _Words(words, Place(0 if self._is_one_line else line, " ".join(words)))
+        place = Place(0 if self._is_one_line else line, " ".join(words))
+        return _Words([word.lower() for word in words], place)
 
     def _header(self) -> _Words | None:
         self._skip_ends()
@@ -287,14 +298,16 @@ class _Parser:
                 return GlobalAverage(place=place)
             case "soft-max" | "softmax":
                 return SoftMax(place=place)
-        raise words.error("no layer is called so", "`cnncli summary --help-blueprint` has all words")
+        close = difflib.get_close_matches(head, _EXAMPLES, 2, cutoff=0.5)
+        hint = f"write it like {' or '.join(close)}; " if close else ""
+        raise words.error("no layer is called so", f"{hint}`cnncli summary --help-blueprint` has all words")
 
     def _convolution(self, match: re.Match[str], words: _Words) -> Convolution:
         axes = 1 if match[1] else 2
         if axes != self._axes:
             raise words.error(f"the input has {self._axes} axes beside its channels, this convolution {axes}")
         kernel = _sides(match[2], axes, words)
-        stride = words.after("stride") or match[4] or _found(words.matching(_STRIDE))
+        stride = _stride(match[4], words)
         padding = _padding(words, axes)
         dilation, groups = words.after("dilation"), words.after("groups")
         return Convolution(
@@ -311,7 +324,7 @@ class _Parser:
     def _pooling(self, pool: Pool, words: _Words) -> Pooling:
         window = words.matching(_WINDOW)
         kernel = _sides(window[1] if window else "2", self._axes, words)
-        stride = words.after("stride") or (window and window[2]) or _found(words.matching(_STRIDE))
+        stride = _stride(window[2] if window else None, words)
         padding = _padding(words, self._axes)
         return Pooling(
             pool,
@@ -326,8 +339,13 @@ class _Parser:
 # ---- what stands within a step
 
 
-def _found(match: re.Match[str] | None) -> str | None:
-    return match[1] if match else None
+def _stride(written: str | None, words: _Words) -> str | None:
+    """The stride, which stands after the kernel's slash, a slash of its own, or its name; once."""
+    match = words.matching(_STRIDE)
+    given = [stride for stride in (written, match and match[1], words.after("stride")) if stride]
+    if len(given) > 1:
+        raise words.error("has two strides")
+    return given[0] if given else None
 
 
 def _input(value: str, words: _Words) -> tuple[int, ...]:
@@ -383,7 +401,10 @@ def _activation(text: str, words: _Words) -> Activation:
 def _number(text: str | None, words: _Words) -> float:
     if text is None or not re.fullmatch(r"\d{1,9}(?:\.\d{0,20})?(?:e-?\d{1,3})?|\.\d{1,20}", text):
         raise words.error(f"{text!r} is no number" if text else "a number is missing")
-    return float(text)
+    value = float(text)
+    if value > _LARGEST_NUMBER:
+        raise words.error(f"{text} is too large", f"{_LARGEST_NUMBER:,} is the most")
+    return value
 
 
 def _probability(text: str | None, words: _Words) -> float:

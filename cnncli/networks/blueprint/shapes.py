@@ -25,6 +25,7 @@ from cnncli.networks.blueprint.tree import (
     Residual,
     Shortcut,
     Sides,
+    SoftMax,
     Step,
     Steps,
     Written,
@@ -47,6 +48,7 @@ def output_shape(blueprint: Blueprint) -> Shape:
     if count > MAX_STEPS:
         raise BlueprintError(f"the blueprint has more than {MAX_STEPS:,} layers")
     _require_heads_outside(blueprint.steps)
+    _require_soft_max_last(blueprint.steps)
     return through(blueprint.steps, blueprint.input)
 
 
@@ -94,6 +96,17 @@ def _require_heads_outside(steps: Steps, *, is_inside: bool = False) -> None:
             raise _misfit(step, "an auxiliary head cannot stand inside a block")
         for body in _bodies(step):
             _require_heads_outside(body, is_inside=True)
+
+
+def _require_soft_max_last(steps: Steps) -> None:
+    """See that nothing is computed from probabilities, which are never built."""
+    for position, step in enumerate(steps):
+        if isinstance(step, SoftMax) and not all(
+            isinstance(later, Auxiliary) for later in steps[position + 1 :]
+        ):
+            raise _misfit(step, "stands at the end only: networks return logits")
+        for body in _bodies(step):
+            _require_soft_max_last(body)
 
 
 def through(steps: Steps, shape: Shape) -> Shape:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from cnncli.networks.blueprint.parser import MAX_NESTING
 from cnncli.networks.blueprint.tree import (
     SAME,
     Activated,
@@ -46,13 +47,26 @@ def _lines(steps: Steps, level: int) -> Iterator[str]:
         while position + times < len(steps) and steps[position + times] == step:
             times += 1
         indent = _INDENT * level
-        if times > 1:
+        if times > 1 and level + 1 + _nesting(step) <= MAX_NESTING:
             yield f"{indent}repeat {times} {{"
             yield from _step_lines(step, level + 1)
             yield f"{indent}}}"
+            position += times
         else:
             yield from _step_lines(step, level)
-        position += times
+            position += 1
+
+
+def _nesting(step: Step) -> int:
+    """Braces within each other that a step takes."""
+    match step:
+        case Residual(body=body) | Auxiliary(body=body):
+            bodies: tuple[Steps, ...] = (body,)
+        case Branches(branches=branches):
+            bodies = branches
+        case _:
+            return 0
+    return 1 + max((_nesting(inner) for body in bodies for inner in body), default=0)
 
 
 def _step_lines(step: Step, level: int) -> Iterator[str]:
@@ -75,10 +89,10 @@ def _step_lines(step: Step, level: int) -> Iterator[str]:
                 yield from _lines(branch, level + 1)
             yield f"{indent}}}"
         case _:
-            yield indent + word(step)
+            yield indent + _word(step)
 
 
-def word(step: Step) -> str:  # noqa: C901, PLR0911 - one line a kind of step
+def _word(step: Step) -> str:  # noqa: C901, PLR0911 - one line a kind of step
     """A step that has nothing inside it, in the notation."""
     match step:
         case Convolution():

@@ -14,12 +14,16 @@ from torch import Tensor, nn
 from cnncli.errors import ModelNotFoundError
 from cnncli.networks.downloads import Address, HubFile, Published
 from cnncli.networks.zoo.offer import Offer
+from cnncli.networks.zoo.torchvision import accuracy
 from cnncli.networks.zoo.torchvision import imagenet_names as torchvision_names
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
 
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 """What timm calls the weights on the hub, the safe form first."""
 _IMAGENET_1K = 1000
+
+_TORCHVISIONS = "tv_in1k"
+"""timm's tag of weights that are torchvision's first ones, whose accuracy is published; timm's own names come without."""
 
 
 def offer(architecture: str, tag: str, image_size: tuple[int, int] | None) -> Offer:
@@ -50,6 +54,7 @@ def described(
     how = preprocessing(config, image_size)
     fixed = how.size if config.fixed_input_size and image_size else own_size
     class_names, imagenet = _classes(config)
+    top1, top5 = accuracy(architecture, "IMAGENET1K_V1") if config.tag == _TORCHVISIONS else (None, None)
     return Offer(
         name=name,
         architecture=Architecture("timm", architecture, config.num_classes, config.input_size[0], fixed),
@@ -57,6 +62,8 @@ def described(
         class_names=class_names,
         imagenet=imagenet,
         published=published,
+        top1=top1,
+        top5=top5,
     )
 
 

@@ -19,7 +19,7 @@ def offer(architecture: str, tag: str, image_size: tuple[int, int] | None) -> Of
     weights = _weights(architecture, tag)
     class_names = tuple(weights.meta["categories"])
     preprocessing = _preprocessing(architecture, weights, image_size)
-    accuracy = weights.meta["_metrics"].get("ImageNet-1K", {})
+    top1, top5 = accuracy(architecture, weights.name)
     return Offer(
         name=f"{LIBRARY}{architecture}.{weights.name}",
         architecture=Architecture(
@@ -32,9 +32,18 @@ def offer(architecture: str, tag: str, image_size: tuple[int, int] | None) -> Of
         class_names=class_names,
         imagenet="imagenet-1k" if class_names == imagenet_names() else None,
         published=Address(weights.url),
-        top1=accuracy.get("acc@1"),
-        top5=accuracy.get("acc@5"),
+        top1=top1,
+        top5=top5,
     )
+
+
+def accuracy(architecture: str, tag: str) -> tuple[float | None, float | None]:
+    """Top-1 and top-5 in percent, as published with a set of weights; None where it was not."""
+    if architecture not in architectures():
+        return None, None
+    weights = torchvision.models.get_model_weights(architecture).__members__.get(tag)
+    found = weights.meta["_metrics"].get("ImageNet-1K", {}) if weights else {}
+    return found.get("acc@1"), found.get("acc@5")
 
 
 def names() -> list[str]:

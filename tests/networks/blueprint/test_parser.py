@@ -106,6 +106,14 @@ def test_repeats_remarks_and_lines() -> None:
     [
         ("", "a blueprint begins with its input"),
         ("conv3-4", "a blueprint begins with its input"),
+        ("input 3x8x8; input 1x8x8; FC-2", "there is one input already"),
+        (
+            "input 3x8x8\nactivation: relu\nactivation: tanh\nFC-2",
+            "line 3: activation: tanh: there is one activation already",
+        ),
+        ("input 3x8x8\nConv3-4/2 stride 3", "line 2: Conv3-4/2 stride 3: has two strides"),
+        ("input 3x8x8; aux 1e999 { FC-10 }; FC-10", "1e999 is too large"),
+        ("input 3x8x8; conf3-64", "no layer is called so"),
         ("input", "input needs a value"),
         ("input 3", "an input is channels x height x width"),
         ("input 3x0x4; FC-1", "'0' should be a whole number above zero"),
@@ -213,3 +221,15 @@ def test_shipped_blueprints_are_written_back(name: str) -> None:
 def test_the_page_names_all_that_is_shipped_and_its_examples_are_true() -> None:
     page = blueprint.notation()
     assert all(name in page.split() for name in blueprint.names())
+
+
+def test_what_is_nested_as_deep_as_can_be_is_written_and_read_again() -> None:
+    text = "input 3x8x8\n" + "residual {\n" * 32 + "conv3-3\nconv3-3\n" + "}\n" * 32 + "FC-2"
+    found = parse(text)
+    assert parse(written(found)) == found
+
+
+def test_a_slip_gets_the_word_that_was_meant() -> None:
+    with pytest.raises(BlueprintError) as caught:
+        parse("input 3x8x8; conf3-64; FC-2")
+    assert "conv3-64" in (caught.value.hint or "")
