@@ -19,6 +19,7 @@ stay apart (import-linter checks both, and a test holds this page against the di
     3      networks/     what a typed name means; model folder; timm, torchvision, blueprints      partly
     2      images/       files, folders, lists, stdin; bytes to pixels; threads that feed engines  no
     2      render/       records to text: table, tsv, csv, JSON, Parquet; the picture sheet        no
+    2      web           questions to servers, files from them, all with a limit                    no
     1      geometry      output sizes, receptive fields: the formulas of every course               no
     1      records/      the vocabulary: frozen types that every room speaks                       no
     0      errors        the error tree                                                            no

@@ -22,6 +22,7 @@ from cnncli.errors import CnncliError, ModelFolderError
 from cnncli.networks import cache, index, model_folder
 from cnncli.networks.reference import Reference
 from cnncli.records.health import Examination, Finding, Verdict
+from cnncli.web import require_answer
 
 _PREDICTING = {"typer", "rich", "pillow", "numpy", "onnxruntime", "platformdirs", "packaging"}
 """Packages without which nothing works; the others prepare networks."""
@@ -196,7 +197,7 @@ def _servers(*, is_offline: bool) -> Iterator[Finding]:
     ):
         start = time.perf_counter()
         try:
-            downloads.require_answer(server)
+            require_answer(server)
         except OSError as error:
             advice = "prepared networks work without it; behind a proxy set HTTPS_PROXY, for a mirror of the hub HF_ENDPOINT"
             told = f"{serves}: cannot be reached ({_first_line(error)})"

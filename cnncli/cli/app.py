@@ -17,6 +17,8 @@ from cnncli.errors import CnncliError
 COMMANDS = {
     "predict": "Name what is in images.",
     "finetune": "Teach a network the classes of a labelled folder.",
+    "check": "Is a labelled folder fit to learn from?",
+    "datasets": "Sets that courses use, written as labelled folders.",
     "summary": "Show what a network is made of and what it costs.",
     "models": "List networks; delete prepared ones.",
     "pull": "Download and prepare networks ahead.",

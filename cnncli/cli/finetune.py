@@ -30,14 +30,7 @@ class ResultFormat(enum.StrEnum):
 
 
 def finetune(
-    data: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATA",
-            help="A folder with a folder of images for each class, in train/ and val/ or not; or a CSV or TSV list.",
-            show_default=False,
-        ),
-    ],
+    data: options.Data,
     model: options.Model = None,
     weights: options.Weights = None,
     labels: options.Labels = None,

@@ -159,6 +159,14 @@ Workers = Annotated[
     ),
 ]
 
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="A folder with a folder of images for each class, in train/ and val/ or not; or a CSV or TSV list.",
+        show_default=False,
+    ),
+]
 PathColumn = Annotated[
     str, typer.Option("--path-column", metavar="NAME", help="The column of a list that holds paths.")
 ]

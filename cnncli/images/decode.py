@@ -61,6 +61,34 @@ class Decoding:
     resized: Callable[[Size], Size] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What an image file says of itself.
+
+    Attributes:
+        size: (width, height) in pixels, as it is stored.
+        mode: Pillow's name for its channels and depth.
+        format: Pillow's name for its kind of file.
+    """
+
+    size: Size
+    mode: str
+    format: str
+
+
+def header(source: ImageSource) -> Header | Unreadable:
+    """What an image file says of itself; whether its pixels can be read is not asked."""
+    try:
+        with _open(source) as stream, _identified(stream, MAX_PIXELS) as image:
+            return Header(image.size, image.mode, image.format or "")
+    except _RefusedError as refusal:
+        return Unreadable(source, str(refusal))
+    except OSError as error:
+        return Unreadable(source, _os_reason(error))
+    except Exception as error:  # noqa: BLE001 - as in `decode`
+        return Unreadable(source, f"cannot be decoded: {_one_line(error)}")
+
+
 def decode(source: ImageSource, how: Decoding) -> Image.Image | Unreadable:
     """The image at a source, mode `RGB` or `L`."""
     try:

@@ -4,28 +4,13 @@ huggingface_hub and torch.hub, which do download, take seconds to import; whoeve
 server, should hear so at once.
 """
 
-import http.client
 import os
 import tempfile
-import threading
-import urllib.error
-import urllib.request
-from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from cnncli.errors import WeightsError
-
-T = TypeVar("T")
-
-PATIENCE = 3.0
-"""Seconds that a server may take for each word before it counts as unreachable."""
-
-DEADLINE = 5.0
-"""Seconds for a whole answer, with all addresses of the server's name and however it dawdles."""
 
 WITHOUT = "prepared networks work (`cnncli models --prepared`), and so do local weights (--weights FILE)"
 """What to do where a download cannot be had."""
@@ -106,62 +91,6 @@ def may_hold(published: str) -> bool:
     if place.scheme:
         return (torch_cache() / Path(place.path).name).exists()
     return (hub_cache() / f"models--{published.replace('/', '--')}").exists()
-
-
-def require_answer(url: str, method: str = "HEAD") -> int | None:
-    """See that a server can be reached, through whatever proxy the environment names.
-
-    Nothing is sent that says who asks: a redirection may lead anywhere.
-
-    Args:
-        url: what to ask for.
-        method: GET asks for the content, too, and leaves as soon as it begins to come.
-
-    Returns:
-        The length of the content in bytes, where it is told.
-
-    Raises:
-        OSError: it cannot; an answer of any kind is good enough.
-    """
-    return in_time(lambda: _length(url, method))
-
-
-def _length(url: str, method: str) -> int | None:
-    try:
-        question = urllib.request.Request(url, method=method)  # noqa: S310 - of torchvision, or of the environment
-        with urllib.request.urlopen(question, timeout=PATIENCE) as answer:  # noqa: S310
-            length = answer.headers.get("Content-Length")
-    except urllib.error.HTTPError:
-        return None
-    except urllib.error.URLError as error:
-        raise OSError(str(error.reason)) from error
-    except (http.client.HTTPException, ValueError) as error:  # no HTTP spoken there, or no address at all
-        raise OSError(f"{type(error).__name__}: {error}") from error
-    return int(length) if length and length.isdecimal() else None
-
-
-def in_time(ask: Callable[[], T]) -> T:
-    """An answer, if it comes within `DEADLINE`; no library limits the whole of name look-up, addresses and redirections.
-
-    Raises:
-        TimeoutError: it does not. Whatever asks is left behind, and does not keep the program from ending.
-        Exception: whatever the question raises.
-    """
-    answer: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            answer.set_result(ask())
-        except BaseException as error:  # noqa: BLE001 - whoever waits will hear of it
-            answer.set_exception(error)
-
-    threading.Thread(target=work, daemon=True, name="ask").start()
-    try:
-        return answer.result(DEADLINE)
-    except TimeoutError as error:
-        if answer.done():  # the question's own
-            raise
-        raise TimeoutError(f"no answer within {DEADLINE:g} s") from error
 
 
 def require_writable(folder: Path, variable: str) -> None:

@@ -33,20 +33,18 @@ from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progr
 
 from cnncli.errors import WeightsError
 from cnncli.networks.downloads import (
-    PATIENCE,
     WITHOUT,
     Address,
     HubFile,
     Published,
     forbidden,
     hub_cache,
-    in_time,
-    require_answer,
     require_writable,
     torch_cache,
 )
 from cnncli.networks.model_folder import sha256
 from cnncli.records.progress import Progress
+from cnncli.web import PATIENCE, in_time, require_answer
 
 
 def fetch(wanted: Published, progress: Progress, *, is_offline: bool) -> Path:

@@ -61,3 +61,59 @@ class DataSet:
             if part is None or sample.part is part:
                 counts[sample.label] += 1
         return counts
+
+
+class Trouble(enum.StrEnum):
+    """What can be wrong with a data set."""
+
+    UNREADABLE = "unreadable"
+    LEFT_OUT = "left out"
+    MISSING_CLASS = "missing class"
+    FEW_IMAGES = "few images"
+    IMBALANCE = "imbalance"
+    LEAKAGE = "leakage"
+    CONTRADICTION = "contradiction"
+    DUPLICATES = "duplicates"
+    ODD_SIZES = "odd sizes"
+    ODD_MODES = "odd modes"
+
+
+@dataclass(frozen=True, slots=True)
+class DataFinding:
+    """Something about a data set that its owner should know.
+
+    Attributes:
+        trouble: what kind of thing.
+        harms: whether it would hurt training, or what one learns of its success.
+        told: in words.
+        examples: each a list of what belongs together: paths, or classes.
+    """
+
+    trouble: Trouble
+    harms: bool
+    told: str
+    examples: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DataHealth:
+    """What an examination of a data set found.
+
+    Attributes:
+        data: as it was found on disk.
+        readable: images of each class that can be read, by part (None where the data does not say).
+        sizes: smallest, median and largest (width, height) in pixels, by area; empty where nothing can be read.
+        modes: how many images have which mode and format.
+        findings: what is wrong, the harmful first.
+    """
+
+    data: DataSet
+    readable: dict[Part | None, tuple[int, ...]]
+    sizes: tuple[tuple[int, int], ...]
+    modes: dict[str, int]
+    findings: tuple[DataFinding, ...]
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether nothing of it would hurt training."""
+        return not any(finding.harms for finding in self.findings)

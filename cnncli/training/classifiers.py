@@ -34,8 +34,8 @@ _STRENGTHS: Mapping[ClassifierName, Sequence[float]] = {
 """Inverse strengths of the L2 penalty (C), from strong to weak; numbers of neighbours; a centroid has nothing to choose."""
 
 _USUAL = {
-    ClassifierName.LOGISTIC: 1e-2,
-    ClassifierName.SVM: 1e-3,
+    ClassifierName.LOGISTIC: 1.0,
+    ClassifierName.SVM: 1e-1,
     ClassifierName.KNN: 1,
     ClassifierName.CENTROID: 0.0,
 }

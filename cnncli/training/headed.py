@@ -91,7 +91,8 @@ def write_headed(
 
 
 def _single(head: LinearHead) -> tuple[Tensor, Tensor]:
-    return head.weights.astype(np.float32), head.biases.astype(np.float32)
+    """Weights and biases as they are stored: safetensors writes an array's memory as it lies, so in rows."""
+    return np.ascontiguousarray(head.weights, np.float32), np.ascontiguousarray(head.biases, np.float32)
 
 
 def _replaces_last(card: ModelCard, tensors: Mapping[str, Tensor]) -> bool:

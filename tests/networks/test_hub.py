@@ -20,7 +20,7 @@ from safetensors.torch import save
 from cnncli.errors import CnncliError, ModelFolderError, ModelNotFoundError, WeightsError
 from cnncli.inspection.summary import SummarySettings, anatomy, subject
 from cnncli.networks import hub_repository, zoo
-from cnncli.networks.downloads import Address, HubFile, require_answer, torch_cache
+from cnncli.networks.downloads import Address, HubFile, torch_cache
 from cnncli.networks.hub import fetch
 from cnncli.networks.model_folder import verify
 from cnncli.networks.reference import Reference
@@ -28,6 +28,7 @@ from cnncli.networks.zoo.timm import HUB_FILES
 from cnncli.prepare import prepare
 from cnncli.records.networks import Architecture
 from cnncli.records.progress import Silence
+from cnncli.web import require_answer
 from tests.conftest import Imports, Program
 from tests.stand_in_hub import Hub, running
 

@@ -1,0 +1,95 @@
+"""`cnncli check`: is this data set healthy, before any training."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnncli.cli import options
+from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
+from cnncli.cli.doctor import ReportFormat
+from cnncli.cli.progress import image_progress
+from cnncli.errors import OutputError
+
+if TYPE_CHECKING:
+    from cnncli.records.data import DataSet
+
+HARM_FOUND = 3
+"""Exit code where something would hurt training."""
+
+
+def check(
+    data: options.Data,
+    sheet: Annotated[
+        Path | None,
+        typer.Option("--sheet", metavar="FILE.png", help="Draw some images of each class."),
+    ] = None,
+    format_: Annotated[
+        ReportFormat,
+        typer.Option("--format", "-f", help="How to write what was found; the JSON has all of it."),
+    ] = ReportFormat.TEXT,
+    path_column: options.PathColumn = "path",
+    label_column: options.LabelColumn = "label",
+    split_column: options.SplitColumn = "split",
+    root: options.Root = None,
+    max_pixels: options.MaxPixels = None,
+    workers: options.Workers = None,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Look at a labelled folder or list before any training: every image is opened.
+
+    Finds files that cannot be read, classes without or with few images, imbalance, images that are the same or all but
+    the same within a class, across classes and across parts, odd sizes and modes. Exit code 3 where something of it
+    would hurt training.
+
+    \b
+    Examples:
+      cnncli check photos/
+      cnncli check photos/ --sheet photos.png
+      cnncli check list.csv --root photos/ -f json
+    """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
+    console = Console(quiet=quiet)
+    if sheet and sheet.exists() and not overwrite:
+        raise OutputError(f"{sheet} is there already", "--overwrite replaces it")
+    with quiet_libraries():
+        from cnncli.data.health import examine
+        from cnncli.data.layout import ListColumns, read
+        from cnncli.engines.engine import usable_cores
+        from cnncli.images.decode import MAX_PIXELS, allow_pixels
+        from cnncli.render.data_health import data_health_json, data_health_text
+
+        limit = max_pixels or MAX_PIXELS
+        allow_pixels(limit)
+        found = read(data, ListColumns(path_column, label_column, split_column, root))
+        with image_progress(console, lambda: len(found.samples), 0, is_hidden=False) as advance:
+            health = examine(found, max_pixels=limit, workers=workers or usable_cores(), advance=advance)
+        if sheet:
+            _draw(found, sheet)
+            console.notice(f"drew {sheet}")
+        if format_ is ReportFormat.JSON:
+            write_data(data_health_json(health))
+        else:
+            write_data(
+                data_health_text(
+                    health, shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
+                )
+            )
+    if not health.is_healthy:
+        raise typer.Exit(HARM_FOUND)
+
+
+def _draw(data: "DataSet", file: Path) -> None:
+    """The first images of the first classes."""
+    from cnncli.images.decode import thumbnail
+    from cnncli.records.predictions import ImageSource
+    from cnncli.render.contact_sheet import COLUMNS, ROWS, THUMBNAIL, SheetRow, save_contact_sheet
+
+    rows = []
+    for label, name in enumerate(data.class_names[:ROWS]):
+        samples = [sample for sample in data.samples if sample.label == label]
+        pictures = [thumbnail(ImageSource(sample.path), THUMBNAIL) for sample in samples[:COLUMNS]]
+        rows.append(SheetRow(f"{name} ({len(samples):,})", pictures))
+    save_contact_sheet(rows, file)

@@ -1,0 +1,64 @@
+"""A contact sheet: a row of thumbnails for each class."""
+
+import contextlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from cnncli.errors import OutputError
+from cnncli.render.paths import printable
+
+THUMBNAIL = (96, 96)
+"""(width, height) in pixels that an image fits into."""
+
+ROWS, COLUMNS = 40, 10
+"""Most classes, and most images of each."""
+
+_MARGIN, _LINE, _FONT_SIZE = 6, 18, 12
+_PAPER, _INK = "#ffffff", "#1b1b1b"
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """A class: its title, and small pictures (PNG) of some of its images; None where one cannot be read."""
+
+    title: str
+    thumbnails: Sequence[bytes | None]
+
+
+def save_contact_sheet(rows: Sequence[SheetRow], file: Path) -> None:
+    """Draw the rows as a PNG.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    font = ImageFont.load_default(_FONT_SIZE)
+    width, height = THUMBNAIL[0] + _MARGIN, THUMBNAIL[1] + _LINE + _MARGIN
+    columns = max((len(row.thumbnails) for row in rows), default=1)
+    sheet = Image.new("RGB", (columns * width + _MARGIN, len(rows) * height + _MARGIN), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for number, row in enumerate(rows):
+        top = _MARGIN + number * height
+        draw.text((_MARGIN, top), printable(row.title), _INK, font)
+        for place, thumbnail in enumerate(row.thumbnails):
+            if thumbnail:
+                sheet.paste(_shown(thumbnail), (_MARGIN + place * width, top + _LINE))
+    draft = file.with_name(f".{file.name}.part")
+    try:
+        sheet.save(draft, "PNG")
+        draft.replace(file)
+    except OSError as error:
+        raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+
+
+def _shown(thumbnail: bytes) -> Image.Image:
+    """A small picture; a tiny one enlarged by a whole number, so that its pixels can be seen."""
+    with Image.open(io.BytesIO(thumbnail)) as image:
+        factor = max(min(THUMBNAIL[0] // image.width, THUMBNAIL[1] // image.height), 1)
+        return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)

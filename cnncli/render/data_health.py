@@ -1,0 +1,97 @@
+"""What an examination of a data set found: text for a person, JSON for a program."""
+
+import json
+
+from cnncli.records.data import DataFinding, DataHealth, Part
+from cnncli.render.columns import Column, rows
+from cnncli.render.paths import path_text, printable
+
+_MOST_CLASSES = 30
+"""Classes that a table shows; of more it shows the largest and the smallest."""
+
+_MOST_EXAMPLES = 5
+
+
+def data_health_text(health: DataHealth, width: int | None) -> str:
+    """Images of each class, and what is wrong."""
+    data = health.data
+    counts = {part: sum(found) for part, found in health.readable.items()}
+    told = ", ".join(f"{count:,} {_name(part)}" for part, count in counts.items())
+    lines = [
+        f"{printable(data.name)}: {len(data.class_names):,} classes, {sum(counts.values()):,} readable images ({told})"
+    ]
+    if health.sizes:
+        smallest, median, largest = (f"{width} x {height}" for width, height in health.sizes)
+        modes = ", ".join(f"{count:,} {mode}" for mode, count in list(health.modes.items())[:_MOST_EXAMPLES])
+        lines += [f"sizes {smallest} to {largest}, median {median}; {modes}"]
+    lines += ["", *_class_table(health, width), ""]
+    for finding in health.findings:
+        lines += _finding_lines(finding)
+    harmful = sum(finding.harms for finding in health.findings)
+    lines.append(f"{harmful:,} things would hurt training" if harmful else "nothing would hurt training")
+    return "\n".join(lines) + "\n"
+
+
+def _name(part: Part | None) -> str:
+    return str(part) if part else "not split"
+
+
+def _class_table(health: DataHealth, width: int | None) -> list[str]:
+    names = health.data.class_names
+    order = list(range(len(names)))
+    if len(names) > _MOST_CLASSES:
+        total = [sum(counts) for counts in zip(*health.readable.values(), strict=True)]
+        ranked = sorted(order, key=lambda index: total[index])
+        order = sorted(ranked[: _MOST_CLASSES // 2] + ranked[-_MOST_CLASSES // 2 :])
+    columns = [
+        Column("", [str(index) for index in order], is_number=True),
+        Column("class", [printable(names[index]) for index in order], importance=9),
+        *(
+            Column(_name(part), [f"{counts[index]:,}" for index in order], is_number=True, importance=5)
+            for part, counts in health.readable.items()
+        ),
+    ]
+    lines = rows(columns, width)
+    if len(names) > _MOST_CLASSES:
+        lines.append(
+            f"(the {_MOST_CLASSES // 2} largest and the {_MOST_CLASSES // 2} smallest of {len(names):,})"
+        )
+    return lines
+
+
+def _finding_lines(finding: DataFinding) -> list[str]:
+    mark = "HARM" if finding.harms else "note"
+    lines = [f"{mark}  {printable(finding.told)}"]
+    lines += [f"      {', '.join(map(printable, example))}" for example in finding.examples[:_MOST_EXAMPLES]]
+    if len(finding.examples) > _MOST_EXAMPLES:
+        lines.append(f"      and {len(finding.examples) - _MOST_EXAMPLES:,} more (-f json has all)")
+    return lines
+
+
+def data_health_json(health: DataHealth) -> str:
+    """Everything, as one object."""
+    document = {
+        "name": path_text(health.data.name),
+        "root": path_text(health.data.root),
+        "healthy": health.is_healthy,
+        "classes": [
+            {
+                "index": index,
+                "name": path_text(name),
+                "images": {_name(part): counts[index] for part, counts in health.readable.items()},
+            }
+            for index, name in enumerate(health.data.class_names)
+        ],
+        "sizes": dict(zip(("smallest", "median", "largest"), health.sizes, strict=False)),
+        "modes": health.modes,
+        "findings": [
+            {
+                "trouble": finding.trouble,
+                "harms": finding.harms,
+                "told": path_text(finding.told),
+                "examples": [list(map(path_text, example)) for example in finding.examples],
+            }
+            for finding in health.findings
+        ],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,71 @@
+"""`cnncli check`: words, JSON, a sheet, exit codes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import Cnncli, Imports
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    draws = np.random.default_rng(0)
+    for name in ("cats", "dogs"):
+        for number in range(6):
+            file = tmp_path / "pets" / name / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            pixels = draws.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).resize((80, 60), Image.Resampling.BICUBIC).save(file)
+    return tmp_path / "pets"
+
+
+def test_healthy(cnncli: Cnncli, data: Path, imports: Imports) -> None:
+    result = cnncli("check", data)
+    assert result.exit_code == 0
+    assert result.stdout.startswith(
+        "pets: 2 classes, 12 readable images (12 not split)\nsizes 80 x 60 to 80 x 60"
+    )
+    assert result.stdout.endswith("nothing would hurt training\n")
+    _, packages = imports("check", data)
+    assert not packages & {"torch", "onnxruntime", "sklearn", "matplotlib"}
+
+
+def test_harm(cnncli: Cnncli, data: Path) -> None:
+    (data / "cats" / "broken.jpg").write_bytes(b"nothing")
+    (data / "dogs" / "copy.png").write_bytes((data / "cats" / "3.png").read_bytes())
+    (data / ".hidden").mkdir()
+    result = cnncli("check", data)
+    assert result.exit_code == 3
+    lines = result.stdout.splitlines()
+    assert "HARM  1 of 14 images cannot be read" in lines
+    assert "HARM  1 set of images that are the same lie in several classes: one of them is wrong" in lines
+    assert "      cats/3.png, dogs/copy.png" in lines
+    assert any(line.startswith("note  ") and ".hidden is left out" in line for line in lines)
+    assert lines[-1] == "2 things would hurt training"
+    document = json.loads(cnncli("check", data, "-f", "json").stdout)
+    assert document["healthy"] is False
+    assert [item["trouble"] for item in document["findings"] if item["harms"]] == [
+        "unreadable",
+        "contradiction",
+    ]
+    assert document["classes"][0] == {"index": 0, "name": "cats", "images": {"not split": 6}}
+
+
+def test_a_sheet_of_each_class(cnncli: Cnncli, data: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "pets.png"
+    assert cnncli("check", data, "--sheet", sheet).exit_code == 0
+    with Image.open(sheet) as image:
+        colours = image.convert("RGB").getcolors(maxcolors=1 << 20) or []
+        assert image.width > 6 * 96
+        assert len(colours) > 1000
+    again = cnncli("check", data, "--sheet", sheet)
+    assert (again.exit_code, "is there already" in again.stderr) == (1, True)
+
+
+def test_what_is_no_data(cnncli: Cnncli, tmp_path: Path) -> None:
+    result = cnncli("check", tmp_path / "nowhere")
+    assert result.exit_code == 1
+    assert "there is no" in result.stderr

@@ -1,0 +1,185 @@
+"""`cnncli datasets`: the list, digits without a network, MNIST and CIFAR from a stand-in server."""
+
+import gzip
+import hashlib
+import io
+import json
+import pickle
+import struct
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from torchvision import datasets
+
+from cnncli.data.catalogue import SETS, unpickled
+from cnncli.errors import DataError
+from tests.conftest import Cnncli
+from tests.stand_in_hub import Hub, running
+
+
+def md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
+
+
+def test_the_list(cnncli: Cnncli) -> None:
+    assert cnncli("datasets").stdout.splitlines()[1].split()[0] == "digits"
+    document = json.loads(cnncli("datasets", "-f", "json").stdout)
+    assert {item["name"] for item in document} == set(SETS) >= {"mnist", "cifar10", "cifar100", "flowers102", "oxford-pets", "food101", "fashion-mnist"}  # fmt: skip
+
+
+def test_every_set_knows_where_it_comes_from() -> None:
+    for item in SETS.values():
+        for archive in item.archives():
+            assert len(archive.md5) == 32
+            assert archive.urls[0].startswith("http")
+
+
+def test_digits(cnncli: Cnncli, tmp_path: Path) -> None:
+    result = cnncli("datasets", "get", "digits", tmp_path / "digits")
+    assert result.exit_code == 0
+    files = sorted((tmp_path / "digits").rglob("*.png"))
+    assert len(files) == 1797
+    assert sorted(path.name for path in (tmp_path / "digits").iterdir()) == list("0123456789")
+    with Image.open(files[0]) as image:
+        assert (image.size, image.mode) == ((32, 32), "L")
+        assert image.getbbox() is not None
+    again = cnncli("datasets", "get", "digits", tmp_path / "digits")
+    assert (again.exit_code, "is there already" in again.stderr) == (1, True)
+
+
+def test_digits_that_are_moved_stay_whole(cnncli: Cnncli, tmp_path: Path) -> None:
+    for shift in (0, 4):
+        cnncli("datasets", "get", "digits", tmp_path / str(shift), "--shift", shift)
+    moved = 0
+    for still in sorted((tmp_path / "0").rglob("*.png"))[:50]:
+        with (
+            Image.open(still) as one,
+            Image.open(tmp_path / "4" / still.relative_to(tmp_path / "0")) as other,
+        ):
+            first, second = np.asarray(one), np.asarray(other)
+        assert first.sum() == second.sum()
+        moved += not np.array_equal(first, second)
+    assert moved > 40
+    refused = cnncli("datasets", "get", "digits", tmp_path / "far", "--shift", 5)
+    assert (refused.exit_code, "--shift is from 0 to 4" in refused.stderr) == (1, True)
+
+
+@pytest.fixture
+def mnist(monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """Twelve images for training and five for testing, in MNIST's own format."""
+    hub = Hub({})
+    resources = []
+    for name, count in (("train", 12), ("t10k", 5)):
+        images = np.arange(count * 28 * 28, dtype=np.uint32).astype(np.uint8)
+        labels = (np.arange(count) % 10).astype(np.uint8)
+        for kind, content in (
+            ("images-idx3", struct.pack(">IIII", 2051, count, 28, 28) + images.tobytes()),
+            ("labels-idx1", struct.pack(">II", 2049, count) + labels.tobytes()),
+        ):
+            file = f"{name}-{kind}-ubyte.gz"
+            hub.files[file] = gzip.compress(content)
+            resources.append((file, md5(hub.files[file])))
+    monkeypatch.setattr(datasets.MNIST, "resources", resources)
+    return hub
+
+
+def test_mnist_from_a_server(
+    cnncli: Cnncli, mnist: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(mnist):
+        monkeypatch.setattr(datasets.MNIST, "mirrors", ["http://127.0.0.1:9/", f"{mnist.address}/"])
+        result = cnncli("datasets", "get", "mnist", tmp_path / "mnist")
+    assert result.exit_code == 0, result.stderr
+    assert "wrote 17 images of 10 classes" in result.stderr
+    train, test = (sorted((tmp_path / "mnist" / part).rglob("*.png")) for part in ("train", "test"))
+    assert (len(train), len(test)) == (12, 5)
+    with Image.open(train[0]) as image:
+        assert (image.size, image.mode) == ((28, 28), "L")
+    again = cnncli("datasets", "get", "mnist", tmp_path / "again", "--offline")  # from the archives
+    assert again.exit_code == 0, again.stderr
+
+
+def test_a_download_that_breaks_off_goes_on(
+    cnncli: Cnncli, mnist: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(mnist):
+        monkeypatch.setattr(datasets.MNIST, "mirrors", [f"{mnist.address}/"])
+        mnist.behaviour = "truncated"
+        result = cnncli("datasets", "get", "mnist", tmp_path / "mnist")
+        assert result.exit_code == 1
+        assert "broke off" in result.stderr
+        assert "hint: the same command goes on from there" in result.stderr
+        assert not (tmp_path / "mnist").exists()
+        mnist.behaviour = "well"
+        assert cnncli("datasets", "get", "mnist", tmp_path / "mnist").exit_code == 0
+
+
+def test_a_file_that_is_another(
+    cnncli: Cnncli, mnist: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(mnist):
+        monkeypatch.setattr(datasets.MNIST, "mirrors", [f"{mnist.address}/"])
+        mnist.behaviour = "corrupted"
+        result = cnncli("datasets", "get", "mnist", tmp_path / "mnist")
+    assert result.exit_code == 1
+    assert "its MD5 is another" in result.stderr
+    assert not (tmp_path / "mnist").exists()
+
+
+def test_cifar_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten images a batch, pickled as the originals are."""
+    names = ["train_1", "test_1", "batches.meta"]
+    batch = {"data": np.zeros((10, 3072), np.uint8), "labels": list(range(10))}
+    contents = [
+        pickle.dumps(batch),
+        pickle.dumps(batch),
+        pickle.dumps({"label_names": [f"kind {i}" for i in range(10)]}),
+    ]
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, content in zip(names, contents, strict=True):
+            entry = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    sums = [md5(content) for content in contents]
+    monkeypatch.setattr(datasets.CIFAR10, "train_list", [(names[0], sums[0])])
+    monkeypatch.setattr(datasets.CIFAR10, "test_list", [(names[1], sums[1])])
+    monkeypatch.setattr(
+        datasets.CIFAR10, "meta", {"filename": names[2], "key": "label_names", "md5": sums[2]}
+    )
+    monkeypatch.setattr(datasets.CIFAR10, "tgz_md5", md5(packed.getvalue()))
+    with running(Hub({"cifar.tar.gz": packed.getvalue()})) as hub:
+        monkeypatch.setattr(datasets.CIFAR10, "url", f"{hub.address}/cifar.tar.gz")
+        result = cnncli("datasets", "get", "cifar10", tmp_path / "cifar")
+    assert result.exit_code == 0, result.stderr
+    assert len(list((tmp_path / "cifar" / "train").rglob("*.png"))) == 10
+    assert min(path.name for path in (tmp_path / "cifar" / "test").iterdir()) == "kind 0"
+
+
+def test_a_pickle_that_would_run_something_is_refused(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, ...]:
+            return Path.touch, (tmp_path / "sprung",)
+
+    (tmp_path / "batch").write_bytes(pickle.dumps({"data": Trap()}))
+    with pytest.raises(DataError, match="is refused: unpickling it would call"):
+        unpickled(tmp_path / "batch")
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_refusals(cnncli: Cnncli, tmp_path: Path) -> None:
+    for arguments, complaint in [
+        (["get", "imagenet", tmp_path / "x"], "no set is called 'imagenet'"),
+        (["get", "mnist", tmp_path / "x", "--offline"], "offline nothing is downloaded"),
+        (["get", "mnist", tmp_path / "x", "--shift", "2"], "--shift moves digits, not mnist"),
+    ]:
+        result = cnncli("datasets", *arguments)
+        assert (result.exit_code, complaint in result.stderr) == (1, True), result.stderr

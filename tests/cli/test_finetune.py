@@ -1,0 +1,273 @@
+"""`cnncli finetune --tune features`: from a labelled folder to a model folder that predict uses."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnncli.images.loader import Reader
+from cnncli.networks.model_folder import open_folder, verify
+from cnncli.prepare import open_engine
+from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.progress import Silence
+from cnncli.records.running import EngineName, Running
+from tests.conftest import Cnncli, Imports
+
+KINDS = {"warm": (230, 90, 40), "cold": (40, 90, 230), "green": (60, 200, 80)}
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three classes of ten images that differ in their mean colour; the working directory is where runs go."""
+    draws = np.random.default_rng(0)
+    for name, colour in KINDS.items():
+        for number in range(10):
+            pixels = np.clip(np.array(colour) + draws.normal(0, 40, (12, 16, 3)), 0, 255).astype(np.uint8)
+            file = tmp_path / "shades" / name / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(file)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "shades"
+
+
+def table(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(file.read_text(errors="surrogateescape"))))
+
+
+def run(cnncli: Cnncli, *arguments: object) -> Any:  # noqa: ANN401 - JSON
+    result = cnncli("finetune", *arguments, "-f", "json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("classifier", ["logistic", "svm", "knn", "centroid", "auto"])
+def test_a_run_is_a_model_folder_that_predicts_what_it_says(
+    cnncli: Cnncli, data: Path, colours: Path, classifier: str
+) -> None:
+    found = run(cnncli, data, "-m", colours, "--classifier", classifier)
+    assert found["folder"] == "runs/shades"
+    assert found["images"] == [24, 6, 0]
+    assert found["chosen"]["val"]["right"] == 6
+    folder = open_folder(Path("runs/shades"))
+    verify(folder)
+    assert folder.card.class_names == ("cold", "green", "warm")
+    assert {metric.name for metric in folder.card.metrics} == {"train_top1", "val_top1"}
+    told = {row["path"]: row for row in table(Path("runs/shades/predictions.csv"))}
+    assert len(told) == 6
+    answers = cnncli("predict", *(data / path for path in told), "-m", "runs/shades", "-f", "jsonl", "-k", 3)
+    for line in answers.stdout.splitlines():
+        answer = json.loads(line)
+        row = told[os.path.relpath(answer["path"], data)]
+        by_label = {item["label"]: item["probability"] for item in answer["predictions"]}
+        assert row["predicted"] == answer["predictions"][0]["label"]
+        assert float(row["probability"]) == pytest.approx(by_label[row["predicted"]], abs=1e-4)
+        assert float(row["label_probability"]) == pytest.approx(by_label[row["label"]], abs=1e-4)
+
+
+def test_everything_that_led_to_it_lies_beside_it(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    run(cnncli, data, "-m", colours, "--seed", 3)
+    files = {file.name for file in Path("runs/shades").iterdir()}
+    assert files == {
+        *("card.json", "model.onnx", "model.safetensors", "settings.toml"),
+        *("splits.csv", "predictions.csv", "classifiers.csv", "confusion_matrix.png"),
+    }
+    splits = table(Path("runs/shades/splits.csv"))
+    assert len(splits) == 30
+    assert {row["path"] for row in splits if row["split"] == "val"} == {
+        row["path"] for row in table(Path("runs/shades/predictions.csv"))
+    }
+    settings = tomllib.loads(Path("runs/shades/settings.toml").read_text())
+    assert settings["seed"] == 3
+    assert settings["made"]["started_from"] == "colours"
+    assert len(settings["made"]["data_digest"]) == 64
+    with Image.open("runs/shades/confusion_matrix.png") as picture:
+        assert picture.width > 200
+    assert [row["classifier"] for row in table(Path("runs/shades/classifiers.csv"))] == [
+        "logistic",
+        "svm",
+        "centroid",
+        "knn",
+    ]
+
+
+def test_settings_run_again_give_the_same_network(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    run(cnncli, data, "-m", colours, "--classifier", "svm", "--val-split", 0.3, "--augment-features", 2)
+    run(cnncli, "-c", "runs/shades/settings.toml", "-o", "again")
+    for name in ("model.onnx", "model.safetensors", "splits.csv", "predictions.csv"):
+        assert Path("again", name).read_bytes() == Path("runs/shades", name).read_bytes()
+    found = run(cnncli, "-c", "runs/shades/settings.toml", "--classifier", "knn", "-o", "other")
+    assert found["chosen"]["name"] == "knn"
+    list_again = run(cnncli, "runs/shades/splits.csv", "--root", data, "-m", colours, "-o", "listed")
+    assert list_again["images"] == [21, 9, 0]
+
+
+def test_a_second_run_takes_another_name_and_computes_nothing_again(
+    cnncli: Cnncli, data: Path, colours: Path, imports: Imports
+) -> None:
+    run(cnncli, data, "-m", colours)
+    assert run(cnncli, data, "-m", colours)["folder"] == "runs/shades-2"
+    result, packages = imports("finetune", data, "-m", colours, "-q", "--classifier", "logistic")
+    assert result.returncode == 0, result.stderr
+    assert Path("runs/shades-3").is_dir()
+    assert not packages & {"torch", "timm", "torchvision"}
+
+
+def test_a_test_part_is_scored_once(cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / "split" / "train")
+    shutil.copytree(data, tmp_path / "split" / "test")
+    found = run(cnncli, tmp_path / "split", "-m", colours)
+    assert found["images"] == [24, 6, 30]
+    assert found["test"]["images"] == 30
+    assert {row["split"] for row in table(Path("runs/split/predictions.csv"))} == {"val", "test"}
+
+
+@pytest.mark.parametrize("model", ["tiny", "squeezenet"])
+def test_torch_goes_on_from_a_linear_one(
+    cnncli: Cnncli, data: Path, model: str, request: pytest.FixtureRequest
+) -> None:
+    """Where the last layer gives the logits it is replaced; SqueezeNet has a ReLU behind its own."""
+    base = request.getfixturevalue(model)
+    run(cnncli, data, "-m", base, "--classifier", "logistic", "-o", "run")
+    folder = open_folder(Path("run"))
+    assert (folder.card.architecture.head is None) == (model == "tiny")
+    read = Reader(folder.card.preprocessing, 10**6)
+    images = [read(ImageSource(str(file))) for file in sorted(data.rglob("*.png"))[:4]]
+    pixels = np.stack([image for image in images if not isinstance(image, Unreadable)])
+    onnx, torch = (
+        open_engine(folder, Running(engine), Silence()).run(pixels)
+        for engine in (EngineName.ONNX, EngineName.TORCH)
+    )
+    assert np.allclose(onnx.logits, torch.logits, atol=1e-3 * np.ptp(onnx.logits))
+    assert np.allclose(onnx.embeddings, torch.embeddings, atol=1e-3 * np.ptp(onnx.embeddings))
+    run(cnncli, data, "-m", "run", "--classifier", "svm", "-o", "further")
+    further = open_folder(Path("further"))
+    assert open_engine(further, Running(EngineName.TORCH), Silence()).run(pixels).logits.shape == (4, 3)
+
+
+def test_neighbours_live_in_the_graph_alone(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    run(cnncli, data, "-m", colours, "--classifier", "knn", "-o", "knn")
+    on_torch = cnncli("predict", data, "-m", "knn", "--engine", "torch")
+    assert on_torch.exit_code == 2
+    assert "a nearest-neighbour classifier runs on ONNX Runtime only" in on_torch.stderr
+    further = cnncli("finetune", data, "-m", "knn")
+    assert further.exit_code == 2
+    assert "cannot be trained further" in further.stderr
+
+
+def test_unreadable_images_are_left_out_and_listed(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    (data / "warm" / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    result = cnncli("finetune", data, "-m", colours)
+    assert result.exit_code == 3
+    assert "broken.jpg is left out: " in result.stderr
+    (row,) = table(Path("runs/shades/unreadable.csv"))
+    assert row["path"] == "warm/broken.jpg"
+    assert "broken.jpg" not in Path("runs/shades/splits.csv").read_text()
+
+
+def test_the_words_for_a_person(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    result = cnncli("finetune", data, "-m", colours)
+    first, second = result.stderr.splitlines()[:2]
+    assert first == "shades: 3 classes, 30 images (24 train, 6 val); classes 0 cold, 1 green, 2 warm"
+    assert second.startswith("starting from colours")
+    assert "val         100.0 % of 6 images right (95 % interval 61.0 to 100.0)" in result.stdout
+    assert "run         runs/shades" in result.stdout
+    assert "cnncli predict -m runs/shades IMAGE" in result.stderr
+
+
+def test_labels_of_every_kind(cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path) -> None:
+    labels = ['a, "b"', "line\nfeed", "sl/ash"]
+    rows = [
+        (str(file.relative_to(data)), labels[index])
+        for index, name in enumerate(KINDS)
+        for file in sorted((data / name).iterdir())
+    ]
+    with (tmp_path / "list.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([("path", "label"), *rows])
+    found = run(cnncli, tmp_path / "list.csv", "--root", data, "-m", colours, "-o", "odd")
+    assert found["class_names"] == sorted(labels)
+    assert {row["label"] for row in table(Path("odd/splits.csv"))} == set(labels)
+    answer = cnncli("predict", data / "warm" / "0.png", "-m", "odd").stdout
+    assert answer.split("\t")[1] == 'a, "b"'
+
+
+def test_a_thousand_classes_of_two_images(
+    cnncli: Cnncli, colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for label in range(1000):
+        for number in range(2):
+            file = tmp_path / "many" / f"c{label:04}" / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (4, 4), (label % 256, label // 4, number)).save(file)
+    found = run(cnncli, tmp_path / "many", "-m", colours, "--classifier", "centroid")
+    assert found["images"] == [1000, 1000, 0]
+    assert len(open_folder(Path("runs/many")).card.class_names) == 1000
+
+
+def test_refusals_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "precious.jpg").write_text("mine")
+    run(cnncli, data, "-m", colours, "-o", "taken")
+    before = Path("taken/card.json").read_bytes()
+    single = tmp_path / "single"
+    shutil.copytree(data / "warm", single / "warm")
+    refused: list[tuple[list[object], int, str]] = [
+        ([data, "-m", colours, "-o", "taken"], 1, "taken is there already"),
+        ([data, "-m", colours, "-o", "photos", "--overwrite"], 1, "it is no run of cnncli's"),
+        ([single, "-m", colours], 1, "has one class only, 'warm'"),
+        ([colours, "-m", colours], 1, "is a model folder, not data"),
+        ([data, "-m", str(data)], 1, "is no model folder: it has no card.json"),
+        ([data, "-m", colours, "--val-split", "1.5"], 2, "--val-split is a share between 0 and 1"),
+        ([data, "-m", colours, "--tune", "everything"], 2, "'everything' is not"),
+        ([data], 2, "no model is given"),
+        ([tmp_path / "nowhere", "-m", colours], 1, "there is no"),
+        ([data, "-m", colours, "-c", "nowhere.toml"], 2, "cannot read the settings nowhere.toml"),
+    ]
+    for arguments, code, complaint in refused:
+        result = cnncli("finetune", *arguments)
+        assert (result.exit_code, complaint in result.stderr) == (code, True), (arguments, result.stderr)
+    assert Path("taken/card.json").read_bytes() == before
+    assert (tmp_path / "photos" / "precious.jpg").read_text() == "mine"
+    assert (
+        run(cnncli, data, "-m", colours, "-o", "taken", "--overwrite", "--classifier", "knn")["folder"]
+        == "taken"
+    )
+    assert Path("taken/card.json").read_bytes() != before
+    assert not [name for name in os.listdir() if name.startswith(".")]
+
+
+def test_settings_that_are_none(cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path) -> None:
+    for content, complaint in [
+        ("seed = ", "are not TOML"),
+        ("speed = 3", "have 'speed', which finetune has not"),
+        ("val_split = 'half'", "'half' is not a valid float"),
+        ("format = 'json'\nclassifier = 'tree'", "'tree' is not one of"),
+    ]:
+        (tmp_path / "s.toml").write_text(content)
+        result = cnncli("finetune", data, "-m", colours, "-c", tmp_path / "s.toml")
+        assert (result.exit_code, complaint in result.stderr) == (2, True), result.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs permissions")
+def test_a_place_that_cannot_be_written(
+    unprivileged: Path, colours: Path, cnncli: Cnncli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNNCLI_HOME", str(unprivileged / "home"))
+    for name, colour in KINDS.items():
+        for number in range(3):
+            file = unprivileged / "data" / name / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (4, 4), colour).save(file)
+    (unprivileged / "closed").mkdir()
+    (unprivileged / "closed").chmod(0o500)
+    result = cnncli("finetune", unprivileged / "data", "-m", colours, "-o", unprivileged / "closed" / "run")
+    assert result.exit_code == 1
+    assert "cannot write a run to" in result.stderr

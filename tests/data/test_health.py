@@ -1,0 +1,139 @@
+"""What an examination finds, in folders with known faults."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnncli.data.health import examine
+from cnncli.data.layout import read
+from cnncli.data.likeness import Fingerprint, fingerprint, groups
+from cnncli.records.data import DataHealth, Trouble
+
+
+def picture(seed: int, size: tuple[int, int] = (120, 90)) -> Image.Image:
+    """Large soft shapes, as photographs have them; another one for each seed."""
+    draws = np.random.default_rng(seed)
+    return Image.fromarray(draws.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize(
+        size, Image.Resampling.BICUBIC
+    )
+
+
+def saved(image: Image.Image, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    image.save(file)
+
+
+@pytest.fixture
+def tidy(tmp_path: Path) -> Path:
+    """Two parts, two classes, nothing wrong."""
+    seed = 0
+    for part, count in (("train", 6), ("val", 3)):
+        for name in ("a", "b"):
+            for number in range(count):
+                saved(picture(seed), tmp_path / "set" / part / name / f"{number}.png")
+                seed += 1
+    return tmp_path / "set"
+
+
+def examined(root: Path) -> DataHealth:
+    return examine(read(root), max_pixels=10**6, workers=2)
+
+
+def findings(root: Path) -> dict[Trouble, tuple[bool, int, str]]:
+    """Whether it harms, how many examples there are, and the words."""
+    return {item.trouble: (item.harms, len(item.examples), item.told) for item in examined(root).findings}
+
+
+def test_nothing_is_wrong_with_what_is_tidy(tidy: Path) -> None:
+    health = examined(tidy)
+    assert health.findings == ()
+    assert health.is_healthy
+    assert health.sizes == ((120, 90),) * 3
+    assert health.modes == {"RGB PNG": 18}
+
+
+def test_files_that_cannot_be_read(tidy: Path) -> None:
+    (tidy / "train" / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    (tidy / "val" / "b" / "empty.png").touch()
+    harms, count, told = findings(tidy)[Trouble.UNREADABLE]
+    assert (harms, count) == (True, 2)
+    assert told == "2 of 20 images cannot be read"
+
+
+def test_a_class_that_is_missing_from_a_part(tidy: Path) -> None:
+    for number in range(5):
+        saved(picture(100 + number), tidy / "train" / "c" / f"{number}.png")
+    assert findings(tidy)[Trouble.MISSING_CLASS] == (True, 1, "1 of 3 classes have no image in val")
+
+
+def test_few_images_and_imbalance(tidy: Path) -> None:
+    for number in range(2):
+        saved(picture(200 + number), tidy / "train" / "rare" / f"{number}.png")
+        saved(picture(300 + number), tidy / "val" / "rare" / f"{number}.png")
+    for number in range(20):
+        saved(picture(400 + number), tidy / "train" / "a" / f"more{number}.png")
+    found = findings(tidy)
+    assert found[Trouble.FEW_IMAGES] == (True, 1, "1 of 3 classes have fewer than 5 images to learn from")
+    assert found[Trouble.IMBALANCE][2].startswith("a has 26 images to learn from and rare 2")
+
+
+def test_the_same_image_in_two_parts_and_in_two_classes(tidy: Path) -> None:
+    (tidy / "val" / "a" / "copy.png").write_bytes((tidy / "train" / "a" / "0.png").read_bytes())
+    saved(picture(6).resize((90, 68)), tidy / "val" / "b" / "smaller.jpg")  # of train/b/0.png
+    (tidy / "train" / "b" / "wrong.png").write_bytes((tidy / "train" / "a" / "1.png").read_bytes())
+    (tidy / "train" / "b" / "twice.png").write_bytes((tidy / "train" / "b" / "2.png").read_bytes())
+    found = [
+        item
+        for item in examined(tidy).findings
+        if item.trouble in {Trouble.LEAKAGE, Trouble.CONTRADICTION, Trouble.DUPLICATES}
+    ]
+    assert [(item.trouble, item.harms, item.examples) for item in found] == [
+        (Trouble.LEAKAGE, True, (("train/a/0.png", "val/a/copy.png"),)),
+        (Trouble.LEAKAGE, True, (("train/b/0.png", "val/b/smaller.jpg"),)),
+        (Trouble.CONTRADICTION, True, (("train/a/1.png", "train/b/wrong.png"),)),
+        (Trouble.DUPLICATES, False, (("train/b/2.png", "train/b/twice.png"),)),
+    ]
+    assert "the same lie in several parts" in found[0].told
+    assert "all but the same lie in several parts" in found[1].told
+
+
+def test_odd_sizes_and_modes_are_remarks(tidy: Path) -> None:
+    saved(picture(500, (20, 20)), tidy / "train" / "a" / "small.png")
+    saved(picture(501, (500, 60)), tidy / "train" / "a" / "long.png")
+    saved(picture(502).convert("CMYK"), tidy / "train" / "a" / "printed.jpg")
+    found = findings(tidy)
+    assert found[Trouble.ODD_SIZES][:2] == (False, 2)
+    assert found[Trouble.ODD_MODES][:2] == (False, 1)
+    assert examined(tidy).is_healthy
+
+
+def test_pictures_of_one_colour_are_like_nothing() -> None:
+    assert fingerprint(Image.new("RGB", (50, 50), "red")) is None
+
+
+def test_likeness_is_that_of_all_pairs() -> None:
+    """What the bands leave out is not alike."""
+    draws = np.random.default_rng(0)
+    grey = np.zeros((16, 16), np.uint8)
+    base = draws.integers(0, 2, 128).astype(bool)
+    items: list[Fingerprint | None] = []
+    for flips in range(12):
+        bits = base.copy()
+        bits[draws.choice(128, flips, replace=False)] ^= True
+        items.append(Fingerprint(bits, grey))
+    items += [Fingerprint(draws.integers(0, 2, 128).astype(bool), grey) for _ in range(200)]
+    (group,) = groups(items, [None] * len(items))
+    expected = {0}
+    while True:
+        more = {
+            other
+            for one in expected
+            for other in range(len(items))
+            if ((items[one] or items[0]).bits != (items[other] or items[0]).bits).sum() <= 7  # type: ignore[union-attr]
+        }
+        if more <= expected:
+            break
+        expected |= more
+    assert set(group) == expected

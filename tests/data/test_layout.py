@@ -1,0 +1,148 @@
+"""Labelled data on disk, tidy and untidy."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cnncli.data.layout import ListColumns, read
+from cnncli.errors import DataError
+from cnncli.records.data import DataSet, Part
+
+Made = Callable[..., Path]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    """A folder with empty files of those names, which nobody opens here."""
+
+    def make(*names: str) -> Path:
+        root = tmp_path / "pets"
+        for name in names:
+            file = root / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        return root
+
+    return make
+
+
+def told(data: DataSet) -> list[tuple[str, str, Part | None]]:
+    return [(Path(sample.path).name, data.class_names[sample.label], sample.part) for sample in data.samples]
+
+
+def test_a_folder_of_classes(made: Made) -> None:
+    data = read(made("cat/b.jpg", "cat/a.png", "dog/deep/er/c.jpg", "Zebra/z.gif"))
+    assert data.class_names == ("Zebra", "cat", "dog")  # as torchvision sorts them
+    assert told(data) == [("z.gif", "Zebra", None), ("a.png", "cat", None), ("b.jpg", "cat", None), ("c.jpg", "dog", None)]  # fmt: skip
+    assert data.name == "pets"
+    assert data.remarks == ()
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "Val"])
+def test_a_split_folder_is_matched_by_name(made: Made, name: str) -> None:
+    """`val` lacks a class and has others: indices are those of the names."""
+    data = read(made("train/b/1.jpg", "train/a/2.jpg", f"{name}/b/3.jpg", "test/c/4.jpg"))
+    assert data.class_names == ("a", "b", "c")
+    assert told(data) == [
+        ("2.jpg", "a", Part.TRAIN),
+        ("1.jpg", "b", Part.TRAIN),
+        ("3.jpg", "b", Part.VAL),
+        ("4.jpg", "c", Part.TEST),
+    ]
+
+
+def test_the_same_order_as_torchvisions_image_folder(tmp_path: Path) -> None:
+    from torchvision.datasets import ImageFolder
+
+    for name in ("b/2.png", "b/10.png", "a/x.png", "C/y.png", "ä/z.png", "10/q.png", "9/q.png"):
+        file = tmp_path / "set" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4)).save(file)
+    theirs = ImageFolder(tmp_path / "set")
+    ours = read(tmp_path / "set")
+    assert list(ours.class_names) == theirs.classes
+    assert [(sample.path, sample.label) for sample in ours.samples] == theirs.samples
+
+
+def test_what_is_left_out_is_told(made: Made) -> None:
+    root = made(
+        "train/a/1.jpg", "train/b/2.jpg", "train/loose.jpg", "train/.cache/3.jpg", "notes/x.jpg", "readme.txt"
+    )
+    (root / "train" / "empty").mkdir()
+    data = read(root)
+    assert data.class_names == ("a", "b")
+    complaints = "\n".join(data.remarks)
+    assert "notes is left out: it is no part of the data" in complaints
+    assert "1 images in" in complaints
+    assert ".cache is left out: its name begins with a dot" in complaints
+    assert "empty is left out: it holds no image" in complaints
+
+
+def test_a_class_may_be_called_test(made: Made) -> None:
+    """Only where all folders are parts, or one is for training, is a folder taken for a part."""
+    assert read(made("test/1.jpg", "quiz/2.jpg")).class_names == ("quiz", "test")
+
+
+def test_lists(tmp_path: Path, made: Made) -> None:
+    root = made("1.jpg", "2.jpg", "3.jpg")
+    labels = ['a,"quoted"', "line\nfeed", "sl/ash"]
+    rows = "".join(
+        '{}.jpg,"{}"\n'.format(number, label.replace('"', '""')) for number, label in enumerate(labels, 1)
+    )
+    (tmp_path / "list.csv").write_text(f"path,label\n{rows}missing.jpg,sl/ash\n,nothing\n4.jpg,\n")
+    data = read(tmp_path / "list.csv", ListColumns(root=root))
+    assert data.class_names == tuple(sorted(labels))
+    assert len(data.samples) == 4  # the missing one is for whoever opens it
+    assert data.remarks == (
+        f"{tmp_path / 'list.csv'}, entry 6 is left out: it has no path",
+        f"{tmp_path / 'list.csv'}, entry 7 is left out: it has no label",
+    )
+
+
+def test_a_tsv_with_columns_of_its_own_and_parts(made: Made) -> None:
+    root = made("1.jpg", "2.jpg")
+    (root / "list.tsv").write_text("file\tkind\tset\n1.jpg\tx\ttrain\n2.jpg\ty\tvalidation\n")
+    data = read(root / "list.tsv", ListColumns("file", "kind", "set"))
+    assert told(data) == [("1.jpg", "x", Part.TRAIN), ("2.jpg", "y", Part.VAL)]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("", "has no column 'path' and no 'label'; its first line has nothing"),
+        ("1.jpg,cat\n2.jpg,dog\n", "its first line has '1.jpg', 'cat'"),
+        ("path,kind\n1.jpg,cat\n", "has no column 'label'"),
+        ("path,label\n", "names no labelled image"),
+        (
+            "path,label\nno.jpg,cat\nnope.jpg,dog\n",
+            "none of the 2 files that .* lists exists; the first is .*no.jpg",
+        ),
+        ("path,label,split\n1.jpg,cat,sometimes\n", "entry 2: 'sometimes' is no part"),
+    ],
+)
+def test_lists_that_are_none(made: Made, content: str, complaint: str) -> None:
+    root = made("1.jpg")
+    (root / "list.csv").write_text(content)
+    with pytest.raises(DataError, match=complaint):
+        read(root / "list.csv")
+
+
+def test_what_is_no_data(tmp_path: Path, colours: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "only.jpg").touch()
+    for path, complaint in [
+        (tmp_path / "nowhere", "there is no"),
+        (tmp_path / "pictures" / "only.jpg", "is neither a folder nor a list"),
+        (colours, "is a model folder, not data"),
+        (tmp_path / "pictures", "no labelled images"),
+    ]:
+        with pytest.raises(DataError, match=complaint):
+            read(path)
+
+
+def test_two_folders_for_one_part(made: Made) -> None:
+    root = made("train/a/1.jpg", "val/a/1.jpg", "validation/a/2.jpg")
+    with pytest.raises(DataError, match="has two folders for validation, val and validation"):
+        read(root)

@@ -1,0 +1,127 @@
+"""Embeddings: the engine's own, each computed once, kept under the digest of the file."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnncli.features.embed import Embedder, EmbedSettings
+from cnncli.networks.cache import home
+from cnncli.networks.model_folder import ModelFolder, open_folder
+from cnncli.records.progress import Silence
+
+
+class Listener(Silence):
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warning(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[str]:
+    colours = ["red", "lime", "blue", "white", "black"]
+    for colour in colours:
+        Image.new("RGB", (9, 7), colour).save(tmp_path / f"{colour}.png")
+    return [str(tmp_path / f"{colour}.png") for colour in colours]
+
+
+@pytest.fixture
+def folder(colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFolder:
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
+    return open_folder(colours)
+
+
+def embedder(
+    folder: ModelFolder, progress: Silence | None = None, seed: int = 0, batch_size: int | None = None
+) -> Embedder:
+    return Embedder(folder, EmbedSettings(seed=seed, batch_size=batch_size), progress or Silence())
+
+
+EXPECTED = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1], [0, 0, 0]], np.float32)
+
+
+def test_mean_colours(folder: ModelFolder, paths: list[str]) -> None:
+    found = embedder(folder).embed(paths)
+    assert np.allclose(found.vectors[:, 0], EXPECTED)
+    assert found.computed == 5
+    assert len(set(found.digests)) == 5
+
+
+def test_nothing_is_computed_twice(folder: ModelFolder, paths: list[str], tmp_path: Path) -> None:
+    embedder(folder).embed(paths[:3])
+    moved = tmp_path / "moved.png"
+    shutil.copy(paths[0], moved)
+    found = embedder(folder).embed([*paths, str(moved)])
+    assert found.computed == 2
+    assert np.allclose(found.vectors[:, 0], [*EXPECTED, EXPECTED[0]])
+
+
+def test_a_changed_file_is_another_image(folder: ModelFolder, paths: list[str]) -> None:
+    embedder(folder).embed(paths[:1])
+    Image.new("RGB", (9, 7), "blue").save(paths[0])
+    found = embedder(folder).embed(paths[:1])
+    assert np.allclose(found.vectors[0, 0], EXPECTED[2])
+
+
+def test_unreadable_ones_leave_the_others_in_their_places(
+    folder: ModelFolder, paths: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    wanted = [paths[0], str(tmp_path / "broken.png"), paths[1], str(tmp_path / "missing.png"), paths[2]]
+    for _ in range(2):  # computed, and from the store
+        found = embedder(folder, batch_size=2).embed(wanted, views=1)
+        assert np.allclose(found.vectors[[0, 2, 4], 0], EXPECTED[:3])
+        assert [record.source.path for record in found.unreadable] == [wanted[1], wanted[3]]
+        assert [digest is None for digest in found.digests] == [False, True, False, True, False]
+
+
+def test_views_are_random_but_the_same_each_time(folder: ModelFolder, tmp_path: Path) -> None:
+    image = str(tmp_path / "noise.png")
+    Image.effect_noise((60, 40), 90).convert("RGB").save(image)
+    first = embedder(folder, seed=1).embed([image], views=3)
+    assert first.computed == 4
+    assert len({tuple(view) for view in first.vectors[0].tolist()}) == 4
+    again = embedder(folder, seed=1).embed([image], views=3)
+    assert again.computed == 0
+    assert np.array_equal(again.vectors, first.vectors)
+    assert not np.array_equal(
+        embedder(folder, seed=2).embed([image], views=3).vectors[0, 1:], first.vectors[0, 1:]
+    )
+    shutil.rmtree(home())
+    assert np.array_equal(embedder(folder, seed=1).embed([image], views=3).vectors, first.vectors)
+
+
+def test_what_was_computed_before_an_interrupt_is_kept(folder: ModelFolder, paths: list[str]) -> None:
+    def interrupted(count: list[int]) -> None:
+        count.append(1)
+        if len(count) == 4:
+            raise KeyboardInterrupt
+
+    seen: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        embedder(folder, batch_size=1).embed(paths, advance=lambda: interrupted(seen))
+    assert embedder(folder).embed(paths).computed == 2
+
+
+def test_a_store_that_is_damaged_or_forbidden_is_no_obstacle(folder: ModelFolder, paths: list[str]) -> None:
+    embedder(folder).embed(paths)
+    (file,) = (home() / "features-1").iterdir()
+    file.write_bytes(b"no database" * 100)
+    listener = Listener()
+    assert embedder(folder, listener).embed(paths).computed == 5
+    assert len(listener.warnings) == 1
+    assert "embeddings are not kept" in listener.warnings[0]
+
+
+def test_vectors_of_another_width_are_not_taken(folder: ModelFolder, paths: list[str]) -> None:
+    embedder(folder).embed(paths)
+    (file,) = (home() / "features-1").iterdir()
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE embeddings SET vector = ?", (b"\0" * 8,))
+    connection.close()
+    assert np.allclose(embedder(folder).embed(paths).vectors[:, 0], EXPECTED)

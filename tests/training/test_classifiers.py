@@ -1,0 +1,108 @@
+"""The classifiers that heads are made of answer as scikit-learn's own."""
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from cnncli.engines.heads import NeighbourHead
+from cnncli.records.training import ClassifierName, ClassWeights
+from cnncli.training.classifiers import Rows, fit
+
+
+def clouds(classes: int, each: int = 40, width: int = 12, seed: int = 0, spread: float = 2.5) -> Rows:
+    draws = np.random.default_rng(seed)
+    centres = draws.standard_normal((classes, width)) * 2
+    labels = np.repeat(np.arange(classes), each)
+    scale = draws.uniform(0.1, 30, width)  # features of very different size, as networks have them
+    vectors = (centres[labels] + draws.standard_normal((len(labels), width)) * spread) * scale + 5
+    return Rows(vectors[:, np.newaxis], labels, classes)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("name", [ClassifierName.LOGISTIC, ClassifierName.SVM])
+def test_linear_ones_decide_as_scikit_learns_do(name: ClassifierName, classes: int) -> None:
+    rows = clouds(classes)
+    fitted = fit(name, rows, 0)
+    strength = float(fitted.strength.removeprefix("C = "))
+    theirs = (
+        LogisticRegression(C=strength, max_iter=1000)
+        if name is ClassifierName.LOGISTIC
+        else LinearSVC(C=strength, max_iter=5000, dual="auto", random_state=0)
+    )
+    vectors, labels = rows.flat()
+    model = make_pipeline(StandardScaler(), theirs).fit(vectors, labels)
+    logits = fitted.head.logits(vectors)
+    assert logits.shape == (len(vectors), classes)
+    assert (logits.argmax(axis=1) == model.predict(vectors)).mean() > 0.995
+    if name is ClassifierName.LOGISTIC:
+        assert np.allclose(softmax(logits, axis=1), model.predict_proba(vectors), atol=2e-3)
+
+
+def test_centroids_and_neighbours_decide_as_scikit_learns_do() -> None:
+    rows = clouds(3)
+    vectors, labels = rows.flat()
+    centroid = make_pipeline(StandardScaler(), NearestCentroid()).fit(vectors, labels)
+    found = fit(ClassifierName.CENTROID, rows, 0).head.logits(vectors).argmax(axis=1)
+    assert (found == centroid.predict(vectors)).all()
+    fitted = fit(ClassifierName.KNN, rows, 0)
+    neighbours = int(fitted.strength.removeprefix("k = "))
+    theirs = make_pipeline(StandardScaler(), KNeighborsClassifier(neighbours)).fit(vectors, labels)
+    assert np.allclose(np.exp(fitted.head.logits(vectors)), theirs.predict_proba(vectors), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [ClassifierName.SVM, ClassifierName.CENTROID])
+def test_margins_and_distances_become_probabilities_that_hold(name: ClassifierName) -> None:
+    """Mean probability of the best class is near the share of images that are right, on images never seen."""
+    rows, unseen = clouds(4, 300, spread=5), clouds(4, 500, spread=5)
+    head = fit(name, rows, 0).head
+    vectors, labels = unseen.flat()
+    probabilities = softmax(head.logits(vectors), axis=1)
+    right = (probabilities.argmax(axis=1) == labels).mean()
+    assert abs(probabilities.max(axis=1).mean() - right) < 0.05
+
+
+def test_the_strength_is_chosen_by_what_was_not_seen() -> None:
+    """Noise of many dimensions needs a strong penalty."""
+    draws = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 30)
+    noisy = draws.standard_normal((60, 300))
+    noisy[:, 0] += labels * 1.5
+    fitted = fit(ClassifierName.LOGISTIC, Rows(noisy[:, np.newaxis], labels, 2), 0)
+    assert float(fitted.strength.removeprefix("C = ")) <= 0.01
+    assert fitted.accuracy is not None
+    assert 0.4 < fitted.accuracy < 0.9
+
+
+def test_too_few_images_to_choose() -> None:
+    rows = Rows(np.arange(12.0).reshape(3, 1, 4), np.array([0, 1, 1]), 2)
+    for name in (ClassifierName.LOGISTIC, ClassifierName.SVM, ClassifierName.KNN, ClassifierName.CENTROID):
+        fitted = fit(name, rows, 0)
+        assert fitted.accuracy is None
+        assert (fitted.head.logits(rows.vectors[:, 0]).argmax(axis=1) == rows.labels).all()
+
+
+def test_balanced_weights_help_the_rare_class() -> None:
+    draws = np.random.default_rng(0)
+    labels = np.array([0] * 300 + [1] * 15)
+    vectors = draws.standard_normal((315, 1, 3)) + labels[:, np.newaxis, np.newaxis]
+    for name in (ClassifierName.LOGISTIC, ClassifierName.SVM, ClassifierName.KNN):
+        plain, balanced = (
+            (fit(name, Rows(vectors, labels, 2, weights), 0).head.logits(vectors[:, 0]).argmax(axis=1) == 1)[
+                labels == 1
+            ].mean()
+            for weights in (ClassWeights.NONE, ClassWeights.BALANCED)
+        )
+        assert balanced > plain, name
+
+
+def test_views_of_an_image_are_rows_but_not_judges() -> None:
+    rows = clouds(2, 30)
+    views = np.concatenate([rows.vectors, rows.vectors + 0.5], axis=1)
+    fitted = fit(ClassifierName.KNN, Rows(views, rows.labels, 2), 0)
+    assert isinstance(fitted.head, NeighbourHead)
+    assert fitted.head.vectors.shape == (120, 12)
