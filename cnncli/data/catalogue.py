@@ -6,6 +6,7 @@ publishes, and read by its own classes.
 
 import contextlib
 import gzip
+import pickle
 import shutil
 import tarfile
 import uuid
@@ -275,6 +276,8 @@ def unpickled(file: Path) -> Any:  # noqa: ANN401 - dictionaries of arrays, list
 
 
 class _PlainUnpickler(pickle.Unpickler):
+    """Calls nothing but what makes numpy's arrays."""
+
     _HARMLESS = frozenset({"multiarray._reconstruct", "numpy.ndarray", "numpy.dtype", "_codecs.encode"})
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - as in pickle

@@ -1,0 +1,29 @@
+"""The least that a classifier on features takes: every image read and through the engine, scikit-learn and onnx imported. `bare_embeddings DATA MODEL_FOLDER`."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from cnncli.images.loader import Reader
+from cnncli.networks.model_folder import open_folder
+from cnncli.records.predictions import ImageSource
+
+data, model = map(Path, sys.argv[1:])
+folder = open_folder(model)
+read = Reader(folder.card.preprocessing, 10**9)
+session = onnxruntime.InferenceSession(folder.path / "model.onnx", providers=["CPUExecutionProvider"])
+paths = sorted(data.rglob("*.jpg"))
+with ThreadPoolExecutor(2) as pool:
+    pixels = pool.map(read, [ImageSource(str(path)) for path in paths])
+    batch = []
+    for count, image in enumerate(pixels, start=1):
+        batch.append(image)
+        if len(batch) == 8 or count == len(paths):
+            session.run(["embedding"], {"images": np.stack(batch)})
+            batch = []
+
+import onnx  # noqa: E402, F401
+import sklearn.linear_model  # noqa: E402, F401
