@@ -6,38 +6,21 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from cnncli.cli import options
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.finetune import ResultFormat
+from cnncli.cli.groups import LIST, listing_by_default
 from cnncli.cli.progress import image_progress
 from cnncli.errors import DataError, OutputError
 
-_LIST = "list"
+datasets = listing_by_default("datasets")
 
 
-class _ListsByDefault(TyperGroup):
-    """`datasets` lists, `datasets get` writes one."""
-
-    def parse_args(self, context: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as in typer
-        """Put in the command that goes without saying."""
-        return super().parse_args(context, args if args and args[0] in self.commands else [_LIST, *args])
-
-
-datasets = typer.Typer(
-    name="datasets",
-    cls=_ListsByDefault,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
-
-@datasets.command(_LIST)
+@datasets.command(LIST)
 def list_datasets(
     format_: Annotated[
         ResultFormat, typer.Option("--format", "-f", help="How to write the list.")

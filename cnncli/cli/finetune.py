@@ -18,9 +18,6 @@ from cnncli.errors import UsageError
 from cnncli.records.running import EngineName, Precision, Running
 from cnncli.records.training import ClassifierName, ClassWeights, Tune
 
-UNREADABLE_INPUTS = 3
-"""Exit code where some images could not be read and were left out."""
-
 
 class ResultFormat(enum.StrEnum):
     """How a result is told."""
@@ -145,7 +142,7 @@ def finetune(
             write_data(finetuned_text(result, width))
             console.notice(f"use it: cnncli predict -m {result.folder} IMAGE")
     if result.unreadable:
-        raise typer.Exit(UNREADABLE_INPUTS)
+        raise typer.Exit(options.UNREADABLE_INPUTS)
 
 
 def _bar(console: Console) -> Callable[[int], contextlib.AbstractContextManager[Callable[[], None]]]:

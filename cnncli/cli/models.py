@@ -2,37 +2,20 @@
 
 import shutil
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from cnncli.cli import options
 from cnncli.cli.console import Console, error, is_terminal, write_data
+from cnncli.cli.groups import LIST, listing_by_default
 from cnncli.errors import CnncliError, ModelNotFoundError
 from cnncli.records.listing import ListFormat, Order
 
-_LIST = "list"
+models = listing_by_default("models")
 
 
-class _ListsByDefault(TyperGroup):
-    """`models` lists, `models rm` removes: what is no command's name is a pattern."""
-
-    def parse_args(self, context: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as in typer
-        """Put in the command that goes without saying."""
-        return super().parse_args(context, args if args and args[0] in self.commands else [_LIST, *args])
-
-
-models = typer.Typer(
-    name="models",
-    cls=_ListsByDefault,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
-
-@models.command(_LIST)
+@models.command(LIST)
 def list_models(
     pattern: Annotated[
         str,

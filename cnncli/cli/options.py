@@ -9,6 +9,9 @@ import typer
 from cnncli.errors import UsageError
 from cnncli.records.running import EngineName, Precision
 
+UNREADABLE_INPUTS = 3
+"""Exit code where some inputs could not be read, and all others were seen to."""
+
 
 def image_size(text: str | None) -> tuple[int, int] | None:
     """`384` or `384x512` as (height, width).

@@ -20,9 +20,6 @@ from cnncli.render.lines import Format
 if TYPE_CHECKING:
     from cnncli.predict import Predictor
 
-UNREADABLE_INPUTS = 3
-"""Exit code where some inputs could not be read, and all others were answered."""
-
 
 def predict(
     inputs: options.Inputs = None,
@@ -124,7 +121,7 @@ def predict(
         console.detail(str(predictor))
         sink = _run(predictor, asked, destination, gallery, console)
     if sink.unreadable:
-        raise typer.Exit(UNREADABLE_INPUTS)
+        raise typer.Exit(options.UNREADABLE_INPUTS)
 
 
 def _run(

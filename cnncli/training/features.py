@@ -100,6 +100,7 @@ def finetune_features(
         CnncliError: the data or the network are not fit for it, or the run cannot be written.
     """
     clock = _Clock()
+    progress.notice(f"starting from {settings.reference.name}, whose features stay as they are")
     with clock.step("looking for the images"):
         data = split(layout.read(settings.data, settings.columns), settings.val_split, settings.seed)
         target = run_folder.chosen(settings.output, data.name, overwrite=settings.overwrite)
@@ -107,9 +108,6 @@ def finetune_features(
         folder = prepare(settings.reference, progress, is_offline=is_offline)
         require_trainable(folder)
     progress.notice(f"{data.name}: {_counted(data)}; classes {_listed(data.class_names)}")
-    progress.notice(
-        f"starting from {folder.card.name}, whose {folder.card.embedding.size:,} features stay as they are"
-    )
     for remark in data.remarks:
         progress.warning(remark)
     with clock.step("embeddings"):

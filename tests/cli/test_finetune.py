@@ -175,8 +175,8 @@ def test_unreadable_images_are_left_out_and_listed(cnncli: Cnncli, data: Path, c
 def test_the_words_for_a_person(cnncli: Cnncli, data: Path, colours: Path) -> None:
     result = cnncli("finetune", data, "-m", colours)
     first, second = result.stderr.splitlines()[:2]
-    assert first == "shades: 3 classes, 30 images (24 train, 6 val); classes 0 cold, 1 green, 2 warm"
-    assert second.startswith("starting from colours")
+    assert second == "shades: 3 classes, 30 images (24 train, 6 val); classes 0 cold, 1 green, 2 warm"
+    assert first == f"starting from {colours}, whose features stay as they are"
     assert "val         100.0 % of 6 images right (95 % interval 61.0 to 100.0)" in result.stdout
     assert "run         runs/shades" in result.stdout
     assert "cnncli predict -m runs/shades IMAGE" in result.stderr
