@@ -86,13 +86,13 @@ class BrokenOffError(OSError):
     """A download that came to an end before its file did; asked for again, it goes on from there."""
 
 
-def download(url: str, file: Path, md5: str, advance: Callable[[int], None] = lambda _: None) -> None:
+def download(url: str, file: Path, announced: str, advance: Callable[[int], None] = lambda _: None) -> None:
     """A file from a server, whole and as announced; grows as `FILE.part`, and goes on from there the next time.
 
     Args:
         url: where it is.
         file: where it goes.
-        md5: of its content, in hexadecimal, as its publisher tells it.
+        announced: the MD5 of its content, in hexadecimal, as its publisher tells it.
         advance: hears how many bytes have come, at first how many were there.
 
     Raises:
@@ -102,6 +102,9 @@ def download(url: str, file: Path, md5: str, advance: Callable[[int], None] = la
     part = file.with_name(f"{file.name}.part")
     file.parent.mkdir(parents=True, exist_ok=True)
     there = part.stat().st_size if part.exists() else 0
+    if there and md5(part) == announced:  # whoever fetched it was stopped before it got its name
+        part.replace(file)
+        return
     try:
         with _opened(url, there) as answer:
             goes_on = answer.status == http.HTTPStatus.PARTIAL_CONTENT
@@ -116,7 +119,7 @@ def download(url: str, file: Path, md5: str, advance: Callable[[int], None] = la
         raise BrokenOffError(str(error).strip() or type(error).__name__) from error
     if length and part.stat().st_size < there + int(length):
         raise BrokenOffError(f"{part.stat().st_size:,} of {there + int(length):,} bytes came")
-    if _md5(part) != md5:
+    if md5(part) != announced:
         part.unlink()
         raise OSError(f"what came from {url} is not the file that was announced (its MD5 is another)")
     part.replace(file)
@@ -137,6 +140,7 @@ def _opened(url: str, begin: int) -> http.client.HTTPResponse:
     return answer
 
 
-def _md5(file: Path) -> str:
+def md5(file: Path) -> str:
+    """Of a file's content, in hexadecimal: what old publishers announce."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -109,7 +109,7 @@ def test_a_cache_that_cannot_be_written(own_home: Path) -> None:
 
 def test_the_default_model(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, told, verdict in (
-        (str(prepared), f"{prepared}, prepared", Verdict.OK),
+        (str(prepared), f"{prepared}, prepared, as written", Verdict.OK),
         ("resnet50", "resnet50, not prepared yet", Verdict.OK),
         ("./nowhere", "./nowhere is no model folder: there is no such folder", Verdict.WARNING),
         ("resnt50", "no network is called 'resnt50'", Verdict.WARNING),
@@ -117,6 +117,17 @@ def test_the_default_model(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv("CNNCLI_MODEL", name)
         finding = findings()["CNNCLI_MODEL"]
         assert (finding.told, finding.verdict) == (told, verdict)
+
+
+def test_a_default_model_that_is_damaged(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copytree(prepared, tmp_path / "copy")
+    content = bytearray((copy / "model.onnx").read_bytes())
+    content[1000] ^= 1
+    (copy / "model.onnx").write_bytes(content)
+    monkeypatch.setenv("CNNCLI_MODEL", str(copy))
+    assert findings()["CNNCLI_MODEL"].verdict is Verdict.BROKEN
 
 
 def test_servers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from cnncli.cli import options
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
-from cnncli.cli.doctor import ReportFormat
+from cnncli.cli.options import ReportFormat
 from cnncli.cli.progress import image_progress
 from cnncli.errors import OutputError
 
@@ -67,7 +67,7 @@ def check(
         with image_progress(console, lambda: len(found.samples), 0, is_hidden=False) as advance:
             health = examine(found, max_pixels=limit, workers=workers or usable_cores(), advance=advance)
         if sheet:
-            _draw(found, sheet)
+            _draw(found, sheet, limit)
             console.notice(f"drew {sheet}")
         if format_ is ReportFormat.JSON:
             write_data(data_health_json(health))
@@ -81,7 +81,7 @@ def check(
         raise typer.Exit(HARM_FOUND)
 
 
-def _draw(data: "DataSet", file: Path) -> None:
+def _draw(data: "DataSet", file: Path, max_pixels: int) -> None:
     """The first images of the first classes."""
     from cnncli.images.decode import thumbnail
     from cnncli.records.predictions import ImageSource
@@ -90,6 +90,8 @@ def _draw(data: "DataSet", file: Path) -> None:
     rows = []
     for label, name in enumerate(data.class_names[:ROWS]):
         samples = [sample for sample in data.samples if sample.label == label]
-        pictures = [thumbnail(ImageSource(sample.path), THUMBNAIL) for sample in samples[:COLUMNS]]
+        pictures = [
+            thumbnail(ImageSource(sample.path), THUMBNAIL, max_pixels) for sample in samples[:COLUMNS]
+        ]
         rows.append(SheetRow(f"{name} ({len(samples):,})", pictures))
     save_contact_sheet(rows, file)

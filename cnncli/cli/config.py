@@ -29,6 +29,11 @@ def _read(context: typer.Context, file: Path | None) -> Path | None:
             f"the settings {file} have {', '.join(map(repr, unknown))}, which {context.info_name} has not",
             f"there are {', '.join(sorted(known))}",
         )
+    for (
+        parameter
+    ) in context.command.params:  # the file was named on the command line: the environment comes after it
+        if _option(parameter.name) in values:
+            parameter.envvar = None
     context.default_map = {_parameter(name): _text(value) for name, value in values.items()}
     return file
 

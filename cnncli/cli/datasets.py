@@ -12,8 +12,8 @@ import typer
 
 from cnncli.cli import options
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
-from cnncli.cli.finetune import ResultFormat
 from cnncli.cli.groups import LIST, listing_by_default
+from cnncli.cli.options import ResultFormat
 from cnncli.cli.progress import image_progress
 from cnncli.errors import DataError, OutputError
 
@@ -80,7 +80,7 @@ def get_dataset(
     torchvision publishes.
     """
     console = Console(quiet=quiet)
-    if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
+    if dest.resolve() == Path.cwd() or (dest.exists() and (not dest.is_dir() or any(dest.iterdir()))):
         raise OutputError(f"{dest} is there already", "name a folder that is not")
     with quiet_libraries():
         from cnncli.data import catalogue

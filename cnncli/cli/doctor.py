@@ -1,19 +1,12 @@
 """`cnncli doctor`: what is installed here, what works, and what to do about what does not."""
 
-import enum
 from typing import Annotated
 
 import typer
 
 from cnncli.cli import options
 from cnncli.cli.console import quiet_libraries, write_data
-
-
-class ReportFormat(enum.StrEnum):
-    """How the findings are written."""
-
-    TEXT = "text"
-    JSON = "json"
+from cnncli.cli.options import ReportFormat
 
 
 def doctor(

@@ -1,7 +1,6 @@
 """`cnncli finetune`: teach a network the classes of a labelled folder."""
 
 import contextlib
-import enum
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -13,17 +12,11 @@ import typer
 from cnncli.cli import options
 from cnncli.cli.config import Config
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
+from cnncli.cli.options import ResultFormat
 from cnncli.cli.progress import image_progress
 from cnncli.errors import UsageError
 from cnncli.records.running import EngineName, Precision, Running
 from cnncli.records.training import ClassifierName, ClassWeights, Tune
-
-
-class ResultFormat(enum.StrEnum):
-    """How a result is told."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 def finetune(
@@ -39,9 +32,7 @@ def finetune(
     ] = Tune.FEATURES,
     classifier: Annotated[
         ClassifierName,
-        typer.Option(
-            "--classifier", help="auto tries all, and takes the simplest that is as good as the best."
-        ),
+        typer.Option("--classifier", help="auto tries all, and takes the first that is as good as the best."),
     ] = ClassifierName.AUTO,
     augment_features: Annotated[
         int,

@@ -1,5 +1,6 @@
 """Options that commands share: one name, one meaning, one help text. Loads nothing heavy."""
 
+import enum
 import re
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,20 @@ from cnncli.records.running import EngineName, Precision
 
 UNREADABLE_INPUTS = 3
 """Exit code where some inputs could not be read, and all others were seen to."""
+
+
+class ResultFormat(enum.StrEnum):
+    """How a result is told."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class ReportFormat(enum.StrEnum):
+    """How findings are written."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def image_size(text: str | None) -> tuple[int, int] | None:

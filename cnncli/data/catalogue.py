@@ -1,7 +1,7 @@
 """The sets that courses use: where they come from, and how they become a labelled folder.
 
 scikit-learn ships `digits`. The others are downloaded from where torchvision says they are, compared with the MD5 that it
-publishes, and read by its own classes.
+publishes, and read by its own classes (CIFAR's pickles by a reader that calls nothing).
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from PIL import Image
 
 from cnncli.errors import DataError, OutputError
 from cnncli.records.progress import Progress
-from cnncli.web import BrokenOffError, download
+from cnncli.web import BrokenOffError, download, md5
 
 Bar = Callable[[int | None], contextlib.AbstractContextManager[Callable[[int], None]]]
 """Given how much there is to do, if it is known, a function to call with how much was done."""
@@ -108,10 +108,18 @@ def fetch(wanted: CourseSet, store: Path, progress: Progress, bar: Bar, *, is_of
     for archive in wanted.archives():
         file = store / archive.place
         if file.exists():
+            _require_announced(file, archive)
             continue
         if is_offline:
             raise DataError(f"{file} is not there, and offline nothing is downloaded")
         _fetch(archive, file, progress, bar)
+
+
+def _require_announced(file: Path, archive: Archive) -> None:
+    if md5(file) != archive.md5:
+        raise DataError(
+            f"{file} is not the file that was announced (its MD5 is another)", "delete it, and try again"
+        )
 
 
 def _fetch(archive: Archive, file: Path, progress: Progress, bar: Bar) -> None:
@@ -151,7 +159,7 @@ def write(wanted: CourseSet, store: Path, target: Path, shift: int, bar: Bar) ->
         DataError: the archives are not what they should be.
         OutputError: the folder cannot be written.
     """
-    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.draft")
+    draft = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.draft"
     written = 0
     try:
         draft.mkdir(parents=True)
@@ -163,6 +171,10 @@ def write(wanted: CourseSet, store: Path, target: Path, shift: int, bar: Bar) ->
                     advance(1)
                     written += 1
         draft.rename(target)
+    except (EOFError, RuntimeError, KeyError, ValueError, gzip.BadGzipFile) as error:
+        raise DataError(
+            f"what was downloaded of {wanted.name} cannot be read: {error}", f"delete {store}, and try again"
+        ) from error
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
@@ -278,12 +290,14 @@ def unpickled(file: Path) -> Any:  # noqa: ANN401 - dictionaries of arrays, list
 class _PlainUnpickler(pickle.Unpickler):
     """Calls nothing but what makes numpy's arrays."""
 
-    _HARMLESS = frozenset({"multiarray._reconstruct", "numpy.ndarray", "numpy.dtype", "_codecs.encode"})
+    _HARMLESS = frozenset(
+        {"numpy._core.multiarray._reconstruct", "numpy.ndarray", "numpy.dtype", "_codecs.encode"}
+    )
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - as in pickle
         """Numpy's arrays, under the names that it has had."""
         module = module.replace("numpy.core.", "numpy._core.")
-        if f"{module.removeprefix('numpy._core.')}.{name}" not in self._HARMLESS:
+        if f"{module}.{name}" not in self._HARMLESS:
             raise pickle.UnpicklingError(f"unpickling it would call {module}.{name}")
         return super().find_class(module, name)
 

@@ -1,7 +1,6 @@
 """Is a data set fit to learn from: everything that can be seen before any training."""
 
 import hashlib
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -73,16 +72,23 @@ def examine(
 
 
 def _look(sample: Sample, max_pixels: int) -> _Seen:
-    source = ImageSource(sample.path)
+    source, digest = _content(sample.path)
     found = header(source)
-    if isinstance(found, Unreadable):
-        return _Seen(found.reason)
     image = decode(source, Decoding(max_pixels=max_pixels, resized=lambda _: _THUMBNAIL))
-    if isinstance(image, Unreadable):
-        return _Seen(image.reason)
-    with Path(sample.path).open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if isinstance(found, Unreadable) or isinstance(image, Unreadable):
+        return _Seen(next(item.reason for item in (found, image) if isinstance(item, Unreadable)))
     return _Seen(None, found, digest, fingerprint(image))
+
+
+def _content(path: str) -> tuple[ImageSource, str | None]:
+    """A file, read once, and its SHA-256; what cannot be read is for whoever decodes it to say."""
+    try:
+        data = Path(path).read_bytes() if Path(path).is_file() else b""
+    except (OSError, ValueError):
+        data = b""
+    if not data:
+        return ImageSource(path), None
+    return ImageSource(path, data), hashlib.sha256(data).hexdigest()
 
 
 def _batched(samples: Sequence[Sample], size: int) -> Iterator[Sequence[Sample]]:
@@ -98,7 +104,7 @@ def _unreadable(data: DataSet, seen: Sequence[_Seen]) -> Iterator[DataFinding]:
     if bad:
         told = f"{len(bad):,} of {len(seen):,} images cannot be read"
         yield DataFinding(
-            Trouble.UNREADABLE, True, told, tuple((f"{_short(data, path)}: {why}",) for path, why in bad)
+            Trouble.UNREADABLE, True, told, tuple((f"{data.relative(path)}: {why}",) for path, why in bad)
         )
 
 
@@ -155,15 +161,19 @@ def _likeness(data: DataSet, seen: Sequence[_Seen]) -> Iterator[DataFinding]:
             trouble = Trouble.LEAKAGE
         else:
             trouble = Trouble.DUPLICATES
-        found[trouble, is_exact].append(tuple(_short(data, sample.path) for sample in samples))
+        found[trouble, is_exact].append(tuple(data.relative(sample.path) for sample in samples))
     for (trouble, is_exact), examples in sorted(
         found.items(), key=lambda item: (list(Trouble).index(item[0][0]), not item[0][1])
     ):
         kind = "the same" if is_exact else "all but the same"
-        told = f"{len(examples):,} {_SETS[len(examples) > 1]} of images that are {kind} {_WHERE[trouble]}"
-        yield DataFinding(trouble, trouble is not Trouble.DUPLICATES, told, tuple(examples))
+        # Where a validation part is yet to be drawn, copies may come to lie on both sides.
+        harms = trouble is not Trouble.DUPLICATES or (is_exact and Part.VAL not in _parts(data))
+        where = _SPLIT_APART if harms and trouble is Trouble.DUPLICATES else _WHERE[trouble]
+        told = f"{len(examples):,} {_SETS[len(examples) > 1]} of images that are {kind} {where}"
+        yield DataFinding(trouble, harms, told, tuple(examples))
 
 
+_SPLIT_APART = "lie in one class: a split would put some of them on both sides"
 _SETS = {False: "set", True: "sets"}
 _WHERE = {
     Trouble.LEAKAGE: "lie in several parts: what is measured there was seen in training",
@@ -179,16 +189,12 @@ def _shapes(data: DataSet, seen: Sequence[_Seen]) -> Iterator[DataFinding]:
             continue
         width, height = one.header.size
         if min(width, height) < SMALL or max(width, height) > LONG * min(width, height):
-            odd_sizes.append((f"{_short(data, sample.path)}: {width} x {height}",))
+            odd_sizes.append((f"{data.relative(sample.path)}: {width} x {height}",))
         if one.header.mode not in _USUAL_MODES:
-            odd_modes.append((f"{_short(data, sample.path)}: {one.header.mode} {one.header.format}",))
+            odd_modes.append((f"{data.relative(sample.path)}: {one.header.mode} {one.header.format}",))
     if odd_sizes:
         told = f"{len(odd_sizes):,} images are smaller than {SMALL} pixels, or {LONG} times as long as wide"
         yield DataFinding(Trouble.ODD_SIZES, False, told, tuple(odd_sizes))
     if odd_modes:
         told = f"{len(odd_modes):,} images are neither RGB nor grey; they are converted"
         yield DataFinding(Trouble.ODD_MODES, False, told, tuple(odd_modes))
-
-
-def _short(data: DataSet, path: str) -> str:
-    return os.path.relpath(path, data.root)

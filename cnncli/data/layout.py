@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.errors import DataError
-from cnncli.images.sources import is_image_name, walk
+from cnncli.images.sources import is_folder, is_image_name, walk
 from cnncli.records.data import DataSet, Part, Sample
 from cnncli.records.predictions import Unreadable
+from cnncli.render.paths import path_text
 
 PART_FOLDERS = {
     "train": Part.TRAIN,
@@ -99,12 +100,13 @@ class _Labelled:
 def _data_set(name: str, root: str, found: Sequence[_Labelled], remarks: Iterable[str]) -> DataSet:
     names = sorted({item.label for item in found})
     index = {name: i for i, name in enumerate(names)}
+    titles = tuple(path_text(name) for name in names)  # bytes that are no UTF-8 are percent-encoded
     order = [*Part, None]
     samples = sorted(
         (Sample(item.path, index[item.label], item.part) for item in found),
         key=lambda sample: (order.index(sample.part), sample.label),  # the paths of a class stay as they are
     )
-    return DataSet(name, root, tuple(names), tuple(samples), tuple(remarks))
+    return DataSet(name, root, titles, tuple(samples), tuple(remarks))
 
 
 # ---- folders
@@ -116,8 +118,8 @@ def _listing(folder: Path) -> tuple[list[str], list[str]]:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         raise DataError(f"the folder {folder} cannot be listed: {error.strerror}") from error
-    folders = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
-    strays = [entry.name for entry in entries if entry.is_file() and is_image_name(entry.name)]
+    folders = [entry.name for entry in entries if is_folder(entry) and not entry.name.startswith(".")]
+    strays = [entry.name for entry in entries if not is_folder(entry) and is_image_name(entry.name)]
     return folders, strays
 
 
@@ -148,6 +150,9 @@ def _class_samples(
     folder: Path, classes: Sequence[str], part: Part | None, remarks: list[str]
 ) -> Iterator[_Labelled]:
     for name in classes:
+        if _holds_runs(folder / name):
+            remarks.append(f"{folder / name} is left out: it holds networks, not images to learn from")
+            continue
         is_empty = True
         for source in walk(str(folder / name)):
             if isinstance(source, Unreadable):
@@ -159,6 +164,11 @@ def _class_samples(
             remarks.append(f"{folder / name} is left out: it holds no image")
 
 
+def _holds_runs(folder: Path) -> bool:
+    """Whether a folder is a model folder, or one of model folders, as `runs/` is."""
+    return any(True for pattern in (_CARD, f"*/{_CARD}") for _ in folder.glob(pattern))
+
+
 def _about_strays(folder: Path, strays: Sequence[str]) -> Iterator[str]:
     if strays:
         yield f"{len(strays):,} images in {folder} itself are left out: they lie in no class's folder"
@@ -166,7 +176,7 @@ def _about_strays(folder: Path, strays: Sequence[str]) -> Iterator[str]:
 
 def _about_dots(folder: Path) -> Iterator[str]:
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.is_dir() and entry.name.startswith("."):
+        if is_folder(entry) and entry.name.startswith("."):
             yield f"{folder / entry.name} is left out: its name begins with a dot"
 
 
@@ -180,7 +190,7 @@ def _listed(file: Path, columns: ListColumns) -> DataSet:
         with file.open(encoding="utf-8-sig", newline="", errors="surrogateescape") as stream:
             rows = csv.DictReader(stream, delimiter=_LISTS[file.suffix.lower()])
             _require_columns(file, rows.fieldnames or (), columns)
-            found = list(_rows(file, rows, columns, root, remarks))
+            found = _once(file, _rows(file, rows, columns, root, remarks), remarks)
     except OSError as error:
         raise DataError(f"cannot read the list {file}: {error.strerror}") from error
     except csv.Error as error:
@@ -193,6 +203,27 @@ def _listed(file: Path, columns: ListColumns) -> DataSet:
             "say with --root what the paths are relative to",
         )
     return _data_set(file.stem, str(root), found, remarks)
+
+
+def _once(file: Path, rows: Iterable[_Labelled], remarks: list[str]) -> list[_Labelled]:
+    """Each file once; one with two classes, or in two parts, is refused."""
+    found: dict[str, _Labelled] = {}
+    repeated = 0
+    for row in rows:
+        first = found.setdefault(row.path, row)
+        if first != row:
+            raise DataError(
+                f"{file} lists {row.path} twice, as {_said(first)} and as {_said(row)}",
+                "each image has one class and lies in one part",
+            )
+        repeated += first is not row
+    if repeated:
+        remarks.append(f"{file}: {repeated:,} entries are left out that were there before")
+    return list(found.values())
+
+
+def _said(row: _Labelled) -> str:
+    return f"{row.label!r} in {row.part}" if row.part else repr(row.label)
 
 
 def _require_columns(file: Path, header: Sequence[str], columns: ListColumns) -> None:

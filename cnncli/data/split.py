@@ -1,6 +1,6 @@
 """Which images are learned from, and which are kept back.
 
-An image's fate depends on the seed and its own path alone, so adding images moves none of the others.
+An image's place in the draw depends on the seed and its own path alone: adding images moves few of the others.
 """
 
 import dataclasses
@@ -41,7 +41,7 @@ def split(data: DataSet, val_share: float, seed: int) -> DataSet:
             f"{data.root} has nothing to train on", "put the classes into train/, or beside each other"
         )
     if not data.part(Part.VAL):
-        held_out = set(_held_out(data, val_share, seed))
+        held_out = set(_drawn(data, val_share, seed))
         samples = [
             dataclasses.replace(sample, part=Part.VAL) if sample in held_out else sample
             for sample in data.samples
@@ -55,19 +55,19 @@ def _order(sample: Sample) -> tuple[int, int]:
     return list(Part).index(sample.part or Part.TRAIN), sample.label
 
 
-def _held_out(data: DataSet, share: float, seed: int) -> Iterator[Sample]:
+def _drawn(data: DataSet, share: float, seed: int) -> Iterator[Sample]:
     """Of each class, those whose digest comes first; at least one where there are two, and never all."""
     classes = defaultdict(list)
     for sample in data.part(Part.TRAIN):
         classes[sample.label].append(sample)
     for samples in classes.values():
         count = min(max(round(share * len(samples)), 1), len(samples) - 1)
-        yield from sorted(samples, key=lambda sample: _lot(sample.path, data.root, seed))[:count]
+        yield from sorted(samples, key=lambda sample: _lot(data.relative(sample.path), seed))[:count]
 
 
-def _lot(path: str, root: str, seed: int) -> bytes:
+def _lot(path: str, seed: int) -> bytes:
     """What an image draws, whatever machine it lies on."""
-    name = os.path.relpath(path, root).replace(os.sep, "/")
+    name = path.replace(os.sep, "/")
     return hashlib.blake2b(f"{seed}\n{name}".encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 

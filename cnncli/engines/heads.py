@@ -47,7 +47,7 @@ class NeighbourHead:
 
     Attributes:
         vectors: (M, D), the known embeddings, standardised.
-        votes: (M, K), one for the class of each, else zero.
+        votes: (M, K), what each counts for its class, else zero.
         shift, scale: (D,), that standardise an embedding: (embedding - shift) * scale.
         neighbours: that are asked.
     """
@@ -60,17 +60,22 @@ class NeighbourHead:
 
     def logits(self, embeddings: Array) -> Array:
         """(N, K) for embeddings (N, D)."""
-        nearest = np.argsort(self.distances(embeddings), axis=1, kind="stable")[:, : self.neighbours]
+        blocks = [embeddings[start : start + _BLOCK] for start in range(0, len(embeddings), _BLOCK)]
+        return np.concatenate([self._logits(block) for block in blocks])
+
+    def _logits(self, embeddings: Array) -> Array:
+        """Squared Euclidean distances, less what is the same for all that are known: |v|^2 - 2 e v."""
+        standardised = (embeddings - self.shift) * self.scale
+        distances = (self.vectors**2).sum(axis=1) - 2 * standardised @ self.vectors.T
+        last = min(self.neighbours, len(self.vectors)) - 1
+        nearest = np.argpartition(distances, last, axis=1)[:, : last + 1]
         shares = self.votes[nearest].mean(axis=1)
         logits: Array = np.log(np.maximum(shares, LEAST_SHARE))
         return logits
 
-    def distances(self, embeddings: Array) -> Array:
-        """Squared Euclidean ones (N, M), less what is the same for all that are known: |v|^2 - 2 e v."""
-        standardised = (embeddings - self.shift) * self.scale
-        distances: Array = (self.vectors**2).sum(axis=1) - 2 * standardised @ self.vectors.T
-        return distances
 
+_BLOCK = 256
+"""Embeddings whose distances to all that are known are in memory at a time."""
 
 ClassifierHead = LinearHead | NeighbourHead
 
@@ -109,6 +114,30 @@ def replace_head(graph: Path, head: ClassifierHead, target: Path) -> None:
     onnx.save(model, target)
 
 
+def run_head(head: ClassifierHead, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logits (N, K) for embeddings (N, D), by the very operations that `replace_head` puts into a network.
+
+    NumPy's are the same but for the last digits, which can decide who the last of the nearest neighbours is.
+    """
+    import onnxruntime
+    from onnx import TensorProto, helper
+
+    nodes, constants = _nodes(head)
+    inputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", embeddings.shape[1]])]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", "K"])]
+    graph = helper.make_graph(nodes, "head", inputs, outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    blocks = [embeddings[start : start + _BLOCK] for start in range(0, len(embeddings), _BLOCK)]
+    logits: NDArray[np.float32] = np.concatenate(
+        [session.run(["logits"], {"embedding": block})[0] for block in blocks]
+    )
+    return logits
+
+
+_OPSET, _IR_VERSION = 18, 10
+"""As the exporter writes them."""
+
 _PREFIX = "cnncli_head_"
 """Before the names of what is added, which must not be those of something that is there."""
 
@@ -119,7 +148,7 @@ def _keep_what_leads_to(output: str, inside: "GraphProto") -> None:
     for node in reversed(inside.node):
         if needed & set(node.output):
             kept.append(node)
-            needed |= set(node.input)
+            needed |= _read_by(node)
     constants = [constant for constant in inside.initializer if constant.name in needed]
     remarks = [remark for remark in inside.value_info if remark.name in needed]
     for old, new in (
@@ -130,6 +159,15 @@ def _keep_what_leads_to(output: str, inside: "GraphProto") -> None:
         copies = [type(item).FromString(item.SerializeToString()) for item in new]
         del old[:]
         old.extend(copies)
+
+
+def _read_by(node: "NodeProto") -> set[str]:
+    """The values that an operation reads, those inside its branches included."""
+    inner = [step for attribute in node.attribute for step in attribute.g.node]
+    outputs = {
+        attribute_output.name for attribute in node.attribute for attribute_output in attribute.g.output
+    }
+    return set(node.input).union(outputs, *map(_read_by, inner))
 
 
 def _nodes(head: ClassifierHead) -> "tuple[list[NodeProto], list[TensorProto]]":

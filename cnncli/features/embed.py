@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,9 @@ from numpy.typing import NDArray
 
 from cnncli.engines.adapters import Halving
 from cnncli.engines.engine import Engine, usable_cores
+from cnncli.errors import NotANumberError
 from cnncli.features import store
+from cnncli.images.augment import AREA, ASPECT, JITTER
 from cnncli.images.decode import MAX_PIXELS, allow_pixels
 from cnncli.images.loader import Reader, ViewReader, batches
 from cnncli.networks.model_folder import WEIGHTS, ModelFolder, sha256
@@ -58,6 +62,14 @@ class Embeddings:
     computed: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """A file's digest, and its size and time when that was taken."""
+
+    digest: str
+    stamp: tuple[int, int]
+
+
 class Embedder:
     """A prepared network that is ready to make embeddings; its engine is opened only if one is not known yet."""
 
@@ -80,7 +92,8 @@ class Embedder:
         Raises:
             CnncliError: the network cannot be run as wished.
         """
-        digests = self._digests(paths)
+        contents = self._contents(paths)
+        digests = [content.digest if content else None for content in contents]
         vectors = np.full((len(paths), 1 + views, self._folder.card.embedding.size), np.nan, np.float32)
         unreadable: dict[int, Unreadable] = {}
         computed = 0
@@ -92,6 +105,8 @@ class Embedder:
                     if key in known:
                         vectors[row, view] = known[key]
                         advance()
+                for _ in unreadable:  # whose further views nobody will see
+                    advance()
                 todo = [row for row, key in enumerate(keys) if key not in known and row not in unreadable]
                 with kept.writing() as keep:
                     for row, made in self._computed(paths, todo, view):
@@ -101,8 +116,9 @@ class Embedder:
                             continue
                         vectors[row, view] = made
                         computed += 1
-                        if key := keys[row]:
-                            keep(key, made)
+                        content = contents[row]
+                        if (key := keys[row]) and content and content.stamp == _stamp(paths[row]):
+                            keep(key, made)  # it is still the file whose digest was taken
         readable = tuple(None if row in unreadable else digest for row, digest in enumerate(digests))
         return Embeddings(vectors, readable, tuple(unreadable[row] for row in sorted(unreadable)), computed)
 
@@ -120,7 +136,7 @@ class Embedder:
         for batch in batches(
             found, read, batch_size=settings.batch_size or engine.batch_size, workers=self._workers
         ):
-            vectors = iter(engine.run(batch.pixels).embeddings if len(batch.pixels) else ())
+            vectors = iter(_finite(engine.run(batch.pixels).embeddings) if len(batch.pixels) else ())
             for entry in batch.entries:
                 yield next(place), entry if isinstance(entry, Unreadable) else next(vectors)
 
@@ -129,28 +145,50 @@ class Embedder:
             self._opened = Halving(open_engine(self._folder, self._settings.running, self._progress))
         return self._opened
 
-    def _digests(self, paths: Sequence[str]) -> list[str | None]:
+    def _contents(self, paths: Sequence[str]) -> list[_Content | None]:
         with ThreadPoolExecutor(self._workers, thread_name_prefix="digest") as pool:
-            return list(pool.map(_digest, paths))
+            return list(pool.map(_content, paths))
 
     def _identity(self) -> str:
-        """Everything that an embedding depends on but the image."""
-        card = self._folder.card
+        """Everything that an embedding depends on but the image: network, pixels, arithmetic."""
+        card, settings = self._folder.card, self._settings
         weights = next(facts.sha256 for facts in card.files if facts.name == WEIGHTS)
-        precision = self._settings.running.precision
-        return json.dumps(
-            [weights, asdict(card.preprocessing), card.embedding.layer, precision], sort_keys=True
-        )
+        network = [weights, asdict(card.architecture), card.embedding.layer]
+        pixels = [asdict(card.preprocessing), settings.max_pixels, metadata.version("pillow"), _RULES]
+        return json.dumps([network, pixels, asdict(settings.running)], sort_keys=True)
 
     def _key(self, digest: str, view: int) -> bytes:
         if not view:
             return bytes.fromhex(digest)
-        return hashlib.sha256(f"{digest} view {view} seed {self._settings.seed}".encode()).digest()
+        told = f"{digest} view {view} seed {self._settings.seed} of {AREA} {ASPECT} {JITTER}"
+        return hashlib.sha256(told.encode()).digest()
 
 
-def _digest(path: str) -> str | None:
+_RULES = 1
+"""Of decoding and of views; another number forgets what was computed under others."""
+
+
+def _content(path: str) -> _Content | None:
     """None where the file cannot be read; whoever decodes it will say why."""
+    stamp = _stamp(path)
     try:
-        return sha256(Path(path)) if Path(path).is_file() else None
+        return _Content(sha256(Path(path)), stamp) if stamp and Path(path).is_file() else None
     except (OSError, ValueError):
         return None
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - a string as good as any
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _finite(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(vectors).all():
+        raise NotANumberError(
+            "the network's features of some image are no numbers",
+            "try --precision fp32 or bf16, whose range is wider than that of fp16",
+        )
+    return vectors

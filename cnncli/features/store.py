@@ -8,7 +8,7 @@ before an interruption stays.
 
 import contextlib
 import hashlib
-import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -111,7 +111,9 @@ def opened(name: str, identity: str, size: int, progress: Progress) -> Iterator[
                 "CREATE TABLE IF NOT EXISTS embeddings (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID"
             )
     except (sqlite3.Error, OSError) as error:
-        progress.warning(f"embeddings are not kept for another time: {file}: {error}")
+        progress.warning(f"embeddings are not kept for another time: {error}; delete {file} if it is damaged")
+        if connection:
+            connection.close()
         connection = None
     try:
         yield FeatureStore(connection, size, progress)
@@ -122,9 +124,5 @@ def opened(name: str, identity: str, size: int, progress: Progress) -> Iterator[
 
 def place(name: str, identity: str) -> Path:
     """The file of a network's embeddings."""
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    return (
-        home()
-        / f"features-{_SCHEMA}"
-        / f"{name.replace(os.sep, '--').replace(':', '--')[:100]}-{digest}.sqlite"
-    )
+    digest, plain = hashlib.sha256(identity.encode()).hexdigest()[:16], re.sub(r"[^\w.+-]", "-", name)[:100]
+    return home() / f"features-{_SCHEMA}" / f"{plain}-{digest}.sqlite"

@@ -113,7 +113,7 @@ def _listing(folder: str) -> tuple[list[str], list[str]]:
     files, folders = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if _is_folder(entry):
+            if is_folder(entry):
                 if not entry.name.startswith("."):
                     folders.append(entry.name)
             elif is_image_name(entry.name):
@@ -121,7 +121,7 @@ def _listing(folder: str) -> tuple[list[str], list[str]]:
     return sorted(files), sorted(folders)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
     """A link that leads to itself or into a forbidden place is taken for a file, and fails as one."""
     try:
         return entry.is_dir()

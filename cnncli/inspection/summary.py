@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import time
 from dataclasses import dataclass
 
 import torch
@@ -195,28 +194,26 @@ def _images(item: Subject, device: torch.device, settings: SummarySettings) -> T
 _SIDES = sorted({2**n for n in range(11)} | {3 * 2**n for n in range(3, 8)} | {7 * 2**n for n in range(2, 7)})
 """Sides that are tried: powers of two, and what lies between them for networks that take multiples only."""
 
-_SEARCH_SECONDS = 6.0
-
 
 def _smallest(reference: Reference, settings: SummarySettings) -> str | None:
-    """A hint that names the smallest square that goes through, as far as it is found in a few seconds."""
-    end = time.monotonic() + _SEARCH_SECONDS
+    """A hint that names the smallest square that goes through, where there is one.
+
+    Some networks take multiples of a number only; between two sides that are tried, the larger taken and the smaller
+    not, it is found by halving.
+    """
     own = subject(reference, dataclasses.replace(settings, image_size=None)).size
-    low, high = 0, None
-    for side in sorted({*_SIDES, max(own)}):
-        if time.monotonic() > end or _goes(reference, settings, side):
-            high = side
-            break
-        low = side
     usual = f"its own is {' x '.join(map(str, own))}"
-    if high is None or time.monotonic() > end:
+    low = 0
+    for high in sorted({*_SIDES, max(own)}):
+        if _goes(reference, settings, high):
+            break
+        low = high
+    else:
         return usual
-    while high - low > 1 and time.monotonic() < end:
+    while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if _goes(reference, settings, middle) else (middle, high)
-    return (
-        f"the smallest square that works is {high}, {usual}" if high - low == 1 else f"{high} works, {usual}"
-    )
+    return f"the smallest square that works is {high}, {usual}"
 
 
 def _goes(reference: Reference, settings: SummarySettings, side: int) -> bool:

@@ -107,13 +107,10 @@ def seal(draft: Path, card: ModelCard) -> ModelFolder:
 
 
 @contextlib.contextmanager
-def drafted(target: Path, *, replaces: bool = False) -> Iterator[Path]:
+def drafted(target: Path) -> Iterator[Path]:
     """A temporary folder beside `target` that becomes it when the block ends well, and else vanishes.
 
-    Args:
-        target: where the folder belongs.
-        replaces: take the place of a folder that is there; else, where another process was faster, its folder
-            stays and ours is dropped.
+    Where another process was faster, its folder stays and ours is dropped.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -123,7 +120,7 @@ def drafted(target: Path, *, replaces: bool = False) -> Iterator[Path]:
         draft.mkdir(parents=True)
         _remove_forgotten(target.parent)
         yield draft
-        _take_place(draft, target, replaces=replaces)
+        _take_place(draft, target)
     except OSError as error:
         raise OutputError(
             f"cannot write a model folder to {target.parent}: {error.strerror or error}"
@@ -144,13 +141,7 @@ def _remove_forgotten(folder: Path) -> None:
                 shutil.rmtree(draft, ignore_errors=True)
 
 
-def _take_place(draft: Path, target: Path, *, replaces: bool) -> None:
-    if replaces and target.exists():
-        former = draft.with_suffix(".former")
-        target.rename(former)
-        draft.rename(target)
-        shutil.rmtree(former, ignore_errors=True)
-        return
+def _take_place(draft: Path, target: Path) -> None:
     try:
         draft.rename(target)
     except OSError:

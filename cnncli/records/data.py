@@ -1,6 +1,7 @@
 """Labelled images: which there are, what they show, and what they are for."""
 
 import enum
+import os
 from dataclasses import dataclass
 
 
@@ -49,6 +50,13 @@ class DataSet:
     class_names: tuple[str, ...]
     samples: tuple[Sample, ...]
     remarks: tuple[str, ...] = ()
+
+    def relative(self, path: str) -> str:
+        """A path as it is told: relative to the root, where the two are on one drive."""
+        try:
+            return os.path.relpath(path, self.root)
+        except ValueError:  # of Windows
+            return path
 
     def part(self, part: Part) -> tuple[Sample, ...]:
         """The samples of one part."""

@@ -45,9 +45,9 @@ def _columns(result: FinetuneResult) -> list[Column]:
 
 
 def _cross_validated(trial: Trial) -> str:
-    if trial.cross_validated is None or trial.deviation is None:
+    if trial.cross_validated is None or trial.error is None:
         return ""
-    return f"{_percent(trial.cross_validated)} ± {_percent(trial.deviation)}"
+    return f"{_percent(trial.cross_validated)} ± {_percent(trial.error)}"
 
 
 def _percent(share: float) -> str:

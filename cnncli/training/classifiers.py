@@ -21,13 +21,13 @@ from cnncli.records.training import ClassifierName, ClassWeights
 Labels = NDArray[np.intp]
 
 FOLDS = 5
-LARGE = 4000
+LARGE = 3000
 """Rows above which strengths are compared on a part of them, in fewer folds: the choice is hardly another."""
 _FOLDS_OF_LARGE = 3
 
 _STRENGTHS: Mapping[ClassifierName, Sequence[float]] = {
     ClassifierName.LOGISTIC: (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
-    ClassifierName.SVM: (1e-5, 1e-4, 1e-3, 1e-2, 1e-1),
+    ClassifierName.SVM: (1e-4, 1e-3, 1e-2, 1e-1),
     ClassifierName.KNN: (1, 3, 5, 9, 15, 25),
     ClassifierName.CENTROID: (0.0,),
 }
@@ -40,6 +40,9 @@ _USUAL = {
     ClassifierName.CENTROID: 0.0,
 }
 """Where there are too few images to choose."""
+
+_LEAST_VARIATION = 1e-5
+"""Standard deviation of a feature, as a share of its mean, below which it is taken for a constant."""
 
 _TEMPERATURES = (-7.0, 7.0)
 """Logarithms of the coldest and the hottest temperature that is tried."""
@@ -78,14 +81,15 @@ class Fitted:
     Attributes:
         head: what a network carries.
         strength: what was chosen, in words.
-        accuracy: mean share of held-out images named right; None where there were too few to hold any out.
-        deviation: its standard error over the folds.
+        accuracy: mean share of held-out images named right (of classes, where these count alike); None where there
+            were too few to hold any out.
+        error: its standard error over the folds.
     """
 
     head: ClassifierHead
     strength: str
     accuracy: float | None
-    deviation: float | None
+    error: float | None
 
 
 def fit(name: ClassifierName, rows: Rows, seed: int) -> Fitted:
@@ -105,12 +109,14 @@ def fit(name: ClassifierName, rows: Rows, seed: int) -> Fitted:
     if not folds:
         return Fitted(_final(name, rows, _USUAL[name], ()), _told(name, _USUAL[name]), None, None)
     trials = [_held_out(name, rows, strengths, fold) for fold in folds]
-    right = np.array([[_accuracy(logits, labels) for logits in of_each] for of_each, labels in trials])
-    best = int(right.mean(axis=0).argmax())  # of equals the first, which is the strongest penalty
+    right = np.array(
+        [[_score(logits, labels, rows.weights) for logits in of_each] for of_each, labels in trials]
+    )
+    best = int(right.mean(axis=0).argmax())  # of equals the first
     held_out = [(of_each[best], labels) for of_each, labels in trials]
     head = _final(name, rows, strengths[best], held_out)
-    deviation = float(right[:, best].std(ddof=1) / np.sqrt(len(folds)))
-    return Fitted(head, _told(name, strengths[best]), float(right[:, best].mean()), deviation)
+    error = float(right[:, best].std(ddof=1) / np.sqrt(len(folds)))
+    return Fitted(head, _told(name, strengths[best]), float(right[:, best].mean()), error)
 
 
 def _told(name: ClassifierName, strength: float) -> str:
@@ -123,27 +129,36 @@ def _told(name: ClassifierName, strength: float) -> str:
             return f"C = {strength:g}"
 
 
-def _accuracy(logits: Array, labels: Labels) -> float:
-    return float((logits.argmax(axis=1) == labels).mean())
+def _score(logits: Array, labels: Labels, weights: ClassWeights) -> float:
+    """Share of images named right; where classes count alike, the mean of that over the classes."""
+    right = logits.argmax(axis=1) == labels
+    if weights is ClassWeights.NONE:
+        return float(right.mean())
+    return float(np.mean([right[labels == k].mean() for k in np.unique(labels)]))
 
 
 def _folds(rows: Rows, seed: int) -> list[tuple[Labels, Labels]]:
-    """Images to learn from and images held out, several times; none where a class has a single image."""
-    chosen = np.arange(len(rows.labels))
+    """Images to learn from and images held out, several times; a class of a single image is always learned from."""
     counts = np.bincount(rows.labels, minlength=rows.classes)
-    folds = min(FOLDS, int(counts.min()))
-    if len(chosen) > LARGE:
-        draw = np.random.default_rng(seed)
-        share = LARGE / len(chosen)
-        least = [max(2, round(share * count)) for count in counts]
+    chosen = np.flatnonzero(counts[rows.labels] > 1)
+    single = np.flatnonzero(counts[rows.labels] == 1)
+    is_large = len(chosen) > LARGE
+    if is_large:
+        draw, share = np.random.default_rng(seed), LARGE / len(chosen)
+        least = {k: max(2, round(share * counts[k])) for k in np.flatnonzero(counts > 1)}
         chosen = np.concatenate(
-            [draw.permutation(np.flatnonzero(rows.labels == k))[:count] for k, count in enumerate(least)]
+            [draw.permutation(np.flatnonzero(rows.labels == k))[:count] for k, count in least.items()]
         )
-        folds = min(_FOLDS_OF_LARGE, folds)
-    if folds < 2:  # noqa: PLR2004 - one part to learn from, one to hold out
+    if len(np.unique(rows.labels[chosen])) < 2:  # noqa: PLR2004 - nothing to tell apart
         return []
-    parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    return [(chosen[learn], chosen[held]) for learn, held in parts.split(chosen, rows.labels[chosen])]
+    smallest = int(np.unique(rows.labels[chosen], return_counts=True)[1].min())
+    parts = StratifiedKFold(
+        min(_FOLDS_OF_LARGE if is_large else FOLDS, smallest), shuffle=True, random_state=seed
+    )
+    return [
+        (np.concatenate([chosen[learn], single]), chosen[held])
+        for learn, held in parts.split(chosen, rows.labels[chosen])
+    ]
 
 
 def _held_out(
@@ -164,15 +179,23 @@ def _final(
         logits, labels = (np.concatenate(part) for part in zip(*held_out, strict=True))
         scale = _inverse_temperature(logits, labels)
         return LinearHead(head.weights * scale, head.biases * scale)
+    if name is ClassifierName.CENTROID and isinstance(
+        head, LinearHead
+    ):  # squared distances grow with the features
+        width = head.weights.shape[1]
+        return LinearHead(head.weights / width, head.biases / width)
     return head
 
 
 def _inverse_temperature(logits: Array, labels: Labels) -> float:
     """What to multiply logits by so that their softmax is as probable as it claims (Guo et al., 2017)."""
+    # Held-out images that are all right do not make the next one certain: Platt's (1999) targets fall short of 1.
+    doubt = 1 / (len(labels) + 2)
 
     def surprise(logarithm: float) -> float:
         scaled = log_softmax(logits * np.exp(logarithm), axis=1)
-        return -float(scaled[np.arange(len(labels)), labels].mean())
+        right = scaled[np.arange(len(labels)), labels].mean()
+        return -float((1 - doubt) * right + doubt * scaled.mean())
 
     return float(np.exp(minimize_scalar(surprise, bounds=_TEMPERATURES, method="bounded").x))
 
@@ -184,7 +207,9 @@ def _heads(name: ClassifierName, rows: Rows, strengths: Sequence[float]) -> Iter
     """One for each strength."""
     vectors, labels = rows.flat()
     shift, deviation = vectors.mean(axis=0), vectors.std(axis=0)
-    scale = 1 / np.where(deviation > 0, deviation, 1)
+    # What varies by no more than float32's last digits says nothing, and enlarged it would be all that counts.
+    varies = deviation > _LEAST_VARIATION * np.abs(shift)
+    scale = np.where(varies, 1 / np.where(varies, deviation, 1), 0)
     standardised = (vectors - shift) * scale
     fit_one: Callable[[Array, Labels, Rows, float], tuple[Array, Array]]
     match name:

@@ -7,23 +7,25 @@ embeddings come from ONNX Runtime, and the new classifier is put into the compil
 import contextlib
 import dataclasses
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnncli.data import layout
-from cnncli.data.split import require_learnable, split
-from cnncli.engines.heads import Array, ClassifierHead
+from cnncli.data.split import require_learnable, split, told
+from cnncli.engines.engine import Outputs
+from cnncli.engines.heads import ClassifierHead, run_head
+from cnncli.errors import DataError
 from cnncli.evaluation.metrics import accuracy, confusion
 from cnncli.features.embed import Embedder, EmbedSettings
 from cnncli.images.loader import Reader
 from cnncli.images.preprocess import Pixels
-from cnncli.networks import model_folder
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import prepare
 from cnncli.records.data import DataSet, Part, Sample
@@ -47,6 +49,12 @@ Bar = Callable[[int], AbstractContextManager[Callable[[], None]]]
 _COMPARED = 8
 """Images on which the finished network is compared with what it was made of."""
 
+_MOST_SVM_CLASSES = 100
+"""Each of its classes is fitted against all others."""
+
+_MOST_NEIGHBOURS = 20_000
+"""Embeddings that each answer is compared with."""
+
 _TRIED = (ClassifierName.LOGISTIC, ClassifierName.SVM, ClassifierName.CENTROID, ClassifierName.KNN)
 """By `auto`, in this order: linear ones first, whose answers are probabilities and which can be trained further."""
 
@@ -57,12 +65,12 @@ class _Part:
 
     Attributes:
         samples: N images.
-        vectors: (N, V, D), their embeddings and those of their views.
+        vectors: (N, V, D) float32, their embeddings and those of their views.
         digests: SHA-256 of each file.
     """
 
     samples: tuple[Sample, ...]
-    vectors: Array
+    vectors: NDArray[np.float32]
     digests: tuple[str, ...]
 
     @property
@@ -107,48 +115,46 @@ def finetune_features(
     with clock.step("opening the network"):
         folder = prepare(settings.reference, progress, is_offline=is_offline)
         require_trainable(folder)
-    progress.notice(f"{data.name}: {_counted(data)}; classes {_listed(data.class_names)}")
-    for remark in data.remarks:
-        progress.warning(remark)
+    progress.notice(f"{data.name}: {_counted(data)}")
+    progress.notice(f"classes: {', '.join(f'{index} {name}' for index, name in enumerate(data.class_names))}")
     with clock.step("embeddings"):
-        parts, unreadable = _embedded(folder, data, settings, progress, bar)
-    for record in unreadable:
-        progress.warning(f"{record.source.path} is left out: {record.reason}")
-    data = _readable(data, parts)
-    with clock.step("importing scikit-learn"):
-        from cnncli.training.classifiers import Rows  # only now: whatever fails before should do so at once
-    train, val, test = (parts[part] for part in Part)
-    rows = Rows(train.vectors.astype(np.float64), train.labels, len(data.class_names), settings.class_weights)
+        found = _embedded(folder, data, settings, progress, bar)
+    _say_what_may_surprise(found, progress)
+    require_learnable(found.data)
+    with clock.step("importing scikit-learn"):  # only now: whatever fails before should do so at once
+        import cnncli.training.classifiers  # noqa: F401
     with clock.step("classifiers"):
-        tried = [_tried(name, rows, train, val, settings.seed) for name in _names(settings.classifier)]
-        (trial, head), why = _best(tried)
-    tested = _accuracy(head, test) if test.samples else None
+        learned = _learned(found, settings)
     with clock.step("writing"):
-        card = _card(folder, target.name, data, trial, tested)
-        told = {part: _answers(head, parts[part], part, data) for part in (Part.VAL, Part.TEST)}
-        tables = [
-            tables_of.splits(data),
-            tables_of.predictions([answer for answers in told.values() for answer in answers]),
-            tables_of.classifiers([item for item, _ in tried]),
-            *tables_of.unreadable(unreadable, data.root),
-        ]
-        pictures = {"confusion_matrix.png": _confusion_png(head, val, data)}
-        with model_folder.drafted(target, replaces=target.exists()) as draft:
-            write_headed(draft, folder, head, card, _first_pixels(folder, val, settings))
-            run_folder.write(draft, tables, recorded(settings, folder.card, _digest(data, parts)), pictures)
+        path = _written(target, folder, settings, found, learned)
+    train, val, test = (found.parts[part] for part in Part)
     return FinetuneResult(
-        folder=str(target),
+        folder=str(path),
         model=folder.card.name,
         class_names=data.class_names,
         images=(len(train.samples), len(val.samples), len(test.samples)),
-        trials=tuple(item for item, _ in tried),
-        chosen=trial,
-        why=why,
-        test=tested,
+        trials=tuple(item.trial for item in learned.tried),
+        chosen=learned.chosen.trial,
+        why=learned.why,
+        test=learned.test,
         steps=tuple(clock.steps),
-        unreadable=tuple(record.source.path for record in unreadable),
+        unreadable=tuple(record.source.path for record in found.unreadable),
         remarks=data.remarks,
     )
+
+
+def _say_what_may_surprise(found: "_Found", progress: Progress) -> None:
+    for remark in found.data.remarks:
+        progress.warning(remark)
+    for record in found.unreadable:
+        progress.warning(f"{record.source.path} is left out: {record.reason}")
+    if shared := len(set(found.parts[Part.TRAIN].digests) & set(found.parts[Part.VAL].digests)):
+        progress.warning(f"{shared:,} images lie in train and in val, too; `cnncli check` names them")
+    counts = zip(found.data.class_names, found.data.count(Part.VAL), strict=True)
+    if missing := [name for name, count in counts if not count]:
+        progress.warning(
+            f"nothing is held out of {told(missing)}: how well they are recognised stays unknown"
+        )
 
 
 # ---- images
@@ -159,15 +165,19 @@ def _counted(data: DataSet) -> str:
     return f"{len(data.class_names):,} classes, {len(data.samples):,} images ({', '.join(told)})"
 
 
-def _listed(names: Sequence[str], limit: int = 12) -> str:
-    shown = ", ".join(f"{index} {name}" for index, name in enumerate(names[:limit]))
-    return shown + (f", … {len(names) - 1} {names[-1]}" if len(names) > limit else "")
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What can be read of a data set, and what cannot."""
+
+    data: DataSet
+    parts: Mapping[Part, _Part]
+    unreadable: Sequence[Unreadable]
 
 
 def _embedded(
     folder: ModelFolder, data: DataSet, settings: FinetuneSettings, progress: Progress, bar: Bar
-) -> tuple[dict[Part, _Part], list[Unreadable]]:
-    """Embeddings of all that can be read, and what cannot."""
+) -> _Found:
+    """Embeddings of all that can be read."""
     wish = EmbedSettings(
         settings.seed, settings.max_pixels, settings.running, settings.batch_size, settings.workers
     )
@@ -182,84 +192,160 @@ def _embedded(
             rows = [row for row, digest in enumerate(made.digests) if digest]
             parts[part] = _Part(
                 tuple(samples[row] for row in rows),
-                made.vectors[rows].astype(np.float64),
+                made.vectors[rows] if made.unreadable else made.vectors,
                 tuple(digest for digest in made.digests if digest),
             )
             unreadable += made.unreadable
-    return parts, unreadable
-
-
-def _readable(data: DataSet, parts: Mapping[Part, _Part]) -> DataSet:
-    """The data set without what cannot be read; still fit to learn from."""
-    samples = tuple(sample for part in Part for sample in parts[part].samples)
-    readable = dataclasses.replace(data, samples=samples)
-    require_learnable(readable)
-    return readable
+    readable = dataclasses.replace(
+        data, samples=tuple(sample for part in Part for sample in parts[part].samples)
+    )
+    return _Found(readable, parts, unreadable)
 
 
 def _first_pixels(folder: ModelFolder, part: _Part, settings: FinetuneSettings) -> Pixels:
     """(N, C, H, W) of the first few images."""
     read = Reader(folder.card.preprocessing, settings.max_pixels)
     images = [read(ImageSource(sample.path)) for sample in part.samples[:_COMPARED]]
-    return np.stack([image for image in images if not isinstance(image, Unreadable)])
+    readable = [image for image in images if not isinstance(image, Unreadable)]
+    if not readable:
+        raise DataError(
+            f"{part.samples[0].path} could be read, and now cannot any more",
+            "do not change data while it is used",
+        )
+    return np.stack(readable)
 
 
 # ---- classifiers
 
 
-def _names(asked: ClassifierName) -> Sequence[ClassifierName]:
-    return _TRIED if asked is ClassifierName.AUTO else (asked,)
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A classifier that was tried, and its logits (N, K) for the validation images."""
+
+    trial: Trial
+    head: ClassifierHead
+    val: NDArray[np.float32]
 
 
-def _tried(
-    name: ClassifierName, rows: "Rows", train: _Part, val: _Part, seed: int
-) -> tuple[Trial, ClassifierHead]:
+@dataclass(frozen=True, slots=True)
+class _Learned:
+    """All that were tried, the one that was chosen, why, and how it does on the test part, if there is one."""
+
+    tried: Sequence[_Tried]
+    chosen: _Tried
+    why: str
+    test: Accuracy | None
+
+
+def _learned(found: _Found, settings: FinetuneSettings) -> _Learned:
+    from cnncli.training.classifiers import Rows
+
+    train, test = found.parts[Part.TRAIN], found.parts[Part.TEST]
+    rows = Rows(
+        train.vectors.astype(np.float64), train.labels, len(found.data.class_names), settings.class_weights
+    )
+    tried = [_tried(name, rows, found, settings.seed) for name in _names(settings.classifier, rows)]
+    chosen, why = _best(tried)
+    tested = accuracy(_logits(chosen.head, test).argmax(axis=1), test.labels) if test.samples else None
+    return _Learned(tried, chosen, why, tested)
+
+
+def _names(asked: ClassifierName, rows: "Rows") -> Sequence[ClassifierName]:
+    """What is tried; `auto` leaves out what would take minutes, or fill the compiled network with vectors."""
+    if asked is not ClassifierName.AUTO:
+        return (asked,)
+    left_out = set()
+    if rows.classes > _MOST_SVM_CLASSES:
+        left_out.add(ClassifierName.SVM)
+    if rows.vectors.shape[0] * rows.vectors.shape[1] > _MOST_NEIGHBOURS:
+        left_out.add(ClassifierName.KNN)
+    return [name for name in _TRIED if name not in left_out]
+
+
+def _tried(name: ClassifierName, rows: "Rows", found: _Found, seed: int) -> _Tried:
     from cnncli.training.classifiers import fit
 
+    train, val = found.parts[Part.TRAIN], found.parts[Part.VAL]
     start = time.perf_counter()
     fitted = fit(name, rows, seed)
     seconds = time.perf_counter() - start
-    return Trial(
+    logits = _logits(fitted.head, val)
+    trial = Trial(
         name,
         fitted.strength,
         fitted.accuracy,
-        fitted.deviation,
-        _accuracy(fitted.head, train),
-        _accuracy(fitted.head, val),
+        fitted.error,
+        accuracy(_logits(fitted.head, train).argmax(axis=1), train.labels),
+        accuracy(logits.argmax(axis=1), val.labels),
         seconds,
-    ), fitted.head
+    )
+    return _Tried(trial, fitted.head, logits)
 
 
-def _best(
-    tried: Sequence[tuple[Trial, ClassifierHead]],
-) -> tuple[tuple[Trial, ClassifierHead], str]:
+def _logits(head: ClassifierHead, part: _Part) -> NDArray[np.float32]:
+    """(N, K), of the images themselves."""
+    return run_head(head, np.ascontiguousarray(part.vectors[:, 0]))
+
+
+def _best(tried: Sequence[_Tried]) -> tuple[_Tried, str]:
     """The first that is as good as the best: within one standard error of it (Breiman et al., 1984).
 
     Judged by cross-validation on the training images, so that the validation images still say something new.
     """
     if len(tried) == 1:
         return tried[0], "the one that was asked for"
-    measured = [item for item in tried if item[0].cross_validated is not None]
+    measured = [item for item in tried if item.trial.cross_validated is not None]
     if not measured:
-        return tried[0], "too few images of some class to compare classifiers"
-    best = max((trial for trial, _ in measured), key=lambda trial: trial.cross_validated or 0)
-    least = (best.cross_validated or 0) - (best.deviation or 0)
-    chosen = next(item for item in measured if (item[0].cross_validated or 0) >= least)
-    if chosen[0] is best:
+        return tried[0], "too few images to compare classifiers"
+    best = max((item.trial for item in measured), key=lambda trial: trial.cross_validated or 0)
+    least = (best.cross_validated or 0) - (best.error or 0)
+    chosen = next(item for item in measured if (item.trial.cross_validated or 0) >= least)
+    if chosen.trial is best:
         return chosen, "best in cross-validation"
-    return chosen, f"within one standard error of {best.name} in cross-validation, and simpler"
-
-
-def _accuracy(head: ClassifierHead, part: _Part) -> Accuracy:
-    return accuracy(head.logits(part.vectors[:, 0]).argmax(axis=1), part.labels)
+    return chosen, f"within one standard error of {best.name} in cross-validation, and preferred"
 
 
 # ---- what is written
 
 
-def _card(folder: ModelFolder, name: str, data: DataSet, trial: Trial, test: Accuracy | None) -> ModelCard:
+def _written(
+    target: run_folder.Target,
+    folder: ModelFolder,
+    settings: FinetuneSettings,
+    found: _Found,
+    learned: _Learned,
+) -> Path:
+    """The run's folder, where it came to lie."""
+    data, chosen = found.data, learned.chosen
+    val, test = found.parts[Part.VAL], found.parts[Part.TEST]
+    answers = _answers(chosen.val, val, data)
+    if test.samples:
+        answers += _answers(_logits(chosen.head, test), test, data)
+    tables = [
+        tables_of.splits(data),
+        tables_of.predictions(answers),
+        tables_of.classifiers([item.trial for item in learned.tried]),
+        *tables_of.unreadable(found.unreadable, data),
+    ]
+    counts = confusion(chosen.val.argmax(axis=1), val.labels, len(data.class_names))
+    card = _card(folder, target.path.name, data, learned)
+    facts = recorded(settings, folder.card, _digest(found))
+    from cnncli.render.confusion import confusion_png  # matplotlib, half a second
+
+    with run_folder.writing(target) as draft:
+        write_headed(draft, folder, chosen.head, card, _first_pixels(folder, val, settings))
+        run_folder.write(
+            draft, tables, facts, {"confusion_matrix.png": confusion_png(counts, data.class_names)}
+        )
+        return run_folder.settle(draft, target)
+
+
+def _card(folder: ModelFolder, name: str, data: DataSet, learned: _Learned) -> ModelCard:
     """Of the run; what its classifier changes is put right when it is written."""
-    measured = {"train_top1": trial.train, "val_top1": trial.val} | ({"test_top1": test} if test else {})
+    trial = learned.chosen.trial
+    measured = {"train_top1": trial.train, "val_top1": trial.val}
+    if learned.test:
+        measured["test_top1"] = learned.test
     origin = folder.card.weights_origin
     return dataclasses.replace(
         folder.card,
@@ -276,18 +362,14 @@ def _card(folder: ModelFolder, name: str, data: DataSet, trial: Trial, test: Acc
     )
 
 
-def _answers(head: ClassifierHead, part: _Part, what: Part, data: DataSet) -> list[Answer]:
+def _answers(logits: NDArray[np.float32], part: _Part, data: DataSet) -> list[Answer]:
     """What the classifier says of each image."""
-    if not part.samples:
-        return []
-    logits = head.logits(part.vectors[:, 0])
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities = powers / powers.sum(axis=1, keepdims=True)
+    probabilities = Outputs(logits, part.vectors[:, 0]).probabilities()
     best = probabilities.argmax(axis=1)
     return [
         Answer(
-            os.path.relpath(sample.path, data.root),
-            what,
+            data.relative(sample.path),
+            sample.part or Part.VAL,
             data.class_names[sample.label],
             data.class_names[best[row]],
             float(probabilities[row, best[row]]),
@@ -297,18 +379,11 @@ def _answers(head: ClassifierHead, part: _Part, what: Part, data: DataSet) -> li
     ]
 
 
-def _confusion_png(head: ClassifierHead, part: _Part, data: DataSet) -> bytes:
-    from cnncli.render.confusion import confusion_png  # matplotlib, half a second
-
-    predicted = head.logits(part.vectors[:, 0]).argmax(axis=1)
-    return confusion_png(confusion(predicted, part.labels, len(data.class_names)), data.class_names)
-
-
-def _digest(data: DataSet, parts: Mapping[Part, _Part]) -> str:
+def _digest(found: _Found) -> str:
     """SHA-256 of a listing of the data: part, class, and digest of each file, in whatever order they were found."""
     lines = sorted(
-        f"{part}\t{data.class_names[sample.label]}\t{digest}\n"
-        for part, found in parts.items()
-        for sample, digest in zip(found.samples, found.digests, strict=True)
+        f"{part}\t{found.data.class_names[sample.label]}\t{digest}\n"
+        for part, known in found.parts.items()
+        for sample, digest in zip(known.samples, known.digests, strict=True)
     )
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()

@@ -6,6 +6,7 @@ a layer of its own, `head`, and the network's weights keep their names after `ne
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from cnncli.engines.heads import ClassifierHead, LinearHead, NeighbourHead, replace_head
+from cnncli.engines.heads import ClassifierHead, LinearHead, NeighbourHead, replace_head, run_head
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import ModelFolderError, UsageError
 from cnncli.images.preprocess import Pixels
@@ -98,7 +99,10 @@ def _single(head: LinearHead) -> tuple[Tensor, Tensor]:
 def _replaces_last(card: ModelCard, tensors: Mapping[str, Tensor]) -> bool:
     """Whether a linear classifier can be the last layer itself; a blueprint's text says how many classes that has."""
     is_written_down = card.architecture.library == "blueprint" and card.architecture.head is None
-    return card.embedding.gives_logits and not is_written_down and f"{card.embedding.layer}.bias" in tensors
+    layer = card.embedding.layer
+    if not card.embedding.gives_logits or is_written_down or f"{layer}.bias" not in tensors:
+        return False
+    return math.prod(tensors[f"{layer}.weight"].shape[1:]) == card.embedding.size
 
 
 def _beside(card: ModelCard, base: ModelCard, kind: HeadKind) -> ModelCard:
@@ -114,7 +118,7 @@ def _beside(card: ModelCard, base: ModelCard, kind: HeadKind) -> ModelCard:
 
 def _compared(base: Path, head: ClassifierHead, graph: Path, pixels: Pixels) -> Compilation:
     """The finished network beside what it was made of, on the same images."""
-    expected = head.logits(OnnxEngine(base).run(pixels).embeddings.astype(np.float64))
+    expected = run_head(head, OnnxEngine(base).run(pixels).embeddings)
     found = OnnxEngine(graph).run(pixels).logits
     largest, spread = float(np.abs(found - expected).max()), float(np.ptp(expected))
     if not largest <= TOLERANCE * max(spread, 1):

@@ -9,8 +9,13 @@ confusion_matrix.png
 unreadable.csv      path, reason: where some images could not be read
 """
 
+import contextlib
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +29,22 @@ RUNS = Path("runs")
 SETTINGS = "settings.toml"
 
 
-def chosen(output: Path | None, name: str, *, overwrite: bool) -> Path:
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a run is to go.
+
+    Attributes:
+        path: of its folder, free when it was chosen.
+        is_asked_for: a name of the user's; else the next free one will do, too.
+        replaces: an earlier run there may be replaced.
+    """
+
+    path: Path
+    is_asked_for: bool
+    replaces: bool
+
+
+def chosen(output: Path | None, name: str, *, overwrite: bool) -> Target:
     """The folder that a run goes to.
 
     Args:
@@ -35,43 +55,81 @@ def chosen(output: Path | None, name: str, *, overwrite: bool) -> Path:
     Raises:
         OutputError: there is something already, or it cannot be written.
     """
-    target = output or next(path for path in _numbered(RUNS / name) if not path.exists())
-    if target.exists() and not _may_be_replaced(target, overwrite=overwrite):
+    path = output or _free(RUNS / name)
+    if path.resolve() == Path.cwd():
         raise OutputError(
-            f"{target} is there already",
-            "--overwrite replaces an earlier run; --output names another folder"
-            if is_model_folder(target)
-            else "it is no run of cnncli's, so it is left alone; --output names another folder",
+            "a run cannot take the place of the folder that it is started in", "name another with --output"
         )
-    _require_writable(target)
-    return target
-
-
-def _numbered(path: Path) -> Iterable[Path]:
-    yield path
-    number = 2
-    while True:
-        yield path.with_name(f"{path.name}-{number}")
-        number += 1
-
-
-def _may_be_replaced(target: Path, *, overwrite: bool) -> bool:
-    if not target.is_dir():
-        return False
-    return (overwrite and is_model_folder(target)) or not any(target.iterdir())
-
-
-def _require_writable(target: Path) -> None:
-    """See that the run can be written before the work that leads to it."""
-    probe = target.parent / f".{target.name}.probe"
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        probe.mkdir()
-        probe.rmdir()
+        is_run = is_model_folder(path)
+        is_taken = path.exists() and not (path.is_dir() and (is_run or not any(path.iterdir())))
+    except OSError as error:
+        raise OutputError(f"cannot look into {path}: {error.strerror}") from error
+    if is_taken:
+        raise OutputError(
+            f"{path} is there already, and is no run of cnncli's, so it is left alone",
+            "--output names another folder",
+        )
+    if is_run and not overwrite:
+        raise OutputError(
+            f"{path} is there already", "--overwrite replaces an earlier run; --output names another folder"
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent):
+            pass
     except OSError as error:
         raise OutputError(
-            f"cannot write a run to {target}: {error.strerror}", "--output names another folder"
+            f"cannot write a run to {path}: {error.strerror}", "--output names another folder"
         ) from error
+    return Target(path, output is not None, is_run)
+
+
+def _free(path: Path) -> Path:
+    """The path, or the first one with a number that is not there."""
+    numbered = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    return next(candidate for candidate in itertools.chain([path], numbered) if not candidate.exists())
+
+
+@contextlib.contextmanager
+def writing(target: Target) -> Iterator[Path]:
+    """A draft of a run beside its place; when the block ends well, `settle` has to give it its name.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    draft = target.path.with_name(f".{target.path.name}.{uuid.uuid4().hex[:8]}.draft")
+    try:
+        draft.mkdir()
+        yield draft
+    except OSError as error:
+        raise OutputError(f"cannot write a run to {target.path}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def settle(draft: Path, target: Target) -> Path:
+    """Give a finished draft its name. What came there meanwhile stays: a run that may have any name takes the next.
+
+    Raises:
+        OutputError: the name that was asked for has been taken meanwhile; the run is lost.
+    """
+    if target.replaces:
+        former = draft.with_suffix(".former")
+        target.path.rename(former)
+        draft.rename(target.path)
+        shutil.rmtree(former, ignore_errors=True)
+        return target.path
+    path = target.path
+    while True:
+        try:
+            draft.rename(path)
+        except OSError as error:
+            if target.is_asked_for or not path.exists():
+                raise OutputError(f"cannot write the run to {path}: {error.strerror}") from error
+            path = _free(RUNS / target.path.name)
+        else:
+            return path
 
 
 @dataclass(frozen=True, slots=True)

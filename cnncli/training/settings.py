@@ -66,6 +66,8 @@ class FinetuneSettings:
             yield f"--val-split is a share between 0 and 1, not {self.val_split:g}"
         if not 0 <= self.augment_features <= MOST_VIEWS:
             yield f"--augment-features is a number from 0 to {MOST_VIEWS}, not {self.augment_features}"
+        if self.class_weights is ClassWeights.BALANCED and self.classifier is ClassifierName.CENTROID:
+            yield "--class-weights has no effect on centroids: leave it out, or choose another --classifier"
         if self.seed < 0:
             yield f"--seed is a number from 0, not {self.seed}"
 
@@ -80,16 +82,16 @@ def recorded(settings: FinetuneSettings, card: ModelCard, data_digest: str) -> d
     """
     reference, columns, running = settings.reference, settings.columns, settings.running
     options = {
-        "data": str(settings.data),
-        "model": reference.name,
-        "weights": reference.weights and str(reference.weights),
-        "labels": reference.labels and str(reference.labels),
+        "data": _absolute(settings.data),
+        "model": _absolute(Path(reference.name)) if reference.find_folder() else reference.name,
+        "weights": _absolute(reference.weights),
+        "labels": _absolute(reference.labels),
         "no_pretrained": not reference.pretrained,
         "img_size": reference.image_size and "{}x{}".format(*reference.image_size),
         "path_column": columns.path,
         "label_column": columns.label,
         "split_column": columns.part,
-        "root": columns.root and str(columns.root),
+        "root": _absolute(columns.root),
         "tune": settings.tune.value,
         "classifier": settings.classifier.value,
         "augment_features": settings.augment_features,
@@ -109,6 +111,11 @@ def recorded(settings: FinetuneSettings, card: ModelCard, data_digest: str) -> d
         "data_digest": data_digest,
     } | versions()
     return {name: value for name, value in options.items() if value is not None} | {"made": made}
+
+
+def _absolute(path: Path | None) -> str | None:
+    """So that the file means the same wherever it is read."""
+    return str(path.expanduser().resolve()) if path else None
 
 
 def versions() -> dict[str, str]:

@@ -1,6 +1,5 @@
 """The tables of a run, from its records."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -32,10 +31,9 @@ class Answer:
 
 
 def splits(data: DataSet) -> Table:
-    """Which image was in which part; a list that `finetune` reads again."""
+    """Which image was in which part; a list that `finetune` reads again, with `--root`."""
     rows = [
-        (os.path.relpath(sample.path, data.root), data.class_names[sample.label], sample.part)
-        for sample in data.samples
+        (data.relative(sample.path), data.class_names[sample.label], sample.part) for sample in data.samples
     ]
     return Table("splits.csv", ("path", "label", "split"), rows)
 
@@ -64,7 +62,7 @@ def classifiers(trials: Sequence[Trial]) -> Table:
             trial.name,
             trial.strength,
             _rounded(trial.cross_validated),
-            _rounded(trial.deviation),
+            _rounded(trial.error),
             _rounded(trial.train.share),
             _rounded(trial.val.share),
             _rounded(trial.val.low),
@@ -87,10 +85,10 @@ def classifiers(trials: Sequence[Trial]) -> Table:
     return Table("classifiers.csv", header, rows)
 
 
-def unreadable(records: Sequence[Unreadable], root: str) -> Iterator[Table]:
+def unreadable(records: Sequence[Unreadable], data: DataSet) -> Iterator[Table]:
     """What was left out, where anything was."""
     if records:
-        rows = [(os.path.relpath(record.source.path, root), record.reason) for record in records]
+        rows = [(data.relative(record.source.path), record.reason) for record in records]
         yield Table("unreadable.csv", ("path", "reason"), rows)
 
 

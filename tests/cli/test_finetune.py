@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnncli.errors import OutputError
 from cnncli.images.loader import Reader
 from cnncli.networks.model_folder import open_folder, verify
 from cnncli.prepare import open_engine
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Silence
 from cnncli.records.running import EngineName, Running
+from cnncli.training.run_folder import chosen, settle, writing
 from tests.conftest import Cnncli, Imports
 
 KINDS = {"warm": (230, 90, 40), "cold": (40, 90, 230), "green": (60, 200, 80)}
@@ -174,8 +176,9 @@ def test_unreadable_images_are_left_out_and_listed(cnncli: Cnncli, data: Path, c
 
 def test_the_words_for_a_person(cnncli: Cnncli, data: Path, colours: Path) -> None:
     result = cnncli("finetune", data, "-m", colours)
-    first, second = result.stderr.splitlines()[:2]
-    assert second == "shades: 3 classes, 30 images (24 train, 6 val); classes 0 cold, 1 green, 2 warm"
+    first, second, third = result.stderr.splitlines()[:3]
+    assert second == "shades: 3 classes, 30 images (24 train, 6 val)"
+    assert third == "classes: 0 cold, 1 green, 2 warm"
     assert first == f"starting from {colours}, whose features stay as they are"
     assert "val         100.0 % of 6 images right (95 % interval 61.0 to 100.0)" in result.stdout
     assert "run         runs/shades" in result.stdout
@@ -207,8 +210,9 @@ def test_a_thousand_classes_of_two_images(
             file = tmp_path / "many" / f"c{label:04}" / f"{number}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (4, 4), (label % 256, label // 4, number)).save(file)
-    found = run(cnncli, tmp_path / "many", "-m", colours, "--classifier", "centroid")
+    found = run(cnncli, tmp_path / "many", "-m", colours)
     assert found["images"] == [1000, 1000, 0]
+    assert [trial["name"] for trial in found["trials"]] == ["logistic", "centroid", "knn"]
     assert len(open_folder(Path("runs/many")).card.class_names) == 1000
 
 
@@ -221,7 +225,7 @@ def test_refusals_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path
     shutil.copytree(data / "warm", single / "warm")
     refused: list[tuple[list[object], int, str]] = [
         ([data, "-m", colours, "-o", "taken"], 1, "taken is there already"),
-        ([data, "-m", colours, "-o", "photos", "--overwrite"], 1, "it is no run of cnncli's"),
+        ([data, "-m", colours, "-o", "photos", "--overwrite"], 1, "is no run of cnncli's"),
         ([single, "-m", colours], 1, "has one class only, 'warm'"),
         ([colours, "-m", colours], 1, "is a model folder, not data"),
         ([data, "-m", str(data)], 1, "is no model folder: it has no card.json"),
@@ -271,3 +275,62 @@ def test_a_place_that_cannot_be_written(
     result = cnncli("finetune", unprivileged / "data", "-m", colours, "-o", unprivileged / "closed" / "run")
     assert result.exit_code == 1
     assert "cannot write a run to" in result.stderr
+
+
+def test_runs_among_the_data_are_no_class(
+    cnncli: Cnncli, data: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(data)
+    for _ in range(2):
+        found = run(cnncli, ".", "-m", colours, "--classifier", "centroid")
+        assert found["class_names"] == ["cold", "green", "warm"]
+    assert found["folder"] == "runs/shades-2"
+
+
+def test_what_came_meanwhile_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two runs that began at once: the second to end takes the next name, or says that its own is taken."""
+    monkeypatch.chdir(tmp_path)
+    first, second = (chosen(None, "shades", overwrite=False) for _ in range(2))
+    asked = chosen(Path("runs/shades"), "shades", overwrite=False)
+    for target, expected in ((first, "runs/shades"), (second, "runs/shades-2")):
+        with writing(target) as draft:
+            (draft / "card.json").write_text(expected)
+            assert settle(draft, target) == Path(expected)
+    with pytest.raises(OutputError, match="cannot write the run to"), writing(asked) as draft:
+        (draft / "card.json").write_text("late")
+        settle(draft, asked)
+    assert Path("runs/shades/card.json").read_text() == "runs/shades"
+    assert sorted(os.listdir("runs")) == ["shades", "shades-2"]
+
+
+def test_copies_on_both_sides_are_told(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    for file in sorted((data / "warm").iterdir()):
+        shutil.copy(file, file.with_name(f"copy of {file.name}"))
+    result = cnncli("finetune", data, "-m", colours, "--classifier", "centroid")
+    assert "images lie in train and in val, too" in result.stderr
+    assert cnncli("check", data).exit_code == 3
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are Unicode elsewhere")
+def test_class_names_that_are_no_text(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    os.rename(os.fsencode(data / "warm"), os.fsencode(data) + b"/caf\xe9")
+    found = run(cnncli, data, "-m", colours, "--classifier", "centroid")
+    assert found["class_names"] == ["caf%E9", "cold", "green"]
+    assert any(row["path"].startswith("caf\udce9/") for row in table(Path("runs/shades/splits.csv")))
+
+
+def test_a_file_of_settings_comes_before_the_environment(
+    cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(cnncli, data.name, "-m", colours, "--classifier", "centroid", "-o", "first")
+    monkeypatch.setenv("CNNCLI_MODEL", "./nowhere")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run(cnncli, "-c", tmp_path / "first" / "settings.toml")["model"] == "colours"
+
+
+def test_a_cache_of_features_knows_what_may_be_read(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    run(cnncli, data, "-m", colours)
+    result = cnncli("finetune", data, "-m", colours, "--max-pixels", 10)
+    assert result.exit_code == 1
+    assert "more than the limit of 10" in result.stderr

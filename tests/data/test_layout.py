@@ -1,5 +1,6 @@
 """Labelled data on disk, tidy and untidy."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,3 +147,21 @@ def test_two_folders_for_one_part(made: Made) -> None:
     root = made("train/a/1.jpg", "val/a/1.jpg", "validation/a/2.jpg")
     with pytest.raises(DataError, match="has two folders for validation, val and validation"):
         read(root)
+
+
+def test_a_list_that_contradicts_itself(made: Made) -> None:
+    root = made("1.jpg", "2.jpg")
+    (root / "list.csv").write_text("path,label\n1.jpg,cat\n1.jpg,dog\n")
+    with pytest.raises(DataError, match=r"lists .*1.jpg twice, as 'cat' and as 'dog'"):
+        read(root / "list.csv")
+    (root / "list.csv").write_text("path,label\n1.jpg,cat\n1.jpg,cat\n2.jpg,dog\n")
+    data = read(root / "list.csv")
+    assert len(data.samples) == 2
+    assert "1 entries are left out" in data.remarks[0]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need no rights there")
+def test_links_that_lead_to_themselves(made: Made) -> None:
+    root = made("a/1.jpg", "b/2.jpg")
+    (root / "loop").symlink_to("loop")
+    assert read(root).class_names == ("a", "b")

@@ -6,7 +6,14 @@ import numpy as np
 import onnx
 import pytest
 
-from cnncli.engines.heads import LEAST_SHARE, ClassifierHead, LinearHead, NeighbourHead, replace_head
+from cnncli.engines.heads import (
+    LEAST_SHARE,
+    ClassifierHead,
+    LinearHead,
+    NeighbourHead,
+    replace_head,
+    run_head,
+)
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import ModelFolderError
 from cnncli.networks.model_folder import GRAPH, open_folder
@@ -36,6 +43,8 @@ def test_the_graph_answers_as_the_head_does(
     assert np.array_equal(before.embeddings, after.embeddings)
     assert after.logits.shape == (images, 5)
     assert np.allclose(after.logits, head.logits(before.embeddings.astype(np.float64)), rtol=1e-4, atol=1e-4)
+    alone = run_head(head, before.embeddings)
+    assert np.allclose(after.logits, alone, rtol=1e-5, atol=1e-5)
     onnx.checker.check_model(onnx.load(tmp_path / "new.onnx"))
 
 

@@ -1,5 +1,6 @@
 """Embeddings: the engine's own, each computed once, kept under the digest of the file."""
 
+import dataclasses
 import shutil
 import sqlite3
 from pathlib import Path
@@ -8,10 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnncli.engines.onnx import OnnxEngine
+from cnncli.errors import NotANumberError
 from cnncli.features.embed import Embedder, EmbedSettings
 from cnncli.networks.cache import home
 from cnncli.networks.model_folder import ModelFolder, open_folder
 from cnncli.records.progress import Silence
+from cnncli.records.running import EngineName, Running
 
 
 class Listener(Silence):
@@ -125,3 +129,32 @@ def test_vectors_of_another_width_are_not_taken(folder: ModelFolder, paths: list
         connection.execute("UPDATE embeddings SET vector = ?", (b"\0" * 8,))
     connection.close()
     assert np.allclose(embedder(folder).embed(paths).vectors[:, 0], EXPECTED)
+
+
+def test_another_arithmetic_other_pixels_or_another_limit_are_other_embeddings(
+    folder: ModelFolder, paths: list[str]
+) -> None:
+    embedder(folder).embed(paths)
+    how = dataclasses.replace(folder.card.preprocessing, mean=(0.5, 0.5, 0.5))
+    changed = dataclasses.replace(folder, card=dataclasses.replace(folder.card, preprocessing=how))
+    assert embedder(changed).embed(paths).computed == 5
+    limited = Embedder(folder, EmbedSettings(max_pixels=10**6), Silence())
+    assert limited.embed(paths).computed == 5
+    asked = Embedder(folder, EmbedSettings(running=Running(EngineName.ONNX)), Silence())
+    assert asked.embed(paths).computed == 5
+
+
+def test_a_network_that_overflows_is_told(
+    folder: ModelFolder, paths: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = OnnxEngine.run
+    monkeypatch.setattr(
+        OnnxEngine,
+        "run",
+        lambda self, pixels: dataclasses.replace(
+            run(self, pixels), embeddings=np.full((len(pixels), 3), np.nan, np.float32)
+        ),
+    )
+    with pytest.raises(NotANumberError, match="features of some image are no numbers"):
+        embedder(folder).embed(paths)
+    monkeypatch.undo()

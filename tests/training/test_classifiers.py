@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from cnncli.engines.heads import NeighbourHead
+from cnncli.engines.heads import LinearHead, NeighbourHead
 from cnncli.records.training import ClassifierName, ClassWeights
 from cnncli.training.classifiers import Rows, fit
 
@@ -106,3 +106,29 @@ def test_views_of_an_image_are_rows_but_not_judges() -> None:
     fitted = fit(ClassifierName.KNN, Rows(views, rows.labels, 2), 0)
     assert isinstance(fitted.head, NeighbourHead)
     assert fitted.head.vectors.shape == (120, 12)
+
+
+def test_many_small_classes() -> None:
+    """More rows than are compared, and fewer of each class than there would be folds."""
+    draws = np.random.default_rng(0)
+    labels = np.repeat(np.arange(1100), 3)
+    rows = Rows(draws.standard_normal((3300, 1, 4)) + labels[:, np.newaxis, np.newaxis], labels, 1100)
+    assert fit(ClassifierName.CENTROID, rows, 0).accuracy is not None
+
+
+def test_a_class_of_one_image_does_not_keep_the_others_from_being_compared() -> None:
+    rows = clouds(3)
+    labels = np.append(rows.labels, 3)
+    with_one = Rows(np.concatenate([rows.vectors, rows.vectors[:1] + 50]), labels, 4)
+    assert fit(ClassifierName.LOGISTIC, with_one, 0).accuracy is not None
+
+
+def test_features_that_all_but_never_change_count_for_nothing() -> None:
+    rows = clouds(2)
+    still = np.full((len(rows.labels), 1, 1), 7.0)
+    still[0] = np.nextafter(np.float32(7), np.float32(8))
+    head = fit(
+        ClassifierName.LOGISTIC, Rows(np.concatenate([rows.vectors, still], axis=2), rows.labels, 2), 0
+    ).head
+    assert isinstance(head, LinearHead)
+    assert np.abs(head.weights[:, -1]).max() == 0
