@@ -11,7 +11,7 @@ from cnncli.cli import options
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.options import ReportFormat
 from cnncli.cli.progress import image_progress
-from cnncli.errors import OutputError
+from cnncli.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from cnncli.records.data import DataSet
@@ -52,6 +52,8 @@ def check(
       cnncli check list.csv --root photos/ -f json
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
+    if sheet and sheet.suffix.lower() != ".png":
+        raise UsageError(f"--sheet writes a PNG, and {sheet} is called otherwise", "let its name end in .png")
     if sheet and sheet.exists() and not overwrite:
         raise OutputError(f"{sheet} is there already", "--overwrite replaces it")
     with quiet_libraries():
@@ -64,6 +66,8 @@ def check(
         limit = max_pixels or MAX_PIXELS
         allow_pixels(limit)
         found = read(data, ListColumns(path_column, label_column, split_column, root))
+        if sheet and sheet.resolve().is_relative_to(Path(found.root).resolve()):
+            raise OutputError(f"{sheet} would lie among the data", "write it somewhere else")
         with image_progress(console, lambda: len(found.samples), 0, is_hidden=False) as advance:
             health = examine(found, max_pixels=limit, workers=workers or usable_cores(), advance=advance)
         if sheet:

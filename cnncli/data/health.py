@@ -167,8 +167,9 @@ def _likeness(data: DataSet, seen: Sequence[_Seen]) -> Iterator[DataFinding]:
     ):
         kind = "the same" if is_exact else "all but the same"
         # Where a validation part is yet to be drawn, copies may come to lie on both sides.
-        harms = trouble is not Trouble.DUPLICATES or (is_exact and Part.VAL not in _parts(data))
-        where = _SPLIT_APART if harms and trouble is Trouble.DUPLICATES else _WHERE[trouble]
+        is_apart = trouble is Trouble.DUPLICATES and is_exact and Part.VAL not in _parts(data)
+        harms = is_apart or trouble is Trouble.LEAKAGE or (trouble is Trouble.CONTRADICTION and is_exact)
+        where = _SPLIT_APART if is_apart else _WHERE[trouble]
         told = f"{len(examples):,} {_SETS[len(examples) > 1]} of images that are {kind} {where}"
         yield DataFinding(trouble, harms, told, tuple(examples))
 
@@ -177,7 +178,7 @@ _SPLIT_APART = "lie in one class: a split would put some of them on both sides"
 _SETS = {False: "set", True: "sets"}
 _WHERE = {
     Trouble.LEAKAGE: "lie in several parts: what is measured there was seen in training",
-    Trouble.CONTRADICTION: "lie in several classes: one of them is wrong",
+    Trouble.CONTRADICTION: "lie in several classes",
     Trouble.DUPLICATES: "lie in one class",
 }
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnncli.errors import DataError
+from cnncli.errors import DataError, UsageError
 from cnncli.images.sources import is_folder, is_image_name, walk
 from cnncli.records.data import DataSet, Part, Sample
 from cnncli.records.predictions import Unreadable
@@ -29,6 +29,7 @@ PART_FOLDERS = {
 
 _CARD = "card.json"
 _LISTS = {".csv": ",", ".tsv": "\t"}
+_LONGEST = 40
 _LISTED = 8
 """Names that a message shows before it only counts them."""
 
@@ -64,6 +65,10 @@ def read(data: Path, columns: ListColumns | None = None) -> DataSet:
         return _listed(data, columns or ListColumns())
     if not data.exists():
         raise DataError(f"there is no {data}", _LAYOUTS)
+    if columns not in {None, ListColumns()}:
+        raise UsageError(
+            f"{data} is no list, and --path-column, --label-column, --split-column and --root are for lists"
+        )
     if not data.is_dir():
         raise DataError(f"{data} is neither a folder nor a list (.csv, .tsv)", _LAYOUTS)
     if (data / _CARD).is_file():
@@ -228,7 +233,11 @@ def _said(row: _Labelled) -> str:
 
 def _require_columns(file: Path, header: Sequence[str], columns: ListColumns) -> None:
     if missing := [name for name in (columns.path, columns.label) if name not in header]:
-        there = ", ".join(map(repr, header[:_LISTED])) or "nothing"
+        there = ", ".join(repr(name[:_LONGEST]) for name in header[:_LISTED]) or "nothing"
+        if len(header) == 1 and ";" in header[0]:
+            raise DataError(
+                f"the list {file} is separated by semicolons", "separate it by commas, or by tabs as .tsv"
+            )
         raise DataError(
             f"the list {file} has no column {' and no '.join(map(repr, missing))}; its first line has {there}",
             "name them with --path-column and --label-column; the first line of a list holds the columns' names",
@@ -243,6 +252,8 @@ def _rows(
         if not path or not label:
             remarks.append(f"{file}, entry {number} is left out: it has no {'label' if path else 'path'}")
             continue
+        if path_text(label) != label:
+            raise DataError(f"{file}, entry {number}: its label is not UTF-8", "save the list as UTF-8")
         told = (row.get(columns.part) or "").lower()
         if told and told not in PART_FOLDERS:
             raise DataError(

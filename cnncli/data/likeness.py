@@ -1,8 +1,8 @@
 """Which images are the same, or all but the same.
 
-Two images are near duplicates where their difference hashes differ in few bits, and their thumbnails in few levels of
-grey: a hash alone takes any two pictures of little detail for the same. Scaling, mild cropping and recompression leave
-both as they are; mirroring and turning do not.
+Two images are near duplicates where their difference hashes differ in few bits, and no pixel of their thumbnails by much:
+a hash alone takes any two pictures of little detail for the same. Scaling and recompression leave both as they are;
+cropping, mirroring and turning do not.
 """
 
 from collections import defaultdict
@@ -16,13 +16,13 @@ from PIL import Image
 MOST_BITS = 7
 """Bits of the hash in which near duplicates may differ: one fewer than there are bands, so that one band is equal."""
 
-MOST_LEVELS = 6.0
-"""Mean difference in levels of grey, of 255, of their thumbnails."""
+MOST_LEVELS = 32
+"""Largest difference, of 255, of any pixel of their thumbnails in any colour."""
 
 _SIDE = 8
 _BANDS = 8
 _LEAST_DEVIATION = 4.0
-"""Levels of grey; what varies less is one colour, and is like every other image of one colour."""
+"""Levels of any colour; what varies less is one colour, and is like every other image of one colour."""
 
 _BLOCK = 256
 """Images of one band that are compared with all of it at a time."""
@@ -34,18 +34,18 @@ class Fingerprint:
 
     Attributes:
         bits: (128,) bool: whether each pixel of 8 x 8 is brighter than the one to its right, and than the one below.
-        grey: (16, 16) uint8, its thumbnail.
+        colours: (16, 16, 3) uint8, its thumbnail.
     """
 
     bits: NDArray[np.bool_]
-    grey: NDArray[np.uint8]
+    colours: NDArray[np.uint8]
 
 
 def fingerprint(image: Image.Image) -> Fingerprint | None:
     """Of an image; None where it is of one colour."""
     grey = image.convert("L")
-    thumbnail = np.asarray(grey.resize((2 * _SIDE, 2 * _SIDE), Image.Resampling.BOX))
-    if thumbnail.std() < _LEAST_DEVIATION:
+    thumbnail = np.asarray(image.convert("RGB").resize((2 * _SIDE, 2 * _SIDE), Image.Resampling.BOX))
+    if thumbnail.std(axis=(0, 1)).max() < _LEAST_DEVIATION:
         return None
     small = np.asarray(grey.resize((_SIDE + 1, _SIDE + 1), Image.Resampling.BOX)).astype(np.int16)
     right, below = small[:-1, :-1] > small[:-1, 1:], small[:-1, :-1] > small[1:, :-1]
@@ -103,7 +103,7 @@ def _alike(fingerprints: Mapping[int, Fingerprint]) -> Iterator[tuple[int, int]]
     names = np.array(list(fingerprints))
     packed = np.packbits(np.stack([item.bits for item in fingerprints.values()]), axis=1)
     bands, words = packed.view(np.uint16), packed.view(np.uint64)
-    greys = np.stack([item.grey for item in fingerprints.values()]).reshape(len(names), -1).astype(np.int16)
+    colours = np.stack([item.colours for item in fingerprints.values()]).astype(np.int16)
     for band in range(_BANDS):
         order = np.argsort(bands[:, band], kind="stable")
         for bucket in np.split(order, np.flatnonzero(np.diff(bands[order, band])) + 1):
@@ -112,5 +112,5 @@ def _alike(fingerprints: Mapping[int, Fingerprint]) -> Iterator[tuple[int, int]]
                 bits = np.bitwise_count(words[some, np.newaxis] ^ words[np.newaxis, bucket]).sum(axis=2)
                 for row, column in np.argwhere(bits <= MOST_BITS):
                     one, other = some[row], bucket[column]
-                    if one < other and np.abs(greys[one] - greys[other]).mean() <= MOST_LEVELS:
+                    if one < other and np.abs(colours[one] - colours[other]).max() <= MOST_LEVELS:
                         yield int(names[one]), int(names[other])

@@ -78,6 +78,11 @@ class Embedder:
         self._workers = settings.workers or usable_cores()
         self._opened: Engine | None = None
         allow_pixels(settings.max_pixels)
+        if settings.running.device not in {
+            "auto",
+            "cpu",
+        }:  # that is not there is not there when all is known, too
+            self._engine()
 
     def embed(
         self, paths: Sequence[str], views: int = 0, advance: Callable[[], None] = lambda: None

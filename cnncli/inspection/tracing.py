@@ -105,6 +105,7 @@ class _Watch(TorchDispatchMode):
         self._names = {module: name for name, module in network.named_modules()}
         self._calls: dict[nn.Module, int] = {}
         self._stack: list[_Node] = []
+        self._failed: _Node | None = None  # the innermost module that an exception has left
         self._flows = WeakTensorKeyDictionary()
         self._weights = WeakTensorKeyDictionary()
         for parameter in network.parameters():
@@ -114,7 +115,7 @@ class _Watch(TorchDispatchMode):
     @property
     def place(self) -> str:
         """The module that is at work, for messages."""
-        node = self._stack[-1] if self._stack else None
+        node = self._failed or (self._stack[-1] if self._stack else None)
         return f"{node.name or 'the network'} ({type(node.module).__name__})" if node else "the network"
 
     # ---- modules
@@ -125,7 +126,8 @@ class _Watch(TorchDispatchMode):
         handles = []
         for module in self._names:
             handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
-            handles.append(module.register_forward_hook(self._leave, with_kwargs=True))
+            # Called for modules that are left by an exception, too, as a network with a head of ours leaves its own.
+            handles.append(module.register_forward_hook(self._leave, with_kwargs=True, always_call=True))
         try:
             yield
         finally:
@@ -140,9 +142,13 @@ class _Watch(TorchDispatchMode):
         node.flow_in = self._flows.get(tensors[0]) if tensors else None
         self.nodes.append(node)
         self._stack.append(node)
+        self._failed = None
 
     def _leave(self, _: nn.Module, __: Any, ___: Any, output: Any) -> None:  # noqa: ANN401 - whatever a module gives
         node = self._stack.pop()
+        if output is None:
+            self._failed = self._failed or node
+            return
         tensors = _tensors(output)
         node.outputs = tuple(tuple(tensor.shape) for tensor in tensors)
         node.output_bytes = sum(tensor.nbytes for tensor in tensors)

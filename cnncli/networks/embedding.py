@@ -51,19 +51,36 @@ class WithEmbedding(nn.Module):
 
 
 class OnEmbedding(nn.Module):
-    """A linear classifier on a network's embedding, in place of whatever the network does with it."""
+    """A linear classifier on a network's embedding, in place of the network's last layer and of all that follows it."""
 
     def __init__(self, network: nn.Module, layer: str, head: nn.Linear) -> None:
         super().__init__()
+        network.set_submodule(layer, _End())
         self.network = network
-        self.layer = layer
         self.head = head
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, K) for images (N, C, H, W)."""
-        _, embedding = _watched(self.network, self.layer, images)
-        logits: Tensor = self.head(embedding)
-        return logits
+        try:
+            self.network(images)
+        except _Reached as reached:
+            logits: Tensor = self.head(_pooled(reached.features))
+            return logits
+        raise AssertionError("the network went past its end")
+
+
+class _End(nn.Module):
+    """Where a network's own layers end."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Give up what has come so far."""
+        raise _Reached(features)
+
+
+class _Reached(Exception):  # noqa: N818 - no error: a way out of somebody else's `forward`
+    def __init__(self, features: Tensor) -> None:
+        super().__init__()
+        self.features = features
 
 
 def _watched(network: nn.Module, layer: str, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -77,7 +77,7 @@ class Head:
         kind: what it computes.
         layer: the network's own last weight layer, whose pooled input is the embedding.
         width: D, of the embedding.
-        own_classes: rows of that layer, which is built and not asked.
+        own_classes: rows of that layer, which the head replaces.
     """
 
     kind: HeadKind

@@ -44,7 +44,7 @@ class Trial:
         strength: what was chosen for it by cross-validation: `C = 0.01`, `k = 5`; empty where there is nothing to choose.
         cross_validated: share of the training images named right by classifiers that had not seen them; None where
             there were too few images to try.
-        error: standard error of that share over the folds; None likewise.
+        standard_error: of that share over the folds; None likewise.
         train: on the images that it learned from.
         val: on those that it did not.
         seconds: that it took to choose and fit it.
@@ -53,7 +53,7 @@ class Trial:
     name: ClassifierName
     strength: str
     cross_validated: float | None
-    error: float | None
+    standard_error: float | None
     train: Accuracy
     val: Accuracy
     seconds: float

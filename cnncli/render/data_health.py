@@ -10,6 +10,8 @@ _MOST_CLASSES = 30
 """Classes that a table shows; of more it shows the largest and the smallest."""
 
 _MOST_EXAMPLES = 5
+_LONGEST = 40
+"""Characters of a class's name in the table."""
 
 
 def data_health_text(health: DataHealth, width: int | None) -> str:
@@ -28,7 +30,8 @@ def data_health_text(health: DataHealth, width: int | None) -> str:
     for finding in health.findings:
         lines += _finding_lines(finding)
     harmful = sum(finding.harms for finding in health.findings)
-    lines.append(f"{harmful:,} things would hurt training" if harmful else "nothing would hurt training")
+    things = "1 thing" if harmful == 1 else f"{harmful:,} things" if harmful else "nothing"
+    lines.append(f"{things} would hurt training")
     return "\n".join(lines) + "\n"
 
 
@@ -45,7 +48,7 @@ def _class_table(health: DataHealth, width: int | None) -> list[str]:
         order = sorted(ranked[: _MOST_CLASSES // 2] + ranked[-_MOST_CLASSES // 2 :])
     columns = [
         Column("", [str(index) for index in order], is_number=True),
-        Column("class", [printable(names[index]) for index in order], importance=9),
+        Column("class", [_shortened(names[index]) for index in order], importance=9),
         *(
             Column(_name(part), [f"{counts[index]:,}" for index in order], is_number=True, importance=5)
             for part, counts in health.readable.items()
@@ -57,6 +60,11 @@ def _class_table(health: DataHealth, width: int | None) -> list[str]:
             f"(the {_MOST_CLASSES // 2} largest and the {_MOST_CLASSES // 2} smallest of {len(names):,})"
         )
     return lines
+
+
+def _shortened(name: str) -> str:
+    name = printable(name)
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
 def _finding_lines(finding: DataFinding) -> list[str]:

@@ -20,14 +20,19 @@ def finetuned_text(result: FinetuneResult, width: int | None) -> str:
     ]
     if result.test:
         lines.append(f"test        {_told(result.test)}")
-    seconds = ", ".join(f"{step.name} {step.seconds:.1f} s" for step in result.steps)
-    lines += [f"time        {seconds}", f"run         {result.folder}"]
+    lines += [
+        f"{'time' if not number else '':<12}{step.seconds:6.1f} s  {step.name}"
+        for number, step in enumerate(result.steps)
+    ]
+    lines.append(f"run         {result.folder}")
     return "\n".join(lines) + "\n"
 
 
 def finetuned_json(result: FinetuneResult) -> str:
     """Everything, as one object."""
-    return json.dumps(dataclasses.asdict(result), indent=2, ensure_ascii=False) + "\n"
+    document = dataclasses.asdict(result)
+    document["images"] = dict(zip(("train", "val", "test"), result.images, strict=True))
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _columns(result: FinetuneResult) -> list[Column]:
@@ -45,9 +50,9 @@ def _columns(result: FinetuneResult) -> list[Column]:
 
 
 def _cross_validated(trial: Trial) -> str:
-    if trial.cross_validated is None or trial.error is None:
+    if trial.cross_validated is None or trial.standard_error is None:
         return ""
-    return f"{_percent(trial.cross_validated)} ± {_percent(trial.error)}"
+    return f"{_percent(trial.cross_validated)} ± {_percent(trial.standard_error)}"
 
 
 def _percent(share: float) -> str:

@@ -49,6 +49,9 @@ Bar = Callable[[int], AbstractContextManager[Callable[[], None]]]
 _COMPARED = 8
 """Images on which the finished network is compared with what it was made of."""
 
+_MANY = 1000
+"""Images from which fitting takes so long that one wants to know what is going on."""
+
 _MOST_SVM_CLASSES = 100
 """Each of its classes is fitted against all others."""
 
@@ -124,7 +127,7 @@ def finetune_features(
     with clock.step("importing scikit-learn"):  # only now: whatever fails before should do so at once
         import cnncli.training.classifiers  # noqa: F401
     with clock.step("classifiers"):
-        learned = _learned(found, settings)
+        learned = _learned(found, settings, progress)
     with clock.step("writing"):
         path = _written(target, folder, settings, found, learned)
     train, val, test = (found.parts[part] for part in Part)
@@ -237,14 +240,18 @@ class _Learned:
     test: Accuracy | None
 
 
-def _learned(found: _Found, settings: FinetuneSettings) -> _Learned:
+def _learned(found: _Found, settings: FinetuneSettings, progress: Progress) -> _Learned:
     from cnncli.training.classifiers import Rows
 
     train, test = found.parts[Part.TRAIN], found.parts[Part.TEST]
     rows = Rows(
         train.vectors.astype(np.float64), train.labels, len(found.data.class_names), settings.class_weights
     )
-    tried = [_tried(name, rows, found, settings.seed) for name in _names(settings.classifier, rows)]
+    tried = []
+    for name in _names(settings.classifier, rows):
+        if len(rows.labels) >= _MANY:
+            progress.notice(f"fitting {name}")
+        tried.append(_tried(name, rows, found, settings.seed))
     chosen, why = _best(tried)
     tested = accuracy(_logits(chosen.head, test).argmax(axis=1), test.labels) if test.samples else None
     return _Learned(tried, chosen, why, tested)
@@ -298,7 +305,7 @@ def _best(tried: Sequence[_Tried]) -> tuple[_Tried, str]:
     if not measured:
         return tried[0], "too few images to compare classifiers"
     best = max((item.trial for item in measured), key=lambda trial: trial.cross_validated or 0)
-    least = (best.cross_validated or 0) - (best.error or 0)
+    least = (best.cross_validated or 0) - (best.standard_error or 0)
     chosen = next(item for item in measured if (item.trial.cross_validated or 0) >= least)
     if chosen.trial is best:
         return chosen, "best in cross-validation"

@@ -83,7 +83,8 @@ def write_headed(
     else:
         changed = _beside(changed, base.card, HeadKind.LINEAR)
         weights, biases = _single(head)
-        tensors = {f"network.{name}": tensor for name, tensor in tensors.items()}
+        own = {f"{base.card.embedding.layer}.weight", f"{base.card.embedding.layer}.bias"}
+        tensors = {f"network.{name}": tensor for name, tensor in tensors.items() if name not in own}
         tensors |= {f"{_HEAD}.weight": weights, f"{_HEAD}.bias": biases}
     save_file(tensors, draft / WEIGHTS)
     replace_head(graph, head, draft / GRAPH)

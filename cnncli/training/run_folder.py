@@ -23,7 +23,7 @@ from typing import Any
 import tomli_w
 
 from cnncli.errors import OutputError
-from cnncli.networks.model_folder import is_model_folder
+from cnncli.networks.model_folder import CARD, GRAPH, WEIGHTS, is_model_folder
 
 RUNS = Path("runs")
 SETTINGS = "settings.toml"
@@ -70,6 +70,11 @@ def chosen(output: Path | None, name: str, *, overwrite: bool) -> Target:
             f"{path} is there already, and is no run of cnncli's, so it is left alone",
             "--output names another folder",
         )
+    if is_run and (foreign := _foreign(path)):
+        raise OutputError(
+            f"{path} holds more than a run: {', '.join(foreign)}",
+            "move that away, or name another folder with --output",
+        )
     if is_run and not overwrite:
         raise OutputError(
             f"{path} is there already", "--overwrite replaces an earlier run; --output names another folder"
@@ -83,6 +88,17 @@ def chosen(output: Path | None, name: str, *, overwrite: bool) -> Target:
             f"cannot write a run to {path}: {error.strerror}", "--output names another folder"
         ) from error
     return Target(path, output is not None, is_run)
+
+
+_OURS = frozenset(
+    {CARD, WEIGHTS, GRAPH, SETTINGS, "splits.csv", "predictions.csv", "classifiers.csv", "unreadable.csv"}
+    | {"confusion_matrix.png"}
+)
+
+
+def _foreign(folder: Path) -> list[str]:
+    """What lies in a run's folder and is none of its files."""
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() or entry.name not in _OURS)
 
 
 def _free(path: Path) -> Path:

@@ -68,6 +68,8 @@ class FinetuneSettings:
             yield f"--augment-features is a number from 0 to {MOST_VIEWS}, not {self.augment_features}"
         if self.class_weights is ClassWeights.BALANCED and self.classifier is ClassifierName.CENTROID:
             yield "--class-weights has no effect on centroids: leave it out, or choose another --classifier"
+        if self.overwrite and self.output is None:
+            yield "--overwrite needs --output: without it a run takes a name that is free"
         if self.seed < 0:
             yield f"--seed is a number from 0, not {self.seed}"
 

@@ -62,7 +62,7 @@ def classifiers(trials: Sequence[Trial]) -> Table:
             trial.name,
             trial.strength,
             _rounded(trial.cross_validated),
-            _rounded(trial.error),
+            _rounded(trial.standard_error),
             _rounded(trial.train.share),
             _rounded(trial.val.share),
             _rounded(trial.val.low),

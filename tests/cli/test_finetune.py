@@ -56,7 +56,7 @@ def test_a_run_is_a_model_folder_that_predicts_what_it_says(
 ) -> None:
     found = run(cnncli, data, "-m", colours, "--classifier", classifier)
     assert found["folder"] == "runs/shades"
-    assert found["images"] == [24, 6, 0]
+    assert found["images"] == {"train": 24, "val": 6, "test": 0}
     assert found["chosen"]["val"]["right"] == 6
     folder = open_folder(Path("runs/shades"))
     verify(folder)
@@ -108,7 +108,7 @@ def test_settings_run_again_give_the_same_network(cnncli: Cnncli, data: Path, co
     found = run(cnncli, "-c", "runs/shades/settings.toml", "--classifier", "knn", "-o", "other")
     assert found["chosen"]["name"] == "knn"
     list_again = run(cnncli, "runs/shades/splits.csv", "--root", data, "-m", colours, "-o", "listed")
-    assert list_again["images"] == [21, 9, 0]
+    assert list_again["images"] == {"train": 21, "val": 9, "test": 0}
 
 
 def test_a_second_run_takes_another_name_and_computes_nothing_again(
@@ -126,7 +126,7 @@ def test_a_test_part_is_scored_once(cnncli: Cnncli, data: Path, colours: Path, t
     shutil.copytree(data, tmp_path / "split" / "train")
     shutil.copytree(data, tmp_path / "split" / "test")
     found = run(cnncli, tmp_path / "split", "-m", colours)
-    assert found["images"] == [24, 6, 30]
+    assert found["images"] == {"train": 24, "val": 6, "test": 30}
     assert found["test"]["images"] == 30
     assert {row["split"] for row in table(Path("runs/split/predictions.csv"))} == {"val", "test"}
 
@@ -143,6 +143,10 @@ def test_torch_goes_on_from_a_linear_one(
     read = Reader(folder.card.preprocessing, 10**6)
     images = [read(ImageSource(str(file))) for file in sorted(data.rglob("*.png"))[:4]]
     pixels = np.stack([image for image in images if not isinstance(image, Unreadable)])
+    layers = json.loads(cnncli("summary", "run", "-f", "json").stdout)["layers"]
+    assert layers[-1]["type"] == "Linear"
+    assert layers[-1]["output"] == [[1, 3]]
+    assert sum(layer["parameters"] for layer in layers if not layer["call"]) == 0
     onnx, torch = (
         open_engine(folder, Running(engine), Silence()).run(pixels)
         for engine in (EngineName.ONNX, EngineName.TORCH)
@@ -211,7 +215,7 @@ def test_a_thousand_classes_of_two_images(
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (4, 4), (label % 256, label // 4, number)).save(file)
     found = run(cnncli, tmp_path / "many", "-m", colours)
-    assert found["images"] == [1000, 1000, 0]
+    assert found["images"] == {"train": 1000, "val": 1000, "test": 0}
     assert [trial["name"] for trial in found["trials"]] == ["logistic", "centroid", "knn"]
     assert len(open_folder(Path("runs/many")).card.class_names) == 1000
 
@@ -225,6 +229,14 @@ def test_refusals_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path
     shutil.copytree(data / "warm", single / "warm")
     refused: list[tuple[list[object], int, str]] = [
         ([data, "-m", colours, "-o", "taken"], 1, "taken is there already"),
+        ([data, "-m", colours, "--overwrite"], 2, "--overwrite needs --output"),
+        ([data, "-m", colours, "--root", "x"], 2, "is no list, and"),
+        (
+            [data, "-m", colours, "--class-weights", "balanced", "--classifier", "centroid"],
+            2,
+            "no effect on centroids",
+        ),
+        ([data, "-m", colours, "--device", "cuda:9"], 2, "there is no device cuda:9"),
         ([data, "-m", colours, "-o", "photos", "--overwrite"], 1, "is no run of cnncli's"),
         ([single, "-m", colours], 1, "has one class only, 'warm'"),
         ([colours, "-m", colours], 1, "is a model folder, not data"),
@@ -245,6 +257,9 @@ def test_refusals_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path
         == "taken"
     )
     assert Path("taken/card.json").read_bytes() != before
+    Path("taken/notes.txt").write_text("mine, too")
+    kept = cnncli("finetune", data, "-m", colours, "-o", "taken", "--overwrite")
+    assert (kept.exit_code, "holds more than a run: notes.txt" in kept.stderr) == (1, True)
     assert not [name for name in os.listdir() if name.startswith(".")]
 
 

@@ -113,17 +113,27 @@ def test_pictures_of_one_colour_are_like_nothing() -> None:
     assert fingerprint(Image.new("RGB", (50, 50), "red")) is None
 
 
+def test_small_drawings_on_one_ground_are_not_alike() -> None:
+    """The same ground, and another colour or another place of what is on it."""
+    drawings = []
+    for colour, place in (("red", 20), ("blue", 20), ("red", 60)):
+        image = Image.new("RGB", (96, 96), "white")
+        image.paste(Image.new("RGB", (16, 16), colour), (place, place))
+        drawings.append(fingerprint(image))
+    assert groups(drawings, [None] * 3) == []
+
+
 def test_likeness_is_that_of_all_pairs() -> None:
     """What the bands leave out is not alike."""
     draws = np.random.default_rng(0)
-    grey = np.zeros((16, 16), np.uint8)
+    colours = np.zeros((16, 16, 3), np.uint8)
     base = draws.integers(0, 2, 128).astype(bool)
     items: list[Fingerprint | None] = []
     for flips in range(12):
         bits = base.copy()
         bits[draws.choice(128, flips, replace=False)] ^= True
-        items.append(Fingerprint(bits, grey))
-    items += [Fingerprint(draws.integers(0, 2, 128).astype(bool), grey) for _ in range(200)]
+        items.append(Fingerprint(bits, colours))
+    items += [Fingerprint(draws.integers(0, 2, 128).astype(bool), colours) for _ in range(200)]
     (group,) = groups(items, [None] * len(items))
     expected = {0}
     while True:
