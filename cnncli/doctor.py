@@ -121,11 +121,13 @@ def _caches() -> Iterator[Finding]:
 
         yield _folder("HF_HUB_CACHE", downloads.hub_cache())
         yield _folder("TORCH_HOME", downloads.torch_cache())
+    for kept in sorted((*home.glob("features-*"), *home.glob("datasets"))):
+        yield _folder(kept.name, kept, "; may be deleted")
     if model := os.environ.get("CNNCLI_MODEL"):
         yield _default_model(model)
 
 
-def _folder(name: str, folder: Path) -> Finding:
+def _folder(name: str, folder: Path, remark: str = "") -> Finding:
     if not folder.exists():
         return Finding(name, f"{folder}, not there yet")
     if not folder.is_dir() or not os.access(folder, os.W_OK):
@@ -133,7 +135,7 @@ def _folder(name: str, folder: Path) -> Finding:
         return Finding(
             name, f"{folder} cannot be written: nothing can be downloaded", Verdict.WARNING, advice
         )
-    return _found(name, lambda: f"{folder}, {cache.size(folder) / 1e6:,.1f} MB")
+    return _found(name, lambda: f"{folder}, {cache.size(folder) / 1e6:,.1f} MB{remark}")
 
 
 def _default_model(name: str) -> Finding:

@@ -23,7 +23,6 @@ def finetune(
     data: options.Data,
     model: options.Model = None,
     weights: options.Weights = None,
-    labels: options.Labels = None,
     no_pretrained: options.NoPretrained = False,
     img_size: options.ImageSize = None,
     offline: options.Offline = False,
@@ -106,7 +105,7 @@ def finetune(
 
         settings = FinetuneSettings(
             data=data,
-            reference=Reference(model, weights, labels, pretrained=not no_pretrained, image_size=size),
+            reference=Reference(model, weights, pretrained=not no_pretrained, image_size=size),
             columns=ListColumns(path_column, label_column, split_column, root),
             output=output,
             overwrite=overwrite,

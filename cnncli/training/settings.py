@@ -87,7 +87,6 @@ def recorded(settings: FinetuneSettings, card: ModelCard, data_digest: str) -> d
         "data": _absolute(settings.data),
         "model": _absolute(Path(reference.name)) if reference.find_folder() else reference.name,
         "weights": _absolute(reference.weights),
-        "labels": _absolute(reference.labels),
         "no_pretrained": not reference.pretrained,
         "img_size": reference.image_size and "{}x{}".format(*reference.image_size),
         "path_column": columns.path,

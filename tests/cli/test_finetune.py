@@ -1,6 +1,7 @@
 """`cnncli finetune --tune features`: from a labelled folder to a model folder that predict uses."""
 
 import csv
+import inspect
 import io
 import json
 import os
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnncli.cli.finetune import finetune
 from cnncli.errors import OutputError
 from cnncli.images.loader import Reader
 from cnncli.networks.model_folder import open_folder, verify
@@ -316,6 +318,18 @@ def test_what_came_meanwhile_is_not_replaced(tmp_path: Path, monkeypatch: pytest
         settle(draft, asked)
     assert Path("runs/shades/card.json").read_text() == "runs/shades"
     assert sorted(os.listdir("runs")) == ["shades", "shades-2"]
+
+
+def test_every_option_of_the_settings_is_one_of_the_command(
+    cnncli: Cnncli, data: Path, colours: Path
+) -> None:
+    """What a run records is what `--config` takes, and what the command offers is recorded."""
+    run(cnncli, data, "-m", colours, "--classifier", "centroid")
+    recorded = set(tomllib.loads(Path("runs/shades/settings.toml").read_text())) - {"made"}
+    offered = set(inspect.signature(finetune).parameters)
+    of_the_call = {"config", "format_", "offline", "output", "overwrite", "quiet"}
+    unset = {"weights", "img_size", "root", "batch_size", "workers"}
+    assert recorded | unset == offered - of_the_call
 
 
 def test_copies_on_both_sides_are_told(cnncli: Cnncli, data: Path, colours: Path) -> None:
