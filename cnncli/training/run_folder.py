@@ -35,12 +35,13 @@ class Target:
 
     Attributes:
         path: of its folder, free when it was chosen.
-        is_asked_for: a name of the user's; else the next free one will do, too.
+        usual: the path that runs on this data have where it is free, then with a number; None where the user named
+            the folder, and no other will do.
         replaces: an earlier run there may be replaced.
     """
 
     path: Path
-    is_asked_for: bool
+    usual: Path | None
     replaces: bool
 
 
@@ -87,7 +88,7 @@ def chosen(output: Path | None, name: str, *, overwrite: bool) -> Target:
         raise OutputError(
             f"cannot write a run to {path}: {error.strerror}", "--output names another folder"
         ) from error
-    return Target(path, output is not None, is_run)
+    return Target(path, None if output else RUNS / name, is_run)
 
 
 _OURS = frozenset(
@@ -133,7 +134,11 @@ def settle(draft: Path, target: Target) -> Path:
     if target.replaces:
         former = draft.with_suffix(".former")
         target.path.rename(former)
-        draft.rename(target.path)
+        try:
+            draft.rename(target.path)
+        except OSError:
+            former.rename(target.path)
+            raise
         shutil.rmtree(former, ignore_errors=True)
         return target.path
     path = target.path
@@ -141,9 +146,9 @@ def settle(draft: Path, target: Target) -> Path:
         try:
             draft.rename(path)
         except OSError as error:
-            if target.is_asked_for or not path.exists():
+            if target.usual is None or not path.exists():
                 raise OutputError(f"cannot write the run to {path}: {error.strerror}") from error
-            path = _free(RUNS / target.path.name)
+            path = _free(target.usual)
         else:
             return path
 
