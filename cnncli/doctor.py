@@ -27,7 +27,7 @@ from cnncli.web import require_answer
 _PREDICTING = {"typer", "rich", "pillow", "numpy", "onnxruntime", "platformdirs", "packaging"}
 """Packages without which nothing works; the others prepare networks."""
 
-_IMPORTED_AS = {"pillow": "PIL"}
+_IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn"}
 _LITTLE_SPACE = 2e9
 """Free bytes below which the next network may not fit: VGG-16 takes 1.1 GB while it is prepared."""
 

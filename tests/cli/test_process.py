@@ -66,6 +66,7 @@ def test_without_torch_an_unprepared_network_says_what_is_needed(program: Progra
     assert b"Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_missing_exporter_is_no_fault_of_the_network(program: Program, tmp_path: Path) -> None:
     (tmp_path / "onnxscript.py").write_text("raise ModuleNotFoundError('none', name='onnxscript')")
     environment = {"PYTHONPATH": str(tmp_path), "CNNCLI_HOME": str(tmp_path / "home")}
@@ -142,7 +143,10 @@ def test_ctrl_c_ends_at_once_and_says_how_to_go_on(many: Path, tmp_path: Path) -
 
 
 @posix_only
-@pytest.mark.parametrize("format_", ["jsonl", "csv", "tsv"])
+@pytest.mark.parametrize(
+    "format_",
+    ["tsv", pytest.param("csv", marks=pytest.mark.slow), pytest.param("jsonl", marks=pytest.mark.slow)],
+)
 def test_killed_again_and_again_every_input_is_there_once_in_order(
     many: Path, tmp_path: Path, format_: str
 ) -> None:

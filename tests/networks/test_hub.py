@@ -202,6 +202,7 @@ def test_the_whole_program_gives_up_on_a_silent_hub_within_seconds(hub: Hub, pro
     )  # 54 s where nobody holds huggingface_hub back; the load of this machine counts, too
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 @pytest.mark.parametrize(("options", "is_shown"), [([], True), (["-q"], False)])
 def test_a_download_moves_a_bar_where_somebody_sees_it(
