@@ -195,7 +195,7 @@ def _embedded(
             rows = [row for row, digest in enumerate(made.digests) if digest]
             parts[part] = _Part(
                 tuple(samples[row] for row in rows),
-                made.vectors[rows] if made.unreadable else made.vectors,
+                made.vectors if len(rows) == len(samples) else made.vectors[rows],
                 tuple(digest for digest in made.digests if digest),
             )
             unreadable += made.unreadable
