@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from cnncli.cli.app import app
+from cnncli.cli.app import main
 
 try:
-    app(sys.argv[1:], prog_name="cnncli")
+    main()
 finally:
     status = Path("/proc/self/status").read_text()
     peak = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
