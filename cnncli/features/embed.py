@@ -78,11 +78,8 @@ class Embedder:
         self._workers = settings.workers or usable_cores()
         self._opened: Engine | None = None
         allow_pixels(settings.max_pixels)
-        if settings.running.device not in {
-            "auto",
-            "cpu",
-        }:  # that is not there is not there when all is known, too
-            self._engine()
+        if settings.running.device not in {"auto", "cpu"}:
+            self._engine()  # a device that is not there is to be told of, though all may be known
 
     def embed(
         self, paths: Sequence[str], views: int = 0, advance: Callable[[], None] = lambda: None

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 from torchvision import datasets
 
 from cnncli.data.catalogue import SETS, unpickled
@@ -162,6 +163,83 @@ def test_cifar_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest
     assert result.exit_code == 0, result.stderr
     assert len(list((tmp_path / "cifar" / "train").rglob("*.png"))) == 10
     assert min(path.name for path in (tmp_path / "cifar" / "test").iterdir()) == "kind 0"
+
+
+def packed(files: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return content.getvalue()
+
+
+def jpeg() -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(content, "JPEG")
+    return content.getvalue()
+
+
+def matlab(**arrays: object) -> bytes:
+    content = io.BytesIO()
+    savemat(content, arrays)
+    return content.getvalue()
+
+
+def written(cnncli: Cnncli, name: str, target: Path) -> list[str]:
+    result = cnncli("datasets", "get", name, target)
+    assert result.exit_code == 0, result.stderr
+    return sorted(str(file.relative_to(target)) for file in target.rglob("*.jpg"))
+
+
+def test_flowers_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two flowers a part; their labels count from 1."""
+    files = {
+        "102flowers.tgz": packed({f"jpg/image_{number:05}.jpg": jpeg() for number in range(1, 7)}),
+        "imagelabels.mat": matlab(labels=[[77, 77, 1, 1, 2, 2]]),
+        "setid.mat": matlab(trnid=[[1, 2]], valid=[[3, 4]], tstid=[[5, 6]]),
+    }
+    kinds = {"image": "102flowers.tgz", "label": "imagelabels.mat", "setid": "setid.mat"}
+    announced = {kind: (name, md5(files[name])) for kind, name in kinds.items()}
+    monkeypatch.setattr(datasets.Flowers102, "_file_dict", announced)
+    with running(Hub(files)) as hub:
+        monkeypatch.setattr(datasets.Flowers102, "_download_url_prefix", f"{hub.address}/")
+        found = written(cnncli, "flowers102", tmp_path / "flowers")
+    assert [Path(name).parts[0] for name in found] == ["test", "test", "train", "train", "val", "val"]
+    assert [Path(name).parts[1][:3] for name in found] == ["002", "002", "077", "077", "001", "001"]
+
+
+def test_pets_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = {
+        "trainval.txt": b"Abyssinian_1 1 1 1\npug_2 2 2 1\n",
+        "test.txt": b"Abyssinian_3 1 1 1\npug_4 2 2 1\n",
+    }
+    files = {
+        "images.tar.gz": packed(
+            {f"images/{name}.jpg": jpeg() for name in ("Abyssinian_1", "pug_2", "Abyssinian_3", "pug_4")}
+        ),
+        "annotations.tar.gz": packed({f"annotations/{name}": content for name, content in lists.items()}),
+    }
+    with running(Hub(files)) as hub:
+        resources = tuple((f"{hub.address}/{name}", md5(content)) for name, content in files.items())
+        monkeypatch.setattr(datasets.OxfordIIITPet, "_RESOURCES", resources)
+        found = written(cnncli, "oxford-pets", tmp_path / "pets")
+    assert found == ["test/Abyssinian/Abyssinian_3.jpg", "test/Pug/pug_4.jpg", "train/Abyssinian/Abyssinian_1.jpg", "train/Pug/pug_2.jpg"]  # fmt: skip
+
+
+def test_food_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    meta = {
+        part: json.dumps({"apple_pie": [f"apple_pie/{n}"], "sushi": [f"sushi/{n}"]}).encode()
+        for n, part in enumerate(("train", "test"))
+    }
+    images = {f"food-101/images/{kind}/{n}.jpg": jpeg() for kind in ("apple_pie", "sushi") for n in (0, 1)}
+    archive = packed(images | {f"food-101/meta/{part}.json": content for part, content in meta.items()})
+    monkeypatch.setattr(datasets.Food101, "_MD5", md5(archive))
+    with running(Hub({"food.tar.gz": archive})) as hub:
+        monkeypatch.setattr(datasets.Food101, "_URL", f"{hub.address}/food.tar.gz")
+        found = written(cnncli, "food101", tmp_path / "food")
+    assert found == ["test/apple_pie/1.jpg", "test/sushi/1.jpg", "train/apple_pie/0.jpg", "train/sushi/0.jpg"]
 
 
 def test_a_pickle_that_would_run_something_is_refused(tmp_path: Path) -> None:
