@@ -135,31 +135,34 @@ def test_a_file_that_is_another(
     assert not (tmp_path / "mnist").exists()
 
 
-def test_cifar_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind", "labels", "titles"),
+    [
+        ("cifar10", datasets.CIFAR10, "labels", "label_names"),
+        ("cifar100", datasets.CIFAR100, "fine_labels", "fine_label_names"),
+    ],
+)
+def test_cifar_from_a_server(
+    cnncli: Cnncli,
+    name: str,
+    kind: type,
+    labels: str,
+    titles: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Ten images a batch, pickled as the originals are."""
-    names = ["train_1", "test_1", "batches.meta"]
-    batch = {"data": np.zeros((10, 3072), np.uint8), "labels": list(range(10))}
-    contents = [
-        pickle.dumps(batch),
-        pickle.dumps(batch),
-        pickle.dumps({"label_names": [f"kind {i}" for i in range(10)]}),
-    ]
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name, content in zip(names, contents, strict=True):
-            entry = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    sums = [md5(content) for content in contents]
-    monkeypatch.setattr(datasets.CIFAR10, "train_list", [(names[0], sums[0])])
-    monkeypatch.setattr(datasets.CIFAR10, "test_list", [(names[1], sums[1])])
-    monkeypatch.setattr(
-        datasets.CIFAR10, "meta", {"filename": names[2], "key": "label_names", "md5": sums[2]}
-    )
-    monkeypatch.setattr(datasets.CIFAR10, "tgz_md5", md5(packed.getvalue()))
-    with running(Hub({"cifar.tar.gz": packed.getvalue()})) as hub:
-        monkeypatch.setattr(datasets.CIFAR10, "url", f"{hub.address}/cifar.tar.gz")
-        result = cnncli("datasets", "get", "cifar10", tmp_path / "cifar")
+    batch = pickle.dumps({"data": np.zeros((10, 3072), np.uint8), labels: list(range(10))})
+    meta = pickle.dumps({titles: [f"kind {number}" for number in range(10)]})
+    folder = getattr(kind, "base_folder")  # noqa: B009 - torchvision is not typed
+    archive = packed({f"{folder}/train_1": batch, f"{folder}/test_1": batch, f"{folder}/names": meta})
+    monkeypatch.setattr(kind, "train_list", [("train_1", md5(batch))])
+    monkeypatch.setattr(kind, "test_list", [("test_1", md5(batch))])
+    monkeypatch.setattr(kind, "meta", {"filename": "names", "key": titles, "md5": md5(meta)})
+    monkeypatch.setattr(kind, "tgz_md5", md5(archive))
+    with running(Hub({"cifar.tar.gz": archive})) as hub:
+        monkeypatch.setattr(kind, "url", f"{hub.address}/cifar.tar.gz")
+        result = cnncli("datasets", "get", name, tmp_path / "cifar")
     assert result.exit_code == 0, result.stderr
     assert len(list((tmp_path / "cifar" / "train").rglob("*.png"))) == 10
     assert min(path.name for path in (tmp_path / "cifar" / "test").iterdir()) == "kind 0"
