@@ -10,6 +10,8 @@
     ├── CompileError            a network that ONNX cannot express
     ├── MissingPackageError     an optional package is needed for this
     ├── DataError               labelled data that is not there, or that nothing can be learned from
+    ├── TrainingError           a training that cannot begin, go on, or come to something
+    ├── TrainingStopped         exit code 130: interrupted, saved, can go on
     ├── GeometryError           a layer does not fit onto its input
     ├── BlueprintError          a network's description cannot be read
     ├── NotANumberError         a network answers with infinities or worse
@@ -71,6 +73,16 @@ class MissingPackageError(CnncliError):
 
 class DataError(CnncliError):
     """Labelled data that cannot be found, is not labelled, or has nothing to learn from."""
+
+
+class TrainingError(CnncliError):
+    """A training that cannot begin, cannot go on from where it stopped, or has lost its way."""
+
+
+class TrainingStopped(CnncliError):  # noqa: N818 - nothing went wrong
+    """A training that was interrupted, saved what it had come to, and can go on."""
+
+    exit_code = 130
 
 
 class GeometryError(CnncliError):

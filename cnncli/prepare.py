@@ -86,6 +86,39 @@ def prepare(reference: Reference, progress: Progress, *, is_offline: bool = Fals
     return folder
 
 
+@dataclass(frozen=True, slots=True)
+class Untrained:
+    """A network without weights: what scratch begins with.
+
+    Attributes:
+        name: of the network.
+        architecture: with the classes that its library gives it.
+        preprocessing: what its published weights were trained to see, or what is usual.
+    """
+
+    name: str
+    architecture: Architecture
+    preprocessing: Preprocessing
+
+
+def untrained(reference: Reference, progress: Progress, *, is_offline: bool = False) -> Untrained:
+    """What a reference stands for, its weights aside; nothing is prepared.
+
+    Raises:
+        CnncliError: the reference leads nowhere, or the network cannot take that image size.
+    """
+    if path := reference.find_folder():
+        card = model_folder.open_folder(path).card
+        return Untrained(card.name, card.architecture, card.preprocessing)
+    _require_known(reference.name)
+    with _packages_needed(f"training {reference.name}"):
+        offer = _offer(reference, progress, is_offline=is_offline)
+    name = (
+        offer.architecture.name if offer.architecture.library == "blueprint" else offer.name.partition(".")[0]
+    )
+    return Untrained(name, offer.architecture, offer.preprocessing)
+
+
 def _require_known(name: str) -> None:
     """See that a name is in the index, before seconds go into asking the libraries themselves.
 
@@ -242,7 +275,7 @@ def _made(reference: Reference, progress: Progress, *, is_offline: bool) -> Mode
     )
     cards.from_json(cards.to_json(card), offer.name)  # whatever the hub says of it, it has to make sense
     with model_folder.drafted(target) as draft:
-        _write(draft, network, card)
+        write(draft, network, card)
     return model_folder.open_folder(target)
 
 
@@ -352,8 +385,18 @@ def _classes(
     return tuple(f"class {index}" for index in range(count)), None
 
 
-def _write(draft: Path, network: "nn.Module", card: ModelCard) -> None:
-    """All files of the model folder: weights, graph where possible, card."""
+def write(draft: Path, network: "nn.Module", card: ModelCard) -> ModelFolder:
+    """All files of a model folder: weights, graph where possible, card.
+
+    Args:
+        draft: the folder to write to.
+        network: in evaluation mode, on the CPU.
+        card: of the network; what writing it finds out is put right.
+
+    Raises:
+        CompileError: the network has no layer that gives logits, or does not run on its images.
+        OSError: it cannot be written.
+    """
     from cnncli.networks.embedding import with_embedding
     from cnncli.networks.weights import save_state_dict
 
@@ -362,7 +405,7 @@ def _write(draft: Path, network: "nn.Module", card: ModelCard) -> None:
     save_state_dict(network, draft / model_folder.WEIGHTS)
     compilation = _compilation(wrapped, shape, draft / model_folder.GRAPH)
     card = dataclasses.replace(card, embedding=wrapped.embedding(shape), compilation=compilation)
-    model_folder.seal(draft, card)
+    return model_folder.seal(draft, card)
 
 
 def _compilation(network: "WithEmbedding", shape: tuple[int, int, int], file: Path) -> Compilation:

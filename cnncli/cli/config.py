@@ -52,6 +52,27 @@ def _text(value: Any) -> Any:  # noqa: ANN401 - whatever TOML has
     return value if isinstance(value, bool) else str(value)
 
 
+def _resume(context: typer.Context, run: Path | None) -> Path | None:
+    """Take all options from the run that is to go on."""
+    if run is None:
+        return None
+    if not run.is_dir():
+        raise UsageError(f"there is no run {run} to go on with")
+    _read(context, run / "settings.toml")
+    return run
+
+
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        "--resume",
+        metavar="RUN",
+        is_eager=True,
+        callback=_resume,
+        help="Go on with an interrupted run, with the settings that it was begun with; with --epochs, to more of them.",
+    ),
+]
+
 Config = Annotated[
     Path | None,
     typer.Option(

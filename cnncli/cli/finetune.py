@@ -1,61 +1,41 @@
 """`cnncli finetune`: teach a network the classes of a labelled folder."""
 
 import contextlib
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cnncli.cli import options
-from cnncli.cli.config import Config
+from cnncli.cli.config import Config, Resume
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
+from cnncli.cli.levers import given, with_levers
 from cnncli.cli.options import ResultFormat
-from cnncli.cli.progress import image_progress
+from cnncli.cli.progress import image_progress, training_progress
 from cnncli.errors import UsageError
 from cnncli.records.running import EngineName, Precision, Running
 from cnncli.records.training import ClassifierName, ClassWeights, Tune
 
+_DATA, _FEATURES = "Data", "Classifiers on features"
 
+
+@with_levers
 def finetune(
     data: options.Data,
     model: options.Model = None,
-    weights: options.Weights = None,
-    no_pretrained: options.NoPretrained = False,
-    img_size: options.ImageSize = None,
-    offline: options.Offline = False,
     tune: Annotated[
-        Tune, typer.Option("--tune", help="What learns: features fits a classifier to what the network sees.")
-    ] = Tune.FEATURES,
-    classifier: Annotated[
-        ClassifierName,
-        typer.Option("--classifier", help="auto tries all, and takes the first that is as good as the best."),
-    ] = ClassifierName.AUTO,
-    augment_features: Annotated[
-        int,
+        str,
         typer.Option(
-            "--augment-features",
-            metavar="N",
-            help="Learn from N random views of each image, too.",
-            min=0,
-            max=100,
+            "--tune",
+            metavar="auto|features|head|last:N|full|scratch",
+            help="What learns: a classifier on the network's features, its last layer, its last N stages, all of it, all of "
+            "it from random weights; auto begins with features and goes on to full if there is time.",
         ),
-    ] = 0,
-    class_weights: Annotated[
-        ClassWeights,
-        typer.Option("--class-weights", help="balanced lets rare classes count as much as others."),
-    ] = ClassWeights.NONE,
-    val_split: Annotated[
-        float,
-        typer.Option("--val-split", metavar="SHARE", help="Of each class, held out where there is no val/."),
-    ] = 0.2,
-    seed: Annotated[int, typer.Option("--seed", metavar="INT", min=0, help="Of every random choice.")] = 0,
-    path_column: options.PathColumn = "path",
-    label_column: options.LabelColumn = "label",
-    split_column: options.SplitColumn = "split",
-    root: options.Root = None,
+    ] = "auto",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -68,48 +48,112 @@ def finetune(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier run in --output.")
     ] = False,
+    resume: Resume = None,
     config: Config = None,  # noqa: ARG001 - its callback has read it
+    preview: Annotated[
+        Path | None,
+        typer.Option(
+            "--preview", metavar="FILE.png", help="Draw training images as they will be seen, and stop."
+        ),
+    ] = None,
     format_: Annotated[
         ResultFormat, typer.Option("--format", "-f", help="How the result is told on standard output.")
     ] = ResultFormat.TABLE,
+    quiet: options.Quiet = False,
+    weights: options.Weights = None,
+    no_pretrained: options.NoPretrained = False,
+    img_size: options.ImageSize = None,
+    offline: options.Offline = False,
+    val_split: Annotated[
+        float,
+        typer.Option(
+            "--val-split",
+            metavar="SHARE",
+            help="Of each class, held out where there is no val/.",
+            rich_help_panel=_DATA,
+        ),
+    ] = 0.2,
+    class_weights: Annotated[
+        ClassWeights,
+        typer.Option(
+            "--class-weights",
+            help="balanced lets rare classes count as much as others.",
+            rich_help_panel=_DATA,
+        ),
+    ] = ClassWeights.NONE,
+    path_column: options.PathColumn = "path",
+    label_column: options.LabelColumn = "label",
+    split_column: options.SplitColumn = "split",
+    root: options.Root = None,
     max_pixels: options.MaxPixels = None,
-    device: options.Device = "auto",
+    classifier: Annotated[
+        ClassifierName,
+        typer.Option(
+            "--classifier",
+            help="On features: auto tries all, and takes the first that is as good as the best.",
+            rich_help_panel=_FEATURES,
+        ),
+    ] = ClassifierName.AUTO,
+    augment_features: Annotated[
+        int,
+        typer.Option(
+            "--augment-features",
+            metavar="N",
+            help="Learn from the features of N random views of each image, too.",
+            rich_help_panel=_FEATURES,
+            min=0,
+            max=100,
+        ),
+    ] = 0,
     engine: options.Engine = EngineName.AUTO,
     precision: options.PrecisionOption = Precision.FP32,
+    device: options.Device = "auto",
     batch_size: options.BatchSize = None,
     workers: options.Workers = None,
-    quiet: options.Quiet = False,
+    seed: Annotated[int, typer.Option("--seed", metavar="INT", min=0, help="Of every random choice.")] = 0,
+    **levers: Any,  # noqa: ANN401 - `cli.levers` has their types
 ) -> None:
     """Teach a network the classes of a labelled folder; the run is a model folder that predict uses.
 
-    The network stays as it is, and a classifier is fitted to its features, which takes seconds. Features are kept: a
-    second run on the same images does not compute them again.
+    Without --tune: first the network stays as it is, and a classifier is fitted to its features, which takes seconds. Then,
+    if that takes no more than --time-budget, all of the network is trained, and the better of the two is kept.
 
     \b
     Examples:
       cnncli finetune photos/ -m resnet50
       cnncli predict -m runs/photos new.jpg
-      cnncli finetune list.csv -m resnet50 --classifier svm --augment-features 4 -o runs/svm
-      cnncli finetune -c runs/photos/settings.toml photos/ -o runs/again
+      cnncli finetune photos/ -m resnet50 --tune features --classifier svm
+      cnncli finetune photos/ -m resnet50 --tune last:2 --epochs 20 --mixup 0.2
+      cnncli finetune photos/ -m lenet5 --tune scratch --opt sgd --lr auto
+      cnncli finetune --resume runs/photos --epochs 40
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
-    console = Console(quiet=quiet)
+    is_main = (
+        os.environ.get("RANK", "0") == "0"
+    )  # torchrun starts several processes, of which the first one speaks
+    console = Console(quiet=quiet or not is_main)
     if not model:
         raise UsageError("no model is given", "use -m resnet50, -m a/model/folder, or set CNNCLI_MODEL")
     size = options.image_size(img_size)
+    way, stages = _way(tune)
     with quiet_libraries():
         from cnncli.data.layout import ListColumns
         from cnncli.images.decode import MAX_PIXELS
         from cnncli.networks.reference import Reference
-        from cnncli.training.features import finetune_features
+        from cnncli.training.finetune import finetune as teach
+        from cnncli.training.finetune import resume as go_on
+        from cnncli.training.levers import chosen
         from cnncli.training.settings import FinetuneSettings
 
+        wished = given(levers) | ({"batch_size": batch_size} if batch_size else {})
         settings = FinetuneSettings(
             data=data,
             reference=Reference(model, weights, pretrained=not no_pretrained, image_size=size),
             columns=ListColumns(path_column, label_column, split_column, root),
             output=output,
             overwrite=overwrite,
-            tune=tune,
+            tune=way,
+            stages=stages,
+            levers=chosen(way, wished),
             classifier=classifier,
             augment_features=augment_features,
             class_weights=class_weights,
@@ -120,7 +164,18 @@ def finetune(
             batch_size=batch_size,
             workers=workers,
         )
-        result = finetune_features(settings, console, _bar(console), is_offline=offline)
+        if preview:
+            from cnncli.training.preview import save_preview
+
+            save_preview(settings, preview, console, is_offline=offline)
+            return
+        show = training_progress(console)
+        if resume:
+            result = go_on(resume, settings, console, _bar(console), show)
+        else:
+            result = teach(settings, console, _bar(console), show, is_offline=offline)
+        if result is None:
+            return
         if format_ is ResultFormat.JSON:
             from cnncli.render.finetuned import finetuned_json
 
@@ -133,6 +188,23 @@ def finetune(
             console.notice(f"use it: cnncli predict -m {result.folder} IMAGE")
     if result.unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
+
+
+def _way(text: str) -> tuple[Tune, int]:
+    """`last:2` as (last, 2).
+
+    Raises:
+        UsageError: it is no way of training.
+    """
+    name, colon, number = text.partition(":")
+    if name in set(Tune) and (name == Tune.LAST) == bool(colon) and (not colon or number.isdecimal()):
+        stages = int(number or 0)
+        if stages or not colon:
+            return Tune(name), stages
+    raise UsageError(
+        f"--tune {text!r} is no way of training",
+        "there are auto, features, head, last:N (as last:2), full, scratch",
+    )
 
 
 def _bar(console: Console) -> Callable[[int], contextlib.AbstractContextManager[Callable[[], None]]]:

@@ -1,12 +1,14 @@
 """A moving bar on stderr: images done, images a second, time left."""
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
 
 from cnncli.cli.console import Console
 from cnncli.errors import CnncliError
+from cnncli.records.training import Moment
 
 
 @contextlib.contextmanager
@@ -54,5 +56,46 @@ def _told(images: int, total: float | None, rate: float) -> str:
     if not total:
         return f"{images:,} images, {rate:,.1f} img/s"
     seconds = round(max(total - images, 0) / rate)
-    left = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}".removeprefix("0:")
-    return f"{images:,} of {total:,.0f} images, {rate:,.1f} img/s, {left} left"
+    return f"{images:,} of {total:,.0f} images, {rate:,.1f} img/s, {_clock(seconds)} left"
+
+
+def training_progress(
+    console: Console,
+) -> Callable[[], contextlib.AbstractContextManager[Callable[[Moment], None]]]:
+    """A bar for the epoch that is under way: images a second, loss, accuracy, time left."""
+
+    @contextlib.contextmanager
+    def shown() -> Iterator[Callable[[Moment], None]]:
+        if not console.shows_bars:
+            yield lambda _: None
+            return
+        import rich.console
+        from rich import progress
+
+        columns = (progress.BarColumn(bar_width=24), progress.TextColumn("{task.fields[told]}"))
+        screen = rich.console.Console(stderr=True)
+        with progress.Progress(*columns, console=screen, transient=True, redirect_stdout=False) as bar:
+            task = bar.add_task("", total=None, told="the first step takes longest")
+
+            def show(moment: Moment) -> None:
+                bar.update(task, total=moment.total, completed=moment.images, told=_training_told(moment))
+
+            yield show
+
+    return shown
+
+
+def _training_told(moment: Moment) -> str:
+    return (
+        f"epoch {moment.epoch}/{moment.epochs}  {moment.images:,} of {moment.total:,}  "
+        f"{moment.images_per_second:,.1f} img/s  loss {moment.loss:.3f}  {100 * moment.top1:.1f} %  "
+        f"{_clock(moment.seconds_left)} left"
+    )
+
+
+def _clock(seconds: float) -> str:
+    """`1:02:03`, `2:03`."""
+    if not math.isfinite(seconds):
+        return "?"
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}".removeprefix("0:")

@@ -41,7 +41,7 @@ class TorchEngine:
             UsageError: this machine has no such device.
             WeightsError: the weights are not this network's.
         """
-        self._device = _device(device)
+        self._device = require_device(device)
         self._precision, self._dtype = precision, _DTYPES[precision]
         torch.set_num_threads(threads or usable_cores())
         # By default torch rounds a GPU's fp32 convolutions to 10 bits of mantissa; fp32 shall mean fp32.
@@ -95,7 +95,12 @@ def _array(tensor: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.floa
     return array
 
 
-def _device(name: str) -> torch.device:
+def require_device(name: str) -> torch.device:
+    """A device that is there.
+
+    Raises:
+        UsageError: it is not.
+    """
     device = torch.device(name)
     if device.type == "cuda":
         count = torch.cuda.device_count()

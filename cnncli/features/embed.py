@@ -16,7 +16,7 @@ from cnncli.engines.adapters import Halving
 from cnncli.engines.engine import Engine, usable_cores
 from cnncli.errors import NotANumberError
 from cnncli.features import store
-from cnncli.images.augment import AREA, ASPECT, JITTER
+from cnncli.images.augment import FEATURE_VIEWS
 from cnncli.images.decode import MAX_PIXELS, allow_pixels
 from cnncli.images.loader import Reader, ViewReader, batches
 from cnncli.networks.model_folder import WEIGHTS, ModelFolder, sha256
@@ -162,11 +162,11 @@ class Embedder:
     def _key(self, digest: str, view: int) -> bytes:
         if not view:
             return bytes.fromhex(digest)
-        told = f"{digest} view {view} seed {self._settings.seed} of {AREA} {ASPECT} {JITTER}"
+        told = f"{digest} view {view} seed {self._settings.seed} of {FEATURE_VIEWS}"
         return hashlib.sha256(told.encode()).digest()
 
 
-_RULES = 1
+_RULES = 2
 """Of decoding and of views; another number forgets what was computed under others."""
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from cnncli.images.augment import random_view
+from cnncli.images.augment import FEATURE_VIEWS, random_view
 from cnncli.images.decode import MAX_PIXELS, Decoding, decode
 from cnncli.images.preprocess import Pixels, normalized, preprocess, resized_size
 from cnncli.images.sources import Found
@@ -95,7 +95,7 @@ class ViewReader:
             return image
         draws = np.random.default_rng([self.seed, self.view, zlib.crc32(image.tobytes())])
         how = self.reader.preprocessing
-        return normalized(random_view(image, how, draws), how)
+        return normalized(random_view(image, how.size, how.interpolation, FEATURE_VIEWS, draws), how)
 
 
 def batches(

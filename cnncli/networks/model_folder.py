@@ -23,6 +23,11 @@ from cnncli.records.networks import FileFacts, ModelCard
 CARD, WEIGHTS, GRAPH = "card.json", "model.safetensors", "model.onnx"
 
 
+def is_auxiliary(name: str) -> bool:
+    """Whether a tensor belongs to the heads of torchvision's GoogLeNet and Inception v3 that only training uses."""
+    return name.startswith(("aux1.", "aux2.", "AuxLogits."))
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
     """A model folder that is complete, and its card."""

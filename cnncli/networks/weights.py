@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cnncli.errors import WeightsError
+from cnncli.networks.model_folder import is_auxiliary
 from cnncli.records.progress import Progress
 
 StateDict = dict[str, Tensor]
@@ -193,8 +194,8 @@ def load_into(module: nn.Module, tensors: StateDict, origin: str) -> None:
 
 
 def _is_dispensable(name: str) -> bool:
-    """Not used by inference: the auxiliary heads of torchvision's GoogLeNet and Inception v3, counters."""
-    return name.startswith(("aux1.", "aux2.", "AuxLogits.")) or name.endswith("num_batches_tracked")
+    """Not used by inference."""
+    return is_auxiliary(name.removeprefix("network.")) or name.endswith("num_batches_tracked")
 
 
 def _by(shape: tuple[int, ...]) -> str:

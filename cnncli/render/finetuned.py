@@ -11,15 +11,17 @@ from cnncli.render.columns import Column, rows
 def finetuned_text(result: FinetuneResult, width: int | None) -> str:
     """Lines for a person: the classifiers that were tried, how good the chosen one is, where the time went."""
     lines = rows(_columns(result), width) if len(result.trials) > 1 else []
-    chosen = result.chosen
-    named = f"{chosen.name} ({chosen.strength})" if chosen.strength else str(chosen.name)
-    lines += [
-        f"chosen      {named}: {result.why}",
-        f"train       {_told(chosen.train)}",
-        f"val         {_told(chosen.val)}",
-    ]
-    if result.test:
-        lines.append(f"test        {_told(result.test)}")
+    if result.chosen and not result.best_epoch:
+        chosen = result.chosen
+        named = f"{chosen.name} ({chosen.strength})" if chosen.strength else str(chosen.name)
+        lines.append(f"chosen      {named}: {result.why}")
+    else:
+        lines.append(f"chosen      {result.why}")
+    if result.train:
+        lines.append(f"train       {_told(result.train)}")
+    lines.append(f"val         {_told(result.val)}, loss {result.val_loss:.4f}")
+    if result.test and result.test_loss is not None:
+        lines.append(f"test        {_told(result.test)}, loss {result.test_loss:.4f}")
     lines += [
         f"{'time' if not number else '':<12}{step.seconds:6.1f} s  {step.name}"
         for number, step in enumerate(result.steps)

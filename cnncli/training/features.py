@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from cnncli.data import layout
 from cnncli.data.split import require_learnable, split, told
 from cnncli.engines.engine import Outputs
-from cnncli.engines.heads import ClassifierHead, run_head
+from cnncli.engines.heads import ClassifierHead, LinearHead, run_head
 from cnncli.errors import DataError
-from cnncli.evaluation.metrics import accuracy, confusion
+from cnncli.evaluation.metrics import accuracy, confusion, cross_entropy
 from cnncli.features.embed import Embedder, EmbedSettings
 from cnncli.images.loader import Reader
 from cnncli.images.preprocess import Pixels
@@ -33,7 +33,7 @@ from cnncli.records.evaluation import Accuracy
 from cnncli.records.networks import Compilation, Metric, ModelCard, PackageVersion
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
-from cnncli.records.training import ClassifierName, FinetuneResult, Step, Trial
+from cnncli.records.training import ClassifierName, FinetuneResult, Step, Trial, Tune
 from cnncli.training import run_folder
 from cnncli.training import tables as tables_of
 from cnncli.training.headed import require_trainable, write_headed
@@ -82,7 +82,7 @@ class _Part:
         return np.array([sample.label for sample in self.samples], np.intp)
 
 
-class _Clock:
+class Clock:
     """Where the time goes."""
 
     def __init__(self) -> None:
@@ -110,16 +110,22 @@ def finetune_features(
     Raises:
         CnncliError: the data or the network are not fit for it, or the run cannot be written.
     """
-    clock = _Clock()
+    return write(explore(settings, progress, bar, is_offline=is_offline), settings)
+
+
+def explore(
+    settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offline: bool = False
+) -> "Explored":
+    """Fit classifiers to a network's embeddings; nothing is written yet. The arguments are `finetune_features`'s."""
+    clock = Clock()
     progress.notice(f"starting from {settings.reference.name}, whose features stay as they are")
     with clock.step("looking for the images"):
-        data = split(layout.read(settings.data, settings.columns), settings.val_split, settings.seed)
+        data = read(settings)
         target = run_folder.chosen(settings.output, data.name, overwrite=settings.overwrite)
     with clock.step("opening the network"):
         folder = prepare(settings.reference, progress, is_offline=is_offline)
         require_trainable(folder)
-    progress.notice(f"{data.name}: {_counted(data)}")
-    progress.notice(f"classes: {', '.join(f'{index} {name}' for index, name in enumerate(data.class_names))}")
+    say_what_there_is(data, progress)
     with clock.step("embeddings"):
         found = _embedded(folder, data, settings, progress, bar)
     _say_what_may_surprise(found, progress)
@@ -128,25 +134,58 @@ def finetune_features(
         import cnncli.training.classifiers  # noqa: F401
     with clock.step("classifiers"):
         learned = _learned(found, settings, progress)
-    with clock.step("writing"):
-        path = _written(target, folder, settings, found, learned)
+    return Explored(clock, target, folder, found, learned)
+
+
+def write(explored: "Explored", settings: FinetuneSettings) -> FinetuneResult:
+    """Write the chosen classifier and its network as a run.
+
+    Raises:
+        CnncliError: it cannot be written.
+    """
+    found, learned = explored.found, explored.learned
+    with explored.clock.step("writing"):
+        path = _written(explored.target, explored.folder, settings, found, learned)
     train, val, test = (found.parts[part] for part in Part)
+    trial = learned.chosen.trial
     return FinetuneResult(
         folder=str(path),
-        model=folder.card.name,
-        class_names=data.class_names,
+        model=explored.folder.card.name,
+        tune=Tune.FEATURES,
+        class_names=found.data.class_names,
         images=(len(train.samples), len(val.samples), len(test.samples)),
         trials=tuple(item.trial for item in learned.tried),
-        chosen=learned.chosen.trial,
+        chosen=trial,
+        epochs=(),
+        best_epoch=None,
         why=learned.why,
+        train=trial.train,
+        val=trial.val,
+        val_loss=cross_entropy(learned.chosen.val, val.labels),
         test=learned.test,
-        steps=tuple(clock.steps),
+        test_loss=cross_entropy(_logits(learned.chosen.head, test), test.labels) if test.samples else None,
+        steps=tuple(explored.clock.steps),
         unreadable=tuple(record.source.path for record in found.unreadable),
-        remarks=data.remarks,
+        remarks=found.data.remarks,
     )
 
 
-def _say_what_may_surprise(found: "_Found", progress: Progress) -> None:
+def read(settings: FinetuneSettings) -> DataSet:
+    """The data, each image in its part.
+
+    Raises:
+        DataError: nothing can be learned from it.
+    """
+    return split(layout.read(settings.data, settings.columns), settings.val_split, settings.seed)
+
+
+def say_what_there_is(data: DataSet, progress: Progress) -> None:
+    """Name the classes in their order, and count the images."""
+    progress.notice(f"{data.name}: {_counted(data)}")
+    progress.notice(f"classes: {', '.join(f'{index} {name}' for index, name in enumerate(data.class_names))}")
+
+
+def _say_what_may_surprise(found: "Found", progress: Progress) -> None:
     for remark in found.data.remarks:
         progress.warning(remark)
     for record in found.unreadable:
@@ -169,7 +208,7 @@ def _counted(data: DataSet) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
     """What can be read of a data set, and what cannot."""
 
     data: DataSet
@@ -179,7 +218,7 @@ class _Found:
 
 def _embedded(
     folder: ModelFolder, data: DataSet, settings: FinetuneSettings, progress: Progress, bar: Bar
-) -> _Found:
+) -> Found:
     """Embeddings of all that can be read."""
     wish = EmbedSettings(
         settings.seed, settings.max_pixels, settings.running, settings.batch_size, settings.workers
@@ -202,7 +241,7 @@ def _embedded(
     readable = dataclasses.replace(
         data, samples=tuple(sample for part in Part for sample in parts[part].samples)
     )
-    return _Found(readable, parts, unreadable)
+    return Found(readable, parts, unreadable)
 
 
 def _first_pixels(folder: ModelFolder, part: _Part, settings: FinetuneSettings) -> Pixels:
@@ -231,7 +270,7 @@ class _Tried:
 
 
 @dataclass(frozen=True, slots=True)
-class _Learned:
+class Learned:
     """All that were tried, the one that was chosen, why, and how it does on the test part, if there is one."""
 
     tried: Sequence[_Tried]
@@ -239,8 +278,33 @@ class _Learned:
     why: str
     test: Accuracy | None
 
+    @property
+    def linear(self) -> LinearHead | None:
+        """The best of those that can be trained further: the chosen one, if it is."""
+        heads = [item.head for item in (self.chosen, *self.tried)]
+        return next((head for head in heads if isinstance(head, LinearHead)), None)
 
-def _learned(found: _Found, settings: FinetuneSettings, progress: Progress) -> _Learned:
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """A network, its embeddings of the data, and what could be learned from them.
+
+    Attributes:
+        clock: where the time went.
+        target: where the run is to go.
+        folder: the network.
+        found: the data.
+        learned: the classifiers.
+    """
+
+    clock: Clock
+    target: run_folder.Target
+    folder: ModelFolder
+    found: Found
+    learned: "Learned"
+
+
+def _learned(found: Found, settings: FinetuneSettings, progress: Progress) -> Learned:
     from cnncli.training.classifiers import Rows
 
     train, test = found.parts[Part.TRAIN], found.parts[Part.TEST]
@@ -254,7 +318,7 @@ def _learned(found: _Found, settings: FinetuneSettings, progress: Progress) -> _
         tried.append(_tried(name, rows, found, settings.seed))
     chosen, why = _best(tried)
     tested = accuracy(_logits(chosen.head, test).argmax(axis=1), test.labels) if test.samples else None
-    return _Learned(tried, chosen, why, tested)
+    return Learned(tried, chosen, why, tested)
 
 
 def _names(asked: ClassifierName, rows: "Rows") -> Sequence[ClassifierName]:
@@ -269,7 +333,7 @@ def _names(asked: ClassifierName, rows: "Rows") -> Sequence[ClassifierName]:
     return [name for name in _TRIED if name not in left_out]
 
 
-def _tried(name: ClassifierName, rows: "Rows", found: _Found, seed: int) -> _Tried:
+def _tried(name: ClassifierName, rows: "Rows", found: Found, seed: int) -> _Tried:
     from cnncli.training.classifiers import fit
 
     train, val = found.parts[Part.TRAIN], found.parts[Part.VAL]
@@ -319,8 +383,8 @@ def _written(
     target: run_folder.Target,
     folder: ModelFolder,
     settings: FinetuneSettings,
-    found: _Found,
-    learned: _Learned,
+    found: Found,
+    learned: Learned,
 ) -> Path:
     """The run's folder, where it came to lie."""
     data, chosen = found.data, learned.chosen
@@ -336,7 +400,7 @@ def _written(
     ]
     counts = confusion(chosen.val.argmax(axis=1), val.labels, len(data.class_names))
     card = _card(folder, target.path.name, data, learned)
-    facts = recorded(settings, folder.card, _digest(found))
+    facts = recorded(settings, folder.card.name, folder.card.weights_origin, digest(found))
     from cnncli.render.confusion import confusion_png  # matplotlib, half a second
 
     with run_folder.writing(target) as draft:
@@ -347,7 +411,7 @@ def _written(
         return run_folder.settle(draft, target)
 
 
-def _card(folder: ModelFolder, name: str, data: DataSet, learned: _Learned) -> ModelCard:
+def _card(folder: ModelFolder, name: str, data: DataSet, learned: Learned) -> ModelCard:
     """Of the run; what its classifier changes is put right when it is written."""
     trial = learned.chosen.trial
     measured = {"train_top1": trial.train, "val_top1": trial.val}
@@ -372,21 +436,10 @@ def _card(folder: ModelFolder, name: str, data: DataSet, learned: _Learned) -> M
 def _answers(logits: NDArray[np.float32], part: _Part, data: DataSet) -> list[Answer]:
     """What the classifier says of each image."""
     probabilities = Outputs(logits, part.vectors[:, 0]).probabilities()
-    best = probabilities.argmax(axis=1)
-    return [
-        Answer(
-            data.relative(sample.path),
-            sample.part or Part.VAL,
-            data.class_names[sample.label],
-            data.class_names[best[row]],
-            float(probabilities[row, best[row]]),
-            float(probabilities[row, sample.label]),
-        )
-        for row, sample in enumerate(part.samples)
-    ]
+    return tables_of.answers(part.samples, probabilities, data)
 
 
-def _digest(found: _Found) -> str:
+def digest(found: Found) -> str:
     """SHA-256 of a listing of the data: part, class, and digest of each file, in whatever order they were found."""
     lines = sorted(
         f"{part}\t{found.data.class_names[sample.label]}\t{digest}\n"

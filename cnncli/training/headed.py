@@ -19,7 +19,7 @@ from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import ModelFolderError, UsageError
 from cnncli.images.preprocess import Pixels
 from cnncli.networks import model_folder
-from cnncli.networks.model_folder import GRAPH, WEIGHTS, ModelFolder
+from cnncli.networks.model_folder import GRAPH, WEIGHTS, ModelFolder, is_auxiliary
 from cnncli.records.networks import Compilation, Embedding, Head, HeadKind, ModelCard
 
 TOLERANCE = 1e-3
@@ -37,16 +37,26 @@ def require_trainable(folder: ModelFolder) -> None:
     Raises:
         UsageError: it cannot.
     """
+    require_own_head(folder)
+    card = folder.card
+    if folder.graph is None:
+        raise UsageError(
+            f"{card.name} could not be compiled ({card.compilation.reason}), and features need that",
+            "start from another network, or train it with --tune head",
+        )
+
+
+def require_own_head(folder: ModelFolder) -> None:
+    """See that a network has a last layer that another one can replace.
+
+    Raises:
+        UsageError: it is a nearest-neighbour classifier.
+    """
     card = folder.card
     if card.architecture.head and card.architecture.head.kind is HeadKind.NEIGHBOURS:
         raise UsageError(
             f"{folder.path} is a nearest-neighbour classifier, which cannot be trained further",
             f"start from what it was made of: {card.weights_origin}",
-        )
-    if folder.graph is None:
-        raise UsageError(
-            f"{card.name} could not be compiled ({card.compilation.reason}), and --tune features needs that",
-            "start from another network",
         )
 
 
@@ -67,29 +77,36 @@ def write_headed(
     """
     graph = base.graph
     assert graph is not None  # noqa: S101 - for the type checker: `require_trainable` has seen to it
-    tensors = load_file(base.weights)
+    tensors, changed = headed(base, head, card)
+    save_file(tensors, draft / WEIGHTS)
+    replace_head(graph, head, draft / GRAPH)
+    compilation = _compared(graph, head, draft / GRAPH, pixels)
+    return model_folder.seal(draft, dataclasses.replace(changed, compilation=compilation))
+
+
+def headed(base: ModelFolder, head: ClassifierHead, card: ModelCard) -> tuple[dict[str, Tensor], ModelCard]:
+    """The weights of a network with another classifier, and its card; the arguments are `write_headed`'s.
+
+    Auxiliary heads that only training uses stay behind: they know other classes.
+    """
+    tensors = {name: tensor for name, tensor in load_file(base.weights).items() if not is_auxiliary(name)}
     changed = dataclasses.replace(
         card,
         architecture=dataclasses.replace(base.card.architecture, num_classes=len(card.class_names)),
         embedding=base.card.embedding,
     )
     if isinstance(head, NeighbourHead):
-        changed = _beside(changed, base.card, HeadKind.NEIGHBOURS)
-    elif _replaces_last(base.card, tensors):
-        layer = base.card.embedding.layer
+        return tensors, _beside(changed, base.card, HeadKind.NEIGHBOURS)
+    weights, biases = _single(head)
+    layer = base.card.embedding.layer
+    if _replaces_last(base.card, tensors):
         kernel = tensors[f"{layer}.weight"].shape[2:]  # of a 1x1 convolution, if it is one
-        weights, biases = _single(head)
-        tensors |= {f"{layer}.weight": weights.reshape(*weights.shape, *kernel), f"{layer}.bias": biases}
-    else:
-        changed = _beside(changed, base.card, HeadKind.LINEAR)
-        weights, biases = _single(head)
-        own = {f"{base.card.embedding.layer}.weight", f"{base.card.embedding.layer}.bias"}
-        tensors = {f"network.{name}": tensor for name, tensor in tensors.items() if name not in own}
-        tensors |= {f"{_HEAD}.weight": weights, f"{_HEAD}.bias": biases}
-    save_file(tensors, draft / WEIGHTS)
-    replace_head(graph, head, draft / GRAPH)
-    compilation = _compared(graph, head, draft / GRAPH, pixels)
-    return model_folder.seal(draft, dataclasses.replace(changed, compilation=compilation))
+        own = {f"{layer}.weight": weights.reshape(*weights.shape, *kernel), f"{layer}.bias": biases}
+        return tensors | own, changed
+    left_out = {f"{layer}.weight", f"{layer}.bias"}
+    tensors = {f"network.{name}": tensor for name, tensor in tensors.items() if name not in left_out}
+    own = {f"{_HEAD}.weight": weights, f"{_HEAD}.bias": biases}
+    return tensors | own, _beside(changed, base.card, HeadKind.LINEAR)
 
 
 def _single(head: LinearHead) -> tuple[Tensor, Tensor]:

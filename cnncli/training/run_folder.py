@@ -7,11 +7,17 @@ predictions.csv     every image of the validation and test parts: what it is, wh
 classifiers.csv     the classifiers that were tried
 confusion_matrix.png
 unreadable.csv      path, reason: where some images could not be read
+history.csv         every epoch of training the network itself
+curves.png          the same as a picture
+lr_range.png        where `--lr auto` found the learning rate
+tensorboard/        the same for TensorBoard
+checkpoints/        what training goes on from: beginning.json, last.pt, before.pt, best.safetensors
 """
 
 import contextlib
 import csv
 import itertools
+import os
 import shutil
 import tempfile
 import uuid
@@ -22,11 +28,14 @@ from typing import Any
 
 import tomli_w
 
-from cnncli.errors import OutputError
+from cnncli.errors import OutputError, TrainingError
 from cnncli.networks.model_folder import CARD, GRAPH, WEIGHTS, is_model_folder
+from cnncli.records.data import DataSet, Part, Sample
 
 RUNS = Path("runs")
 SETTINGS = "settings.toml"
+SPLITS = "splits.csv"
+CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +71,8 @@ def chosen(output: Path | None, name: str, *, overwrite: bool) -> Target:
             "a run cannot take the place of the folder that it is started in", "name another with --output"
         )
     try:
-        is_run = is_model_folder(path)
-        is_taken = path.exists() and not (path.is_dir() and (is_run or not any(path.iterdir())))
+        is_ours = is_run(path)
+        is_taken = path.exists() and not (path.is_dir() and (is_ours or not any(path.iterdir())))
     except OSError as error:
         raise OutputError(f"cannot look into {path}: {error.strerror}") from error
     if is_taken:
@@ -71,14 +80,15 @@ def chosen(output: Path | None, name: str, *, overwrite: bool) -> Target:
             f"{path} is there already, and is no run of cnncli's, so it is left alone",
             "--output names another folder",
         )
-    if is_run and (foreign := _foreign(path)):
+    if is_ours and (foreign := _foreign(path)):
         raise OutputError(
             f"{path} holds more than a run: {', '.join(foreign)}",
             "move that away, or name another folder with --output",
         )
-    if is_run and not overwrite:
+    if is_ours and not overwrite:
         raise OutputError(
-            f"{path} is there already", "--overwrite replaces an earlier run; --output names another folder"
+            f"{path} is there already",
+            "--overwrite replaces an earlier run; --output names another folder; --resume goes on with one",
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,18 +98,32 @@ def chosen(output: Path | None, name: str, *, overwrite: bool) -> Target:
         raise OutputError(
             f"cannot write a run to {path}: {error.strerror}", "--output names another folder"
         ) from error
-    return Target(path, None if output else RUNS / name, is_run)
+    return Target(path, None if output else RUNS / name, is_ours)
 
 
 _OURS = frozenset(
-    {CARD, WEIGHTS, GRAPH, SETTINGS, "splits.csv", "predictions.csv", "classifiers.csv", "unreadable.csv"}
-    | {"confusion_matrix.png"}
+    {CARD, WEIGHTS, GRAPH, SETTINGS, SPLITS, "predictions.csv", "classifiers.csv", "unreadable.csv"}
+    | {"confusion_matrix.png", "history.csv", "curves.png", "lr_range.png"}
 )
+_OUR_FOLDERS = frozenset({CHECKPOINTS, "tensorboard"})
 
 
 def _foreign(folder: Path) -> list[str]:
     """What lies in a run's folder and is none of its files."""
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() or entry.name not in _OURS)
+    return sorted(
+        entry.name
+        for entry in folder.iterdir()
+        if entry.name not in (_OUR_FOLDERS if entry.is_dir() else _OURS) and not entry.name.startswith(_DRAFT)
+    )
+
+
+_DRAFT = ".finished."
+"""How the folder begins in which a trained network is put together."""
+
+
+def is_run(path: Path) -> bool:
+    """Whether a path holds a run, finished or not."""
+    return is_model_folder(path) or (path / CHECKPOINTS).is_dir()
 
 
 def _free(path: Path) -> Path:
@@ -169,14 +193,14 @@ class Table:
 
 
 def write(
-    draft: Path, tables: Iterable[Table], settings: Mapping[str, Any], pictures: Mapping[str, bytes]
+    draft: Path, tables: Iterable[Table], settings: Mapping[str, Any] | None, pictures: Mapping[str, bytes]
 ) -> None:
     """Put everything into a run's folder but the network.
 
     Args:
         draft: the folder.
         tables: as CSV; bytes of a path that are no UTF-8 stay what they are.
-        settings: as settings.toml.
+        settings: as settings.toml; None where that is there already.
         pictures: PNG files by name.
     """
     for table in tables:
@@ -184,6 +208,59 @@ def write(
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(table.header)
             writer.writerows(table.rows)
-    (draft / SETTINGS).write_bytes(tomli_w.dumps(settings).encode("utf-8", "surrogateescape"))
+    if settings is not None:
+        (draft / SETTINGS).write_bytes(tomli_w.dumps(settings).encode("utf-8", "surrogateescape"))
     for name, content in pictures.items():
         (draft / name).write_bytes(content)
+
+
+def finish(draft: Path, run: Path) -> None:
+    """Move a finished network and its tables into the run that trained it.
+
+    The card leaves first and comes last: who looks meanwhile finds no network, and never half of one.
+    """
+    (run / CARD).unlink(missing_ok=True)
+    (run / GRAPH).unlink(missing_ok=True)
+    for file in sorted(draft.iterdir(), key=lambda file: file.name == CARD):
+        file.replace(run / file.name)
+
+
+@contextlib.contextmanager
+def finishing(run: Path) -> Iterator[Path]:
+    """A draft within a run, for `finish`.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    draft = run / f"{_DRAFT}{uuid.uuid4().hex[:8]}"
+    try:
+        draft.mkdir()
+        yield draft
+    except OSError as error:
+        raise OutputError(
+            f"cannot write the network to {run}: {error.strerror or error}; its training is saved",
+            f"make room, then: cnncli finetune --resume {run}",
+        ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def read_splits(run: Path, root: str, class_names: tuple[str, ...], name: str) -> DataSet:
+    """The data of a run as its splits.csv has it: which image was in which part, in that order.
+
+    Raises:
+        TrainingError: the table cannot be read.
+    """
+    file = run / SPLITS
+    labels = {label: index for index, label in enumerate(class_names)}
+    try:
+        with file.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            samples = tuple(
+                Sample(os.path.join(root, row["path"]), labels[row["label"]], Part(row["split"]))  # noqa: PTH118 - a string as good as any
+                for row in csv.DictReader(stream)
+            )
+    except (OSError, KeyError, ValueError) as error:
+        raise TrainingError(
+            f"{file} cannot be read: {error}", "start again, with another --output"
+        ) from error
+    return DataSet(name, root, class_names, samples)

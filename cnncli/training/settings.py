@@ -1,8 +1,9 @@
 """What is asked of a training, checked at once: all that is wrong with it is told together."""
 
+import enum
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ from cnncli.data.layout import ListColumns
 from cnncli.errors import UsageError
 from cnncli.images.decode import MAX_PIXELS
 from cnncli.networks.reference import Reference
-from cnncli.records.networks import ModelCard
 from cnncli.records.running import Running
 from cnncli.records.training import ClassifierName, ClassWeights, Tune
+from cnncli.training.levers import Levers, is_in_effect
 
 MOST_VIEWS = 100
 
@@ -30,6 +31,8 @@ class FinetuneSettings:
         output: the folder of the run; None for the next free one in `runs/`.
         overwrite: replace a run that is there already.
         tune: which part of the network learns.
+        stages: that learn with `last`, beside the last layer.
+        levers: of training the network itself; None with `features`.
         classifier: what is fitted to embeddings.
         augment_features: random views of each image for training, beside the image itself.
         class_weights: what an image counts.
@@ -47,6 +50,8 @@ class FinetuneSettings:
     output: Path | None = None
     overwrite: bool = False
     tune: Tune = Tune.FEATURES
+    stages: int = 0
+    levers: Levers | None = None
     classifier: ClassifierName = ClassifierName.AUTO
     augment_features: int = 0
     class_weights: ClassWeights = ClassWeights.NONE
@@ -72,16 +77,39 @@ class FinetuneSettings:
             yield "--overwrite needs --output: without it a run takes a name that is free"
         if self.seed < 0:
             yield f"--seed is a number from 0, not {self.seed}"
+        yield from self._without_effect()
+
+    def _without_effect(self) -> Iterator[str]:
+        """What would be accepted and ignored."""
+        fits_classifier = self.tune not in {Tune.HEAD, Tune.SCRATCH}
+        tune = f"--tune {self.tune}"
+        if self.augment_features and self.tune not in {Tune.FEATURES, Tune.AUTO}:
+            yield f"--augment-features has no effect with {tune}, which sees new views each epoch: see --augment"
+        if self.classifier is not ClassifierName.AUTO and not fits_classifier:
+            yield f"--classifier has no effect with {tune}"
+        if self.classifier is ClassifierName.KNN and self.tune in {Tune.FULL, Tune.LAST}:
+            yield f"--classifier knn cannot be trained further, as {tune} would"
+        if self.running != Running(device=self.running.device) and not fits_classifier:
+            yield f"--engine and --precision have no effect with {tune}: see --amp"
+        if self.tune is Tune.SCRATCH and self.reference.weights:
+            yield "--weights has no effect with --tune scratch, which starts from random ones"
 
 
-def recorded(settings: FinetuneSettings, card: ModelCard, data_digest: str) -> dict[str, Any]:
+def recorded(settings: FinetuneSettings, name: str, origin: str, data_digest: str | None) -> dict[str, Any]:
     """The settings as a run keeps them: each under the name of its option, and what they met under `made`.
 
     Args:
         settings: as they were asked for.
-        card: of the network that the run started from.
-        data_digest: of the listing of the images.
+        name: of the network that the run started from.
+        origin: of its weights.
+        data_digest: of the listing of the images; None where they were not looked at beforehand.
     """
+    made = {"started_from": name, "weights": origin, "data_digest": data_digest} | versions()
+    return as_options(settings) | {"made": {fact: value for fact, value in made.items() if value is not None}}
+
+
+def as_options(settings: FinetuneSettings) -> dict[str, Any]:
+    """Settings under the names of the options that ask for them; those that are left to chance or choice are missing."""
     reference, columns, running = settings.reference, settings.columns, settings.running
     options = {
         "data": _absolute(settings.data),
@@ -93,7 +121,7 @@ def recorded(settings: FinetuneSettings, card: ModelCard, data_digest: str) -> d
         "label_column": columns.label,
         "split_column": columns.part,
         "root": _absolute(columns.root),
-        "tune": settings.tune.value,
+        "tune": f"last:{settings.stages}" if settings.tune is Tune.LAST else settings.tune.value,
         "classifier": settings.classifier.value,
         "augment_features": settings.augment_features,
         "class_weights": settings.class_weights.value,
@@ -106,12 +134,35 @@ def recorded(settings: FinetuneSettings, card: ModelCard, data_digest: str) -> d
         "batch_size": settings.batch_size,
         "workers": settings.workers,
     }
-    made = {
-        "started_from": card.name,
-        "weights": card.weights_origin,
-        "data_digest": data_digest,
-    } | versions()
-    return {name: value for name, value in options.items() if value is not None} | {"made": made}
+    if settings.tune in {Tune.HEAD, Tune.SCRATCH}:
+        options = {name: value for name, value in options.items() if name not in _OF_CLASSIFIERS}
+    if settings.levers:
+        options |= _of_levers(settings.levers)
+    return {name: value for name, value in options.items() if value is not None}
+
+
+_OF_CLASSIFIERS = frozenset({"classifier", "augment_features", "engine", "precision"})
+"""Options without effect where no classifier is fitted to features."""
+
+
+def _of_levers(levers: Levers) -> dict[str, Any]:
+    """Levers as they are typed."""
+    values = {
+        field.name: getattr(levers, field.name) for field in fields(levers) if field.name != "augmentation"
+    }
+    values |= {field.name: getattr(levers.augmentation, field.name) for field in fields(levers.augmentation)}
+    values["lr"] = "auto" if levers.lr is None else levers.lr
+    values["kd_model"] = _absolute(levers.kd_model)
+    if levers.kd_model is None:
+        del values["kd_weight"], values["kd_temperature"]
+    return {name: typed(value) for name, value in values.items() if is_in_effect(name, levers)}
+
+
+def typed(value: Any) -> Any:  # noqa: ANN401 - whatever a lever is
+    """A value as it stands on a command line, or in a settings file."""
+    if isinstance(value, tuple):
+        return ",".join(f"{number:g}" for number in value)
+    return str(value) if isinstance(value, enum.Enum | Path) else value
 
 
 def _absolute(path: Path | None) -> str | None:
@@ -121,7 +172,7 @@ def _absolute(path: Path | None) -> str | None:
 
 def versions() -> dict[str, str]:
     """Of what has a hand in a run."""
-    packages = ("numpy", "pillow", "onnxruntime", "scikit-learn")
+    packages = ("numpy", "pillow", "onnxruntime", "scikit-learn", "torch", "timm")
     return {"cnncli": __version__, "python": platform.python_version()} | {
         package: metadata.version(package) for package in packages
     }

@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cnncli.records.data import DataSet, Part
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.records.data import DataSet, Part, Sample
 from cnncli.records.predictions import Unreadable
 from cnncli.records.training import Trial
 from cnncli.training.run_folder import Table
@@ -28,6 +31,22 @@ class Answer:
     predicted: str
     probability: float
     label_probability: float
+
+
+def answers(samples: Sequence[Sample], probabilities: NDArray[np.float32], data: DataSet) -> list[Answer]:
+    """What a network says of each image, from probabilities (N, K)."""
+    best = probabilities.argmax(axis=1)
+    return [
+        Answer(
+            data.relative(sample.path),
+            sample.part or Part.VAL,
+            data.class_names[sample.label],
+            data.class_names[best[row]],
+            float(probabilities[row, best[row]]),
+            float(probabilities[row, sample.label]),
+        )
+        for row, sample in enumerate(samples)
+    ]
 
 
 def splits(data: DataSet) -> Table:

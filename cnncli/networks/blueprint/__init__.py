@@ -11,7 +11,8 @@ from pathlib import Path
 from cnncli.errors import BlueprintError, ModelNotFoundError, UsageError
 from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.parser import parse
-from cnncli.networks.blueprint.tree import Blueprint
+from cnncli.networks.blueprint.tree import Auxiliary, Blueprint, Convolution, Linear, Steps
+from cnncli.networks.blueprint.writer import written
 from cnncli.networks.reference import BLUEPRINT, is_blueprint_text
 
 _SHIPPED = Path(__file__).with_name("shipped")
@@ -73,6 +74,31 @@ def find(name: str, image_size: tuple[int, int] | None = None) -> Blueprint:
             f"this blueprint takes {shapes.told(drawn.input)}, not images", "leave --img-size out"
         )
     return dataclasses.replace(drawn, input=(channels, *image_size))
+
+
+def for_classes(description: str, count: int) -> str:
+    """A blueprint's text with another number of classes: of its last weight layer, and of those of its auxiliary heads.
+
+    Raises:
+        BlueprintError: no such layer gives its logits.
+    """
+    drawn = parse(description)
+    return written(dataclasses.replace(drawn, steps=_with_classes(drawn.steps, count)))
+
+
+def _with_classes(steps: Steps, count: int) -> Steps:
+    last = shapes.last_weight_layer(steps)
+    if last is None:
+        raise BlueprintError("the network ends with no layer whose width is the number of classes")
+    changed = list(steps)
+    for position, step in enumerate(steps):
+        if isinstance(step, Auxiliary):
+            changed[position] = dataclasses.replace(step, body=_with_classes(step.body, count))
+        elif position == last and isinstance(step, Linear):
+            changed[position] = dataclasses.replace(step, units=count)
+        elif position == last and isinstance(step, Convolution):
+            changed[position] = dataclasses.replace(step, maps=count)
+    return tuple(changed)
 
 
 def notation() -> str:

@@ -95,7 +95,7 @@ class _Builder:
         """
         named: OrderedDict[str, nn.Module] = OrderedDict()
         counts: dict[str, int] = {}
-        last = _last_weight_layer(steps) if is_whole else None
+        last = shapes.last_weight_layer(steps) if is_whole else None
         for position, step in enumerate(steps):
             for kind, module in self._modules(step, shape, is_last=position == last):
                 counts[kind] = counts.get(kind, 0) + 1
@@ -165,19 +165,6 @@ class _Builder:
             _shortcut(step, shape, result),
             _ACTIVATIONS[activation]() if activation else None,
         )
-
-
-def _last_weight_layer(steps: Steps) -> int | None:
-    """Where the logits come from: the last weight layer with nothing after it that has an activation of its own."""
-    for position in range(len(steps) - 1, -1, -1):
-        match steps[position]:
-            case Convolution() | Linear():
-                return position
-            case SoftMax() | GlobalAverage() | Flatten() | Dropout() | Auxiliary() | Pooling() | BatchNorm():
-                continue
-            case _:
-                return None
-    return None
 
 
 def inception_branches(step: Inception) -> tuple[Steps, ...]:

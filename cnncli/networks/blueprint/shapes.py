@@ -13,9 +13,11 @@ from cnncli.networks.blueprint.tree import (
     SAME,
     Activation,
     Auxiliary,
+    BatchNorm,
     Blueprint,
     Branches,
     Convolution,
+    Dropout,
     Flatten,
     GlobalAverage,
     Inception,
@@ -66,6 +68,19 @@ def num_classes(blueprint: Blueprint) -> int:
             "end with FC-N, or with conv1-N and gap",
         )
     return shape[0]
+
+
+def last_weight_layer(steps: Steps) -> int | None:
+    """Where the logits come from: the last weight layer with nothing after it that has an activation of its own."""
+    for position in range(len(steps) - 1, -1, -1):
+        match steps[position]:
+            case Convolution() | Linear():
+                return position
+            case SoftMax() | GlobalAverage() | Flatten() | Dropout() | Auxiliary() | Pooling() | BatchNorm():
+                continue
+            case _:
+                return None
+    return None
 
 
 def _bodies(step: Step) -> Sequence[Steps]:

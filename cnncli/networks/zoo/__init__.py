@@ -12,7 +12,7 @@ from cnncli.errors import ModelNotFoundError, UsageError
 from cnncli.networks import blueprint, index
 from cnncli.networks.embedding import OnEmbedding
 from cnncli.networks.reference import LIBRARY
-from cnncli.networks.zoo.offer import Offer
+from cnncli.networks.zoo.offer import Offer, no_drop_path
 from cnncli.records.networks import Architecture, HeadKind
 
 
@@ -53,41 +53,56 @@ def _timm_has(architecture: str) -> bool:
     return timm.is_model(architecture)
 
 
-def build(architecture: Architecture) -> nn.Module:
+def build(architecture: Architecture, *, seed: int = 0, drop_path: float = 0.0) -> nn.Module:
     """The network in evaluation mode, with random weights: the same ones each time.
 
+    Args:
+        architecture: what to build.
+        seed: of the weights.
+        drop_path: probability that, in training, its last residual block is skipped; less for those below it.
+
     Raises:
-        UsageError: a classifier that torch cannot run.
+        UsageError: a classifier that torch cannot run; a network without residual blocks that could be skipped.
     """
-    random.manual_seed(0)
+    random.manual_seed(seed)
     head = architecture.head
     if head is None:
-        return _own(architecture).eval()
+        return _own(architecture, drop_path).eval()
     if head.kind is HeadKind.NEIGHBOURS:
         raise UsageError(
             "a nearest-neighbour classifier runs on ONNX Runtime only, and cannot be trained further",
             "leave out --device and --engine, or train one with --classifier logistic",
         )
-    network = _own(dataclasses.replace(architecture, num_classes=head.own_classes, head=None))
+    network = _own(dataclasses.replace(architecture, num_classes=head.own_classes, head=None), drop_path)
     return OnEmbedding(network, head.layer, nn.Linear(head.width, architecture.num_classes)).eval()
 
 
-def _own(architecture: Architecture) -> nn.Module:
+def for_classes(architecture: Architecture, count: int) -> Architecture:
+    """The same architecture with another number of classes, and a last layer of its own."""
+    own = dataclasses.replace(architecture, num_classes=count, head=None)
+    if architecture.library != "blueprint":
+        return own
+    return dataclasses.replace(own, blueprint=blueprint.for_classes(architecture.blueprint or "", count))
+
+
+def _own(architecture: Architecture, drop_path: float) -> nn.Module:
     """The network as its library builds it."""
     network: nn.Module
     match architecture.library:
         case "timm":
             from cnncli.networks.zoo import timm
 
-            network = timm.build(architecture)
+            network = timm.build(architecture, drop_path)
         case "torchvision":
             from cnncli.networks.zoo import torchvision
 
-            network = torchvision.build(architecture)
+            network = torchvision.build(architecture, drop_path)
         case "blueprint":
             from cnncli.networks.blueprint.builder import build as build_blueprint
             from cnncli.networks.blueprint.parser import parse
 
+            if drop_path:
+                raise no_drop_path(architecture)
             network = build_blueprint(parse(architecture.blueprint or ""))
     return network
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cnncli.errors import UsageError
 from cnncli.networks.downloads import Published
 from cnncli.records.networks import Architecture, Preprocessing
 
@@ -28,3 +29,10 @@ class Offer:
     published: Published | None
     top1: float | None = None
     top5: float | None = None
+
+
+def no_drop_path(architecture: Architecture) -> UsageError:
+    """For a network in which no block can be skipped."""
+    return UsageError(
+        f"{architecture.name} has no residual blocks that its library could skip", "leave --drop-path out"
+    )

@@ -8,12 +8,13 @@ from typing import Any
 import timm
 from timm.data.config import resolve_data_config
 from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
+from timm.layers import DropPath
 from timm.models import PretrainedCfg
 from torch import Tensor, nn
 
 from cnncli.errors import ModelNotFoundError
 from cnncli.networks.downloads import Address, HubFile, Published
-from cnncli.networks.zoo.offer import Offer
+from cnncli.networks.zoo.offer import Offer, no_drop_path
 from cnncli.networks.zoo.torchvision import accuracy
 from cnncli.networks.zoo.torchvision import imagenet_names as torchvision_names
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
@@ -129,12 +130,22 @@ def synsets(imagenet: str) -> tuple[str, ...]:
     return tuple(ImageNetInfo(imagenet).label_names())
 
 
-def build(architecture: Architecture) -> nn.Module:
-    """The network, with random weights."""
+def build(architecture: Architecture, drop_path: float) -> nn.Module:
+    """The network, with random weights; the arguments and errors are `zoo.build`'s."""
     options: dict[str, Any] = {"in_chans": architecture.channels}
+    if drop_path:
+        options["drop_path_rate"] = drop_path
     if architecture.image_size:
         options["img_size"] = architecture.image_size
-    network: nn.Module = timm.create_model(architecture.name, num_classes=architecture.num_classes, **options)
+    network: nn.Module
+    try:
+        network = timm.create_model(architecture.name, num_classes=architecture.num_classes, **options)
+    except TypeError:
+        if drop_path:
+            raise no_drop_path(architecture) from None
+        raise
+    if drop_path and not any(isinstance(module, DropPath) for module in network.modules()):
+        raise no_drop_path(architecture)
     return network
 
 

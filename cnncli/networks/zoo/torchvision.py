@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cnncli.errors import ModelNotFoundError, UsageError
 from cnncli.networks.downloads import Address
 from cnncli.networks.reference import LIBRARY
-from cnncli.networks.zoo.offer import Offer
+from cnncli.networks.zoo.offer import Offer, no_drop_path
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
 
 
@@ -99,8 +99,8 @@ def _preprocessing(
     )
 
 
-def build(architecture: Architecture) -> nn.Module:
-    """The network, with random weights."""
+def build(architecture: Architecture, drop_path: float) -> nn.Module:
+    """The network, with random weights; the arguments and errors are `zoo.build`'s."""
     options: dict[str, Any] = {}
     if architecture.name in {"googlenet", "inception_v3"}:
         # Their published weights expect the input rescaled within the network, which torchvision switches
@@ -111,6 +111,11 @@ def build(architecture: Architecture) -> nn.Module:
     network: nn.Module = torchvision.models.get_model(
         architecture.name, weights=None, num_classes=architecture.num_classes, **options
     )
+    blocks = [module for module in network.modules() if isinstance(module, torchvision.ops.StochasticDepth)]
+    if drop_path and not blocks:
+        raise no_drop_path(architecture)
+    for number, block in enumerate(blocks, 1):
+        block.p = drop_path * number / len(blocks) if drop_path else block.p
     return network
 
 

@@ -1,0 +1,73 @@
+"""Curves of a training, and of the search for its learning rate, as pictures."""
+
+import io
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from cnncli.records.training import Epoch
+
+_TRAIN, _VAL, _GREY = "#0072b2", "#d55e00", "#777777"
+"""Of Okabe and Ito's palette, which colour-blind people can tell apart."""
+
+
+def curves_png(history: Sequence[Epoch], features: float | None) -> bytes:
+    """A PNG: loss, accuracy and learning rate, epoch by epoch.
+
+    Args:
+        history: the epochs.
+        features: share of right answers of a classifier on features, drawn as a line to be beaten; None for none.
+    """
+    figure, (loss, top1, rate) = _axes(3)
+    epochs = [epoch.number for epoch in history]
+    marker = "o" if len(epochs) == 1 else None
+    for axes, train, val in (
+        (loss, [epoch.train_loss for epoch in history], [epoch.val_loss for epoch in history]),
+        (top1, [epoch.train_top1 for epoch in history], [epoch.val_top1 for epoch in history]),
+    ):
+        axes.plot(epochs, train, color=_TRAIN, label="train", marker=marker)
+        axes.plot(epochs, val, color=_VAL, label="val", marker=marker)
+    best = max(history, key=lambda epoch: (epoch.val_top1, -epoch.val_loss))
+    top1.plot(best.number, best.val_top1, "o", color=_VAL, label=f"best: epoch {best.number}")
+    if features is not None:
+        top1.axhline(features, color=_GREY, linestyle="--", label="classifier on features")
+    rate.plot(epochs, [epoch.lr for epoch in history], color=_GREY, marker=marker)
+    top1.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    for axes, title in ((loss, "loss"), (top1, "accuracy"), (rate, "learning rate")):
+        axes.set_title(title)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    loss.legend()
+    top1.legend()
+    return _png(figure)
+
+
+def lr_range_png(rates: Sequence[float], losses: Sequence[float], chosen: float) -> bytes:
+    """A PNG: the loss at growing learning rates, and the one that was chosen."""
+    figure, (axes,) = _axes(1)
+    axes.plot(rates, losses, color=_TRAIN)
+    axes.axvline(chosen, color=_VAL, linestyle="--", label=f"chosen: {chosen:.1e}")
+    axes.set_xscale("log")
+    axes.set_xlabel("learning rate")
+    axes.set_title("loss, smoothed, while the learning rate grows with each step")
+    axes.legend()
+    return _png(figure)
+
+
+def _axes(count: int) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(4.2 * count + 1.5 * (count == 1), 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = [figure.add_subplot(1, count, place + 1) for place in range(count)]
+    for one in axes:
+        one.grid(alpha=0.3)
+        one.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _png(figure: Figure) -> bytes:
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    return picture.getvalue()

@@ -1,0 +1,280 @@
+"""What `cnncli finetune` does: which way of training, in which order, and what is kept of it."""
+
+import dataclasses
+import math
+import time
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnncli.data import layout
+from cnncli.errors import TrainingError
+from cnncli.networks import blueprint
+from cnncli.prepare import prepare, untrained
+from cnncli.records.data import DataSet
+from cnncli.records.evaluation import Accuracy
+from cnncli.records.progress import Progress
+from cnncli.records.training import FinetuneResult, Tune
+from cnncli.training import features, run_folder
+from cnncli.training import tables as tables_of
+from cnncli.training.beginning import Beginning
+from cnncli.training.beginning import load as load_beginning
+from cnncli.training.beginning import save as save_beginning
+from cnncli.training.features import Bar, explore, finetune_features
+from cnncli.training.headed import require_own_head
+from cnncli.training.levers import CHANGEABLE, spelled
+from cnncli.training.settings import FinetuneSettings, as_options, recorded
+
+if TYPE_CHECKING:
+    from cnncli.training.network import Show
+    from cnncli.training.start import Start
+    from cnncli.training.trials import Pace
+
+_FEWEST_EPOCHS = 3
+"""That have to fit into the time for `auto` to train the network itself."""
+
+
+def finetune(
+    settings: FinetuneSettings, progress: Progress, bar: Bar, show: "Show", *, is_offline: bool = False
+) -> FinetuneResult | None:
+    """Teach a network the classes of labelled images.
+
+    Args:
+        settings: what is asked for.
+        progress: hears what is being done, and what was left out.
+        bar: moves while images are looked at.
+        show: moves while the network is trained.
+        is_offline: download nothing.
+
+    Returns:
+        What it came to; None in processes of torchrun's other than the first.
+
+    Raises:
+        CnncliError: the data or the network are not fit for it, or the run cannot be written.
+    """
+    if settings.tune is Tune.FEATURES:
+        return finetune_features(settings, progress, bar, is_offline=is_offline)
+    if settings.tune is Tune.AUTO:
+        settings = _decided(settings, progress)
+    from cnncli.training import network
+
+    begun = _Begun(None, None)
+    if network.is_main():
+        begun = _begin(settings, progress, bar, is_offline=is_offline)
+        if begun.run is None:
+            return begun.features
+    run = network.train(begun.run, settings, progress, show)
+    return network.finish(run, settings, begun.features, progress, bar) if network.is_main() else None
+
+
+def resume(
+    run: Path, settings: FinetuneSettings, progress: Progress, bar: Bar, show: "Show"
+) -> FinetuneResult | None:
+    """Go on with a run that was interrupted, or that is to have more epochs; arguments and errors as `finetune`'s.
+
+    Args:
+        run: its folder.
+        settings: those that it was begun with, epochs and limits aside.
+        progress: hears what is being done.
+        bar: moves while images are looked at.
+        show: moves while the network is trained.
+    """
+    begun = load_beginning(run)
+    _require_same_classes(run, settings, begun)
+    from cnncli.training import network
+
+    changed = _require_same_settings(run, settings)
+    levers = network.require_levers(settings)
+    if "epochs" in changed and network.is_main():
+        begun = dataclasses.replace(begun, epochs=levers.epochs)
+        save_beginning(run, begun)
+    progress.notice(f"going on with {run}: {begun.started_from}, {begun.epochs} epochs")
+    network.train(run, settings, progress, show)
+    return network.finish(run, settings, None, progress, bar) if network.is_main() else None
+
+
+_OF_THE_RUN = CHANGEABLE | {"workers"}
+
+
+def _require_same_settings(run: Path, settings: FinetuneSettings) -> set[str]:
+    """The options that are others than those that the run was begun with.
+
+    Raises:
+        TrainingError: one of them would change what has been learned so far.
+    """
+    file = run / run_folder.SETTINGS
+    try:
+        former = tomllib.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{file} cannot be read: {error}", "start a new run") from error
+    former.pop("made", None)
+    now = as_options(settings)
+    changed = {name for name in former.keys() | now.keys() if former.get(name) != now.get(name)}
+    if refused := sorted(changed - _OF_THE_RUN):
+        told = ", ".join(f"{spelled(name)} (was {former.get(name, 'not given')})" for name in refused)
+        raise TrainingError(
+            f"{run} was begun with other settings: {told}",
+            f"{', '.join(sorted(map(spelled, CHANGEABLE)))} may change; else start a new run",
+        )
+    return changed
+
+
+def _require_same_classes(run: Path, settings: FinetuneSettings, begun: Beginning) -> None:
+    found = layout.read(settings.data, settings.columns).class_names
+    if found != begun.card.class_names:
+        other = sorted(set(found) ^ set(begun.card.class_names)) or list(found)
+        raise TrainingError(
+            f"{settings.data} has other classes now than when {run} was begun, as {other[0]!r}",
+            "start a new run",
+        )
+
+
+def _decided(settings: FinetuneSettings, progress: Progress) -> FinetuneSettings:
+    """`auto` for a network without weights of its own is `scratch`: its features say nothing yet."""
+    name = settings.reference.name
+    if settings.reference.find_folder() or settings.reference.weights:
+        return settings
+    if settings.reference.pretrained and not blueprint.is_blueprint(name):
+        return settings
+    progress.notice(f"{name} has no weights to start from: training it from scratch, as --tune scratch does")
+    return dataclasses.replace(settings, tune=Tune.SCRATCH)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Begun:
+    """What there is before training.
+
+    Attributes:
+        run: the folder; None where nothing more is to be trained.
+        features: what a classifier on features came to, where one was fitted.
+    """
+
+    run: Path | None
+    features: FinetuneResult | None
+
+
+def _begin(settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offline: bool) -> _Begun:
+    """Everything up to the first step of training."""
+    if settings.tune in {Tune.HEAD, Tune.SCRATCH}:
+        return _begin_without_features(settings, progress, is_offline=is_offline)
+    from cnncli.training import network
+    from cnncli.training.start import from_weights
+
+    started = time.perf_counter()
+    explored = explore(settings, progress, bar, is_offline=is_offline)
+    data, folder = explored.found.data, explored.folder
+    head = explored.learned.linear
+    found, path = None, None
+    if settings.tune is Tune.AUTO:
+        found = features.write(explored, settings)
+        path = Path(found.folder)
+        progress.notice(
+            f"a classifier on its features: {100 * found.val.share:.1f} % on val, in {path}, which can be used already"
+        )
+    levers = network.require_levers(settings)
+    start = from_weights(folder, head, data.class_names, levers.drop_path)
+    network.require_possible(start, settings)
+    taken = network.pace(start, settings, progress)
+    if found:
+        settings, why = _in_time(settings, taken, data)
+        progress.notice(why)
+        if settings.tune is Tune.AUTO:
+            return _Begun(None, dataclasses.replace(found, why=f"{found.why}; {why}"))
+    elif path is None:
+        digest = features.digest(explored.found)
+        path = _new_run(explored.target, settings, data, folder.card.name, folder.card.weights_origin, digest)
+    assert path is not None  # noqa: S101 - one of the two has made it
+    begun = _beginning(settings, start, data, folder.card.name, found.val if found else None, started)
+    network.begin(path, start, taken, settings, begun)
+    return _Begun(path, found)
+
+
+def _in_time(settings: FinetuneSettings, taken: "Pace", data: DataSet) -> tuple[FinetuneSettings, str]:
+    """Whether training all of the network fits into the time; as many epochs as do, or a reason."""
+    from cnncli.training.network import require_levers
+
+    levers = require_levers(settings)
+    images = sum(sample.part == "train" for sample in data.samples)
+    held = sum(sample.part == "val" for sample in data.samples)
+    epoch = (images + held / 3) / taken.images_per_second / 60  # a forward pass is a third of a step
+    fitting = levers.epochs if not levers.time_budget else math.floor(levers.time_budget / epoch)
+    if fitting < min(_FEWEST_EPOCHS, levers.epochs):
+        return settings, (
+            f"training all of it would take {_FEWEST_EPOCHS * epoch:,.0f} minutes for {_FEWEST_EPOCHS} epochs, more than "
+            f"--time-budget {levers.time_budget:g}: the classifier on features stays"
+        )
+    epochs = min(fitting, levers.epochs)
+    changed = dataclasses.replace(settings, tune=Tune.FULL, levers=dataclasses.replace(levers, epochs=epochs))
+    return changed, f"training all of it: {epochs} epochs take about {_told(epochs * epoch)}"
+
+
+def _told(minutes: float) -> str:
+    return f"{minutes:,.0f} minutes" if minutes >= 1.5 else f"{60 * minutes:,.0f} seconds"  # noqa: PLR2004
+
+
+def _begin_without_features(settings: FinetuneSettings, progress: Progress, *, is_offline: bool) -> _Begun:
+    """`head` and `scratch`, for which nothing needs to be known of the images beforehand."""
+    started = time.perf_counter()
+    data = features.read(settings)
+    target = run_folder.chosen(settings.output, data.name, overwrite=settings.overwrite)
+    from cnncli.training import network
+    from cnncli.training.start import from_scratch, from_weights
+
+    levers = network.require_levers(settings)
+    if settings.tune is Tune.SCRATCH:
+        found = untrained(settings.reference, progress, is_offline=is_offline)
+        progress.notice(f"starting from {found.name} with random weights")
+        start, origin = from_scratch(found, data.class_names, settings.seed, levers.drop_path), "random"
+    else:
+        progress.notice(f"starting from {settings.reference.name}, whose last layer is trained anew")
+        folder = prepare(settings.reference, progress, is_offline=is_offline)
+        require_own_head(folder)
+        start, origin = (
+            from_weights(folder, None, data.class_names, levers.drop_path),
+            folder.card.weights_origin,
+        )
+    network.require_possible(start, settings)
+    features.say_what_there_is(data, progress)
+    taken = network.pace(start, settings, progress)
+    name = start.card.name if settings.tune is Tune.SCRATCH else folder.card.name
+    run = _new_run(target, settings, data, name, origin, None)
+    network.begin(run, start, taken, settings, _beginning(settings, start, data, name, None, started))
+    return _Begun(run, None)
+
+
+def _new_run(
+    target: run_folder.Target,
+    settings: FinetuneSettings,
+    data: DataSet,
+    name: str,
+    origin: str,
+    digest: str | None,
+) -> Path:
+    """The folder of a run that is to be trained, with its settings and its splits."""
+    facts = recorded(settings, name, origin, digest)
+    with run_folder.writing(target) as draft:
+        run_folder.write(draft, [tables_of.splits(data)], facts, {})
+        (draft / run_folder.CHECKPOINTS).mkdir()
+        return run_folder.settle(draft, target)
+
+
+def _beginning(
+    settings: FinetuneSettings,
+    start: "Start",
+    data: DataSet,
+    name: str,
+    found: Accuracy | None,
+    started: float,
+) -> Beginning:
+    return Beginning(
+        card=start.card,
+        tune=settings.tune,
+        stages=settings.stages,
+        epochs=settings.levers.epochs if settings.levers else 0,
+        data_name=data.name,
+        root=str(Path(data.root).resolve()),
+        started_from=name,
+        features=found,
+        remarks=data.remarks,
+        seconds=time.perf_counter() - started,
+    )

@@ -1,0 +1,58 @@
+"""What a training tells while it goes on: lines, history.csv, TensorBoard, curves."""
+
+import contextlib
+import csv
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+
+from cnncli.records.training import Epoch
+
+TENSORBOARD, HISTORY = "tensorboard", "history.csv"
+
+
+def line(epoch: Epoch, epochs: int, *, is_best: bool) -> str:
+    """An epoch in one line, numbers below each other."""
+    width = len(str(epochs))
+    return (
+        f"epoch {epoch.number:>{width}}/{epochs}  lr {epoch.lr:.1e}  "
+        f"train loss {epoch.train_loss:6.3f} {100 * epoch.train_top1:5.1f} %  "
+        f"val loss {epoch.val_loss:6.3f} {100 * epoch.val_top1:5.1f} %  "
+        f"{epoch.seconds:.0f} s, {epoch.images_per_second:,.1f} img/s{'  best' if is_best else ''}"
+    )
+
+
+def write_history(run: Path, history: Sequence[Epoch]) -> None:
+    """All epochs so far, as a table; replaced as a whole."""
+    file = run / HISTORY
+    draft = file.with_name(f".{file.name}.part")
+    with draft.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(field.name for field in dataclasses.fields(Epoch))
+        writer.writerows(
+            [f"{value:.6g}" if isinstance(value, float) else value for value in dataclasses.astuple(epoch)]
+            for epoch in history
+        )
+    draft.replace(file)
+
+
+@contextlib.contextmanager
+def tensorboard(run: Path, history: Sequence[Epoch]) -> Iterator[Callable[[Epoch], None]]:
+    """A function that logs an epoch; what an interrupted run logged beyond its checkpoint is taken back."""
+    with SummaryWriter(str(run / TENSORBOARD), purge_step=len(history) + 1) as writer:
+
+        def write(epoch: Epoch) -> None:
+            for name, value in (
+                ("loss/train", epoch.train_loss),
+                ("loss/val", epoch.val_loss),
+                ("top1/train", epoch.train_top1),
+                ("top1/val", epoch.val_top1),
+                ("lr", epoch.lr),
+                ("images_per_second", epoch.images_per_second),
+            ):
+                writer.add_scalar(name, value, epoch.number)
+            writer.flush()
+
+        yield write

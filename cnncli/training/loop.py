@@ -1,0 +1,581 @@
+"""The loop: epochs of steps, on one process or several, each of which could be its last.
+
+Nothing that happens here depends on how training came to this point: all chance is drawn anew from where it is
+(`draws`), the learning rate follows from how much is done (`schedule`), the rest is in the checkpoint. So a run that goes
+on after it was killed ends, on a CPU, with the very bits of one that was not.
+"""
+
+import contextlib
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from timm.optim import create_optimizer_v2
+from timm.utils import ModelEmaV3
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cnncli.errors import NotANumberError, OutOfMemoryError, TrainingStopped, UsageError
+from cnncli.images.kept import KeptImages
+from cnncli.images.loader import Reader
+from cnncli.networks.model_folder import ModelFolder
+from cnncli.records.data import DataSet, Part
+from cnncli.records.networks import Preprocessing
+from cnncli.records.predictions import Unreadable
+from cnncli.records.progress import Progress
+from cnncli.records.training import Amp, ClassWeights, Epoch, Layout, Moment
+from cnncli.training import checkpoints, draws, logs, views
+from cnncli.training.checkpoints import Progressed
+from cnncli.training.draws import Indices
+from cnncli.training.interrupts import Interrupts
+from cnncli.training.levers import Levers
+from cnncli.training.losses import Loss, auxiliary_weights, balanced_weights, l1, mixed
+from cnncli.training.schedule import learning_rate
+from cnncli.training.stages import parameter_groups
+from cnncli.training.trials import TRIED, RangeTest, range_test
+
+_SAVE_EVERY = 60.0
+"""Seconds between two checkpoints within an epoch, or more where writing one takes long."""
+
+_SAVING_SHARE = 1 / 20
+"""Of the time, at most, that goes into writing checkpoints."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be learned, and how.
+
+    Attributes:
+        network: on the CPU.
+        head: the name of the layer that gives the logits.
+        learning: the modules that learn, where not all of the network does; the others, norms too, stay as they are.
+        data: its parts train and val.
+        preprocessing: of the network.
+        levers: how.
+        class_weights: what an image counts.
+        seed: of all chance.
+        max_pixels: larger images are not decoded.
+        cache: folder of decoded images, and bytes that it may take.
+        workers: threads that read images.
+        teacher: a network whose answers are to be matched, too, and where each class stands in them.
+    """
+
+    network: nn.Module
+    head: str
+    learning: Sequence[nn.Module] | None
+    data: DataSet
+    preprocessing: Preprocessing
+    levers: Levers
+    class_weights: ClassWeights
+    seed: int
+    max_pixels: int
+    cache: tuple[Path, int]
+    workers: int
+    teacher: "Teacher | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """A network in evaluation mode whose answers are matched.
+
+    Attributes:
+        network: it.
+        folder: whose card says what it was trained to see.
+        columns: (K,), where each of the classes stands among its logits.
+    """
+
+    network: nn.Module
+    folder: ModelFolder
+    columns: tuple[int, ...]
+
+    def logits(self, images: Tensor, how: Preprocessing) -> Tensor:
+        """(N, K) for images (N, C, H, W) that were normalised for another network."""
+        own = self.folder.card.preprocessing
+        if (own.mean, own.std) != (how.mean, how.std):
+            images = images * _column(how.std, images) + _column(how.mean, images)
+            images = (images - _column(own.mean, images)) / _column(own.std, images)
+        if own.size != how.size:
+            images = functional.interpolate(images, own.size, mode="bilinear", antialias=True)
+        with torch.no_grad():
+            logits: Tensor = self.network(images)
+        return logits[:, list(self.columns)]
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What is found out at the start of a run and stays.
+
+    Attributes:
+        lr: learning rate at its highest.
+        layout: of images in memory.
+        amp: arithmetic of the forward pass.
+    """
+
+    lr: float
+    layout: Layout
+    amp: Amp
+
+
+class _Pace:
+    """Images a second since this epoch was begun, or gone on with."""
+
+    def __init__(self, seconds: float, images: float) -> None:
+        self._seconds, self._images = seconds, images
+
+    def rate(self, seconds: float, images: float) -> float:
+        """Given how much time and how many images there were altogether."""
+        return (images - self._images) / max(seconds - self._seconds, 1e-9)
+
+
+class Loop:
+    """A training that is under way."""
+
+    def __init__(
+        self,
+        task: Task,
+        run: Path,
+        progressed: Progressed,
+        accelerator: Accelerator,
+        progress: Progress,
+        show: Callable[[Moment], None],
+    ) -> None:
+        """Bring everything to where the checkpoint left it.
+
+        Args:
+            task: what is to be learned, and how.
+            run: its folder.
+            progressed: how far it has come.
+            accelerator: device and processes.
+            progress: hears of each epoch.
+            show: is called after each step.
+        """
+        self._task, self._run, self._at = task, run, progressed
+        self._accelerator, self._progress, self._show = accelerator, progress, show
+        self._levers = task.levers
+        self._fixed = Fixed(
+            progressed.fixed["lr"], Layout(progressed.fixed["layout"]), Amp(progressed.fixed["amp"])
+        )
+        task.network.load_state_dict(progressed.network)
+        self._labels = np.array([sample.label for sample in task.data.part(Part.TRAIN)], np.intp)
+        self._prepare()
+        self._pictures()
+        weights = None
+        if task.class_weights is ClassWeights.BALANCED:
+            found = balanced_weights(self._labels, len(task.data.class_names))
+            weights = torch.from_numpy(found).to(accelerator.device)
+        self._loss = Loss(self._levers, weights, auxiliary_weights(task.network))
+        self._since = time.monotonic()
+        self._saved = time.monotonic()
+        self._save_seconds = 0.0
+
+    def _prepare(self) -> None:
+        task, at, accelerator = self._task, self._at, self._accelerator
+        network = task.network
+        if self._fixed.layout is Layout.CHANNELS_LAST:
+            network.to(memory_format=torch.channels_last)
+        network.to(accelerator.device)
+        self._average = None
+        if self._levers.model_ema_decay:
+            self._average = ModelEmaV3(network, decay=self._levers.model_ema_decay, use_warmup=True)
+            if at.average is not None:
+                self._average.module.load_state_dict(at.average)
+        optimizer = create_optimizer(network, task.head, self._levers, self._fixed.lr)
+        self._model, self._optimizer = accelerator.prepare(network, optimizer)
+        if at.optimizer:
+            self._optimizer.load_state_dict(at.optimizer)
+        if at.scaler is not None and accelerator.scaler is not None:
+            accelerator.scaler.load_state_dict(at.scaler)
+        self._forward: Callable[[Tensor], Any] = self._model
+        if self._levers.compile:
+            self._forward = torch.compile(self._model)
+        if task.teacher:
+            task.teacher.network.to(accelerator.device)
+        self._mean = _column(task.preprocessing.mean, torch.empty(0, device=accelerator.device))
+        self._std = _column(task.preprocessing.std, torch.empty(0, device=accelerator.device))
+
+    def _pictures(self) -> None:
+        """One store for both parts; what is left over by the images to learn from is for those to judge by."""
+        task = self._task
+        reader = Reader(task.preprocessing, task.max_pixels)
+        folder, room = task.cache
+        room //= self._accelerator.num_processes
+        height, width = task.preprocessing.size
+        judged = len(task.data.part(Part.VAL)) * height * width * task.preprocessing.channels
+        judged = min(judged, room // 4)
+        train, val = KeptImages(folder, room - judged), KeptImages(folder, judged)
+        self._train = views.for_training(task.data.part(Part.TRAIN), reader, train, self._levers.augmentation)
+        self._val = views.for_judging(task.data.part(Part.VAL), reader, val)
+
+    # ---- epochs
+
+    def run(self) -> Progressed:
+        """Train to the end.
+
+        Raises:
+            TrainingStopped: it was interrupted; the checkpoint is written.
+            NotANumberError: the loss became no number; the last checkpoint is whole.
+            OutOfMemoryError: not even one image fits.
+            OutputError: a checkpoint cannot be written.
+        """
+        at = self._at
+        with Interrupts() as interrupts, self._logged() as log:
+            while at.epoch < self._levers.epochs and not self._is_enough():
+                self._epoch(interrupts)
+                log(at.history[-1])
+                self._save()
+        return at
+
+    def range_test(self) -> RangeTest:
+        """Try growing learning rates; the network is not what it was afterwards."""
+        task, levers = self._task, self._levers
+        epochs = (
+            draws.batches(
+                self._labels, levers.batch_size, task.seed, epoch, balanced=levers.balanced_sampling
+            )
+            for epoch in itertools.count()
+        )
+        rank, processes = self._accelerator.process_index, self._accelerator.num_processes
+        steps = itertools.chain.from_iterable(epochs)
+        mine = [step[rank::processes] for step in itertools.islice(steps, TRIED)]
+        view = views.RandomViews(self._train, task.preprocessing, levers.augmentation, task.seed, 0)
+        self._learning_mode()
+        with contextlib.closing(views.in_batches(mine, view, task.workers)) as batches:
+
+            def step(number: int, rate: float) -> float:
+                for group in self._optimizer.param_groups:
+                    group["lr"] = rate * group["lr_scale"]
+                before = self._sum(self._at.sums)
+                try:
+                    self._step(next(batches), number)
+                except NotANumberError:
+                    return math.nan
+                after = self._sum(self._at.sums)
+                return (after[0] - before[0]) / max(after[2] - before[2], 1)
+
+            return range_test(step)
+
+    @contextlib.contextmanager
+    def _logged(self) -> Iterator[Callable[[Epoch], None]]:
+        if not self._accelerator.is_main_process:
+            yield lambda _: None
+            return
+        with logs.tensorboard(self._run, self._at.history) as write:
+
+            def log(epoch: Epoch) -> None:
+                write(epoch)
+                logs.write_history(self._run, self._at.history)
+                best = self._at.best
+                self._progress.notice(
+                    logs.line(
+                        epoch, self._levers.epochs, is_best=best is not None and best.number == epoch.number
+                    )
+                )
+
+            yield log
+
+    def _is_enough(self) -> bool:
+        levers, at = self._levers, self._at
+        if levers.patience and at.best and len(at.history) - at.best.number >= levers.patience:
+            self._progress.notice(f"no improvement in {levers.patience} epochs: that is enough")
+            return True
+        if self._time_is_over():
+            self._progress.notice(f"{levers.time_budget:g} minutes are over, which is --time-budget")
+            return True
+        return False
+
+    def _epoch(self, interrupts: Interrupts) -> None:
+        task, at, levers = self._task, self._at, self._levers
+        steps = draws.batches(
+            self._labels, levers.batch_size, task.seed, at.epoch, balanced=levers.balanced_sampling
+        )
+        rank, processes = self._accelerator.process_index, self._accelerator.num_processes
+        mine = [step[rank::processes] for step in steps]
+        view = views.RandomViews(self._train, task.preprocessing, levers.augmentation, task.seed, at.epoch)
+        self._learning_mode()
+        pace = _Pace(self._seconds(), at.sums[2])
+        with contextlib.closing(views.in_batches(mine[at.step :], view, task.workers)) as batches:
+            for batch in batches:
+                self._told(batch.unreadable, Part.TRAIN)
+                peak = self._lr(at.epoch + (at.step + 0.5) / len(steps))
+                self._step(batch, at.step)
+                at.step += 1
+                at.updates += 1
+                self._shown(len(steps), pace)
+                self._rest(interrupts, is_last=at.step == len(steps))
+                if self._time_is_over():
+                    break
+        loss, top1 = self._judged()
+        sums = self._sum(at.sums)
+        seen = max(sums[2], 1)
+        epoch = Epoch(
+            number=at.epoch + 1,
+            lr=peak,
+            train_loss=sums[0] / seen,
+            train_top1=sums[1] / seen,
+            val_loss=loss,
+            val_top1=top1,
+            seconds=self._seconds() - sum(done.seconds for done in at.history),
+            images_per_second=pace.rate(self._seconds(), at.sums[2]) * processes,
+        )
+        at.history.append(epoch)
+        at.epoch, at.step, at.sums = at.epoch + 1, 0, [0.0, 0.0, 0.0]
+        if at.best is epoch and self._accelerator.is_main_process:
+            checkpoints.save_best(self._run, self._unwrapped(averaged=True).state_dict())
+
+    def _lr(self, epoch: float) -> float:
+        rate = learning_rate(self._levers, self._fixed.lr, epoch)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate * group["lr_scale"]
+        return rate
+
+    def _rest(self, interrupts: Interrupts, *, is_last: bool) -> None:
+        """Between two steps: save, stop if asked to."""
+        if self._all(interrupts.came):
+            self._save()
+            at = self._at
+            raise TrainingStopped(
+                f"interrupted in epoch {at.epoch + 1} of {self._levers.epochs}, after step {at.step}; everything is saved",
+                f"go on with: cnncli finetune --resume {self._run}",
+            )
+        pause = max(_SAVE_EVERY, self._save_seconds / _SAVING_SHARE)
+        if not is_last and self._all(time.monotonic() - self._saved > pause):
+            self._save()
+
+    def _time_is_over(self) -> bool:
+        budget = self._levers.time_budget
+        return bool(budget) and self._all(self._seconds() >= 60 * budget)
+
+    # ---- steps
+
+    def _step(self, batch: views.Views, step: int) -> None:
+        """One update of the weights; where memory does not suffice, in smaller pieces."""
+        while True:
+            try:
+                self._try_step(batch, step)
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+                self._halve(error)
+            else:
+                return
+
+    def _halve(self, error: RuntimeError) -> None:
+        at = self._at
+        if at.pieces * 2 > self._levers.batch_size:
+            raise OutOfMemoryError(
+                "not even one image fits into memory while training", "use a smaller --img-size or network"
+            ) from error
+        at.pieces *= 2
+        self._optimizer.zero_grad(set_to_none=True)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self._progress.warning(
+            f"no memory for {self._levers.batch_size} images at a time: each batch is computed in {at.pieces} pieces"
+        )
+
+    def _try_step(self, batch: views.Views, step: int) -> None:
+        task, at, accelerator = self._task, self._at, self._accelerator
+        rank, processes = accelerator.process_index, accelerator.num_processes
+        count = len(batch.numbers)
+        whole = self._sum([float(count)])[0]
+        if not whole:
+            return
+        if count:
+            images, labels = self._images(batch.pixels), torch.from_numpy(self._labels[batch.numbers])
+            labels = labels.to(accelerator.device)
+        else:  # another process has images, and waits for this one's gradient of nothing
+            how = task.preprocessing
+            images = torch.zeros(1, how.channels, *how.size, device=accelerator.device)
+            labels = torch.zeros(1, dtype=torch.int64, device=accelerator.device)
+        chance = draws.of_mixing(task.seed, at.epoch, step, rank)
+        both = mixed(images, labels, len(task.data.class_names), self._levers, chance)
+        pieces = np.array_split(
+            np.arange(len(images)), min(at.pieces * self._levers.grad_accum_steps, len(images))
+        )
+        sums = torch.zeros(2, device=accelerator.device)
+        for number, piece in enumerate(pieces):
+            part = slice(int(piece[0]), int(piece[-1]) + 1)
+            torch.manual_seed(draws.dropout_seed(task.seed, (at.epoch, step, rank, number)))
+            is_last = number == len(pieces) - 1
+            with contextlib.nullcontext() if is_last else accelerator.no_sync(self._model):
+                outputs = self._forward(both.images[part])
+                taught = None
+                if task.teacher:
+                    taught = task.teacher.logits(both.images[part], task.preprocessing)
+                targets = both.targets[part]
+                loss = self._loss(outputs, targets, taught) * (1.0 if count else 0.0)
+                logits = outputs[0] if isinstance(outputs, tuple) else outputs
+                shown = targets if targets.ndim == 1 else targets.argmax(dim=1)
+                if count:
+                    sums += torch.stack([loss.detach(), (logits.argmax(dim=1) == shown).sum()])
+                loss = loss * processes / whole
+                if is_last and self._levers.l1:
+                    loss = loss + self._levers.l1 * l1(self._unwrapped())
+                accelerator.backward(loss)
+        loss_sum, right = sums.tolist()
+        if not math.isfinite(loss_sum):
+            raise self._lost()
+        if self._levers.clip_grad:
+            accelerator.clip_grad_norm_(self._model.parameters(), self._levers.clip_grad)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        if self._average is not None:
+            self._average.update(self._unwrapped(), step=at.updates + 1)
+        at.sums = [at.sums[0] + loss_sum, at.sums[1] + right, at.sums[2] + count]
+
+    def _lost(self) -> NotANumberError:
+        at = self._at
+        return NotANumberError(
+            f"the loss is no number any more, in epoch {at.epoch + 1}, step {at.step + 1}; "
+            f"the last checkpoint in {self._run / checkpoints.FOLDER} is from before that",
+            f"start again with an --lr below {self._fixed.lr:.2g}, or with --clip-grad 1",
+        )
+
+    def _images(self, pixels: "np.ndarray[Any, np.dtype[np.uint8]]") -> Tensor:
+        """(N, C, H, W) float32 of (N, H, W, C) uint8: the numbers that `images.preprocess.normalized` makes."""
+        images = torch.from_numpy(pixels).to(self._accelerator.device).permute(0, 3, 1, 2).float()
+        images = images.div_(255).sub_(self._mean).div_(self._std)
+        return images if self._fixed.layout is Layout.CHANNELS_LAST else images.contiguous()
+
+    def _learning_mode(self) -> None:
+        """Norms and dropout of what is frozen behave as when predicting."""
+        network = self._task.network
+        if self._task.learning is None:
+            network.train()
+            return
+        network.eval()
+        for module in self._task.learning:
+            module.train()
+
+    # ---- judging
+
+    def _judged(self) -> tuple[float, float]:
+        """Mean cross-entropy and share of right answers on the validation images, of the average if there is one."""
+        task = self._task
+        labels = np.array([sample.label for sample in task.data.part(Part.VAL)], np.intp)
+        rank, processes = self._accelerator.process_index, self._accelerator.num_processes
+        numbers: Indices = np.arange(len(labels))[rank::processes]
+        batches = np.array_split(numbers, max(-(-len(numbers) // self._levers.batch_size), 1))
+        network = self._unwrapped(averaged=True)
+        network.eval()
+        sums = [0.0, 0.0, 0.0]
+        for batch in views.in_batches(batches, self._val.read, task.workers):
+            self._told(batch.unreadable, Part.VAL)
+            if not len(batch.numbers):
+                continue
+            with torch.no_grad(), self._accelerator.autocast():
+                answers = network(self._images(batch.pixels)).float()
+            expected = torch.from_numpy(labels[batch.numbers]).to(answers.device)
+            sums[0] += float(functional.cross_entropy(answers, expected, reduction="sum"))
+            sums[1] += float((answers.argmax(dim=1) == expected).sum())
+            sums[2] += len(batch.numbers)
+        loss, right, seen = self._sum(sums)
+        return (loss / seen, right / seen) if seen else (math.inf, 0.0)
+
+    # ---- what is kept and told
+
+    def _save(self) -> None:
+        """Write a checkpoint, where everything in it is a number."""
+        started = time.monotonic()
+        at, accelerator = self._at, self._accelerator
+        at.seconds = self._seconds()
+        self._since = started
+        if accelerator.is_main_process:
+            at.network = self._unwrapped(averaged=False).state_dict()
+            at.optimizer = self._optimizer.state_dict()
+            at.average = self._average.module.state_dict() if self._average is not None else None
+            at.scaler = accelerator.scaler.state_dict() if accelerator.scaler is not None else None
+            checkpoints.save(self._run, at)
+        accelerator.wait_for_everyone()
+        self._saved = time.monotonic()
+        self._save_seconds = self._saved - started
+
+    def _unwrapped(self, *, averaged: bool = False) -> nn.Module:
+        if averaged and self._average is not None:
+            module: nn.Module = self._average.module
+            return module
+        return self._task.network
+
+    def _told(self, found: dict[int, Unreadable], part: Part) -> None:
+        for number, record in found.items():
+            path = self._task.data.part(part)[number].path
+            if path not in self._at.unreadable:
+                self._at.unreadable[path] = record.reason
+                self._progress.warning(f"{path} is left out: {record.reason}")
+
+    def _shown(self, steps: int, pace: "_Pace") -> None:
+        at, levers = self._at, self._levers
+        loss, right, seen = at.sums
+        processes = self._accelerator.num_processes
+        rate = pace.rate(self._seconds(), seen) * processes
+        left = (levers.epochs - at.epoch - at.step / steps) * len(self._labels)
+        self._show(
+            Moment(
+                at.epoch + 1,
+                levers.epochs,
+                min(round(seen * processes), len(self._labels)),
+                len(self._labels),
+                loss / max(seen, 1),
+                right / max(seen, 1),
+                rate,
+                left / rate if rate else math.inf,
+            )
+        )
+
+    def _seconds(self) -> float:
+        return self._at.seconds + time.monotonic() - self._since
+
+    def _sum(self, numbers: Sequence[float]) -> list[float]:
+        """Over all processes."""
+        if self._accelerator.num_processes == 1:
+            return list(numbers)
+        tensor = torch.tensor(numbers, dtype=torch.float64, device=self._accelerator.device)
+        summed: list[float] = self._accelerator.reduce(tensor, "sum").tolist()
+        return summed
+
+    def _all(self, has_come: bool) -> bool:  # noqa: FBT001 - the one thing that it is about
+        """Whether something has come to pass for any process, so that all of them act on it at the same step."""
+        if self._accelerator.num_processes == 1:
+            return has_come
+        return self._sum([float(has_come)])[0] > 0
+
+
+def create_optimizer(network: nn.Module, head: str, levers: Levers, lr: float) -> torch.optim.Optimizer:
+    """Timm's optimiser of that name, over stages with learning rates of their own.
+
+    Raises:
+        UsageError: timm has no such optimiser, or it cannot be used here.
+    """
+    groups = parameter_groups(network, head, levers.weight_decay, levers.layer_decay)
+    if not groups:
+        raise UsageError("nothing of the network would learn", "choose another --tune")
+    try:
+        return create_optimizer_v2(
+            groups, opt=levers.opt, lr=lr, weight_decay=levers.weight_decay, momentum=levers.momentum
+        )
+    except (ValueError, KeyError, TypeError, AssertionError, RuntimeError, ModuleNotFoundError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(
+            f"--opt {levers.opt} cannot be used: {reason}", "as adamw, sgd, rmsprop, lion; timm has the list"
+        ) from error
+
+
+def _column(values: Sequence[float], like: Tensor) -> Tensor:
+    """(C, 1, 1), to go with images (N, C, H, W)."""
+    return torch.tensor(values, dtype=torch.float32, device=like.device)[:, None, None]
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    message = str(error).lower()
+    return (
+        isinstance(error, torch.OutOfMemoryError)
+        or "out of memory" in message
+        or "can't allocate memory" in message
+    )

@@ -1,0 +1,80 @@
+"""`--preview`: training images as the network will see them, before any training."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cnncli.errors import DataError, UsageError
+from cnncli.images.decode import allow_pixels
+from cnncli.images.kept import KeptImages
+from cnncli.images.loader import Reader
+from cnncli.networks import cache
+from cnncli.prepare import untrained
+from cnncli.records.data import Part
+from cnncli.records.predictions import Unreadable
+from cnncli.records.progress import Progress
+from cnncli.render.contact_sheet import ROWS, THUMBNAIL, SheetRow, save_contact_sheet
+from cnncli.training import features, views
+from cnncli.training.settings import FinetuneSettings
+
+_VIEWS = 9
+
+
+def save_preview(
+    settings: FinetuneSettings, file: Path, progress: Progress, *, is_offline: bool = False
+) -> None:
+    """A row for each class: one of its training images as it is, then as it is seen in one epoch after the other.
+
+    Args:
+        settings: of the training.
+        file: the PNG to write.
+        progress: hears what is left out.
+        is_offline: download nothing.
+
+    Raises:
+        UsageError: with `features`, training images are not changed.
+        CnncliError: the data or the network cannot be had, or the file cannot be written.
+    """
+    if settings.levers is None:
+        raise UsageError(
+            "--preview shows what training sees, and --tune features sees the images as they are"
+        )
+    data = features.read(settings)
+    how = untrained(settings.reference, progress, is_offline=is_offline).preprocessing
+    allow_pixels(settings.max_pixels)
+    samples = data.part(Part.TRAIN)
+    reader = Reader(how, settings.max_pixels)
+    pictures = views.for_training(
+        samples, reader, KeptImages(cache.home() / "pixels", 2**30), settings.levers.augmentation
+    )
+    rows = []
+    for label, name in enumerate(data.class_names[:ROWS]):
+        number = next((n for n, sample in enumerate(samples) if sample.label == label), None)
+        whole = pictures.read(number) if number is not None else None
+        if number is None or whole is None or isinstance(whole, Unreadable):
+            continue
+        seen = [
+            views.RandomViews(pictures, how, settings.levers.augmentation, settings.seed, epoch)(number)
+            for epoch in range(_VIEWS)
+        ]
+        rows.append(
+            SheetRow(name, [_thumbnail(view) for view in [whole, *seen] if not isinstance(view, Unreadable)])
+        )
+    if not rows:
+        raise DataError(f"no first image of any class of {data.root} can be read", "`cnncli check` says why")
+    save_contact_sheet(rows, file)
+    if len(data.class_names) > ROWS:
+        progress.notice(f"the first {ROWS} of {len(data.class_names):,} classes are shown")
+    progress.notice(
+        f"{file}: an image of each class, then {_VIEWS} views of it, as the first epochs will see it"
+    )
+
+
+def _thumbnail(planes: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> bytes:
+    image = Image.fromarray(planes if planes.shape[2] > 1 else planes[:, :, 0])
+    image.thumbnail(THUMBNAIL)
+    picture = io.BytesIO()
+    image.save(picture, "PNG")
+    return picture.getvalue()

@@ -1,0 +1,166 @@
+"""Images on their way into a training: decoded once if there is room, seen each time as another view."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cnncli.images.augment import erase, random_view
+from cnncli.images.kept import KeptImages, Planes
+from cnncli.images.loader import Reader
+from cnncli.images.preprocess import FILTERS, cropped, resized
+from cnncli.records.augmentation import Augmentation
+from cnncli.records.data import Sample
+from cnncli.records.networks import Preprocessing
+from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.training import draws
+from cnncli.training.draws import Indices
+
+_MOST_ENLARGED = 2.0
+"""How much larger than a view an image is kept at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Images of a batch.
+
+    Attributes:
+        numbers: (N,), those that could be read.
+        pixels: (N, H, W, C) uint8.
+        unreadable: the others, by number.
+    """
+
+    numbers: Indices
+    pixels: NDArray[np.uint8]
+    unreadable: dict[int, Unreadable]
+
+
+class Pictures:
+    """The images of a part of the data, read and kept as far as there is room; safe to use from several threads."""
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        reader: Reader,
+        kept: KeptImages,
+        shrink: Callable[[Image.Image], Image.Image],
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            samples: N images.
+            reader: from a file to an image in the network's mode.
+            kept: where they are kept.
+            shrink: what is done to an image before it is kept.
+        """
+        self._samples, self._reader, self._kept, self._shrink = samples, reader, kept, shrink
+        self._unreadable: dict[int, Unreadable] = {}
+
+    def read(self, number: int) -> Planes | Unreadable:
+        """An image (H, W, C)."""
+        kept = self._kept.find(number)
+        if kept is not None:
+            return kept
+        if number in self._unreadable:
+            return self._unreadable[number]
+        image = self._reader.image(ImageSource(self._samples[number].path))
+        if isinstance(image, Unreadable):
+            self._unreadable[number] = image
+            return image
+        planes = np.asarray(self._shrink(image))
+        planes = planes if planes.ndim == 3 else planes[:, :, np.newaxis]  # noqa: PLR2004 - (H, W, C)
+        self._kept.keep(number, planes)
+        return planes
+
+
+def for_training(samples: Sequence[Sample], reader: Reader, kept: KeptImages, how: Augmentation) -> Pictures:
+    """Images to take random views of, kept no larger than the smallest crop asks for."""
+    height, width = reader.preprocessing.size
+    factor = min(1 / how.scale[0] ** 0.5, _MOST_ENLARGED)
+
+    def shrink(image: Image.Image) -> Image.Image:
+        ratio = min(image.width / (width * factor), image.height / (height * factor))
+        if ratio <= 1:
+            return image
+        smaller = (max(round(image.width / ratio), 1), max(round(image.height / ratio), 1))
+        return image.resize(smaller, FILTERS[reader.preprocessing.interpolation], reducing_gap=2.0)
+
+    return Pictures(samples, reader, kept, shrink)
+
+
+def for_judging(samples: Sequence[Sample], reader: Reader, kept: KeptImages) -> Pictures:
+    """Images as predicting sees them: resized and cropped, only not yet made numbers for the network."""
+    how = reader.preprocessing
+    return Pictures(samples, reader, kept, lambda image: cropped(resized(image, how), how))
+
+
+@dataclass(frozen=True, slots=True)
+class RandomViews:
+    """A function from an image's number to its view in one epoch."""
+
+    pictures: Pictures
+    preprocessing: Preprocessing
+    how: Augmentation
+    seed: int
+    epoch: int
+
+    def __call__(self, number: int) -> Planes | Unreadable:
+        """(H, W, C) at the network's size."""
+        planes = self.pictures.read(number)
+        if isinstance(planes, Unreadable):
+            return planes
+        chance = draws.of_view(self.seed, self.epoch, number)
+        image = Image.fromarray(planes if planes.shape[2] > 1 else planes[:, :, 0])
+        view = random_view(image, self.preprocessing.size, self.preprocessing.interpolation, self.how, chance)
+        pixels = np.asarray(view)
+        pixels = pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]  # noqa: PLR2004 - (H, W, C)
+        if self.how.reprob:
+            pixels = pixels.copy()
+            erase(pixels, self.how.reprob, chance)
+        return pixels
+
+
+def in_batches(
+    numbers: Sequence[Indices], view: Callable[[int], Planes | Unreadable], workers: int
+) -> Generator[Views]:
+    """Batches of views in order, the next two in the making while one is used.
+
+    Args:
+        numbers: of the images of each batch.
+        view: an image as the network is to see it; called in `workers` threads.
+        workers: threads.
+    """
+    waiting: deque[tuple[Indices, list[Future[list[Planes | Unreadable]]]]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="view")
+
+    def some(part: Indices) -> list[Planes | Unreadable]:
+        return [view(int(number)) for number in part]
+
+    try:
+        for batch in numbers:
+            # A task for each thread, and not for each image: handing over small ones costs as much as doing them.
+            parts = np.array_split(batch, min(workers * 2, max(len(batch), 1)))
+            waiting.append((batch, [pool.submit(some, part) for part in parts]))
+            if len(waiting) > _AHEAD:
+                yield _together(*waiting.popleft())
+        while waiting:
+            yield _together(*waiting.popleft())
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_AHEAD = 2
+
+
+def _together(numbers: Indices, making: Sequence[Future[list[Planes | Unreadable]]]) -> Views:
+    made = [view for part in making for view in part.result()]
+    unreadable = {
+        int(number): view for number, view in zip(numbers, made, strict=True) if isinstance(view, Unreadable)
+    }
+    pixels = [view for view in made if not isinstance(view, Unreadable)]
+    readable = np.array([number for number in numbers if int(number) not in unreadable], np.intp)
+    return Views(readable, np.stack(pixels) if pixels else np.empty((0, 0, 0, 0), np.uint8), unreadable)
