@@ -1,5 +1,6 @@
 """`cnncli check`: is this data set healthy, before any training."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -56,6 +57,8 @@ def check(
         raise UsageError(f"--sheet writes a PNG, and {sheet} is called otherwise", "let its name end in .png")
     if sheet and sheet.exists() and not overwrite:
         raise OutputError(f"{sheet} is there already", "--overwrite replaces it")
+    if sheet and not os.access(sheet.parent, os.W_OK):
+        raise OutputError(f"cannot write {sheet}: {sheet.parent} is no folder that can be written to")
     with quiet_libraries():
         from cnncli.data.health import examine
         from cnncli.data.layout import ListColumns, read
@@ -70,9 +73,6 @@ def check(
             raise OutputError(f"{sheet} would lie among the data", "write it somewhere else")
         with image_progress(console, lambda: len(found.samples), 0, is_hidden=False) as advance:
             health = examine(found, max_pixels=limit, workers=workers or usable_cores(), advance=advance)
-        if sheet:
-            _draw(found, sheet, limit)
-            console.notice(f"drew {sheet}")
         if format_ is ReportFormat.JSON:
             write_data(data_health_json(health))
         else:
@@ -81,11 +81,13 @@ def check(
                     health, shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
                 )
             )
+        if sheet:
+            _draw(found, sheet, limit, console)
     if not health.is_healthy:
         raise typer.Exit(HARM_FOUND)
 
 
-def _draw(data: "DataSet", file: Path, max_pixels: int) -> None:
+def _draw(data: "DataSet", file: Path, max_pixels: int, console: Console) -> None:
     """The first images of the first classes."""
     from cnncli.images.decode import thumbnail
     from cnncli.records.predictions import ImageSource
@@ -99,3 +101,5 @@ def _draw(data: "DataSet", file: Path, max_pixels: int) -> None:
         ]
         rows.append(SheetRow(f"{name} ({len(samples):,})", pictures))
     save_contact_sheet(rows, file)
+    cut = f", the first {ROWS} of {len(data.class_names):,} classes" if len(data.class_names) > ROWS else ""
+    console.notice(f"drew {file}{cut}")

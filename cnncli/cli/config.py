@@ -29,11 +29,14 @@ def _read(context: typer.Context, file: Path | None) -> Path | None:
             f"the settings {file} have {', '.join(map(repr, unknown))}, which {context.info_name} has not",
             f"there are {', '.join(sorted(known))}",
         )
-    for (
-        parameter
-    ) in context.command.params:  # the file was named on the command line: the environment comes after it
-        if _option(parameter.name) in values:
-            parameter.envvar = None
+    for parameter in context.command.params:
+        name = _option(parameter.name)
+        if name not in values:
+            continue
+        if isinstance(values[name], bool) != getattr(parameter, "is_flag", False):
+            kind = "true or false" if getattr(parameter, "is_flag", False) else "a value, not a flag"
+            raise UsageError(f"in the settings {file}, {name} is {kind}, and not {values[name]!r}")
+        parameter.envvar = None  # the file was named on the command line: the environment comes after it
     context.default_map = {_parameter(name): _text(value) for name, value in values.items()}
     return file
 

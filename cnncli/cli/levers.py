@@ -162,7 +162,7 @@ class LeverOptions:
         ),
     ]
     scale: Annotated[
-        tuple[float, float] | None,
+        str | None,  # what Typer would make two words of, were it a tuple
         _option(
             "--scale",
             _WHAT,
@@ -172,7 +172,7 @@ class LeverOptions:
         ),
     ]
     ratio: Annotated[
-        tuple[float, float] | None,
+        str | None,  # what Typer would make two words of, were it a tuple
         _option(
             "--ratio",
             _WHAT,

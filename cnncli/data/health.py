@@ -153,15 +153,17 @@ def _likeness(data: DataSet, seen: Sequence[_Seen]) -> Iterator[DataFinding]:
     """Images that are the same, or all but the same, by how bad that is."""
     found: dict[tuple[Trouble, bool], list[tuple[str, ...]]] = defaultdict(list)
     for group in groups([one.fingerprint for one in seen], [one.digest for one in seen]):
-        samples = [data.samples[index] for index in group]
-        is_exact = len({seen[index].digest for index in group}) == 1
-        if len({sample.label for sample in samples}) > 1:
-            trouble = Trouble.CONTRADICTION
-        elif len({sample.part for sample in samples}) > 1:
-            trouble = Trouble.LEAKAGE
-        else:
-            trouble = Trouble.DUPLICATES
-        found[trouble, is_exact].append(tuple(data.relative(sample.path) for sample in samples))
+        copies: dict[str | None, list[int]] = defaultdict(list)
+        for index in group:
+            copies[seen[index].digest].append(index)
+        # Each on its own: a third image that is only similar must not hide that two are the same.
+        for same in copies.values():
+            if len(same) > 1:
+                for trouble in _troubles(data, same):
+                    found[trouble, True].append(_told(data, same))
+        if len(copies) > 1:
+            for trouble in _troubles(data, group):
+                found[trouble, False].append(_told(data, group))
     for (trouble, is_exact), examples in sorted(
         found.items(), key=lambda item: (list(Trouble).index(item[0][0]), not item[0][1])
     ):
@@ -172,6 +174,21 @@ def _likeness(data: DataSet, seen: Sequence[_Seen]) -> Iterator[DataFinding]:
         where = _SPLIT_APART if is_apart else _WHERE[trouble]
         told = f"{len(examples):,} {_SETS[len(examples) > 1]} of images that are {kind} {where}"
         yield DataFinding(trouble, harms, told, tuple(examples))
+
+
+def _troubles(data: DataSet, group: Sequence[int]) -> list[Trouble]:
+    """What is wrong with images that are alike lying where they do."""
+    samples = [data.samples[index] for index in group]
+    found = []
+    if len({sample.label for sample in samples}) > 1:
+        found.append(Trouble.CONTRADICTION)
+    if len({sample.part for sample in samples}) > 1:
+        found.append(Trouble.LEAKAGE)
+    return found or [Trouble.DUPLICATES]
+
+
+def _told(data: DataSet, group: Sequence[int]) -> tuple[str, ...]:
+    return tuple(data.relative(data.samples[index].path) for index in group)
 
 
 _SPLIT_APART = "lie in one class: a split would put some of them on both sides"

@@ -74,7 +74,7 @@ def read(data: Path, columns: ListColumns | None = None) -> DataSet:
     if (data / _CARD).is_file():
         raise DataError(f"{data} is a model folder, not data", "the data comes first, the model after -m")
     folders, strays = _listing(data)
-    is_split = _is_split(folders)
+    is_split = _is_split(data, folders)
     remarks = [*_about_strays(data, strays), *_about_dots(data)]
     found = list(
         _split_samples(data, folders, remarks) if is_split else _class_samples(data, folders, None, remarks)
@@ -128,10 +128,18 @@ def _listing(folder: Path) -> tuple[list[str], list[str]]:
     return folders, strays
 
 
-def _is_split(folders: Sequence[str]) -> bool:
-    """Whether the folders are parts: one of them is for training, or all of them are parts."""
-    parts = [name for name in folders if name.lower() in PART_FOLDERS]
+def _is_split(root: Path, folders: Sequence[str]) -> bool:
+    """Whether the folders are parts: one of them is for training, or all of them are parts.
+
+    A class may be called `train`, too: then its images lie in that folder, and not in folders of classes.
+    """
+    parts = [name for name in folders if name.lower() in PART_FOLDERS and not _is_class(root / name)]
     return bool(parts) and ("train" in map(str.lower, parts) or len(parts) == len(folders))
+
+
+def _is_class(folder: Path) -> bool:
+    folders, images = _listing(folder)
+    return bool(images) and not folders
 
 
 def _split_samples(root: Path, folders: Sequence[str], remarks: list[str]) -> Iterator[_Labelled]:

@@ -82,12 +82,17 @@ def require_learnable(data: DataSet) -> None:
             f"{data.root} has one class only, {data.class_names[0]!r}: there is nothing to tell apart",
             "give each class a folder of its own",
         )
+    training = data.count(Part.TRAIN)
     if not data.part(Part.VAL):
+        if max(training, default=0) > 1:
+            raise DataError(
+                f"no image of {data.root} that is for validation can be read: nothing would say what was learned",
+                "`cnncli check` says why",
+            )
         raise DataError(
             f"each class of {data.root} has one image only: none is left to see what was learned",
             "two of each class are the least; give others in val/",
         )
-    training = data.count(Part.TRAIN)
     unknown = [name for name, count in zip(data.class_names, training, strict=True) if not count]
     if unknown:
         raise DataError(

@@ -24,7 +24,9 @@ def wilson(right: int, images: int) -> tuple[float, float]:
     centre = share + _Z**2 / (2 * images)
     margin = _Z * math.sqrt(share * (1 - share) / images + _Z**2 / (4 * images**2))
     whole = 1 + _Z**2 / images
-    return max((centre - margin) / whole, 0.0), min((centre + margin) / whole, 1.0)
+    low = (centre - margin) / whole if right else 0.0
+    high = (centre + margin) / whole if right < images else 1.0
+    return low, high
 
 
 def confusion(predicted: NDArray[np.intp], labels: NDArray[np.intp], classes: int) -> NDArray[np.intp]:

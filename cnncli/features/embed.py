@@ -22,7 +22,7 @@ from cnncli.images.loader import Reader, ViewReader, batches
 from cnncli.networks.model_folder import WEIGHTS, ModelFolder, sha256
 from cnncli.prepare import open_engine
 from cnncli.records.predictions import ImageSource, Unreadable
-from cnncli.records.progress import Progress
+from cnncli.records.progress import Once, Progress
 from cnncli.records.running import Running
 
 
@@ -74,7 +74,7 @@ class Embedder:
     """A prepared network that is ready to make embeddings; its engine is opened only if one is not known yet."""
 
     def __init__(self, folder: ModelFolder, settings: EmbedSettings, progress: Progress) -> None:
-        self._folder, self._settings, self._progress = folder, settings, progress
+        self._folder, self._settings, self._progress = folder, settings, Once(progress)
         self._workers = settings.workers or usable_cores()
         self._opened: Engine | None = None
         allow_pixels(settings.max_pixels)

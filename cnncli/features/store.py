@@ -111,7 +111,10 @@ def opened(name: str, identity: str, size: int, progress: Progress) -> Iterator[
                 "CREATE TABLE IF NOT EXISTS embeddings (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID"
             )
     except (sqlite3.Error, OSError) as error:
-        progress.warning(f"embeddings are not kept for another time: {error}; delete {file} if it is damaged")
+        damaged = isinstance(error, sqlite3.DatabaseError) and file.exists()
+        progress.warning(
+            f"embeddings are not kept for another time: {error}{f'; delete {file} if it is damaged' if damaged else ''}"
+        )
         if connection:
             connection.close()
         connection = None

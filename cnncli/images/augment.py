@@ -90,6 +90,8 @@ def _cropped(
     draws: np.random.Generator,
 ) -> Image.Image:
     height, width = size
+    if not how.crops and image.size == (width, height):
+        return image
     if how.crops:
         box = _box(image.size, how, draws)
     else:  # the largest part of the network's shape, from the middle, as predicting does
@@ -97,8 +99,6 @@ def _cropped(
         part_width, part_height = width * factor, height * factor
         left, top = (image.width - part_width) / 2, (image.height - part_height) / 2
         box = (left, top, left + part_width, top + part_height)
-    if image.size == (width, height) and box == (0, 0, width, height):
-        return image
     return image.resize((width, height), FILTERS[interpolation], box)
 
 
@@ -118,10 +118,8 @@ def _box(
 def _moved(view: Image.Image, how: Augmentation, draws: np.random.Generator) -> Image.Image:
     """Turned about its middle and shifted; what comes in from outside is grey."""
     angle = draws.uniform(-how.rotate, how.rotate)
-    shift = [draws.uniform(-how.translate, how.translate) * side for side in view.size]
-    return view.rotate(
-        angle, Image.Resampling.BILINEAR, translate=(shift[0], shift[1]), fillcolor=_grey(view)
-    )
+    x, y = (round(draws.uniform(-how.translate, how.translate) * side) for side in view.size)
+    return view.rotate(angle, Image.Resampling.BILINEAR, translate=(x, y), fillcolor=_grey(view))
 
 
 def _grey(view: Image.Image) -> int | tuple[int, ...]:

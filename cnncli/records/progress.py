@@ -27,3 +27,28 @@ class Silence:
 
     def warning(self, message: str) -> None:
         """Say nothing."""
+
+
+class Once:
+    """A listener who passes on what it has not heard before."""
+
+    def __init__(self, listener: Progress) -> None:
+        self._listener = listener
+        self._heard: set[str] = set()
+
+    @property
+    def shows_bars(self) -> bool:
+        """As the listener does."""
+        return self._listener.shows_bars
+
+    def notice(self, message: str) -> None:
+        """Pass it on, the first time."""
+        if message not in self._heard:
+            self._heard.add(message)
+            self._listener.notice(message)
+
+    def warning(self, message: str) -> None:
+        """Pass it on, the first time."""
+        if message not in self._heard:
+            self._heard.add(message)
+            self._listener.warning(message)

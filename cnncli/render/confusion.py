@@ -8,6 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from cnncli.render.paths import printable
+
 _MOST_NUMBERED = 25
 """Classes up to which each cell holds its number."""
 
@@ -41,7 +43,8 @@ def confusion_png(counts: NDArray[np.intp], class_names: Sequence[str]) -> bytes
     axes.set_xlabel("predicted")
     axes.set_ylabel("actual")
     if classes <= _MOST_NAMED:
-        names = [name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…" for name in class_names]
+        names = [printable(name) for name in class_names]
+        names = [name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…" for name in names]
         escaped = [name.replace("$", r"\$") for name in names]  # else it begins a formula
         axes.set_xticks(range(classes), escaped, rotation=90)
         axes.set_yticks(range(classes), escaped)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from cnncli.errors import OutputError
+from cnncli.render import fonts
 from cnncli.render.paths import printable
 
 THUMBNAIL = (96, 96)
@@ -35,7 +36,7 @@ def save_contact_sheet(rows: Sequence[SheetRow], file: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    font = ImageFont.load_default(_FONT_SIZE)
+    font = fonts.font(_FONT_SIZE)
     width, height = THUMBNAIL[0] + _MARGIN, THUMBNAIL[1] + _LINE + _MARGIN
     columns = max((len(row.thumbnails) for row in rows), default=1)
     sheet = Image.new("RGB", (columns * width + _MARGIN, len(rows) * height + _MARGIN), _PAPER)

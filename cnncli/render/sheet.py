@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cnncli.errors import OutputError
 from cnncli.records.predictions import Prediction, Record, Score, Unreadable
+from cnncli.render import fonts
 from cnncli.render.paths import printable
 
 LIMIT = 60
@@ -47,7 +48,7 @@ def save_sheet(cards: Sequence[Card], file: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    font = ImageFont.load_default(_FONT_SIZE)
+    font = fonts.font(_FONT_SIZE)
     lines = max(
         (len(_shown(card.record)) for card in cards if isinstance(card.record, Prediction)), default=1
     )

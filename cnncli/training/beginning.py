@@ -64,8 +64,7 @@ def load(run: Path) -> Beginning:
     file = run / CHECKPOINTS / _FILE
     try:
         document = json.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
-        if document.pop("format") != _FORMAT:
-            raise ValueError("another version of cnncli wrote it")
+        _require_format(document.pop("format"))
         document["card"] = cards.from_json(document["card"], str(file))
         document["tune"] = Tune(document["tune"])
         document["remarks"] = tuple(document["remarks"])
@@ -78,3 +77,8 @@ def load(run: Path) -> Beginning:
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise TrainingError(f"{file} is damaged: {error}", "start again, with another --output") from error
+
+
+def _require_format(found: object) -> None:
+    if found != _FORMAT:
+        raise ValueError("another version of cnncli wrote it")

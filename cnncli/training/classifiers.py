@@ -173,9 +173,10 @@ def _held_out(
 def _final(
     name: ClassifierName, rows: Rows, strength: float, held_out: Sequence[tuple[Array, Labels]]
 ) -> ClassifierHead:
-    """Fitted to all rows; margins and distances become logits by the temperature that suits the held-out images."""
+    """Fitted to all rows; its logits multiplied by the temperature that suits the held-out images."""
     (head,) = _heads(name, rows, [strength], _FINE)
-    if name in {ClassifierName.SVM, ClassifierName.CENTROID} and held_out and isinstance(head, LinearHead):
+    # Logistic regression, too: the strength that names most images right may be one at which it dares say nothing.
+    if held_out and isinstance(head, LinearHead):
         logits, labels = (np.concatenate(part) for part in zip(*held_out, strict=True))
         scale = _inverse_temperature(logits, labels)
         return LinearHead(head.weights * scale, head.biases * scale)

@@ -37,7 +37,7 @@ from cnncli.records.training import ClassifierName, FinetuneResult, Step, Trial,
 from cnncli.training import run_folder
 from cnncli.training import tables as tables_of
 from cnncli.training.headed import require_trainable, write_headed
-from cnncli.training.settings import FinetuneSettings, recorded, versions
+from cnncli.training.settings import VAL_SPLIT, FinetuneSettings, recorded, versions
 from cnncli.training.tables import Answer
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def explore(
     clock = Clock()
     progress.notice(f"starting from {settings.reference.name}, whose features stay as they are")
     with clock.step("looking for the images"):
-        data = read(settings)
+        data = read(settings, progress)
         target = run_folder.chosen(settings.output, data.name, overwrite=settings.overwrite)
     with clock.step("opening the network"):
         folder = prepare(settings.reference, progress, is_offline=is_offline)
@@ -170,13 +170,18 @@ def write(explored: "Explored", settings: FinetuneSettings) -> FinetuneResult:
     )
 
 
-def read(settings: FinetuneSettings) -> DataSet:
+def read(settings: FinetuneSettings, progress: Progress) -> DataSet:
     """The data, each image in its part.
 
     Raises:
         DataError: nothing can be learned from it.
     """
-    return split(layout.read(settings.data, settings.columns), settings.val_split, settings.seed)
+    found = layout.read(settings.data, settings.columns)
+    if settings.val_split != VAL_SPLIT and found.part(Part.VAL):
+        progress.warning(
+            f"--val-split has no effect: {settings.data} says itself which images are for validation"
+        )
+    return split(found, settings.val_split, settings.seed)
 
 
 def say_what_there_is(data: DataSet, progress: Progress) -> None:

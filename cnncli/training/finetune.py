@@ -215,7 +215,7 @@ def _told(minutes: float) -> str:
 def _begin_without_features(settings: FinetuneSettings, progress: Progress, *, is_offline: bool) -> _Begun:
     """`head` and `scratch`, for which nothing needs to be known of the images beforehand."""
     started = time.perf_counter()
-    data = features.read(settings)
+    data = features.read(settings, progress)
     target = run_folder.chosen(settings.output, data.name, overwrite=settings.overwrite)
     from cnncli.training import network
     from cnncli.training.start import from_scratch, from_weights

@@ -30,7 +30,7 @@ class Interrupts:
             with contextlib.suppress(TypeError):  # of a handler that was not set by Python
                 signal.signal(number, handler)  # type: ignore[arg-type]
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
         if self.came:
             raise KeyboardInterrupt
         self.came = True

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from timm.optim import create_optimizer_v2
-from timm.utils import ModelEmaV3
+from timm.optim._optim_factory import create_optimizer_v2
+from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -33,7 +33,6 @@ from cnncli.records.progress import Progress
 from cnncli.records.training import Amp, ClassWeights, Epoch, Layout, Moment
 from cnncli.training import checkpoints, draws, logs, views
 from cnncli.training.checkpoints import Progressed
-from cnncli.training.draws import Indices
 from cnncli.training.interrupts import Interrupts
 from cnncli.training.levers import Levers
 from cnncli.training.losses import Loss, auxiliary_weights, balanced_weights, l1, mixed
@@ -461,7 +460,7 @@ class Loop:
         task = self._task
         labels = np.array([sample.label for sample in task.data.part(Part.VAL)], np.intp)
         rank, processes = self._accelerator.process_index, self._accelerator.num_processes
-        numbers: Indices = np.arange(len(labels))[rank::processes]
+        numbers = np.arange(len(labels))[rank::processes]
         batches = np.array_split(numbers, max(-(-len(numbers) // self._levers.batch_size), 1))
         network = self._unwrapped(averaged=True)
         network.eval()

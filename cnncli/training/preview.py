@@ -3,12 +3,11 @@
 import io
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from cnncli.errors import DataError, UsageError
 from cnncli.images.decode import allow_pixels
-from cnncli.images.kept import KeptImages
+from cnncli.images.kept import KeptImages, Planes
 from cnncli.images.loader import Reader
 from cnncli.networks import cache
 from cnncli.prepare import untrained
@@ -41,7 +40,7 @@ def save_preview(
         raise UsageError(
             "--preview shows what training sees, and --tune features sees the images as they are"
         )
-    data = features.read(settings)
+    data = features.read(settings, progress)
     how = untrained(settings.reference, progress, is_offline=is_offline).preprocessing
     allow_pixels(settings.max_pixels)
     samples = data.part(Part.TRAIN)
@@ -72,7 +71,7 @@ def save_preview(
     )
 
 
-def _thumbnail(planes: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> bytes:
+def _thumbnail(planes: Planes) -> bytes:
     image = Image.fromarray(planes if planes.shape[2] > 1 else planes[:, :, 0])
     image.thumbnail(THUMBNAIL)
     picture = io.BytesIO()

@@ -31,7 +31,7 @@ def learning_rate(levers: Levers, peak: float, epoch: float) -> float:
                 (epoch - warmup) / (levers.epochs - warmup)
             )
         case Schedule.STEP:
-            return max(peak * levers.decay_rate ** (epoch // levers.decay_epochs), levers.min_lr)
+            return max(peak * math.pow(levers.decay_rate, epoch // levers.decay_epochs), levers.min_lr)
         case Schedule.CONSTANT:
             return peak
 

@@ -18,6 +18,8 @@ from cnncli.records.training import ClassifierName, ClassWeights, Tune
 from cnncli.training.levers import Levers, is_in_effect
 
 MOST_VIEWS = 100
+VAL_SPLIT = 0.2
+"""Share of each class that is held out, when nobody says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class FinetuneSettings:
     classifier: ClassifierName = ClassifierName.AUTO
     augment_features: int = 0
     class_weights: ClassWeights = ClassWeights.NONE
-    val_split: float = 0.2
+    val_split: float = VAL_SPLIT
     seed: int = 0
     max_pixels: int = MAX_PIXELS
     running: Running = field(default_factory=Running)
@@ -161,7 +163,7 @@ def _of_levers(levers: Levers) -> dict[str, Any]:
 def typed(value: Any) -> Any:  # noqa: ANN401 - whatever a lever is
     """A value as it stands on a command line, or in a settings file."""
     if isinstance(value, tuple):
-        return ",".join(f"{number:g}" for number in value)
+        return ",".join(map(repr, value))
     return str(value) if isinstance(value, enum.Enum | Path) else value
 
 

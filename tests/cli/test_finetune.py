@@ -22,6 +22,7 @@ from cnncli.prepare import open_engine
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Silence
 from cnncli.records.running import EngineName, Running
+from cnncli.training import levers
 from cnncli.training.run_folder import chosen, settle, writing
 from tests.conftest import Cnncli, Imports
 
@@ -47,7 +48,7 @@ def table(file: Path) -> list[dict[str, str]]:
 
 
 def run(cnncli: Cnncli, *arguments: object) -> Any:  # noqa: ANN401 - JSON
-    result = cnncli("finetune", *arguments, "-f", "json")
+    result = cnncli("finetune", "--tune", "features", *arguments, "-f", "json")
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout)
 
@@ -118,7 +119,9 @@ def test_a_second_run_takes_another_name_and_computes_nothing_again(
 ) -> None:
     run(cnncli, data, "-m", colours)
     assert run(cnncli, data, "-m", colours)["folder"] == "runs/shades-2"
-    result, packages = imports("finetune", data, "-m", colours, "-q", "--classifier", "logistic")
+    result, packages = imports(
+        "finetune", "--tune", "features", data, "-m", colours, "-q", "--classifier", "logistic"
+    )
     assert result.returncode == 0, result.stderr
     assert Path("runs/shades-3").is_dir()
     assert not packages & {"torch", "timm", "torchvision"}
@@ -165,14 +168,14 @@ def test_neighbours_live_in_the_graph_alone(cnncli: Cnncli, data: Path, colours:
     on_torch = cnncli("predict", data, "-m", "knn", "--engine", "torch")
     assert on_torch.exit_code == 2
     assert "a nearest-neighbour classifier runs on ONNX Runtime only" in on_torch.stderr
-    further = cnncli("finetune", data, "-m", "knn")
+    further = cnncli("finetune", "--tune", "features", data, "-m", "knn")
     assert further.exit_code == 2
     assert "cannot be trained further" in further.stderr
 
 
 def test_unreadable_images_are_left_out_and_listed(cnncli: Cnncli, data: Path, colours: Path) -> None:
     (data / "warm" / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
-    result = cnncli("finetune", data, "-m", colours)
+    result = cnncli("finetune", "--tune", "features", data, "-m", colours)
     assert result.exit_code == 3
     assert "broken.jpg is left out: " in result.stderr
     (row,) = table(Path("runs/shades/unreadable.csv"))
@@ -181,7 +184,7 @@ def test_unreadable_images_are_left_out_and_listed(cnncli: Cnncli, data: Path, c
 
 
 def test_the_words_for_a_person(cnncli: Cnncli, data: Path, colours: Path) -> None:
-    result = cnncli("finetune", data, "-m", colours)
+    result = cnncli("finetune", "--tune", "features", data, "-m", colours)
     first, second, third = result.stderr.splitlines()[:3]
     assert second == "shades: 3 classes, 30 images (24 train, 6 val)"
     assert third == "classes: 0 cold, 1 green, 2 warm"
@@ -244,13 +247,13 @@ def test_refusals_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path
         ([colours, "-m", colours], 1, "is a model folder, not data"),
         ([data, "-m", str(data)], 1, "is no model folder: it has no card.json"),
         ([data, "-m", colours, "--val-split", "1.5"], 2, "--val-split is a share between 0 and 1"),
-        ([data, "-m", colours, "--tune", "everything"], 2, "'everything' is not"),
+        ([data, "-m", colours, "--tune", "everything"], 2, "'everything' is no way"),
         ([data], 2, "no model is given"),
         ([tmp_path / "nowhere", "-m", colours], 1, "there is no"),
         ([data, "-m", colours, "-c", "nowhere.toml"], 2, "cannot read the settings nowhere.toml"),
     ]
     for arguments, code, complaint in refused:
-        result = cnncli("finetune", *arguments)
+        result = cnncli("finetune", "--tune", "features", *arguments)
         assert (result.exit_code, complaint in result.stderr) == (code, True), (arguments, result.stderr)
     assert Path("taken/card.json").read_bytes() == before
     assert (tmp_path / "photos" / "precious.jpg").read_text() == "mine"
@@ -260,7 +263,7 @@ def test_refusals_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path
     )
     assert Path("taken/card.json").read_bytes() != before
     Path("taken/notes.txt").write_text("mine, too")
-    kept = cnncli("finetune", data, "-m", colours, "-o", "taken", "--overwrite")
+    kept = cnncli("finetune", "--tune", "features", data, "-m", colours, "-o", "taken", "--overwrite")
     assert (kept.exit_code, "holds more than a run: notes.txt" in kept.stderr) == (1, True)
     assert not [name for name in os.listdir() if name.startswith(".")]
 
@@ -273,7 +276,7 @@ def test_settings_that_are_none(cnncli: Cnncli, data: Path, colours: Path, tmp_p
         ("format = 'json'\nclassifier = 'tree'", "'tree' is not one of"),
     ]:
         (tmp_path / "s.toml").write_text(content)
-        result = cnncli("finetune", data, "-m", colours, "-c", tmp_path / "s.toml")
+        result = cnncli("finetune", "--tune", "features", data, "-m", colours, "-c", tmp_path / "s.toml")
         assert (result.exit_code, complaint in result.stderr) == (2, True), result.stderr
 
 
@@ -289,7 +292,16 @@ def test_a_place_that_cannot_be_written(
             Image.new("RGB", (4, 4), colour).save(file)
     (unprivileged / "closed").mkdir()
     (unprivileged / "closed").chmod(0o500)
-    result = cnncli("finetune", unprivileged / "data", "-m", colours, "-o", unprivileged / "closed" / "run")
+    result = cnncli(
+        "finetune",
+        "--tune",
+        "features",
+        unprivileged / "data",
+        "-m",
+        colours,
+        "-o",
+        unprivileged / "closed" / "run",
+    )
     assert result.exit_code == 1
     assert "cannot write a run to" in result.stderr
 
@@ -327,15 +339,15 @@ def test_every_option_of_the_settings_is_one_of_the_command(
     run(cnncli, data, "-m", colours, "--classifier", "centroid")
     recorded = set(tomllib.loads(Path("runs/shades/settings.toml").read_text())) - {"made"}
     offered = set(inspect.signature(finetune).parameters)
-    of_the_call = {"config", "format_", "offline", "output", "overwrite", "quiet"}
-    unset = {"weights", "img_size", "root", "batch_size", "workers"}
+    of_the_call = {"config", "format_", "offline", "output", "overwrite", "quiet", "resume", "preview"}
+    unset = {"weights", "img_size", "root", "batch_size", "workers"} | set(levers.NAMES)
     assert recorded | unset == offered - of_the_call
 
 
 def test_copies_on_both_sides_are_told(cnncli: Cnncli, data: Path, colours: Path) -> None:
     for file in sorted((data / "warm").iterdir()):
         shutil.copy(file, file.with_name(f"copy of {file.name}"))
-    result = cnncli("finetune", data, "-m", colours, "--classifier", "centroid")
+    result = cnncli("finetune", "--tune", "features", data, "-m", colours, "--classifier", "centroid")
     assert "images lie in train and in val, too" in result.stderr
     assert cnncli("check", data).exit_code == 3
 
@@ -360,6 +372,6 @@ def test_a_file_of_settings_comes_before_the_environment(
 
 def test_a_cache_of_features_knows_what_may_be_read(cnncli: Cnncli, data: Path, colours: Path) -> None:
     run(cnncli, data, "-m", colours)
-    result = cnncli("finetune", data, "-m", colours, "--max-pixels", 10)
+    result = cnncli("finetune", "--tune", "features", data, "-m", colours, "--max-pixels", 10)
     assert result.exit_code == 1
     assert "more than the limit of 10" in result.stderr

@@ -147,3 +147,27 @@ def test_likeness_is_that_of_all_pairs() -> None:
             break
         expected |= more
     assert set(group) == expected
+
+
+def test_a_similar_third_image_hides_nothing(tidy: Path) -> None:
+    """Leakage stays leakage when another class has something like it."""
+    image = picture(900)
+    saved(image, tidy / "train" / "a" / "leak.png")
+    saved(image, tidy / "val" / "a" / "leaked.png")
+    assert findings(tidy)[Trouble.LEAKAGE][:2] == (True, 1)
+    saved(image.resize((240, 180)), tidy / "train" / "b" / "like.png")
+    found = [(item.trouble, item.harms) for item in examined(tidy).findings]
+    assert (Trouble.LEAKAGE, True) in found
+    assert (Trouble.CONTRADICTION, False) in found
+    assert not examined(tidy).is_healthy
+
+
+def test_a_similar_copy_does_not_make_exact_ones_harmless(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        for number in range(6):
+            saved(picture(ord(name) * 10 + number), tmp_path / "set" / name / f"{number}.png")
+    image = picture(900)
+    for file in ("one.png", "two.png"):
+        saved(image, tmp_path / "set" / "a" / file)
+    saved(image.resize((240, 180)), tmp_path / "set" / "a" / "like.png")
+    assert not examined(tmp_path / "set").is_healthy

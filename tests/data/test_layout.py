@@ -165,3 +165,13 @@ def test_links_that_lead_to_themselves(made: Made) -> None:
     root = made("a/1.jpg", "b/2.jpg")
     (root / "loop").symlink_to("loop")
     assert read(root).class_names == ("a", "b")
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    """Pascal VOC has one."""
+    for name in ("train", "plane", "boat"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").touch()
+    found = read(tmp_path)
+    assert found.class_names == ("boat", "plane", "train")
+    assert {sample.part for sample in found.samples} == {None}

@@ -8,7 +8,7 @@ from typing import Any
 import timm
 from timm.data.config import resolve_data_config
 from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
-from timm.layers import DropPath
+from timm.layers.drop import DropPath
 from timm.models import PretrainedCfg
 from torch import Tensor, nn
 
