@@ -113,7 +113,7 @@ def _drawn_tree() -> list[tuple[str, str]]:
     stack: list[tuple[int, str]] = []
     pairs = []
     for line in lines:
-        match = re.search(r"[A-Z]\w+Error", line)
+        match = re.search(r"[A-Z]\w+(?:Error|Stopped)", line)
         if match is None:
             continue
         while stack and stack[-1][0] >= match.start():

@@ -3,6 +3,7 @@
 All chance comes from the generator that is handed in, so a view depends on nothing else.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 
@@ -10,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
-from cnncli.images.preprocess import FILTERS
 from cnncli.records.augmentation import Augmentation, AutoAugment, Strength
-from cnncli.records.networks import Interpolation
 
 _USUAL_RATIO = (3 / 4, 4 / 3)
 
@@ -34,20 +33,18 @@ FEATURE_VIEWS = PRESETS[Strength.LIGHT]
 def random_view(
     image: Image.Image,
     size: tuple[int, int],
-    interpolation: Interpolation,
     how: Augmentation,
     draws: np.random.Generator,
 ) -> Image.Image:
-    """A view of an image at the network's size.
+    """A view of an image at the network's size, resized bilinearly whatever the network's own filter is.
 
     Args:
         image: in the mode that the network takes (`RGB` or `L`).
         size: (height, width) in pixels.
-        interpolation: the filter of the resize.
         how: what may happen to it.
         draws: where chance comes from.
     """
-    view = _cropped(image, size, interpolation, how, draws)
+    view = _cropped(image, size, how, draws)
     if how.hflip and draws.random() < how.hflip:
         view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if how.vflip and draws.random() < how.vflip:
@@ -85,7 +82,6 @@ _LOG_ERASED_RATIO = math.log(10 / 3)
 def _cropped(
     image: Image.Image,
     size: tuple[int, int],
-    interpolation: Interpolation,
     how: Augmentation,
     draws: np.random.Generator,
 ) -> Image.Image:
@@ -99,7 +95,7 @@ def _cropped(
         part_width, part_height = width * factor, height * factor
         left, top = (image.width - part_width) / 2, (image.height - part_height) / 2
         box = (left, top, left + part_width, top + part_height)
-    return image.resize((width, height), FILTERS[interpolation], box)
+    return image.resize((width, height), Image.Resampling.BILINEAR, box)
 
 
 def _box(
@@ -127,12 +123,25 @@ def _grey(view: Image.Image) -> int | tuple[int, ...]:
 
 
 def _jittered(view: Image.Image, most: float, draws: np.random.Generator) -> Image.Image:
-    kinds = [ImageEnhance.Brightness, ImageEnhance.Contrast]
-    if view.mode == "RGB":
-        kinds.append(ImageEnhance.Color)
-    for kind in kinds:
-        view = kind(view).enhance(draws.uniform(1 - most, 1 + most))
-    return view
+    """Brightness, contrast and saturation changed as torchvision's ColorJitter does one by one, here all at once.
+
+    Each is linear in the colours, so all three together are a matrix and an offset, and one pass over the pixels.
+    """
+    brightness, contrast, saturation = (float(draws.uniform(1 - most, 1 + most)) for _ in range(3))
+    mean = float(np.asarray(view.resize((16, 16), Image.Resampling.NEAREST).convert("L")).mean())
+    gain, offset = brightness * contrast, brightness * (1 - contrast) * mean
+    if view.mode == "L":
+        return view.point([round(gain * value + offset) for value in range(256)])
+    grey = [gain * (1 - saturation) * weight for weight in _LUMINANCE]
+    own = gain * saturation
+    rows = (
+        [*(share + own * (row == column) for column, share in enumerate(grey)), offset] for row in range(3)
+    )
+    return view.convert("RGB", tuple(itertools.chain.from_iterable(rows)))
+
+
+_LUMINANCE = (0.299, 0.587, 0.114)
+"""Of red, green and blue (ITU-R BT.601), as Pillow weighs them for grey."""
 
 
 # ---- RandAugment and TrivialAugment

@@ -95,7 +95,7 @@ class ViewReader:
             return image
         draws = np.random.default_rng([self.seed, self.view, zlib.crc32(image.tobytes())])
         how = self.reader.preprocessing
-        return normalized(random_view(image, how.size, how.interpolation, FEATURE_VIEWS, draws), how)
+        return normalized(random_view(image, how.size, FEATURE_VIEWS, draws), how)
 
 
 def batches(

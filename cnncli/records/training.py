@@ -121,8 +121,8 @@ class Epoch:
         train_top1: share of them named right; of mixed images, by what they show most of.
         val_loss: mean cross-entropy over the validation images.
         val_top1: share of them named right.
-        seconds: of training.
-        images_per_second: likewise.
+        seconds: of training and validation.
+        images_per_second: of training alone.
     """
 
     number: int

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,8 +14,14 @@ from torch.nn import functional
 from cnncli.records.training import Amp, Layout
 from cnncli.training.levers import Levers
 
-_STEPS, _IMAGES = 3, 16
-"""Of a measurement; the first step, in which kernels are chosen, is not counted."""
+_LEAST_STEPS, _MOST_STEPS, _SECONDS = 2, 12, 1.0
+"""Of a measurement: as many steps as fit into a second. The first one, in which kernels are chosen, is not counted."""
+
+_SLOW = 0.15
+"""Seconds of a small batch's step above which small batches say enough."""
+
+_IMAGES = 8
+"""Of a small batch."""
 
 _WORTH_IT = 1.15
 """How much faster bf16 has to be to be taken, as it has three significant digits only."""
@@ -56,9 +63,12 @@ def paces(
     for layout, amp in _candidates(levers, device):
         best = max((pace.images_per_second for pace in found), default=0.0)
         network.to(memory_format=_FORMATS[layout])
-        images = torch.rand(min(levers.batch_size, _IMAGES), *shape, device=device)
-        images = images.to(memory_format=_FORMATS[layout])
-        found.append(Pace(layout, amp, _rate(network, images, amp, best)))
+        for count in sorted({min(levers.batch_size, _IMAGES), levers.batch_size}):
+            images = torch.rand(count, *shape, device=device).to(memory_format=_FORMATS[layout])
+            rate = _rate(network, images, amp, best)
+            if count / rate > _SLOW:
+                break
+        found.append(Pace(layout, amp, rate))
 
     def worth(pace: Pace) -> float:
         return pace.images_per_second / (1 if pace.amp is Amp.OFF else _WORTH_IT)
@@ -88,25 +98,23 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def _rate(network: nn.Module, images: Tensor, amp: Amp, best: float) -> float:
-    """Images a second of forward and backward passes: of the fastest step."""
-    seconds = []
-    for number in range(_STEPS):
+    """Images a second of forward and backward passes: of the median step."""
+    seconds: list[float] = []
+    while len(seconds) <= _LEAST_STEPS or (sum(seconds) < _SECONDS and len(seconds) <= _MOST_STEPS):
         start = time.perf_counter()
         with torch.autocast(images.device.type, _DTYPES.get(amp, torch.bfloat16), enabled=amp is not Amp.OFF):
             outputs = network(images)
             logits = outputs[0] if isinstance(outputs, tuple) else outputs
-            loss = functional.cross_entropy(
-                logits.float(), torch.zeros(len(images), dtype=torch.int64, device=images.device)
-            )
-        if loss.requires_grad:
-            loss.backward()
+            nothing = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+            loss = functional.cross_entropy(logits.float(), nothing)
+        loss.backward()
         if images.device.type == "cuda":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
-        if number == 0 and best and len(images) / seconds[0] < best / _HOPELESS / 2:
-            break
+        if len(seconds) == 1 and best and len(images) / seconds[0] < best / _HOPELESS / 2:
+            return len(images) / seconds[0]
     network.zero_grad(set_to_none=True)
-    return len(images) / min(seconds)
+    return len(images) / statistics.median(seconds[1:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ class RandomViews:
             return planes
         chance = draws.of_view(self.seed, self.epoch, number)
         image = Image.fromarray(planes if planes.shape[2] > 1 else planes[:, :, 0])
-        view = random_view(image, self.preprocessing.size, self.preprocessing.interpolation, self.how, chance)
+        view = random_view(image, self.preprocessing.size, self.how, chance)
         pixels = np.asarray(view)
         pixels = pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]  # noqa: PLR2004 - (H, W, C)
         if self.how.reprob:
