@@ -7,6 +7,7 @@ import mmap
 import tempfile
 import threading
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ class KeptImages:
         self._lock = threading.Lock()
         self._room, self._end = room, 0
         self._view: Planes = np.empty(0, np.uint8)
+        self._file: IO[bytes] | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as this object
@@ -50,27 +52,34 @@ class KeptImages:
         """Put an image there, if there is room; a full disk is no room."""
         with self._lock:
             start = self._end
-            if start + image.nbytes > self._room or number in self._places:
+            if self._file is None or start + image.nbytes > self._room or number in self._places:
                 return
             try:
                 # Written, not mapped: a full disk then raises, where a mapped page would kill the process.
                 self._file.seek(start)
                 self._file.write(np.ascontiguousarray(image).data)
                 self._file.flush()
-                self._map(start + image.nbytes)
+                self._map(self._file, start + image.nbytes)
             except OSError:
                 self._room = start
                 return
             self._end += image.nbytes
             self._places[number] = (start, image.shape)
 
-    def _map(self, end: int) -> None:
+    def _map(self, file: IO[bytes], end: int) -> None:
         """Make what was written visible: by doubling, as mapping anew for each image would take long."""
         if end <= len(self._view):
             return
         length = min(max(2 * end, _FIRST), self._room)
-        self._file.truncate(length)  # beyond what is written it is a hole and takes no room
-        self._view = np.frombuffer(mmap.mmap(self._file.fileno(), length, access=mmap.ACCESS_READ), np.uint8)
+        file.truncate(length)  # beyond what is written it is a hole and takes no room
+        self._view = np.frombuffer(mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ), np.uint8)
+
+    def close(self) -> None:
+        """Keep nothing more; what has been handed out stays readable."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+            self._file = None
 
     @property
     def bytes(self) -> int:

@@ -30,6 +30,7 @@ class Beginning:
         root: what the paths in splits.csv are relative to.
         started_from: the network, in words.
         features: how good a classifier on the features is, where one is in the run until something better comes.
+        features_loss: its mean cross-entropy on the same images.
         remarks: on the data.
         seconds: that went by before training.
     """
@@ -42,6 +43,7 @@ class Beginning:
     root: str
     started_from: str
     features: Accuracy | None
+    features_loss: float | None
     remarks: tuple[str, ...]
     seconds: float
 

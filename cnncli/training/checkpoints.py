@@ -109,7 +109,7 @@ def load(run: Path, warn: Callable[[str], None]) -> Progressed:
         return progressed
     if damaged:
         raise TrainingError(
-            f"{' and '.join(map(str, damaged))} are damaged: no checkpoint of {run} can be read",
+            f"no checkpoint of {run} can be read: damaged is {' and '.join(map(str, damaged))}",
             "start again, with another --output",
         )
     raise TrainingError(f"{run} has no checkpoint to go on from", "start it without --resume")

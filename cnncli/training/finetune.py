@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnncli.data import layout
-from cnncli.errors import TrainingError
+from cnncli.errors import TrainingError, UsageError
 from cnncli.networks import blueprint
 from cnncli.prepare import prepare, untrained
 from cnncli.records.data import DataSet
-from cnncli.records.evaluation import Accuracy
 from cnncli.records.progress import Progress
 from cnncli.records.training import FinetuneResult, Tune
 from cnncli.training import features, run_folder
@@ -52,10 +51,9 @@ def finetune(
     Raises:
         CnncliError: the data or the network are not fit for it, or the run cannot be written.
     """
+    settings = _decided(settings, progress)
     if settings.tune is Tune.FEATURES:
         return finetune_features(settings, progress, bar, is_offline=is_offline)
-    if settings.tune is Tune.AUTO:
-        settings = _decided(settings, progress)
     from cnncli.training import network
 
     begun = _Begun(None, None)
@@ -85,9 +83,10 @@ def resume(
 
     changed = _require_same_settings(run, settings)
     levers = network.require_levers(settings)
-    if "epochs" in changed and network.is_main():
+    if "epochs" in changed and levers.epochs > begun.epochs:
         begun = dataclasses.replace(begun, epochs=levers.epochs)
-        save_beginning(run, begun)
+        if network.is_main():
+            save_beginning(run, begun)
     progress.notice(f"going on with {run}: {begun.started_from}, {begun.epochs} epochs")
     network.train(run, settings, progress, show)
     return network.finish(run, settings, None, progress, bar) if network.is_main() else None
@@ -130,11 +129,23 @@ def _require_same_classes(run: Path, settings: FinetuneSettings, begun: Beginnin
 
 
 def _decided(settings: FinetuneSettings, progress: Progress) -> FinetuneSettings:
-    """`auto` for a network without weights of its own is `scratch`: its features say nothing yet."""
+    """`auto` for a network without weights of its own is `scratch`: its features say nothing yet.
+
+    Raises:
+        UsageError: other ways of training, for a blueprint, whose weights nobody has published.
+    """
     name = settings.reference.name
-    if settings.reference.find_folder() or settings.reference.weights:
+    if settings.tune is Tune.SCRATCH or settings.reference.find_folder() or settings.reference.weights:
         return settings
-    if settings.reference.pretrained and not blueprint.is_blueprint(name):
+    is_blueprint = blueprint.is_blueprint(name)
+    if settings.reference.pretrained and not is_blueprint:
+        return settings
+    if settings.tune is not Tune.AUTO:
+        if is_blueprint and settings.reference.pretrained:
+            raise UsageError(
+                f"--tune {settings.tune} starts from weights, and nobody published any for the blueprint {name}",
+                "--tune scratch trains it from random ones; --weights FILE gives your own",
+            )
         return settings
     progress.notice(f"{name} has no weights to start from: training it from scratch, as --tune scratch does")
     return dataclasses.replace(settings, tune=Tune.SCRATCH)
@@ -184,7 +195,7 @@ def _begin(settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offli
         digest = features.digest(explored.found)
         path = _new_run(explored.target, settings, data, folder.card.name, folder.card.weights_origin, digest)
     assert path is not None  # noqa: S101 - one of the two has made it
-    begun = _beginning(settings, start, data, folder.card.name, found.val if found else None, started)
+    begun = _beginning(settings, start, data, folder.card.name, found, started)
     network.begin(path, start, taken, settings, begun)
     return _Begun(path, found)
 
@@ -263,7 +274,7 @@ def _beginning(
     start: "Start",
     data: DataSet,
     name: str,
-    found: Accuracy | None,
+    found: FinetuneResult | None,
     started: float,
 ) -> Beginning:
     return Beginning(
@@ -274,7 +285,8 @@ def _beginning(
         data_name=data.name,
         root=str(Path(data.root).resolve()),
         started_from=name,
-        features=found,
+        features=found.val if found else None,
+        features_loss=found.val_loss if found else None,
         remarks=data.remarks,
         seconds=time.perf_counter() - started,
     )

@@ -157,21 +157,10 @@ def _without_effect(tune: Tune, given: Mapping[str, Any]) -> Iterator[str]:
     ):
         if given.get(option) not in {None, 0, 1} and tune not in meant:
             yield f"{spelled(option)} has no effect with --tune {tune}"
-    needs = (
-        ("decay_epochs", given.get("sched") == Schedule.STEP, "--sched step"),
-        ("decay_rate", given.get("sched") == Schedule.STEP, "--sched step"),
-        ("min_lr", given.get("sched") != Schedule.CONSTANT, "a schedule that falls"),
-        (
-            "warmup_epochs",
-            given.get("sched") != Schedule.ONE_CYCLE,
-            "another --sched: onecycle warms up itself",
-        ),
-        ("kd_weight", "kd_model" in given, "--kd-model"),
-        ("kd_temperature", "kd_model" in given, "--kd-model"),
-        ("momentum", _has_momentum(given.get("opt", "adamw")), "an optimiser with momentum, as --opt sgd"),
-    )
-    for option, is_met, need in needs:
-        if option in given and not is_met:
+    for option, need in _NEEDS.items():
+        if option in given and not _is_met(
+            option, given.get("sched", Schedule.COSINE), given.get("opt", "adamw"), given.get("kd_model")
+        ):
             yield f"{spelled(option)} needs {need}"
     if "ratio" in given and "scale" not in given and given.get("augment") == Strength.NONE:
         yield "--ratio needs --scale, as --augment none shows whole images"

@@ -212,6 +212,11 @@ class Loop:
         self._train = views.for_training(task.data.part(Part.TRAIN), reader, train, self._levers.augmentation)
         self._val = views.for_judging(task.data.part(Part.VAL), reader, val)
 
+    def close(self) -> None:
+        """Keep no more images."""
+        self._train.close()
+        self._val.close()
+
     # ---- epochs
 
     def run(self) -> Progressed:
@@ -438,7 +443,7 @@ class Loop:
         return NotANumberError(
             f"the loss is no number any more, in epoch {at.epoch + 1}, step {at.step + 1}; "
             f"the last checkpoint in {self._run / checkpoints.FOLDER} is from before that",
-            f"start again with an --lr below {self._fixed.lr:.2g}, or with --clip-grad 1",
+            f"start again with an --lr below {self._fixed.lr:g}, or with --clip-grad 1",
         )
 
     def _images(self, pixels: "np.ndarray[Any, np.dtype[np.uint8]]", *, is_exact: bool) -> Tensor:

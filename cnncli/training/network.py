@@ -30,7 +30,7 @@ from cnncli.records.data import DataSet, Part
 from cnncli.records.evaluation import Accuracy
 from cnncli.records.networks import Metric, PackageVersion
 from cnncli.records.predictions import Unreadable
-from cnncli.records.progress import Progress
+from cnncli.records.progress import Once, Progress
 from cnncli.records.training import Amp, FinetuneResult, Moment, Step, Tune
 from cnncli.training import beginning as beginnings
 from cnncli.training import checkpoints, judging, run_folder
@@ -70,7 +70,9 @@ def pace(start: Start, settings: FinetuneSettings, progress: Progress) -> Pace:
     how = start.card.preprocessing
     found = paces(start.network, (how.channels, *how.size), require_levers(settings), device)
     if len(found) > 1:
-        progress.notice(f"measured: {'; '.join(map(str, found))}: taking the first")
+        progress.notice(
+            f"fastest here: {found[0]}, of {len(found)} layouts and arithmetics that were measured"
+        )
     return found[0]
 
 
@@ -148,8 +150,11 @@ def train(run: Path | None, settings: FinetuneSettings, progress: Progress, show
         task = _task(run, settings, progress)
         if progressed.fixed["lr"] is None:
             _find_rate(task, run, progressed, accelerator, progress)
-        with show() as shown:
-            Loop(task, run, progressed, accelerator, progress, shown).run()
+        with (
+            show() as shown,
+            contextlib.closing(Loop(task, run, progressed, accelerator, progress, shown)) as loop,
+        ):
+            loop.run()
         accelerator.wait_for_everyone()
         accelerator.end_training()
         return run
@@ -237,7 +242,8 @@ def _find_rate(
     """Find a learning rate, and put it into the checkpoint."""
     progress.notice("looking for a learning rate: a few steps at growing ones, then all is as before")
     trial = dataclasses.replace(progressed, fixed=progressed.fixed | {"lr": 1.0}, sums=[0.0, 0.0, 0.0])
-    found = Loop(task, run, trial, accelerator, progress, lambda _: None).range_test()
+    with contextlib.closing(Loop(task, run, trial, accelerator, progress, lambda _: None)) as loop:
+        found = loop.range_test()
     progressed.fixed["lr"] = found.chosen
     progress.notice(f"--lr auto takes {found.chosen:.1e}; {run / 'lr_range.png'} shows why")
     if accelerator.is_main_process:
@@ -278,10 +284,10 @@ def finish(
     (run / "curves.png").write_bytes(
         curves_png(progressed.history, begun.features.share if begun.features else None)
     )
-    if begun.features and features and best.val_top1 <= begun.features.share:
+    if begun.features and best.val_top1 <= begun.features.share:
         checkpoints.tidy(run)
         return dataclasses.replace(
-            features,
+            features or _of_features(run, begun, data),
             epochs=tuple(progressed.history),
             why=f"training all of it reached {_percent(best.val_top1)} on val, no more than "
             f"the classifier on features ({_percent(begun.features.share)}), which stays",
@@ -308,6 +314,33 @@ def finish(
         run_folder.finish(draft, run)
     checkpoints.tidy(run)
     return dataclasses.replace(result, folder=str(run), steps=clock.steps())
+
+
+def _of_features(run: Path, begun: Beginning, data: DataSet) -> FinetuneResult:
+    """What another process found with features before it was interrupted; its classifiers are in the run's table."""
+    assert begun.features is not None  # noqa: S101 - the caller has seen to it
+    assert begun.features_loss is not None  # noqa: S101 - likewise
+    train, val, test = (len(data.part(part)) for part in Part)
+    return FinetuneResult(
+        folder=str(run),
+        model=begun.started_from,
+        tune=Tune.FEATURES,
+        class_names=data.class_names,
+        images=(train, val, test),
+        trials=(),
+        chosen=None,
+        epochs=(),
+        best_epoch=None,
+        why="",
+        train=None,
+        val=begun.features,
+        val_loss=begun.features_loss,
+        test=None,
+        test_loss=None,
+        steps=(),
+        unreadable=(),
+        remarks=begun.remarks,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +379,7 @@ def _judged(
 ) -> FinetuneResult:
     """Tables and figures of the finished network, written beside it."""
     parts = {part: data.part(part) for part in (Part.VAL, Part.TEST)}
+    progress = Once(progress)
     with bar(sum(map(len, parts.values()))) as advance:
         val, test = (
             judging.judge(folder, samples, settings.max_pixels, settings.workers, progress, advance)

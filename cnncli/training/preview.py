@@ -63,6 +63,7 @@ def save_preview(
         )
     if not rows:
         raise DataError(f"no first image of any class of {data.root} can be read", "`cnncli check` says why")
+    pictures.close()
     save_contact_sheet(rows, file)
     if len(data.class_names) > ROWS:
         progress.notice(f"the first {ROWS} of {len(data.class_names):,} classes are shown")

@@ -60,6 +60,10 @@ class Pictures:
         self._samples, self._reader, self._kept, self._shrink = samples, reader, kept, shrink
         self._unreadable: dict[int, Unreadable] = {}
 
+    def close(self) -> None:
+        """Keep no more images."""
+        self._kept.close()
+
     def read(self, number: int) -> Planes | Unreadable:
         """An image (H, W, C)."""
         kept = self._kept.find(number)

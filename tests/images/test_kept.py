@@ -1,0 +1,63 @@
+"""Decoded images in a file without a name."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnncli.images.kept import KeptImages
+
+Store = Callable[[Path, int], KeptImages]
+
+
+@pytest.fixture
+def store() -> Iterator[Callable[[Path, int], KeptImages]]:
+    with contextlib.ExitStack() as stack:
+        yield lambda folder, room: stack.enter_context(contextlib.closing(KeptImages(folder, room)))
+
+
+def image(number: int, size: int = 10) -> np.ndarray:
+    return np.full((size, size + number % 3, 3), number % 256, np.uint8)
+
+
+def test_what_is_kept_comes_back_and_the_file_has_no_name(store: Store, tmp_path: Path) -> None:
+    kept = store(tmp_path / "pixels", 10**8)
+    for number in range(500):
+        kept.keep(number, image(number, 40))
+    assert os.listdir(tmp_path / "pixels") == []
+    for number in range(500):
+        found = kept.find(number)
+        assert found is not None
+        assert (found == image(number, 40)).all()
+        assert found.shape == image(number, 40).shape
+    assert kept.find(500) is None
+
+
+def test_room_is_a_bound(store: Store, tmp_path: Path) -> None:
+    kept = store(tmp_path, 1000)
+    for number in range(10):
+        kept.keep(number, image(0))
+    assert kept.bytes == 900
+    assert [kept.find(number) is not None for number in range(10)] == [True] * 3 + [False] * 7
+
+
+def test_nothing_is_kept_where_nothing_can_be(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    kept = store(tmp_path / "file", 10**6)
+    kept.keep(0, image(0))
+    assert kept.find(0) is None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_no_room(store: Store, tmp_path: Path) -> None:
+    kept = store(tmp_path, 10**6)
+    kept.keep(0, image(0))
+    assert kept._file
+    with kept._file, open("/dev/full", "wb", buffering=0) as full:
+        kept._file = full
+        kept.keep(1, image(1))
+    assert kept.find(1) is None
+    assert kept.find(0) is not None

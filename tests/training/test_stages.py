@@ -1,0 +1,67 @@
+"""A network as a row of stages."""
+
+import pytest
+import timm
+import torchvision
+from torch import nn
+
+from cnncli.errors import UsageError
+from cnncli.training.stages import frozen_below, parameter_groups, stages
+
+
+def names(network: nn.Module, head: str) -> list[str]:
+    return [stage.name for stage in stages(network, head)]
+
+
+def test_resnets_have_their_stem_and_four_layers() -> None:
+    assert names(timm.create_model("resnet18"), "fc") == ["conv1", "layer1", "layer2", "layer3", "layer4"]
+
+
+def test_where_the_layers_lie_in_one_part_they_are_the_stages() -> None:
+    vgg = names(torchvision.models.vgg11(weights=None), "classifier.6")
+    assert vgg[:2] == ["features.0", "features.3"]
+    assert vgg[-2:] == ["classifier.0", "classifier.3"]
+    vit = names(timm.create_model("test_vit"), "head")
+    assert vit[0] == "patch_embed"
+    assert "blocks.0" in vit
+
+
+@pytest.mark.parametrize(
+    ("name", "head"), [("resnet18", "fc"), ("mobilenetv3_small_050", "classifier"), ("test_vit", "head")]
+)
+def test_every_parameter_is_in_one_group(name: str, head: str) -> None:
+    network = timm.create_model(name)
+    groups = parameter_groups(network, head, 0.05, 0.5)
+    found = [id(parameter) for group in groups for parameter in group["params"]]  # type: ignore[attr-defined]
+    assert sorted(found) == sorted(id(parameter) for parameter in network.parameters())
+    for group in groups:
+        dimensions = {parameter.ndim > 1 for parameter in group["params"]}  # type: ignore[attr-defined]
+        assert dimensions == {group["weight_decay"] == 0.05}
+
+
+def test_the_learning_rate_falls_towards_the_image() -> None:
+    network = timm.create_model("resnet18")
+    scale = {
+        id(parameter): group["lr_scale"]
+        for group in parameter_groups(network, "fc", 0, 0.5)
+        for parameter in group["params"]  # type: ignore[attr-defined]
+    }
+    parts = (network.fc, network.layer4, network.layer3, network.layer2, network.layer1, network.conv1)
+    found = [{scale[id(parameter)] for parameter in part.parameters()} for part in parts]
+    assert found == [{1.0}, {0.5}, {0.25}, {0.125}, {0.0625}, {0.03125}]
+    assert scale[id(network.bn1.weight)] == 0.03125  # a norm belongs to what it stands behind
+
+
+def test_what_is_frozen() -> None:
+    network = timm.create_model("resnet18")
+    frozen_below(network, "fc", 0)
+    assert {name for name, parameter in network.named_parameters() if parameter.requires_grad} == {
+        "fc.weight",
+        "fc.bias",
+    }
+    learning = frozen_below(network, "fc", 1)
+    assert learning == [network.fc, network.layer4]
+    assert not network.layer3[0].conv1.weight.requires_grad
+    assert network.layer4[0].conv1.weight.requires_grad
+    with pytest.raises(UsageError, match=r"--tune last:5 .* 5 stages \(conv1, layer1"):
+        frozen_below(network, "fc", 5)
