@@ -115,13 +115,16 @@ def require_device(name: str) -> torch.device:
 
 @contextlib.contextmanager
 def _out_of_memory_translated(images: int) -> Iterator[None]:
-    """CUDA has an exception for it, the CPU's allocator and MPS only a message."""
     try:
         yield
     except RuntimeError as error:
-        message = str(error).lower()
-        if not isinstance(error, torch.OutOfMemoryError) and not (
-            "out of memory" in message or "can't allocate memory" in message
-        ):
+        if not is_out_of_memory(error):
             raise
         raise OutOfMemoryError(f"no memory for a batch of {images}", "use a smaller --batch-size") from error
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether memory was too little: CUDA has an exception for it, the CPU's allocator and MPS only a message."""
+    message = str(error).lower()
+    is_named = isinstance(error, torch.OutOfMemoryError)
+    return is_named or "out of memory" in message or "can't allocate memory" in message

@@ -22,6 +22,7 @@ from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cnncli.engines.torch import is_out_of_memory
 from cnncli.errors import NotANumberError, OutOfMemoryError, TrainingStopped, UsageError
 from cnncli.images.kept import KeptImages
 from cnncli.images.loader import Reader
@@ -289,7 +290,7 @@ class Loop:
         if levers.patience and at.best and len(at.history) - at.best.number >= levers.patience:
             self._progress.notice(f"no improvement in {levers.patience} epochs: that is enough")
             return True
-        if self._time_is_over():
+        if at.history and self._time_is_over():
             self._progress.notice(f"{levers.time_budget:g} minutes are over, which is --time-budget")
             return True
         return False
@@ -365,7 +366,7 @@ class Loop:
             try:
                 self._try_step(batch, step)
             except RuntimeError as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 self._halve(error)
             else:
@@ -587,12 +588,3 @@ def create_optimizer(network: nn.Module, head: str, levers: Levers, lr: float) -
 def _column(values: Sequence[float], like: Tensor) -> Tensor:
     """(C, 1, 1), to go with images (N, C, H, W)."""
     return torch.tensor(values, dtype=torch.float32, device=like.device)[:, None, None]
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    message = str(error).lower()
-    return (
-        isinstance(error, torch.OutOfMemoryError)
-        or "out of memory" in message
-        or "can't allocate memory" in message
-    )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cnncli.engines.torch import is_out_of_memory
 from cnncli.records.training import Amp, Layout
 from cnncli.training.levers import Levers
 
@@ -22,6 +23,9 @@ _SLOW = 0.15
 
 _IMAGES = 8
 """Of a small batch."""
+
+_UNKNOWN = 1e-3
+"""Images a second where there is no memory for the smallest batch; training will halve it."""
 
 _WORTH_IT = 1.15
 """How much faster bf16 has to be to be taken, as it has three significant digits only."""
@@ -63,9 +67,16 @@ def paces(
     for layout, amp in _candidates(levers, device):
         best = max((pace.images_per_second for pace in found), default=0.0)
         network.to(memory_format=_FORMATS[layout])
+        rate = _UNKNOWN
         for count in sorted({min(levers.batch_size, _IMAGES), levers.batch_size}):
             images = torch.rand(count, *shape, device=device).to(memory_format=_FORMATS[layout])
-            rate = _rate(network, images, amp, best)
+            try:
+                rate = _rate(network, images, amp, best)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                network.zero_grad(set_to_none=True)
+                break
             if count / rate > _SLOW:
                 break
         found.append(Pace(layout, amp, rate))

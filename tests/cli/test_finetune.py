@@ -47,7 +47,7 @@ def table(file: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(file.read_text(errors="surrogateescape"))))
 
 
-def run(cnncli: Cnncli, *arguments: object) -> Any:  # noqa: ANN401 - JSON
+def run(cnncli: Cnncli, *arguments: object) -> Any:
     result = cnncli("finetune", "--tune", "features", *arguments, "-f", "json")
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout)

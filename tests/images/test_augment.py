@@ -19,7 +19,7 @@ def image() -> Image.Image:
     return Image.fromarray(planes.astype(np.uint8))
 
 
-def seen(image: Image.Image, seed: int = 0, **how: Any) -> np.ndarray:  # noqa: ANN401 - of any augmentation
+def seen(image: Image.Image, seed: int = 0, **how: Any) -> np.ndarray:
     view = random_view(image, (32, 32), Augmentation(**how), np.random.default_rng(seed))
     return np.asarray(view).astype(float)
 

@@ -46,10 +46,12 @@ def test_the_learning_rate_falls_towards_the_image() -> None:
         for group in parameter_groups(network, "fc", 0, 0.5)
         for parameter in group["params"]  # type: ignore[attr-defined]
     }
-    parts = (network.fc, network.layer4, network.layer3, network.layer2, network.layer1, network.conv1)
+    parts = [network.get_submodule(name) for name in ("fc", "layer4", "layer3", "layer2", "layer1", "conv1")]
     found = [{scale[id(parameter)] for parameter in part.parameters()} for part in parts]
     assert found == [{1.0}, {0.5}, {0.25}, {0.125}, {0.0625}, {0.03125}]
-    assert scale[id(network.bn1.weight)] == 0.03125  # a norm belongs to what it stands behind
+    assert (
+        scale[id(network.get_parameter("bn1.weight"))] == 0.03125
+    )  # a norm belongs to what it stands behind
 
 
 def test_what_is_frozen() -> None:
@@ -60,8 +62,8 @@ def test_what_is_frozen() -> None:
         "fc.bias",
     }
     learning = frozen_below(network, "fc", 1)
-    assert learning == [network.fc, network.layer4]
-    assert not network.layer3[0].conv1.weight.requires_grad
-    assert network.layer4[0].conv1.weight.requires_grad
+    assert learning == [network.get_submodule("fc"), network.get_submodule("layer4")]
+    assert not network.get_parameter("layer3.0.conv1.weight").requires_grad
+    assert network.get_parameter("layer4.0.conv1.weight").requires_grad
     with pytest.raises(UsageError, match=r"--tune last:5 .* 5 stages \(conv1, layer1"):
         frozen_below(network, "fc", 5)
