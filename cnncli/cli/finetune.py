@@ -139,15 +139,18 @@ def finetune(
         from cnncli.data.layout import ListColumns
         from cnncli.images.decode import MAX_PIXELS
         from cnncli.networks.reference import Reference
+        from cnncli.training.finetune import decided
         from cnncli.training.finetune import finetune as teach
         from cnncli.training.finetune import resume as go_on
         from cnncli.training.levers import chosen
         from cnncli.training.settings import FinetuneSettings
 
+        reference = Reference(model, weights, pretrained=not no_pretrained, image_size=size)
+        way = decided(way, reference, console)
         wished = given(levers) | ({"batch_size": batch_size} if batch_size else {})
         settings = FinetuneSettings(
             data=data,
-            reference=Reference(model, weights, pretrained=not no_pretrained, image_size=size),
+            reference=reference,
             columns=ListColumns(path_column, label_column, split_column, root),
             output=output,
             overwrite=overwrite,

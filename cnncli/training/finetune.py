@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cnncli.data import layout
 from cnncli.errors import TrainingError, UsageError
 from cnncli.networks import blueprint
+from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare, untrained
 from cnncli.records.data import DataSet
 from cnncli.records.progress import Progress
@@ -33,6 +34,29 @@ _FEWEST_EPOCHS = 3
 """That have to fit into the time for `auto` to train the network itself."""
 
 
+def decided(tune: Tune, reference: Reference, progress: Progress) -> Tune:
+    """The way of training: `auto` for a network without weights of its own is `scratch`, as its features say nothing yet.
+
+    Args:
+        tune: what was asked for.
+        reference: the network to start from.
+        progress: hears of another decision.
+
+    Raises:
+        UsageError: other ways of training, for a blueprint, whose weights nobody has published.
+    """
+    is_blueprint = blueprint.is_blueprint(reference.name) and reference.weights is None
+    if tune is Tune.AUTO and (is_blueprint or not reference.pretrained) and not reference.find_folder():
+        progress.notice(f"{reference.name} has no weights to start from: training it as --tune scratch does")
+        return Tune.SCRATCH
+    if is_blueprint and reference.pretrained and tune is not Tune.SCRATCH:
+        raise UsageError(
+            f"--tune {tune} starts from weights, and nobody published any for the blueprint {reference.name}",
+            "--tune scratch trains it from random ones; --weights FILE gives your own",
+        )
+    return tune
+
+
 def finetune(
     settings: FinetuneSettings, progress: Progress, bar: Bar, show: "Show", *, is_offline: bool = False
 ) -> FinetuneResult | None:
@@ -51,7 +75,6 @@ def finetune(
     Raises:
         CnncliError: the data or the network are not fit for it, or the run cannot be written.
     """
-    settings = _decided(settings, progress)
     if settings.tune is Tune.FEATURES:
         return finetune_features(settings, progress, bar, is_offline=is_offline)
     from cnncli.training import network
@@ -126,29 +149,6 @@ def _require_same_classes(run: Path, settings: FinetuneSettings, begun: Beginnin
             f"{settings.data} has other classes now than when {run} was begun, as {other[0]!r}",
             "start a new run",
         )
-
-
-def _decided(settings: FinetuneSettings, progress: Progress) -> FinetuneSettings:
-    """`auto` for a network without weights of its own is `scratch`: its features say nothing yet.
-
-    Raises:
-        UsageError: other ways of training, for a blueprint, whose weights nobody has published.
-    """
-    name = settings.reference.name
-    if settings.tune is Tune.SCRATCH or settings.reference.find_folder() or settings.reference.weights:
-        return settings
-    is_blueprint = blueprint.is_blueprint(name)
-    if settings.reference.pretrained and not is_blueprint:
-        return settings
-    if settings.tune is not Tune.AUTO:
-        if is_blueprint and settings.reference.pretrained:
-            raise UsageError(
-                f"--tune {settings.tune} starts from weights, and nobody published any for the blueprint {name}",
-                "--tune scratch trains it from random ones; --weights FILE gives your own",
-            )
-        return settings
-    progress.notice(f"{name} has no weights to start from: training it from scratch, as --tune scratch does")
-    return dataclasses.replace(settings, tune=Tune.SCRATCH)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

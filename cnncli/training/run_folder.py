@@ -113,12 +113,12 @@ def _foreign(folder: Path) -> list[str]:
     return sorted(
         entry.name
         for entry in folder.iterdir()
-        if entry.name not in (_OUR_FOLDERS if entry.is_dir() else _OURS) and not entry.name.startswith(_DRAFT)
+        if entry.name not in (_OUR_FOLDERS if entry.is_dir() else _OURS) and entry.name != _DRAFT
     )
 
 
-_DRAFT = ".finished."
-"""How the folder begins in which a trained network is put together."""
+_DRAFT = ".finished"
+"""The folder in which a trained network is put together."""
 
 
 def is_run(path: Path) -> bool:
@@ -232,7 +232,8 @@ def finishing(run: Path) -> Iterator[Path]:
     Raises:
         OutputError: it cannot be written.
     """
-    draft = run / f"{_DRAFT}{uuid.uuid4().hex[:8]}"
+    draft = run / _DRAFT
+    shutil.rmtree(draft, ignore_errors=True)  # of a process that was killed while it wrote
     try:
         draft.mkdir()
         yield draft

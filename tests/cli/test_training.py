@@ -1,0 +1,314 @@
+"""`cnncli finetune` where the network itself learns: as a user types it."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from cnncli.networks.model_folder import open_folder, verify
+from tests.conftest import Cnncli, Program
+
+NET = "input 3x12x12; activation: relu; conv3-6; maxpool 2/2; FC-3"
+QUICK = ("--epochs", 2, "-b", 8, "--amp", "off", "--layout", "nchw")
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    draws = np.random.default_rng(0)
+    for part, count in (("train", 12), ("val", 5), ("test", 3)):
+        for name, colour in {"warm": (230, 90, 40), "cold": (40, 90, 230), "green": (60, 200, 80)}.items():
+            for number in range(count):
+                pixels = np.clip(np.array(colour) + draws.normal(0, 40, (16, 16, 3)), 0, 255).astype(np.uint8)
+                file = tmp_path / "shades" / part / name / f"{number}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(file)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "shades"
+
+
+def run(cnncli: Cnncli, *arguments: object) -> Any:
+    result = cnncli("finetune", *arguments, "-f", "json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_from_scratch_to_a_model_folder_that_predicts_what_it_says(cnncli: Cnncli, data: Path) -> None:
+    found = run(
+        cnncli, data, "-m", NET, "--epochs", 8, "-b", 8, "--lr", 0.01
+    )  # auto, without weights, is scratch
+    assert found["tune"] == "scratch"
+    assert found["images"] == {"train": 36, "val": 15, "test": 9}
+    assert found["val"]["right"] >= 13
+    assert len(found["epochs"]) == 8
+    folder = open_folder(Path(found["folder"]))
+    verify(folder)
+    assert folder.graph
+    files = {file.name for file in folder.path.iterdir()}
+    assert files == {
+        *("card.json", "model.onnx", "model.safetensors", "settings.toml", "splits.csv", "predictions.csv"),
+        *("history.csv", "curves.png", "confusion_matrix.png", "tensorboard", "checkpoints"),
+    }
+    answers = cnncli("predict", data / "test", "-m", folder.path, "-f", "jsonl")
+    right = [
+        json.loads(line)["predictions"][0]["label"] == Path(json.loads(line)["path"]).parent.name
+        for line in answers.stdout.splitlines()
+    ]
+    assert sum(right) == found["test"]["right"]
+    assert found["test_loss"] > 0
+    best = max(found["epochs"], key=lambda epoch: (epoch["val_top1"], -epoch["val_loss"]))
+    assert found["best_epoch"] == best["number"]
+    assert found["val"]["right"] / 15 == pytest.approx(best["val_top1"])
+    assert found["val_loss"] == pytest.approx(best["val_loss"], rel=1e-3)
+
+
+def test_a_network_whose_last_layer_gives_no_logits_is_compiled_too(cnncli: Cnncli, data: Path) -> None:
+    """SqueezeNet has a ReLU and an average behind its last convolution."""
+    arguments = ("-m", "squeezenet1_1", "--no-pretrained", "--img-size", 32)
+    found = run(cnncli, data, *arguments, "--tune", "head", "--epochs", 1, "--amp", "off", "--layout", "nchw")
+    folder = open_folder(Path(found["folder"]))
+    assert folder.graph, folder.card.compilation.reason
+    again = run(cnncli, data, "-m", found["folder"], "--tune", "last:1", *QUICK, "-o", "further")
+    assert open_folder(Path("further")).graph
+    assert again["model"] == "shades"
+
+
+def test_auto_reports_features_first_and_keeps_the_better(cnncli: Cnncli, data: Path, tiny: Path) -> None:
+    result = cnncli("finetune", data, "-m", tiny, "--epochs", 1, "-f", "json")
+    assert result.exit_code == 0, result.stderr
+    said, found = result.stderr, json.loads(result.stdout)
+    assert "a classifier on its features: " in said
+    assert said.index("a classifier on its features") < said.index("epoch 1/1")
+    features = max(trial["val"]["right"] for trial in found["trials"] or [{"val": {"right": -1}}])
+    if found["tune"] == "features":
+        assert "which stays" in found["why"]
+    else:
+        assert "where the classifier on features has" in found["why"]
+        assert found["val"]["right"] > features
+    assert Path(found["folder"], "classifiers.csv").exists()
+    assert Path(found["folder"], "history.csv").exists()
+    verify(open_folder(Path(found["folder"])))
+
+
+def test_auto_says_when_there_is_no_time(cnncli: Cnncli, data: Path, tiny: Path) -> None:
+    found = run(cnncli, data, "-m", tiny, "--time-budget", 0.00001)
+    assert found["tune"] == "features"
+    assert "more than --time-budget 1e-05: the classifier on features stays" in found["why"]
+    assert found["epochs"] == []
+
+
+def test_settings_run_again_give_the_same_network(cnncli: Cnncli, data: Path) -> None:
+    how = ("--mixup", 0.2, "--drop", 0.1, "--scale", "0.3,1", "--model-ema-decay", 0.9, "--aa", "trivial")
+    run(cnncli, data, "-m", NET, *QUICK, *how)
+    run(cnncli, "-c", "runs/shades/settings.toml", "-o", "again")
+    assert (Path("again") / "model.safetensors").read_bytes() == Path(
+        "runs/shades/model.safetensors"
+    ).read_bytes()
+    first, second = (
+        tomllib.loads(Path(run_, "settings.toml").read_text()) for run_ in ("runs/shades", "again")
+    )
+    assert first == second
+
+
+def test_a_finished_run_is_raised_to_more_epochs(cnncli: Cnncli, data: Path) -> None:
+    run(cnncli, data, "-m", NET, *QUICK)
+    found = run(cnncli, "--resume", "runs/shades", "--epochs", 4)
+    assert len(found["epochs"]) == 4
+    refused = cnncli("finetune", "--resume", "runs/shades", "--lr", 0.5)
+    assert refused.exit_code == 1
+    assert "--lr (was 0.001)" in refused.stderr
+
+
+def test_preview_draws_and_trains_nothing(cnncli: Cnncli, data: Path) -> None:
+    result = cnncli("finetune", data, "-m", NET, "--augment", "strong", "--preview", "seen.png")
+    assert result.exit_code == 0, result.stderr
+    with Image.open("seen.png") as sheet:
+        assert sheet.width > 900
+        assert len(sheet.getcolors(10**6) or []) > 100
+    assert not Path("runs").exists()
+
+
+def test_refusals_are_one_line_and_leave_nothing(cnncli: Cnncli, data: Path, tiny: Path) -> None:
+    refused: list[tuple[list[object], int, str]] = [
+        ([data, "-m", NET, "--lr", 0], 2, "--lr is a number above 0"),
+        ([data, "-m", NET, "--lr", "nan"], 2, "neither a number nor 'auto'"),
+        ([data, "-m", NET, "--lr", -1], 2, "--lr is a number above 0"),
+        ([data, "-m", NET, "--weight-decay", "nan"], 2, "--weight-decay is a number from 0, not nan"),
+        ([data, "-m", NET, "--scale", "1"], 2, "not two numbers"),
+        ([data, "-m", NET, "--cache-size", "big"], 2, "not a size such as 500M"),
+        ([data, "-m", NET, "--tune", "last"], 2, "'last' is no way of training"),
+        ([data, "-m", NET, "--tune", "full:2"], 2, "'full:2' is no way of training"),
+        ([data, "-m", tiny, "--tune", "last:90"], 2, "--tune last:90 is more than this network can keep"),
+        ([data, "-m", "lenet5", "--tune", "full"], 2, "nobody published any for the blueprint lenet5"),
+        ([data, "-m", NET, "--tune", "scratch", "--classifier", "svm"], 2, "--classifier has no effect"),
+        (
+            [data, "-m", NET, "--tune", "scratch", "--precision", "bf16"],
+            2,
+            "--engine and --precision have no",
+        ),
+        ([data, "-m", tiny, "--tune", "full", "--classifier", "knn"], 2, "cannot be trained further"),
+        (
+            [data, "-m", tiny, "--tune", "head", "--augment-features", 2],
+            2,
+            "--augment-features has no effect",
+        ),
+        ([data, "-m", "vgg-a", "--tune", "scratch", "--img-size", 8], 1, "line "),
+        (
+            [data, "-m", "vgg11", "--tune", "scratch", "--img-size", 8],
+            2,
+            "does not run on images of 3 x 8 x 8",
+        ),
+        (
+            [data, "-m", tiny, "--tune", "features", "--epochs", 3],
+            2,
+            "--epochs: no effect with --tune features",
+        ),
+        (
+            [data, "-m", tiny, "--tune", "features", "--preview", "x.png"],
+            2,
+            "--preview shows what training sees",
+        ),
+        (["--resume", "nowhere"], 2, "there is no run nowhere"),
+        (["--resume", data], 2, "cannot read the settings"),
+        ([data, "-m", NET, "--device", "cuda:7"], 2, "there is no device cuda:7"),
+    ]
+    for arguments, code, complaint in refused:
+        result = cnncli("finetune", *arguments)
+        assert (result.exit_code, complaint in result.stderr) == (code, True), (arguments, result.stderr)
+        assert result.stderr.count("error: ") == 1
+        assert not Path("runs").exists() or not any(Path("runs").iterdir()), arguments
+    Path("taken").mkdir()
+    Path("taken", "notes.txt").touch()
+    result = cnncli("finetune", data, "-m", NET, "-o", "taken")
+    assert result.exit_code == 1
+    assert "taken is there already" in result.stderr
+
+
+def test_a_features_run_has_nothing_to_go_on_with(cnncli: Cnncli, data: Path, tiny: Path) -> None:
+    run(cnncli, data, "-m", tiny, "--tune", "features", "--classifier", "centroid")
+    result = cnncli("finetune", "--resume", "runs/shades")
+    assert result.exit_code == 1
+    assert "a finished features run has nothing to go on with" in result.stderr
+
+
+@pytest.mark.slow
+def test_twenty_kills_lose_nothing(program: Program, data: Path) -> None:
+    """kill -9 at random moments, from the first import to the writing of the network; the same bytes in the end."""
+    how = (
+        "--epochs",
+        "40",
+        "-b",
+        "4",
+        "--amp",
+        "off",
+        "--layout",
+        "nchw",
+        "--mixup",
+        "0.3",
+        "-q",
+        "--reprob",
+        "0.3",
+    )
+    more = ("--model-ema-decay", "0.99", "--drop", "0.2")
+    arguments = ["finetune", str(data), "-m", NET, *how, *more]
+    assert program(*arguments, "-o", "whole").returncode == 0
+    start = time.monotonic()
+    assert program(*arguments, "-o", "timed").returncode == 0
+    seconds = time.monotonic() - start
+    chance = random.Random(0)
+    kills = 0
+    command = [*arguments, "-o", "cut"]
+    while kills < 20:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cnncli", *command], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        try:
+            process.wait(chance.uniform(0.3, 1.1) * seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        kills += 1
+        if Path("cut", "checkpoints", "last.pt").exists():
+            command = ["finetune", "--resume", "cut", "-q"]
+        elif Path("cut").exists():
+            command = [*arguments, "-o", "cut", "--overwrite"]
+    last = program("finetune", "--resume", "cut", "-q")
+    assert last.returncode == 0, last.stderr
+    for name in ("model.safetensors", "predictions.csv", "splits.csv"):
+        assert Path("cut", name).read_bytes() == Path("whole", name).read_bytes(), name
+    verify(open_folder(Path("cut")))
+    assert [file for file in os.listdir("cut") if file.startswith(".")] == []
+
+
+@pytest.mark.slow
+def test_two_processes_are_one_of_the_same_batch(data: Path) -> None:
+    """Without dropout and batch normalisation, to 1e-5."""
+    arguments = [
+        "-m",
+        "cnncli",
+        "finetune",
+        str(data),
+        "-m",
+        NET,
+        *map(str, QUICK),
+        "--device",
+        "cpu",
+        "-f",
+        "json",
+    ]
+    alone = subprocess.run(
+        [sys.executable, *arguments, "-o", "one"], check=True, capture_output=True, timeout=200
+    )
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    together = subprocess.run(
+        [*torchrun, *arguments, "-o", "two"], check=True, capture_output=True, timeout=200
+    )
+    one, two = (load_file(f"{run_}/model.safetensors") for run_ in ("one", "two"))
+    assert max(float(np.abs(one[name] - two[name]).max()) for name in one) < 1e-5
+    first, second = (
+        json.loads(alone.stdout),
+        json.loads(together.stdout),
+    )  # one JSON, though there are two processes
+    assert first["val"] == second["val"]
+    for mine, theirs in zip(first["epochs"], second["epochs"], strict=True):
+        assert mine["train_loss"] == pytest.approx(theirs["train_loss"], abs=1e-5)
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_and_says_how_to_go_on(data: Path) -> None:
+    arguments = [
+        "finetune",
+        str(data),
+        "-m",
+        NET,
+        "--epochs",
+        "100000",
+        "-b",
+        "4",
+        "--amp",
+        "off",
+        "--layout",
+        "nchw",
+    ]
+    command = [sys.executable, "-m", "cnncli", *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        for line in process.stderr:
+            if "  train loss " in line:
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    assert "everything is saved" in rest
+    assert "hint: go on with: cnncli finetune --resume runs/shades" in rest
+    assert "Traceback" not in rest
