@@ -7,7 +7,7 @@ stay apart (import-linter checks both, and a test holds this page against the di
     -----  ------------  ------------------------------------------------------------------------  ------
     10     __main__      python -m cnncli                                                          no
     9      cli/          one thin file a command; options, the error boundary, stdout and stderr   no
-    8      training/     a network that learns the classes of labelled images                      no
+    8      training/     a network that learns the classes of labelled images                      partly
     8      inspection/   what each layer does and costs; what a network is made of                 yes
     7      evaluation/   how good a classifier is                                                  no
     6      features/     images to embeddings, each computed once                                  no

@@ -30,12 +30,12 @@ def shown_commands() -> list[str]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, colours: Path) -> Path:
+def desk(tmp_path: Path, tiny: Path) -> Path:
     """A folder with everything that the README speaks of."""
     for name in ("photo.jpg", "photos/a.jpg", "photos/b.png", "more/deep/c.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         Image.effect_noise((300, 200), 70).convert("RGB").save(tmp_path / name)
-    shutil.copytree(colours, tmp_path / "my-model-folder")
+    shutil.copytree(tiny, tmp_path / "my-model-folder")
     network = zoo.build(Architecture("torchvision", "squeezenet1_0", 1000))
     save_file(network.state_dict(), tmp_path / "squeezenet1_0.safetensors")
     return tmp_path
