@@ -16,6 +16,8 @@ from cnncli.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the program itself does, before anybody imports torch
+
 Cnncli = Callable[..., Result]
 Program = Callable[..., "subprocess.CompletedProcess[bytes]"]
 

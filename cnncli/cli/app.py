@@ -4,6 +4,7 @@ import contextlib
 import errno
 import gc
 import importlib
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -160,4 +161,8 @@ def main() -> None:
     # Importing torch makes so many objects that Python looks for garbage among them again and again, a seventh of the
     # time. What this program throws away hardly ever refers to itself, so it may look for that less often.
     gc.set_threshold(50_000, 20, 100)
+    # torch's threads wait for each other by turning in circles. On a machine that does something else, too, one of them
+    # waits for a thread that does not run, and training takes ten times as long; this lets them sleep soon.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     app(prog_name="cnncli")

@@ -202,11 +202,12 @@ def test_a_features_run_has_nothing_to_go_on_with(cnncli: Cnncli, data: Path, ti
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_twenty_kills_lose_nothing(program: Program, data: Path) -> None:
     """kill -9 at random moments, from the first import to the writing of the network; the same bytes in the end."""
     how = (
         "--epochs",
-        "40",
+        "25",
         "-b",
         "4",
         "--amp",
