@@ -16,7 +16,8 @@ from cnncli.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the program itself does, before anybody imports torch
+# As the program itself does on a busy machine, before anybody imports torch: tests start processes beside each other.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 Cnncli = Callable[..., Result]
 Program = Callable[..., "subprocess.CompletedProcess[bytes]"]

@@ -156,13 +156,23 @@ def _program(
         print(context.get_help())
 
 
+def _machine_is_busy() -> bool:
+    """Whether others are using half of the cores at this moment; Linux tells."""
+    try:
+        with open("/proc/loadavg", encoding="ascii") as stream:  # noqa: PTH123 - pathlib is not needed yet
+            running = int(stream.read().split()[3].partition("/")[0])
+    except (OSError, ValueError, IndexError):
+        return False
+    return 2 * (running - 1) >= (os.cpu_count() or 1)
+
+
 def main() -> None:
     """The console script."""
     # Importing torch makes so many objects that Python looks for garbage among them again and again, a seventh of the
     # time. What this program throws away hardly ever refers to itself, so it may look for that less often.
     gc.set_threshold(50_000, 20, 100)
-    # torch's threads wait for each other by turning in circles. On a machine that does something else, too, one of them
-    # waits for a thread that does not run, and training takes ten times as long; this lets them sleep soon.
-    if "OMP_WAIT_POLICY" not in os.environ:
+    if "OMP_WAIT_POLICY" not in os.environ and _machine_is_busy():
+        # torch's threads wait for each other by turning in circles, which is best where they have the cores to themselves.
+        # Else they wait for a thread that does not run, and training takes ten times as long: let them sleep soon.
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     app(prog_name="cnncli")
