@@ -32,6 +32,8 @@ from cnncli.web import require_answer
 from tests.conftest import Imports, Program
 from tests.stand_in_hub import Hub, running
 
+pytestmark = pytest.mark.slow  # servers that dawdle take their time
+
 REPOSITORY = "timm/test_resnet.r160_in1k"
 FILE = f"{REPOSITORY}/resolve/main/model.safetensors"
 
