@@ -88,7 +88,12 @@ class LeverOptions:
     ]
     momentum: Annotated[float | None, _option("--momentum", _HOW, "Of sgd and others.  [default: 0.9]")]
     weight_decay: Annotated[
-        float | None, _option("--weight-decay", _HOW, "L2, of weights only.  [default: 0.05; head 0.0001]")
+        float | None,
+        _option(
+            "--weight-decay",
+            _HOW,
+            "L2, of weights only.  [default: 0.05 with adamw and lion, 0.0005 with sgd, else 0; head 0.0001]",
+        ),
     ]
     l1: Annotated[float | None, _option("--l1", _HOW, "Weight of L1 in the loss.  [default: 0]")]
     layer_decay: Annotated[

@@ -61,7 +61,7 @@ def random_view(
 def erase(pixels: NDArray[np.uint8], probability: float, draws: np.random.Generator) -> None:
     """Overwrite a random rectangle of a view (H, W, C), or none, with noise; in place.
 
-    A tenth to a third of the area, as timm and torchvision have it (0.02 to 0.33 there).
+    0.02 to 0.33 of the area, as timm and torchvision have it.
     """
     if not probability or draws.random() >= probability:
         return

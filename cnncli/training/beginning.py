@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnncli.errors import TrainingError
+from cnncli.errors import OutputError, TrainingError
 from cnncli.networks import card as cards
 from cnncli.records.evaluation import Accuracy
 from cnncli.records.networks import ModelCard
@@ -54,7 +54,12 @@ def save(run: Path, beginning: Beginning) -> None:
     document["card"] = cards.to_json(beginning.card)
     file = run / CHECKPOINTS / _FILE
     file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(document, indent=2), encoding="utf-8", errors="surrogateescape")
+    draft = file.with_name(f".{file.name}.part")
+    try:
+        draft.write_text(json.dumps(document, indent=2), encoding="utf-8", errors="surrogateescape")
+        draft.replace(file)
+    except OSError as error:
+        raise OutputError(f"cannot write {file}: {error.strerror}", "make room, and try again") from error
 
 
 def load(run: Path) -> Beginning:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -159,7 +160,11 @@ def _written(file: Path, run: Path) -> Iterator[Path]:
         with draft.open("rb+") as stream:
             os.fsync(stream.fileno())
         draft.replace(file)
-    except (OSError, RuntimeError) as error:  # torch's zip writer has a RuntimeError for a full disk
+    except (
+        OSError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:  # torch's zip writer has a RuntimeError for a full disk
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
         raise OutputError(
             f"cannot write {file}: {reason}; the checkpoint before it is whole",

@@ -82,10 +82,10 @@ def finetune(
     begun = _Begun(None, None)
     if network.is_main():
         begun = _begin(settings, progress, bar, is_offline=is_offline)
-        if begun.run is None:
-            return begun.features
     run = network.train(begun.run, settings, progress, show)
-    return network.finish(run, settings, begun.features, progress, bar) if network.is_main() else None
+    if run is None or not network.is_main():
+        return begun.features
+    return network.finish(run, settings, begun.features, progress, bar)
 
 
 def resume(
@@ -110,6 +110,12 @@ def resume(
         begun = dataclasses.replace(begun, epochs=levers.epochs)
         if network.is_main():
             save_beginning(run, begun)
+    if settings.output:
+        raise UsageError("--output has no effect with --resume, which goes on in the run's own folder")
+    if "epochs" in changed and levers.epochs < begun.epochs:
+        progress.warning(
+            f"--epochs {levers.epochs} is fewer than {run} was begun with: it keeps its {begun.epochs}"
+        )
     progress.notice(f"going on with {run}: {begun.started_from}, {begun.epochs} epochs")
     network.train(run, settings, progress, show)
     return network.finish(run, settings, None, progress, bar) if network.is_main() else None
@@ -211,7 +217,7 @@ def _in_time(settings: FinetuneSettings, taken: "Pace", data: DataSet) -> tuple[
     fitting = levers.epochs if not levers.time_budget else math.floor(levers.time_budget / epoch)
     if fitting < min(_FEWEST_EPOCHS, levers.epochs):
         return settings, (
-            f"training all of it would take {_FEWEST_EPOCHS * epoch:,.0f} minutes for {_FEWEST_EPOCHS} epochs, more than "
+            f"training all of it would take {_told(_FEWEST_EPOCHS * epoch)} for {_FEWEST_EPOCHS} epochs, more than "
             f"--time-budget {levers.time_budget:g}: the classifier on features stays"
         )
     epochs = min(fitting, levers.epochs)

@@ -136,6 +136,8 @@ def chosen(tune: Tune, given: Mapping[str, Any]) -> Levers | None:
     values: dict[str, Any] = dict(_DEFAULTS[tune])
     if "lr" not in given:
         values["lr"] *= _lr_factor(given.get("opt", "adamw"))
+    if tune is not Tune.HEAD:
+        values["weight_decay"] = _usual_decay(given.get("opt", "adamw"))
     values |= {name: value for name, value in given.items() if name not in _AUGMENTATIONS}
     strength = given.get("augment", Strength.LIGHT)
     changes = {name: value for name, value in given.items() if name in _AUGMENTATIONS}
@@ -147,6 +149,13 @@ def _lr_factor(opt: str) -> float:
     if opt.startswith(_SGD_LIKE):
         return _SGD_FACTOR
     return _LION_FACTOR if opt.startswith(_LION_LIKE) else 1
+
+
+def _usual_decay(opt: str) -> float:
+    """Much where the optimiser keeps it apart from the gradient (Loshchilov and Hutter, 2017); elsewhere it would rule."""
+    if opt.endswith("w") or opt.startswith(_LION_LIKE):
+        return 0.05
+    return 5e-4 if opt.startswith(_SGD_LIKE) else 0.0
 
 
 def _without_effect(tune: Tune, given: Mapping[str, Any]) -> Iterator[str]:
@@ -162,6 +171,8 @@ def _without_effect(tune: Tune, given: Mapping[str, Any]) -> Iterator[str]:
             option, given.get("sched", Schedule.COSINE), given.get("opt", "adamw"), given.get("kd_model")
         ):
             yield f"{spelled(option)} needs {need}"
+    if given.get("min_lr", 0) > (given.get("lr") or math.inf):
+        yield "--min-lr is above --lr, and the learning rate would rise"
     if "ratio" in given and "scale" not in given and given.get("augment") == Strength.NONE:
         yield "--ratio needs --scale, as --augment none shows whole images"
 

@@ -23,7 +23,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cnncli.engines.torch import is_out_of_memory
-from cnncli.errors import NotANumberError, OutOfMemoryError, TrainingStopped, UsageError
+from cnncli.errors import (
+    DataError,
+    NotANumberError,
+    OutOfMemoryError,
+    TrainingError,
+    TrainingStopped,
+    UsageError,
+)
 from cnncli.images.kept import KeptImages
 from cnncli.images.loader import Reader
 from cnncli.networks.model_folder import ModelFolder
@@ -235,6 +242,8 @@ class Loop:
                 self._epoch(interrupts)
                 log(at.history[-1])
                 self._save()
+                if self._all(interrupts.came):
+                    raise self._stopped()
         return at
 
     def range_test(self) -> RangeTest:
@@ -274,8 +283,11 @@ class Loop:
         with logs.tensorboard(self._run, self._at.history) as write:
 
             def log(epoch: Epoch) -> None:
-                write(epoch)
-                logs.write_history(self._run, self._at.history)
+                try:
+                    write(epoch)
+                    logs.write_history(self._run, self._at.history)
+                except OSError as error:
+                    self._progress.warning(f"the logs in {self._run} cannot be written: {error.strerror}")
                 best = self._at.best
                 self._progress.notice(
                     logs.line(
@@ -305,6 +317,7 @@ class Loop:
         view = views.RandomViews(self._train, task.preprocessing, levers.augmentation, task.seed, at.epoch)
         self._learning_mode()
         pace = _Pace(self._seconds(), at.sums[2])
+        peak = self._lr(at.epoch + (at.step + 0.5) / len(steps))
         with contextlib.closing(views.in_batches(mine[at.step :], view, task.workers)) as batches:
             for batch in batches:
                 self._told(batch.unreadable, Part.TRAIN)
@@ -318,6 +331,8 @@ class Loop:
                     break
         rate = pace.rate(self._seconds(), at.sums[2])
         loss, top1 = self._judged()
+        if not math.isfinite(loss):
+            raise self._lost()
         sums = self._sum(at.sums)
         seen = max(sums[2], 1)
         epoch = Epoch(
@@ -343,16 +358,19 @@ class Loop:
 
     def _rest(self, interrupts: Interrupts, *, is_last: bool) -> None:
         """Between two steps: save, stop if asked to."""
-        if self._all(interrupts.came):
+        if not is_last and self._all(interrupts.came):
             self._save()
-            at = self._at
-            raise TrainingStopped(
-                f"interrupted in epoch {at.epoch + 1} of {self._levers.epochs}, after step {at.step}; everything is saved",
-                f"go on with: cnncli finetune --resume {self._run}",
-            )
+            raise self._stopped()
         pause = max(_SAVE_EVERY, self._save_seconds / _SAVING_SHARE)
         if not is_last and self._all(time.monotonic() - self._saved > pause):
             self._save()
+
+    def _stopped(self) -> TrainingStopped:
+        at = self._at
+        return TrainingStopped(
+            f"interrupted in epoch {at.epoch + 1} of {self._levers.epochs}, after step {at.step}; everything is saved",
+            f"go on with: cnncli finetune --resume {self._run}",
+        )
 
     def _time_is_over(self) -> bool:
         budget = self._levers.time_budget
@@ -365,6 +383,13 @@ class Loop:
         while True:
             try:
                 self._try_step(batch, step)
+            except ValueError as error:
+                if "more than 1 value per channel" not in str(error):
+                    raise
+                raise TrainingError(
+                    "batch normalisation cannot learn from a single image at a time",
+                    "use a larger --batch-size, or fewer --grad-accum-steps",
+                ) from error
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
@@ -495,7 +520,12 @@ class Loop:
             sums[1] += float((answers.argmax(dim=1) == expected).sum())
             sums[2] += len(batch.numbers)
         loss, right, seen = self._sum(sums)
-        return (loss / seen, right / seen) if seen else (math.inf, 0.0)
+        if not seen:
+            raise DataError(
+                "no image for validation can be read: nothing would say what is learned",
+                "`cnncli check` says why",
+            )
+        return loss / seen, right / seen
 
     # ---- what is kept and told
 
@@ -506,7 +536,10 @@ class Loop:
         at.seconds = self._seconds()
         self._since = started
         if accelerator.is_main_process:
-            at.network = self._unwrapped(averaged=False).state_dict()
+            state = self._unwrapped(averaged=False).state_dict()
+            if not all(bool(torch.isfinite(value).all()) for value in state.values()):
+                raise self._lost()
+            at.network = state
             at.optimizer = self._optimizer.state_dict()
             at.average = self._average.module.state_dict() if self._average is not None else None
             at.scaler = accelerator.scaler.state_dict() if accelerator.scaler is not None else None

@@ -30,7 +30,7 @@ from cnncli.records.data import DataSet, Part
 from cnncli.records.evaluation import Accuracy
 from cnncli.records.networks import Metric, PackageVersion
 from cnncli.records.predictions import Unreadable
-from cnncli.records.progress import Once, Progress
+from cnncli.records.progress import Once, Progress, Silence
 from cnncli.records.training import Amp, FinetuneResult, Moment, Step, Tune
 from cnncli.training import beginning as beginnings
 from cnncli.training import checkpoints, judging, run_folder
@@ -86,6 +86,8 @@ def require_possible(start: Start, settings: FinetuneSettings) -> None:
     device = _device(settings.running.device)
     if levers.amp is Amp.FP16 and device == "cpu":
         raise UsageError("--amp fp16 needs a GPU", "--amp bf16 works on a CPU, too")
+    if levers.kd_model:
+        _teacher(levers.kd_model, start.card.class_names, Silence())
     learning(start, settings.tune, settings.stages)
     create_optimizer(start.network, start.head, levers, levers.lr or 1e-3)
     start.network.requires_grad_(requires_grad=True)
@@ -121,17 +123,17 @@ def learning(start: Start, tune: Tune, stages: int) -> list[torch.nn.Module] | N
     return frozen_below(start.network, start.head, stages if tune is Tune.LAST else 0)
 
 
-def train(run: Path | None, settings: FinetuneSettings, progress: Progress, show: Show) -> Path:
+def train(run: Path | None, settings: FinetuneSettings, progress: Progress, show: Show) -> Path | None:
     """Train to the end, from wherever the run's newest checkpoint is.
 
     Args:
-        run: its folder; None in processes that have not begun it.
+        run: its folder; None in processes that have not begun it, and in the first one where nothing is to be trained.
         settings: those that it was begun with.
         progress: hears of each epoch.
         show: is called after each step.
 
     Returns:
-        The run's folder.
+        The run's folder; None where nothing is to be trained.
 
     Raises:
         CnncliError: as `Loop.run`.
@@ -141,8 +143,10 @@ def train(run: Path | None, settings: FinetuneSettings, progress: Progress, show
         processes = PartialState(cpu=device == "cpu")
         _set_threads(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
         if processes.num_processes > 1:
-            run = Path(broadcast_object_list([str(run)])[0])
-        assert run is not None  # noqa: S101 - there is always a process that has begun it
+            told = broadcast_object_list([str(run) if run else ""])[0]
+            run = Path(told) if told else None
+        if run is None:
+            return None
         _deterministic(require_levers(settings), settings.seed)
         progressed = checkpoints.load(run, progress.warning)
         amp = Amp(progressed.fixed["amp"])

@@ -154,7 +154,9 @@ def _of_levers(levers: Levers) -> dict[str, Any]:
     }
     values |= {field.name: getattr(levers.augmentation, field.name) for field in fields(levers.augmentation)}
     values["lr"] = "auto" if levers.lr is None else levers.lr
-    values["kd_model"] = _absolute(levers.kd_model)
+    values["kd_model"] = (
+        _absolute(levers.kd_model) if levers.kd_model and levers.kd_model.exists() else levers.kd_model
+    )
     if levers.kd_model is None:
         del values["kd_weight"], values["kd_temperature"]
     return {name: typed(value) for name, value in values.items() if is_in_effect(name, levers)}

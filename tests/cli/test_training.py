@@ -234,11 +234,11 @@ def test_twenty_kills_lose_nothing(program: Program, data: Path) -> None:
             [sys.executable, "-m", "cnncli", *command], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
         try:
-            process.wait(chance.uniform(0.3, 1.1) * seconds)
+            process.wait(chance.uniform(0.3, 0.95) * seconds)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
-        kills += 1
+            kills += 1
         if Path("cut", "checkpoints", "last.pt").exists():
             command = ["finetune", "--resume", "cut", "-q"]
         elif Path("cut").exists():

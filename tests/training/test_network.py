@@ -402,6 +402,41 @@ def test_going_on_ends_where_an_unbroken_run_ends(
     ]
 
 
+def test_an_interrupt_at_the_last_step_of_an_epoch_can_be_gone_on_from(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As every interrupt is where an epoch is one step."""
+    import signal
+
+    settings = asked(data, batch_size=64, epochs=3)
+    whole = trained(settings)
+    folder = begun(settings)
+    real = loop.Loop._step
+
+    def interrupting(self: loop.Loop, *arguments: Any) -> None:
+        real(self, *arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(loop.Loop, "_step", interrupting)
+    for _ in range(3):
+        with pytest.raises(TrainingStopped):
+            gone_on(folder, settings)
+    monkeypatch.setattr(loop.Loop, "_step", real)
+    assert (gone_on(folder, settings).weights == whole.weights).all()
+
+
+def test_nothing_to_judge_by_is_told_at_once(data: Path) -> None:
+    settings = dataclasses.replace(asked(data), max_pixels=10)
+    with pytest.raises(CnncliError, match="no image for validation can be read"):
+        trained(settings)
+
+
+def test_a_teacher_that_does_not_fit_leaves_no_run(data: Path) -> None:
+    with pytest.raises(CnncliError):
+        begun(asked(data, kd_model=Path("nobody-has-this")))
+    assert not Path("runs").exists() or not list(Path("runs").iterdir())
+
+
 def _kill_before(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     real = loop.Loop._step
 
