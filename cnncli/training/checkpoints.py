@@ -19,8 +19,8 @@ from torch import Tensor
 
 from cnncli.errors import OutputError, TrainingError
 from cnncli.records.training import Epoch
+from cnncli.training.run_folder import CHECKPOINTS
 
-FOLDER = "checkpoints"
 _LAST, _BEFORE, BEST = "last.pt", "before.pt", "best.safetensors"
 _FORMAT = 1
 
@@ -64,11 +64,6 @@ class Progressed:
         return max(self.history, key=lambda epoch: (epoch.val_top1, -epoch.val_loss), default=None)
 
 
-def exists(run: Path) -> bool:
-    """Whether a run has a checkpoint."""
-    return any((run / FOLDER / name).is_file() for name in (_LAST, _BEFORE))
-
-
 def save(run: Path, progressed: Progressed) -> None:
     """Write a checkpoint.
 
@@ -96,7 +91,7 @@ def load(run: Path, warn: Callable[[str], None]) -> Progressed:
     """
     damaged = []
     for name in (_LAST, _BEFORE):
-        file = run / FOLDER / name
+        file = run / CHECKPOINTS / name
         if not file.is_file():
             continue
         try:
@@ -127,7 +122,7 @@ def _read(found: Mapping[str, Any]) -> Progressed:
 def save_best(run: Path, network: Mapping[str, Tensor]) -> None:
     """Write the weights of the best epoch so far."""
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in network.items()}
-    with _written(run / FOLDER / BEST, run) as draft:
+    with _written(run / CHECKPOINTS / BEST, run) as draft:
         save_file(tensors, draft)
 
 
@@ -137,7 +132,7 @@ def load_best(run: Path) -> dict[str, Tensor]:
     Raises:
         TrainingError: they cannot be read.
     """
-    file = run / FOLDER / BEST
+    file = run / CHECKPOINTS / BEST
     try:
         return load_file(file)
     except Exception as error:
@@ -147,7 +142,7 @@ def load_best(run: Path) -> dict[str, Tensor]:
 def tidy(run: Path) -> None:
     """Of a finished run keep what raising its epochs needs."""
     with contextlib.suppress(OSError):
-        (run / FOLDER / _BEFORE).unlink(missing_ok=True)
+        (run / CHECKPOINTS / _BEFORE).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -100,6 +100,8 @@ def resume(
         bar: moves while images are looked at.
         show: moves while the network is trained.
     """
+    if settings.output:
+        raise UsageError("--output has no effect with --resume, which goes on in the run's own folder")
     begun = load_beginning(run)
     _require_same_classes(run, settings, begun)
     from cnncli.training import network
@@ -110,8 +112,6 @@ def resume(
         begun = dataclasses.replace(begun, epochs=levers.epochs)
         if network.is_main():
             save_beginning(run, begun)
-    if settings.output:
-        raise UsageError("--output has no effect with --resume, which goes on in the run's own folder")
     if "epochs" in changed and levers.epochs < begun.epochs:
         progress.warning(
             f"--epochs {levers.epochs} is fewer than {run} was begun with: it keeps its {begun.epochs}"

@@ -44,6 +44,7 @@ from cnncli.training.checkpoints import Progressed
 from cnncli.training.interrupts import Interrupts
 from cnncli.training.levers import Levers
 from cnncli.training.losses import Loss, auxiliary_weights, balanced_weights, l1, mixed
+from cnncli.training.run_folder import CHECKPOINTS
 from cnncli.training.schedule import learning_rate
 from cnncli.training.stages import parameter_groups
 from cnncli.training.trials import TRIED, RangeTest, range_test
@@ -468,7 +469,7 @@ class Loop:
         at = self._at
         return NotANumberError(
             f"the loss is no number any more, in epoch {at.epoch + 1}, step {at.step + 1}; "
-            f"the last checkpoint in {self._run / checkpoints.FOLDER} is from before that",
+            f"the last checkpoint in {self._run / CHECKPOINTS} is from before that",
             f"start again with an --lr below {self._fixed.lr:g}, or with --clip-grad 1",
         )
 

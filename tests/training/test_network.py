@@ -576,6 +576,14 @@ def test_a_run_does_not_go_on_with_other_settings(
         finetune.resume(base.folder, asked(data, **changes), Silence(), _no_bar, _no_show)
 
 
+def test_a_run_does_not_go_on_elsewhere(data: Path, base: Trained) -> None:
+    """And a refusal changes nothing of it."""
+    before = (base.folder / "checkpoints" / "beginning.json").read_bytes()
+    with pytest.raises(UsageError, match="--output has no effect with --resume"):
+        finetune.resume(base.folder, asked(data, epochs=9, output=Path("x")), Silence(), _no_bar, _no_show)
+    assert (base.folder / "checkpoints" / "beginning.json").read_bytes() == before
+
+
 def test_a_run_does_not_go_on_with_other_classes(data: Path, base: Trained) -> None:
     (data / "blue").mkdir()
     (data / "blue" / "1.png").write_bytes((data / "cold" / "1.png").read_bytes())
