@@ -72,7 +72,7 @@ def save(run: Path, progressed: Progressed) -> None:
     """
     fields = {item.name: getattr(progressed, item.name) for item in dataclasses.fields(progressed)}
     fields["history"] = [dataclasses.asdict(epoch) for epoch in progressed.history]
-    folder = run / FOLDER
+    folder = run / CHECKPOINTS
     with _written(folder / _LAST, run) as draft:
         torch.save({"format": _FORMAT} | fields, draft)
         if (folder / _LAST).exists():
