@@ -8,8 +8,9 @@ stay apart (import-linter checks both, and a test holds this page against the di
     10     __main__      python -m cnncli                                                          no
     9      cli/          one thin file a command; options, the error boundary, stdout and stderr   no
     8      training/     a network that learns the classes of labelled images                      partly
+    8      export        a network as one ONNX file that runs without cnncli                       no
     8      inspection/   what each layer does and costs; what a network is made of                 yes
-    7      evaluation/   how good a classifier is                                                  no
+    7      evaluation/   how good a classifier is, where it fails, which of two is better          no
     6      features/     images to embeddings, each computed once                                  no
     6      doctor        what is installed, what works, what to do about what does not                no
     6      predict       batches through an engine to one record for each input                    no
@@ -18,7 +19,7 @@ stay apart (import-linter checks both, and a test holds this page against the di
     3      data/         labelled folders and lists; which image is for what                       no
     3      networks/     what a typed name means; model folder; timm, torchvision, blueprints      partly
     2      images/       files, folders, lists, stdin; bytes to pixels; threads that feed engines  no
-    2      render/       records to text: table, tsv, csv, JSON, Parquet; the picture sheet        no
+    2      render/       records to text, tables, pictures, and the report's page                  no
     2      web           questions to servers, files from them, all with a limit                    no
     1      geometry      output sizes, receptive fields: the formulas of every course               no
     1      records/      the vocabulary: frozen types that every room speaks                       no

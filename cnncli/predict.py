@@ -21,7 +21,7 @@ from cnncli.images.preprocess import Pixels
 from cnncli.images.sources import Found
 from cnncli.networks.card import to_json
 from cnncli.networks.labels import labels
-from cnncli.networks.model_folder import WEIGHTS, ModelFolder
+from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import open_engine
 from cnncli.records.networks import Compilation
 from cnncli.records.predictions import UNKNOWN, LabelStyle, Prediction, Record, Score, Unreadable
@@ -97,7 +97,7 @@ class Predictor:
         return {
             "model": card.name,
             "card": hashlib.sha256(to_json(told).encode()).hexdigest(),
-            "weights": next(facts.sha256 for facts in card.files if facts.name == WEIGHTS),
+            "weights": self._folder.digest,
             "topk": self.topk,
             "threshold": settings.threshold,
             "label_style": settings.label_style,

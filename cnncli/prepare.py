@@ -70,6 +70,8 @@ def prepare(reference: Reference, progress: Progress, *, is_offline: bool = Fals
         progress.warning(f"{reference.name} has random weights: its answers mean nothing")
     if path := reference.find_folder() or cache.find(reference.key()):
         return model_folder.open_folder(path)
+    if reference.is_exported:
+        return _unpacked(reference, progress)
     _require_known(reference.name)
     if is_offline or downloads.forbidden():
         _require_downloaded(reference)
@@ -77,10 +79,7 @@ def prepare(reference: Reference, progress: Progress, *, is_offline: bool = Fals
     progress.notice(f"looking for {reference.name} with timm and torchvision, which take seconds to import")
     with _packages_needed(f"preparing {reference.name}"):
         folder = _made(reference, progress, is_offline=is_offline)
-    try:
-        cache.remember(reference.key(), folder.card.name)
-    except OutputError as error:
-        progress.warning(error.message)
+    _remember(reference, folder.card.name, progress)
     seconds = time.perf_counter() - start
     progress.notice(f"prepared in {seconds:.1f} s, once; from now on it is also -m {folder.path}")
     return folder
@@ -236,6 +235,28 @@ def _packages_needed(purpose: str) -> Iterator[None]:
 
 
 # ---- making a model folder
+
+
+def _unpacked(reference: Reference, progress: Progress) -> ModelFolder:
+    """The model folder of an exported file, made once."""
+    file = Path(reference.name).expanduser()
+    target = cache.place(f"{file.stem}+{model_folder.sha256(file)[:_DIGEST_SHOWN]}")
+    if not model_folder.is_model_folder(target):
+        cache.require_writable()
+        with _packages_needed(f"reading {file}"), model_folder.drafted(target) as draft:
+            from cnncli.engines.exported import unpack
+
+            card = dataclasses.replace(unpack(file, draft), name=target.name)
+            model_folder.seal(draft, card)
+    _remember(reference, target.name, progress)
+    return model_folder.open_folder(target)
+
+
+def _remember(reference: Reference, name: str, progress: Progress) -> None:
+    try:
+        cache.remember(reference.key(), name)
+    except OutputError as error:
+        progress.warning(error.message)
 
 
 @dataclass(frozen=True, slots=True)

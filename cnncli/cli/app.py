@@ -6,6 +6,7 @@ import gc
 import importlib
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -14,16 +15,19 @@ from typer.core import TyperGroup
 
 from cnncli import __version__
 from cnncli.cli import console
+from cnncli.cli.groups import Sectioned
 from cnncli.errors import CnncliError
 
 COMMANDS = {
     "predict": "Name what is in images.",
     "finetune": "Teach a network the classes of a labelled folder.",
+    "evaluate": "How good is a model on labelled images, and where does it fail?",
     "check": "Is a labelled folder fit to learn from?",
     "datasets": "Sets that courses use, written as labelled folders.",
     "summary": "Show what a network is made of and what it costs.",
     "models": "List networks; delete prepared ones.",
     "pull": "Download and prepare networks ahead.",
+    "export": "Write a network as one ONNX file that runs without cnncli.",
     "doctor": "What works here, and what to do about what does not.",
 }
 """Each has a module of its name in this room, and in it a function, or a Typer, of its name."""
@@ -42,7 +46,7 @@ class LazyCommands(Mapping[str, Any]):
         if isinstance(body, typer.Typer):
             return typer.main.get_command(body)
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-        alone.command(name)(body)
+        alone.command(name, cls=Sectioned)(body)
         return typer.main.get_command(alone)
 
     def __iter__(self) -> Iterator[str]:
@@ -156,14 +160,23 @@ def _program(
         print(context.get_help())
 
 
+_LOOKS, _PAUSE = 8, 0.01
+"""How often, and how many seconds apart, it is looked whether the machine is busy: once would mistake a passing process."""
+
+
 def _machine_is_busy() -> bool:
-    """Whether others are using half of the cores at this moment; Linux tells."""
-    try:
-        with open("/proc/loadavg", encoding="ascii") as stream:  # noqa: PTH123 - pathlib is not needed yet
-            running = int(stream.read().split()[3].partition("/")[0])
-    except (OSError, ValueError, IndexError):
-        return False
-    return 2 * (running - 1) >= (os.cpu_count() or 1)
+    """Whether others are using half of the cores, not only at this moment; Linux tells."""
+    for look in range(_LOOKS):
+        if look:
+            time.sleep(_PAUSE)
+        try:
+            with open("/proc/loadavg", encoding="ascii") as stream:  # noqa: PTH123 - pathlib is not needed yet
+                running = int(stream.read().split()[3].partition("/")[0])
+        except (OSError, ValueError, IndexError):
+            return False
+        if 2 * (running - 1) < (os.cpu_count() or 1):
+            return False
+    return True
 
 
 def main() -> None:

@@ -1,10 +1,7 @@
 """`cnncli finetune`: teach a network the classes of a labelled folder."""
 
-import contextlib
-import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,10 +12,11 @@ from cnncli.cli.config import Config, Resume
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.levers import given, with_levers
 from cnncli.cli.options import ResultFormat
-from cnncli.cli.progress import image_progress, training_progress
+from cnncli.cli.progress import image_bars, training_progress
 from cnncli.errors import UsageError
 from cnncli.records.running import EngineName, Precision, Running
 from cnncli.records.training import ClassifierName, ClassWeights, Tune
+from cnncli.training.processes import is_main
 
 _DATA, _FEATURES = "Data", "Classifiers on features"
 
@@ -127,10 +125,7 @@ def finetune(
       cnncli finetune photos/ -m lenet5 --tune scratch --opt sgd --lr auto
       cnncli finetune --resume runs/photos --epochs 40
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
-    is_main = (
-        os.environ.get("RANK", "0") == "0"
-    )  # torchrun starts several processes, of which the first one speaks
-    console = Console(quiet=quiet or not is_main)
+    console = Console(quiet=quiet or not is_main())
     if not model:
         raise UsageError("no model is given", "use -m resnet50, -m a/model/folder, or set CNNCLI_MODEL")
     size = options.image_size(img_size)
@@ -174,9 +169,9 @@ def finetune(
             return
         show = training_progress(console)
         if resume:
-            result = go_on(resume, settings, console, _bar(console), show)
+            result = go_on(resume, settings, console, image_bars(console), show)
         else:
-            result = teach(settings, console, _bar(console), show, is_offline=offline)
+            result = teach(settings, console, image_bars(console), show, is_offline=offline)
         if result is None:
             return
         if format_ is ResultFormat.JSON:
@@ -208,14 +203,3 @@ def _way(text: str) -> tuple[Tune, int]:
         f"--tune {text!r} is no way of training",
         "there are auto, features, head, last:N (as last:2), full, scratch",
     )
-
-
-def _bar(console: Console) -> Callable[[int], contextlib.AbstractContextManager[Callable[[], None]]]:
-    """A moving bar for so many images."""
-
-    @contextlib.contextmanager
-    def bar(images: int) -> Iterator[Callable[[], None]]:
-        with image_progress(console, lambda: images, 0, is_hidden=False) as advance:
-            yield advance
-
-    return bar

@@ -187,7 +187,13 @@ class LeverOptions:
         ),
     ]
     hflip: Annotated[
-        float | None, _option("--hflip", _WHAT, "Probability of a flip left-right.  [default: 0.5]", "P")
+        float | None,
+        _option(
+            "--hflip",
+            _WHAT,
+            "Probability of a flip left-right; 0 for digits and letters.  [default: 0.5]",
+            "P",
+        ),
     ]
     vflip: Annotated[
         float | None, _option("--vflip", _WHAT, "Probability of a flip up-down.  [default: 0]", "P")

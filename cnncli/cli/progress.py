@@ -59,6 +59,17 @@ def _told(images: int, total: float | None, rate: float) -> str:
     return f"{images:,} of {total:,.0f} images, {rate:,.1f} img/s, {_clock(seconds)} left"
 
 
+def image_bars(console: Console) -> Callable[[int], contextlib.AbstractContextManager[Callable[[], None]]]:
+    """A bar for so many images."""
+
+    @contextlib.contextmanager
+    def bar(images: int) -> Iterator[Callable[[], None]]:
+        with image_progress(console, lambda: images, 0, is_hidden=False) as advance:
+            yield advance
+
+    return bar
+
+
 def training_progress(
     console: Console,
 ) -> Callable[[], contextlib.AbstractContextManager[Callable[[Moment], None]]]:

@@ -1,6 +1,7 @@
 """Accuracy and its interval; who is taken for whom."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,39 @@ _Z = 1.959964
 """Of the normal distribution: 95 % lie within that many standard deviations."""
 
 
+DRAWS, _AT_ONCE, _SEED = 1000, 100, 0
+"""Times that images are drawn again for an interval; how many of these are in memory together; of chance."""
+
+
 def accuracy(predicted: NDArray[np.intp], labels: NDArray[np.intp]) -> Accuracy:
-    """The share of equal entries in (N,) and (N,), N above zero."""
-    right = int((predicted == labels).sum())
-    low, high = wilson(right, len(labels))
-    return Accuracy(right, len(labels), low, high)
+    """The share of equal entries in (N,) and (N,), N above zero.
+
+    Its interval is the bootstrap's; where all or none are right, which it would take for certain, Wilson's.
+    """
+    right, images = int((predicted == labels).sum()), len(labels)
+    if right in {0, images}:
+        return Accuracy(right, images, *wilson(right, images))
+    counts = np.array([right, images - right])
+    drawn = np.concatenate([draws[:, 0] for draws in resampled(counts)])
+    return Accuracy(right, images, *interval(drawn / images))
+
+
+def resampled(counts: NDArray[np.intp]) -> Iterator[NDArray[np.int64]]:
+    """How many images of each kind are among as many drawn with replacement: (B, C), a thousand draws in pieces.
+
+    Args:
+        counts: (C,), images of each kind.
+    """
+    draws = np.random.default_rng(_SEED)
+    images = int(counts.sum())
+    for _ in range(DRAWS // _AT_ONCE):
+        yield draws.multinomial(images, counts / images, _AT_ONCE)
+
+
+def interval(drawn: NDArray[np.float64]) -> tuple[float, float]:
+    """Where 95 % of (B,) lie."""
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return float(low), float(high)
 
 
 def wilson(right: int, images: int) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from cnncli.features import store
 from cnncli.images.augment import FEATURE_VIEWS
 from cnncli.images.decode import MAX_PIXELS, allow_pixels
 from cnncli.images.loader import Reader, ViewReader, batches
-from cnncli.networks.model_folder import WEIGHTS, ModelFolder, sha256
+from cnncli.networks.model_folder import ModelFolder, sha256
 from cnncli.prepare import open_engine
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Once, Progress
@@ -154,8 +154,7 @@ class Embedder:
     def _identity(self) -> str:
         """Everything that an embedding depends on but the image: network, pixels, arithmetic."""
         card, settings = self._folder.card, self._settings
-        weights = next(facts.sha256 for facts in card.files if facts.name == WEIGHTS)
-        network = [weights, asdict(card.architecture), card.embedding.layer]
+        network = [self._folder.digest, asdict(card.architecture), card.embedding.layer]
         pixels = [asdict(card.preprocessing), settings.max_pixels, metadata.version("pillow"), _RULES]
         return json.dumps([network, pixels, asdict(settings.running)], sort_keys=True)
 

@@ -37,13 +37,31 @@ class ModelFolder:
 
     @property
     def weights(self) -> Path:
-        """The weights, as safetensors."""
+        """The weights, as safetensors.
+
+        Raises:
+            ModelFolderError: the folder was made from an exported file, in which they are part of the graph.
+        """
+        if not self._holds(WEIGHTS):
+            raise ModelFolderError(
+                f"{self.card.name} is an exported network, which predicts and no more",
+                "train or look inside the one that it was exported from",
+            )
         return self.path / WEIGHTS
 
     @property
     def graph(self) -> Path | None:
         """The compiled network; None where the card says why there is none."""
         return None if self.card.compilation.reason else self.path / GRAPH
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what makes the network this one: its weights; of an exported one its graph."""
+        facts = {item.name: item.sha256 for item in self.card.files}
+        return facts.get(WEIGHTS) or facts[GRAPH]
+
+    def _holds(self, name: str) -> bool:
+        return any(facts.name == name for facts in self.card.files)
 
 
 def is_model_folder(path: Path) -> bool:
@@ -63,7 +81,7 @@ def open_folder(path: Path) -> ModelFolder:
     except (OSError, UnicodeDecodeError) as error:
         raise ModelFolderError(f"{path} is no model folder: its {CARD} cannot be read ({error})") from error
     card = cards.from_json(text, str(path / CARD))
-    needed = {WEIGHTS} | (set() if card.compilation.reason else {GRAPH})
+    needed = {WEIGHTS if card.compilation.reason else GRAPH}  # a graph has the weights within
     if missing := needed - {facts.name for facts in card.files}:
         raise ModelFolderError(f"{path / CARD} does not list {', '.join(sorted(missing))}", _AGAIN)
     for facts in card.files:

@@ -18,6 +18,9 @@ HUB = "hf-hub:"
 BLUEPRINT = ".cnn"
 """How files end that hold a blueprint."""
 
+EXPORTED = ".onnx"
+"""How files end that hold an exported network."""
+
 _BLUEPRINT_TEXT = re.compile(r"\s*(#|input\s|input:|activation:)", re.IGNORECASE)
 
 
@@ -64,6 +67,9 @@ class Reference:
             return path
         if self.name.endswith(BLUEPRINT):
             return None
+        if self.is_exported:
+            self._refuse_changes(path)
+            return None
         if os.path.isfile(path):  # noqa: PTH113
             raise ModelNotFoundError(
                 f"{self.name} is a file, and a model is a name or a folder",
@@ -75,6 +81,11 @@ class Reference:
             what = "it has no card.json" if os.path.isdir(path) else "there is no such folder"  # noqa: PTH112
             raise ModelNotFoundError(f"{self.name} is no model folder: {what}")
         return None
+
+    @property
+    def is_exported(self) -> bool:
+        """Whether the name is the path of a network in one ONNX file."""
+        return self.name.endswith(EXPORTED) and os.path.isfile(os.path.expanduser(self.name))  # noqa: PTH111, PTH113
 
     def _blueprint_identity(self) -> list[str | int] | None:
         is_file = self.name.endswith(BLUEPRINT) and not is_blueprint_text(self.name)
@@ -103,6 +114,11 @@ class Reference:
             {
                 "name": self.name,
                 "blueprint": self._blueprint_identity(),
+                **(
+                    {"exported": _identity(Path(self.name).expanduser(), "exported")}
+                    if self.is_exported
+                    else {}
+                ),
                 "weights": self.weights and _identity(self.weights, "weights"),
                 "labels": self.labels and _identity(self.labels, "class names"),
                 "pretrained": self.pretrained,

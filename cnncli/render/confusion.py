@@ -13,7 +13,7 @@ from cnncli.render.paths import printable
 _MOST_NUMBERED = 25
 """Classes up to which each cell holds its number."""
 
-_MOST_NAMED = 60
+MOST_NAMED = 60
 """Classes up to which each row and column has its name."""
 
 _LONGEST = 24
@@ -42,7 +42,7 @@ def confusion_png(counts: NDArray[np.intp], class_names: Sequence[str]) -> bytes
     shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xlabel("predicted")
     axes.set_ylabel("actual")
-    if classes <= _MOST_NAMED:
+    if classes <= MOST_NAMED:
         names = [printable(name) for name in class_names]
         names = [name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…" for name in names]
         escaped = [name.replace("$", r"\$") for name in names]  # else it begins a formula

@@ -15,7 +15,12 @@ _TRAIN, _VAL, _GREY = "#0072b2", "#d55e00", "#777777"
 
 
 def curves_png(history: Sequence[Epoch], features: float | None) -> bytes:
-    """A PNG: loss, accuracy and learning rate, epoch by epoch.
+    """A PNG of `curves`."""
+    return _png(curves(history, features))
+
+
+def curves(history: Sequence[Epoch], features: float | None) -> Figure:
+    """Loss, accuracy and learning rate, epoch by epoch.
 
     Args:
         history: the epochs.
@@ -42,7 +47,7 @@ def curves_png(history: Sequence[Epoch], features: float | None) -> bytes:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     loss.legend()
     top1.legend()
-    return _png(figure)
+    return figure
 
 
 def lr_range_png(rates: Sequence[float], losses: Sequence[float], chosen: float) -> bytes:

@@ -47,9 +47,9 @@ def of_view(seed: int, epoch: int, number: int) -> np.random.Generator:
     return np.random.default_rng([seed, _For.VIEW, epoch, number])
 
 
-def of_mixing(seed: int, epoch: int, step: int, rank: int) -> np.random.Generator:
-    """Where the chance of mixing a batch's images comes from."""
-    return np.random.default_rng([seed, _For.MIXING, epoch, step, rank])
+def of_mixing(seed: int, epoch: int, step: int) -> np.random.Generator:
+    """Where the chance of mixing a step's images comes from."""
+    return np.random.default_rng([seed, _For.MIXING, epoch, step])
 
 
 def dropout_seed(seed: int, place: Sequence[int]) -> int:

@@ -22,23 +22,26 @@ from cnncli.data.split import require_learnable, split, told
 from cnncli.engines.engine import Outputs
 from cnncli.engines.heads import ClassifierHead, LinearHead, run_head
 from cnncli.errors import DataError
+from cnncli.evaluation.judging import answers_of
 from cnncli.evaluation.metrics import accuracy, confusion, cross_entropy
+from cnncli.evaluation.tables import predictions
+from cnncli.evaluation.tables import unreadable as unreadable_table
 from cnncli.features.embed import Embedder, EmbedSettings
 from cnncli.images.loader import Reader
 from cnncli.images.preprocess import Pixels
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import prepare
 from cnncli.records.data import DataSet, Part, Sample
-from cnncli.records.evaluation import Accuracy
+from cnncli.records.evaluation import Accuracy, Answer
 from cnncli.records.networks import Compilation, Metric, ModelCard, PackageVersion
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
+from cnncli.records.report import Taught
 from cnncli.records.training import ClassifierName, FinetuneResult, Step, Trial, Tune
-from cnncli.training import run_folder
+from cnncli.training import reporting, run_folder
 from cnncli.training import tables as tables_of
 from cnncli.training.headed import require_trainable, write_headed
 from cnncli.training.settings import VAL_SPLIT, FinetuneSettings, recorded, versions
-from cnncli.training.tables import Answer
 
 if TYPE_CHECKING:
     from cnncli.training.classifiers import Rows
@@ -219,9 +222,10 @@ def _counted(data: DataSet) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What can be read of a data set, and what cannot."""
+    """What can be read of a data set, and what cannot; `listed` has both."""
 
     data: DataSet
+    listed: DataSet
     parts: Mapping[Part, _Part]
     unreadable: Sequence[Unreadable]
 
@@ -251,7 +255,7 @@ def _embedded(
     readable = dataclasses.replace(
         data, samples=tuple(sample for part in Part for sample in parts[part].samples)
     )
-    return Found(readable, parts, unreadable)
+    return Found(readable, data, parts, unreadable)
 
 
 def _first_pixels(folder: ModelFolder, part: _Part, settings: FinetuneSettings) -> Pixels:
@@ -399,15 +403,22 @@ def _written(
     """The run's folder, where it came to lie."""
     data, chosen = found.data, learned.chosen
     val, test = found.parts[Part.VAL], found.parts[Part.TEST]
-    answers = _answers(chosen.val, val, data)
+    answers = {Part.VAL: _answers(chosen.val, val, data), Part.TEST: []}
     if test.samples:
-        answers += _answers(_logits(chosen.head, test), test, data)
+        answers[Part.TEST] = _answers(_logits(chosen.head, test), test, data)
+    unreadable = [(data.relative(record.source.path), record) for record in found.unreadable]
+    trials = tuple(item.trial for item in learned.tried)
     tables = [
         tables_of.splits(data),
-        tables_of.predictions(answers),
-        tables_of.classifiers([item.trial for item in learned.tried]),
-        *tables_of.unreadable(found.unreadable, data),
+        predictions([*answers[Part.VAL], *answers[Part.TEST]], data.class_names),
+        tables_of.classifiers(trials),
+        *unreadable_table(unreadable),
     ]
+    judged, tested = (
+        reporting.evaluated(target.path.name, data, part, said, found.unreadable)
+        for part, said in answers.items()
+    )
+    assert judged is not None  # noqa: S101 - `require_learnable` has seen to it
     counts = confusion(chosen.val.argmax(axis=1), val.labels, len(data.class_names))
     card = _card(folder, target.path.name, data, learned)
     facts = recorded(settings, folder.card.name, folder.card.weights_origin, digest(found))
@@ -417,6 +428,15 @@ def _written(
         write_headed(draft, folder, chosen.head, card, _first_pixels(folder, val, settings))
         run_folder.write(
             draft, tables, facts, {"confusion_matrix.png": confusion_png(counts, data.class_names)}
+        )
+        reporting.write(
+            draft,
+            target.path.name,
+            found.listed,
+            (judged, tested),
+            Taught((), None, trials, chosen.trial if len(trials) > 1 else None, learned.why),
+            facts,
+            found.unreadable,
         )
         return run_folder.settle(draft, target)
 
@@ -445,8 +465,10 @@ def _card(folder: ModelFolder, name: str, data: DataSet, learned: Learned) -> Mo
 
 def _answers(logits: NDArray[np.float32], part: _Part, data: DataSet) -> list[Answer]:
     """What the classifier says of each image."""
+    if not part.samples:
+        return []
     probabilities = Outputs(logits, part.vectors[:, 0]).probabilities()
-    return tables_of.answers(part.samples, probabilities, data)
+    return list(answers_of(part.samples, probabilities, data.relative))
 
 
 def digest(found: Found) -> str:

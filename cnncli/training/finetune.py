@@ -4,8 +4,9 @@ import dataclasses
 import math
 import time
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnncli.data import layout
 from cnncli.errors import TrainingError, UsageError
@@ -23,6 +24,7 @@ from cnncli.training.beginning import save as save_beginning
 from cnncli.training.features import Bar, explore, finetune_features
 from cnncli.training.headed import require_own_head
 from cnncli.training.levers import CHANGEABLE, spelled
+from cnncli.training.processes import is_main
 from cnncli.training.settings import FinetuneSettings, as_options, recorded
 
 if TYPE_CHECKING:
@@ -76,16 +78,16 @@ def finetune(
         CnncliError: the data or the network are not fit for it, or the run cannot be written.
     """
     if settings.tune is Tune.FEATURES:
-        return finetune_features(settings, progress, bar, is_offline=is_offline)
-    from cnncli.training import network
+        return finetune_features(settings, progress, bar, is_offline=is_offline) if is_main() else None
+    from cnncli.training import ending, network
 
     begun = _Begun(None, None)
-    if network.is_main():
+    if is_main():
         begun = _begin(settings, progress, bar, is_offline=is_offline)
     run = network.train(begun.run, settings, progress, show)
-    if run is None or not network.is_main():
+    if run is None or not is_main():
         return begun.features
-    return network.finish(run, settings, begun.features, progress, bar)
+    return ending.finish(run, settings, begun.features, progress, bar)
 
 
 def resume(
@@ -104,13 +106,13 @@ def resume(
         raise UsageError("--output has no effect with --resume, which goes on in the run's own folder")
     begun = load_beginning(run)
     _require_same_classes(run, settings, begun)
-    from cnncli.training import network
+    from cnncli.training import ending, network
 
     changed = _require_same_settings(run, settings)
     levers = network.require_levers(settings)
     if "epochs" in changed and levers.epochs > begun.epochs:
         begun = dataclasses.replace(begun, epochs=levers.epochs)
-        if network.is_main():
+        if is_main():
             save_beginning(run, begun)
     if "epochs" in changed and levers.epochs < begun.epochs:
         progress.warning(
@@ -118,7 +120,7 @@ def resume(
         )
     progress.notice(f"going on with {run}: {begun.started_from}, {begun.epochs} epochs")
     network.train(run, settings, progress, show)
-    return network.finish(run, settings, None, progress, bar) if network.is_main() else None
+    return ending.finish(run, settings, None, progress, bar) if is_main() else None
 
 
 _OF_THE_RUN = CHANGEABLE | {"workers"}
@@ -193,21 +195,25 @@ def _begin(settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offli
     network.require_possible(start, settings)
     taken = network.pace(start, settings, progress)
     if found:
-        settings, why = _in_time(settings, taken, data)
+        epochs, why = _in_time(settings, taken, data)
         progress.notice(why)
-        if settings.tune is Tune.AUTO:
+        if not epochs:
             return _Begun(None, dataclasses.replace(found, why=f"{found.why}; {why}"))
-    elif path is None:
-        digest = features.digest(explored.found)
-        path = _new_run(explored.target, settings, data, folder.card.name, folder.card.weights_origin, digest)
-    assert path is not None  # noqa: S101 - one of the two has made it
+        settings = dataclasses.replace(settings, levers=dataclasses.replace(levers, epochs=epochs))
+    digest = features.digest(explored.found)
+    facts = recorded(settings, folder.card.name, folder.card.weights_origin, digest)
+    if path is None:
+        path = _new_run(explored.target, data, facts)
+    else:
+        run_folder.write(path, [], facts, {})
+        settings = dataclasses.replace(settings, tune=Tune.FULL)
     begun = _beginning(settings, start, data, folder.card.name, found, started)
     network.begin(path, start, taken, settings, begun)
     return _Begun(path, found)
 
 
-def _in_time(settings: FinetuneSettings, taken: "Pace", data: DataSet) -> tuple[FinetuneSettings, str]:
-    """Whether training all of the network fits into the time; as many epochs as do, or a reason."""
+def _in_time(settings: FinetuneSettings, taken: "Pace", data: DataSet) -> tuple[int, str]:
+    """How many epochs of training all of the network fit into the time, 0 if too few do; and that in words."""
     from cnncli.training.network import require_levers
 
     levers = require_levers(settings)
@@ -216,13 +222,12 @@ def _in_time(settings: FinetuneSettings, taken: "Pace", data: DataSet) -> tuple[
     epoch = (images + held / 3) / taken.images_per_second / 60  # a forward pass is a third of a step
     fitting = levers.epochs if not levers.time_budget else math.floor(levers.time_budget / epoch)
     if fitting < min(_FEWEST_EPOCHS, levers.epochs):
-        return settings, (
+        return 0, (
             f"training all of it would take {_told(_FEWEST_EPOCHS * epoch)} for {_FEWEST_EPOCHS} epochs, more than "
             f"--time-budget {levers.time_budget:g}: the classifier on features stays"
         )
     epochs = min(fitting, levers.epochs)
-    changed = dataclasses.replace(settings, tune=Tune.FULL, levers=dataclasses.replace(levers, epochs=epochs))
-    return changed, f"training all of it: {epochs} epochs take about {_told(epochs * epoch)}"
+    return epochs, f"training all of it: {epochs} epochs take about {_told(epochs * epoch)}"
 
 
 def _told(minutes: float) -> str:
@@ -254,21 +259,13 @@ def _begin_without_features(settings: FinetuneSettings, progress: Progress, *, i
     features.say_what_there_is(data, progress)
     taken = network.pace(start, settings, progress)
     name = start.card.name if settings.tune is Tune.SCRATCH else folder.card.name
-    run = _new_run(target, settings, data, name, origin, None)
+    run = _new_run(target, data, recorded(settings, name, origin, None))
     network.begin(run, start, taken, settings, _beginning(settings, start, data, name, None, started))
     return _Begun(run, None)
 
 
-def _new_run(
-    target: run_folder.Target,
-    settings: FinetuneSettings,
-    data: DataSet,
-    name: str,
-    origin: str,
-    digest: str | None,
-) -> Path:
+def _new_run(target: run_folder.Target, data: DataSet, facts: Mapping[str, Any]) -> Path:
     """The folder of a run that is to be trained, with its settings and its splits."""
-    facts = recorded(settings, name, origin, digest)
     with run_folder.writing(target) as draft:
         run_folder.write(draft, [tables_of.splits(data)], facts, {})
         (draft / run_folder.CHECKPOINTS).mkdir()

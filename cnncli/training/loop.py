@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from timm.optim._optim_factory import create_optimizer_v2
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
@@ -43,7 +44,15 @@ from cnncli.training import checkpoints, draws, logs, views
 from cnncli.training.checkpoints import Progressed
 from cnncli.training.interrupts import Interrupts
 from cnncli.training.levers import Levers
-from cnncli.training.losses import Loss, auxiliary_weights, balanced_weights, l1, mixed
+from cnncli.training.losses import (
+    Loss,
+    auxiliary_weights,
+    balanced_weights,
+    l1,
+    mixed,
+    mixing,
+    shares,
+)
 from cnncli.training.run_folder import CHECKPOINTS
 from cnncli.training.schedule import learning_rate
 from cnncli.training.stages import parameter_groups
@@ -179,6 +188,9 @@ class Loop:
             found = balanced_weights(self._labels, len(task.data.class_names))
             weights = torch.from_numpy(found).to(accelerator.device)
         self._loss = Loss(self._levers, weights, auxiliary_weights(task.network))
+        if not accelerator.is_main_process:
+            progressed.sums = [0.0, 0.0, 0.0]  # the first process goes on with those of all
+        self._summed = progressed.sums[2]
         self._since = time.monotonic()
         self._saved = time.monotonic()
         self._save_seconds = 0.0
@@ -317,7 +329,7 @@ class Loop:
         mine = [step[rank::processes] for step in steps]
         view = views.RandomViews(self._train, task.preprocessing, levers.augmentation, task.seed, at.epoch)
         self._learning_mode()
-        pace = _Pace(self._seconds(), at.sums[2])
+        pace = _Pace(self._seconds(), self._seen())
         peak = self._lr(at.epoch + (at.step + 0.5) / len(steps))
         with contextlib.closing(views.in_batches(mine[at.step :], view, task.workers)) as batches:
             for batch in batches:
@@ -330,8 +342,9 @@ class Loop:
                 self._rest(interrupts, is_last=at.step == len(steps))
                 if self._time_is_over():
                     break
-        rate = pace.rate(self._seconds(), at.sums[2])
+        rate = pace.rate(self._seconds(), self._seen())
         loss, top1 = self._judged()
+        self._tell_all()
         if not math.isfinite(loss):
             raise self._lost()
         sums = self._sum(at.sums)
@@ -344,10 +357,10 @@ class Loop:
             val_loss=loss,
             val_top1=top1,
             seconds=self._seconds() - sum(done.seconds for done in at.history),
-            images_per_second=rate * processes,
+            images_per_second=rate,
         )
         at.history.append(epoch)
-        at.epoch, at.step, at.sums = at.epoch + 1, 0, [0.0, 0.0, 0.0]
+        at.epoch, at.step, at.sums, self._summed = at.epoch + 1, 0, [0.0, 0.0, 0.0], 0.0
         if at.best is epoch and self._accelerator.is_main_process:
             checkpoints.save_best(self._run, self._unwrapped(averaged=True).state_dict())
 
@@ -400,6 +413,12 @@ class Loop:
 
     def _halve(self, error: RuntimeError) -> None:
         at = self._at
+        if (
+            self._accelerator.num_processes > 1
+        ):  # the others wait for this one already: all would have to begin again
+            raise OutOfMemoryError(
+                "a process has not enough memory for its part of a batch", "use --grad-accum-steps 2, or more"
+            ) from error
         if at.pieces * 2 > self._levers.batch_size:
             raise OutOfMemoryError(
                 "not even one image fits into memory while training", "use a smaller --img-size or network"
@@ -419,18 +438,10 @@ class Loop:
         whole = self._sum([float(count)])[0]
         if not whole:
             return
-        if count:
-            images, labels = (
-                self._images(batch.pixels, is_exact=False),
-                torch.from_numpy(self._labels[batch.numbers]),
-            )
-            labels = labels.to(accelerator.device)
-        else:  # another process has images, and waits for this one's gradient of nothing
-            how = task.preprocessing
-            images = torch.zeros(1, how.channels, *how.size, device=accelerator.device)
-            labels = torch.zeros(1, dtype=torch.int64, device=accelerator.device)
-        chance = draws.of_mixing(task.seed, at.epoch, step, rank)
-        both = mixed(images, labels, len(task.data.class_names), self._levers, chance)
+        images, labels = self._tensors(batch)
+        targets = labels
+        if self._levers.mixup or self._levers.cutmix:
+            images, targets = self._mixed(batch, images, labels, step)
         pieces = np.array_split(
             np.arange(len(images)), min(at.pieces * self._levers.grad_accum_steps, len(images))
         )
@@ -440,14 +451,13 @@ class Loop:
             torch.manual_seed(draws.dropout_seed(task.seed, (at.epoch, step, rank, number)))
             is_last = number == len(pieces) - 1
             with contextlib.nullcontext() if is_last else accelerator.no_sync(self._model):
-                outputs = self._forward(both.images[part])
+                outputs = self._forward(images[part])
                 taught = None
                 if task.teacher:
-                    taught = task.teacher.logits(both.images[part], task.preprocessing)
-                targets = both.targets[part]
-                loss = self._loss(outputs, targets, taught) * (1.0 if count else 0.0)
+                    taught = task.teacher.logits(images[part], task.preprocessing)
+                loss = self._loss(outputs, targets[part], taught) * (1.0 if count else 0.0)
                 logits = outputs[0] if isinstance(outputs, tuple) else outputs
-                shown = targets if targets.ndim == 1 else targets.argmax(dim=1)
+                shown = targets[part] if targets.ndim == 1 else targets[part].argmax(dim=1)
                 if count:
                     sums += torch.stack([loss.detach(), (logits.argmax(dim=1) == shown).sum()])
                 loss = loss * processes / whole
@@ -464,6 +474,35 @@ class Loop:
         if self._average is not None:
             self._average.update(self._unwrapped(), step=at.updates + 1)
         at.sums = [at.sums[0] + loss_sum, at.sums[1] + right, at.sums[2] + count]
+
+    def _tensors(self, batch: views.Views) -> tuple[Tensor, Tensor]:
+        """Images and their classes on the device."""
+        device = self._accelerator.device
+        if len(batch.numbers):
+            labels = torch.from_numpy(self._labels[batch.numbers])
+            return self._images(batch.pixels, is_exact=False), labels.to(device)
+        # Another process has images, and waits for this one's gradient of nothing.
+        how = self._task.preprocessing
+        nothing = torch.zeros(1, how.channels, *how.size, device=device)
+        return nothing, torch.zeros(1, dtype=torch.int64, device=device)
+
+    def _mixed(self, batch: views.Views, images: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Images of this process mixed with partners of any, and what they show."""
+        task = self._task
+        everybody = [(batch.numbers, batch.pixels)]
+        if self._accelerator.num_processes > 1:
+            everybody = gather_object(everybody)
+        numbers = np.concatenate([numbers for numbers, _ in everybody])
+        if not len(batch.numbers):  # nothing to mix, but the others had to be told so
+            return images, labels
+        chance = draws.of_mixing(task.seed, self._at.epoch, step)
+        how = mixing(numbers, task.preprocessing.size, self._levers, chance)
+        before = sum(len(numbers) for numbers, _ in everybody[: self._accelerator.process_index])
+        mine = how.partners[before : before + len(batch.numbers)]
+        pixels = np.concatenate([pixels for numbers, pixels in everybody if len(numbers)])
+        others = torch.from_numpy(self._labels[numbers[mine]]).to(labels.device)
+        images = mixed(images, self._images(pixels[mine], is_exact=False), how)
+        return images, shares(labels, others, len(task.data.class_names), how)
 
     def _lost(self) -> NotANumberError:
         at = self._at
@@ -536,6 +575,9 @@ class Loop:
         at, accelerator = self._at, self._accelerator
         at.seconds = self._seconds()
         self._since = started
+        whole = self._sum(at.sums)
+        at.sums = whole if accelerator.is_main_process else [0.0, 0.0, 0.0]
+        self._summed = at.sums[2]
         if accelerator.is_main_process:
             state = self._unwrapped(averaged=False).state_dict()
             if not all(bool(torch.isfinite(value).all()) for value in state.values()):
@@ -562,24 +604,39 @@ class Loop:
                 self._at.unreadable[path] = record.reason
                 self._progress.warning(f"{path} is left out: {record.reason}")
 
+    def _tell_all(self) -> None:
+        """What other processes could not read."""
+        if self._accelerator.num_processes == 1:
+            return
+        known = self._at.unreadable
+        for found in gather_object([dict(known)]):
+            for path in found.keys() - known.keys():
+                self._progress.warning(f"{path} is left out: {found[path]}")
+            known |= found
+
     def _shown(self, steps: int, pace: "_Pace") -> None:
         at, levers = self._at, self._levers
-        loss, right, seen = at.sums
-        processes = self._accelerator.num_processes
-        rate = pace.rate(self._seconds(), seen) * processes
+        loss, right, summed = at.sums
+        seen = self._seen()
+        rate = pace.rate(self._seconds(), seen)
         left = (levers.epochs - at.epoch - at.step / steps) * len(self._labels)
         self._show(
             Moment(
                 at.epoch + 1,
                 levers.epochs,
-                min(round(seen * processes), len(self._labels)),
+                min(round(seen), len(self._labels)),
                 len(self._labels),
-                loss / max(seen, 1),
-                right / max(seen, 1),
+                loss / max(summed, 1),
+                right / max(summed, 1),
                 rate,
                 left / rate if rate else math.inf,
             )
         )
+
+    def _seen(self) -> float:
+        """Images of this epoch that were learned from, by all processes: since the last checkpoint by this one's."""
+        processes: int = self._accelerator.num_processes
+        return self._summed + (self._at.sums[2] - self._summed) * processes
 
     def _seconds(self) -> float:
         return self._at.seconds + time.monotonic() - self._since
@@ -616,6 +673,24 @@ def create_optimizer(network: nn.Module, head: str, levers: Levers, lr: float) -
         reason = " ".join(str(error).split())
         raise UsageError(
             f"--opt {levers.opt} cannot be used: {reason}", "as adamw, sgd, rmsprop, lion; timm has the list"
+        ) from error
+
+
+def require_steps(optimizer: torch.optim.Optimizer, name: str) -> None:
+    """See that an optimiser gets along with nothing but gradients: it makes a step with gradients of 0.
+
+    Raises:
+        UsageError: it wants more.
+    """
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            weight.grad = torch.zeros_like(weight)
+    try:
+        optimizer.step()
+    except (RuntimeError, TypeError) as error:
+        raise UsageError(
+            f"--opt {name} cannot be used: it needs more than the gradients of a step",
+            "as adamw, sgd, rmsprop, lion",
         ) from error
 
 

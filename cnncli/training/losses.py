@@ -25,46 +25,60 @@ def auxiliary_weights(network: nn.Module) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Mixed:
-    """Images, and what they show.
+class Mixing:
+    """How the images of a step are mixed; the same in all processes.
 
     Attributes:
-        images: (N, C, H, W) float32.
-        targets: (N,) class indices, or (N, K) shares of classes where images were mixed.
+        share: of an image in what becomes of it; the rest is its partner's.
+        box: top, left, height and width of what is the partner's (CutMix); None where the two are blended (mixup).
+        partners: (N,), the place of each image's partner.
     """
 
-    images: Tensor
-    targets: Tensor
+    share: float
+    box: tuple[int, int, int, int] | None
+    partners: NDArray[np.intp]
 
 
-def mixed(images: Tensor, labels: Tensor, classes: int, levers: Levers, draws: np.random.Generator) -> Mixed:
-    """Images mixed with others of the batch (mixup), or with a rectangle of others (CutMix); one of the two, if both.
+def mixing(
+    numbers: NDArray[np.intp], size: tuple[int, int], levers: Levers, draws: np.random.Generator
+) -> Mixing:
+    """Draw how the images of a step are mixed: by mixup, or by CutMix; by one of the two, if both are wanted.
 
     Args:
-        images: (N, C, H, W).
-        labels: (N,).
-        classes: K.
+        numbers: (N,) of the step's images, in any order: that of N different ones changes nobody's partner.
+        size: height and width.
         levers: the alphas.
         draws: where chance comes from.
     """
-    if not levers.mixup and not levers.cutmix:
-        return Mixed(images, labels)
     cuts = bool(levers.cutmix) and (not levers.mixup or draws.random() < 1 / 2)
     alpha = levers.cutmix if cuts else levers.mixup
     share = float(draws.beta(alpha, alpha))
-    partners = torch.from_numpy(draws.permutation(len(images))).to(images.device)
-    if cuts:
-        height, width = images.shape[2:]
-        rows, columns = round(height * (1 - share) ** 0.5), round(width * (1 - share) ** 0.5)
-        top, left = int(draws.integers(height - rows + 1)), int(draws.integers(width - columns + 1))
-        images = images.clone()
-        part = (..., slice(top, top + rows), slice(left, left + columns))
-        images[part] = images[partners][part]
-        share = 1 - rows * columns / (height * width)
-    else:
-        images = share * images + (1 - share) * images[partners]
-    whole = functional.one_hot(labels, classes).float()
-    return Mixed(images, share * whole + (1 - share) * whole[partners])
+    order = np.argsort(numbers, kind="stable")
+    partners = np.empty_like(order)
+    partners[order] = order[draws.permutation(len(order))]
+    if not cuts:
+        return Mixing(share, None, partners)
+    height, width = size
+    rows, columns = round(height * (1 - share) ** 0.5), round(width * (1 - share) ** 0.5)
+    top, left = int(draws.integers(height - rows + 1)), int(draws.integers(width - columns + 1))
+    return Mixing(1 - rows * columns / (height * width), (top, left, rows, columns), partners)
+
+
+def mixed(images: Tensor, partners: Tensor, how: Mixing) -> Tensor:
+    """Images (N, C, H, W), mixed with their partners, which are as many."""
+    if how.box is None:
+        return how.share * images + (1 - how.share) * partners
+    top, left, rows, columns = how.box
+    part = (..., slice(top, top + rows), slice(left, left + columns))
+    images = images.clone()
+    images[part] = partners[part]
+    return images
+
+
+def shares(labels: Tensor, partners: Tensor, classes: int, how: Mixing) -> Tensor:
+    """(N, K), how much of each class is in mixed images, of the classes (N,) of both."""
+    own, other = (functional.one_hot(indices, classes).float() for indices in (labels, partners))
+    return how.share * own + (1 - how.share) * other
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ splits.csv          path, label, split: which image was in which part
 predictions.csv     every image of the validation and test parts: what it is, what it was taken for
 classifiers.csv     the classifiers that were tried
 confusion_matrix.png
+report.html         all of this to look at, in one file
 unreadable.csv      path, reason: where some images could not be read
 history.csv         every epoch of training the network itself
 curves.png          the same as a picture
@@ -21,7 +22,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ import tomli_w
 from cnncli.errors import OutputError, TrainingError
 from cnncli.networks.model_folder import CARD, GRAPH, WEIGHTS, is_model_folder
 from cnncli.records.data import DataSet, Part, Sample
+from cnncli.render.tables import Table, write_tables
 
 RUNS = Path("runs")
 SETTINGS = "settings.toml"
@@ -103,7 +105,7 @@ def chosen(output: Path | None, name: str, *, overwrite: bool) -> Target:
 
 _OURS = frozenset(
     {CARD, WEIGHTS, GRAPH, SETTINGS, SPLITS, "predictions.csv", "classifiers.csv", "unreadable.csv"}
-    | {"confusion_matrix.png", "history.csv", "curves.png", "lr_range.png"}
+    | {"confusion_matrix.png", "history.csv", "curves.png", "lr_range.png", "report.html"}
 )
 _OUR_FOLDERS = frozenset({CHECKPOINTS, "tensorboard"})
 
@@ -177,21 +179,6 @@ def settle(draft: Path, target: Target) -> Path:
             return path
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A CSV file of the run.
-
-    Attributes:
-        name: of the file.
-        header: of its columns.
-        rows: of its values.
-    """
-
-    name: str
-    header: tuple[str, ...]
-    rows: Sequence[Sequence[str | int | float | None]]
-
-
 def write(
     draft: Path, tables: Iterable[Table], settings: Mapping[str, Any] | None, pictures: Mapping[str, bytes]
 ) -> None:
@@ -199,15 +186,11 @@ def write(
 
     Args:
         draft: the folder.
-        tables: as CSV; bytes of a path that are no UTF-8 stay what they are.
+        tables: as CSV.
         settings: as settings.toml; None where that is there already.
         pictures: PNG files by name.
     """
-    for table in tables:
-        with (draft / table.name).open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(table.header)
-            writer.writerows(table.rows)
+    write_tables(draft, tables)
     if settings is not None:
         (draft / SETTINGS).write_bytes(tomli_w.dumps(settings).encode("utf-8", "surrogateescape"))
     for name, content in pictures.items():

@@ -40,5 +40,5 @@ def test_no_two_things_are_drawn_alike() -> None:
     ]
     assert len({draws.dropout_seed(0, place) for place in places}) == len(places)
     views = {draws.of_view(0, epoch, number).random() for epoch in range(5) for number in range(5)}
-    mixings = {draws.of_mixing(0, epoch, step, 0).random() for epoch in range(5) for step in range(5)}
+    mixings = {draws.of_mixing(0, epoch, step).random() for epoch in range(5) for step in range(5)}
     assert len(views | mixings) == 50

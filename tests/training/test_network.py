@@ -3,8 +3,10 @@
 import contextlib
 import dataclasses
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from cnncli.errors import (
 )
 from cnncli.images.kept import KeptImages
 from cnncli.images.loader import Reader
+from cnncli.networks import zoo
 from cnncli.networks.blueprint.builder import BlueprintNetwork
 from cnncli.networks.reference import Reference
 from cnncli.records.augmentation import AutoAugment, Strength
@@ -31,7 +34,7 @@ from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Silence
 from cnncli.records.running import Running
 from cnncli.records.training import Amp, ClassWeights, Layout, Moment, Schedule, Tune
-from cnncli.training import checkpoints, finetune, levers, loop, network
+from cnncli.training import beginning, checkpoints, ending, finetune, levers, loop, network
 from cnncli.training.checkpoints import Progressed
 from cnncli.training.settings import FinetuneSettings
 
@@ -272,18 +275,38 @@ def test_auto_measures_and_looks_for_a_learning_rate(data: Path) -> None:
     assert again.progressed.fixed == found.progressed.fixed
 
 
+def distance(one: Trained, other: Trained, data: Path) -> float:
+    """Mean Kullback-Leibler divergence between what two networks say of the training images."""
+    said = []
+    for found in (one, other):
+        card = beginning.load(found.folder).card
+        net = zoo.build(card.architecture)
+        net.load_state_dict(found.progressed.network)
+        reader = Reader(card.preprocessing, 10**6)
+        pixels = [np.asarray(reader(ImageSource(str(file)))) for file in sorted(data.rglob("*.png"))]
+        with torch.no_grad():
+            said.append(net.eval()(torch.from_numpy(np.stack(pixels))).log_softmax(dim=1))
+    return float(torch.nn.functional.kl_div(said[0], said[1], reduction="batchmean", log_target=True))
+
+
 def test_distillation_follows_its_teacher(data: Path, tmp_path: Path) -> None:
-    """With nothing but the teacher's answers to learn from, the pupil comes nearer to them."""
-    settings = asked(data, PLAIN, epochs=4, output=tmp_path / "teacher")
+    """With nothing but its answers to learn from, the pupil says what the teacher says: that warm is cold."""
+    wrong = tmp_path / "wrong"
+    for name, other in {"warm": "cold", "cold": "green", "green": "warm"}.items():
+        shutil.copytree(data / name, wrong / other)
+    quick: dict[str, Any] = {"epochs": 6, "lr": 0.02, "augment": Strength.NONE}
+    settings = asked(wrong, PLAIN, output=tmp_path / "teacher", **quick)
     teacher = trained(settings)
-    network.finish(teacher.folder, settings, None, Silence(), _no_bar)
-    alone = trained(asked(data, PLAIN, epochs=4, seed=1))
-    wishes: dict[str, Any] = {"kd_model": tmp_path / "teacher", "kd_weight": 1.0}
+    ending.finish(teacher.folder, settings, None, Silence(), _no_bar)
+    alone = trained(asked(data, PLAIN, seed=1, **quick))
+    wishes: dict[str, Any] = quick | {"kd_model": tmp_path / "teacher", "kd_weight": 1.0}
     pupils = [
-        trained(asked(data, PLAIN, epochs=4, seed=1, **(wishes | more)))
+        trained(asked(data, PLAIN, seed=1, **(wishes | more)))
         for more in ({}, {"kd_weight": 0.5}, {"kd_temperature": 8.0})
     ]
     assert len({pupil.weights.tobytes() for pupil in [alone, *pupils]}) == 4
+    far, near = (distance(found, teacher, data) for found in (alone, pupils[0]))
+    assert near < 0.1 * far
     with pytest.raises(UsageError, match=r"--kd-model .* does not know 3 of the classes"):
         stranger = tmp_path / "stranger"
         renamed = data.rename(tmp_path / "renamed")
@@ -519,6 +542,19 @@ def test_too_little_memory_halves_the_pieces(data: Path, monkeypatch: pytest.Mon
     folder = _another(data)
     with pytest.raises(OutOfMemoryError, match="not even one image"):
         gone_on(folder, settings)
+
+
+def test_several_processes_with_too_little_memory_say_so() -> None:
+    """One of them cannot begin its part again while the others wait for it."""
+    stub = SimpleNamespace(_at=None, _accelerator=SimpleNamespace(num_processes=2))
+    with pytest.raises(OutOfMemoryError, match="a process has not enough memory"):
+        loop.Loop._halve(stub, RuntimeError("out of memory"))  # type: ignore[arg-type]
+
+
+def test_an_optimiser_that_wants_more_than_gradients_leaves_no_run(data: Path) -> None:
+    with pytest.raises(UsageError, match="--opt adahessian cannot be used: it needs more than the gradients"):
+        begun(asked(data, PLAIN, opt="adahessian"))
+    assert not list((data.parent / "runs").iterdir())
 
 
 def _another(data: Path) -> Path:

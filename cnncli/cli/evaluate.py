@@ -1,0 +1,268 @@
+"""`cnncli evaluate`: how good is it, and where does it fail."""
+
+import enum
+import io
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnncli.cli import options
+from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
+from cnncli.cli.progress import image_bars
+from cnncli.errors import UsageError
+from cnncli.records.running import EngineName, Precision, Running
+
+if TYPE_CHECKING:
+    from cnncli.evaluation.evaluate import Asked
+    from cnncli.records.evaluation import Comparison, Coverage, Evaluation
+
+
+class EvaluationFormat(enum.StrEnum):
+    """How an evaluation is told."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class Split(enum.StrEnum):
+    """Which images."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+    ALL = "all"
+
+
+_DATA, _MODELS = "Data", "Models"
+
+
+def evaluate(
+    data: options.Data,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            show_default=False,
+            help="As for predict; given twice, the first is compared with the second.  [env var: CNNCLI_MODEL]",
+        ),
+    ] = None,
+    split: Annotated[
+        Split | None,
+        typer.Option(
+            "--split",
+            help="Which images: test if there are such, else val (of a run, its own), else all.",
+            show_default=False,
+        ),
+    ] = None,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Average the answers of all models, instead of comparing them.")
+    ] = False,
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Look at each image mirrored, too, and average (twice the time).")
+    ] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--threshold",
+            min=0,
+            max=1,
+            metavar="P",
+            help="Tell what is left if only answers above this count.",
+        ),
+    ] = None,
+    format_: Annotated[
+        EvaluationFormat,
+        typer.Option(
+            "--format", "-f", help="How it is told on standard output; csv has a line for each class."
+        ),
+    ] = EvaluationFormat.TABLE,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Write everything to a folder: report.html, tables, pictures.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier evaluation in --output.")
+    ] = False,
+    subset: Annotated[
+        bool,
+        typer.Option("--subset", help="Only the classes of these images can be said.", rich_help_panel=_DATA),
+    ] = False,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            "--map",
+            metavar="FILE",
+            help="A CSV of pairs: what the data calls a class, what the model calls it.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    path_column: options.PathColumn = "path",
+    label_column: options.LabelColumn = "label",
+    split_column: options.SplitColumn = "split",
+    root: options.Root = None,
+    max_pixels: options.MaxPixels = None,
+    exact_decode: options.ExactDecode = False,
+    weights: options.Weights = None,
+    labels: options.Labels = None,
+    img_size: options.ImageSize = None,
+    offline: options.Offline = False,
+    device: options.Device = "auto",
+    engine: options.Engine = EngineName.AUTO,
+    precision: options.PrecisionOption = Precision.FP32,
+    batch_size: options.BatchSize = None,
+    workers: options.Workers = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """How good is a model on labelled images, and where does it fail.
+
+    Classes are matched by name, WordNet identifier or index. Intervals are from 1,000 bootstrap draws with a fixed seed.
+
+    \b
+    Examples:
+      cnncli evaluate photos/ -m runs/photos
+      cnncli evaluate photos/ -m runs/photos -o how-good/      # with report.html
+      cnncli evaluate photos/ -m runs/new -m runs/old          # which is better, and on which images
+      cnncli evaluate list.tsv --path-column file --label-column wnid -m resnet50 -f json
+    """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
+    console = Console(quiet=quiet)
+    names = models or [name for name in [os.environ.get("CNNCLI_MODEL")] if name]
+    if not names:
+        raise UsageError("no model is given", "use -m resnet50, -m a/model/folder, or set CNNCLI_MODEL")
+    if ensemble and len(names) == 1:
+        raise UsageError("--ensemble needs several models", "name each with an -m of its own")
+    if len(names) > 1 and (weights or labels):
+        raise UsageError(
+            "--weights and --labels are for one model",
+            "prepare each with `cnncli pull`, say, and name its folder",
+        )
+    size = options.image_size(img_size)
+    with quiet_libraries():
+        from cnncli.data.layout import ListColumns
+        from cnncli.evaluation import output as outputs
+        from cnncli.evaluation.evaluate import EvaluateSettings, asked
+        from cnncli.evaluation.evaluate import evaluate as ask
+        from cnncli.evaluation.judging import JudgeSettings
+        from cnncli.images.decode import MAX_PIXELS
+        from cnncli.networks.reference import Reference
+        from cnncli.prepare import prepare
+
+        if output:
+            outputs.require_place(output, overwrite=overwrite)
+        settings = EvaluateSettings(
+            data=data,
+            columns=ListColumns(path_column, label_column, split_column, root),
+            part=split,
+            subset=subset,
+            pairs=pairs,
+            ensemble=ensemble,
+            judging=JudgeSettings(
+                max_pixels=max_pixels or MAX_PIXELS,
+                exact_decode=exact_decode,
+                tta=tta,
+                running=Running(engine, device, precision),
+                batch_size=batch_size,
+                workers=workers,
+            ),
+        )
+        references = [Reference(name, weights, labels, image_size=size) for name in names]
+        folders = [prepare(reference, console, is_offline=offline) for reference in references]
+        question = asked(settings, folders)
+        found = ask(question, console, image_bars(console))
+        told = _Told.of(found, threshold)
+        write_data(told.text(format_))
+        if output:
+            _write(output, told, question)
+            console.notice(f"{output / 'report.html'} shows it")
+    if found[0].unreadable:
+        raise typer.Exit(options.UNREADABLE_INPUTS)
+
+
+class _Told:
+    """One evaluation, or two with what is between them, in each format."""
+
+    def __init__(
+        self, found: "list[Evaluation]", compared: "Comparison | None", sure: "list[Coverage]"
+    ) -> None:
+        self.found, self.compared, self._sure = found, compared, sure
+
+    @classmethod
+    def of(cls, found: "list[Evaluation]", threshold: float | None) -> "_Told":
+        """Compare, if there are two; count what is above a threshold, if there is one."""
+        from cnncli.evaluation.comparing import compared
+        from cnncli.evaluation.measures import coverage
+
+        sure = [] if threshold is None else [coverage(one.answers, threshold) for one in found]
+        return cls(found, compared(*found) if len(found) > 1 else None, sure)
+
+    def text(self, format_: EvaluationFormat) -> str:
+        """As it goes to standard output."""
+        from cnncli.render import evaluated
+
+        width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
+        if format_ is EvaluationFormat.JSON:
+            return self.json()
+        if format_ is EvaluationFormat.CSV:
+            from cnncli.evaluation import tables
+
+            stream = io.StringIO()
+            (tables.changes(self.compared) if self.compared else tables.classes(self.found[0])).write(stream)
+            return stream.getvalue()
+        if self.compared:
+            return evaluated.compared_text(self.compared, width)
+        return evaluated.evaluated_text(self.found[0], self._sure[0] if self._sure else None, width)
+
+    def json(self) -> str:
+        """Everything as one object."""
+        from cnncli.render import evaluated
+
+        if self.compared:
+            pair = (self._sure[0], self._sure[1]) if self._sure else None
+            return evaluated.compared_json(self.compared, pair)
+        return evaluated.evaluated_json(self.found[0], self._sure[0] if self._sure else None)
+
+
+def _write(folder: Path, told: _Told, question: "Asked") -> None:
+    """Everything to a folder.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from cnncli.evaluation import output as outputs
+    from cnncli.evaluation import tables
+    from cnncli.evaluation.evaluate import report
+    from cnncli.evaluation.reporting import write_report
+    from cnncli.render.charts import reliability_png
+
+    found = told.found[0]
+    relative = question.data.relative
+    unreadable = [(relative(record.source.path), record) for record in found.unreadable]
+    parts: list[Any] = [
+        tables.predictions(found.answers, found.class_names),
+        tables.classes(found),
+        tables.confusions(found),
+        tables.calibration(found),
+        tables.coverage(found),
+        *tables.unreadable(unreadable),
+    ]
+    if told.compared:
+        old = told.compared.old
+        parts += [
+            tables.changes(told.compared),
+            tables.predictions(old.answers, old.class_names, "predictions_old.csv"),
+        ]
+    pictures = {"reliability.png": reliability_png(found.bins, found.calibration_error)}
+    with outputs.written(folder) as draft:
+        outputs.fill(draft, told.json(), parts, pictures | outputs.matrix_picture(found))
+        write_report(draft, report(question, found, told.compared))

@@ -1,0 +1,95 @@
+"""A compiled network in fewer bits: float16 for half the bytes, int8 for a quarter and whole-number arithmetic.
+
+Both are ONNX Runtime's own tools. What they cost in accuracy is for the caller to measure.
+"""
+
+import contextlib
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnncli.errors import CompileError
+from cnncli.images.preprocess import Pixels
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+
+def halved(network: "ModelProto") -> "ModelProto":
+    """Weights and arithmetic in float16; what goes in and comes out stays float32.
+
+    Args:
+        network: images -> logits, embedding; it is used up.
+
+    Raises:
+        CompileError: it cannot be converted.
+    """
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    with _silenced():
+        try:
+            found: ModelProto = convert_float_to_float16(network, keep_io_types=True)
+        except Exception as error:  # the converter has no exceptions of its own
+            raise CompileError(
+                f"it cannot be converted to float16: {' '.join(str(error).split())}"
+            ) from error
+    return found
+
+
+def quantized(network: "ModelProto", images: Iterable[Pixels]) -> "ModelProto":
+    """Weights as int8, each channel with a scale of its own, activations as uint8 with the range that images showed.
+
+    Args:
+        network: images -> logits, embedding.
+        images: (C, H, W) each, preprocessed, of the kind that the network is for.
+
+    Raises:
+        CompileError: it cannot be converted.
+    """
+    import onnx
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    rows = iter(images)
+
+    class Shown(quantization.CalibrationDataReader):  # type: ignore[misc]
+        """One image after the other."""
+
+        def get_next(self) -> dict[str, Pixels] | None:
+            """The next one; None at the end."""
+            image = next(rows, None)
+            return None if image is None else {"images": image[None]}
+
+    with tempfile.TemporaryDirectory() as folder, _silenced():
+        whole, ready, done = (Path(folder) / name for name in ("whole.onnx", "ready.onnx", "done.onnx"))
+        onnx.save(network, whole)
+        try:
+            quant_pre_process(whole, ready, skip_symbolic_shape=True)
+            quantization.quantize_static(
+                ready,
+                done,
+                Shown(),
+                per_channel=True,
+                reduce_range=True,  # or sums of two products overflow on processors without VNNI
+                activation_type=quantization.QuantType.QUInt8,
+                weight_type=quantization.QuantType.QInt8,
+            )
+        except Exception as error:  # ONNX Runtime's exceptions share no base class but this
+            raise CompileError(f"it cannot be converted to int8: {' '.join(str(error).split())}") from error
+        return onnx.load(done)
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Both speak to their own developers."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)

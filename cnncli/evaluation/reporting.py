@@ -1,0 +1,110 @@
+"""Gathers what a report shows: small pictures of the images that say most, and what is known of the data."""
+
+import io
+import os
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from cnncli.engines.engine import usable_cores
+from cnncli.images.decode import Decoding, decode
+from cnncli.records.data import DataFinding, DataSet, Part, Sample, Trouble
+from cnncli.records.evaluation import Answer, Evaluation
+from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.report import DataFacts, Report
+from cnncli.render.report import GALLERY, report_html
+
+REPORT = "report.html"
+
+_PICTURES = 400
+"""In one report; with some 6 kB each it stays far below 10 MB."""
+
+_WRONG, _RIGHT = 8, 4
+"""Pictures of a cell of the confusion matrix, off and on the diagonal."""
+
+_SIZE, _QUALITY = (160, 160), 70
+"""Pixels that a picture fits into; of JPEG."""
+
+
+def write_report(folder: Path, report: Report) -> None:
+    """Write the page into a folder.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    page = report_html(report)
+    (folder / REPORT).write_text(page, encoding="utf-8", errors="replace")
+
+
+def pictures(found: Evaluation, root: str, max_pixels: int) -> dict[str, bytes]:
+    """Small JPEGs of the images that a report shows, by their path as it is told.
+
+    Args:
+        found: whose images.
+        root: of the data.
+        max_pixels: larger images are not decoded.
+    """
+    paths = [answer.path for answer in _shown(found)]
+
+    def small(path: str) -> bytes | None:
+        return _jpeg(os.path.join(root, path), max_pixels)  # noqa: PTH118 - a string as good as any
+
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        made = dict(zip(paths, pool.map(small, paths), strict=True))
+    return {path: content for path, content in made.items() if content}
+
+
+def _shown(found: Evaluation) -> list[Answer]:
+    """The worst mistakes, then some of each cell, the mistakes first."""
+    chosen = {answer.path: answer for answer in found.mistakes()[:GALLERY]}
+    taken: Counter[tuple[int, int]] = Counter()
+    for answer in sorted(found.answers, key=lambda answer: (answer.is_right, -answer.probability)):
+        if len(chosen) >= _PICTURES:
+            break
+        cell = (answer.label, answer.predicted)
+        if taken[cell] < (_RIGHT if answer.is_right else _WRONG):
+            taken[cell] += 1
+            chosen[answer.path] = answer
+    return list(chosen.values())
+
+
+def _jpeg(path: str, max_pixels: int) -> bytes | None:
+    image = decode(ImageSource(path), Decoding(max_pixels=max_pixels, resized=lambda _: _SIZE))
+    if isinstance(image, Unreadable):
+        return None
+    image.thumbnail(_SIZE)
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=_QUALITY)
+    return content.getvalue()
+
+
+def data_facts(data: DataSet, unreadable: Sequence[Unreadable]) -> DataFacts:
+    """What is known of a data set from having worked with it; `cnncli check` looks closer.
+
+    Args:
+        data: all of it.
+        unreadable: images that could not be read.
+    """
+    missing = {record.source.path: record.reason for record in unreadable}
+    there = [sample for sample in data.samples if sample.path not in missing]
+    parts = [part for part in (*Part, None) if any(sample.part is part for sample in data.samples)]
+    counts = {part: tuple(_count(there, part, len(data.class_names))) for part in parts}
+    findings = [DataFinding(Trouble.LEFT_OUT, False, remark) for remark in data.remarks]
+    if missing:
+        told = f"{len(missing):,} of {len(data.samples):,} images cannot be read"
+        examples = tuple((f"{data.relative(path)}: {reason}",) for path, reason in missing.items())
+        findings.insert(0, DataFinding(Trouble.UNREADABLE, True, told, examples))
+    for part, found in counts.items():
+        if empty := [name for name, count in zip(data.class_names, found, strict=True) if not count]:
+            told = f"{len(empty):,} of {len(found):,} classes have no image in {part or 'the data'}"
+            findings.append(DataFinding(Trouble.MISSING_CLASS, True, told, tuple((name,) for name in empty)))
+    return DataFacts(data.class_names, counts, tuple(findings))
+
+
+def _count(samples: Sequence[Sample], part: Part | None, classes: int) -> list[int]:
+    counts = [0] * classes
+    for sample in samples:
+        if sample.part is part:
+            counts[sample.label] += 1
+    return counts

@@ -1,0 +1,134 @@
+"""Charts of a report: SVG whose ink is the page's own, so that they are as readable in the dark.
+
+The reliability diagram is that of DeGroot and Fienberg (1983), as Guo et al. (2017) draw it.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from cnncli.records.evaluation import CalibrationBin, Coverage
+from cnncli.records.training import Epoch
+from cnncli.render.curves import curves
+
+_BLUE, _ORANGE = "#0072b2", "#d55e00"
+"""Of Okabe and Ito's palette, which colour-blind people can tell apart."""
+
+_INK = "#010203"
+"""Stands for the page's own colour of text."""
+
+_STYLE: Any = {  # rc_context wants each name to be one that it knows
+    "svg.fonttype": "none",
+    "svg.hashsalt": "cnncli",
+    "font.family": "sans-serif",
+    "savefig.transparent": True,
+    "legend.framealpha": 0.0,
+    **dict.fromkeys(
+        ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color"),
+        _INK,
+    ),
+}
+
+
+def reliability_svg(bins: Sequence[CalibrationBin], error: float) -> str:
+    """A reliability diagram.
+
+    Args:
+        bins: of the expected calibration error.
+        error: that error.
+    """
+    with rc_context(_STYLE):
+        return _svg(_reliability(bins, error), "reliability diagram")
+
+
+def reliability_png(bins: Sequence[CalibrationBin], error: float) -> bytes:
+    """The same as a PNG."""
+    picture = io.BytesIO()
+    _reliability(bins, error).savefig(picture, format="png", dpi=120)
+    return picture.getvalue()
+
+
+def coverage_svg(points: Sequence[Coverage], images: int) -> str:
+    """Share of images answered, and of right ones among these, by threshold.
+
+    Args:
+        points: by growing threshold.
+        images: of all thresholds.
+    """
+    with rc_context(_STYLE):
+        figure, axes = _axes()
+        there = [point for point in points if point.images]
+        thresholds = [point.threshold for point in there]
+        axes.plot(thresholds, [point.images / images for point in there], "--", color=_BLUE, label="answered")
+        rights = [point.right / point.images for point in there]
+        axes.plot(thresholds, rights, color=_ORANGE, label="right among the answered")
+        axes.set_xlabel("least probability of an answer")
+        axes.set_title("coverage and accuracy")
+        axes.legend(loc="lower left")
+        return _svg(figure, "coverage and accuracy by threshold")
+
+
+def curves_svg(history: Sequence[Epoch], features: float | None) -> str:
+    """The curves of a training; arguments as `render.curves.curves_png`'s."""
+    with rc_context(_STYLE):
+        return _svg(curves(history, features), "curves of the training")
+
+
+def _reliability(bins: Sequence[CalibrationBin], error: float) -> Figure:
+    figure, axes = _axes()
+    axes.plot([0, 1], [0, 1], ":", color="#777777", label="as right as it says")
+    there = [bin_ for bin_ in bins if bin_.images]
+    centres = [(bin_.low + bin_.high) / 2 for bin_ in there]
+    axes.bar(
+        centres,
+        [bin_.accuracy for bin_ in there],
+        width=0.9 / len(bins),
+        color=_BLUE,
+        alpha=0.8,
+        label="right",
+    )
+    axes.plot(
+        [bin_.confidence for bin_ in there],
+        [bin_.accuracy for bin_ in there],
+        "o",
+        color=_ORANGE,
+        markersize=4,
+    )
+    most = max(bin_.images for bin_ in there)
+    for centre, bin_ in zip(centres, there, strict=True):
+        if bin_.images >= most / 50:
+            axes.text(centre, min(bin_.accuracy + 0.02, 0.97), str(bin_.images), ha="center", fontsize=7)
+    axes.set_xlabel("probability of the answer")
+    axes.set_title(f"right answers by probability (ECE {100 * error:.1f} %)")
+    axes.legend(loc="upper left")
+    return figure
+
+
+def _axes() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(5, 3.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.02)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    for side in (axes.xaxis, axes.yaxis):
+        side.set_major_formatter(PercentFormatter(1, decimals=0))
+    return figure, axes
+
+
+def _svg(figure: Figure, title: str) -> str:
+    """An SVG element for a page, named for those who cannot see it."""
+    picture = io.StringIO()
+    figure.savefig(picture, format="svg", metadata={"Date": None, "Creator": None})
+    text = picture.getvalue()
+    element = text[text.index("<svg") :].replace(_INK, "currentColor")
+    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
+    return element.replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1)

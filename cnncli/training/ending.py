@@ -1,0 +1,295 @@
+"""The end of a run in which the network itself learned: its best state becomes a model folder, with all that is told of it."""
+
+import dataclasses
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cnncli.errors import CompileError, DataError, TrainingError
+from cnncli.evaluation.judging import Judged, JudgeSettings, Juror, judge
+from cnncli.evaluation.metrics import confusion
+from cnncli.evaluation.tables import predictions
+from cnncli.evaluation.tables import unreadable as unreadable_table
+from cnncli.networks import model_folder, weights
+from cnncli.prepare import write as write_network
+from cnncli.records.data import DataSet, Part
+from cnncli.records.evaluation import Accuracy, Evaluation
+from cnncli.records.networks import Metric, PackageVersion
+from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.progress import Once, Progress
+from cnncli.records.report import Taught
+from cnncli.records.running import Running
+from cnncli.records.training import FinetuneResult, Step, Tune
+from cnncli.training import beginning as beginnings
+from cnncli.training import checkpoints, reporting, run_folder
+from cnncli.training.beginning import Beginning
+from cnncli.training.checkpoints import Progressed
+from cnncli.training.features import Bar
+from cnncli.training.settings import FinetuneSettings, versions
+from cnncli.training.start import Start, build
+
+
+def finish(
+    run: Path, settings: FinetuneSettings, features: FinetuneResult | None, progress: Progress, bar: Bar
+) -> FinetuneResult:
+    """Write the best network of a training as a model folder, with what it says of the validation and test parts.
+
+    Args:
+        run: the run's folder, training done.
+        settings: of the run.
+        features: what a classifier on features came to in this process, if one was fitted.
+        progress: hears what is done.
+        bar: moves while images are looked at.
+
+    Raises:
+        CnncliError: it cannot be read or written.
+    """
+    begun = beginnings.load(run)
+    progressed = checkpoints.load(run, progress.warning)
+    best = progressed.best
+    if best is None:
+        raise TrainingError(f"{run} has not come to the end of an epoch", f"cnncli finetune --resume {run}")
+    data = run_folder.read_splits(run, begun.root, begun.card.class_names, begun.data_name)
+    from cnncli.render.curves import curves_png
+
+    (run / "curves.png").write_bytes(
+        curves_png(progressed.history, begun.features.share if begun.features else None)
+    )
+    end = _End(run, begun, progressed, data, settings, features)
+    if begun.features and best.val_top1 <= begun.features.share:
+        result = end.keeping_features(begun.features, progress, bar)
+    else:
+        result = end.writing_network(progress, bar)
+    checkpoints.tidy(run)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """A run whose training is done.
+
+    Attributes:
+        run: its folder.
+        begun: what it went out from.
+        progressed: what it came to.
+        data: its images.
+        settings: of the run.
+        features: what a classifier on features came to in this process, if one was fitted.
+    """
+
+    run: Path
+    begun: Beginning
+    progressed: Progressed
+    data: DataSet
+    settings: FinetuneSettings
+    features: FinetuneResult | None
+
+    def keeping_features(self, found: Accuracy, progress: Progress, bar: Bar) -> FinetuneResult:
+        """The classifier on features was no worse: it stays, and the report tells of both."""
+        best = self.progressed.best
+        assert best is not None  # noqa: S101 - `finish` has seen to it
+        why = (
+            f"training all of it reached {_percent(best.val_top1)} on val, no more than "
+            f"the classifier on features ({_percent(found.share)}), which stays"
+        )
+        judged = self._judge(model_folder.open_folder(self.run), progress, bar)
+        self._report(self.run, judged, why)
+        return dataclasses.replace(
+            self.features or _of_features(self.run, self.begun, self.data),
+            epochs=tuple(self.progressed.history),
+            why=why,
+            steps=self._steps(),
+        )
+
+    def writing_network(self, progress: Progress, bar: Bar) -> FinetuneResult:
+        """The best network of the training becomes the run's."""
+        run, begun, best = self.run, self.begun, self.progressed.best
+        assert best is not None  # noqa: S101 - `finish` has seen to it
+        network = build(begun.card.architecture)
+        tensors = checkpoints.load_best(run)
+        if begun.tune is not Tune.SCRATCH:
+            Start(network, begun.card).drop_auxiliary()
+        weights.load_into(network, tensors, str(run / run_folder.CHECKPOINTS))
+        progress.notice(f"writing the network as it was after epoch {best.number}, the best on val")
+        with run_folder.finishing(run) as draft:
+            card = dataclasses.replace(
+                begun.card,
+                name=run.name,
+                weights_origin=_origin(begun, self.progressed),
+                versions=tuple(PackageVersion(*item) for item in versions().items()),
+            )
+            try:
+                folder = write_network(draft, network.eval(), card)
+            except CompileError as error:
+                raise TrainingError(f"the trained network cannot be written: {error.message}") from error
+            judged = self._judge(folder, progress, bar)
+            result = self._written(folder, judged)
+            self._report(draft, judged, result.why)
+            run_folder.finish(draft, run)
+        return result
+
+    def _judge(self, folder: model_folder.ModelFolder, progress: Progress, bar: Bar) -> "_Judged":
+        """Ask the finished network about the validation and the test part."""
+        settings = self.settings
+        how = JudgeSettings(
+            max_pixels=settings.max_pixels, running=Running(device="cpu"), workers=settings.workers
+        )
+        parts = {part: self.data.part(part) for part in (Part.VAL, Part.TEST)}
+        progress = Once(progress)
+        with bar(sum(map(len, parts.values()))) as advance:
+            found = {
+                part: judge([Juror(folder)], samples, self.data.relative, how, progress, advance)
+                for part, samples in parts.items()
+            }
+        unreadable = _unreadable(self.data, self.progressed, found.values())
+        val, test = (
+            reporting.evaluated(self.run.name, self.data, part, one.answers, unreadable)
+            for part, one in found.items()
+        )
+        if val is None:
+            raise DataError("no image for validation can be read any more", "`cnncli check` says why")
+        return _Judged(val, test, unreadable)
+
+    def _report(self, folder: Path, judged: "_Judged", why: str) -> None:
+        begun, features = self.begun, self.features
+        taught = Taught(
+            epochs=tuple(self.progressed.history),
+            features=begun.features.share if begun.features else None,
+            trials=features.trials if features else (),
+            chosen=features.chosen if features else None,
+            why=why,
+        )
+        recorded = tomllib.loads(
+            (self.run / run_folder.SETTINGS).read_text(encoding="utf-8", errors="surrogateescape")
+        )
+        found = (judged.val, judged.test)
+        reporting.write(folder, self.run.name, self.data, found, taught, recorded, judged.unreadable)
+
+    def _steps(self) -> tuple[Step, ...]:
+        """Where the time went, as far as the run's folder knows."""
+        before = self.features.steps if self.features else (Step("preparing", self.begun.seconds),)
+        return (*before, Step(f"training, {len(self.progressed.history)} epochs", self.progressed.seconds))
+
+    def _written(self, folder: model_folder.ModelFolder, judged: "_Judged") -> FinetuneResult:
+        """Tables and figures of the finished network, written beside it."""
+        data, begun, progressed = self.data, self.begun, self.progressed
+        val, test, best = judged.val, judged.test, progressed.best
+        assert best is not None  # noqa: S101 - `finish` has seen to it
+        answers = [*val.answers, *(test.answers if test else ())]
+        unreadable = [(data.relative(record.source.path), record) for record in judged.unreadable]
+        labels, predicted = (
+            np.array([getattr(answer, what) for answer in val.answers], np.intp)
+            for what in ("label", "predicted")
+        )
+        from cnncli.render.confusion import confusion_png
+
+        counts = confusion(predicted, labels, len(data.class_names))
+        run_folder.write(
+            folder.path,
+            [predictions(answers, data.class_names), *unreadable_table(unreadable)],
+            None,
+            {"confusion_matrix.png": confusion_png(counts, data.class_names)},
+        )
+        metrics = {"val_top1": val.top1} | ({"test_top1": test.top1} if test else {})
+        model_folder.seal(folder.path, dataclasses.replace(folder.card, metrics=_metrics(metrics)))
+        missing = {record.source.path for record in judged.unreadable}
+        return FinetuneResult(
+            folder=str(self.run),
+            model=begun.started_from,
+            tune=begun.tune,
+            class_names=data.class_names,
+            images=(
+                sum(sample.path not in missing for sample in data.part(Part.TRAIN)),
+                len(val.answers),
+                len(test.answers) if test else 0,
+            ),
+            trials=(),
+            chosen=None,
+            epochs=tuple(progressed.history),
+            best_epoch=best.number,
+            why=_why(begun, progressed),
+            train=None,
+            val=val.top1,
+            val_loss=val.loss,
+            test=test.top1 if test else None,
+            test_loss=test.loss if test else None,
+            steps=self._steps(),
+            unreadable=tuple(record.source.path for record in judged.unreadable),
+            remarks=begun.remarks,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What the finished network says of the validation and the test part, and which images nobody could read."""
+
+    val: Evaluation
+    test: Evaluation | None
+    unreadable: list[Unreadable]
+
+
+def _of_features(run: Path, begun: Beginning, data: DataSet) -> FinetuneResult:
+    """What another process found with features before it was interrupted; its classifiers are in the run's table."""
+    assert begun.features is not None  # noqa: S101 - the caller has seen to it
+    assert begun.features_loss is not None  # noqa: S101 - likewise
+    train, val, test = (len(data.part(part)) for part in Part)
+    return FinetuneResult(
+        folder=str(run),
+        model=begun.started_from,
+        tune=Tune.FEATURES,
+        class_names=data.class_names,
+        images=(train, val, test),
+        trials=(),
+        chosen=None,
+        epochs=(),
+        best_epoch=None,
+        why="",
+        train=None,
+        val=begun.features,
+        val_loss=begun.features_loss,
+        test=None,
+        test_loss=None,
+        steps=(),
+        unreadable=(),
+        remarks=begun.remarks,
+    )
+
+
+def _origin(begun: Beginning, progressed: Progressed) -> str:
+    start = "random weights" if begun.tune is Tune.SCRATCH else begun.started_from
+    what = {
+        Tune.HEAD: "a new last layer",
+        Tune.LAST: f"its last {begun.stages} stages",
+        Tune.FULL: "all of it",
+    }
+    learned = what.get(begun.tune, "all of it")
+    return f"{start}, {learned} trained on {begun.data_name} for {len(progressed.history)} epochs"
+
+
+def _why(begun: Beginning, progressed: Progressed) -> str:
+    best, done = progressed.best, len(progressed.history)
+    assert best is not None  # noqa: S101 - `finish` has seen to it
+    told = f"epoch {best.number} of {done} was the best on val"
+    if begun.features is None:
+        return told
+    return f"{told}: {_percent(best.val_top1)}, where the classifier on features has {_percent(begun.features.share)}"
+
+
+def _unreadable(data: DataSet, progressed: Progressed, judged: Iterable[Judged]) -> list[Unreadable]:
+    """What could not be read, while training or at the end, each once."""
+    known = {path: Unreadable(ImageSource(path), reason) for path, reason in progressed.unreadable.items()}
+    known |= {record.source.path: record for part in judged for record in part.unreadable}
+    return [known[sample.path] for sample in data.samples if sample.path in known]
+
+
+def _metrics(measured: dict[str, Accuracy]) -> tuple[Metric, ...]:
+    return tuple(
+        Metric(name, found.share, found.low, found.high, found.images) for name, found in measured.items()
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

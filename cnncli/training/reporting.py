@@ -1,0 +1,75 @@
+"""The report of a run: what it was made from, how it was taught, how good it is."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cnncli.evaluation import reporting
+from cnncli.evaluation.measures import Question, evaluation
+from cnncli.records.data import DataSet, Part
+from cnncli.records.evaluation import Answer, Evaluation
+from cnncli.records.predictions import Unreadable
+from cnncli.records.report import Report, Taught
+
+_HELD_OUT = {Part.VAL: "held out from training", Part.TEST: "asked once, at the end"}
+
+_MADE = "made"
+"""Of the settings, what they met."""
+
+
+def evaluated(
+    model: str, data: DataSet, part: Part, answers: Sequence[Answer], unreadable: Sequence[Unreadable]
+) -> Evaluation | None:
+    """How good a run is on a part of its data; None where it has none that can be read."""
+    if not answers:
+        return None
+    there = {sample.path for sample in data.part(part)}
+    question = Question(model, data.name, str(part), _HELD_OUT[part], data.class_names)
+    return evaluation(question, answers, [record for record in unreadable if record.source.path in there])
+
+
+def write(
+    folder: Path,
+    name: str,
+    data: DataSet,
+    found: tuple[Evaluation, Evaluation | None],
+    taught: Taught,
+    recorded: Mapping[str, Any],
+    unreadable: Sequence[Unreadable],
+) -> None:
+    """Put a report into a run's folder.
+
+    Args:
+        folder: to write to.
+        name: of the run.
+        data: its images, all that were listed.
+        found: how good it is on the validation part, and on the test part if there is one.
+        taught: how.
+        recorded: the settings as the run keeps them.
+        unreadable: images that were left out.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    val, test = found
+    made = recorded.get(_MADE, {})
+    counted = ", ".join(f"{len(samples):,} {part}" for part in Part if (samples := data.part(part)))
+    report = Report(
+        title=f"{name}: {made.get('started_from', '')} taught {data.name}",
+        facts=(
+            ("network", f"{made.get('started_from', '')}, weights: {made.get('weights', '')}"),
+            ("way of training", f"--tune {recorded.get('tune', '')}"),
+            ("data", f"{data.name}, {len(data.class_names):,} classes: {counted}"),
+            ("made", f"{dt.datetime.now().astimezone():%Y-%m-%d %H:%M}"),
+        ),
+        evaluation=val,
+        test=test,
+        data=reporting.data_facts(data, unreadable),
+        taught=taught,
+        comparison=None,
+        settings=tuple((key, str(value)) for key, value in recorded.items() if key != _MADE),
+        versions=tuple((key, str(value)) for key, value in made.items()),
+        pictures=reporting.pictures(val, data.root, recorded["max_pixels"]),
+    )
+    reporting.write_report(folder, report)
