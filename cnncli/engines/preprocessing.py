@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, TensorProto
 
 _FILTERS: dict[Interpolation, dict[str, Any]] = {
-    Interpolation.NEAREST: {"mode": "nearest", "nearest_mode": "round_prefer_ceil"},
-    Interpolation.BILINEAR: {"mode": "linear", "antialias": 1},
-    Interpolation.BICUBIC: {"mode": "cubic", "antialias": 1, "cubic_coeff_a": -0.5},
+    Interpolation.BILINEAR: {"mode": "linear"},
+    Interpolation.BICUBIC: {"mode": "cubic", "cubic_coeff_a": -0.5},
 }
-"""Attributes of ONNX's Resize that make it Pillow's filter of that name; it has no others of Pillow's."""
+"""Attributes of ONNX's Resize that make it Pillow's filter of that name; its nearest rounds otherwise, and it has no more."""
+
+_LIKE_PILLOW = {"coordinate_transformation_mode": "half_pixel", "antialias": 1, "exclude_outside": 1}
+"""A pixel is a square; one that is made of many is made of all of them; what lies beyond the edge has no say."""
 
 OPSET = 18
 """The first in which Resize has antialias."""
@@ -42,7 +44,8 @@ def preprocessing_graph(how: Preprocessing) -> "GraphProto":
 
     if how.interpolation not in _FILTERS:
         raise CompileError(
-            f"ONNX has no {how.interpolation} filter", "--input float leaves the preprocessing out"
+            f"ONNX has no {how.interpolation} filter that is Pillow's",
+            "--input float leaves the preprocessing out",
         )
     graph = _Graph()
     planes = graph.add("Transpose", "image", perm=[0, 3, 1, 2])
@@ -51,7 +54,7 @@ def preprocessing_graph(how: Preprocessing) -> "GraphProto":
     size = graph.add("Slice", shape, graph.ints([2]), graph.ints([4]))
     resized = _resized_size(graph, size, how)
     nothing = graph.constant(np.array([], np.float32))
-    filter_ = {"coordinate_transformation_mode": "half_pixel"} | _FILTERS[how.interpolation]
+    filter_ = _LIKE_PILLOW | _FILTERS[how.interpolation]
     image = graph.add(
         "Resize", planes, nothing, nothing, graph.add("Concat", first, resized, axis=0), **filter_
     )

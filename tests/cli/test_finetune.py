@@ -82,7 +82,7 @@ def test_everything_that_led_to_it_lies_beside_it(cnncli: Cnncli, data: Path, co
     files = {file.name for file in Path("runs/shades").iterdir()}
     assert files == {
         *("card.json", "model.onnx", "model.safetensors", "settings.toml"),
-        *("splits.csv", "predictions.csv", "classifiers.csv", "confusion_matrix.png"),
+        *("splits.csv", "predictions.csv", "classifiers.csv", "confusion_matrix.png", "report.html"),
     }
     splits = table(Path("runs/shades/splits.csv"))
     assert len(splits) == 30

@@ -58,7 +58,7 @@ def test_from_scratch_to_a_model_folder_that_predicts_what_it_says(cnncli: Cnncl
     files = {file.name for file in folder.path.iterdir()}
     assert files == {
         *("card.json", "model.onnx", "model.safetensors", "settings.toml", "splits.csv", "predictions.csv"),
-        *("history.csv", "curves.png", "confusion_matrix.png", "tensorboard", "checkpoints"),
+        *("history.csv", "curves.png", "confusion_matrix.png", "report.html", "tensorboard", "checkpoints"),
     }
     answers = cnncli("predict", data / "test", "-m", folder.path, "-f", "jsonl")
     right = [

@@ -1,0 +1,289 @@
+"""`cnncli evaluate`: one story, number for number, whoever tells it."""
+
+import csv
+import io
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+
+from cnncli.errors import OutputError
+from cnncli.evaluation import output as outputs
+from tests.conftest import Cnncli, Imports
+
+KINDS = {"warm": (230, 90, 40), "cold": (40, 90, 230), "green": (60, 200, 80)}
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three classes that are not always told apart."""
+    draws = np.random.default_rng(0)
+    for name, colour in KINDS.items():
+        for number in range(20):
+            tint = draws.normal(0, 70, 3)
+            pixels = np.clip(np.array(colour) + tint + draws.normal(0, 30, (12, 16, 3)), 0, 255).astype(
+                np.uint8
+            )
+            file = tmp_path / "shades" / name / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(file)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "shades"
+
+
+@pytest.fixture
+def hues(tmp_path: Path) -> Path:
+    """Images named as the colour classifier names its classes; some are told wrong."""
+    for name, colours in {
+        "red": ["red", "#c03030", "lime"],
+        "green": ["lime", "green"],
+        "blue": ["blue", "#8080ff"],
+    }.items():
+        for number, colour in enumerate(colours):
+            file = tmp_path / "hues" / name / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (9, 9), colour).save(file)
+    return tmp_path / "hues"
+
+
+def table(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(file.read_text(errors="surrogateescape"))))
+
+
+def run(cnncli: Cnncli, *arguments: object, code: int = 0) -> Any:
+    result = cnncli("evaluate", *arguments, "-f", "json")
+    assert result.exit_code == code, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_finetune_evaluate_predictions_and_report_tell_one_story(
+    cnncli: Cnncli, data: Path, colours: Path
+) -> None:
+    made = cnncli("finetune", data, "-m", colours, "--tune", "features", "-f", "json")
+    assert made.exit_code == 0, made.stderr
+    taught = json.loads(made.stdout)
+    found = run(cnncli, data, "-m", "runs/shades", "-o", "how")
+    assert found["part"] == "val"
+    assert found["why"] == "as runs/shades was trained"
+    assert found["images"] == taught["val"]["images"] == 12
+    assert found["top1"] == taught["val"]["right"] / 12
+    assert found["top1_interval"] == [taught["val"]["low"], taught["val"]["high"]]
+    assert found["loss"] == pytest.approx(taught["val_loss"], rel=1e-5)
+    rows, former = table(Path("how/predictions.csv")), table(Path("runs/shades/predictions.csv"))
+    assert {row["path"]: (row["label"], row["predicted"]) for row in rows} == {
+        row["path"]: (row["label"], row["predicted"]) for row in former
+    }
+    labels, predicted = ([row[what] for row in rows] for what in ("label", "predicted"))
+    assert found["top1"] == accuracy_score(labels, predicted)
+    expected = precision_recall_fscore_support(labels, predicted, average="macro", zero_division=0)
+    told = [found["macro"][what]["value"] for what in ("precision", "recall", "f1")]
+    assert told == pytest.approx(list(expected[:3]))
+    for page in ("how/report.html", "runs/shades/report.html"):
+        text = Path(page).read_text()
+        assert f"<strong>{100 * found['top1']:.1f} %</strong>" in text
+        low, high = found["top1_interval"]
+        assert f"{100 * low:.1f} to {100 * high:.1f}" in text
+        assert f"<strong>{found['loss']:.4f}</strong>" in text
+        assert "http" not in text.replace("http://www.w3.org", "").replace("http://purl.org", "")
+    assert json.loads(Path("how/evaluation.json").read_text()) == found
+    assert {file.name for file in Path("how").iterdir()} <= outputs._OURS
+
+
+def test_the_parts_of_a_run(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    cnncli("finetune", data, "-m", colours, "--tune", "features", "-q")
+    assert run(cnncli, data, "-m", "runs/shades", "--split", "train")["images"] == 48
+    assert run(cnncli, data, "-m", "runs/shades", "--split", "all")["images"] == 60
+    refused = cnncli("evaluate", data, "-m", "runs/shades", "--split", "test")
+    assert refused.exit_code == 1
+    assert "has no part test: it has val and train" in refused.stderr
+    moved = data.rename(data.with_name("elsewhere"))  # the run still knows its images
+    held = [row["path"] for row in table(Path("runs/shades/splits.csv")) if row["split"] == "val"]
+    (moved / held[0]).unlink()
+    Image.new("RGB", (9, 9), "red").save(moved / "warm" / "new.png")
+    result = cnncli("evaluate", moved, "-m", "runs/shades", "-f", "json")
+    assert json.loads(result.stdout)["images"] == 11
+    assert "1 images that were held out in training are not there any more" in result.stderr
+    assert "1 images have come since the training" in result.stderr
+
+
+def test_a_folder_with_parts(cnncli: Cnncli, hues: Path, colours: Path) -> None:
+    whole = hues.rename(hues.with_name("whole"))
+    shutil.copytree(whole, hues / "train")
+    found = run(cnncli, hues, "-m", colours)
+    assert (found["part"], found["why"]) == ("all", "hues has neither a test nor a val part")
+    shutil.copytree(whole / "red", hues / "val" / "red")
+    assert run(cnncli, hues, "-m", colours)["part"] == "val"
+    shutil.copytree(whole / "blue", hues / "test" / "blue")
+    found = run(cnncli, hues, "-m", colours)
+    assert (found["part"], found["images"]) == ("test", 2)
+
+
+def test_known_answers(cnncli: Cnncli, hues: Path, colours: Path) -> None:
+    """Of seven flat images one is lime in the folder of red ones."""
+    found = run(cnncli, hues, "-m", colours, "--threshold", 0.9)
+    assert found["top1"] == 6 / 7
+    assert found["confusion"] == [
+        {"label": "red", "predicted": "red", "images": 2},
+        {"label": "red", "predicted": "green", "images": 1},
+        {"label": "green", "predicted": "green", "images": 2},
+        {"label": "blue", "predicted": "blue", "images": 2},
+    ]
+    assert [item["path"] for item in found["mistakes"]] == ["red/2.png"]
+    assert found["threshold"]["threshold"] == 0.9
+    assert found["threshold"]["images"] == sum(
+        point["images"] for point in found["coverage"] if point["threshold"] == 0.9
+    )
+    text = cnncli("evaluate", hues, "-m", colours, "--threshold", 0.9).stdout
+    assert "top-1        85.7 % of 7 images right" in text
+    assert "most confident of 1 mistakes" in text
+    lines = cnncli("evaluate", hues, "-m", colours, "-f", "csv").stdout.splitlines()
+    assert lines[0] == "kind,name,precision,recall,f1,support,predicted"
+    assert lines[3] == "class,blue,1.000000,1.000000,1.000000,2,2"
+    assert lines[4].startswith("average,macro,")
+
+
+def test_unreadable_images_are_listed(cnncli: Cnncli, hues: Path, colours: Path) -> None:
+    (hues / "red" / "broken.png").write_bytes(b"nothing")
+    found = run(cnncli, hues, "-m", colours, "-o", hues.parent / "how", code=3)
+    assert found["images"] == 7
+    assert [Path(item["path"]).name for item in found["unreadable"]] == ["broken.png"]
+    assert "red/broken.png" in (hues.parent / "how" / "unreadable.csv").read_text()
+    for file in hues.rglob("*.png"):
+        file.write_bytes(b"nothing")
+    refused = cnncli("evaluate", hues, "-m", colours)
+    assert refused.exit_code == 1
+    assert "no image of hues (all) can be read" in refused.stderr
+
+
+def test_two_models(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    for name in ("svm", "centroid"):
+        cnncli("finetune", data, "-m", colours, "--tune", "features", "--classifier", name, "-o", name, "-q")
+    found = run(cnncli, data, "-m", "svm", "-m", "centroid", "-o", "how")
+    alone = [run(cnncli, data, "-m", name) for name in ("svm", "centroid")]
+    assert [found["new"]["top1"], found["old"]["top1"]] == [one["top1"] for one in alone]
+    assert found["difference"]["value"] == pytest.approx(alone[0]["top1"] - alone[1]["top1"])
+    new, old = (
+        {row["path"]: row["label"] == row["predicted"] for row in table(Path("how", name))}
+        for name in ("predictions.csv", "predictions_old.csv")
+    )
+    assert {item["path"] for item in found["gained"]} == {path for path in new if new[path] and not old[path]}
+    assert {item["path"] for item in found["lost"]} == {path for path in new if old[path] and not new[path]}
+    assert found["both_right"] + found["neither_right"] + len(found["gained"]) + len(found["lost"]) == 12
+    assert "Wrong now, right before" in Path("how/report.html").read_text()
+    text = cnncli("evaluate", data, "-m", "svm", "-m", "centroid").stdout
+    assert "McNemar" in text
+    assert cnncli("evaluate", data, "-m", "svm", "-m", "centroid", "-m", "svm").exit_code == 2
+
+
+def test_an_ensemble_averages_and_tta_looks_twice(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    for name in ("svm", "centroid"):
+        cnncli("finetune", data, "-m", colours, "--tune", "features", "--classifier", name, "-o", name, "-q")
+    run(cnncli, data, "-m", "svm", "-o", "a")
+    run(cnncli, data, "-m", "centroid", "-o", "b")
+    run(cnncli, data, "-m", "svm", "-m", "centroid", "--ensemble", "-o", "both")
+    one, other, both = (
+        {row["path"]: float(row["label_probability"]) for row in table(Path(name, "predictions.csv"))}
+        for name in ("a", "b", "both")
+    )
+    for path, probability in both.items():
+        assert probability == pytest.approx((one[path] + other[path]) / 2, abs=2e-6)
+    assert cnncli("evaluate", data, "-m", "svm", "--ensemble").exit_code == 2
+    assert run(cnncli, data, "-m", "svm", "--tta")["loss"] == pytest.approx(
+        run(cnncli, data, "-m", "svm")["loss"], rel=0.01
+    )
+
+
+def test_bad_input_is_one_line_and_leaves_nothing(
+    cnncli: Cnncli, hues: Path, colours: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("dear")
+    refused: list[tuple[list[object], int, str]] = [
+        ([tmp_path / "empty", "-m", colours], 1, "no labelled images in"),
+        ([tmp_path / "nowhere", "-m", colours], 1, "there is no"),
+        ([hues], 2, "no model is given"),
+        ([hues, "-m", colours, "-o", tmp_path / "full"], 1, "holds more than an evaluation, as letter.txt"),
+        ([hues, "-m", colours, "-o", hues / "red" / "0.png"], 1, "is a file"),
+        ([hues, "-m", colours, "--map", tmp_path / "none.csv"], 2, "cannot read the list of classes"),
+        ([hues, "-m", colours, "--threshold", 2], 2, "threshold"),
+    ]
+    for arguments, code, words in refused:
+        result = cnncli("evaluate", *arguments)
+        assert (result.exit_code, words in result.stderr) == (code, True), (arguments, result.stderr)
+        assert result.stderr.count("error: ") == 1
+        assert result.stdout == ""
+    (hues / "red").rename(hues / "crimson")
+    result = cnncli("evaluate", hues, "-m", colours)
+    assert result.exit_code == 1
+    assert "colours does not know 1 of the classes: 'crimson'" in result.stderr
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("crimson,red\n")
+    assert run(cnncli, hues, "-m", colours, "--map", pairs)["top1"] == 6 / 7
+
+
+def test_one_class_can_be_asked_about(cnncli: Cnncli, hues: Path, colours: Path) -> None:
+    for name in ("green", "blue"):
+        shutil.rmtree(hues / name)
+    assert run(cnncli, hues, "-m", colours)["top1"] == 2 / 3
+    assert run(cnncli, hues, "-m", colours, "--subset")["top1"] == 1
+
+
+def test_an_earlier_evaluation_is_replaced_when_asked(cnncli: Cnncli, hues: Path, colours: Path) -> None:
+    how = hues.parent / "how"
+    run(cnncli, hues, "-m", colours, "-o", how)
+    before = (how / "evaluation.json").read_bytes()
+    assert cnncli("evaluate", hues, "-m", colours, "-o", how).exit_code == 1
+    (hues / "red" / "2.png").unlink()
+    run(cnncli, hues, "-m", colours, "-o", how, "--overwrite")
+    assert (how / "evaluation.json").read_bytes() != before
+    assert [file for file in os.listdir(how.parent) if file.endswith(".draft")] == []
+
+
+def test_a_full_disk_keeps_what_was_found(
+    cnncli: Cnncli, hues: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("cnncli.evaluation.reporting.report_html", full)
+    result = cnncli("evaluate", hues, "-m", colours, "-o", hues.parent / "how", "-f", "json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["top1"] == 6 / 7
+    assert "No space left on device" in result.stderr
+    assert not (hues.parent / "how").exists()
+
+
+def test_a_folder_that_must_not_be_written(unprivileged: Path) -> None:
+    unprivileged.chmod(0o555)
+    with pytest.raises(OutputError, match=r"cannot write to .*: Permission denied"):
+        outputs.require_place(unprivileged / "how", overwrite=False)
+
+
+def test_nothing_of_torch_is_imported(imports: Imports, hues: Path, colours: Path) -> None:
+    result, seen = imports("evaluate", hues, "-m", colours)
+    assert result.returncode == 0, result.stderr
+    assert not seen & {"torch", "torchvision", "timm"}
+
+
+@pytest.mark.shared
+def test_the_reference_is_reproduced(cnncli: Cnncli, shared: Path, squeezenet: Path, tmp_path: Path) -> None:
+    """69 and 85 of 100 by index, by WordNet identifier, and as folders."""
+    index = shared / "data" / "imagenet-samples" / "index.tsv"
+    for column in ("class_index", "wnid"):
+        found = run(cnncli, index, "--path-column", "file", "--label-column", column, "-m", squeezenet)
+        assert (found["top1"], found["top5"], found["images"]) == (0.69, 0.85, 100)
+    for photograph in index.parent.glob("*.JPEG"):
+        folder = tmp_path / "by-wnid" / photograph.name.partition("_")[0]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / photograph.name).symlink_to(photograph)
+    found = run(cnncli, tmp_path / "by-wnid", "-m", squeezenet)
+    assert (found["top1"], found["top5"]) == (0.69, 0.85)
+    subset = run(cnncli, tmp_path / "by-wnid", "-m", squeezenet, "--subset")
+    assert subset["top1"] > 0.8

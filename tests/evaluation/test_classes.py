@@ -1,0 +1,89 @@
+"""What a folder's name means to a network."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnncli.errors import DataError, UsageError
+from cnncli.evaluation.classes import matched, read_pairs
+from cnncli.evaluation.judging import Juror
+from cnncli.networks.model_folder import ModelFolder
+from cnncli.records.networks import ModelCard
+from tests.networks_for_tests import colour_card
+
+SYNSETS = ("n01", "n02", "n03", "n04")
+
+
+@pytest.fixture
+def card() -> ModelCard:
+    card = colour_card()
+    return dataclasses.replace(
+        card,
+        architecture=dataclasses.replace(card.architecture, num_classes=4),
+        class_names=("Persian cat", "beagle", "crane", "crane"),
+        synsets=SYNSETS,
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "places"),
+    [
+        (["Persian cat", "beagle"], (0, 1)),
+        (["n02", "n04"], (1, 3)),
+        (["0", "3", "2"], (0, 3, 2)),
+        (["beagle", "persian_cat"], (1, 0)),
+    ],
+)
+def test_by_name_synset_index_or_loosely(card: ModelCard, names: list[str], places: tuple[int, ...]) -> None:
+    found = matched(names, range(len(names)), card, None, subset=False)
+    assert found.places == places
+    assert found.groups is None
+    assert found.class_names == card.class_names
+
+
+def test_what_is_not_known_is_listed(card: ModelCard) -> None:
+    with pytest.raises(DataError, match="does not know 2 of the classes: 'ants', 'bees'"):
+        matched(["ants", "beagle", "bees"], range(3), card, None, subset=False)
+    found = matched(["ants", "beagle"], [1], card, None, subset=False)  # no image shows ants
+    assert found.places == (-1, 1)
+
+
+def test_a_name_of_two_classes_is_no_name(card: ModelCard) -> None:
+    with pytest.raises(DataError, match="has 2 classes of the name 'crane'"):
+        matched(["crane", "beagle"], range(2), card, None, subset=False)
+
+
+def test_two_names_of_one_class(card: ModelCard) -> None:
+    with pytest.raises(DataError, match="'Hund' and 'beagle' are both 'beagle'"):
+        matched(["Hund", "beagle"], range(2), card, {"Hund": ["beagle"]}, subset=False)
+
+
+def test_only_a_subset_can_be_said(card: ModelCard, tmp_path: Path) -> None:
+    found = matched(["n03", "n01"], range(2), card, None, subset=True)
+    assert found.class_names == ("crane", "Persian cat")
+    juror = Juror(ModelFolder(tmp_path, card), found.groups)
+    merged = juror.merged(np.array([[0.2, 0.5, 0.2, 0.1]], np.float32))
+    assert merged[0].tolist() == pytest.approx([0.5, 0.5])
+
+
+def test_several_classes_count_as_one(card: ModelCard, tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("bird,n03\nbird,n04\ncat,n01\n")
+    found = matched(["bird", "cat"], range(2), card, read_pairs(pairs), subset=False)
+    assert found.class_names == ("bird", "Persian cat", "beagle")
+    merged = Juror(ModelFolder(tmp_path, card), found.groups).merged(
+        np.array([[0.2, 0.3, 0.1, 0.4]], np.float32)
+    )
+    assert merged[0].tolist() == pytest.approx([0.5, 0.2, 0.3])
+
+
+@pytest.mark.parametrize("text", ["one\n", "a,b,c\n", "a,\n"])
+def test_a_list_of_classes_has_pairs(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "pairs.csv"
+    file.write_text(text)
+    with pytest.raises(UsageError, match="entry 1 is no pair of names"):
+        read_pairs(file)
+    with pytest.raises(UsageError, match="cannot read the list of classes"):
+        read_pairs(tmp_path / "nothing.csv")

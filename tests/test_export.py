@@ -1,0 +1,188 @@
+"""`cnncli export`: the same answers from one ONNX file, and back again."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import helper
+from PIL import Image
+
+from cnncli.engines.preprocessing import OPSET, preprocessing_graph
+from cnncli.images.preprocess import preprocess
+from cnncli.networks.model_folder import open_folder
+from cnncli.records.networks import Interpolation, Preprocessing, Resize
+from tests.conftest import Cnncli
+from tests.networks_for_tests import colour_preprocessing
+
+
+def session(how: Preprocessing) -> onnxruntime.InferenceSession:
+    model = helper.make_model(
+        preprocessing_graph(how), opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    mode=st.sampled_from(Resize),
+    interpolation=st.sampled_from([Interpolation.BILINEAR, Interpolation.BICUBIC]),
+    target=st.tuples(st.integers(5, 40), st.integers(5, 40)),
+    extra=st.tuples(st.integers(-3, 9), st.integers(-3, 9)),
+    channels=st.sampled_from([1, 3]),
+)
+def test_the_graph_computes_what_predict_computes(
+    size: tuple[int, int],
+    mode: Resize,
+    interpolation: Interpolation,
+    target: tuple[int, int],
+    extra: tuple[int, int],
+    channels: int,
+) -> None:
+    """For any size and any way to resize and crop: but for the last bit of bytes that Pillow rounds otherwise."""
+    resize = (target[0] + extra[0], target[1] + extra[1])
+    how = dataclasses.replace(
+        colour_preprocessing(),
+        channels=channels,
+        size=target,
+        resize=resize if mode is not Resize.SHORTER else (resize[0], resize[0]),
+        resize_mode=mode,
+        interpolation=interpolation,
+        fill=(3, 50, 200)[:channels],
+        mean=(0.4, 0.5, 0.6)[:channels],
+        std=(0.2, 0.25, 0.3)[:channels],
+    )
+    values = np.random.default_rng(size).integers(0, 256, (size[1], size[0], channels), np.uint8)
+    image = Image.fromarray(values if channels > 1 else values[:, :, 0])
+    expected = preprocess(image, how)
+    (found,) = session(how).run(["images"], {"image": values[None]})
+    assert found.shape == (1, *expected.shape)
+    bytes_apart = np.abs(found[0] - expected) * np.array(how.std, np.float32)[:, None, None] * 255
+    assert bytes_apart.max() < 1.01
+    assert bytes_apart.mean() < 0.5
+
+
+def run(cnncli: Cnncli, *arguments: object) -> Any:
+    result = cnncli("export", *arguments, "-f", "json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def patches(tmp_path: Path) -> Path:
+    draws = np.random.default_rng(0)
+    for name, colour in {"red": (200, 60, 60), "green": (60, 200, 60), "blue": (60, 60, 200)}.items():
+        for number in range(4):
+            pixels = np.clip(np.array(colour) + draws.normal(0, 50, (13, 17, 3)), 0, 255).astype(np.uint8)
+            file = tmp_path / "patches" / name / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(file)
+    return tmp_path / "patches"
+
+
+def predicted(cnncli: Cnncli, model: Path, images: Path) -> list[Any]:
+    result = cnncli("predict", images, "-m", model, "-f", "json")
+    assert result.exit_code == 0, result.stderr
+    found: list[Any] = json.loads(result.stdout)
+    return found
+
+
+@pytest.mark.parametrize("options", [[], ["--input", "float"], ["--half"]])
+def test_there_and_back(cnncli: Cnncli, tiny: Path, patches: Path, options: list[str]) -> None:
+    file = patches.parent / "net.onnx"
+    found = run(cnncli, tiny, "-o", file, "--check", patches, *options)
+    assert found["checked"] == 12
+    assert found["difference"] < 0.01
+    assert found["bytes"] == file.stat().st_size
+    assert (found["bytes"] < 0.7 * found["former"]) == (options == ["--half"])
+    for mine, theirs in zip(predicted(cnncli, file, patches), predicted(cnncli, tiny, patches), strict=True):
+        assert [item["label"] for item in mine["predictions"]][:1] == [
+            item["label"] for item in theirs["predictions"]
+        ][:1]
+        for one, other in zip(mine["predictions"], theirs["predictions"], strict=True):
+            assert one["probability"] == pytest.approx(
+                other["probability"], abs=1e-3 if "--half" in options else 1e-6
+            )
+
+
+def test_what_is_in_the_file(cnncli: Cnncli, colours: Path, patches: Path) -> None:
+    file = patches.parent / "colours.onnx"
+    run(cnncli, colours, "-o", file, "--license", "CC0-1.0")
+    onnx.checker.check_model(onnx.load(file))
+    network = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    facts = network.get_modelmeta().custom_metadata_map
+    assert json.loads(facts["class_names"]) == ["red", "green", "blue"]
+    assert facts["license"] == "CC0-1.0"
+    assert json.loads(facts["cnncli_card"])["name"] == "colours"
+    assert [(item.name, item.type, item.shape) for item in network.get_inputs()] == [
+        ("image", "tensor(uint8)", ["N", "H", "W", 3])
+    ]
+    assert [item.name for item in network.get_outputs()] == ["probabilities", "embedding"]
+    images = np.stack([np.full((30, 20, 3), colour, np.uint8) for colour in ((255, 0, 0), (0, 0, 255))])
+    probabilities, embedding = network.run(None, {"image": images})
+    assert probabilities.argmax(axis=1).tolist() == [0, 2]
+    assert embedding.shape == (2, 3)
+
+
+def test_int8_tells_what_it_costs(cnncli: Cnncli, tiny: Path, colours: Path, patches: Path) -> None:
+    file = patches.parent / "small.onnx"
+    found = run(cnncli, colours, "-o", file, "--quantize", "int8", "--calibrate", patches)
+    assert found["cost"]["images"] == 12
+    assert found["cost"]["before"] == 1
+    assert 0 <= found["cost"]["after"] <= 1
+    again = predicted(cnncli, file, patches)
+    labels = [(item["predictions"][0]["label"], Path(item["path"]).parent.name) for item in again]
+    assert np.mean([said == true for said, true in labels]) == found["cost"]["after"]
+    strange = run(cnncli, tiny, "-o", file, "--overwrite", "--quantize", "int8", "--calibrate", patches)
+    assert strange["cost"]["before"] is None  # red, green and blue are no classes of that network
+    assert strange["bytes"] < 0.6 * strange["former"]
+
+
+def test_a_run_is_exported_with_its_classifier(
+    cnncli: Cnncli, colours: Path, patches: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(patches.parent)
+    cnncli("finetune", patches, "-m", colours, "--tune", "features", "--classifier", "knn", "-o", "knn", "-q")
+    found = run(cnncli, "knn", "-o", "knn.onnx", "--check", patches)
+    assert found["agreeing"] == 1
+    assert predicted(cnncli, Path("knn.onnx"), patches)[0]["predictions"][0]["label"] == "blue"
+
+
+def test_an_exported_network_predicts_and_no_more(cnncli: Cnncli, colours: Path, patches: Path) -> None:
+    file = patches.parent / "colours.onnx"
+    run(cnncli, colours, "-o", file)
+    assert json.loads(cnncli("evaluate", patches, "-m", file, "-f", "json").stdout)["top1"] == 1
+    refused = cnncli("finetune", patches, "-m", file, "--tune", "full", "-o", patches.parent / "run")
+    assert refused.exit_code == 1
+    assert "is an exported network" in refused.stderr
+    assert cnncli("predict", patches, "-m", file, "--img-size", 9).exit_code == 2
+
+
+def test_bad_input_is_one_line(cnncli: Cnncli, colours: Path, patches: Path, tmp_path: Path) -> None:
+    file = tmp_path / "net.onnx"
+    (tmp_path / "there.onnx").write_text("something")
+    (tmp_path / "plain.onnx").write_bytes(open_folder(colours).path.joinpath("model.onnx").read_bytes())
+    refused: list[tuple[list[object], int, str]] = [
+        (["export", colours, "-o", tmp_path / "net.bin"], 2, "is to be an ONNX file"),
+        (["export", colours, "-o", tmp_path / "there.onnx"], 1, "is there already"),
+        (["export", colours, "-o", tmp_path / "no" / "net.onnx"], 1, "cannot write"),
+        (["export", colours, "-o", file, "--quantize", "int8"], 2, "--quantize needs images"),
+        (["export", colours, "-o", file, "--calibrate", patches], 2, "--calibrate has no effect"),
+        (["export", colours, "-o", file, "--check", tmp_path / "none.png"], 1, "cannot be read"),
+        (["predict", patches, "-m", tmp_path / "there.onnx"], 1, "cannot be read"),
+        (["predict", patches, "-m", tmp_path / "plain.onnx"], 1, "was not exported by cnncli"),
+    ]
+    for arguments, code, words in refused:
+        result = cnncli(*arguments)
+        assert (result.exit_code, words in result.stderr) == (code, True), (arguments, result.stderr)
+        assert result.stderr.count("error: ") == 1
+    assert not file.exists()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
