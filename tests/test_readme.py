@@ -67,6 +67,29 @@ def test_the_commands_of_the_readme(desk: Path) -> None:
     assert "Traceback" not in result.stderr
     assert (desk / "answers.csv").read_text().count("ok,1,") == 2
     assert (desk / "sheet.png").exists()
+    assert (desk / "how-good" / "report.html").exists()
+    label, probability = _script_without_cnncli(desk).rsplit(maxsplit=1)
+    said = subprocess.run(
+        ["cnncli", "predict", "photo.jpg", "-m", "net.onnx"],
+        cwd=desk,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\t")
+    assert label == said[1]
+    assert float(probability) == pytest.approx(float(said[2]), abs=0.01)
+
+
+def _script_without_cnncli(desk: Path) -> str:
+    """What the README's script prints in a Python that has not loaded cnncli."""
+    (script,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert script.count("\n") <= 12
+    (desk / "script.py").write_text(
+        script + "import sys\nassert not {'cnncli', 'torch'} & set(sys.modules)\n"
+    )
+    command = [sys.executable, "script.py"]
+    return subprocess.run(command, cwd=desk, capture_output=True, text=True, check=True).stdout
 
 
 def test_every_option_of_the_readme_exists() -> None:
