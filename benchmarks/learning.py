@@ -89,7 +89,7 @@ def _transfer(data: str, weights: Path) -> str:
         "`head`": taught(data, "-m", folder, "--tune", "head"),
         "`last:3`": taught(data, "-m", folder, "--tune", "last:3"),
         "`full`": taught(data, "-m", folder, "--tune", "full", peer=fresh),
-        "`scratch`, 30 epochs": taught(data, "-m", "squeezenet1_0", "--tune", "scratch"),
+        "`scratch`, 30 epochs": taught(data, "-m", "squeezenet1_0", "--tune", "scratch", "--lr", "0.0002"),
     }
     _draw(ways)
     rows = [

@@ -1,6 +1,7 @@
 """The end of a run in which the network itself learned: its best state becomes a model folder, with all that is told of it."""
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Once, Progress
 from cnncli.records.report import Taught
 from cnncli.records.running import Running
-from cnncli.records.training import FinetuneResult, Step, Tune
+from cnncli.records.training import Epoch, FinetuneResult, Step, Tune
 from cnncli.training import beginning as beginnings
 from cnncli.training import checkpoints, reporting, run_folder
 from cnncli.training.beginning import Beginning
@@ -64,7 +65,20 @@ def finish(
     else:
         result = end.writing_network(progress, bar)
     checkpoints.tidy(run)
+    _say_if_nothing_was_learned(best, len(data.class_names), progress)
     return result
+
+
+_GUESSING = 0.98
+"""Of the loss of guessing, at which a network has not begun to learn."""
+
+
+def _say_if_nothing_was_learned(best: Epoch, classes: int, progress: Progress) -> None:
+    if best.val_loss > _GUESSING * math.log(classes):
+        progress.warning(
+            f"the network has learned next to nothing: its loss, {best.val_loss:.3f}, is that of guessing among {classes:,} "
+            "classes; try a lower --lr, --lr auto, or more --epochs"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -551,6 +551,12 @@ def test_several_processes_with_too_little_memory_say_so() -> None:
         loop.Loop._halve(stub, RuntimeError("out of memory"))  # type: ignore[arg-type]
 
 
+def test_a_network_that_learned_nothing_is_told_of(data: Path) -> None:
+    listener = Listener()
+    assert finetune.finetune(asked(data, PLAIN, epochs=1, lr=1e-9), listener, _no_bar, _no_show)
+    assert any("has learned next to nothing: its loss" in line for line in listener.said)
+
+
 def test_an_optimiser_that_wants_more_than_gradients_leaves_no_run(data: Path) -> None:
     with pytest.raises(UsageError, match="--opt adahessian cannot be used: it needs more than the gradients"):
         begun(asked(data, PLAIN, opt="adahessian"))
