@@ -6,18 +6,17 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnncli.cli import options
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.progress import image_bars
-from cnncli.errors import UsageError
+from cnncli.errors import OutputError, UsageError
 from cnncli.records.running import EngineName, Precision, Running
 
 if TYPE_CHECKING:
-    from cnncli.evaluation.evaluate import Asked
     from cnncli.records.evaluation import Comparison, Coverage, Evaluation
 
 
@@ -179,11 +178,13 @@ def evaluate(
         references = [Reference(name, weights, labels, image_size=size) for name in names]
         folders = [prepare(reference, console, is_offline=offline) for reference in references]
         question = asked(settings, folders)
+        if output and data.is_dir() and output.resolve().is_relative_to(data.resolve()):
+            raise OutputError(f"{output} would lie among the data", "write it somewhere else")
         found = ask(question, console, image_bars(console))
         told = _Told.of(found, threshold)
         write_data(told.text(format_))
         if output:
-            _write(output, told, question)
+            outputs.write(output, told.json(), question, found[0], told.compared)
             console.notice(f"{output / 'report.html'} shows it")
     if found[0].unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
@@ -231,38 +232,3 @@ class _Told:
             pair = (self._sure[0], self._sure[1]) if self._sure else None
             return evaluated.compared_json(self.compared, pair)
         return evaluated.evaluated_json(self.found[0], self._sure[0] if self._sure else None)
-
-
-def _write(folder: Path, told: _Told, question: "Asked") -> None:
-    """Everything to a folder.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    from cnncli.evaluation import output as outputs
-    from cnncli.evaluation import tables
-    from cnncli.evaluation.evaluate import report
-    from cnncli.evaluation.reporting import write_report
-    from cnncli.render.charts import reliability_png
-
-    found = told.found[0]
-    relative = question.data.relative
-    unreadable = [(relative(record.source.path), record) for record in found.unreadable]
-    parts: list[Any] = [
-        tables.predictions(found.answers, found.class_names),
-        tables.classes(found),
-        tables.confusions(found),
-        tables.calibration(found),
-        tables.coverage(found),
-        *tables.unreadable(unreadable),
-    ]
-    if told.compared:
-        old = told.compared.old
-        parts += [
-            tables.changes(told.compared),
-            tables.predictions(old.answers, old.class_names, "predictions_old.csv"),
-        ]
-    pictures = {"reliability.png": reliability_png(found.bins, found.calibration_error)}
-    with outputs.written(folder) as draft:
-        outputs.fill(draft, told.json(), parts, pictures | outputs.matrix_picture(found))
-        write_report(draft, report(question, found, told.compared))

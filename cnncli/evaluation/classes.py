@@ -76,6 +76,26 @@ def matched(
     return Matched(tuple(titles), groups, tuple(order.get(name, -1) for name in names))
 
 
+def in_order_of(first: Matched, other: Matched) -> Matched:
+    """The same classes in the order in which another network has them, so that the answers of both can be averaged.
+
+    Raises:
+        DataError: they are not the same.
+    """
+    if other.class_names == first.class_names:
+        return other
+    order = {name: place for place, name in enumerate(first.class_names)}
+    if len(order) < len(first.class_names) or sorted(other.class_names) != sorted(order):
+        raise DataError(
+            "these networks have different classes, and their answers cannot be averaged",
+            "with --subset only the classes of the data count, which may be the same",
+        )
+    moved = np.array([order[name] for name in other.class_names], np.intp)
+    groups = moved if other.groups is None else np.where(other.groups < 0, -1, moved[other.groups])
+    places = tuple(int(moved[place]) if place >= 0 else place for place in other.places)
+    return Matched(first.class_names, groups, places)
+
+
 def read_pairs(file: Path) -> dict[str, list[str]]:
     """What the network calls the classes of the data: two columns of a CSV or TSV file, first the data's name.
 

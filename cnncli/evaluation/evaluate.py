@@ -10,7 +10,7 @@ from pathlib import Path
 from cnncli import __version__
 from cnncli.data import layout
 from cnncli.data.layout import ListColumns
-from cnncli.errors import DataError, UsageError
+from cnncli.errors import UsageError
 from cnncli.evaluation import choice, classes
 from cnncli.evaluation.classes import Matched
 from cnncli.evaluation.judging import JudgeSettings, Juror, judge
@@ -143,12 +143,7 @@ def _matched(question: Asked, member: Sequence[ModelFolder]) -> list[Matched]:
         classes.matched(data.class_names, occurring, folder.card, pairs, subset=settings.subset)
         for folder in member
     ]
-    if any(one.class_names != found[0].class_names or one.places != found[0].places for one in found):
-        raise DataError(
-            "these networks have different classes, and their answers cannot be averaged",
-            "with --subset only the classes of the data count, which may be the same",
-        )
-    return found
+    return [found[0], *(classes.in_order_of(found[0], other) for other in found[1:])]
 
 
 def report(question: Asked, found: Evaluation, compared: Comparison | None) -> Report:
@@ -161,6 +156,7 @@ def report(question: Asked, found: Evaluation, compared: Comparison | None) -> R
         "subset": settings.subset or None,
         "map": settings.pairs,
         "tta": judging.tta or None,
+        "exact-decode": judging.exact_decode or None,
         "engine": judging.running.engine,
         "precision": judging.running.precision,
         "device": judging.running.device,

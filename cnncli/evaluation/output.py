@@ -15,14 +15,16 @@ import contextlib
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from cnncli.errors import OutputError
-from cnncli.evaluation.reporting import REPORT
-from cnncli.records.evaluation import Evaluation
+from cnncli.evaluation import tables
+from cnncli.evaluation.evaluate import Asked, report
+from cnncli.evaluation.reporting import REPORT, write_report
+from cnncli.records.evaluation import Comparison, Evaluation
 from cnncli.render.tables import Table, write_tables
 
 RESULT = "evaluation.json"
@@ -66,7 +68,7 @@ def require_place(folder: Path, *, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def written(folder: Path) -> Iterator[Path]:
+def _written(folder: Path) -> Iterator[Path]:
     """A draft that becomes the folder when the block ends well, and else vanishes.
 
     Raises:
@@ -84,19 +86,47 @@ def written(folder: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def fill(draft: Path, result: str, tables: Iterable[Table], pictures: Mapping[str, bytes]) -> None:
-    """Everything but the report.
+def write(folder: Path, result: str, question: Asked, found: Evaluation, compared: Comparison | None) -> None:
+    """Everything to a folder that `require_place` has seen.
+
+    Args:
+        folder: to write.
+        result: the evaluation, or the comparison, as JSON.
+        question: what was asked.
+        found: of the network, or of the newer one.
+        compared: both; None where there is one.
 
     Raises:
-        OSError: it cannot be written.
+        OutputError: it cannot be written.
     """
-    (draft / RESULT).write_text(result, encoding="utf-8")
-    write_tables(draft, tables)
-    for name, content in pictures.items():
-        (draft / name).write_bytes(content)
+    from cnncli.render.charts import reliability_png
+
+    pictures = {
+        "reliability.png": reliability_png(found.bins, found.calibration_error),
+        **_matrix_picture(found),
+    }
+    with _written(folder) as draft:
+        (draft / RESULT).write_text(result, encoding="utf-8")
+        write_tables(draft, _tables(question, found, compared))
+        for name, content in pictures.items():
+            (draft / name).write_bytes(content)
+        write_report(draft, report(question, found, compared))
 
 
-def matrix_picture(found: Evaluation) -> dict[str, bytes]:
+def _tables(question: Asked, found: Evaluation, compared: Comparison | None) -> Iterator[Table]:
+    yield tables.predictions(found.answers, found.class_names)
+    yield tables.classes(found)
+    yield tables.confusions(found)
+    yield tables.calibration(found)
+    yield tables.coverage(found)
+    relative = question.data.relative
+    yield from tables.unreadable([(relative(record.source.path), record) for record in found.unreadable])
+    if compared:
+        yield tables.changes(compared)
+        yield tables.predictions(compared.old.answers, compared.old.class_names, "predictions_old.csv")
+
+
+def _matrix_picture(found: Evaluation) -> dict[str, bytes]:
     """The confusion matrix of the classes that occur as a picture, where these are few enough to see something."""
     from cnncli.render.confusion import MOST_NAMED, confusion_png
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from cnncli.records.evaluation import Answer, Change, Comparison, Evaluation
 from cnncli.records.predictions import Unreadable
+from cnncli.render.paths import path_text
 from cnncli.render.tables import Table
 
 
@@ -96,7 +97,7 @@ def changes(compared: Comparison) -> Table:
 
     def row(what: str, change: Change) -> tuple[str, ...]:
         old, new = f"{change.old_probability:.6f}", f"{change.new_probability:.6f}"
-        return (change.path, what, change.label, change.old, old, change.new, new)
+        return (path_text(change.path), what, change.label, change.old, old, change.new, new)
 
     rows = [
         *(row("gained", change) for change in compared.gained),

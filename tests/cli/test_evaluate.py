@@ -211,6 +211,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
         ([hues], 2, "no model is given"),
         ([hues, "-m", colours, "-o", tmp_path / "full"], 1, "holds more than an evaluation, as letter.txt"),
         ([hues, "-m", colours, "-o", hues / "red" / "0.png"], 1, "is a file"),
+        ([hues, "-m", colours, "-o", hues / "how"], 1, "would lie among the data"),
         ([hues, "-m", colours, "--map", tmp_path / "none.csv"], 2, "cannot read the list of classes"),
         ([hues, "-m", colours, "--threshold", 2], 2, "threshold"),
     ]

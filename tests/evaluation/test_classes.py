@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnncli.errors import DataError, UsageError
-from cnncli.evaluation.classes import matched, read_pairs
+from cnncli.evaluation.classes import in_order_of, matched, read_pairs
 from cnncli.evaluation.judging import Juror
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.networks import ModelCard
@@ -87,3 +87,18 @@ def test_a_list_of_classes_has_pairs(tmp_path: Path, text: str) -> None:
         read_pairs(file)
     with pytest.raises(UsageError, match="cannot read the list of classes"):
         read_pairs(tmp_path / "nothing.csv")
+
+
+def test_classes_in_another_order_are_brought_into_this_one(card: ModelCard, tmp_path: Path) -> None:
+    first = dataclasses.replace(card, class_names=("a", "b", "c", "d"), synsets=None)
+    other = dataclasses.replace(first, class_names=("d", "c", "b", "a"))
+    mine, theirs = (matched(["b", "d"], range(2), one, None, subset=False) for one in (first, other))
+    found = in_order_of(mine, theirs)
+    assert found.places == mine.places == (1, 3)
+    merged = Juror(ModelFolder(tmp_path, other), found.groups).merged(
+        np.array([[0.1, 0.2, 0.3, 0.4]], np.float32)
+    )
+    assert merged[0].tolist() == pytest.approx([0.4, 0.3, 0.2, 0.1])
+    strange = dataclasses.replace(first, class_names=("a", "b", "x", "d"))
+    with pytest.raises(DataError, match="these networks have different classes"):
+        in_order_of(mine, matched(["b", "d"], range(2), strange, None, subset=False))
