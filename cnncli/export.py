@@ -14,19 +14,23 @@ from cnncli.data import layout
 from cnncli.engines import exported, shrinking
 from cnncli.engines.engine import usable_cores
 from cnncli.engines.onnx import OnnxEngine
-from cnncli.errors import CnncliError, DataError, ModelFolderError, OutputError, UsageError
+from cnncli.errors import CnncliError, DataError, ModelFolderError, NotANumberError, OutputError, UsageError
 from cnncli.evaluation import classes
 from cnncli.images.decode import MAX_PIXELS, Decoding, decode
 from cnncli.images.loader import Reader, batches
-from cnncli.images.preprocess import preprocess
-from cnncli.images.sources import walk
+from cnncli.images.preprocess import Pixels, preprocess
+from cnncli.images.sources import Found, walk
 from cnncli.networks.model_folder import ModelFolder
+from cnncli.records.data import Part
 from cnncli.records.exporting import Cost, Exported, Input, Quantize
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
 
 _CALIBRATED = 200
 """Images that ranges are taken from, at most: more hardly change them."""
+
+_AGREEING = 0.9
+"""Share of the images below which an export answers otherwise than one would think."""
 
 _CHECKED = ((97, 131), (480, 320))
 """(height, width) of images that the file is checked with where none is given: noise, and soft waves."""
@@ -84,31 +88,50 @@ def export(folder: ModelFolder, settings: ExportSettings, progress: Progress) ->
     _require_place(settings.output, overwrite=settings.overwrite)
     network = exported.load(folder)
     former = network.ByteSize()
-    calibration = _calibration(settings.calibration) if settings.calibration else []
-    if settings.half:
-        progress.notice("converting to float16")
-        network = shrinking.halved(network)
-    elif settings.quantize:
-        progress.notice(
-            f"converting to int8, with the ranges of {min(len(calibration), _CALIBRATED):,} images"
-        )
-        network = shrinking.quantized(
-            network, _pixels(folder, [path for path, _ in calibration[:_CALIBRATED]])
-        )
+    images = _calibration(settings.calibration) if settings.calibration else None
     license_ = settings.license or _license(folder)
-    packed = exported.pack(network, folder.card, license_, with_preprocessing=settings.input is Input.UINT8)
-    with tempfile.TemporaryDirectory() as place:  # nothing is written that was not tried
-        trial = Path(place) / f"trial{exported.ENDING}"
-        exported.save(packed, trial)
-        checked, difference, agreeing = _compared(trial, folder, settings)
-        cost = _cost(trial, folder, calibration) if calibration else None
-        try:
-            exported.save(packed, settings.output)
-        except OSError as error:
-            raise OutputError(f"cannot write {settings.output}: {error.strerror or error}") from error
-    return Exported(
-        settings.output, settings.output.stat().st_size, former, checked, difference, agreeing, cost, license_
+    try:
+        with tempfile.TemporaryDirectory() as place:  # nothing is written that was not tried
+            if settings.half:
+                progress.notice("converting to float16")
+                network = shrinking.halved(network)
+            elif images:
+                progress.notice(f"converting to int8, with the ranges of {len(images.shown):,} images")
+                network = shrinking.quantized(network, _pixels(folder, images.shown))
+            with_preprocessing = settings.input is Input.UINT8
+            packed = exported.pack(network, folder.card, license_, with_preprocessing=with_preprocessing)
+            trial = Path(place) / f"trial{exported.ENDING}"
+            exported.save(packed, trial)
+            exported.require_sound(trial)
+            found = _compared(trial, folder, settings)
+            cost = _cost(trial, folder, images.asked) if images else None
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to {tempfile.gettempdir()}: {error.strerror or error}",
+            "TMPDIR names another place",
+        ) from error
+    try:
+        exported.save(packed, settings.output)
+    except OSError as error:
+        raise OutputError(f"cannot write {settings.output}: {error.strerror or error}") from error
+    result = Exported(
+        settings.output,
+        settings.output.stat().st_size,
+        former,
+        len(found),
+        found.difference,
+        found.agreeing,
+        cost,
+        license_,
     )
+    _say_what_may_surprise(result, progress)
+    return result
+
+
+def _say_what_may_surprise(result: Exported, progress: Progress) -> None:
+    share = min(result.agreeing, result.cost.agreeing if result.cost else 1.0)
+    if share < _AGREEING:
+        progress.warning(f"only {100 * share:.1f} % of the images get the class that predict gives them")
 
 
 def _require_place(file: Path, *, overwrite: bool) -> None:
@@ -134,18 +157,38 @@ def _license(folder: ModelFolder) -> str | None:
 # ---- images
 
 
-def _calibration(data: Path) -> list[tuple[str, str | None]]:
-    """Paths and, where the data is labelled, classes, in an order that takes from all classes alike."""
+@dataclass(frozen=True, slots=True)
+class _Images:
+    """Images of the kind that the network is for.
+
+    Attributes:
+        shown: paths of those that ranges are taken from.
+        asked: paths of others, on which the cost is measured, and their classes where they have any.
+    """
+
+    shown: tuple[str, ...]
+    asked: tuple[tuple[str, str | None], ...]
+
+
+def _calibration(data: Path) -> _Images:
+    """Ranges are taken from the training part, where there is one, and from no more than half of the images."""
     try:
         found = layout.read(data)
     except DataError:
-        paths = [source.path for source in walk(str(data)) if not isinstance(source, Unreadable)]
-        if not paths:
-            raise DataError(f"there are no images in {data} to calibrate with") from None
-        return [(path, None) for path in paths]
-    samples = [(sample.path, found.class_names[sample.label]) for sample in found.samples]
-    order = np.random.default_rng(0).permutation(len(samples))
-    return [samples[index] for index in order]
+        walked = walk(str(data)) if data.is_dir() else ()
+        labelled: list[tuple[str, str | None, Part | None]] = [
+            (source.path, None, None) for source in walked if not isinstance(source, Unreadable)
+        ]
+    else:
+        labelled = [(item.path, found.class_names[item.label], item.part) for item in found.samples]
+    if not labelled:
+        raise DataError(f"there are no images in {data} to calibrate with")
+    order = [labelled[index] for index in np.random.default_rng(0).permutation(len(labelled))]
+    held = [item for item in order if item[2] in {Part.VAL, Part.TEST}]
+    first = [item for item in order if item not in held] if held else order
+    shown = first[: min(_CALIBRATED, len(first) if held else max(len(first) // 2, 1))]
+    asked = held or order[len(shown) :] or order
+    return _Images(tuple(path for path, _, _ in shown), tuple((path, label) for path, label, _ in asked))
 
 
 def _pixels(folder: ModelFolder, paths: Sequence[str]) -> Iterator[NDArray[np.float32]]:
@@ -159,45 +202,66 @@ def _pixels(folder: ModelFolder, paths: Sequence[str]) -> Iterator[NDArray[np.fl
 # ---- proof
 
 
-def _compared(file: Path, folder: ModelFolder, settings: ExportSettings) -> tuple[int, float, float]:
-    """Images, the largest difference of a probability from predict's, and the share of them with the same class."""
-    session = _session(file)
-    engine = OnnxEngine(_graph(folder))
+class _Compared(list[tuple[float, bool]]):
+    """For each image the largest difference of a probability from predict's, and whether both name the same class."""
+
+    @property
+    def difference(self) -> float:
+        """Of any image, at most."""
+        return max(difference for difference, _ in self)
+
+    @property
+    def agreeing(self) -> float:
+        """Share of the images with the same class."""
+        return float(np.mean([same for _, same in self]))
+
+
+def _compared(file: Path, folder: ModelFolder, settings: ExportSettings) -> _Compared:
+    """Beside what predict says of the same images."""
+    session, engine = _session(file), OnnxEngine(_graph(folder))
+    found = _Compared()
+    for image, pixels in _shown(folder, settings.check):
+        expected = engine.run(pixels[None]).probabilities()
+        values = np.asarray(image)
+        planes = values[None] if values.ndim == 3 else values[None, :, :, None]  # noqa: PLR2004 - (H, W, C)
+        feed = {"image": planes} if settings.input is Input.UINT8 else {"images": pixels[None]}
+        (said,) = session.run(["probabilities"], feed)
+        if not np.isfinite(said).all():
+            raise NotANumberError(
+                "the exported network answers with values that are no numbers", "leave out --half"
+            )
+        found.append((float(np.abs(said - expected).max()), bool(said.argmax() == expected.argmax())))
+    return found
+
+
+def _shown(folder: ModelFolder, paths: Sequence[Path]) -> Iterator[tuple[Image.Image, Pixels]]:
+    """Images to compare with, whole and in the network's mode; and their pixels (C, H, W), as predict reads them."""
     how = folder.card.preprocessing
-    differences, same = [], []
-    for planes in _shown(folder, settings.check):
-        pixels = preprocess(planes, how)[None]
-        expected = engine.run(pixels).probabilities()
-        values = np.asarray(planes)
-        image = values[None] if values.ndim == 3 else values[None, :, :, None]  # noqa: PLR2004 - (H, W, C)
-        feed = {"image": image} if settings.input is Input.UINT8 else {"images": pixels}
-        (found,) = session.run(["probabilities"], feed)
-        differences.append(float(np.abs(found - expected).max()))
-        same.append(bool(found.argmax() == expected.argmax()))
-    return len(differences), max(differences), float(np.mean(same))
-
-
-def _shown(folder: ModelFolder, paths: Sequence[Path]) -> Iterator[Image.Image]:
-    """Images to compare with, in the network's mode."""
-    channels = folder.card.preprocessing.channels
-    count = 0
+    read, count = Reader(how, MAX_PIXELS), 0
     for path in paths:
-        sources = walk(str(path)) if path.is_dir() else [ImageSource(str(path))]
-        for source in sources:
-            if isinstance(source, Unreadable):
-                continue
-            image = decode(source, Decoding(channels, MAX_PIXELS))
-            if isinstance(image, Unreadable):
-                if not path.is_dir():
-                    raise DataError(f"{source.path} cannot be read: {image.reason}")
-                continue
-            count += 1
-            yield image
+        for source in walk(str(path)) if path.is_dir() else [ImageSource(str(path))]:
+            found = _both(source, read)
+            if isinstance(found, Unreadable) and not path.is_dir():
+                raise DataError(f"{path} cannot be read: {found.reason}")
+            if not isinstance(found, Unreadable):
+                count += 1
+                yield found
     if paths and not count:
         raise DataError(f"there are no images in {paths[0]} to compare with")
     if not paths:
         for number, (height, width) in enumerate(_CHECKED):
-            yield _drawn(number, height, width, channels)
+            image = _drawn(number, height, width, how.channels)
+            yield image, preprocess(image, how)
+
+
+def _both(source: Found, read: Reader) -> tuple[Image.Image, Pixels] | Unreadable:
+    if isinstance(source, Unreadable):
+        return source
+    pixels = read(source)
+    if isinstance(pixels, Unreadable):
+        return pixels
+    image = decode(source, Decoding(read.preprocessing.channels, MAX_PIXELS))
+    return image if isinstance(image, Unreadable) else (image, pixels)
 
 
 def _drawn(number: int, height: int, width: int, channels: int) -> Image.Image:

@@ -17,7 +17,7 @@ from cnncli.errors import OutputError, UsageError
 from cnncli.records.running import EngineName, Precision, Running
 
 if TYPE_CHECKING:
-    from cnncli.records.evaluation import Comparison, Coverage, Evaluation
+    from cnncli.records.evaluation import Comparison, Evaluation
 
 
 class EvaluationFormat(enum.StrEnum):
@@ -146,10 +146,16 @@ def evaluate(
             "--weights and --labels are for one model",
             "prepare each with `cnncli pull`, say, and name its folder",
         )
+    if threshold is not None and format_ is EvaluationFormat.CSV and not output:
+        raise UsageError(
+            "--threshold has no effect with -f csv",
+            "-f table and -f json tell of it, coverage.csv in --output, too",
+        )
     size = options.image_size(img_size)
     with quiet_libraries():
         from cnncli.data.layout import ListColumns
         from cnncli.evaluation import output as outputs
+        from cnncli.evaluation.comparing import compared
         from cnncli.evaluation.evaluate import EvaluateSettings, asked
         from cnncli.evaluation.evaluate import evaluate as ask
         from cnncli.evaluation.judging import JudgeSettings
@@ -158,7 +164,7 @@ def evaluate(
         from cnncli.prepare import prepare
 
         if output:
-            outputs.require_place(output, overwrite=overwrite)
+            output = outputs.require_place(output, overwrite=overwrite)
         settings = EvaluateSettings(
             data=data,
             columns=ListColumns(path_column, label_column, split_column, root),
@@ -166,6 +172,7 @@ def evaluate(
             subset=subset,
             pairs=pairs,
             ensemble=ensemble,
+            threshold=threshold,
             judging=JudgeSettings(
                 max_pixels=max_pixels or MAX_PIXELS,
                 exact_decode=exact_decode,
@@ -181,54 +188,26 @@ def evaluate(
         if output and data.is_dir() and output.resolve().is_relative_to(data.resolve()):
             raise OutputError(f"{output} would lie among the data", "write it somewhere else")
         found = ask(question, console, image_bars(console))
-        told = _Told.of(found, threshold)
-        write_data(told.text(format_))
+        both = compared(*found) if len(found) > 1 else None
+        write_data(_text(found, both, format_))
         if output:
-            outputs.write(output, told.json(), question, found[0], told.compared)
+            outputs.write(output, _text(found, both, EvaluationFormat.JSON), question, found[0], both)
             console.notice(f"{output / 'report.html'} shows it")
     if found[0].unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
 
 
-class _Told:
-    """One evaluation, or two with what is between them, in each format."""
+def _text(found: "list[Evaluation]", compared: "Comparison | None", format_: EvaluationFormat) -> str:
+    """One evaluation, or two with what is between them."""
+    from cnncli.render import evaluated
 
-    def __init__(
-        self, found: "list[Evaluation]", compared: "Comparison | None", sure: "list[Coverage]"
-    ) -> None:
-        self.found, self.compared, self._sure = found, compared, sure
+    if format_ is EvaluationFormat.JSON:
+        return evaluated.compared_json(compared) if compared else evaluated.evaluated_json(found[0])
+    if format_ is EvaluationFormat.CSV:
+        from cnncli.evaluation import tables
 
-    @classmethod
-    def of(cls, found: "list[Evaluation]", threshold: float | None) -> "_Told":
-        """Compare, if there are two; count what is above a threshold, if there is one."""
-        from cnncli.evaluation.comparing import compared
-        from cnncli.evaluation.measures import coverage
-
-        sure = [] if threshold is None else [coverage(one.answers, threshold) for one in found]
-        return cls(found, compared(*found) if len(found) > 1 else None, sure)
-
-    def text(self, format_: EvaluationFormat) -> str:
-        """As it goes to standard output."""
-        from cnncli.render import evaluated
-
-        width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
-        if format_ is EvaluationFormat.JSON:
-            return self.json()
-        if format_ is EvaluationFormat.CSV:
-            from cnncli.evaluation import tables
-
-            stream = io.StringIO()
-            (tables.changes(self.compared) if self.compared else tables.classes(self.found[0])).write(stream)
-            return stream.getvalue()
-        if self.compared:
-            return evaluated.compared_text(self.compared, width)
-        return evaluated.evaluated_text(self.found[0], self._sure[0] if self._sure else None, width)
-
-    def json(self) -> str:
-        """Everything as one object."""
-        from cnncli.render import evaluated
-
-        if self.compared:
-            pair = (self._sure[0], self._sure[1]) if self._sure else None
-            return evaluated.compared_json(self.compared, pair)
-        return evaluated.evaluated_json(self.found[0], self._sure[0] if self._sure else None)
+        stream = io.StringIO()
+        (tables.changes(compared) if compared else tables.classes(found[0])).write(stream)
+        return stream.getvalue()
+    width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
+    return evaluated.compared_text(compared, width) if compared else evaluated.evaluated_text(found[0], width)

@@ -27,7 +27,7 @@ def export(
         Input,
         typer.Option(
             "--input",
-            help="uint8 takes RGB images of any size (N, H, W, 3); float takes preprocessed ones (N, 3, H, W).",
+            help="uint8 takes images of any size (N, H, W, C); float takes preprocessed ones (N, C, H, W).",
         ),
     ] = Input.UINT8,
     half: Annotated[
@@ -46,8 +46,8 @@ def export(
         typer.Option(
             "--calibrate",
             metavar="DIR",
-            help="For --quantize: some hundred images of the kind that it will see; where they are labelled, what it "
-            "costs is told, too.",
+            help="For --quantize: some hundred images of the kind that it will see. Half of them, or the val or test part, say what "
+            "it costs.",
         ),
     ] = None,
     check: Annotated[

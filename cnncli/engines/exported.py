@@ -118,6 +118,21 @@ def save(model: "ModelProto", file: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
+def require_sound(file: Path) -> None:
+    """See that a file keeps the rules of ONNX, which ONNX Runtime is lenient about.
+
+    Raises:
+        CompileError: it does not.
+    """
+    import onnx
+
+    try:
+        onnx.checker.check_model(file, full_check=True)
+    except Exception as error:  # the checker's and shape inference's exceptions share no base class but this
+        reason = " ".join(str(error).split())[:200]
+        raise CompileError(f"the exported network is no sound ONNX: {reason}") from error
+
+
 def unpack(file: Path, folder: Path) -> ModelCard:
     """Take the compiled network out of an exported file.
 

@@ -125,15 +125,12 @@ def _cropped(graph: _Graph, values: str, resized: str, how: Preprocessing) -> st
     from onnx import TensorProto
 
     target = graph.ints(how.size)
-    missing = graph.add("Max", graph.add("Sub", target, resized), graph.ints([0]))
-    before = graph.add("Div", missing, graph.ints([2]))
-    after = graph.add("Sub", missing, before)
-    none = graph.ints([0, 0])
-    if how.resize_mode is Resize.FIT or any(
-        small < large for small, large in zip(how.resize, how.size, strict=True)
-    ):
+    is_small = any(small < large for small, large in zip(how.resize, how.size, strict=True))
+    if how.resize_mode is Resize.FIT or is_small:
+        missing = graph.add("Max", graph.add("Sub", target, resized), graph.ints([0]))
+        before, none = graph.add("Div", missing, graph.ints([2])), graph.ints([0, 0])
+        pads = graph.add("Concat", none, before, none, graph.add("Sub", missing, before), axis=0)
         fill = graph.column(how.fill)
-        pads = graph.add("Concat", none, before, none, after, axis=0)
         values = graph.add("Add", graph.add("Pad", graph.add("Sub", values, fill), pads), fill)
     more = graph.add("Max", graph.add("Sub", resized, target), graph.ints([0]))
     half = graph.add("Div", graph.add("Cast", more, to=TensorProto.DOUBLE), graph.doubles([2.0]))

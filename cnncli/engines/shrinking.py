@@ -15,7 +15,7 @@ from cnncli.errors import CompileError
 from cnncli.images.preprocess import Pixels
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import GraphProto, ModelProto
 
 
 def halved(network: "ModelProto") -> "ModelProto":
@@ -36,7 +36,26 @@ def halved(network: "ModelProto") -> "ModelProto":
             raise CompileError(
                 f"it cannot be converted to float16: {' '.join(str(error).split())}"
             ) from error
+    _sort(found.graph)
     return found
+
+
+def _sort(graph: "GraphProto") -> None:
+    """Bring operations into an order in which each comes after those that it reads; the converter puts some at the end."""
+    nodes = list(graph.node)
+    made_by = {name: number for number, node in enumerate(nodes) for name in node.output}
+    order: dict[int, None] = {}
+    waiting = list(reversed(range(len(nodes))))
+    while waiting:
+        number = waiting[-1]
+        read = {made_by[name] for name in nodes[number].input if name in made_by}
+        if number not in order and (missing := read - order.keys()):
+            waiting += missing
+            continue
+        order.setdefault(waiting.pop())
+    copies = [type(nodes[number]).FromString(nodes[number].SerializeToString()) for number in order]
+    del graph.node[:]
+    graph.node.extend(copies)
 
 
 def quantized(network: "ModelProto", images: Iterable[Pixels]) -> "ModelProto":

@@ -1,14 +1,16 @@
-"""Which images a network is judged by: best those that nobody has learned or chosen from."""
+"""Which images a network is judged by: those that nobody has learned or chosen from, as far as its run can tell.
 
+A run's splits.csv knows its images. One is taken for the same if it lies in a folder of the same name, under the same name,
+and has as many bytes; so data may be moved, and parts of it may be asked about.
+"""
+
+import csv
 import dataclasses
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from cnncli.data import layout
-from cnncli.data.layout import ListColumns
-from cnncli.errors import CnncliError, DataError
+from cnncli.errors import DataError
 from cnncli.records.data import DataSet, Part, Sample
 
 ALL = "all"
@@ -17,7 +19,10 @@ SPLITS = "splits.csv"
 """In the folder of a run: which image was in which part."""
 
 _MOST = 0.5
-"""Share of the images that a run has to know for the data to be what it was trained from."""
+"""Share of the images that a run has to know for its parts to be theirs; of less, those that it learned from are left out."""
+
+_Key = tuple[str, str, int]
+"""Folder's name, file's name, bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +51,64 @@ def chosen(data: DataSet, asked: str | None, runs: Sequence[Path]) -> Chosen:
         runs: folders of the networks, which may know what they were trained from.
 
     Raises:
-        DataError: the data has no such part.
+        DataError: the data has no such part, or all of it was learned from.
     """
-    known = {} if data.part(Part.VAL) else _known(data, runs)
-    remarks: tuple[str, ...] = ()
-    whose = f"as {data.name} has it"
-    if known:
-        names = [os.path.normpath(data.relative(sample.path)) for sample in data.samples]
-        here = set(names)
-        samples = tuple(
-            dataclasses.replace(sample, part=known.get(name, sample.part))
-            for sample, name in zip(data.samples, names, strict=True)
+    known, teachers = _known(data, runs)
+    if data.part(Part.VAL):
+        return _as_it_says(data, asked, known, teachers)
+    if len(known) < _MOST * len(data.samples):
+        return _without_learned(data, asked, known, teachers)
+    samples = tuple(
+        dataclasses.replace(sample, part=known.get(sample.path, sample.part)) for sample in data.samples
+    )
+    remarks = data.remarks if asked == ALL else (*data.remarks, *_about_strange(samples, known, teachers))
+    data = dataclasses.replace(data, samples=samples, remarks=(*remarks, *_about_gone(data, runs)))
+    if asked is None and not (data.part(Part.VAL) or data.part(Part.TEST)):
+        raise DataError(
+            f"{' and '.join(teachers)} learned from every image of {data.root} that it knows: they say nothing of how good it is",
+            "--split all asks about them all the same",
         )
-        data = dataclasses.replace(data, samples=samples)
-        whose = f"as {runs[0]} was trained"
-        remarks = (*_about_gone(known, here), *_about_new(samples))
+    return _part(
+        data, asked, f"as {' and '.join(teachers)} was trained", _learned(data.samples, known, asked)
+    )
+
+
+def _as_it_says(
+    data: DataSet, asked: str | None, known: Mapping[str, Part], teachers: Sequence[str]
+) -> Chosen:
+    """The data has a validation part of its own, which a run may have learned from nevertheless."""
+    found = _part(data, asked, f"as {data.name} has it", 0)
+    learned = 0 if asked == Part.TRAIN else _learned(found.samples, known, None)
+    if not learned:
+        return found
+    told = f"{' and '.join(teachers)} learned from {learned:,} of these {len(found.samples):,} images"
+    return dataclasses.replace(found, remarks=(*found.remarks, told))
+
+
+def _without_learned(
+    data: DataSet, asked: str | None, known: Mapping[str, Part], teachers: Sequence[str]
+) -> Chosen:
+    """The data is none that a run was trained from, though a few of its images may be."""
+    learned = [path for path, part in known.items() if part is Part.TRAIN]
+    if asked is not None or not learned:
+        return _part(data, asked, f"as {data.name} has it", len(learned))
+    rest = tuple(sample for sample in data.samples if known.get(sample.path) is not Part.TRAIN)
+    told = f"{len(learned):,} images are left out, from which {' and '.join(teachers)} learned"
+    data = dataclasses.replace(data, samples=rest, remarks=(*data.remarks, told))
+    return _part(data, None, f"as {data.name} has it", 0)
+
+
+def _part(data: DataSet, asked: str | None, whose: str, learned: int) -> Chosen:
     there = [part for part in (Part.TEST, Part.VAL, Part.TRAIN) if data.part(part)]
+    remarks = data.remarks
     if asked in {None, ALL}:
         usual = next((part for part in (Part.TEST, Part.VAL) if part in there), None)
         if usual and asked is None:
             return Chosen(data.part(usual), str(usual), whose, remarks)
         why = "which was asked for" if asked else f"{data.name} has neither a test nor a val part"
-        return Chosen(data.samples, ALL, why, remarks if asked else data.remarks)
+        if learned:
+            remarks = (*remarks, f"the network learned from {learned:,} of these images")
+        return Chosen(data.samples, ALL, why, remarks)
     part = Part(asked)
     if part not in there:
         has = f"it has {' and '.join(there)}" if there else "it is not split"
@@ -75,35 +116,72 @@ def chosen(data: DataSet, asked: str | None, runs: Sequence[Path]) -> Chosen:
     return Chosen(data.part(part), str(part), f"{whose}, and asked for", remarks)
 
 
-def _known(data: DataSet, runs: Sequence[Path]) -> Mapping[str, Part]:
-    """The part of each image by its path, as the runs had it that were trained from this data; train, if any says so."""
+def _learned(samples: Iterable[Sample], known: Mapping[str, Part], asked: str | None) -> int:
+    """How many of them a run learned from, where that may surprise."""
+    return 0 if asked == Part.TRAIN else sum(known.get(sample.path) is Part.TRAIN for sample in samples)
+
+
+# ---- what runs know
+
+
+def _known(data: DataSet, runs: Sequence[Path]) -> tuple[dict[str, Part], list[str]]:
+    """The part of each image by its path, as the runs have it; train, if any says so. And the runs that know one."""
+    keys = {sample.path: _key(sample.path) for sample in data.samples} if any(map(_splits, runs)) else {}
     known: dict[str, Part] = {}
+    teachers = []
     for run in runs:
-        if not (run / SPLITS).is_file():
+        parts = _parts(run)
+        found = {path: parts[key] for path, key in keys.items() if key in parts}
+        if not found:
             continue
-        try:
-            splits = layout.read(run / SPLITS, ListColumns(root=Path(data.root)))
-        except CnncliError:  # nothing of it is here, or it is damaged: then it says nothing
-            continue
-        found = {os.path.normpath(data.relative(sample.path)): sample.part for sample in splits.samples}
-        here = sum(os.path.normpath(data.relative(sample.path)) in found for sample in data.samples)
-        if here < _MOST * len(data.samples):
-            continue
+        teachers.append(str(run))
         for path, part in found.items():
-            if part and known.get(path) is not Part.TRAIN:
+            if known.get(path) is not Part.TRAIN:
                 known[path] = part
-    return known
+    return known, teachers
 
 
-def _about_gone(known: Mapping[str, Part], here: set[str]) -> Sequence[str]:
-    gone = [path for path, part in known.items() if part is not Part.TRAIN and path not in here]
-    if not gone:
+def _splits(run: Path) -> bool:
+    return (run / SPLITS).is_file()
+
+
+def _rows(run: Path) -> list[tuple[str, Part, int]]:
+    """Path, part and bytes of each image of a run; nothing where there is no such table, or a damaged one."""
+    try:
+        with (run / SPLITS).open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            return [(row["path"], Part(row["split"]), int(row["bytes"])) for row in csv.DictReader(stream)]
+    except (OSError, KeyError, ValueError, TypeError, csv.Error):
+        return []
+
+
+def _parts(run: Path) -> dict[_Key, Part]:
+    return {(PurePath(path).parent.name, PurePath(path).name, size): part for path, part, size in _rows(run)}
+
+
+def _key(path: str) -> _Key | None:
+    try:
+        size = Path(path).stat().st_size
+    except (OSError, ValueError):
+        return None
+    return PurePath(path).parent.name, PurePath(path).name, size
+
+
+def _about_gone(data: DataSet, runs: Sequence[Path]) -> Sequence[str]:
+    here = {(PurePath(sample.path).parent.name, PurePath(sample.path).name) for sample in data.samples}
+    gone = [
+        path
+        for run in runs
+        for path, part, _ in _rows(run)
+        if part is not Part.TRAIN and (PurePath(path).parent.name, PurePath(path).name) not in here
+    ]
+    return (f"no longer there: {len(gone):,} of the images that were held out, as {gone[0]}",) if gone else ()
+
+
+def _about_strange(
+    samples: Sequence[Sample], known: Mapping[str, Part], teachers: Sequence[str]
+) -> Sequence[str]:
+    strange = [sample.path for sample in samples if sample.path not in known]
+    if not strange:
         return ()
-    return (f"{len(gone):,} images that were held out in training are not there any more, as {gone[0]}",)
-
-
-def _about_new(samples: Sequence[Sample]) -> Sequence[str]:
-    new = [sample.path for sample in samples if sample.part is None]
-    if not new:
-        return ()
-    return (f"{len(new):,} images have come since the training, as {new[0]}; --split all takes them, too",)
+    told = f"left out: {len(strange):,} images that {' and '.join(teachers)} does not know, as {strange[0]}"
+    return (f"{told}; --split all takes them, too",)

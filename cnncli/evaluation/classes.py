@@ -67,7 +67,8 @@ def matched(
     titles = []
     for place, name in enumerate(asked):
         groups[list(meant[name])] = place
-        titles.append(card.class_names[meant[name][0]] if len(meant[name]) == 1 else name)
+        is_told = name in (pairs or {}) or len(meant[name]) > 1  # else it may be an index, say
+        titles.append(name if is_told else card.class_names[meant[name][0]])
     if not subset:
         rest = np.flatnonzero(groups < 0)
         groups[rest] = np.arange(len(titles), len(titles) + len(rest))
@@ -166,23 +167,38 @@ def _plain(name: str) -> str:
 def _meant(
     asked: Sequence[str], card: ModelCard, pairs: Mapping[str, Sequence[str]]
 ) -> dict[str, Sequence[int]]:
-    """Indices of the network's classes for each name, all found in one way: the one that knows most of them."""
-    told = {name: pairs.get(name, [name]) for name in asked}
-    words = [word for names in told.values() for word in names]
-    way = max(_ways(card), key=lambda way: sum(bool(way.find(word)) for word in words))  # the first of equals
-    unclear = {word: found for word in words if len(found := way.find(word)) != 1}
+    """Indices of the network's classes for each name.
+
+    Names that a list explains are looked for in every way; a network that knows none of the explanations may know the name
+    itself, as one that was trained from this data does. All other names are to be found in one way: the one that knows most.
+    """
+    ways = _ways(card)
+    found: dict[str, Sequence[int]] = {}
+    for name in asked:
+        meant = [_surely(word, ways) for word in dict.fromkeys(pairs.get(name, ()))]
+        if meant and all(index is not None for index in meant):
+            found[name] = [index for index in meant if index is not None]
+    rest = [name for name in asked if name not in found]
+    way = max(ways, key=lambda way: sum(bool(way.find(name)) for name in rest))  # the first of equals
+    unclear = {name: indices for name in rest if len(indices := way.find(name)) != 1}
     if not unclear:
-        return {name: [way.find(word)[0] for word in names] for name, names in told.items()}
-    unknown = [word for word, found in unclear.items() if not found]
+        return found | {name: way.find(name) for name in rest}
+    unknown = [name for name, indices in unclear.items() if not indices]
     if unknown:
-        listed = ", ".join(map(repr, unknown[:_LISTED])) + (", …" if len(unknown) > _LISTED else "")
+        words = [", ".join(map(repr, pairs.get(name, [name]))) for name in unknown]
+        listed = ", ".join(words[:_LISTED]) + (", …" if len(words) > _LISTED else "")
         some = ", ".join(map(repr, card.class_names[:3]))
         raise DataError(
             f"{card.name} does not know {len(unknown):,} of the classes: {listed}",
             f"it knows {len(card.class_names):,}, as {some}; --map FILE says which are which",
         )
-    word, found = next(iter(unclear.items()))
+    name, indices = next(iter(unclear.items()))
     raise DataError(
-        f"{card.name} has {len(found)} classes of the name {word!r}",
+        f"{card.name} has {len(indices)} classes of the name {name!r}",
         "call the folders by WordNet identifier or by index, or say with --map FILE which is meant",
     )
+
+
+def _surely(word: str, ways: Sequence[_Way]) -> int | None:
+    """The only class that is called so, in the first way in which there is one."""
+    return next((indices[0] for way in ways if len(indices := way.find(word)) == 1), None)

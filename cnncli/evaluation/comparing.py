@@ -19,10 +19,11 @@ def compared(new: Evaluation, old: Evaluation) -> Comparison:
     both = sum(mine.is_right and theirs.is_right for mine, theirs in pairs)
     counts = np.array([len(gained), len(lost), len(pairs) - len(gained) - len(lost)])
     drawn = np.concatenate([(draws[:, 0] - draws[:, 1]) / len(pairs) for draws in resampled(counts)])
+    difference = (len(gained) - len(lost)) / len(pairs)
     return Comparison(
         new=new,
         old=old,
-        difference=Estimate((len(gained) - len(lost)) / len(pairs), *interval(drawn)),
+        difference=Estimate(difference, *interval(drawn, difference, least=-1.0)),
         both=both,
         neither=len(pairs) - both - len(gained) - len(lost),
         gained=tuple(_changes(new, old, gained)),

@@ -2,9 +2,11 @@
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Sequence
+import platform
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 from cnncli import __version__
@@ -13,14 +15,15 @@ from cnncli.data.layout import ListColumns
 from cnncli.errors import UsageError
 from cnncli.evaluation import choice, classes
 from cnncli.evaluation.classes import Matched
-from cnncli.evaluation.judging import JudgeSettings, Juror, judge
+from cnncli.evaluation.judging import Judged, JudgeSettings, Juror, judge
 from cnncli.evaluation.measures import Question, evaluation
 from cnncli.evaluation.reporting import data_facts, pictures
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataSet
 from cnncli.records.evaluation import Comparison, Evaluation
+from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Once, Progress
-from cnncli.records.report import Report
+from cnncli.records.report import Facts, Report
 
 Bar = Callable[[int], AbstractContextManager[Callable[[], None]]]
 """Given how many images there are to do, a function to call once for each."""
@@ -37,6 +40,7 @@ class EvaluateSettings:
         subset: only the classes of the data can be said.
         pairs: a list of what the network calls the data's classes.
         ensemble: average the networks instead of comparing them.
+        threshold: tell what is left of the answers above it.
         judging: how they are shown images.
     """
 
@@ -46,6 +50,7 @@ class EvaluateSettings:
     subset: bool = False
     pairs: Path | None = None
     ensemble: bool = False
+    threshold: float | None = None
     judging: JudgeSettings = field(default_factory=JudgeSettings)
 
 
@@ -110,28 +115,47 @@ def evaluate(question: Asked, progress: Progress, bar: Bar) -> list[Evaluation]:
         progress.warning(remark)
     progress = Once(progress)
     with bar(len(chosen.samples) * len(question.members)) as advance:
-        return [_evaluated(question, member, progress, advance) for member in question.members]
+        judged = [_judged(question, member, progress, advance) for member in question.members]
+    failed = {record.source.path: record for one in judged for record in one.unreadable}
+    for record in failed.values():
+        progress.warning(f"{record.source.path} cannot be read: {record.reason}")
+    return [
+        _evaluated(question, member, one, failed)
+        for member, one in zip(question.members, judged, strict=True)
+    ]
+
+
+def _judged(
+    question: Asked, member: Sequence[ModelFolder], progress: Progress, advance: Callable[[], None]
+) -> Judged:
+    """What a network, or several together, say of the images."""
+    matches, relative = _matched(question, member), question.data.relative
+    places = matches[0].places
+    samples = [dataclasses.replace(sample, label=places[sample.label]) for sample in question.chosen.samples]
+    jurors = [Juror(folder, found.groups) for folder, found in zip(member, matches, strict=True)]
+    said = judge(jurors, samples, relative, question.settings.judging, progress, advance)
+    unreadable = (
+        Unreadable(ImageSource(relative(item.source.path)), item.reason) for item in said.unreadable
+    )
+    return Judged(said.answers, tuple(unreadable))
 
 
 def _evaluated(
-    question: Asked, member: Sequence[ModelFolder], progress: Progress, advance: Callable[[], None]
+    question: Asked, member: Sequence[ModelFolder], said: Judged, failed: Mapping[str, Unreadable]
 ) -> Evaluation:
-    chosen, matches = question.chosen, _matched(question, member)
-    places = matches[0].places
-    samples = [dataclasses.replace(sample, label=places[sample.label]) for sample in chosen.samples]
-    jurors = [Juror(folder, found.groups) for folder, found in zip(member, matches, strict=True)]
-    said = judge(jurors, samples, question.data.relative, question.settings.judging, progress, advance)
-    for record in said.unreadable:
-        progress.warning(f"{record.source.path} cannot be read: {record.reason}")
+    """Of the images that every network could read."""
+    chosen = question.chosen
     told = Question(
         model=" + ".join(folder.card.name for folder in member),
         data=question.data.name,
         part=chosen.part,
         why=chosen.why,
-        class_names=matches[0].class_names,
+        class_names=_matched(question, member)[0].class_names,
+        threshold=question.settings.threshold,
         remarks=chosen.remarks,
     )
-    return evaluation(told, said.answers, said.unreadable)
+    answers = [answer for answer in said.answers if answer.path not in failed]
+    return evaluation(told, answers, tuple(failed.values()))
 
 
 def _matched(question: Asked, member: Sequence[ModelFolder]) -> list[Matched]:
@@ -148,32 +172,54 @@ def _matched(question: Asked, member: Sequence[ModelFolder]) -> list[Matched]:
 
 def report(question: Asked, found: Evaluation, compared: Comparison | None) -> Report:
     """What a page tells of an evaluation."""
-    settings, chosen = question.settings, question.chosen
-    cards = [folder.card for folder in question.members[0]]
-    judging = settings.judging
-    asked_for = {
-        "split": settings.part,
-        "subset": settings.subset or None,
-        "map": settings.pairs,
-        "tta": judging.tta or None,
-        "exact-decode": judging.exact_decode or None,
-        "engine": judging.running.engine,
-        "precision": judging.running.precision,
-        "device": judging.running.device,
-    }
+    chosen, data = question.chosen, question.data
+    cards = [folder.card for member in question.members for folder in member]
+    failed = {record.source.path: record.reason for record in found.unreadable}
     return Report(
         title=f"{found.model} on {found.data}",
         facts=(
             *(("network", f"{card.name}, weights: {card.weights_origin}") for card in cards),
-            ("data", f"{question.data.root}: {chosen.part}, {chosen.why}"),
+            ("data", f"{data.root}: {chosen.part}, {chosen.why}"),
             ("made", f"{dt.datetime.now().astimezone():%Y-%m-%d %H:%M}"),
         ),
         evaluation=found,
         test=None,
-        data=data_facts(dataclasses.replace(question.data, samples=chosen.samples), found.unreadable),
+        data=data_facts(dataclasses.replace(data, samples=chosen.samples), failed),
         taught=None,
         comparison=compared,
-        settings=tuple((name, str(value)) for name, value in asked_for.items() if value is not None),
-        versions=(("cnncli", __version__), *((item.package, item.version) for item in cards[0].versions)),
-        pictures=pictures(found, question.data.root, judging.max_pixels),
+        settings=_settings(question),
+        versions=_versions(),
+        pictures=pictures(found, data.root, question.settings.judging.max_pixels),
+    )
+
+
+def _settings(question: Asked) -> Facts:
+    """Everything that was asked for, under its option's name."""
+    settings, judging = question.settings, question.settings.judging
+    asked_for = {
+        "model": ", ".join(str(folder.path) for member in question.members for folder in member),
+        "split": settings.part,
+        "subset": settings.subset,
+        "map": settings.pairs,
+        "ensemble": settings.ensemble,
+        "threshold": settings.threshold,
+        "tta": judging.tta,
+        "max-pixels": judging.max_pixels,
+        "exact-decode": judging.exact_decode,
+        "engine": judging.running.engine,
+        "precision": judging.running.precision,
+        "device": judging.running.device,
+        "batch-size": judging.batch_size,
+        "workers": judging.workers,
+    }
+    return tuple((name, str(value)) for name, value in asked_for.items() if value not in {None, False})
+
+
+def _versions() -> Facts:
+    """Of what had a hand in it."""
+    packages = ("numpy", "pillow", "onnxruntime", "scikit-learn", "scipy")
+    return (
+        ("cnncli", __version__),
+        ("python", platform.python_version()),
+        *((package, metadata.version(package)) for package in packages),
     )

@@ -1,7 +1,7 @@
 """What a network says of labelled images: by the very path that `predict` takes, in the memory of a few batches."""
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ from cnncli.engines.engine import Engine, usable_cores
 from cnncli.errors import NotANumberError
 from cnncli.images.decode import MAX_PIXELS, allow_pixels
 from cnncli.images.loader import Batch, Reader, batches
+from cnncli.images.preprocess import Pixels
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import open_engine
 from cnncli.records.data import Sample
@@ -116,23 +117,37 @@ def judge(
             for juror in jurors
         ]
         for step in zip(*streams, strict=True):
-            shown: list[Sample] = []
-            for entry in step[0].entries:
-                sample = next(place)
-                if isinstance(entry, Unreadable):
-                    unreadable.append(entry)
-                else:
-                    shown.append(sample)
+            here = [next(place) for _ in step[0].entries]
+            failed = _failed(step)
+            unreadable += failed.values()
+            shown = [sample for number, sample in enumerate(here) if number not in failed]
             if shown:
                 said = [
-                    juror.merged(_probabilities(engine, batch))
+                    juror.merged(_probabilities(engine, _readable(batch, failed)))
                     for juror, engine, batch in zip(jurors, engines, step, strict=True)
                 ]
                 mean: NDArray[np.float32] = np.mean(said, axis=0, dtype=np.float32)
                 answers += answers_of(shown, mean, relative)
-            for _ in step[0].entries:
+            for _ in here:
                 advance()
     return Judged(tuple(answers), tuple(unreadable))
+
+
+def _failed(step: Sequence[Batch]) -> dict[int, Unreadable]:
+    """Entries that some network cannot have, by place: it may ask for a size that would be too large."""
+    return {
+        number: entry
+        for batch in step
+        for number, entry in enumerate(batch.entries)
+        if isinstance(entry, Unreadable)
+    }
+
+
+def _readable(batch: Batch, failed: Mapping[int, Unreadable]) -> Pixels:
+    """(N, C, H, W) of the entries that every network can have."""
+    there = [number for number, entry in enumerate(batch.entries) if not isinstance(entry, Unreadable)]
+    kept = [row for row, number in enumerate(there) if number not in failed]
+    return batch.pixels if len(kept) == len(batch.pixels) else batch.pixels[kept]
 
 
 def answers_of(
@@ -167,8 +182,8 @@ def _batches(
     return batches(sources, read, batch_size=size, workers=settings.workers or usable_cores())
 
 
-def _probabilities(engine: Engine, batch: Batch) -> NDArray[np.float32]:
-    probabilities = engine.run(batch.pixels).probabilities()
+def _probabilities(engine: Engine, pixels: Pixels) -> NDArray[np.float32]:
+    probabilities = engine.run(pixels).probabilities()
     if not np.isfinite(probabilities).all():
         raise NotANumberError(
             "the network answers with values that are no numbers",

@@ -44,6 +44,7 @@ class Question:
         part: which of them.
         why: these.
         class_names: of all classes that could have been said.
+        threshold: below which an answer would not count, if that was asked for.
         remarks: what was left out or may surprise.
     """
 
@@ -52,6 +53,7 @@ class Question:
     part: str
     why: str
     class_names: tuple[str, ...]
+    threshold: float | None = None
     remarks: tuple[str, ...] = ()
 
 
@@ -98,9 +100,14 @@ def evaluation(question: Question, answers: Sequence[Answer], unreadable: Sequen
         ),
         calibration_error=error,
         bins=bins,
-        coverage=tuple(coverage(answers, threshold) for threshold in THRESHOLDS),
+        coverage=tuple(coverage(answers, threshold) for threshold in _thresholds(question.threshold)),
+        threshold=question.threshold,
         remarks=question.remarks,
     )
+
+
+def _thresholds(asked: float | None) -> list[float]:
+    return sorted({*THRESHOLDS, *([] if asked is None else [asked])})
 
 
 def coverage(answers: Sequence[Answer], threshold: float) -> Coverage:
@@ -153,7 +160,7 @@ def _by_class(
         for means in (np.mean(scores[:3], axis=1), np.dot(scores[:3], weights))
     )
     drawn = [np.concatenate(parts) for parts in zip(*_drawn(cells, counts, there), strict=True)]
-    intervals = [interval(values) for values in drawn]
+    intervals = [interval(values, value) for values, value in zip(drawn, [*macro, *weighted], strict=True)]
 
     def average(values: Sequence[float], ends: Sequence[tuple[float, float]]) -> Average:
         return Average(*(Estimate(value, *pair) for value, pair in zip(values, ends, strict=True)))

@@ -26,7 +26,7 @@ def accuracy(predicted: NDArray[np.intp], labels: NDArray[np.intp]) -> Accuracy:
         return Accuracy(right, images, *wilson(right, images))
     counts = np.array([right, images - right])
     drawn = np.concatenate([draws[:, 0] for draws in resampled(counts)])
-    return Accuracy(right, images, *interval(drawn / images))
+    return Accuracy(right, images, *interval(drawn / images, right / images))
 
 
 def resampled(counts: NDArray[np.intp]) -> Iterator[NDArray[np.int64]]:
@@ -41,10 +41,18 @@ def resampled(counts: NDArray[np.intp]) -> Iterator[NDArray[np.int64]]:
         yield draws.multinomial(images, counts / images, _AT_ONCE)
 
 
-def interval(drawn: NDArray[np.float64]) -> tuple[float, float]:
-    """Where 95 % of (B,) lie."""
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return float(low), float(high)
+def interval(drawn: NDArray[np.float64], value: float, least: float = 0.0) -> tuple[float, float]:
+    """Where 95 % of what was drawn (B,) lie, moved by as much as drawing changes the figure on average.
+
+    Classes with few images are left out of many draws, which makes a mean over classes smaller than it is.
+
+    Args:
+        drawn: the figure, of each draw.
+        value: the figure itself.
+        least: that it can be; the most is 1.
+    """
+    low, high = np.quantile(drawn, (0.025, 0.975)) - drawn.mean() + value
+    return max(float(low), least), min(float(high), 1.0)
 
 
 def wilson(right: int, images: int) -> tuple[float, float]:

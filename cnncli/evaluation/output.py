@@ -42,20 +42,29 @@ _OURS = frozenset(
 )
 
 
-def require_place(folder: Path, *, overwrite: bool) -> None:
+def require_place(folder: Path, *, overwrite: bool) -> Path:
     """See that results can be written to a folder, before anything is computed.
+
+    Returns:
+        The folder itself, if a link leads to it.
 
     Raises:
         OutputError: it is there already, holds something else, or cannot be written.
     """
+    folder = folder.resolve()
     try:
         there = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{folder} is a file", "--output names a folder")
+        if folder == Path.cwd():
+            raise OutputError(
+                "an evaluation cannot take the place of the folder that it is started in",
+                "name another with --output",
+            )
         if foreign := [name for name in there if name not in _OURS]:
             raise OutputError(
                 f"{folder} holds more than an evaluation, as {foreign[0]}", "--output names another folder"
             )
-        if folder.exists() and not folder.is_dir():
-            raise OutputError(f"{folder} is a file", "--output names a folder")
         if there and not overwrite:
             raise OutputError(f"{folder} is there already", "--overwrite replaces an earlier evaluation")
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -65,25 +74,31 @@ def require_place(folder: Path, *, overwrite: bool) -> None:
         raise OutputError(
             f"cannot write to {folder}: {error.strerror}", "--output names another folder"
         ) from error
+    return folder
 
 
 @contextlib.contextmanager
 def _written(folder: Path) -> Iterator[Path]:
-    """A draft that becomes the folder when the block ends well, and else vanishes.
+    """A draft that becomes the folder when the block ends well, and else vanishes; an earlier one leaves last.
 
     Raises:
         OutputError: it cannot be written.
     """
     draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.draft")
+    former = draft.with_suffix(".former")
     try:
         draft.mkdir()
         yield draft
-        shutil.rmtree(folder, ignore_errors=True)  # an earlier evaluation: `require_place` has looked
+        if folder.exists():
+            folder.rename(former)
         draft.rename(folder)
     except OSError as error:
+        if former.exists() and not folder.exists():
+            former.rename(folder)
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        for path in (draft, former):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def write(folder: Path, result: str, question: Asked, found: Evaluation, compared: Comparison | None) -> None:
@@ -107,20 +122,19 @@ def write(folder: Path, result: str, question: Asked, found: Evaluation, compare
     }
     with _written(folder) as draft:
         (draft / RESULT).write_text(result, encoding="utf-8")
-        write_tables(draft, _tables(question, found, compared))
+        write_tables(draft, _tables(found, compared))
         for name, content in pictures.items():
             (draft / name).write_bytes(content)
         write_report(draft, report(question, found, compared))
 
 
-def _tables(question: Asked, found: Evaluation, compared: Comparison | None) -> Iterator[Table]:
+def _tables(found: Evaluation, compared: Comparison | None) -> Iterator[Table]:
     yield tables.predictions(found.answers, found.class_names)
     yield tables.classes(found)
     yield tables.confusions(found)
     yield tables.calibration(found)
     yield tables.coverage(found)
-    relative = question.data.relative
-    yield from tables.unreadable([(relative(record.source.path), record) for record in found.unreadable])
+    yield from tables.unreadable(found.unreadable)
     if compared:
         yield tables.changes(compared)
         yield tables.predictions(compared.old.answers, compared.old.class_names, "predictions_old.csv")

@@ -1,9 +1,9 @@
 """Gathers what a report shows: small pictures of the images that say most, and what is known of the data."""
 
 import io
+import itertools
 import os
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,15 +13,12 @@ from cnncli.records.data import DataFinding, DataSet, Part, Sample, Trouble
 from cnncli.records.evaluation import Answer, Evaluation
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.report import DataFacts, Report
-from cnncli.render.report import GALLERY, report_html
+from cnncli.render.report import GALLERY, LISTED, matrix_classes, report_html
 
 REPORT = "report.html"
 
 _PICTURES = 400
 """In one report; with some 6 kB each it stays far below 10 MB."""
-
-_WRONG, _RIGHT = 8, 4
-"""Pictures of a cell of the confusion matrix, off and on the diagonal."""
 
 _SIZE, _QUALITY = (160, 160), 70
 """Pixels that a picture fits into; of JPEG."""
@@ -56,15 +53,18 @@ def pictures(found: Evaluation, root: str, max_pixels: int) -> dict[str, bytes]:
 
 
 def _shown(found: Evaluation) -> list[Answer]:
-    """The worst mistakes, then some of each cell, the mistakes first."""
+    """The worst mistakes, then one of each cell of the matrix in turn, the mistakes first."""
     chosen = {answer.path: answer for answer in found.mistakes()[:GALLERY]}
-    taken: Counter[tuple[int, int]] = Counter()
+    drawn = set(matrix_classes(found))
+    cells: dict[tuple[int, int], list[Answer]] = {}
     for answer in sorted(found.answers, key=lambda answer: (answer.is_right, -answer.probability)):
-        if len(chosen) >= _PICTURES:
-            break
-        cell = (answer.label, answer.predicted)
-        if taken[cell] < (_RIGHT if answer.is_right else _WRONG):
-            taken[cell] += 1
+        if {answer.label, answer.predicted} <= drawn:
+            cells.setdefault((answer.label, answer.predicted), []).append(answer)
+    in_turn = itertools.chain.from_iterable(
+        itertools.zip_longest(*(cell[:LISTED] for cell in cells.values()))
+    )
+    for answer in in_turn:
+        if answer and len(chosen) < _PICTURES:
             chosen[answer.path] = answer
     return list(chosen.values())
 
@@ -79,25 +79,26 @@ def _jpeg(path: str, max_pixels: int) -> bytes | None:
     return content.getvalue()
 
 
-def data_facts(data: DataSet, unreadable: Sequence[Unreadable]) -> DataFacts:
+def data_facts(data: DataSet, unreadable: Mapping[str, str]) -> DataFacts:
     """What is known of a data set from having worked with it; `cnncli check` looks closer.
 
     Args:
         data: all of it.
-        unreadable: images that could not be read.
+        unreadable: why some images could not be read, by their path as it is told.
     """
-    missing = {record.source.path: record.reason for record in unreadable}
-    there = [sample for sample in data.samples if sample.path not in missing]
+    there = [sample for sample in data.samples if data.relative(sample.path) not in unreadable]
     parts = [part for part in (*Part, None) if any(sample.part is part for sample in data.samples)]
     counts = {part: tuple(_count(there, part, len(data.class_names))) for part in parts}
     findings = [DataFinding(Trouble.LEFT_OUT, False, remark) for remark in data.remarks]
-    if missing:
-        told = f"{len(missing):,} of {len(data.samples):,} images cannot be read"
-        examples = tuple((f"{data.relative(path)}: {reason}",) for path, reason in missing.items())
+    if unreadable:
+        told = f"{len(unreadable):,} of {len(data.samples):,} images cannot be read"
+        examples = tuple((f"{path}: {reason}",) for path, reason in unreadable.items())
         findings.insert(0, DataFinding(Trouble.UNREADABLE, True, told, examples))
-    for part, found in counts.items():
-        if empty := [name for name, count in zip(data.class_names, found, strict=True) if not count]:
-            told = f"{len(empty):,} of {len(found):,} classes have no image in {part or 'the data'}"
+    for part in [part for part in parts if part or len(parts) == 1]:
+        if empty := [name for name, count in zip(data.class_names, counts[part], strict=True) if not count]:
+            told = (
+                f"{len(empty):,} of {len(data.class_names):,} classes have no image in {part or 'the data'}"
+            )
             findings.append(DataFinding(Trouble.MISSING_CLASS, True, told, tuple((name,) for name in empty)))
     return DataFacts(data.class_names, counts, tuple(findings))
 

@@ -18,20 +18,24 @@ def predictions(
             answer.part,
             class_names[answer.label],
             class_names[answer.predicted],
-            f"{answer.probability:.6f}",
-            f"{answer.label_probability:.6f}",
+            f"{answer.probability:.9g}",
+            f"{answer.label_probability:.9g}",
             answer.ranked.index(answer.label) + 1 if answer.label in answer.ranked else "",
+            answer.label,
+            answer.predicted,
         )
         for answer in answers
     ]
     header = ("path", "split", "label", "predicted", "probability", "label_probability", "rank")
-    return Table(name, header, rows)
+    indices = ("label_index", "predicted_index")  # two classes of a network may have one name
+    return Table(name, (*header, *indices), rows)
 
 
-def unreadable(records: Sequence[tuple[str, Unreadable]]) -> Iterator[Table]:
-    """What could not be read and why, by path as it is told; no table where there is nothing to tell."""
+def unreadable(records: Sequence[Unreadable]) -> Iterator[Table]:
+    """What could not be read and why; no table where there is nothing to tell."""
     if records:
-        yield Table("unreadable.csv", ("path", "reason"), [(path, record.reason) for path, record in records])
+        rows = [(record.source.path, record.reason) for record in records]
+        yield Table("unreadable.csv", ("path", "reason"), rows)
 
 
 def classes(found: Evaluation) -> Table:

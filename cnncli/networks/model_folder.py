@@ -89,7 +89,7 @@ def open_folder(path: Path) -> ModelFolder:
     return ModelFolder(path, card)
 
 
-_AGAIN = "delete the folder and prepare the network again"
+_AGAIN = "put back the file that was there, or make the folder again: a prepared network with `cnncli pull`, a run with finetune"
 
 
 def _check_size(file: Path, facts: FileFacts) -> None:

@@ -166,6 +166,7 @@ class Evaluation:
         calibration_error: expected calibration error: mean distance between probability and share of right answers.
         bins: that it is made of.
         coverage: by growing threshold.
+        threshold: of these the one that was asked for; None where none was.
         remarks: what was left out or may surprise.
     """
 
@@ -186,7 +187,13 @@ class Evaluation:
     calibration_error: float
     bins: tuple[CalibrationBin, ...]
     coverage: tuple[Coverage, ...]
+    threshold: float | None = None
     remarks: tuple[str, ...] = ()
+
+    @property
+    def sure(self) -> Coverage | None:
+        """What is left above the threshold that was asked for."""
+        return next((point for point in self.coverage if point.threshold == self.threshold), None)
 
     def mistakes(self) -> Sequence[Answer]:
         """Wrong answers, the most confident first."""

@@ -23,21 +23,20 @@ _MOST_CLASSES = 30
 _MATRIX = 10
 """Classes up to which the confusion matrix is shown."""
 
-_MISTAKES, _MISTAKES_IN_JSON = 5, 50
+_MISTAKES, _MISTAKES_IN_JSON, _CHANGES = 5, 50, 20
 
 _LONGEST = 32
 """Characters of a class's name in a table."""
 
 
-def evaluated_text(found: Evaluation, sure: Coverage | None, width: int | None) -> str:
+def evaluated_text(found: Evaluation, width: int | None) -> str:
     """Figures, classes, confusions, mistakes.
 
     Args:
         found: what there is to tell.
-        sure: what is left above a threshold that was asked for.
         width: of the terminal; None where there is none.
     """
-    lines = [*_figures(found, sure), "", *_classes(found, width)]
+    lines = [*_figures(found), "", *_classes(found, width)]
     if len(found.classes) <= _MATRIX:
         lines += ["", *_matrix(found)]
     if mistakes := found.mistakes():
@@ -45,7 +44,7 @@ def evaluated_text(found: Evaluation, sure: Coverage | None, width: int | None) 
     return "\n".join(lines) + "\n"
 
 
-def _figures(found: Evaluation, sure: Coverage | None) -> list[str]:
+def _figures(found: Evaluation) -> list[str]:
     left_out = f", {len(found.unreadable):,} could not be read" if found.unreadable else ""
     lines = [
         f"model        {printable(found.model)}",
@@ -59,13 +58,15 @@ def _figures(found: Evaluation, sure: Coverage | None) -> list[str]:
         f"mean F1      {_estimate(macro.f1)}, weighted by images {_percent(weighted.f1.value)}",
         f"calibration  expected error {_percent(found.calibration_error)}, loss {found.loss:.4f}",
     ]
-    if sure:
-        right = f", {_percent(sure.right / sure.images)} of these right" if sure.images else ""
-        share = sure.images / len(found.answers)
-        lines.append(
-            f"threshold    {sure.threshold:g} leaves {_percent(share)} of the images answered{right}"
-        )
-    return lines
+    return lines + ([f"threshold    {_sure(found)}"] if found.sure else [])
+
+
+def _sure(found: Evaluation) -> str:
+    sure = found.sure
+    if not sure:
+        return ""
+    right = f", {_percent(sure.right / sure.images)} of these right" if sure.images else ""
+    return f"{sure.threshold:g} leaves {_percent(sure.images / len(found.answers))} of the images answered{right}"
 
 
 def _classes(found: Evaluation, width: int | None) -> list[str]:
@@ -166,6 +167,7 @@ def compared_text(found: Comparison, width: int | None) -> str:
         f"difference   {_points(found.difference.value)} of top-1 (95 % interval {low} to {high})",
         f"McNemar      p = {found.p_value:.3g}, {told}",
         f"both right   {found.both:,} images; neither {found.neither:,}",
+        *([f"threshold    new: {_sure(new)}; old: {_sure(old)}"] if new.sure else []),
     ]
     for title, changes in (
         ("right now, wrong before", found.gained),
@@ -178,7 +180,9 @@ def compared_text(found: Comparison, width: int | None) -> str:
 def _changes(changes: Sequence[Change], width: int | None) -> list[str]:
     if not changes:
         return []
-    return rows(
+    rest = len(changes) - _CHANGES
+    changes = changes[:_CHANGES]
+    lines = rows(
         [
             Column("image", [printable(change.path) for change in changes], importance=9),
             Column("is", [_short(change.label) for change in changes], importance=8),
@@ -195,17 +199,18 @@ def _changes(changes: Sequence[Change], width: int | None) -> list[str]:
         ],
         width,
     )
+    return lines + ([f"and {rest:,} more, with -f json or --output"] if rest > 0 else [])
 
 
 # ---- for programs
 
 
-def evaluated_json(found: Evaluation, sure: Coverage | None) -> str:
+def evaluated_json(found: Evaluation) -> str:
     """Everything but the answers themselves, as one object; shares are fractions."""
-    return _dumped(_document(found, sure))
+    return _dumped(_document(found))
 
 
-def compared_json(found: Comparison, sure: tuple[Coverage, Coverage] | None) -> str:
+def compared_json(found: Comparison) -> str:
     """Both evaluations, and what is between them."""
 
     def changes(items: Sequence[Change]) -> list[dict[str, Any]]:
@@ -221,11 +226,10 @@ def compared_json(found: Comparison, sure: tuple[Coverage, Coverage] | None) -> 
             for change in items
         ]
 
-    new, old = sure or (None, None)
     return _dumped(
         {
-            "new": _document(found.new, new),
-            "old": _document(found.old, old),
+            "new": _document(found.new),
+            "old": _document(found.old),
             "difference": _value(found.difference),
             "mcnemar_p_value": found.p_value,
             "both_right": found.both,
@@ -236,7 +240,7 @@ def compared_json(found: Comparison, sure: tuple[Coverage, Coverage] | None) -> 
     )
 
 
-def _document(found: Evaluation, sure: Coverage | None) -> dict[str, Any]:
+def _document(found: Evaluation) -> dict[str, Any]:
     names = found.class_names
     document = {
         "model": found.model,
@@ -292,7 +296,7 @@ def _document(found: Evaluation, sure: Coverage | None) -> dict[str, Any]:
         "unreadable": [{**_path(record.source.path), "reason": record.reason} for record in found.unreadable],
         "remarks": [path_text(remark) for remark in found.remarks],
     }
-    return document | ({"threshold": _coverage(sure, len(found.answers))} if sure else {})
+    return document | ({"threshold": _coverage(found.sure, len(found.answers))} if found.sure else {})
 
 
 def _coverage(point: Coverage, images: int) -> dict[str, Any]:

@@ -23,7 +23,7 @@ GALLERY = 24
 _MATRIX = 60
 """Classes up to which the matrix has all; of more it shows those with the most mistakes."""
 
-_LISTED, _ALL_LISTED = 60, 20_000
+LISTED, _ALL_LISTED = 60, 20_000
 """Images that are told of for a cell, and altogether."""
 
 _SHOWN = 200
@@ -38,7 +38,7 @@ def report_html(report: Report) -> str:
     names = [printable(name) for name in found.class_names]
     mistakes = found.mistakes()
     gallery = mistakes[:GALLERY]
-    matrix = _matrix_classes(found)
+    matrix = matrix_classes(found)
     pictures = {path: _data_url(content) for path, content in report.pictures.items()}
     taught = report.taught
     return (
@@ -90,7 +90,7 @@ def _pairs(confusions: Sequence[Confusion]) -> list[Confusion]:
     return sorted(wrong, key=lambda cell: -cell.images)[:_PAIRS]
 
 
-def _matrix_classes(found: Evaluation) -> list[int]:
+def matrix_classes(found: Evaluation) -> list[int]:
     """Classes of the matrix: all that occur, or those that have most to do with mistakes."""
     occurring = [score.index for score in found.classes]
     if len(occurring) <= _MATRIX:
@@ -121,7 +121,7 @@ def _cells(
         found.answers, key=lambda answer: (answer.is_right, answer.path not in pictures, -answer.probability)
     ):
         cell = told.setdefault((answer.label, answer.predicted), [])
-        if len(cell) < _LISTED and room:
+        if len(cell) < LISTED and room:
             room -= 1
             cell.append([printable(answer.path), round(answer.probability, 4), known.get(answer.path)])
     document = {

@@ -193,7 +193,6 @@ class _End:
         val, test, best = judged.val, judged.test, progressed.best
         assert best is not None  # noqa: S101 - `finish` has seen to it
         answers = [*val.answers, *(test.answers if test else ())]
-        unreadable = [(data.relative(record.source.path), record) for record in judged.unreadable]
         labels, predicted = (
             np.array([getattr(answer, what) for answer in val.answers], np.intp)
             for what in ("label", "predicted")
@@ -203,7 +202,10 @@ class _End:
         counts = confusion(predicted, labels, len(data.class_names))
         run_folder.write(
             folder.path,
-            [predictions(answers, data.class_names), *unreadable_table(unreadable)],
+            [
+                predictions(answers, data.class_names),
+                *unreadable_table(reporting.relative(data, judged.unreadable)),
+            ],
             None,
             {"confusion_matrix.png": confusion_png(counts, data.class_names)},
         )

@@ -406,13 +406,12 @@ def _written(
     answers = {Part.VAL: _answers(chosen.val, val, data), Part.TEST: []}
     if test.samples:
         answers[Part.TEST] = _answers(_logits(chosen.head, test), test, data)
-    unreadable = [(data.relative(record.source.path), record) for record in found.unreadable]
     trials = tuple(item.trial for item in learned.tried)
     tables = [
         tables_of.splits(data),
         predictions([*answers[Part.VAL], *answers[Part.TEST]], data.class_names),
         tables_of.classifiers(trials),
-        *unreadable_table(unreadable),
+        *unreadable_table(reporting.relative(data, found.unreadable)),
     ]
     judged, tested = (
         reporting.evaluated(target.path.name, data, part, said, found.unreadable)

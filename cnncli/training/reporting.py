@@ -9,7 +9,7 @@ from cnncli.evaluation import reporting
 from cnncli.evaluation.measures import Question, evaluation
 from cnncli.records.data import DataSet, Part
 from cnncli.records.evaluation import Answer, Evaluation
-from cnncli.records.predictions import Unreadable
+from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.report import Report, Taught
 
 _HELD_OUT = {Part.VAL: "held out from training", Part.TEST: "asked once, at the end"}
@@ -25,8 +25,14 @@ def evaluated(
     if not answers:
         return None
     there = {sample.path for sample in data.part(part)}
+    failed = [record for record in unreadable if record.source.path in there]
     question = Question(model, data.name, str(part), _HELD_OUT[part], data.class_names)
-    return evaluation(question, answers, [record for record in unreadable if record.source.path in there])
+    return evaluation(question, answers, relative(data, failed))
+
+
+def relative(data: DataSet, unreadable: Sequence[Unreadable]) -> list[Unreadable]:
+    """The same, with their paths as they are told."""
+    return [Unreadable(ImageSource(data.relative(item.source.path)), item.reason) for item in unreadable]
 
 
 def write(
@@ -65,7 +71,9 @@ def write(
         ),
         evaluation=val,
         test=test,
-        data=reporting.data_facts(data, unreadable),
+        data=reporting.data_facts(
+            data, {item.source.path: item.reason for item in relative(data, unreadable)}
+        ),
         taught=taught,
         comparison=None,
         settings=tuple((key, str(value)) for key, value in recorded.items() if key != _MADE),

@@ -2,7 +2,7 @@
 
 card.json, model.safetensors, model.onnx    the network
 settings.toml       what was asked for, and with which versions; `--config` reads it again
-splits.csv          path, label, split: which image was in which part
+splits.csv          path, label, split, bytes: which image was in which part
 predictions.csv     every image of the validation and test parts: what it is, what it was taken for
 classifiers.csv     the classifiers that were tried
 confusion_matrix.png

@@ -1,6 +1,7 @@
 """The tables of a run, from its records."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from cnncli.records.data import DataSet
 from cnncli.records.training import Trial
@@ -8,11 +9,19 @@ from cnncli.render.tables import Table
 
 
 def splits(data: DataSet) -> Table:
-    """Which image was in which part; a list that `finetune` reads again, with `--root`."""
+    """Which image was in which part, and how large it is; a list that `finetune` reads again, with `--root`."""
     rows = [
-        (data.relative(sample.path), data.class_names[sample.label], sample.part) for sample in data.samples
+        (data.relative(sample.path), data.class_names[sample.label], sample.part, _bytes(sample.path))
+        for sample in data.samples
     ]
-    return Table("splits.csv", ("path", "label", "split"), rows)
+    return Table("splits.csv", ("path", "label", "split", "bytes"), rows)
+
+
+def _bytes(path: str) -> int | None:
+    try:
+        return Path(path).stat().st_size
+    except (OSError, ValueError):
+        return None
 
 
 def classifiers(trials: Sequence[Trial]) -> Table:

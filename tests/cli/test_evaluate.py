@@ -108,8 +108,65 @@ def test_the_parts_of_a_run(cnncli: Cnncli, data: Path, colours: Path) -> None:
     Image.new("RGB", (9, 9), "red").save(moved / "warm" / "new.png")
     result = cnncli("evaluate", moved, "-m", "runs/shades", "-f", "json")
     assert json.loads(result.stdout)["images"] == 11
-    assert "1 images that were held out in training are not there any more" in result.stderr
-    assert "1 images have come since the training" in result.stderr
+    assert "no longer there: 1 of the images that were held out" in result.stderr
+    assert "left out: 1 images that runs/shades does not know" in result.stderr
+
+
+def test_what_was_learned_from_is_not_asked_about(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    cnncli("finetune", data, "-m", colours, "--tune", "features", "-q")
+    parts = {row["path"]: row["split"] for row in table(Path("runs/shades/splits.csv"))}
+    learned = [path for path, part in parts.items() if part == "train"]
+    for (
+        path,
+        part,
+    ) in parts.items():  # the same images as a data set with parts of its own, one part of them misplaced
+        place = Path("parted", "train" if part == "train" and path not in learned[:3] else "val", path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(data / path, place)
+    result = cnncli("evaluate", "parted", "-m", "runs/shades")
+    assert "runs/shades learned from 3 of these 15 images" in result.stderr
+    for folder in ("parted/train", "mixed"):  # a part on its own; a few known images among many others
+        if folder == "mixed":
+            shutil.copytree("parted/train", "mixed")
+            for number in range(120):
+                Image.new("RGB", (9, 9), (number, 90, 200)).save(Path("mixed", "cold", f"new{number}.png"))
+        result = cnncli("evaluate", folder, "-m", "runs/shades", "-f", "json")
+        if folder == "mixed":
+            assert json.loads(result.stdout)["images"] == 120
+            assert "45 images are left out, from which runs/shades learned" in result.stderr
+        else:
+            assert result.exit_code == 1
+            assert "runs/shades learned from every image of parted/train that it knows" in result.stderr
+    everything = cnncli("evaluate", "parted/train", "-m", "runs/shades", "--split", "all")
+    assert everything.exit_code == 0
+    assert "the network learned from 45 of these images" in everything.stderr
+
+
+def test_other_pictures_of_the_same_names_are_not_taken_for_known(
+    cnncli: Cnncli, data: Path, colours: Path
+) -> None:
+    cnncli("finetune", data, "-m", colours, "--tune", "features", "-q")
+    for file in data.rglob("*.png"):
+        place = Path("others", file.relative_to(data))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 40), "red").save(place)
+    assert run(cnncli, "others", "-m", "runs/shades")["images"] == 60
+
+
+def test_networks_that_cannot_read_the_same_images(
+    cnncli: Cnncli, hues: Path, colours: Path, tiny: Path, tmp_path: Path
+) -> None:
+    """One resizes without regard to proportions, the other refuses what would become too long."""
+    Image.new("RGB", (60_000, 2), "red").save(hues / "red" / "narrow.png")
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("red,tench\ngreen,goldfish\nblue,great white shark\n")
+    for more in ([], ["--ensemble", "--subset"]):
+        result = cnncli("evaluate", hues, "-m", colours, "-m", tiny, "--map", pairs, "-f", "json", *more)
+        assert result.exit_code == 3, result.stderr
+        found = json.loads(result.stdout)
+        for one in [found] if more else [found["new"], found["old"]]:
+            assert one["images"] == 7
+            assert [item["path"] for item in one["unreadable"]] == ["red/narrow.png"]
 
 
 def test_a_folder_with_parts(cnncli: Cnncli, hues: Path, colours: Path) -> None:
@@ -178,6 +235,10 @@ def test_two_models(cnncli: Cnncli, data: Path, colours: Path) -> None:
     assert "Wrong now, right before" in Path("how/report.html").read_text()
     text = cnncli("evaluate", data, "-m", "svm", "-m", "centroid").stdout
     assert "McNemar" in text
+    assert (
+        "threshold    new: 0.5 leaves"
+        in cnncli("evaluate", data, "-m", "svm", "-m", "centroid", "--threshold", 0.5).stdout
+    )
     assert cnncli("evaluate", data, "-m", "svm", "-m", "centroid", "-m", "svm").exit_code == 2
 
 
@@ -214,6 +275,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
         ([hues, "-m", colours, "-o", hues / "how"], 1, "would lie among the data"),
         ([hues, "-m", colours, "--map", tmp_path / "none.csv"], 2, "cannot read the list of classes"),
         ([hues, "-m", colours, "--threshold", 2], 2, "threshold"),
+        ([hues, "-m", colours, "--threshold", 0.5, "-f", "csv"], 2, "--threshold has no effect with -f csv"),
     ]
     for arguments, code, words in refused:
         result = cnncli("evaluate", *arguments)

@@ -47,7 +47,7 @@ def report(found: Evaluation, root: str = "/nowhere", **more: Any) -> Report:
         "facts": (("network", "net"),),
         "evaluation": found,
         "test": None,
-        "data": reporting.data_facts(data, ()),
+        "data": reporting.data_facts(data, {}),
         "taught": None,
         "comparison": None,
         "settings": (("seed", "0"),),

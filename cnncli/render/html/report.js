@@ -39,6 +39,10 @@ function drawMatrix() {
     make("th", { scope: "row", title: facts.names[row] }, facts.names[row]),
     ...rows.map((column) => drawCell(row, column))));
   document.getElementById("matrix").replaceChildren(make("thead", {}, head), make("tbody", {}, ...body));
+  const buttons = [...document.querySelectorAll("#matrix button")];
+  buttons.forEach((button) => { button.tabIndex = -1; });  // one stop for Tab, arrows within
+  const first = buttons.find((button) => button.getAttribute("aria-pressed") === "true") || buttons[0];
+  if (first) first.tabIndex = 0;
 }
 
 function drawCell(row, column) {
@@ -65,13 +69,18 @@ function showCell([row, column, count, shown]) {
   const title = row === column
     ? `${facts.names[row]}, named right: ${counted(count, "image")}`
     : `${facts.names[row]} taken for ${facts.names[column]}: ${counted(count, "image")}`;
-  const items = shown.map(([path, probability, picture]) => {
-    const source = picture && picture.startsWith("#") ? document.getElementById(picture.slice(1)).src : picture;
-    const image = source ? make("img", { src: source, alt: title, loading: "lazy" }) : make("span", { className: "gone" }, "no picture");
-    return make("li", {}, image, make("p", { className: "path" }, path), make("p", {}, percent(probability)));
+  const pictured = shown.filter((image) => image[2]).map(([path, probability, picture]) => {
+    const source = picture.startsWith("#") ? document.getElementById(picture.slice(1)).src : picture;
+    return make("li", {}, make("img", { src: source, alt: title }), make("p", { className: "path" }, path), make("p", {}, percent(probability)));
   });
-  const rest = count > shown.length ? [make("p", {}, `and ${(count - shown.length).toLocaleString("en")} more, in predictions.csv`)] : [];
-  document.getElementById("cell").replaceChildren(make("h3", {}, title), make("ul", { className: "gallery" }, ...items), ...rest);
+  const named = shown.filter((image) => !image[2]).map(([path, probability]) =>
+    make("li", { className: "path" }, `${path} ${percent(probability)}`));
+  const rest = count - shown.length;
+  document.getElementById("cell").replaceChildren(
+    make("h3", { role: "status" }, title),
+    make("ul", { className: "gallery" }, ...pictured),
+    ...(named.length ? [make("ul", { className: "names" }, ...named)] : []),
+    ...(rest > 0 ? [make("p", {}, `and ${rest.toLocaleString("en")} more, in predictions.csv`)] : []));
 }
 
 document.getElementById("order").addEventListener("change", drawMatrix);
@@ -86,7 +95,13 @@ document.getElementById("matrix").addEventListener("keydown", (event) => {
     const next = lines[row] && lines[row].cells[column];
     if (!next || column < 1) return;
     const button = next.querySelector("button");
-    if (button) { event.preventDefault(); button.focus(); return; }
+    if (button) {
+      event.preventDefault();
+      event.target.tabIndex = -1;
+      button.tabIndex = 0;
+      button.focus();
+      return;
+    }
   }
 });
 drawMatrix();
