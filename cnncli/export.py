@@ -21,6 +21,7 @@ from cnncli.images.loader import Reader, batches
 from cnncli.images.preprocess import Pixels, preprocess
 from cnncli.images.sources import Found, walk
 from cnncli.networks.model_folder import ModelFolder
+from cnncli.prepare import packages_needed
 from cnncli.records.data import Part
 from cnncli.records.exporting import Cost, Exported, Input, Quantize
 from cnncli.records.predictions import ImageSource, Unreadable
@@ -86,6 +87,11 @@ def export(folder: ModelFolder, settings: ExportSettings, progress: Progress) ->
         CnncliError: it cannot be expressed in ONNX, the images cannot be read, or the file cannot be written.
     """
     _require_place(settings.output, overwrite=settings.overwrite)
+    with packages_needed(f"exporting {folder.card.name}"):
+        return _exported(folder, settings, progress)
+
+
+def _exported(folder: ModelFolder, settings: ExportSettings, progress: Progress) -> Exported:
     network = exported.load(folder)
     former = network.ByteSize()
     images = _calibration(settings.calibration) if settings.calibration else None
@@ -184,10 +190,11 @@ def _calibration(data: Path) -> _Images:
     if not labelled:
         raise DataError(f"there are no images in {data} to calibrate with")
     order = [labelled[index] for index in np.random.default_rng(0).permutation(len(labelled))]
-    held = [item for item in order if item[2] in {Part.VAL, Part.TEST}]
-    first = [item for item in order if item not in held] if held else order
-    shown = first[: min(_CALIBRATED, len(first) if held else max(len(first) // 2, 1))]
-    asked = held or order[len(shown) :] or order
+    train, held = (
+        [item for item in order if item[2] in parts] for parts in ({Part.TRAIN}, {Part.VAL, Part.TEST})
+    )
+    count = min(_CALIBRATED, max(len(order) // 2, 1))
+    shown, asked = (train[:_CALIBRATED], held) if train and held else (order[:count], order[count:] or order)
     return _Images(tuple(path for path, _, _ in shown), tuple((path, label) for path, label, _ in asked))
 
 

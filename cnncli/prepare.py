@@ -77,7 +77,7 @@ def prepare(reference: Reference, progress: Progress, *, is_offline: bool = Fals
         _require_downloaded(reference)
     start = time.perf_counter()
     progress.notice(f"looking for {reference.name} with timm and torchvision, which take seconds to import")
-    with _packages_needed(f"preparing {reference.name}"):
+    with packages_needed(f"preparing {reference.name}"):
         folder = _made(reference, progress, is_offline=is_offline)
     _remember(reference, folder.card.name, progress)
     seconds = time.perf_counter() - start
@@ -110,7 +110,7 @@ def untrained(reference: Reference, progress: Progress, *, is_offline: bool = Fa
         card = model_folder.open_folder(path).card
         return Untrained(card.name, card.architecture, card.preprocessing)
     _require_known(reference.name)
-    with _packages_needed(f"training {reference.name}"):
+    with packages_needed(f"training {reference.name}"):
         offer = _offer(reference, progress, is_offline=is_offline)
     name = (
         offer.architecture.name if offer.architecture.library == "blueprint" else offer.name.partition(".")[0]
@@ -174,7 +174,7 @@ def open_engine(folder: ModelFolder, wish: Running, progress: Progress) -> Engin
     if wish.engine is EngineName.TORCH or obstacle or graph is None:
         if reason := folder.card.compilation.reason:
             progress.notice(f"{folder.card.name} runs on torch: {reason}")
-        with _packages_needed(f"running {folder.card.name} with torch"):
+        with packages_needed(f"running {folder.card.name} with torch"):
             from cnncli.engines.torch import TorchEngine
 
             return TorchEngine(folder, device, wish.precision)
@@ -212,7 +212,7 @@ def _cuda_is_visible() -> bool:
 
 
 @contextlib.contextmanager
-def _packages_needed(purpose: str) -> Iterator[None]:
+def packages_needed(purpose: str) -> Iterator[None]:
     """Say what is missing where only the packages for predicting are installed."""
     try:
         yield
@@ -226,6 +226,10 @@ def _packages_needed(purpose: str) -> Iterator[None]:
             "huggingface_hub",
             "onnx",
             "onnxscript",
+            "sklearn",
+            "scipy",
+            "matplotlib",
+            "jinja2",
         }:
             raise
         raise MissingPackageError(
@@ -243,7 +247,7 @@ def _unpacked(reference: Reference, progress: Progress) -> ModelFolder:
     target = cache.place(f"{file.stem}+{model_folder.sha256(file)[:_DIGEST_SHOWN]}")
     if not model_folder.is_model_folder(target):
         cache.require_writable()
-        with _packages_needed(f"reading {file}"), model_folder.drafted(target) as draft:
+        with packages_needed(f"reading {file}"), model_folder.drafted(target) as draft:
             from cnncli.engines.exported import unpack
 
             card = dataclasses.replace(unpack(file, draft), name=target.name)

@@ -19,6 +19,7 @@ from cnncli.evaluation.judging import Judged, JudgeSettings, Juror, judge
 from cnncli.evaluation.measures import Question, evaluation
 from cnncli.evaluation.reporting import data_facts, pictures
 from cnncli.networks.model_folder import ModelFolder
+from cnncli.prepare import packages_needed
 from cnncli.records.data import DataSet
 from cnncli.records.evaluation import Comparison, Evaluation
 from cnncli.records.predictions import ImageSource, Unreadable
@@ -119,10 +120,11 @@ def evaluate(question: Asked, progress: Progress, bar: Bar) -> list[Evaluation]:
     failed = {record.source.path: record for one in judged for record in one.unreadable}
     for record in failed.values():
         progress.warning(f"{record.source.path} cannot be read: {record.reason}")
-    return [
-        _evaluated(question, member, one, failed)
-        for member, one in zip(question.members, judged, strict=True)
-    ]
+    with packages_needed("evaluating"):
+        return [
+            _evaluated(question, member, one, failed)
+            for member, one in zip(question.members, judged, strict=True)
+        ]
 
 
 def _judged(

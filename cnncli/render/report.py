@@ -7,15 +7,15 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import Any
-
-from jinja2 import Environment, StrictUndefined
+from typing import TYPE_CHECKING, Any
 
 from cnncli import __version__
 from cnncli.records.evaluation import Answer, Confusion, Evaluation
 from cnncli.records.report import Report
-from cnncli.render.charts import coverage_svg, curves_svg, reliability_svg
 from cnncli.render.paths import printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 GALLERY = 24
 """Worst mistakes that are shown with all that was said of them."""
@@ -34,6 +34,8 @@ _PAIRS = 30
 
 def report_html(report: Report) -> str:
     """The page."""
+    from cnncli.render.charts import coverage_svg, curves_svg, reliability_svg  # matplotlib, half a second
+
     found = report.evaluation
     names = [printable(name) for name in found.class_names]
     mistakes = found.mistakes()
@@ -65,7 +67,9 @@ def report_html(report: Report) -> str:
     )
 
 
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    from jinja2 import Environment, StrictUndefined
+
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters |= {
         "percent": lambda share: f"{100 * share:.1f} %",

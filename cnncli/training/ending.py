@@ -54,11 +54,6 @@ def finish(
     if best is None:
         raise TrainingError(f"{run} has not come to the end of an epoch", f"cnncli finetune --resume {run}")
     data = run_folder.read_splits(run, begun.root, begun.card.class_names, begun.data_name)
-    from cnncli.render.curves import curves_png
-
-    (run / "curves.png").write_bytes(
-        curves_png(progressed.history, begun.features.share if begun.features else None)
-    )
     end = _End(run, begun, progressed, data, settings, features)
     if begun.features and best.val_top1 <= begun.features.share:
         result = end.keeping_features(begun.features, progress, bar)
@@ -110,7 +105,10 @@ class _End:
             f"the classifier on features ({_percent(found.share)}), which stays"
         )
         judged = self._judge(model_folder.open_folder(self.run), progress, bar)
-        self._report(self.run, judged, why)
+        with run_folder.finishing(self.run) as draft:
+            self._report(draft, judged, why)
+            for file in draft.iterdir():
+                file.replace(self.run / file.name)
         return dataclasses.replace(
             self.features or _of_features(self.run, self.begun, self.data),
             epochs=tuple(self.progressed.history),
@@ -168,10 +166,15 @@ class _End:
         return _Judged(val, test, unreadable)
 
     def _report(self, folder: Path, judged: "_Judged", why: str) -> None:
+        """Its curves, and the page that has everything."""
+        from cnncli.render.curves import curves_png
+
         begun, features = self.begun, self.features
+        share = begun.features.share if begun.features else None
+        (folder / "curves.png").write_bytes(curves_png(self.progressed.history, share))
         taught = Taught(
             epochs=tuple(self.progressed.history),
-            features=begun.features.share if begun.features else None,
+            features=share,
             trials=features.trials if features else (),
             chosen=features.chosen if features else None,
             why=why,
