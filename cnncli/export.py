@@ -15,20 +15,22 @@ from cnncli.engines import exported, shrinking
 from cnncli.engines.engine import usable_cores
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import CnncliError, DataError, ModelFolderError, NotANumberError, OutputError, UsageError
-from cnncli.evaluation import classes
+from cnncli.evaluation import choice, classes
 from cnncli.images.decode import MAX_PIXELS, Decoding, decode
 from cnncli.images.loader import Reader, batches
 from cnncli.images.preprocess import Pixels, preprocess
 from cnncli.images.sources import Found, walk
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import packages_needed
-from cnncli.records.data import Part
 from cnncli.records.exporting import Cost, Exported, Input, Quantize
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
 
 _CALIBRATED = 200
 """Images that ranges are taken from, at most: more hardly change them."""
+
+_FEW = 50
+"""Images from which ranges are hardly known."""
 
 _AGREEING = 0.9
 """Share of the images below which an export answers otherwise than one would think."""
@@ -94,7 +96,7 @@ def export(folder: ModelFolder, settings: ExportSettings, progress: Progress) ->
 def _exported(folder: ModelFolder, settings: ExportSettings, progress: Progress) -> Exported:
     network = exported.load(folder)
     former = network.ByteSize()
-    images = _calibration(settings.calibration) if settings.calibration else None
+    images = _calibration(settings.calibration, folder) if settings.calibration else None
     license_ = settings.license or _license(folder)
     try:
         with tempfile.TemporaryDirectory() as place:  # nothing is written that was not tried
@@ -103,6 +105,10 @@ def _exported(folder: ModelFolder, settings: ExportSettings, progress: Progress)
                 network = shrinking.halved(network)
             elif images:
                 progress.notice(f"converting to int8, with the ranges of {len(images.shown):,} images")
+                if len(images.shown) < _FEW:
+                    progress.warning(
+                        f"{len(images.shown):,} images are few to take ranges from: some hundred are better"
+                    )
                 network = shrinking.quantized(network, _pixels(folder, images.shown))
             with_preprocessing = settings.input is Input.UINT8
             packed = exported.pack(network, folder.card, license_, with_preprocessing=with_preprocessing)
@@ -176,26 +182,30 @@ class _Images:
     asked: tuple[tuple[str, str | None], ...]
 
 
-def _calibration(data: Path) -> _Images:
-    """Ranges are taken from the training part, where there is one, and from no more than half of the images."""
+def _calibration(data: Path, folder: ModelFolder) -> _Images:
+    """Ranges are taken from images to learn from and the cost from others, where data or run tell them apart; else each from half."""
     try:
         found = layout.read(data)
     except DataError:
         walked = walk(str(data)) if data.is_dir() else ()
-        labelled: list[tuple[str, str | None, Part | None]] = [
-            (source.path, None, None) for source in walked if not isinstance(source, Unreadable)
+        held: set[str] = set()
+        labelled: list[tuple[str, str | None]] = [
+            (source.path, None) for source in walked if not isinstance(source, Unreadable)
         ]
     else:
-        labelled = [(item.path, found.class_names[item.label], item.part) for item in found.samples]
+        chosen = choice.chosen(found, None, [folder.path])
+        held = {item.path for item in chosen.samples} if chosen.part != choice.ALL else set()
+        labelled = [(item.path, found.class_names[item.label]) for item in found.samples]
     if not labelled:
         raise DataError(f"there are no images in {data} to calibrate with")
     order = [labelled[index] for index in np.random.default_rng(0).permutation(len(labelled))]
-    train, held = (
-        [item for item in order if item[2] in parts] for parts in ({Part.TRAIN}, {Part.VAL, Part.TEST})
-    )
-    count = min(_CALIBRATED, max(len(order) // 2, 1))
-    shown, asked = (train[:_CALIBRATED], held) if train and held else (order[:count], order[count:] or order)
-    return _Images(tuple(path for path, _, _ in shown), tuple((path, label) for path, label, _ in asked))
+    others = [item for item in order if item[0] not in held]
+    if held and others:
+        shown, asked = others[:_CALIBRATED], [item for item in order if item[0] in held]
+    else:
+        count = min(_CALIBRATED, max(len(order) // 2, 1))
+        shown, asked = order[:count], order[count:] or order
+    return _Images(tuple(path for path, _ in shown), tuple(asked))
 
 
 def _pixels(folder: ModelFolder, paths: Sequence[str]) -> Iterator[NDArray[np.float32]]:

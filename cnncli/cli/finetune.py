@@ -183,6 +183,7 @@ def finetune(
 
             width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
             write_data(finetuned_text(result, width))
+            console.notice(f"see it: {Path(result.folder) / 'report.html'}")
             console.notice(f"use it: cnncli predict -m {result.folder} IMAGE")
     if result.unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)

@@ -1,11 +1,13 @@
 """Which images a network is judged by: those that nobody has learned or chosen from, as far as its run can tell.
 
 A run's splits.csv knows its images. One is taken for the same if it lies in a folder of the same name, under the same name,
-and has as many bytes; so data may be moved, and parts of it may be asked about.
+and has as many bytes, or has a name and so many bytes that no other has; so data may be moved, classes may be renamed, and
+parts of it may be asked about.
 """
 
 import csv
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -20,6 +22,9 @@ SPLITS = "splits.csv"
 
 _MOST = 0.5
 """Share of the images that a run has to know for its parts to be theirs; of less, those that it learned from are left out."""
+
+_TELLING = 4096
+"""Bytes from which another file of the same name hardly ever has exactly as many."""
 
 _Key = tuple[str, str, int]
 """Folder's name, file's name, bytes."""
@@ -130,8 +135,12 @@ def _known(data: DataSet, runs: Sequence[Path]) -> tuple[dict[str, Part], list[s
     known: dict[str, Part] = {}
     teachers = []
     for run in runs:
-        parts = _parts(run)
-        found = {path: parts[key] for path, key in keys.items() if key in parts}
+        parts, renamed = _parts(run)
+        found = {
+            path: part
+            for path, key in keys.items()
+            if key and (part := parts.get(key) or renamed.get(key[1:]))
+        }
         if not found:
             continue
         teachers.append(str(run))
@@ -154,8 +163,15 @@ def _rows(run: Path) -> list[tuple[str, Part, int]]:
         return []
 
 
-def _parts(run: Path) -> dict[_Key, Part]:
-    return {(PurePath(path).parent.name, PurePath(path).name, size): part for path, part, size in _rows(run)}
+def _parts(run: Path) -> tuple[dict[_Key, Part], dict[tuple[str, int], Part]]:
+    """The part of each image; and once more without its folder, which may have been renamed, where that says enough."""
+    rows = [(PurePath(path), part, size) for path, part, size in _rows(run)]
+    counts = Counter((path.name, size) for path, _, size in rows)
+    return {(path.parent.name, path.name, size): part for path, part, size in rows}, {
+        (path.name, size): part
+        for path, part, size in rows
+        if size >= _TELLING and counts[path.name, size] == 1
+    }
 
 
 def _key(path: str) -> _Key | None:
@@ -183,5 +199,6 @@ def _about_strange(
     strange = [sample.path for sample in samples if sample.path not in known]
     if not strange:
         return ()
-    told = f"left out: {len(strange):,} images that {' and '.join(teachers)} does not know, as {strange[0]}"
-    return (f"{told}; --split all takes them, too",)
+    whose = f"that {' and '.join(teachers)} neither learned from nor held out"
+    told = f"left out: {len(strange):,} images {whose}, as {strange[0]}: they are new, or could not be read"
+    return (told,)

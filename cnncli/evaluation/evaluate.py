@@ -90,10 +90,21 @@ def asked(settings: EvaluateSettings, folders: Sequence[ModelFolder]) -> Asked:
         )
     data = layout.read(settings.data, settings.columns)
     chosen = choice.chosen(data, settings.part, [folder.path for folder in folders])
+    chosen = dataclasses.replace(chosen, remarks=(*chosen.remarks, *_about_exported(folders)))
     found = Asked(data, chosen, tuple(members), settings)
     for member in members:
         _matched(found, member)
     return found
+
+
+def _about_exported(folders: Sequence[ModelFolder]) -> list[str]:
+    """An exported run has left behind which images it learned from."""
+    return [
+        f"{folder.card.name} was exported, and does not know which images it learned from: some may be among these"
+        for folder in folders
+        if folder.is_exported
+        and any(words in folder.card.weights_origin for words in ("trained on", "on its features of"))
+    ]
 
 
 def evaluate(question: Asked, progress: Progress, bar: Bar) -> list[Evaluation]:
@@ -178,7 +189,7 @@ def report(question: Asked, found: Evaluation, compared: Comparison | None) -> R
     cards = [folder.card for member in question.members for folder in member]
     failed = {record.source.path: record.reason for record in found.unreadable}
     return Report(
-        title=f"{found.model} on {found.data}",
+        title=f"{found.model}{f' and {compared.old.model}' if compared else ''} on {found.data}",
         facts=(
             *(("network", f"{card.name}, weights: {card.weights_origin}") for card in cards),
             ("data", f"{data.root}: {chosen.part}, {chosen.why}"),

@@ -144,7 +144,7 @@ def calibration(answers: Sequence[Answer]) -> tuple[float, tuple[CalibrationBin,
 def _by_class(
     labels: NDArray[np.intp], predicted: NDArray[np.intp], cells: NDArray[np.intp], counts: NDArray[np.intp]
 ) -> tuple[list[ClassScore], Average, Average]:
-    """Of each class that occurs, of their mean, and of their mean weighted by their images."""
+    """Of each class that occurs, of the mean of those that have images, and of their mean weighted by these."""
     from sklearn.metrics import precision_recall_fscore_support
 
     there = np.unique(cells)
@@ -154,10 +154,10 @@ def _by_class(
         ClassScore(int(index), float(precision), float(recall), float(f1), int(support), int(taken[index]))
         for index, precision, recall, f1, support in zip(there, *scores, strict=True)
     ]
-    weights = scores[3] / len(labels)
+    weights, has = scores[3] / len(labels), scores[3] > 0
     macro, weighted = (
         [float(values) for values in means]
-        for means in (np.mean(scores[:3], axis=1), np.dot(scores[:3], weights))
+        for means in (np.mean(np.asarray(scores[:3])[:, has], axis=1), np.dot(scores[:3], weights))
     )
     drawn = [np.concatenate(parts) for parts in zip(*_drawn(cells, counts, there), strict=True)]
     intervals = [interval(values, value) for values, value in zip(drawn, [*macro, *weighted], strict=True)]
@@ -179,11 +179,12 @@ def _drawn(
         right = _sums(draws[:, is_right], cells[is_right, 0], there)
         precision, recall = right / np.maximum(taken, 1), right / np.maximum(support, 1)
         f1 = 2 * right / np.maximum(support + taken, 1)
-        occur = np.maximum(((support + taken) > 0).sum(axis=1), 1)
+        has = support > 0
+        occur = np.maximum(has.sum(axis=1), 1)
         images = draws.sum(axis=1)
         measures = (precision, recall, f1)
         yield (
-            *(measure.sum(axis=1) / occur for measure in measures),
+            *((measure * has).sum(axis=1) / occur for measure in measures),
             *((measure * support).sum(axis=1) / images for measure in measures),
         )
 

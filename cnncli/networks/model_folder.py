@@ -42,7 +42,7 @@ class ModelFolder:
         Raises:
             ModelFolderError: the folder was made from an exported file, in which they are part of the graph.
         """
-        if not self._holds(WEIGHTS):
+        if self.is_exported:
             raise ModelFolderError(
                 f"{self.card.name} is an exported network, which predicts and no more",
                 "train or look inside the one that it was exported from",
@@ -60,8 +60,10 @@ class ModelFolder:
         facts = {item.name: item.sha256 for item in self.card.files}
         return facts.get(WEIGHTS) or facts[GRAPH]
 
-    def _holds(self, name: str) -> bool:
-        return any(facts.name == name for facts in self.card.files)
+    @property
+    def is_exported(self) -> bool:
+        """Whether it was made from an exported file, and has a graph but no weights."""
+        return all(facts.name != WEIGHTS for facts in self.card.files)
 
 
 def is_model_folder(path: Path) -> bool:

@@ -96,7 +96,7 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True)
 class Average:
-    """Precision, recall and F1 of the classes that occur, as a label or as an answer: their mean."""
+    """Precision, recall and F1 of the classes that have images: their mean."""
 
     precision: Estimate
     recall: Estimate
@@ -160,7 +160,7 @@ class Evaluation:
         top1, top5: share of the images whose class is the most probable one, is among the five most probable ones.
         loss: mean cross-entropy.
         classes: those that occur, as a label or as an answer.
-        macro: mean over these classes.
+        macro: mean over those that have images.
         weighted: the same, a class counting as much as it has images.
         confusions: cells of the confusion matrix that are not empty.
         calibration_error: expected calibration error: mean distance between probability and share of right answers.

@@ -21,6 +21,9 @@ from cnncli.render.curves import curves
 _BLUE, _ORANGE = "#0072b2", "#d55e00"
 """Of Okabe and Ito's palette, which colour-blind people can tell apart."""
 
+_TALL = 0.08
+"""Of a bar that its number fits into."""
+
 _INK = "#010203"
 """Stands for the page's own colour of text."""
 
@@ -104,7 +107,8 @@ def _reliability(bins: Sequence[CalibrationBin], error: float) -> Figure:
     most = max(bin_.images for bin_ in there)
     for centre, bin_ in zip(centres, there, strict=True):
         if bin_.images >= most / 50:
-            axes.text(centre, min(bin_.accuracy + 0.02, 0.97), str(bin_.images), ha="center", fontsize=7)
+            colour = "white" if bin_.accuracy > _TALL else _INK
+            axes.text(centre, 0.02, str(bin_.images), ha="center", fontsize=7, color=colour)
     axes.set_xlabel("probability of the answer")
     axes.set_title(f"right answers by probability (ECE {100 * error:.1f} %)")
     axes.legend(loc="upper left")

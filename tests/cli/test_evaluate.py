@@ -109,7 +109,7 @@ def test_the_parts_of_a_run(cnncli: Cnncli, data: Path, colours: Path) -> None:
     result = cnncli("evaluate", moved, "-m", "runs/shades", "-f", "json")
     assert json.loads(result.stdout)["images"] == 11
     assert "no longer there: 1 of the images that were held out" in result.stderr
-    assert "left out: 1 images that runs/shades does not know" in result.stderr
+    assert "left out: 1 images that runs/shades neither learned from nor held out" in result.stderr
 
 
 def test_what_was_learned_from_is_not_asked_about(cnncli: Cnncli, data: Path, colours: Path) -> None:
@@ -350,3 +350,24 @@ def test_the_reference_is_reproduced(cnncli: Cnncli, shared: Path, squeezenet: P
     assert (found["top1"], found["top5"]) == (0.69, 0.85)
     subset = run(cnncli, tmp_path / "by-wnid", "-m", squeezenet, "--subset")
     assert subset["top1"] > 0.8
+
+
+@pytest.mark.shared
+def test_a_renamed_class_hides_nothing(
+    cnncli: Cnncli, shared: Path, squeezenet: Path, tmp_path: Path
+) -> None:
+    for name in ("ants", "bees"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for file in sorted((shared / "data" / "ants_bees" / "train" / name).iterdir())[:15]:
+            shutil.copy(file, tmp_path / "photos" / name)
+    run_folder = tmp_path / "run"
+    cnncli("finetune", tmp_path / "photos", "-m", squeezenet, "--tune", "features", "-o", run_folder, "-q")
+    (tmp_path / "photos" / "bees").rename(tmp_path / "photos" / "Bienen")
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("Bienen,bees\n")
+    found = run(cnncli, tmp_path / "photos", "-m", run_folder, "--map", pairs)
+    assert (found["part"], found["images"]) == ("val", 6)
+    exported = tmp_path / "net.onnx"
+    assert cnncli("export", run_folder, "-o", exported).exit_code == 0
+    result = cnncli("evaluate", tmp_path / "photos", "-m", exported, "--map", pairs)
+    assert "does not know which images it learned from" in result.stderr
