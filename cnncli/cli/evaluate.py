@@ -146,6 +146,8 @@ def evaluate(
             "--weights and --labels are for one model",
             "prepare each with `cnncli pull`, say, and name its folder",
         )
+    if overwrite and not output:
+        raise UsageError("--overwrite needs --output", "without it nothing is written that could be replaced")
     if threshold is not None and format_ is EvaluationFormat.CSV and not output:
         raise UsageError(
             "--threshold has no effect with -f csv",

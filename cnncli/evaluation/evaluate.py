@@ -63,12 +63,14 @@ class Asked:
         data: labelled images.
         chosen: those to judge by.
         members: the networks that answer together, one list for each evaluation.
+        matches: what the data's classes are to each of them.
         settings: what was asked for.
     """
 
     data: DataSet
     chosen: choice.Chosen
     members: tuple[tuple[ModelFolder, ...], ...]
+    matches: tuple[tuple[Matched, ...], ...]
     settings: EvaluateSettings
 
 
@@ -91,10 +93,9 @@ def asked(settings: EvaluateSettings, folders: Sequence[ModelFolder]) -> Asked:
     data = layout.read(settings.data, settings.columns)
     chosen = choice.chosen(data, settings.part, [folder.path for folder in folders])
     chosen = dataclasses.replace(chosen, remarks=(*chosen.remarks, *_about_exported(folders)))
-    found = Asked(data, chosen, tuple(members), settings)
-    for member in members:
-        _matched(found, member)
-    return found
+    occurring = sorted({sample.label for sample in chosen.samples})
+    matches = tuple(_matched(settings, data.class_names, occurring, member) for member in members)
+    return Asked(data, chosen, tuple(members), matches, settings)
 
 
 def _about_exported(folders: Sequence[ModelFolder]) -> list[str]:
@@ -127,22 +128,29 @@ def evaluate(question: Asked, progress: Progress, bar: Bar) -> list[Evaluation]:
         progress.warning(remark)
     progress = Once(progress)
     with bar(len(chosen.samples) * len(question.members)) as advance:
-        judged = [_judged(question, member, progress, advance) for member in question.members]
+        judged = [
+            _judged(question, member, matches, progress, advance)
+            for member, matches in zip(question.members, question.matches, strict=True)
+        ]
     failed = {record.source.path: record for one in judged for record in one.unreadable}
     for record in failed.values():
         progress.warning(f"{record.source.path} cannot be read: {record.reason}")
     with packages_needed("evaluating"):
         return [
-            _evaluated(question, member, one, failed)
-            for member, one in zip(question.members, judged, strict=True)
+            _evaluated(question, member, matches[0].class_names, one, failed)
+            for member, matches, one in zip(question.members, question.matches, judged, strict=True)
         ]
 
 
 def _judged(
-    question: Asked, member: Sequence[ModelFolder], progress: Progress, advance: Callable[[], None]
+    question: Asked,
+    member: Sequence[ModelFolder],
+    matches: Sequence[Matched],
+    progress: Progress,
+    advance: Callable[[], None],
 ) -> Judged:
     """What a network, or several together, say of the images."""
-    matches, relative = _matched(question, member), question.data.relative
+    relative = question.data.relative
     places = matches[0].places
     samples = [dataclasses.replace(sample, label=places[sample.label]) for sample in question.chosen.samples]
     jurors = [Juror(folder, found.groups) for folder, found in zip(member, matches, strict=True)]
@@ -154,7 +162,11 @@ def _judged(
 
 
 def _evaluated(
-    question: Asked, member: Sequence[ModelFolder], said: Judged, failed: Mapping[str, Unreadable]
+    question: Asked,
+    member: Sequence[ModelFolder],
+    class_names: tuple[str, ...],
+    said: Judged,
+    failed: Mapping[str, Unreadable],
 ) -> Evaluation:
     """Of the images that every network could read."""
     chosen = question.chosen
@@ -163,7 +175,7 @@ def _evaluated(
         data=question.data.name,
         part=chosen.part,
         why=chosen.why,
-        class_names=_matched(question, member)[0].class_names,
+        class_names=class_names,
         threshold=question.settings.threshold,
         remarks=chosen.remarks,
     )
@@ -171,16 +183,15 @@ def _evaluated(
     return evaluation(told, answers, tuple(failed.values()))
 
 
-def _matched(question: Asked, member: Sequence[ModelFolder]) -> list[Matched]:
+def _matched(
+    settings: EvaluateSettings, names: Sequence[str], occurring: Sequence[int], member: Sequence[ModelFolder]
+) -> tuple[Matched, ...]:
     """What the data's classes are to each network of an evaluation."""
-    settings, data = question.settings, question.data
-    occurring = sorted({sample.label for sample in question.chosen.samples})
     pairs = classes.read_pairs(settings.pairs) if settings.pairs else None
-    found = [
-        classes.matched(data.class_names, occurring, folder.card, pairs, subset=settings.subset)
-        for folder in member
-    ]
-    return [found[0], *(classes.in_order_of(found[0], other) for other in found[1:])]
+    first, *others = (
+        classes.matched(names, occurring, folder.card, pairs, subset=settings.subset) for folder in member
+    )
+    return (first, *(classes.in_order_of(first, other) for other in others))
 
 
 def report(question: Asked, found: Evaluation, compared: Comparison | None) -> Report:

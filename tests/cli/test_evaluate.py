@@ -270,6 +270,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
         ([tmp_path / "empty", "-m", colours], 1, "no labelled images in"),
         ([tmp_path / "nowhere", "-m", colours], 1, "there is no"),
         ([hues], 2, "no model is given"),
+        ([hues, "-m", colours, "--overwrite"], 2, "--overwrite needs --output"),
         ([hues, "-m", colours, "-o", tmp_path / "full"], 1, "holds more than an evaluation, as letter.txt"),
         ([hues, "-m", colours, "-o", hues / "red" / "0.png"], 1, "is a file"),
         ([hues, "-m", colours, "-o", hues / "how"], 1, "would lie among the data"),
