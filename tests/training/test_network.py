@@ -563,6 +563,18 @@ def test_an_optimiser_that_wants_more_than_gradients_leaves_no_run(data: Path) -
     assert not list((data.parent / "runs").iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "is_fused"), [("adamw", True), ("sgd", True), ("rmsprop", False), ("lookahead_adamw", False)]
+)
+def test_an_optimiser_takes_one_pass_over_all_weights_where_torch_can(
+    data: Path, name: str, *, is_fused: bool
+) -> None:
+    layers = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
+    optimizer = loop.create_optimizer(layers, "1", network.require_levers(asked(data, opt=name)), 0.1)
+    assert bool(optimizer.param_groups[0].get("fused")) == is_fused
+    loop.require_steps(optimizer, name)
+
+
 def _another(data: Path) -> Path:
     """A run begun while nothing measures: amp and layout are set."""
     return begun(asked(data, PLAIN))
@@ -652,9 +664,9 @@ def test_validation_pixels_are_predicts(data: Path, monkeypatch: pytest.MonkeyPa
     seen: list[torch.Tensor] = []
     real = loop.Loop._images
 
-    def watched(self: loop.Loop, pixels: Any, *, is_exact: bool) -> torch.Tensor:
-        found = real(self, pixels, is_exact=is_exact)
-        if is_exact:
+    def watched(self: loop.Loop, pixels: Any) -> torch.Tensor:
+        found = real(self, pixels)
+        if not self._task.network.training:  # while it is judged
             seen.append(found.clone())
         return found
 
