@@ -123,6 +123,14 @@ class LeverOptions:
     decay_rate: Annotated[
         float | None, _option("--decay-rate", _HOW, "Of each of those steps.  [default: 0.1]")
     ]
+    initial_scale: Annotated[
+        float | None,
+        _option(
+            "--initial-scale",
+            _HOW,
+            "Begin with images of this share of the side, which grow until four fifths of the epochs: faster.  [default: 1]",
+        ),
+    ]
     smoothing: Annotated[float | None, _option("--smoothing", _HOW, "Of labels.  [default: 0.1]")]
     drop: Annotated[
         float | None, _option("--drop", _HOW, "Dropout before the last layer.  [default: 0]", "P")

@@ -34,6 +34,8 @@ class Levers:
         min_lr: which it ends at.
         decay_epochs: between two steps of the schedule `step`.
         decay_rate: factor of each.
+        initial_scale: side of training images at first, as a share of what it becomes (progressive resizing); 1 for
+            no change.
         drop: probability that a number entering the last layer is dropped.
         drop_path: probability that the last residual block is skipped; falls to zero towards the first.
         smoothing: of labels, share given to all classes alike.
@@ -70,6 +72,7 @@ class Levers:
     min_lr: float = 0.0
     decay_epochs: float = 10.0
     decay_rate: float = 0.1
+    initial_scale: float = 1.0
     drop: float = 0.0
     drop_path: float = 0.0
     smoothing: float = 0.1
@@ -244,6 +247,7 @@ _LIMITS: Mapping[str, tuple[float, float, str]] = {
     "min_lr": _FROM_0,
     "decay_epochs": _ABOVE,
     "decay_rate": (_TINY, 1, "a number above 0, up to 1"),
+    "initial_scale": (0.1, 1, "a number from 0.1 to 1"),
     "drop": (0, 0.99, "a number from 0 to 0.99"),
     "drop_path": (0, 0.99, "a number from 0 to 0.99"),
     "smoothing": (0, 0.99, "a number from 0 to 0.99"),

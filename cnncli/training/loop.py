@@ -54,7 +54,7 @@ from cnncli.training.losses import (
     shares,
 )
 from cnncli.training.run_folder import CHECKPOINTS
-from cnncli.training.schedule import learning_rate
+from cnncli.training.schedule import image_size, learning_rate
 from cnncli.training.stages import parameter_groups
 from cnncli.training.trials import TRIED, RangeTest, range_test
 
@@ -118,7 +118,7 @@ class Teacher:
         if (own.mean, own.std) != (how.mean, how.std):
             images = images * _column(how.std, images) + _column(how.mean, images)
             images = (images - _column(own.mean, images)) / _column(own.std, images)
-        if own.size != how.size:
+        if images.shape[2:] != own.size:
             images = functional.interpolate(images, own.size, mode="bilinear", antialias=True)
         with torch.no_grad():
             logits: Tensor = self.network(images)
@@ -273,7 +273,7 @@ class Loop:
         rank, processes = self._accelerator.process_index, self._accelerator.num_processes
         steps = itertools.chain.from_iterable(epochs)
         mine = [step[rank::processes] for step in itertools.islice(steps, TRIED)]
-        view = views.RandomViews(self._train, task.preprocessing, levers.augmentation, task.seed, 0)
+        view = views.RandomViews(self._train, task.preprocessing.size, levers.augmentation, task.seed, 0)
         self._learning_mode()
         with contextlib.closing(views.in_batches(mine, view, task.workers)) as batches:
 
@@ -329,7 +329,8 @@ class Loop:
         )
         rank, processes = self._accelerator.process_index, self._accelerator.num_processes
         mine = [step[rank::processes] for step in steps]
-        view = views.RandomViews(self._train, task.preprocessing, levers.augmentation, task.seed, at.epoch)
+        size = image_size(levers, task.preprocessing.size, at.epoch)
+        view = views.RandomViews(self._train, size, levers.augmentation, task.seed, at.epoch)
         self._learning_mode()
         pace = _Pace(self._seconds(), self._seen())
         peak = self._lr(at.epoch + (at.step + 0.5) / len(steps))
@@ -498,7 +499,7 @@ class Loop:
         if not len(batch.numbers):  # nothing to mix, but the others had to be told so
             return images, labels
         chance = draws.of_mixing(task.seed, self._at.epoch, step)
-        how = mixing(numbers, task.preprocessing.size, self._levers, chance)
+        how = mixing(numbers, batch.pixels.shape[1:3], self._levers, chance)
         before = sum(len(numbers) for numbers, _ in everybody[: self._accelerator.process_index])
         mine = how.partners[before : before + len(batch.numbers)]
         pixels = np.concatenate([pixels for numbers, pixels in everybody if len(numbers)])
@@ -520,7 +521,8 @@ class Loop:
         Row by row, since torch is many times slower where only three colours lie side by side.
         """
         rows = torch.from_numpy(pixels).to(self._accelerator.device).flatten(2).float()
-        rows = rows.div_(255).sub_(self._row_mean).div_(self._row_std)
+        length = rows.shape[2]
+        rows = rows.div_(255).sub_(self._row_mean[:length]).div_(self._row_std[:length])
         images = rows.view(pixels.shape).permute(0, 3, 1, 2)
         return images if self._fixed.layout is Layout.CHANNELS_LAST else images.contiguous()
 

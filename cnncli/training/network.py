@@ -24,6 +24,7 @@ from cnncli.images.decode import allow_pixels
 from cnncli.networks import cache, weights, zoo
 from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
+from cnncli.records.networks import Preprocessing
 from cnncli.records.progress import Progress, Silence
 from cnncli.records.training import Amp, Moment, Tune
 from cnncli.training import beginning as beginnings
@@ -32,6 +33,7 @@ from cnncli.training.beginning import Beginning
 from cnncli.training.checkpoints import Progressed
 from cnncli.training.levers import Levers
 from cnncli.training.loop import Loop, Task, Teacher, create_optimizer, require_steps
+from cnncli.training.schedule import image_size
 from cnncli.training.settings import FinetuneSettings
 from cnncli.training.stages import frozen_below
 from cnncli.training.start import Start, build
@@ -84,7 +86,23 @@ def require_possible(start: Start, settings: FinetuneSettings) -> None:
     network = copy.deepcopy(start.network)
     optimizer = create_optimizer(network, start.head, levers, levers.lr or 1e-3)
     require_steps(optimizer, levers.opt)
+    if levers.initial_scale < 1:
+        _require_small_images(network, start.card.preprocessing, levers)
     start.network.requires_grad_(requires_grad=True)
+
+
+def _require_small_images(network: torch.nn.Module, how: Preprocessing, levers: Levers) -> None:
+    """See that a network takes the small images that it is to begin with."""
+    height, width = image_size(levers, how.size, 0)
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, how.channels, height, width))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise UsageError(
+            f"--initial-scale {levers.initial_scale:g} begins with images of {height} x {width} pixels, "
+            f"which this network does not take",
+            f"leave it out: its images have {how.size[0]} x {how.size[1]}, and not every network takes others",
+        ) from error
 
 
 def begin(

@@ -55,7 +55,7 @@ def save_preview(
         if number is None or whole is None or isinstance(whole, Unreadable):
             continue
         seen = [
-            views.RandomViews(pictures, how, settings.levers.augmentation, settings.seed, epoch)(number)
+            views.RandomViews(pictures, how.size, settings.levers.augmentation, settings.seed, epoch)(number)
             for epoch in range(_VIEWS)
         ]
         rows.append(

@@ -1,4 +1,4 @@
-"""The learning rate at every moment: a function of how far training has come, and of nothing that was before.
+"""The learning rate and the size of images at every moment: functions of how far training has come, and of no past.
 
 So a run that goes on needs to remember nothing of it, and one whose epochs are raised follows the new curve at once.
 """
@@ -34,6 +34,26 @@ def learning_rate(levers: Levers, peak: float, epoch: float) -> float:
             return max(peak * math.pow(levers.decay_rate, epoch // levers.decay_epochs), levers.min_lr)
         case Schedule.CONSTANT:
             return peak
+
+
+_GROWN, _STEP = 4 / 5, 4
+"""Share of the epochs after which images have their full size, and the pixels that they grow by (as in Composer)."""
+
+
+def image_size(levers: Levers, full: tuple[int, int], epoch: int) -> tuple[int, int]:
+    """Height and width of training images in an epoch, in pixels: growing in a straight line from a share of the full size.
+
+    Small images cost less and teach nearly as much early on (Howard's progressive resizing; Tan and Le, 2021).
+
+    Args:
+        levers: initial scale, epochs.
+        full: (height, width) in the end.
+        epoch: from 0.
+    """
+    done = min(epoch / (_GROWN * levers.epochs), 1)
+    scale = levers.initial_scale + (1 - levers.initial_scale) * done
+    height, width = (min(max(round(side * scale / _STEP), 1) * _STEP, side) for side in full)
+    return height, width
 
 
 def _one_cycle(peak: float, least: float, done: float) -> float:

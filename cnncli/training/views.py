@@ -15,7 +15,6 @@ from cnncli.images.loader import Reader
 from cnncli.images.preprocess import FILTERS, cropped, resized
 from cnncli.records.augmentation import Augmentation
 from cnncli.records.data import Sample
-from cnncli.records.networks import Preprocessing
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.training import draws
 from cnncli.training.draws import Indices
@@ -104,22 +103,22 @@ def for_judging(samples: Sequence[Sample], reader: Reader, kept: KeptImages) -> 
 
 @dataclass(frozen=True, slots=True)
 class RandomViews:
-    """A function from an image's number to its view in one epoch."""
+    """A function from an image's number to its view in one epoch, at a size of (height, width) in pixels."""
 
     pictures: Pictures
-    preprocessing: Preprocessing
+    size: tuple[int, int]
     how: Augmentation
     seed: int
     epoch: int
 
     def __call__(self, number: int) -> Planes | Unreadable:
-        """(H, W, C) at the network's size."""
+        """(H, W, C)."""
         planes = self.pictures.read(number)
         if isinstance(planes, Unreadable):
             return planes
         chance = draws.of_view(self.seed, self.epoch, number)
         image = Image.fromarray(planes if planes.shape[2] > 1 else planes[:, :, 0])
-        view = random_view(image, self.preprocessing.size, self.how, chance)
+        view = random_view(image, self.size, self.how, chance)
         pixels = np.asarray(view)
         pixels = pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]  # noqa: PLR2004 - (H, W, C)
         if self.how.reprob:

@@ -189,6 +189,7 @@ ELSEWHERE = {
     "deterministic",
     "cache_size",
     "drop_path",
+    "initial_scale",
     "kd_model",
     "kd_weight",
     "kd_temperature",
@@ -313,6 +314,29 @@ def test_distillation_follows_its_teacher(data: Path, tmp_path: Path) -> None:
         for folder in list(renamed.iterdir()):
             folder.rename(folder.with_name(folder.name + "-2"))
         trained(asked(renamed, PLAIN, output=stranger, kd_model=tmp_path / "teacher"))
+
+
+def test_images_grow(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[tuple[int, ...]] = []
+    real = loop.Loop._images
+
+    def watched(self: loop.Loop, pixels: Any) -> torch.Tensor:
+        sizes.append((self._task.network.training, *pixels.shape[1:3]))
+        return real(self, pixels)
+
+    monkeypatch.setattr(loop.Loop, "_images", watched)
+    pooled = "input 3x20x12; activation: relu; conv3-6; conv3-8/2; gap; FC-3"
+    trained(asked(data, pooled, epochs=5, initial_scale=0.3, mixup=0.5))
+    assert list(dict.fromkeys(size for size in sizes if size[0])) == [
+        (True, 8, 4),
+        (True, 12, 8),
+        (True, 16, 8),
+        (True, 20, 12),
+    ]
+    assert {size for size in sizes if not size[0]} == {(False, 20, 12)}
+    with pytest.raises(UsageError, match="images of 8 x 8 pixels, which this network does not take"):
+        begun(asked(data, PLAIN, initial_scale=0.5))
+    assert not Path("runs/shades-2").exists()
 
 
 def test_blocks_are_skipped_where_there_are_any(data: Path) -> None:
