@@ -3,14 +3,13 @@
 All chance comes from the generator that is handed in, so a view depends on nothing else.
 """
 
-import itertools
 import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
+from cnncli.images.kept import Planes
 from cnncli.records.augmentation import Augmentation, AutoAugment, Strength
 
 _USUAL_RATIO = (3 / 4, 4 / 3)
@@ -30,85 +29,97 @@ FEATURE_VIEWS = PRESETS[Strength.LIGHT]
 """Of the views that `--augment-features` adds."""
 
 
+Resize = Callable[[Planes, tuple[int, int]], Planes]
+"""From an image to the same one at a size of (height, width) in pixels."""
+
+
+def resized(planes: Planes, size: tuple[int, int]) -> Planes:
+    """By Pillow, bilinearly."""
+    return _planes(_image(planes).resize((size[1], size[0]), Image.Resampling.BILINEAR))
+
+
 def random_view(
-    image: Image.Image,
+    planes: Planes,
     size: tuple[int, int],
     how: Augmentation,
     draws: np.random.Generator,
-) -> Image.Image:
+    resize: Resize = resized,
+) -> Planes:
     """A view of an image at the network's size, resized bilinearly whatever the network's own filter is.
 
     Args:
-        image: in the mode that the network takes (`RGB` or `L`).
+        planes: the image (H, W, C); it stays as it is.
         size: (height, width) in pixels.
         how: what may happen to it.
         draws: where chance comes from.
+        resize: bilinearly.
     """
-    view = _cropped(image, size, how, draws)
+    view = _cropped(planes, size, how, draws, resize)
     if how.hflip and draws.random() < how.hflip:
-        view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        view = view[:, ::-1]
     if how.vflip and draws.random() < how.vflip:
-        view = view.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+        view = view[::-1]
     if how.rotate or how.translate:
-        view = _moved(view, how, draws)
+        view = _planes(_moved(_image(view), how, draws))
     if how.aa is not AutoAugment.NONE:
-        view = _operated(view, how.aa, draws)
+        view = _planes(_operated(_image(view), how.aa, draws))
     if how.color_jitter:
         view = _jittered(view, how.color_jitter, draws)
-    return view
+    if how.reprob and draws.random() < how.reprob:
+        view = _erased(view, draws)
+    return np.ascontiguousarray(view)
 
 
-def erase(pixels: NDArray[np.uint8], probability: float, draws: np.random.Generator) -> None:
-    """Overwrite a random rectangle of a view (H, W, C), or none, with noise; in place.
+def _image(planes: Planes) -> Image.Image:
+    return Image.fromarray(planes if planes.shape[2] > 1 else planes[:, :, 0])
 
-    0.02 to 0.33 of the area, as timm and torchvision have it.
-    """
-    if not probability or draws.random() >= probability:
-        return
-    height, width, channels = pixels.shape
+
+def _planes(image: Image.Image) -> Planes:
+    planes = np.asarray(image)
+    return planes if planes.ndim == 3 else planes[:, :, np.newaxis]  # noqa: PLR2004 - (H, W, C)
+
+
+def _erased(planes: Planes, draws: np.random.Generator) -> Planes:
+    """A random rectangle overwritten with noise: 0.02 to 0.33 of the area, as timm and torchvision have it."""
+    height, width, channels = planes.shape
     area = height * width * draws.uniform(0.02, 0.33)
     aspect = math.exp(draws.uniform(-_LOG_ERASED_RATIO, _LOG_ERASED_RATIO))
     rows = min(max(round(math.sqrt(area * aspect)), 1), height)
     columns = min(max(round(math.sqrt(area / aspect)), 1), width)
     top, left = int(draws.integers(height - rows + 1)), int(draws.integers(width - columns + 1))
-    pixels[top : top + rows, left : left + columns] = draws.integers(
+    erased = planes.copy()
+    erased[top : top + rows, left : left + columns] = draws.integers(
         256, size=(rows, columns, channels), dtype=np.uint8
     )
+    return erased
 
 
 _LOG_ERASED_RATIO = math.log(10 / 3)
 
 
 def _cropped(
-    image: Image.Image,
-    size: tuple[int, int],
-    how: Augmentation,
-    draws: np.random.Generator,
-) -> Image.Image:
-    height, width = size
-    if not how.crops and image.size == (width, height):
-        return image
+    planes: Planes, size: tuple[int, int], how: Augmentation, draws: np.random.Generator, resize: Resize
+) -> Planes:
+    """A random part, or the largest one of the network's shape, from the middle, as predicting does."""
+    height, width = planes.shape[:2]
     if how.crops:
-        box = _box(image.size, how, draws)
-    else:  # the largest part of the network's shape, from the middle, as predicting does
-        factor = min(image.width / width, image.height / height)
-        part_width, part_height = width * factor, height * factor
-        left, top = (image.width - part_width) / 2, (image.height - part_height) / 2
-        box = (left, top, left + part_width, top + part_height)
-    return image.resize((width, height), Image.Resampling.BILINEAR, box)
+        rows, columns = _part((height, width), how, draws)
+        top, left = int(draws.integers(height - rows + 1)), int(draws.integers(width - columns + 1))
+    else:
+        factor = min(height / size[0], width / size[1])
+        rows, columns = (max(round(side * factor), 1) for side in size)
+        top, left = (height - rows) // 2, (width - columns) // 2
+    part = planes[top : top + rows, left : left + columns]
+    return part if part.shape[:2] == size else resize(part, size)
 
 
-def _box(
-    size: tuple[int, int], how: Augmentation, draws: np.random.Generator
-) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom in pixels of a random part; no wider or higher than the image."""
-    width, height = size
-    area = width * height * draws.uniform(*how.scale)
+def _part(size: tuple[int, int], how: Augmentation, draws: np.random.Generator) -> tuple[int, int]:
+    """Rows and columns of a random part; no more than the image has."""
+    height, width = size
+    area = height * width * draws.uniform(*how.scale)
     aspect = math.exp(draws.uniform(math.log(how.ratio[0]), math.log(how.ratio[1])))
-    part_width = min(math.sqrt(area * aspect), width)
-    part_height = min(math.sqrt(area / aspect), height)
-    left, top = draws.uniform(0, width - part_width), draws.uniform(0, height - part_height)
-    return left, top, left + part_width, top + part_height
+    rows, columns = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
+    return min(max(rows, 1), height), min(max(columns, 1), width)
 
 
 def _moved(view: Image.Image, how: Augmentation, draws: np.random.Generator) -> Image.Image:
@@ -122,26 +133,33 @@ def _grey(view: Image.Image) -> int | tuple[int, ...]:
     return 128 if view.mode == "L" else (128, 128, 128)
 
 
-def _jittered(view: Image.Image, most: float, draws: np.random.Generator) -> Image.Image:
+def _jittered(planes: Planes, most: float, draws: np.random.Generator) -> Planes:
     """Brightness, contrast and saturation changed as torchvision's ColorJitter does one by one, here all at once.
 
-    Each is linear in the colours, so all three together are a matrix and an offset, and one pass over the pixels.
+    Each is linear in the colours, so all three together are a matrix and an offset. NumPy lets other threads work
+    meanwhile, which Pillow's own conversion by a matrix does not.
     """
-    brightness, contrast, saturation = (float(draws.uniform(1 - most, 1 + most)) for _ in range(3))
-    mean = float(np.asarray(view.resize((16, 16), Image.Resampling.NEAREST).convert("L")).mean())
-    gain, offset = brightness * contrast, brightness * (1 - contrast) * mean
-    if view.mode == "L":
-        return view.point([round(gain * value + offset) for value in range(256)])
-    grey = [gain * (1 - saturation) * weight for weight in _LUMINANCE]
-    own = gain * saturation
-    rows = (
-        [*(share + own * (row == column) for column, share in enumerate(grey)), offset] for row in range(3)
-    )
-    return view.convert("RGB", tuple(itertools.chain.from_iterable(rows)))
+    brightness, contrast, saturation = draws.uniform(1 - most, 1 + most, 3)
+    channels = planes.shape[2]
+    luminance = _LUMINANCE if channels > 1 else np.ones(1, np.float32)
+    gain = brightness * contrast
+    mix = gain * (saturation * np.eye(channels) + (1 - saturation) * luminance[:, np.newaxis])
+    mean = (planes[::_SAMPLED, ::_SAMPLED] @ luminance).mean()
+    colours = planes.reshape(-1, channels).astype(np.float32) @ mix.astype(np.float32)
+    colours += np.float32(brightness * (1 - contrast) * mean + _ROUNDED)
+    np.clip(colours, 0, 255, out=colours)
+    jittered: Planes = colours.astype(np.uint8).reshape(planes.shape)
+    return jittered
 
 
-_LUMINANCE = (0.299, 0.587, 0.114)
+_LUMINANCE = np.array((0.299, 0.587, 0.114), np.float32)
 """Of red, green and blue (ITU-R BT.601), as Pillow weighs them for grey."""
+
+_SAMPLED = 8
+"""Every so many rows and columns are enough to know a view's mean."""
+
+_ROUNDED = 0.5
+"""Added to a number before its fraction is cut off."""
 
 
 # ---- RandAugment and TrivialAugment

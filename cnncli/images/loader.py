@@ -95,7 +95,9 @@ class ViewReader:
             return image
         draws = np.random.default_rng([self.seed, self.view, zlib.crc32(image.tobytes())])
         how = self.reader.preprocessing
-        return normalized(random_view(image, how.size, FEATURE_VIEWS, draws), how)
+        planes = np.asarray(image).reshape(image.height, image.width, -1)
+        view = random_view(planes, how.size, FEATURE_VIEWS, draws)
+        return normalized(Image.fromarray(view.squeeze(axis=2) if how.channels == 1 else view), how)
 
 
 def batches(

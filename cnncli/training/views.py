@@ -6,10 +6,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch.nn import functional
 
-from cnncli.images.augment import erase, random_view
+from cnncli.images.augment import random_view
 from cnncli.images.kept import KeptImages, Planes
 from cnncli.images.loader import Reader
 from cnncli.images.preprocess import FILTERS, cropped, resized
@@ -117,14 +119,17 @@ class RandomViews:
         if isinstance(planes, Unreadable):
             return planes
         chance = draws.of_view(self.seed, self.epoch, number)
-        image = Image.fromarray(planes if planes.shape[2] > 1 else planes[:, :, 0])
-        view = random_view(image, self.size, self.how, chance)
-        pixels = np.asarray(view)
-        pixels = pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]  # noqa: PLR2004 - (H, W, C)
-        if self.how.reprob:
-            pixels = pixels.copy()
-            erase(pixels, self.how.reprob, chance)
-        return pixels
+        return random_view(planes, self.size, self.how, chance, _resized)
+
+
+def _resized(planes: Planes, size: tuple[int, int]) -> Planes:
+    """By torch, which has vector instructions for what Pillow does: the same pixels but for rounding, in half the time.
+
+    From a copy, since torch would make one itself, with all cores, of a part whose rows do not follow one another.
+    """
+    image = torch.from_numpy(planes.copy()).permute(2, 0, 1)[np.newaxis]
+    found = functional.interpolate(image, size, mode="bilinear", antialias=True)
+    return found[0].permute(1, 2, 0).numpy()
 
 
 def in_batches(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from cnncli.images.augment import PRESETS, erase, random_view
+from cnncli.images.augment import PRESETS, random_view
 from cnncli.records.augmentation import Augmentation, AutoAugment, Strength
 
 
@@ -20,8 +20,12 @@ def image() -> Image.Image:
 
 
 def seen(image: Image.Image, seed: int = 0, **how: Any) -> np.ndarray:
-    view = random_view(image, (32, 32), Augmentation(**how), np.random.default_rng(seed))
-    return np.asarray(view).astype(float)
+    return viewed(image, (32, 32), Augmentation(**how), seed).astype(float)
+
+
+def viewed(image: Image.Image, size: tuple[int, int], how: Augmentation, seed: int) -> np.ndarray:
+    planes = np.asarray(image).reshape(image.height, image.width, -1)
+    return random_view(planes, size, how, np.random.default_rng(seed))
 
 
 def test_without_any_change_it_is_the_middle(image: Image.Image) -> None:
@@ -72,22 +76,24 @@ def test_every_operation_runs_on_colours_and_on_grey(
     assert len(views) > 30
 
 
-def test_erasing_overwrites_a_rectangle() -> None:
-    pixels = np.zeros((40, 50, 3), np.uint8)
-    erase(pixels, 1.0, np.random.default_rng(0))
-    rows, columns = np.nonzero(pixels.any(axis=2))
-    assert 0.01 < len(rows) / 2000 < 0.4
-    assert len(rows) > 0.9 * np.ptp(rows) * np.ptp(columns)
-    untouched = np.zeros((40, 50, 3), np.uint8)
-    erase(untouched, 0.0, np.random.default_rng(0))
-    assert not untouched.any()
+def test_erasing_overwrites_a_rectangle(image: Image.Image) -> None:
+    black = Image.new("RGB", (50, 40))
+    for seed in range(5):
+        pixels = viewed(black, (40, 50), Augmentation(reprob=1.0), seed)
+        rows, columns = np.nonzero(pixels.any(axis=2))
+        assert 0.01 < len(rows) / 2000 < 0.4
+        assert len(rows) > 0.9 * np.ptp(rows) * np.ptp(columns)
+    assert not viewed(black, (40, 50), Augmentation(), 0).any()
+    assert (
+        0.3
+        < np.mean([seen(image, seed, reprob=0.5).tobytes() != seen(image).tobytes() for seed in range(60)])
+        < 0.7
+    )
 
 
 def test_a_view_depends_on_its_draws_alone(image: Image.Image) -> None:
     for how in (PRESETS[strength] for strength in Strength):
-        views = [
-            np.asarray(random_view(image, (24, 40), how, np.random.default_rng(seed))) for seed in (1, 1, 2)
-        ]
+        views = [viewed(image, (24, 40), how, seed) for seed in (1, 1, 2)]
         assert views[0].shape == (24, 40, 3)
         assert (views[0] == views[1]).all()
         assert (views[0] != views[2]).any() == (how != Augmentation())
