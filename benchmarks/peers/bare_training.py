@@ -13,7 +13,7 @@ class Bare:
     def __init__(
         self, name: str, size: int, batch: int, images: int, classes: int, layout: str, amp: str
     ) -> None:
-        """In that layout and arithmetic (`off` or `bf16`), so many images an epoch"""
+        """In that layout and arithmetic (`off` or `bf16`), so many images an epoch."""
         self.network = timm.create_model(name, num_classes=classes).train()
         self.amp, self.steps = amp, -(-images // batch)
         sizes = [images // self.steps + (number < images % self.steps) for number in range(self.steps)]

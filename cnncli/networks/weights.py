@@ -208,7 +208,16 @@ def save_state_dict(module: nn.Module, file: Path) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}
+    save_tensors(module.state_dict(), file)
+
+
+def save_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
+    """Tensors by name as safetensors, each with its own copy.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     try:
         save_file(tensors, file)
     except SafetensorError as error:

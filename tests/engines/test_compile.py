@@ -55,6 +55,13 @@ def test_any_number_of_images(tmp_path: Path) -> None:
         np.testing.assert_allclose(engine.run(images.numpy()).logits, network(images)[0].detach(), atol=1e-5)
 
 
+def test_a_graph_tells_nothing_of_the_machine_that_made_it(tmp_path: Path) -> None:
+    compile_network(with_embedding(Linear().eval(), SHAPE), SHAPE, tmp_path / "net.onnx")
+    noted = (tmp_path / "net.onnx").read_bytes()
+    assert str(Path(torch.__file__).parent).encode() not in noted
+    assert b".py" not in noted
+
+
 @pytest.mark.parametrize("kind", [DependsOnTheData, Forgetful])
 def test_what_cannot_be_compiled_says_why_and_leaves_nothing(tmp_path: Path, kind: type[nn.Module]) -> None:
     with pytest.raises(CompileError) as caught:

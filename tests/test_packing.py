@@ -1,0 +1,59 @@
+"""How the network in the box is made from a run."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from benchmarks import packing
+from cnncli.engines.onnx import OnnxEngine
+from cnncli.networks import model_folder, zoo
+from cnncli.networks.weights import load_saved
+from tests.conftest import Cnncli
+
+NETWORK = "input 3x16x16; activation: relu; conv3-16 nobias batchnorm; conv3-16 nobias batchnorm; gap; FC-2; soft-max"
+
+
+@pytest.fixture
+def run(cnncli: Cnncli, tmp_path: Path) -> Path:
+    """Of two classes, dark and bright."""
+    draws = np.random.default_rng(0)
+    for name, level in {"dark": 60, "bright": 190}.items():
+        folder = tmp_path / "light" / name
+        folder.mkdir(parents=True)
+        for number in range(10):
+            pixels = np.clip(draws.normal(level, 30, (16, 16, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    made = tmp_path / "run"
+    data = tmp_path / "light"
+    cnncli("finetune", data, "-m", NETWORK, "--tune", "scratch", "--epochs", 1, "-o", made, "-q")
+    return made
+
+
+def test_the_packed_network_says_the_same_at_another_temperature(run: Path, tmp_path: Path) -> None:
+    place = tmp_path / "packed"
+    place.mkdir()
+    found = model_folder.open_folder(run)
+    packed = packing.pack(found, 2.0, ("n00000001", "n00000002"), place)
+    model_folder.verify(packed)
+    assert packed.card.name == "pocket"
+    assert packed.card.synsets == ("n00000001", "n00000002")
+    images = np.random.default_rng(1).normal(size=(4, 3, 16, 16)).astype(np.float32)
+    graphs = [OnnxEngine(folder.path / model_folder.GRAPH).run(images) for folder in (found, packed)]
+    np.testing.assert_allclose(graphs[1].logits, graphs[0].logits / 2, atol=5e-3)
+    network = zoo.build(packed.card.architecture)
+    load_saved(network, packed.weights)
+    with torch.no_grad():
+        np.testing.assert_allclose(network(torch.from_numpy(images)), graphs[1].logits, atol=5e-3)
+    assert packed.weights.stat().st_size < found.weights.stat().st_size
+
+
+def test_the_temperature_is_found_again() -> None:
+    draws = np.random.default_rng(0)
+    logits = draws.normal(size=(20_000, 5)).astype(np.float32) * 2
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (chances.cumsum(axis=1) > draws.random((len(logits), 1))).argmax(axis=1)
+    assert packing.fitted_temperature(3 * logits, labels) == pytest.approx(3, rel=0.05)
+    assert packing.cross_entropy(np.zeros((2, 4), np.float32), np.array([0, 3])) == pytest.approx(np.log(4))
