@@ -23,6 +23,10 @@ Cnncli = Callable[..., Result]
 Program = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="write pages anew that tests compare")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The real weights and photographs beside the checkout."""
