@@ -53,6 +53,7 @@ from cnncli.training.losses import (
     mixing,
     shares,
 )
+from cnncli.training.resizing import resized
 from cnncli.training.run_folder import CHECKPOINTS
 from cnncli.training.schedule import image_size, learning_rate
 from cnncli.training.stages import parameter_groups
@@ -273,7 +274,7 @@ class Loop:
         rank, processes = self._accelerator.process_index, self._accelerator.num_processes
         steps = itertools.chain.from_iterable(epochs)
         mine = [step[rank::processes] for step in itertools.islice(steps, TRIED)]
-        view = views.RandomViews(self._train, task.preprocessing.size, levers.augmentation, task.seed, 0)
+        view = self._views(task.preprocessing.size, 0)
         self._learning_mode()
         with contextlib.closing(views.in_batches(mine, view, task.workers)) as batches:
 
@@ -289,6 +290,11 @@ class Loop:
                 return (after[0] - before[0]) / max(after[2] - before[2], 1)
 
             return range_test(step)
+
+    def _views(self, size: tuple[int, int], epoch: int) -> views.RandomViews:
+        return views.RandomViews(
+            self._train, size, self._levers.augmentation, self._task.seed, epoch, resized
+        )
 
     @contextlib.contextmanager
     def _logged(self) -> Iterator[Callable[[Epoch], None]]:
@@ -329,8 +335,7 @@ class Loop:
         )
         rank, processes = self._accelerator.process_index, self._accelerator.num_processes
         mine = [step[rank::processes] for step in steps]
-        size = image_size(levers, task.preprocessing.size, at.epoch)
-        view = views.RandomViews(self._train, size, levers.augmentation, task.seed, at.epoch)
+        view = self._views(image_size(levers, task.preprocessing.size, at.epoch), at.epoch)
         self._learning_mode()
         pace = _Pace(self._seconds(), self._seen())
         peak = self._lr(at.epoch + (at.step + 0.5) / len(steps))

@@ -6,12 +6,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch.nn import functional
 
-from cnncli.images.augment import random_view
+from cnncli.images import augment
+from cnncli.images.augment import Resize, random_view
 from cnncli.images.kept import KeptImages, Planes
 from cnncli.images.loader import Reader
 from cnncli.images.preprocess import FILTERS, cropped, resized
@@ -112,6 +111,7 @@ class RandomViews:
     how: Augmentation
     seed: int
     epoch: int
+    resize: Resize = augment.resized
 
     def __call__(self, number: int) -> Planes | Unreadable:
         """(H, W, C)."""
@@ -119,17 +119,7 @@ class RandomViews:
         if isinstance(planes, Unreadable):
             return planes
         chance = draws.of_view(self.seed, self.epoch, number)
-        return random_view(planes, self.size, self.how, chance, _resized)
-
-
-def _resized(planes: Planes, size: tuple[int, int]) -> Planes:
-    """By torch, which has vector instructions for what Pillow does: the same pixels but for rounding, in half the time.
-
-    From a copy, since torch would make one itself, with all cores, of a part whose rows do not follow one another.
-    """
-    image = torch.from_numpy(planes.copy()).permute(2, 0, 1)[np.newaxis]
-    found = functional.interpolate(image, size, mode="bilinear", antialias=True)
-    return found[0].permute(1, 2, 0).numpy()
+        return random_view(planes, self.size, self.how, chance, self.resize)
 
 
 def in_batches(

@@ -1,10 +1,11 @@
-"""Views of training images."""
+"""Resizing by torch."""
 
 import numpy as np
 
-from cnncli.images.augment import PRESETS, random_view, resized
+from cnncli.images import augment
+from cnncli.images.augment import PRESETS, random_view
 from cnncli.records.augmentation import Strength
-from cnncli.training.views import _resized
+from cnncli.training.resizing import resized
 
 
 def test_torch_resizes_as_pillow_does_but_for_rounding() -> None:
@@ -12,12 +13,12 @@ def test_torch_resizes_as_pillow_does_but_for_rounding() -> None:
     for channels in (1, 3):
         planes = draws.integers(0, 256, (61, 47, channels), dtype=np.uint8)
         for size in ((32, 32), (20, 80), (61, 40)):
-            found, expected = _resized(planes, size), resized(planes, size)
+            found, expected = resized(planes, size), augment.resized(planes, size)
             assert found.shape == (*size, channels)
             assert np.abs(found.astype(int) - expected).max() <= 1
         for number in range(5):
             views = [
                 random_view(planes, (24, 24), PRESETS[Strength.STRONG], np.random.default_rng(number), resize)
-                for resize in (_resized, resized)
+                for resize in (resized, augment.resized)
             ]
             assert views[0].shape == views[1].shape == (24, 24, channels)
