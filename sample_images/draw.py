@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Draw all sample images beside this file: no photographs, so no licences.
+
+    python sample_images/draw.py [NAME...]
+
+With names (of classes, `labelled` or `odd`), only these. The same Pillow and numpy write the same bytes.
+"""
+
+import sys
+from pathlib import Path
+
+from drawing.film import photograph
+from drawing.labelled import KINDS, NUMBER, labelled_picture
+from drawing.odd import write_animated, write_grey16, write_rotated, write_transparent
+from drawing.painted import PAINTINGS, painted
+from drawing.scenes import PICTURES
+
+HERE = Path(__file__).resolve().parent
+QUALITY = 88
+
+
+def draw_classes(names: set[str]) -> None:
+    """One picture a class: <class>.jpg."""
+    for seed, (name, picture) in enumerate(PICTURES.items()):
+        if name in names:
+            photograph(picture.scene(), picture.size, seed).save(HERE / f"{name}.jpg", quality=QUALITY)
+    for seed, (name, (painter, size)) in enumerate(PAINTINGS.items()):
+        if name in names:
+            painted(painter, size, seed).save(HERE / f"{name}.jpg", quality=QUALITY)
+
+
+def draw_labelled() -> None:
+    """Small pictures in one folder a class: labelled/<class>/NN.jpg."""
+    for name in KINDS:
+        folder = HERE / "labelled" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(NUMBER):
+            labelled_picture(name, number).save(folder / f"{number:02}.jpg", quality=QUALITY)
+
+
+def draw_odd() -> None:
+    """One file of each awkward kind."""
+    folder = HERE / "odd"
+    folder.mkdir(exist_ok=True)
+    write_rotated(folder / "rotated.jpg", QUALITY)
+    write_transparent(folder / "transparent.png")
+    write_grey16(folder / "grey16.png")
+    write_animated(folder / "animated.gif")
+
+
+def main() -> None:
+    """Draw what was asked for, or everything."""
+    names = set(sys.argv[1:]) or {*PICTURES, *PAINTINGS, "labelled", "odd"}
+    draw_classes(names)
+    if "labelled" in names:
+        draw_labelled()
+    if "odd" in names:
+        draw_odd()
+
+
+if __name__ == "__main__":
+    main()
