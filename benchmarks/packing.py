@@ -3,9 +3,10 @@
 RUN is what `cnncli finetune` made, as cnncli/networks/pocket/README.md says; CLASSES a TSV file with columns `name`, as the
 folders of the data are called, and `wnid`, WordNet's identifiers.
 
-A temperature is fitted on the run's own held-out training images (Guo et al., 2017) and folded into the last layer, so that
-a probability means what it says; the weights are rounded to half precision, in which they lie in both files; the history
-stays beside them.
+On the run's own held-out training images the size is chosen at which it looks at images: objects look larger in random
+crops than in whole images, so a somewhat larger size than that of training is often better (Touvron et al., 2019). On the
+same images a temperature is fitted (Guo et al., 2017) and folded into the last layer, so that a probability means what it
+says. The weights are rounded to half precision, in which they lie in both files; the history stays beside them.
 """
 
 import csv
@@ -19,12 +20,11 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from cnncli import prepare
 from cnncli.engines.compile import difference
-from cnncli.engines.onnx import OnnxEngine
 from cnncli.engines.shrinking import WORTH_HALVING, stored_in_half
+from cnncli.evaluation.metrics import accuracy, cross_entropy
 from cnncli.images.decode import MAX_PIXELS
 from cnncli.images.loader import Reader
 from cnncli.networks import model_folder, pocket, zoo
@@ -32,12 +32,17 @@ from cnncli.networks.embedding import with_embedding
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.weights import load_saved, save_tensors
 from cnncli.records.data import Part, Sample
-from cnncli.records.networks import Compilation
+from cnncli.records.networks import Compilation, Metric
 from cnncli.records.predictions import ImageSource
 from cnncli.training import beginning, run_folder
+from cnncli.training.classifiers import inverse_temperature
 
 ORIGIN = "trained by cnncli on Tiny ImageNet's 200 classes, with the recipe beside it"
 BATCH = 100
+SIDES = (64, 72, 80, 88)
+"""Pixels; the time of an image grows with their square, and 10 ms on one core is what it may take."""
+LARGEST = 5_000_000
+"""Bytes of a file."""
 
 
 def main() -> None:
@@ -48,16 +53,22 @@ def main() -> None:
     found = model_folder.open_folder(run)
     start = beginning.load(run)
     samples = run_folder.read_splits(run, start.root, found.card.class_names, "").part(Part.VAL)
-    logits = _logits(found, samples)
     labels = np.array([sample.label for sample in samples], np.intp)
-    temperature = fitted_temperature(logits, labels)
+    logits = {side: _logits(looking_at(found, side), samples) for side in SIDES}
+    right = {side: float((told.argmax(axis=1) == labels).mean()) for side, told in logits.items()}
+    side = max(SIDES, key=right.__getitem__)
+    temperature = 1 / inverse_temperature(logits[side].astype(np.float64), labels)
+    print(", ".join(f"{right[one]:.1%} right at {one} pixels" for one in SIDES))
     print(
-        f"{len(labels):,} held-out images: {(logits.argmax(axis=1) == labels).mean():.1%} right, loss "
-        f"{cross_entropy(logits, labels):.4f}; at temperature {temperature:.4f} "
-        f"{cross_entropy(logits / temperature, labels):.4f}"
+        f"{len(labels):,} held-out images, {side} pixels: loss {cross_entropy(logits[side], labels):.4f}; at temperature "
+        f"{temperature:.4f} {cross_entropy(logits[side] / temperature, labels):.4f}"
     )
+    share = accuracy(logits[side].argmax(axis=1), labels)
+    metric = Metric("val_top1", share.share, share.low, share.high, share.images)
+    found = judged(looking_at(found, side), metric)
     with tempfile.TemporaryDirectory() as folder:
         packed = pack(found, temperature, _synsets(found, classes), Path(folder))
+        require_worthy(packed)
         for facts in packed.card.files:
             shutil.copy(packed.path / facts.name, pocket.FOLDER)
             print(f"{facts.name}: {facts.bytes:,} bytes")
@@ -65,28 +76,42 @@ def main() -> None:
     shutil.copy(run / "history.csv", pocket.FOLDER)
 
 
+def looking_at(folder: ModelFolder, side: int) -> ModelFolder:
+    """The same network for images of another size."""
+    how = dataclasses.replace(folder.card.preprocessing, size=(side, side), resize=(side, side))
+    drawn = dataclasses.replace(folder.card.architecture, image_size=(side, side))
+    return dataclasses.replace(
+        folder, card=dataclasses.replace(folder.card, preprocessing=how, architecture=drawn)
+    )
+
+
+def judged(folder: ModelFolder, metric: Metric) -> ModelFolder:
+    """The same network with another word on how good it is."""
+    return dataclasses.replace(folder, card=dataclasses.replace(folder.card, metrics=(metric,)))
+
+
+def require_worthy(packed: ModelFolder) -> None:
+    """See that a folder may take pocket's place.
+
+    Raises:
+        SystemExit: it has other classes, or too large a file.
+    """
+    if packed.card.class_names != model_folder.open_folder(pocket.FOLDER).card.class_names:
+        raise SystemExit("these are not pocket's classes: nothing is replaced")
+    if large := [facts.name for facts in packed.card.files if facts.bytes > LARGEST]:
+        raise SystemExit(f"more than {LARGEST:,} bytes: {', '.join(large)}; nothing is replaced")
+
+
 def _logits(folder: ModelFolder, samples: tuple[Sample, ...]) -> NDArray[np.float32]:
     """(N, K) of images that can all be read."""
-    engine, read = OnnxEngine(folder.path / model_folder.GRAPH), Reader(folder.card.preprocessing, MAX_PIXELS)
+    network = zoo.build(folder.card.architecture).eval()
+    load_saved(network, folder.weights)
+    read = Reader(folder.card.preprocessing, MAX_PIXELS)
     pixels = np.stack([np.asarray(read(ImageSource(sample.path))) for sample in samples])
-    return np.concatenate(
-        [engine.run(part).logits for part in np.array_split(pixels, len(pixels) // BATCH + 1)]
-    )
-
-
-def cross_entropy(logits: NDArray[np.float32], labels: NDArray[np.intp]) -> float:
-    """The mean over images of minus the logarithm of what the right class was given."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    right = shifted[np.arange(len(labels)), labels]
-    return float((np.log(np.exp(shifted).sum(axis=1)) - right).mean())
-
-
-def fitted_temperature(logits: NDArray[np.float32], labels: NDArray[np.intp]) -> float:
-    """By which the logits are divided for the smallest cross-entropy."""
-    found = minimize_scalar(
-        lambda log: cross_entropy(logits / np.float32(np.exp(log)), labels), bounds=(-2, 2), method="bounded"
-    )
-    return float(np.exp(found.x))
+    with torch.inference_mode():
+        told = [network(torch.from_numpy(part)) for part in np.array_split(pixels, len(pixels) // BATCH + 1)]
+    logits: NDArray[np.float32] = torch.cat(told).numpy()
+    return logits
 
 
 def _synsets(folder: ModelFolder, classes: Path) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Whole processes timed in turn, so that whatever else the machine does hits all of them alike."""
+"""Whole processes timed in turn, so that whatever else the machine does hits all of them alike; and an engine alone."""
 
 import os
 import statistics
@@ -8,7 +8,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import onnxruntime
+
+from cnncli.networks.model_folder import GRAPH, ModelFolder
+
 Command = Sequence[str]
+IMAGES = 200
+"""That are timed by `engine_seconds`."""
 
 
 @dataclass(frozen=True)
@@ -68,3 +75,18 @@ def ratio(slow: Sequence[Run], fast: Sequence[Run]) -> float:
 def more(slow: Sequence[Run], fast: Sequence[Run]) -> float:
     """How many seconds longer the one takes: the median over the rounds."""
     return statistics.median(a.seconds - b.seconds for a, b in zip(slow, fast, strict=True))
+
+
+def engine_seconds(folder: ModelFolder) -> float:
+    """The median time of ONNX Runtime alone for one image, on one core."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(folder.path / GRAPH, options)
+    how = folder.card.preprocessing
+    image = {"images": np.zeros((1, how.channels, *how.size), np.float32)}
+    times = []
+    for _ in range(IMAGES):
+        start = time.perf_counter()
+        session.run(None, image)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)

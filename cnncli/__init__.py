@@ -9,7 +9,8 @@ stay apart (import-linter checks both, and a test holds this page against the di
     9      cli/          one thin file a command; options, the error boundary, stdout and stderr   no
     8      training/     a network that learns the classes of labelled images                      partly
     8      export        a network as one ONNX file that runs without cnncli                       no
-    8      inspection/   what each layer does and costs; what a network is made of                 yes
+    8      inspection/   what a network is made of, what it sees and what speaks for its answers    partly
+    8      retrieval/    neighbours in feature space                                               no
     7      evaluation/   how good a classifier is, where it fails, which of two is better          no
     6      features/     images to embeddings, each computed once                                  no
     6      doctor        what is installed, what works, what to do about what does not                no

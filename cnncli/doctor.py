@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 import cnncli
 from cnncli.engines.engine import usable_cores
 from cnncli.errors import CnncliError, ModelFolderError
-from cnncli.networks import cache, index, model_folder
+from cnncli.networks import cache, index, model_folder, pocket
 from cnncli.networks.reference import Reference
 from cnncli.records.health import Examination, Finding, Verdict
 from cnncli.web import require_answer
@@ -27,7 +27,7 @@ from cnncli.web import require_answer
 _PREDICTING = {"typer", "rich", "pillow", "numpy", "onnxruntime", "platformdirs", "packaging"}
 """Packages without which nothing works; the others prepare networks."""
 
-_IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn"}
+_IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn", "grad-cam": "pytorch_grad_cam"}
 _LITTLE_SPACE = 2e9
 """Free bytes below which the next network may not fit: VGG-16 takes 1.1 GB while it is prepared."""
 
@@ -124,7 +124,9 @@ def _caches() -> Iterator[Finding]:
     for kept in sorted((*home.glob("features-*"), *home.glob("datasets"))):
         yield _folder(kept.name, kept, "; may be deleted")
     if model := os.environ.get("CNNCLI_MODEL"):
-        yield _default_model(model)
+        yield _default_model("CNNCLI_MODEL", model)
+    else:
+        yield _default_model("default model", pocket.NAME)
 
 
 def _folder(name: str, folder: Path, remark: str = "") -> Finding:
@@ -138,20 +140,20 @@ def _folder(name: str, folder: Path, remark: str = "") -> Finding:
     return _found(name, lambda: f"{folder}, {cache.size(folder) / 1e6:,.1f} MB{remark}")
 
 
-def _default_model(name: str) -> Finding:
+def _default_model(title: str, name: str) -> Finding:
     try:
         path = Reference(name).find_folder() or cache.find(Reference(name).key())
     except CnncliError as error:
-        return Finding("CNNCLI_MODEL", error.message, Verdict.WARNING, "set it to a name or a model folder")
+        return Finding(title, error.message, Verdict.WARNING, "set it to a name or a model folder")
     if path is None and (hint := index.unknown(name)):
-        return Finding("CNNCLI_MODEL", f"no network is called {name!r}", Verdict.WARNING, hint)
+        return Finding(title, f"no network is called {name!r}", Verdict.WARNING, hint)
     if path is None:
-        return Finding("CNNCLI_MODEL", f"{name}, not prepared yet", advice=f"cnncli pull {name}")
+        return Finding(title, f"{name}, not prepared yet", advice=f"cnncli pull {name}")
     try:
         model_folder.verify(model_folder.open_folder(path))
     except (ModelFolderError, OSError) as error:
-        return Finding("CNNCLI_MODEL", _first_line(error), Verdict.BROKEN, "copy or prepare the folder again")
-    return Finding("CNNCLI_MODEL", f"{name}, prepared, as written")
+        return Finding(title, _first_line(error), Verdict.BROKEN, "copy or prepare the folder again")
+    return Finding(title, f"{name}, prepared, as written")
 
 
 # ---- prepared networks

@@ -20,11 +20,13 @@ from cnncli.images.decode import MAX_PIXELS, Decoding, decode
 from cnncli.images.loader import Reader, batches
 from cnncli.images.preprocess import Pixels, preprocess
 from cnncli.images.sources import Found, walk
+from cnncli.networks import pocket
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import packages_needed
 from cnncli.records.exporting import Cost, Exported, Input, Quantize
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
+from cnncli.render.units import counted
 
 _CALIBRATED = 200
 """Images that ranges are taken from, at most: more hardly change them."""
@@ -141,9 +143,14 @@ def _exported(folder: ModelFolder, settings: ExportSettings, progress: Progress)
 
 
 def _say_what_may_surprise(result: Exported, progress: Progress) -> None:
-    share = min(result.agreeing, result.cost.agreeing if result.cost else 1.0)
+    # What was measured on many images says more than the few with which every file is tried.
+    share, images = (
+        (result.cost.agreeing, result.cost.images) if result.cost else (result.agreeing, result.checked)
+    )
     if share < _AGREEING:
-        progress.warning(f"only {100 * share:.1f} % of the images get the class that predict gives them")
+        progress.warning(
+            f"only {100 * share:.1f} % of {counted(images, 'image')} get the class that predict gives them"
+        )
 
 
 def _require_place(file: Path, *, overwrite: bool) -> None:
@@ -157,7 +164,9 @@ def _require_place(file: Path, *, overwrite: bool) -> None:
 
 
 def _license(folder: ModelFolder) -> str | None:
-    """That of timm's published weights, as timm has it."""
+    """That of pocket, and that of timm's published weights, as timm has it."""
+    if pocket.is_at(folder.path):
+        return pocket.LICENSE
     if folder.card.architecture.library != "timm" or "published" not in folder.card.weights_origin:
         return None
     from timm.models import get_pretrained_cfg

@@ -56,24 +56,39 @@ class ReceptiveField:
     Attributes:
         size: pixels that it sees.
         jump: pixels between what two neighbours see.
+        start: the pixel at which the first value begins to see; below zero where that is padding.
     """
 
     size: float = 1
     jump: float = 1
+    start: float = 0
 
-    def through(self, kernel: int, stride: float = 1, dilation: int = 1) -> "ReceptiveField":
-        """After one more layer: r + (reach - 1) j, and j S."""
-        return ReceptiveField(self.size + (reach(kernel, dilation) - 1) * self.jump, self.jump * stride)
+    def through(
+        self, kernel: int, stride: float = 1, dilation: int = 1, padding: int = 0
+    ) -> "ReceptiveField":
+        """After one more layer: r + (reach - 1) j, j S, and s - P j."""
+        further = (reach(kernel, dilation) - 1) * self.jump
+        return ReceptiveField(self.size + further, self.jump * stride, self.start - padding * self.jump)
 
-    def spread(self, kernel: int, stride: int = 1, dilation: int = 1) -> "ReceptiveField":
-        """After a transposed convolution: r + floor((reach - 1) / S) j, and j / S.
+    def spread(self, kernel: int, stride: int = 1, dilation: int = 1, padding: int = 0) -> "ReceptiveField":
+        """After a transposed convolution: r + floor((reach - 1) / S) j, j / S, and s + ceil((P - reach + 1) / S) j.
 
         Neighbouring inputs write S outputs apart, so within the kernel's reach lie no more of them.
         """
         further = (reach(kernel, dilation) - 1) // stride
-        return ReceptiveField(self.size + further * self.jump, self.jump / stride)
+        first = math.ceil((padding - reach(kernel, dilation) + 1) / stride)
+        return ReceptiveField(
+            self.size + further * self.jump, self.jump / stride, self.start + first * self.jump
+        )
+
+    def of(self, place: int) -> tuple[float, float]:
+        """What the value at a place sees: its first pixel, and the one after its last."""
+        first = self.start + place * self.jump
+        return first, first + self.size
 
 
 def joined(fields: Sequence[ReceptiveField]) -> ReceptiveField:
-    """Of a sum or a concatenation: the widest of what its parts see."""
-    return ReceptiveField(max(field.size for field in fields), max(field.jump for field in fields))
+    """Of a sum or a concatenation: all that its parts see."""
+    start = min(field.start for field in fields)
+    end = max(field.start + field.size for field in fields)
+    return ReceptiveField(end - start, max(field.jump for field in fields), start)

@@ -23,7 +23,7 @@ from cnncli.networks.card import to_json
 from cnncli.networks.labels import labels
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import open_engine
-from cnncli.records.networks import Compilation
+from cnncli.records.networks import Compilation, ModelCard
 from cnncli.records.predictions import UNKNOWN, LabelStyle, Prediction, Record, Score, Unreadable
 from cnncli.records.progress import Progress
 from cnncli.records.running import Running
@@ -84,6 +84,11 @@ class Predictor:
             f"{self._folder.path}: {self._engine}, {self._batch_size} images at a time, "
             f"{self._workers} decoding threads"
         )
+
+    @property
+    def card(self) -> ModelCard:
+        """Of the network."""
+        return self._folder.card
 
     @property
     def topk(self) -> int:

@@ -230,6 +230,7 @@ def packages_needed(purpose: str) -> Iterator[None]:
             "scipy",
             "matplotlib",
             "jinja2",
+            "pytorch_grad_cam",
         }:
             raise
         raise MissingPackageError(

@@ -7,7 +7,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
@@ -18,6 +20,8 @@ ROOT = Path(__file__).parents[1]
 
 # As the program itself does on a busy machine, before anybody imports torch: tests start processes beside each other.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
 
 Cnncli = Callable[..., Result]
 Program = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -146,6 +150,12 @@ def imports(program: Program, tmp_path: Path) -> Imports:
         return result, {name.partition(".")[0] for name in seen.read_text().split()}
 
     return run
+
+
+def arrays_of(file: Path) -> "dict[str, np.ndarray[Any, Any]]":
+    """What an NPZ holds."""
+    with np.load(file) as arrays:
+        return dict(arrays)
 
 
 @pytest.fixture

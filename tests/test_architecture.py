@@ -61,7 +61,7 @@ def test_an_import_upwards_fails(copied_house: Path) -> None:
     "arguments",
     [[], ["--help"], ["--version"], ["--nonsense"], ["nonsense"]]
     + [[command, *rest] for command in COMMANDS for rest in (["--help"], ["--nonsense"])]
-    + [["predict"], ["predict", "x.jpg"], ["predict", "-m", "resnet50", "x.jpg", "--resume"]],
+    + [["predict"], ["predict", "-m", "resnet50", "x.jpg", "--resume"]],
     ids=" ".join,
 )
 def test_help_and_usage_errors_load_nothing_heavy(arguments: list[str]) -> None:

@@ -89,7 +89,15 @@ def test_receptive_fields() -> None:
         field = field.through(kernel, stride)
     assert field == ReceptiveField(6, 2)
     assert field.through(3, 1, 2) == ReceptiveField(14, 2)
-    assert field.spread(3, 2) == ReceptiveField(8, 1)
-    assert field.spread(4, 2) == ReceptiveField(8, 1)
+    assert field.spread(3, 2) == ReceptiveField(8, 1, -2)
+    assert field.spread(4, 2) == ReceptiveField(8, 1, -2)
     assert field.spread(2, 2) == ReceptiveField(6, 1)
-    assert joined([field, ReceptiveField(9, 2)]) == ReceptiveField(9, 2)
+    assert joined([field, ReceptiveField(9, 2, -1)]) == ReceptiveField(9, 2, -1)
+    assert joined([field, ReceptiveField(6, 2, -1)]) == ReceptiveField(7, 2, -1)
+
+
+def test_where_a_field_lies() -> None:
+    stem = ReceptiveField().through(7, 2, padding=3)  # of a ResNet
+    assert stem.of(0) == (-3, 4)
+    assert stem.of(10) == (17, 24)
+    assert stem.through(3, 2, padding=1).of(1) == (-3 - 2 + 4, -5 + 4 + 11)

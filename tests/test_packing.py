@@ -9,8 +9,9 @@ from PIL import Image
 
 from benchmarks import packing
 from cnncli.engines.onnx import OnnxEngine
-from cnncli.networks import model_folder, zoo
+from cnncli.networks import model_folder, pocket, zoo
 from cnncli.networks.weights import load_saved
+from cnncli.training.classifiers import inverse_temperature
 from tests.conftest import Cnncli
 
 NETWORK = "input 3x16x16; activation: relu; conv3-16 nobias batchnorm; conv3-16 nobias batchnorm; gap; FC-2; soft-max"
@@ -55,5 +56,10 @@ def test_the_temperature_is_found_again() -> None:
     logits = draws.normal(size=(20_000, 5)).astype(np.float32) * 2
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     labels = (chances.cumsum(axis=1) > draws.random((len(logits), 1))).argmax(axis=1)
-    assert packing.fitted_temperature(3 * logits, labels) == pytest.approx(3, rel=0.05)
-    assert packing.cross_entropy(np.zeros((2, 4), np.float32), np.array([0, 3])) == pytest.approx(np.log(4))
+    assert inverse_temperature(3 * logits.astype(np.float64), labels) == pytest.approx(1 / 3, rel=0.05)
+
+
+def test_nothing_else_takes_its_place(run: Path) -> None:
+    with pytest.raises(SystemExit, match="not pocket's classes"):
+        packing.require_worthy(model_folder.open_folder(run))
+    packing.require_worthy(model_folder.open_folder(pocket.FOLDER))

@@ -1,4 +1,7 @@
-"""Every command that the README shows is run as it stands there."""
+"""Every command of the README and of the pages in docs/ is run as it stands there, and what they print is compared.
+
+`pytest tests/test_readme.py -m slow --update` writes what is shown, and the picture of a terminal, anew.
+"""
 
 import os
 import re
@@ -17,24 +20,87 @@ from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
 from cnncli.records.networks import Architecture
 from cnncli.records.progress import Silence
+from tests import shown
+from tests.conftest import ROOT
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
-NOT_HERE = ("pip install", "pytest", "cnncli predict photos/ --model resnet50")
-"""Done by .ci/run itself, in an environment of their own; or in need of a hub (see tests/networks/test_hub.py)."""
+README = ROOT / "README.md"
+PAGES = [
+    ROOT / "docs" / f"{name}.md" for name in ("predicting", "networks", "training", "evaluating", "exporting")
+]
+"""In their order: a later one uses what an earlier one has made."""
+ELSEWHERE = ("pip install", "pytest")
+"""Done by .ci/run itself, in an environment of its own."""
+COURSE = ROOT / "docs" / "course.md"
+PICTURES = ROOT / "docs" / "pictures"
+PICTURE = PICTURES / "predict.svg"
+IN_THE_PICTURE = "cnncli predict sample_images/*.jpg"
+"""The README's first command, whose output the picture of a terminal shows in part."""
+PICTURED = "cnncli predict sample_images/{banana,goldfish,monarch,school_bus,teapot}.jpg -k 3"
+NO_HUB = {"HF_ENDPOINT": "http://127.0.0.1:9"}
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the pages' pipelines are a POSIX shell's")
 
 
-def shown_commands() -> list[str]:
-    """The lines after a dollar sign, in their order, without those that install and test."""
-    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
-    lines = [
-        line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.startswith("$ ")
+def steps_of(page: Path) -> list[shown.Step]:
+    """A page's commands, without those that install and test."""
+    return [
+        step
+        for step in shown.steps(page.read_text(encoding="utf-8"))
+        if not step.command.startswith(ELSEWHERE)
     ]
-    return [line for line in lines if not line.startswith(NOT_HERE)]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """What the README's commands find beside them."""
+    shutil.copytree(ROOT / "sample_images", tmp_path / "sample_images")
+    shutil.copy(README, tmp_path)
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("page", [README, COURSE], ids=lambda page: page.stem)
+def test_what_a_page_shows(
+    page: Path, clone: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> None:
+    home = str(tmp_path_factory.mktemp("home"))
+    steps = steps_of(page)
+    assert len(steps) > 15
+    said = {step.command: shown.run(step.command, clone, CNNCLI_HOME=home, **NO_HUB) for step in steps}
+    hidden = {step.command for step in steps if step.command == IN_THE_PICTURE}
+    drawn = sorted((clone / "pictures").glob("*.png"))
+    if request.config.getoption("--update"):
+        told = {command: lines for command, lines in said.items() if command not in hidden}
+        page.write_text(shown.rewritten(page.read_text(encoding="utf-8"), told), encoding="utf-8")
+        for picture in drawn:
+            shutil.copy(picture, PICTURES)
+    differing = [
+        f"{step}\n--- but now\n" + "\n".join(said[step.command])
+        for step in steps_of(page)
+        if step.command not in hidden and not shown.alike(step.shown, said[step.command])
+    ]
+    assert not differing, "\n\n".join(differing)
+    for picture in drawn:
+        with Image.open(picture) as now, Image.open(PICTURES / picture.name) as before:
+            assert now.size == before.size, picture
+
+
+@pytest.mark.slow
+def test_the_picture_of_a_terminal(clone: Path, request: pytest.FixtureRequest) -> None:
+    said = shown.run(PICTURED, clone, TERM="xterm-256color", COLORTERM="truecolor", **NO_HUB)
+    now = shown.picture(PICTURED, said)
+    if request.config.getoption("--update"):
+        PICTURES.mkdir(exist_ok=True)
+        PICTURE.write_text(now, encoding="utf-8")
+    lines = shown.lines_of(PICTURE.read_text(encoding="utf-8"))
+    assert any("goldfish" in line for line in lines)
+    assert shown.alike(lines, shown.lines_of(now))
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Path:
-    """A folder with everything that the README speaks of."""
+    """A folder with everything that the other pages speak of."""
     for name in ("photo.jpg", "photos/a.jpg", "photos/b.png", "more/deep/c.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         Image.effect_noise((300, 200), 70).convert("RGB").save(tmp_path / name)
@@ -47,43 +113,27 @@ def desk(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.skipif(os.name != "posix", reason="the README's pipelines are a POSIX shell's")
-def test_the_commands_of_the_readme(desk: Path) -> None:
-    commands = shown_commands()
-    assert len(commands) >= 8
-    programs = Path(sys.executable).parent
-    fewer = (
-        "find photos-by-class -name '*[1-9].png' -delete"  # a tenth of the digits teaches the same commands
-    )
-    script = "set -eo pipefail\n" + "\n".join(
-        f"{command}\n{fewer if 'datasets get' in command else ''}\necho done >&2" for command in commands
-    )
-    environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
-    result = subprocess.run(
-        ["bash", "-c", script], cwd=desk, env=environment, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    assert result.stderr.count("done\n") == len(commands)
-    assert "Traceback" not in result.stderr
+def test_the_commands_of_the_other_pages(desk: Path) -> None:
+    steps = [step for page in PAGES for step in steps_of(page)]
+    assert len(steps) > 30
+    for step in steps:
+        said = shown.run(step.command, desk, **NO_HUB)
+        assert not step.shown or shown.alike(step.shown, said), f"{step}\n--- but now\n" + "\n".join(said)
+        if "datasets get" in step.command:  # a tenth of the digits teaches the same commands
+            shown.run("find photos-by-class -name '*[1-9].png' -delete", desk)
     assert (desk / "answers.csv").read_text().count("ok,1,") == 2
     assert (desk / "sheet.png").exists()
     assert (desk / "how-good" / "report.html").exists()
     label, probability = _script_without_cnncli(desk).rsplit(maxsplit=1)
-    said = subprocess.run(
-        ["cnncli", "predict", "photo.jpg", "-m", "net.onnx"],
-        cwd=desk,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split("\t")
-    assert label == said[1]
-    assert float(probability) == pytest.approx(float(said[2]), abs=0.01)
+    (line,) = shown.run("cnncli predict photo.jpg -m net.onnx | cat", desk)
+    _, said_label, said_probability = line.split("\t")
+    assert label == said_label
+    assert float(probability) == pytest.approx(float(said_probability), abs=0.01)
 
 
 def _script_without_cnncli(desk: Path) -> str:
-    """What the README's script prints in a Python that has not loaded cnncli."""
-    (script,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    """What the script of docs/exporting.md prints in a Python that has not loaded cnncli."""
+    (script,) = re.findall(r"```python\n(.*?)```", PAGES[-1].read_text(encoding="utf-8"), re.DOTALL)
     assert script.count("\n") <= 12
     (desk / "script.py").write_text(
         script + "import sys\nassert not {'cnncli', 'torch'} & set(sys.modules)\n"
@@ -92,14 +142,25 @@ def _script_without_cnncli(desk: Path) -> str:
     return subprocess.run(command, cwd=desk, capture_output=True, text=True, check=True).stdout
 
 
-def test_every_option_of_the_readme_exists() -> None:
+def test_every_option_of_the_pages_exists() -> None:
     """Of our own commands; `--no-deps` is pip's, `--nproc-per-node` torchrun's."""
-    pages = [
+    helps = [
         subprocess.run(
             [sys.executable, "-m", "cnncli", command, "--help"], capture_output=True, text=True, check=True
         ).stdout
         for command in COMMANDS
     ]
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--no-deps", "--nproc-per-node"}
+    text = "\n".join(page.read_text(encoding="utf-8") for page in (README, COURSE, *PAGES))
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {
+        "--no-deps",
+        "--nproc-per-node",
+        "--install-completion",
+    }
     assert named
-    assert not [option for option in named if not any(option in page for page in pages)]
+    assert not [option for option in named if not any(option in page for page in helps)]
+
+
+def test_every_link_of_the_pages_leads_somewhere() -> None:
+    for page in (README, COURSE, *PAGES):
+        links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+        assert not [link for link in links if not (page.parent / link).exists()], page

@@ -163,11 +163,11 @@ def test_odd_images_one_record_each_in_order(program: Program, squeezenet: Path,
 def test_the_light_install_is_enough(
     squeezenet: Path, photographs: Path, reference: dict[str, Expected], tmp_path: Path
 ) -> None:
-    """A fresh environment with the packages that the README names, and nothing of torch."""
+    """A fresh environment with the packages that docs/networks.md names, and nothing of torch."""
     root = Path(__file__).parents[1]
-    readme = (root / "README.md").read_text()
+    page = (root / "docs" / "networks.md").read_text()
     line = next(
-        line for line in readme.splitlines() if line.startswith("pip install ") and "onnxruntime" in line
+        line for line in page.splitlines() if line.startswith("pip install ") and "onnxruntime" in line
     )
     environment = tmp_path / "light"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)

@@ -27,6 +27,13 @@ COMMANDS = {
     "summary": "Show what a network is made of and what it costs.",
     "models": "List networks; delete prepared ones.",
     "pull": "Download and prepare networks ahead.",
+    "features": "Write what a network makes of images, as numbers.",
+    "similar": "Find the images that are nearest to others, or nearly the same.",
+    "filters": "Draw what a layer looks for: its kernels.",
+    "maps": "Draw what the layers of a network make of an image.",
+    "convolve": "Lay a kernel on an image or a matrix, and pool.",
+    "cam": "Draw what in an image speaks for a class.",
+    "receptive": "Draw where on an image a unit looks.",
     "export": "Write a network as one ONNX file that runs without cnncli.",
     "doctor": "What works here, and what to do about what does not.",
 }

@@ -14,6 +14,7 @@ from cnncli.cli import options
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.progress import image_bars
 from cnncli.errors import OutputError, UsageError
+from cnncli.networks import pocket
 from cnncli.records.running import EngineName, Precision, Running
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def evaluate(
             "-m",
             metavar="MODEL",
             show_default=False,
-            help="As for predict; given twice, the first is compared with the second.  [env var: CNNCLI_MODEL]",
+            help="As for predict; given twice, the first is compared with the second.  [env var: CNNCLI_MODEL; default: pocket]",
         ),
     ] = None,
     split: Annotated[
@@ -132,13 +133,11 @@ def evaluate(
     Examples:
       cnncli evaluate photos/ -m runs/photos
       cnncli evaluate photos/ -m runs/photos -o how-good/      # with report.html
-      cnncli evaluate photos/ -m runs/new -m runs/old          # which is better, and on which images
-      cnncli evaluate list.tsv --path-column file --label-column wnid -m resnet50 -f json
+      cnncli evaluate photos/ -m runs/new -m runs/old    # which is better, and where
+      cnncli evaluate list.tsv --path-column file --label-column wnid -m resnet50
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
-    names = models or [name for name in [os.environ.get("CNNCLI_MODEL")] if name]
-    if not names:
-        raise UsageError("no model is given", "use -m resnet50, -m a/model/folder, or set CNNCLI_MODEL")
+    names = models or [os.environ.get("CNNCLI_MODEL") or pocket.NAME]
     if ensemble and len(names) == 1:
         raise UsageError("--ensemble needs several models", "name each with an -m of its own")
     if len(names) > 1 and (weights or labels):

@@ -31,13 +31,13 @@ def export(
         ),
     ] = Input.UINT8,
     half: Annotated[
-        bool, typer.Option("--half", help="Weights and arithmetic in float16: half the bytes.")
+        bool, typer.Option("--half", help="Weights and arithmetic in float16: half the bytes of float32.")
     ] = False,
     quantize: Annotated[
         Quantize | None,
         typer.Option(
             "--quantize",
-            help="Arithmetic in whole numbers: a quarter of the bytes.",
+            help="Arithmetic in whole numbers: a quarter of the bytes of float32.",
             show_default=False,
         ),
     ] = None,
@@ -83,7 +83,7 @@ def export(
     \b
     Examples:
       cnncli export runs/photos -o photos.onnx --check photos/val
-      cnncli export runs/photos -o small.onnx --quantize int8 --calibrate photos/train
+      cnncli export runs/photos -o int8.onnx --quantize int8 --calibrate photos/
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     size = options.image_size(img_size)

@@ -14,6 +14,7 @@ from cnncli.cli.levers import given, with_levers
 from cnncli.cli.options import ResultFormat
 from cnncli.cli.progress import image_bars, training_progress
 from cnncli.errors import UsageError
+from cnncli.networks import pocket
 from cnncli.records.running import EngineName, Precision, Running
 from cnncli.records.training import ClassifierName, ClassWeights, Tune
 from cnncli.training.processes import is_main
@@ -24,7 +25,7 @@ _DATA, _FEATURES = "Data", "Classifiers on features"
 @with_levers
 def finetune(
     data: options.Data,
-    model: options.Model = None,
+    model: options.Model = pocket.NAME,
     tune: Annotated[
         str,
         typer.Option(
@@ -118,6 +119,7 @@ def finetune(
 
     \b
     Examples:
+      cnncli finetune photos/
       cnncli finetune photos/ -m resnet50
       cnncli predict -m runs/photos new.jpg
       cnncli finetune photos/ -m resnet50 --tune features --classifier svm
@@ -126,8 +128,6 @@ def finetune(
       cnncli finetune --resume runs/photos --epochs 40
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet or not is_main())
-    if not model:
-        raise UsageError("no model is given", "use -m resnet50, -m a/model/folder, or set CNNCLI_MODEL")
     size = options.image_size(img_size)
     way, stages = _way(tune)
     with quiet_libraries():
@@ -142,6 +142,8 @@ def finetune(
 
         reference = Reference(model, weights, pretrained=not no_pretrained, image_size=size)
         way = decided(way, reference, console)
+        if pocket.is_meant(model) and way is not Tune.SCRATCH and data.exists():
+            console.notice(pocket.NOTICE_TO_TEACHERS)
         wished = given(levers) | ({"batch_size": batch_size} if batch_size else {})
         settings = FinetuneSettings(
             data=data,

@@ -67,7 +67,12 @@ class LeverOptions:
     ]
     time_budget: Annotated[
         float | None,
-        _option("--time-budget", _WHEN, "Stop after so many minutes.  [default: none; auto 15]", "MINUTES"),
+        _option(
+            "--time-budget",
+            _WHEN,
+            "Train for so many minutes at most; features before and measuring after it come on top.  [default: none; auto 15]",
+            "MINUTES",
+        ),
     ]
     opt: Annotated[
         str | None,

@@ -95,15 +95,14 @@ ExactDecode = Annotated[
 ]
 
 Model = Annotated[
-    str | None,
+    str,
     typer.Option(
         "--model",
         "-m",
         envvar="CNNCLI_MODEL",
         metavar="MODEL",
-        show_default=False,
-        help="A name of timm or torchvision (resnet50, resnet50.a1_in1k, torchvision/alexnet), hf-hub:org/name, or a "
-        "model folder.",
+        help="A name of timm or torchvision (resnet50, resnet50.a1_in1k, torchvision/alexnet), hf-hub:org/name, a model "
+        "folder, or pocket, the network in the box.",
     ),
 ]
 Weights = Annotated[

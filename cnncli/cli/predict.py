@@ -12,7 +12,7 @@ from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
 from cnncli.cli.sheet import Sheet
 from cnncli.cli.sinks import Destination, Sink
-from cnncli.errors import UsageError
+from cnncli.networks import pocket
 from cnncli.records.predictions import LabelStyle, Unreadable
 from cnncli.records.running import EngineName, Precision, Running
 from cnncli.render.lines import Format
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def predict(
     inputs: options.Inputs = None,
-    model: options.Model = None,
+    model: options.Model = pocket.NAME,
     weights: options.Weights = None,
     labels: options.Labels = None,
     no_pretrained: options.NoPretrained = False,
@@ -85,19 +85,18 @@ def predict(
 
     \b
     Examples:
+      cnncli predict photo.jpg
       cnncli predict photo.jpg -m resnet50
       cnncli predict photos/ -m a/model/folder -o answers.csv
-      find . -name '*.jpg' | cnncli predict --files-from - -m a/model/folder | cut -f2
+      find . -name '*.jpg' | cnncli predict --files-from - -m runs/photos
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet, verbose=verbose)
-    if not model:
-        raise UsageError("no model is given", "use -m resnet50, -m a/model/folder, or set CNNCLI_MODEL")
     size = options.image_size(img_size)
     asked = Inputs.checked(inputs or [], files_from, null=null)
     destination = Destination.checked(format_, output, resume=resume, overwrite=overwrite)
     gallery = Sheet.checked(sheet, output=output, resume=resume, overwrite=overwrite)
     if destination.is_complete:
-        console.notice(f"{output} is complete already (compared with nothing); --overwrite starts again")
+        console.notice(f"{output} is complete already, and was not looked into; --overwrite starts again")
         return
     with quiet_libraries():
         from cnncli.images.decode import MAX_PIXELS
@@ -117,9 +116,17 @@ def predict(
             workers=workers,
         )
         reference = Reference(model, weights, labels, pretrained=not no_pretrained, image_size=size)
-        predictor = Predictor(prepare(reference, console, is_offline=offline), settings, console)
+        folder = prepare(reference, console, is_offline=offline)
+        predictor = Predictor(folder, settings, console)
         console.detail(str(predictor))
         sink = _run(predictor, asked, destination, gallery, console)
+        if (
+            pocket.is_at(folder.path)
+            and destination.format is Format.TABLE
+            and sink.unreadable < sink.records
+        ):
+            for line in pocket.NOTICE:
+                console.notice(line)
     if sink.unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
 
@@ -149,6 +156,6 @@ def _run(
             raise asked.none_found()
     if not sink.records:
         raise asked.none_found()
-    gallery.save(console)
+    gallery.save(predictor.card, console)
     destination.say_what_is_done(sink, console)
     return sink

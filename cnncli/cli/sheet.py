@@ -1,10 +1,11 @@
 """`--sheet`: gathers the first images of a run and draws them with their classes."""
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from cnncli.cli.console import Console
 from cnncli.errors import OutputError, UsageError
+from cnncli.records.networks import ModelCard
 from cnncli.records.predictions import ImageSource, Prediction, Record
 from cnncli.render.part_file import require_place
 
@@ -39,10 +40,9 @@ class Sheet:
             )
         if file.suffix.lower() != ".png":
             raise UsageError(f"--sheet {file}: a sheet is a PNG", "give a name that ends in .png")
-        file = Path(os.path.realpath(file))  # a link stays, and what it leads to is drawn
-        if output is not None and file == Path(os.path.realpath(output)):
+        if output is not None and _target(file) == _target(output):
             raise UsageError("--sheet and --output cannot be the same file")
-        require_place(file)
+        require_place(_target(file))
         if os.path.exists(file) and not overwrite:  # noqa: PTH110 - says no where a name is too long, too
             raise OutputError(f"{file} is there already", "--overwrite replaces it")
         return cls(file)
@@ -57,24 +57,41 @@ class Sheet:
         if len(self._records) < LIMIT:
             self._records.append(record)
 
-    def save(self, console: Console) -> None:
-        """Draw the sheet.
+    def save(self, card: ModelCard, console: Console) -> None:
+        """Draw the sheet; where an image's folder is called as a class, that is marked as the true one.
+
+        Args:
+            card: of the network.
+            console: hears of it.
 
         Raises:
             OutputError: the file cannot be written.
         """
         if self._file is None or not self._records:
             return
+        from cnncli.evaluation.classes import class_called
         from cnncli.images.decode import thumbnail
         from cnncli.render.sheet import THUMBNAIL, Card, save_sheet
 
         def small(source: ImageSource) -> bytes | None:
             return thumbnail(source, THUMBNAIL)
 
+        def truth(source: ImageSource) -> tuple[int, str] | None:
+            folder = PurePath(source.path).parent.name
+            index = None if folder.isdecimal() else class_called(card, folder)  # a number may mean anything
+            return None if index is None else (index, card.class_names[index])
+
         cards = [
-            Card(record, small(record.source) if isinstance(record, Prediction) else None)
+            Card(
+                record, small(record.source) if isinstance(record, Prediction) else None, truth(record.source)
+            )
             for record in self._records
         ]
-        save_sheet(cards, self._file)
+        save_sheet(cards, _target(self._file))
         left_out = f" (the first {len(cards)} of {self._seen:,} images)" if self._seen > len(cards) else ""
         console.notice(f"{self._file}: drawn{left_out}")
+
+
+def _target(file: Path) -> Path:
+    """What a link leads to: the link stays, and that is drawn."""
+    return Path(os.path.realpath(file))

@@ -90,13 +90,14 @@ def summarize(
     ] = None,
     img_size: options.ImageSize = None,
     batch_size: Annotated[
-        int, typer.Option("--batch-size", "-b", min=1, max=65536, help="Images at a time.")
+        int, typer.Option("--batch-size", "-b", metavar="INT", min=1, max=65536, help="Images at a time.")
     ] = 1,
     channels: Annotated[
-        int | None, typer.Option("--channels", min=1, max=4096, help="Planes of the input.")
+        int | None, typer.Option("--channels", metavar="INT", min=1, max=4096, help="Planes of the input.")
     ] = None,
     num_classes: Annotated[
-        int | None, typer.Option("--num-classes", min=1, max=1_000_000, help="Rows of the last layer.")
+        int | None,
+        typer.Option("--num-classes", metavar="INT", min=1, max=1_000_000, help="Rows of the last layer."),
     ] = None,
     dtype: Annotated[
         Dtype, typer.Option("--dtype", help="Of weights and activations, for what is counted in bytes.")

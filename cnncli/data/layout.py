@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.errors import DataError, UsageError
-from cnncli.images.sources import is_folder, is_image_name, walk
+from cnncli.images.sources import OWN_FOLDER, is_folder, is_image_name, walk
 from cnncli.records.data import DataSet, Part, Sample
 from cnncli.records.predictions import Unreadable
 from cnncli.render.paths import path_text
+from cnncli.render.units import counted
 
 PART_FOLDERS = {
     "train": Part.TRAIN,
@@ -184,12 +185,12 @@ def _holds_runs(folder: Path) -> bool:
 
 def _about_strays(folder: Path, strays: Sequence[str]) -> Iterator[str]:
     if strays:
-        yield f"{len(strays):,} images in {folder} itself are left out: they lie in no class's folder"
+        yield f"left out: {counted(len(strays), 'image')} in {folder} itself, in no class's folder"
 
 
 def _about_dots(folder: Path) -> Iterator[str]:
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if is_folder(entry) and entry.name.startswith("."):
+        if is_folder(entry) and entry.name.startswith(".") and entry.name != OWN_FOLDER:
             yield f"{folder / entry.name} is left out: its name begins with a dot"
 
 

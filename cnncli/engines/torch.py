@@ -13,7 +13,7 @@ from cnncli.engines.engine import Outputs, usable_cores
 from cnncli.errors import OutOfMemoryError, UsageError
 from cnncli.images.preprocess import Pixels
 from cnncli.networks import weights, zoo
-from cnncli.networks.embedding import with_embedding
+from cnncli.networks.embedding import WithLayer, with_embedding
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.running import Precision
 
@@ -27,7 +27,12 @@ class TorchEngine:
     """A network in evaluation mode, channels last."""
 
     def __init__(
-        self, folder: ModelFolder, device: str, precision: Precision, threads: int | None = None
+        self,
+        folder: ModelFolder,
+        device: str,
+        precision: Precision,
+        threads: int | None = None,
+        layer: str | None = None,
     ) -> None:
         """Build the network of a model folder and give it its weights.
 
@@ -36,9 +41,10 @@ class TorchEngine:
             device: `cpu`, `cuda`, `cuda:1`, `mps`.
             precision: of the arithmetic.
             threads: that one run may use on the CPU; None for all usable cores.
+            layer: whose output becomes the embedding; None takes what enters the last one.
 
         Raises:
-            UsageError: this machine has no such device.
+            UsageError: this machine has no such device, or the network no such layer.
             WeightsError: the weights are not this network's.
         """
         self._device = require_device(device)
@@ -49,7 +55,8 @@ class TorchEngine:
         network = zoo.build(folder.card.architecture)
         weights.load_saved(network, folder.weights)
         how = folder.card.preprocessing
-        wrapped = with_embedding(network, (how.channels, *how.size))
+        shape = (how.channels, *how.size)
+        wrapped = WithLayer(network, layer).eval() if layer else with_embedding(network, shape)
         self._network = wrapped.to(self._device).to(memory_format=torch.channels_last)
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 
 from cnncli.errors import DataError
 from cnncli.records.data import DataSet, Part, Sample
+from cnncli.render.units import counted
 
 ALL = "all"
 
@@ -73,9 +74,7 @@ def chosen(data: DataSet, asked: str | None, runs: Sequence[Path]) -> Chosen:
             f"{' and '.join(teachers)} learned from every image of {data.root} that it knows: they say nothing of how good it is",
             "--split all asks about them all the same",
         )
-    return _part(
-        data, asked, f"as {' and '.join(teachers)} was trained", _learned(data.samples, known, asked)
-    )
+    return _part(data, asked, f"as split for {' and '.join(teachers)}", _learned(data.samples, known, asked))
 
 
 def _as_it_says(
@@ -98,7 +97,7 @@ def _without_learned(
     if asked is not None or not learned:
         return _part(data, asked, f"as {data.name} has it", len(learned))
     rest = tuple(sample for sample in data.samples if known.get(sample.path) is not Part.TRAIN)
-    told = f"{len(learned):,} images are left out, from which {' and '.join(teachers)} learned"
+    told = f"left out: {counted(len(learned), 'image')}, from which {' and '.join(teachers)} learned"
     data = dataclasses.replace(data, samples=rest, remarks=(*data.remarks, told))
     return _part(data, None, f"as {data.name} has it", 0)
 
@@ -200,5 +199,5 @@ def _about_strange(
     if not strange:
         return ()
     whose = f"that {' and '.join(teachers)} neither learned from nor held out"
-    told = f"left out: {len(strange):,} images {whose}, as {strange[0]}: they are new, or could not be read"
+    told = f"left out: {counted(len(strange), 'image')} {whose}, as {strange[0]}: new, or could not be read"
     return (told,)

@@ -199,6 +199,11 @@ def _meant(
     )
 
 
+def class_called(card: ModelCard, word: str) -> int | None:
+    """The index of the only class that is called so: by name, synset or index, without regard to case; None without one."""
+    return _surely(word, _ways(card))
+
+
 def _surely(word: str, ways: Sequence[_Way]) -> int | None:
     """The only class that is called so, in the first way in which there is one."""
     return next((indices[0] for way in ways if len(indices := way.find(word)) == 1), None)

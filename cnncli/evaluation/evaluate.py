@@ -25,6 +25,7 @@ from cnncli.records.evaluation import Comparison, Evaluation
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Once, Progress
 from cnncli.records.report import Facts, Report
+from cnncli.render.units import counted
 
 Bar = Callable[[int], AbstractContextManager[Callable[[], None]]]
 """Given how many images there are to do, a function to call once for each."""
@@ -123,7 +124,9 @@ def evaluate(question: Asked, progress: Progress, bar: Bar) -> list[Evaluation]:
         CnncliError: no image can be read, or a network cannot be run.
     """
     chosen = question.chosen
-    progress.notice(f"{question.data.name}: {len(chosen.samples):,} images, {chosen.part}, {chosen.why}")
+    progress.notice(
+        f"{question.data.name}: {counted(len(chosen.samples), 'image')}, {chosen.part}, {chosen.why}"
+    )
     for remark in chosen.remarks:
         progress.warning(remark)
     progress = Once(progress)

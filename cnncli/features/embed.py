@@ -138,7 +138,7 @@ class Embedder:
         for batch in batches(
             found, read, batch_size=settings.batch_size or engine.batch_size, workers=self._workers
         ):
-            vectors = iter(_finite(engine.run(batch.pixels).embeddings) if len(batch.pixels) else ())
+            vectors = iter(finite(engine.run(batch.pixels).embeddings) if len(batch.pixels) else ())
             for entry in batch.entries:
                 yield next(place), entry if isinstance(entry, Unreadable) else next(vectors)
 
@@ -186,7 +186,12 @@ def _stamp(path: str) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def _finite(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def finite(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same vectors.
+
+    Raises:
+        NotANumberError: one of them overflows.
+    """
     if not np.isfinite(vectors).all():
         raise NotANumberError(
             "the network's features of some image are no numbers",

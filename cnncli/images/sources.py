@@ -17,6 +17,9 @@ from cnncli.errors import InputError
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
 
+OWN_FOLDER = ".cnncli"
+"""In a folder of images what we keep of them, as an index for `similar`."""
+
 STDIN = "-"
 
 Found = ImageSource | Unreadable

@@ -34,7 +34,7 @@ class Flow:
         """As a record."""
         if self.fields is None:
             return Seen(None, None)
-        return Seen(tuple(field.size for field in self.fields), tuple(field.jump for field in self.fields))
+        return Seen(*zip(*((field.size, field.jump, field.start) for field in self.fields), strict=True))
 
 
 def after(  # noqa: PLR0911 - one line a kind of operation
@@ -82,11 +82,14 @@ def after(  # noqa: PLR0911 - one line a kind of operation
         ]
         fields = flow.fields and tuple(f.through(1, 1 / s) for f, s in zip(flow.fields, scales, strict=True))
         return Flow(depth, fields, flow.channels), None
+    if name in _PADDINGS and flow.fields:
+        return Flow(depth, _padded(flow.fields, args[1]), flow.channels), None
     return Flow(depth, _merged(operands), _moved(flow.channels, name, tensor, args, results)), None
 
 
 _POOLS = {"max_pool2d_with_indices": 5, "max_pool3d_with_indices": 5, "avg_pool2d": 4, "avg_pool3d": 4}
 """And the place of `ceil_mode` among their arguments."""
+_PADDINGS = {"constant_pad_nd", "reflection_pad2d", "replication_pad2d"}
 _PRODUCTS = {"mm", "addmm", "bmm", "baddbmm", "_scaled_mm"}
 _REDUCTIONS = {"mean", "sum", "amax", "amin", "var", "var_mean", "std_mean"}
 
@@ -128,10 +131,16 @@ _Fields = tuple[ReceptiveField, ...] | None
 def _through(fields: _Fields, window: Window) -> _Fields:
     if fields is None or len(fields) != len(window.kernel):
         return None
-    sides = zip(fields, window.kernel, window.stride, window.dilation, strict=True)
+    sides = zip(fields, window.kernel, window.stride, window.dilation, window.padding, strict=True)
     if window.transposed:
-        return tuple(field.spread(kernel, stride, dilation) for field, kernel, stride, dilation in sides)
-    return tuple(field.through(kernel, stride, dilation) for field, kernel, stride, dilation in sides)
+        return tuple(field.spread(*side) for field, *side in sides)
+    return tuple(field.through(*side) for field, *side in sides)
+
+
+def _padded(fields: tuple[ReceptiveField, ...], padding: Sequence[int]) -> _Fields:
+    """Through a padding: pairs of what is put before and after, the last axis first."""
+    before = [*padding[::2], *[0] * len(fields)][: len(fields)]
+    return tuple(field.through(1, padding=side) for field, side in zip(fields, reversed(before), strict=True))
 
 
 def _adapted(fields: _Fields, before: Shape, after: Shape) -> _Fields:

@@ -71,7 +71,7 @@ def trace(network: nn.Module, images: Tensor, name: str) -> Anatomy:
     """
     watch = _Watch(network)
     try:
-        with torch.no_grad(), watch.hooked(), watch:
+        with torch.no_grad(), _step_by_step(), watch.hooked(), watch:
             watch.follow(images)
             network(images)
     except MISFITS as error:
@@ -92,6 +92,17 @@ def trace(network: nn.Module, images: Tensor, name: str) -> Anatomy:
         depth=watch.depth,
     )
     return Anatomy(name, tuple(images.shape), str(images.dtype).removeprefix("torch."), layers, totals)
+
+
+@contextlib.contextmanager
+def _step_by_step() -> Iterator[None]:
+    """No operation that does all of a transformer's layer at once, as torch takes where no gradient is asked for."""
+    was_fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(was_fast)
 
 
 class _Watch(TorchDispatchMode):

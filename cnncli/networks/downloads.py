@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from cnncli.errors import WeightsError
 
-WITHOUT = "prepared networks work (`cnncli models --prepared`), and so do local weights (--weights FILE)"
+WITHOUT = "pocket and all prepared networks work (`cnncli models --prepared`), and so do local weights (--weights FILE)"
 """What to do where a download cannot be had."""
 
 TORCHVISION = "https://download.pytorch.org"

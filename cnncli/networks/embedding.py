@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cnncli.errors import CompileError
+from cnncli.networks.layers import answer_of, as_maps, named_layer, watched
 from cnncli.records.networks import Embedding
 
 _WEIGHT_LAYERS = (nn.Linear, nn.Conv2d)
@@ -48,6 +49,33 @@ class WithEmbedding(nn.Module):
         spread = float(logits.max() - logits.min())
         is_alike = float((answer - logits).abs().max()) <= _ALIKE * spread
         return Embedding(width, self.layer, gives_logits=is_alike)
+
+
+class WithLayer(nn.Module):
+    """A network that returns (logits (N, K), what comes out of one of its layers (N, D), pooled)."""
+
+    def __init__(self, network: nn.Module, name: str) -> None:
+        """Wrap a network.
+
+        Raises:
+            UsageError: it has no such layer.
+        """
+        super().__init__()
+        named_layer(network, name)
+        self.network = network
+        self.name = name
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Both answers for images (N, C, H, W): of maps the average over positions, of anything else all numbers.
+
+        Raises:
+            UsageError: the layer is not used, or has not one answer for each image.
+        """
+        with watched({self.name: named_layer(self.network, self.name)}) as found:
+            logits = self.network(images)
+        output = answer_of(self.name, found, len(images))
+        maps = as_maps(output, images.shape[2:])
+        return logits, output.flatten(1) if maps is None else maps.mean((2, 3))
 
 
 class OnEmbedding(nn.Module):

@@ -228,9 +228,9 @@ def _digests(file: Path, announced: str) -> Iterator[str]:
 
 
 def _unreachable(server: str, wanted: str, cache: str | Path, error: Exception) -> WeightsError:
-    return WeightsError(
-        f"{server} cannot be reached for {wanted} ({_reason(error)}); it would be kept in {cache}", WITHOUT
-    )
+    answered = getattr(getattr(error, "response", None), "status_code", None) is not None
+    what = "does not give" if answered else "cannot be reached for"
+    return WeightsError(f"{server} {what} {wanted} ({_reason(error)}); it would be kept in {cache}", WITHOUT)
 
 
 def _broken_off(wanted: str, error: Exception) -> WeightsError:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cnncli.networks import blueprint, index, zoo
+from cnncli.networks import blueprint, index, pocket, zoo
 from cnncli.networks.zoo import torchvision
 from cnncli.networks.zoo.offer import Offer
 from cnncli.records.listing import IndexEntry
@@ -44,7 +44,7 @@ def names() -> list[str]:
     published = timm.list_pretrained()
     architectures = {name.partition(".")[0] for name in published}
     bare = [name for name in timm.list_models() if name not in architectures]
-    return [*published, *bare, *torchvision.names(), *blueprint.names()]
+    return [*published, *bare, *torchvision.names(), *blueprint.names(), pocket.NAME]
 
 
 def subject(offer: Offer) -> Subject:

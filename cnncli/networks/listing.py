@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cnncli.errors import ModelFolderError, ModelNotFoundError, OutputError
-from cnncli.networks import cache, index, model_folder
+from cnncli.networks import cache, index, model_folder, pocket
 from cnncli.networks.reference import HUB, LIBRARY, Reference
 from cnncli.records.listing import IndexEntry, Listed, Order, Prepared
 from cnncli.records.networks import ModelCard
@@ -34,6 +34,7 @@ def listing(
     """
     known = {entry.name: entry for entry in index.read().entries}
     found = {item.entry.name: item for item in _prepared(known, progress)}
+    found[pocket.NAME] = Listed(known[pocket.NAME], Prepared(pocket.FOLDER, _size(pocket.FOLDER)))
     if not only_prepared:
         found = {name: Listed(entry, None) for name, entry in known.items()} | found
     matches = _matcher(pattern)
@@ -55,6 +56,8 @@ def remove(name: str) -> Prepared:
         ModelNotFoundError: no prepared network is called so.
         OutputError: it cannot be deleted.
     """
+    if name == pocket.NAME:
+        raise ModelNotFoundError(f"{name} is part of cnncli, and not in the cache of prepared networks")
     places = {path.name: path for path in cache.folders()}
     remembered = cache.find(Reference(name).key())
     path = places.get(cache.place(name).name) or remembered

@@ -1,5 +1,6 @@
 """What a user asks for when asking for a network. Knows names and files, no library of networks."""
 
+import difflib
 import json
 import os
 import re
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.errors import ModelNotFoundError, UsageError, WeightsError
+from cnncli.networks import pocket
 from cnncli.networks.model_folder import is_model_folder
 
 LIBRARY = "torchvision/"
@@ -34,7 +36,7 @@ class Reference:
     """A network as a user refers to it.
 
     Attributes:
-        name: a model folder's path; a name of timm or torchvision, with or without a tag; `hf-hub:org/name`; a
+        name: a model folder's path; `pocket`; a name of timm or torchvision, with or without a tag; `hf-hub:org/name`; a
             blueprint's name, file or text.
         weights: local weights for the named architecture.
         labels: a file with one class name a line.
@@ -53,7 +55,7 @@ class Reference:
             raise UsageError("--weights and --no-pretrained contradict each other", "leave one of them out")
 
     def find_folder(self) -> Path | None:
-        """The model folder that the name is a path of; None where it is a name.
+        """The model folder that the name is a path of, or that comes with cnncli; None where it is another name.
 
         Raises:
             ModelNotFoundError: a path that leads to no model folder.
@@ -62,13 +64,15 @@ class Reference:
         if is_blueprint_text(self.name):
             return None
         path = Path(os.path.expanduser(self.name))  # noqa: PTH111 - leaves an unknown ~user as it is
+        if self.name == pocket.NAME and not is_model_folder(path):
+            path = pocket.FOLDER
         if is_model_folder(path):
-            self._refuse_changes(path)
+            self._refuse_changes()
             return path
         if self.name.endswith(BLUEPRINT):
             return None
         if self.is_exported:
-            self._refuse_changes(path)
+            self._refuse_changes()
             return None
         if os.path.isfile(path):  # noqa: PTH113
             raise ModelNotFoundError(
@@ -79,7 +83,7 @@ class Reference:
             return None
         if self.name.startswith((".", "/", "~")) or ("/" in self.name and not self.name.startswith(LIBRARY)):
             what = "it has no card.json" if os.path.isdir(path) else "there is no such folder"  # noqa: PTH112
-            raise ModelNotFoundError(f"{self.name} is no model folder: {what}")
+            raise ModelNotFoundError(f"{self.name} is no model folder: {what}", _folders_like(path))
         return None
 
     @property
@@ -91,7 +95,7 @@ class Reference:
         is_file = self.name.endswith(BLUEPRINT) and not is_blueprint_text(self.name)
         return _identity(Path(self.name), "blueprint") if is_file else None
 
-    def _refuse_changes(self, path: Path) -> None:
+    def _refuse_changes(self) -> None:
         given = {
             "--weights": self.weights is not None,
             "--labels": self.labels is not None,
@@ -100,7 +104,7 @@ class Reference:
         }
         if options := [option for option, is_given in given.items() if is_given]:
             raise UsageError(
-                f"{path} is a finished model folder; {', '.join(options)} cannot change it",
+                f"{self.name} is a finished model folder; {', '.join(options)} cannot change it",
                 "name the architecture instead, as in --model resnet50",
             )
 
@@ -136,3 +140,13 @@ def _identity(file: Path, what: str) -> list[str | int]:
     if not file.is_file():
         raise WeightsError(f"the {what} file {file} is not a file")
     return [os.path.realpath(file), status.st_size, status.st_mtime_ns]
+
+
+def _folders_like(path: Path) -> str | None:
+    """Which model folders there are beside it, those with the closest names; None where there are none."""
+    try:
+        names = [folder.name for folder in path.parent.iterdir() if is_model_folder(folder)]
+    except OSError:
+        return None
+    close = difflib.get_close_matches(path.name, names, 3, cutoff=0.5)
+    return f"did you mean {', '.join(str(path.with_name(name)) for name in close)}?" if close else None

@@ -40,10 +40,12 @@ class Seen:
     Attributes:
         size: pixels; None where it sees the whole image, as after global pooling or attention.
         jump: pixels between what two neighbours see; None likewise.
+        start: the pixel at which the first value begins to see, below zero in padding; None likewise.
     """
 
     size: tuple[float, ...] | None
     jump: tuple[float, ...] | None
+    start: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,3 +185,25 @@ class Summary:
     anatomy: Anatomy
     rows: tuple[Row, ...]
     top1: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """What a shift of the image does to the maps of a layer.
+
+    Attributes:
+        layer: its name.
+        shape: (D, h, w) of its maps.
+        by: how far they should move to the right and downwards, in their own pixels; a fraction where the image moved by
+            less than lies between two of them.
+        change: length of the difference that is left when the maps are moved back by whole pixels, as a share of the maps'
+            own length; None where they are nothing but zeros.
+        sees_border: every unit sees padding, or what came in at the border, so that these count; else only units are
+            compared that do not.
+    """
+
+    layer: str
+    shape: tuple[int, int, int]
+    by: tuple[float, float]
+    change: float | None
+    sees_border: bool

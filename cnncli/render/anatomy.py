@@ -9,7 +9,7 @@ from typing import Any
 
 from cnncli.records.anatomy import Anatomy, Row, Shape, Summary, Window
 from cnncli.render.columns import Column, rows
-from cnncli.render.units import short, size
+from cnncli.render.units import counted, short, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ def _totals(summary: Summary) -> list[str]:
         "multiply-adds": f"{totals.multiply_adds:,} ({short(flops)} FLOPs)",
         "weights": _megabytes(totals.weight_bytes),
         "activations": f"{_megabytes(totals.activation_bytes)} in all, {_megabytes(totals.peak_bytes)} at once, {kept}",
-        "depth": f"{totals.depth} weight layers",
+        "depth": counted(totals.depth, "weight layer"),
         "ImageNet top-1": f"{summary.top1:.1f} %" if summary.top1 else "",
     }
     return [f"{name:<15} {value}" for name, value in facts.items() if value]

@@ -1,6 +1,5 @@
 """A contact sheet: a row of thumbnails for each class."""
 
-import contextlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +7,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from cnncli.errors import OutputError
 from cnncli.render import fonts
 from cnncli.render.paths import printable
+from cnncli.render.whole_file import write_whole
 
 THUMBNAIL = (96, 96)
 """(width, height) in pixels that an image fits into."""
@@ -47,15 +46,9 @@ def save_contact_sheet(rows: Sequence[SheetRow], file: Path) -> None:
         for place, thumbnail in enumerate(row.thumbnails):
             if thumbnail:
                 sheet.paste(_shown(thumbnail), (_MARGIN + place * width, top + _LINE))
-    draft = file.with_name(f".{file.name}.part")
-    try:
-        sheet.save(draft, "PNG")
-        draft.replace(file)
-    except OSError as error:
-        raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink()
+    content = io.BytesIO()
+    sheet.save(content, "PNG")
+    write_whole(file, content.getvalue())
 
 
 def _shown(thumbnail: bytes) -> Image.Image:

@@ -16,6 +16,7 @@ from cnncli.records.evaluation import (
 )
 from cnncli.render.columns import Column, rows
 from cnncli.render.paths import is_percent_encoded, path_text, printable
+from cnncli.render.units import counted
 
 _MOST_CLASSES = 30
 """Classes that a table shows; of more it shows those that are told worst."""
@@ -27,6 +28,9 @@ _MISTAKES, _MISTAKES_IN_JSON, _CHANGES = 5, 50, 20
 
 _LONGEST = 32
 """Characters of a class's name in a table."""
+
+_NAME = 20
+"""Characters of a network's name that heads a column."""
 
 
 def evaluated_text(found: Evaluation, width: int | None) -> str:
@@ -40,7 +44,11 @@ def evaluated_text(found: Evaluation, width: int | None) -> str:
     if len(found.classes) <= _MATRIX:
         lines += ["", *_matrix(found)]
     if mistakes := found.mistakes():
-        lines += ["", f"most confident of {len(mistakes):,} mistakes", *_mistakes(found, mistakes, width)]
+        lines += [
+            "",
+            f"most confident of {counted(len(mistakes), 'mistake')}",
+            *_mistakes(found, mistakes, width),
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -48,7 +56,7 @@ def _figures(found: Evaluation) -> list[str]:
     left_out = f", {len(found.unreadable):,} could not be read" if found.unreadable else ""
     lines = [
         f"model        {printable(found.model)}",
-        f"data         {printable(found.data)}: {len(found.answers):,} images, {found.part}, {printable(found.why)}{left_out}",
+        f"data         {printable(found.data)}: {counted(len(found.answers), 'image')}, {found.part}, {printable(found.why)}{left_out}",
         f"top-1        {_accuracy(found.top1)}",
     ]
     if len(found.class_names) > 5:  # noqa: PLR2004 - of five classes one is always among the first five
@@ -142,6 +150,7 @@ def _mistakes(found: Evaluation, mistakes: Sequence[Answer], width: int | None) 
 def compared_text(found: Comparison, width: int | None) -> str:
     """Two networks side by side, and the images that make the difference."""
     new, old = found.new, found.old
+    names = _names(found)
     figures = [
         ("top-1", new.top1.share, old.top1.share),
         ("top-5", new.top5.share, old.top5.share),
@@ -151,33 +160,41 @@ def compared_text(found: Comparison, width: int | None) -> str:
     low, high = _points(found.difference.low), _points(found.difference.high)
     told = "a difference that chance hardly explains" if found.p_value < 0.05 else "may well be chance"  # noqa: PLR2004
     lines = [
-        f"new          {printable(new.model)}",
-        f"old          {printable(old.model)}",
-        f"data         {printable(new.data)}: {len(new.answers):,} images, {new.part}, {printable(new.why)}",
+        *([] if names == (new.model, old.model) else _legend(found)),
+        f"data         {printable(new.data)}: {counted(len(new.answers), 'image')}, {new.part}, {printable(new.why)}",
         "",
         *rows(
             [
                 Column("", [name for name, *_ in figures]),
-                Column("new", [_percent(value) for _, value, _ in figures], is_number=True),
-                Column("old", [_percent(value) for _, _, value in figures], is_number=True),
+                Column(names[0], [_percent(value) for _, value, _ in figures], is_number=True),
+                Column(names[1], [_percent(value) for _, _, value in figures], is_number=True),
                 Column("", [_points(value - other) for _, value, other in figures], is_number=True),
             ]
         ),
         "",
         f"difference   {_points(found.difference.value)} of top-1 (95 % interval {low} to {high})",
         f"McNemar      p = {found.p_value:.3g}, {told}",
-        f"both right   {found.both:,} images; neither {found.neither:,}",
-        *([f"threshold    new: {_sure(new)}; old: {_sure(old)}"] if new.sure else []),
+        f"both right   {counted(found.both, 'image')}; neither {found.neither:,}",
+        *([f"threshold    {names[0]}: {_sure(new)}; {names[1]}: {_sure(old)}"] if new.sure else []),
     ]
-    for title, changes in (
-        ("right now, wrong before", found.gained),
-        ("wrong now, right before", found.lost),
-    ):
-        lines += ["", f"{title}: {len(changes):,} images", *_changes(changes, width)]
+    for name, changes in zip(names, (found.gained, found.lost), strict=True):
+        title = f"only {name} is right: {counted(len(changes), 'image')}"
+        lines += ["", title, *_changes(changes, names, width)]
     return "\n".join(lines) + "\n"
 
 
-def _changes(changes: Sequence[Change], width: int | None) -> list[str]:
+def _names(found: Comparison) -> tuple[str, str]:
+    """What heads the columns of the new and of the old network: their names, if they are short and differ."""
+    names = found.new.model, found.old.model
+    fit = all(len(name) <= _NAME and printable(name) == name for name in names) and names[0] != names[1]
+    return names if fit else ("new", "old")
+
+
+def _legend(found: Comparison) -> list[str]:
+    return [f"new          {printable(found.new.model)}", f"old          {printable(found.old.model)}"]
+
+
+def _changes(changes: Sequence[Change], names: tuple[str, str], width: int | None) -> list[str]:
     if not changes:
         return []
     rest = len(changes) - _CHANGES
@@ -187,14 +204,14 @@ def _changes(changes: Sequence[Change], width: int | None) -> list[str]:
             Column("image", [printable(change.path) for change in changes], importance=9),
             Column("is", [_short(change.label) for change in changes], importance=8),
             Column(
-                "old",
-                [f"{_short(change.old)} {_percent(change.old_probability)}" for change in changes],
-                importance=6,
-            ),
-            Column(
-                "new",
+                names[0],
                 [f"{_short(change.new)} {_percent(change.new_probability)}" for change in changes],
                 importance=7,
+            ),
+            Column(
+                names[1],
+                [f"{_short(change.old)} {_percent(change.old_probability)}" for change in changes],
+                importance=6,
             ),
         ],
         width,
@@ -330,7 +347,7 @@ def _dumped(document: dict[str, Any]) -> str:
 
 def _accuracy(found: Accuracy) -> str:
     return (
-        f"{_percent(found.share)} of {found.images:,} images right "
+        f"{_percent(found.share)} of {counted(found.images, 'image')} right "
         f"(95 % interval {100 * found.low:.1f} to {100 * found.high:.1f})"
     )
 

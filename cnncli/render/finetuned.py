@@ -6,6 +6,7 @@ import json
 from cnncli.records.evaluation import Accuracy
 from cnncli.records.training import FinetuneResult, Trial
 from cnncli.render.columns import Column, rows
+from cnncli.render.units import counted
 
 
 def finetuned_text(result: FinetuneResult, width: int | None) -> str:
@@ -47,7 +48,7 @@ def _columns(result: FinetuneResult) -> list[Column]:
         ),
         Column("train", [_percent(trial.train.share) for trial in trials], is_number=True, importance=5),
         Column("val", [_percent(trial.val.share) for trial in trials], is_number=True, importance=7),
-        Column("seconds", [f"{trial.seconds:.1f}" for trial in trials], is_number=True, importance=3),
+        Column("time", [f"{trial.seconds:.1f} s" for trial in trials], is_number=True, importance=3),
     ]
 
 
@@ -63,6 +64,6 @@ def _percent(share: float) -> str:
 
 def _told(found: Accuracy) -> str:
     return (
-        f"{_percent(found.share)} of {found.images:,} images right "
+        f"{_percent(found.share)} of {counted(found.images, 'image')} right "
         f"(95 % interval {100 * found.low:.1f} to {100 * found.high:.1f})"
     )

@@ -98,7 +98,7 @@ class PartFile:
             was_there = self.part.exists()
             stream = self.part.open("ab")
             try:
-                _lock(stream)
+                lock(stream)
             except BlockingIOError:
                 stream.close()
                 raise OutputError(f"another run is writing {self.part}", "wait for it, or stop it") from None
@@ -179,8 +179,12 @@ class PartFile:
             raise OutputError(f"cannot write {self.target}: {error.strerror or error}") from error
 
 
-def _lock(stream: BinaryIO) -> None:
+def lock(stream: BinaryIO, *, waits: bool = False) -> None:
     """Keep other runs out of a file, where the file system knows how to.
+
+    Args:
+        stream: open until the lock is let go.
+        waits: until another run has let go.
 
     Raises:
         BlockingIOError: another run is in.
@@ -190,7 +194,7 @@ def _lock(stream: BinaryIO) -> None:
     except ImportError:  # not on Windows, which does not let two processes write one file anyway
         return
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(stream, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise
     except OSError:  # some network file systems cannot lock

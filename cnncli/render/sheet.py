@@ -4,19 +4,17 @@ After figure 4 of Krizhevsky, Sutskever and Hinton, "ImageNet Classification wit
 Networks" (2012).
 """
 
-import contextlib
 import io
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from cnncli.errors import OutputError
 from cnncli.records.predictions import Prediction, Record, Score, Unreadable
 from cnncli.render import fonts
 from cnncli.render.paths import printable
+from cnncli.render.whole_file import write_whole
 
 LIMIT = 60
 """Images on one sheet: as many as a person looks at, and a bound on its size."""
@@ -36,10 +34,17 @@ _INK, _PAPER, _BEST, _OTHER, _ALARM = "#1b1b1b", "#ffffff", "#9ad1a4", "#d4dbe3"
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One image of the sheet: what was said of it, and a small PNG or JPEG of it where it could be read."""
+    """One image of the sheet.
+
+    Attributes:
+        record: what was said of it.
+        thumbnail: a small PNG or JPEG of it, where it could be read.
+        truth: its true class, as (index, name), where that is known.
+    """
 
     record: Record
     thumbnail: bytes | None
+    truth: tuple[int, str] | None = None
 
 
 def save_sheet(cards: Sequence[Card], file: Path) -> None:
@@ -59,14 +64,9 @@ def save_sheet(cards: Sequence[Card], file: Path) -> None:
     for number, card in enumerate(cards):
         origin = (_MARGIN + number % columns * width, _MARGIN + number // columns * height)
         _draw(sheet, card, origin, font)
-    draft = file.with_name(f".{uuid.uuid4().hex}.draft")
-    try:
-        sheet.save(draft, "PNG")
-        draft.replace(file)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
+    content = io.BytesIO()
+    sheet.save(content, "PNG")
+    write_whole(file, content.getvalue())
 
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -84,20 +84,32 @@ def _draw(sheet: Image.Image, card: Card, origin: tuple[int, int], font: _Font) 
     else:
         draw.rectangle((left, top, left + THUMBNAIL[0] - 1, top + THUMBNAIL[1] - 1), outline=_ALARM)
     top += THUMBNAIL[1] + 3
-    draw.text((left, top), _shortened(_name(card.record), THUMBNAIL[0], font), _INK, font)
+    name = _name(card.record) + (f": {printable(card.truth[1])}" if card.truth else "")
+    draw.text((left, top), _shortened(name, THUMBNAIL[0], font), _INK, font)
     if isinstance(card.record, Unreadable):
         draw.text((left, top + _LINE), _shortened(card.record.reason, THUMBNAIL[0], font), _ALARM, font)
         return
     for rank, score in enumerate(_shown(card.record)):
-        _draw_score(draw, score, (left, top + (rank + 1) * _LINE), font, _OTHER if rank else _BEST)
+        place = (left, top + (rank + 1) * _LINE)
+        is_true = card.truth is not None and score.index == card.truth[0]
+        _draw_score(draw, score, place, font, _OTHER if rank else _BEST, is_true=is_true)
 
 
 def _draw_score(
-    draw: ImageDraw.ImageDraw, score: Score, origin: tuple[int, int], font: _Font, colour: str
+    draw: ImageDraw.ImageDraw,
+    score: Score,
+    origin: tuple[int, int],
+    font: _Font,
+    colour: str,
+    *,
+    is_true: bool,
 ) -> None:
+    """A bar with the label on it; the true class has a frame."""
     left, top = origin
     length = round(score.probability * (THUMBNAIL[0] - 1))
     draw.rectangle((left, top, left + length, top + _LINE - 4), fill=colour)
+    if is_true:
+        draw.rectangle((left - 2, top - 1, left + THUMBNAIL[0] + 1, top + _LINE - 3), outline=_INK)
     percent = f"{score.probability:.1%}"
     room = THUMBNAIL[0] - font.getlength(percent) - 10
     draw.text((left + 3, top), _shortened(printable(score.label), room, font), _INK, font)

@@ -1,4 +1,4 @@
-"""Large numbers in three digits, as papers write them."""
+"""Numbers as people write them: large ones in three digits, as papers do, and one thing without an s."""
 
 _PREFIXES = ("", "K", "M", "G", "T", "P")
 
@@ -13,6 +13,11 @@ def size(count: int) -> str:
     """Bytes: `97800000` as `97.8 MB`, in powers of 1,000."""
     value, prefix = _scaled(count)
     return f"{value} {'k' if prefix == 'K' else prefix}B"
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 image`, `1,203 images`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _scaled(number: float) -> tuple[str, str]:

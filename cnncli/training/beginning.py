@@ -33,6 +33,7 @@ class Beginning:
         features_loss: its mean cross-entropy on the same images.
         remarks: on the data.
         seconds: that went by before training.
+        head_share: of the validation images that the classifier on features names right with which `last` and `full` begin.
     """
 
     card: ModelCard
@@ -46,6 +47,7 @@ class Beginning:
     features_loss: float | None
     remarks: tuple[str, ...]
     seconds: float
+    head_share: float | None = None
 
 
 def save(run: Path, beginning: Beginning) -> None:

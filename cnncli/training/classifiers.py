@@ -178,7 +178,7 @@ def _final(
     # Logistic regression, too: the strength that names most images right may be one at which it dares say nothing.
     if held_out and isinstance(head, LinearHead):
         logits, labels = (np.concatenate(part) for part in zip(*held_out, strict=True))
-        scale = _inverse_temperature(logits, labels)
+        scale = inverse_temperature(logits, labels)
         return LinearHead(head.weights * scale, head.biases * scale)
     if name is ClassifierName.CENTROID and isinstance(
         head, LinearHead
@@ -188,7 +188,7 @@ def _final(
     return head
 
 
-def _inverse_temperature(logits: Array, labels: Labels) -> float:
+def inverse_temperature(logits: Array, labels: Labels) -> float:
     """What to multiply logits by so that their softmax is as probable as it claims (Guo et al., 2017)."""
     # Held-out images that are all right do not make the next one certain: Platt's (1999) targets fall short of 1.
     doubt = 1 / (len(labels) + 2)

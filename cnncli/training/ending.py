@@ -24,6 +24,7 @@ from cnncli.records.progress import Once, Progress
 from cnncli.records.report import Taught
 from cnncli.records.running import Running
 from cnncli.records.training import Epoch, FinetuneResult, Step, Tune
+from cnncli.render.units import counted
 from cnncli.training import beginning as beginnings
 from cnncli.training import checkpoints, reporting, run_folder
 from cnncli.training.beginning import Beginning
@@ -60,19 +61,28 @@ def finish(
     else:
         result = end.writing_network(progress, bar)
     checkpoints.tidy(run)
-    _say_if_nothing_was_learned(best, len(data.class_names), progress)
+    _say_if_little_was_learned(best, begun, progress)
     return result
 
 
 _GUESSING = 0.98
 """Of the loss of guessing, at which a network has not begun to learn."""
+_LUCK = 0.4
+"""Of the way from guessing to being always right: what a network that knows nothing may reach with a few images."""
 
 
-def _say_if_nothing_was_learned(best: Epoch, classes: int, progress: Progress) -> None:
-    if best.val_loss > _GUESSING * math.log(classes):
+def _say_if_little_was_learned(best: Epoch, begun: Beginning, progress: Progress) -> None:
+    classes = len(begun.card.class_names)
+    at_best = 1 / classes + _LUCK * (1 - 1 / classes)
+    if best.val_loss > _GUESSING * math.log(classes) and best.val_top1 < at_best:
         progress.warning(
-            f"the network has learned next to nothing: its loss, {best.val_loss:.3f}, is that of guessing among {classes:,} "
-            "classes; try a lower --lr, --lr auto, or more --epochs"
+            f"the network has learned next to nothing: its loss, {best.val_loss:.3f}, is no better than that of guessing among "
+            f"{classes:,} classes, {math.log(classes):.3f}; try a lower --lr, --lr auto, or more --epochs"
+        )
+    elif begun.head_share is not None and best.val_top1 < begun.head_share:
+        progress.warning(
+            f"it began with a classifier on its features that was better, {_percent(begun.head_share)} on val: try more "
+            "--epochs, --augment none, or a lower --lr; --tune features keeps the classifier, auto the better of both"
         )
 
 
@@ -188,7 +198,10 @@ class _End:
     def _steps(self) -> tuple[Step, ...]:
         """Where the time went, as far as the run's folder knows."""
         before = self.features.steps if self.features else (Step("preparing", self.begun.seconds),)
-        return (*before, Step(f"training, {len(self.progressed.history)} epochs", self.progressed.seconds))
+        return (
+            *before,
+            Step(f"training, {counted(len(self.progressed.history), 'epoch')}", self.progressed.seconds),
+        )
 
     def _written(self, folder: model_folder.ModelFolder, judged: "_Judged") -> FinetuneResult:
         """Tables and figures of the finished network, written beside it."""
@@ -285,7 +298,7 @@ def _origin(begun: Beginning, progressed: Progressed) -> str:
         Tune.FULL: "all of it",
     }
     learned = what.get(begun.tune, "all of it")
-    return f"{start}, {learned} trained on {begun.data_name} for {len(progressed.history)} epochs"
+    return f"{start}, {learned} trained on {begun.data_name} for {counted(len(progressed.history), 'epoch')}"
 
 
 def _why(begun: Beginning, progressed: Progressed) -> str:

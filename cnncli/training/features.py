@@ -38,6 +38,7 @@ from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
 from cnncli.records.report import Taught
 from cnncli.records.training import ClassifierName, FinetuneResult, Step, Trial, Tune
+from cnncli.render.units import counted
 from cnncli.training import reporting, run_folder
 from cnncli.training import tables as tables_of
 from cnncli.training.headed import require_trainable, write_headed
@@ -204,7 +205,7 @@ def _say_what_may_surprise(found: "Found", progress: Progress) -> None:
     for record in found.unreadable:
         progress.warning(f"{record.source.path} is left out: {record.reason}")
     if shared := len(set(found.parts[Part.TRAIN].digests) & set(found.parts[Part.VAL].digests)):
-        progress.warning(f"{shared:,} images lie in train and in val, too; `cnncli check` names them")
+        progress.warning(f"in train and in val, too: {counted(shared, 'image')}; `cnncli check` names them")
     counts = zip(found.data.class_names, found.data.count(Part.VAL), strict=True)
     if missing := [name for name, count in counts if not count]:
         progress.warning(
@@ -293,10 +294,10 @@ class Learned:
     test: Accuracy | None
 
     @property
-    def linear(self) -> LinearHead | None:
-        """The best of those that can be trained further: the chosen one, if it is."""
-        heads = [item.head for item in (self.chosen, *self.tried)]
-        return next((head for head in heads if isinstance(head, LinearHead)), None)
+    def linear(self) -> tuple[LinearHead, Trial] | None:
+        """The best of those that can be trained further, the chosen one if it is, and how it did."""
+        tried = ((item.head, item.trial) for item in (self.chosen, *self.tried))
+        return next(((head, trial) for head, trial in tried if isinstance(head, LinearHead)), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def finetune(
 def resume(
     run: Path, settings: FinetuneSettings, progress: Progress, bar: Bar, show: "Show"
 ) -> FinetuneResult | None:
-    """Go on with a run that was interrupted, or that is to have more epochs; arguments and errors as `finetune`'s.
+    """Go on with a run that was interrupted, or that is to have another number of epochs; arguments and errors as `finetune`'s.
 
     Args:
         run: its folder.
@@ -110,14 +110,10 @@ def resume(
 
     changed = _require_same_settings(run, settings)
     levers = network.require_levers(settings)
-    if "epochs" in changed and levers.epochs > begun.epochs:
+    if "epochs" in changed and levers.epochs != begun.epochs:
         begun = dataclasses.replace(begun, epochs=levers.epochs)
         if is_main():
             save_beginning(run, begun)
-    if "epochs" in changed and levers.epochs < begun.epochs:
-        progress.warning(
-            f"--epochs {levers.epochs} is fewer than {run} was begun with: it keeps its {begun.epochs}"
-        )
     progress.notice(f"going on with {run}: {begun.started_from}, {begun.epochs} epochs")
     network.train(run, settings, progress, show)
     return ending.finish(run, settings, None, progress, bar) if is_main() else None
@@ -182,7 +178,8 @@ def _begin(settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offli
     started = time.perf_counter()
     explored = explore(settings, progress, bar, is_offline=is_offline)
     data, folder = explored.found.data, explored.folder
-    head = explored.learned.linear
+    head, trial = explored.learned.linear or (None, None)
+    share = trial.val.share if trial else None
     found, path = None, None
     if settings.tune is Tune.AUTO:
         found = features.write(explored, settings)
@@ -190,6 +187,8 @@ def _begin(settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offli
         progress.notice(
             f"a classifier on its features: {100 * found.val.share:.1f} % on val, in {path}, which can be used already"
         )
+    elif share is not None:
+        progress.notice(f"its last layer begins as a classifier on its features: {100 * share:.1f} % on val")
     levers = network.require_levers(settings)
     start = from_weights(folder, head, data.class_names, levers.drop_path)
     network.require_possible(start, settings)
@@ -208,6 +207,7 @@ def _begin(settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offli
         run_folder.write(path, [], facts, {})
         settings = dataclasses.replace(settings, tune=Tune.FULL)
     begun = _beginning(settings, start, data, folder.card.name, found, started)
+    begun = dataclasses.replace(begun, head_share=share)
     network.begin(path, start, taken, settings, begun)
     return _Begun(path, found)
 

@@ -74,6 +74,8 @@ class Task:
         network: on the CPU.
         head: the name of the layer that gives the logits.
         learning: the modules that learn, where not all of the network does; the others, norms too, stay as they are.
+        keeps_statistics: batch norms go on with the statistics that they have. With those of each batch, as of images of another
+            domain, a classifier on features as the last layer would be worth nothing, and all would begin anew.
         data: its parts train and val.
         preprocessing: of the network.
         levers: how.
@@ -88,6 +90,7 @@ class Task:
     network: nn.Module
     head: str
     learning: Sequence[nn.Module] | None
+    keeps_statistics: bool
     data: DataSet
     preprocessing: Preprocessing
     levers: Levers
@@ -532,14 +535,14 @@ class Loop:
         return images if self._fixed.layout is Layout.CHANNELS_LAST else images.contiguous()
 
     def _learning_mode(self) -> None:
-        """Norms and dropout of what is frozen behave as when predicting."""
+        """Norms and dropout of what is frozen behave as when predicting, and so do norms that keep their statistics."""
         network = self._task.network
-        if self._task.learning is None:
-            network.train()
-            return
-        network.eval()
-        for module in self._task.learning:
+        network.train(self._task.learning is None)
+        for module in self._task.learning or ():
             module.train()
+        if self._task.keeps_statistics:
+            for norm in filter(_has_statistics, network.modules()):
+                norm.eval()
 
     # ---- judging
 
@@ -683,6 +686,10 @@ def create_optimizer(network: nn.Module, head: str, levers: Levers, lr: float) -
         raise UsageError(
             f"--opt {levers.opt} cannot be used: {reason}", "as adamw, sgd, rmsprop, lion; timm has the list"
         ) from error
+
+
+def _has_statistics(module: nn.Module) -> bool:
+    return isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm)
 
 
 def _fused(network: nn.Module, name: str) -> dict[str, Any]:

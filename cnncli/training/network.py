@@ -220,6 +220,7 @@ def _task(run: Path, settings: FinetuneSettings, progress: Progress) -> Task:
         network=network,
         head=start.head,
         learning=learning(start, begun.tune, begun.stages),
+        keeps_statistics=begun.tune is not Tune.SCRATCH,
         data=data,
         preprocessing=card.preprocessing,
         levers=levers,

@@ -12,6 +12,7 @@ from cnncli import __version__
 from cnncli.data.layout import ListColumns
 from cnncli.errors import UsageError
 from cnncli.images.decode import MAX_PIXELS
+from cnncli.networks import pocket
 from cnncli.networks.reference import Reference
 from cnncli.records.running import Running
 from cnncli.records.training import ClassifierName, ClassWeights, Tune
@@ -115,7 +116,7 @@ def as_options(settings: FinetuneSettings) -> dict[str, Any]:
     reference, columns, running = settings.reference, settings.columns, settings.running
     options = {
         "data": _absolute(settings.data),
-        "model": _absolute(Path(reference.name)) if reference.find_folder() else reference.name,
+        "model": _model(reference),
         "weights": _absolute(reference.weights),
         "no_pretrained": not reference.pretrained,
         "img_size": reference.image_size and "{}x{}".format(*reference.image_size),
@@ -141,6 +142,12 @@ def as_options(settings: FinetuneSettings) -> dict[str, Any]:
     if settings.levers:
         options |= _of_levers(settings.levers)
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _model(reference: Reference) -> str | None:
+    """What to type for the same network from any folder."""
+    folder = reference.find_folder()
+    return reference.name if folder in {None, pocket.FOLDER} else _absolute(Path(reference.name))
 
 
 _OF_CLASSIFIERS = frozenset({"classifier", "augment_features", "engine", "precision"})

@@ -64,7 +64,7 @@ def test_csv_and_json_say_the_same(cnncli: Cnncli, prepared: str) -> None:
 
 
 def test_prepared_ones_and_their_removal(cnncli: Cnncli, prepared: str) -> None:
-    listed = cnncli("models", "--prepared", "--sort", "disk")
+    listed = cnncli("models", "test", "--prepared", "--sort", "disk")
     assert listed.stdout.splitlines()[1].startswith(prepared)
     assert "1 found, 1 of them prepared; the cache" in listed.stderr
     removed = cnncli("models", "rm", prepared)
@@ -75,18 +75,19 @@ def test_prepared_ones_and_their_removal(cnncli: Cnncli, prepared: str) -> None:
     again = cnncli("models", "rm", prepared)
     assert again.exit_code == 1
     assert f"no prepared network is called '{prepared}'" in again.stderr
-    empty = cnncli("models", "--prepared")
+    assert cnncli("models", "--prepared").stdout.count("pocket") == 1
+    empty = cnncli("models", "test", "--prepared")
     assert empty.exit_code == 1
-    assert "there is no prepared network" in empty.stderr
+    assert "no prepared network matches 'test'" in empty.stderr
 
 
 def test_a_program_gets_an_empty_list(
     cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path))
-    found = cnncli("models", "--prepared", "-f", "json")
+    found = cnncli("models", "test", "--prepared", "-f", "json")
     assert (found.exit_code, found.stdout) == (0, "[]\n")
-    assert "there is no prepared network" in found.stderr
+    assert "no prepared network matches 'test'" in found.stderr
 
 
 def test_a_pattern_that_is_no_name(cnncli: Cnncli) -> None:

@@ -202,7 +202,10 @@ def test_exact_decode_reads_every_pixel(cnncli: Cnncli, tmp_path: Path) -> None:
 
 
 def test_sheet(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
-    result = cnncli("predict", photos, "--sheet", tmp_path / "s.png", "-q")
+    (tmp_path / "s.png").symlink_to("drawn.png")
+    result = cnncli("predict", photos, "--sheet", tmp_path / "s.png")
+    assert f"{tmp_path / 's.png'}: drawn\n" in result.stderr
+    assert (tmp_path / "s.png").is_symlink()
     assert result.exit_code == 3
     with Image.open(tmp_path / "s.png") as sheet:
         assert sheet.width > 900
@@ -386,16 +389,6 @@ def test_wrong_usage_is_one_line_a_hint_and_exit_code_2(
     assert lines[0].startswith("error: ")
     assert message.lower() in lines[0].lower()
     assert len(lines) <= 2
-
-
-def test_no_model(cnncli: Cnncli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CNNCLI_MODEL")
-    result = cnncli("predict", "x.jpg")
-    assert result.exit_code == 2
-    assert result.stderr.splitlines() == [
-        "error: no model is given",
-        "hint: use -m resnet50, -m a/model/folder, or set CNNCLI_MODEL",
-    ]
 
 
 def test_a_damaged_model_folder(cnncli: Cnncli, tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ def test_from_scratch_to_a_model_folder_that_predicts_what_it_says(cnncli: Cnncl
     assert found["val_loss"] == pytest.approx(best["val_loss"], rel=1e-3, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_network_whose_last_layer_gives_no_logits_is_compiled_too(cnncli: Cnncli, data: Path) -> None:
     """SqueezeNet has a ReLU and an average behind its last convolution."""
     arguments = ("-m", "squeezenet1_1", "--no-pretrained", "--img-size", 32)

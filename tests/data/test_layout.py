@@ -76,7 +76,7 @@ def test_what_is_left_out_is_told(made: Made) -> None:
     assert data.class_names == ("a", "b")
     complaints = "\n".join(data.remarks)
     assert "notes is left out: it is no part of the data" in complaints
-    assert "1 images in" in complaints
+    assert "left out: 1 image in" in complaints
     assert ".cache is left out: its name begins with a dot" in complaints
     assert "empty is left out: it holds no image" in complaints
 

@@ -58,6 +58,12 @@ def test_a_path_of_a_model_folder(colours: Path, monkeypatch: pytest.MonkeyPatch
             Reference(name).find_folder()
 
 
+def test_a_slip_in_a_folders_name_is_told(colours: Path) -> None:
+    with pytest.raises(ModelNotFoundError) as error:
+        Reference(f"{colours}s").find_folder()
+    assert error.value.hint == f"did you mean {colours}?"
+
+
 def test_a_finished_folder_cannot_be_changed(colours: Path) -> None:
     with pytest.raises(UsageError, match="--weights, --img-size cannot change it"):
         Reference(str(colours), weights=Path("w"), image_size=(8, 8)).find_folder()

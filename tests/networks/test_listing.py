@@ -96,7 +96,7 @@ def test_orders(own_home: Path, order: Order) -> None:
 
 def test_what_is_prepared(own_home: Path, tiny: Path) -> None:
     assert own_home.is_dir()
-    (only,) = listing("", Order.NAME, Silence(), only_prepared=True)
+    (only,) = listing("test", Order.NAME, Silence(), only_prepared=True)
     assert only.entry.name == "test_resnet.r160_in1k+random"
     assert only.entry.parameters == 469_688
     assert only.prepared is not None
@@ -112,7 +112,7 @@ def test_a_prepared_network_for_another_image_size_has_other_counts(own_home: Pa
     card = json.loads((folder / "card.json").read_text())
     card["preprocessing"]["size"] = [96, 96]
     (folder / "card.json").write_text(json.dumps(card))
-    (only,) = listing("", Order.NAME, Silence(), only_prepared=True)
+    (only,) = listing("test", Order.NAME, Silence(), only_prepared=True)
     assert own_home in folder.parents
     assert (only.entry.parameters, only.entry.multiply_adds) == (469_688, None)
 
@@ -122,7 +122,7 @@ def test_a_damaged_folder_is_told_and_can_be_removed(own_home: Path) -> None:
     (folder / "model.onnx").unlink()
     listener = Listener()
     with pytest.raises(ModelNotFoundError):
-        listing("", Order.NAME, listener, only_prepared=True)
+        listing("test", Order.NAME, listener, only_prepared=True)
     (warning,) = listener.warnings
     assert "model.onnx cannot be read" in warning
     assert f"cnncli models rm {folder.name}" in warning

@@ -147,14 +147,14 @@ def test_a_run_that_comes_as_another_ends_does_not_touch_its_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = begun(tmp_path / "o.csv")
-    lock = part_file._lock
+    lock = part_file.lock
 
     def finished_meanwhile(stream: BinaryIO) -> None:
         if not first.target.exists():
             first.complete()
         lock(stream)
 
-    monkeypatch.setattr(part_file, "_lock", finished_meanwhile)
+    monkeypatch.setattr(part_file, "lock", finished_meanwhile)
     with pytest.raises(OutputError, match="is there already"):
         begun(tmp_path / "o.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["o.csv"]

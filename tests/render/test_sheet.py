@@ -36,6 +36,22 @@ def test_pictures_and_bars(tmp_path: Path) -> None:
     assert bars[:, width // 2 :].any(axis=0).sum() == THUMBNAIL[0] // 2 + 1
 
 
+def test_the_true_class_has_a_frame(tmp_path: Path) -> None:
+    plain, framed = card("red", 0.75), card("red", 0.75)
+    framed = Card(framed.record, framed.thumbnail, (1, "second"))
+    save_sheet([plain, framed], tmp_path / "s.png")
+    sheet = np.asarray(Image.open(tmp_path / "s.png"))
+    ink = (sheet == np.array([0x1B, 0x1B, 0x1B])).all(axis=2)
+    rows = ink.sum(axis=1)
+    lines = [row for row in range(len(rows)) if rows[row] > THUMBNAIL[0]]
+    assert len(lines) == 2
+    assert lines[1] - lines[0] == 17
+    top = 12 + THUMBNAIL[1] + 3 + 2 * 19
+    assert lines[0] == top - 1
+    assert ink[top + 5, sheet.shape[1] // 2 :].any()
+    assert not ink[lines[0], : sheet.shape[1] // 2 - 10].any()
+
+
 def test_unreadable_images_and_long_names(tmp_path: Path) -> None:
     broken = Card(Unreadable(ImageSource("d/" + "long" * 50 + "\n.jpg"), "because " * 30), None)
     save_sheet([broken] * 9, tmp_path / "s.png")

@@ -380,13 +380,13 @@ def test_head_and_last_leave_everything_else_alone_norms_too(data: Path, tiny: P
     last = trained(asked(data, str(tiny), Tune.LAST, stages=1, **names))
     changed = every - frozen_as_they_were(last, tiny)
     assert {name.split(".")[0] for name in changed} == {"fc", "layer4"}
-    assert any("running_mean" in name for name in changed)
+    assert not any("running" in name for name in changed)
     full = trained(asked(data, str(tiny), Tune.FULL, **names))
-    assert {name.split(".")[0] for name in every - frozen_as_they_were(full, tiny)} >= {
-        "conv1",
-        "layer1",
-        "fc",
-    }
+    changed = every - frozen_as_they_were(full, tiny)
+    assert {name.split(".")[0] for name in changed} >= {"conv1", "layer1", "fc"}
+    assert not any("running" in name for name in changed)
+    scratch = trained(asked(data, str(tiny), Tune.SCRATCH, **names))
+    assert any("running_mean" in name for name in every - frozen_as_they_were(scratch, tiny))
 
 
 def test_full_begins_with_the_classifier_on_features(data: Path, tiny: Path) -> None:
@@ -508,6 +508,20 @@ def test_more_epochs_go_on_from_the_last_one(data: Path) -> None:
         checkpoints.load(found.folder, lambda _: None).network["fc1.weight"]
         == whole.progressed.network["fc1.weight"]
     ).all()
+
+
+def test_fewer_epochs_end_it_sooner_along_the_shorter_curve(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = begun(asked(data, sched=Schedule.COSINE, epochs=5))
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        _kill_before(patch, 2)
+        gone_on(folder, asked(data, sched=Schedule.COSINE, epochs=5))
+    shorter = asked(data, sched=Schedule.COSINE, epochs=3)
+    result = finetune.resume(folder, shorter, Silence(), _no_bar, _no_show)
+    assert result
+    assert [epoch.number for epoch in result.epochs] == [1, 2, 3]
+    assert result.epochs[-1].lr < 0.1 * max(epoch.lr for epoch in result.epochs)
 
 
 def test_an_interrupt_saves_and_says_how_to_go_on(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import dataclasses
 from torch import Tensor, nn, random
 
 from cnncli.errors import ModelNotFoundError, UsageError
-from cnncli.networks import blueprint, index
+from cnncli.networks import blueprint, index, pocket
 from cnncli.networks.embedding import OnEmbedding
 from cnncli.networks.reference import LIBRARY
 from cnncli.networks.zoo.offer import Offer, no_drop_path
@@ -27,6 +27,8 @@ def offer(name: str, image_size: tuple[int, int] | None = None) -> Offer:
         ModelNotFoundError: no library has it; the message has the closest names.
         UsageError: the network cannot take that image size.
     """
+    if name == pocket.NAME:
+        name, image_size = str(pocket.BLUEPRINT), image_size or pocket.SIZE
     if blueprint.is_blueprint(name):
         from cnncli.networks.zoo import blueprints
 

@@ -1,0 +1,235 @@
+"""`cnncli features`: embeddings to a file."""
+
+import contextlib
+import importlib.util
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnncli.cli import options
+from cnncli.cli.console import Console, quiet_libraries, write_data
+from cnncli.cli.inputs import Inputs
+from cnncli.cli.progress import image_progress
+from cnncli.errors import MissingPackageError, OutputError, UsageError
+from cnncli.networks import pocket
+from cnncli.records.running import EngineName, Precision, Running
+from cnncli.render.units import counted
+
+if TYPE_CHECKING:
+    from cnncli.features.extract import Extractor
+    from cnncli.networks.reference import Reference
+    from cnncli.records.features import Extract
+    from cnncli.render.shards import PartFolder
+
+_ENDINGS = (".npz", ".npy", ".parquet")
+
+
+def features(
+    inputs: options.Inputs = None,
+    model: options.Model = pocket.NAME,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="An .npz (embeddings, paths, what could not be read, the model's card), an .npy with a .csv beside it, or a "
+            ".parquet; grows as FILE.part.",
+        ),
+    ] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            "--layer",
+            metavar="NAME",
+            help="What comes out of this layer, averaged over positions, by torch.  [default: what enters the last layer]",
+        ),
+    ] = None,
+    list_layers: Annotated[
+        bool,
+        typer.Option(
+            "--list-layers", help="Print the names of the layers and what comes out of them, and end."
+        ),
+    ] = False,
+    weights: options.Weights = None,
+    no_pretrained: options.NoPretrained = False,
+    img_size: options.ImageSize = None,
+    files_from: options.FilesFrom = None,
+    null: options.NullSeparated = False,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+    max_pixels: options.MaxPixels = None,
+    device: options.Device = "auto",
+    engine: options.Engine = EngineName.AUTO,
+    precision: options.PrecisionOption = Precision.FP32,
+    batch_size: options.BatchSize = None,
+    workers: options.Workers = None,
+    offline: options.Offline = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write what a network makes of images, as numbers: their embeddings.
+
+    A row of float32 for each image that can be read, in input order, the others listed with the reason. With a prepared
+    network torch is not imported, unless --layer asks for another layer than the last.
+
+    \b
+    Examples:
+      cnncli features photos/ -o features.npz
+      cnncli features photos/ -m resnet50 -o features.parquet
+      cnncli features photos/ -m resnet18 --layer layer3 -o middle.npy
+      cnncli features -m resnet18 --list-layers
+    """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
+    from cnncli.networks.reference import Reference
+    from cnncli.render.shards import PartFolder
+
+    console = Console(quiet=quiet)
+    size = options.image_size(img_size)
+    if list_layers:
+        if inputs or output or files_from or layer or resume or overwrite:
+            raise UsageError(
+                "--list-layers lists layers and does no more", "give a network, and nothing else"
+            )
+        write_data(_layers(Reference(model, weights, pretrained=not no_pretrained, image_size=size), size))
+        return
+    asked = Inputs.checked(inputs or [], files_from, null=null)
+    target = _checked(output, resume=resume, overwrite=overwrite)
+    if resume and not overwrite and target.exists() and not PartFolder(target).folder.exists():
+        _require_own(target)
+        console.notice(f"{target} is complete already, and was not looked into; --overwrite starts again")
+        return
+    with quiet_libraries():
+        from cnncli.features.embed import EmbedSettings
+        from cnncli.features.extract import Extractor
+        from cnncli.images.decode import MAX_PIXELS
+        from cnncli.networks.card import to_json
+        from cnncli.prepare import prepare
+        from cnncli.render.vectors import Extracted, save_vectors
+
+        reference = Reference(model, weights, pretrained=not no_pretrained, image_size=size)
+        folder = prepare(reference, console, is_offline=offline)
+        settings = EmbedSettings(
+            max_pixels=max_pixels or MAX_PIXELS,
+            running=Running(engine, device, precision),
+            batch_size=batch_size,
+            workers=workers,
+        )
+        extractor = Extractor(folder, settings, console, layer)
+        part = PartFolder(target)
+        with contextlib.closing(part):
+            images, unreadable = _run(extractor, asked, part, console, resume=resume, overwrite=overwrite)
+            what = Extracted(
+                part.shards, to_json(folder.card), extractor.layer, json.dumps(dict(extractor.identity()))
+            )
+            save_vectors(what, part.target)
+            part.discard()
+    told = f"what comes out of {layer}" if layer else f"what enters {extractor.layer}, the last layer"
+    console.notice(f"{target}: {counted(images, 'image')}; {told}, of {folder.card.name}")
+    if unreadable:
+        raise typer.Exit(options.UNREADABLE_INPUTS)
+
+
+def _checked(output: Path | None, *, resume: bool, overwrite: bool) -> Path:
+    """The file to write, if it can be one.
+
+    Raises:
+        UsageError: none, or of no known kind.
+        MissingPackageError: the format needs a package that is not installed.
+        OutputError: it cannot be there.
+    """
+    from cnncli.render.part_file import require_place
+    from cnncli.render.vectors import TABLE
+
+    if output is None:
+        raise UsageError("there is no --output", "add -o features.npz, .npy or .parquet")
+    if output.suffix.lower() not in _ENDINGS:
+        raise UsageError(f"--output {output} ends in none of {', '.join(_ENDINGS)}")
+    if output.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise MissingPackageError("Parquet needs the package pyarrow", "pip install 'cnncli[parquet]'")
+    require_place(output)
+    table = output.with_suffix(TABLE)
+    if output.suffix.lower() == ".npy" and table.exists() and not (overwrite or (resume and output.exists())):
+        raise OutputError(
+            f"{table}, which would say whose rows they are, is there already", "--overwrite replaces it"
+        )
+    return output
+
+
+def _require_own(target: Path) -> None:
+    """See that an NPZ that is there already is one of features, and not one of a picture's numbers.
+
+    Raises:
+        OutputError: it is something else.
+    """
+    if target.suffix.lower() != ".npz":
+        return
+    names = zipfile.ZipFile(target).namelist() if zipfile.is_zipfile(target) else []
+    if "identity.npy" not in names:
+        raise OutputError(
+            f"{target} is there already, and no file of features",
+            "--overwrite replaces it, -o writes elsewhere",
+        )
+
+
+def _run(
+    extractor: "Extractor",
+    asked: Inputs,
+    part: "PartFolder",
+    console: Console,
+    *,
+    resume: bool,
+    overwrite: bool,
+) -> tuple[int, int]:
+    """Fill the shards; how many images there are, and how many inputs could not be read."""
+    from cnncli.records.predictions import Unreadable
+    from cnncli.render.shards import SHARD
+
+    found = asked.found(console)
+    part.begin(extractor.identity(), resume=resume, overwrite=overwrite)
+    done, unreadable = part.skip_done(found)
+    waiting: list[Extract] = []
+    with (
+        image_progress(console, asked.count, done, is_hidden=False) as advance,
+        contextlib.closing(extractor.extract(found)) as entries,
+    ):
+        try:
+            for entry in entries:
+                waiting.append(entry)
+                if isinstance(entry, Unreadable):
+                    unreadable += 1
+                    console.warning(f"{entry.source.path}: {entry.reason}")
+                done += 1
+                advance()
+                if len(waiting) == SHARD:
+                    part.add(waiting)
+                    waiting = []
+        except KeyboardInterrupt:
+            part.add(waiting)
+            console.notice(f"what is done is kept in {part.folder}; --resume goes on from there")
+            raise
+        except BaseException:
+            if not done:
+                part.discard()
+            raise
+    part.add(waiting)
+    if not done:
+        part.discard()
+        raise asked.none_found()
+    return done - unreadable, unreadable
+
+
+def _layers(reference: "Reference", size: tuple[int, int] | None) -> str:
+    """A line for each layer: its name, what it is, what comes out of it."""
+    from cnncli.inspection.summary import SummarySettings, taken_apart
+    from cnncli.render.columns import Column, rows
+
+    _, anatomy = taken_apart(reference, SummarySettings(image_size=size))
+    layers = {layer.name: layer for layer in anatomy.layers if layer.name and layer.outputs}.values()
+    columns = [
+        Column("layer", [layer.name for layer in layers]),
+        Column("type", [layer.kind for layer in layers]),
+        Column("gives", ["x".join(map(str, layer.outputs[0][1:])) for layer in layers], is_number=True),
+    ]
+    return "\n".join(rows(columns)) + "\n"

@@ -1,0 +1,59 @@
+"""What the commands that look into a network have in common: the network opened, the image as it sees it."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnncli.cli.console import Console
+from cnncli.cli.options import image_size
+from cnncli.errors import UsageError
+from cnncli.images.sources import STDIN
+from cnncli.records.predictions import ImageSource
+
+if TYPE_CHECKING:
+    from cnncli.inspection.network import Opened
+
+Image = Annotated[
+    str,
+    typer.Argument(metavar="IMAGE", help="An image file; - is one on standard input.", show_default=False),
+]
+
+
+def opened(
+    model: str,
+    weights: Path | None,
+    labels: Path | None,
+    img_size: str | None,
+    console: Console,
+    *,
+    pretrained: bool,
+    offline: bool,
+) -> "Opened":
+    """The network that a reference leads to, with torch.
+
+    Raises:
+        CnncliError: it leads nowhere, or to one that cannot be looked into.
+    """
+    from cnncli.networks.reference import Reference
+    from cnncli.prepare import packages_needed, prepare
+
+    reference = Reference(model, weights, labels, pretrained=pretrained, image_size=image_size(img_size))
+    folder = prepare(reference, console, is_offline=offline)
+    with packages_needed(f"looking into {folder.card.name}"):
+        from cnncli.inspection.network import opened as open_network
+
+        return open_network(folder)
+
+
+def image(word: str) -> ImageSource:
+    """An image by its path; `-` is on standard input.
+
+    Raises:
+        UsageError: the path is empty.
+    """
+    if not word:
+        raise UsageError("the name of the image is empty", "name a file, or - for standard input")
+    data = sys.stdin.buffer.read() if word == STDIN and sys.stdin else None
+    return ImageSource(word, data)

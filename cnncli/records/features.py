@@ -1,0 +1,22 @@
+"""The vocabulary of embeddings: what a network makes of an image, as numbers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.records.predictions import ImageSource, Unreadable
+
+Vectors = NDArray[np.float32]
+"""(D,) of one image, or (N, D) of several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """An image and its embedding (D,)."""
+
+    source: ImageSource
+    vector: Vectors
+
+
+Extract = Embedded | Unreadable

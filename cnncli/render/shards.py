@@ -1,0 +1,208 @@
+"""Embeddings under way: shards in a folder beside their file, from which a broken run goes on.
+
+    OUT.part/settings.json      what the embeddings depend on
+    OUT.part/000000.npz, …      some inputs each: which they are, their vectors, what could not be read
+
+A shard is written whole or not at all.
+"""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from cnncli.errors import OutputError
+from cnncli.records.features import Embedded, Extract, Vectors
+from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.render.part_file import Settings, lock, require_place
+from cnncli.render.whole_file import write_whole
+
+SHARD = 1024
+"""Inputs of a full shard: what a kill may cost."""
+
+_SETTINGS, _LOCK = "settings.json", "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Some inputs, in order.
+
+    Attributes:
+        paths: of all of them.
+        reasons: why one could not be read; empty where it could.
+        vectors: (N, D) of those that could.
+    """
+
+    paths: tuple[str, ...]
+    reasons: tuple[str, ...]
+    vectors: Vectors
+
+    @classmethod
+    def of(cls, entries: Sequence[Extract]) -> "Shard":
+        """A shard of these."""
+        vectors = [entry.vector for entry in entries if isinstance(entry, Embedded)]
+        return cls(
+            tuple(entry.source.path for entry in entries),
+            tuple(entry.reason if isinstance(entry, Unreadable) else "" for entry in entries),
+            np.stack(vectors) if vectors else np.empty((0, 0), np.float32),
+        )
+
+    @property
+    def unreadable(self) -> list[Unreadable]:
+        """Those without a vector."""
+        pairs = zip(self.paths, self.reasons, strict=True)
+        return [Unreadable(ImageSource(path), reason) for path, reason in pairs if reason]
+
+    @property
+    def embedded(self) -> list[str]:
+        """The paths of the vectors."""
+        return [path for path, reason in zip(self.paths, self.reasons, strict=True) if not reason]
+
+
+class PartFolder:
+    """The shards of one output file."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = Path(os.path.realpath(target))
+        self.folder = self.target.with_name(self.target.name + ".part")
+        self._count = 0
+        self._held: BinaryIO | None = None
+
+    def begin(self, settings: Settings, *, resume: bool, overwrite: bool) -> None:
+        """Make the folder, or find it, with shards to go on from.
+
+        Raises:
+            OutputError: a result is there already, or one is under way and nobody said what to do with it, or it was begun
+                with other settings; or nothing can be written.
+        """
+        require_place(self.target)
+        there = self.folder.is_dir()
+        if there and resume:
+            self._hold()
+            self._require_same(settings)
+            self._count = len(self._files())
+            return
+        if self.target.exists() and not overwrite:
+            raise OutputError(f"{self.target} is there already", "--overwrite replaces it")
+        if there and not overwrite:
+            raise OutputError(
+                f"{self.folder} is there: an earlier run did not finish",
+                "--resume goes on from it, --overwrite starts again",
+            )
+        with self._translated():
+            self.folder.mkdir(exist_ok=True)
+            self._hold()
+            for file in self._files():
+                file.unlink()
+            write_whole(self.folder / _SETTINGS, json.dumps(settings, indent=2).encode())
+
+    def skip_done(self, found: Iterator[ImageSource | Unreadable | None]) -> tuple[int, int]:
+        """Take off the inputs those that the shards answer for; how many they are, and how many of them were unreadable.
+
+        Args:
+            found: as in the run that wrote the shards; None counts for nothing.
+
+        Raises:
+            OutputError: they are no longer the same, so that going on would mix them up.
+        """
+        done = unreadable = 0
+        for shard in self.shards():
+            for path in shard.paths:
+                item = next((item for item in found if item), None)
+                here = item.source.path if isinstance(item, Unreadable) else item.path if item else None
+                if here != path:
+                    now = "there are no more inputs" if here is None else f"it is {here}"
+                    raise OutputError(
+                        f"cannot go on from {self.folder}: its input {done + 1} is {path}, now {now}",
+                        "give the same inputs, or start again with --overwrite",
+                    )
+                done += 1
+            unreadable += len(shard.unreadable)
+        return done, unreadable
+
+    def add(self, entries: Sequence[Extract]) -> None:
+        """One more shard, if there is anything in it.
+
+        Raises:
+            OutputError: it cannot be written; those before it stay.
+        """
+        if not entries:
+            return
+        shard = Shard.of(entries)
+        buffer = io.BytesIO()
+        # Names of files are bytes, which JSON cannot hold.
+        told = json.dumps([[os.fsencode(path).hex() for path in shard.paths], list(shard.reasons)])
+        np.savez(buffer, told=np.array(told), vectors=shard.vectors)
+        write_whole(self.folder / f"{self._count:06d}.npz", buffer.getvalue())
+        self._count += 1
+
+    def shards(self) -> Iterator[Shard]:
+        """All of them, in order, one at a time in memory.
+
+        Raises:
+            OutputError: one is damaged.
+        """
+        for file in self._files():
+            try:
+                with np.load(file) as arrays:
+                    paths, reasons = json.loads(str(arrays["told"]))
+                    yield Shard(
+                        tuple(os.fsdecode(bytes.fromhex(path)) for path in paths),
+                        tuple(reasons),
+                        arrays["vectors"],
+                    )
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                raise OutputError(f"{file} cannot be read: {error}", "--overwrite starts again") from error
+
+    def _hold(self) -> None:
+        """Keep other runs out until this one ends."""
+        self._held = (self.folder / _LOCK).open("ab")
+        try:
+            lock(self._held)
+        except BlockingIOError:
+            self._held.close()
+            raise OutputError(f"another run is writing {self.folder}", "wait for it, or stop it") from None
+
+    def close(self) -> None:
+        """Let other runs in."""
+        if self._held:
+            self._held.close()
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self.close()
+        with contextlib.suppress(OSError):
+            shutil.rmtree(self.folder)
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("[0-9]*.npz"))
+
+    def _require_same(self, settings: Settings) -> None:
+        try:
+            earlier = json.loads((self.folder / _SETTINGS).read_text(encoding="utf-8"))
+            changed = [name for name, value in settings.items() if earlier.get(name) != value]
+        except (OSError, ValueError, AttributeError) as error:
+            raise OutputError(
+                f"cannot go on from {self.folder}: {_SETTINGS}, which says how it was made, cannot be read",
+                "--overwrite starts again",
+            ) from error
+        if changed:
+            told = "; ".join(
+                f"{name} was {earlier.get(name)} and is now {settings[name]}" for name in changed
+            )
+            raise OutputError(f"cannot go on from {self.folder}: {told}", "--overwrite starts again")
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(f"cannot write {self.folder}: {error.strerror or error}") from error

@@ -1,0 +1,179 @@
+"""Embeddings as a file: NPZ, NPY with a CSV beside it, or Parquet; written shard by shard, whatever their number."""
+
+import contextlib
+import csv
+import io
+import uuid
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from cnncli.errors import OutputError
+from cnncli.records.features import Vectors
+from cnncli.records.predictions import Unreadable
+from cnncli.render.lines import OK, UNREADABLE
+from cnncli.render.paths import path_text
+from cnncli.render.shards import Shard
+
+TABLE = ".csv"
+"""The ending of the list beside an NPY, which says whose its rows are."""
+
+CSV_HEADER = ("path", "status", "row", "reason")
+
+Shards = Callable[[], Iterable[Shard]]
+"""Gives the shards in order, each time it is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What is written of a run.
+
+    Attributes:
+        shards: of the inputs.
+        card: of the network, as JSON.
+        layer: whose numbers they are.
+        identity: everything that they depend on but the images, as JSON.
+    """
+
+    shards: Shards
+    card: str
+    layer: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """How much there is.
+
+    Attributes:
+        shape: (N, D) of all vectors.
+        paths: N, as text.
+        unreadable: the inputs without one.
+    """
+
+    shape: tuple[int, int]
+    paths: list[str]
+    unreadable: list[Unreadable]
+
+
+def save_vectors(extracted: Extracted, file: Path) -> None:
+    """Write all of it, in the format of the file's ending.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write = {".npz": _npz, ".npy": _npy, ".parquet": _parquet}[file.suffix.lower()]
+    draft = file.with_name(f".{uuid.uuid4().hex}.draft")
+    try:
+        write(extracted, draft, file)
+        draft.replace(file)
+    except OSError as error:
+        raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+
+
+def _extent(shards: Iterable[Shard]) -> _Extent:
+    paths: list[str] = []
+    unreadable: list[Unreadable] = []
+    width = 0
+    for shard in shards:
+        paths += map(path_text, shard.embedded)
+        unreadable += shard.unreadable
+        width = width or shard.vectors.shape[1]
+    return _Extent((len(paths), width), paths, unreadable)
+
+
+def _rows(shards: Iterable[Shard]) -> Iterator[Vectors]:
+    """The vectors of all shards that have any."""
+    return (shard.vectors for shard in shards if len(shard.vectors))
+
+
+# ---- NumPy
+
+
+def _npz(extracted: Extracted, draft: Path, _: Path) -> None:
+    extent = _extent(extracted.shards())
+    with zipfile.ZipFile(draft, "w") as archive:
+        with archive.open("embeddings.npy", "w", force_zip64=True) as stream:
+            _write_array(stream, extent.shape, extracted.shards())
+        for name, array in (
+            ("paths", _texts(extent.paths)),
+            ("unreadable", _texts([path_text(item.source.path) for item in extent.unreadable])),
+            ("reasons", _texts([item.reason for item in extent.unreadable])),
+            ("card", np.array(extracted.card)),
+            ("layer", np.array(extracted.layer)),
+            ("identity", np.array(extracted.identity)),
+        ):
+            buffer = io.BytesIO()
+            np.save(buffer, array)
+            archive.writestr(f"{name}.npy", buffer.getvalue(), zipfile.ZIP_DEFLATED)
+
+
+def _texts(texts: Sequence[str]) -> "np.ndarray[tuple[int, ...], np.dtype[np.str_]]":
+    return np.array(texts, np.str_) if texts else np.empty(0, "U1")
+
+
+def _write_array(stream: IO[bytes], shape: tuple[int, int], shards: Iterable[Shard]) -> None:
+    """An array as `numpy.save` would write it, without ever having all of it."""
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype("<f4")), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+    for rows in _rows(shards):
+        stream.write(np.ascontiguousarray(rows, "<f4").tobytes())
+
+
+def _npy(extracted: Extracted, draft: Path, file: Path) -> None:
+    extent = _extent(extracted.shards())
+    with draft.open("wb") as stream:
+        _write_array(stream, extent.shape, extracted.shards())
+    table = draft.with_suffix(".csv")
+    try:
+        with table.open("w", encoding="utf-8", newline="") as lines:
+            writer = csv.writer(lines, lineterminator="\n")
+            writer.writerow(CSV_HEADER)
+            writer.writerows(_csv_rows(extracted.shards()))
+        table.replace(file.with_suffix(TABLE))
+    finally:
+        with contextlib.suppress(OSError):
+            table.unlink()
+
+
+def _csv_rows(shards: Iterable[Shard]) -> Iterator[tuple[str, str, str, str]]:
+    """One for each input, in input order."""
+    row = 0
+    for shard in shards:
+        for path, reason in zip(shard.paths, shard.reasons, strict=True):
+            if reason:
+                yield path_text(path), UNREADABLE, "", reason
+                continue
+            yield path_text(path), OK, str(row), ""
+            row += 1
+
+
+# ---- Parquet
+
+
+def _parquet(extracted: Extracted, draft: Path, _: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    width = _extent(extracted.shards()).shape[1]
+    kind = pa.list_(pa.float32(), width or 1)
+    fields = [("path", pa.string()), ("status", pa.string()), ("embedding", kind), ("reason", pa.string())]
+    schema = pa.schema(fields, metadata={"card": extracted.card, "layer": extracted.layer})
+    with pq.ParquetWriter(draft, schema) as writer:
+        for shard in extracted.shards():
+            rows = iter(shard.vectors.tolist())
+            columns = [
+                [path_text(path) for path in shard.paths],
+                [UNREADABLE if reason else OK for reason in shard.reasons],
+                [None if reason else next(rows) for reason in shard.reasons],
+                [reason or None for reason in shard.reasons],
+            ]
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            writer.write_table(pa.table(arrays, schema=schema))

@@ -1,0 +1,1 @@
+"""Neighbours in feature space."""

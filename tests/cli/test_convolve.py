@@ -1,0 +1,132 @@
+"""`cnncli convolve` on the course's numbers and on a photograph."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT, Cnncli, Imports, arrays_of
+
+PHOTO = ROOT / "sample_images" / "lemon.jpg"
+POOLED = "1 9 6 4; 5 4 7 8; 5 1 2 9; 6 7 6 0"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_matrix_in_numbers_out(cnncli: Cnncli, here: Path) -> None:
+    assert cnncli("convolve", POOLED, "--pool", "avg:2").stdout == "4.75 6.25\n4.75 4.25\n"
+    (here / "m.csv").write_text("1,2,3\n4,5,6\n7,8,9\n")
+    result = cnncli("convolve", "m.csv", "--kernel", "1/3 1/3", "--steps", "0,1", "--steps", "2,0")
+    assert result.stdout.splitlines() == [
+        "0,1: 2*(1/3) + 3*(1/3) = 5/3",
+        "2,0: 7*(1/3) + 8*(1/3) = 5",
+        *("1 5/3", "3 11/3", "5 17/3"),
+    ]
+    assert not list(here.glob("*.png"))
+
+
+def test_kernel_and_pooling_after_each_other(cnncli: Cnncli) -> None:
+    words = ("--kernel", "1 0; 0 1", "--padding", "1", "--pool", "max:2/1", "--steps", "all")
+    lines = cnncli("convolve", POOLED, *words).stdout.splitlines()
+    assert lines[1] == "0,1: max(9, 6, 5, 16) = 16"
+    assert lines[16:] == ["9 16 16 14", "6 16 16 16", "12 12 16 16", "12 12 7 9"]
+
+
+@pytest.mark.parametrize(
+    ("more", "first", "rows"),
+    [
+        ([], 1 + 2 * 9 + 3 * 5 + 4 * 4, 3),
+        (["--stride", "2"], 1 + 2 * 9 + 3 * 5 + 4 * 4, 2),
+        (["--padding", "same"], 1 + 2 * 9 + 3 * 5 + 4 * 4, 4),  # the odd zero comes after
+        (["--padding", "2"], 0, 7),
+        (["--dilation", "2"], 1 + 2 * 6 + 3 * 5 + 4 * 2, 2),
+        (["--flip"], 4 * 1 + 3 * 9 + 2 * 5 + 4, 3),
+    ],
+)
+def test_stride_padding_dilation_and_flip(cnncli: Cnncli, more: list[str], first: int, rows: int) -> None:
+    lines = cnncli("convolve", POOLED, "--kernel", "1 2; 3 4", *more).stdout.splitlines()
+    assert lines[0].split()[0] == str(first)
+    assert len(lines) == rows
+
+
+def test_kernels_that_change_brightness_say_what_is_black_and_white(cnncli: Cnncli) -> None:
+    assert cnncli("convolve", PHOTO, "--kernel", "1 1; 1 1", "-o", "b.npz").exit_code == 0
+    found = arrays_of(Path("b.npz"))
+    assert found["titles"][1].endswith(f"black is {found['1'].min():.4g}, white {found['1'].max():.4g}")
+
+
+def test_an_image_on_standard_input(cnncli: Cnncli) -> None:
+    result = cnncli("convolve", "-", "--kernel", "emboss", stdin=PHOTO.read_bytes())
+    assert result.exit_code == 0, result.output
+    assert Path("image-emboss.png").exists()
+
+
+def test_a_photograph_becomes_a_picture_without_torch(imports: Imports, here: Path) -> None:
+    result, packages = imports("convolve", PHOTO, "--kernel", "sobel-x", "--pool", "max:2")
+    assert result.returncode == 0, result.stderr
+    assert not packages & {"torch", "matplotlib", "onnxruntime"}
+    with Image.open(here / "lemon-sobel-x-max-2.png") as picture:
+        assert picture.width == 1000
+
+
+def test_the_numbers_behind_the_picture(cnncli: Cnncli) -> None:
+    assert cnncli("convolve", PHOTO, "--kernel", "high-pass", "-o", "n.npz").exit_code == 0
+    found = arrays_of(Path("n.npz"))
+    grey = np.asarray(Image.open(PHOTO).convert("L"), float)
+    inner = grey[1:-1, 1:-1]
+    expected = 4 * inner - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
+    np.testing.assert_array_equal(found["1"], expected)
+    assert cnncli("convolve", PHOTO, "--kernel", "box-blur", "-o", "c.npz").exit_code == 0
+    assert arrays_of(Path("c.npz"))["1"].shape == (grey.shape[0] - 2, grey.shape[1] - 2, 3)
+
+
+def test_the_arithmetic_of_a_photograph(cnncli: Cnncli) -> None:
+    red = np.asarray(Image.open(PHOTO))[:2, 0, 0]
+    result = cnncli("convolve", PHOTO, "--kernel", "1/2; 1/2", "--steps", "0,0", "--ascii")
+    first = result.stdout.splitlines()[0]
+    assert first.startswith(f"red 0,0: {red[0]}*0.5 + {red[1]}*0.5 = ")
+    assert len(result.stdout.splitlines()) > 10
+    assert not list(Path().glob("*.png"))
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        ([POOLED], 2, "neither --kernel nor --pool"),
+        (
+            [POOLED, "--pool", "max:2", "--stride", "2", "--flip"],
+            2,
+            "--stride, --flip: no effect without --kernel",
+        ),
+        ([POOLED, "--kernel", "nothing"], 2, "there are high-pass, sobel-x"),
+        ([POOLED, "--pool", "max:5"], 1, "does not fit"),
+        ([POOLED, "--pool", "max:2", "-o", "x.png"], 2, "--output: no picture is drawn of a matrix"),
+        ([POOLED, "--pool", "max:2", "--steps", "5,5"], 2, "no place 5,5 in an output of 2 x 2"),
+        ([POOLED, "--pool", "max:2", "--steps", "1"], 2, "--steps '1' is no place"),
+        ([POOLED, "--pool", ""], 2, "--pool '' is no pooling"),
+        (["1,,2", "--pool", "max:1"], 2, "'' in row 1 is no number"),
+        ([" ".join(["1"] * 200) + "; 1", "--pool", "max:1"], 2, "its rows have 200, 1 numbers"),
+        (["1 2; 3", "--pool", "max:2"], 2, "the matrix: its rows have 2, 1 numbers"),
+        (["nowhere.jpg", "--kernel", "emboss"], 1, "nowhere.jpg: no such file"),
+        ([PHOTO, "--kernel", "emboss", "-o", "x.gif"], 2, "neither a .png nor an .npz"),
+        ([PHOTO, "--kernel", "emboss", "-o", "none/x.png"], 1, "there is no folder none"),
+        ([PHOTO, "--kernel", "emboss", "-o", "x.npz", "--show"], 2, "an .npz holds numbers"),
+    ],
+)
+def test_what_it_refuses(cnncli: Cnncli, words: list[str | Path], code: int, told: str) -> None:
+    result = cnncli("convolve", *words)
+    assert result.exit_code == code, result.output
+    assert told in result.stderr
+
+
+def test_a_picture_that_is_there_stays(cnncli: Cnncli) -> None:
+    Path("x.png").write_text("mine")
+    words = ("convolve", PHOTO, "--kernel", "emboss", "-o", "x.png")
+    assert cnncli(*words).exit_code == 1
+    assert Path("x.png").read_text() == "mine"
+    assert cnncli(*words, "--overwrite").exit_code == 0

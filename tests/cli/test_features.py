@@ -1,0 +1,197 @@
+"""`cnncli features`: the numbers are the network's own, in every format, and nothing done is lost."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnncli.networks import pocket
+from cnncli.records.predictions import ImageSource
+from cnncli.render import shards
+from tests.conftest import Cnncli, Imports, arrays_of
+
+
+@pytest.fixture
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Six images, a broken one among them."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(6):
+        draws = np.random.default_rng(number)
+        Image.fromarray(draws.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(folder / f"{number}.png")
+    (folder / "3.png").write_bytes(b"broken")
+    return folder
+
+
+def test_every_format_has_the_same_numbers(cnncli: Cnncli, images: Path) -> None:
+    pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    for name in ("f.npz", "f.npy", "f.parquet"):
+        assert cnncli("features", images, "-o", name).exit_code == 3
+    found = arrays_of(Path("f.npz"))
+    assert found["embeddings"].shape == (5, 208)
+    assert found["embeddings"].dtype == np.float32
+    assert [Path(path).name for path in found["paths"]] == ["0.png", "1.png", "2.png", "4.png", "5.png"]
+    assert [Path(path).name for path in found["unreadable"]] == ["3.png"]
+    assert found["reasons"][0].startswith("not an image")
+    assert json.loads(str(found["card"]))["name"] == "pocket"
+    np.testing.assert_array_equal(np.load("f.npy"), found["embeddings"])
+    with Path("f.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["row"] for row in rows] == ["0", "1", "2", "", "3", "4"]
+    assert rows[3]["status"] == "unreadable"
+    table = pq.read_table("f.parquet")
+    vectors = [row for row in table["embedding"].to_pylist() if row is not None]
+    np.testing.assert_array_equal(np.array(vectors, np.float32), found["embeddings"])
+    assert table["status"].to_pylist() == ["ok", "ok", "ok", "unreadable", "ok", "ok"]
+    assert json.loads(table.schema.metadata[b"card"])["name"] == "pocket"
+
+
+def test_they_are_what_enters_the_last_layer_and_need_no_torch(imports: Imports, images: Path) -> None:
+    result, packages = imports("features", images / "0.png", "-o", "f.npz")
+    assert result.returncode == 0, result.stderr
+    assert not packages & {"torch", "timm", "sklearn"}
+    from safetensors.numpy import load_file
+
+    weights = {
+        name: value.astype(float) for name, value in load_file(pocket.FOLDER / "model.safetensors").items()
+    }
+    logits = weights["fc1.weight"] @ arrays_of(Path("f.npz"))["embeddings"][0] + weights["fc1.bias"]
+    shares = np.exp(logits - logits.max())
+    shares /= shares.sum()
+    from typer.testing import CliRunner
+
+    from cnncli.cli.app import app
+
+    said = json.loads(
+        CliRunner().invoke(app, ["predict", str(images / "0.png"), "-f", "json", "-k", "1"]).stdout
+    )
+    assert said[0]["predictions"][0]["index"] == int(shares.argmax())
+    assert said[0]["predictions"][0]["probability"] == pytest.approx(shares.max(), abs=1e-3)
+
+
+def test_any_layer(cnncli: Cnncli, images: Path) -> None:
+    listed = [line.split() for line in cnncli("features", "--list-layers").stdout.splitlines()]
+    assert ["conv1", "Conv2d", "40x40x40"] in listed
+    assert cnncli("features", images / "0.png", "--layer", "conv1", "-o", "c.npz").exit_code == 0
+    from cnncli.inspection.maps import layer_maps
+    from cnncli.inspection.network import opened, seen
+    from cnncli.networks.model_folder import open_folder
+
+    network = opened(open_folder(pocket.FOLDER))
+    maps = layer_maps(network, seen(ImageSource(str(images / "0.png")), network.card), "conv1")
+    np.testing.assert_allclose(
+        arrays_of(Path("c.npz"))["embeddings"][0], maps.mean((1, 2)).numpy(), atol=1e-5
+    )
+    wrong = cnncli("features", images, "--layer", "conv9", "-o", "d.npz")
+    assert wrong.exit_code == 2
+    assert "conv1" in wrong.stderr
+    assert not Path("d.npz.part").exists()
+
+
+def test_nothing_is_overwritten_unasked(cnncli: Cnncli, images: Path) -> None:
+    Path("list.csv").write_text("mine")
+    result = cnncli("features", images, "-o", "list.npy")
+    assert result.exit_code == 1
+    assert "list.csv, which would say whose rows they are, is there already" in result.stderr
+    assert Path("list.csv").read_text() == "mine"
+    assert cnncli("features", images, "-o", "list.npy", "--overwrite").exit_code == 3
+
+
+def test_two_runs_do_not_mix(cnncli: Cnncli, images: Path) -> None:
+    part = shards.PartFolder(Path("f.npz"))
+    part.begin({}, resume=False, overwrite=False)
+    result = cnncli("features", images, "-o", "f.npz", "--overwrite")
+    assert "another run is writing" in result.stderr
+    part.close()
+    assert cnncli("features", images, "-o", "f.npz", "--overwrite").exit_code == 3
+
+
+def test_a_run_goes_on_where_it_was_broken(
+    cnncli: Cnncli, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cnncli("features", images, "-o", "whole.npz").exit_code == 3
+    monkeypatch.setattr(shards, "SHARD", 2)
+    real = shards.PartFolder.add
+
+    def killed(self: shards.PartFolder, entries: list[object]) -> None:
+        if self._count == 2:
+            raise MemoryError
+        real(self, entries)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shards.PartFolder, "add", killed)
+        assert isinstance(cnncli("features", images, "-o", "f.npz").exception, MemoryError)
+    assert len(list(Path("f.npz.part").glob("*.npz"))) == 2
+    assert "--resume goes on" in cnncli("features", images, "-o", "f.npz").stderr
+    other = cnncli("features", images, "-o", "f.npz", "--resume", "--max-pixels", "1000000")
+    assert "max_pixels was" in other.stderr
+    fewer = cnncli("features", images / "1.png", "-o", "f.npz", "--resume")
+    assert "its input 1 is" in fewer.stderr
+    assert cnncli("features", images, "-o", "f.npz", "--resume").exit_code == 3
+    one, other_one = arrays_of(Path("whole.npz")), arrays_of(Path("f.npz"))
+    assert all((one[name] == other_one[name]).all() for name in one)
+    assert not Path("f.npz.part").exists()
+    assert "complete already" in cnncli("features", images, "-o", "f.npz", "--resume").stderr
+    np.savez("other.npz", panel=np.zeros(3))
+    refused = cnncli("features", images, "-o", "other.npz", "--resume")
+    assert refused.exit_code == 1
+    assert "no file of features" in refused.stderr
+    assert cnncli("features", images, "-o", "f.npz").exit_code == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_is_done(images: Path) -> None:
+    paths = [str(images / "0.png")] * 60_000
+    (images.parent / "list").write_text("\n".join(paths))
+    command = [sys.executable, "-m", "cnncli", "features", "--files-from", "list", "-o", "f.npz"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list(images.parent.glob("f.npz.part/*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--resume goes on from there" in said
+    kept = sum(len(shard.paths) for shard in shards.PartFolder(Path("f.npz")).shards())
+    assert kept >= 1024
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["images"], 2, "there is no --output"),
+        (["images", "-o", "x.txt"], 2, "ends in none of .npz, .npy, .parquet"),
+        (["images", "--list-layers"], 2, "lists layers and does no more"),
+        (["-o", "x.npz"], 2, "nothing to look at"),
+        (["empty", "-o", "x.npz"], 1, "no images in empty"),
+        (["images", "-o", "none/x.npz"], 1, "there is no folder none"),
+    ],
+)
+def test_what_it_refuses(cnncli: Cnncli, images: Path, words: list[str], code: int, told: str) -> None:
+    (images.parent / "empty").mkdir()
+    result = cnncli("features", *words)
+    assert result.exit_code == code, result.output
+    assert told in result.stderr
+    assert not list(images.parent.glob("*.part"))
+
+
+def test_names_that_are_no_utf8_come_back(cnncli: Cnncli, images: Path) -> None:
+    name = os.fsencode(images) + b"/\xff.png"
+    try:
+        os.rename(os.fsencode(images / "0.png"), name)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    assert cnncli("features", images, "-o", "f.npz").exit_code == 3
+    assert any(path.endswith("%FF.png") for path in arrays_of(Path("f.npz"))["paths"])

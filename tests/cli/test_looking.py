@@ -1,0 +1,108 @@
+"""`cnncli filters`, `maps`, `cam` and `receptive`, as they are typed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT, Cnncli, arrays_of
+
+PHOTO = ROOT / "sample_images" / "lemon.jpg"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        (["filters"], "pocket-filters.png"),
+        (["filters", "pocket", "--layer", "residual1.body.conv1", "--top", "3", "--random"], None),
+        (["maps", PHOTO], "lemon-pocket-maps.png"),
+        (["maps", PHOTO, "--layer", "all"], "lemon-pocket-all-maps.png"),
+        (["maps", PHOTO, "--shift", "4,0"], "lemon-pocket-shift.png"),
+        (["cam", PHOTO], "lemon-pocket-cam.png"),
+        (["cam", PHOTO, "--class", "lemon", "--class", "n07747607", "--method", "layercam"], None),
+        (["receptive", PHOTO, "--layer", "residual3"], "lemon-pocket-residual3-receptive.png"),
+    ],
+)
+def test_each_draws_a_picture(cnncli: Cnncli, here: Path, words: list[str | Path], file: str | None) -> None:
+    result = cnncli(*words, *([] if file else ["-o", "named.png"]))
+    assert result.exit_code == 0, result.output
+    with Image.open(here / (file or "named.png")) as picture:
+        assert picture.width == 1000
+        assert picture.height > 150
+    again = cnncli(*words, *([] if file else ["-o", "named.png"]))
+    assert again.exit_code == 1
+    assert "--overwrite replaces it" in again.stderr
+
+
+def test_what_is_printed_beside_the_picture(cnncli: Cnncli) -> None:
+    moved = cnncli("maps", PHOTO, "--shift", "2,0", "-o", "s.png").stdout.splitlines()
+    assert moved[0].split() == ["layer", "maps", "move", "by", "differ", "compared"]
+    assert moved[1].split() == ["conv1", "40", "x", "40", "x", "40", "1,0", "0.0%", "inside"]
+    assert moved[-1].endswith("all units see the border")
+    told = cnncli("receptive", PHOTO, "--layer", "conv1", "--unit", "10,3", "-o", "r.png").stdout
+    assert told.startswith(
+        "conv1, unit 10,3 of 40 x 40\n  sees       3 x 3 pixels: rows 19 to 21, columns 5 to 7\n"
+    )
+
+
+def test_the_numbers_behind_the_pictures(cnncli: Cnncli) -> None:
+    assert cnncli("cam", PHOTO, "--class", "lemon", "--class", "orange", "-o", "c.npz").exit_code == 0
+    found = arrays_of(Path("c.npz"))
+    assert [title.split(",")[0] for title in found["titles"]] == ["the image", "lemon", "orange"]
+    assert found["1"].shape == (80, 80)
+    assert (found["1"] != found["2"]).any()
+    assert cnncli("maps", PHOTO, "--layer", "conv1", "--top", "40", "-o", "m.npz").exit_code == 0
+    assert np.stack([arrays_of(Path("m.npz"))[str(number)] for number in range(1, 41)]).shape == (40, 40, 40)
+
+
+def test_blueprints_and_transformers(cnncli: Cnncli) -> None:
+    for words in (
+        ["filters", "lenet5"],
+        ["maps", PHOTO, "-m", "lenet5"],
+        ["maps", PHOTO, "-m", "test_vit", "--layer", "all"],
+        ["cam", PHOTO, "-m", "test_vit", "--class", "3"],
+        ["receptive", PHOTO, "-m", "test_vit"],
+    ):
+        result = cnncli(*words, "--no-pretrained", "-o", "x.png", "--overwrite")
+        assert result.exit_code == 0, result.output
+        assert "random weights" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["filters", "--layer", "conv9"], "no layer is called 'conv9'"),
+        (["maps", PHOTO, "--layer", "fc1"], "fc1 gives no maps"),
+        (["maps", PHOTO, "--layer", "all", "--top", "4"], "--top is about the maps of one layer"),
+        (["maps", PHOTO, "--shift", "4"], "--shift '4' is no shift"),
+        (["maps", PHOTO, "--shift", "4,0", "--layer", "all"], "--shift draws one layer"),
+        (["maps", PHOTO, "--shift", "4,0", "--layer", "relu9"], "no layer is called 'relu9'"),
+        (["maps", PHOTO, "--shift", "4,0", "--layer", "fc1"], "fc1 gives no maps"),
+        (["maps", ""], "the name of the image is empty"),
+        (["cam", PHOTO, "--method", "eigencam", "--class", "lemon"], "--class has no effect"),
+        (["cam", PHOTO, "--layer", "gap1"], "gap1 gives no maps"),
+        (["cam", PHOTO, "--class", "1000"], "knows no class '1000'"),
+        (["cam", PHOTO, "--class", "lemmon"], "did you mean lemon"),
+        (["cam", PHOTO, "--layer", "fc1"], "fc1 gives no maps"),
+        (["receptive", PHOTO, "--unit", "3"], "--unit '3' is no place"),
+        (["receptive", PHOTO, "--unit", "99,0"], "no unit 99,0 on maps of 40 x 40"),
+    ],
+)
+def test_what_they_refuse(cnncli: Cnncli, here: Path, words: list[str | Path], told: str) -> None:
+    result = cnncli(*words)
+    assert result.exit_code == 2, result.output
+    assert told in result.stderr
+    assert not list(here.glob("*.png"))
+
+
+def test_images_that_cannot_be_read(cnncli: Cnncli) -> None:
+    result = cnncli("maps", "nowhere.jpg")
+    assert result.exit_code == 1
+    assert "nowhere.jpg: no such file" in result.stderr

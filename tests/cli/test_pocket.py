@@ -1,0 +1,185 @@
+"""The network in the box, as its users meet it."""
+
+import csv
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnncli.networks import model_folder, pocket
+from cnncli.networks.blueprint.parser import parse
+from cnncli.networks.blueprint.writer import written
+from cnncli.training import levers
+from cnncli.training.settings import FinetuneSettings
+from tests.conftest import ROOT, Cnncli, Imports, Program
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def test_it_is_whole_and_small() -> None:
+    folder = model_folder.open_folder(pocket.FOLDER)
+    model_folder.verify(folder)
+    assert folder.card.name == pocket.NAME
+    assert len(folder.card.class_names) == len(folder.card.synsets or ()) == 200
+    assert all(facts.bytes < 5_000_000 for facts in folder.card.files)
+    assert sum(file.stat().st_size for file in pocket.FOLDER.iterdir() if file.is_file()) < 12_000_000
+
+
+def test_it_answers_where_no_network_is_named_without_torch(
+    imports: Imports, photo: Path, home: Path
+) -> None:
+    before = sorted(home.iterdir())
+    result, packages = imports("predict", photo, "-f", "json", HF_ENDPOINT="http://127.0.0.1:9")
+    assert result.returncode == 0, result.stderr
+    (record,) = json.loads(result.stdout)
+    assert len(record["predictions"]) == 5
+    assert not packages & {"torch", "torchvision", "timm", "huggingface_hub"}
+    assert sorted(home.iterdir()) == before
+
+
+def test_its_table_says_once_what_it_is(cnncli: Cnncli, photo: Path, colours: Path) -> None:
+    told = cnncli("predict", photo, photo, "-f", "table").stderr
+    assert [told.count(line) for line in pocket.NOTICE] == [1, 1]
+    first = pocket.NOTICE[0]
+    assert first not in cnncli("predict", photo, "-f", "csv").stderr
+    assert first not in cnncli("predict", photo, "-f", "table", "-q").stderr
+    assert first not in cnncli("predict", photo, "-f", "table", "-m", colours).stderr
+
+
+def test_torch_and_the_graph_agree(cnncli: Cnncli, photo: Path) -> None:
+    probabilities = [
+        json.loads(cnncli("predict", photo, "-f", "json", "-k", "200", "--engine", engine).stdout)
+        for engine in ("onnx", "torch")
+    ]
+    first, second = (
+        {item["label"]: item["probability"] for item in found[0]["predictions"]} for found in probabilities
+    )
+    assert first == pytest.approx(second, abs=2e-3)
+
+
+def test_where_it_is_listed(cnncli: Cnncli, program: Program) -> None:
+    (entry,) = json.loads(cnncli("models", "pocket", "-f", "json").stdout)
+    assert entry["parameters"] == 2_452_720
+    assert "is part of cnncli" in cnncli("models", "rm", "pocket").stderr
+    assert cnncli("summary", "pocket").stdout.count("2,452,720") == 1
+    refused = cnncli("predict", "x.png", "-m", "pocket", "--img-size", "96")
+    assert refused.exit_code == 2
+    assert "pocket is a finished model folder; --img-size cannot change it" in refused.stderr
+    assert "pocket" in cnncli("predict", "x.png", "-m", "pockt").stderr
+    assert "pocket, prepared, as written" in program("doctor", "--offline").stdout.decode()
+
+
+def test_a_folder_of_that_name_comes_first(
+    cnncli: Cnncli, photo: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photo.parent)
+    Path("pocket").symlink_to(colours)
+    (record,) = json.loads(cnncli("predict", photo, "-m", "pocket", "-f", "json").stdout)
+    assert {item["label"] for item in record["predictions"]} == {"red", "green", "blue"}
+    assert not pocket.is_meant("pocket")
+    Path("mine").symlink_to(pocket.FOLDER)
+    assert pocket.is_meant("mine")
+    assert pocket.NOTICE[0] in cnncli("predict", photo, "-m", "mine", "-f", "table").stderr
+
+
+def test_its_files_say_the_same() -> None:
+    card = model_folder.open_folder(pocket.FOLDER).card
+    assert card.preprocessing.size == card.architecture.image_size == pocket.SIZE
+    assert card.architecture.blueprint is not None
+    assert written(parse(card.architecture.blueprint)) == written(parse(pocket.BLUEPRINT.read_text()))
+    recipe = tomllib.loads((pocket.FOLDER / "recipe.toml").read_text())
+    assert recipe.keys() <= {*levers.NAMES, *(field.name for field in dataclasses.fields(FinetuneSettings))}
+    with (pocket.FOLDER / "history.csv").open(newline="") as stream:
+        epochs = [int(row["number"]) for row in csv.DictReader(stream)]
+    assert epochs == list(range(1, recipe["epochs"] + 1))
+    kept = json.loads((pocket.FOLDER / "evaluation.json").read_text())
+    assert {item["name"] for item in kept["classes"]} == set(card.class_names)
+
+
+def test_what_the_readme_says_of_it() -> None:
+    """Each figure of its paragraph stands in its evaluation, or in what its benchmark wrote."""
+    kept = json.loads((pocket.FOLDER / "evaluation.json").read_text())
+    readme = " ".join((ROOT / "README.md").read_text().split("### pocket")[1].split("\n## ")[0].split())
+    assert (
+        f"it has {100 * kept['top1']:.1f} % right, and {100 * kept['top5']:.1f} % among the first five"
+        in readme
+    )
+    assert f"expected calibration error of {100 * kept['calibration_error']:.1f} %" in readme
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text().split("<!-- pocket -->")[1]
+    known = set(re.findall(r"\d+(?:\.\d+)?", results)) | {f"{100 * kept['calibration_error']:.1f}"}
+    told = set(re.findall(r"(?<![\w/.])\d[\d,]*(?:\.\d+)?(?= %| s\b| ms\b| right\b)", readme))
+    assert len(told) > 10
+    assert told <= known
+
+
+def test_most_of_the_drawn_objects_are_in_its_first_five(cnncli: Cnncli) -> None:
+    files = sorted((ROOT / "sample_images").glob("*.jpg"))
+    records = json.loads(cnncli("predict", *files, "-f", "json").stdout)
+    firsts = [
+        {item["label"].replace(" ", "_").lower() for item in record["predictions"]} for record in records
+    ]
+    right = [file.stem in first for file, first in zip(files, firsts, strict=True)]
+    assert len(files) >= 12
+    assert sum(right) >= len(files) / 2
+
+
+@pytest.fixture
+def shades(tmp_path: Path) -> Path:
+    draws = np.random.default_rng(0)
+    for name, colour in {"warm": (200, 110, 80), "cold": (80, 110, 200)}.items():
+        folder = tmp_path / "shades" / name
+        folder.mkdir(parents=True)
+        for number in range(12):
+            pixels = np.clip(np.array(colour) + draws.normal(0, 40, (70, 64, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    return tmp_path / "shades"
+
+
+def test_it_learns_other_classes_in_seconds(cnncli: Cnncli, shades: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = cnncli("finetune", shades, "--tune", "features", "-o", run)
+    assert result.exit_code == 0, result.stderr
+    assert pocket.NOTICE_TO_TEACHERS in result.stderr
+    found = {metric.name: metric.value for metric in model_folder.open_folder(run).card.metrics}
+    assert found["val_top1"] > 0.9
+    assert pocket.NOTICE_TO_TEACHERS not in cnncli("finetune", tmp_path / "nowhere").stderr
+
+
+def test_a_run_that_began_with_it_goes_on(cnncli: Cnncli, shades: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    way = ("--tune", "last:1", "--epochs", "1", "-q")
+    assert cnncli("finetune", shades, *way, "-o", run).exit_code == 0
+    result = cnncli("finetune", "--resume", run, "--epochs", 2, "-q")
+    assert result.exit_code == 0, result.stderr
+    again = cnncli("finetune", "-c", run / "settings.toml", "-o", tmp_path / "again", "-q")
+    assert again.exit_code == 0, again.stderr
+    assert tomllib.loads((run / "settings.toml").read_text())["model"] == "pocket"
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+@pytest.mark.timeout(600)
+def test_its_evaluation_is_reproduced_from_the_shipped_folder(
+    shared: Path, program: Program, tmp_path: Path
+) -> None:
+    data = shared / "data"
+    unpack = [sys.executable, data / "unpack.py", tmp_path / "images", "--limit", "1"]
+    subprocess.run([str(word) for word in unpack], check=True, capture_output=True)
+    found = json.loads(program("evaluate", tmp_path / "images" / "val", "-m", "pocket", "-f", "json").stdout)
+    kept = json.loads((pocket.FOLDER / "evaluation.json").read_text())
+    assert found["images"] == kept["images"] == 10_000
+    for name in ("top1", "top5", "calibration_error", "loss"):
+        assert found[name] == pytest.approx(kept[name], abs=0.005)
+    assert kept["top1"] > 0.5

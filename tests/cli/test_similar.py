@@ -1,0 +1,247 @@
+"""`cnncli similar`: the nearest images come first, and an index is as fresh as its folder."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnncli.features.extract import Extractor
+from tests.conftest import ROOT, Cnncli, Imports
+
+
+def draw(file: Path, red: int, seed: int = 0) -> None:
+    pixels = np.random.default_rng(seed).normal((red, 90, 200 - red / 2), 8, (40, 40, 3))
+    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(file)
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Ten images from blue to red."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(10):
+        draw(folder / f"{number}.png", 25 * number, number)
+    return folder
+
+
+def found(said: str) -> list[tuple[str, list[str]]]:
+    return [
+        (Path(item["path"]).name, [Path(one["path"]).name for one in item["nearest"]])
+        for item in json.loads(said)
+    ]
+
+
+def test_an_image_is_nearest_to_its_copy_and_not_its_own_neighbour(cnncli: Cnncli, photos: Path) -> None:
+    shutil.copy(photos / "4.png", "query.png")
+    result = cnncli("similar", "query.png", photos / "7.png", "--in", photos, "-k", "2", "-f", "json")
+    assert result.exit_code == 0, result.output
+    (_, first), (_, second) = found(result.stdout)
+    assert first[0] == "4.png"
+    assert "7.png" not in second
+    assert len(second) == 2
+    assert json.loads(result.stdout)[0]["nearest"][0]["distance"] == pytest.approx(0, abs=1e-3)
+    cosine = cnncli("similar", "query.png", "--in", photos, "--metric", "cosine", "-k", "1")
+    assert cosine.stdout.split("\t")[1].endswith("4.png")
+
+
+def test_an_index_is_kept_and_brought_up_to_date(
+    cnncli: Cnncli, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    real = Extractor.extract
+
+    def spied(self: Extractor, sources: Any) -> Any:
+        def listed() -> Any:
+            for source in sources:
+                seen.append(Path(source.path).name)
+                yield source
+
+        return real(self, listed())
+
+    monkeypatch.setattr(Extractor, "extract", spied)
+    words = ("similar", photos / "0.png", "--in", photos, "-k", "9", "-f", "json")
+    before = cnncli(*words)
+    assert sorted(seen[:-1]) == [f"{number}.png" for number in range(10)]
+    seen.clear()
+    assert cnncli(*words).stdout == before.stdout
+    assert seen == ["0.png"]  # the query
+    seen.clear()
+    (photos / "3.png").unlink()
+    draw(photos / "5.png", 0, 99)
+    draw(photos / "new.png", 10, 5)
+    ((_, names),) = found(cnncli(*words).stdout)
+    assert sorted(seen) == ["0.png", "5.png", "new.png"]
+    assert "3.png" not in names
+    assert {"5.png", "new.png"} <= set(names[:4])
+    assert sorted(file.suffix for file in (photos / ".cnncli").iterdir()) == [".json", ".lock", ".vectors"]
+    assert cnncli("predict", photos).stdout.count("\n") == 10  # and it is no image
+
+
+@pytest.mark.parametrize("kind", [".json", ".vectors"])
+def test_a_damaged_index_is_made_again(cnncli: Cnncli, photos: Path, kind: str) -> None:
+    words = ("similar", photos / "0.png", "--in", photos, "-f", "json")
+    before = cnncli(*words).stdout
+    (file,) = (photos / ".cnncli").glob(f"*{kind}")
+    file.write_bytes(file.read_bytes()[:-5])
+    assert cnncli(*words).stdout == before
+
+
+def test_an_index_that_is_fresh_is_not_written_again(cnncli: Cnncli, photos: Path) -> None:
+    words = ("similar", photos / "0.png", "--in", photos)
+    cnncli(*words)
+    before = {file: file.stat().st_mtime_ns for file in (photos / ".cnncli").iterdir()}
+    cnncli(*words)
+    assert {file: file.stat().st_mtime_ns for file in (photos / ".cnncli").iterdir()} == before
+
+
+def test_what_was_computed_before_an_interruption_stays(
+    cnncli: Cnncli, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Extractor.extract
+    computed = 0
+
+    def broken(self: Extractor, sources: Any) -> Any:
+        nonlocal computed
+        for entry in real(self, sources):
+            if computed == 4:
+                raise KeyboardInterrupt
+            computed += 1
+            yield entry
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Extractor, "extract", broken)
+        assert cnncli("similar", photos / "0.png", "--in", photos).exit_code == 130
+    (table,) = (photos / ".cnncli").glob("*.json")
+    assert len(json.loads(table.read_text())["files"]) == 4
+    ((_, names),) = found(cnncli("similar", photos / "0.png", "--in", photos, "-k", "9", "-f", "json").stdout)
+    assert len(set(names)) == 9
+
+
+def test_groups_of_likes_in_every_format(cnncli: Cnncli, photos: Path) -> None:
+    shutil.copy(photos / "2.png", photos / "copy of 2.png")
+    with Image.open(photos / "9.png") as image:
+        image.resize((37, 37)).save(photos / "smaller 9.jpg")
+    words = ("similar", "--duplicates", photos, "--within", "0.0005")
+    groups = [
+        [Path(one["path"]).name for one in group] for group in json.loads(cnncli(*words, "-f", "json").stdout)
+    ]
+    assert ["2.png", "copy of 2.png"] in groups
+    tsv = [line.split("\t") for line in cnncli(*words).stdout.splitlines()]
+    assert [
+        [Path(path).name for one, path, _ in tsv if one == str(number)]
+        for number in range(1, len(groups) + 1)
+    ] == groups
+    assert all(0 <= float(far) <= 0.0005 for *_, far in tsv)
+    table = cnncli(*words, "-f", "table")
+    lines = table.stdout.splitlines()[1:]
+    assert [line[0] for line in lines if line[0] != " "] == [
+        str(number) for number in range(1, len(groups) + 1)
+    ]
+    assert all(
+        name in line for name, line in zip([name for group in groups for name in group], lines, strict=True)
+    )
+    assert f"{len(groups)} group{'s' * (len(groups) != 1)} among 12 images" in table.stderr
+    everything = json.loads(cnncli("similar", "--duplicates", photos, "--within", "2", "-f", "json").stdout)
+    assert [len(group) for group in everything] == [12]
+
+
+def test_copies_are_found_however_they_were_changed(cnncli: Cnncli, tmp_path: Path) -> None:
+    folder = tmp_path / "objects"
+    folder.mkdir()
+    names = ("teapot", "monarch", "school_bus", "lemon")
+    for name in names:
+        with Image.open(ROOT / "sample_images" / f"{name}.jpg") as image:
+            width, height = image.size
+            image.save(folder / f"{name}-0.png")
+            image.resize((width // 2, height // 2)).save(folder / f"{name}-1.jpg", quality=70)
+            image.crop((width // 20, height // 20, width, height)).save(folder / f"{name}-2.png")
+            image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / f"{name}-3.png")
+    groups = json.loads(cnncli("similar", "--duplicates", folder, "-f", "json").stdout)
+    found = sorted(sorted(Path(one["path"]).stem for one in group) for group in groups)
+    assert found == sorted([f"{name}-{number}" for number in range(4)] for name in names)
+
+
+def test_tables_and_lines_for_queries_that_cannot_be_read(cnncli: Cnncli, photos: Path) -> None:
+    words = ("similar", "nowhere.png", photos / "1.png", "--in", photos, "-k", "2")
+    assert cnncli(*words).stdout.splitlines()[0] == "nowhere.png\t-\t"
+    told = json.loads(cnncli(*words, "-f", "json").stdout)
+    assert [item["status"] for item in told] == ["unreadable", "ok"]
+    lines = cnncli(*words, "-f", "table").stdout.splitlines()
+    assert lines[1].split("  ")[0] == "nowhere.png"
+    assert len(lines) == 4
+
+
+def test_queries_from_a_list(cnncli: Cnncli, photos: Path) -> None:
+    Path("list").write_text(f"{photos}/1.png\n{photos}/8.png\n")
+    result = cnncli("similar", "--files-from", "list", "--in", photos, "-k", "1", "-f", "json")
+    assert [name for name, _ in found(result.stdout)] == ["1.png", "8.png"]
+
+
+def test_a_folder_that_cannot_be_written_has_its_index_elsewhere(
+    cnncli: Cnncli, photos: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and real(path, mode))
+    assert cnncli("similar", photos / "0.png", "--in", photos).exit_code == 0
+    assert not (photos / ".cnncli").exists()
+    assert list((home / "indexes").glob("*/*.json"))
+
+
+def test_among_features_without_torch(imports: Imports, cnncli: Cnncli, photos: Path) -> None:
+    assert cnncli("features", photos, "-o", "f.npz").exit_code == 0
+    result, packages = imports("similar", photos / "2.png", "--in", "f.npz", "-k", "1", "-f", "json")
+    assert result.returncode == 0, result.stderr
+    assert not packages & {"torch", "sklearn"}
+    by_folder = cnncli("similar", photos / "2.png", "--in", photos, "-k", "1", "-f", "json").stdout
+    assert found(result.stdout.decode()) == found(by_folder)
+
+
+def test_features_of_another_network_or_layer_are_refused(
+    cnncli: Cnncli, photos: Path, colours: Path
+) -> None:
+    assert cnncli("features", photos, "-m", colours, "-o", "f.npz").exit_code == 0
+    result = cnncli("similar", photos / "2.png", "--in", "f.npz")
+    assert result.exit_code == 2
+    assert "model was colours and is now pocket" in result.stderr
+    assert cnncli("similar", photos / "2.png", "--in", "f.npz", "-m", colours).exit_code == 0
+    assert cnncli("features", photos, "--layer", "conv1", "-o", "c.npz").exit_code == 0
+    assert cnncli("similar", photos / "2.png", "--in", "c.npz").exit_code == 2
+    assert cnncli("similar", photos / "2.png", "--in", "c.npz", "--layer", "conv1").exit_code == 0
+
+
+def test_a_sheet_and_what_cannot_be_read(cnncli: Cnncli, photos: Path) -> None:
+    (photos / "broken.png").write_bytes(b"nothing")
+    result = cnncli("similar", photos / "1.png", photos / "broken.png", "--in", photos, "--sheet", "s.png")
+    assert result.exit_code == 3
+    assert result.stderr.count("broken.png: not an image") == 2
+    with Image.open("s.png") as picture:
+        assert picture.width == 1000
+    assert cnncli("similar", photos / "1.png", "--in", photos, "--sheet", "s.png").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["photos/1.png"], 2, "nowhere to look"),
+        (["--in", "photos"], 2, "nothing to look at"),
+        (["photos/1.png", "--in", "nowhere"], 1, "nowhere: no such folder"),
+        (["photos/1.png", "--in", "photos/1.png"], 1, "no .npz that `cnncli features` wrote"),
+        (["photos/1.png", "--in", "empty.npz"], 1, "no .npz that `cnncli features` wrote"),
+        (["photos/1.png", "--in", "array.npy"], 1, "no .npz that `cnncli features` wrote"),
+        (["photos/1.png", "--duplicates", "photos", "-k", "3"], 2, "images, -k: no effect with --duplicates"),
+        (["photos/1.png", "--in", "photos", "--within", "1"], 2, "--within is about --duplicates"),
+        (["photos/1.png", "--in", "photos", "--sheet", "x.npz"], 2, "--sheet x.npz: a sheet is a PNG"),
+    ],
+)
+def test_what_it_refuses(cnncli: Cnncli, photos: Path, words: list[str], code: int, told: str) -> None:
+    np.save(photos.parent / "array.npy", np.zeros(3))
+    (photos.parent / "empty.npz").touch()
+    result = cnncli("similar", *words)
+    assert result.exit_code == code, result.output
+    assert told in result.stderr

@@ -1,0 +1,183 @@
+"""Kernels and pooling on numbers that can be checked by hand; the course's own among them."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnncli.errors import GeometryError, InputError, UsageError
+from cnncli.inspection import convolution, kernels
+from cnncli.inspection.convolution import Step
+
+COURSE = """10 73 64 12 87 16
+91 45 26 14 8 71
+56 80 27 0 26 48
+42 25 71 18 9 3
+69 74 34 45 99 30
+78 49 33 87 51 25"""
+
+
+def numbers(text: str) -> Any:
+    return kernels.matrix(text, "here")
+
+
+def test_the_high_pass_kernel_of_the_course() -> None:
+    found = convolution.cross_correlated(numbers(COURSE), kernels.kernel("high-pass").weights, Step())
+    assert (
+        found.tolist()
+        == numbers("-90 -46 10 -166; 167 -69 -85 39; -167 180 -53 -110; 119 -87 -58 261").tolist()
+    )
+
+
+def test_the_pooling_of_the_course() -> None:
+    image = numbers("1 9 6 4; 5 4 7 8; 5 1 2 9; 6 7 6 0")
+    answers = {
+        kind: [[kernels.spelled(value) for value in row] for row in convolution.pooled(image, how).tolist()]
+        for kind in ("max", "avg", "min")
+        for how in [convolution.pooling(f"{kind}:2")]
+    }
+    assert answers == {
+        "max": [["9", "8"], ["7", "9"]],
+        "avg": [["4.75", "6.25"], ["4.75", "4.25"]],
+        "min": [["1", "4"], ["1", "0"]],
+    }
+
+
+def test_the_four_edge_filters_find_what_they_are_called() -> None:
+    darker = np.zeros((8, 8))
+    to_the_right, downwards = darker.copy(), darker.copy()
+    to_the_right[:, 4:] = 1
+    downwards[4:] = 1
+    for name, image, other in (
+        ("edge-right", to_the_right, downwards),
+        ("edge-left", -to_the_right, downwards),
+        ("edge-down", downwards, to_the_right),
+        ("edge-up", -downwards, to_the_right),
+    ):
+        weights = kernels.kernel(name).weights
+        assert convolution.cross_correlated(image, weights, Step()).max() == 8
+        assert not convolution.cross_correlated(other, weights, Step()).any()
+
+
+@given(
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.integers(1, 2),
+    st.sampled_from(["valid", "same", "2"]),
+    st.integers(0, 99),
+)
+def test_it_is_what_torch_computes(
+    height: int, width: int, stride: int, dilation: int, padding: str, seed: int
+) -> None:
+    draws = np.random.default_rng(seed)
+    planes, weights = draws.normal(size=(2, 9, 11)), draws.normal(size=(height, width))
+    step = Step(stride, convolution.padding(padding, (height, width), dilation), dilation)
+    found = convolution.cross_correlated(planes, weights, step)
+    (top, bottom), (left, right) = step.padding
+    padded = torch.nn.functional.pad(torch.from_numpy(planes), (left, right, top, bottom))[:, None]
+    expected = torch.nn.functional.conv2d(
+        padded, torch.from_numpy(weights)[None, None], stride=stride, dilation=dilation
+    )
+    np.testing.assert_allclose(found, expected[:, 0].numpy(), atol=1e-12)
+    if padding == "same":
+        assert found.shape[1:] == (-(-9 // stride), -(-11 // stride))
+
+
+@given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 99))
+def test_pooling_is_what_torch_computes(size: int, stride: int, seed: int) -> None:
+    planes = np.random.default_rng(seed).normal(size=(2, 7, 9))
+    tensor = torch.from_numpy(planes)
+    largest = convolution.pooled(planes, convolution.pooling(f"max:{size}/{stride}"))
+    np.testing.assert_array_equal(largest, torch.nn.functional.max_pool2d(tensor, size, stride).numpy())
+    smallest = convolution.pooled(planes, convolution.pooling(f"min:{size}/{stride}"))
+    np.testing.assert_array_equal(smallest, -torch.nn.functional.max_pool2d(-tensor, size, stride).numpy())
+    mean = convolution.pooled(planes, convolution.pooling(f"avg:{size}/{stride}"))
+    np.testing.assert_allclose(mean, torch.nn.functional.avg_pool2d(tensor, size, stride).numpy(), atol=1e-12)
+
+
+def test_a_flipped_kernel_convolves() -> None:
+    image, weights = numbers("1 2 3; 4 5 6; 7 8 9"), numbers("1 2; 3 4")
+    flipped = kernels.Kernel("k", weights).flipped
+    assert flipped.weights.tolist() == [[4, 3], [2, 1]]
+    one_way = convolution.cross_correlated(image, flipped.weights, Step(padding=((1, 1), (1, 1))))
+    # Convolution is commutative, as long as nothing is cut off.
+    turned = image[::-1, ::-1]
+    other_way = convolution.cross_correlated(weights, turned, Step(padding=((2, 2), (2, 2))))
+    assert one_way.tolist() == other_way.tolist()
+
+
+def test_what_the_names_stand_for() -> None:
+    named = {name: kernels.kernel(name) for name in kernels.NAMED}
+    assert (named["laplacian"].weights == -named["high-pass"].weights).all()
+    assert (named["sobel-y"].weights == named["sobel-x"].weights.T).all()
+    assert {name for name, one in named.items() if one.is_difference} == {
+        *("high-pass", "laplacian", "sobel-x", "sobel-y"),
+        *("edge-right", "edge-left", "edge-down", "edge-up"),
+    }
+    assert {named[name].weights.sum() for name in ("sharpen", "box-blur", "gaussian", "emboss")} == {1}
+
+
+def test_kernels_from_text_and_files(tmp_path: Path) -> None:
+    assert kernels.kernel("0,-1;\n1/3 .5").weights.tolist() == [[0, -1], [Fraction(1, 3), Fraction(1, 2)]]
+    file = tmp_path / "mine.csv"
+    file.write_text("\ufeff1,2\r\n3,4\r\n\r\n")
+    assert kernels.kernel(str(file)).weights.tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("sobel", "no kernel and no file is called 'sobel'"),
+        ("1 2; 3", "rows have 2, 1 numbers"),
+        ("1 x2", "'x2' in row 1 is no number"),
+        ("1/0", "'1/0' in row 1 is no number"),
+    ],
+)
+def test_what_is_no_kernel(text: str, told: str) -> None:
+    with pytest.raises(UsageError) as error:
+        kernels.kernel(text)
+    assert told in error.value.message
+
+
+def test_what_cannot_be_done() -> None:
+    image = numbers("1 2; 3 4")
+    with pytest.raises(GeometryError, match="does not fit"):
+        convolution.cross_correlated(image, kernels.kernel("sobel-x").weights, Step())
+    with pytest.raises(UsageError, match="no pooling"):
+        convolution.pooling("median:2")
+    with pytest.raises(UsageError, match="neither valid nor same"):
+        convolution.padding("full", (3, 3), 1)
+    with pytest.raises(UsageError, match="no place 1,0 in an output of 1 x 1"):
+        convolution.chosen(image, convolution.pooling("max:2"), (1, 0))
+    with pytest.raises(InputError, match="cannot be read"):
+        kernels.read_matrix(Path("nowhere.csv"))
+
+
+def test_the_arithmetic_in_words() -> None:
+    image = numbers(COURSE)
+    assert convolution.multiplied(image, kernels.kernel("high-pass").weights, Step(), (0, 0)) == (
+        "10*0 + 73*(-1) + 64*0 + 91*(-1) + 45*4 + 26*(-1) + 56*0 + 80*(-1) + 27*0 = -90"
+    )
+    assert convolution.chosen(image, convolution.pooling("avg:2"), (0, 1)) == "avg(64, 12, 26, 14) = 29"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (Fraction(-90), "-90"),
+        (Fraction(19, 4), "4.75"),
+        (Fraction(-1, 8), "-0.125"),
+        (Fraction(10, 3), "10/3"),
+        (Fraction(0), "0"),
+        (2.0, "2"),
+        (-1.256, "-1.26"),
+    ],
+)
+def test_numbers_are_spelled_exactly(number: Any, text: str) -> None:
+    assert kernels.spelled(number) == text

@@ -1,0 +1,115 @@
+"""A plate is as large as it should be, and its colours are those of its values."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnncli.records.pictures import Box, Panel, Plate, Scale
+from cnncli.render import fonts, plates, terminal_picture
+from cnncli.render.numbers import plate_npz
+from tests.conftest import arrays_of
+
+
+def panel(scale: Scale = Scale.SIGNED, side: int = 5, **more: object) -> Panel:
+    values = np.linspace(-1, 1, side * side).reshape(side, side)
+    return Panel("a panel", values, scale, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 64])
+def test_a_plate_is_a_thousand_pixels_wide_and_all_panels_are_on_it(count: int) -> None:
+    plate = Plate("many", tuple(panel() for _ in range(count)), columns=8, legend="values")
+    with Image.open(io.BytesIO(plates.plate_png(plate))) as picture:
+        assert picture.width == plates.WIDTH
+        pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)
+    darkest = np.array(
+        [0xB3, 0x58, 0x06]
+    )  # the lowest value's colour: one corner of each panel, and the legend
+    side = min((1000 - 36 - 10 * (min(count, 8) - 1)) // min(count, 8), 560) // 5
+    found = (pixels == darkest).all(axis=1).sum()
+    assert found >= count * (side - 1) ** 2
+
+
+def test_signed_values_are_white_at_zero_and_alike_in_strength_on_both_sides() -> None:
+    colours = plates.colours(Panel("", np.array([[-2.0, 0.0, 1.0, 2.0]]), Scale.SIGNED)).astype(int)
+    assert (colours[0, 1] >= 240).all()
+    assert tuple(colours[0, 0]) == (0xB3, 0x58, 0x06)
+    assert tuple(colours[0, 3]) == (0x54, 0x27, 0x88)
+    assert colours[0, 2].sum() > colours[0, 3].sum()
+
+
+def test_images_stay_as_they_are_and_strength_goes_from_dark_to_bright() -> None:
+    image = np.array([[[0, 128, 255], [-5, 300, 7]]], float)
+    assert plates.colours(Panel("", image, Scale.IMAGE)).tolist() == [[[0, 128, 255], [0, 255, 7]]]
+    strength = plates.colours(Panel("", np.array([[0.0, 0.5, 1.0]]), Scale.STRENGTH)).astype(int).sum(axis=2)
+    assert (np.diff(strength[0]) > 0).all()
+
+
+def test_values_that_are_all_the_same_have_a_colour() -> None:
+    same = np.ones((2, 2))
+    assert plates.colours(Panel("", same, Scale.STRENGTH)).shape == (2, 2, 3)
+    assert (plates.colours(Panel("", 0 * same, Scale.SIGNED)) >= 240).all()
+
+
+def test_proportions_are_kept_and_long_titles_cut() -> None:
+    wide = Panel("x" * 500, np.zeros((10, 40)), Scale.SIGNED)
+    drawn = plates.draw_plate(Plate("words " * 60, (wide,), columns=1))
+    assert drawn.width == 1000
+    assert 964 // 4 < drawn.height < 964 // 4 + 300
+
+
+def test_no_line_of_a_title_is_wider_than_its_panel() -> None:
+    font = fonts.font(12)
+    for text in (
+        "n02124075_Egyptian_cat.JPEG, 12.3",
+        "network.residual3.body.conv1\n80 x 20 x 20",
+        "x" * 300,
+    ):
+        lines = plates._Text.wrapped(text, 12, 100).lines
+        assert all(font.getlength(line) <= 100 for line in lines), lines
+        assert len(lines) <= 5
+    first, second = plates._Text.wrapped("network.residual3.body.conv1", 12, 120).lines
+    assert (first, second) == ("network.residual3.", "body.conv1")
+
+
+def test_a_box_is_where_it_should_be() -> None:
+    grey = Panel("", np.full((10, 10), 128.0), Scale.IMAGE, boxes=(Box(2, 3, 4, 5, "field"),))
+    drawn = np.asarray(plates.draw_plate(Plate("", (grey,), columns=1))).astype(int)
+    yellow = np.argwhere((drawn == [0xFF, 0xD4, 0x00]).all(axis=2))
+    scale = 56
+    left, right = yellow[:, 1].min() - 18, yellow[:, 1].max() - 18  # the plate's margin
+    assert (left, right + 1) == (pytest.approx(2 * scale, abs=2), pytest.approx(6 * scale, abs=2))
+    bottom = drawn.shape[0] - 18 - 10 - 10 * scale  # margin and gap: where the panel begins
+    assert yellow[:, 0].max() + 1 - bottom == pytest.approx(8 * scale, abs=12)
+
+
+def test_the_numbers_behind_a_plate(tmp_path: Path) -> None:
+    file = tmp_path / "numbers.npz"
+    file.write_bytes(plate_npz(Plate("", (panel(), panel(side=3)), columns=2)))
+    found = arrays_of(file)
+    assert found["titles"].tolist() == ["a panel", "a panel"]
+    assert found["1"].tolist() == panel(side=3).values.tolist()
+
+
+def test_a_rough_view() -> None:
+    buffer = io.BytesIO()
+    half = np.zeros((40, 40), np.uint8)
+    half[:, 20:] = 255
+    Image.fromarray(half).save(buffer, "PNG")
+    plain = terminal_picture.rough(buffer.getvalue(), 10, has_colours=False).splitlines()
+    assert plain == ["     @@@@@"] * 5
+    coloured = terminal_picture.rough(buffer.getvalue(), 10, has_colours=True).splitlines()
+    assert len(coloured) == 5
+    assert all(line.count("▀") == 10 for line in coloured)
+
+
+def test_terminals_that_show_images() -> None:
+    png = bytes(range(256)) * 40
+    assert terminal_picture.inline(png, {}) is None
+    iterm = terminal_picture.inline(png, {"TERM_PROGRAM": "iTerm.app"}) or ""
+    assert iterm.startswith("\x1b]1337;File=inline=1;size=10240:")
+    kitty = terminal_picture.inline(png, {"TERM": "xterm-kitty"}) or ""
+    assert kitty.startswith("\x1b_Ga=T,f=100,m=1;")
+    assert "\x1b_Gm=0;" in kitty

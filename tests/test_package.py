@@ -1,0 +1,62 @@
+"""What is given away: the wheel has the network in it and works alone, the sdist has all that the tests need."""
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from cnncli.networks import model_folder, pocket
+from tests.conftest import ROOT, Program
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+IMAGE = ROOT / "sample_images" / "lemon.jpg"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An sdist, and the wheel that is made from it."""
+    folder = tmp_path_factory.mktemp("built")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT],
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+def test_the_wheel_alone_works_from_anywhere(built: Path, tmp_path: Path, program: Program) -> None:
+    (wheel,) = built.glob("*.whl")
+    assert wheel.stat().st_size < 15_000_000
+    alone = tmp_path / "alone"
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(alone), str(wheel)]
+    subprocess.run(install, check=True, capture_output=True)
+    command = [
+        sys.executable,
+        "-c",
+        "import cnncli, sys; print(cnncli.__file__); from cnncli.cli.app import main; main()",
+        *("predict", str(IMAGE), "-f", "json"),
+    ]
+    environment = os.environ | {"PYTHONPATH": str(alone), "CNNCLI_HOME": str(tmp_path / "home")}
+    said = subprocess.run(
+        command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True
+    ).stdout
+    place, answer = said.split("\n", 1)
+    assert Path(place).is_relative_to(alone)
+    here = json.loads(program("predict", IMAGE, "-f", "json").stdout)
+    assert json.loads(answer) == here
+
+
+def test_the_sdist_has_all_files_of_the_repository(built: Path) -> None:
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    files = [model_folder.CARD, model_folder.GRAPH, model_folder.WEIGHTS]
+    assert {f"cnncli/networks/{pocket.NAME}/{name}" for name in files} <= names
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no clone, so nobody knows which files there should be")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert not set(listed.stdout.split("\0")) - {""} - names
