@@ -431,14 +431,12 @@ def test_going_on_ends_where_an_unbroken_run_ends(
     how: dict[str, Any] = {"model_ema_decay": 0.9, "mixup": 0.3, "drop": 0.2, "reprob": 0.5, "epochs": 3}
     whole = trained(asked(data, **how))
     folder = begun(asked(data, **how))
-    monkeypatch.setattr(loop, "_SAVE_EVERY", 0.0)
-    monkeypatch.setattr(loop, "_SAVING_SHARE", 1e9)
-    _kill_before(monkeypatch, step)
-    with pytest.raises(Killed):
-        gone_on(folder, asked(data, **how))
-    monkeypatch.undo()
-    os.chdir(data.parent)
-    monkeypatch.setenv("CNNCLI_HOME", str(data.parent / "home"))
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_SAVE_EVERY", 0.0)
+        patch.setattr(loop, "_SAVING_SHARE", 1e9)
+        _kill_before(patch, step)
+        with pytest.raises(Killed):
+            gone_on(folder, asked(data, **how))
     found = gone_on(folder, asked(data, **how))
     assert (found.weights == whole.weights).all()
     best, expected = checkpoints.load_best(folder), checkpoints.load_best(whole.folder)
