@@ -37,7 +37,7 @@ from cnncli.training.schedule import image_size
 from cnncli.training.settings import FinetuneSettings
 from cnncli.training.stages import frozen_below
 from cnncli.training.start import Start, build
-from cnncli.training.trials import Pace, paces
+from cnncli.training.trials import Pace, imitates, paces
 
 Show = Callable[[], contextlib.AbstractContextManager[Callable[[Moment], None]]]
 """A function to call after each step, as long as somebody may want to see it."""
@@ -163,6 +163,8 @@ def train(run: Path | None, settings: FinetuneSettings, progress: Progress, show
         progressed = checkpoints.load(run, progress.warning)
         amp = Amp(progressed.fixed["amp"])
         accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no" if amp is Amp.OFF else str(amp))
+        if imitates(accelerator.device, amp):
+            progress.warning("bf16 will be slow: this device imitates it, many times slower than fp32")
         task = _task(run, settings, progress)
         if progressed.fixed["lr"] is None:
             _find_rate(task, run, progressed, accelerator, progress)

@@ -108,6 +108,11 @@ def has_bf16(device: torch.device) -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - the only way to ask
 
 
+def imitates(device: torch.device, amp: Amp) -> bool:
+    """Whether a device computes in an arithmetic only by way of another, many times more slowly."""
+    return amp is Amp.BF16 and device.type in {"cpu", "cuda"} and not has_bf16(device)
+
+
 def _rate(network: nn.Module, images: Tensor, amp: Amp, best: float) -> float:
     """Images a second of forward and backward passes: of the median step."""
     seconds: list[float] = []

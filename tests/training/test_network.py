@@ -34,7 +34,7 @@ from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Silence
 from cnncli.records.running import Running
 from cnncli.records.training import Amp, ClassWeights, Layout, Moment, Schedule, Tune
-from cnncli.training import beginning, checkpoints, ending, finetune, levers, loop, network
+from cnncli.training import beginning, checkpoints, ending, finetune, levers, loop, network, trials
 from cnncli.training.checkpoints import Progressed
 from cnncli.training.settings import FinetuneSettings
 
@@ -274,6 +274,14 @@ def test_auto_measures_and_looks_for_a_learning_rate(data: Path) -> None:
     assert any(line.startswith("fastest here: ") for line in listener.said)
     again = gone_on(found.folder, found.settings)
     assert again.progressed.fixed == found.progressed.fixed
+
+
+def test_arithmetic_that_is_imitated_is_warned_of(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for has in (True, False):
+        monkeypatch.setattr(trials, "has_bf16", lambda _device, has=has: has)
+        listener = Listener()
+        trained(asked(data, amp=Amp.BF16, epochs=1), listener)
+        assert any("imitates" in line for line in listener.said) is not has
 
 
 def distance(one: Trained, other: Trained, data: Path) -> float:
