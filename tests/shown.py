@@ -1,7 +1,9 @@
 """Pages that show commands: each is run as a reader would run it, and what it prints is compared with what the page shows.
 
 In a block fenced as `console`, a line that begins with a dollar sign is a command, and what follows is what it prints, on a
-terminal, stdout and stderr together. A line with nothing but `…` stands for any number of lines.
+terminal, stdout and stderr together. A line with nothing but `…` stands for any number of lines. Of a block fenced as
+`console varying` the numbers are not compared: where a training begins with random weights, it magnifies the rounding of a
+processor, and ends elsewhere on another one.
 """
 
 import html
@@ -17,7 +19,7 @@ from pathlib import Path
 import rich.console
 from rich.text import Text
 
-_BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
+_BLOCK = re.compile(r"(?<=```console)(?P<varying> varying)?\n(?P<text>.*?)(?=```)", re.DOTALL)
 _SPEED = re.compile(r"[\d,.]+(?= (?:s|ms|img/s)\b)")
 """What differs from one machine and one minute to the next."""
 _NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?![\w.]*\d)")
@@ -40,10 +42,12 @@ class Step:
     Attributes:
         command: for a shell.
         shown: the lines that follow it on the page.
+        varying: numbers in them differ from processor to processor.
     """
 
     command: str
     shown: tuple[str, ...]
+    varying: bool = False
 
     def __str__(self) -> str:
         return "\n".join([f"$ {self.command}", *self.shown])
@@ -51,13 +55,24 @@ class Step:
 
 def steps(page: str) -> list[Step]:
     """The commands of a page, in their order."""
-    return [step for block in _BLOCK.findall(page) for step in _steps_of(block)]
+    return [step for block in _BLOCK.finditer(page) for step in _steps_of(block)]
 
 
-def _steps_of(block: str) -> Iterator[Step]:
-    for text in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+def _steps_of(block: re.Match[str]) -> Iterator[Step]:
+    for text in re.split(r"^\$ ", block["text"], flags=re.MULTILINE)[1:]:
         command, *shown = text.splitlines()
-        yield Step(command, _trimmed(shown))
+        yield Step(command, _trimmed(shown), varying=bool(block["varying"]))
+
+
+def is_still_so(step: Step, said: Sequence[str]) -> bool:
+    """Whether a command prints what the page shows: see `alike`."""
+    if step.varying:
+        return alike(*([_without_numbers(line) for line in lines] for lines in (step.shown, said)))
+    return alike(step.shown, said)
+
+
+def _without_numbers(line: str) -> str:
+    return re.sub(r"[\d.,]*\d|·|(?<=\s)[+-](?=\d)", "#", line)
 
 
 def rewritten(page: str, said: Mapping[str, Sequence[str]]) -> str:
@@ -69,11 +84,11 @@ def rewritten(page: str, said: Mapping[str, Sequence[str]]) -> str:
     """
 
     def of_block(block: re.Match[str]) -> str:
-        if not block.group().startswith("$ "):
+        if not block["text"].startswith("$ "):
             return block.group()
-        return "".join(
+        return f"{block['varying'] or ''}\n" + "".join(
             f"{Step(step.command, _elided(step.shown, said[step.command])) if step.command in said else step}\n"
-            for step in _steps_of(block.group())
+            for step in _steps_of(block)
         )
 
     return _BLOCK.sub(of_block, page)

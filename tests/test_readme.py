@@ -78,7 +78,7 @@ def test_what_a_page_shows(
     differing = [
         f"{step}\n--- but now\n" + "\n".join(said[step.command])
         for step in steps_of(page)
-        if step.command not in hidden and not shown.alike(step.shown, said[step.command])
+        if step.command not in hidden and not shown.is_still_so(step, said[step.command])
     ]
     assert not differing, "\n\n".join(differing)
     for picture in drawn:
@@ -118,7 +118,7 @@ def test_the_commands_of_the_other_pages(desk: Path) -> None:
     assert len(steps) > 30
     for step in steps:
         said = shown.run(step.command, desk, **NO_HUB)
-        assert not step.shown or shown.alike(step.shown, said), f"{step}\n--- but now\n" + "\n".join(said)
+        assert not step.shown or shown.is_still_so(step, said), f"{step}\n--- but now\n" + "\n".join(said)
         if "datasets get" in step.command:  # a tenth of the digits teaches the same commands
             shown.run("find photos-by-class -name '*[1-9].png' -delete", desk)
     assert (desk / "answers.csv").read_text().count("ok,1,") == 2
