@@ -7,10 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import packing
+from benchmarks import checkpoint, packing
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.networks import model_folder, pocket, zoo
 from cnncli.networks.weights import load_saved
+from cnncli.training import checkpoints
 from cnncli.training.classifiers import inverse_temperature
 from tests.conftest import Cnncli
 
@@ -49,6 +50,37 @@ def test_the_packed_network_says_the_same_at_another_temperature(run: Path, tmp_
     with torch.no_grad():
         np.testing.assert_allclose(network(torch.from_numpy(images)), graphs[1].logits, atol=5e-3)
     assert packed.weights.stat().st_size < found.weights.stat().st_size
+
+
+def test_a_training_goes_on_from_what_was_kept(cnncli: Cnncli, run: Path, tmp_path: Path) -> None:
+    kept, file = checkpoints.load(run, print), tmp_path / "kept.safetensors"
+    checkpoint.keep(kept, file)
+    again = tmp_path / "again"
+    cnncli(
+        "finetune",
+        tmp_path / "light",
+        "-m",
+        NETWORK,
+        "--tune",
+        "scratch",
+        "--epochs",
+        1,
+        "-o",
+        again,
+        "-q",
+        "--seed",
+        1,
+    )
+    begun = checkpoints.load(again, print)
+    found = checkpoint.restored(begun, file)
+    assert (found.epoch, found.updates, found.history) == (kept.epoch, kept.updates, kept.history)
+    assert (found.fixed, found.optimizer) == (begun.fixed, {})
+    for name, value in kept.network.items():
+        assert found.network[name].dtype == value.dtype
+        torch.testing.assert_close(found.network[name], value, rtol=1e-3, atol=1e-6)
+    checkpoints.save(again, found)
+    assert cnncli("finetune", "--resume", again, "--epochs", 2, "-q").exit_code == 0
+    assert checkpoints.load(again, print).history[: kept.epoch] == kept.history
 
 
 def test_the_temperature_is_found_again() -> None:
