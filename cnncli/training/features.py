@@ -122,15 +122,15 @@ def explore(
 ) -> "Explored":
     """Fit classifiers to a network's embeddings; nothing is written yet. The arguments are `finetune_features`'s."""
     clock = Clock()
+    with clock.step("looking for the images"):
+        data = read(settings, progress)
+        target = run_folder.chosen(settings.output, data.name, overwrite=settings.overwrite)
     what = (
         ", whose features stay as they are"
         if settings.tune is Tune.FEATURES
         else ": first a classifier on its features"
     )
     progress.notice(f"starting from {settings.reference.name}{what}")
-    with clock.step("looking for the images"):
-        data = read(settings, progress)
-        target = run_folder.chosen(settings.output, data.name, overwrite=settings.overwrite)
     with clock.step("opening the network"):
         folder = prepare(settings.reference, progress, is_offline=is_offline)
         require_trainable(folder)
