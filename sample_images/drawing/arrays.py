@@ -1,13 +1,15 @@
-"""Vectors and colours as the whole studio passes them: float32 arrays with the components first."""
+"""Vectors and colours as the whole studio passes them: arrays of float32, mostly, with the components first."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 """Numbers; of shape (3, N) where they are points, directions or colours."""
 
 
-def vector(*numbers: float) -> Array:
+def vector(*numbers: float | np.floating[Any]) -> Array:
     """A column that broadcasts against points, of shape (len(numbers), 1)."""
     return np.array(numbers, np.float32)[:, None]
 

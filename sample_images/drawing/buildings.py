@@ -153,7 +153,7 @@ def water_tower(pose: Pose) -> list[Solid]:
     return [Solid(tank, steel, pose, slack=0.9), Solid(frame, struts, pose, slack=0.9)]
 
 
-def _braces(local: Array, across: Array, inward: Array) -> Array:
+def _braces(local: Array, across: np.float32, inward: np.float32) -> Array:
     """Thin crossed rods between neighbouring legs, in the folded sector."""
     low, high = 0.78, 0.7
     rods = [

@@ -46,7 +46,8 @@ def _running_mean(planes: Array, reach: int) -> Array:
     padding = [(0, 0)] * (planes.ndim - 1) + [(reach + 1, reach)]
     sums = np.pad(planes, padding, mode="edge").cumsum(axis=-1, dtype=np.float64)
     span = 2 * reach + 1
-    return ((sums[..., span:] - sums[..., :-span]) / span).astype(np.float32)
+    means: Array = ((sums[..., span:] - sums[..., :-span]) / span).astype(np.float32)
+    return means
 
 
 def _focused(exposure: Exposure, distance: float, confusion: float) -> Array:

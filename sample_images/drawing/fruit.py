@@ -43,7 +43,8 @@ def orange(pose: Pose, code: int = 0xE85C00, patches: int = 0xF07408) -> list[So
     def shape(points: Array) -> Array:
         hollow = 0.06 * np.exp(-(points[0] ** 2 + points[2] ** 2) * 18) * (points[1] > 0)
         lumps = 0.02 * (space_noise(points * 2) - 0.5)
-        return shapes.ellipsoid(points, 1.0, 0.95, 1.0) + hollow + lumps
+        body: Array = shapes.ellipsoid(points, 1.0, 0.95, 1.0) + hollow + lumps
+        return body
 
     def colour(points: Array) -> Array:
         shade = 1.15 - 0.3 * space_noise(points * 34)
@@ -52,7 +53,8 @@ def orange(pose: Pose, code: int = 0xE85C00, patches: int = 0xF07408) -> list[So
     def stub(points: Array) -> Array:
         angle = np.arctan2(points[2], points[0])
         star = 1 + 0.3 * np.cos(5 * angle)
-        return shapes.ellipsoid(points - vector(0, 0.91, 0), 0.14, 0.05, 0.14) * star
+        leaf: Array = shapes.ellipsoid(points - vector(0, 0.91, 0), 0.14, 0.05, 0.14) * star
+        return leaf
 
     skin = Material(colour, gloss=0.045, sharpness=22, mirror=0.3, translucency=0.15, bump=_pores(34, 0.007))
     green = Material(_uneven(0x4D5B1E, 0x7A7A3A, 20), gloss=0.02, sharpness=8, mirror=0.05)
@@ -96,7 +98,8 @@ def bell_pepper(pose: Pose, code: int = 0xC81810, patches: int = 0xD83018) -> li
         body = _superellipsoid(squeezed, points[1])
         dent = 0.42 * np.exp(-(out**2) * 5) * smoothstep(0, 0.5, points[1])
         foot = 0.25 * np.exp(-(out**2) * 5) * smoothstep(0, -0.5, points[1])
-        return body + dent + foot
+        dented: Array = body + dent + foot
+        return dented
 
     bends = np.array([[0, 0.02, 0.08, 0.2], [0.4, 0.65, 0.92, 1.14], [0, 0, 0.03, 0.08]], np.float32)
 

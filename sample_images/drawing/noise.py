@@ -14,7 +14,8 @@ def _hashed(x: NDArray[np.uint32], y: NDArray[np.uint32], z: NDArray[np.uint32])
     mixed = x * np.uint32(374761393) + y * np.uint32(668265263) + z * np.uint32(2246822519)
     mixed = (mixed ^ (mixed >> np.uint32(13))) * np.uint32(1274126177)
     mixed = (mixed ^ (mixed >> np.uint32(15))) * np.uint32(3266489917)
-    return ((mixed ^ (mixed >> np.uint32(16))) & np.uint32(0xFFFF)).astype(np.float32) / 65535
+    last: Array = ((mixed ^ (mixed >> np.uint32(16))) & np.uint32(0xFFFF)).astype(np.float32)
+    return last / 65535
 
 
 def space_noise(points: Array) -> Array:
@@ -61,4 +62,5 @@ def plane_noise(rng: np.random.Generator, height: int, width: int, cell: float, 
         smooth = grid.resize((int(columns * size) + 1, int(rows * size) + 1), Image.Resampling.BICUBIC)
         total += np.asarray(smooth)[:height, :width] * np.float32(0.5**octave)
     low, high = total.min(), total.max()
-    return (total - low) / max(high - low, 1e-6)
+    full: Array = (total - low) / max(high - low, 1e-6)
+    return full

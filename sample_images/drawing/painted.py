@@ -161,10 +161,11 @@ def monarch(rng: np.random.Generator, height: int, width: int) -> Array:
 
 def _thistle(rng: np.random.Generator, scene: Array) -> Array:
     """A scene with a purple flower head below its middle."""
+    _, height, width = scene.shape
     for _ in range(13):
         angles, reaches = rng.uniform(0, 2 * np.pi, 20), rng.uniform(0.3, 0.7, 20)
         tips = np.column_stack([np.cos(angles), np.sin(angles)]) * reaches[:, None] + [0, 0.35]
-        petals = _strokes(*scene.shape[1:], [[(0.0, 0.35), (float(x), float(y))] for x, y in tips], 0.018)
+        petals = _strokes(height, width, [[(0.0, 0.35), (float(x), float(y))] for x, y in tips], 0.018)
         scene = mix(scene, _coloured(0xA040B0) * np.float32(rng.uniform(0.5, 1.6)), petals)
     return scene
 

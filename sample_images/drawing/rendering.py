@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .arrays import Array, dot, length, mix, rgb, smoothstep, turned, unit, vector
 
@@ -64,7 +65,7 @@ class Pose:
 
     def local(self, points: Array) -> Array:
         """Points as the thing itself sees them."""
-        moved = points - vector(self.x, self.y, self.z)
+        moved: Array = points - vector(self.x, self.y, self.z)
         for axis, angle in reversed(self.turns):
             moved = turned(moved, -angle, axis)
         return moved / self.scale
@@ -204,7 +205,7 @@ def _nearest(scene: Scene, points: Array) -> Array:
     return reduce(np.minimum, (solid.distance(points) * solid.slack for solid in scene.solids))
 
 
-def _march_all(scene: Scene, origin: Array, rays: Array) -> tuple[Array, Array]:
+def _march_all(scene: Scene, origin: Array, rays: Array) -> tuple[Array, NDArray[np.intp]]:
     """Each ray's depth, and the index of what it hit: a solid, the ground (one more than the last), or -1."""
     depth = np.full(rays.shape[1], 1e6, np.float32)
     which = np.full(rays.shape[1], -1)
@@ -221,7 +222,7 @@ def _march_all(scene: Scene, origin: Array, rays: Array) -> tuple[Array, Array]:
     return depth, which
 
 
-def _march(scene: Scene, origin: Array, rays: Array) -> tuple[Array, Array]:
+def _march(scene: Scene, origin: Array, rays: Array) -> tuple[Array, NDArray[np.bool_]]:
     """Each ray's depth where it meets a solid, and whether it does."""
     enter, leave = _span(scene, origin, rays)
     depth, hit = enter.copy(), np.zeros(rays.shape[1], bool)

@@ -127,7 +127,8 @@ def _candlelit(table: Material) -> Material:
     """A table that is lit round its middle only."""
 
     def colour(points: Array) -> Array:
-        return table.colour(points) * 4 * np.exp(-0.35 * length(points[::2]) ** 2)
+        lit: Array = table.colour(points) * 4 * np.exp(-0.35 * length(points[::2]) ** 2)
+        return lit
 
     return replace(table, colour=colour, glow=0.35)
 

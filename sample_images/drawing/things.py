@@ -49,7 +49,10 @@ def pretzel(pose: Pose) -> list[Solid]:
     radii = 0.15 + 0.09 * np.sin(np.linspace(0, np.pi, path.shape[1])) ** 2
 
     def salt(points: Array) -> Array:
-        return smoothstep(0.0, 0.15, speckles(points * vector(7, 3, 7) + 5, 0.3)) * (points[1] > 0.12)
+        grains: Array = smoothstep(0.0, 0.15, speckles(points * vector(7, 3, 7) + 5, 0.3)) * (
+            points[1] > 0.12
+        )
+        return grains
 
     def shape(points: Array) -> Array:
         near = shapes.box(points, [1.45, 0.4, 1.25])
@@ -94,7 +97,8 @@ def keyboard(pose: Pose) -> list[Solid]:
         )
         narrowing = 0.12 * np.clip(local[1] + 0.06, 0, 0.2)
         dish = 0.02 * np.exp(-(length(local[::2]) ** 2) * 150)
-        return shapes.box(local, [0.112, 0.07, 0.112], 0.025) + narrowing + dish
+        key: Array = shapes.box(local, [0.112, 0.07, 0.112], 0.025) + narrowing + dish
+        return key
 
     def key_colour(points: Array) -> Array:
         row = np.round(points[2] / pitch)
