@@ -56,12 +56,15 @@ def _text(value: Any) -> Any:  # noqa: ANN401 - whatever TOML has
 
 
 def _resume(context: typer.Context, run: Path | None) -> Path | None:
-    """Take all options from the run that is to go on."""
+    """Take all options from the run that is to go on, and the epochs that it has by now."""
     if run is None:
         return None
     if not run.is_dir():
         raise UsageError(f"there is no run {run} to go on with")
     _read(context, run / "settings.toml")
+    from cnncli.training import beginning
+
+    context.default_map = {**(context.default_map or {}), "epochs": str(beginning.load(run).epochs)}
     return run
 
 

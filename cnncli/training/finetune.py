@@ -97,7 +97,7 @@ def resume(
 
     Args:
         run: its folder.
-        settings: those that it was begun with, epochs and limits aside.
+        settings: those that it was begun with, limits aside, and the epochs that it is to have.
         progress: hears what is being done.
         bar: moves while images are looked at.
         show: moves while the network is trained.
@@ -108,9 +108,9 @@ def resume(
     _require_same_classes(run, settings, begun)
     from cnncli.training import ending, network
 
-    changed = _require_same_settings(run, settings)
+    _require_same_settings(run, settings)
     levers = network.require_levers(settings)
-    if "epochs" in changed and levers.epochs != begun.epochs:
+    if levers.epochs != begun.epochs:
         begun = dataclasses.replace(begun, epochs=levers.epochs)
         if is_main():
             save_beginning(run, begun)
@@ -122,11 +122,11 @@ def resume(
 _OF_THE_RUN = CHANGEABLE | {"workers"}
 
 
-def _require_same_settings(run: Path, settings: FinetuneSettings) -> set[str]:
-    """The options that are others than those that the run was begun with.
+def _require_same_settings(run: Path, settings: FinetuneSettings) -> None:
+    """See that no option differs that would change what has been learned so far.
 
     Raises:
-        TrainingError: one of them would change what has been learned so far.
+        TrainingError: one does.
     """
     file = run / run_folder.SETTINGS
     try:
@@ -142,7 +142,6 @@ def _require_same_settings(run: Path, settings: FinetuneSettings) -> set[str]:
             f"{run} was begun with other settings: {told}",
             f"{', '.join(sorted(map(spelled, CHANGEABLE)))} may change; else start a new run",
         )
-    return changed
 
 
 def _require_same_classes(run: Path, settings: FinetuneSettings, begun: Beginning) -> None:

@@ -129,6 +129,9 @@ def test_a_finished_run_is_raised_to_more_epochs(cnncli: Cnncli, data: Path) -> 
     run(cnncli, data, "-m", NET, *QUICK)
     found = run(cnncli, "--resume", "runs/shades", "--epochs", 4)
     assert len(found["epochs"]) == 4
+    assert "4 epochs" in cnncli("finetune", "--resume", "runs/shades").stderr
+    as_begun = cnncli("finetune", "--resume", "runs/shades", "--epochs", 2)
+    assert ", 2 epochs\n" in as_begun.stderr
     refused = cnncli("finetune", "--resume", "runs/shades", "--lr", 0.5)
     assert refused.exit_code == 1
     assert "--lr (was 0.001)" in refused.stderr
