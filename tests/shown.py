@@ -55,7 +55,9 @@ class Step:
 
 def steps(page: str) -> list[Step]:
     """The commands of a page, in their order."""
-    return [step for block in _BLOCK.finditer(page) for step in _steps_of(block)]
+    blocks = list(_BLOCK.finditer(page))
+    assert len(blocks) == len(re.findall("^```console", page, re.MULTILINE)), "a fence that is none of ours"
+    return [step for block in blocks for step in _steps_of(block)]
 
 
 def _steps_of(block: re.Match[str]) -> Iterator[Step]:
@@ -72,7 +74,7 @@ def is_still_so(step: Step, said: Sequence[str]) -> bool:
 
 
 def _without_numbers(line: str) -> str:
-    return re.sub(r"[\d.,]*\d|·|(?<=\s)[+-](?=\d)", "#", line)
+    return re.sub(r"(?<![A-Za-z])[\d.,]*\d|·|(?<=\s)[+-](?=\d)", "#", _BAR.sub("", line))
 
 
 def rewritten(page: str, said: Mapping[str, Sequence[str]]) -> str:

@@ -65,7 +65,9 @@ def test_what_is_alike(page: list[str], now: list[str], is_alike: bool) -> None:
         ("val 75.0 % of 20, +5.1 points", "val 60.0 % of 20, -12.0 points", True),
         ("a/03.png  a  b  75.0 %", "b/1.png  b  a  5.0 %", False),
         ("is 3 · 1", "is 2 2 ·", True),
+        ("▉▉▉▉▉ 95.8 %", "▉ 15.8 %", True),
         ("3 mistakes", "3 images", False),
+        ("resnet18", "resnet50", False),
     ],
 )
 def test_of_a_varying_block_the_numbers_are_not_compared(page: str, now: str, is_alike: bool) -> None:  # noqa: FBT001 - as above
@@ -74,6 +76,11 @@ def test_of_a_varying_block_the_numbers_are_not_compared(page: str, now: str, is
     (strict,) = shown.steps(f"```console\n$ x\n{page}\n```")
     assert not shown.is_still_so(strict, [now])
     assert shown.is_still_so(strict, [page])
+
+
+def test_a_misspelt_fence_is_found() -> None:
+    with pytest.raises(AssertionError, match="fence"):
+        shown.steps("```console variing\n$ x\n```")
 
 
 def test_a_page_is_rewritten_with_as_much_left_out_as_before() -> None:

@@ -56,7 +56,7 @@ def _text(value: Any) -> Any:  # noqa: ANN401 - whatever TOML has
 
 
 def _resume(context: typer.Context, run: Path | None) -> Path | None:
-    """Take all options from the run that is to go on, and the epochs that it has by now."""
+    """Take all options from the run that is to go on, and the number of epochs that it was last told to have."""
     if run is None:
         return None
     if not run.is_dir():

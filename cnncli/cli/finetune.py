@@ -48,7 +48,7 @@ def finetune(
         bool, typer.Option("--overwrite", help="Replace an earlier run in --output.")
     ] = False,
     resume: Resume = None,
-    config: Config = None,  # noqa: ARG001 - its callback has read it
+    config: Config = None,
     preview: Annotated[
         Path | None,
         typer.Option(
@@ -127,6 +127,8 @@ def finetune(
       cnncli finetune photos/ -m lenet5 --tune scratch --opt sgd --lr auto
       cnncli finetune --resume runs/photos --epochs 40
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
+    if resume and config:
+        raise UsageError("--config has no effect with --resume, which takes the run's own settings")
     console = Console(quiet=quiet or not is_main())
     size = options.image_size(img_size)
     way, stages = _way(tune)

@@ -106,11 +106,14 @@ def resume(
         raise UsageError("--output has no effect with --resume, which goes on in the run's own folder")
     begun = load_beginning(run)
     _require_same_classes(run, settings, begun)
-    from cnncli.training import ending, network
+    from cnncli.training import checkpoints, ending, network
 
     _require_same_settings(run, settings)
     levers = network.require_levers(settings)
     if levers.epochs != begun.epochs:
+        done = len(checkpoints.load(run, progress.warning).history)
+        if levers.epochs < done:
+            raise UsageError(f"{run} has {done} epochs behind it already, more than --epochs {levers.epochs}")
         begun = dataclasses.replace(begun, epochs=levers.epochs)
         if is_main():
             save_beginning(run, begun)

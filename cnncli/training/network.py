@@ -164,7 +164,7 @@ def train(run: Path | None, settings: FinetuneSettings, progress: Progress, show
         amp = Amp(progressed.fixed["amp"])
         accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no" if amp is Amp.OFF else str(amp))
         if imitates(accelerator.device, amp):
-            progress.warning("bf16 will be slow: this device imitates it, many times slower than fp32")
+            progress.warning("bf16 will be slow: this device only imitates it, and --amp off would be faster")
         task = _task(run, settings, progress)
         if progressed.fixed["lr"] is None:
             _find_rate(task, run, progressed, accelerator, progress)

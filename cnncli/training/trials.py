@@ -33,6 +33,9 @@ _WORTH_IT = 1.15
 _HOPELESS = 1.5
 """How much slower than the best so far something is when it is given up after its first step."""
 
+_BF16 = ("avx512_bf16", "amx_bf16", "bf16")
+"""What processors of x86 and of ARM call it; on others of x86 with AVX-512 oneDNN takes bf16, too, and computes in fp32."""
+
 _DTYPES = {Amp.BF16: torch.bfloat16, Amp.FP16: torch.float16}
 
 
@@ -105,11 +108,13 @@ def has_bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - the only way to ask
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():  # noqa: SLF001 - the only way to ask
+        return False
+    return any(torch.cpu.get_capabilities().get(name) for name in _BF16)
 
 
 def imitates(device: torch.device, amp: Amp) -> bool:
-    """Whether a device computes in an arithmetic only by way of another, many times more slowly."""
+    """Whether a device computes in an arithmetic by way of another only: a CPU some ten times more slowly."""
     return amp is Amp.BF16 and device.type in {"cpu", "cuda"} and not has_bf16(device)
 
 

@@ -374,3 +374,11 @@ def test_a_cache_of_features_knows_what_may_be_read(cnncli: Cnncli, data: Path, 
     result = cnncli("finetune", "--tune", "features", data, "-m", colours, "--max-pixels", 10)
     assert result.exit_code == 1
     assert "more than the limit of 10" in result.stderr
+
+
+def test_the_network_is_spoken_of_after_the_images(cnncli: Cnncli, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = cnncli("finetune", tmp_path / "empty")
+    assert result.exit_code == 1
+    assert "no labelled images" in result.stderr
+    assert "starting from" not in result.stderr

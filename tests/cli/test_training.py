@@ -18,7 +18,10 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
+from cnncli.errors import TrainingStopped
 from cnncli.networks.model_folder import open_folder, verify
+from cnncli.training import beginning
+from cnncli.training.loop import Loop
 from tests.conftest import Cnncli, Program
 
 NET = "input 3x12x12; activation: relu; conv3-6; maxpool 2/2; FC-3"
@@ -129,12 +132,32 @@ def test_a_finished_run_is_raised_to_more_epochs(cnncli: Cnncli, data: Path) -> 
     run(cnncli, data, "-m", NET, *QUICK)
     found = run(cnncli, "--resume", "runs/shades", "--epochs", 4)
     assert len(found["epochs"]) == 4
-    assert "4 epochs" in cnncli("finetune", "--resume", "runs/shades").stderr
-    as_begun = cnncli("finetune", "--resume", "runs/shades", "--epochs", 2)
-    assert ", 2 epochs\n" in as_begun.stderr
+    assert ", 4 epochs\n" in cnncli("finetune", "--resume", "runs/shades").stderr
+    refused = cnncli("finetune", "--resume", "runs/shades", "--epochs", 3)
+    assert refused.exit_code == 2
+    assert "runs/shades has 4 epochs behind it already, more than --epochs 3" in refused.stderr
     refused = cnncli("finetune", "--resume", "runs/shades", "--lr", 0.5)
     assert refused.exit_code == 1
     assert "--lr (was 0.001)" in refused.stderr
+    refused = cnncli("finetune", "--resume", "runs/shades", "-c", "runs/shades/settings.toml")
+    assert refused.exit_code == 2
+    assert "--config has no effect with --resume" in refused.stderr
+
+
+def test_a_run_gets_the_epochs_back_that_it_was_begun_with(
+    cnncli: Cnncli, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(cnncli, data, "-m", NET, *QUICK)
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "run", _interrupted)
+        assert cnncli("finetune", "--resume", "runs/shades", "--epochs", 5).exit_code == 130
+    assert beginning.load(Path("runs/shades")).epochs == 5
+    assert len(run(cnncli, "--resume", "runs/shades", "--epochs", 2)["epochs"]) == 2
+    assert beginning.load(Path("runs/shades")).epochs == 2
+
+
+def _interrupted(_loop: Loop) -> None:
+    raise TrainingStopped("interrupted")
 
 
 def test_preview_draws_and_trains_nothing(cnncli: Cnncli, data: Path) -> None:
@@ -224,7 +247,7 @@ def test_twenty_kills_lose_nothing(program: Program, data: Path) -> None:
     chance = random.Random(0)
     going_on = ["finetune", "--resume", "cut", "-q"]
     kills = ended = 0
-    while kills < 20 or not ended:
+    while kills < 20 or not ended or Path("cut").exists():
         command = [*beginning, "-o", "cut"]
         if Path("cut", "checkpoints", "last.pt").exists():
             command = going_on
