@@ -30,7 +30,8 @@ def main() -> None:
     folder = prepare(Reference("squeezenet1_0", Path(weights)), Silence())
     rows = []
     with tempfile.TemporaryDirectory() as runs:
-        fixed = ["finetune", data, "-m", str(folder.path), "-f", "json", "-o", f"{runs}/run", "--overwrite"]
+        fixed = ["finetune", data, "-m", str(folder.path), "--tune", "features", "-f", "json"]
+        fixed += ["-o", f"{runs}/run", "--overwrite"]
         ours = ["-m", "benchmarks.peers.fresh_home", *fixed]
         run(["-m", "cnncli", *fixed])  # so that there is something to overwrite each time
         times = in_turn(

@@ -1,6 +1,6 @@
 """The network in the box, judged.
 
-python -m benchmarks.pocket VAL OUTSIDE DATA...
+python -m benchmarks.pocket VAL PHOTOGRAPHS DATA...
 
 VAL is a labelled folder of its own 200 classes, which it has never seen: Tiny ImageNet's validation images. PHOTOGRAPHS is
 a folder of larger ones with an index.tsv (columns file, wnid), most of which show something else. Each DATA, a labelled

@@ -50,7 +50,10 @@ def draw_odd() -> None:
 
 def main() -> None:
     """Draw what was asked for, or everything."""
-    names = set(sys.argv[1:]) or {*PICTURES, *PAINTINGS, "labelled", "odd"}
+    known = {*PICTURES, *PAINTINGS, "labelled", "odd"}
+    names = set(sys.argv[1:]) or known
+    if unknown := sorted(names - known):
+        raise SystemExit(f"nothing here draws {', '.join(unknown)}; there are {', '.join(sorted(known))}")
     draw_classes(names)
     if "labelled" in names:
         draw_labelled()

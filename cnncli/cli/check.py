@@ -69,7 +69,7 @@ def check(
         limit = max_pixels or MAX_PIXELS
         allow_pixels(limit)
         found = read(data, ListColumns(path_column, label_column, split_column, root))
-        if sheet and sheet.resolve().is_relative_to(Path(found.root).resolve()):
+        if sheet and data.is_dir() and sheet.resolve().is_relative_to(data.resolve()):
             raise OutputError(f"{sheet} would lie among the data", "write it somewhere else")
         with image_progress(console, lambda: len(found.samples), 0, is_hidden=False) as advance:
             health = examine(found, max_pixels=limit, workers=workers or usable_cores(), advance=advance)

@@ -17,7 +17,7 @@ def _read(context: typer.Context, file: Path | None) -> Path | None:
     if file is None:
         return None
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError as error:
         raise UsageError(f"cannot read the settings {file}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

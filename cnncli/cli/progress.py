@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from cnncli.cli.console import Console
 from cnncli.errors import CnncliError
 from cnncli.records.training import Moment
+from cnncli.render.units import counted
 
 
 @contextlib.contextmanager
@@ -54,9 +55,9 @@ def image_progress(
 def _told(images: int, total: float | None, rate: float) -> str:
     """`144 of 396 images, 85.6 img/s, 0:03 left`, as far as it is known."""
     if not total:
-        return f"{images:,} images, {rate:,.1f} img/s"
+        return f"{counted(images, 'image')}, {rate:,.1f} img/s"
     seconds = round(max(total - images, 0) / rate)
-    return f"{images:,} of {total:,.0f} images, {rate:,.1f} img/s, {_clock(seconds)} left"
+    return f"{images:,} of {counted(round(total), 'image')}, {rate:,.1f} img/s, {_clock(seconds)} left"
 
 
 def image_bars(console: Console) -> Callable[[int], contextlib.AbstractContextManager[Callable[[], None]]]:

@@ -3,7 +3,7 @@
 import enum
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -154,6 +154,19 @@ def summarize(
             "leave it out, or --explain and --show-blueprint; the JSON of a summary has all numbers",
         )
     if show_blueprint:
+        _require_nothing_else(
+            {
+                "--explain": explain is not None,
+                "--depth": depth is not None,
+                "--columns": bool(names),
+                "--only": bool(kinds),
+                "--sort": bool(sort),
+                "--batch-size": batch_size != 1,
+                "--channels": channels is not None,
+                "--num-classes": num_classes is not None,
+                "--dtype": dtype is not Dtype.FLOAT32,
+            }
+        )
         for model in models:
             write_data(_blueprint_text(model, size))
         return
@@ -166,6 +179,14 @@ def summarize(
         write_data("\n".join(_explained(item, explain) for item in summaries))
         return
     write_data(_rendered(summaries, names, format_))
+
+
+def _require_nothing_else(given: Mapping[str, bool]) -> None:
+    if useless := [option for option, is_given in given.items() if is_given]:
+        raise UsageError(
+            f"{', '.join(useless)}: no effect with --show-blueprint, which writes the blueprint as it is",
+            "leave that out; --img-size may stay",
+        )
 
 
 def _blueprint_text(model: str, size: tuple[int, int] | None) -> str:

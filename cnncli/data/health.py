@@ -11,6 +11,7 @@ from cnncli.data.likeness import Fingerprint, fingerprint, groups
 from cnncli.images.decode import Decoding, Header, decode, header
 from cnncli.records.data import DataFinding, DataHealth, DataSet, Part, Sample, Trouble
 from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.render.units import counted
 
 FEWEST = 5
 """Training images of a class below which hardly anything can be learned of it."""
@@ -211,8 +212,10 @@ def _shapes(data: DataSet, seen: Sequence[_Seen]) -> Iterator[DataFinding]:
         if one.header.mode not in _USUAL_MODES:
             odd_modes.append((f"{data.relative(sample.path)}: {one.header.mode} {one.header.format}",))
     if odd_sizes:
-        told = f"{len(odd_sizes):,} images are smaller than {SMALL} pixels, or {LONG} times as long as wide"
+        told = (
+            f"{counted(len(odd_sizes), 'image')} smaller than {SMALL} pixels, or {LONG} times as long as wide"
+        )
         yield DataFinding(Trouble.ODD_SIZES, False, told, tuple(odd_sizes))
     if odd_modes:
-        told = f"{len(odd_modes):,} images are neither RGB nor grey; they are converted"
+        told = f"{counted(len(odd_modes), 'image')} neither RGB nor grey, to be converted"
         yield DataFinding(Trouble.ODD_MODES, False, told, tuple(odd_modes))

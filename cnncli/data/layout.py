@@ -8,6 +8,7 @@ Only names are read here; whether a file is an image at all is for whoever opens
 """
 
 import csv
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ PART_FOLDERS = {
     "test": Part.TEST,
 }
 
+_PURPOSES = {Part.TRAIN: "training", Part.VAL: "validation", Part.TEST: "testing"}
+
 _CARD = "card.json"
 _LISTS = {".csv": ",", ".tsv": "\t"}
 _LONGEST = 40
@@ -42,7 +45,7 @@ class ListColumns:
     Attributes:
         path: of the image file.
         label: its class.
-        part: train, val or test; a list need not have it.
+        part: train, val or test; a list need not have it, and where it says so of some, the others are for training.
         root: what relative paths are relative to; None is the folder that the list lies in.
     """
 
@@ -91,7 +94,7 @@ _LAYOUTS = (
 
 
 def _name(data: Path) -> str:
-    return data.resolve().name or "data"
+    return path_text(data.resolve().name) or "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ def _split_samples(root: Path, folders: Sequence[str], remarks: list[str]) -> It
             continue
         if part in taken:
             raise DataError(
-                f"{root} has two folders for validation, {taken[part]} and {name}", "keep one of them"
+                f"{root} has two folders for {_PURPOSES[part]}, {taken[part]} and {name}", "keep one of them"
             )
         taken[part] = name
         classes, strays = _listing(root / name)
@@ -213,10 +216,12 @@ def _listed(file: Path, columns: ListColumns) -> DataSet:
         raise DataError(f"the list {file} names no labelled image")
     if not any(os.path.lexists(item.path) for item in found):
         raise DataError(
-            f"none of the {len(found):,} files that {file} lists exists; the first is {found[0].path}",
+            f"no file that {file} lists exists; the first of {len(found):,} is {found[0].path}",
             "say with --root what the paths are relative to",
         )
-    return _data_set(file.stem, str(root), found, remarks)
+    if any(item.part for item in found):
+        found = [item if item.part else dataclasses.replace(item, part=Part.TRAIN) for item in found]
+    return _data_set(path_text(file.stem), str(root), found, remarks)
 
 
 def _once(file: Path, rows: Iterable[_Labelled], remarks: list[str]) -> list[_Labelled]:
@@ -232,7 +237,7 @@ def _once(file: Path, rows: Iterable[_Labelled], remarks: list[str]) -> list[_La
             )
         repeated += first is not row
     if repeated:
-        remarks.append(f"{file}: {repeated:,} entries are left out that were there before")
+        remarks.append(f"left out: {counted(repeated, 'line')} of {file} with a path that was there before")
     return list(found.values())
 
 

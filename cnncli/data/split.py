@@ -84,7 +84,7 @@ def require_learnable(data: DataSet) -> None:
         )
     training = data.count(Part.TRAIN)
     if not data.part(Part.VAL):
-        if max(training, default=0) > 1:
+        if max(training, default=0) != 1:
             raise DataError(
                 f"no image of {data.root} that is for validation can be read: nothing would say what was learned",
                 "`cnncli check` says why",

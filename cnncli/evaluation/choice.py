@@ -182,13 +182,16 @@ def _key(path: str) -> _Key | None:
 
 
 def _about_gone(data: DataSet, runs: Sequence[Path]) -> Sequence[str]:
+    """Images that were held out and are nowhere in the data, each once; a folder may have been renamed."""
     here = {(PurePath(sample.path).parent.name, PurePath(sample.path).name) for sample in data.samples}
-    gone = [
-        path
+    missing = {
+        path: size
         for run in runs
-        for path, part, _ in _rows(run)
+        for path, part, size in _rows(run)
         if part is not Part.TRAIN and (PurePath(path).parent.name, PurePath(path).name) not in here
-    ]
+    }
+    renamed = {key[1:] for sample in data.samples if missing and (key := _key(sample.path))}
+    gone = [path for path, size in missing.items() if (PurePath(path).name, size) not in renamed]
     return (f"no longer there: {len(gone):,} of the images that were held out, as {gone[0]}",) if gone else ()
 
 

@@ -78,6 +78,8 @@ def kernel(text: str) -> Kernel:
 
 
 _LONGEST, _LARGEST = 40, 10**30
+_HUGE = re.compile(r"e[-+]?0*[1-9]\d{2}", re.IGNORECASE)
+"""An exponent of three digits or more, which takes long to be made exact."""
 """Characters of a number, and its size: more is a slip, and would take ever longer."""
 
 
@@ -99,7 +101,8 @@ def matrix(text: str, place: str) -> Numbers:
     for (row, column), _ in np.ndenumerate(numbers):
         word = rows[row][column]
         try:
-            numbers[row, column] = Fraction(word) if len(word) <= _LONGEST else None
+            is_sane = len(word) <= _LONGEST and not _HUGE.search(word)
+            numbers[row, column] = Fraction(word) if is_sane else None
         except (ValueError, ZeroDivisionError):
             raise UsageError(f"{place}: {word!r} in row {row + 1} is no number") from None
         if numbers[row, column] is None or abs(numbers[row, column]) > _LARGEST:

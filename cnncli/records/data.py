@@ -52,11 +52,19 @@ class DataSet:
     remarks: tuple[str, ...] = ()
 
     def relative(self, path: str) -> str:
-        """A path as it is told: relative to the root, where the two are on one drive."""
+        """A path as it is told: relative to the root, where the two are on one drive.
+
+        Joined with the root it leads to the same file, also where that lies elsewhere and the root behind a link.
+        """
         try:
-            return os.path.relpath(path, self.root)
+            told = os.path.relpath(path, self.root)
+            if told.startswith(os.pardir):
+                folder, name = os.path.split(path)
+                below = os.path.relpath(os.path.realpath(folder), os.path.realpath(self.root))
+                told = os.path.normpath(os.path.join(below, name))  # noqa: PTH118 - a string as good as any
         except ValueError:  # of Windows
             return path
+        return told
 
     def part(self, part: Part) -> tuple[Sample, ...]:
         """The samples of one part."""

@@ -5,6 +5,7 @@ import json
 from cnncli.records.data import DataFinding, DataHealth, Part
 from cnncli.render.columns import Column, rows
 from cnncli.render.paths import path_text, printable
+from cnncli.render.units import counted
 
 _MOST_CLASSES = 30
 """Classes that a table shows; of more it shows the largest and the smallest."""
@@ -19,9 +20,11 @@ def data_health_text(health: DataHealth, width: int | None) -> str:
     data = health.data
     counts = {part: sum(found) for part, found in health.readable.items()}
     told = ", ".join(f"{count:,} {_name(part)}" for part, count in counts.items())
-    lines = [
-        f"{printable(data.name)}: {len(data.class_names):,} classes, {sum(counts.values()):,} readable images ({told})"
-    ]
+    classes, images = (
+        counted(len(data.class_names), "class", "classes"),
+        counted(sum(counts.values()), "readable image"),
+    )
+    lines = [f"{printable(data.name)}: {classes}, {images} ({told})"]
     if health.sizes:
         smallest, median, largest = (f"{width} x {height}" for width, height in health.sizes)
         modes = ", ".join(f"{count:,} {mode}" for mode, count in list(health.modes.items())[:_MOST_EXAMPLES])

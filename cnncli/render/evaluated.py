@@ -260,8 +260,8 @@ def compared_json(found: Comparison) -> str:
 def _document(found: Evaluation) -> dict[str, Any]:
     names = found.class_names
     document = {
-        "model": found.model,
-        "data": found.data,
+        "model": path_text(found.model),
+        "data": path_text(found.data),
         "part": found.part,
         "why": path_text(found.why),
         "images": len(found.answers),

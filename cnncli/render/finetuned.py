@@ -6,6 +6,7 @@ import json
 from cnncli.records.evaluation import Accuracy
 from cnncli.records.training import FinetuneResult, Trial
 from cnncli.render.columns import Column, rows
+from cnncli.render.paths import path_text, printable
 from cnncli.render.units import counted
 
 
@@ -27,13 +28,16 @@ def finetuned_text(result: FinetuneResult, width: int | None) -> str:
         f"{'time' if not number else '':<12}{step.seconds:6.1f} s  {step.name}"
         for number, step in enumerate(result.steps)
     ]
-    lines.append(f"run         {result.folder}")
+    lines.append(f"run         {printable(result.folder)}")
     return "\n".join(lines) + "\n"
 
 
 def finetuned_json(result: FinetuneResult) -> str:
     """Everything, as one object."""
     document = dataclasses.asdict(result)
+    document["folder"] = path_text(result.folder)
+    document["unreadable"] = [path_text(path) for path in result.unreadable]
+    document["remarks"] = [path_text(remark) for remark in result.remarks]
     document["images"] = dict(zip(("train", "val", "test"), result.images, strict=True))
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 

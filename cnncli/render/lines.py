@@ -4,9 +4,7 @@ Each renderer is three functions of text: what comes before the records, what a 
 comes after. A record's text is complete in itself, so that it can be written and flushed at once.
 """
 
-import csv
 import enum
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from typing import Protocol
 
 from cnncli.records.predictions import Prediction, Record, Score, Unreadable
 from cnncli.render.paths import is_percent_encoded, path_text, tsv_text
+from cnncli.render.tables import csv_row
 
 CSV_HEADER = ("path", "status", "rank", "index", "label", "probability", "reason")
 OK, UNREADABLE = "ok", "unreadable"
@@ -104,12 +103,7 @@ def rows(record: Record) -> list[Row]:
 
 
 def _csv_text(row: Sequence[str | int | float | None]) -> str:
-    text = io.StringIO()
-    values = [f"{value:.6f}" if isinstance(value, float) else value for value in row]
-    # With its own line end, the writer knows to quote a lone carriage return; without, a name with one would
-    # end the row.
-    csv.writer(text).writerow(values)
-    return text.getvalue().removesuffix("\r\n") + "\n"
+    return csv_row([f"{value:.6f}" if isinstance(value, float) else value for value in row])
 
 
 @dataclass(frozen=True, slots=True)

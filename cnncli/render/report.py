@@ -13,6 +13,7 @@ from cnncli import __version__
 from cnncli.records.evaluation import Answer, Confusion, Evaluation
 from cnncli.records.report import Report
 from cnncli.render.paths import printable
+from cnncli.render.units import counted
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -72,6 +73,7 @@ def _environment() -> "Environment":
 
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters |= {
+        "counted": counted,
         "percent": lambda share: f"{100 * share:.1f} %",
         "points": lambda share: f"{100 * share:+.1f} points",
         "shown": printable,

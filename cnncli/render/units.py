@@ -15,9 +15,9 @@ def size(count: int) -> str:
     return f"{value} {'k' if prefix == 'K' else prefix}B"
 
 
-def counted(number: int, thing: str) -> str:
-    """`1 image`, `1,203 images`."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+def counted(number: int, thing: str, things: str = "") -> str:
+    """`1 image`, `1,203 images`; for `2 classes`, how several are called has to be said."""
+    return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"
 
 
 def _scaled(number: float) -> tuple[str, str]:

@@ -2,12 +2,15 @@
 
 import dataclasses
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cnncli.errors import OutputError, TrainingError
 from cnncli.networks import card as cards
+from cnncli.records.data import DataSet, Part, Sample
 from cnncli.records.evaluation import Accuracy
 from cnncli.records.networks import ModelCard
 from cnncli.records.training import Tune
@@ -15,6 +18,23 @@ from cnncli.training.run_folder import CHECKPOINTS
 
 _FILE = "beginning.json"
 _FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An image that could not be read before training, and takes no part in it.
+
+    Attributes:
+        path: relative to the data's root.
+        label: index of its class.
+        part: that it would be in.
+        reason: why it cannot be read.
+    """
+
+    path: str
+    label: int
+    part: Part | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +53,7 @@ class Beginning:
         features_loss: its mean cross-entropy on the same images.
         remarks: on the data.
         seconds: that went by before training.
+        left_out: images that were found unreadable while embeddings were made, and are not in splits.csv.
         head_share: of the validation images that the classifier on features names right with which `last` and `full` begin.
     """
 
@@ -47,7 +68,18 @@ class Beginning:
     features_loss: float | None
     remarks: tuple[str, ...]
     seconds: float
+    left_out: tuple[LeftOut, ...] = ()
     head_share: float | None = None
+
+    def unreadable(self) -> dict[str, str]:
+        """Why images were left out, by their paths."""
+        return {os.path.join(self.root, item.path): item.reason for item in self.left_out}  # noqa: PTH118
+
+    def listed(self, data: DataSet) -> DataSet:
+        """The data of splits.csv and what was left out of it, with the remarks that were made on it."""
+        others = zip(self.unreadable(), self.left_out, strict=True)
+        samples = (Sample(path, item.label, item.part) for path, item in others)
+        return dataclasses.replace(data, samples=(*data.samples, *samples), remarks=self.remarks)
 
 
 def save(run: Path, beginning: Beginning) -> None:
@@ -77,6 +109,7 @@ def load(run: Path) -> Beginning:
         document["card"] = cards.from_json(document["card"], str(file))
         document["tune"] = Tune(document["tune"])
         document["remarks"] = tuple(document["remarks"])
+        document["left_out"] = tuple(_left_out(item) for item in document.get("left_out", ()))
         document["features"] = document["features"] and Accuracy(**document["features"])
         return Beginning(**document)
     except FileNotFoundError as error:
@@ -86,6 +119,10 @@ def load(run: Path) -> Beginning:
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise TrainingError(f"{file} is damaged: {error}", "start again, with another --output") from error
+
+
+def _left_out(item: Mapping[str, Any]) -> LeftOut:
+    return LeftOut(**{**item, "part": item["part"] and Part(item["part"])})
 
 
 def _require_format(found: object) -> None:

@@ -55,7 +55,7 @@ def finish(
     if best is None:
         raise TrainingError(f"{run} has not come to the end of an epoch", f"cnncli finetune --resume {run}")
     data = run_folder.read_splits(run, begun.root, begun.card.class_names, begun.data_name)
-    end = _End(run, begun, progressed, data, settings, features)
+    end = _End(run, begun, progressed, data, begun.listed(data), settings, features)
     if begun.features and best.val_top1 <= begun.features.share:
         result = end.keeping_features(begun.features, progress, bar)
     else:
@@ -95,6 +95,7 @@ class _End:
         begun: what it went out from.
         progressed: what it came to.
         data: its images.
+        listed: the same, and those that could not be read before training.
         settings: of the run.
         features: what a classifier on features came to in this process, if one was fitted.
     """
@@ -103,6 +104,7 @@ class _End:
     begun: Beginning
     progressed: Progressed
     data: DataSet
+    listed: DataSet
     settings: FinetuneSettings
     features: FinetuneResult | None
 
@@ -120,10 +122,11 @@ class _End:
             for file in draft.iterdir():
                 file.replace(self.run / file.name)
         return dataclasses.replace(
-            self.features or _of_features(self.run, self.begun, self.data),
+            self.features or _of_features(self.run, self.begun, self.data, judged.test),
             epochs=tuple(self.progressed.history),
             why=why,
             steps=self._steps(),
+            unreadable=tuple(record.source.path for record in judged.unreadable),
         )
 
     def writing_network(self, progress: Progress, bar: Bar) -> FinetuneResult:
@@ -166,14 +169,21 @@ class _End:
                 part: judge([Juror(folder)], samples, self.data.relative, how, progress, advance)
                 for part, samples in parts.items()
             }
-        unreadable = _unreadable(self.data, self.progressed, found.values())
+        unreadable = self._unreadable(found.values())
         val, test = (
-            reporting.evaluated(self.run.name, self.data, part, one.answers, unreadable)
+            reporting.evaluated(self.run.name, self.listed, part, one.answers, unreadable)
             for part, one in found.items()
         )
         if val is None:
             raise DataError("no image for validation can be read any more", "`cnncli check` says why")
         return _Judged(val, test, unreadable)
+
+    def _unreadable(self, judged: Iterable[Judged]) -> list[Unreadable]:
+        """What could not be read, before training, while it went on or at the end, each once."""
+        reasons = self.begun.unreadable() | self.progressed.unreadable
+        known = {path: Unreadable(ImageSource(path), reason) for path, reason in reasons.items()}
+        known |= {record.source.path: record for part in judged for record in part.unreadable}
+        return [known[sample.path] for sample in self.listed.samples if sample.path in known]
 
     def _report(self, folder: Path, judged: "_Judged", why: str) -> None:
         """Its curves, and the page that has everything."""
@@ -193,7 +203,7 @@ class _End:
             (self.run / run_folder.SETTINGS).read_text(encoding="utf-8", errors="surrogateescape")
         )
         found = (judged.val, judged.test)
-        reporting.write(folder, self.run.name, self.data, found, taught, recorded, judged.unreadable)
+        reporting.write(folder, self.run.name, self.listed, found, taught, recorded, judged.unreadable)
 
     def _steps(self) -> tuple[Step, ...]:
         """Where the time went, as far as the run's folder knows."""
@@ -263,7 +273,7 @@ class _Judged:
     unreadable: list[Unreadable]
 
 
-def _of_features(run: Path, begun: Beginning, data: DataSet) -> FinetuneResult:
+def _of_features(run: Path, begun: Beginning, data: DataSet, asked: Evaluation | None) -> FinetuneResult:
     """What another process found with features before it was interrupted; its classifiers are in the run's table."""
     assert begun.features is not None  # noqa: S101 - the caller has seen to it
     assert begun.features_loss is not None  # noqa: S101 - likewise
@@ -282,8 +292,8 @@ def _of_features(run: Path, begun: Beginning, data: DataSet) -> FinetuneResult:
         train=None,
         val=begun.features,
         val_loss=begun.features_loss,
-        test=None,
-        test_loss=None,
+        test=asked.top1 if asked else None,
+        test_loss=asked.loss if asked else None,
         steps=(),
         unreadable=(),
         remarks=begun.remarks,
@@ -308,13 +318,6 @@ def _why(begun: Beginning, progressed: Progressed) -> str:
     if begun.features is None:
         return told
     return f"{told}: {_percent(best.val_top1)}, where the classifier on features has {_percent(begun.features.share)}"
-
-
-def _unreadable(data: DataSet, progressed: Progressed, judged: Iterable[Judged]) -> list[Unreadable]:
-    """What could not be read, while training or at the end, each once."""
-    known = {path: Unreadable(ImageSource(path), reason) for path, reason in progressed.unreadable.items()}
-    known |= {record.source.path: record for part in judged for record in part.unreadable}
-    return [known[sample.path] for sample in data.samples if sample.path in known]
 
 
 def _metrics(measured: dict[str, Accuracy]) -> tuple[Metric, ...]:

@@ -180,12 +180,14 @@ def write(explored: "Explored", settings: FinetuneSettings) -> FinetuneResult:
 
 
 def read(settings: FinetuneSettings, progress: Progress) -> DataSet:
-    """The data, each image in its part.
+    """The data, each image in its part; what is left out of it is said.
 
     Raises:
         DataError: nothing can be learned from it.
     """
     found = layout.read(settings.data, settings.columns)
+    for remark in found.remarks:
+        progress.warning(remark)
     if settings.val_split != VAL_SPLIT and found.part(Part.VAL):
         progress.warning(
             f"--val-split has no effect: {settings.data} says itself which images are for validation"
@@ -200,8 +202,6 @@ def say_what_there_is(data: DataSet, progress: Progress) -> None:
 
 
 def _say_what_may_surprise(found: "Found", progress: Progress) -> None:
-    for remark in found.data.remarks:
-        progress.warning(remark)
     for record in found.unreadable:
         progress.warning(f"{record.source.path} is left out: {record.reason}")
     if shared := len(set(found.parts[Part.TRAIN].digests) & set(found.parts[Part.VAL].digests)):
@@ -218,7 +218,7 @@ def _say_what_may_surprise(found: "Found", progress: Progress) -> None:
 
 def _counted(data: DataSet) -> str:
     told = [f"{len(samples):,} {part}" for part in Part if (samples := data.part(part))]
-    return f"{len(data.class_names):,} classes, {len(data.samples):,} images ({', '.join(told)})"
+    return f"{len(data.class_names):,} classes, {counted(len(data.samples), 'image')} ({', '.join(told)})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ from cnncli.prepare import prepare, untrained
 from cnncli.records.data import DataSet
 from cnncli.records.progress import Progress
 from cnncli.records.training import FinetuneResult, Tune
+from cnncli.render.units import counted
 from cnncli.training import features, run_folder
 from cnncli.training import tables as tables_of
-from cnncli.training.beginning import Beginning
+from cnncli.training.beginning import Beginning, LeftOut
 from cnncli.training.beginning import load as load_beginning
 from cnncli.training.beginning import save as save_beginning
 from cnncli.training.features import Bar, explore, finetune_features
@@ -113,11 +114,13 @@ def resume(
     if levers.epochs != begun.epochs:
         done = len(checkpoints.load(run, progress.warning).history)
         if levers.epochs < done:
-            raise UsageError(f"{run} has {done} epochs behind it already, more than --epochs {levers.epochs}")
+            raise UsageError(
+                f"{run} has {counted(done, 'epoch')} behind it already, more than --epochs {levers.epochs}"
+            )
         begun = dataclasses.replace(begun, epochs=levers.epochs)
         if is_main():
             save_beginning(run, begun)
-    progress.notice(f"going on with {run}: {begun.started_from}, {begun.epochs} epochs")
+    progress.notice(f"going on with {run}: {begun.started_from}, {counted(begun.epochs, 'epoch')}")
     network.train(run, settings, progress, show)
     return ending.finish(run, settings, None, progress, bar) if is_main() else None
 
@@ -209,9 +212,19 @@ def _begin(settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offli
         run_folder.write(path, [], facts, {})
         settings = dataclasses.replace(settings, tune=Tune.FULL)
     begun = _beginning(settings, start, data, folder.card.name, found, started)
-    begun = dataclasses.replace(begun, head_share=share)
+    begun = dataclasses.replace(begun, head_share=share, left_out=_left_out(explored.found))
     network.begin(path, start, taken, settings, begun)
     return _Begun(path, found)
+
+
+def _left_out(found: features.Found) -> tuple[LeftOut, ...]:
+    """The images of which there are no embeddings."""
+    samples = {sample.path: sample for sample in found.listed.samples}
+    return tuple(
+        LeftOut(found.listed.relative(path), samples[path].label, samples[path].part, record.reason)
+        for record in found.unreadable
+        if (path := record.source.path)
+    )
 
 
 def _in_time(settings: FinetuneSettings, taken: "Pace", data: DataSet) -> tuple[int, str]:
@@ -223,17 +236,18 @@ def _in_time(settings: FinetuneSettings, taken: "Pace", data: DataSet) -> tuple[
     held = sum(sample.part == "val" for sample in data.samples)
     epoch = (images + held / 3) / taken.images_per_second / 60  # a forward pass is a third of a step
     fitting = levers.epochs if not levers.time_budget else math.floor(levers.time_budget / epoch)
-    if fitting < min(_FEWEST_EPOCHS, levers.epochs):
+    fewest = min(_FEWEST_EPOCHS, levers.epochs)
+    if fitting < fewest:
         return 0, (
-            f"training all of it would take {_told(_FEWEST_EPOCHS * epoch)} for {_FEWEST_EPOCHS} epochs, more than "
+            f"training all of it would take {_told(fewest * epoch)} for {counted(fewest, 'epoch')}, more than "
             f"--time-budget {levers.time_budget:g}: the classifier on features stays"
         )
     epochs = min(fitting, levers.epochs)
-    return epochs, f"training all of it: {epochs} epochs take about {_told(epochs * epoch)}"
+    return epochs, f"training all of it: {counted(epochs, 'epoch')} in about {_told(epochs * epoch)}"
 
 
 def _told(minutes: float) -> str:
-    return f"{minutes:,.0f} minutes" if minutes >= 1.5 else f"{60 * minutes:,.0f} seconds"  # noqa: PLR2004
+    return f"{minutes:,.0f} min" if minutes >= 1.5 else f"{max(60 * minutes, 1):,.0f} s"  # noqa: PLR2004
 
 
 def _begin_without_features(settings: FinetuneSettings, progress: Progress, *, is_offline: bool) -> _Begun:

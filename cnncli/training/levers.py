@@ -142,6 +142,8 @@ def chosen(tune: Tune, given: Mapping[str, Any]) -> Levers | None:
     if tune is not Tune.HEAD:
         values["weight_decay"] = _usual_decay(given.get("opt", "adamw"))
     values |= {name: value for name, value in given.items() if name not in _AUGMENTATIONS}
+    if values.get("min_lr", 0) > (values["lr"] or math.inf):
+        raise UsageError(f"--min-lr is above --lr, {values['lr']:g}, and the learning rate would rise")
     strength = given.get("augment", Strength.LIGHT)
     changes = {name: value for name, value in given.items() if name in _AUGMENTATIONS}
     augmentation = dataclasses.replace(PRESETS[strength], **changes)
@@ -174,8 +176,6 @@ def _without_effect(tune: Tune, given: Mapping[str, Any]) -> Iterator[str]:
             option, given.get("sched", Schedule.COSINE), given.get("opt", "adamw"), given.get("kd_model")
         ):
             yield f"{spelled(option)} needs {need}"
-    if given.get("min_lr", 0) > (given.get("lr") or math.inf):
-        yield "--min-lr is above --lr, and the learning rate would rise"
     if "ratio" in given and "scale" not in given and given.get("augment") == Strength.NONE:
         yield "--ratio needs --scale, as --augment none shows whole images"
 

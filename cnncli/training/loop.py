@@ -28,7 +28,6 @@ from cnncli.errors import (
     DataError,
     NotANumberError,
     OutOfMemoryError,
-    TrainingError,
     TrainingStopped,
     UsageError,
 )
@@ -40,6 +39,7 @@ from cnncli.records.networks import Preprocessing
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 from cnncli.records.training import Amp, ClassWeights, Epoch, Layout, Moment
+from cnncli.render.units import counted
 from cnncli.training import checkpoints, draws, logs, views
 from cnncli.training.checkpoints import Progressed
 from cnncli.training.interrupts import Interrupts
@@ -56,8 +56,8 @@ from cnncli.training.losses import (
 from cnncli.training.resizing import resized
 from cnncli.training.run_folder import CHECKPOINTS
 from cnncli.training.schedule import image_size, learning_rate
-from cnncli.training.stages import parameter_groups
-from cnncli.training.trials import TRIED, RangeTest, range_test
+from cnncli.training.stages import learning_mode, parameter_groups
+from cnncli.training.trials import TRIED, RangeTest, range_test, several_images_needed
 
 _SAVE_EVERY = 60.0
 """Seconds between two checkpoints within an epoch, or more where writing one takes long."""
@@ -278,7 +278,7 @@ class Loop:
         steps = itertools.chain.from_iterable(epochs)
         mine = [step[rank::processes] for step in itertools.islice(steps, TRIED)]
         view = self._views(task.preprocessing.size, 0)
-        self._learning_mode()
+        learning_mode(task.network, task.learning, keeps_statistics=task.keeps_statistics)
         with contextlib.closing(views.in_batches(mine, view, task.workers)) as batches:
 
             def step(number: int, rate: float) -> float:
@@ -324,10 +324,10 @@ class Loop:
     def _is_enough(self) -> bool:
         levers, at = self._levers, self._at
         if levers.patience and at.best and len(at.history) - at.best.number >= levers.patience:
-            self._progress.notice(f"no improvement in {levers.patience} epochs: that is enough")
+            self._progress.notice(f"no improvement in {counted(levers.patience, 'epoch')}: that is enough")
             return True
         if at.history and self._time_is_over():
-            self._progress.notice(f"{levers.time_budget:g} minutes are over, which is --time-budget")
+            self._progress.notice(f"{levers.time_budget:g} min are over, which is --time-budget")
             return True
         return False
 
@@ -339,7 +339,7 @@ class Loop:
         rank, processes = self._accelerator.process_index, self._accelerator.num_processes
         mine = [step[rank::processes] for step in steps]
         view = self._views(image_size(levers, task.preprocessing.size, at.epoch), at.epoch)
-        self._learning_mode()
+        learning_mode(task.network, task.learning, keeps_statistics=task.keeps_statistics)
         pace = _Pace(self._seconds(), self._seen())
         peak = self._lr(at.epoch + (at.step + 0.5) / len(steps))
         with contextlib.closing(views.in_batches(mine[at.step :], view, task.workers)) as batches:
@@ -392,6 +392,11 @@ class Loop:
 
     def _stopped(self) -> TrainingStopped:
         at = self._at
+        if at.epoch == self._levers.epochs:
+            return TrainingStopped(
+                "interrupted after the last epoch; everything is saved",
+                f"have the network written with: cnncli finetune --resume {self._run}",
+            )
         return TrainingStopped(
             f"interrupted in epoch {at.epoch + 1} of {self._levers.epochs}, after step {at.step}; everything is saved",
             f"go on with: cnncli finetune --resume {self._run}",
@@ -407,14 +412,8 @@ class Loop:
         """One update of the weights; where memory does not suffice, in smaller pieces."""
         while True:
             try:
-                self._try_step(batch, step)
-            except ValueError as error:
-                if "more than 1 value per channel" not in str(error):
-                    raise
-                raise TrainingError(
-                    "batch normalisation cannot learn from a single image at a time",
-                    "use a larger --batch-size, or fewer --grad-accum-steps",
-                ) from error
+                with several_images_needed():
+                    self._try_step(batch, step)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
@@ -439,7 +438,7 @@ class Loop:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         self._progress.warning(
-            f"no memory for {self._levers.batch_size} images at a time: each batch is computed in {at.pieces} pieces"
+            f"no memory for {counted(self._levers.batch_size, 'image')} at a time: each batch is computed in {at.pieces} pieces"
         )
 
     def _try_step(self, batch: views.Views, step: int) -> None:
@@ -533,16 +532,6 @@ class Loop:
         rows = rows.div_(255).sub_(self._row_mean[:length]).div_(self._row_std[:length])
         images = rows.view(pixels.shape).permute(0, 3, 1, 2)
         return images if self._fixed.layout is Layout.CHANNELS_LAST else images.contiguous()
-
-    def _learning_mode(self) -> None:
-        """Norms and dropout of what is frozen behave as when predicting, and so do norms that keep their statistics."""
-        network = self._task.network
-        network.train(self._task.learning is None)
-        for module in self._task.learning or ():
-            module.train()
-        if self._task.keeps_statistics:
-            for norm in filter(_has_statistics, network.modules()):
-                norm.eval()
 
     # ---- judging
 
@@ -686,10 +675,6 @@ def create_optimizer(network: nn.Module, head: str, levers: Levers, lr: float) -
         raise UsageError(
             f"--opt {levers.opt} cannot be used: {reason}", "as adamw, sgd, rmsprop, lion; timm has the list"
         ) from error
-
-
-def _has_statistics(module: nn.Module) -> bool:
-    return isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm)
 
 
 def _fused(network: nn.Module, name: str) -> dict[str, Any]:

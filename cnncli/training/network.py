@@ -19,7 +19,7 @@ from accelerate.utils import broadcast_object_list
 
 from cnncli.engines.engine import usable_cores
 from cnncli.engines.torch import require_device
-from cnncli.errors import UsageError
+from cnncli.errors import TrainingError, UsageError
 from cnncli.images.decode import allow_pixels
 from cnncli.networks import cache, weights, zoo
 from cnncli.networks.reference import Reference
@@ -35,7 +35,7 @@ from cnncli.training.levers import Levers
 from cnncli.training.loop import Loop, Task, Teacher, create_optimizer, require_steps
 from cnncli.training.schedule import image_size
 from cnncli.training.settings import FinetuneSettings
-from cnncli.training.stages import frozen_below
+from cnncli.training.stages import frozen_below, learning_mode
 from cnncli.training.start import Start, build
 from cnncli.training.trials import Pace, imitates, paces
 
@@ -60,7 +60,8 @@ def pace(start: Start, settings: FinetuneSettings, progress: Progress) -> Pace:
         levers, settings.seed
     )  # before anything is computed, which is when cuBLAS makes up its mind
     how = start.card.preprocessing
-    learning(start, settings.tune, settings.stages)
+    taught = learning(start, settings.tune, settings.stages)
+    learning_mode(start.network, taught, keeps_statistics=_keeps_statistics(settings.tune))
     found = paces(start.network, (how.channels, *how.size), levers, device)
     start.network.requires_grad_(requires_grad=True)
     if len(found) > 1:
@@ -133,6 +134,10 @@ def learning(start: Start, tune: Tune, stages: int) -> list[torch.nn.Module] | N
     if tune not in {Tune.HEAD, Tune.LAST}:
         return None
     return frozen_below(start.network, start.head, stages if tune is Tune.LAST else 0)
+
+
+def _keeps_statistics(tune: Tune) -> bool:
+    return tune is not Tune.SCRATCH
 
 
 def train(run: Path | None, settings: FinetuneSettings, progress: Progress, show: Show) -> Path | None:
@@ -222,7 +227,7 @@ def _task(run: Path, settings: FinetuneSettings, progress: Progress) -> Task:
         network=network,
         head=start.head,
         learning=learning(start, begun.tune, begun.stages),
-        keeps_statistics=begun.tune is not Tune.SCRATCH,
+        keeps_statistics=_keeps_statistics(begun.tune),
         data=data,
         preprocessing=card.preprocessing,
         levers=levers,
@@ -263,6 +268,11 @@ def _find_rate(
     trial = dataclasses.replace(progressed, fixed=progressed.fixed | {"lr": 1.0}, sums=[0.0, 0.0, 0.0])
     with contextlib.closing(Loop(task, run, trial, accelerator, progress, lambda _: None)) as loop:
         found = loop.range_test()
+    if found.chosen < task.levers.min_lr:
+        raise TrainingError(
+            f"--lr auto takes {found.chosen:.1e}, and --min-lr is above it",
+            "start again with a lower --min-lr",
+        )
     accelerator.free_memory()  # or the trial's optimiser would be asked about gradients, too
     progressed.fixed["lr"] = found.chosen
     progress.notice(f"--lr auto takes {found.chosen:.1e}; {run / 'lr_range.png'} shows why")

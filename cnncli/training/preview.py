@@ -1,11 +1,13 @@
 """`--preview`: training images as the network will see them, before any training."""
 
 import io
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from PIL import Image
 
-from cnncli.errors import DataError, UsageError
+from cnncli.errors import DataError, OutputError, UsageError
 from cnncli.images.decode import allow_pixels
 from cnncli.images.kept import KeptImages, Planes
 from cnncli.images.loader import Reader
@@ -15,6 +17,7 @@ from cnncli.records.data import Part
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 from cnncli.render.contact_sheet import ROWS, THUMBNAIL, SheetRow, save_contact_sheet
+from cnncli.render.part_file import require_place
 from cnncli.training import features, views
 from cnncli.training.settings import FinetuneSettings
 
@@ -33,13 +36,15 @@ def save_preview(
         is_offline: download nothing.
 
     Raises:
-        UsageError: with `features`, training images are not changed.
+        UsageError: with `features`, training images are not changed; or the file is to be no PNG.
+        OutputError: something is in the file's place, or it would lie among the data.
         CnncliError: the data or the network cannot be had, or the file cannot be written.
     """
     if settings.levers is None:
         raise UsageError(
             "--preview shows what training sees, and --tune features sees the images as they are"
         )
+    _require_place(file, settings.data)
     data = features.read(settings, progress)
     how = untrained(settings.reference, progress, is_offline=is_offline).preprocessing
     allow_pixels(settings.max_pixels)
@@ -50,10 +55,11 @@ def save_preview(
     )
     rows = []
     for label, name in enumerate(data.class_names[:ROWS]):
-        number = next((n for n, sample in enumerate(samples) if sample.label == label), None)
-        whole = pictures.read(number) if number is not None else None
-        if number is None or whole is None or isinstance(whole, Unreadable):
+        found = _first(pictures, (number for number, sample in enumerate(samples) if sample.label == label))
+        if found is None:
+            progress.warning(f"no image of {name!r} can be read: `cnncli check` says why")
             continue
+        number, whole = found
         seen = [
             views.RandomViews(pictures, how.size, settings.levers.augmentation, settings.seed, epoch)(number)
             for epoch in range(_VIEWS)
@@ -62,7 +68,7 @@ def save_preview(
             SheetRow(name, [_thumbnail(view) for view in [whole, *seen] if not isinstance(view, Unreadable)])
         )
     if not rows:
-        raise DataError(f"no first image of any class of {data.root} can be read", "`cnncli check` says why")
+        raise DataError(f"no image of {data.root} can be read", "`cnncli check` says why")
     pictures.close()
     save_contact_sheet(rows, file)
     if len(data.class_names) > ROWS:
@@ -70,6 +76,25 @@ def save_preview(
     progress.notice(
         f"{file}: an image of each class, then {_VIEWS} views of it, as the first epochs will see it"
     )
+
+
+def _require_place(file: Path, data: Path) -> None:
+    if file.suffix.lower() != ".png":
+        raise UsageError(f"--preview {file}: a preview is a PNG", "give a name that ends in .png")
+    require_place(file)
+    if os.path.exists(file):  # noqa: PTH110 - says no where a name is too long, too
+        raise OutputError(f"{file} is there already", "--preview writes to another name, too")
+    if data.is_dir() and file.resolve().is_relative_to(data.resolve()):
+        raise OutputError(f"{file} would lie among the data", "write it somewhere else")
+
+
+def _first(pictures: views.Pictures, numbers: Iterable[int]) -> tuple[int, Planes] | None:
+    """The first of these images that can be read."""
+    for number in numbers:
+        image = pictures.read(number)
+        if not isinstance(image, Unreadable):
+            return number, image
+    return None
 
 
 def _thumbnail(planes: Planes) -> bytes:

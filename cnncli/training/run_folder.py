@@ -32,6 +32,7 @@ import tomli_w
 from cnncli.errors import OutputError, TrainingError
 from cnncli.networks.model_folder import CARD, GRAPH, WEIGHTS, is_model_folder
 from cnncli.records.data import DataSet, Part, Sample
+from cnncli.render.paths import is_percent_encoded
 from cnncli.render.tables import Table, write_tables
 
 RUNS = Path("runs")
@@ -71,6 +72,10 @@ def chosen(output: Path | None, name: str, *, overwrite: bool) -> Target:
     if path.resolve() == Path.cwd():
         raise OutputError(
             "a run cannot take the place of the folder that it is started in", "name another with --output"
+        )
+    if is_percent_encoded(str(path)):
+        raise OutputError(
+            f"{path} cannot be a run's folder: its name is not UTF-8", "name another with --output"
         )
     try:
         is_ours = is_run(path)

@@ -1,6 +1,6 @@
 """A network as a row of stages, from the one that sees the image to the one that gives the logits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from torch import nn
@@ -96,6 +96,28 @@ def frozen_below(network: nn.Module, head: str, count: int) -> list[nn.Module]:
     for module in learning:
         module.requires_grad_(requires_grad=True)
     return learning
+
+
+def learning_mode(
+    network: nn.Module, learning: Iterable[nn.Module] | None, *, keeps_statistics: bool
+) -> None:
+    """Norms and dropout of what is frozen behave as when predicting, and so do norms that keep their statistics.
+
+    Args:
+        network: to be trained.
+        learning: its modules that learn; None where all of them do.
+        keeps_statistics: batch norms do not follow those of the batch.
+    """
+    network.train(learning is None)
+    for module in learning or ():
+        module.train()
+    if keeps_statistics:
+        for norm in filter(_has_statistics, network.modules()):
+            norm.eval()
+
+
+def _has_statistics(module: nn.Module) -> bool:
+    return isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm)
 
 
 def parameter_groups(

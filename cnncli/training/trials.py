@@ -1,5 +1,6 @@
 """A few steps to measure, before a training begins: which layout and arithmetic is faster, which learning rate bears."""
 
+import contextlib
 import copy
 import math
 import statistics
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cnncli.engines.torch import is_out_of_memory
+from cnncli.errors import TrainingError
 from cnncli.records.training import Amp, Layout
 from cnncli.training.levers import Levers
 
@@ -60,12 +62,15 @@ def paces(
     """How fast each layout and arithmetic is that may be chosen; the one to take first.
 
     Args:
-        network: a copy of it is measured.
+        network: a copy of it is measured, in the mode that it is in.
         shape: (C, H, W) of an image.
         levers: what has been decided already.
         device: where.
+
+    Raises:
+        TrainingError: it cannot learn from a single image at a time.
     """
-    network = copy.deepcopy(network).to(device).train()
+    network = copy.deepcopy(network).to(device)
     found: list[Pace] = []
     for layout, amp in _candidates(levers, device):
         best = max((pace.images_per_second for pace in found), default=0.0)
@@ -74,7 +79,8 @@ def paces(
         for count in sorted({min(levers.batch_size, _IMAGES), levers.batch_size}):
             images = torch.rand(count, *shape, device=device).to(memory_format=_FORMATS[layout])
             try:
-                rate = _rate(network, images, amp, best)
+                with several_images_needed():
+                    rate = _rate(network, images, amp, best)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
@@ -91,6 +97,24 @@ def paces(
 
 
 _FORMATS = {Layout.CHANNELS_LAST: torch.channels_last, Layout.NCHW: torch.contiguous_format}
+
+
+@contextlib.contextmanager
+def several_images_needed() -> Iterator[None]:
+    """Say in words what batch normalisation lacks where it gets a single value for each channel.
+
+    Raises:
+        TrainingError: it does.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise TrainingError(
+            "batch normalisation cannot learn from a single image at a time",
+            "use a larger --batch-size, or fewer --grad-accum-steps",
+        ) from error
 
 
 def _candidates(levers: Levers, device: torch.device) -> Iterator[tuple[Layout, Amp]]:

@@ -65,8 +65,21 @@ def test_a_sheet_of_each_class(cnncli: Cnncli, data: Path, tmp_path: Path) -> No
     assert (among.exit_code, "would lie among the data" in among.stderr) == (1, True)
     other = cnncli("check", data, "--sheet", tmp_path / "a.xyz")
     assert (other.exit_code, "writes a PNG" in other.stderr) == (2, True)
+    (data.parent / "list.csv").write_text("path,label\npets/cats/0.png,cat\npets/dogs/0.png,dog\n")
+    beside = cnncli("check", data.parent / "list.csv", "--sheet", data.parent / "listed.png")
+    assert beside.exit_code in {0, 3}, beside.stderr
+    assert (data.parent / "listed.png").is_file()
     again = cnncli("check", data, "--sheet", sheet)
     assert (again.exit_code, "is there already" in again.stderr) == (1, True)
+
+
+def test_nothing_that_can_be_read(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    for file in data.rglob("*.png"):
+        file.write_bytes(b"nothing")
+    result = cnncli("finetune", data, "-m", colours, "--tune", "features", "-o", data.parent / "run")
+    assert result.exit_code == 1
+    assert "no image of " in result.stderr.splitlines()[-2]
+    assert "that is for validation can be read" in result.stderr.splitlines()[-2]
 
 
 def test_what_is_no_data(cnncli: Cnncli, tmp_path: Path) -> None:

@@ -364,10 +364,14 @@ def test_a_renamed_class_hides_nothing(
     run_folder = tmp_path / "run"
     cnncli("finetune", tmp_path / "photos", "-m", squeezenet, "--tune", "features", "-o", run_folder, "-q")
     (tmp_path / "photos" / "bees").rename(tmp_path / "photos" / "Bienen")
+    held = [row["path"] for row in table(run_folder / "splits.csv") if row["split"] == "val"]
+    (tmp_path / "photos" / next(path for path in held if path.startswith("ants"))).unlink()
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("Bienen,bees\n")
     found = run(cnncli, tmp_path / "photos", "-m", run_folder, "--map", pairs)
-    assert (found["part"], found["images"]) == ("val", 6)
+    assert (found["part"], found["images"]) == ("val", 5)
+    (gone,) = (remark for remark in found["remarks"] if "no longer there" in remark)
+    assert gone.startswith("no longer there: 1 of the images that were held out, as ants")
     exported = tmp_path / "net.onnx"
     assert cnncli("export", run_folder, "-o", exported).exit_code == 0
     result = cnncli("evaluate", tmp_path / "photos", "-m", exported, "--map", pairs)

@@ -286,6 +286,11 @@ def test_model_folders_and_blueprint_files(
         ),
         (["./nothing.cnn"], 1, "cannot read the blueprint ./nothing.cnn"),
         (["resnet50", "--show-blueprint"], 1, "resnet50 is no blueprint"),
+        (
+            ["lenet5", "--show-blueprint", "--num-classes", "3", "--sort", "params"],
+            2,
+            "--sort, --num-classes: no effect with --show-blueprint",
+        ),
         (["lenet5", "--show-blueprint", "-f", "json"], 2, "--format json is for summaries"),
         (["lenet5", "--explain", "-f", "csv"], 2, "--format csv is for summaries"),
         (["lenet5", "--only", ","], 2, "--only ',' names nothing"),

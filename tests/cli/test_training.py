@@ -169,6 +169,114 @@ def test_preview_draws_and_trains_nothing(cnncli: Cnncli, data: Path) -> None:
     assert not Path("runs").exists()
 
 
+def test_a_preview_replaces_nothing(cnncli: Cnncli, data: Path) -> None:
+    photograph = data / "train" / "warm" / "1.png"
+    before = photograph.read_bytes()
+    for file, code, told in [
+        (photograph, 1, "is there already"),
+        (data / "seen.png", 1, "would lie among the data"),
+        (Path("seen.jpg"), 2, "a preview is a PNG"),
+        (Path("nowhere", "seen.png"), 1, "there is no folder nowhere"),
+    ]:
+        result = cnncli("finetune", data, "-m", NET, "--preview", file)
+        assert (result.exit_code, told in result.stderr) == (code, True), result.stderr
+    assert photograph.read_bytes() == before
+
+
+def test_a_preview_shows_each_class_that_can_be_read(cnncli: Cnncli, data: Path) -> None:
+    (data / "train" / "warm" / "0.png").write_bytes(b"nothing")  # the first: the second is shown
+    for file in (data / "train" / "cold").iterdir():
+        file.write_bytes(b"nothing")
+    (data / "train" / "blue").mkdir()
+    result = cnncli("finetune", data, "-m", NET, "--preview", "seen.png")
+    assert result.exit_code == 0, result.stderr
+    assert [line for line in result.stderr.splitlines() if line.startswith("warning: ")] == [
+        f"warning: {data / 'train' / 'blue'} is left out: it holds no image",
+        "warning: no image of 'cold' can be read: `cnncli check` says why",
+    ]
+
+
+@pytest.mark.parametrize("way", [("scratch", "-m", NET), ("last:1",), ("auto",), ("features",)])
+def test_what_is_left_out_is_said_and_changes_the_exit_code(
+    cnncli: Cnncli, data: Path, tiny: Path, way: tuple[str, ...]
+) -> None:
+    """Whoever finds that an image cannot be read, and whichever network is kept."""
+    (data / "train" / "warm" / "broken.png").write_bytes(b"nothing")
+    (data / "test" / "cold" / "broken.png").write_bytes(b"nothing")
+    (data / "train" / "blue").mkdir()
+    levers = () if way[0] == "features" else QUICK
+    result = cnncli("finetune", data, "-m", tiny, "--tune", *way, *levers, "-f", "json")
+    assert result.exit_code == 3, result.stderr
+    found = json.loads(result.stdout)
+    assert [Path(path).parts[-3:] for path in found["unreadable"]] == [
+        ("train", "warm", "broken.png"),
+        ("test", "cold", "broken.png"),
+    ]
+    assert found["images"] == {"train": 36, "val": 15, "test": 9}
+    assert f"warning: {data / 'train' / 'blue'} is left out: it holds no image" in result.stderr
+    with (Path(found["folder"]) / "unreadable.csv").open() as stream:
+        assert len(stream.readlines()) == 3
+    page = (Path(found["folder"]) / "report.html").read_text()
+    assert "2 of 62 images cannot be read" in page
+    assert "blue is left out: it holds no image" in page
+    assert "1 image could not be read" not in page  # in val, there is none
+
+
+def test_names_that_are_no_text(cnncli: Cnncli, data: Path, tiny: Path) -> None:
+    """Of the data, as any folder may be called; but not of a run."""
+    strange = Path(os.fsdecode(b"caf\xe9"))
+    data.rename(strange)
+    refused = cnncli("finetune", strange, "-m", tiny, *QUICK, "-o", os.fsdecode(b"r\xfcn"))
+    assert (refused.exit_code, "its name is not UTF-8" in refused.stderr) == (1, True)
+    found = run(cnncli, strange, "-m", tiny, "--tune", "last:1", *QUICK)
+    assert found["folder"] == "runs/caf%E9"
+    assert len(run(cnncli, "--resume", "runs/caf%E9", "--epochs", 3)["epochs"]) == 3
+    for format_ in ("json", "table"):
+        told = cnncli("evaluate", strange, "-m", "runs/caf%E9", "-f", format_, "-o", f"judged-{format_}")
+        assert told.exit_code == 0, told.stderr
+        assert "caf%E9" in told.stdout
+    assert run(cnncli, strange, "-m", tiny, "--tune", "features")["folder"] == "runs/caf%E9-2"
+
+
+def test_a_list_behind_a_link_finds_its_images_again(cnncli: Cnncli, data: Path, tmp_path: Path) -> None:
+    deep = tmp_path / "some" / "where" / "deep"
+    deep.mkdir(parents=True)
+    lines = [f"{file},{file.parent.name},{file.parts[-3]}" for file in sorted(data.rglob("*.png"))]
+    (deep / "list.csv").write_text("\n".join(["path,label,split", *lines]) + "\n")
+    (tmp_path / "lists").symlink_to(deep)
+    found = run(cnncli, tmp_path / "lists" / "list.csv", "-m", NET, *QUICK)
+    assert found["images"] == {"train": 36, "val": 15, "test": 9}
+
+
+def test_an_interrupt_after_the_last_epoch(
+    cnncli: Cnncli, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Loop._judged
+
+    def interrupting(self: Loop) -> tuple[float, float]:
+        if self._at.epoch == 1:  # the second, and last
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "_judged", interrupting)
+        result = cnncli("finetune", data, "-m", NET, *QUICK)
+    assert result.exit_code == 130
+    assert "interrupted after the last epoch; everything is saved" in result.stderr
+    assert len(run(cnncli, "--resume", "runs/shades")["epochs"]) == 2
+
+
+def test_a_single_image_at_a_time(cnncli: Cnncli, data: Path) -> None:
+    """Which batch normalisation cannot learn from where maps have come down to a pixel, and may well look at."""
+    net = "input 3x12x12; activation: relu; conv3-6; gap; batchnorm; FC-3"
+    refused = cnncli("finetune", data, "-m", net, "-b", 1)
+    assert (refused.exit_code, "cannot learn from a single image at a time" in refused.stderr) == (1, True)
+    assert not list(Path("runs").iterdir())
+    run(cnncli, data, "-m", net, *QUICK)
+    further = run(cnncli, data, "-m", "runs/shades", "--tune", "head", "-b", 1, "--epochs", 1)
+    assert further["val"]["images"] == 15
+
+
 def test_refusals_are_one_line_and_leave_nothing(cnncli: Cnncli, data: Path, tiny: Path) -> None:
     refused: list[tuple[list[object], int, str]] = [
         ([data, "-m", NET, "--lr", 0], 2, "--lr is a number above 0"),

@@ -48,6 +48,8 @@ def test_a_preset_is_changed_by_what_is_said_beside_it() -> None:
         (Tune.FULL, {"decay_rate": 0.5}, "--decay-rate needs --sched step"),
         (Tune.FULL, {"kd_weight": 0.5}, "--kd-weight needs --kd-model"),
         (Tune.FULL, {"momentum": 0.5}, "--momentum needs an optimiser that has it"),
+        (Tune.SCRATCH, {"lr": 0.01, "min_lr": 0.1}, "--min-lr is above --lr, 0.01, and"),
+        (Tune.SCRATCH, {"min_lr": 0.1}, "--min-lr is above --lr, 0.001, and"),
         (Tune.FULL, {"sched": Schedule.CONSTANT, "min_lr": 0.1}, "--min-lr needs a --sched that falls"),
         (Tune.FULL, {"sched": Schedule.ONE_CYCLE, "warmup_epochs": 1.0}, "--warmup-epochs needs another"),
         (Tune.FULL, {"lr": 0.0}, "--lr is a number above 0"),

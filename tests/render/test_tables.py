@@ -1,0 +1,17 @@
+"""Tables as CSV files."""
+
+import csv
+import io
+
+from cnncli.render.tables import Table
+
+
+def test_any_name_comes_back() -> None:
+    rows = [("a\rb.jpg", "x"), ("a\nb.jpg", 'y"'), ("a,b\r\n.jpg", ""), ("plain.jpg", "z")]
+    stream = io.StringIO(newline="")
+    Table("t.csv", ("path", "label"), rows).write(stream)
+    assert stream.getvalue().endswith("plain.jpg,z\n")
+    assert list(csv.reader(io.StringIO(stream.getvalue(), newline=""))) == [
+        ["path", "label"],
+        *map(list, rows),
+    ]
