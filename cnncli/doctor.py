@@ -145,6 +145,8 @@ def _default_model(title: str, name: str) -> Finding:
         path = Reference(name).find_folder() or cache.find(Reference(name).key())
     except CnncliError as error:
         return Finding(title, error.message, Verdict.WARNING, "set it to a name or a model folder")
+    if path is None and Reference(name).is_exported:
+        return Finding(title, f"{name}, an exported network, not used yet")
     if path is None and (hint := index.unknown(name)):
         return Finding(title, f"no network is called {name!r}", Verdict.WARNING, hint)
     if path is None:

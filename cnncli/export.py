@@ -99,17 +99,19 @@ def _exported(folder: ModelFolder, settings: ExportSettings, progress: Progress)
     network = exported.load(folder)
     former = network.ByteSize()
     images = _calibration(settings.calibration, folder) if settings.calibration else None
-    license_ = settings.license or _license(folder)
+    license_ = settings.license or exported.license_of(network) or _license(folder)
     try:
         with tempfile.TemporaryDirectory() as place:  # nothing is written that was not tried
             if settings.half:
                 progress.notice("converting to float16")
                 network = shrinking.halved(network)
             elif images:
-                progress.notice(f"converting to int8, with the ranges of {len(images.shown):,} images")
+                progress.notice(
+                    f"converting to int8, with the ranges of {counted(len(images.shown), 'image')}"
+                )
                 if len(images.shown) < _FEW:
                     progress.warning(
-                        f"{len(images.shown):,} images are few to take ranges from: some hundred are better"
+                        f"{counted(len(images.shown), 'image')} to take ranges from, which is little: some hundred are better"
                     )
                 network = shrinking.quantized(network, _pixels(folder, images.shown))
             with_preprocessing = settings.input is Input.UINT8

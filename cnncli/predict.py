@@ -27,6 +27,7 @@ from cnncli.records.networks import Compilation, ModelCard
 from cnncli.records.predictions import UNKNOWN, LabelStyle, Prediction, Record, Score, Unreadable
 from cnncli.records.progress import Progress
 from cnncli.records.running import Running
+from cnncli.render.units import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,8 @@ class Predictor:
     def __str__(self) -> str:
         """Folder, engine, batch size and threads, for those who want to know."""
         return (
-            f"{self._folder.path}: {self._engine}, {self._batch_size} images at a time, "
-            f"{self._workers} decoding threads"
+            f"{self._folder.path}: {self._engine}, {counted(self._batch_size, 'image')} at a time, "
+            f"{counted(self._workers, 'decoding thread')}"
         )
 
     @property

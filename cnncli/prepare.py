@@ -166,12 +166,17 @@ def open_engine(folder: ModelFolder, wish: Running, progress: Progress) -> Engin
     device = wish.device
     if device == "auto":
         asks_for_cpu = wish.engine in {EngineName.ONNX, EngineName.OPENVINO}
-        device = "cpu" if asks_for_cpu or not _cuda_is_visible() else "cuda"
+        device = "cpu" if asks_for_cpu or folder.needs_onnx or not _cuda_is_visible() else "cuda"
     obstacle = _obstacle(folder, device, wish)
     if wish.engine in {EngineName.ONNX, EngineName.OPENVINO} and obstacle:
         raise UsageError(f"--engine {wish.engine} is not possible: {obstacle}", "leave it out")
     graph = folder.graph
     if wish.engine is EngineName.TORCH or obstacle or graph is None:
+        if folder.needs_onnx:
+            raise UsageError(
+                f"{folder.needs_onnx} runs on ONNX Runtime only, on the CPU and in fp32",
+                "leave out --engine, --device and --precision",
+            )
         if reason := folder.card.compilation.reason:
             progress.notice(f"{folder.card.name} runs on torch: {reason}")
         with packages_needed(f"running {folder.card.name} with torch"):

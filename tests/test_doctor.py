@@ -107,8 +107,11 @@ def test_a_cache_that_cannot_be_written(own_home: Path) -> None:
     assert finding.advice == "set CNNCLI_HOME to a folder that can be written"
 
 
-def test_the_default_model(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_model(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.onnx").touch()
     for name, told, verdict in (
+        ("net.onnx", "net.onnx, an exported network, not used yet", Verdict.OK),
         (str(prepared), f"{prepared}, prepared, as written", Verdict.OK),
         ("resnet50", "resnet50, not prepared yet", Verdict.OK),
         ("./nowhere", "./nowhere is no model folder: there is no such folder", Verdict.WARNING),

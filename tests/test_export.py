@@ -125,6 +125,7 @@ def test_what_is_in_the_file(cnncli: Cnncli, colours: Path, patches: Path) -> No
     facts = network.get_modelmeta().custom_metadata_map
     assert json.loads(facts["class_names"]) == ["red", "green", "blue"]
     assert facts["license"] == "CC0-1.0"
+    assert run(cnncli, file, "-o", file.with_name("again.onnx"))["license"] == "CC0-1.0"
     assert json.loads(facts["cnncli_card"])["name"] == "colours"
     assert [(item.name, item.type, item.shape) for item in network.get_inputs()] == [
         ("image", "tensor(uint8)", ["N", "H", "W", 3])
@@ -181,6 +182,10 @@ def test_an_exported_network_predicts_and_no_more(cnncli: Cnncli, colours: Path,
     assert refused.exit_code == 1
     assert "is an exported network" in refused.stderr
     assert cnncli("predict", patches, "-m", file, "--img-size", 9).exit_code == 2
+    asked = cnncli("summary", file)
+    assert (asked.exit_code, "is an exported network" in asked.stderr) == (1, True)
+    bf16 = cnncli("predict", patches, "-m", file, "--precision", "bf16")
+    assert (bf16.exit_code, "runs on ONNX Runtime only" in bf16.stderr) == (2, True)
 
 
 def test_what_predict_refuses_is_not_compared(cnncli: Cnncli, tiny: Path, patches: Path) -> None:

@@ -1,5 +1,6 @@
 """From what a user types to a model folder and an engine: once, and torch only where it is needed."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -20,13 +21,14 @@ from cnncli.errors import (
     UsageError,
     WeightsError,
 )
+from cnncli.export import ExportSettings, export
 from cnncli.images.sources import sources
 from cnncli.networks import zoo
-from cnncli.networks.model_folder import open_folder, verify
+from cnncli.networks.model_folder import ModelFolder, open_folder, verify
 from cnncli.networks.reference import Reference
 from cnncli.predict import Predictor, PredictSettings
 from cnncli.prepare import open_engine, prepare
-from cnncli.records.networks import Architecture
+from cnncli.records.networks import Architecture, Head, HeadKind
 from cnncli.records.predictions import Prediction
 from cnncli.records.progress import Silence
 from cnncli.records.running import EngineName, Precision, Running
@@ -218,6 +220,32 @@ def test_who_computes(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [("cuda", Precision.FP32)]
     assert isinstance(open_engine(folder, Running(EngineName.ONNX), Silence()), OnnxEngine)
     assert isinstance(open_engine(folder, Running(device="cpu"), Silence()), OnnxEngine)
+
+
+def test_what_torch_cannot_run_stays_on_the_cpu(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever device there is, where nobody asked for one."""
+    monkeypatch.setattr(preparing, "_cuda_is_visible", lambda: True)
+    export(open_folder(tiny), ExportSettings(tmp_path / "net.onnx"), Silence())
+    exported = preparing.prepare(Reference(str(tmp_path / "net.onnx")), Silence())
+    card = open_folder(tiny).card
+    head = Head(HeadKind.NEIGHBOURS, "fc", 8, 8)
+    neighbours = ModelFolder(
+        tiny, dataclasses.replace(card, architecture=dataclasses.replace(card.architecture, head=head))
+    )
+    for folder, told in (
+        (exported, "an exported network runs on ONNX Runtime only"),
+        (neighbours, "a nearest-neighbour classifier runs on ONNX Runtime only"),
+    ):
+        assert isinstance(open_engine(folder, Running(), Silence()), OnnxEngine)
+        for wish in (
+            Running(device="cuda"),
+            Running(precision=Precision.BF16),
+            Running(EngineName.TORCH, "cpu"),
+        ):
+            with pytest.raises(UsageError, match=told):
+                open_engine(folder, wish, Silence())
 
 
 def test_without_a_driver_torch_is_not_even_asked(monkeypatch: pytest.MonkeyPatch) -> None:

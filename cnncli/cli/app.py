@@ -114,6 +114,11 @@ class ErrorBoundary(TyperGroup):
                 raise
             console.error(problem)
             raise typer.Exit(problem.exit_code) from None
+        except OSError as problem:  # a path that may not even be asked about: forbidden, or too long
+            if problem.filename is None or console.is_debugging():
+                raise
+            console.error(CnncliError(f"cannot use {os.fsdecode(problem.filename)}: {problem.strerror}"))
+            raise typer.Exit(CnncliError.exit_code) from None
         except KeyboardInterrupt:
             console.error(CnncliError("interrupted"))
             raise typer.Exit(INTERRUPTED) from None

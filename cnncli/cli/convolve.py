@@ -4,9 +4,10 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from cnncli.cli import looking, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
@@ -21,7 +22,26 @@ _STEPS_SHOWN = 16
 """Places whose arithmetic `--steps all` prints."""
 
 
-def convolve(
+_NEGATIVE = re.compile(r"-\.?\d[\d\s;,./+eE-]*")
+
+
+class _TakesNumbers(TyperCommand):
+    """A matrix may begin with a minus, and is no option then."""
+
+    def parse_args(self, context: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as in typer
+        """A blank before it changes nothing of the numbers."""
+        return super().parse_args(
+            context, [f" {word}" if _NEGATIVE.fullmatch(word) else word for word in args]
+        )
+
+
+convolve = typer.Typer(
+    name="convolve", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+
+
+@convolve.command("convolve", cls=_TakesNumbers)
+def laid(
     source: Annotated[
         str,
         typer.Argument(
@@ -136,14 +156,14 @@ def _layer(
 ) -> "Layer":
     from cnncli.inspection import convolution, kernels
 
-    laid = kernels.kernel(kernel) if kernel is not None else None
-    if laid is None:
+    found = kernels.kernel(kernel) if kernel is not None else None
+    if found is None:
         step = convolution.Step()
     else:
-        laid = laid.flipped if flip else laid
-        height, width = laid.weights.shape
+        found = found.flipped if flip else found
+        height, width = found.weights.shape
         step = convolution.Step(stride, convolution.padding(padding, (height, width), dilation), dilation)
-    return convolution.Layer(laid, step, convolution.pooling(pool) if pool is not None else None)
+    return convolution.Layer(found, step, convolution.pooling(pool) if pool is not None else None)
 
 
 def _numbers(source: str) -> "Numbers | None":

@@ -15,7 +15,7 @@ from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.groups import LIST, listing_by_default
 from cnncli.cli.options import ResultFormat
 from cnncli.cli.progress import image_progress
-from cnncli.errors import DataError, OutputError
+from cnncli.errors import OutputError, UsageError
 
 datasets = listing_by_default("datasets")
 
@@ -88,7 +88,7 @@ def get_dataset(
 
         wanted = catalogue.find(name)
         if shift and wanted.name != catalogue.DIGITS:
-            raise DataError(f"--shift moves digits, not {name}", "leave it out")
+            raise UsageError(f"--shift moves digits, not {name}", "leave it out")
         store = home() / "datasets"
         catalogue.fetch(wanted, store, console, _bytes_bar(console), is_offline=offline)
         written = catalogue.write(wanted, store, dest, shift, _images_bar(console))

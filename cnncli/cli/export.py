@@ -10,6 +10,7 @@ from cnncli.cli import options
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.options import ResultFormat
 from cnncli.records.exporting import Input, Quantize
+from cnncli.render.units import counted
 
 
 def export(
@@ -113,11 +114,11 @@ def export(
     same = f"{100 * found.agreeing:.1f} % get the same class"
     lines = [
         f"file        {found.file}, {found.bytes / 1e6:.1f} MB (the compiled network has {found.former / 1e6:.1f} MB)",
-        f"checked     {found.checked:,} images: probabilities within {found.difference:.1e} of predict's, {same}",
+        f"checked     {counted(found.checked, 'image')}: probabilities within {found.difference:.1e} of predict's, {same}",
     ]
     if cost := found.cost:
         lines.append(
-            f"{'cost':<12}{100 * cost.agreeing:.1f} % of {cost.images:,} images get the same class as before"
+            f"{'cost':<12}{100 * cost.agreeing:.1f} % of {counted(cost.images, 'image')} get the same class as before"
         )
         if cost.before is not None and cost.after is not None:
             lines.append(

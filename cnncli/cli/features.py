@@ -206,6 +206,9 @@ def _run(
                     part.add(waiting)
                     waiting = []
         except KeyboardInterrupt:
+            if not done:
+                part.discard()
+                raise
             part.add(waiting)
             console.notice(f"what is done is kept in {part.folder}; --resume goes on from there")
             raise

@@ -28,6 +28,17 @@ class ReportFormat(enum.StrEnum):
     JSON = "json"
 
 
+def named(word: str) -> Path:
+    """A path that somebody has named: an empty one, as of a variable that is not set, would be the current folder.
+
+    Raises:
+        UsageError: it is empty.
+    """
+    if not word:
+        raise UsageError("the name of a file or folder is empty", "is a variable not set?")
+    return Path(word)
+
+
 def image_size(text: str | None) -> tuple[int, int] | None:
     """`384` or `384x512` as (height, width).
 
@@ -180,6 +191,7 @@ Data = Annotated[
     Path,
     typer.Argument(
         metavar="DATA",
+        parser=named,
         help="A folder with a folder of images for each class, in train/ and val/ or not; or a CSV or TSV list.",
         show_default=False,
     ),

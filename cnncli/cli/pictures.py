@@ -14,6 +14,7 @@ from cnncli.cli.console import Console, is_terminal, write_data
 from cnncli.errors import OutputError, UsageError
 from cnncli.images.sources import STDIN
 from cnncli.render.part_file import require_place
+from cnncli.render.units import counted
 
 if TYPE_CHECKING:
     from cnncli.records.pictures import Plate
@@ -95,7 +96,7 @@ class Destination:
         if self.file and self.file.suffix.lower() == _NUMBERS:
             from cnncli.render.numbers import plate_npz
 
-            self._fill(plate_npz(plate), f"{len(plate.panels)} arrays", console)
+            self._fill(plate_npz(plate), counted(len(plate.panels), "array"), console)
             return
         from cnncli.render.plates import plate_png
 

@@ -35,13 +35,13 @@ def pull(
         from cnncli.networks.reference import Reference
         from cnncli.prepare import prepare
 
-        failures = 0
+        code = 0
         for model in models:
             try:
                 folder = prepare(Reference(model, image_size=size), console, is_offline=offline)
                 write_data(f"{model}\t{folder.path}\n")
             except CnncliError as problem:  # the others may still be had
                 error(problem)
-                failures += 1
-    if failures:
-        raise typer.Exit(1)
+                code = max(code, problem.exit_code)
+    if code:
+        raise typer.Exit(code)

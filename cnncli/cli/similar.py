@@ -12,7 +12,7 @@ from cnncli.cli import options, pictures
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_bars
-from cnncli.errors import InputError, UsageError
+from cnncli.errors import InputError, OutputError, UsageError
 from cnncli.networks import pocket
 from cnncli.records.choices import Metric
 from cnncli.records.running import EngineName, Precision, Running
@@ -47,6 +47,7 @@ def similar(
         typer.Option(
             "--in",
             metavar="FOLDER|FILE.npz",
+            parser=options.named,
             help="Where to look: a folder of images, whose embeddings are kept in it and brought up to date each time; or a "
             "file that `cnncli features` wrote.",
         ),
@@ -56,6 +57,7 @@ def similar(
         typer.Option(
             "--duplicates",
             metavar="FOLDER|FILE.npz",
+            parser=options.named,
             help="Instead: groups of images that are nearly the same.",
         ),
     ] = None,
@@ -127,6 +129,8 @@ def similar(
         raise UsageError("there is nowhere to look", "add --in FOLDER, or --in features.npz")
     asked = Inputs.checked([str(place)] if duplicates else queries or [], files_from, null=null)
     drawn = pictures.Destination.of_sheet(sheet, overwrite=overwrite) if sheet else None
+    if sheet and place.is_dir() and sheet.resolve().is_relative_to(place.resolve()):
+        raise OutputError(f"{sheet} would lie among the images that are searched", "write it somewhere else")
     format_ = format_ or (SimilarFormat.TABLE if is_terminal(sys.stdout) else SimilarFormat.TSV)
     with quiet_libraries():
         from cnncli.features.embed import EmbedSettings

@@ -14,6 +14,7 @@ from cnncli.records.predictions import Record, Unreadable
 from cnncli.render.lines import LINE_RENDERERS, Format, Renderer
 from cnncli.render.part_file import PartFile, Settings, require_place
 from cnncli.render.recorded import Progressed, skip_recorded
+from cnncli.render.units import counted
 
 _RESUMABLE = (Format.TSV, Format.CSV, Format.JSONL)
 
@@ -158,10 +159,11 @@ class Destination:
 
     def say_what_is_done(self, sink: Sink, console: Console) -> None:
         """At the end, where the records themselves do not show it."""
-        failed = f"{sink.unreadable:,} of {sink.records:,} images could not be read"
+        failed = f"{sink.unreadable:,} of {counted(sink.records, 'image')} could not be read"
         if self.output and sink.records:
             console.notice(
-                f"{self.output}: {sink.records:,} records" + (f", {failed}" if sink.unreadable else "")
+                f"{self.output}: {counted(sink.records, 'record')}"
+                + (f", {failed}" if sink.unreadable else "")
             )
         elif sink.unreadable:
             console.notice(failed)

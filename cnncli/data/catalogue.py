@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cnncli.errors import DataError, OutputError
+from cnncli.errors import DataError, OutputError, UsageError
 from cnncli.records.progress import Progress
 from cnncli.web import BrokenOffError, download, md5
 
@@ -212,10 +212,10 @@ def digits(shift: int = 0) -> Iterator[Picture]:
         shift: each is moved by up to so many pixels, at most `MOST_SHIFT`, each way, by the same chance each time.
 
     Raises:
-        DataError: it would leave the picture.
+        UsageError: it would leave the picture.
     """
     if not 0 <= shift <= MOST_SHIFT:
-        raise DataError(f"--shift is from 0 to {MOST_SHIFT}, not {shift}", "more would cut the digits")
+        raise UsageError(f"--shift is from 0 to {MOST_SHIFT}, not {shift}", "more would cut the digits")
     from sklearn.datasets import load_digits
 
     found = load_digits()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ENDING = ".onnx"
 
-_CARD = "cnncli_card"
+_CARD, _LICENSE = "cnncli_card", "license"
 _LARGEST = 2**31 - 1
 """Bytes of a Protocol Buffers file."""
 
@@ -78,7 +78,7 @@ def pack(
         "description": f"{card.name}, weights: {card.weights_origin}",
         _CARD: cards.to_json(sealed),
     }
-    helper.set_model_props(model, facts | ({"license": license_} if license_ else {}))
+    helper.set_model_props(model, facts | ({_LICENSE: license_} if license_ else {}))
     model.producer_name = "cnncli"
     return model
 
@@ -170,8 +170,14 @@ def unpack(file: Path, folder: Path) -> ModelCard:
     embedding = next(output for output in graph.output if output.name == "embedding")
     inner = helper.make_graph(kept, graph.name, [taken], [logits, embedding], constants)
     alone = helper.make_model(inner, opset_imports=model.opset_import, ir_version=model.ir_version)
+    helper.set_model_props(alone, {_LICENSE: facts[_LICENSE]} if _LICENSE in facts else {})
     onnx.save(alone, folder / GRAPH)
     return card
+
+
+def license_of(network: "ModelProto") -> str | None:
+    """Under which the weights are given of a network that was exported and read again; None where that is not known."""
+    return next((item.value for item in network.metadata_props if item.key == _LICENSE), None)
 
 
 def _read(file: Path) -> "ModelProto":

@@ -71,11 +71,23 @@ def _expanded(pattern: str) -> Iterator[Found]:
     matches = sorted(glob.glob(pattern, recursive=True))
     if not matches:
         yield Unreadable(ImageSource(pattern), "no file matches this pattern")
-    for match in matches:
-        if not os.path.isdir(match):
-            yield ImageSource(match)
-        elif os.path.basename(pattern) != "**":  # which matches the files of those folders, too
+    walked: set[str] = set()
+    for match in matches:  # a folder comes before what is in it, which `**` matches, too
+        path = match.rstrip(os.sep) or match
+        if any(folder in walked for folder in _above(path)):
+            continue
+        if os.path.isdir(path):
+            walked.add(path)
             yield from walk(match)
+        else:
+            yield ImageSource(match)
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders that a path names on its way, the nearest first."""
+    while (parent := os.path.dirname(path)) not in {"", path}:
+        yield parent
+        path = parent
 
 
 @dataclass(frozen=True, slots=True)

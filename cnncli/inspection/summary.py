@@ -79,6 +79,8 @@ def subject(reference: Reference, settings: SummarySettings) -> Subject:
     if path := reference.find_folder():
         card = model_folder.open_folder(path).card
         found = _of_folder(card)
+    elif reference.is_exported:
+        raise model_folder.without_weights(reference.name)
     else:
         offered = _offer(reference.name, size)
         found = Subject(offered.name, offered.architecture, offered.preprocessing.size, offered.top1)

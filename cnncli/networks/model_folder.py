@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cnncli.errors import ModelFolderError, OutputError
 from cnncli.networks import card as cards
-from cnncli.records.networks import FileFacts, ModelCard
+from cnncli.records.networks import FileFacts, HeadKind, ModelCard
 
 CARD, WEIGHTS, GRAPH = "card.json", "model.safetensors", "model.onnx"
 
@@ -43,10 +43,7 @@ class ModelFolder:
             ModelFolderError: the folder was made from an exported file, in which they are part of the graph.
         """
         if self.is_exported:
-            raise ModelFolderError(
-                f"{self.card.name} is an exported network, which predicts and no more",
-                "train or look inside the one that it was exported from",
-            )
+            raise without_weights(self.card.name)
         return self.path / WEIGHTS
 
     @property
@@ -64,6 +61,22 @@ class ModelFolder:
     def is_exported(self) -> bool:
         """Whether it was made from an exported file, and has a graph but no weights."""
         return all(facts.name != WEIGHTS for facts in self.card.files)
+
+    @property
+    def needs_onnx(self) -> str | None:
+        """What in it torch cannot run; None where it can."""
+        if self.is_exported:
+            return "an exported network"
+        head = self.card.architecture.head
+        return "a nearest-neighbour classifier" if head and head.kind is HeadKind.NEIGHBOURS else None
+
+
+def without_weights(name: str) -> ModelFolderError:
+    """What is to be said where the weights of an exported network are asked for."""
+    return ModelFolderError(
+        f"{name} is an exported network, which predicts and no more",
+        "train or look inside the one that it was exported from",
+    )
 
 
 def is_model_folder(path: Path) -> bool:

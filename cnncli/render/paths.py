@@ -1,6 +1,8 @@
 """Paths as text: any file name there is, in formats that are UTF-8 and have rules of their own."""
 
+import os
 import re
+from urllib.parse import unquote_to_bytes
 
 _SURROGATE = re.compile("[\udc80-\udcff]")
 """What `os.fsdecode` makes of a byte that is no UTF-8."""
@@ -22,6 +24,11 @@ def path_text(path: str) -> str:
     if not is_percent_encoded(path):
         return path
     return _SURROGATE.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", path.replace("%", "%25"))
+
+
+def path_of(text: str) -> str:
+    """The path that `path_text` has percent-encoded."""
+    return os.fsdecode(unquote_to_bytes(text))
 
 
 def tsv_text(text: str) -> str:

@@ -16,7 +16,7 @@ from cnncli.errors import OutputError
 from cnncli.records.features import Vectors
 from cnncli.records.predictions import Unreadable
 from cnncli.render.lines import OK, UNREADABLE
-from cnncli.render.paths import path_text
+from cnncli.render.paths import is_percent_encoded, path_text
 from cnncli.render.shards import Shard
 
 TABLE = ".csv"
@@ -52,11 +52,13 @@ class _Extent:
     Attributes:
         shape: (N, D) of all vectors.
         paths: N, as text.
+        encoded: rows whose path is percent-encoded.
         unreadable: the inputs without one.
     """
 
     shape: tuple[int, int]
     paths: list[str]
+    encoded: list[int]
     unreadable: list[Unreadable]
 
 
@@ -80,13 +82,15 @@ def save_vectors(extracted: Extracted, file: Path) -> None:
 
 def _extent(shards: Iterable[Shard]) -> _Extent:
     paths: list[str] = []
+    encoded: list[int] = []
     unreadable: list[Unreadable] = []
     width = 0
     for shard in shards:
+        encoded += [row for row, path in enumerate(shard.embedded, len(paths)) if is_percent_encoded(path)]
         paths += map(path_text, shard.embedded)
         unreadable += shard.unreadable
         width = width or shard.vectors.shape[1]
-    return _Extent((len(paths), width), paths, unreadable)
+    return _Extent((len(paths), width), paths, encoded, unreadable)
 
 
 def _rows(shards: Iterable[Shard]) -> Iterator[Vectors]:
@@ -104,6 +108,7 @@ def _npz(extracted: Extracted, draft: Path, _: Path) -> None:
             _write_array(stream, extent.shape, extracted.shards())
         for name, array in (
             ("paths", _texts(extent.paths)),
+            ("encoded", np.array(extent.encoded, np.int64)),
             ("unreadable", _texts([path_text(item.source.path) for item in extent.unreadable])),
             ("reasons", _texts([item.reason for item in extent.unreadable])),
             ("card", np.array(extracted.card)),

@@ -29,6 +29,7 @@ from cnncli.networks.cache import home
 from cnncli.records.features import Embedded, Extract, Vectors
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.render.part_file import lock
+from cnncli.render.paths import path_of
 from cnncli.render.whole_file import write_whole
 
 Bar = Callable[[int], contextlib.AbstractContextManager[Callable[[], None]]]
@@ -200,9 +201,14 @@ class _Index:
         if rows == list(range(self._count)):
             return vectors
         file = self._fresh()
-        with file.open("wb") as stream:
-            for row in rows:
-                stream.write(vectors[row].tobytes())
+        try:
+            with file.open("wb") as stream:
+                for row in rows:
+                    stream.write(vectors[row].tobytes())
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                file.unlink()
+            raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
         self._vectors, self._count = file, len(rows)
         self.rows = {one: row for row, one in enumerate(files)}
         self._save()
@@ -250,8 +256,18 @@ def of_file(file: Path, extractor: Extractor) -> Collection:
     try:
         with np.load(file) as arrays:
             made = json.loads(str(arrays["identity"]))
-            paths, vectors = tuple(arrays["paths"].tolist()), arrays["embeddings"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+            paths, vectors = arrays["paths"].tolist(), arrays["embeddings"]
+            for row in arrays["encoded"].tolist() if "encoded" in arrays else ():
+                paths[row] = path_of(paths[row])
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        zipfile.BadZipFile,
+    ) as error:
         raise InputError(f"{file} is no .npz that `cnncli features` wrote: {error}") from error
     now = dict(extractor.identity())
     if changed := [name for name in now if made.get(name) != now[name]]:
@@ -260,4 +276,4 @@ def of_file(file: Path, extractor: Extractor) -> Collection:
             f"the embeddings of {file} were made otherwise: {told}",
             "name the same network with -m, and the same --layer",
         )
-    return Collection(paths, vectors, ())
+    return Collection(tuple(paths), vectors, ())

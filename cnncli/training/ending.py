@@ -304,7 +304,7 @@ def _origin(begun: Beginning, progressed: Progressed) -> str:
     start = "random weights" if begun.tune is Tune.SCRATCH else begun.started_from
     what = {
         Tune.HEAD: "a new last layer",
-        Tune.LAST: f"its last {begun.stages} stages",
+        Tune.LAST: f"its last {counted(begun.stages, 'stage')}",
         Tune.FULL: "all of it",
     }
     learned = what.get(begun.tune, "all of it")

@@ -1,6 +1,9 @@
 """The program without a command, its version, and what a wrong word gets."""
 
 import re
+from pathlib import Path
+
+import pytest
 
 import cnncli as package
 from tests.conftest import Cnncli
@@ -27,3 +30,51 @@ def test_a_command_that_does_not_exist(cnncli: Cnncli) -> None:
 def test_every_command_has_an_example(cnncli: Cnncli) -> None:
     for command in ("predict", "pull"):
         assert f"Examples:\n    cnncli {command} " in cnncli(command, "--help").stdout
+
+
+@pytest.fixture
+def loaded(cnncli: Cnncli, tmp_path: Path) -> None:
+    """All that these commands import has been imported."""
+    for words in (
+        ["check", tmp_path],
+        ["evaluate", tmp_path],
+        ["finetune", tmp_path],
+        ["similar", "x.jpg", "--in", tmp_path / "none"],
+        ["export", "pocket", "-o", tmp_path / "none" / "x.onnx"],
+        ["datasets", "get", "digits", "."],
+    ):
+        cnncli(*words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check", "locked/in"],
+        ["evaluate", "locked/in"],
+        ["finetune", "locked/in"],
+        ["similar", "x.jpg", "--in", "x" * 300],
+        ["export", "pocket", "-o", "locked/net.onnx"],
+        ["datasets", "get", "digits", "locked/in"],
+        ["predict", "-m", f"./{'x' * 300}", "x.jpg"],
+        ["check", "x" * 300],
+        ["features", "x.jpg", "-o", f"{'x' * 300}.npz"],
+    ],
+)
+def test_places_that_may_not_be_asked_about(
+    cnncli: Cnncli,
+    loaded: None,  # noqa: ARG001 - Python itself may lie where nobody may read
+    unprivileged: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+) -> None:
+    """One line, and no traceback."""
+    monkeypatch.chdir(unprivileged)
+    locked = unprivileged / "locked"
+    (locked / "in").mkdir(parents=True)
+    locked.chmod(0)
+    try:
+        result = cnncli(*words)
+    finally:
+        locked.chmod(0o700)
+    assert result.exit_code == 1, result.output
+    assert sum(line.startswith("error: ") for line in result.stderr.splitlines()) == 1

@@ -54,6 +54,12 @@ def test_stride_padding_dilation_and_flip(cnncli: Cnncli, more: list[str], first
     assert len(lines) == rows
 
 
+def test_numbers_that_begin_with_a_minus(cnncli: Cnncli) -> None:
+    result = cnncli("convolve", "-1 2; 3 4", "--kernel", "-2 1")
+    assert (result.exit_code, result.stdout) == (0, "4\n-2\n"), result.stderr
+    assert cnncli("convolve", "-1", "--pool", "max:1").stdout == "-1\n"
+
+
 def test_kernels_that_change_brightness_say_what_is_black_and_white(cnncli: Cnncli) -> None:
     assert cnncli("convolve", PHOTO, "--kernel", "1 1; 1 1", "-o", "b.npz").exit_code == 0
     found = arrays_of(Path("b.npz"))

@@ -1,5 +1,6 @@
 """`cnncli features`: the numbers are the network's own, in every format, and nothing done is lost."""
 
+import contextlib
 import csv
 import json
 import os
@@ -168,6 +169,19 @@ def test_ctrl_c_keeps_what_is_done(images: Path) -> None:
     assert kept >= 1024
 
 
+def test_ctrl_c_before_anything_is_done_leaves_nothing(
+    cnncli: Cnncli, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cnncli.features.extract.Extractor.extract", lambda *_: map(interrupted, [0]))
+    monkeypatch.setattr("cnncli.cli.features.contextlib.closing", contextlib.nullcontext)
+    result = cnncli("features", images, "-o", "f.npz")
+    assert (result.exit_code, "what is done is kept" in result.stderr) == (130, False)
+    assert not list(Path().glob("f.npz*"))
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
@@ -194,4 +208,10 @@ def test_names_that_are_no_utf8_come_back(cnncli: Cnncli, images: Path) -> None:
     except OSError:
         pytest.skip("this file system takes UTF-8 only")
     assert cnncli("features", images, "-o", "f.npz").exit_code == 3
-    assert any(path.endswith("%FF.png") for path in arrays_of(Path("f.npz"))["paths"])
+    arrays = arrays_of(Path("f.npz"))
+    assert [path.endswith("%FF.png") for path in arrays["paths"]].index(True) == arrays["encoded"].item()
+    near = cnncli("similar", os.fsdecode(name), "--in", "f.npz", "-f", "json", "-k", "99")
+    assert near.exit_code == 0, near.stderr
+    (asked,) = json.loads(near.stdout)
+    assert asked["path_encoding"] == "percent"
+    assert all("%FF" not in one["path"] for one in asked["nearest"])  # itself is no neighbour

@@ -1,5 +1,6 @@
 """`cnncli similar`: the nearest images come first, and an index is as fresh as its folder."""
 
+import errno
 import json
 import os
 import shutil
@@ -225,6 +226,26 @@ def test_a_sheet_and_what_cannot_be_read(cnncli: Cnncli, photos: Path) -> None:
     assert cnncli("similar", photos / "1.png", "--in", photos, "--sheet", "s.png").exit_code == 1
 
 
+def test_an_index_that_cannot_be_put_in_order(
+    cnncli: Cnncli, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a full disk: it stays as it was, and is found again."""
+    assert cnncli("similar", photos / "1.png", "--in", photos).exit_code == 0
+    (photos / "0.png").unlink()
+    real = Path.open
+
+    def full(self: Path, mode: str = "r", *more: Any, **others: Any) -> Any:
+        if self.suffix == ".vectors" and mode == "wb":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(self, mode, *more, **others)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        result = cnncli("similar", photos / "1.png", "--in", photos)
+    assert (result.exit_code, "No space left on device" in result.stderr) == (1, True)
+    assert cnncli("similar", photos / "1.png", "--in", photos).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
@@ -236,6 +257,8 @@ def test_a_sheet_and_what_cannot_be_read(cnncli: Cnncli, photos: Path) -> None:
         (["photos/1.png", "--in", "array.npy"], 1, "no .npz that `cnncli features` wrote"),
         (["photos/1.png", "--duplicates", "photos", "-k", "3"], 2, "images, -k: no effect with --duplicates"),
         (["photos/1.png", "--in", "photos", "--within", "1"], 2, "--within is about --duplicates"),
+        (["photos/1.png", "--in", ""], 2, "the name of a file or folder is empty"),
+        (["photos/1.png", "--in", "photos", "--sheet", "photos/s.png"], 1, "would lie among the images"),
         (["photos/1.png", "--in", "photos", "--sheet", "x.npz"], 2, "--sheet x.npz: a sheet is a PNG"),
     ],
 )

@@ -69,6 +69,15 @@ def test_globs_that_no_shell_expanded(tmp_path: Path) -> None:
     ]
     assert paths(list(sources([f"{tmp_path}/s*"]))) == [f"{tmp_path}/sub/c.jpg"]
     assert paths(list(sources([f"{tmp_path}/**/s*"]))) == [f"{tmp_path}/sub/c.jpg"]
+    everything = [f"{tmp_path}/a.jpg", f"{tmp_path}/b.jpg", f"{tmp_path}/d.txt", f"{tmp_path}/sub/c.jpg"]
+    touch(tmp_path, "sub/deep/e.jpg", "sub-way/f.jpg")
+    everything = [*everything, f"{tmp_path}/sub/deep/e.jpg", f"{tmp_path}/sub-way/f.jpg"]
+    assert sorted(paths(list(sources([f"{tmp_path}/**/*"])))) == sorted(everything)
+    for pattern in ("**", "**/"):  # of which the folder itself is the first match
+        images = [path for path in everything if path.endswith(".jpg")]
+        assert sorted(map(os.path.normpath, paths(list(sources([f"{tmp_path}/{pattern}"]))))) == sorted(
+            images
+        )
     assert paths(list(sources([f"{tmp_path}/*.nope"]))) == [f"! {tmp_path}/*.nope"]
 
 

@@ -138,7 +138,9 @@ class _Builder:
             case Inception():
                 yield (
                     "inception",
-                    InceptionModule([self._inner(branch, shape) for branch in inception_branches(step)]),
+                    InceptionModule(
+                        [self._inner(branch, shape) for branch in shapes.inception_branches(step)]
+                    ),
                 )
             case Residual():
                 yield "residual", self._residual(step, shape)
@@ -165,21 +167,6 @@ class _Builder:
             _shortcut(step, shape, result),
             _ACTIVATIONS[activation]() if activation else None,
         )
-
-
-def inception_branches(step: Inception) -> tuple[Steps, ...]:
-    """The four ways of an Inception module (Szegedy et al. 2014, figure 2b), with the original's 5x5 convolutions."""
-
-    def conv(kernel: int, maps: int) -> Convolution:
-        return Convolution(maps, (kernel, kernel), (1, 1), "same", (1, 1), place=step.place)
-
-    pool = Pooling(Pool.MAX, (3, 3), (1, 1), "same")
-    return (
-        (conv(1, step.ones),),
-        (conv(1, step.reduce3), conv(3, step.threes)),
-        (conv(1, step.reduce5), conv(5, step.fives)),
-        (pool, conv(1, step.pooled)),
-    )
 
 
 # ---- layers that torch does not have

@@ -23,6 +23,7 @@ from cnncli.networks.blueprint.tree import (
     Inception,
     Linear,
     LocalResponseNorm,
+    Pool,
     Pooling,
     Residual,
     Shortcut,
@@ -157,8 +158,7 @@ def after(step: Step, shape: Shape) -> Shape:  # noqa: C901, PLR0911 - one line 
         case Branches(branches=branches):
             return _beside(step, [through(branch, shape) for branch in branches])
         case Inception():
-            _require_map(step, shape)
-            return step.ones + step.threes + step.fives + step.pooled, *shape[1:]
+            return _after_inception(step, shape)
         case Residual():
             return _after_residual(step, shape)
         case Auxiliary(body=body):
@@ -190,6 +190,27 @@ def padding(layer: Convolution | Pooling) -> Sides:
                 layer, f"a kernel of {kernel} has no middle, so no padding keeps the size", "say pad N"
             )
     return tuple(same_padding(kernel, spread) for kernel, spread in zip(layer.kernel, dilation, strict=True))
+
+
+def _after_inception(step: Inception, shape: Shape) -> Shape:
+    if len(shape) != 3:  # noqa: PLR2004 - (C, H, W)
+        raise _misfit(step, f"needs a feature map with height and width, and gets {told(shape)}")
+    return _beside(step, [through(branch, shape) for branch in inception_branches(step)])
+
+
+def inception_branches(step: Inception) -> tuple[Steps, ...]:
+    """The four ways of an Inception module (Szegedy et al. 2014, figure 2b), with the original's 5x5 convolutions."""
+
+    def conv(kernel: int, maps: int) -> Convolution:
+        return Convolution(maps, (kernel, kernel), (1, 1), "same", (1, 1), place=step.place)
+
+    pool = Pooling(Pool.MAX, (3, 3), (1, 1), "same")
+    return (
+        (conv(1, step.ones),),
+        (conv(1, step.reduce3), conv(3, step.threes)),
+        (conv(1, step.reduce5), conv(5, step.fives)),
+        (pool, conv(1, step.pooled)),
+    )
 
 
 def _after_convolution(step: Convolution, shape: Shape) -> Shape:

@@ -185,6 +185,8 @@ def test_an_activation_is_never_implied_and_never_follows_the_logits() -> None:
         ("input 3x8x8; residual { aux 0.3 { FC-3 } }; FC-2", "aux 0.3: an auxiliary head cannot stand inside a block"),
         ("input 3x8x8; maxpool 3/2 pad 2; FC-2", "a pooling may be padded by half its window at most"),
         ("input 3x9999999x9999999; FC-9999999", "would have"),
+        ("input 3x32x32; inception(8,1000000,1000000,8,8,8); gap; FC-2", "would have"),
+        ("input 3x64; inception(1,1,1,1,1,1); gap; FC-2", "needs a feature map with height and width, and gets 3x64"),
         ("input 3x8x8; repeat 9999 { residual { repeat 9999 { relu } } }; FC-2", "the blueprint has more than 10,000 layers"),
     ],
 )  # fmt: skip
