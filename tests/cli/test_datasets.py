@@ -70,7 +70,7 @@ def test_digits_that_are_moved_stay_whole(cnncli: Cnncli, tmp_path: Path) -> Non
         moved += not np.array_equal(first, second)
     assert moved > 40
     refused = cnncli("datasets", "get", "digits", tmp_path / "far", "--shift", 5)
-    assert (refused.exit_code, "--shift is from 0 to 4" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "--shift is from 0 to 4" in refused.stderr) == (2, True)
 
 
 @pytest.fixture
@@ -257,10 +257,10 @@ def test_a_pickle_that_would_run_something_is_refused(tmp_path: Path) -> None:
 
 
 def test_refusals(cnncli: Cnncli, tmp_path: Path) -> None:
-    for arguments, complaint in [
-        (["get", "imagenet", tmp_path / "x"], "no set is called 'imagenet'"),
-        (["get", "mnist", tmp_path / "x", "--offline"], "offline nothing is downloaded"),
-        (["get", "mnist", tmp_path / "x", "--shift", "2"], "--shift moves digits, not mnist"),
+    for arguments, complaint, code in [
+        (["get", "imagenet", tmp_path / "x"], "no set is called 'imagenet'", 1),
+        (["get", "mnist", tmp_path / "x", "--offline"], "offline nothing is downloaded", 1),
+        (["get", "mnist", tmp_path / "x", "--shift", "2"], "--shift moves digits, not mnist", 2),
     ]:
         result = cnncli("datasets", *arguments)
-        assert (result.exit_code, complaint in result.stderr) == (1, True), result.stderr
+        assert (result.exit_code, complaint in result.stderr) == (code, True), result.stderr
