@@ -13,6 +13,7 @@ from cnncli.errors import DataError, UsageError
 from cnncli.records.networks import ModelCard
 
 _LISTED = 10
+_LOOSE = str.maketrans({"_": " ", "-": " ", "'": None, "’": None})  # noqa: RUF001 - the apostrophe of print
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +161,8 @@ def _ways(card: ModelCard) -> list[_Way]:
 
 
 def _plain(name: str) -> str:
-    """Without regard to case, and to what stands between words."""
-    return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
+    """Without regard to case, apostrophes, and to what stands between words."""
+    return " ".join(name.casefold().translate(_LOOSE).split())
 
 
 def _meant(

@@ -43,6 +43,12 @@ def test_by_name_synset_index_or_loosely(card: ModelCard, names: list[str], plac
     assert found.class_names == card.class_names
 
 
+def test_folders_are_seldom_called_with_apostrophes(card: ModelCard) -> None:
+    card = dataclasses.replace(card, class_names=("potter's wheel", "jack-o'-lantern", "crane", "beagle"))
+    found = matched(["jack_o_lantern", "Potters_wheel"], range(2), card, None, subset=False)
+    assert found.places == (1, 0)
+
+
 def test_what_is_not_known_is_listed(card: ModelCard) -> None:
     with pytest.raises(DataError, match="does not know 2 of the classes: 'ants', 'bees'"):
         matched(["ants", "beagle", "bees"], range(3), card, None, subset=False)
