@@ -109,6 +109,8 @@ def untrained(reference: Reference, progress: Progress, *, is_offline: bool = Fa
     if path := reference.find_folder():
         card = model_folder.open_folder(path).card
         return Untrained(card.name, card.architecture, card.preprocessing)
+    if reference.is_exported:
+        raise model_folder.without_weights(reference.name)
     _require_known(reference.name)
     with packages_needed(f"training {reference.name}"):
         offer = _offer(reference, progress, is_offline=is_offline)
@@ -151,7 +153,7 @@ def _require_downloaded(reference: Reference) -> None:
 
 def _not_found(name: str, message: str, hint: str | None) -> ModelNotFoundError:
     """Where a folder has that name, its user may have meant it."""
-    if Path(name).is_dir():
+    if os.path.isdir(name):  # noqa: PTH112 - says no where a name is too long, too
         return ModelNotFoundError(f"the folder {name} has no card.json, and {message}")
     return ModelNotFoundError(message, hint)
 

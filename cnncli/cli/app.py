@@ -65,6 +65,18 @@ class LazyCommands(Mapping[str, Any]):
         return len(COMMANDS)
 
 
+_OF_PATHS = {
+    errno.EACCES,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+"""What the system says of a path that may not even be asked about, or not be written to."""
+
+
 class ErrorBoundary(TyperGroup):
     """Turns every error that a person can mend into two lines on stderr and an exit code.
 
@@ -114,8 +126,8 @@ class ErrorBoundary(TyperGroup):
                 raise
             console.error(problem)
             raise typer.Exit(problem.exit_code) from None
-        except OSError as problem:  # a path that may not even be asked about: forbidden, or too long
-            if problem.filename is None or console.is_debugging():
+        except OSError as problem:
+            if problem.errno not in _OF_PATHS or problem.filename is None or console.is_debugging():
                 raise
             console.error(CnncliError(f"cannot use {os.fsdecode(problem.filename)}: {problem.strerror}"))
             raise typer.Exit(CnncliError.exit_code) from None

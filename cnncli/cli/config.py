@@ -20,7 +20,7 @@ def _read(context: typer.Context, file: Path | None) -> Path | None:
         values = tomllib.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError as error:
         raise UsageError(f"cannot read the settings {file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise UsageError(f"the settings {file} are not TOML: {error}") from error
     values.pop(_MADE, None)
     known = {_option(parameter.name) for parameter in context.command.params} - {"config"}

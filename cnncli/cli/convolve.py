@@ -129,7 +129,7 @@ def laid(
         raise UsageError(
             f"{', '.join(idle)}: no effect without --kernel", "the stride of a pooling is S in max:N/S"
         )
-    places = _places(steps or ())
+    places = _places([word.strip() for word in steps or ()])
     with quiet_libraries():
         layer = _layer(kernel, pool, stride, padding, dilation, flip=flip)
         numbers = _numbers(source)
@@ -162,7 +162,9 @@ def _layer(
     else:
         found = found.flipped if flip else found
         height, width = found.weights.shape
-        step = convolution.Step(stride, convolution.padding(padding, (height, width), dilation), dilation)
+        step = convolution.Step(
+            stride, convolution.padding(padding.strip(), (height, width), dilation), dilation
+        )
     return convolution.Layer(found, step, convolution.pooling(pool) if pool is not None else None)
 
 

@@ -169,7 +169,8 @@ def finetune(
         if preview:
             from cnncli.training.preview import save_preview
 
-            save_preview(settings, preview, console, is_offline=offline)
+            if not save_preview(settings, preview, console, is_offline=offline):
+                raise typer.Exit(options.UNREADABLE_INPUTS)
             return
         show = training_progress(console)
         if resume:

@@ -229,8 +229,8 @@ def _once(file: Path, rows: Iterable[_Labelled], remarks: list[str]) -> list[_La
     found: dict[str, _Labelled] = {}
     repeated = 0
     for row in rows:
-        first = found.setdefault(row.path, row)
-        if first != row:
+        first = found.setdefault(os.path.abspath(row.path), row)  # noqa: PTH100 - a string as good as any
+        if (first.label, first.part) != (row.label, row.part):
             raise DataError(
                 f"{file} lists {row.path} twice, as {_said(first)} and as {_said(row)}",
                 "each image has one class and lies in one part",

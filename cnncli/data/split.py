@@ -71,8 +71,12 @@ def _lot(path: str, seed: int) -> bytes:
     return hashlib.blake2b(f"{seed}\n{name}".encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 
-def require_learnable(data: DataSet) -> None:
+def require_learnable(data: DataSet, *, is_read: bool = False) -> None:
     """See that there are classes to tell apart, images of each to learn from, and some to judge by.
+
+    Args:
+        data: in its parts.
+        is_read: whether images that cannot be read are left out of it already.
 
     Raises:
         DataError: there are not.
@@ -84,7 +88,7 @@ def require_learnable(data: DataSet) -> None:
         )
     training = data.count(Part.TRAIN)
     if not data.part(Part.VAL):
-        if max(training, default=0) != 1:
+        if is_read:
             raise DataError(
                 f"no image of {data.root} that is for validation can be read: nothing would say what was learned",
                 "`cnncli check` says why",

@@ -78,9 +78,13 @@ def kernel(text: str) -> Kernel:
 
 
 _LONGEST, _LARGEST = 40, 10**30
-_HUGE = re.compile(r"e[-+]?0*[1-9]\d{2}", re.IGNORECASE)
-"""An exponent of three digits or more, which takes long to be made exact."""
 """Characters of a number, and its size: more is a slip, and would take ever longer."""
+
+_NUMBER = re.compile(r"[-+]?[\d.]+(?:/\d+|e[-+]?(?P<exponent>\d+))?", re.IGNORECASE | re.ASCII)
+"""How numbers are written; what else `Fraction` takes, as 1_000, is a slip."""
+
+_FARTHEST = 99
+"""Of an exponent; larger ones take long to be made exact."""
 
 
 def matrix(text: str, place: str) -> Numbers:
@@ -99,15 +103,21 @@ def matrix(text: str, place: str) -> Numbers:
         )
     numbers = np.empty((len(rows), len(rows[0])), object)
     for (row, column), _ in np.ndenumerate(numbers):
-        word = rows[row][column]
-        try:
-            is_sane = len(word) <= _LONGEST and not _HUGE.search(word)
-            numbers[row, column] = Fraction(word) if is_sane else None
-        except (ValueError, ZeroDivisionError):
-            raise UsageError(f"{place}: {word!r} in row {row + 1} is no number") from None
-        if numbers[row, column] is None or abs(numbers[row, column]) > _LARGEST:
-            raise UsageError(f"{place}: a number in row {row + 1} is too large or too long")
+        numbers[row, column] = _number(rows[row][column], f"row {row + 1}", place)
     return numbers
+
+
+def _number(word: str, row: str, place: str) -> Fraction:
+    found = _NUMBER.fullmatch(word)
+    if found and (len(word) > _LONGEST or int(found["exponent"] or 0) > _FARTHEST):
+        raise UsageError(f"{place}: a number in {row} is too long, or too far from 1")
+    try:
+        number = Fraction(word if found else "no number")
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"{place}: {word!r} in {row} is no number") from None
+    if abs(number) > _LARGEST:
+        raise UsageError(f"{place}: a number in {row} is too large")
+    return number
 
 
 def read_matrix(file: Path) -> Numbers:

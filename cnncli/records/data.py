@@ -1,6 +1,7 @@
 """Labelled images: which there are, what they show, and what they are for."""
 
 import enum
+import functools
 import os
 from dataclasses import dataclass
 
@@ -58,10 +59,9 @@ class DataSet:
         """
         try:
             told = os.path.relpath(path, self.root)
-            if told.startswith(os.pardir):
-                folder, name = os.path.split(path)
-                below = os.path.relpath(os.path.realpath(folder), os.path.realpath(self.root))
-                told = os.path.normpath(os.path.join(below, name))  # noqa: PTH118 - a string as good as any
+            is_below = path.startswith(os.path.join(self.root, ""))  # noqa: PTH118 - a string as good as any
+            if told.startswith(os.pardir) and not is_below:
+                told = os.path.relpath(path, _real(self.root, os.getcwd()))  # noqa: PTH109 - as above
         except ValueError:  # of Windows
             return path
         return told
@@ -77,6 +77,12 @@ class DataSet:
             if part is None or sample.part is part:
                 counts[sample.label] += 1
         return counts
+
+
+@functools.lru_cache(maxsize=8)
+def _real(root: str, _: str) -> str:
+    """Where a root lies that is told from a working folder; asked once and not for each of a million paths."""
+    return os.path.realpath(root)
 
 
 class Trouble(enum.StrEnum):

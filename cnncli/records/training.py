@@ -186,7 +186,7 @@ class FinetuneResult:
         val_loss: mean cross-entropy on the same.
         test, test_loss: on the test part; None where there is none.
         steps: where the time went.
-        unreadable: images that were left out.
+        unreadable: images that were left out, as paths relative to the data's root.
         remarks: whatever else was left out or may surprise.
     """
 

@@ -1,7 +1,6 @@
 """Embeddings as a file: NPZ, NPY with a CSV beside it, or Parquet; written shard by shard, whatever their number."""
 
 import contextlib
-import csv
 import io
 import uuid
 import zipfile
@@ -18,6 +17,7 @@ from cnncli.records.predictions import Unreadable
 from cnncli.render.lines import OK, UNREADABLE
 from cnncli.render.paths import is_percent_encoded, path_text
 from cnncli.render.shards import Shard
+from cnncli.render.tables import csv_row
 
 TABLE = ".csv"
 """The ending of the list beside an NPY, which says whose its rows are."""
@@ -139,9 +139,8 @@ def _npy(extracted: Extracted, draft: Path, file: Path) -> None:
     table = draft.with_suffix(".csv")
     try:
         with table.open("w", encoding="utf-8", newline="") as lines:
-            writer = csv.writer(lines, lineterminator="\n")
-            writer.writerow(CSV_HEADER)
-            writer.writerows(_csv_rows(extracted.shards()))
+            lines.write(csv_row(CSV_HEADER))
+            lines.writelines(map(csv_row, _csv_rows(extracted.shards())))
         table.replace(file.with_suffix(TABLE))
     finally:
         with contextlib.suppress(OSError):

@@ -73,13 +73,15 @@ class Beginning:
 
     def unreadable(self) -> dict[str, str]:
         """Why images were left out, by their paths."""
-        return {os.path.join(self.root, item.path): item.reason for item in self.left_out}  # noqa: PTH118
+        return {self._path(item): item.reason for item in self.left_out}
 
     def listed(self, data: DataSet) -> DataSet:
         """The data of splits.csv and what was left out of it, with the remarks that were made on it."""
-        others = zip(self.unreadable(), self.left_out, strict=True)
-        samples = (Sample(path, item.label, item.part) for path, item in others)
+        samples = (Sample(self._path(item), item.label, item.part) for item in self.left_out)
         return dataclasses.replace(data, samples=(*data.samples, *samples), remarks=self.remarks)
+
+    def _path(self, item: LeftOut) -> str:
+        return os.path.join(self.root, item.path)  # noqa: PTH118 - a string as good as any
 
 
 def save(run: Path, beginning: Beginning) -> None:

@@ -126,7 +126,7 @@ class _End:
             epochs=tuple(self.progressed.history),
             why=why,
             steps=self._steps(),
-            unreadable=tuple(record.source.path for record in judged.unreadable),
+            unreadable=reporting.paths(self.data, judged.unreadable),
         )
 
     def writing_network(self, progress: Progress, bar: Bar) -> FinetuneResult:
@@ -183,7 +183,8 @@ class _End:
         reasons = self.begun.unreadable() | self.progressed.unreadable
         known = {path: Unreadable(ImageSource(path), reason) for path, reason in reasons.items()}
         known |= {record.source.path: record for part in judged for record in part.unreadable}
-        return [known[sample.path] for sample in self.listed.samples if sample.path in known]
+        paths = dict.fromkeys(sample.path for sample in self.listed.samples)
+        return [known[path] for path in paths if path in known]
 
     def _report(self, folder: Path, judged: "_Judged", why: str) -> None:
         """Its curves, and the page that has everything."""

@@ -138,7 +138,7 @@ def explore(
     with clock.step("embeddings"):
         found = _embedded(folder, data, settings, progress, bar)
     _say_what_may_surprise(found, progress)
-    require_learnable(found.data)
+    require_learnable(found.data, is_read=True)
     with clock.step("importing scikit-learn"):  # only now: whatever fails before should do so at once
         import cnncli.training.classifiers  # noqa: F401
     with clock.step("classifiers"):
@@ -174,7 +174,7 @@ def write(explored: "Explored", settings: FinetuneSettings) -> FinetuneResult:
         test=learned.test,
         test_loss=cross_entropy(_logits(learned.chosen.head, test), test.labels) if test.samples else None,
         steps=tuple(explored.clock.steps),
-        unreadable=tuple(record.source.path for record in found.unreadable),
+        unreadable=reporting.paths(found.data, found.unreadable),
         remarks=found.data.remarks,
     )
 

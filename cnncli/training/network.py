@@ -271,7 +271,7 @@ def _find_rate(
     if found.chosen < task.levers.min_lr:
         raise TrainingError(
             f"--lr auto takes {found.chosen:.1e}, and --min-lr is above it",
-            "start again with a lower --min-lr",
+            "start again with --overwrite and a lower --min-lr",
         )
     accelerator.free_memory()  # or the trial's optimiser would be asked about gradients, too
     progressed.fixed["lr"] = found.chosen

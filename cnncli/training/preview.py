@@ -26,7 +26,7 @@ _VIEWS = 9
 
 def save_preview(
     settings: FinetuneSettings, file: Path, progress: Progress, *, is_offline: bool = False
-) -> None:
+) -> bool:
     """A row for each class: one of its training images as it is, then as it is seen in one epoch after the other.
 
     Args:
@@ -34,6 +34,9 @@ def save_preview(
         file: the PNG to write.
         progress: hears what is left out.
         is_offline: download nothing.
+
+    Returns:
+        Whether all that was looked at could be read; what could not was told of.
 
     Raises:
         UsageError: with `features`, training images are not changed; or the file is to be no PNG.
@@ -54,8 +57,10 @@ def save_preview(
         samples, reader, KeptImages(cache.home() / "pixels", 2**30), settings.levers.augmentation
     )
     rows = []
+    failed: list[Unreadable] = []
     for label, name in enumerate(data.class_names[:ROWS]):
-        found = _first(pictures, (number for number, sample in enumerate(samples) if sample.label == label))
+        numbers = (number for number, sample in enumerate(samples) if sample.label == label)
+        found = _first(pictures, numbers, failed)
         if found is None:
             progress.warning(f"no image of {name!r} can be read: `cnncli check` says why")
             continue
@@ -71,11 +76,14 @@ def save_preview(
         raise DataError(f"no image of {data.root} can be read", "`cnncli check` says why")
     pictures.close()
     save_contact_sheet(rows, file)
+    for record in failed:
+        progress.warning(f"{record.source.path}: {record.reason}")
     if len(data.class_names) > ROWS:
         progress.notice(f"the first {ROWS} of {len(data.class_names):,} classes are shown")
     progress.notice(
         f"{file}: an image of each class, then {_VIEWS} views of it, as the first epochs will see it"
     )
+    return not failed
 
 
 def _require_place(file: Path, data: Path) -> None:
@@ -88,12 +96,15 @@ def _require_place(file: Path, data: Path) -> None:
         raise OutputError(f"{file} would lie among the data", "write it somewhere else")
 
 
-def _first(pictures: views.Pictures, numbers: Iterable[int]) -> tuple[int, Planes] | None:
-    """The first of these images that can be read."""
+def _first(
+    pictures: views.Pictures, numbers: Iterable[int], failed: list[Unreadable]
+) -> tuple[int, Planes] | None:
+    """The first of these images that can be read; those before it have failed."""
     for number in numbers:
         image = pictures.read(number)
         if not isinstance(image, Unreadable):
             return number, image
+        failed.append(image)
     return None
 
 

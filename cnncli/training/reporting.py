@@ -35,6 +35,11 @@ def relative(data: DataSet, unreadable: Sequence[Unreadable]) -> list[Unreadable
     return [Unreadable(ImageSource(data.relative(item.source.path)), item.reason) for item in unreadable]
 
 
+def paths(data: DataSet, unreadable: Sequence[Unreadable]) -> tuple[str, ...]:
+    """Which images they are, as they are told."""
+    return tuple(data.relative(item.source.path) for item in unreadable)
+
+
 def write(
     folder: Path,
     name: str,

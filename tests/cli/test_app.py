@@ -27,6 +27,13 @@ def test_a_command_that_does_not_exist(cnncli: Cnncli) -> None:
     assert result.stderr.endswith("hint: cnncli --help\n")
 
 
+def test_a_name_too_long_to_ask_about_is_no_network(cnncli: Cnncli) -> None:
+    result = cnncli("pull", "x" * 300, "pocket")
+    assert result.exit_code == 1
+    assert f"no network is called '{'x' * 300}'" in result.stderr
+    assert result.stdout.startswith("pocket\t")  # the others are had
+
+
 def test_every_command_has_an_example(cnncli: Cnncli) -> None:
     for command in ("predict", "pull"):
         assert f"Examples:\n    cnncli {command} " in cnncli(command, "--help").stdout

@@ -109,6 +109,15 @@ def test_nothing_is_overwritten_unasked(cnncli: Cnncli, images: Path) -> None:
     assert cnncli("features", images, "-o", "list.npy", "--overwrite").exit_code == 3
 
 
+def test_a_carriage_return_in_a_name_is_no_end_of_a_line(cnncli: Cnncli, images: Path) -> None:
+    names = [file.name for file in images.iterdir()]
+    (images / "a\rb.jpg").write_bytes(b"nothing")
+    cnncli("features", images, "-o", "list.npy")
+    with Path("list.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert {Path(row["path"]).name for row in rows} == {*names, "a\rb.jpg"}
+
+
 def test_two_runs_do_not_mix(cnncli: Cnncli, images: Path) -> None:
     part = shards.PartFolder(Path("f.npz"))
     part.begin({}, resume=False, overwrite=False)

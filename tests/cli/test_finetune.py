@@ -171,6 +171,8 @@ def test_neighbours_live_in_the_graph_alone(cnncli: Cnncli, data: Path, colours:
     further = cnncli("finetune", "--tune", "features", data, "-m", "knn")
     assert further.exit_code == 2
     assert "cannot be trained further" in further.stderr
+    inside = cnncli("maps", next(data.rglob("*.png")), "-m", "knn", "-o", "maps.png")
+    assert (inside.exit_code, "torch can neither look into it nor train it" in inside.stderr) == (2, True)
 
 
 def test_unreadable_images_are_left_out_and_listed(cnncli: Cnncli, data: Path, colours: Path) -> None:

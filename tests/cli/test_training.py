@@ -189,11 +189,14 @@ def test_a_preview_shows_each_class_that_can_be_read(cnncli: Cnncli, data: Path)
         file.write_bytes(b"nothing")
     (data / "train" / "blue").mkdir()
     result = cnncli("finetune", data, "-m", NET, "--preview", "seen.png")
-    assert result.exit_code == 0, result.stderr
-    assert [line for line in result.stderr.splitlines() if line.startswith("warning: ")] == [
+    assert result.exit_code == 3, result.stderr
+    warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert warnings[:2] == [
         f"warning: {data / 'train' / 'blue'} is left out: it holds no image",
         "warning: no image of 'cold' can be read: `cnncli check` says why",
     ]
+    assert sum("not an image" in line for line in warnings[2:]) == len(warnings) - 2 == 13
+    assert Path("seen.png").is_file()
 
 
 @pytest.mark.parametrize("way", [("scratch", "-m", NET), ("last:1",), ("auto",), ("features",)])
@@ -246,6 +249,46 @@ def test_a_list_behind_a_link_finds_its_images_again(cnncli: Cnncli, data: Path,
     (tmp_path / "lists").symlink_to(deep)
     found = run(cnncli, tmp_path / "lists" / "list.csv", "-m", NET, *QUICK)
     assert found["images"] == {"train": 36, "val": 15, "test": 9}
+
+
+def test_classes_behind_links_are_known_again(cnncli: Cnncli, data: Path, tiny: Path, tmp_path: Path) -> None:
+    """By the folders' names as they are listed, so that what was learned from is not asked about as if it were new."""
+    classes = sorted((data / "train").iterdir())
+    listed = tmp_path / "project"
+    listed.mkdir()
+    for number, folder in enumerate(classes):
+        (listed / folder.name).symlink_to(folder.rename(tmp_path / f"stored{number}"))
+    files = sorted(file for folder in listed.iterdir() for file in folder.iterdir())
+    lines = [f"{file},{file.parent.name}" for file in files]
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "list.csv").write_text("\n".join(["path,label", *lines]) + "\n")
+    found = run(cnncli, tmp_path / "lists" / "list.csv", "-m", tiny, "--tune", "features")
+    told = cnncli(
+        "evaluate",
+        tmp_path / "lists" / "list.csv",
+        "-m",
+        found["folder"],
+        "-f",
+        "json",
+        "-o",
+        tmp_path / "judged",
+    )
+    assert json.loads(told.stdout)["images"] == found["images"]["val"] < len(files)
+
+
+def test_a_broken_file_that_is_listed_in_two_ways(cnncli: Cnncli, data: Path, tiny: Path) -> None:
+    files = sorted((data / "train").rglob("*.png"))
+    files[0].write_bytes(b"nothing")
+    again = f"{files[0].parent}/../{files[0].parent.name}/{files[0].name}"
+    lines = [f"{file},{file.parent.name}" for file in files] + [f"{again},{files[0].parent.name}"]
+    Path("list.csv").write_text("\n".join(["path,label", *lines]) + "\n")
+    result = cnncli("finetune", "list.csv", "-m", tiny, "--tune", "last:1", *QUICK, "-f", "json")
+    assert result.exit_code == 3, result.stderr
+    assert "left out: 1 line of list.csv with a path that was there before" in result.stderr
+    told = json.loads(result.stdout)
+    assert [(Path(told["folder"]).parent.parent / path).name for path in told["unreadable"]] == [
+        files[0].name
+    ]
 
 
 def test_an_interrupt_after_the_last_epoch(

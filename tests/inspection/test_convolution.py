@@ -136,8 +136,11 @@ def test_kernels_from_text_and_files(tmp_path: Path) -> None:
         ("sobel", "no kernel and no file is called 'sobel'"),
         ("1 2; 3", "rows have 2, 1 numbers"),
         ("1 x2", "'x2' in row 1 is no number"),
-        ("1 1e99999999", "a number in row 1 is too large"),
-        ("1 1e-000099999999", "a number in row 1 is too large"),
+        ("1 1e99999999", "a number in row 1 is too long, or too far from 1"),
+        ("1 1e-000099999999", "a number in row 1 is too long, or too far from 1"),
+        ("1 1e9_99999999", "'1e9_99999999' in row 1 is no number"),
+        ("1 1e\u0669\u0669\u0669\u0669\u0669\u0669\u0669", "in row 1 is no number"),
+        ("1 1e40", "a number in row 1 is too large"),
         ("1/0", "'1/0' in row 1 is no number"),
     ],
 )

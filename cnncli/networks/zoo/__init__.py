@@ -72,8 +72,8 @@ def build(architecture: Architecture, *, seed: int = 0, drop_path: float = 0.0) 
         return _own(architecture, drop_path).eval()
     if head.kind is HeadKind.NEIGHBOURS:
         raise UsageError(
-            "a nearest-neighbour classifier cannot be trained further",
-            "train one with --classifier logistic",
+            "a nearest-neighbour classifier runs on ONNX Runtime only, and torch can neither look into it nor train it",
+            "take the network that it was made from, or a classifier of --classifier logistic",
         )
     network = _own(dataclasses.replace(architecture, num_classes=head.own_classes, head=None), drop_path)
     return OnEmbedding(network, head.layer, nn.Linear(head.width, architecture.num_classes)).eval()
