@@ -124,7 +124,7 @@ def program() -> Program:
     ) -> "subprocess.CompletedProcess[bytes]":
         command = [sys.executable, "-m", "cnncli", *map(str, arguments)]
         return subprocess.run(
-            command, input=stdin, capture_output=True, env=os.environ | environment, check=False, timeout=120
+            command, input=stdin, capture_output=True, env=os.environ | environment, check=False, timeout=600
         )
 
     return run

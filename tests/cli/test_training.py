@@ -416,6 +416,7 @@ def test_twenty_kills_lose_nothing(program: Program, data: Path) -> None:
         assert_same_run(Path("cut"), Path("whole"))
         shutil.rmtree("cut")
         ended += 1
+        seconds *= 0.9  # the machine was busier when they were measured, and kills should come in time
 
 
 def assert_same_run(one: Path, other: Path) -> None:
