@@ -37,7 +37,7 @@ def relative(data: DataSet, unreadable: Sequence[Unreadable]) -> list[Unreadable
 
 def paths(data: DataSet, unreadable: Sequence[Unreadable]) -> tuple[str, ...]:
     """Which images they are, as they are told."""
-    return tuple(data.relative(item.source.path) for item in unreadable)
+    return tuple(item.source.path for item in relative(data, unreadable))
 
 
 def write(
