@@ -5,7 +5,7 @@ Names are those of timm's training script where it has them.
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Levers:
         smoothing: of labels, share given to all classes alike.
         mixup: alpha of mixup (Zhang et al., 2017); 0 switches it off.
         cutmix: alpha of CutMix (Yun et al., 2019); 0 switches it off.
+        mixup_off_epoch: epochs after which images are not mixed any more, by either; 0 for mixing to the end.
         model_ema_decay: of the weights' moving average, which is then what is kept; 0 keeps none.
         kd_model: a model folder whose answers are to be matched, too.
         kd_weight: what they count, from 0 to 1; the labels count the rest.
@@ -78,6 +79,7 @@ class Levers:
     smoothing: float = 0.1
     mixup: float = 0.0
     cutmix: float = 0.0
+    mixup_off_epoch: int = 0
     model_ema_decay: float = 0.0
     kd_model: Path | None = None
     kd_weight: float = 0.5
@@ -94,6 +96,10 @@ class Levers:
     cache_size: int | None = None
     augment: Strength = Strength.LIGHT
     augmentation: Augmentation = PRESETS[Strength.LIGHT]
+
+    def mixes(self, epoch: int) -> bool:
+        """Whether images are mixed after so many epochs."""
+        return bool(self.mixup or self.cutmix) and (not self.mixup_off_epoch or epoch < self.mixup_off_epoch)
 
 
 _AUGMENTATIONS = tuple(field.name for field in dataclasses.fields(Augmentation))
@@ -171,49 +177,55 @@ def _without_effect(tune: Tune, given: Mapping[str, Any]) -> Iterator[str]:
     ):
         if given.get(option) not in {None, 0, 1} and tune not in meant:
             yield f"{spelled(option)} has no effect with --tune {tune}"
-    for option, need in _NEEDS.items():
-        if option in given and not _is_met(
-            option, given.get("sched", Schedule.COSINE), given.get("opt", "adamw"), given.get("kd_model")
-        ):
+    for option, (need, is_met) in _NEEDS.items():
+        if option in given and not is_met(given):
             yield f"{spelled(option)} needs {need}"
     if "ratio" in given and "scale" not in given and given.get("augment") == Strength.NONE:
         yield "--ratio needs --scale, as --augment none shows whole images"
 
 
-_NEEDS = {
-    "decay_epochs": "--sched step",
-    "decay_rate": "--sched step",
-    "min_lr": "a --sched that falls",
-    "warmup_epochs": "another --sched: onecycle warms up by itself",
-    "kd_weight": "--kd-model",
-    "kd_temperature": "--kd-model",
-    "momentum": "an optimiser that has it, as --opt sgd",
+def _steps(given: Mapping[str, Any]) -> bool:
+    return _sched(given) is Schedule.STEP
+
+
+def _has_teacher(given: Mapping[str, Any]) -> bool:
+    return given.get("kd_model") is not None
+
+
+def _has_momentum(given: Mapping[str, Any]) -> bool:
+    return str(given.get("opt", "adamw")).startswith((*_SGD_LIKE, "rmsprop", "muon", "madgrad"))
+
+
+def _sched(given: Mapping[str, Any]) -> Schedule:
+    found: Schedule = given.get("sched", Schedule.COSINE)
+    return found
+
+
+_NEEDS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
+    "decay_epochs": ("--sched step", _steps),
+    "decay_rate": ("--sched step", _steps),
+    "min_lr": ("a --sched that falls", lambda given: _sched(given) is not Schedule.CONSTANT),
+    "warmup_epochs": (
+        "another --sched: onecycle warms up by itself",
+        lambda given: _sched(given) is not Schedule.ONE_CYCLE,
+    ),
+    "kd_weight": ("--kd-model", _has_teacher),
+    "kd_temperature": ("--kd-model", _has_teacher),
+    "momentum": ("an optimiser that has it, as --opt sgd", _has_momentum),
+    "mixup_off_epoch": (
+        "--mixup or --cutmix",
+        lambda given: bool(given.get("mixup") or given.get("cutmix")),
+    ),
 }
-
-
-def _is_met(option: str, sched: Schedule, opt: str, kd_model: Path | None) -> bool:
-    """Whether what a lever needs is there."""
-    match option:
-        case "decay_epochs" | "decay_rate":
-            return sched is Schedule.STEP
-        case "min_lr":
-            return sched is not Schedule.CONSTANT
-        case "warmup_epochs":
-            return sched is not Schedule.ONE_CYCLE
-        case "kd_weight" | "kd_temperature":
-            return kd_model is not None
-        case "momentum":
-            return _has_momentum(opt)
-    return True
+"""What levers need beside them: how it is told, and whether it is among those that were set."""
 
 
 def is_in_effect(name: str, levers: Levers) -> bool:
     """Whether a lever does something beside the others: what a run writes down, so that it can be read again."""
-    return _is_met(name, levers.sched, levers.opt, levers.kd_model)
-
-
-def _has_momentum(opt: str) -> bool:
-    return opt.startswith((*_SGD_LIKE, "rmsprop", "muon", "madgrad"))
+    if name not in _NEEDS:
+        return True
+    _, is_met = _NEEDS[name]
+    return is_met({field.name: getattr(levers, field.name) for field in dataclasses.fields(levers)})
 
 
 def _out_of_range(given: Mapping[str, Any]) -> Iterator[str]:
@@ -253,6 +265,7 @@ _LIMITS: Mapping[str, tuple[float, float, str]] = {
     "smoothing": (0, 0.99, "a number from 0 to 0.99"),
     "mixup": _FROM_0,
     "cutmix": _FROM_0,
+    "mixup_off_epoch": (0, 100_000, "a number from 0"),
     "model_ema_decay": (0, 0.999999, "a number from 0 to below 1"),
     "kd_weight": _SHARE,
     "kd_temperature": _ABOVE,

@@ -450,7 +450,7 @@ class Loop:
             return
         images, labels = self._tensors(batch)
         targets = labels
-        if self._levers.mixup or self._levers.cutmix:
+        if self._levers.mixes(at.epoch):
             images, targets = self._mixed(batch, images, labels, step)
         pieces = np.array_split(
             np.arange(len(images)), min(at.pieces * self._levers.grad_accum_steps, len(images))

@@ -47,6 +47,7 @@ def test_a_preset_is_changed_by_what_is_said_beside_it() -> None:
         (Tune.HEAD, {"drop_path": 0.5}, "--drop-path has no effect"),
         (Tune.FULL, {"decay_rate": 0.5}, "--decay-rate needs --sched step"),
         (Tune.FULL, {"kd_weight": 0.5}, "--kd-weight needs --kd-model"),
+        (Tune.FULL, {"mixup_off_epoch": 3}, "--mixup-off-epoch needs --mixup or --cutmix"),
         (Tune.FULL, {"momentum": 0.5}, "--momentum needs an optimiser that has it"),
         (Tune.SCRATCH, {"lr": 0.01, "min_lr": 0.1}, "--min-lr is above --lr, 0.01, and"),
         (Tune.SCRATCH, {"min_lr": 0.1}, "--min-lr is above --lr, 0.001, and"),

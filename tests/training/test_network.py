@@ -174,6 +174,7 @@ WITH_OTHERS: dict[str, tuple[dict[str, Any], Any]] = {
     "momentum": ({"opt": "sgd"}, 0.5),
     "decay_epochs": ({"sched": Schedule.STEP}, 1.0),
     "decay_rate": ({"sched": Schedule.STEP, "decay_epochs": 1.0}, 0.5),
+    "mixup_off_epoch": ({"cutmix": 1.0}, 1),
 }
 """Likewise, beside what they need."""
 
@@ -322,6 +323,22 @@ def test_distillation_follows_its_teacher(data: Path, tmp_path: Path) -> None:
         for folder in list(renamed.iterdir()):
             folder.rename(folder.with_name(folder.name + "-2"))
         trained(asked(renamed, PLAIN, output=stranger, kd_model=tmp_path / "teacher"))
+
+
+def test_mixing_ends(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mixed: list[int] = []
+    real = loop.Loop._mixed
+
+    def watched(self: loop.Loop, *how: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        mixed.append(self._at.epoch)
+        return real(self, *how)
+
+    monkeypatch.setattr(loop.Loop, "_mixed", watched)
+    trained(asked(data, epochs=4, mixup=0.5, mixup_off_epoch=2))
+    assert set(mixed) == {0, 1}
+    mixed.clear()
+    trained(asked(data, epochs=2, cutmix=0.5))
+    assert set(mixed) == {0, 1}
 
 
 def test_images_grow(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
