@@ -69,7 +69,7 @@ class Sheet:
         """
         if self._file is None or not self._records:
             return
-        from cnncli.evaluation.classes import class_called
+        from cnncli.evaluation.classes import classes_named
         from cnncli.images.decode import thumbnail
         from cnncli.render.sheet import THUMBNAIL, Card, save_sheet
 
@@ -77,8 +77,7 @@ class Sheet:
             return thumbnail(source, THUMBNAIL)
 
         def truth(source: ImageSource) -> tuple[int, str] | None:
-            folder = PurePath(source.path).parent.name
-            index = None if folder.isdecimal() else class_called(card, folder)  # a number may mean anything
+            [index] = classes_named(card, [PurePath(source.path).parent.name])
             return None if index is None else (index, card.class_names[index])
 
         cards = [

@@ -142,22 +142,21 @@ class _Way:
         return self.known.get(self.spelled(name), ())
 
 
+def _way(names: Iterable[str], spelled: Callable[[str], str] = str) -> _Way:
+    known: dict[str, list[int]] = defaultdict(list)
+    for index, name in enumerate(names):
+        known[spelled(name)].append(index)
+    return _Way(known, spelled)
+
+
 def _ways(card: ModelCard) -> list[_Way]:
-    """How classes may be called, the surest way first."""
+    """How classes may be called, the surest way first; an index is the last one, as a number may mean anything."""
+    return [*_by_name(card), _way(map(str, range(len(card.class_names))))]
 
-    def way(names: Iterable[str], spelled: Callable[[str], str] = str) -> _Way:
-        known: dict[str, list[int]] = defaultdict(list)
-        for index, name in enumerate(names):
-            known[spelled(name)].append(index)
-        return _Way(known, spelled)
 
-    synsets = [way(card.synsets)] if card.synsets else []
-    return [
-        way(card.class_names),
-        *synsets,
-        way(map(str, range(len(card.class_names)))),
-        way(card.class_names, _plain),
-    ]
+def _by_name(card: ModelCard) -> list[_Way]:
+    synsets = [_way(card.synsets)] if card.synsets else []
+    return [_way(card.class_names), *synsets, _way(card.class_names, _plain)]
 
 
 def _plain(name: str) -> str:
@@ -203,6 +202,12 @@ def _meant(
 def class_called(card: ModelCard, word: str) -> int | None:
     """The index of the only class that is called so: by name, synset or index, without regard to case; None without one."""
     return _surely(word, _ways(card))
+
+
+def classes_named(card: ModelCard, names: Iterable[str]) -> list[int | None]:
+    """For each name the index of the only class that has it, as `class_called`, but by name or synset only."""
+    ways = _by_name(card)
+    return [_surely(name, ways) for name in names]
 
 
 def _surely(word: str, ways: Sequence[_Way]) -> int | None:

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from timm.optim._optim_factory import create_optimizer_v2, get_optimizer_class, list_optimizers
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn import functional
@@ -29,11 +28,9 @@ from cnncli.errors import (
     NotANumberError,
     OutOfMemoryError,
     TrainingStopped,
-    UsageError,
 )
 from cnncli.images.kept import KeptImages
 from cnncli.images.loader import Reader
-from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataSet, Part
 from cnncli.records.networks import Preprocessing
 from cnncli.records.predictions import Unreadable
@@ -42,6 +39,7 @@ from cnncli.records.training import Amp, ClassWeights, Epoch, Layout, Moment
 from cnncli.render.units import counted
 from cnncli.training import checkpoints, draws, logs, views
 from cnncli.training.checkpoints import Progressed
+from cnncli.training.distillation import Teacher
 from cnncli.training.interrupts import Interrupts
 from cnncli.training.levers import Levers
 from cnncli.training.losses import (
@@ -53,10 +51,11 @@ from cnncli.training.losses import (
     mixing,
     shares,
 )
+from cnncli.training.optimizers import create_optimizer
 from cnncli.training.resizing import resized
 from cnncli.training.run_folder import CHECKPOINTS
 from cnncli.training.schedule import image_size, learning_rate
-from cnncli.training.stages import learning_mode, parameter_groups
+from cnncli.training.stages import learning_mode
 from cnncli.training.trials import TRIED, RangeTest, range_test, several_images_needed
 
 _SAVE_EVERY = 60.0
@@ -99,34 +98,7 @@ class Task:
     max_pixels: int
     cache: tuple[Path, int]
     workers: int
-    teacher: "Teacher | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class Teacher:
-    """A network in evaluation mode whose answers are matched.
-
-    Attributes:
-        network: it.
-        folder: whose card says what it was trained to see.
-        columns: (K,), where each of the classes stands among its logits.
-    """
-
-    network: nn.Module
-    folder: ModelFolder
-    columns: tuple[int, ...]
-
-    def logits(self, images: Tensor, how: Preprocessing) -> Tensor:
-        """(N, K) for images (N, C, H, W) that were normalised for another network."""
-        own = self.folder.card.preprocessing
-        if (own.mean, own.std) != (how.mean, how.std):
-            images = images * _column(how.std, images) + _column(how.mean, images)
-            images = (images - _column(own.mean, images)) / _column(own.std, images)
-        if images.shape[2:] != own.size:
-            images = functional.interpolate(images, own.size, mode="bilinear", antialias=True)
-        with torch.no_grad():
-            logits: Tensor = self.network(images)
-        return logits[:, list(self.columns)]
+    teacher: Teacher | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -650,61 +622,3 @@ class Loop:
         if self._accelerator.num_processes == 1:
             return has_come
         return self._sum([float(has_come)])[0] > 0
-
-
-def create_optimizer(network: nn.Module, head: str, levers: Levers, lr: float) -> torch.optim.Optimizer:
-    """Timm's optimiser of that name, over stages with learning rates of their own.
-
-    Raises:
-        UsageError: timm has no such optimiser, or it cannot be used here.
-    """
-    groups = parameter_groups(network, head, levers.weight_decay, levers.layer_decay)
-    if not groups:
-        raise UsageError("nothing of the network would learn", "choose another --tune")
-    try:
-        return create_optimizer_v2(
-            groups,
-            opt=levers.opt,
-            lr=lr,
-            weight_decay=levers.weight_decay,
-            momentum=levers.momentum,
-            **_fused(network, levers.opt),
-        )
-    except (ValueError, KeyError, TypeError, AssertionError, RuntimeError, ModuleNotFoundError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(
-            f"--opt {levers.opt} cannot be used: {reason}", "as adamw, sgd, rmsprop, lion; timm has the list"
-        ) from error
-
-
-def _fused(network: nn.Module, name: str) -> dict[str, Any]:
-    """The setting with which an optimiser takes one pass over all weights, many times faster, where torch has such a one."""
-    device = next(network.parameters()).device.type
-    if name not in list_optimizers() or device not in ("cpu", "cuda"):
-        return {}
-    kind = get_optimizer_class(name, bind_defaults=False)
-    has_it = isinstance(kind, type) and issubclass(kind, torch.optim.Adam | torch.optim.SGD)
-    return {"fused": True} if has_it else {}
-
-
-def require_steps(optimizer: torch.optim.Optimizer, name: str) -> None:
-    """See that an optimiser gets along with nothing but gradients: it makes a step with gradients of 0.
-
-    Raises:
-        UsageError: it wants more.
-    """
-    for group in optimizer.param_groups:
-        for weight in group["params"]:
-            weight.grad = torch.zeros_like(weight)
-    try:
-        optimizer.step()
-    except (RuntimeError, TypeError) as error:
-        raise UsageError(
-            f"--opt {name} cannot be used: it needs more than the gradients of a step",
-            "as adamw, sgd, rmsprop, lion",
-        ) from error
-
-
-def _column(values: Sequence[float], like: Tensor) -> Tensor:
-    """(C, 1, 1), to go with images (N, C, H, W)."""
-    return torch.tensor(values, dtype=torch.float32, device=like.device)[:, None, None]

@@ -21,9 +21,7 @@ from cnncli.engines.engine import usable_cores
 from cnncli.engines.torch import require_device
 from cnncli.errors import TrainingError, UsageError
 from cnncli.images.decode import allow_pixels
-from cnncli.networks import cache, weights, zoo
-from cnncli.networks.reference import Reference
-from cnncli.prepare import prepare
+from cnncli.networks import cache
 from cnncli.records.networks import Preprocessing
 from cnncli.records.progress import Progress, Silence
 from cnncli.records.training import Amp, Moment, Tune
@@ -31,8 +29,10 @@ from cnncli.training import beginning as beginnings
 from cnncli.training import checkpoints, run_folder
 from cnncli.training.beginning import Beginning
 from cnncli.training.checkpoints import Progressed
+from cnncli.training.distillation import open_teacher
 from cnncli.training.levers import Levers
-from cnncli.training.loop import Loop, Task, Teacher, create_optimizer, require_steps
+from cnncli.training.loop import Loop, Task
+from cnncli.training.optimizers import create_optimizer, require_steps
 from cnncli.training.schedule import image_size
 from cnncli.training.settings import FinetuneSettings
 from cnncli.training.stages import frozen_below, learning_mode
@@ -82,7 +82,7 @@ def require_possible(start: Start, settings: FinetuneSettings) -> None:
     if levers.amp is Amp.FP16 and device == "cpu":
         raise UsageError("--amp fp16 needs a GPU", "--amp bf16 works on a CPU, too")
     if levers.kd_model:
-        _teacher(levers.kd_model, start.card.class_names, Silence())
+        open_teacher(levers.kd_model, start.card.class_names, Silence())
     learning(start, settings.tune, settings.stages)
     network = copy.deepcopy(start.network)
     optimizer = create_optimizer(network, start.head, levers, levers.lr or 1e-3)
@@ -236,28 +236,8 @@ def _task(run: Path, settings: FinetuneSettings, progress: Progress) -> Task:
         max_pixels=settings.max_pixels,
         cache=(cache.home() / "pixels", room),
         workers=settings.workers or usable_cores(),
-        teacher=_teacher(levers.kd_model, card.class_names, progress) if levers.kd_model else None,
+        teacher=open_teacher(levers.kd_model, card.class_names, progress) if levers.kd_model else None,
     )
-
-
-def _teacher(name: Path, class_names: tuple[str, ...], progress: Progress) -> Teacher:
-    """The network to learn from, its classes found by name, or by their WordNet identifiers.
-
-    Raises:
-        UsageError: it does not know a class.
-    """
-    folder = prepare(Reference(str(name)), progress)
-    known = {label: index for index, label in enumerate(folder.card.class_names)}
-    known = {label: index for index, label in enumerate(folder.card.synsets or ())} | known
-    if missing := [label for label in class_names if label not in known]:
-        raise UsageError(
-            f"--kd-model {name} does not know {len(missing):,} of the classes, as {missing[0]!r}",
-            "a teacher has to know all classes of the data by name",
-        )
-    network = zoo.build(folder.card.architecture)
-    weights.load_saved(network, folder.weights)
-    network.requires_grad_(requires_grad=False)
-    return Teacher(network, folder, tuple(known[label] for label in class_names))
 
 
 def _find_rate(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnncli.errors import DataError, UsageError
-from cnncli.evaluation.classes import in_order_of, matched, read_pairs
+from cnncli.evaluation.classes import classes_named, in_order_of, matched, read_pairs
 from cnncli.evaluation.judging import Juror
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.networks import ModelCard
@@ -47,6 +47,12 @@ def test_folders_are_seldom_called_with_apostrophes(card: ModelCard) -> None:
     card = dataclasses.replace(card, class_names=("potter's wheel", "jack-o'-lantern", "crane", "beagle"))
     found = matched(["jack_o_lantern", "Potters_wheel"], range(2), card, None, subset=False)
     assert found.places == (1, 0)
+
+
+def test_a_number_is_no_name_but_of_a_class_called_so(card: ModelCard) -> None:
+    assert classes_named(card, ["persian_cat", "n02", "0", "crane", "ants"]) == [0, 1, None, None, None]
+    digits = dataclasses.replace(card, class_names=("3", "0", "7", "1"))
+    assert classes_named(digits, ["0", "1", "2"]) == [1, 3, None]
 
 
 def test_what_is_not_known_is_listed(card: ModelCard) -> None:

@@ -25,7 +25,7 @@ from cnncli.errors import (
 )
 from cnncli.images.kept import KeptImages
 from cnncli.images.loader import Reader
-from cnncli.networks import zoo
+from cnncli.networks import model_folder, zoo
 from cnncli.networks.blueprint.builder import BlueprintNetwork
 from cnncli.networks.reference import Reference
 from cnncli.records.augmentation import AutoAugment, Strength
@@ -34,7 +34,17 @@ from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Silence
 from cnncli.records.running import Running
 from cnncli.records.training import Amp, ClassWeights, Layout, Moment, Schedule, Tune
-from cnncli.training import beginning, checkpoints, ending, finetune, levers, loop, network, trials
+from cnncli.training import (
+    beginning,
+    checkpoints,
+    ending,
+    finetune,
+    levers,
+    loop,
+    network,
+    optimizers,
+    trials,
+)
 from cnncli.training.checkpoints import Progressed
 from cnncli.training.settings import FinetuneSettings
 
@@ -323,6 +333,19 @@ def test_distillation_follows_its_teacher(data: Path, tmp_path: Path) -> None:
         for folder in list(renamed.iterdir()):
             folder.rename(folder.with_name(folder.name + "-2"))
         trained(asked(renamed, PLAIN, output=stranger, kd_model=tmp_path / "teacher"))
+
+
+def test_a_teacher_may_call_its_classes_otherwise(data: Path, tmp_path: Path) -> None:
+    """`cold` is "Cold" to it, and so on: it is the same teacher as with our names."""
+    quick: dict[str, Any] = {"epochs": 1, "augment": Strength.NONE}
+    teacher, settings = tmp_path / "teacher", asked(data, PLAIN, output=tmp_path / "teacher", **quick)
+    ending.finish(trained(settings).folder, settings, None, Silence(), _no_bar)
+    wishes: dict[str, Any] = quick | {"kd_model": teacher, "kd_weight": 1.0, "seed": 1}
+    pupil = trained(asked(data, PLAIN, **wishes))
+    found = model_folder.open_folder(teacher)
+    names = tuple(name.title() for name in found.card.class_names)
+    model_folder.seal(teacher, dataclasses.replace(found.card, class_names=names))
+    assert (trained(asked(data, PLAIN, **wishes)).weights == pupil.weights).all()
 
 
 def test_mixing_ends(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -631,9 +654,9 @@ def test_an_optimiser_takes_one_pass_over_all_weights_where_torch_can(
     data: Path, name: str, *, is_fused: bool
 ) -> None:
     layers = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
-    optimizer = loop.create_optimizer(layers, "1", network.require_levers(asked(data, opt=name)), 0.1)
+    optimizer = optimizers.create_optimizer(layers, "1", network.require_levers(asked(data, opt=name)), 0.1)
     assert bool(optimizer.param_groups[0].get("fused")) == is_fused
-    loop.require_steps(optimizer, name)
+    optimizers.require_steps(optimizer, name)
 
 
 def _another(data: Path) -> Path:
