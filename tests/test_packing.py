@@ -7,14 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import checkpoint, packing
+from benchmarks import packing
 from cnncli.engines.onnx import OnnxEngine
-from cnncli.errors import TrainingStopped
 from cnncli.networks import model_folder, pocket, zoo
 from cnncli.networks.weights import load_saved
-from cnncli.training import checkpoints
 from cnncli.training.classifiers import inverse_temperature
-from cnncli.training.loop import Loop
 from tests.conftest import Cnncli
 
 NETWORK = "input 3x16x16; activation: relu; conv3-16 nobias batchnorm; conv3-16 nobias batchnorm; gap; FC-2; soft-max"
@@ -52,32 +49,6 @@ def test_the_packed_network_says_the_same_at_another_temperature(run: Path, tmp_
     with torch.no_grad():
         np.testing.assert_allclose(network(torch.from_numpy(images)), graphs[1].logits, atol=5e-3)
     assert packed.weights.stat().st_size < found.weights.stat().st_size
-
-
-def test_a_training_goes_on_from_what_was_kept(cnncli: Cnncli, run: Path, tmp_path: Path) -> None:
-    file, best = tmp_path / "kept.safetensors", run / "model.safetensors"
-    begun = tmp_path / "begun"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Loop, "run", _interrupted)
-        arguments = ("-m", NETWORK, "--tune", "scratch", "--epochs", 9, "--seed", 1, "-o", begun, "-q")
-        assert cnncli("finetune", tmp_path / "light", *arguments).exit_code == 130
-    assert cnncli("finetune", "--resume", run, "--epochs", 2, "-q").exit_code == 0
-    kept = checkpoint.keep(run, file)
-    restored = checkpoint.restore(begun, file, best)
-    assert restored.epoch == 2
-    for name, value in kept.network.items():
-        assert restored.network[name].dtype == value.dtype
-        torch.testing.assert_close(restored.network[name], value, rtol=1e-3, atol=1e-6)
-    result = cnncli("finetune", "--resume", begun)
-    assert result.exit_code == 0, result.stderr
-    assert "2 epochs" in result.stderr
-    assert checkpoints.load(begun, print).history == kept.history
-    with pytest.raises(SystemExit, match="epochs of its own"):
-        checkpoint.restore(begun, file, best)
-
-
-def _interrupted(_loop: Loop) -> None:
-    raise TrainingStopped("interrupted")
 
 
 def test_the_temperature_is_found_again() -> None:

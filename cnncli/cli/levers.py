@@ -226,7 +226,7 @@ class LeverOptions:
     mixup: Annotated[float | None, _option("--mixup", _WHAT, "Alpha of mixup, as 0.2.", "ALPHA")]
     cutmix: Annotated[float | None, _option("--cutmix", _WHAT, "Alpha of CutMix, as 1.", "ALPHA")]
     mixup_off_epoch: Annotated[
-        int | None, _option("--mixup-off-epoch", _WHAT, "Mix no images after so many epochs.", "N")
+        int | None, _option("--mixup-off-epoch", _WHAT, "No mixup and CutMix after so many epochs.", "N")
     ]
 
     grad_accum_steps: Annotated[

@@ -76,15 +76,14 @@ class Sheet:
         def small(source: ImageSource) -> bytes | None:
             return thumbnail(source, THUMBNAIL)
 
-        def truth(source: ImageSource) -> tuple[int, str] | None:
-            [index] = classes_named(card, [PurePath(source.path).parent.name])
-            return None if index is None else (index, card.class_names[index])
-
+        folders = [PurePath(record.source.path).parent.name for record in self._records]
         cards = [
             Card(
-                record, small(record.source) if isinstance(record, Prediction) else None, truth(record.source)
+                record,
+                small(record.source) if isinstance(record, Prediction) else None,
+                None if index is None else (index, card.class_names[index]),
             )
-            for record in self._records
+            for record, index in zip(self._records, classes_named(card, folders), strict=True)
         ]
         save_sheet(cards, _target(self._file))
         left_out = f" (the first {len(cards)} of {self._seen:,} images)" if self._seen > len(cards) else ""

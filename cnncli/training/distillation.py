@@ -50,7 +50,7 @@ def open_teacher(name: Path, class_names: tuple[str, ...], progress: Progress) -
     """The network to learn from, and where it has the classes: by their names, or by their WordNet identifiers.
 
     Raises:
-        UsageError: it does not know a class.
+        UsageError: it does not know a class, or two are the same to it.
     """
     folder = prepare(Reference(str(name)), progress)
     places = classes_named(folder.card, class_names)
@@ -58,12 +58,19 @@ def open_teacher(name: Path, class_names: tuple[str, ...], progress: Progress) -
     if missing:
         raise UsageError(
             f"--kd-model {name} does not know {len(missing):,} of the classes, as {missing[0]!r}",
-            "a teacher has to know all classes of the data by name",
+            "a teacher has to know each class of the data by a name, or WordNet identifier, that only one of its own has",
+        )
+    found = [place for place in places if place is not None]
+    if twice := [place for place in found if found.count(place) > 1]:
+        both = [label for label, place in zip(class_names, found, strict=True) if place == twice[0]]
+        raise UsageError(
+            f"{' and '.join(map(repr, both))} are both {folder.card.class_names[twice[0]]!r} to --kd-model {name}",
+            "a teacher has to tell all classes of the data apart",
         )
     network = zoo.build(folder.card.architecture)
     load_saved(network, folder.weights)
     network.requires_grad_(requires_grad=False)
-    return Teacher(network, folder, tuple(place for place in places if place is not None))
+    return Teacher(network, folder, tuple(found))
 
 
 def _column(values: Sequence[float], like: Tensor) -> Tensor:

@@ -98,7 +98,7 @@ class Levers:
     augmentation: Augmentation = PRESETS[Strength.LIGHT]
 
     def mixes(self, epoch: int) -> bool:
-        """Whether images are mixed after so many epochs."""
+        """Whether images are mixed in the epoch that follows on so many."""
         return bool(self.mixup or self.cutmix) and (not self.mixup_off_epoch or epoch < self.mixup_off_epoch)
 
 
@@ -214,7 +214,7 @@ _NEEDS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
     "momentum": ("an optimiser that has it, as --opt sgd", _has_momentum),
     "mixup_off_epoch": (
         "--mixup or --cutmix",
-        lambda given: bool(given.get("mixup") or given.get("cutmix")),
+        lambda given: not given.get("mixup_off_epoch") or bool(given.get("mixup") or given.get("cutmix")),
     ),
 }
 """What levers need beside them: how it is told, and whether it is among those that were set."""

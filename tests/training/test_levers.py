@@ -80,3 +80,11 @@ def test_what_is_written_down_can_be_read_again() -> None:
     assert found
     assert not levers.is_in_effect("warmup_epochs", found)
     assert levers.is_in_effect("kd_weight", found)
+
+
+def test_mixing_to_the_end_needs_no_mixing() -> None:
+    """So that settings with mixing, up to an epoch or not, can be taken over without it."""
+    found = chosen(Tune.FULL, {"cutmix": 0.0, "mixup_off_epoch": 0})
+    assert found
+    assert not any(found.mixes(epoch) for epoch in range(3))
+    assert levers.is_in_effect("mixup_off_epoch", found)

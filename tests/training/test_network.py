@@ -346,6 +346,9 @@ def test_a_teacher_may_call_its_classes_otherwise(data: Path, tmp_path: Path) ->
     names = tuple(name.title() for name in found.card.class_names)
     model_folder.seal(teacher, dataclasses.replace(found.card, class_names=names))
     assert (trained(asked(data, PLAIN, **wishes)).weights == pupil.weights).all()
+    shutil.copytree(data / "warm", data / "WARM")
+    with pytest.raises(UsageError, match=r"'WARM' and 'warm' are both 'Warm' to --kd-model"):
+        trained(asked(data, PLAIN, **wishes))
 
 
 def test_mixing_ends(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
