@@ -27,9 +27,9 @@ class Run:
     said: str
 
 
-def run(command: Command, *, may_fail: bool = False) -> Run:
+def run(command: Command, *, may_fail: bool = False, environment: Mapping[str, str] = os.environ) -> Run:
     """One process of this Python, offline: its arguments follow `python`."""
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    environment = {**environment} | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or one's own code would be compiled at every start
     start = time.perf_counter()
     with subprocess.Popen(

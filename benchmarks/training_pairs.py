@@ -11,14 +11,13 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.peers.bare_training import Bare
+from cnncli.records.progress import Silence
 
 BATCH = 32
 
 
-class Between:
+class Between(Silence):
     """Hears of each epoch that has ended, and lets the bare loop have one, too."""
-
-    shows_bars = False
 
     def __init__(self, name: str, size: int, run: Path) -> None:
         """What the network is called, the side of its images in pixels, and where the run will be."""
@@ -26,9 +25,6 @@ class Between:
         self.bare: Bare | None = None
         self.seconds: list[float] = []
         self.epochs = 0
-
-    def warning(self, message: str) -> None:
-        """Not looked at."""
 
     def notice(self, message: str) -> None:
         """An epoch's line begins with `epoch`."""

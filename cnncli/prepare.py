@@ -28,7 +28,9 @@ from cnncli.errors import (
 from cnncli.networks import cache, downloads, model_folder
 from cnncli.networks import card as cards
 from cnncli.networks.labels import read_labels
-from cnncli.networks.model_folder import ModelFolder
+from cnncli.networks.model_folder import ModelFolder, no_classes, require_classes
+from cnncli.networks.packaged import packaged
+from cnncli.networks.prepared import find_prepared
 from cnncli.networks.reference import HUB, Reference
 from cnncli.records.networks import (
     Architecture,
@@ -54,13 +56,22 @@ _DIGEST_SHOWN = 12
 """Hexadecimal digits that tell prepared folders of local weights apart."""
 
 
-def prepare(reference: Reference, progress: Progress, *, is_offline: bool = False) -> ModelFolder:
+def prepare(
+    reference: Reference,
+    progress: Progress,
+    *,
+    is_offline: bool = False,
+    needs_classes: bool = False,
+    save_as: str | None = None,
+) -> ModelFolder:
     """The model folder that a reference leads to; made if it is not there yet.
 
     Args:
         reference: what was asked for.
         progress: hears what takes time.
         is_offline: use what is in the caches, download nothing.
+        needs_classes: features alone are not enough.
+        save_as: a free name of its own for the prepared network (`networks.prepared.require_free_name`).
 
     Raises:
         CnncliError: the reference leads nowhere, its weights cannot be had or do not fit, or the cache
@@ -68,21 +79,26 @@ def prepare(reference: Reference, progress: Progress, *, is_offline: bool = Fals
     """
     if not reference.pretrained:
         progress.warning(f"{reference.name} has random weights: its answers mean nothing")
-    if path := reference.find_folder() or cache.find(reference.key()):
-        return model_folder.open_folder(path)
+    if save_as and (reference.find_folder() or reference.is_exported):
+        raise UsageError(
+            f"--save-as: {reference.name} is finished already", f"use it by its path: -m {reference.name}"
+        )
+    if not save_as and (path := find_prepared(reference)):
+        folder = model_folder.open_folder(path)
+        return require_classes(folder) if needs_classes else folder
     if reference.is_exported:
         return _unpacked(reference, progress)
-    _require_known(reference.name)
+    _require_known(reference, needs_classes=needs_classes)
     if is_offline or downloads.forbidden():
         _require_downloaded(reference)
     start = time.perf_counter()
-    progress.notice(f"looking for {reference.name} with timm and torchvision, which take seconds to import")
     with packages_needed(f"preparing {reference.name}"):
-        folder = _made(reference, progress, is_offline=is_offline)
-    _remember(reference, folder.card.name, progress)
+        folder = _made(reference, progress, is_offline=is_offline, save_as=save_as)
+    if not save_as:
+        _remember(reference, folder.card.name, progress)
     seconds = time.perf_counter() - start
-    progress.notice(f"prepared in {seconds:.1f} s, once; from now on it is also -m {folder.path}")
-    return folder
+    progress.notice(f"prepared {folder.card.name} in {seconds:.1f} s, once; it is kept in {folder.path}")
+    return require_classes(folder) if needs_classes else folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +127,7 @@ def untrained(reference: Reference, progress: Progress, *, is_offline: bool = Fa
         return Untrained(card.name, card.architecture, card.preprocessing)
     if reference.is_exported:
         raise model_folder.without_weights(reference.name)
-    _require_known(reference.name)
+    _require_known(reference)
     with packages_needed(f"training {reference.name}"):
         offer = _offer(reference, progress, is_offline=is_offline)
     name = (
@@ -120,16 +136,20 @@ def untrained(reference: Reference, progress: Progress, *, is_offline: bool = Fa
     return Untrained(name, offer.architecture, offer.preprocessing)
 
 
-def _require_known(name: str) -> None:
+def _require_known(reference: Reference, *, needs_classes: bool = False) -> None:
     """See that a name is in the index, before seconds go into asking the libraries themselves.
 
     Raises:
         ModelNotFoundError: it is not, and the libraries here are those that the index was made from.
+        UsageError: classes are needed, and it gives features only.
     """
-    from cnncli.networks import index  # only where something is to be prepared
+    from cnncli.networks import index
 
+    name = reference.name
     if hint := index.unknown(name):
         raise _not_found(name, f"no network is called {name!r}", hint)
+    if needs_classes and reference.weights is None and index.gives_features_only(name):
+        raise no_classes(name)
 
 
 def _require_downloaded(reference: Reference) -> None:
@@ -142,12 +162,15 @@ def _require_downloaded(reference: Reference) -> None:
 
     if reference.weights or not reference.pretrained:
         return
+    package = packaged(reference.name)
+    if package and package.find():
+        return
     places = index.places(reference.name)
     if places and not any(map(downloads.may_hold, places)):
         raise WeightsError(
             f"the weights of {reference.name} are neither in {downloads.hub_cache()} nor in "
             f"{downloads.torch_cache()}, and offline nothing is downloaded",
-            downloads.WITHOUT,
+            package.hint if package else downloads.WITHOUT,
         )
 
 
@@ -280,35 +303,38 @@ class _Weights:
     origin: str
 
 
-def _made(reference: Reference, progress: Progress, *, is_offline: bool) -> ModelFolder:
+def _made(reference: Reference, progress: Progress, *, is_offline: bool, save_as: str | None) -> ModelFolder:
     """Build the network, give it its weights, compile it, and store all three."""
-    from cnncli.networks import zoo
+    with progress.activity(f"importing torch and timm to prepare {reference.name}"):
+        from cnncli.networks import zoo
 
     offer = _offer(reference, progress, is_offline=is_offline)
-    name = offer.name + _suffix(reference)
+    name = save_as or offer.name + _suffix(reference)
     target = cache.place(name)
     if model_folder.is_model_folder(target):  # prepared before, under another spelling
         return _same(model_folder.open_folder(target), name)
     cache.require_writable()
     given = _weights(reference, offer, progress, is_offline=is_offline)
-    progress.notice(f"preparing {offer.name}: built, compiled and compared with torch, some ten seconds")
-    network, architecture = _network(offer, given)
-    class_names, synsets = _classes(reference, offer, architecture.num_classes, progress)
-    card = ModelCard(
-        name=name,
-        architecture=architecture,
-        preprocessing=_for_channels(offer.preprocessing, architecture.channels),
-        class_names=class_names,
-        synsets=synsets,
-        embedding=Embedding(0, "", gives_logits=False),
-        weights_origin=given.origin,
-        compilation=Compilation("not compiled yet"),
-        files=(),
-        versions=tuple(PackageVersion(*item) for item in ({"cnncli": __version__} | zoo.versions()).items()),
-    )
-    cards.from_json(cards.to_json(card), offer.name)  # whatever the hub says of it, it has to make sense
-    with model_folder.drafted(target) as draft:
-        write(draft, network, card)
+    with progress.activity(f"preparing {offer.name}: building it, compiling it, comparing both"):
+        network, architecture = _network(offer, given, is_local=reference.weights is not None)
+        class_names, synsets = _classes(reference, offer, architecture.num_classes, progress)
+        card = ModelCard(
+            name=name,
+            architecture=architecture,
+            preprocessing=_for_channels(offer.preprocessing, architecture.channels),
+            class_names=class_names,
+            synsets=synsets,
+            embedding=Embedding(0, "", gives_logits=False),
+            weights_origin=given.origin,
+            compilation=Compilation("not compiled yet"),
+            files=(),
+            versions=tuple(
+                PackageVersion(*item) for item in ({"cnncli": __version__} | zoo.versions()).items()
+            ),
+        )
+        cards.from_json(cards.to_json(card), offer.name)  # whatever the hub says of it, it has to make sense
+        with model_folder.drafted(target) as draft:
+            write(draft, network, card)
     return model_folder.open_folder(target)
 
 
@@ -348,7 +374,6 @@ def _suffix(reference: Reference) -> str:
 def _weights(reference: Reference, offer: "Offer", progress: Progress, *, is_offline: bool) -> _Weights:
     if not reference.pretrained:
         return _Weights(None, "", "random")
-    from cnncli.networks import hub
     from cnncli.networks.weights import read_state_dict
 
     if reference.weights:
@@ -360,22 +385,34 @@ def _weights(reference: Reference, offer: "Offer", progress: Progress, *, is_off
             f"nobody published weights for {offer.name}",
             "give --weights FILE, or try it with --no-pretrained",
         )
-    if not offer.architecture.num_classes:
-        raise WeightsError(
-            f"the published weights of {offer.name} have no classifier: they give features, not classes",
-            "give weights that have one with --weights FILE",
-        )
-    file = hub.fetch(offer.published, progress, is_offline=is_offline)
-    return _Weights(read_state_dict(file, progress), file.name, f"{file.name} as published for {offer.name}")
+    file, origin = _published_file(offer, offer.published, progress, is_offline=is_offline)
+    return _Weights(read_state_dict(file, progress), file.name, f"{file.name} as published for {origin}")
 
 
-def _network(offer: "Offer", given: _Weights) -> "tuple[nn.Module, Architecture]":
+def _published_file(
+    offer: "Offer", published: "downloads.Published", progress: Progress, *, is_offline: bool
+) -> tuple[Path, str]:
+    """The file with an offer's published weights, and where it came from: an installed package, else a server or its cache."""
+    from cnncli.networks import hub
+
+    package = packaged(offer.name)
+    if package and (file := package.find()):
+        return package.verify(file), f"{offer.name}, from the package {package.package}"
+    try:
+        return hub.fetch(published, progress, is_offline=is_offline), offer.name
+    except WeightsError as error:
+        if package is None:
+            raise
+        raise WeightsError(error.message, package.hint) from error
+
+
+def _network(offer: "Offer", given: _Weights, *, is_local: bool) -> "tuple[nn.Module, Architecture]":
     """The network with its weights, and the architecture with as many classes and channels as they know."""
     from cnncli.networks import weights, zoo
 
-    # A backbone without a classifier gets one, for local weights that have it.
-    classes = offer.architecture.num_classes or _USUAL_CLASSES
-    architecture = dataclasses.replace(offer.architecture, num_classes=classes)
+    architecture = offer.architecture
+    if is_local and not architecture.num_classes:  # a backbone's local weights may have a classifier
+        architecture = dataclasses.replace(architecture, num_classes=_USUAL_CLASSES)
     network = zoo.build(architecture)
     if given.tensors is None:
         return network, architecture
@@ -403,9 +440,16 @@ def _for_channels(how: Preprocessing, channels: int) -> Preprocessing:
 def _classes(
     reference: Reference, offer: "Offer", count: int, progress: Progress
 ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
-    """Names of the classes, and their synsets where they have any."""
+    """Names of the classes, and their synsets where they have any; no names where the outputs are no classes."""
     from cnncli.networks import zoo
 
+    if not offer.has_classes and count == offer.architecture.num_classes:
+        if reference.labels:
+            raise WeightsError(
+                f"{reference.labels} names classes, and {offer.name} has none: it gives features",
+                "leave --labels out",
+            )
+        return (), None
     if reference.labels:
         names = read_labels(reference.labels)
         if len(names) != count:
@@ -434,7 +478,7 @@ def write(draft: Path, network: "nn.Module", card: ModelCard) -> ModelFolder:
     from cnncli.networks.weights import save_state_dict
 
     shape = (card.preprocessing.channels, *card.preprocessing.size)
-    wrapped = with_embedding(network, shape)
+    wrapped = with_embedding(network, shape, has_last_layer=card.architecture.num_classes > 0)
     save_state_dict(network, draft / model_folder.WEIGHTS)
     compilation = _compilation(wrapped, shape, draft / model_folder.GRAPH)
     card = dataclasses.replace(card, embedding=wrapped.embedding(shape), compilation=compilation)

@@ -15,6 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from cnncli.cli.app import app
+from cnncli.networks import pocket
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,6 +53,7 @@ def environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("CNNCLI_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("CNNCLI_HOME", str(home))
+    monkeypatch.setenv("CNNCLI_MODEL", pocket.NAME)  # the smallest; tests of the default model unset it
     monkeypatch.setenv("COLUMNS", "80")
 
 

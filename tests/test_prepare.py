@@ -1,5 +1,6 @@
 """From what a user types to a model folder and an engine: once, and torch only where it is needed."""
 
+import contextlib
 import dataclasses
 import re
 from pathlib import Path
@@ -34,12 +35,14 @@ from cnncli.records.progress import Silence
 from cnncli.records.running import EngineName, Precision, Running
 
 
-class Listener:
-    shows_bars = False
-
+class Listener(Silence):
     def __init__(self) -> None:
         self.notices: list[str] = []
         self.warnings: list[str] = []
+
+    def activity(self, message: str) -> contextlib.AbstractContextManager[object]:
+        self.notices.append(message)
+        return contextlib.nullcontext()
 
     def notice(self, message: str) -> None:
         self.notices.append(message)
@@ -63,7 +66,7 @@ def test_once_prepared_it_is_found_without_asking_anyone(
     assert folder.graph
     assert folder.card.compilation.largest_difference is not None
     assert folder.card.embedding.size == 96
-    assert [notice.split()[0] for notice in listener.notices] == ["looking", "preparing", "prepared"]
+    assert [notice.split()[0] for notice in listener.notices] == ["importing", "preparing", "prepared"]
     monkeypatch.setattr(preparing, "_made", None)
     again = Listener()
     assert prepare(reference, again) == folder
@@ -93,14 +96,14 @@ def test_the_class_count_comes_from_the_weights_and_the_names_from_a_file(tmp_pa
         prepare(Reference("test_resnet", weights, names), Silence())
 
 
-def test_a_backbone_without_a_classifier_is_refused_before_its_weights_are_fetched(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_whoever_needs_classes_is_told_before_weights_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     offered = zoo.offer("vit_small_patch14_dinov2")
     assert offered.architecture.num_classes == 0
+    assert not offered.has_classes
     monkeypatch.setattr("cnncli.networks.hub.fetch", None)
-    with pytest.raises(WeightsError, match="have no classifier: they give features, not classes"):
-        prepare(Reference("vit_small_patch14_dinov2"), Silence())
+    for name in ("vit_small_patch14_dinov2", "resnet50_clip.openai"):
+        with pytest.raises(UsageError, match="has no classifier: it gives features, not classes"):
+            prepare(Reference(name), Silence(), needs_classes=True)
 
 
 def test_weights_for_grey_images(tmp_path: Path) -> None:
@@ -191,7 +194,8 @@ def test_a_network_that_cannot_be_compiled_runs_on_torch_and_says_why(
         raise CompileError("torch cannot export it: no operator")
 
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(compiler, "_export", fails)
+    for way in ("_trace", "_export"):
+        monkeypatch.setattr(compiler, way, fails)
     folder = prepare(Reference("test_resnet", pretrained=False), Silence())
     assert folder.graph is None
     assert folder.card.compilation.reason == "torch cannot export it: no operator"

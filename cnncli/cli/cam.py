@@ -8,13 +8,13 @@ import typer
 from cnncli.cli import looking, options, pictures
 from cnncli.cli.console import Console, quiet_libraries
 from cnncli.errors import UsageError
-from cnncli.networks import pocket
+from cnncli.networks.reference import DEFAULT
 from cnncli.records.choices import Method
 
 
 def cam(
     image: looking.Image,
-    model: options.Model = pocket.NAME,
+    model: options.Model = None,
     classes: Annotated[
         list[str] | None,
         typer.Option(
@@ -62,14 +62,21 @@ def cam(
         )
     place = pictures.Destination.checked(
         output,
-        pictures.file_name(pictures.stem(image), Path(model).name, "cam"),
+        pictures.file_name(pictures.stem(image), Path(model or DEFAULT).name, "cam"),
         overwrite=overwrite,
         show=show,
         rough=rough,
     )
     with quiet_libraries():
         network = looking.opened(
-            model, weights, labels, img_size, console, pretrained=not no_pretrained, offline=offline
+            model,
+            weights,
+            labels,
+            img_size,
+            console,
+            pretrained=not no_pretrained,
+            offline=offline,
+            needs_classes=True,
         )
         from cnncli.prepare import packages_needed
 

@@ -60,6 +60,26 @@ class Console:
         if self._verbose:
             _say(message)
 
+    @contextlib.contextmanager
+    def activity(self, message: str) -> Iterator[None]:
+        """Something that takes seconds: a spinner for as long as the block lasts where somebody sees it, else a line."""
+        if not self.shows_bars:
+            self.notice(message)
+            yield
+            return
+        import rich.console
+        from rich import progress
+
+        columns = (
+            progress.SpinnerColumn(),
+            progress.TextColumn("{task.description}"),
+            progress.TimeElapsedColumn(),
+        )
+        screen = rich.console.Console(stderr=True)
+        with progress.Progress(*columns, console=screen, transient=True, redirect_stdout=False) as spinner:
+            spinner.add_task(message, total=None)
+            yield
+
     @property
     def shows_bars(self) -> bool:
         """Whether a moving bar would be seen."""

@@ -14,7 +14,7 @@ from cnncli.cli import options
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.progress import image_bars
 from cnncli.errors import OutputError, UsageError
-from cnncli.networks import pocket
+from cnncli.networks.reference import DEFAULT
 from cnncli.records.running import EngineName, Precision, Running
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def evaluate(
             "-m",
             metavar="MODEL",
             show_default=False,
-            help="As for predict; given twice, the first is compared with the second.  [env var: CNNCLI_MODEL; default: pocket]",
+            help="As for predict; given twice, the first is compared with the second.  "
+            f"[env var: CNNCLI_MODEL; default: {DEFAULT}]",
         ),
     ] = None,
     split: Annotated[
@@ -137,13 +138,14 @@ def evaluate(
       cnncli evaluate list.tsv --path-column file --label-column wnid -m resnet50
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
-    names = models or [os.environ.get("CNNCLI_MODEL") or pocket.NAME]
-    if ensemble and len(names) == 1:
+    chosen = [os.environ["CNNCLI_MODEL"]] if os.environ.get("CNNCLI_MODEL") else []
+    names = models or chosen
+    if ensemble and len(names) <= 1:
         raise UsageError("--ensemble needs several models", "name each with an -m of its own")
     if len(names) > 1 and (weights or labels):
         raise UsageError(
             "--weights and --labels are for one model",
-            "prepare each with `cnncli pull`, say, and name its folder",
+            "prepare each under a name: `cnncli pull MODEL --weights FILE --save-as NAME`",
         )
     if overwrite and not output:
         raise UsageError("--overwrite needs --output", "without it nothing is written that could be replaced")
@@ -161,6 +163,7 @@ def evaluate(
         from cnncli.evaluation.evaluate import evaluate as ask
         from cnncli.evaluation.judging import JudgeSettings
         from cnncli.images.decode import MAX_PIXELS
+        from cnncli.networks.prepared import default_model
         from cnncli.networks.reference import Reference
         from cnncli.prepare import prepare
 
@@ -183,8 +186,11 @@ def evaluate(
                 workers=workers,
             ),
         )
+        names = names or [default_model(console)]
         references = [Reference(name, weights, labels, image_size=size) for name in names]
-        folders = [prepare(reference, console, is_offline=offline) for reference in references]
+        folders = [
+            prepare(reference, console, is_offline=offline, needs_classes=True) for reference in references
+        ]
         question = asked(settings, folders)
         if output and data.is_dir() and output.resolve().is_relative_to(data.resolve()):
             raise OutputError(f"{output} would lie among the data", "write it somewhere else")

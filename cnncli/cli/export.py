@@ -105,7 +105,7 @@ def export(
             overwrite=overwrite,
         )
         reference = Reference(model, weights, labels, pretrained=not no_pretrained, image_size=size)
-        found = write(prepare(reference, console, is_offline=offline), settings, console)
+        found = write(prepare(reference, console, is_offline=offline, needs_classes=True), settings, console)
     if format_ is ResultFormat.JSON:
         from dataclasses import asdict
 

@@ -14,7 +14,6 @@ from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
 from cnncli.errors import MissingPackageError, OutputError, UsageError
-from cnncli.networks import pocket
 from cnncli.records.running import EngineName, Precision, Running
 from cnncli.render.units import counted
 
@@ -29,7 +28,7 @@ _ENDINGS = (".npz", ".npy", ".parquet")
 
 def features(
     inputs: options.Inputs = None,
-    model: options.Model = pocket.NAME,
+    model: options.Model = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -82,7 +81,7 @@ def features(
       cnncli features photos/ -m resnet18 --layer layer3 -o middle.npy
       cnncli features -m resnet18 --list-layers
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
-    from cnncli.networks.reference import Reference
+    from cnncli.networks.reference import DEFAULT, Reference
     from cnncli.render.shards import PartFolder
 
     console = Console(quiet=quiet)
@@ -92,7 +91,8 @@ def features(
             raise UsageError(
                 "--list-layers lists layers and does no more", "give a network, and nothing else"
             )
-        write_data(_layers(Reference(model, weights, pretrained=not no_pretrained, image_size=size), size))
+        named = Reference(model or DEFAULT, weights, pretrained=not no_pretrained, image_size=size)
+        write_data(_layers(named, size))
         return
     asked = Inputs.checked(inputs or [], files_from, null=null)
     target = _checked(output, resume=resume, overwrite=overwrite)
@@ -105,10 +105,12 @@ def features(
         from cnncli.features.extract import Extractor
         from cnncli.images.decode import MAX_PIXELS
         from cnncli.networks.card import to_json
+        from cnncli.networks.prepared import default_model
         from cnncli.prepare import prepare
         from cnncli.render.vectors import Extracted, save_vectors
 
-        reference = Reference(model, weights, pretrained=not no_pretrained, image_size=size)
+        name = model or default_model(console)
+        reference = Reference(name, weights, pretrained=not no_pretrained, image_size=size)
         folder = prepare(reference, console, is_offline=offline)
         settings = EmbedSettings(
             max_pixels=max_pixels or MAX_PIXELS,

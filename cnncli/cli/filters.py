@@ -7,18 +7,19 @@ import typer
 
 from cnncli.cli import looking, options, pictures
 from cnncli.cli.console import Console, quiet_libraries
-from cnncli.networks import pocket
+from cnncli.networks.reference import DEFAULT
 
 
 def filters(
     model: Annotated[
-        str,
+        str | None,
         typer.Argument(
             envvar="CNNCLI_MODEL",
             metavar="[MODEL]",
-            help="As for predict: a name, a model folder, a blueprint.",
+            help=f"As for predict: a name, a model folder, a blueprint.  [default: {DEFAULT}]",
+            show_default=False,
         ),
-    ] = pocket.NAME,
+    ] = None,
     layer: Annotated[
         str | None,
         typer.Option(
@@ -53,7 +54,7 @@ def filters(
     console = Console(quiet=quiet)
     place = pictures.Destination.checked(
         output,
-        pictures.file_name(Path(model).name, layer or "", "filters"),
+        pictures.file_name(Path(model or DEFAULT).name, layer or "", "filters"),
         overwrite=overwrite,
         show=show,
         rough=rough,

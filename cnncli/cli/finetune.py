@@ -14,7 +14,6 @@ from cnncli.cli.levers import given, with_levers
 from cnncli.cli.options import ResultFormat
 from cnncli.cli.progress import image_bars, training_progress
 from cnncli.errors import UsageError
-from cnncli.networks import pocket
 from cnncli.records.running import EngineName, Precision, Running
 from cnncli.records.training import ClassifierName, ClassWeights, Tune
 from cnncli.training.processes import is_main
@@ -25,7 +24,7 @@ _DATA, _FEATURES = "Data", "Classifiers on features"
 @with_levers
 def finetune(
     data: options.Data,
-    model: options.Model = pocket.NAME,
+    model: options.Model = None,
     tune: Annotated[
         str,
         typer.Option(
@@ -135,6 +134,7 @@ def finetune(
     with quiet_libraries():
         from cnncli.data.layout import ListColumns
         from cnncli.images.decode import MAX_PIXELS
+        from cnncli.networks.prepared import default_model, more_accurate
         from cnncli.networks.reference import Reference
         from cnncli.training.finetune import decided
         from cnncli.training.finetune import finetune as teach
@@ -142,10 +142,11 @@ def finetune(
         from cnncli.training.levers import chosen
         from cnncli.training.settings import FinetuneSettings
 
+        model = model or default_model(console)
         reference = Reference(model, weights, pretrained=not no_pretrained, image_size=size)
         way = decided(way, reference, console)
-        if pocket.is_meant(model) and way is not Tune.SCRATCH and data.exists():
-            console.notice(pocket.NOTICE_TO_TEACHERS)
+        if way is not Tune.SCRATCH and data.exists() and (hint := more_accurate(reference)):
+            console.notice(hint)
         wished = given(levers) | ({"batch_size": batch_size} if batch_size else {})
         settings = FinetuneSettings(
             data=data,

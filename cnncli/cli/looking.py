@@ -22,7 +22,7 @@ Image = Annotated[
 
 
 def opened(
-    model: str,
+    model: str | None,
     weights: Path | None,
     labels: Path | None,
     img_size: str | None,
@@ -30,17 +30,19 @@ def opened(
     *,
     pretrained: bool,
     offline: bool,
+    needs_classes: bool = False,
 ) -> "Opened":
-    """The network that a reference leads to, with torch.
+    """The network that a reference leads to, with torch; the default model where none is named.
 
     Raises:
         CnncliError: it leads nowhere, or to one that cannot be looked into.
     """
-    from cnncli.networks.reference import Reference
+    from cnncli.networks.reference import DEFAULT, Reference
     from cnncli.prepare import packages_needed, prepare
 
-    reference = Reference(model, weights, labels, pretrained=pretrained, image_size=image_size(img_size))
-    folder = prepare(reference, console, is_offline=offline)
+    size = image_size(img_size)
+    reference = Reference(model or DEFAULT, weights, labels, pretrained=pretrained, image_size=size)
+    folder = prepare(reference, console, is_offline=offline, needs_classes=needs_classes)
     with packages_needed(f"looking into {folder.card.name}"):
         from cnncli.inspection.network import opened as open_network
 

@@ -9,7 +9,7 @@ import typer
 from cnncli.cli import looking, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.errors import UsageError
-from cnncli.networks import pocket
+from cnncli.networks.reference import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ _USUAL = 63
 
 def maps(
     image: looking.Image,
-    model: options.Model = pocket.NAME,
+    model: options.Model = None,
     layer: Annotated[
         str | None,
         typer.Option(
@@ -79,7 +79,9 @@ def maps(
         raise UsageError("--shift draws one layer, and tells of all", "name one, or leave --layer out")
     place = pictures.Destination.checked(
         output,
-        pictures.file_name(pictures.stem(image), Path(model).name, layer or "", "shift" if by else "maps"),
+        pictures.file_name(
+            pictures.stem(image), Path(model or DEFAULT).name, layer or "", "shift" if by else "maps"
+        ),
         overwrite=overwrite,
         show=show,
         rough=rough,

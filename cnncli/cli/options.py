@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cnncli.errors import UsageError
+from cnncli.networks.reference import DEFAULT
 from cnncli.records.running import EngineName, Precision
 
 UNREADABLE_INPUTS = 3
@@ -106,14 +107,14 @@ ExactDecode = Annotated[
 ]
 
 Model = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--model",
         "-m",
         envvar="CNNCLI_MODEL",
         metavar="MODEL",
         help="A name of timm or torchvision (resnet50, resnet50.a1_in1k, torchvision/alexnet), hf-hub:org/name, a model "
-        "folder, or pocket, the network in the box.",
+        f"folder, or pocket, the built-in model.  [default: {DEFAULT}]",
     ),
 ]
 Weights = Annotated[

@@ -12,7 +12,6 @@ from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
 from cnncli.cli.sheet import Sheet
 from cnncli.cli.sinks import Destination, Sink
-from cnncli.networks import pocket
 from cnncli.records.predictions import LabelStyle, Unreadable
 from cnncli.records.running import EngineName, Precision, Running
 from cnncli.render.lines import Format
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 def predict(
     inputs: options.Inputs = None,
-    model: options.Model = pocket.NAME,
+    model: options.Model = None,
     weights: options.Weights = None,
     labels: options.Labels = None,
     no_pretrained: options.NoPretrained = False,
@@ -100,6 +99,7 @@ def predict(
         return
     with quiet_libraries():
         from cnncli.images.decode import MAX_PIXELS
+        from cnncli.networks.prepared import default_model
         from cnncli.networks.reference import Reference
         from cnncli.predict import Predictor, PredictSettings
         from cnncli.prepare import prepare
@@ -115,18 +115,13 @@ def predict(
             batch_size=batch_size,
             workers=workers,
         )
-        reference = Reference(model, weights, labels, pretrained=not no_pretrained, image_size=size)
-        folder = prepare(reference, console, is_offline=offline)
+        reference = Reference(
+            model or default_model(console), weights, labels, pretrained=not no_pretrained, image_size=size
+        )
+        folder = prepare(reference, console, is_offline=offline, needs_classes=True)
         predictor = Predictor(folder, settings, console)
         console.detail(str(predictor))
         sink = _run(predictor, asked, destination, gallery, console)
-        if (
-            pocket.is_at(folder.path)
-            and destination.format is Format.TABLE
-            and sink.unreadable < sink.records
-        ):
-            for line in pocket.NOTICE:
-                console.notice(line)
     if sink.unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
 

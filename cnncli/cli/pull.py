@@ -6,7 +6,7 @@ import typer
 
 from cnncli.cli import options
 from cnncli.cli.console import Console, error, quiet_libraries, write_data
-from cnncli.errors import CnncliError
+from cnncli.errors import CnncliError, UsageError
 
 
 def pull(
@@ -16,6 +16,16 @@ def pull(
             metavar="MODEL...", help="Names of timm or torchvision, or hf-hub:org/name.", show_default=False
         ),
     ],
+    weights: options.Weights = None,
+    labels: options.Labels = None,
+    save_as: Annotated[
+        str | None,
+        typer.Option(
+            "--save-as",
+            metavar="NAME",
+            help="Prepare it under a name of your own, which then works with -m.",
+        ),
+    ] = None,
     img_size: options.ImageSize = None,
     offline: options.Offline = False,
     quiet: options.Quiet = False,
@@ -28,17 +38,25 @@ def pull(
     \b
     Examples:
       cnncli pull resnet50 torchvision/squeezenet1_1
+      cnncli pull resnet18 --weights mine.safetensors --labels classes.txt --save-as flowers
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     size = options.image_size(img_size)
+    own = {"--weights": weights, "--labels": labels, "--save-as": save_as}
+    if len(models) > 1 and (given := [option for option, value in own.items() if value is not None]):
+        raise UsageError(f"{', '.join(given)}: only for one model at a time", "call pull once for each")
     with quiet_libraries():
+        from cnncli.networks.prepared import require_free_name
         from cnncli.networks.reference import Reference
         from cnncli.prepare import prepare
 
+        if save_as is not None:
+            require_free_name(save_as)
         code = 0
         for model in models:
             try:
-                folder = prepare(Reference(model, image_size=size), console, is_offline=offline)
+                reference = Reference(model, weights, labels, image_size=size)
+                folder = prepare(reference, console, is_offline=offline, save_as=save_as)
                 write_data(f"{model}\t{folder.path}\n")
             except CnncliError as problem:  # the others may still be had
                 error(problem)

@@ -9,7 +9,7 @@ import typer
 from cnncli.cli import looking, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.errors import UsageError
-from cnncli.networks import pocket
+from cnncli.networks.reference import DEFAULT
 
 if TYPE_CHECKING:
     from cnncli.inspection.receptive import Field
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def receptive(
     image: looking.Image,
-    model: options.Model = pocket.NAME,
+    model: options.Model = None,
     layer: Annotated[
         str | None,
         typer.Option(
@@ -54,7 +54,7 @@ def receptive(
     at = _unit(unit) if unit is not None else None
     place = pictures.Destination.checked(
         output,
-        pictures.file_name(pictures.stem(image), Path(model).name, layer or "", "receptive"),
+        pictures.file_name(pictures.stem(image), Path(model or DEFAULT).name, layer or "", "receptive"),
         overwrite=overwrite,
         show=show,
         rough=rough,

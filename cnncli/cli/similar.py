@@ -13,7 +13,6 @@ from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_bars
 from cnncli.errors import InputError, OutputError, UsageError
-from cnncli.networks import pocket
 from cnncli.records.choices import Metric
 from cnncli.records.running import EngineName, Precision, Running
 from cnncli.render.units import counted
@@ -78,7 +77,7 @@ def similar(
         Metric | None,
         typer.Option("--metric", help="How far is far, in the last hidden layer.  [default: euclidean]"),
     ] = None,
-    model: options.Model = pocket.NAME,
+    model: options.Model = None,
     layer: Annotated[
         str | None,
         typer.Option("--layer", metavar="NAME", help="Compare what comes out of this layer, by torch."),
@@ -136,10 +135,12 @@ def similar(
         from cnncli.features.embed import EmbedSettings
         from cnncli.features.extract import Extractor
         from cnncli.images.decode import MAX_PIXELS
+        from cnncli.networks.prepared import default_model
         from cnncli.networks.reference import Reference
         from cnncli.prepare import prepare
 
-        reference = Reference(model, weights, pretrained=not no_pretrained, image_size=size)
+        name = model or default_model(console)
+        reference = Reference(name, weights, pretrained=not no_pretrained, image_size=size)
         settings = EmbedSettings(
             max_pixels=max_pixels or MAX_PIXELS,
             running=Running(engine, device, precision),

@@ -13,7 +13,7 @@ from cnncli.engines.engine import Outputs, usable_cores
 from cnncli.errors import OutOfMemoryError, UsageError
 from cnncli.images.preprocess import Pixels
 from cnncli.networks import weights, zoo
-from cnncli.networks.embedding import WithLayer, with_embedding
+from cnncli.networks.embedding import WithEmbedding, WithLayer, with_embedding
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.running import Precision
 
@@ -56,7 +56,10 @@ class TorchEngine:
         weights.load_saved(network, folder.weights)
         how = folder.card.preprocessing
         shape = (how.channels, *how.size)
-        wrapped = WithLayer(network, layer).eval() if layer else with_embedding(network, shape)
+        if layer:
+            wrapped: WithLayer | WithEmbedding = WithLayer(network, layer).eval()
+        else:
+            wrapped = with_embedding(network, shape, has_last_layer=bool(folder.card.embedding.layer))
         self._network = wrapped.to(self._device).to(memory_format=torch.channels_last)
 
     def __str__(self) -> str:

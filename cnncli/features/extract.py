@@ -58,7 +58,7 @@ class Extractor:
     @property
     def layer(self) -> str:
         """The layer whose output, or whose input if it is the last, the embeddings are."""
-        return self._layer or self._folder.card.embedding.layer
+        return self._layer or self._folder.card.embedding.layer or "the output"
 
     def identity(self) -> Mapping[str, str | int | float | bool | None]:
         """Everything that the embeddings depend on, apart from the images."""

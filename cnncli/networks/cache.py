@@ -65,6 +65,12 @@ def find(key: str) -> Path | None:
     return folder if folder and is_model_folder(folder) else None
 
 
+def find_named(name: str) -> Path | None:
+    """The prepared model folder that the list of prepared networks shows under this name."""
+    folder = place(name)
+    return folder if folder.parent == _models() and is_model_folder(folder) else None
+
+
 def _place_in(entry: Path) -> Path | None:
     """The folder that an entry leads to; None where it cannot be read."""
     try:

@@ -35,6 +35,9 @@ class WithEmbedding(nn.Module):
     def embedding(self, shape: tuple[int, int, int]) -> Embedding:
         """What is to be known of the embedding; asks the network for that of two images (C, H, W)."""
         images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+        if not self.layer:
+            with torch.inference_mode():
+                return Embedding(int(self(images)[1].shape[1]), self.layer, gives_logits=False)
         last = self.network.get_submodule(self.layer)
         with torch.inference_mode():
             logits, embedding = self(images)
@@ -83,7 +86,8 @@ class OnEmbedding(nn.Module):
 
     def __init__(self, network: nn.Module, layer: str, head: nn.Linear) -> None:
         super().__init__()
-        network.set_submodule(layer, nn.Identity())  # what follows it still runs, and nobody listens
+        if layer:
+            network.set_submodule(layer, nn.Identity())  # what follows it still runs, and nobody listens
         self.network = network
         self.layer = layer
         self.head = head
@@ -96,7 +100,10 @@ class OnEmbedding(nn.Module):
 
 
 def _watched(network: nn.Module, layer: str, images: Tensor) -> tuple[Tensor, Tensor]:
-    """A network's answer, and the pooled input of one of its layers."""
+    """A network's answer, and the pooled input of one of its layers; without a layer its answer twice."""
+    if not layer:
+        output = _pooled(network(images))
+        return output, output.clone()  # two outputs of a graph have two names
     entering: list[Tensor] = []
     last = network.get_submodule(layer)
     handle = last.register_forward_pre_hook(lambda _, inputs: entering.append(inputs[0]))
@@ -113,12 +120,15 @@ def _pooled(features: Tensor) -> Tensor:
     return features.mean(1) if features.ndim == _TOKENS else features
 
 
-def with_embedding(network: nn.Module, shape: tuple[int, int, int]) -> WithEmbedding:
+def with_embedding(
+    network: nn.Module, shape: tuple[int, int, int], *, has_last_layer: bool = True
+) -> WithEmbedding:
     """A network wrapped so that it returns its embedding, too; it runs once, to see which weight layer is last.
 
     Args:
         network: in evaluation mode, on the CPU.
         shape: (C, H, W) of its input.
+        has_last_layer: False for a backbone without a classifier, whose output is its embedding.
 
     Raises:
         CompileError: it does not run on such images, or has no weight layer.
@@ -134,7 +144,7 @@ def with_embedding(network: nn.Module, shape: tuple[int, int, int]) -> WithEmbed
                 raise CompileError("the network has no convolution and no linear layer")
             for handle in handles:
                 handle.remove()
-            wrapped = WithEmbedding(network, names[order[-1]])
+            wrapped = WithEmbedding(network, names[order[-1]] if has_last_layer else "")
             wrapped(images)
     except (RuntimeError, ValueError, AssertionError, TypeError) as error:
         size = " x ".join(map(str, shape))

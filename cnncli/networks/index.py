@@ -81,7 +81,7 @@ def architecture(name: str) -> str:
 def libraries(name: str) -> set[str] | None:
     """Where an architecture of that name is to be had; None where the libraries here are not the index's."""
     known = read()
-    if not _is_of_this_place(known):
+    if not matches_installed(known):
         return None
     return {entry.library for entry in known.entries if architecture(entry.name) == name}
 
@@ -94,18 +94,42 @@ def places(name: str) -> set[str]:
     return {entry.published for entry in entries if entry.published}
 
 
-def _is_of_this_place(index: Index) -> bool:
-    return all(installed_version(item.package) == item.version for item in index.versions)
+def matches_installed(index: Index) -> bool:
+    """Whether the libraries here have the networks that the index lists."""
+    return all(
+        _series(item.package, installed_version(item.package) or "") == _series(item.package, item.version)
+        for item in index.versions
+    )
+
+
+def _series(package: str, version: str) -> str:
+    """A version as far as it decides which networks there are: torchvision's patch releases bring none, timm's do."""
+    return version.rpartition(".")[0] if package == "torchvision" else version
+
+
+def is_known(name: str) -> bool:
+    """Whether the index has a network of that name, with or without the tag of its weights."""
+    return any(architecture(entry.name) == architecture(name) for entry in read().entries)
+
+
+def gives_features_only(name: str) -> bool:
+    """Whether all published weights of that name, with or without a tag, tell no classes apart."""
+    entries = [
+        entry
+        for entry in read().entries
+        if entry.published and name in {entry.name, architecture(entry.name)}
+    ]
+    return bool(entries) and not any(entry.num_classes for entry in entries)
 
 
 def unknown(name: str) -> str | None:
     """A hint where no network is called so; None where one is, or where the libraries here are not the index's."""
     if name.startswith(HUB) or name.endswith(BLUEPRINT) or is_blueprint_text(name):
         return None
-    known = read()
-    if any(architecture(entry.name) == architecture(name) for entry in known.entries):
+    if is_known(name):
         return None
-    if not _is_of_this_place(known):
+    known = read()
+    if not matches_installed(known):
         return None
     return closest(name, known.entries)
 

@@ -101,7 +101,7 @@ def entry(name: str, offer: Offer, counts: Counts) -> IndexEntry:
     return IndexEntry(
         name=name,
         library=offer.architecture.library,
-        num_classes=offer.architecture.num_classes,
+        num_classes=offer.architecture.num_classes if offer.has_classes else 0,
         parameters=counts.parameters,
         multiply_adds=counts.multiply_adds,
         image_size=offer.preprocessing.size,

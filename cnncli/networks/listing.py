@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cnncli.errors import ModelFolderError, ModelNotFoundError, OutputError
 from cnncli.networks import cache, index, model_folder, pocket
+from cnncli.networks.packaged import PACKAGED
 from cnncli.networks.reference import HUB, LIBRARY, Reference
 from cnncli.records.listing import IndexEntry, Listed, Order, Prepared
 from cnncli.records.networks import ModelCard
@@ -37,6 +38,9 @@ def listing(
     found[pocket.NAME] = Listed(known[pocket.NAME], Prepared(pocket.FOLDER, _size(pocket.FOLDER)))
     if not only_prepared:
         found = {name: Listed(entry, None) for name, entry in known.items()} | found
+    for weights in PACKAGED:
+        if weights.model in found and weights.find():
+            found[weights.model] = dataclasses.replace(found[weights.model], package=weights.package)
     matches = _matcher(pattern)
     chosen = [item for name, item in found.items() if matches(name)]
     if not chosen:

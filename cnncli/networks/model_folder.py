@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnncli.errors import ModelFolderError, OutputError
+from cnncli.errors import ModelFolderError, OutputError, UsageError
 from cnncli.networks import card as cards
 from cnncli.records.networks import FileFacts, HeadKind, ModelCard
 
@@ -77,6 +77,25 @@ def without_weights(name: str) -> ModelFolderError:
         f"{name} is an exported network, which predicts and no more",
         "train or look inside the one that it was exported from",
     )
+
+
+def no_classes(name: str) -> UsageError:
+    """What is to be said where a feature extractor is asked for classes."""
+    return UsageError(
+        f"{name} has no classifier: it gives features, not classes",
+        f"`cnncli finetune DATA -m {name}` trains one, `cnncli features -m {name}` writes the features",
+    )
+
+
+def require_classes(folder: ModelFolder) -> ModelFolder:
+    """The same folder, if its network tells classes apart.
+
+    Raises:
+        UsageError: it gives features only.
+    """
+    if folder.card.is_feature_extractor:
+        raise no_classes(folder.card.name)
+    return folder
 
 
 def is_model_folder(path: Path) -> bool:

@@ -14,6 +14,9 @@ from cnncli.networks.model_folder import is_model_folder
 LIBRARY = "torchvision/"
 """Before a name, asks for torchvision's network even where timm has one of that name."""
 
+DEFAULT = "tf_efficientnet_lite0"
+"""The model that is meant where none is named; `networks.packaged` has its weights."""
+
 HUB = "hf-hub:"
 """Before `org/name` or `org/name@revision`, asks for a repository on the Hugging Face hub, as timm writes it."""
 
@@ -95,18 +98,26 @@ class Reference:
         is_file = self.name.endswith(BLUEPRINT) and not is_blueprint_text(self.name)
         return _identity(Path(self.name), "blueprint") if is_file else None
 
-    def _refuse_changes(self) -> None:
+    def changes(self) -> list[str]:
+        """The options that ask for something else than a finished model folder holds."""
         given = {
             "--weights": self.weights is not None,
             "--labels": self.labels is not None,
             "--no-pretrained": not self.pretrained,
             "--img-size": self.image_size is not None,
         }
-        if options := [option for option, is_given in given.items() if is_given]:
-            raise UsageError(
-                f"{self.name} is a finished model folder; {', '.join(options)} cannot change it",
-                "name the architecture instead, as in --model resnet50",
-            )
+        return [option for option, is_given in given.items() if is_given]
+
+    def cannot_change(self) -> UsageError:
+        """For a finished model folder and options that would change it."""
+        return UsageError(
+            f"{self.name} is a finished model folder; {', '.join(self.changes())} cannot change it",
+            "name the architecture instead, as in --model resnet50",
+        )
+
+    def _refuse_changes(self) -> None:
+        if self.changes():
+            raise self.cannot_change()
 
     def key(self) -> str:
         """Everything that the prepared folder depends on, as one line; files count by place, size and time.

@@ -34,7 +34,7 @@ class IndexEntry:
         name: that asks for it, with its library where needed and the tag of its weights:
             `resnet50.a1_in1k`, `torchvision/alexnet.IMAGENET1K_V1`.
         library: who builds it.
-        num_classes: rows of the last layer.
+        num_classes: that its weights tell apart; 0 for those that give features only.
         parameters: of all layers; None where nobody counted them.
         multiply_adds: for one image of `image_size`; None likewise.
         image_size: (height, width) in pixels.
@@ -64,7 +64,14 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A network that can be used, and where it is prepared, if it is."""
+    """A network that can be used.
+
+    Attributes:
+        entry: what is known of it.
+        prepared: where it is prepared, if it is.
+        package: an installed Python package that carries its weights, if one does.
+    """
 
     entry: IndexEntry
     prepared: Prepared | None
+    package: str | None = None

@@ -93,7 +93,7 @@ class Architecture:
     Attributes:
         library: who builds it.
         name: what that library calls it, without a tag.
-        num_classes: rows of the last layer.
+        num_classes: rows of the last layer; 0 for a backbone without one.
         channels: planes of the input.
         image_size: (height, width), where the architecture itself depends on it; else None.
         blueprint: its text, where it is built from one; else None.
@@ -147,7 +147,7 @@ class Embedding:
 
     Attributes:
         size: D, numbers of an embedding.
-        layer: the name of that last weight layer.
+        layer: the name of that last weight layer; empty where the network's output is itself the embedding.
         gives_logits: whether that layer's answer to an embedding is the logits, with nothing after it: then another
             layer can take its place.
     """
@@ -183,7 +183,8 @@ class ModelCard:
         name: unique among prepared networks; also the name of its folder in the cache.
         architecture: how to build it again.
         preprocessing: how to feed it.
-        class_names: what people call the classes, in the order of the logits.
+        class_names: what people call the classes, in the order of the logits; empty for a feature extractor, whose outputs
+            are no classes.
         synsets: WordNet identifiers of the same classes, where they have any.
         embedding: what stands before its last layer.
         weights_origin: where the weights came from, in words.
@@ -204,3 +205,8 @@ class ModelCard:
     files: tuple[FileFacts, ...]
     versions: tuple[PackageVersion, ...]
     metrics: tuple[Metric, ...] = ()
+
+    @property
+    def is_feature_extractor(self) -> bool:
+        """Whether it has no classifier: its embeddings are all that it gives."""
+        return not self.class_names

@@ -1,5 +1,6 @@
 """What long work may say while it goes on, so that no room below the command line knows a terminal."""
 
+import contextlib
 from typing import Protocol
 
 
@@ -9,6 +10,9 @@ class Progress(Protocol):
     @property
     def shows_bars(self) -> bool:
         """Whether somebody would see a moving bar on stderr."""
+
+    def activity(self, message: str) -> contextlib.AbstractContextManager[object]:
+        """Something that takes seconds, for as long as the block lasts."""
 
     def notice(self, message: str) -> None:
         """Something worth knowing: what is being done, how long it took."""
@@ -21,6 +25,10 @@ class Silence:
     """A listener who does not care."""
 
     shows_bars = False
+
+    def activity(self, message: str) -> contextlib.AbstractContextManager[object]:  # noqa: ARG002 - it is not shown
+        """Say nothing."""
+        return contextlib.nullcontext()
 
     def notice(self, message: str) -> None:
         """Say nothing."""
@@ -40,6 +48,10 @@ class Once:
     def shows_bars(self) -> bool:
         """As the listener does."""
         return self._listener.shows_bars
+
+    def activity(self, message: str) -> contextlib.AbstractContextManager[object]:
+        """As the listener shows it."""
+        return self._listener.activity(message)
 
     def notice(self, message: str) -> None:
         """Pass it on, the first time."""

@@ -22,6 +22,7 @@ _FIELDS = (
     "published",
     "prepared",
     "bytes",
+    "package",
 )
 
 
@@ -78,9 +79,11 @@ def _short(number: int | None) -> str:
 
 
 def _state(item: Listed) -> str:
-    """The size of a prepared network."""
+    """The size of a prepared network, or where its weights are if no server has to be asked for them."""
     if item.prepared:
         return size(item.prepared.bytes)
+    if item.package:
+        return "in package"
     return "" if item.entry.published else "no weights"
 
 
@@ -98,4 +101,5 @@ def _values(item: Listed) -> list[str | int | float | bool | None]:
         entry.published is not None,
         str(prepared.folder) if prepared else None,
         prepared.bytes if prepared else None,
+        item.package,
     ]

@@ -52,7 +52,7 @@ def open_teacher(name: Path, class_names: tuple[str, ...], progress: Progress) -
     Raises:
         UsageError: it does not know a class, or two are the same to it.
     """
-    folder = prepare(Reference(str(name)), progress)
+    folder = prepare(Reference(str(name)), progress, needs_classes=True)
     places = classes_named(folder.card, class_names)
     missing = [label for label, place in zip(class_names, places, strict=True) if place is None]
     if missing:

