@@ -103,6 +103,7 @@ def replace_head(graph: Path, head: ClassifierHead, target: Path) -> None:
     nodes, constants = _nodes(head)
     inside = model.graph
     _keep_what_leads_to("embedding", inside)
+    _rename(inside, "logits", f"{_PREFIX}former_logits")  # of a backbone they lead to the embedding
     inside.node.extend(nodes)
     inside.initializer.extend(constants)
     classes = len(head.biases) if isinstance(head, LinearHead) else head.votes.shape[1]
@@ -159,6 +160,13 @@ def _keep_what_leads_to(output: str, inside: "GraphProto") -> None:
         copies = [type(item).FromString(item.SerializeToString()) for item in new]
         del old[:]
         old.extend(copies)
+
+
+def _rename(inside: "GraphProto", old: str, new: str) -> None:
+    """Give a value within a graph another name."""
+    for node in inside.node:
+        for names in (node.input, node.output):
+            names[:] = [new if name == old else name for name in names]
 
 
 def _read_by(node: "NodeProto") -> set[str]:

@@ -32,6 +32,7 @@ from cnncli.training.checkpoints import Progressed
 from cnncli.training.distillation import open_teacher
 from cnncli.training.levers import Levers
 from cnncli.training.loop import Loop, Task
+from cnncli.training.memory import keep_freed_memory
 from cnncli.training.optimizers import create_optimizer, require_steps
 from cnncli.training.schedule import image_size
 from cnncli.training.settings import FinetuneSettings
@@ -55,7 +56,7 @@ def require_levers(settings: FinetuneSettings) -> Levers:
 def pace(start: Start, settings: FinetuneSettings, progress: Progress) -> Pace:
     """How fast the network learns here: in the faster layout and arithmetic, which is said."""
     device, levers = torch.device(_device(settings.running.device)), require_levers(settings)
-    _set_threads(1)
+    _set_up_process(1)
     _deterministic(
         levers, settings.seed
     )  # before anything is computed, which is when cuBLAS makes up its mind
@@ -158,7 +159,7 @@ def train(run: Path | None, settings: FinetuneSettings, progress: Progress, show
     try:
         device = _device(settings.running.device)
         processes = PartialState(cpu=device == "cpu")
-        _set_threads(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        _set_up_process(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
         if processes.num_processes > 1:
             told = broadcast_object_list([str(run) if run else ""])[0]
             run = Path(told) if told else None
@@ -195,8 +196,10 @@ def _device(name: str) -> str:
     return name
 
 
-def _set_threads(processes: int) -> None:
+def _set_up_process(processes: int) -> None:
+    """Give this process its share of the cores, and let it keep its memory from step to step."""
     torch.set_num_threads(max(usable_cores() // processes, 1))
+    keep_freed_memory()
 
 
 def _deterministic(levers: Levers, seed: int) -> None:
