@@ -11,7 +11,7 @@ from benchmarks.results import publish, table
 from benchmarks.timing import in_turn, ratio, seconds
 
 ROUNDS = 9
-NETWORKS = ("torchvision/squeezenet1_0", "resnet50")
+NETWORKS = ("torchvision/squeezenet1_0", "tf_efficientnet_lite0", "resnet50")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""From a finished run to the network in the box: `python -m benchmarks.packing RUN CLASSES`.
+"""From a finished run to the built-in model: `python -m benchmarks.packing RUN CLASSES`.
 
 RUN is what `cnncli finetune` made, as cnncli/networks/pocket/README.md says; CLASSES a TSV file with columns `name`, as the
 folders of the data are called, and `wnid`, WordNet's identifiers.

@@ -1,4 +1,4 @@
-"""How the network in the box is made from a run."""
+"""How the built-in model is made from a run."""
 
 from pathlib import Path
 

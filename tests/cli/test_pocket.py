@@ -1,4 +1,4 @@
-"""The network in the box, as its users meet it."""
+"""The built-in model, as its users meet it."""
 
 import csv
 import dataclasses
@@ -98,10 +98,11 @@ def test_its_files_say_the_same() -> None:
     assert {item["name"] for item in kept["classes"]} == set(card.class_names)
 
 
-def test_what_the_readme_says_of_it() -> None:
-    """Each figure of its paragraph stands in its evaluation, or in what its benchmark wrote."""
+def test_what_the_pages_say_of_it() -> None:
+    """Each figure of its section stands in its evaluation, or in what its benchmark wrote."""
     kept = json.loads((pocket.FOLDER / "evaluation.json").read_text())
-    readme = " ".join((ROOT / "README.md").read_text().split("### pocket")[1].split("\n## ")[0].split())
+    page = (ROOT / "docs" / "networks.md").read_text()
+    readme = " ".join(page.split("## pocket")[1].split("\n## ")[0].split())
     assert (
         f"it has {100 * kept['top1']:.1f} % right, and {100 * kept['top5']:.1f} % among the first five"
         in readme
