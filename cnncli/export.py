@@ -22,6 +22,7 @@ from cnncli.images.preprocess import Pixels, preprocess
 from cnncli.images.sources import Found, walk
 from cnncli.networks import pocket
 from cnncli.networks.model_folder import ModelFolder
+from cnncli.networks.packaged import PACKAGED
 from cnncli.prepare import packages_needed
 from cnncli.records.exporting import Cost, Exported, Input, Quantize
 from cnncli.records.predictions import ImageSource, Unreadable
@@ -166,14 +167,18 @@ def _require_place(file: Path, *, overwrite: bool) -> None:
 
 
 def _license(folder: ModelFolder) -> str | None:
-    """That of pocket, and that of timm's published weights, as timm has it."""
+    """That of pocket, of packaged weights, and of timm's published weights, as timm has it."""
     if pocket.is_at(folder.path):
         return pocket.LICENSE
-    if folder.card.architecture.library != "timm" or "published" not in folder.card.weights_origin:
+    origin = folder.card.weights_origin
+    if weights := next((weights for weights in PACKAGED if weights.package in origin), None):
+        return weights.license
+    _, is_published, name = origin.partition(" as published for ")
+    if folder.card.architecture.library != "timm" or not is_published:
         return None
     from timm.models import get_pretrained_cfg
 
-    found = get_pretrained_cfg(folder.card.name)
+    found = get_pretrained_cfg(name)
     return str(found.license) if found and found.license else None
 
 

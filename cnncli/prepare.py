@@ -30,7 +30,7 @@ from cnncli.networks import card as cards
 from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder, no_classes, require_classes
 from cnncli.networks.packaged import packaged
-from cnncli.networks.prepared import find_prepared
+from cnncli.networks.prepared import find_finished, find_prepared
 from cnncli.networks.reference import HUB, Reference
 from cnncli.records.networks import (
     Architecture,
@@ -79,9 +79,10 @@ def prepare(
     """
     if not reference.pretrained:
         progress.warning(f"{reference.name} has random weights: its answers mean nothing")
-    if save_as and (reference.find_folder() or reference.is_exported):
+    if save_as and (find_finished(reference) or reference.is_exported):
         raise UsageError(
-            f"--save-as: {reference.name} is finished already", f"use it by its path: -m {reference.name}"
+            f"--save-as: {reference.name} is already a model folder",
+            f"use it by its path: -m {reference.name}",
         )
     if not save_as and (path := find_prepared(reference)):
         folder = model_folder.open_folder(path)
@@ -122,7 +123,7 @@ def untrained(reference: Reference, progress: Progress, *, is_offline: bool = Fa
     Raises:
         CnncliError: the reference leads nowhere, or the network cannot take that image size.
     """
-    if path := reference.find_folder():
+    if path := find_finished(reference):
         card = model_folder.open_folder(path).card
         return Untrained(card.name, card.architecture, card.preprocessing)
     if reference.is_exported:
@@ -305,17 +306,19 @@ class _Weights:
 
 def _made(reference: Reference, progress: Progress, *, is_offline: bool, save_as: str | None) -> ModelFolder:
     """Build the network, give it its weights, compile it, and store all three."""
-    with progress.activity(f"importing torch and timm to prepare {reference.name}"):
+    is_on_hub = reference.name.startswith(HUB)  # asking for it may download, which has a bar of its own
+    with progress.activity(f"loading torch and timm to prepare {reference.name}"):
         from cnncli.networks import zoo
 
-    offer = _offer(reference, progress, is_offline=is_offline)
+        offer = None if is_on_hub else _offer(reference, progress, is_offline=is_offline)
+    offer = offer or _offer(reference, progress, is_offline=is_offline)
     name = save_as or offer.name + _suffix(reference)
     target = cache.place(name)
     if model_folder.is_model_folder(target):  # prepared before, under another spelling
         return _same(model_folder.open_folder(target), name)
     cache.require_writable()
     given = _weights(reference, offer, progress, is_offline=is_offline)
-    with progress.activity(f"preparing {offer.name}: building it, compiling it, comparing both"):
+    with progress.activity(f"preparing {offer.name}: building, compiling and verifying it"):
         network, architecture = _network(offer, given, is_local=reference.weights is not None)
         class_names, synsets = _classes(reference, offer, architecture.num_classes, progress)
         card = ModelCard(
@@ -397,7 +400,7 @@ def _published_file(
 
     package = packaged(offer.name)
     if package and (file := package.find()):
-        return package.verify(file), f"{offer.name}, from the package {package.package}"
+        return package.verify(file), f"{offer.name}, from the package {package.package}: {package.source}"
     try:
         return hub.fetch(published, progress, is_offline=is_offline), offer.name
     except WeightsError as error:
@@ -411,9 +414,12 @@ def _network(offer: "Offer", given: _Weights, *, is_local: bool) -> "tuple[nn.Mo
     from cnncli.networks import weights, zoo
 
     architecture = offer.architecture
-    if is_local and not architecture.num_classes:  # a backbone's local weights may have a classifier
-        architecture = dataclasses.replace(architecture, num_classes=_USUAL_CLASSES)
     network = zoo.build(architecture)
+    if is_local and given.tensors and not architecture.num_classes:
+        own = zoo.adapted(given.tensors, network, architecture)
+        if own.keys() - network.state_dict().keys():  # more than the backbone: a classifier
+            architecture = dataclasses.replace(architecture, num_classes=_USUAL_CLASSES)
+            network = zoo.build(architecture)
     if given.tensors is None:
         return network, architecture
     tensors = zoo.adapted(given.tensors, network, architecture)
@@ -446,8 +452,7 @@ def _classes(
     if not offer.has_classes and count == offer.architecture.num_classes:
         if reference.labels:
             raise WeightsError(
-                f"{reference.labels} names classes, and {offer.name} has none: it gives features",
-                "leave --labels out",
+                f"{offer.name} has no classes to name: it outputs features", "leave --labels out"
             )
         return (), None
     if reference.labels:
@@ -478,7 +483,7 @@ def write(draft: Path, network: "nn.Module", card: ModelCard) -> ModelFolder:
     from cnncli.networks.weights import save_state_dict
 
     shape = (card.preprocessing.channels, *card.preprocessing.size)
-    wrapped = with_embedding(network, shape, has_last_layer=card.architecture.num_classes > 0)
+    wrapped = with_embedding(network, shape, has_last_layer=not card.is_feature_extractor)
     save_state_dict(network, draft / model_folder.WEIGHTS)
     compilation = _compilation(wrapped, shape, draft / model_folder.GRAPH)
     card = dataclasses.replace(card, embedding=wrapped.embedding(shape), compilation=compilation)

@@ -62,7 +62,7 @@ def cam(
         )
     place = pictures.Destination.checked(
         output,
-        pictures.file_name(pictures.stem(image), Path(model or DEFAULT).name, "cam"),
+        pictures.file_name(pictures.stem(image), Path(DEFAULT if model is None else model).name, "cam"),
         overwrite=overwrite,
         show=show,
         rough=rough,

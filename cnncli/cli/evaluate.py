@@ -145,7 +145,7 @@ def evaluate(
     if len(names) > 1 and (weights or labels):
         raise UsageError(
             "--weights and --labels are for one model",
-            "prepare each under a name: `cnncli pull MODEL --weights FILE --save-as NAME`",
+            "prepare each under a name: `cnncli pull MODEL --weights FILE --labels FILE --save-as NAME`",
         )
     if overwrite and not output:
         raise UsageError("--overwrite needs --output", "without it nothing is written that could be replaced")
@@ -154,7 +154,7 @@ def evaluate(
             "--threshold has no effect with -f csv",
             "-f table and -f json tell of it, coverage.csv in --output, too",
         )
-    size = options.image_size(img_size)
+    options.image_size(img_size)  # refused here, before anything heavy is imported
     with quiet_libraries():
         from cnncli.data.layout import ListColumns
         from cnncli.evaluation import output as outputs
@@ -163,8 +163,6 @@ def evaluate(
         from cnncli.evaluation.evaluate import evaluate as ask
         from cnncli.evaluation.judging import JudgeSettings
         from cnncli.images.decode import MAX_PIXELS
-        from cnncli.networks.prepared import default_model
-        from cnncli.networks.reference import Reference
         from cnncli.prepare import prepare
 
         if output:
@@ -186,8 +184,10 @@ def evaluate(
                 workers=workers,
             ),
         )
-        names = names or [default_model(console)]
-        references = [Reference(name, weights, labels, image_size=size) for name in names]
+        references = [
+            options.reference(name, console, weights=weights, labels=labels, img_size=img_size)
+            for name in names or (None,)
+        ]
         folders = [
             prepare(reference, console, is_offline=offline, needs_classes=True) for reference in references
         ]

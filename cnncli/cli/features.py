@@ -91,7 +91,8 @@ def features(
             raise UsageError(
                 "--list-layers lists layers and does no more", "give a network, and nothing else"
             )
-        named = Reference(model or DEFAULT, weights, pretrained=not no_pretrained, image_size=size)
+        name = DEFAULT if model is None else model
+        named = Reference(name, weights, pretrained=not no_pretrained, image_size=size)
         write_data(_layers(named, size))
         return
     asked = Inputs.checked(inputs or [], files_from, null=null)
@@ -105,12 +106,12 @@ def features(
         from cnncli.features.extract import Extractor
         from cnncli.images.decode import MAX_PIXELS
         from cnncli.networks.card import to_json
-        from cnncli.networks.prepared import default_model
         from cnncli.prepare import prepare
         from cnncli.render.vectors import Extracted, save_vectors
 
-        name = model or default_model(console)
-        reference = Reference(name, weights, pretrained=not no_pretrained, image_size=size)
+        reference = options.reference(
+            model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size
+        )
         folder = prepare(reference, console, is_offline=offline)
         settings = EmbedSettings(
             max_pixels=max_pixels or MAX_PIXELS,
@@ -127,7 +128,9 @@ def features(
             )
             save_vectors(what, part.target)
             part.discard()
-    told = f"what comes out of {layer}" if layer else f"what enters {extractor.layer}, the last layer"
+    last = folder.card.embedding.layer
+    told = f"what enters {last}, the last layer" if last else "the output"
+    told = f"what comes out of {layer}" if layer else told
     console.notice(f"{target}: {counted(images, 'image')}; {told}, of {folder.card.name}")
     if unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)

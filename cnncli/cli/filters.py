@@ -54,7 +54,7 @@ def filters(
     console = Console(quiet=quiet)
     place = pictures.Destination.checked(
         output,
-        pictures.file_name(Path(model or DEFAULT).name, layer or "", "filters"),
+        pictures.file_name(Path(DEFAULT if model is None else model).name, layer or "", "filters"),
         overwrite=overwrite,
         show=show,
         rough=rough,

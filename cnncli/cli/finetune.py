@@ -129,23 +129,24 @@ def finetune(
     if resume and config:
         raise UsageError("--config has no effect with --resume, which takes the run's own settings")
     console = Console(quiet=quiet or not is_main())
-    size = options.image_size(img_size)
+    options.image_size(img_size)  # refused here, before anything heavy is imported
     way, stages = _way(tune)
     with quiet_libraries():
         from cnncli.data.layout import ListColumns
         from cnncli.images.decode import MAX_PIXELS
-        from cnncli.networks.prepared import default_model, more_accurate
-        from cnncli.networks.reference import Reference
+        from cnncli.networks.prepared import more_accurate
         from cnncli.training.finetune import decided
         from cnncli.training.finetune import finetune as teach
         from cnncli.training.finetune import resume as go_on
         from cnncli.training.levers import chosen
         from cnncli.training.settings import FinetuneSettings
 
-        model = model or default_model(console)
-        reference = Reference(model, weights, pretrained=not no_pretrained, image_size=size)
+        reference = options.reference(
+            model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size
+        )
         way = decided(way, reference, console)
-        if way is not Tune.SCRATCH and data.exists() and (hint := more_accurate(reference)):
+        learns_here = data.exists() and way is not Tune.SCRATCH and not resume and not preview
+        if learns_here and (hint := more_accurate(reference)):
             console.notice(hint)
         wished = given(levers) | ({"batch_size": batch_size} if batch_size else {})
         settings = FinetuneSettings(

@@ -41,7 +41,9 @@ def opened(
     from cnncli.prepare import packages_needed, prepare
 
     size = image_size(img_size)
-    reference = Reference(model or DEFAULT, weights, labels, pretrained=pretrained, image_size=size)
+    reference = Reference(
+        DEFAULT if model is None else model, weights, labels, pretrained=pretrained, image_size=size
+    )
     folder = prepare(reference, console, is_offline=offline, needs_classes=needs_classes)
     with packages_needed(f"looking into {folder.card.name}"):
         from cnncli.inspection.network import opened as open_network

@@ -80,7 +80,10 @@ def maps(
     place = pictures.Destination.checked(
         output,
         pictures.file_name(
-            pictures.stem(image), Path(model or DEFAULT).name, layer or "", "shift" if by else "maps"
+            pictures.stem(image),
+            Path(DEFAULT if model is None else model).name,
+            layer or "",
+            "shift" if by else "maps",
         ),
         overwrite=overwrite,
         show=show,

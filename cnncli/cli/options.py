@@ -3,13 +3,17 @@
 import enum
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnncli.errors import UsageError
 from cnncli.networks.reference import DEFAULT
+from cnncli.records.progress import Progress
 from cnncli.records.running import EngineName, Precision
+
+if TYPE_CHECKING:
+    from cnncli.networks.reference import Reference
 
 UNREADABLE_INPUTS = 3
 """Exit code where some inputs could not be read, and all others were seen to."""
@@ -54,6 +58,36 @@ def image_size(text: str | None) -> tuple[int, int] | None:
     if not height or not width:
         raise UsageError(f"--img-size: {text!r} is not a size", "write 384, or 384x512 for height x width")
     return height, width
+
+
+def reference(
+    model: str | None,
+    progress: Progress,
+    *,
+    weights: Path | None = None,
+    labels: Path | None = None,
+    no_pretrained: bool = False,
+    img_size: str | None = None,
+) -> "Reference":
+    """The network that the options ask for; the default model where none is named.
+
+    Args:
+        model: `--model`.
+        progress: told when the built-in model takes the place of the default.
+        weights: `--weights`.
+        labels: `--labels`.
+        no_pretrained: `--no-pretrained`.
+        img_size: `--img-size`.
+
+    Raises:
+        UsageError: options that contradict each other, or an image size that is none.
+    """
+    from cnncli.networks.prepared import or_built_in
+    from cnncli.networks.reference import Reference
+
+    name = DEFAULT if model is None else model
+    asked = Reference(name, weights, labels, pretrained=not no_pretrained, image_size=image_size(img_size))
+    return or_built_in(asked, progress) if model is None else asked
 
 
 def _auto_or_number(text: str) -> int | None:
@@ -114,7 +148,7 @@ Model = Annotated[
         envvar="CNNCLI_MODEL",
         metavar="MODEL",
         help="A name of timm or torchvision (resnet50, resnet50.a1_in1k, torchvision/alexnet), hf-hub:org/name, a model "
-        f"folder, or pocket, the built-in model.  [default: {DEFAULT}]",
+        f"folder, the name of a prepared network, or pocket, the built-in model.  [default: {DEFAULT}]",
     ),
 ]
 Weights = Annotated[

@@ -90,7 +90,7 @@ def predict(
       find . -name '*.jpg' | cnncli predict --files-from - -m runs/photos
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet, verbose=verbose)
-    size = options.image_size(img_size)
+    options.image_size(img_size)  # refused here, before anything heavy is imported
     asked = Inputs.checked(inputs or [], files_from, null=null)
     destination = Destination.checked(format_, output, resume=resume, overwrite=overwrite)
     gallery = Sheet.checked(sheet, output=output, resume=resume, overwrite=overwrite)
@@ -99,8 +99,6 @@ def predict(
         return
     with quiet_libraries():
         from cnncli.images.decode import MAX_PIXELS
-        from cnncli.networks.prepared import default_model
-        from cnncli.networks.reference import Reference
         from cnncli.predict import Predictor, PredictSettings
         from cnncli.prepare import prepare
 
@@ -115,8 +113,8 @@ def predict(
             batch_size=batch_size,
             workers=workers,
         )
-        reference = Reference(
-            model or default_model(console), weights, labels, pretrained=not no_pretrained, image_size=size
+        reference = options.reference(
+            model, console, weights=weights, labels=labels, no_pretrained=no_pretrained, img_size=img_size
         )
         folder = prepare(reference, console, is_offline=offline, needs_classes=True)
         predictor = Predictor(folder, settings, console)

@@ -23,7 +23,7 @@ def pull(
         typer.Option(
             "--save-as",
             metavar="NAME",
-            help="Prepare it under a name of your own, which then works with -m.",
+            help="Save the prepared network as NAME, for use with -m.",
         ),
     ] = None,
     img_size: options.ImageSize = None,

@@ -54,7 +54,9 @@ def receptive(
     at = _unit(unit) if unit is not None else None
     place = pictures.Destination.checked(
         output,
-        pictures.file_name(pictures.stem(image), Path(model or DEFAULT).name, layer or "", "receptive"),
+        pictures.file_name(
+            pictures.stem(image), Path(DEFAULT if model is None else model).name, layer or "", "receptive"
+        ),
         overwrite=overwrite,
         show=show,
         rough=rough,

@@ -115,7 +115,7 @@ def similar(
       cnncli similar --duplicates photos/
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
-    size = options.image_size(img_size)
+    options.image_size(img_size)  # refused here, before anything heavy is imported
     about_queries = {
         "images": queries, "--files-from": files_from, "--in": among, "--sheet": sheet, "-k": topk, "--metric": metric
     }  # fmt: skip
@@ -135,12 +135,11 @@ def similar(
         from cnncli.features.embed import EmbedSettings
         from cnncli.features.extract import Extractor
         from cnncli.images.decode import MAX_PIXELS
-        from cnncli.networks.prepared import default_model
-        from cnncli.networks.reference import Reference
         from cnncli.prepare import prepare
 
-        name = model or default_model(console)
-        reference = Reference(name, weights, pretrained=not no_pretrained, image_size=size)
+        reference = options.reference(
+            model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size
+        )
         settings = EmbedSettings(
             max_pixels=max_pixels or MAX_PIXELS,
             running=Running(engine, device, precision),

@@ -195,9 +195,10 @@ def _blueprint_text(model: str, size: tuple[int, int] | None) -> str:
     from cnncli.networks.blueprint import find
     from cnncli.networks.blueprint.shapes import output_shape
     from cnncli.networks.blueprint.writer import written
+    from cnncli.networks.prepared import find_finished
     from cnncli.networks.reference import Reference
 
-    path = Reference(model).find_folder()
+    path = find_finished(Reference(model))
     text = model_folder.open_folder(path).card.architecture.blueprint if path else None
     drawn = find(text or model, size)
     output_shape(drawn)  # what is too large to be built is too large to be written

@@ -71,19 +71,19 @@ def compile_network(network: WithEmbedding, shape: tuple[int, int, int], file: P
     if weight_bytes > _GRAPH_LIMIT:
         raise CompileError(f"its {weight_bytes / 1e9:.1f} GB of weights are more than one ONNX file can hold")
     with contextlib.suppress(CompileError):
-        return _proven(_trace, network, shape, file)
-    return _proven(_export, network, shape, file)
+        return _export_and_compare(_trace, network, shape, file)
+    return _export_and_compare(_export, network, shape, file)
 
 
-_Exporter = Callable[[WithEmbedding, tuple[int, int, int], Path], None]
-
-
-def _proven(
-    exporter: _Exporter, network: WithEmbedding, shape: tuple[int, int, int], file: Path
+def _export_and_compare(
+    export: Callable[[WithEmbedding, tuple[int, int, int], Path], None],
+    network: WithEmbedding,
+    shape: tuple[int, int, int],
+    file: Path,
 ) -> Comparison:
-    """Write the file in one of the two ways, and compare; what is not proven is not kept."""
+    """Write the file in one of the two ways; one that answers differently is deleted."""
     try:
-        exporter(network, shape, file)
+        export(network, shape, file)
         return compare(network, shape, file)
     except CnncliError:
         file.unlink(missing_ok=True)
@@ -98,7 +98,7 @@ def _trace(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> N
     """
     images = torch.zeros(_EXPORT_BATCH, *shape)
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=file.parent) as folder:
             traced = Path(folder, "traced.onnx")
             with _silenced(), torch.inference_mode(mode=False), torch.no_grad():
                 # A value that becomes a Python number is the same ever after, whatever the next images are.
@@ -116,7 +116,7 @@ def _trace(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> N
         _open_batch_axis(model, file)
         session = onnxruntime.InferenceSession(file, _options(), providers=["CPUExecutionProvider"])
         session.run(_OUTPUTS, {"images": np.zeros((_PROOF_BATCH, *shape), np.float32)})
-    except (ModuleNotFoundError, OSError, MemoryError):  # no fault of the network
+    except (ModuleNotFoundError, MemoryError):  # no fault of the network
         raise
     except Exception as error:  # the tracer and ONNX Runtime fail in as many ways as there are operators
         raise CompileError(f"torch cannot trace it: {_root_cause(error)}") from error

@@ -19,6 +19,9 @@ from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 from cnncli.records.running import EngineName
 
+_OUTPUT = "output"
+"""What stands for the layer of a network whose output is itself the embedding."""
+
 
 class Extractor:
     """A prepared network that is ready to make embeddings."""
@@ -58,7 +61,7 @@ class Extractor:
     @property
     def layer(self) -> str:
         """The layer whose output, or whose input if it is the last, the embeddings are."""
-        return self._layer or self._folder.card.embedding.layer or "the output"
+        return self._layer or self._folder.card.embedding.layer or _OUTPUT
 
     def identity(self) -> Mapping[str, str | int | float | bool | None]:
         """Everything that the embeddings depend on, apart from the images."""
@@ -67,7 +70,7 @@ class Extractor:
             "model": card.name,
             "weights": self._folder.digest,
             "preprocessing": json.dumps(asdict(card.preprocessing), sort_keys=True),
-            "layer": f"out of {self._layer}" if self._layer else f"into {card.embedding.layer}",
+            "layer": f"out of {self._layer}" if self._layer else f"into {card.embedding.layer or _OUTPUT}",
             "precision": settings.running.precision,
             "max_pixels": settings.max_pixels,
         }

@@ -12,6 +12,7 @@ from cnncli.inspection.tracing import MISFITS, TracingError, trace
 from cnncli.networks import blueprint, model_folder, zoo
 from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.writer import written
+from cnncli.networks.prepared import find_finished
 from cnncli.networks.reference import HUB, Reference
 from cnncli.networks.zoo.offer import Offer
 from cnncli.records.anatomy import Anatomy
@@ -76,7 +77,7 @@ def subject(reference: Reference, settings: SummarySettings) -> Subject:
         )
     if blueprint.is_blueprint(reference.name):
         return _drawn(reference.name, settings)
-    if path := reference.find_folder():
+    if path := find_finished(reference):
         card = model_folder.open_folder(path).card
         found = _of_folder(card)
     elif reference.is_exported:

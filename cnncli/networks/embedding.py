@@ -128,7 +128,7 @@ def with_embedding(
     Args:
         network: in evaluation mode, on the CPU.
         shape: (C, H, W) of its input.
-        has_last_layer: False for a backbone without a classifier, whose output is its embedding.
+        has_last_layer: False for a feature extractor, whose output is its embedding.
 
     Raises:
         CompileError: it does not run on such images, or has no weight layer.

@@ -9,13 +9,11 @@ from pathlib import Path
 from cnncli.errors import ModelFolderError, ModelNotFoundError, OutputError
 from cnncli.networks import cache, index, model_folder, pocket
 from cnncli.networks.packaged import PACKAGED
+from cnncli.networks.prepared import MADE_FROM
 from cnncli.networks.reference import HUB, LIBRARY, Reference
 from cnncli.records.listing import IndexEntry, Listed, Order, Prepared
 from cnncli.records.networks import ModelCard
 from cnncli.records.progress import Progress
-
-_MADE_FROM = "+"
-"""Where a prepared folder's name goes on after the name of the network that it was made from."""
 
 
 def listing(
@@ -101,10 +99,11 @@ def _size(path: Path) -> int:
 def _derived(card: ModelCard, known: dict[str, IndexEntry]) -> IndexEntry:
     """An entry for a network that was prepared from local weights, for another image size, or from the hub."""
     how, built = card.preprocessing, card.architecture
-    counted = known.get(card.name.partition(_MADE_FROM)[0])
-    is_same = counted is not None and counted.num_classes == built.num_classes and how.channels == 3  # noqa: PLR2004 - RGB
+    counted = known.get(card.name.partition(MADE_FROM)[0])
+    classes = len(card.class_names)
+    is_same = counted is not None and counted.num_classes == classes and how.channels == 3  # noqa: PLR2004 - RGB
     is_same = is_same and built.image_size in {None, counted.image_size if counted else None}
-    entry = IndexEntry(card.name, built.library, built.num_classes, None, None, how.size, None, None, None)
+    entry = IndexEntry(card.name, built.library, classes, None, None, how.size, None, None, None)
     if not (is_same and counted):
         return entry
     macs = counted.multiply_adds if counted.image_size == how.size else None

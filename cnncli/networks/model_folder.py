@@ -80,10 +80,10 @@ def without_weights(name: str) -> ModelFolderError:
 
 
 def no_classes(name: str) -> UsageError:
-    """What is to be said where a feature extractor is asked for classes."""
+    """Error for a network without a classifier."""
     return UsageError(
         f"{name} has no classifier: it gives features, not classes",
-        f"`cnncli finetune DATA -m {name}` trains one, `cnncli features -m {name}` writes the features",
+        f"`cnncli finetune DATA -m {name}` trains one; `cnncli features IMAGES -m {name} -o FILE.npz` writes the features",
     )
 
 

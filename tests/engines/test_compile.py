@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cnncli.engines import compile as compiler
 from cnncli.engines.compile import compare, compile_network
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import CompileError
@@ -53,6 +54,44 @@ def test_any_number_of_images(tmp_path: Path) -> None:
     for count in (1, 2, 5):
         images = torch.randn(count, *SHAPE)
         np.testing.assert_allclose(engine.run(images.numpy()).logits, network(images)[0].detach(), atol=1e-5)
+
+
+class Counting(Linear):
+    """Reshapes to the number of images that it saw while it was traced, as transformers do."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.last(images.reshape(int(images.shape[0]), 48))
+        return logits
+
+
+def test_tracing_is_enough_for_convolutional_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise AssertionError("the slow way was taken")
+
+    monkeypatch.setattr(compiler, "_export", fails)
+    for name in ("test_resnet", "test_efficientnet"):
+        network = with_embedding(zoo.build(zoo.offer(name).architecture), (3, 64, 64))
+        compile_network(network, (3, 64, 64), tmp_path / "net.onnx")
+        assert OnnxEngine(tmp_path / "net.onnx").run(np.zeros((5, 3, 64, 64), np.float32)).logits.shape == (
+            5,
+            1000,
+        )
+
+
+@pytest.mark.parametrize("kind", [Counting, DependsOnTheData])
+def test_tracing_refuses_what_depends_on_the_images_or_their_number(
+    tmp_path: Path, kind: type[nn.Module]
+) -> None:
+    with pytest.raises(CompileError, match="torch cannot trace it"):
+        compiler._trace(with_embedding(kind().eval(), SHAPE), SHAPE, tmp_path / "net.onnx")
+
+
+def test_what_cannot_be_traced_is_exported_for_any_number_of_images(tmp_path: Path) -> None:
+    network = with_embedding(Counting().eval(), SHAPE)
+    compile_network(network, SHAPE, tmp_path / "net.onnx")
+    assert OnnxEngine(tmp_path / "net.onnx").run(np.zeros((7, *SHAPE), np.float32)).logits.shape == (7, 2)
 
 
 def test_a_graph_tells_nothing_of_the_machine_that_made_it(tmp_path: Path) -> None:

@@ -22,10 +22,12 @@ from cnncli.inspection.summary import SummarySettings, anatomy, subject
 from cnncli.networks import hub_repository, zoo
 from cnncli.networks.downloads import Address, HubFile, torch_cache
 from cnncli.networks.hub import fetch
+from cnncli.networks.listing import listing
 from cnncli.networks.model_folder import verify
 from cnncli.networks.reference import Reference
 from cnncli.networks.zoo.timm import HUB_FILES
 from cnncli.prepare import prepare
+from cnncli.records.listing import Order
 from cnncli.records.networks import Architecture, Embedding
 from cnncli.records.progress import Silence
 from cnncli.web import require_answer
@@ -377,6 +379,24 @@ def test_a_backbone_gives_features_and_no_classes(
     assert found[0] == pytest.approx(found[1], abs=1e-4)
     similar = cnncli("similar", image, "--in", tmp_path, "-m", backbone)
     assert similar.exit_code == 0, similar.stderr
+    (listed,) = listing("garden", Order.NAME, Silence(), only_prepared=True)
+    assert not listed.entry.num_classes
+
+
+def test_a_backbones_own_file_and_one_with_a_classifier(here: Hub, tmp_path: Path) -> None:
+    """Both are weights for an architecture whose published weights have no classifier."""
+    for classes in (0, 5):
+        network = timm.create_model("test_vit", num_classes=classes)
+        (tmp_path / f"{classes}.safetensors").write_bytes(save(network.state_dict()))
+    described(here, num_classes=0, label_names=None, label_descriptions=None, model_args={})
+    own = prepare(
+        Reference("hf-hub:someone/garden", tmp_path / "0.safetensors", image_size=(160, 160)), Silence()
+    )
+    assert own.card.is_feature_extractor
+    trained = prepare(
+        Reference("hf-hub:someone/garden", tmp_path / "5.safetensors", image_size=(160, 160)), Silence()
+    )
+    assert len(trained.card.class_names) == 5
 
 
 @pytest.mark.parametrize("tune", ["features", "head", "full"])
@@ -407,12 +427,12 @@ def test_an_image_tower_has_no_classes_though_it_has_outputs(here: Hub, tmp_path
     folder = prepare(Reference(name), Silence())
     assert folder.card.is_feature_extractor
     assert folder.card.architecture.num_classes == 512
-    assert folder.card.embedding.size == 256
+    assert folder.card.embedding == Embedding(512, "", gives_logits=False)
     file = tmp_path / "tower.safetensors"
     file.write_bytes(save(network.state_dict()))
     assert prepare(Reference(name, file), Silence()).card.is_feature_extractor
     (tmp_path / "names").write_text("cat\n" * 512)
-    with pytest.raises(WeightsError, match=r"names classes, and .* has none: it gives features"):
+    with pytest.raises(WeightsError, match="has no classes to name: it outputs features"):
         prepare(Reference(name, file, tmp_path / "names"), Silence())
 
 

@@ -71,14 +71,14 @@ def described(
 
 
 _FEWEST_CLASSES_WITHOUT_NAMES = 10_000
-"""Of timm's own classifiers those with fewer classes are ImageNet's, whose names it knows; smaller numbers of outputs are
-dimensions of embeddings: CLIP, MobileCLIP, MetaCLIP, ViTamin, Perception Encoder."""
+"""timm knows the class names of all its classifiers with fewer classes: they are ImageNet's. Where it knows none, fewer outputs
+are the dimensions of an embedding: CLIP, MobileCLIP, MetaCLIP, ViTamin, Perception Encoder."""
 
 
 def _gives_embeddings(architecture: str, config: PretrainedCfg) -> bool:
-    """Whether a network without class names has none because its outputs are no classes.
+    """Whether a network without class names has none because its outputs are dimensions of an embedding.
 
-    They are none, either, in somebody's repository, if timm's own weights for the architecture have as many such outputs.
+    A repository's network counts if some of timm's own weights for its architecture have as many outputs, and those are none.
     """
     if not config.num_classes:
         return True
