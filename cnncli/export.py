@@ -27,7 +27,7 @@ from cnncli.prepare import packages_needed
 from cnncli.records.exporting import Cost, Exported, Input, Quantize
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
-from cnncli.render.units import counted
+from cnncli.text import counted
 
 _CALIBRATED = 200
 """Images that ranges are taken from, at most: more hardly change them."""

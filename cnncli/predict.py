@@ -27,7 +27,7 @@ from cnncli.records.networks import Compilation, ModelCard
 from cnncli.records.predictions import UNKNOWN, LabelStyle, Prediction, Record, Score, Unreadable
 from cnncli.records.progress import Progress
 from cnncli.records.running import Running
-from cnncli.render.units import counted
+from cnncli.text import counted
 
 
 @dataclass(frozen=True, slots=True)

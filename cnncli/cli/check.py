@@ -89,9 +89,10 @@ def check(
 
 def _draw(data: "DataSet", file: Path, max_pixels: int, console: Console) -> None:
     """The first images of the first classes."""
+    from cnncli.files.whole import write_whole
     from cnncli.images.decode import thumbnail
     from cnncli.records.predictions import ImageSource
-    from cnncli.render.contact_sheet import COLUMNS, ROWS, THUMBNAIL, SheetRow, save_contact_sheet
+    from cnncli.render.contact_sheet import COLUMNS, ROWS, THUMBNAIL, SheetRow, contact_sheet_png
 
     rows = []
     for label, name in enumerate(data.class_names[:ROWS]):
@@ -100,6 +101,6 @@ def _draw(data: "DataSet", file: Path, max_pixels: int, console: Console) -> Non
             thumbnail(ImageSource(sample.path), THUMBNAIL, max_pixels) for sample in samples[:COLUMNS]
         ]
         rows.append(SheetRow(f"{name} ({len(samples):,})", pictures))
-    save_contact_sheet(rows, file)
+    write_whole(file, contact_sheet_png(rows))
     cut = f", the first {ROWS} of {len(data.class_names):,} classes" if len(data.class_names) > ROWS else ""
     console.notice(f"drew {file}{cut}")

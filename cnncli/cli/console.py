@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from cnncli.errors import CnncliError, OutputError
-from cnncli.render.paths import printable
+from cnncli.text import printable
 
 
 def is_debugging() -> bool:

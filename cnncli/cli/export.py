@@ -10,7 +10,7 @@ from cnncli.cli import options
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.options import ResultFormat
 from cnncli.records.exporting import Input, Quantize
-from cnncli.render.units import counted
+from cnncli.text import counted
 
 
 def export(

@@ -15,13 +15,13 @@ from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
 from cnncli.errors import MissingPackageError, OutputError, UsageError
 from cnncli.records.running import EngineName, Precision, Running
-from cnncli.render.units import counted
+from cnncli.text import counted
 
 if TYPE_CHECKING:
     from cnncli.features.extract import Extractor
+    from cnncli.files.shards import PartFolder
     from cnncli.networks.reference import Reference
     from cnncli.records.features import Extract
-    from cnncli.render.shards import PartFolder
 
 _ENDINGS = (".npz", ".npy", ".parquet")
 
@@ -81,8 +81,8 @@ def features(
       cnncli features photos/ -m resnet18 --layer layer3 -o middle.npy
       cnncli features -m resnet18 --list-layers
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
+    from cnncli.files.shards import PartFolder
     from cnncli.networks.reference import DEFAULT, Reference
-    from cnncli.render.shards import PartFolder
 
     console = Console(quiet=quiet)
     size = options.image_size(img_size)
@@ -104,10 +104,10 @@ def features(
     with quiet_libraries():
         from cnncli.features.embed import EmbedSettings
         from cnncli.features.extract import Extractor
+        from cnncli.files.vectors import Extracted, save_vectors
         from cnncli.images.decode import MAX_PIXELS
         from cnncli.networks.card import to_json
         from cnncli.prepare import prepare
-        from cnncli.render.vectors import Extracted, save_vectors
 
         reference = options.reference(
             model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size
@@ -144,8 +144,8 @@ def _checked(output: Path | None, *, resume: bool, overwrite: bool) -> Path:
         MissingPackageError: the format needs a package that is not installed.
         OutputError: it cannot be there.
     """
-    from cnncli.render.part_file import require_place
-    from cnncli.render.vectors import TABLE
+    from cnncli.files.place import require_place
+    from cnncli.files.vectors import TABLE
 
     if output is None:
         raise UsageError("there is no --output", "add -o features.npz, .npy or .parquet")
@@ -188,8 +188,8 @@ def _run(
     overwrite: bool,
 ) -> tuple[int, int]:
     """Fill the shards; how many images there are, and how many inputs could not be read."""
+    from cnncli.files.shards import SHARD
     from cnncli.records.predictions import Unreadable
-    from cnncli.render.shards import SHARD
 
     found = asked.found(console)
     part.begin(extractor.identity(), resume=resume, overwrite=overwrite)

@@ -51,7 +51,7 @@ def list_models(
     from cnncli.networks.cache import home
     from cnncli.networks.listing import cache_size, listing
     from cnncli.render.network_list import network_list
-    from cnncli.render.units import size
+    from cnncli.text import size
 
     console = Console(quiet=quiet)
     try:
@@ -81,7 +81,7 @@ def remove_models(
 ) -> None:
     """Delete prepared networks. What was downloaded stays in the caches of its libraries."""
     from cnncli.networks.listing import remove
-    from cnncli.render.units import size
+    from cnncli.text import size
 
     console = Console(quiet=quiet)
     failures = 0

@@ -12,9 +12,9 @@ import typer
 
 from cnncli.cli.console import Console, is_terminal, write_data
 from cnncli.errors import OutputError, UsageError
+from cnncli.files.place import require_place
 from cnncli.images.sources import STDIN
-from cnncli.render.part_file import require_place
-from cnncli.render.units import counted
+from cnncli.text import counted
 
 if TYPE_CHECKING:
     from cnncli.records.pictures import Plate
@@ -107,7 +107,7 @@ class Destination:
             console.warning(f"nothing here opens pictures; {self.file} is there")
 
     def _fill(self, content: bytes, what: str, console: Console) -> None:
-        from cnncli.render.whole_file import write_whole
+        from cnncli.files.whole import write_whole
 
         if self.file:
             write_whole(self.file, content)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from cnncli.cli.console import Console
 from cnncli.errors import CnncliError
 from cnncli.records.training import Moment
-from cnncli.render.units import counted
+from cnncli.text import counted
 
 
 @contextlib.contextmanager

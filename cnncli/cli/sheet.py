@@ -5,9 +5,9 @@ from pathlib import Path, PurePath
 
 from cnncli.cli.console import Console
 from cnncli.errors import OutputError, UsageError
+from cnncli.files.place import require_place
 from cnncli.records.networks import ModelCard
 from cnncli.records.predictions import ImageSource, Prediction, Record
-from cnncli.render.part_file import require_place
 
 
 class Sheet:
@@ -70,8 +70,9 @@ class Sheet:
         if self._file is None or not self._records:
             return
         from cnncli.evaluation.classes import classes_named
+        from cnncli.files.whole import write_whole
         from cnncli.images.decode import thumbnail
-        from cnncli.render.sheet import THUMBNAIL, Card, save_sheet
+        from cnncli.render.sheet import THUMBNAIL, Card, sheet_png
 
         def small(source: ImageSource) -> bytes | None:
             return thumbnail(source, THUMBNAIL)
@@ -85,7 +86,7 @@ class Sheet:
             )
             for record, index in zip(self._records, classes_named(card, folders), strict=True)
         ]
-        save_sheet(cards, _target(self._file))
+        write_whole(_target(self._file), sheet_png(cards))
         left_out = f" (the first {len(cards)} of {self._seen:,} images)" if self._seen > len(cards) else ""
         console.notice(f"{self._file}: drawn{left_out}")
 

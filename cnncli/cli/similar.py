@@ -15,7 +15,7 @@ from cnncli.cli.progress import image_bars
 from cnncli.errors import InputError, OutputError, UsageError
 from cnncli.records.choices import Metric
 from cnncli.records.running import EngineName, Precision, Running
-from cnncli.render.units import counted
+from cnncli.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from cnncli.cli.console import Console, is_pipe, is_terminal, write_data
 from cnncli.errors import MissingPackageError, UsageError
+from cnncli.files.part_file import PartFile, Settings
+from cnncli.files.place import require_place
 from cnncli.images.sources import STDIN, Found
 from cnncli.records.predictions import Record, Unreadable
 from cnncli.render.lines import LINE_RENDERERS, Format, Renderer
-from cnncli.render.part_file import PartFile, Settings, require_place
 from cnncli.render.recorded import Progressed, skip_recorded
-from cnncli.render.units import counted
+from cnncli.text import counted
 
 _RESUMABLE = (Format.TSV, Format.CSV, Format.JSONL)
 

@@ -9,7 +9,6 @@ import gzip
 import pickle
 import shutil
 import tarfile
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from cnncli.errors import DataError, OutputError, UsageError
+from cnncli.files.whole import whole_folder
 from cnncli.records.progress import Progress
 from cnncli.web import BrokenOffError, download, md5
 
@@ -159,26 +159,21 @@ def write(wanted: CourseSet, store: Path, target: Path, shift: int, bar: Bar) ->
         DataError: the archives are not what they should be.
         OutputError: the folder cannot be written.
     """
-    draft = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.draft"
     written = 0
     try:
-        draft.mkdir(parents=True)
-        with bar(wanted.images) as advance:
+        with whole_folder(target) as draft, bar(wanted.images) as advance:
             for folder, part in wanted.parts.items():
                 pictures = wanted.pictures(store, part) if wanted.name != DIGITS else digits(shift)
                 for number, picture in enumerate(pictures):
                     _save(picture, draft / folder / _file_name(picture.label), number)
                     advance(1)
                     written += 1
-        draft.rename(target)
     except (EOFError, RuntimeError, KeyError, ValueError, gzip.BadGzipFile) as error:
         raise DataError(
             f"what was downloaded of {wanted.name} cannot be read: {error}", f"delete {store}, and try again"
         ) from error
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return written
 
 

@@ -11,7 +11,7 @@ from cnncli.data.likeness import Fingerprint, fingerprint, groups
 from cnncli.images.decode import Decoding, Header, decode, header
 from cnncli.records.data import DataFinding, DataHealth, DataSet, Part, Sample, Trouble
 from cnncli.records.predictions import ImageSource, Unreadable
-from cnncli.render.units import counted
+from cnncli.text import counted
 
 FEWEST = 5
 """Training images of a class below which hardly anything can be learned of it."""

@@ -18,8 +18,7 @@ from cnncli.errors import DataError, UsageError
 from cnncli.images.sources import OWN_FOLDER, is_folder, is_image_name, walk
 from cnncli.records.data import DataSet, Part, Sample
 from cnncli.records.predictions import Unreadable
-from cnncli.render.paths import path_text
-from cnncli.render.units import counted
+from cnncli.text import counted, path_text
 
 PART_FOLDERS = {
     "train": Part.TRAIN,

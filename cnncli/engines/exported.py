@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cnncli.engines.preprocessing import OPSET, PREFIX, preprocessing_graph
 from cnncli.errors import CompileError, ModelFolderError
+from cnncli.files.whole import whole_file
 from cnncli.networks import card as cards
 from cnncli.networks.model_folder import GRAPH, ModelFolder
 from cnncli.records.networks import ModelCard
@@ -110,12 +111,8 @@ def save(model: "ModelProto", file: Path) -> None:
     """
     if model.ByteSize() > _LARGEST:
         raise CompileError(f"{model.ByteSize() / 1e9:.1f} GB are more than one ONNX file can hold")
-    draft = file.with_name(f".{file.name}.draft")
-    try:
+    with whole_file(file) as draft:
         draft.write_bytes(model.SerializeToString())
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def require_sound(file: Path) -> None:

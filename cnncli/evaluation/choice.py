@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 
 from cnncli.errors import DataError
 from cnncli.records.data import DataSet, Part, Sample
-from cnncli.render.units import counted
+from cnncli.text import counted
 
 ALL = "all"
 

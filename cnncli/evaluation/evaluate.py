@@ -25,7 +25,7 @@ from cnncli.records.evaluation import Comparison, Evaluation
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Once, Progress
 from cnncli.records.report import Facts, Report
-from cnncli.render.units import counted
+from cnncli.text import counted
 
 Bar = Callable[[int], AbstractContextManager[Callable[[], None]]]
 """Given how many images there are to do, a function to call once for each."""

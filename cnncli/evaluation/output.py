@@ -12,9 +12,7 @@ unreadable.csv      path, reason: where some images could not be read
 """
 
 import contextlib
-import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,8 +22,9 @@ from cnncli.errors import OutputError
 from cnncli.evaluation import tables
 from cnncli.evaluation.evaluate import Asked, report
 from cnncli.evaluation.reporting import REPORT, write_report
+from cnncli.files.tables import Table, write_tables
+from cnncli.files.whole import replace, whole_folder
 from cnncli.records.evaluation import Comparison, Evaluation
-from cnncli.render.tables import Table, write_tables
 
 RESULT = "evaluation.json"
 
@@ -84,21 +83,11 @@ def _written(folder: Path) -> Iterator[Path]:
     Raises:
         OutputError: it cannot be written.
     """
-    draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.draft")
-    former = draft.with_suffix(".former")
     try:
-        draft.mkdir()
-        yield draft
-        if folder.exists():
-            folder.rename(former)
-        draft.rename(folder)
+        with whole_folder(folder, replace) as draft:
+            yield draft
     except OSError as error:
-        if former.exists() and not folder.exists():
-            former.rename(folder)
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
-    finally:
-        for path in (draft, former):
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def write(folder: Path, result: str, question: Asked, found: Evaluation, compared: Comparison | None) -> None:

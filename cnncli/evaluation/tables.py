@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from cnncli.files.tables import Table
 from cnncli.records.evaluation import Answer, Change, Comparison, Evaluation
 from cnncli.records.predictions import Unreadable
-from cnncli.render.paths import path_text
-from cnncli.render.tables import Table
+from cnncli.text import path_text
 
 
 def predictions(

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cnncli.errors import OutputError
+from cnncli.files.whole import whole_file
 from cnncli.networks.card import SCHEMA
 from cnncli.networks.model_folder import is_model_folder
 
@@ -88,9 +89,8 @@ def remember(key: str, name: str) -> None:
     entry = _entry(key)
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        draft = entry.with_suffix(f".{os.getpid()}")
-        draft.write_text(json.dumps({"key": key, "folder": name}), encoding="utf-8")
-        draft.replace(entry)
+        with whole_file(entry) as draft:
+            draft.write_text(json.dumps({"key": key, "folder": name}), encoding="utf-8")
     except OSError as error:
         raise OutputError(
             f"cannot write to the cache {home()}: {error.strerror}", "set CNNCLI_HOME"

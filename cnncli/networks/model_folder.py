@@ -11,12 +11,12 @@ import hashlib
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.errors import ModelFolderError, OutputError, UsageError
+from cnncli.files.whole import DRAFT, whole_folder
 from cnncli.networks import card as cards
 from cnncli.records.networks import FileFacts, HeadKind, ModelCard
 
@@ -172,27 +172,22 @@ def drafted(target: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder cannot be written.
     """
-    draft = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}{_DRAFT}"
     try:
-        draft.mkdir(parents=True)
-        _remove_forgotten(target.parent)
-        yield draft
-        _take_place(draft, target)
+        with whole_folder(target, _take_place) as draft:
+            _remove_forgotten(target.parent)
+            yield draft
     except OSError as error:
         raise OutputError(
             f"cannot write a model folder to {target.parent}: {error.strerror or error}"
         ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
-_DRAFT = ".draft"
 _FORGOTTEN = 24 * 3600
 """Seconds after which a draft is taken for the remains of a process that was killed."""
 
 
 def _remove_forgotten(folder: Path) -> None:
-    for draft in folder.glob(f".*{_DRAFT}"):
+    for draft in folder.glob(f".*{DRAFT}"):
         with contextlib.suppress(OSError):  # its process may just be done with it
             if time.time() - draft.stat().st_mtime > _FORGOTTEN:
                 shutil.rmtree(draft, ignore_errors=True)

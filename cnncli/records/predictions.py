@@ -3,6 +3,9 @@
 import enum
 from dataclasses import dataclass, field
 
+OK, UNREADABLE = "ok", "unreadable"
+"""The status of an input, as every format has it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cnncli.records.anatomy import Anatomy, Row, Shape, Summary, Window
 from cnncli.render.columns import Column, rows
-from cnncli.render.units import counted, short, size
+from cnncli.text import counted, short, size
 
 
 @dataclass(frozen=True, slots=True)

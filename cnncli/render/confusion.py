@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cnncli.render.paths import printable
+from cnncli.text import printable
 
 _MOST_NUMBERED = 25
 """Classes up to which each cell holds its number."""

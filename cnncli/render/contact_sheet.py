@@ -3,13 +3,11 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import Image, ImageDraw
 
 from cnncli.render import fonts
-from cnncli.render.paths import printable
-from cnncli.render.whole_file import write_whole
+from cnncli.text import printable
 
 THUMBNAIL = (96, 96)
 """(width, height) in pixels that an image fits into."""
@@ -29,12 +27,8 @@ class SheetRow:
     thumbnails: Sequence[bytes | None]
 
 
-def save_contact_sheet(rows: Sequence[SheetRow], file: Path) -> None:
-    """Draw the rows as a PNG.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
+def contact_sheet_png(rows: Sequence[SheetRow]) -> bytes:
+    """Draw the rows as a PNG."""
     font = fonts.font(_FONT_SIZE)
     width, height = THUMBNAIL[0] + _MARGIN, THUMBNAIL[1] + _LINE + _MARGIN
     columns = max((len(row.thumbnails) for row in rows), default=1)
@@ -48,7 +42,7 @@ def save_contact_sheet(rows: Sequence[SheetRow], file: Path) -> None:
                 sheet.paste(_shown(thumbnail), (_MARGIN + place * width, top + _LINE))
     content = io.BytesIO()
     sheet.save(content, "PNG")
-    write_whole(file, content.getvalue())
+    return content.getvalue()
 
 
 def _shown(thumbnail: bytes) -> Image.Image:

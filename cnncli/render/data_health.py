@@ -4,8 +4,7 @@ import json
 
 from cnncli.records.data import DataFinding, DataHealth, Part
 from cnncli.render.columns import Column, rows
-from cnncli.render.paths import path_text, printable
-from cnncli.render.units import counted
+from cnncli.text import counted, path_text, printable
 
 _MOST_CLASSES = 30
 """Classes that a table shows; of more it shows the largest and the smallest."""

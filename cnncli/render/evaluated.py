@@ -15,8 +15,7 @@ from cnncli.records.evaluation import (
     Evaluation,
 )
 from cnncli.render.columns import Column, rows
-from cnncli.render.paths import is_percent_encoded, path_text, printable
-from cnncli.render.units import counted
+from cnncli.text import counted, is_percent_encoded, path_text, printable
 
 _MOST_CLASSES = 30
 """Classes that a table shows; of more it shows those that are told worst."""

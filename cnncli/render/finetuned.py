@@ -6,8 +6,7 @@ import json
 from cnncli.records.evaluation import Accuracy
 from cnncli.records.training import FinetuneResult, Trial
 from cnncli.render.columns import Column, rows
-from cnncli.render.paths import path_text, printable
-from cnncli.render.units import counted
+from cnncli.text import counted, path_text, printable
 
 
 def finetuned_text(result: FinetuneResult, width: int | None) -> str:

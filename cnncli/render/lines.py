@@ -10,12 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from cnncli.records.predictions import Prediction, Record, Score, Unreadable
-from cnncli.render.paths import is_percent_encoded, path_text, tsv_text
-from cnncli.render.tables import csv_row
+from cnncli.records.predictions import OK, UNREADABLE, Prediction, Record, Score, Unreadable
+from cnncli.text import csv_row, is_percent_encoded, path_text, tsv_text
 
 CSV_HEADER = ("path", "status", "rank", "index", "label", "probability", "reason")
-OK, UNREADABLE = "ok", "unreadable"
 NO_LABEL = "-"
 """What a tsv line has instead of a label where the image could not be read."""
 

@@ -8,7 +8,7 @@ from cnncli.records.neighbours import Neighbour, Neighbours
 from cnncli.records.predictions import Unreadable
 from cnncli.render.columns import Column, rows
 from cnncli.render.lines import NO_LABEL, UNREADABLE
-from cnncli.render.paths import is_percent_encoded, path_text, printable, tsv_text
+from cnncli.text import is_percent_encoded, path_text, printable, tsv_text
 
 Found = Sequence[Neighbours | Unreadable]
 Groups = Sequence[Sequence[Neighbour]]

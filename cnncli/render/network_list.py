@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cnncli.records.listing import Listed, ListFormat
 from cnncli.render.columns import Column, rows
-from cnncli.render.units import short, size
+from cnncli.text import short, size
 
 _FIELDS = (
     "name",

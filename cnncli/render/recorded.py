@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cnncli.errors import OutputError
-from cnncli.records.predictions import ImageSource, Unreadable
-from cnncli.render.lines import NO_LABEL, UNREADABLE, Format
-from cnncli.render.paths import path_text, tsv_text
+from cnncli.records.predictions import UNREADABLE, ImageSource, Unreadable
+from cnncli.render.lines import NO_LABEL, Format
+from cnncli.text import path_text, tsv_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cnncli import __version__
 from cnncli.records.evaluation import Answer, Confusion, Evaluation
 from cnncli.records.report import Report
-from cnncli.render.paths import printable
-from cnncli.render.units import counted
+from cnncli.text import counted, printable
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -7,14 +7,12 @@ Networks" (2012).
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from cnncli.records.predictions import Prediction, Record, Score, Unreadable
 from cnncli.render import fonts
-from cnncli.render.paths import printable
-from cnncli.render.whole_file import write_whole
+from cnncli.text import printable
 
 LIMIT = 60
 """Images on one sheet: as many as a person looks at, and a bound on its size."""
@@ -47,12 +45,8 @@ class Card:
     truth: tuple[int, str] | None = None
 
 
-def save_sheet(cards: Sequence[Card], file: Path) -> None:
-    """Draw the cards, four in a row, as a PNG.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
+def sheet_png(cards: Sequence[Card]) -> bytes:
+    """Draw the cards, four in a row, as a PNG."""
     font = fonts.font(_FONT_SIZE)
     lines = max(
         (len(_shown(card.record)) for card in cards if isinstance(card.record, Prediction)), default=1
@@ -66,7 +60,7 @@ def save_sheet(cards: Sequence[Card], file: Path) -> None:
         _draw(sheet, card, origin, font)
     content = io.BytesIO()
     sheet.save(content, "PNG")
-    write_whole(file, content.getvalue())
+    return content.getvalue()
 
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont

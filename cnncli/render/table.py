@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cnncli.records.predictions import UNKNOWN, Prediction, Record, Score, Unreadable
-from cnncli.render.paths import printable
+from cnncli.text import printable
 
 _GAP = 2
 _PERCENT = 6

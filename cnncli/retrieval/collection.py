@@ -24,13 +24,13 @@ import numpy as np
 
 from cnncli.errors import InputError, OutputError, UsageError
 from cnncli.features.extract import Extractor
+from cnncli.files.lock import lock
+from cnncli.files.whole import write_whole
 from cnncli.images import sources
 from cnncli.networks.cache import home
 from cnncli.records.features import Embedded, Extract, Vectors
 from cnncli.records.predictions import ImageSource, Unreadable
-from cnncli.render.part_file import lock
-from cnncli.render.paths import path_of
-from cnncli.render.whole_file import write_whole
+from cnncli.text import path_of
 
 Bar = Callable[[int], contextlib.AbstractContextManager[Callable[[], None]]]
 """For so many images, a function that is called for each of them."""

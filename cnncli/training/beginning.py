@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnncli.errors import OutputError, TrainingError
+from cnncli.files.whole import whole_file
 from cnncli.networks import card as cards
 from cnncli.records.data import DataSet, Part, Sample
 from cnncli.records.evaluation import Accuracy
@@ -90,10 +91,9 @@ def save(run: Path, beginning: Beginning) -> None:
     document["card"] = cards.to_json(beginning.card)
     file = run / CHECKPOINTS / _FILE
     file.parent.mkdir(exist_ok=True)
-    draft = file.with_name(f".{file.name}.part")
     try:
-        draft.write_text(json.dumps(document, indent=2), encoding="utf-8", errors="surrogateescape")
-        draft.replace(file)
+        with whole_file(file, alone=True) as draft:
+            draft.write_text(json.dumps(document, indent=2), encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise OutputError(f"cannot write {file}: {error.strerror}", "make room, and try again") from error
 

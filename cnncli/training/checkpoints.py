@@ -6,7 +6,6 @@ Read by torch's weights-only loader: a checkpoint holds tensors, numbers and wor
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cnncli.errors import OutputError, TrainingError
+from cnncli.files.whole import whole_file
 from cnncli.records.training import Epoch
 from cnncli.training.run_folder import CHECKPOINTS
 
@@ -148,13 +148,10 @@ def tidy(run: Path) -> None:
 @contextlib.contextmanager
 def _written(file: Path, run: Path) -> Iterator[Path]:
     """A file that is written, brought to the disk, and only then given its name."""
-    draft = file.with_name(f".{file.name}.part")
     try:
         file.parent.mkdir(exist_ok=True)
-        yield draft
-        with draft.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        draft.replace(file)
+        with whole_file(file, alone=True, sync=True) as draft:
+            yield draft
     except (
         OSError,
         RuntimeError,
@@ -165,6 +162,3 @@ def _written(file: Path, run: Path) -> Iterator[Path]:
             f"cannot write {file}: {reason}; the checkpoint before it is whole",
             f"make room, then: cnncli finetune --resume {run}",
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)

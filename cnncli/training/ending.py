@@ -24,7 +24,7 @@ from cnncli.records.progress import Once, Progress
 from cnncli.records.report import Taught
 from cnncli.records.running import Running
 from cnncli.records.training import Epoch, FinetuneResult, Step, Tune
-from cnncli.render.units import counted
+from cnncli.text import counted
 from cnncli.training import beginning as beginnings
 from cnncli.training import checkpoints, reporting, run_folder
 from cnncli.training.beginning import Beginning

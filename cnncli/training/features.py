@@ -38,7 +38,7 @@ from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
 from cnncli.records.report import Taught
 from cnncli.records.training import ClassifierName, FinetuneResult, Step, Trial, Tune
-from cnncli.render.units import counted
+from cnncli.text import counted
 from cnncli.training import reporting, run_folder
 from cnncli.training import tables as tables_of
 from cnncli.training.headed import require_trainable, write_headed

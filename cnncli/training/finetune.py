@@ -16,7 +16,7 @@ from cnncli.prepare import prepare, untrained
 from cnncli.records.data import DataSet
 from cnncli.records.progress import Progress
 from cnncli.records.training import FinetuneResult, Tune
-from cnncli.render.units import counted
+from cnncli.text import counted
 from cnncli.training import features, run_folder
 from cnncli.training import tables as tables_of
 from cnncli.training.beginning import Beginning, LeftOut

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
+from cnncli.files.whole import whole_file
 from cnncli.records.training import Epoch
 
 TENSORBOARD, HISTORY = "tensorboard", "history.csv"
@@ -26,16 +27,16 @@ def line(epoch: Epoch, epochs: int, *, is_best: bool) -> str:
 
 def write_history(run: Path, history: Sequence[Epoch]) -> None:
     """All epochs so far, as a table; replaced as a whole."""
-    file = run / HISTORY
-    draft = file.with_name(f".{file.name}.part")
-    with draft.open("w", encoding="utf-8", newline="") as stream:
+    with (
+        whole_file(run / HISTORY, alone=True) as draft,
+        draft.open("w", encoding="utf-8", newline="") as stream,
+    ):
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(field.name for field in dataclasses.fields(Epoch))
         writer.writerows(
             [f"{value:.6g}" if isinstance(value, float) else value for value in dataclasses.astuple(epoch)]
             for epoch in history
         )
-    draft.replace(file)
 
 
 @contextlib.contextmanager

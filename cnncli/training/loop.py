@@ -36,7 +36,7 @@ from cnncli.records.networks import Preprocessing
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 from cnncli.records.training import Amp, ClassWeights, Epoch, Layout, Moment
-from cnncli.render.units import counted
+from cnncli.text import counted
 from cnncli.training import checkpoints, draws, logs, views
 from cnncli.training.checkpoints import Progressed
 from cnncli.training.distillation import Teacher

@@ -8,6 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from cnncli.errors import DataError, OutputError, UsageError
+from cnncli.files.place import require_place
+from cnncli.files.whole import write_whole
 from cnncli.images.decode import allow_pixels
 from cnncli.images.kept import KeptImages, Planes
 from cnncli.images.loader import Reader
@@ -16,8 +18,7 @@ from cnncli.prepare import untrained
 from cnncli.records.data import Part
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
-from cnncli.render.contact_sheet import ROWS, THUMBNAIL, SheetRow, save_contact_sheet
-from cnncli.render.part_file import require_place
+from cnncli.render.contact_sheet import ROWS, THUMBNAIL, SheetRow, contact_sheet_png
 from cnncli.training import features, views
 from cnncli.training.settings import FinetuneSettings
 
@@ -75,7 +76,7 @@ def save_preview(
     if not rows:
         raise DataError(f"no image of {data.root} can be read", "`cnncli check` says why")
     pictures.close()
-    save_contact_sheet(rows, file)
+    write_whole(file, contact_sheet_png(rows))
     for record in failed:
         progress.warning(f"{record.source.path}: {record.reason}")
     if len(data.class_names) > ROWS:

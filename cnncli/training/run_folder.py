@@ -21,7 +21,6 @@ import itertools
 import os
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +29,11 @@ from typing import Any
 import tomli_w
 
 from cnncli.errors import OutputError, TrainingError
+from cnncli.files.tables import Table, write_tables
+from cnncli.files.whole import replace, whole_folder
 from cnncli.networks.model_folder import CARD, GRAPH, WEIGHTS, is_model_folder
 from cnncli.records.data import DataSet, Part, Sample
-from cnncli.render.paths import is_percent_encoded
-from cnncli.render.tables import Table, write_tables
+from cnncli.text import is_percent_encoded
 
 RUNS = Path("runs")
 SETTINGS = "settings.toml"
@@ -146,14 +146,15 @@ def writing(target: Target) -> Iterator[Path]:
     Raises:
         OutputError: it cannot be written.
     """
-    draft = target.path.with_name(f".{target.path.name}.{uuid.uuid4().hex[:8]}.draft")
     try:
-        draft.mkdir()
-        yield draft
+        with whole_folder(target.path, settle=_settled_by_caller) as draft:
+            yield draft
     except OSError as error:
         raise OutputError(f"cannot write a run to {target.path}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _settled_by_caller(draft: Path, target: Path) -> None:
+    """Nothing: whoever writes a run settles it, as its name may be another in the end."""
 
 
 def settle(draft: Path, target: Target) -> Path:
@@ -163,14 +164,7 @@ def settle(draft: Path, target: Target) -> Path:
         OutputError: the name that was asked for has been taken meanwhile; the run is lost.
     """
     if target.replaces:
-        former = draft.with_suffix(".former")
-        target.path.rename(former)
-        try:
-            draft.rename(target.path)
-        except OSError:
-            former.rename(target.path)
-            raise
-        shutil.rmtree(former, ignore_errors=True)
+        replace(draft, target.path)
         return target.path
     path = target.path
     while True:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cnncli.files.tables import Table
 from cnncli.records.data import DataSet
 from cnncli.records.training import Trial
-from cnncli.render.tables import Table
 
 
 def splits(data: DataSet) -> Table:

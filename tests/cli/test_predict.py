@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from cnncli.errors import OutputError
-from cnncli.render.part_file import PartFile
+from cnncli.files.part_file import PartFile
 from tests.conftest import Cnncli
 from tests.networks_for_tests import colour_probabilities
 

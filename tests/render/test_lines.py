@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cnncli.records.predictions import ImageSource, Prediction, Record, Score, Unreadable
 from cnncli.render.lines import CSV_HEADER, LINE_RENDERERS, Csv, Format, Json, JsonLines, Tsv
-from cnncli.render.paths import path_text, printable, tsv_text
+from cnncli.text import path_text, printable, tsv_text
 
 CAT = Prediction(ImageSource("a.jpg"), (Score(3, "cat", 0.75), Score(1, "dog", 0.25)))
 UNSURE = Prediction(ImageSource("b.jpg"), (Score(None, "unknown", 0.4), Score(None, "unknown", 0.3)))

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnncli.errors import OutputError
+from cnncli.files.part_file import PartFile
 from cnncli.records.predictions import ImageSource, Prediction, Record, Score, Unreadable
 from cnncli.render import part_file
 from cnncli.render.lines import LINE_RENDERERS, Format
-from cnncli.render.part_file import PartFile
 from cnncli.render.recorded import recorded, skip_recorded
 from tests.render.test_lines import records
 

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from cnncli.render.tables import Table
+from cnncli.files.tables import Table
 
 
 def test_any_name_comes_back() -> None:

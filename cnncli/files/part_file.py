@@ -12,27 +12,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cnncli.errors import OutputError
+from cnncli.files.lock import lock
+from cnncli.files.place import require_place
 
 Settings = Mapping[str, str | int | float | bool | None]
 """Everything that the content depends on, apart from the inputs."""
 
 Write = Callable[[bytes], None]
-
-
-def require_place(file: Path) -> None:
-    """See that a file may be written, before the work that is to fill it.
-
-    Raises:
-        OutputError: its folder does not exist or is read-only, or something else is in its place.
-    """
-    if not os.path.isdir(file.parent):  # noqa: PTH112 - says no where a name is too long, too
-        raise OutputError(f"cannot write {file}: there is no folder {file.parent}")
-    if not os.access(file.parent, os.W_OK | os.X_OK):
-        raise OutputError(f"cannot write {file}: its folder is read-only")
-    if os.path.isdir(file):  # noqa: PTH112
-        raise OutputError(f"cannot write {file}: it is a folder")
-    if os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113
-        raise OutputError(f"cannot write {file}: it is a device or a pipe, which no file can replace")
 
 
 class PartFile:
@@ -177,28 +163,6 @@ class PartFile:
             yield
         except OSError as error:
             raise OutputError(f"cannot write {self.target}: {error.strerror or error}") from error
-
-
-def lock(stream: BinaryIO, *, waits: bool = False) -> None:
-    """Keep other runs out of a file, where the file system knows how to.
-
-    Args:
-        stream: open until the lock is let go.
-        waits: until another run has let go.
-
-    Raises:
-        BlockingIOError: another run is in.
-    """
-    try:
-        import fcntl
-    except ImportError:  # not on Windows, which does not let two processes write one file anyway
-        return
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError:  # some network file systems cannot lock
-        return
 
 
 def _is_at(stream: BinaryIO, path: Path) -> bool:

@@ -20,10 +20,12 @@ from typing import BinaryIO
 import numpy as np
 
 from cnncli.errors import OutputError
+from cnncli.files.lock import lock
+from cnncli.files.part_file import Settings
+from cnncli.files.place import require_place
+from cnncli.files.whole import write_whole
 from cnncli.records.features import Embedded, Extract, Vectors
 from cnncli.records.predictions import ImageSource, Unreadable
-from cnncli.render.part_file import Settings, lock, require_place
-from cnncli.render.whole_file import write_whole
 
 SHARD = 1024
 """Inputs of a full shard: what a kill may cost."""

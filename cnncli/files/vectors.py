@@ -1,8 +1,6 @@
 """Embeddings as a file: NPZ, NPY with a CSV beside it, or Parquet; written shard by shard, whatever their number."""
 
-import contextlib
 import io
-import uuid
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +10,11 @@ from typing import IO
 import numpy as np
 
 from cnncli.errors import OutputError
+from cnncli.files.shards import Shard
+from cnncli.files.whole import whole_file
 from cnncli.records.features import Vectors
-from cnncli.records.predictions import Unreadable
-from cnncli.render.lines import OK, UNREADABLE
-from cnncli.render.paths import is_percent_encoded, path_text
-from cnncli.render.shards import Shard
-from cnncli.render.tables import csv_row
+from cnncli.records.predictions import OK, UNREADABLE, Unreadable
+from cnncli.text import csv_row, is_percent_encoded, path_text
 
 TABLE = ".csv"
 """The ending of the list beside an NPY, which says whose its rows are."""
@@ -69,15 +66,11 @@ def save_vectors(extracted: Extracted, file: Path) -> None:
         OutputError: it cannot be written.
     """
     write = {".npz": _npz, ".npy": _npy, ".parquet": _parquet}[file.suffix.lower()]
-    draft = file.with_name(f".{uuid.uuid4().hex}.draft")
     try:
-        write(extracted, draft, file)
-        draft.replace(file)
+        with whole_file(file) as draft:
+            write(extracted, draft, file)
     except OSError as error:
         raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink()
 
 
 def _extent(shards: Iterable[Shard]) -> _Extent:
@@ -136,15 +129,12 @@ def _npy(extracted: Extracted, draft: Path, file: Path) -> None:
     extent = _extent(extracted.shards())
     with draft.open("wb") as stream:
         _write_array(stream, extent.shape, extracted.shards())
-    table = draft.with_suffix(".csv")
-    try:
-        with table.open("w", encoding="utf-8", newline="") as lines:
-            lines.write(csv_row(CSV_HEADER))
-            lines.writelines(map(csv_row, _csv_rows(extracted.shards())))
-        table.replace(file.with_suffix(TABLE))
-    finally:
-        with contextlib.suppress(OSError):
-            table.unlink()
+    with (
+        whole_file(file.with_suffix(TABLE)) as table,
+        table.open("w", encoding="utf-8", newline="") as lines,
+    ):
+        lines.write(csv_row(CSV_HEADER))
+        lines.writelines(map(csv_row, _csv_rows(extracted.shards())))
 
 
 def _csv_rows(shards: Iterable[Shard]) -> Iterator[tuple[str, str, str, str]]:

@@ -1,11 +1,11 @@
 """Tables that are kept as CSV files."""
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
+
+from cnncli.text import csv_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +25,6 @@ class Table:
     def write(self, stream: TextIO) -> None:
         """As CSV."""
         stream.writelines(csv_row(row) for row in (self.header, *self.rows))
-
-
-def csv_row(values: Sequence[str | int | float | None]) -> str:
-    """A row of CSV, which ends with a line feed.
-
-    With its own line end, the csv module knows to quote a lone carriage return; without, a name with one would end the row.
-    """
-    text = io.StringIO()
-    csv.writer(text).writerow(values)
-    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def write_tables(folder: Path, tables: Iterable[Table]) -> None:

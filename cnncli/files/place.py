@@ -1,0 +1,22 @@
+"""Whether something can be written where it is wanted, found out before the work that is to fill it."""
+
+import os
+from pathlib import Path
+
+from cnncli.errors import OutputError
+
+
+def require_place(file: Path) -> None:
+    """See that a file may be written, before the work that is to fill it.
+
+    Raises:
+        OutputError: its folder does not exist or is read-only, or something else is in its place.
+    """
+    if not os.path.isdir(file.parent):  # noqa: PTH112 - says no where a name is too long, too
+        raise OutputError(f"cannot write {file}: there is no folder {file.parent}")
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write {file}: its folder is read-only")
+    if os.path.isdir(file):  # noqa: PTH112
+        raise OutputError(f"cannot write {file}: it is a folder")
+    if os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113
+        raise OutputError(f"cannot write {file}: it is a device or a pipe, which no file can replace")

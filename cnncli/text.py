@@ -1,0 +1,96 @@
+"""Wording that all rooms share: counts, short numbers, file names in any format, rows of CSV."""
+
+import csv
+import io
+import os
+import re
+from collections.abc import Sequence
+from urllib.parse import unquote_to_bytes
+
+# ---- numbers, as people write them: large ones in three digits, as papers do, and one thing without an s
+
+_PREFIXES = ("", "K", "M", "G", "T", "P")
+
+
+def short(number: float) -> str:
+    """`25557032` as `25.6M`."""
+    value, prefix = _scaled(number)
+    return f"{value}{prefix}"
+
+
+def size(count: int) -> str:
+    """Bytes: `97800000` as `97.8 MB`, in powers of 1,000."""
+    value, prefix = _scaled(count)
+    return f"{value} {'k' if prefix == 'K' else prefix}B"
+
+
+def counted(number: int, thing: str, things: str = "") -> str:
+    """`1 image`, `1,203 images`; for `2 classes`, how several are called has to be said."""
+    return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"
+
+
+def _scaled(number: float) -> tuple[str, str]:
+    value = float(number)
+    for prefix in _PREFIXES:
+        if abs(value) < 999.5 or prefix == _PREFIXES[-1]:  # noqa: PLR2004 - what rounds to four digits takes the next prefix
+            break
+        value /= 1000
+    if not prefix:
+        return f"{value:g}", ""
+    digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0  # noqa: PLR2004 - three digits in all
+    return f"{value:.{digits}f}", prefix
+
+
+# ---- paths: any file name there is, in formats that are UTF-8 and have rules of their own
+
+_SURROGATE = re.compile("[\udc80-\udcff]")
+"""What `os.fsdecode` makes of a byte that is no UTF-8."""
+
+_TSV_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+def is_percent_encoded(path: str) -> bool:
+    """Whether `path_text` writes this path percent-encoded: it holds bytes that are no UTF-8."""
+    return _SURROGATE.search(path) is not None
+
+
+def path_text(path: str) -> str:
+    """The path as valid Unicode.
+
+    Bytes that are no UTF-8 are percent-encoded, and then `%` itself is, too, so that
+    `urllib.parse.unquote_to_bytes` gives back the very bytes of the name.
+    """
+    if not is_percent_encoded(path):
+        return path
+    return _SURROGATE.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", path.replace("%", "%25"))
+
+
+def path_of(text: str) -> str:
+    """The path that `path_text` has percent-encoded."""
+    return os.fsdecode(unquote_to_bytes(text))
+
+
+def tsv_text(text: str) -> str:
+    r"""Text as one field of a TSV line: backslash, tab and line ends become `\\`, `\t`, `\n`, `\r`."""
+    return text.translate(_TSV_ESCAPES)
+
+
+def printable(text: str) -> str:
+    r"""Text that leaves a terminal as it is: line ends, escape codes and stray bytes are spelled out."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape", "replace").decode()
+        for character in path_text(text)
+    )
+
+
+# ---- CSV
+
+
+def csv_row(values: Sequence[str | int | float | None]) -> str:
+    """A row of CSV, which ends with a line feed.
+
+    With its own line end, the csv module knows to quote a lone carriage return; without, a name with one would end the row.
+    """
+    text = io.StringIO()
+    csv.writer(text).writerow(values)
+    return text.getvalue().removesuffix("\r\n") + "\n"

@@ -1,0 +1,56 @@
+"""Files and folders are there as a whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from cnncli.errors import OutputError
+from cnncli.files.whole import replace, whole_file, whole_folder, write_whole
+
+
+def test_a_file_appears_when_its_draft_is_complete(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    with whole_file(file, sync=True) as draft:
+        draft.write_text("new")
+        assert not file.exists()
+    assert file.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("old")
+    with pytest.raises(KeyError), whole_file(file) as draft:
+        draft.write_text("half")
+        raise KeyError
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_where_it_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"cannot write .*s\.png: No such file or directory"):
+        write_whole(tmp_path / "none" / "s.png", b"")
+
+
+def test_a_folder_appears_when_its_draft_is_complete(tmp_path: Path) -> None:
+    with whole_folder(tmp_path / "deep" / "a") as draft:
+        (draft / "one").touch()
+        assert not (tmp_path / "deep" / "a").exists()
+    assert [path.name for path in (tmp_path / "deep").rglob("*")] == ["a", "one"]
+
+
+def test_a_folder_is_replaced_or_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    with whole_folder(folder) as draft:
+        (draft / "old").touch()
+    with pytest.raises(OSError, match="not empty"), whole_folder(folder) as draft:
+        (draft / "new").touch()
+    assert [path.name for path in folder.iterdir()] == ["old"]
+    with whole_folder(folder, replace) as draft:
+        (draft / "new").touch()
+    assert [path.name for path in folder.iterdir()] == ["new"]
+    with pytest.raises(KeyError), whole_folder(folder, replace) as draft:
+        (draft / "newer").touch()
+        raise KeyError
+    assert [path.name for path in folder.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [folder]
