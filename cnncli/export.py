@@ -16,6 +16,7 @@ from cnncli.engines.engine import usable_cores
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import CnncliError, DataError, ModelFolderError, NotANumberError, OutputError, UsageError
 from cnncli.evaluation import choice, classes
+from cnncli.files.place import require_free
 from cnncli.images.decode import MAX_PIXELS, Decoding, decode
 from cnncli.images.loader import Reader, batches
 from cnncli.images.preprocess import Pixels, preprocess
@@ -91,7 +92,7 @@ def export(folder: ModelFolder, settings: ExportSettings, progress: Progress) ->
     Raises:
         CnncliError: it cannot be expressed in ONNX, the images cannot be read, or the file cannot be written.
     """
-    _require_place(settings.output, overwrite=settings.overwrite)
+    require_free(settings.output, overwrite=settings.overwrite)
     with packages_needed(f"exporting {folder.card.name}"):
         return _exported(folder, settings, progress)
 
@@ -154,16 +155,6 @@ def _say_what_may_surprise(result: Exported, progress: Progress) -> None:
         progress.warning(
             f"only {100 * share:.1f} % of {counted(images, 'image')} get the class that predict gives them"
         )
-
-
-def _require_place(file: Path, *, overwrite: bool) -> None:
-    if file.exists() and not overwrite:
-        raise OutputError(f"{file} is there already", "--overwrite replaces it")
-    try:
-        with tempfile.TemporaryFile(dir=file.parent):
-            pass
-    except OSError as error:
-        raise OutputError(f"cannot write {file}: {error.strerror}", "--output names another place") from error
 
 
 def _license(folder: ModelFolder) -> str | None:

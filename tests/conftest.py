@@ -5,9 +5,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,6 +16,9 @@ from typer.testing import CliRunner, Result
 
 from cnncli.cli.app import app
 from cnncli.networks import pocket
+
+if TYPE_CHECKING:
+    from _pytest.mark import ParameterSet
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,6 +33,13 @@ Program = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="write pages anew that tests compare")
+
+
+def slow_cases(names: Sequence[str], kept: Collection[str]) -> "list[ParameterSet]":
+    """Cases of a slow test: those that `.ci/run` runs, and the further ones that only `.ci/full` runs."""
+    marks = {True: pytest.mark.slow, False: pytest.mark.full}
+    assert set(kept) <= set(names)
+    return [pytest.param(name, marks=marks[name in kept]) for name in names]
 
 
 @pytest.fixture(scope="session")

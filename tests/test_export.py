@@ -202,7 +202,7 @@ def test_bad_input_is_one_line(cnncli: Cnncli, colours: Path, patches: Path, tmp
     (tmp_path / "plain.onnx").write_bytes(open_folder(colours).path.joinpath("model.onnx").read_bytes())
     refused: list[tuple[list[object], int, str]] = [
         (["export", colours, "-o", tmp_path / "net.bin"], 2, "is to be an ONNX file"),
-        (["export", colours, "-o", tmp_path / "there.onnx"], 1, "is there already"),
+        (["export", colours, "-o", tmp_path / "there.onnx"], 1, "already exists"),
         (["export", colours, "-o", tmp_path / "no" / "net.onnx"], 1, "cannot write"),
         (["export", colours, "-o", file, "--quantize", "int8"], 2, "--quantize needs images"),
         (["export", colours, "-o", file, "--calibrate", patches], 2, "--calibrate has no effect"),

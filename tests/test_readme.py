@@ -1,6 +1,6 @@
 """Every command of the README and of the pages in docs/ is run as it stands there, and what they print is compared.
 
-`pytest tests/test_readme.py -m slow --update` writes what is shown, and the picture of a terminal, anew.
+`pytest tests/test_readme.py -m 'slow or full' --update` writes what is shown, and the picture of a terminal, anew.
 """
 
 import os
@@ -63,9 +63,12 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("page", [README, COURSE], ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(README, marks=pytest.mark.slow), pytest.param(COURSE, marks=pytest.mark.full)],
+    ids=lambda page: page.stem,
+)
 def test_what_a_page_shows(
     page: Path, clone: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> None:

@@ -1,6 +1,5 @@
 """`cnncli check`: is this data set healthy, before any training."""
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.options import ReportFormat
 from cnncli.cli.progress import image_progress
 from cnncli.errors import OutputError, UsageError
+from cnncli.files.place import require_free
 
 if TYPE_CHECKING:
     from cnncli.records.data import DataSet
@@ -55,10 +55,8 @@ def check(
     console = Console(quiet=quiet)
     if sheet and sheet.suffix.lower() != ".png":
         raise UsageError(f"--sheet writes a PNG, and {sheet} is called otherwise", "let its name end in .png")
-    if sheet and sheet.exists() and not overwrite:
-        raise OutputError(f"{sheet} is there already", "--overwrite replaces it")
-    if sheet and not os.access(sheet.parent, os.W_OK):
-        raise OutputError(f"cannot write {sheet}: {sheet.parent} is no folder that can be written to")
+    if sheet:
+        require_free(sheet, overwrite=overwrite)
     with quiet_libraries():
         from cnncli.data.health import examine
         from cnncli.data.layout import ListColumns, read

@@ -81,7 +81,7 @@ def get_dataset(
     """
     console = Console(quiet=quiet)
     if dest.resolve() == Path.cwd() or (dest.exists() and (not dest.is_dir() or any(dest.iterdir()))):
-        raise OutputError(f"{dest} is there already", "name a folder that is not")
+        raise OutputError(f"{dest} already exists", "name a folder that is not")
     with quiet_libraries():
         from cnncli.data import catalogue
         from cnncli.networks.cache import home

@@ -38,7 +38,7 @@ class Split(enum.StrEnum):
     ALL = "all"
 
 
-_DATA, _MODELS = "Data", "Models"
+_DATA = "Data"
 
 
 def evaluate(

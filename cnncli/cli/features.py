@@ -157,13 +157,13 @@ def _checked(output: Path | None, *, resume: bool, overwrite: bool) -> Path:
     table = output.with_suffix(TABLE)
     if output.suffix.lower() == ".npy" and table.exists() and not (overwrite or (resume and output.exists())):
         raise OutputError(
-            f"{table}, which would say whose rows they are, is there already", "--overwrite replaces it"
+            f"{table}, which would say whose rows they are, already exists", "--overwrite replaces it"
         )
     return output
 
 
 def _require_own(target: Path) -> None:
-    """See that an NPZ that is there already is one of features, and not one of a picture's numbers.
+    """See that an NPZ that already exists is one of features, and not one of a picture's numbers.
 
     Raises:
         OutputError: it is something else.
@@ -173,7 +173,7 @@ def _require_own(target: Path) -> None:
     names = zipfile.ZipFile(target).namelist() if zipfile.is_zipfile(target) else []
     if "identity.npy" not in names:
         raise OutputError(
-            f"{target} is there already, and no file of features",
+            f"{target} already exists, and no file of features",
             "--overwrite replaces it, -o writes elsewhere",
         )
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnncli.cli.console import Console, is_terminal, write_data
-from cnncli.errors import OutputError, UsageError
-from cnncli.files.place import require_place
+from cnncli.errors import UsageError
+from cnncli.files.place import require_free
 from cnncli.images.sources import STDIN
 from cnncli.text import counted
 
@@ -70,9 +70,7 @@ class Destination:
             )
         if file.suffix.lower() == _NUMBERS and (show or rough):
             raise UsageError("--show and --ascii are for pictures, and an .npz holds numbers", "write a .png")
-        require_place(file)
-        if os.path.exists(file) and not overwrite:  # noqa: PTH110 - says no where a name is too long, too
-            raise OutputError(f"{file} is there already", "--overwrite replaces it, -o writes elsewhere")
+        require_free(file, overwrite=overwrite, hint="--overwrite replaces it, -o writes elsewhere")
         return cls(file, show, rough)
 
     @classmethod

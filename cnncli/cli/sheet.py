@@ -4,8 +4,8 @@ import os
 from pathlib import Path, PurePath
 
 from cnncli.cli.console import Console
-from cnncli.errors import OutputError, UsageError
-from cnncli.files.place import require_place
+from cnncli.errors import UsageError
+from cnncli.files.place import require_free
 from cnncli.records.networks import ModelCard
 from cnncli.records.predictions import ImageSource, Prediction, Record
 
@@ -42,9 +42,7 @@ class Sheet:
             raise UsageError(f"--sheet {file}: a sheet is a PNG", "give a name that ends in .png")
         if output is not None and _target(file) == _target(output):
             raise UsageError("--sheet and --output cannot be the same file")
-        require_place(_target(file))
-        if os.path.exists(file) and not overwrite:  # noqa: PTH110 - says no where a name is too long, too
-            raise OutputError(f"{file} is there already", "--overwrite replaces it")
+        require_free(_target(file), overwrite=overwrite)
         return cls(file)
 
     def add(self, record: Record) -> None:

@@ -48,7 +48,7 @@ def require_place(folder: Path, *, overwrite: bool) -> Path:
         The folder itself, if a link leads to it.
 
     Raises:
-        OutputError: it is there already, holds something else, or cannot be written.
+        OutputError: it already exists, holds something else, or cannot be written.
     """
     folder = folder.resolve()
     try:
@@ -65,7 +65,7 @@ def require_place(folder: Path, *, overwrite: bool) -> Path:
                 f"{folder} holds more than an evaluation, as {foreign[0]}", "--output names another folder"
             )
         if there and not overwrite:
-            raise OutputError(f"{folder} is there already", "--overwrite replaces an earlier evaluation")
+            raise OutputError(f"{folder} already exists", "--overwrite replaces an earlier evaluation")
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent):
             pass

@@ -46,7 +46,7 @@ class PartFile:
         """Take hold of the part file; whether there is something in it to go on from.
 
         Raises:
-            OutputError: a result is there already; one is under way, and another process is at it, nobody
+            OutputError: a result already exists; one is under way, and another process is at it, nobody
                 said what to do with it, or it was begun with other settings; or nothing can be written.
         """
         require_place(self.target)
@@ -66,7 +66,7 @@ class PartFile:
             self._require_same(settings)
             return True
         if self.target.exists() and not overwrite:
-            raise OutputError(f"{self.target} is there already", "--overwrite replaces it")
+            raise OutputError(f"{self.target} already exists", "--overwrite replaces it")
         if was_there and not overwrite:
             again = "--overwrite starts again"
             raise OutputError(

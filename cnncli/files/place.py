@@ -20,3 +20,19 @@ def require_place(file: Path) -> None:
         raise OutputError(f"cannot write {file}: it is a folder")
     if os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113
         raise OutputError(f"cannot write {file}: it is a device or a pipe, which no file can replace")
+
+
+def require_free(file: Path, *, overwrite: bool, hint: str = "--overwrite replaces it") -> None:
+    """See that a file may be written and replaces nothing that should stay.
+
+    Args:
+        file: to write.
+        overwrite: what is there may be replaced.
+        hint: what to do where it may not.
+
+    Raises:
+        OutputError: it cannot be written, or it already exists.
+    """
+    require_place(file)
+    if os.path.exists(file) and not overwrite:  # noqa: PTH110 - says no where a name is too long, too
+        raise OutputError(f"{file} already exists", hint)

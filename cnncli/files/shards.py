@@ -82,7 +82,7 @@ class PartFolder:
         """Make the folder, or find it, with shards to go on from.
 
         Raises:
-            OutputError: a result is there already, or one is under way and nobody said what to do with it, or it was begun
+            OutputError: a result already exists, or one is under way and nobody said what to do with it, or it was begun
                 with other settings; or nothing can be written.
         """
         require_place(self.target)
@@ -93,7 +93,7 @@ class PartFolder:
             self._count = len(self._files())
             return
         if self.target.exists() and not overwrite:
-            raise OutputError(f"{self.target} is there already", "--overwrite replaces it")
+            raise OutputError(f"{self.target} already exists", "--overwrite replaces it")
         if there and not overwrite:
             raise OutputError(
                 f"{self.folder} is there: an earlier run did not finish",

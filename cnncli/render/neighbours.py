@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnncli.records.neighbours import Neighbour, Neighbours
-from cnncli.records.predictions import Unreadable
+from cnncli.records.predictions import UNREADABLE, Unreadable
 from cnncli.render.columns import Column, rows
-from cnncli.render.lines import NO_LABEL, UNREADABLE
+from cnncli.render.lines import NO_LABEL
 from cnncli.text import is_percent_encoded, path_text, printable, tsv_text
 
 Found = Sequence[Neighbours | Unreadable]

@@ -233,7 +233,7 @@ class Loop:
                 self._epoch(interrupts)
                 log(at.history[-1])
                 self._save()
-                if self._all(interrupts.came):
+                if self._any_process(interrupts.came):
                     raise self._stopped()
         return at
 
@@ -355,11 +355,11 @@ class Loop:
 
     def _rest(self, interrupts: Interrupts, *, is_last: bool) -> None:
         """Between two steps: save, stop if asked to."""
-        if not is_last and self._all(interrupts.came):
+        if not is_last and self._any_process(interrupts.came):
             self._save()
             raise self._stopped()
         pause = max(_SAVE_EVERY, self._save_seconds / _SAVING_SHARE)
-        if not is_last and self._all(time.monotonic() - self._saved > pause):
+        if not is_last and self._any_process(time.monotonic() - self._saved > pause):
             self._save()
 
     def _stopped(self) -> TrainingStopped:
@@ -376,7 +376,7 @@ class Loop:
 
     def _time_is_over(self) -> bool:
         budget = self._levers.time_budget
-        return bool(budget) and self._all(self._seconds() >= 60 * budget)
+        return bool(budget) and self._any_process(self._seconds() >= 60 * budget)
 
     # ---- steps
 
@@ -617,8 +617,8 @@ class Loop:
         summed: list[float] = self._accelerator.reduce(tensor, "sum").tolist()
         return summed
 
-    def _all(self, has_come: bool) -> bool:  # noqa: FBT001 - the one thing that it is about
-        """Whether something has come to pass for any process, so that all of them act on it at the same step."""
+    def _any_process(self, has_come: bool) -> bool:  # noqa: FBT001 - the one thing that it is about
+        """Whether something is true in any process, so that all of them act on it at the same step."""
         if self._accelerator.num_processes == 1:
             return has_come
         return self._sum([float(has_come)])[0] > 0

@@ -114,7 +114,7 @@ def begin(
     settings: FinetuneSettings,
     beginning: Beginning,
 ) -> None:
-    """Write what a training goes out from; everything else of the run's folder is there already.
+    """Write what a training goes out from; everything else of the run's folder already exists.
 
     Raises:
         OutputError: it cannot be written.

@@ -1,14 +1,13 @@
 """`--preview`: training images as the network will see them, before any training."""
 
 import io
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from PIL import Image
 
 from cnncli.errors import DataError, OutputError, UsageError
-from cnncli.files.place import require_place
+from cnncli.files.place import require_free
 from cnncli.files.whole import write_whole
 from cnncli.images.decode import allow_pixels
 from cnncli.images.kept import KeptImages, Planes
@@ -90,9 +89,7 @@ def save_preview(
 def _require_place(file: Path, data: Path) -> None:
     if file.suffix.lower() != ".png":
         raise UsageError(f"--preview {file}: a preview is a PNG", "give a name that ends in .png")
-    require_place(file)
-    if os.path.exists(file):  # noqa: PTH110 - says no where a name is too long, too
-        raise OutputError(f"{file} is there already", "--preview writes to another name, too")
+    require_free(file, overwrite=False, hint="--preview writes to another name, too")
     if data.is_dir() and file.resolve().is_relative_to(data.resolve()):
         raise OutputError(f"{file} would lie among the data", "write it somewhere else")
 

@@ -84,7 +84,7 @@ def chosen(output: Path | None, name: str, *, overwrite: bool) -> Target:
         raise OutputError(f"cannot look into {path}: {error.strerror}") from error
     if is_taken:
         raise OutputError(
-            f"{path} is there already, and is no run of cnncli's, so it is left alone",
+            f"{path} already exists, and is no run of cnncli's, so it is left alone",
             "--output names another folder",
         )
     if is_ours and (foreign := _foreign(path)):
@@ -94,7 +94,7 @@ def chosen(output: Path | None, name: str, *, overwrite: bool) -> Target:
         )
     if is_ours and not overwrite:
         raise OutputError(
-            f"{path} is there already",
+            f"{path} already exists",
             "--overwrite replaces an earlier run; --output names another folder; --resume goes on with one",
         )
     try:
@@ -186,7 +186,7 @@ def write(
     Args:
         draft: the folder.
         tables: as CSV.
-        settings: as settings.toml; None where that is there already.
+        settings: as settings.toml; None where that already exists.
         pictures: PNG files by name.
     """
     write_tables(draft, tables)

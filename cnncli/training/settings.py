@@ -32,7 +32,7 @@ class FinetuneSettings:
         reference: the network to start from.
         columns: of a list.
         output: the folder of the run; None for the next free one in `runs/`.
-        overwrite: replace a run that is there already.
+        overwrite: replace a run that already exists.
         tune: which part of the network learns.
         stages: that learn with `last`, beside the last layer.
         levers: of training the network itself; None with `features`.

@@ -70,7 +70,7 @@ def test_a_sheet_of_each_class(cnncli: Cnncli, data: Path, tmp_path: Path) -> No
     assert beside.exit_code in {0, 3}, beside.stderr
     assert (data.parent / "listed.png").is_file()
     again = cnncli("check", data, "--sheet", sheet)
-    assert (again.exit_code, "is there already" in again.stderr) == (1, True)
+    assert (again.exit_code, "already exists" in again.stderr) == (1, True)
 
 
 def test_nothing_that_can_be_read(cnncli: Cnncli, data: Path, colours: Path) -> None:

@@ -53,7 +53,7 @@ def test_digits(cnncli: Cnncli, tmp_path: Path) -> None:
         assert (image.size, image.mode) == ((32, 32), "L")
         assert image.getbbox() is not None
     again = cnncli("datasets", "get", "digits", tmp_path / "digits")
-    assert (again.exit_code, "is there already" in again.stderr) == (1, True)
+    assert (again.exit_code, "already exists" in again.stderr) == (1, True)
 
 
 def test_digits_that_are_moved_stay_whole(cnncli: Cnncli, tmp_path: Path) -> None:

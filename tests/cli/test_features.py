@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnncli.files import shards
 from cnncli.networks import pocket
 from cnncli.records.predictions import ImageSource
-from cnncli.render import shards
 from tests.conftest import Cnncli, Imports, arrays_of
 
 
@@ -104,7 +104,7 @@ def test_nothing_is_overwritten_unasked(cnncli: Cnncli, images: Path) -> None:
     Path("list.csv").write_text("mine")
     result = cnncli("features", images, "-o", "list.npy")
     assert result.exit_code == 1
-    assert "list.csv, which would say whose rows they are, is there already" in result.stderr
+    assert "list.csv, which would say whose rows they are, already exists" in result.stderr
     assert Path("list.csv").read_text() == "mine"
     assert cnncli("features", images, "-o", "list.npy", "--overwrite").exit_code == 3
 

@@ -235,7 +235,7 @@ def test_refusals_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path
     single = tmp_path / "single"
     shutil.copytree(data / "warm", single / "warm")
     refused: list[tuple[list[object], int, str]] = [
-        ([data, "-m", colours, "-o", "taken"], 1, "taken is there already"),
+        ([data, "-m", colours, "-o", "taken"], 1, "taken already exists"),
         ([data, "-m", colours, "--overwrite"], 2, "--overwrite needs --output"),
         ([data, "-m", colours, "--root", "x"], 2, "is no list, and"),
         (

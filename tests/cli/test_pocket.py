@@ -162,7 +162,7 @@ def test_a_run_that_began_with_it_goes_on(cnncli: Cnncli, shades: Path, tmp_path
     assert tomllib.loads((run / "settings.toml").read_text())["model"] == "pocket"
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.shared
 @pytest.mark.timeout(600)
 def test_its_evaluation_is_reproduced_from_the_shipped_folder(

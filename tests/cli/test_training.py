@@ -173,7 +173,7 @@ def test_a_preview_replaces_nothing(cnncli: Cnncli, data: Path) -> None:
     photograph = data / "train" / "warm" / "1.png"
     before = photograph.read_bytes()
     for file, code, told in [
-        (photograph, 1, "is there already"),
+        (photograph, 1, "already exists"),
         (data / "seen.png", 1, "would lie among the data"),
         (Path("seen.jpg"), 2, "a preview is a PNG"),
         (Path("nowhere", "seen.png"), 1, "there is no folder nowhere"),
@@ -373,7 +373,7 @@ def test_refusals_are_one_line_and_leave_nothing(cnncli: Cnncli, data: Path, tin
     Path("taken", "notes.txt").touch()
     result = cnncli("finetune", data, "-m", NET, "-o", "taken")
     assert result.exit_code == 1
-    assert "taken is there already" in result.stderr
+    assert "taken already exists" in result.stderr
 
 
 def test_a_features_run_has_nothing_to_go_on_with(cnncli: Cnncli, data: Path, tiny: Path) -> None:
@@ -383,9 +383,11 @@ def test_a_features_run_has_nothing_to_go_on_with(cnncli: Cnncli, data: Path, ti
     assert "a finished features run has nothing to go on with" in result.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_twenty_kills_lose_nothing(program: Program, data: Path) -> None:
+@pytest.mark.parametrize(
+    "count", [pytest.param(3, marks=pytest.mark.slow), pytest.param(20, marks=pytest.mark.full)]
+)
+def test_kills_lose_nothing(program: Program, data: Path, count: int) -> None:
     """kill -9 at random moments, from the first import to the writing of the network; the same bytes in the end."""
     levers = (
         "--epochs 15 -b 4 --amp off --layout nchw --mixup 0.3 --reprob 0.3 --drop 0.2 --model-ema-decay 0.99"
@@ -398,13 +400,13 @@ def test_twenty_kills_lose_nothing(program: Program, data: Path) -> None:
     chance = random.Random(0)
     going_on = ["finetune", "--resume", "cut", "-q"]
     kills = ended = 0
-    while kills < 20 or not ended or Path("cut").exists():
+    while kills < count or not ended or Path("cut").exists():
         command = [*beginning, "-o", "cut"]
         if Path("cut", "checkpoints", "last.pt").exists():
             command = going_on
         elif Path("cut").exists():
             command.append("--overwrite")
-        killed_after = chance.uniform(0.3, 0.95) * seconds if kills < 20 else 600
+        killed_after = chance.uniform(0.3, 0.95) * seconds if kills < count else 600
         process = subprocess.Popen([sys.executable, "-m", "cnncli", *command], stdout=subprocess.DEVNULL)
         try:
             assert process.wait(killed_after) == 0

@@ -14,6 +14,7 @@ from cnncli.errors import CompileError
 from cnncli.networks import blueprint, zoo
 from cnncli.networks.embedding import with_embedding
 from cnncli.records.networks import Embedding
+from tests.conftest import slow_cases
 
 
 class Linear(nn.Module):
@@ -147,8 +148,7 @@ def test_the_embedding_is_found_in_any_family(name: str, expected: Embedding) ->
     assert network.embedding((3, 64, 64)) == expected
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", blueprint.names())
+@pytest.mark.parametrize("name", slow_cases(blueprint.names(), ["alexnet-2012", "googlenet-2014"]))
 def test_any_blueprint_compiles(name: str, tmp_path: Path) -> None:
     offer = zoo.offer(name)
     shape = (offer.architecture.channels, *offer.preprocessing.size)
@@ -195,9 +195,11 @@ ARCHITECTURES = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize(
+    "name",
+    slow_cases(ARCHITECTURES, ["resnet50", "googlenet", "swin_tiny_patch4_window7_224", "squeezenet1_0"]),
+)
 def test_both_engines_agree(name: str, tmp_path: Path) -> None:
     offer = zoo.offer(name)
     network = zoo.build(offer.architecture)

@@ -11,6 +11,7 @@ from cnncli.inspection.summary import _built
 from cnncli.inspection.tracing import TracingError, trace
 from cnncli.networks import zoo
 from cnncli.records.anatomy import Anatomy, Layer
+from tests.conftest import slow_cases
 
 FAMILIES = [
     "torchvision/alexnet", "torchvision/squeezenet1_0", "torchvision/googlenet", "torchvision/inception_v3",
@@ -70,8 +71,10 @@ def test_totals_of_some(name: str) -> None:
     check_totals(name)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "name",
+    slow_cases(FAMILIES, ["torchvision/maxvit_t", "nasnetalarge", "levit_128s", "xcit_nano_12_p8_224"]),
+)
 def test_totals_of_many_families(name: str) -> None:
     check_totals(name)
 

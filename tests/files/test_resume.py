@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnncli.errors import OutputError
+from cnncli.files import part_file
+from cnncli.files.lock import lock
 from cnncli.files.part_file import PartFile
 from cnncli.records.predictions import ImageSource, Prediction, Record, Score, Unreadable
-from cnncli.render import part_file
 from cnncli.render.lines import LINE_RENDERERS, Format
 from cnncli.render.recorded import recorded, skip_recorded
 from tests.render.test_lines import records
@@ -147,7 +148,6 @@ def test_a_run_that_comes_as_another_ends_does_not_touch_its_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = begun(tmp_path / "o.csv")
-    lock = part_file.lock
 
     def finished_meanwhile(stream: BinaryIO) -> None:
         if not first.target.exists():
@@ -155,7 +155,7 @@ def test_a_run_that_comes_as_another_ends_does_not_touch_its_result(
         lock(stream)
 
     monkeypatch.setattr(part_file, "lock", finished_meanwhile)
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="already exists"):
         begun(tmp_path / "o.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["o.csv"]
 
@@ -190,7 +190,7 @@ def test_results_are_not_overwritten_unasked(tmp_path: Path) -> None:
     target = tmp_path / "o.csv"
     target.write_text("precious")
     for resume in (False, True):
-        with pytest.raises(OutputError, match="is there already"):
+        with pytest.raises(OutputError, match="already exists"):
             begun(target, resume=resume)
     assert target.read_text() == "precious"
     file = begun(target, overwrite=True)
