@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from cnncli.networks.reference import DEFAULT, Reference
+from cnncli.prepare import prepare
+from cnncli.records.progress import Silence
 from cnncli.records.running import Precision
 from tests.conftest import Cnncli, Program
 
@@ -161,7 +165,11 @@ def test_odd_images_one_record_each_in_order(program: Program, squeezenet: Path,
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_light_install_is_enough(
-    squeezenet: Path, photographs: Path, reference: dict[str, Expected], tmp_path: Path
+    squeezenet: Path,
+    photographs: Path,
+    reference: dict[str, Expected],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A fresh environment with the packages that docs/networks.md names, and nothing of torch."""
     root = Path(__file__).parents[1]
@@ -195,3 +203,11 @@ def test_the_light_install_is_enough(
     result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert result.stderr == ""
     check(result.stdout, reference)
+    monkeypatch.delenv("CNNCLI_MODEL")
+    lemon = root / "sample_images" / "lemon.jpg"
+    copied = shutil.copytree(prepare(Reference(DEFAULT), Silence()).path, tmp_path / "copied")
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "empty"))
+    for model, said in (((), "torch is not installed, so the built-in model pocket"), (("-m", copied), "")):
+        result = subprocess.run([*command[:2], lemon, *model], capture_output=True, text=True, check=True)
+        assert result.stdout.split("\t")[1] == "lemon"
+        assert result.stderr.startswith(said)
