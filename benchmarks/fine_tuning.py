@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -89,6 +90,7 @@ def _cnncli(data: Path, *options: str) -> Outcome:
         command = ["-m", "benchmarks.peers.fresh_home", "finetune", str(data), *options]
         done = run([*command, "-o", f"{folder}/run", "-f", "json"])
     val = json.loads(done.printed)["val"]
+    print(data.name, *options, val, round(done.seconds), file=sys.stderr)
     return Outcome(100 * val["right"] / val["images"], done.seconds)
 
 
@@ -100,6 +102,7 @@ def _peer(python: str, script: str, hub: Path, *arguments: str) -> Outcome:
         environment=environment,
     )
     found = json.loads(started.printed.splitlines()[-1])
+    print(script, found, round(started.seconds), file=sys.stderr)
     return Outcome(100 * found["accuracy"], started.seconds)
 
 

@@ -20,7 +20,7 @@ stay apart (import-linter checks both, and a test holds this page against the di
     3      data/         labelled folders and lists; which image is for what                       no
     3      networks/     what a typed name means; model folder; timm, torchvision, blueprints      partly
     2      images/       files, folders, lists, stdin; bytes to pixels; threads that feed engines  no
-    2      files/        files that are whole or can be resumed: drafts, parts, shards, locks      no
+    2      files/        files that are whole or can be resumed; tables, embeddings               no
     2      render/       records to text, tables, pictures, and the report's page                  no
     2      web           questions to servers, files from them, all with a limit                    no
     1      geometry      output sizes, receptive fields: the formulas of every course               no

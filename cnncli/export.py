@@ -55,7 +55,7 @@ class ExportSettings:
         calibration: images of the kind that the network is for, labelled or not; needed for int8.
         check: images on which its answers are compared with those of `predict`.
         license: of the weights.
-        overwrite: the file may be there already.
+        overwrite: the file may already exist.
     """
 
     output: Path

@@ -5,7 +5,7 @@ from pathlib import Path, PurePath
 
 from cnncli.cli.console import Console
 from cnncli.errors import UsageError
-from cnncli.files.place import require_free
+from cnncli.files.place import require_free, require_place
 from cnncli.records.networks import ModelCard
 from cnncli.records.predictions import ImageSource, Prediction, Record
 
@@ -42,7 +42,8 @@ class Sheet:
             raise UsageError(f"--sheet {file}: a sheet is a PNG", "give a name that ends in .png")
         if output is not None and _target(file) == _target(output):
             raise UsageError("--sheet and --output cannot be the same file")
-        require_free(_target(file), overwrite=overwrite)
+        require_place(_target(file))
+        require_free(file, overwrite=overwrite)
         return cls(file)
 
     def add(self, record: Record) -> None:

@@ -111,7 +111,7 @@ def save(model: "ModelProto", file: Path) -> None:
     """
     if model.ByteSize() > _LARGEST:
         raise CompileError(f"{model.ByteSize() / 1e9:.1f} GB are more than one ONNX file can hold")
-    with whole_file(file) as draft:
+    with whole_file(file, alone=True) as draft:
         draft.write_bytes(model.SerializeToString())
 
 

@@ -1,6 +1,7 @@
 """Whether something can be written where it is wanted, found out before the work that is to fill it."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from cnncli.errors import OutputError
@@ -14,8 +15,14 @@ def require_place(file: Path) -> None:
     """
     if not os.path.isdir(file.parent):  # noqa: PTH112 - says no where a name is too long, too
         raise OutputError(f"cannot write {file}: there is no folder {file.parent}")
-    if not os.access(file.parent, os.W_OK | os.X_OK):
-        raise OutputError(f"cannot write {file}: its folder is read-only")
+    try:
+        with tempfile.TemporaryFile(dir=file.parent):
+            pass
+        file.lstat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OutputError(f"cannot write {file}: {error.strerror}") from error
     if os.path.isdir(file):  # noqa: PTH112
         raise OutputError(f"cannot write {file}: it is a folder")
     if os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113

@@ -33,9 +33,10 @@ def whole_file(file: Path, *, alone: bool = False, sync: bool = False) -> Iterat
             with draft.open("rb+") as stream:
                 os.fsync(stream.fileno())
         draft.replace(file)
-    finally:
+    except BaseException:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
+        raise
 
 
 def write_whole(file: Path, content: bytes) -> None:
@@ -52,10 +53,10 @@ def write_whole(file: Path, content: bytes) -> None:
 
 
 def rename(draft: Path, folder: Path) -> None:
-    """Give a draft its name, which is free.
+    """Give a draft its name; an empty folder of that name may give way.
 
     Raises:
-        OSError: it is not, or it cannot be given.
+        OSError: something else has the name, or it cannot be given.
     """
     draft.rename(folder)
 
@@ -73,8 +74,9 @@ def replace(draft: Path, folder: Path) -> None:
     folder.rename(former)
     try:
         draft.rename(folder)
-    except OSError:
-        former.rename(folder)
+    except BaseException:
+        if not folder.exists():  # nobody else has taken the name meanwhile
+            former.rename(folder)
         raise
     shutil.rmtree(former, ignore_errors=True)
 

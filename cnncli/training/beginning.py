@@ -55,6 +55,8 @@ class Beginning:
         remarks: on the data.
         seconds: that went by before training.
         left_out: images that were found unreadable while embeddings were made, and are not in splits.csv.
+        may_stop_early: where the classifier on features is better and training no longer improves; not once somebody has asked
+            for another number of epochs.
         head_share: of the validation images that the classifier on features names right with which `last` and `full` begin.
     """
 
@@ -71,6 +73,7 @@ class Beginning:
     seconds: float
     left_out: tuple[LeftOut, ...] = ()
     head_share: float | None = None
+    may_stop_early: bool = True
 
     def unreadable(self) -> dict[str, str]:
         """Why images were left out, by their paths."""

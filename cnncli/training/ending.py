@@ -79,7 +79,7 @@ def _say_if_little_was_learned(best: Epoch, begun: Beginning, progress: Progress
             f"the network has learned next to nothing: its loss, {best.val_loss:.3f}, is no better than that of guessing among "
             f"{classes:,} classes, {math.log(classes):.3f}; try a lower --lr, --lr auto, or more --epochs"
         )
-    elif begun.head_share is not None and best.val_top1 < begun.head_share:
+    elif begun.features is None and begun.head_share is not None and best.val_top1 < begun.head_share:
         progress.warning(
             f"it began with a classifier on its features that was better, {_percent(begun.head_share)} on val: try more "
             "--epochs, --augment none, or a lower --lr; --tune features keeps the classifier, auto the better of both"

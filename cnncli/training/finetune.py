@@ -117,7 +117,7 @@ def resume(
             raise UsageError(
                 f"{run} has {counted(done, 'epoch')} behind it already, more than --epochs {levers.epochs}"
             )
-        begun = dataclasses.replace(begun, epochs=levers.epochs)
+        begun = dataclasses.replace(begun, epochs=levers.epochs, may_stop_early=False)
         if is_main():
             save_beginning(run, begun)
     progress.notice(f"going on with {run}: {begun.started_from}, {counted(begun.epochs, 'epoch')}")
@@ -243,7 +243,7 @@ def _in_time(settings: FinetuneSettings, taken: "Pace", data: DataSet) -> tuple[
             f"--time-budget {levers.time_budget:g}: the classifier on features stays"
         )
     epochs = min(fitting, levers.epochs)
-    return epochs, f"training all of it: {counted(epochs, 'epoch')} in about {_told(epochs * epoch)}"
+    return epochs, f"training all of it: up to {counted(epochs, 'epoch')} in about {_told(epochs * epoch)}"
 
 
 def _told(minutes: float) -> str:

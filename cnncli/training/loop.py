@@ -84,6 +84,8 @@ class Task:
         cache: folder of decoded images, and bytes that it may take.
         workers: threads that read images.
         teacher: a network whose answers are to be matched, too, and where each class stands in them.
+        to_beat: share of the validation images that a classifier on features has right, which is kept unless this does better;
+            None where nothing else is kept.
     """
 
     network: nn.Module
@@ -99,6 +101,7 @@ class Task:
     cache: tuple[Path, int]
     workers: int
     teacher: Teacher | None = None
+    to_beat: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,10 +301,22 @@ class Loop:
         if levers.patience and at.best and len(at.history) - at.best.number >= levers.patience:
             self._progress.notice(f"no improvement in {counted(levers.patience, 'epoch')}: that is enough")
             return True
+        if self._is_beaten():
+            self._progress.notice(
+                "no better than the classifier on features, and no longer improving: stopped"
+            )
+            return True
         if at.history and self._time_is_over():
             self._progress.notice(f"{levers.time_budget:g} min are over, which is --time-budget")
             return True
         return False
+
+    def _is_beaten(self) -> bool:
+        """Whether the last epoch was no improvement, and none has reached more than what is to be beaten."""
+        best, to_beat = self._at.best, self._task.to_beat
+        if best is None or to_beat is None:
+            return False
+        return best.val_top1 <= to_beat and len(self._at.history) > best.number
 
     def _epoch(self, interrupts: Interrupts) -> None:
         task, at, levers = self._task, self._at, self._levers

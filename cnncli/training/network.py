@@ -240,6 +240,7 @@ def _task(run: Path, settings: FinetuneSettings, progress: Progress) -> Task:
         cache=(cache.home() / "pixels", room),
         workers=settings.workers or usable_cores(),
         teacher=open_teacher(levers.kd_model, card.class_names, progress) if levers.kd_model else None,
+        to_beat=begun.features.share if begun.features and begun.may_stop_early else None,
     )
 
 

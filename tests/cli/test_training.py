@@ -1,5 +1,6 @@
 """`cnncli finetune` where the network itself learns: as a user types it."""
 
+import dataclasses
 import json
 import os
 import random
@@ -106,6 +107,28 @@ def test_auto_reports_features_first_and_keeps_the_better(cnncli: Cnncli, data: 
     assert Path(found["folder"], "classifiers.csv").exists()
     assert Path(found["folder"], "history.csv").exists()
     verify(open_folder(Path(found["folder"])))
+
+
+def test_auto_stops_where_it_does_no_better_than_features(
+    cnncli: Cnncli, data: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of which every epoch is worse than the one before; asked for more epochs, it trains all of them."""
+    real = Loop._epoch
+
+    def spoiled(self: Loop, interrupts: Any) -> None:
+        real(self, interrupts)
+        last = self._at.history[-1]
+        self._at.history[-1] = dataclasses.replace(last, val_top1=0.3 / last.number)
+
+    monkeypatch.setattr(Loop, "_epoch", spoiled)
+    arguments = (data, "-m", tiny, "--epochs", 5, "--amp", "off", "--layout", "nchw")
+    result = cnncli("finetune", *arguments, "-f", "json")
+    assert result.exit_code == 0, result.stderr
+    assert "no better than the classifier on features, and no longer improving: stopped" in result.stderr
+    found = json.loads(result.stdout)
+    assert (found["tune"], len(found["epochs"])) == ("features", 2)
+    assert len(run(cnncli, "--resume", found["folder"])["epochs"]) == 2
+    assert len(run(cnncli, "--resume", found["folder"], "--epochs", 6)["epochs"]) == 6
 
 
 def test_auto_says_when_there_is_no_time(cnncli: Cnncli, data: Path, tiny: Path) -> None:
@@ -388,7 +411,7 @@ def test_a_features_run_has_nothing_to_go_on_with(cnncli: Cnncli, data: Path, ti
     "count", [pytest.param(3, marks=pytest.mark.slow), pytest.param(20, marks=pytest.mark.full)]
 )
 def test_kills_lose_nothing(program: Program, data: Path, count: int) -> None:
-    """kill -9 at random moments, from the first import to the writing of the network; the same bytes in the end."""
+    """kill -9 at random moments, of many from the first import to the writing of the network; the same bytes in the end."""
     levers = (
         "--epochs 15 -b 4 --amp off --layout nchw --mixup 0.3 --reprob 0.3 --drop 0.2 --model-ema-decay 0.99"
     )

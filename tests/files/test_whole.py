@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cnncli.errors import OutputError
-from cnncli.files.whole import replace, whole_file, whole_folder, write_whole
+from cnncli.files.whole import DRAFT, replace, whole_file, whole_folder, write_whole
 
 
 def test_a_file_appears_when_its_draft_is_complete(tmp_path: Path) -> None:
@@ -25,6 +25,14 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
         raise KeyError
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_a_killed_process_left_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / f".a.txt{DRAFT}").write_text("a longer draft of a process that was killed")
+    with whole_file(tmp_path / "a.txt", alone=True) as draft:
+        draft.write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "new"
 
 
 def test_where_it_cannot_be_written(tmp_path: Path) -> None:
@@ -52,5 +60,7 @@ def test_a_folder_is_replaced_or_stays(tmp_path: Path) -> None:
     with pytest.raises(KeyError), whole_folder(folder, replace) as draft:
         (draft / "newer").touch()
         raise KeyError
+    with pytest.raises(FileNotFoundError):
+        replace(tmp_path / "no draft", folder)
     assert [path.name for path in folder.iterdir()] == ["new"]
     assert list(tmp_path.iterdir()) == [folder]
