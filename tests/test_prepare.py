@@ -66,7 +66,7 @@ def test_once_prepared_it_is_found_without_asking_anyone(
     assert folder.graph
     assert folder.card.compilation.largest_difference is not None
     assert folder.card.embedding.size == 96
-    assert [notice.split()[0] for notice in listener.notices] == ["importing", "preparing", "prepared"]
+    assert [notice.split()[0] for notice in listener.notices] == ["loading", "preparing", "prepared"]
     monkeypatch.setattr(preparing, "_made", None)
     again = Listener()
     assert prepare(reference, again) == folder

@@ -77,7 +77,7 @@ def test_what_a_page_shows(
     assert len(steps) > 12
     shown.run(f"cnncli pull {DEFAULT} --offline", clone, CNNCLI_HOME=home)
     said = {step.command: shown.run(step.command, clone, CNNCLI_HOME=home, **NO_HUB) for step in steps}
-    drawn = sorted((clone / "pictures").glob("*.png"))
+    drawn = sorted([*clone.glob("*.png"), *(clone / "pictures").glob("*.png")])
     if request.config.getoption("--update"):
         page.write_text(shown.rewritten(page.read_text(encoding="utf-8"), said), encoding="utf-8")
         for picture in drawn:
@@ -151,7 +151,7 @@ def _script_without_cnncli(desk: Path) -> str:
 
 
 def test_every_option_of_the_pages_exists() -> None:
-    """Of our own commands; `--no-deps` is pip's, `--nproc-per-node` torchrun's."""
+    """Of our own commands; `--no-deps` and `--index-url` are pip's, `--nproc-per-node` torchrun's."""
     helps = [
         subprocess.run(
             [sys.executable, "-m", "cnncli", command, "--help"], capture_output=True, text=True, check=True
@@ -161,6 +161,7 @@ def test_every_option_of_the_pages_exists() -> None:
     text = "\n".join(page.read_text(encoding="utf-8") for page in (README, COURSE, *PAGES))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {
         "--no-deps",
+        "--index-url",
         "--nproc-per-node",
         "--install-completion",
     }

@@ -213,12 +213,17 @@ def difference(network: WithEmbedding, shape: tuple[int, int, int], file: Path) 
     """Likewise, whatever comes of it.
 
     Raises:
-        CompileError: they do not even give as many logits.
+        CompileError: the compiled network does not run, or does not even give as many logits.
     """
     images = torch.randn(_PROOF_BATCH, *shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected = network(images)[0].numpy()
-    found = OnnxEngine(file).run(images.numpy()).logits
+    try:
+        found = OnnxEngine(file).run(images.numpy()).logits
+    except CnncliError:
+        raise
+    except Exception as error:  # ONNX Runtime's exceptions share no base class but this
+        raise CompileError(f"the compiled network does not run: {_root_cause(error)}") from error
     if found.shape != expected.shape:
         raise CompileError(f"the compiled network answers with {found.shape} instead of {expected.shape}")
     return Comparison(float(abs(found - expected).max()), float(expected.max() - expected.min()))

