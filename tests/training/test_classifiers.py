@@ -6,10 +6,10 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 
-from cnncli.engines.heads import LinearHead, NeighbourHead
+from cnncli.engines.heads import Array, LinearHead, NeighbourHead
 from cnncli.records.training import ClassifierName, ClassWeights
 from cnncli.training.classifiers import Rows, fit
 
@@ -21,6 +21,13 @@ def clouds(classes: int, each: int = 40, width: int = 12, seed: int = 0, spread:
     scale = draws.uniform(0.1, 30, width)  # features of very different size, as networks have them
     vectors = (centres[labels] + draws.standard_normal((len(labels), width)) * spread) * scale + 5
     return Rows(vectors[:, np.newaxis], labels, classes)
+
+
+def shrunk(vectors: Array) -> FunctionTransformer:
+    """scikit-learn's StandardScaler, but for 0.3 of the mean variance that each feature's variance gets."""
+    variances = vectors.var(axis=0)
+    deviations = np.sqrt(variances + 0.3 * variances.mean())
+    return FunctionTransformer(lambda values: (values - vectors.mean(axis=0)) / deviations)
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -35,7 +42,7 @@ def test_linear_ones_decide_as_scikit_learns_do(name: ClassifierName, classes: i
         else LinearSVC(C=strength, max_iter=5000, dual="auto", random_state=0)
     )
     vectors, labels = rows.flat()
-    model = make_pipeline(StandardScaler(), theirs).fit(vectors, labels)
+    model = make_pipeline(shrunk(vectors), theirs).fit(vectors, labels)
     logits = fitted.head.logits(vectors)
     assert logits.shape == (len(vectors), classes)
     assert (logits.argmax(axis=1) == model.predict(vectors)).mean() > 0.995
@@ -51,12 +58,12 @@ def test_linear_ones_decide_as_scikit_learns_do(name: ClassifierName, classes: i
 def test_centroids_and_neighbours_decide_as_scikit_learns_do() -> None:
     rows = clouds(3)
     vectors, labels = rows.flat()
-    centroid = make_pipeline(StandardScaler(), NearestCentroid()).fit(vectors, labels)
+    centroid = make_pipeline(shrunk(vectors), NearestCentroid()).fit(vectors, labels)
     found = fit(ClassifierName.CENTROID, rows, 0).head.logits(vectors).argmax(axis=1)
     assert (found == centroid.predict(vectors)).all()
     fitted = fit(ClassifierName.KNN, rows, 0)
     neighbours = int(fitted.strength.removeprefix("k = "))
-    theirs = make_pipeline(StandardScaler(), KNeighborsClassifier(neighbours)).fit(vectors, labels)
+    theirs = make_pipeline(shrunk(vectors), KNeighborsClassifier(neighbours)).fit(vectors, labels)
     assert np.allclose(np.exp(fitted.head.logits(vectors)), theirs.predict_proba(vectors), atol=1e-6)
 
 
@@ -71,16 +78,15 @@ def test_margins_and_distances_become_probabilities_that_hold(name: ClassifierNa
     assert abs(probabilities.max(axis=1).mean() - right) < 0.05
 
 
-def test_the_strength_is_chosen_by_what_was_not_seen() -> None:
-    """Noise of many dimensions needs a strong penalty."""
+def test_the_strength_is_judged_by_what_was_not_seen() -> None:
+    """Noise of many dimensions: the training images are all but known by heart, and of others hardly half are right."""
     draws = np.random.default_rng(0)
     labels = np.repeat([0, 1], 30)
     noisy = draws.standard_normal((60, 300))
-    noisy[:, 0] += labels * 1.5
     fitted = fit(ClassifierName.LOGISTIC, Rows(noisy[:, np.newaxis], labels, 2), 0)
-    assert float(fitted.strength.removeprefix("C = ")) <= 0.01
+    assert (fitted.head.logits(noisy).argmax(axis=1) == labels).mean() > 0.85
     assert fitted.accuracy is not None
-    assert 0.4 < fitted.accuracy < 0.9
+    assert 0.3 < fitted.accuracy < 0.75
 
 
 def test_too_few_images_to_choose() -> None:
@@ -178,3 +184,17 @@ def test_easy_data_is_named_with_confidence_and_not_with_certainty(name: Classif
     probabilities = softmax(head.logits(rows.flat()[0]), axis=1).max(axis=1)
     assert probabilities.mean() > 0.97
     assert probabilities.mean() < 0.99999
+
+
+def test_a_feature_that_is_nearly_always_zero_does_not_outvote_the_others() -> None:
+    """As of ReLU networks on a few images: a new image on which it fires is many standard deviations away."""
+    draws = np.random.default_rng(0)
+    labels = np.repeat(np.arange(2), 6)
+    vectors = np.concatenate([labels[:, None] + draws.normal(0, 0.3, (12, 8)), np.zeros((12, 8))], axis=1)
+    vectors[np.arange(8), 8 + np.arange(8)] = 0.01
+    new = np.concatenate([np.full(8, 1.0), np.full(8, 0.5)])
+    fitted = fit(ClassifierName.LOGISTIC, Rows(vectors[:, None], labels, 2), seed=0)
+    assert isinstance(fitted.head, LinearHead)
+    logits = fitted.head.logits(new[None])[0]
+    assert logits[1] - logits[0] > 1
+    assert logits[1] - logits[0] < 20
