@@ -101,4 +101,4 @@ def _draw(data: "DataSet", file: Path, max_pixels: int, console: Console) -> Non
         rows.append(SheetRow(f"{name} ({len(samples):,})", pictures))
     write_whole(file, contact_sheet_png(rows))
     cut = f", the first {ROWS} of {len(data.class_names):,} classes" if len(data.class_names) > ROWS else ""
-    console.notice(f"drew {file}{cut}")
+    console.notice(f"saved {file}{cut}")

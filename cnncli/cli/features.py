@@ -99,7 +99,7 @@ def features(
     target = _checked(output, resume=resume, overwrite=overwrite)
     if resume and not overwrite and target.exists() and not PartFolder(target).folder.exists():
         _require_own(target)
-        console.notice(f"{target} is complete already, and was not looked into; --overwrite starts again")
+        console.notice(f"{target} is already complete; skipped (--overwrite starts again)")
         return
     with quiet_libraries():
         from cnncli.features.embed import EmbedSettings

@@ -94,12 +94,12 @@ class Destination:
         if self.file and self.file.suffix.lower() == _NUMBERS:
             from cnncli.render.numbers import plate_npz
 
-            self._fill(plate_npz(plate), counted(len(plate.panels), "array"), console)
+            self._fill(plate_npz(plate), f" ({counted(len(plate.panels), 'array')})", console)
             return
         from cnncli.render.plates import plate_png
 
         png = plate_png(plate)
-        self._fill(png, "drawn", console)
+        self._fill(png, "", console)
         self._preview(png)
         if self.is_shown and self.file and not webbrowser.open(self.file.resolve().as_uri()):
             console.warning(f"nothing here opens pictures; {self.file} is there")
@@ -109,7 +109,7 @@ class Destination:
 
         if self.file:
             write_whole(self.file, content)
-            console.notice(f"{self.file}: {what}")
+            console.notice(f"saved {self.file}{what}")
 
     def _preview(self, png: bytes) -> None:
         from cnncli.render import terminal_picture

@@ -95,7 +95,7 @@ def predict(
     destination = Destination.checked(format_, output, resume=resume, overwrite=overwrite)
     gallery = Sheet.checked(sheet, output=output, resume=resume, overwrite=overwrite)
     if destination.is_complete:
-        console.notice(f"{output} is complete already, and was not looked into; --overwrite starts again")
+        console.notice(f"{output} is already complete; skipped (--overwrite starts again)")
         return
     with quiet_libraries():
         from cnncli.images.decode import MAX_PIXELS

@@ -87,7 +87,7 @@ class Sheet:
         ]
         write_whole(_target(self._file), sheet_png(cards))
         left_out = f" (the first {len(cards)} of {self._seen:,} images)" if self._seen > len(cards) else ""
-        console.notice(f"{self._file}: drawn{left_out}")
+        console.notice(f"saved {self._file}{left_out}")
 
 
 def _target(file: Path) -> Path:

@@ -152,7 +152,7 @@ def test_a_run_goes_on_where_it_was_broken(
     one, other_one = arrays_of(Path("whole.npz")), arrays_of(Path("f.npz"))
     assert all((one[name] == other_one[name]).all() for name in one)
     assert not Path("f.npz.part").exists()
-    assert "complete already" in cnncli("features", images, "-o", "f.npz", "--resume").stderr
+    assert "already complete" in cnncli("features", images, "-o", "f.npz", "--resume").stderr
     np.savez("other.npz", panel=np.zeros(3))
     refused = cnncli("features", images, "-o", "other.npz", "--resume")
     assert refused.exit_code == 1

@@ -204,7 +204,7 @@ def test_exact_decode_reads_every_pixel(cnncli: Cnncli, tmp_path: Path) -> None:
 def test_sheet(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "s.png").symlink_to("drawn.png")
     result = cnncli("predict", photos, "--sheet", tmp_path / "s.png")
-    assert f"{tmp_path / 's.png'}: drawn\n" in result.stderr
+    assert f"saved {tmp_path / 's.png'}\n" in result.stderr
     assert (tmp_path / "s.png").is_symlink()
     assert result.exit_code == 3
     with Image.open(tmp_path / "s.png") as sheet:
@@ -303,7 +303,7 @@ def test_resume_of_what_is_complete_has_nothing_to_do(cnncli: Cnncli, photos: Pa
     whole = output.read_bytes()
     result = cnncli("predict", photos, "-o", output, "--resume")
     assert (result.exit_code, output.read_bytes()) == (0, whole)
-    assert "is complete already" in result.stderr
+    assert "is already complete" in result.stderr
 
 
 def test_a_link_stays_and_its_target_is_written(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
