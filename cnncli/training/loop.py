@@ -65,6 +65,10 @@ _SAVING_SHARE = 1 / 20
 """Of the time, at most, that goes into writing checkpoints."""
 
 
+_FAIR_CHANCE = 3
+"""Epochs within which training, which begins with the classifier on features as its last layer, has to do better than that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """What is to be learned, and how.
@@ -302,9 +306,8 @@ class Loop:
             self._progress.notice(f"no improvement in {counted(levers.patience, 'epoch')}: that is enough")
             return True
         if self._is_beaten():
-            self._progress.notice(
-                "no better than the classifier on features, and no longer improving: stopped"
-            )
+            epochs = counted(_FAIR_CHANCE, "epoch")
+            self._progress.notice(f"no better than the classifier on features after {epochs}: stopped")
             return True
         if at.history and self._time_is_over():
             self._progress.notice(f"{levers.time_budget:g} min are over, which is --time-budget")
@@ -312,11 +315,11 @@ class Loop:
         return False
 
     def _is_beaten(self) -> bool:
-        """Whether the last epoch was no improvement, and none has reached more than what is to be beaten."""
+        """Whether no epoch of a fair chance has reached more than what is to be beaten."""
         best, to_beat = self._at.best, self._task.to_beat
         if best is None or to_beat is None:
             return False
-        return best.val_top1 <= to_beat and len(self._at.history) > best.number
+        return best.val_top1 <= to_beat and len(self._at.history) >= _FAIR_CHANCE
 
     def _epoch(self, interrupts: Interrupts) -> None:
         task, at, levers = self._task, self._at, self._levers

@@ -70,9 +70,9 @@ def test_without_torch_an_unprepared_network_says_what_is_needed(program: Progra
 def test_a_missing_exporter_is_no_fault_of_the_network(program: Program, tmp_path: Path) -> None:
     (tmp_path / "onnxscript.py").write_text("raise ModuleNotFoundError('none', name='onnxscript')")
     environment = {"PYTHONPATH": str(tmp_path), "CNNCLI_HOME": str(tmp_path / "home")}
-    result = program("predict", "x.jpg", "-m", "test_resnet", "--no-pretrained", **environment)
+    result = program("predict", "x.jpg", "-m", "test_vit", "--no-pretrained", **environment)
     assert result.returncode == 1
-    assert b"error: preparing test_resnet needs the package onnxscript" in result.stderr
+    assert b"error: preparing test_vit needs the package onnxscript" in result.stderr
     assert not list((tmp_path / "home" / f"models-{SCHEMA}").iterdir())
 
 
