@@ -74,7 +74,7 @@ def test_what_a_page_shows(
 ) -> None:
     home = str(tmp_path_factory.mktemp("home"))
     steps = steps_of(page)
-    assert len(steps) > 12
+    assert len(steps) > 8
     shown.run(f"cnncli pull {DEFAULT} --offline", clone, CNNCLI_HOME=home)
     said = {step.command: shown.run(step.command, clone, CNNCLI_HOME=home, **NO_HUB) for step in steps}
     drawn = sorted([*clone.glob("*.png"), *(clone / "pictures").glob("*.png")])
