@@ -796,7 +796,9 @@ def test_what_training_tells(data: Path) -> None:
 def test_tensorboard_has_each_epoch_once_after_going_on(data: Path, base: Trained) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    time.sleep(1.1)  # files of one second and one process are told apart by a number, of which 10 is read before 9
+    time.sleep(
+        1.1
+    )  # files of one second and one process are told apart by a number, of which 10 is read before 9
     finetune.resume(base.folder, asked(data, epochs=3), Silence(), _no_bar, _no_show)
     found = EventAccumulator(str(base.folder / "tensorboard"))
     found.Reload()
