@@ -10,8 +10,9 @@ from pathlib import Path
 
 from benchmarks.results import publish, table
 from benchmarks.timing import in_turn, ratio, seconds
-from cnncli.networks.reference import DEFAULT, Reference
+from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
+from cnncli.records.defaults import DEFAULT
 from cnncli.records.progress import Silence
 
 ROUNDS = 5

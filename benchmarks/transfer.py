@@ -15,8 +15,9 @@ from benchmarks.results import publish, table
 from benchmarks.timing import run
 from cnncli.networks import model_folder, pocket
 from cnncli.networks.prepared import LARGER
-from cnncli.networks.reference import DEFAULT, Reference
+from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
+from cnncli.records.defaults import DEFAULT
 from cnncli.records.progress import Silence
 
 MOST_FOR_FULL = 1000

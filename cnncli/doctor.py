@@ -22,7 +22,8 @@ from cnncli.errors import CnncliError, ModelFolderError, WeightsError
 from cnncli.networks import cache, index, model_folder, pocket
 from cnncli.networks.packaged import PACKAGED, PackagedWeights
 from cnncli.networks.prepared import find_prepared, or_built_in
-from cnncli.networks.reference import DEFAULT, Reference
+from cnncli.networks.reference import Reference
+from cnncli.records.defaults import DEFAULT
 from cnncli.records.health import Examination, Finding, Verdict
 from cnncli.records.progress import Silence
 from cnncli.web import require_answer

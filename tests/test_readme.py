@@ -16,8 +16,9 @@ from safetensors.torch import save_file
 
 from cnncli.cli.app import COMMANDS
 from cnncli.networks import zoo
-from cnncli.networks.reference import DEFAULT, Reference
+from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
+from cnncli.records.defaults import DEFAULT
 from cnncli.records.networks import Architecture
 from cnncli.records.progress import Silence
 from tests import shown

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cnncli.networks.reference import DEFAULT, Reference
+from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
+from cnncli.records.defaults import DEFAULT
 from cnncli.records.progress import Silence
 from cnncli.records.running import Precision
 from tests.conftest import Cnncli, Program

@@ -8,8 +8,8 @@ import typer
 from cnncli.cli import looking, options, pictures
 from cnncli.cli.console import Console, quiet_libraries
 from cnncli.errors import UsageError
-from cnncli.networks.reference import DEFAULT
 from cnncli.records.choices import Method
+from cnncli.records.defaults import or_default
 
 
 def cam(
@@ -62,7 +62,7 @@ def cam(
         )
     place = pictures.Destination.checked(
         output,
-        pictures.file_name(pictures.stem(image), Path(DEFAULT if model is None else model).name, "cam"),
+        pictures.file_name(pictures.stem(image), Path(or_default(model)).name, "cam"),
         overwrite=overwrite,
         show=show,
         rough=rough,

@@ -14,7 +14,7 @@ from cnncli.cli import options
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.progress import image_bars
 from cnncli.errors import OutputError, UsageError
-from cnncli.networks.reference import DEFAULT
+from cnncli.records.defaults import DEFAULT
 from cnncli.records.running import EngineName, Precision, Running
 
 if TYPE_CHECKING:
@@ -138,8 +138,7 @@ def evaluate(
       cnncli evaluate list.tsv --path-column file --label-column wnid -m resnet50
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
-    chosen = [os.environ["CNNCLI_MODEL"]] if os.environ.get("CNNCLI_MODEL") else []
-    names = models or chosen
+    names = models or list(filter(None, [os.environ.get("CNNCLI_MODEL")]))
     if ensemble and len(names) <= 1:
         raise UsageError("--ensemble needs several models", "name each with an -m of its own")
     if len(names) > 1 and (weights or labels):

@@ -14,6 +14,7 @@ from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
 from cnncli.errors import MissingPackageError, OutputError, UsageError
+from cnncli.records.defaults import or_default
 from cnncli.records.running import EngineName, Precision, Running
 from cnncli.text import counted
 
@@ -82,7 +83,7 @@ def features(
       cnncli features -m resnet18 --list-layers
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     from cnncli.files.shards import PartFolder
-    from cnncli.networks.reference import DEFAULT, Reference
+    from cnncli.networks.reference import Reference
 
     console = Console(quiet=quiet)
     size = options.image_size(img_size)
@@ -91,8 +92,7 @@ def features(
             raise UsageError(
                 "--list-layers lists layers and does no more", "give a network, and nothing else"
             )
-        name = DEFAULT if model is None else model
-        named = Reference(name, weights, pretrained=not no_pretrained, image_size=size)
+        named = Reference(or_default(model), weights, pretrained=not no_pretrained, image_size=size)
         write_data(_layers(named, size))
         return
     asked = Inputs.checked(inputs or [], files_from, null=null)

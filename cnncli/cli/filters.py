@@ -7,7 +7,7 @@ import typer
 
 from cnncli.cli import looking, options, pictures
 from cnncli.cli.console import Console, quiet_libraries
-from cnncli.networks.reference import DEFAULT
+from cnncli.records.defaults import DEFAULT, or_default
 
 
 def filters(
@@ -54,7 +54,7 @@ def filters(
     console = Console(quiet=quiet)
     place = pictures.Destination.checked(
         output,
-        pictures.file_name(Path(DEFAULT if model is None else model).name, layer or "", "filters"),
+        pictures.file_name(Path(or_default(model)).name, layer or "", "filters"),
         overwrite=overwrite,
         show=show,
         rough=rough,

@@ -10,6 +10,7 @@ from cnncli.cli.console import Console
 from cnncli.cli.options import image_size
 from cnncli.errors import UsageError
 from cnncli.images.sources import STDIN
+from cnncli.records.defaults import or_default
 from cnncli.records.predictions import ImageSource
 
 if TYPE_CHECKING:
@@ -37,13 +38,11 @@ def opened(
     Raises:
         CnncliError: it leads nowhere, or to one that cannot be looked into.
     """
-    from cnncli.networks.reference import DEFAULT, Reference
+    from cnncli.networks.reference import Reference
     from cnncli.prepare import packages_needed, prepare
 
     size = image_size(img_size)
-    reference = Reference(
-        DEFAULT if model is None else model, weights, labels, pretrained=pretrained, image_size=size
-    )
+    reference = Reference(or_default(model), weights, labels, pretrained=pretrained, image_size=size)
     folder = prepare(reference, console, is_offline=offline, needs_classes=needs_classes)
     with packages_needed(f"looking into {folder.card.name}"):
         from cnncli.inspection.network import opened as open_network

@@ -9,7 +9,7 @@ import typer
 from cnncli.cli import looking, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.errors import UsageError
-from cnncli.networks.reference import DEFAULT
+from cnncli.records.defaults import or_default
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +81,7 @@ def maps(
         output,
         pictures.file_name(
             pictures.stem(image),
-            Path(DEFAULT if model is None else model).name,
+            Path(or_default(model)).name,
             layer or "",
             "shift" if by else "maps",
         ),

@@ -40,7 +40,8 @@ def list_models(
 
     A name without its tag, as in resnet50, takes the library's own choice among its weights. Top-1 is
     torchvision's figure for its weights, in percent; timm does not publish any with its names. The size on
-    disk is that of prepared networks; "in package" means installed with a Python package: no download needed. A prepared network's name works with -m. `cnncli models rm NAME...` deletes prepared networks.
+    disk is that of prepared networks; "in package" means installed with a Python package: no download needed.
+    A prepared network's name works with -m. `cnncli models rm NAME...` deletes prepared networks.
 
     \b
     Examples:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnncli.errors import UsageError
-from cnncli.networks.reference import DEFAULT
+from cnncli.records.defaults import DEFAULT, or_default
 from cnncli.records.progress import Progress
 from cnncli.records.running import EngineName, Precision
 
@@ -85,8 +85,9 @@ def reference(
     from cnncli.networks.prepared import or_built_in
     from cnncli.networks.reference import Reference
 
-    name = DEFAULT if model is None else model
-    asked = Reference(name, weights, labels, pretrained=not no_pretrained, image_size=image_size(img_size))
+    asked = Reference(
+        or_default(model), weights, labels, pretrained=not no_pretrained, image_size=image_size(img_size)
+    )
     return or_built_in(asked, progress) if model is None else asked
 
 

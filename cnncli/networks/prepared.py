@@ -8,7 +8,8 @@ from cnncli.errors import UsageError
 from cnncli.networks import cache, pocket
 from cnncli.networks.model_folder import open_folder
 from cnncli.networks.packaged import packaged
-from cnncli.networks.reference import BLUEPRINT, DEFAULT, EXPORTED, HUB, Reference
+from cnncli.networks.reference import BLUEPRINT, EXPORTED, HUB, Reference
+from cnncli.records.defaults import DEFAULT
 from cnncli.records.progress import Progress
 
 LARGER = "tf_efficientnet_lite2"

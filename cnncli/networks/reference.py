@@ -14,9 +14,6 @@ from cnncli.networks.model_folder import is_model_folder
 LIBRARY = "torchvision/"
 """Before a name, asks for torchvision's network even where timm has one of that name."""
 
-DEFAULT = "tf_efficientnet_lite0"
-"""The model that is meant where none is named; `networks.packaged` has its weights."""
-
 HUB = "hf-hub:"
 """Before `org/name` or `org/name@revision`, asks for a repository on the Hugging Face hub, as timm writes it."""
 

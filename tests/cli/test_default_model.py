@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 from cnncli.networks import cache, pocket, zoo
 from cnncli.networks.model_folder import open_folder
 from cnncli.networks.packaged import PackagedWeights, packaged
-from cnncli.networks.reference import DEFAULT, Reference
+from cnncli.networks.reference import Reference
+from cnncli.records.defaults import DEFAULT
 from cnncli.records.networks import Architecture
 from tests.conftest import ROOT, Cnncli
 
