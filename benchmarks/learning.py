@@ -41,7 +41,7 @@ TEN = (
 
 
 @dataclass(frozen=True)
-class Taught:
+class TrainingSummary:
     """A training: what it found, the seconds of the whole process, and (seconds, accuracy) of each epoch."""
 
     found: dict[str, Any]
@@ -66,7 +66,7 @@ def main() -> None:
     publish("learning", "What courses promise", body, ("ANTS_BEES", "WEIGHTS", "TINY_IMAGENET"))
 
 
-def taught(*arguments: str, peer: Sequence[str] = ("-m", "cnncli")) -> Taught:
+def taught(*arguments: str, peer: Sequence[str] = ("-m", "cnncli")) -> TrainingSummary:
     """A training."""
     done = run([*peer, "finetune", *arguments, "-f", "json"])
     found = json.loads(done.printed)
@@ -76,7 +76,7 @@ def taught(*arguments: str, peer: Sequence[str] = ("-m", "cnncli")) -> Taught:
     for epoch in epochs:
         clock += epoch["seconds"]
         curve.append((clock, epoch["val_top1"]))
-    return Taught(
+    return TrainingSummary(
         found, done.seconds, curve or [(done.seconds, found["val"]["right"] / found["val"]["images"])]
     )
 
@@ -157,7 +157,7 @@ def _course_net(tiny: Path) -> str:
     )
 
 
-def _draw(ways: dict[str, Taught]) -> None:
+def _draw(ways: dict[str, TrainingSummary]) -> None:
     figure = Figure(figsize=(7, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

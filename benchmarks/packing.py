@@ -34,8 +34,9 @@ from cnncli.networks.weights import load_saved, save_tensors
 from cnncli.records.data import Part, Sample
 from cnncli.records.networks import Compilation, Metric
 from cnncli.records.predictions import ImageSource
-from cnncli.training import beginning, run_folder
-from cnncli.training.classifiers import inverse_temperature
+from cnncli.training import manifest as beginning
+from cnncli.training import run_folder
+from cnncli.training.features.classifiers import inverse_temperature
 
 ORIGIN = "trained by cnncli on Tiny ImageNet's 200 classes, with the recipe beside it"
 BATCH = 100

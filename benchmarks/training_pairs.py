@@ -60,8 +60,8 @@ def main() -> None:
     """Train, and print."""
     from cnncli.networks.reference import Reference
     from cnncli.records.training import Tune
-    from cnncli.training.finetune import finetune
-    from cnncli.training.levers import chosen as chosen_levers
+    from cnncli.training.options import chosen as chosen_levers
+    from cnncli.training.run import finetune
     from cnncli.training.settings import FinetuneSettings
 
     name, size, epochs, data = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])

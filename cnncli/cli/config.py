@@ -62,7 +62,7 @@ def _resume(context: typer.Context, run: Path | None) -> Path | None:
     if not run.is_dir():
         raise UsageError(f"there is no run {run} to go on with")
     _read(context, run / "settings.toml")
-    from cnncli.training import beginning
+    from cnncli.training import manifest as beginning
 
     context.default_map = {**(context.default_map or {}), "epochs": str(beginning.load(run).epochs)}
     return run

@@ -135,10 +135,10 @@ def finetune(
         from cnncli.data.layout import ListColumns
         from cnncli.images.decode import MAX_PIXELS
         from cnncli.networks.prepared import more_accurate
-        from cnncli.training.finetune import decided
-        from cnncli.training.finetune import finetune as teach
-        from cnncli.training.finetune import resume as go_on
-        from cnncli.training.levers import chosen
+        from cnncli.training.options import chosen
+        from cnncli.training.run import decided
+        from cnncli.training.run import finetune as teach
+        from cnncli.training.run import resume as go_on
         from cnncli.training.settings import FinetuneSettings
 
         reference = options.reference(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from cnncli.cli.console import Console
 from cnncli.errors import CnncliError
-from cnncli.records.training import Moment
+from cnncli.records.training import TrainingProgress
 from cnncli.text import counted
 
 
@@ -73,11 +73,11 @@ def image_bars(console: Console) -> Callable[[int], contextlib.AbstractContextMa
 
 def training_progress(
     console: Console,
-) -> Callable[[], contextlib.AbstractContextManager[Callable[[Moment], None]]]:
+) -> Callable[[], contextlib.AbstractContextManager[Callable[[TrainingProgress], None]]]:
     """A bar for the epoch that is under way: images a second, loss, accuracy, time left."""
 
     @contextlib.contextmanager
-    def shown() -> Iterator[Callable[[Moment], None]]:
+    def shown() -> Iterator[Callable[[TrainingProgress], None]]:
         if not console.shows_bars:
             yield lambda _: None
             return
@@ -89,7 +89,7 @@ def training_progress(
         with progress.Progress(*columns, console=screen, transient=True, redirect_stdout=False) as bar:
             task = bar.add_task("", total=None, told="the first step takes longest")
 
-            def show(moment: Moment) -> None:
+            def show(moment: TrainingProgress) -> None:
                 bar.update(task, total=moment.total, completed=moment.images, told=_training_told(moment))
 
             yield show
@@ -97,7 +97,7 @@ def training_progress(
     return shown
 
 
-def _training_told(moment: Moment) -> str:
+def _training_told(moment: TrainingProgress) -> str:
     return (
         f"epoch {moment.epoch}/{moment.epochs}  {moment.images:,} of {moment.total:,}  "
         f"{moment.images_per_second:,.1f} img/s  loss {moment.loss:.3f}  {100 * moment.top1:.1f} %  "

@@ -14,7 +14,7 @@ from cnncli.files.place import require_place
 from cnncli.images.sources import STDIN, Found
 from cnncli.records.predictions import Record, Unreadable
 from cnncli.render.lines import LINE_RENDERERS, Format, Renderer
-from cnncli.render.recorded import Progressed, skip_recorded
+from cnncli.render.recorded import ResumePoint, skip_recorded
 from cnncli.text import counted
 
 _RESUMABLE = (Format.TSV, Format.CSV, Format.JSONL)
@@ -122,7 +122,7 @@ class Destination:
             return
         file = PartFile(self.output, is_resumable=self.format in _RESUMABLE)
         with contextlib.closing(file):
-            done = Progressed(0, 0, 0)
+            done = ResumePoint(0, 0, 0)
             if file.begin({"format": self.format, **settings}, resume=self.resume, overwrite=self.overwrite):
                 done = skip_recorded(found, file.part, self.format, rows_per_image)
             sink = None
@@ -135,7 +135,7 @@ class Destination:
                 raise
 
     @contextlib.contextmanager
-    def _filling(self, file: PartFile, done: Progressed) -> Iterator[Sink]:
+    def _filling(self, file: PartFile, done: ResumePoint) -> Iterator[Sink]:
         """A sink that writes to a file after what is done already."""
         if self.format is Format.PARQUET:
             from cnncli.render.parquet import parquet_writer

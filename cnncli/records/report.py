@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cnncli.records.data import DataFinding, Part
 from cnncli.records.evaluation import Comparison, Evaluation
-from cnncli.records.training import Epoch, Trial
+from cnncli.records.training import ClassifierScore, Epoch
 
 Facts = tuple[tuple[str, str], ...]
 """Names and values, in an order."""
@@ -27,7 +27,7 @@ class DataFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Taught:
+class TrainingSummary:
     """How a network was taught.
 
     Attributes:
@@ -40,8 +40,8 @@ class Taught:
 
     epochs: tuple[Epoch, ...]
     features: float | None
-    trials: tuple[Trial, ...]
-    chosen: Trial | None
+    trials: tuple[ClassifierScore, ...]
+    chosen: ClassifierScore | None
     why: str
 
 
@@ -67,7 +67,7 @@ class Report:
     evaluation: Evaluation
     test: Evaluation | None
     data: DataFacts
-    taught: Taught | None
+    taught: TrainingSummary | None
     comparison: Comparison | None
     settings: Facts
     versions: Facts

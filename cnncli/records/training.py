@@ -87,7 +87,7 @@ class ClassWeights(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class ClassifierScore:
     """A classifier that was tried.
 
     Attributes:
@@ -136,7 +136,7 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TrainingProgress:
     """Where a training stands.
 
     Attributes:
@@ -195,8 +195,8 @@ class FinetuneResult:
     tune: Tune
     class_names: tuple[str, ...]
     images: tuple[int, int, int]
-    trials: tuple[Trial, ...]
-    chosen: Trial | None
+    trials: tuple[ClassifierScore, ...]
+    chosen: ClassifierScore | None
     epochs: tuple[Epoch, ...]
     best_epoch: int | None
     why: str

@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 from cnncli.records.evaluation import Accuracy
-from cnncli.records.training import FinetuneResult, Trial
+from cnncli.records.training import ClassifierScore, FinetuneResult
 from cnncli.render.columns import Column, rows
 from cnncli.text import counted, path_text, printable
 
@@ -55,7 +55,7 @@ def _columns(result: FinetuneResult) -> list[Column]:
     ]
 
 
-def _cross_validated(trial: Trial) -> str:
+def _cross_validated(trial: ClassifierScore) -> str:
     if trial.cross_validated is None or trial.standard_error is None:
         return ""
     return f"{_percent(trial.cross_validated)} ± {_percent(trial.standard_error)}"

@@ -29,7 +29,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Progressed:
+class ResumePoint:
     """How far an output file has come.
 
     Attributes:
@@ -45,7 +45,7 @@ class Progressed:
 
 def skip_recorded(
     inputs: Iterator[ImageSource | Unreadable | None], part: Path, format_: Format, rows_per_image: int
-) -> Progressed:
+) -> ResumePoint:
     """Take off the inputs those that a file already answers for, one by one, in order.
 
     Args:
@@ -58,7 +58,7 @@ def skip_recorded(
         OutputError: the inputs are no longer the same, so that going on would mix them up; or the file is
             damaged before its end.
     """
-    done = Progressed(0, 0, 0)
+    done = ResumePoint(0, 0, 0)
     with part.open("rb") as stream:
         entries = recorded(stream, format_, rows_per_image)
         while entry := _next(entries, part, done):
@@ -69,11 +69,11 @@ def skip_recorded(
                     f"cannot go on from {part}: its record {done.records + 1} is of {entry.path}, now {now}",
                     "give the same inputs, or start again with --overwrite",
                 )
-            done = Progressed(done.records + 1, done.unreadable + entry.is_unreadable, entry.end)
+            done = ResumePoint(done.records + 1, done.unreadable + entry.is_unreadable, entry.end)
     return done
 
 
-def _next(entries: Iterator[Recorded], part: Path, done: Progressed) -> Recorded | None:
+def _next(entries: Iterator[Recorded], part: Path, done: ResumePoint) -> Recorded | None:
     try:
         return next(entries, None)
     except ValueError as error:

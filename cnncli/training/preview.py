@@ -18,7 +18,8 @@ from cnncli.records.data import Part
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 from cnncli.render.contact_sheet import ROWS, THUMBNAIL, SheetRow, contact_sheet_png
-from cnncli.training import features, views
+from cnncli.training.features import fit as features
+from cnncli.training.network import batches as views
 from cnncli.training.settings import FinetuneSettings
 
 _VIEWS = 9
@@ -95,7 +96,7 @@ def _require_place(file: Path, data: Path) -> None:
 
 
 def _first(
-    pictures: views.Pictures, numbers: Iterable[int], failed: list[Unreadable]
+    pictures: views.ImageStore, numbers: Iterable[int], failed: list[Unreadable]
 ) -> tuple[int, Planes] | None:
     """The first of these images that can be read; those before it have failed."""
     for number in numbers:

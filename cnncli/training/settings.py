@@ -16,7 +16,7 @@ from cnncli.networks import pocket
 from cnncli.networks.reference import Reference
 from cnncli.records.running import Running
 from cnncli.records.training import ClassifierName, ClassWeights, Tune
-from cnncli.training.levers import Levers, is_in_effect
+from cnncli.training.options import TrainingOptions, is_in_effect
 
 MOST_VIEWS = 100
 VAL_SPLIT = 0.2
@@ -54,7 +54,7 @@ class FinetuneSettings:
     overwrite: bool = False
     tune: Tune = Tune.FEATURES
     stages: int = 0
-    levers: Levers | None = None
+    levers: TrainingOptions | None = None
     classifier: ClassifierName = ClassifierName.AUTO
     augment_features: int = 0
     class_weights: ClassWeights = ClassWeights.NONE
@@ -154,8 +154,8 @@ _OF_CLASSIFIERS = frozenset({"classifier", "augment_features", "engine", "precis
 """Options without effect where no classifier is fitted to features."""
 
 
-def _of_levers(levers: Levers) -> dict[str, Any]:
-    """Levers as they are typed."""
+def _of_levers(levers: TrainingOptions) -> dict[str, Any]:
+    """TrainingOptions as they are typed."""
     values = {
         field.name: getattr(levers, field.name) for field in fields(levers) if field.name != "augmentation"
     }

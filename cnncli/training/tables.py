@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cnncli.files.tables import Table
 from cnncli.records.data import DataSet
-from cnncli.records.training import Trial
+from cnncli.records.training import ClassifierScore
 
 
 def splits(data: DataSet) -> Table:
@@ -24,7 +24,7 @@ def _bytes(path: str) -> int | None:
         return None
 
 
-def classifiers(trials: Sequence[Trial]) -> Table:
+def classifiers(trials: Sequence[ClassifierScore]) -> Table:
     """The classifiers that were tried."""
     rows = [
         (

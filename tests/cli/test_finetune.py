@@ -22,7 +22,7 @@ from cnncli.prepare import open_engine
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Silence
 from cnncli.records.running import EngineName, Running
-from cnncli.training import levers
+from cnncli.training import options as levers
 from cnncli.training.run_folder import chosen, settle, writing
 from tests.conftest import Cnncli, Imports
 

@@ -16,7 +16,7 @@ from PIL import Image
 from cnncli.networks import model_folder, pocket
 from cnncli.networks.blueprint.parser import parse
 from cnncli.networks.blueprint.writer import written
-from cnncli.training import levers
+from cnncli.training import options as levers
 from cnncli.training.settings import FinetuneSettings
 from tests.conftest import ROOT, Cnncli, Imports, Program
 

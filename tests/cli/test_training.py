@@ -21,8 +21,8 @@ from safetensors.numpy import load_file
 
 from cnncli.errors import TrainingStopped
 from cnncli.networks.model_folder import open_folder, verify
-from cnncli.training import beginning
-from cnncli.training.loop import Loop
+from cnncli.training import manifest as beginning
+from cnncli.training.network.loop import Loop
 from tests.conftest import Cnncli, Program
 
 NET = "input 3x12x12; activation: relu; conv3-6; maxpool 2/2; FC-3"

@@ -16,7 +16,7 @@ from cnncli.evaluation.judging import answers_of
 from cnncli.evaluation.measures import Question, evaluation
 from cnncli.records.data import DataSet, Part, Sample
 from cnncli.records.evaluation import Evaluation
-from cnncli.records.report import Report, Taught
+from cnncli.records.report import Report, TrainingSummary
 from cnncli.records.training import Epoch
 from cnncli.render.report import report_html
 
@@ -85,7 +85,7 @@ def test_names_are_never_markup() -> None:
 
 def test_everything_has_its_place() -> None:
     found = judged(("a", "b"), 30)
-    taught = Taught(epochs(), 0.5, (), None, "epoch 3 of 3 was the best on val")
+    taught = TrainingSummary(epochs(), 0.5, (), None, "epoch 3 of 3 was the best on val")
     page = report_html(report(found, taught=taught, test=found))
     for words in ("Kept: epoch 3 of 3", "curves of the training", "top-1 on test", "reliability diagram"):
         assert words in page
@@ -130,7 +130,7 @@ def page(tmp_path: Path) -> Path:
         paths.append(path)
     found = judged(names, 80, paths)
     file = tmp_path / "report.html"
-    taught = Taught(epochs(), 0.6, (), None, "the best")
+    taught = TrainingSummary(epochs(), 0.6, (), None, "the best")
     file.write_text(
         report_html(report(found, str(tmp_path), taught=taught, comparison=compared(found, found)))
     )

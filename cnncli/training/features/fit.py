@@ -36,16 +36,17 @@ from cnncli.records.evaluation import Accuracy, Answer
 from cnncli.records.networks import Compilation, Metric, ModelCard, PackageVersion
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
-from cnncli.records.report import Taught
-from cnncli.records.training import ClassifierName, FinetuneResult, Step, Trial, Tune
+from cnncli.records.report import TrainingSummary
+from cnncli.records.training import ClassifierName, ClassifierScore, FinetuneResult, Step, Tune
 from cnncli.text import counted
-from cnncli.training import reporting, run_folder
+from cnncli.training import report as reporting
+from cnncli.training import run_folder
 from cnncli.training import tables as tables_of
-from cnncli.training.headed import require_trainable, write_headed
+from cnncli.training.features.replace_head import require_trainable, write_headed
 from cnncli.training.settings import VAL_SPLIT, FinetuneSettings, recorded, versions
 
 if TYPE_CHECKING:
-    from cnncli.training.classifiers import Rows
+    from cnncli.training.features.classifiers import Rows
 
 Bar = Callable[[int], AbstractContextManager[Callable[[], None]]]
 """Given how many images there are to do, a function to call once for each."""
@@ -119,7 +120,7 @@ def finetune_features(
 
 def explore(
     settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offline: bool = False
-) -> "Explored":
+) -> "FeatureSearch":
     """Fit classifiers to a network's embeddings; nothing is written yet. The arguments are `finetune_features`'s."""
     clock = Clock()
     with clock.step("looking for the images"):
@@ -140,13 +141,13 @@ def explore(
     _say_what_may_surprise(found, progress)
     require_learnable(found.data, is_read=True)
     with clock.step("importing scikit-learn"):  # only now: whatever fails before should do so at once
-        import cnncli.training.classifiers  # noqa: F401
+        import cnncli.training.features.classifiers  # noqa: F401
     with clock.step("classifiers"):
         learned = _learned(found, settings, progress)
-    return Explored(clock, target, folder, found, learned)
+    return FeatureSearch(clock, target, folder, found, learned)
 
 
-def write(explored: "Explored", settings: FinetuneSettings) -> FinetuneResult:
+def write(explored: "FeatureSearch", settings: FinetuneSettings) -> FinetuneResult:
     """Write the chosen classifier and its network as a run.
 
     Raises:
@@ -201,7 +202,7 @@ def say_what_there_is(data: DataSet, progress: Progress) -> None:
     progress.notice(f"classes: {', '.join(f'{index} {name}' for index, name in enumerate(data.class_names))}")
 
 
-def _say_what_may_surprise(found: "Found", progress: Progress) -> None:
+def _say_what_may_surprise(found: "EmbeddedData", progress: Progress) -> None:
     for record in found.unreadable:
         progress.warning(f"{record.source.path} is left out: {record.reason}")
     if shared := len(set(found.parts[Part.TRAIN].digests) & set(found.parts[Part.VAL].digests)):
@@ -222,7 +223,7 @@ def _counted(data: DataSet) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class EmbeddedData:
     """What can be read of a data set, and what cannot; `listed` has both."""
 
     data: DataSet
@@ -233,7 +234,7 @@ class Found:
 
 def _embedded(
     folder: ModelFolder, data: DataSet, settings: FinetuneSettings, progress: Progress, bar: Bar
-) -> Found:
+) -> EmbeddedData:
     """Embeddings of all that can be read."""
     wish = EmbedSettings(
         settings.seed, settings.max_pixels, settings.running, settings.batch_size, settings.workers
@@ -256,7 +257,7 @@ def _embedded(
     readable = dataclasses.replace(
         data, samples=tuple(sample for part in Part for sample in parts[part].samples)
     )
-    return Found(readable, data, parts, unreadable)
+    return EmbeddedData(readable, data, parts, unreadable)
 
 
 def _first_pixels(folder: ModelFolder, part: _Part, settings: FinetuneSettings) -> Pixels:
@@ -276,32 +277,32 @@ def _first_pixels(folder: ModelFolder, part: _Part, settings: FinetuneSettings) 
 
 
 @dataclass(frozen=True, slots=True)
-class _Tried:
+class Candidate:
     """A classifier that was tried, and its logits (N, K) for the validation images."""
 
-    trial: Trial
+    trial: ClassifierScore
     head: ClassifierHead
     val: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class SearchResult:
     """All that were tried, the one that was chosen, why, and how it does on the test part, if there is one."""
 
-    tried: Sequence[_Tried]
-    chosen: _Tried
+    tried: Sequence[Candidate]
+    chosen: Candidate
     why: str
     test: Accuracy | None
 
     @property
-    def linear(self) -> tuple[LinearHead, Trial] | None:
+    def linear(self) -> tuple[LinearHead, ClassifierScore] | None:
         """The best of those that can be trained further, the chosen one if it is, and how it did."""
         tried = ((item.head, item.trial) for item in (self.chosen, *self.tried))
         return next(((head, trial) for head, trial in tried if isinstance(head, LinearHead)), None)
 
 
 @dataclass(frozen=True, slots=True)
-class Explored:
+class FeatureSearch:
     """A network, its embeddings of the data, and what could be learned from them.
 
     Attributes:
@@ -315,12 +316,12 @@ class Explored:
     clock: Clock
     target: run_folder.Target
     folder: ModelFolder
-    found: Found
-    learned: "Learned"
+    found: EmbeddedData
+    learned: "SearchResult"
 
 
-def _learned(found: Found, settings: FinetuneSettings, progress: Progress) -> Learned:
-    from cnncli.training.classifiers import Rows
+def _learned(found: EmbeddedData, settings: FinetuneSettings, progress: Progress) -> SearchResult:
+    from cnncli.training.features.classifiers import Rows
 
     train, test = found.parts[Part.TRAIN], found.parts[Part.TEST]
     rows = Rows(
@@ -333,7 +334,7 @@ def _learned(found: Found, settings: FinetuneSettings, progress: Progress) -> Le
         tried.append(_tried(name, rows, found, settings.seed))
     chosen, why = _best(tried)
     tested = accuracy(_logits(chosen.head, test).argmax(axis=1), test.labels) if test.samples else None
-    return Learned(tried, chosen, why, tested)
+    return SearchResult(tried, chosen, why, tested)
 
 
 def _names(asked: ClassifierName, rows: "Rows") -> Sequence[ClassifierName]:
@@ -348,15 +349,15 @@ def _names(asked: ClassifierName, rows: "Rows") -> Sequence[ClassifierName]:
     return [name for name in _TRIED if name not in left_out]
 
 
-def _tried(name: ClassifierName, rows: "Rows", found: Found, seed: int) -> _Tried:
-    from cnncli.training.classifiers import fit
+def _tried(name: ClassifierName, rows: "Rows", found: EmbeddedData, seed: int) -> Candidate:
+    from cnncli.training.features.classifiers import fit
 
     train, val = found.parts[Part.TRAIN], found.parts[Part.VAL]
     start = time.perf_counter()
     fitted = fit(name, rows, seed)
     seconds = time.perf_counter() - start
     logits = _logits(fitted.head, val)
-    trial = Trial(
+    trial = ClassifierScore(
         name,
         fitted.strength,
         fitted.accuracy,
@@ -365,7 +366,7 @@ def _tried(name: ClassifierName, rows: "Rows", found: Found, seed: int) -> _Trie
         accuracy(logits.argmax(axis=1), val.labels),
         seconds,
     )
-    return _Tried(trial, fitted.head, logits)
+    return Candidate(trial, fitted.head, logits)
 
 
 def _logits(head: ClassifierHead, part: _Part) -> NDArray[np.float32]:
@@ -373,7 +374,7 @@ def _logits(head: ClassifierHead, part: _Part) -> NDArray[np.float32]:
     return run_head(head, np.ascontiguousarray(part.vectors[:, 0]))
 
 
-def _best(tried: Sequence[_Tried]) -> tuple[_Tried, str]:
+def _best(tried: Sequence[Candidate]) -> tuple[Candidate, str]:
     """The first that is as good as the best: within one standard error of it (Breiman et al., 1984).
 
     Judged by cross-validation on the training images, so that the validation images still say something new.
@@ -398,8 +399,8 @@ def _written(
     target: run_folder.Target,
     folder: ModelFolder,
     settings: FinetuneSettings,
-    found: Found,
-    learned: Learned,
+    found: EmbeddedData,
+    learned: SearchResult,
 ) -> Path:
     """The run's folder, where it came to lie."""
     data, chosen = found.data, learned.chosen
@@ -434,14 +435,14 @@ def _written(
             target.path.name,
             found.listed,
             (judged, tested),
-            Taught((), None, trials, chosen.trial if len(trials) > 1 else None, learned.why),
+            TrainingSummary((), None, trials, chosen.trial if len(trials) > 1 else None, learned.why),
             facts,
             found.unreadable,
         )
         return run_folder.settle(draft, target)
 
 
-def _card(folder: ModelFolder, name: str, data: DataSet, learned: Learned) -> ModelCard:
+def _card(folder: ModelFolder, name: str, data: DataSet, learned: SearchResult) -> ModelCard:
     """Of the run; what its classifier changes is put right when it is written."""
     trial = learned.chosen.trial
     measured = {"train_top1": trial.train, "val_top1": trial.val}
@@ -471,7 +472,7 @@ def _answers(logits: NDArray[np.float32], part: _Part, data: DataSet) -> list[An
     return list(answers_of(part.samples, probabilities, data.relative))
 
 
-def digest(found: Found) -> str:
+def digest(found: EmbeddedData) -> str:
     """SHA-256 of a listing of the data: part, class, and digest of each file, in whatever order they were found."""
     lines = sorted(
         f"{part}\t{found.data.class_names[sample.label]}\t{digest}\n"

@@ -17,21 +17,22 @@ from cnncli.records.data import DataSet
 from cnncli.records.progress import Progress
 from cnncli.records.training import FinetuneResult, Tune
 from cnncli.text import counted
-from cnncli.training import features, run_folder
+from cnncli.training import run_folder
 from cnncli.training import tables as tables_of
-from cnncli.training.beginning import Beginning, LeftOut
-from cnncli.training.beginning import load as load_beginning
-from cnncli.training.beginning import save as save_beginning
-from cnncli.training.features import Bar, explore, finetune_features
-from cnncli.training.headed import require_own_head
-from cnncli.training.levers import CHANGEABLE, spelled
+from cnncli.training.features import fit as features
+from cnncli.training.features.fit import Bar, explore, finetune_features
+from cnncli.training.features.replace_head import require_own_head
+from cnncli.training.manifest import RunManifest, UnreadableSample
+from cnncli.training.manifest import load as load_beginning
+from cnncli.training.manifest import save as save_beginning
+from cnncli.training.options import CHANGEABLE, spelled
 from cnncli.training.processes import is_main
 from cnncli.training.settings import FinetuneSettings, as_options, recorded
 
 if TYPE_CHECKING:
-    from cnncli.training.network import Show
-    from cnncli.training.start import Start
-    from cnncli.training.trials import Pace
+    from cnncli.training.network.initial import InitialModel
+    from cnncli.training.network.throughput import Throughput
+    from cnncli.training.network.trainer import Show
 
 _FEWEST_EPOCHS = 3
 """That have to fit into the time for `auto` to train the network itself."""
@@ -80,9 +81,10 @@ def finetune(
     """
     if settings.tune is Tune.FEATURES:
         return finetune_features(settings, progress, bar, is_offline=is_offline) if is_main() else None
-    from cnncli.training import ending, network
+    from cnncli.training.network import publish as ending
+    from cnncli.training.network import trainer as network
 
-    begun = _Begun(None, None)
+    begun = PreparedRun(None, None)
     if is_main():
         begun = _begin(settings, progress, bar, is_offline=is_offline)
     run = network.train(begun.run, settings, progress, show)
@@ -107,7 +109,9 @@ def resume(
         raise UsageError("--output has no effect with --resume, which goes on in the run's own folder")
     begun = load_beginning(run)
     _require_same_classes(run, settings, begun)
-    from cnncli.training import checkpoints, ending, network
+    from cnncli.training.network import checkpoints
+    from cnncli.training.network import publish as ending
+    from cnncli.training.network import trainer as network
 
     _require_same_settings(run, settings)
     levers = network.require_levers(settings)
@@ -150,7 +154,7 @@ def _require_same_settings(run: Path, settings: FinetuneSettings) -> None:
         )
 
 
-def _require_same_classes(run: Path, settings: FinetuneSettings, begun: Beginning) -> None:
+def _require_same_classes(run: Path, settings: FinetuneSettings, begun: RunManifest) -> None:
     found = layout.read(settings.data, settings.columns).class_names
     if found != begun.card.class_names:
         other = sorted(set(found) ^ set(begun.card.class_names)) or list(found)
@@ -161,7 +165,7 @@ def _require_same_classes(run: Path, settings: FinetuneSettings, begun: Beginnin
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Begun:
+class PreparedRun:
     """What there is before training.
 
     Attributes:
@@ -173,12 +177,12 @@ class _Begun:
     features: FinetuneResult | None
 
 
-def _begin(settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offline: bool) -> _Begun:
+def _begin(settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offline: bool) -> PreparedRun:
     """Everything up to the first step of training."""
     if settings.tune in {Tune.HEAD, Tune.SCRATCH}:
         return _begin_without_features(settings, progress, is_offline=is_offline)
-    from cnncli.training import network
-    from cnncli.training.start import from_weights
+    from cnncli.training.network import trainer as network
+    from cnncli.training.network.initial import from_weights
 
     started = time.perf_counter()
     explored = explore(settings, progress, bar, is_offline=is_offline)
@@ -202,7 +206,7 @@ def _begin(settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offli
         epochs, why = _in_time(settings, taken, data)
         progress.notice(why)
         if not epochs:
-            return _Begun(None, dataclasses.replace(found, why=f"{found.why}; {why}"))
+            return PreparedRun(None, dataclasses.replace(found, why=f"{found.why}; {why}"))
         settings = dataclasses.replace(settings, levers=dataclasses.replace(levers, epochs=epochs))
     digest = features.digest(explored.found)
     facts = recorded(settings, folder.card.name, folder.card.weights_origin, digest)
@@ -214,22 +218,22 @@ def _begin(settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offli
     begun = _beginning(settings, start, data, folder.card.name, found, started)
     begun = dataclasses.replace(begun, head_share=share, left_out=_left_out(explored.found))
     network.begin(path, start, taken, settings, begun)
-    return _Begun(path, found)
+    return PreparedRun(path, found)
 
 
-def _left_out(found: features.Found) -> tuple[LeftOut, ...]:
+def _left_out(found: features.EmbeddedData) -> tuple[UnreadableSample, ...]:
     """The images of which there are no embeddings."""
     samples = {sample.path: sample for sample in found.listed.samples}
     return tuple(
-        LeftOut(found.listed.relative(path), samples[path].label, samples[path].part, record.reason)
+        UnreadableSample(found.listed.relative(path), samples[path].label, samples[path].part, record.reason)
         for record in found.unreadable
         if (path := record.source.path)
     )
 
 
-def _in_time(settings: FinetuneSettings, taken: "Pace", data: DataSet) -> tuple[int, str]:
+def _in_time(settings: FinetuneSettings, taken: "Throughput", data: DataSet) -> tuple[int, str]:
     """How many epochs of training all of the network fit into the time, 0 if too few do; and that in words."""
-    from cnncli.training.network import require_levers
+    from cnncli.training.network.trainer import require_levers
 
     levers = require_levers(settings)
     images = sum(sample.part == "train" for sample in data.samples)
@@ -250,13 +254,15 @@ def _told(minutes: float) -> str:
     return f"{minutes:,.0f} min" if minutes >= 1.5 else f"{max(60 * minutes, 1):,.0f} s"  # noqa: PLR2004
 
 
-def _begin_without_features(settings: FinetuneSettings, progress: Progress, *, is_offline: bool) -> _Begun:
+def _begin_without_features(
+    settings: FinetuneSettings, progress: Progress, *, is_offline: bool
+) -> PreparedRun:
     """`head` and `scratch`, for which nothing needs to be known of the images beforehand."""
     started = time.perf_counter()
     data = features.read(settings, progress)
     target = run_folder.chosen(settings.output, data.name, overwrite=settings.overwrite)
-    from cnncli.training import network
-    from cnncli.training.start import from_scratch, from_weights
+    from cnncli.training.network import trainer as network
+    from cnncli.training.network.initial import from_scratch, from_weights
 
     levers = network.require_levers(settings)
     if settings.tune is Tune.SCRATCH:
@@ -277,7 +283,7 @@ def _begin_without_features(settings: FinetuneSettings, progress: Progress, *, i
     name = start.card.name if settings.tune is Tune.SCRATCH else folder.card.name
     run = _new_run(target, data, recorded(settings, name, origin, None))
     network.begin(run, start, taken, settings, _beginning(settings, start, data, name, None, started))
-    return _Begun(run, None)
+    return PreparedRun(run, None)
 
 
 def _new_run(target: run_folder.Target, data: DataSet, facts: Mapping[str, Any]) -> Path:
@@ -290,13 +296,13 @@ def _new_run(target: run_folder.Target, data: DataSet, facts: Mapping[str, Any])
 
 def _beginning(
     settings: FinetuneSettings,
-    start: "Start",
+    start: "InitialModel",
     data: DataSet,
     name: str,
     found: FinetuneResult | None,
     started: float,
-) -> Beginning:
-    return Beginning(
+) -> RunManifest:
+    return RunManifest(
         card=start.card,
         tune=settings.tune,
         stages=settings.stages,

@@ -10,7 +10,7 @@ from cnncli.evaluation.measures import Question, evaluation
 from cnncli.records.data import DataSet, Part
 from cnncli.records.evaluation import Answer, Evaluation
 from cnncli.records.predictions import ImageSource, Unreadable
-from cnncli.records.report import Report, Taught
+from cnncli.records.report import Report, TrainingSummary
 
 _HELD_OUT = {Part.VAL: "held out from training", Part.TEST: "asked once, at the end"}
 
@@ -45,7 +45,7 @@ def write(
     name: str,
     data: DataSet,
     found: tuple[Evaluation, Evaluation | None],
-    taught: Taught,
+    taught: TrainingSummary,
     recorded: Mapping[str, Any],
     unreadable: Sequence[Unreadable],
 ) -> None:

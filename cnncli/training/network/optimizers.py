@@ -7,11 +7,13 @@ from timm.optim._optim_factory import create_optimizer_v2, get_optimizer_class, 
 from torch import nn
 
 from cnncli.errors import UsageError
-from cnncli.training.levers import Levers
-from cnncli.training.stages import parameter_groups
+from cnncli.training.network.stages import parameter_groups
+from cnncli.training.options import TrainingOptions
 
 
-def create_optimizer(network: nn.Module, head: str, levers: Levers, lr: float) -> torch.optim.Optimizer:
+def create_optimizer(
+    network: nn.Module, head: str, levers: TrainingOptions, lr: float
+) -> torch.optim.Optimizer:
     """Timm's optimiser of that name, over stages with learning rates of their own.
 
     Raises:

@@ -34,19 +34,15 @@ from cnncli.records.data import Part
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Silence
 from cnncli.records.running import Running
-from cnncli.records.training import Amp, ClassWeights, Layout, Moment, Schedule, Tune
-from cnncli.training import (
-    beginning,
-    checkpoints,
-    ending,
-    finetune,
-    levers,
-    loop,
-    network,
-    optimizers,
-    trials,
-)
-from cnncli.training.checkpoints import Progressed
+from cnncli.records.training import Amp, ClassWeights, Layout, Schedule, TrainingProgress, Tune
+from cnncli.training import manifest as beginning
+from cnncli.training import options as levers
+from cnncli.training import run as finetune
+from cnncli.training.network import checkpoints, loop, optimizers
+from cnncli.training.network import publish as ending
+from cnncli.training.network import throughput as trials
+from cnncli.training.network import trainer as network
+from cnncli.training.network.checkpoints import Checkpoint
 from cnncli.training.settings import FinetuneSettings
 
 DRAWN = "input 3x12x12; activation: relu; conv3-6; dropout 0.2; conv3-8/2 batchnorm; FC-16; FC-3"
@@ -64,7 +60,7 @@ class Trained:
 
     folder: Path
     settings: FinetuneSettings
-    progressed: Progressed
+    progressed: Checkpoint
 
     @property
     def weights(self) -> np.ndarray:
@@ -177,7 +173,7 @@ CHANGES: dict[str, Any] = {
     "aa": AutoAugment.TRIVIAL,
     "reprob": 1.0,
 }
-"""Levers that lead to other weights than the base's."""
+"""TrainingOptions that lead to other weights than the base's."""
 
 WITH_OTHERS: dict[str, tuple[dict[str, Any], Any]] = {
     "momentum": ({"opt": "sgd"}, 0.5),
@@ -204,7 +200,7 @@ ELSEWHERE = {
     "kd_weight",
     "kd_temperature",
 }
-"""Levers whose effect tests of their own show."""
+"""TrainingOptions whose effect tests of their own show."""
 
 
 def test_every_lever_is_tested() -> None:
@@ -761,7 +757,7 @@ def test_validation_pixels_are_predicts(data: Path, monkeypatch: pytest.MonkeyPa
         seen.clear()
         settings = asked(data, layout=layout, epochs=1)
         run = trained(settings)
-        from cnncli.training import beginning
+        from cnncli.training import manifest as beginning
         from cnncli.training.run_folder import read_splits
 
         start = beginning.load(run.folder)
@@ -773,7 +769,7 @@ def test_validation_pixels_are_predicts(data: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_training_tells(data: Path) -> None:
-    moments: list[Moment] = []
+    moments: list[TrainingProgress] = []
 
     def show() -> Any:
         return contextlib.nullcontext(moments.append)

@@ -5,7 +5,7 @@ import numpy as np
 from cnncli.images import augment
 from cnncli.images.augment import PRESETS, random_view
 from cnncli.records.augmentation import Strength
-from cnncli.training.resizing import resized
+from cnncli.training.network.resize import resized
 
 
 def test_torch_resizes_as_pillow_does_but_for_rounding() -> None:

@@ -15,11 +15,11 @@ from cnncli.networks.embedding import with_embedding
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import Untrained
 from cnncli.records.networks import Architecture, Compilation, Embedding, ModelCard
-from cnncli.training.headed import headed
+from cnncli.training.features.replace_head import headed
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class InitialModel:
     """A network with as many classes as the data has.
 
     Attributes:
@@ -52,7 +52,7 @@ class Start:
         self.network.get_submodule(self.head).register_forward_pre_hook(drop)
 
 
-def from_scratch(found: Untrained, class_names: tuple[str, ...], seed: int, drop_path: float) -> Start:
+def from_scratch(found: Untrained, class_names: tuple[str, ...], seed: int, drop_path: float) -> InitialModel:
     """A network with random weights.
 
     Raises:
@@ -79,12 +79,12 @@ def from_scratch(found: Untrained, class_names: tuple[str, ...], seed: int, drop
         files=(),
         versions=(),
     )
-    return Start(network, card)
+    return InitialModel(network, card)
 
 
 def from_weights(
     folder: ModelFolder, head: LinearHead | None, class_names: tuple[str, ...], drop_path: float
-) -> Start:
+) -> InitialModel:
     """A prepared network with another last layer.
 
     Args:
@@ -99,10 +99,10 @@ def from_weights(
     nothing = LinearHead(np.zeros((len(class_names), folder.card.embedding.size)), np.zeros(len(class_names)))
     tensors, card = headed(folder, head or nothing, dataclasses.replace(folder.card, class_names=class_names))
     network = build(card.architecture, drop_path)
-    Start(network, card).drop_auxiliary()
+    InitialModel(network, card).drop_auxiliary()
     loaded: dict[str, Tensor] = {name: torch.from_numpy(value) for name, value in tensors.items()}
     weights.load_into(network, loaded, str(folder.weights))
-    return Start(network, dataclasses.replace(card, synsets=None, metrics=()))
+    return InitialModel(network, dataclasses.replace(card, synsets=None, metrics=()))
 
 
 def build(architecture: Architecture, drop_path: float = 0.0, seed: int = 0) -> nn.Module:

@@ -24,36 +24,37 @@ from cnncli.images.decode import allow_pixels
 from cnncli.networks import cache
 from cnncli.records.networks import Preprocessing
 from cnncli.records.progress import Progress, Silence
-from cnncli.records.training import Amp, Moment, Tune
-from cnncli.training import beginning as beginnings
-from cnncli.training import checkpoints, run_folder
-from cnncli.training.beginning import Beginning
-from cnncli.training.checkpoints import Progressed
-from cnncli.training.distillation import open_teacher
-from cnncli.training.levers import Levers
-from cnncli.training.loop import Loop, Task
-from cnncli.training.memory import keep_freed_memory
-from cnncli.training.optimizers import create_optimizer, require_steps
-from cnncli.training.schedule import image_size
+from cnncli.records.training import Amp, TrainingProgress, Tune
+from cnncli.training import manifest as beginnings
+from cnncli.training import run_folder
+from cnncli.training.manifest import RunManifest
+from cnncli.training.network import checkpoints
+from cnncli.training.network.checkpoints import Checkpoint
+from cnncli.training.network.initial import InitialModel, build
+from cnncli.training.network.loop import Loop, Task
+from cnncli.training.network.memory import keep_freed_memory
+from cnncli.training.network.optimizers import create_optimizer, require_steps
+from cnncli.training.network.schedule import image_size
+from cnncli.training.network.stages import frozen_below, learning_mode
+from cnncli.training.network.teacher import open_teacher
+from cnncli.training.network.throughput import Throughput, imitates, paces
+from cnncli.training.options import TrainingOptions
 from cnncli.training.settings import FinetuneSettings
-from cnncli.training.stages import frozen_below, learning_mode
-from cnncli.training.start import Start, build
-from cnncli.training.trials import Pace, imitates, paces
 
-Show = Callable[[], contextlib.AbstractContextManager[Callable[[Moment], None]]]
+Show = Callable[[], contextlib.AbstractContextManager[Callable[[TrainingProgress], None]]]
 """A function to call after each step, as long as somebody may want to see it."""
 
 _FREE_SHARE = 1 / 4
 """Of the free memory, for decoded images."""
 
 
-def require_levers(settings: FinetuneSettings) -> Levers:
+def require_levers(settings: FinetuneSettings) -> TrainingOptions:
     """The levers, which everything but `features` has."""
     assert settings.levers is not None  # noqa: S101 - `levers.chosen` is asked for each such way
     return settings.levers
 
 
-def pace(start: Start, settings: FinetuneSettings, progress: Progress) -> Pace:
+def pace(start: InitialModel, settings: FinetuneSettings, progress: Progress) -> Throughput:
     """How fast the network learns here: in the faster layout and arithmetic, which is said."""
     device, levers = torch.device(_device(settings.running.device)), require_levers(settings)
     _set_up_process(1)
@@ -72,7 +73,7 @@ def pace(start: Start, settings: FinetuneSettings, progress: Progress) -> Pace:
     return found[0]
 
 
-def require_possible(start: Start, settings: FinetuneSettings) -> None:
+def require_possible(start: InitialModel, settings: FinetuneSettings) -> None:
     """See that a training can begin, before anything is written.
 
     Raises:
@@ -93,7 +94,7 @@ def require_possible(start: Start, settings: FinetuneSettings) -> None:
     start.network.requires_grad_(requires_grad=True)
 
 
-def _require_small_images(network: torch.nn.Module, how: Preprocessing, levers: Levers) -> None:
+def _require_small_images(network: torch.nn.Module, how: Preprocessing, levers: TrainingOptions) -> None:
     """See that a network takes the small images that it is to begin with."""
     height, width = image_size(levers, how.size, 0)
     try:
@@ -109,10 +110,10 @@ def _require_small_images(network: torch.nn.Module, how: Preprocessing, levers: 
 
 def begin(
     run: Path,
-    start: Start,
-    taken: Pace,
+    start: InitialModel,
+    taken: Throughput,
     settings: FinetuneSettings,
-    beginning: Beginning,
+    beginning: RunManifest,
 ) -> None:
     """Write what a training goes out from; everything else of the run's folder already exists.
 
@@ -123,10 +124,10 @@ def begin(
     (run / run_folder.CHECKPOINTS).mkdir(parents=True, exist_ok=True)
     beginnings.save(run, beginning)
     fixed = {"lr": levers.lr, "layout": str(taken.layout), "amp": str(taken.amp)}
-    checkpoints.save(run, Progressed(network=start.network.state_dict(), fixed=fixed))
+    checkpoints.save(run, Checkpoint(network=start.network.state_dict(), fixed=fixed))
 
 
-def learning(start: Start, tune: Tune, stages: int) -> list[torch.nn.Module] | None:
+def learning(start: InitialModel, tune: Tune, stages: int) -> list[torch.nn.Module] | None:
     """The modules that learn; None where all of the network does.
 
     Raises:
@@ -202,7 +203,7 @@ def _set_up_process(processes: int) -> None:
     keep_freed_memory()
 
 
-def _deterministic(levers: Levers, seed: int) -> None:
+def _deterministic(levers: TrainingOptions, seed: int) -> None:
     torch.manual_seed(seed)
     if levers.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -217,7 +218,7 @@ def _task(run: Path, settings: FinetuneSettings, progress: Progress) -> Task:
     levers = dataclasses.replace(levers, epochs=begun.epochs)
     data = run_folder.read_splits(run, begun.root, card.class_names, begun.data_name)
     network = build(card.architecture, levers.drop_path)
-    start = Start(network, card)
+    start = InitialModel(network, card)
     if begun.tune is not Tune.SCRATCH:
         start.drop_auxiliary()
     if levers.drop:
@@ -245,7 +246,7 @@ def _task(run: Path, settings: FinetuneSettings, progress: Progress) -> Task:
 
 
 def _find_rate(
-    task: Task, run: Path, progressed: Progressed, accelerator: Accelerator, progress: Progress
+    task: Task, run: Path, progressed: Checkpoint, accelerator: Accelerator, progress: Progress
 ) -> None:
     """Find a learning rate, and put it into the checkpoint."""
     progress.notice("looking for a learning rate: a few steps at growing ones, then all is as before")

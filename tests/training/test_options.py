@@ -1,4 +1,4 @@
-"""Levers: what they are when nobody says, and what is refused."""
+"""TrainingOptions: what they are when nobody says, and what is refused."""
 
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -10,8 +10,8 @@ from cnncli.errors import UsageError
 from cnncli.images.augment import PRESETS
 from cnncli.records.augmentation import Strength
 from cnncli.records.training import Schedule, Tune
-from cnncli.training import levers
-from cnncli.training.levers import chosen
+from cnncli.training import options as levers
+from cnncli.training.options import chosen
 
 
 def test_every_lever_has_an_option_and_every_option_a_lever() -> None:

@@ -15,7 +15,7 @@ from torch.nn import functional
 from cnncli.engines.torch import is_out_of_memory
 from cnncli.errors import TrainingError
 from cnncli.records.training import Amp, Layout
-from cnncli.training.levers import Levers
+from cnncli.training.options import TrainingOptions
 
 _LEAST_STEPS, _MOST_STEPS, _SECONDS = 2, 12, 1.0
 """Of a measurement: as many steps as fit into a second. The first one, in which kernels are chosen, is not counted."""
@@ -42,7 +42,7 @@ _DTYPES = {Amp.BF16: torch.bfloat16, Amp.FP16: torch.float16}
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Throughput:
     """How fast a network learns in a layout and an arithmetic, in images a second."""
 
     layout: Layout
@@ -57,8 +57,8 @@ class Pace:
 
 
 def paces(
-    network: nn.Module, shape: tuple[int, int, int], levers: Levers, device: torch.device
-) -> list[Pace]:
+    network: nn.Module, shape: tuple[int, int, int], levers: TrainingOptions, device: torch.device
+) -> list[Throughput]:
     """How fast each layout and arithmetic is that may be chosen; the one to take first.
 
     Args:
@@ -71,7 +71,7 @@ def paces(
         TrainingError: it cannot learn from a single image at a time.
     """
     network = copy.deepcopy(network).to(device)
-    found: list[Pace] = []
+    found: list[Throughput] = []
     for layout, amp in _candidates(levers, device):
         best = max((pace.images_per_second for pace in found), default=0.0)
         network.to(memory_format=_FORMATS[layout])
@@ -88,9 +88,9 @@ def paces(
                 break
             if count / rate > _SLOW:
                 break
-        found.append(Pace(layout, amp, rate))
+        found.append(Throughput(layout, amp, rate))
 
-    def worth(pace: Pace) -> float:
+    def worth(pace: Throughput) -> float:
         return pace.images_per_second / (1 if pace.amp is Amp.OFF else _WORTH_IT)
 
     return sorted(found, key=worth, reverse=True)
@@ -117,7 +117,7 @@ def several_images_needed() -> Iterator[None]:
         ) from error
 
 
-def _candidates(levers: Levers, device: torch.device) -> Iterator[tuple[Layout, Amp]]:
+def _candidates(levers: TrainingOptions, device: torch.device) -> Iterator[tuple[Layout, Amp]]:
     layouts = [levers.layout] if levers.layout is not Layout.AUTO else [Layout.CHANNELS_LAST, Layout.NCHW]
     amps = (
         [levers.amp] if levers.amp is not Amp.AUTO else [Amp.OFF, *([Amp.BF16] if has_bf16(device) else [])]

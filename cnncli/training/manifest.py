@@ -22,7 +22,7 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class UnreadableSample:
     """An image that could not be read before training, and takes no part in it.
 
     Attributes:
@@ -39,7 +39,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class RunManifest:
     """What does not change while a network is trained.
 
     Attributes:
@@ -71,7 +71,7 @@ class Beginning:
     features_loss: float | None
     remarks: tuple[str, ...]
     seconds: float
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[UnreadableSample, ...] = ()
     head_share: float | None = None
     may_stop_early: bool = True
 
@@ -84,11 +84,11 @@ class Beginning:
         samples = (Sample(self._path(item), item.label, item.part) for item in self.left_out)
         return dataclasses.replace(data, samples=(*data.samples, *samples), remarks=self.remarks)
 
-    def _path(self, item: LeftOut) -> str:
+    def _path(self, item: UnreadableSample) -> str:
         return os.path.join(self.root, item.path)  # noqa: PTH118 - a string as good as any
 
 
-def save(run: Path, beginning: Beginning) -> None:
+def save(run: Path, beginning: RunManifest) -> None:
     """Write it."""
     document: dict[str, Any] = dataclasses.asdict(beginning) | {"format": _FORMAT}
     document["card"] = cards.to_json(beginning.card)
@@ -101,7 +101,7 @@ def save(run: Path, beginning: Beginning) -> None:
         raise OutputError(f"cannot write {file}: {error.strerror}", "make room, and try again") from error
 
 
-def load(run: Path) -> Beginning:
+def load(run: Path) -> RunManifest:
     """Read it.
 
     Raises:
@@ -116,7 +116,7 @@ def load(run: Path) -> Beginning:
         document["remarks"] = tuple(document["remarks"])
         document["left_out"] = tuple(_left_out(item) for item in document.get("left_out", ()))
         document["features"] = document["features"] and Accuracy(**document["features"])
-        return Beginning(**document)
+        return RunManifest(**document)
     except FileNotFoundError as error:
         raise TrainingError(
             f"{run} is no run of training that could go on: it has no {CHECKPOINTS}/{_FILE}",
@@ -126,8 +126,8 @@ def load(run: Path) -> Beginning:
         raise TrainingError(f"{file} is damaged: {error}", "start again, with another --output") from error
 
 
-def _left_out(item: Mapping[str, Any]) -> LeftOut:
-    return LeftOut(**{**item, "part": item["part"] and Part(item["part"])})
+def _left_out(item: Mapping[str, Any]) -> UnreadableSample:
+    return UnreadableSample(**{**item, "part": item["part"] and Part(item["part"])})
 
 
 def _require_format(found: object) -> None:

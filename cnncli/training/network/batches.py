@@ -17,15 +17,15 @@ from cnncli.images.preprocess import FILTERS, cropped, resized
 from cnncli.records.augmentation import Augmentation
 from cnncli.records.data import Sample
 from cnncli.records.predictions import ImageSource, Unreadable
-from cnncli.training import draws
-from cnncli.training.draws import Indices
+from cnncli.training.network import rng as draws
+from cnncli.training.network.rng import Indices
 
 _MOST_ENLARGED = 2.0
 """How much larger than a view an image is kept at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Views:
+class Batch:
     """Images of a batch.
 
     Attributes:
@@ -39,7 +39,7 @@ class Views:
     unreadable: dict[int, Unreadable]
 
 
-class Pictures:
+class ImageStore:
     """The images of a part of the data, read and kept as far as there is room; safe to use from several threads."""
 
     def __init__(
@@ -81,7 +81,9 @@ class Pictures:
         return planes
 
 
-def for_training(samples: Sequence[Sample], reader: Reader, kept: KeptImages, how: Augmentation) -> Pictures:
+def for_training(
+    samples: Sequence[Sample], reader: Reader, kept: KeptImages, how: Augmentation
+) -> ImageStore:
     """Images to take random views of, kept no larger than the smallest crop asks for."""
     height, width = reader.preprocessing.size
     factor = min(1 / how.scale[0] ** 0.5, _MOST_ENLARGED)
@@ -93,20 +95,20 @@ def for_training(samples: Sequence[Sample], reader: Reader, kept: KeptImages, ho
         smaller = (max(round(image.width / ratio), 1), max(round(image.height / ratio), 1))
         return image.resize(smaller, FILTERS[reader.preprocessing.interpolation], reducing_gap=2.0)
 
-    return Pictures(samples, reader, kept, shrink)
+    return ImageStore(samples, reader, kept, shrink)
 
 
-def for_judging(samples: Sequence[Sample], reader: Reader, kept: KeptImages) -> Pictures:
+def for_judging(samples: Sequence[Sample], reader: Reader, kept: KeptImages) -> ImageStore:
     """Images as predicting sees them: resized and cropped, only not yet made numbers for the network."""
     how = reader.preprocessing
-    return Pictures(samples, reader, kept, lambda image: cropped(resized(image, how), how))
+    return ImageStore(samples, reader, kept, lambda image: cropped(resized(image, how), how))
 
 
 @dataclass(frozen=True, slots=True)
 class RandomViews:
     """A function from an image's number to its view in one epoch, at a size of (height, width) in pixels."""
 
-    pictures: Pictures
+    pictures: ImageStore
     size: tuple[int, int]
     how: Augmentation
     seed: int
@@ -124,7 +126,7 @@ class RandomViews:
 
 def in_batches(
     numbers: Sequence[Indices], view: Callable[[int], Planes | Unreadable], workers: int
-) -> Generator[Views]:
+) -> Generator[Batch]:
     """Batches of views in order, the next two in the making while one is used.
 
     Args:
@@ -154,11 +156,11 @@ def in_batches(
 _AHEAD = 2
 
 
-def _together(numbers: Indices, making: Sequence[Future[list[Planes | Unreadable]]]) -> Views:
+def _together(numbers: Indices, making: Sequence[Future[list[Planes | Unreadable]]]) -> Batch:
     made = [view for part in making for view in part.result()]
     unreadable = {
         int(number): view for number, view in zip(numbers, made, strict=True) if isinstance(view, Unreadable)
     }
     pixels = [view for view in made if not isinstance(view, Unreadable)]
     readable = np.array([number for number in numbers if int(number) not in unreadable], np.intp)
-    return Views(readable, np.stack(pixels) if pixels else np.empty((0, 0, 0, 0), np.uint8), unreadable)
+    return Batch(readable, np.stack(pixels) if pixels else np.empty((0, 0, 0, 0), np.uint8), unreadable)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cnncli.networks.blueprint.builder import BlueprintNetwork
-from cnncli.training.levers import Levers
+from cnncli.training.options import TrainingOptions
 
 
 def auxiliary_weights(network: nn.Module) -> tuple[float, ...]:
@@ -40,7 +40,7 @@ class Mixing:
 
 
 def mixing(
-    numbers: NDArray[np.intp], size: tuple[int, int], levers: Levers, draws: np.random.Generator
+    numbers: NDArray[np.intp], size: tuple[int, int], levers: TrainingOptions, draws: np.random.Generator
 ) -> Mixing:
     """Draw how the images of a step are mixed: by mixup, or by CutMix; by one of the two, if both are wanted.
 
@@ -91,7 +91,7 @@ class Loss:
         auxiliary: weights of auxiliary heads' losses.
     """
 
-    levers: Levers
+    levers: TrainingOptions
     class_weights: Tensor | None
     auxiliary: tuple[float, ...]
 

@@ -26,7 +26,7 @@ _FORMAT = 1
 
 
 @dataclass(slots=True)
-class Progressed:
+class Checkpoint:
     """How far a training has come, and everything it needs to go on.
 
     Attributes:
@@ -64,7 +64,7 @@ class Progressed:
         return max(self.history, key=lambda epoch: (epoch.val_top1, -epoch.val_loss), default=None)
 
 
-def save(run: Path, progressed: Progressed) -> None:
+def save(run: Path, progressed: Checkpoint) -> None:
     """Write a checkpoint.
 
     Raises:
@@ -79,7 +79,7 @@ def save(run: Path, progressed: Progressed) -> None:
             (folder / _LAST).replace(folder / _BEFORE)
 
 
-def load(run: Path, warn: Callable[[str], None]) -> Progressed:
+def load(run: Path, warn: Callable[[str], None]) -> Checkpoint:
     """The newest checkpoint that is whole.
 
     Args:
@@ -111,12 +111,12 @@ def load(run: Path, warn: Callable[[str], None]) -> Progressed:
     raise TrainingError(f"{run} has no checkpoint to go on from", "start it without --resume")
 
 
-def _read(found: Mapping[str, Any]) -> Progressed:
+def _read(found: Mapping[str, Any]) -> Checkpoint:
     values = dict(found)
     if values.pop("format") != _FORMAT:
         raise ValueError
     values["history"] = [Epoch(**epoch) for epoch in values["history"]]
-    return Progressed(**values)
+    return Checkpoint(**values)
 
 
 def save_best(run: Path, network: Mapping[str, Tensor]) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnncli.training import draws
+from cnncli.training.network import rng as draws
 
 
 def test_each_image_once_an_epoch_in_batches_alike() -> None:

@@ -6,13 +6,13 @@ So a run that goes on needs to remember nothing of it, and one whose epochs are 
 import math
 
 from cnncli.records.training import Schedule
-from cnncli.training.levers import Levers
+from cnncli.training.options import TrainingOptions
 
 _RISE, _FIRST = 0.3, 1 / 25
 """Of one cycle: share of the time in which it rises, and what it begins with (as torch's OneCycleLR)."""
 
 
-def learning_rate(levers: Levers, peak: float, epoch: float) -> float:
+def learning_rate(levers: TrainingOptions, peak: float, epoch: float) -> float:
     """The learning rate.
 
     Args:
@@ -40,7 +40,7 @@ _GROWN, _STEP = 4 / 5, 4
 """Share of the epochs after which images have their full size, and the pixels that they grow by (as in Composer)."""
 
 
-def image_size(levers: Levers, full: tuple[int, int], epoch: int) -> tuple[int, int]:
+def image_size(levers: TrainingOptions, full: tuple[int, int], epoch: int) -> tuple[int, int]:
     """Height and width of training images in an epoch, in pixels: growing in a straight line from a share of the full size.
 
     Small images cost less and teach nearly as much early on (Howard's progressive resizing; Tan and Le, 2021).

@@ -11,7 +11,7 @@ from sklearn.svm import LinearSVC
 
 from cnncli.engines.heads import Array, LinearHead, NeighbourHead
 from cnncli.records.training import ClassifierName, ClassWeights
-from cnncli.training.classifiers import Rows, fit
+from cnncli.training.features.classifiers import Rows, fit
 
 
 def clouds(classes: int, each: int = 40, width: int = 12, seed: int = 0, spread: float = 2.5) -> Rows:

@@ -21,17 +21,19 @@ from cnncli.records.evaluation import Accuracy, Evaluation
 from cnncli.records.networks import Metric, PackageVersion
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Once, Progress
-from cnncli.records.report import Taught
+from cnncli.records.report import TrainingSummary
 from cnncli.records.running import Running
 from cnncli.records.training import Epoch, FinetuneResult, Step, Tune
 from cnncli.text import counted
-from cnncli.training import beginning as beginnings
-from cnncli.training import checkpoints, reporting, run_folder
-from cnncli.training.beginning import Beginning
-from cnncli.training.checkpoints import Progressed
-from cnncli.training.features import Bar
+from cnncli.training import manifest as beginnings
+from cnncli.training import report as reporting
+from cnncli.training import run_folder
+from cnncli.training.features.fit import Bar
+from cnncli.training.manifest import RunManifest
+from cnncli.training.network import checkpoints
+from cnncli.training.network.checkpoints import Checkpoint
+from cnncli.training.network.initial import InitialModel, build
 from cnncli.training.settings import FinetuneSettings, versions
-from cnncli.training.start import Start, build
 
 
 def finish(
@@ -71,7 +73,7 @@ _LUCK = 0.4
 """Of the way from guessing to being always right: what a network that knows nothing may reach with a few images."""
 
 
-def _say_if_little_was_learned(best: Epoch, begun: Beginning, progress: Progress) -> None:
+def _say_if_little_was_learned(best: Epoch, begun: RunManifest, progress: Progress) -> None:
     classes = len(begun.card.class_names)
     at_best = 1 / classes + _LUCK * (1 - 1 / classes)
     if best.val_loss > _GUESSING * math.log(classes) and best.val_top1 < at_best:
@@ -101,8 +103,8 @@ class _End:
     """
 
     run: Path
-    begun: Beginning
-    progressed: Progressed
+    begun: RunManifest
+    progressed: Checkpoint
     data: DataSet
     listed: DataSet
     settings: FinetuneSettings
@@ -136,7 +138,7 @@ class _End:
         network = build(begun.card.architecture)
         tensors = checkpoints.load_best(run)
         if begun.tune is not Tune.SCRATCH:
-            Start(network, begun.card).drop_auxiliary()
+            InitialModel(network, begun.card).drop_auxiliary()
         weights.load_into(network, tensors, str(run / run_folder.CHECKPOINTS))
         progress.notice(f"writing the network as it was after epoch {best.number}, the best on val")
         with run_folder.finishing(run) as draft:
@@ -193,7 +195,7 @@ class _End:
         begun, features = self.begun, self.features
         share = begun.features.share if begun.features else None
         (folder / "curves.png").write_bytes(curves_png(self.progressed.history, share))
-        taught = Taught(
+        taught = TrainingSummary(
             epochs=tuple(self.progressed.history),
             features=share,
             trials=features.trials if features else (),
@@ -274,7 +276,7 @@ class _Judged:
     unreadable: list[Unreadable]
 
 
-def _of_features(run: Path, begun: Beginning, data: DataSet, asked: Evaluation | None) -> FinetuneResult:
+def _of_features(run: Path, begun: RunManifest, data: DataSet, asked: Evaluation | None) -> FinetuneResult:
     """What another process found with features before it was interrupted; its classifiers are in the run's table."""
     assert begun.features is not None  # noqa: S101 - the caller has seen to it
     assert begun.features_loss is not None  # noqa: S101 - likewise
@@ -301,7 +303,7 @@ def _of_features(run: Path, begun: Beginning, data: DataSet, asked: Evaluation |
     )
 
 
-def _origin(begun: Beginning, progressed: Progressed) -> str:
+def _origin(begun: RunManifest, progressed: Checkpoint) -> str:
     start = "random weights" if begun.tune is Tune.SCRATCH else begun.started_from
     what = {
         Tune.HEAD: "a new last layer",
@@ -312,7 +314,7 @@ def _origin(begun: Beginning, progressed: Progressed) -> str:
     return f"{start}, {learned} trained on {begun.data_name} for {counted(len(progressed.history), 'epoch')}"
 
 
-def _why(begun: Beginning, progressed: Progressed) -> str:
+def _why(begun: RunManifest, progressed: Checkpoint) -> str:
     best, done = progressed.best, len(progressed.history)
     assert best is not None  # noqa: S101 - `finish` has seen to it
     told = f"epoch {best.number} of {done} was the best on val"

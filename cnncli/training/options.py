@@ -17,7 +17,7 @@ from cnncli.records.training import Amp, Layout, Schedule, Tune
 
 
 @dataclass(frozen=True, slots=True)
-class Levers:
+class TrainingOptions:
     """How a network is trained.
 
     Attributes:
@@ -105,7 +105,7 @@ class Levers:
 _AUGMENTATIONS = tuple(field.name for field in dataclasses.fields(Augmentation))
 
 NAMES = (
-    *(field.name for field in dataclasses.fields(Levers) if field.name != "augmentation"),
+    *(field.name for field in dataclasses.fields(TrainingOptions) if field.name != "augmentation"),
     *_AUGMENTATIONS,
 )
 """Of all levers, as options are called, with `_` for `-`."""
@@ -123,7 +123,7 @@ _SGD_FACTOR, _LION_FACTOR = 20, 0.2
 """By which their usual learning rates differ from Adam's."""
 
 
-def chosen(tune: Tune, given: Mapping[str, Any]) -> Levers | None:
+def chosen(tune: Tune, given: Mapping[str, Any]) -> TrainingOptions | None:
     """All levers for a way of training; None for `features`, which has none of them.
 
     Args:
@@ -153,7 +153,7 @@ def chosen(tune: Tune, given: Mapping[str, Any]) -> Levers | None:
     strength = given.get("augment", Strength.LIGHT)
     changes = {name: value for name, value in given.items() if name in _AUGMENTATIONS}
     augmentation = dataclasses.replace(PRESETS[strength], **changes)
-    return Levers(**(values | {"augmentation": augmentation}))
+    return TrainingOptions(**(values | {"augmentation": augmentation}))
 
 
 def _lr_factor(opt: str) -> float:
@@ -220,7 +220,7 @@ _NEEDS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
 """What levers need beside them: how it is told, and whether it is among those that were set."""
 
 
-def is_in_effect(name: str, levers: Levers) -> bool:
+def is_in_effect(name: str, levers: TrainingOptions) -> bool:
     """Whether a lever does something beside the others: what a run writes down, so that it can be read again."""
     if name not in _NEEDS:
         return True
@@ -292,4 +292,4 @@ def spelled(name: str) -> str:
 
 
 CHANGEABLE = frozenset({"epochs", "patience", "time_budget", "cache_size"})
-"""Levers that may be others when a run goes on: what has been learned so far stays valid."""
+"""TrainingOptions that may be others when a run goes on: what has been learned so far stays valid."""

@@ -6,7 +6,7 @@ import torchvision
 from torch import nn
 
 from cnncli.errors import UsageError
-from cnncli.training.stages import frozen_below, parameter_groups, stages
+from cnncli.training.network.stages import frozen_below, parameter_groups, stages
 
 
 def names(network: nn.Module, head: str) -> list[str]:

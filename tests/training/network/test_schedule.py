@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from cnncli.records.training import Schedule, Tune
-from cnncli.training.levers import Levers, chosen
-from cnncli.training.schedule import learning_rate
+from cnncli.training.network.schedule import learning_rate
+from cnncli.training.options import TrainingOptions, chosen
 
 
-def levers(**given: object) -> Levers:
+def levers(**given: object) -> TrainingOptions:
     found = chosen(Tune.SCRATCH, {"epochs": 10, "warmup_epochs": 2.0} | given)
     assert found is not None
     return found

@@ -35,14 +35,14 @@ from cnncli.records.data import DataSet, Part
 from cnncli.records.networks import Preprocessing
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
-from cnncli.records.training import Amp, ClassWeights, Epoch, Layout, Moment
+from cnncli.records.training import Amp, ClassWeights, Epoch, Layout, TrainingProgress
 from cnncli.text import counted
-from cnncli.training import checkpoints, draws, logs, views
-from cnncli.training.checkpoints import Progressed
-from cnncli.training.distillation import Teacher
-from cnncli.training.interrupts import Interrupts
-from cnncli.training.levers import Levers
-from cnncli.training.losses import (
+from cnncli.training.network import batches as views
+from cnncli.training.network import checkpoints, logs
+from cnncli.training.network import rng as draws
+from cnncli.training.network.checkpoints import Checkpoint
+from cnncli.training.network.interrupts import Interrupts
+from cnncli.training.network.objective import (
     Loss,
     auxiliary_weights,
     balanced_weights,
@@ -51,12 +51,14 @@ from cnncli.training.losses import (
     mixing,
     shares,
 )
-from cnncli.training.optimizers import create_optimizer
-from cnncli.training.resizing import resized
+from cnncli.training.network.optimizers import create_optimizer
+from cnncli.training.network.resize import resized
+from cnncli.training.network.schedule import image_size, learning_rate
+from cnncli.training.network.stages import learning_mode
+from cnncli.training.network.teacher import Teacher
+from cnncli.training.network.throughput import TRIED, RangeTest, range_test, several_images_needed
+from cnncli.training.options import TrainingOptions
 from cnncli.training.run_folder import CHECKPOINTS
-from cnncli.training.schedule import image_size, learning_rate
-from cnncli.training.stages import learning_mode
-from cnncli.training.trials import TRIED, RangeTest, range_test, several_images_needed
 
 _SAVE_EVERY = 60.0
 """Seconds between two checkpoints within an epoch, or more where writing one takes long."""
@@ -98,7 +100,7 @@ class Task:
     keeps_statistics: bool
     data: DataSet
     preprocessing: Preprocessing
-    levers: Levers
+    levers: TrainingOptions
     class_weights: ClassWeights
     seed: int
     max_pixels: int
@@ -109,7 +111,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Fixed:
+class RunConstants:
     """What is found out at the start of a run and stays.
 
     Attributes:
@@ -141,10 +143,10 @@ class Loop:
         self,
         task: Task,
         run: Path,
-        progressed: Progressed,
+        progressed: Checkpoint,
         accelerator: Accelerator,
         progress: Progress,
-        show: Callable[[Moment], None],
+        show: Callable[[TrainingProgress], None],
     ) -> None:
         """Bring everything to where the checkpoint left it.
 
@@ -159,7 +161,7 @@ class Loop:
         self._task, self._run, self._at = task, run, progressed
         self._accelerator, self._progress, self._show = accelerator, progress, show
         self._levers = task.levers
-        self._fixed = Fixed(
+        self._fixed = RunConstants(
             progressed.fixed["lr"], Layout(progressed.fixed["layout"]), Amp(progressed.fixed["amp"])
         )
         task.network.load_state_dict(progressed.network)
@@ -225,7 +227,7 @@ class Loop:
 
     # ---- epochs
 
-    def run(self) -> Progressed:
+    def run(self) -> Checkpoint:
         """Train to the end.
 
         Raises:
@@ -398,7 +400,7 @@ class Loop:
 
     # ---- steps
 
-    def _step(self, batch: views.Views, step: int) -> None:
+    def _step(self, batch: views.Batch, step: int) -> None:
         """One update of the weights; where memory does not suffice, in smaller pieces."""
         while True:
             try:
@@ -431,7 +433,7 @@ class Loop:
             f"no memory for {counted(self._levers.batch_size, 'image')} at a time: each batch is computed in {at.pieces} pieces"
         )
 
-    def _try_step(self, batch: views.Views, step: int) -> None:
+    def _try_step(self, batch: views.Batch, step: int) -> None:
         task, at, accelerator = self._task, self._at, self._accelerator
         rank, processes = accelerator.process_index, accelerator.num_processes
         count = len(batch.numbers)
@@ -475,7 +477,7 @@ class Loop:
             self._average.update(self._unwrapped(), step=at.updates + 1)
         at.sums = [at.sums[0] + loss_sum, at.sums[1] + right, at.sums[2] + count]
 
-    def _tensors(self, batch: views.Views) -> tuple[Tensor, Tensor]:
+    def _tensors(self, batch: views.Batch) -> tuple[Tensor, Tensor]:
         """Images and their classes on the device."""
         device = self._accelerator.device
         if len(batch.numbers):
@@ -486,7 +488,7 @@ class Loop:
         nothing = torch.zeros(1, how.channels, *how.size, device=device)
         return nothing, torch.zeros(1, dtype=torch.int64, device=device)
 
-    def _mixed(self, batch: views.Views, images: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    def _mixed(self, batch: views.Batch, images: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Images of this process mixed with partners of any, and what they show."""
         task = self._task
         everybody = [(batch.numbers, batch.pixels)]
@@ -607,7 +609,7 @@ class Loop:
         rate = pace.rate(self._seconds(), seen)
         left = (levers.epochs - at.epoch - at.step / steps) * len(self._labels)
         self._show(
-            Moment(
+            TrainingProgress(
                 at.epoch + 1,
                 levers.epochs,
                 min(round(seen), len(self._labels)),

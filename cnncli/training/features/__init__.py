@@ -1,0 +1,1 @@
+"""Training a classifier on a network's features; without torch."""

@@ -1,0 +1,1 @@
+"""Training a network itself: trainer, loop, step, and what they are made of. The one part of `training` that knows torch."""
