@@ -31,7 +31,7 @@ from cnncli.networks import model_folder, pocket, zoo
 from cnncli.networks.embedding import with_embedding
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.weights import load_saved, save_tensors
-from cnncli.records.data import Part, Sample
+from cnncli.records.data import Sample, Split
 from cnncli.records.networks import Compilation, Metric
 from cnncli.records.predictions import ImageSource
 from cnncli.training import manifest as beginning
@@ -53,7 +53,7 @@ def main() -> None:
     run, classes = Path(sys.argv[1]), Path(sys.argv[2])
     found = model_folder.open_folder(run)
     start = beginning.load(run)
-    samples = run_folder.read_splits(run, start.root, found.card.class_names, "").part(Part.VAL)
+    samples = run_folder.read_splits(run, start.root, found.card.class_names, "").split(Split.VAL)
     labels = np.array([sample.label for sample in samples], np.intp)
     logits = {side: _logits(looking_at(found, side), samples) for side in SIDES}
     right = {side: float((told.argmax(axis=1) == labels).mean()) for side, told in logits.items()}

@@ -201,7 +201,7 @@ def _calibration(data: Path, folder: ModelFolder) -> _Images:
         ]
     else:
         chosen = choice.chosen(found, None, [folder.path])
-        held = {item.path for item in chosen.samples} if chosen.part != choice.ALL else set()
+        held = {item.path for item in chosen.samples} if chosen.split != choice.ALL else set()
         labelled = [(item.path, found.class_names[item.label]) for item in found.samples]
     if not labelled:
         raise DataError(f"there are no images in {data} to calibrate with")

@@ -18,8 +18,8 @@ network.load_state_dict(load_file(weights))
 transform = SqueezeNet1_0_Weights.DEFAULT.transforms()
 
 
-def features(part: str) -> tuple[np.ndarray, np.ndarray]:
-    images = ImageFolder(f"{data}/{part}", transform)
+def features(split: str) -> tuple[np.ndarray, np.ndarray]:
+    images = ImageFolder(f"{data}/{split}", transform)
     vectors, labels = [], []
     with torch.inference_mode():
         for batch, classes in torch.utils.data.DataLoader(images, batch_size=32, num_workers=2):

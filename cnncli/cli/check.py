@@ -43,7 +43,7 @@ def check(
     """Look at a labelled folder or list before any training: every image is opened.
 
     Finds files that cannot be read, classes without or with few images, imbalance, images that are the same or all but
-    the same within a class, across classes and across parts, odd sizes and modes. Exit code 3 where something of it
+    the same within a class, across classes and across splits, odd sizes and modes. Exit code 3 where something of it
     would hurt training.
 
     \b

@@ -169,7 +169,7 @@ def evaluate(
         settings = EvaluateSettings(
             data=data,
             columns=ListColumns(path_column, label_column, split_column, root),
-            part=split,
+            split=split,
             subset=subset,
             pairs=pairs,
             ensemble=ensemble,

@@ -47,7 +47,7 @@ def export(
         typer.Option(
             "--calibrate",
             metavar="DIR",
-            help="For --quantize: some hundred images of the kind that it will see. Half of them, or the val or test part, say what "
+            help="For --quantize: some hundred images of the kind that it will see. Half of them, or the val or test split, say what "
             "it costs.",
         ),
     ] = None,

@@ -62,12 +62,12 @@ class CourseSet:
         name: that asks for it.
         told: what it shows.
         classes: how many.
-        images: how many, in all parts.
+        images: how many, in all splits.
         size: of the images in pixels, in words.
         download: megabytes to fetch; 0 where it comes with a library.
-        parts: their names on disk, and what torchvision calls them; one of no name for a set that has no parts.
+        splits: their names on disk, and what torchvision calls them; one of no name for a set that has no splits.
         archives: the files that it comes in.
-        pictures: of one part, read from the folder of all sets.
+        pictures: of one split, read from the folder of all sets.
     """
 
     name: str
@@ -76,7 +76,7 @@ class CourseSet:
     images: int
     size: str
     download: int
-    parts: Mapping[str, str]
+    splits: Mapping[str, str]
     archives: Callable[[], Sequence[Archive]] = field(repr=False)
     pictures: Callable[[Path, str], Iterator[Picture]] = field(repr=False)
 
@@ -162,8 +162,8 @@ def write(wanted: CourseSet, store: Path, target: Path, shift: int, bar: Bar) ->
     written = 0
     try:
         with whole_folder(target) as draft, bar(wanted.images) as advance:
-            for folder, part in wanted.parts.items():
-                pictures = wanted.pictures(store, part) if wanted.name != DIGITS else digits(shift)
+            for folder, split in wanted.splits.items():
+                pictures = wanted.pictures(store, split) if wanted.name != DIGITS else digits(shift)
                 for number, picture in enumerate(pictures):
                     _save(picture, draft / folder / _file_name(picture.label), number)
                     advance(1)
@@ -238,12 +238,12 @@ def _mnist(kind: str) -> tuple[Callable[[], Sequence[Archive]], Callable[[Path, 
             for name, md5 in known.resources
         ]
 
-    def pictures(store: Path, part: str) -> Iterator[Picture]:
+    def pictures(store: Path, split: str) -> Iterator[Picture]:
         for archive in archives():
             packed = store / archive.place
             with gzip.open(packed) as content, packed.with_suffix("").open("wb") as plain:
                 shutil.copyfileobj(content, plain)
-        return _from_pairs(_dataset(kind)(store, train=part == "train"))
+        return _from_pairs(_dataset(kind)(store, train=split == "train"))
 
     return archives, pictures
 
@@ -253,12 +253,12 @@ def _cifar(kind: str) -> tuple[Callable[[], Sequence[Archive]], Callable[[Path, 
         known = _dataset(kind)
         return [Archive((known.url,), known.tgz_md5, known.filename)]
 
-    def pictures(store: Path, part: str) -> Iterator[Picture]:
+    def pictures(store: Path, split: str) -> Iterator[Picture]:
         _unpack(store / archives()[0].place, store)
         known = _dataset(kind)
         folder = store / known.base_folder
         names = unpickled(folder / known.meta["filename"])[known.meta["key"]]
-        for file, _ in known.train_list if part == "train" else known.test_list:
+        for file, _ in known.train_list if split == "train" else known.test_list:
             batch = unpickled(folder / file)
             planes = np.asarray(batch["data"]).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
             for pixels, label in zip(planes, batch.get("labels") or batch["fine_labels"], strict=True):
@@ -305,9 +305,9 @@ def _flowers() -> Sequence[Archive]:
     ]
 
 
-def _flower_pictures(store: Path, part: str) -> Iterator[Picture]:
+def _flower_pictures(store: Path, split: str) -> Iterator[Picture]:
     _unpack(store / "flowers-102" / "102flowers.tgz", store / "flowers-102")
-    found = _dataset("Flowers102")(store, split=part)
+    found = _dataset("Flowers102")(store, split=split)
     names = [f"{number:03} {name}" for number, name in enumerate(found.classes, start=1)]
     return _from_files(zip(found._image_files, found._labels, strict=True), names)  # noqa: SLF001
 
@@ -319,10 +319,10 @@ def _pets() -> Sequence[Archive]:
     ]
 
 
-def _pet_pictures(store: Path, part: str) -> Iterator[Picture]:
+def _pet_pictures(store: Path, split: str) -> Iterator[Picture]:
     for archive in _pets():
         _unpack(store / archive.place, store / "oxford-iiit-pet")
-    found = _dataset("OxfordIIITPet")(store, split=part)
+    found = _dataset("OxfordIIITPet")(store, split=split)
     return _from_files(zip(found._images, found._labels, strict=True), found.classes)  # noqa: SLF001
 
 
@@ -331,9 +331,9 @@ def _food() -> Sequence[Archive]:
     return [Archive((known._URL,), known._MD5, "food-101.tar.gz")]  # noqa: SLF001
 
 
-def _food_pictures(store: Path, part: str) -> Iterator[Picture]:
+def _food_pictures(store: Path, split: str) -> Iterator[Picture]:
     _unpack(store / "food-101.tar.gz", store)
-    found = _dataset("Food101")(store, split=part)
+    found = _dataset("Food101")(store, split=split)
     return _from_files(zip(found._image_files, found._labels, strict=True), found.classes)  # noqa: SLF001
 
 

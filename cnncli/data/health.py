@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cnncli.data.likeness import Fingerprint, fingerprint, groups
 from cnncli.images.decode import Decoding, Header, decode, header
-from cnncli.records.data import DataFinding, DataHealth, DataSet, Part, Sample, Trouble
+from cnncli.records.data import DataFinding, DataHealth, DataSet, Sample, Split, Trouble
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.text import counted
 
@@ -65,7 +65,7 @@ def examine(
     sizes = sorted((one.header.size for one in seen if one.header), key=lambda size: size[0] * size[1])
     return DataHealth(
         data,
-        {part: tuple(_count(data, seen, part)) for part in _parts(data)},
+        {split: tuple(_count(data, seen, split)) for split in _splits(data)},
         (sizes[0], sizes[len(sizes) // 2], sizes[-1]) if sizes else (),
         dict(Counter(f"{one.header.mode} {one.header.format}" for one in seen if one.header).most_common()),
         tuple(sorted(findings, key=lambda finding: not finding.harms)),
@@ -109,14 +109,14 @@ def _unreadable(data: DataSet, seen: Sequence[_Seen]) -> Iterator[DataFinding]:
         )
 
 
-def _parts(data: DataSet) -> list[Part | None]:
-    return [part for part in (*Part, None) if any(sample.part is part for sample in data.samples)]
+def _splits(data: DataSet) -> list[Split | None]:
+    return [split for split in (*Split, None) if any(sample.split is split for sample in data.samples)]
 
 
-def _count(data: DataSet, seen: Sequence[_Seen], part: Part | None) -> list[int]:
+def _count(data: DataSet, seen: Sequence[_Seen], split: Split | None) -> list[int]:
     counts = [0] * len(data.class_names)
     for sample, one in zip(data.samples, seen, strict=True):
-        if sample.part is part and not one.reason:
+        if sample.split is split and not one.reason:
             counts[sample.label] += 1
     return counts
 
@@ -129,15 +129,15 @@ def _classes(data: DataSet, seen: Sequence[_Seen]) -> Iterator[DataFinding]:
             True,
             f"there is one class only, {data.class_names[0]}: nothing to tell apart",
         )
-    parts = _parts(data)
-    for part in parts:
-        counts = _count(data, seen, part)
+    splits = _splits(data)
+    for split in splits:
+        counts = _count(data, seen, split)
         names = [name for name, count in zip(data.class_names, counts, strict=True) if not count]
         if names:
-            where = f"in {part}" if part else "that can be read"
+            where = f"in {split}" if split else "that can be read"
             told = f"{len(names):,} of {len(counts):,} classes have no image {where}"
             yield DataFinding(Trouble.MISSING_CLASS, True, told, tuple((name,) for name in names))
-    learned = Part.TRAIN if Part.TRAIN in parts else None
+    learned = Split.TRAIN if Split.TRAIN in splits else None
     counts = _count(data, seen, learned)
     few = [(name, count) for name, count in zip(data.class_names, counts, strict=True) if 0 < count < FEWEST]
     if few:
@@ -169,8 +169,8 @@ def _likeness(data: DataSet, seen: Sequence[_Seen]) -> Iterator[DataFinding]:
         found.items(), key=lambda item: (list(Trouble).index(item[0][0]), not item[0][1])
     ):
         kind = "the same" if is_exact else "all but the same"
-        # Where a validation part is yet to be drawn, copies may come to lie on both sides.
-        is_apart = trouble is Trouble.DUPLICATES and is_exact and Part.VAL not in _parts(data)
+        # Where a validation split is yet to be drawn, copies may come to lie on both sides.
+        is_apart = trouble is Trouble.DUPLICATES and is_exact and Split.VAL not in _splits(data)
         harms = is_apart or trouble is Trouble.LEAKAGE or (trouble is Trouble.CONTRADICTION and is_exact)
         where = _SPLIT_APART if is_apart else _WHERE[trouble]
         told = f"{len(examples):,} {_SETS[len(examples) > 1]} of images that are {kind} {where}"
@@ -183,7 +183,7 @@ def _troubles(data: DataSet, group: Sequence[int]) -> list[Trouble]:
     found = []
     if len({sample.label for sample in samples}) > 1:
         found.append(Trouble.CONTRADICTION)
-    if len({sample.part for sample in samples}) > 1:
+    if len({sample.split for sample in samples}) > 1:
         found.append(Trouble.LEAKAGE)
     return found or [Trouble.DUPLICATES]
 
@@ -195,7 +195,7 @@ def _told(data: DataSet, group: Sequence[int]) -> tuple[str, ...]:
 _SPLIT_APART = "lie in one class: a split would put some of them on both sides"
 _SETS = {False: "set", True: "sets"}
 _WHERE = {
-    Trouble.LEAKAGE: "lie in several parts: what is measured there was seen in training",
+    Trouble.LEAKAGE: "lie in several splits: what is measured there was seen in training",
     Trouble.CONTRADICTION: "lie in several classes",
     Trouble.DUPLICATES: "lie in one class",
 }

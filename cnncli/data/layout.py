@@ -16,19 +16,19 @@ from pathlib import Path
 
 from cnncli.errors import DataError, UsageError
 from cnncli.images.sources import OWN_FOLDER, is_folder, is_image_name, walk
-from cnncli.records.data import DataSet, Part, Sample
+from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.predictions import Unreadable
 from cnncli.text import counted, path_text
 
-PART_FOLDERS = {
-    "train": Part.TRAIN,
-    "val": Part.VAL,
-    "valid": Part.VAL,
-    "validation": Part.VAL,
-    "test": Part.TEST,
+SPLIT_FOLDERS = {
+    "train": Split.TRAIN,
+    "val": Split.VAL,
+    "valid": Split.VAL,
+    "validation": Split.VAL,
+    "test": Split.TEST,
 }
 
-_PURPOSES = {Part.TRAIN: "training", Part.VAL: "validation", Part.TEST: "testing"}
+_PURPOSES = {Split.TRAIN: "training", Split.VAL: "validation", Split.TEST: "testing"}
 
 _CARD = "card.json"
 _LISTS = {".csv": ",", ".tsv": "\t"}
@@ -44,13 +44,13 @@ class ListColumns:
     Attributes:
         path: of the image file.
         label: its class.
-        part: train, val or test; a list need not have it, and where it says so of some, the others are for training.
+        split: train, val or test; a list need not have it, and where it says so of some, the others are for training.
         root: what relative paths are relative to; None is the folder that the list lies in.
     """
 
     path: str = "path"
     label: str = "label"
-    part: str = "split"
+    split: str = "split"
     root: Path | None = None
 
 
@@ -102,17 +102,17 @@ class _Labelled:
 
     path: str
     label: str
-    part: Part | None
+    split: Split | None
 
 
 def _data_set(name: str, root: str, found: Sequence[_Labelled], remarks: Iterable[str]) -> DataSet:
     names = sorted({item.label for item in found})
     index = {name: i for i, name in enumerate(names)}
     titles = tuple(path_text(name) for name in names)  # bytes that are no UTF-8 are percent-encoded
-    order = [*Part, None]
+    order = [*Split, None]
     samples = sorted(
-        (Sample(item.path, index[item.label], item.part) for item in found),
-        key=lambda sample: (order.index(sample.part), sample.label),  # the paths of a class stay as they are
+        (Sample(item.path, index[item.label], item.split) for item in found),
+        key=lambda sample: (order.index(sample.split), sample.label),  # the paths of a class stay as they are
     )
     return DataSet(name, root, titles, tuple(samples), tuple(remarks))
 
@@ -132,12 +132,12 @@ def _listing(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def _is_split(root: Path, folders: Sequence[str]) -> bool:
-    """Whether the folders are parts: one of them is for training, or all of them are parts.
+    """Whether the folders are splits: one of them is for training, or all of them are splits.
 
     A class may be called `train`, too: then its images lie in that folder, and not in folders of classes.
     """
-    parts = [name for name in folders if name.lower() in PART_FOLDERS and not _is_class(root / name)]
-    return bool(parts) and ("train" in map(str.lower, parts) or len(parts) == len(folders))
+    splits = [name for name in folders if name.lower() in SPLIT_FOLDERS and not _is_class(root / name)]
+    return bool(splits) and ("train" in map(str.lower, splits) or len(splits) == len(folders))
 
 
 def _is_class(folder: Path) -> bool:
@@ -146,24 +146,25 @@ def _is_class(folder: Path) -> bool:
 
 
 def _split_samples(root: Path, folders: Sequence[str], remarks: list[str]) -> Iterator[_Labelled]:
-    taken: dict[Part, str] = {}
+    taken: dict[Split, str] = {}
     for name in folders:
-        part = PART_FOLDERS.get(name.lower())
-        if part is None:
-            remarks.append(f"{root / name} is left out: it is no part of the data (train, val, test)")
+        split = SPLIT_FOLDERS.get(name.lower())
+        if split is None:
+            remarks.append(f"{root / name} is left out: it is not a split (train, val, test)")
             continue
-        if part in taken:
+        if split in taken:
             raise DataError(
-                f"{root} has two folders for {_PURPOSES[part]}, {taken[part]} and {name}", "keep one of them"
+                f"{root} has two folders for {_PURPOSES[split]}, {taken[split]} and {name}",
+                "keep one of them",
             )
-        taken[part] = name
+        taken[split] = name
         classes, strays = _listing(root / name)
         remarks += [*_about_strays(root / name, strays), *_about_dots(root / name)]
-        yield from _class_samples(root / name, classes, part, remarks)
+        yield from _class_samples(root / name, classes, split, remarks)
 
 
 def _class_samples(
-    folder: Path, classes: Sequence[str], part: Part | None, remarks: list[str]
+    folder: Path, classes: Sequence[str], split: Split | None, remarks: list[str]
 ) -> Iterator[_Labelled]:
     for name in classes:
         if _holds_runs(folder / name):
@@ -175,7 +176,7 @@ def _class_samples(
                 remarks.append(f"{source.source.path} is left out: {source.reason}")
                 continue
             is_empty = False
-            yield _Labelled(source.path, name, part)
+            yield _Labelled(source.path, name, split)
         if is_empty:
             remarks.append(f"{folder / name} is left out: it holds no image")
 
@@ -218,21 +219,21 @@ def _listed(file: Path, columns: ListColumns) -> DataSet:
             f"no file that {file} lists exists; the first of {len(found):,} is {found[0].path}",
             "say with --root what the paths are relative to",
         )
-    if any(item.part for item in found):
-        found = [item if item.part else dataclasses.replace(item, part=Part.TRAIN) for item in found]
+    if any(item.split for item in found):
+        found = [item if item.split else dataclasses.replace(item, split=Split.TRAIN) for item in found]
     return _data_set(path_text(file.stem), str(root), found, remarks)
 
 
 def _once(file: Path, rows: Iterable[_Labelled], remarks: list[str]) -> list[_Labelled]:
-    """Each file once; one with two classes, or in two parts, is refused."""
+    """Each file once; one with two classes, or in two splits, is refused."""
     found: dict[str, _Labelled] = {}
     repeated = 0
     for row in rows:
         first = found.setdefault(os.path.abspath(row.path), row)  # noqa: PTH100 - a string as good as any
-        if (first.label, first.part) != (row.label, row.part):
+        if (first.label, first.split) != (row.label, row.split):
             raise DataError(
                 f"{file} lists {row.path} twice, as {_said(first)} and as {_said(row)}",
-                "each image has one class and lies in one part",
+                "each image has one class and lies in one split",
             )
         repeated += first is not row
     if repeated:
@@ -241,7 +242,7 @@ def _once(file: Path, rows: Iterable[_Labelled], remarks: list[str]) -> list[_La
 
 
 def _said(row: _Labelled) -> str:
-    return f"{row.label!r} in {row.part}" if row.part else repr(row.label)
+    return f"{row.label!r} in {row.split}" if row.split else repr(row.label)
 
 
 def _require_columns(file: Path, header: Sequence[str], columns: ListColumns) -> None:
@@ -267,10 +268,10 @@ def _rows(
             continue
         if path_text(label) != label:
             raise DataError(f"{file}, entry {number}: its label is not UTF-8", "save the list as UTF-8")
-        told = (row.get(columns.part) or "").lower()
-        if told and told not in PART_FOLDERS:
+        told = (row.get(columns.split) or "").lower()
+        if told and told not in SPLIT_FOLDERS:
             raise DataError(
-                f"{file}, entry {number}: {told!r} is no part of a data set",
+                f"{file}, entry {number}: {told!r} is not a split",
                 "use train, val or test, or nothing",
             )
-        yield _Labelled(str(root / path), label, PART_FOLDERS.get(told))
+        yield _Labelled(str(root / path), label, SPLIT_FOLDERS.get(told))

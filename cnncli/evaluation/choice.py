@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from cnncli.errors import DataError
-from cnncli.records.data import DataSet, Part, Sample
+from cnncli.records.data import DataSet, Sample, Split
 from cnncli.text import counted
 
 ALL = "all"
 
 SPLITS = "splits.csv"
-"""In the folder of a run: which image was in which part."""
+"""In the folder of a run: which image was in which split."""
 
 _MOST = 0.5
-"""Share of the images that a run has to know for its parts to be theirs; of less, those that it learned from are left out."""
+"""Share of the images that a run has to know for its splits to be theirs; of less, those that it learned from are left out."""
 
 _TELLING = 4096
 """Bytes from which another file of the same name hardly ever has exactly as many."""
@@ -37,19 +37,19 @@ class Chosen:
 
     Attributes:
         samples: them.
-        part: what they are: train, val, test or all.
+        split: what they are: train, val, test or all.
         why: in words.
         remarks: what may surprise.
     """
 
     samples: tuple[Sample, ...]
-    part: str
+    split: str
     why: str
     remarks: tuple[str, ...] = ()
 
 
 def chosen(data: DataSet, asked: str | None, runs: Sequence[Path]) -> Chosen:
-    """The images of the part that is asked for; if none is, of test, else of val, else all.
+    """The images of the split that is asked for; if none is, of test, else of val, else all.
 
     Args:
         data: as it was found on disk.
@@ -57,32 +57,34 @@ def chosen(data: DataSet, asked: str | None, runs: Sequence[Path]) -> Chosen:
         runs: folders of the networks, which may know what they were trained from.
 
     Raises:
-        DataError: the data has no such part, or all of it was learned from.
+        DataError: the data has no such split, or all of it was learned from.
     """
     known, teachers = _known(data, runs)
-    if data.part(Part.VAL):
+    if data.split(Split.VAL):
         return _as_it_says(data, asked, known, teachers)
     if len(known) < _MOST * len(data.samples):
         return _without_learned(data, asked, known, teachers)
     samples = tuple(
-        dataclasses.replace(sample, part=known.get(sample.path, sample.part)) for sample in data.samples
+        dataclasses.replace(sample, split=known.get(sample.path, sample.split)) for sample in data.samples
     )
     remarks = data.remarks if asked == ALL else (*data.remarks, *_about_strange(samples, known, teachers))
     data = dataclasses.replace(data, samples=samples, remarks=(*remarks, *_about_gone(data, runs)))
-    if asked is None and not (data.part(Part.VAL) or data.part(Part.TEST)):
+    if asked is None and not (data.split(Split.VAL) or data.split(Split.TEST)):
         raise DataError(
             f"{' and '.join(teachers)} learned from every image of {data.root} that it knows: they say nothing of how good it is",
             "--split all asks about them all the same",
         )
-    return _part(data, asked, f"as split for {' and '.join(teachers)}", _learned(data.samples, known, asked))
+    return _select_split(
+        data, asked, f"as split for {' and '.join(teachers)}", _learned(data.samples, known, asked)
+    )
 
 
 def _as_it_says(
-    data: DataSet, asked: str | None, known: Mapping[str, Part], teachers: Sequence[str]
+    data: DataSet, asked: str | None, known: Mapping[str, Split], teachers: Sequence[str]
 ) -> Chosen:
-    """The data has a validation part of its own, which a run may have learned from nevertheless."""
-    found = _part(data, asked, f"as {data.name} has it", 0)
-    learned = 0 if asked == Part.TRAIN else _learned(found.samples, known, None)
+    """The data has a validation split of its own, which a run may have learned from nevertheless."""
+    found = _select_split(data, asked, f"as {data.name} has it", 0)
+    learned = 0 if asked == Split.TRAIN else _learned(found.samples, known, None)
     if not learned:
         return found
     told = f"{' and '.join(teachers)} learned from {learned:,} of these {len(found.samples):,} images"
@@ -90,62 +92,62 @@ def _as_it_says(
 
 
 def _without_learned(
-    data: DataSet, asked: str | None, known: Mapping[str, Part], teachers: Sequence[str]
+    data: DataSet, asked: str | None, known: Mapping[str, Split], teachers: Sequence[str]
 ) -> Chosen:
     """The data is none that a run was trained from, though a few of its images may be."""
-    learned = [path for path, part in known.items() if part is Part.TRAIN]
+    learned = [path for path, split in known.items() if split is Split.TRAIN]
     if asked is not None or not learned:
-        return _part(data, asked, f"as {data.name} has it", len(learned))
-    rest = tuple(sample for sample in data.samples if known.get(sample.path) is not Part.TRAIN)
+        return _select_split(data, asked, f"as {data.name} has it", len(learned))
+    rest = tuple(sample for sample in data.samples if known.get(sample.path) is not Split.TRAIN)
     told = f"left out: {counted(len(learned), 'image')}, from which {' and '.join(teachers)} learned"
     data = dataclasses.replace(data, samples=rest, remarks=(*data.remarks, told))
-    return _part(data, None, f"as {data.name} has it", 0)
+    return _select_split(data, None, f"as {data.name} has it", 0)
 
 
-def _part(data: DataSet, asked: str | None, whose: str, learned: int) -> Chosen:
-    there = [part for part in (Part.TEST, Part.VAL, Part.TRAIN) if data.part(part)]
+def _select_split(data: DataSet, asked: str | None, whose: str, learned: int) -> Chosen:
+    there = [split for split in (Split.TEST, Split.VAL, Split.TRAIN) if data.split(split)]
     remarks = data.remarks
     if asked in {None, ALL}:
-        usual = next((part for part in (Part.TEST, Part.VAL) if part in there), None)
+        usual = next((split for split in (Split.TEST, Split.VAL) if split in there), None)
         if usual and asked is None:
-            return Chosen(data.part(usual), str(usual), whose, remarks)
-        why = "which was asked for" if asked else f"{data.name} has neither a test nor a val part"
+            return Chosen(data.split(usual), str(usual), whose, remarks)
+        why = "which was asked for" if asked else f"{data.name} has neither a test nor a val split"
         if learned:
             remarks = (*remarks, f"the network learned from {learned:,} of these images")
         return Chosen(data.samples, ALL, why, remarks)
-    part = Part(asked)
-    if part not in there:
+    split = Split(asked)
+    if split not in there:
         has = f"it has {' and '.join(there)}" if there else "it is not split"
-        raise DataError(f"{data.root} has no part {part}: {has}", "leave out --split, or take --split all")
-    return Chosen(data.part(part), str(part), f"{whose}, and asked for", remarks)
+        raise DataError(f"{data.root} has no split {split}: {has}", "leave out --split, or take --split all")
+    return Chosen(data.split(split), str(split), f"{whose}, and asked for", remarks)
 
 
-def _learned(samples: Iterable[Sample], known: Mapping[str, Part], asked: str | None) -> int:
+def _learned(samples: Iterable[Sample], known: Mapping[str, Split], asked: str | None) -> int:
     """How many of them a run learned from, where that may surprise."""
-    return 0 if asked == Part.TRAIN else sum(known.get(sample.path) is Part.TRAIN for sample in samples)
+    return 0 if asked == Split.TRAIN else sum(known.get(sample.path) is Split.TRAIN for sample in samples)
 
 
 # ---- what runs know
 
 
-def _known(data: DataSet, runs: Sequence[Path]) -> tuple[dict[str, Part], list[str]]:
-    """The part of each image by its path, as the runs have it; train, if any says so. And the runs that know one."""
+def _known(data: DataSet, runs: Sequence[Path]) -> tuple[dict[str, Split], list[str]]:
+    """The split of each image by its path, as the runs have it; train, if any says so. And the runs that know one."""
     keys = {sample.path: _key(sample.path) for sample in data.samples} if any(map(_splits, runs)) else {}
-    known: dict[str, Part] = {}
+    known: dict[str, Split] = {}
     teachers = []
     for run in runs:
-        parts, renamed = _parts(run)
+        splits, renamed = _splits_of_run(run)
         found = {
-            path: part
+            path: split
             for path, key in keys.items()
-            if key and (part := parts.get(key) or renamed.get(key[1:]))
+            if key and (split := splits.get(key) or renamed.get(key[1:]))
         }
         if not found:
             continue
         teachers.append(str(run))
-        for path, part in found.items():
-            if known.get(path) is not Part.TRAIN:
-                known[path] = part
+        for path, split in found.items():
+            if known.get(path) is not Split.TRAIN:
+                known[path] = split
     return known, teachers
 
 
@@ -153,22 +155,22 @@ def _splits(run: Path) -> bool:
     return (run / SPLITS).is_file()
 
 
-def _rows(run: Path) -> list[tuple[str, Part, int]]:
-    """Path, part and bytes of each image of a run; nothing where there is no such table, or a damaged one."""
+def _rows(run: Path) -> list[tuple[str, Split, int]]:
+    """Path, split and bytes of each image of a run; nothing where there is no such table, or a damaged one."""
     try:
         with (run / SPLITS).open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            return [(row["path"], Part(row["split"]), int(row["bytes"])) for row in csv.DictReader(stream)]
+            return [(row["path"], Split(row["split"]), int(row["bytes"])) for row in csv.DictReader(stream)]
     except (OSError, KeyError, ValueError, TypeError, csv.Error):
         return []
 
 
-def _parts(run: Path) -> tuple[dict[_Key, Part], dict[tuple[str, int], Part]]:
-    """The part of each image; and once more without its folder, which may have been renamed, where that says enough."""
-    rows = [(PurePath(path), part, size) for path, part, size in _rows(run)]
+def _splits_of_run(run: Path) -> tuple[dict[_Key, Split], dict[tuple[str, int], Split]]:
+    """The split of each image; and once more without its folder, which may have been renamed, where that says enough."""
+    rows = [(PurePath(path), split, size) for path, split, size in _rows(run)]
     counts = Counter((path.name, size) for path, _, size in rows)
-    return {(path.parent.name, path.name, size): part for path, part, size in rows}, {
-        (path.name, size): part
-        for path, part, size in rows
+    return {(path.parent.name, path.name, size): split for path, split, size in rows}, {
+        (path.name, size): split
+        for path, split, size in rows
         if size >= _TELLING and counts[path.name, size] == 1
     }
 
@@ -187,8 +189,8 @@ def _about_gone(data: DataSet, runs: Sequence[Path]) -> Sequence[str]:
     missing = {
         path: size
         for run in runs
-        for path, part, size in _rows(run)
-        if part is not Part.TRAIN and (PurePath(path).parent.name, PurePath(path).name) not in here
+        for path, split, size in _rows(run)
+        if split is not Split.TRAIN and (PurePath(path).parent.name, PurePath(path).name) not in here
     }
     renamed = {key[1:] for sample in data.samples if missing and (key := _key(sample.path))}
     gone = [path for path, size in missing.items() if (PurePath(path).name, size) not in renamed]
@@ -196,7 +198,7 @@ def _about_gone(data: DataSet, runs: Sequence[Path]) -> Sequence[str]:
 
 
 def _about_strange(
-    samples: Sequence[Sample], known: Mapping[str, Part], teachers: Sequence[str]
+    samples: Sequence[Sample], known: Mapping[str, Split], teachers: Sequence[str]
 ) -> Sequence[str]:
     strange = [sample.path for sample in samples if sample.path not in known]
     if not strange:

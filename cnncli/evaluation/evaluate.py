@@ -38,7 +38,7 @@ class EvaluateSettings:
     Attributes:
         data: labelled folder or list.
         columns: of a list.
-        part: train, val, test or all; None takes test, else val, else all.
+        split: train, val, test or all; None takes test, else val, else all.
         subset: only the classes of the data can be said.
         pairs: a list of what the network calls the data's classes.
         ensemble: average the networks instead of comparing them.
@@ -48,7 +48,7 @@ class EvaluateSettings:
 
     data: Path
     columns: ListColumns = field(default_factory=ListColumns)
-    part: str | None = None
+    split: str | None = None
     subset: bool = False
     pairs: Path | None = None
     ensemble: bool = False
@@ -92,7 +92,7 @@ def asked(settings: EvaluateSettings, folders: Sequence[ModelFolder]) -> Asked:
             f"{len(members)} models to compare", "two can be compared; --ensemble averages any number"
         )
     data = layout.read(settings.data, settings.columns)
-    chosen = choice.chosen(data, settings.part, [folder.path for folder in folders])
+    chosen = choice.chosen(data, settings.split, [folder.path for folder in folders])
     chosen = dataclasses.replace(chosen, remarks=(*chosen.remarks, *_about_exported(folders)))
     occurring = sorted({sample.label for sample in chosen.samples})
     matches = tuple(_matched(settings, data.class_names, occurring, member) for member in members)
@@ -125,7 +125,7 @@ def evaluate(question: Asked, progress: Progress, bar: Bar) -> list[Evaluation]:
     """
     chosen = question.chosen
     progress.notice(
-        f"{question.data.name}: {counted(len(chosen.samples), 'image')}, {chosen.part}, {chosen.why}"
+        f"{question.data.name}: {counted(len(chosen.samples), 'image')}, {chosen.split}, {chosen.why}"
     )
     for remark in chosen.remarks:
         progress.warning(remark)
@@ -176,7 +176,7 @@ def _evaluated(
     told = Question(
         model=" + ".join(folder.card.name for folder in member),
         data=question.data.name,
-        part=chosen.part,
+        split=chosen.split,
         why=chosen.why,
         class_names=class_names,
         threshold=question.settings.threshold,
@@ -206,7 +206,7 @@ def report(question: Asked, found: Evaluation, compared: Comparison | None) -> R
         title=f"{found.model}{f' and {compared.old.model}' if compared else ''} on {found.data}",
         facts=(
             *(("network", f"{card.name}, weights: {card.weights_origin}") for card in cards),
-            ("data", f"{data.root}: {chosen.part}, {chosen.why}"),
+            ("data", f"{data.root}: {chosen.split}, {chosen.why}"),
             ("made", f"{dt.datetime.now().astimezone():%Y-%m-%d %H:%M}"),
         ),
         evaluation=found,
@@ -225,7 +225,7 @@ def _settings(question: Asked) -> Facts:
     settings, judging = question.settings, question.settings.judging
     asked_for = {
         "model": ", ".join(str(folder.path) for member in question.members for folder in member),
-        "split": settings.part,
+        "split": settings.split,
         "subset": settings.subset,
         "map": settings.pairs,
         "ensemble": settings.ensemble,

@@ -161,7 +161,7 @@ def answers_of(
     ):
         yield Answer(
             relative(sample.path),
-            sample.part,
+            sample.split,
             sample.label,
             tuple(indices),
             tuple(values),

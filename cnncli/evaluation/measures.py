@@ -41,7 +41,7 @@ class Question:
     Attributes:
         model: which network, or networks.
         data: of which images.
-        part: which of them.
+        split: which of them.
         why: these.
         class_names: of all classes that could have been said.
         threshold: below which an answer would not count, if that was asked for.
@@ -50,7 +50,7 @@ class Question:
 
     model: str
     data: str
-    part: str
+    split: str
     why: str
     class_names: tuple[str, ...]
     threshold: float | None = None
@@ -70,7 +70,7 @@ def evaluation(question: Question, answers: Sequence[Answer], unreadable: Sequen
     """
     if not answers:
         raise DataError(
-            f"no image of {question.data} ({question.part}) can be read: there is nothing to evaluate",
+            f"no image of {question.data} ({question.split}) can be read: there is nothing to evaluate",
             "`cnncli check` says why",
         )
     labels = np.array([answer.label for answer in answers], np.intp)
@@ -83,7 +83,7 @@ def evaluation(question: Question, answers: Sequence[Answer], unreadable: Sequen
     return Evaluation(
         model=question.model,
         data=question.data,
-        part=question.part,
+        split=question.split,
         why=question.why,
         class_names=question.class_names,
         answers=tuple(answers),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cnncli.engines.engine import usable_cores
 from cnncli.images.decode import Decoding, decode
-from cnncli.records.data import DataFinding, DataSet, Part, Sample, Trouble
+from cnncli.records.data import DataFinding, DataSet, Sample, Split, Trouble
 from cnncli.records.evaluation import Answer, Evaluation
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.report import DataFacts, Report
@@ -87,25 +87,25 @@ def data_facts(data: DataSet, unreadable: Mapping[str, str]) -> DataFacts:
         unreadable: why some images could not be read, by their path as it is told.
     """
     there = [sample for sample in data.samples if data.relative(sample.path) not in unreadable]
-    parts = [part for part in (*Part, None) if any(sample.part is part for sample in data.samples)]
-    counts = {part: tuple(_count(there, part, len(data.class_names))) for part in parts}
+    splits = [split for split in (*Split, None) if any(sample.split is split for sample in data.samples)]
+    counts = {split: tuple(_count(there, split, len(data.class_names))) for split in splits}
     findings = [DataFinding(Trouble.LEFT_OUT, False, remark) for remark in data.remarks]
     if unreadable:
         told = f"{len(unreadable):,} of {len(data.samples):,} images cannot be read"
         examples = tuple((f"{path}: {reason}",) for path, reason in unreadable.items())
         findings.insert(0, DataFinding(Trouble.UNREADABLE, True, told, examples))
-    for part in [part for part in parts if part or len(parts) == 1]:
-        if empty := [name for name, count in zip(data.class_names, counts[part], strict=True) if not count]:
+    for split in [split for split in splits if split or len(splits) == 1]:
+        if empty := [name for name, count in zip(data.class_names, counts[split], strict=True) if not count]:
             told = (
-                f"{len(empty):,} of {len(data.class_names):,} classes have no image in {part or 'the data'}"
+                f"{len(empty):,} of {len(data.class_names):,} classes have no image in {split or 'the data'}"
             )
             findings.append(DataFinding(Trouble.MISSING_CLASS, True, told, tuple((name,) for name in empty)))
     return DataFacts(data.class_names, counts, tuple(findings))
 
 
-def _count(samples: Sequence[Sample], part: Part | None, classes: int) -> list[int]:
+def _count(samples: Sequence[Sample], split: Split | None, classes: int) -> list[int]:
     counts = [0] * classes
     for sample in samples:
-        if sample.part is part:
+        if sample.split is split:
             counts[sample.label] += 1
     return counts

@@ -15,7 +15,7 @@ def predictions(
     rows = [
         (
             answer.path,
-            answer.part,
+            answer.split,
             class_names[answer.label],
             class_names[answer.predicted],
             f"{answer.probability:.9g}",

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 
-class Part(enum.StrEnum):
+class Split(enum.StrEnum):
     """What an image of a data set is for."""
 
     TRAIN = "train"
@@ -26,12 +26,12 @@ class Sample:
     Attributes:
         path: of the file, as it was found or listed below the root.
         label: index into the data set's class names.
-        part: what it is for; None where the data set does not say.
+        split: what it is for; None where the data set does not say.
     """
 
     path: str
     label: int
-    part: Part | None
+    split: Split | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class DataSet:
         name: of the folder or the list.
         root: what paths are told relative to.
         class_names: in the order of their indices: sorted, as torchvision's ImageFolder sorts them.
-        samples: in the order of their parts, classes and paths.
+        samples: in the order of their splits, classes and paths.
         remarks: what was left out, and why: one line each.
     """
 
@@ -66,15 +66,15 @@ class DataSet:
             return path
         return told
 
-    def part(self, part: Part) -> tuple[Sample, ...]:
-        """The samples of one part."""
-        return tuple(sample for sample in self.samples if sample.part is part)
+    def split(self, split: Split) -> tuple[Sample, ...]:
+        """The samples of one split."""
+        return tuple(sample for sample in self.samples if sample.split is split)
 
-    def count(self, part: Part | None = None) -> list[int]:
-        """Samples of each class, of one part or of all."""
+    def count(self, split: Split | None = None) -> list[int]:
+        """Samples of each class, of one split or of all."""
         counts = [0] * len(self.class_names)
         for sample in self.samples:
-            if part is None or sample.part is part:
+            if split is None or sample.split is split:
                 counts[sample.label] += 1
         return counts
 
@@ -123,14 +123,14 @@ class DataHealth:
 
     Attributes:
         data: as it was found on disk.
-        readable: images of each class that can be read, by part (None where the data does not say).
+        readable: images of each class that can be read, by split (None where the data does not say).
         sizes: smallest, median and largest (width, height) in pixels, by area; empty where nothing can be read.
         modes: how many images have which mode and format.
         findings: what is wrong, the harmful first.
     """
 
     data: DataSet
-    readable: dict[Part | None, tuple[int, ...]]
+    readable: dict[Split | None, tuple[int, ...]]
     sizes: tuple[tuple[int, int], ...]
     modes: dict[str, int]
     findings: tuple[DataFinding, ...]

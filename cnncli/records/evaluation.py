@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnncli.records.data import Part
+from cnncli.records.data import Split
 from cnncli.records.predictions import Unreadable
 
 
@@ -43,7 +43,7 @@ class Answer:
 
     Attributes:
         path: relative to the data's root.
-        part: of the data; None where it has none.
+        split: of the data; None where it has none.
         label: index of its class.
         ranked: indices of the most probable classes, best first.
         probabilities: of these.
@@ -51,7 +51,7 @@ class Answer:
     """
 
     path: str
-    part: Part | None
+    split: Split | None
     label: int
     ranked: tuple[int, ...]
     probabilities: tuple[float, ...]
@@ -152,7 +152,7 @@ class Evaluation:
     Attributes:
         model: what was asked; several, where their answers were averaged.
         data: the labelled images.
-        part: which of them.
+        split: which of them.
         why: these.
         class_names: of all classes that could have been said.
         answers: one for each image that could be read.
@@ -172,7 +172,7 @@ class Evaluation:
 
     model: str
     data: str
-    part: str
+    split: str
     why: str
     class_names: tuple[str, ...]
     answers: tuple[Answer, ...]

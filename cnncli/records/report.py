@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cnncli.records.data import DataFinding, Part
+from cnncli.records.data import DataFinding, Split
 from cnncli.records.evaluation import Comparison, Evaluation
 from cnncli.records.training import ClassifierScore, Epoch
 
@@ -17,12 +17,12 @@ class DataFacts:
 
     Attributes:
         class_names: of the data.
-        counts: images of each class that could be read, by part (None where the data does not say).
+        counts: images of each class that could be read, by split (None where the data does not say).
         findings: what is wrong, or was left out.
     """
 
     class_names: tuple[str, ...]
-    counts: Mapping[Part | None, tuple[int, ...]]
+    counts: Mapping[Split | None, tuple[int, ...]]
     findings: tuple[DataFinding, ...]
 
 
@@ -53,7 +53,7 @@ class Report:
         title: of the page.
         facts: what was asked of what.
         evaluation: how good the network is.
-        test: the same on the test part, where another one was chosen by; else None.
+        test: the same on the test split, where another one was chosen by; else None.
         data: what it was asked about, and taught with.
         taught: how; None where that was another time.
         comparison: with another network; None where there is none.

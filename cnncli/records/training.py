@@ -175,7 +175,7 @@ class FinetuneResult:
         model: what it started from.
         tune: how the network in the run was taught.
         class_names: in the order of the logits.
-        images: of each part that could be read: train, val, test.
+        images: of each split that could be read: train, val, test.
         trials: the classifiers that were tried, in the order in which they were; none where no features were looked at.
         chosen: which of them the run holds, or began with; None likewise.
         epochs: of training the network itself; none where only a classifier was fitted.
@@ -184,7 +184,7 @@ class FinetuneResult:
         train: of a classifier on features, on the images that it learned from; None where views of them were seen.
         val: on those that it did not.
         val_loss: mean cross-entropy on the same.
-        test, test_loss: on the test part; None where there is none.
+        test, test_loss: on the test split; None where there is none.
         steps: where the time went.
         unreadable: images that were left out, as paths relative to the data's root.
         remarks: whatever else was left out or may surprise.

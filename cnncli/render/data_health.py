@@ -2,7 +2,7 @@
 
 import json
 
-from cnncli.records.data import DataFinding, DataHealth, Part
+from cnncli.records.data import DataFinding, DataHealth, Split
 from cnncli.render.columns import Column, rows
 from cnncli.text import counted, path_text, printable
 
@@ -17,8 +17,8 @@ _LONGEST = 40
 def data_health_text(health: DataHealth, width: int | None) -> str:
     """Images of each class, and what is wrong."""
     data = health.data
-    counts = {part: sum(found) for part, found in health.readable.items()}
-    told = ", ".join(f"{count:,} {_name(part)}" for part, count in counts.items())
+    counts = {split: sum(found) for split, found in health.readable.items()}
+    told = ", ".join(f"{count:,} {_name(split)}" for split, count in counts.items())
     classes, images = (
         counted(len(data.class_names), "class", "classes"),
         counted(sum(counts.values()), "readable image"),
@@ -37,8 +37,8 @@ def data_health_text(health: DataHealth, width: int | None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _name(part: Part | None) -> str:
-    return str(part) if part else "not split"
+def _name(split: Split | None) -> str:
+    return str(split) if split else "not split"
 
 
 def _class_table(health: DataHealth, width: int | None) -> list[str]:
@@ -52,8 +52,8 @@ def _class_table(health: DataHealth, width: int | None) -> list[str]:
         Column("", [str(index) for index in order], is_number=True),
         Column("class", [_shortened(names[index]) for index in order], importance=9),
         *(
-            Column(_name(part), [f"{counts[index]:,}" for index in order], is_number=True, importance=5)
-            for part, counts in health.readable.items()
+            Column(_name(split), [f"{counts[index]:,}" for index in order], is_number=True, importance=5)
+            for split, counts in health.readable.items()
         ),
     ]
     lines = rows(columns, width)
@@ -88,7 +88,7 @@ def data_health_json(health: DataHealth) -> str:
             {
                 "index": index,
                 "name": path_text(name),
-                "images": {_name(part): counts[index] for part, counts in health.readable.items()},
+                "images": {_name(split): counts[index] for split, counts in health.readable.items()},
             }
             for index, name in enumerate(health.data.class_names)
         ],

@@ -11,7 +11,7 @@ from typing import Any
 from cnncli.errors import OutputError, TrainingError
 from cnncli.files.whole import whole_file
 from cnncli.networks import card as cards
-from cnncli.records.data import DataSet, Part, Sample
+from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.evaluation import Accuracy
 from cnncli.records.networks import ModelCard
 from cnncli.records.training import Tune
@@ -28,13 +28,13 @@ class UnreadableSample:
     Attributes:
         path: relative to the data's root.
         label: index of its class.
-        part: that it would be in.
+        split: that it would be in.
         reason: why it cannot be read.
     """
 
     path: str
     label: int
-    part: Part | None
+    split: Split | None
     reason: str
 
 
@@ -81,7 +81,7 @@ class RunManifest:
 
     def listed(self, data: DataSet) -> DataSet:
         """The data of splits.csv and what was left out of it, with the remarks that were made on it."""
-        samples = (Sample(self._path(item), item.label, item.part) for item in self.left_out)
+        samples = (Sample(self._path(item), item.label, item.split) for item in self.left_out)
         return dataclasses.replace(data, samples=(*data.samples, *samples), remarks=self.remarks)
 
     def _path(self, item: UnreadableSample) -> str:
@@ -127,7 +127,7 @@ def load(run: Path) -> RunManifest:
 
 
 def _left_out(item: Mapping[str, Any]) -> UnreadableSample:
-    return UnreadableSample(**{**item, "part": item["part"] and Part(item["part"])})
+    return UnreadableSample(**{**item, "split": item["split"] and Split(item["split"])})
 
 
 def _require_format(found: object) -> None:

@@ -14,7 +14,7 @@ from cnncli.images.kept import KeptImages, Planes
 from cnncli.images.loader import Reader
 from cnncli.networks import cache
 from cnncli.prepare import untrained
-from cnncli.records.data import Part
+from cnncli.records.data import Split
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 from cnncli.render.contact_sheet import ROWS, THUMBNAIL, SheetRow, contact_sheet_png
@@ -52,7 +52,7 @@ def save_preview(
     data = features.read(settings, progress)
     how = untrained(settings.reference, progress, is_offline=is_offline).preprocessing
     allow_pixels(settings.max_pixels)
-    samples = data.part(Part.TRAIN)
+    samples = data.split(Split.TRAIN)
     reader = Reader(how, settings.max_pixels)
     pictures = views.for_training(
         samples, reader, KeptImages(cache.home() / "pixels", 2**30), settings.levers.augmentation

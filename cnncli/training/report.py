@@ -7,26 +7,26 @@ from typing import Any
 
 from cnncli.evaluation import reporting
 from cnncli.evaluation.measures import Question, evaluation
-from cnncli.records.data import DataSet, Part
+from cnncli.records.data import DataSet, Split
 from cnncli.records.evaluation import Answer, Evaluation
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.report import Report, TrainingSummary
 
-_HELD_OUT = {Part.VAL: "held out from training", Part.TEST: "asked once, at the end"}
+_HELD_OUT = {Split.VAL: "held out from training", Split.TEST: "asked once, at the end"}
 
 _MADE = "made"
 """Of the settings, what they met."""
 
 
 def evaluated(
-    model: str, data: DataSet, part: Part, answers: Sequence[Answer], unreadable: Sequence[Unreadable]
+    model: str, data: DataSet, split: Split, answers: Sequence[Answer], unreadable: Sequence[Unreadable]
 ) -> Evaluation | None:
-    """How good a run is on a part of its data; None where it has none that can be read."""
+    """How good a run is on a split of its data; None where it has none that can be read."""
     if not answers:
         return None
-    there = {sample.path for sample in data.part(part)}
+    there = {sample.path for sample in data.split(split)}
     failed = [record for record in unreadable if record.source.path in there]
-    question = Question(model, data.name, str(part), _HELD_OUT[part], data.class_names)
+    question = Question(model, data.name, str(split), _HELD_OUT[split], data.class_names)
     return evaluation(question, answers, relative(data, failed))
 
 
@@ -55,7 +55,7 @@ def write(
         folder: to write to.
         name: of the run.
         data: its images, all that were listed.
-        found: how good it is on the validation part, and on the test part if there is one.
+        found: how good it is on the validation split, and on the test split if there is one.
         taught: how.
         recorded: the settings as the run keeps them.
         unreadable: images that were left out.
@@ -65,7 +65,7 @@ def write(
     """
     val, test = found
     made = recorded.get(_MADE, {})
-    counted = ", ".join(f"{len(samples):,} {part}" for part in Part if (samples := data.part(part)))
+    counted = ", ".join(f"{len(samples):,} {split}" for split in Split if (samples := data.split(split)))
     report = Report(
         title=f"{name}: {made.get('started_from', '')} taught {data.name}",
         facts=(

@@ -225,7 +225,7 @@ def _left_out(found: features.EmbeddedData) -> tuple[UnreadableSample, ...]:
     """The images of which there are no embeddings."""
     samples = {sample.path: sample for sample in found.listed.samples}
     return tuple(
-        UnreadableSample(found.listed.relative(path), samples[path].label, samples[path].part, record.reason)
+        UnreadableSample(found.listed.relative(path), samples[path].label, samples[path].split, record.reason)
         for record in found.unreadable
         if (path := record.source.path)
     )
@@ -236,8 +236,8 @@ def _in_time(settings: FinetuneSettings, taken: "Throughput", data: DataSet) -> 
     from cnncli.training.network.trainer import require_levers
 
     levers = require_levers(settings)
-    images = sum(sample.part == "train" for sample in data.samples)
-    held = sum(sample.part == "val" for sample in data.samples)
+    images = sum(sample.split == "train" for sample in data.samples)
+    held = sum(sample.split == "val" for sample in data.samples)
     epoch = (images + held / 3) / taken.images_per_second / 60  # a forward pass is a third of a step
     fitting = levers.epochs if not levers.time_budget else math.floor(levers.time_budget / epoch)
     fewest = min(_FEWEST_EPOCHS, levers.epochs)

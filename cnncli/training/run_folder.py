@@ -2,8 +2,8 @@
 
 card.json, model.safetensors, model.onnx    the network
 settings.toml       what was asked for, and with which versions; `--config` reads it again
-splits.csv          path, label, split, bytes: which image was in which part
-predictions.csv     every image of the validation and test parts: what it is, what it was taken for
+splits.csv          path, label, split, bytes: which image was in which split
+predictions.csv     every image of the validation and test splits: what it is, what it was taken for
 classifiers.csv     the classifiers that were tried
 confusion_matrix.png
 report.html         all of this to look at, in one file
@@ -32,7 +32,7 @@ from cnncli.errors import OutputError, TrainingError
 from cnncli.files.tables import Table, write_tables
 from cnncli.files.whole import replace, whole_folder
 from cnncli.networks.model_folder import CARD, GRAPH, WEIGHTS, is_model_folder
-from cnncli.records.data import DataSet, Part, Sample
+from cnncli.records.data import DataSet, Sample, Split
 from cnncli.text import is_percent_encoded
 
 RUNS = Path("runs")
@@ -229,7 +229,7 @@ def finishing(run: Path) -> Iterator[Path]:
 
 
 def read_splits(run: Path, root: str, class_names: tuple[str, ...], name: str) -> DataSet:
-    """The data of a run as its splits.csv has it: which image was in which part, in that order.
+    """The data of a run as its splits.csv has it: which image was in which split, in that order.
 
     Raises:
         TrainingError: the table cannot be read.
@@ -239,7 +239,7 @@ def read_splits(run: Path, root: str, class_names: tuple[str, ...], name: str) -
     try:
         with file.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
             samples = tuple(
-                Sample(os.path.join(root, row["path"]), labels[row["label"]], Part(row["split"]))  # noqa: PTH118 - a string as good as any
+                Sample(os.path.join(root, row["path"]), labels[row["label"]], Split(row["split"]))  # noqa: PTH118 - a string as good as any
                 for row in csv.DictReader(stream)
             )
     except (OSError, KeyError, ValueError) as error:

@@ -39,7 +39,7 @@ class FinetuneSettings:
         classifier: what is fitted to embeddings.
         augment_features: random views of each image for training, beside the image itself.
         class_weights: what an image counts.
-        val_split: share of each class that is held out, where the data has no validation part.
+        val_split: share of each class that is held out, where the data has no validation split.
         seed: of the split, the folds and the views.
         max_pixels: larger images are not decoded.
         running: engine, device, precision.
@@ -122,7 +122,7 @@ def as_options(settings: FinetuneSettings) -> dict[str, Any]:
         "img_size": reference.image_size and "{}x{}".format(*reference.image_size),
         "path_column": columns.path,
         "label_column": columns.label,
-        "split_column": columns.part,
+        "split_column": columns.split,
         "root": _absolute(columns.root),
         "tune": f"last:{settings.stages}" if settings.tune is Tune.LAST else settings.tune.value,
         "classifier": settings.classifier.value,

@@ -9,9 +9,9 @@ from cnncli.records.training import ClassifierScore
 
 
 def splits(data: DataSet) -> Table:
-    """Which image was in which part, and how large it is; a list that `finetune` reads again, with `--root`."""
+    """Which image was in which split, and how large it is; a list that `finetune` reads again, with `--root`."""
     rows = [
-        (data.relative(sample.path), data.class_names[sample.label], sample.part, _bytes(sample.path))
+        (data.relative(sample.path), data.class_names[sample.label], sample.split, _bytes(sample.path))
         for sample in data.samples
     ]
     return Table("splits.csv", ("path", "label", "split", "bytes"), rows)

@@ -100,7 +100,7 @@ def test_mnist_from_a_server(
         result = cnncli("datasets", "get", "mnist", tmp_path / "mnist")
     assert result.exit_code == 0, result.stderr
     assert "wrote 17 images of 10 classes" in result.stderr
-    train, test = (sorted((tmp_path / "mnist" / part).rglob("*.png")) for part in ("train", "test"))
+    train, test = (sorted((tmp_path / "mnist" / split).rglob("*.png")) for split in ("train", "test"))
     assert (len(train), len(test)) == (12, 5)
     with Image.open(train[0]) as image:
         assert (image.size, image.mode) == ((28, 28), "L")
@@ -197,7 +197,7 @@ def written(cnncli: Cnncli, name: str, target: Path) -> list[str]:
 
 
 def test_flowers_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two flowers a part; their labels count from 1."""
+    """Two flowers a split; their labels count from 1."""
     files = {
         "102flowers.tgz": packed({f"jpg/image_{number:05}.jpg": jpeg() for number in range(1, 7)}),
         "imagelabels.mat": matlab(labels=[[77, 77, 1, 1, 2, 2]]),
@@ -233,11 +233,11 @@ def test_pets_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.
 
 def test_food_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     meta = {
-        part: json.dumps({"apple_pie": [f"apple_pie/{n}"], "sushi": [f"sushi/{n}"]}).encode()
-        for n, part in enumerate(("train", "test"))
+        split: json.dumps({"apple_pie": [f"apple_pie/{n}"], "sushi": [f"sushi/{n}"]}).encode()
+        for n, split in enumerate(("train", "test"))
     }
     images = {f"food-101/images/{kind}/{n}.jpg": jpeg() for kind in ("apple_pie", "sushi") for n in (0, 1)}
-    archive = packed(images | {f"food-101/meta/{part}.json": content for part, content in meta.items()})
+    archive = packed(images | {f"food-101/meta/{split}.json": content for split, content in meta.items()})
     monkeypatch.setattr(datasets.Food101, "_MD5", md5(archive))
     with running(Hub({"food.tar.gz": archive})) as hub:
         monkeypatch.setattr(datasets.Food101, "_URL", f"{hub.address}/food.tar.gz")

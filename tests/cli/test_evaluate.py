@@ -69,7 +69,7 @@ def test_finetune_evaluate_predictions_and_report_tell_one_story(
     assert made.exit_code == 0, made.stderr
     taught = json.loads(made.stdout)
     found = run(cnncli, data, "-m", "runs/shades", "-o", "how")
-    assert found["part"] == "val"
+    assert found["split"] == "val"
     assert found["why"] == "as split for runs/shades"
     assert found["images"] == taught["val"]["images"] == 12
     assert found["top1"] == taught["val"]["right"] / 12
@@ -95,13 +95,13 @@ def test_finetune_evaluate_predictions_and_report_tell_one_story(
     assert {file.name for file in Path("how").iterdir()} <= outputs._OURS
 
 
-def test_the_parts_of_a_run(cnncli: Cnncli, data: Path, colours: Path) -> None:
+def test_the_splits_of_a_run(cnncli: Cnncli, data: Path, colours: Path) -> None:
     cnncli("finetune", data, "-m", colours, "--tune", "features", "-q")
     assert run(cnncli, data, "-m", "runs/shades", "--split", "train")["images"] == 48
     assert run(cnncli, data, "-m", "runs/shades", "--split", "all")["images"] == 60
     refused = cnncli("evaluate", data, "-m", "runs/shades", "--split", "test")
     assert refused.exit_code == 1
-    assert "has no part test: it has val and train" in refused.stderr
+    assert "has no split test: it has val and train" in refused.stderr
     moved = data.rename(data.with_name("elsewhere"))  # the run still knows its images
     held = [row["path"] for row in table(Path("runs/shades/splits.csv")) if row["split"] == "val"]
     (moved / held[0]).unlink()
@@ -114,18 +114,18 @@ def test_the_parts_of_a_run(cnncli: Cnncli, data: Path, colours: Path) -> None:
 
 def test_what_was_learned_from_is_not_asked_about(cnncli: Cnncli, data: Path, colours: Path) -> None:
     cnncli("finetune", data, "-m", colours, "--tune", "features", "-q")
-    parts = {row["path"]: row["split"] for row in table(Path("runs/shades/splits.csv"))}
-    learned = [path for path, part in parts.items() if part == "train"]
+    splits = {row["path"]: row["split"] for row in table(Path("runs/shades/splits.csv"))}
+    learned = [path for path, split in splits.items() if split == "train"]
     for (
         path,
-        part,
-    ) in parts.items():  # the same images as a data set with parts of its own, one part of them misplaced
-        place = Path("parted", "train" if part == "train" and path not in learned[:3] else "val", path)
+        split,
+    ) in splits.items():  # the same images as a data set with splits of its own, one split of them misplaced
+        place = Path("parted", "train" if split == "train" and path not in learned[:3] else "val", path)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(data / path, place)
     result = cnncli("evaluate", "parted", "-m", "runs/shades")
     assert "runs/shades learned from 3 of these 15 images" in result.stderr
-    for folder in ("parted/train", "mixed"):  # a part on its own; a few known images among many others
+    for folder in ("parted/train", "mixed"):  # a split on its own; a few known images among many others
         if folder == "mixed":
             shutil.copytree("parted/train", "mixed")
             for number in range(120):
@@ -169,16 +169,16 @@ def test_networks_that_cannot_read_the_same_images(
             assert [item["path"] for item in one["unreadable"]] == ["red/narrow.png"]
 
 
-def test_a_folder_with_parts(cnncli: Cnncli, hues: Path, colours: Path) -> None:
+def test_a_folder_with_splits(cnncli: Cnncli, hues: Path, colours: Path) -> None:
     whole = hues.rename(hues.with_name("whole"))
     shutil.copytree(whole, hues / "train")
     found = run(cnncli, hues, "-m", colours)
-    assert (found["part"], found["why"]) == ("all", "hues has neither a test nor a val part")
+    assert (found["split"], found["why"]) == ("all", "hues has neither a test nor a val split")
     shutil.copytree(whole / "red", hues / "val" / "red")
-    assert run(cnncli, hues, "-m", colours)["part"] == "val"
+    assert run(cnncli, hues, "-m", colours)["split"] == "val"
     shutil.copytree(whole / "blue", hues / "test" / "blue")
     found = run(cnncli, hues, "-m", colours)
-    assert (found["part"], found["images"]) == ("test", 2)
+    assert (found["split"], found["images"]) == ("test", 2)
 
 
 def test_known_answers(cnncli: Cnncli, hues: Path, colours: Path) -> None:
@@ -369,7 +369,7 @@ def test_a_renamed_class_hides_nothing(
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("Bienen,bees\n")
     found = run(cnncli, tmp_path / "photos", "-m", run_folder, "--map", pairs)
-    assert (found["part"], found["images"]) == ("val", 5)
+    assert (found["split"], found["images"]) == ("val", 5)
     (gone,) = (remark for remark in found["remarks"] if "no longer there" in remark)
     assert gone.startswith("no longer there: 1 of the images that were held out, as ants")
     exported = tmp_path / "net.onnx"

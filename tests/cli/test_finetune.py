@@ -127,7 +127,7 @@ def test_a_second_run_takes_another_name_and_computes_nothing_again(
     assert not packages & {"torch", "timm", "torchvision"}
 
 
-def test_a_test_part_is_scored_once(cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path) -> None:
+def test_a_test_split_is_scored_once(cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path) -> None:
     shutil.copytree(data, tmp_path / "split" / "train")
     shutil.copytree(data, tmp_path / "split" / "test")
     found = run(cnncli, tmp_path / "split", "-m", colours)

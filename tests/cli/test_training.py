@@ -32,11 +32,11 @@ QUICK = ("--epochs", 2, "-b", 8, "--amp", "off", "--layout", "nchw")
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     draws = np.random.default_rng(0)
-    for part, count in (("train", 12), ("val", 5), ("test", 3)):
+    for split, count in (("train", 12), ("val", 5), ("test", 3)):
         for name, colour in {"warm": (230, 90, 40), "cold": (40, 90, 230), "green": (60, 200, 80)}.items():
             for number in range(count):
                 pixels = np.clip(np.array(colour) + draws.normal(0, 40, (16, 16, 3)), 0, 255).astype(np.uint8)
-                file = tmp_path / "shades" / part / name / f"{number}.png"
+                file = tmp_path / "shades" / split / name / f"{number}.png"
                 file.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(pixels).save(file)
     monkeypatch.chdir(tmp_path)
@@ -455,9 +455,9 @@ def assert_same_run(one: Path, other: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_are_one_of_the_same_batch(data: Path) -> None:
     """Without dropout and batch normalisation, to 1e-5; with mixing, and with images that cannot be read."""
-    for part in ("train", "val"):
+    for split in ("train", "val"):
         for number in range(3):
-            (data / part / "warm" / f"broken{number}.png").write_bytes(b"nothing")
+            (data / split / "warm" / f"broken{number}.png").write_bytes(b"nothing")
     arguments = [
         "-m",
         "cnncli",

@@ -27,12 +27,12 @@ def saved(image: Image.Image, file: Path) -> None:
 
 @pytest.fixture
 def tidy(tmp_path: Path) -> Path:
-    """Two parts, two classes, nothing wrong."""
+    """Two splits, two classes, nothing wrong."""
     seed = 0
-    for part, count in (("train", 6), ("val", 3)):
+    for split, count in (("train", 6), ("val", 3)):
         for name in ("a", "b"):
             for number in range(count):
-                saved(picture(seed), tmp_path / "set" / part / name / f"{number}.png")
+                saved(picture(seed), tmp_path / "set" / split / name / f"{number}.png")
                 seed += 1
     return tmp_path / "set"
 
@@ -62,7 +62,7 @@ def test_files_that_cannot_be_read(tidy: Path) -> None:
     assert told == "2 of 20 images cannot be read"
 
 
-def test_a_class_that_is_missing_from_a_part(tidy: Path) -> None:
+def test_a_class_that_is_missing_from_a_split(tidy: Path) -> None:
     for number in range(5):
         saved(picture(100 + number), tidy / "train" / "c" / f"{number}.png")
     assert findings(tidy)[Trouble.MISSING_CLASS] == (True, 1, "1 of 3 classes have no image in val")
@@ -79,7 +79,7 @@ def test_few_images_and_imbalance(tidy: Path) -> None:
     assert found[Trouble.IMBALANCE][2].startswith("a has 26 images to learn from and rare 2")
 
 
-def test_the_same_image_in_two_parts_and_in_two_classes(tidy: Path) -> None:
+def test_the_same_image_in_two_splits_and_in_two_classes(tidy: Path) -> None:
     (tidy / "val" / "a" / "copy.png").write_bytes((tidy / "train" / "a" / "0.png").read_bytes())
     saved(picture(6).resize((90, 68)), tidy / "val" / "b" / "smaller.jpg")  # of train/b/0.png
     (tidy / "train" / "b" / "wrong.png").write_bytes((tidy / "train" / "a" / "1.png").read_bytes())
@@ -95,8 +95,8 @@ def test_the_same_image_in_two_parts_and_in_two_classes(tidy: Path) -> None:
         (Trouble.CONTRADICTION, True, (("train/a/1.png", "train/b/wrong.png"),)),
         (Trouble.DUPLICATES, False, (("train/b/2.png", "train/b/twice.png"),)),
     ]
-    assert "the same lie in several parts" in found[0].told
-    assert "all but the same lie in several parts" in found[1].told
+    assert "the same lie in several splits" in found[0].told
+    assert "all but the same lie in several splits" in found[1].told
 
 
 def test_odd_sizes_and_modes_are_remarks(tidy: Path) -> None:

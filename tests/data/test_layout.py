@@ -10,7 +10,7 @@ from PIL import Image
 
 from cnncli.data.layout import ListColumns, read
 from cnncli.errors import DataError
-from cnncli.records.data import DataSet, Part
+from cnncli.records.data import DataSet, Split
 
 Made = Callable[..., Path]
 
@@ -30,8 +30,8 @@ def made(tmp_path: Path) -> Made:
     return make
 
 
-def told(data: DataSet) -> list[tuple[str, str, Part | None]]:
-    return [(Path(sample.path).name, data.class_names[sample.label], sample.part) for sample in data.samples]
+def told(data: DataSet) -> list[tuple[str, str, Split | None]]:
+    return [(Path(sample.path).name, data.class_names[sample.label], sample.split) for sample in data.samples]
 
 
 def test_a_folder_of_classes(made: Made) -> None:
@@ -48,10 +48,10 @@ def test_a_split_folder_is_matched_by_name(made: Made, name: str) -> None:
     data = read(made("train/b/1.jpg", "train/a/2.jpg", f"{name}/b/3.jpg", "test/c/4.jpg"))
     assert data.class_names == ("a", "b", "c")
     assert told(data) == [
-        ("2.jpg", "a", Part.TRAIN),
-        ("1.jpg", "b", Part.TRAIN),
-        ("3.jpg", "b", Part.VAL),
-        ("4.jpg", "c", Part.TEST),
+        ("2.jpg", "a", Split.TRAIN),
+        ("1.jpg", "b", Split.TRAIN),
+        ("3.jpg", "b", Split.VAL),
+        ("4.jpg", "c", Split.TEST),
     ]
 
 
@@ -76,14 +76,14 @@ def test_what_is_left_out_is_told(made: Made) -> None:
     data = read(root)
     assert data.class_names == ("a", "b")
     complaints = "\n".join(data.remarks)
-    assert "notes is left out: it is no part of the data" in complaints
+    assert "notes is left out: it is not a split" in complaints
     assert "left out: 1 image in" in complaints
     assert ".cache is left out: its name begins with a dot" in complaints
     assert "empty is left out: it holds no image" in complaints
 
 
 def test_a_class_may_be_called_test(made: Made) -> None:
-    """Only where all folders are parts, or one is for training, is a folder taken for a part."""
+    """Only where all folders are splits, or one is for training, is a folder taken for a split."""
     assert read(made("test/1.jpg", "quiz/2.jpg")).class_names == ("quiz", "test")
 
 
@@ -103,11 +103,11 @@ def test_lists(tmp_path: Path, made: Made) -> None:
     )
 
 
-def test_a_tsv_with_columns_of_its_own_and_parts(made: Made) -> None:
+def test_a_tsv_with_columns_of_its_own_and_splits(made: Made) -> None:
     root = made("1.jpg", "2.jpg")
     (root / "list.tsv").write_text("file\tkind\tset\n1.jpg\tx\ttrain\n2.jpg\ty\tvalidation\n")
     data = read(root / "list.tsv", ListColumns("file", "kind", "set"))
-    assert told(data) == [("1.jpg", "x", Part.TRAIN), ("2.jpg", "y", Part.VAL)]
+    assert told(data) == [("1.jpg", "x", Split.TRAIN), ("2.jpg", "y", Split.VAL)]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_tsv_with_columns_of_its_own_and_parts(made: Made) -> None:
             "path,label\nno.jpg,cat\nnope.jpg,dog\n",
             "no file that .* lists exists; the first of 2 is .*no.jpg",
         ),
-        ("path,label,split\n1.jpg,cat,sometimes\n", "entry 2: 'sometimes' is no part"),
+        ("path,label,split\n1.jpg,cat,sometimes\n", "entry 2: 'sometimes' is not a split"),
     ],
 )
 def test_lists_that_are_none(made: Made, content: str, complaint: str) -> None:
@@ -144,7 +144,7 @@ def test_what_is_no_data(tmp_path: Path, colours: Path) -> None:
             read(path)
 
 
-def test_two_folders_for_one_part(made: Made) -> None:
+def test_two_folders_for_one_split(made: Made) -> None:
     root = made("train/a/1.jpg", "val/a/1.jpg", "validation/a/2.jpg")
     with pytest.raises(DataError, match="has two folders for validation, val and validation"):
         read(root)
@@ -156,10 +156,10 @@ def test_two_folders_for_training(made: Made) -> None:
         read(made("train/a/1.jpg", "Train/a/2.jpg"))
 
 
-def test_a_list_that_says_the_part_of_some(made: Made) -> None:
+def test_a_list_that_says_the_split_of_some(made: Made) -> None:
     root = made("1.jpg", "2.jpg")
     (root / "list.csv").write_text("path,label,split\n1.jpg,cat,\n2.jpg,cat,val\n")
-    assert told(read(root / "list.csv")) == [("1.jpg", "cat", Part.TRAIN), ("2.jpg", "cat", Part.VAL)]
+    assert told(read(root / "list.csv")) == [("1.jpg", "cat", Split.TRAIN), ("2.jpg", "cat", Split.VAL)]
 
 
 def test_a_list_that_contradicts_itself(made: Made) -> None:
@@ -187,4 +187,4 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
         (tmp_path / name / "1.png").touch()
     found = read(tmp_path)
     assert found.class_names == ("boat", "plane", "train")
-    assert {sample.part for sample in found.samples} == {None}
+    assert {sample.split for sample in found.samples} == {None}

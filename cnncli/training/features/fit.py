@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data import layout
-from cnncli.data.split import require_learnable, split, told
+from cnncli.data.stratified import require_learnable, split_stratified, told
 from cnncli.engines.engine import Outputs
 from cnncli.engines.heads import ClassifierHead, LinearHead, run_head
 from cnncli.errors import DataError
@@ -31,7 +31,7 @@ from cnncli.images.loader import Reader
 from cnncli.images.preprocess import Pixels
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import prepare
-from cnncli.records.data import DataSet, Part, Sample
+from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.evaluation import Accuracy, Answer
 from cnncli.records.networks import Compilation, Metric, ModelCard, PackageVersion
 from cnncli.records.predictions import ImageSource, Unreadable
@@ -68,8 +68,8 @@ _TRIED = (ClassifierName.LOGISTIC, ClassifierName.SVM, ClassifierName.CENTROID, 
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """What can be read of a part of the data.
+class _EmbeddedSplit:
+    """What can be read of a split of the data.
 
     Attributes:
         samples: N images.
@@ -156,7 +156,7 @@ def write(explored: "FeatureSearch", settings: FinetuneSettings) -> FinetuneResu
     found, learned = explored.found, explored.learned
     with explored.clock.step("writing"):
         path = _written(explored.target, explored.folder, settings, found, learned)
-    train, val, test = (found.parts[part] for part in Part)
+    train, val, test = (found.splits[split] for split in Split)
     trial = learned.chosen.trial
     return FinetuneResult(
         folder=str(path),
@@ -181,7 +181,7 @@ def write(explored: "FeatureSearch", settings: FinetuneSettings) -> FinetuneResu
 
 
 def read(settings: FinetuneSettings, progress: Progress) -> DataSet:
-    """The data, each image in its part; what is left out of it is said.
+    """The data, each image in its split; what is left out of it is said.
 
     Raises:
         DataError: nothing can be learned from it.
@@ -189,11 +189,11 @@ def read(settings: FinetuneSettings, progress: Progress) -> DataSet:
     found = layout.read(settings.data, settings.columns)
     for remark in found.remarks:
         progress.warning(remark)
-    if settings.val_split != VAL_SPLIT and found.part(Part.VAL):
+    if settings.val_split != VAL_SPLIT and found.split(Split.VAL):
         progress.warning(
             f"--val-split has no effect: {settings.data} says itself which images are for validation"
         )
-    return split(found, settings.val_split, settings.seed)
+    return split_stratified(found, settings.val_split, settings.seed)
 
 
 def say_what_there_is(data: DataSet, progress: Progress) -> None:
@@ -205,9 +205,9 @@ def say_what_there_is(data: DataSet, progress: Progress) -> None:
 def _say_what_may_surprise(found: "EmbeddedData", progress: Progress) -> None:
     for record in found.unreadable:
         progress.warning(f"{record.source.path} is left out: {record.reason}")
-    if shared := len(set(found.parts[Part.TRAIN].digests) & set(found.parts[Part.VAL].digests)):
+    if shared := len(set(found.splits[Split.TRAIN].digests) & set(found.splits[Split.VAL].digests)):
         progress.warning(f"in train and in val, too: {counted(shared, 'image')}; `cnncli check` names them")
-    counts = zip(found.data.class_names, found.data.count(Part.VAL), strict=True)
+    counts = zip(found.data.class_names, found.data.count(Split.VAL), strict=True)
     if missing := [name for name, count in counts if not count]:
         progress.warning(
             f"nothing is held out of {told(missing)}: how well they are recognised stays unknown"
@@ -218,7 +218,7 @@ def _say_what_may_surprise(found: "EmbeddedData", progress: Progress) -> None:
 
 
 def _counted(data: DataSet) -> str:
-    told = [f"{len(samples):,} {part}" for part in Part if (samples := data.part(part))]
+    told = [f"{len(samples):,} {split}" for split in Split if (samples := data.split(split))]
     return f"{len(data.class_names):,} classes, {counted(len(data.samples), 'image')} ({', '.join(told)})"
 
 
@@ -228,7 +228,7 @@ class EmbeddedData:
 
     data: DataSet
     listed: DataSet
-    parts: Mapping[Part, _Part]
+    splits: Mapping[Split, _EmbeddedSplit]
     unreadable: Sequence[Unreadable]
 
 
@@ -240,34 +240,34 @@ def _embedded(
         settings.seed, settings.max_pixels, settings.running, settings.batch_size, settings.workers
     )
     embedder = Embedder(folder, wish, progress)
-    views = {Part.TRAIN: settings.augment_features, Part.VAL: 0, Part.TEST: 0}
-    parts: dict[Part, _Part] = {}
+    views = {Split.TRAIN: settings.augment_features, Split.VAL: 0, Split.TEST: 0}
+    splits: dict[Split, _EmbeddedSplit] = {}
     unreadable: list[Unreadable] = []
-    with bar(sum(len(data.part(part)) * (1 + count) for part, count in views.items())) as advance:
-        for part, count in views.items():
-            samples = data.part(part)
+    with bar(sum(len(data.split(split)) * (1 + count) for split, count in views.items())) as advance:
+        for split, count in views.items():
+            samples = data.split(split)
             made = embedder.embed([sample.path for sample in samples], count, advance)
             rows = [row for row, digest in enumerate(made.digests) if digest]
-            parts[part] = _Part(
+            splits[split] = _EmbeddedSplit(
                 tuple(samples[row] for row in rows),
                 made.vectors if len(rows) == len(samples) else made.vectors[rows],
                 tuple(digest for digest in made.digests if digest),
             )
             unreadable += made.unreadable
     readable = dataclasses.replace(
-        data, samples=tuple(sample for part in Part for sample in parts[part].samples)
+        data, samples=tuple(sample for split in Split for sample in splits[split].samples)
     )
-    return EmbeddedData(readable, data, parts, unreadable)
+    return EmbeddedData(readable, data, splits, unreadable)
 
 
-def _first_pixels(folder: ModelFolder, part: _Part, settings: FinetuneSettings) -> Pixels:
+def _first_pixels(folder: ModelFolder, split: _EmbeddedSplit, settings: FinetuneSettings) -> Pixels:
     """(N, C, H, W) of the first few images."""
     read = Reader(folder.card.preprocessing, settings.max_pixels)
-    images = [read(ImageSource(sample.path)) for sample in part.samples[:_COMPARED]]
+    images = [read(ImageSource(sample.path)) for sample in split.samples[:_COMPARED]]
     readable = [image for image in images if not isinstance(image, Unreadable)]
     if not readable:
         raise DataError(
-            f"{part.samples[0].path} could be read, and now cannot any more",
+            f"{split.samples[0].path} could be read, and now cannot any more",
             "do not change data while it is used",
         )
     return np.stack(readable)
@@ -287,7 +287,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """All that were tried, the one that was chosen, why, and how it does on the test part, if there is one."""
+    """All that were tried, the one that was chosen, why, and how it does on the test split, if there is one."""
 
     tried: Sequence[Candidate]
     chosen: Candidate
@@ -323,7 +323,7 @@ class FeatureSearch:
 def _learned(found: EmbeddedData, settings: FinetuneSettings, progress: Progress) -> SearchResult:
     from cnncli.training.features.classifiers import Rows
 
-    train, test = found.parts[Part.TRAIN], found.parts[Part.TEST]
+    train, test = found.splits[Split.TRAIN], found.splits[Split.TEST]
     rows = Rows(
         train.vectors.astype(np.float64), train.labels, len(found.data.class_names), settings.class_weights
     )
@@ -352,7 +352,7 @@ def _names(asked: ClassifierName, rows: "Rows") -> Sequence[ClassifierName]:
 def _tried(name: ClassifierName, rows: "Rows", found: EmbeddedData, seed: int) -> Candidate:
     from cnncli.training.features.classifiers import fit
 
-    train, val = found.parts[Part.TRAIN], found.parts[Part.VAL]
+    train, val = found.splits[Split.TRAIN], found.splits[Split.VAL]
     start = time.perf_counter()
     fitted = fit(name, rows, seed)
     seconds = time.perf_counter() - start
@@ -369,9 +369,9 @@ def _tried(name: ClassifierName, rows: "Rows", found: EmbeddedData, seed: int) -
     return Candidate(trial, fitted.head, logits)
 
 
-def _logits(head: ClassifierHead, part: _Part) -> NDArray[np.float32]:
+def _logits(head: ClassifierHead, split: _EmbeddedSplit) -> NDArray[np.float32]:
     """(N, K), of the images themselves."""
-    return run_head(head, np.ascontiguousarray(part.vectors[:, 0]))
+    return run_head(head, np.ascontiguousarray(split.vectors[:, 0]))
 
 
 def _best(tried: Sequence[Candidate]) -> tuple[Candidate, str]:
@@ -404,20 +404,20 @@ def _written(
 ) -> Path:
     """The run's folder, where it came to lie."""
     data, chosen = found.data, learned.chosen
-    val, test = found.parts[Part.VAL], found.parts[Part.TEST]
-    answers = {Part.VAL: _answers(chosen.val, val, data), Part.TEST: []}
+    val, test = found.splits[Split.VAL], found.splits[Split.TEST]
+    answers = {Split.VAL: _answers(chosen.val, val, data), Split.TEST: []}
     if test.samples:
-        answers[Part.TEST] = _answers(_logits(chosen.head, test), test, data)
+        answers[Split.TEST] = _answers(_logits(chosen.head, test), test, data)
     trials = tuple(item.trial for item in learned.tried)
     tables = [
         tables_of.splits(data),
-        predictions([*answers[Part.VAL], *answers[Part.TEST]], data.class_names),
+        predictions([*answers[Split.VAL], *answers[Split.TEST]], data.class_names),
         tables_of.classifiers(trials),
         *unreadable_table(reporting.relative(data, found.unreadable)),
     ]
     judged, tested = (
-        reporting.evaluated(target.path.name, data, part, said, found.unreadable)
-        for part, said in answers.items()
+        reporting.evaluated(target.path.name, data, split, said, found.unreadable)
+        for split, said in answers.items()
     )
     assert judged is not None  # noqa: S101 - `require_learnable` has seen to it
     counts = confusion(chosen.val.argmax(axis=1), val.labels, len(data.class_names))
@@ -464,19 +464,19 @@ def _card(folder: ModelFolder, name: str, data: DataSet, learned: SearchResult) 
     )
 
 
-def _answers(logits: NDArray[np.float32], part: _Part, data: DataSet) -> list[Answer]:
+def _answers(logits: NDArray[np.float32], split: _EmbeddedSplit, data: DataSet) -> list[Answer]:
     """What the classifier says of each image."""
-    if not part.samples:
+    if not split.samples:
         return []
-    probabilities = Outputs(logits, part.vectors[:, 0]).probabilities()
-    return list(answers_of(part.samples, probabilities, data.relative))
+    probabilities = Outputs(logits, split.vectors[:, 0]).probabilities()
+    return list(answers_of(split.samples, probabilities, data.relative))
 
 
 def digest(found: EmbeddedData) -> str:
-    """SHA-256 of a listing of the data: part, class, and digest of each file, in whatever order they were found."""
+    """SHA-256 of a listing of the data: split, class, and digest of each file, in whatever order they were found."""
     lines = sorted(
-        f"{part}\t{found.data.class_names[sample.label]}\t{digest}\n"
-        for part, known in found.parts.items()
+        f"{split}\t{found.data.class_names[sample.label]}\t{digest}\n"
+        for split, known in found.splits.items()
         for sample, digest in zip(known.samples, known.digests, strict=True)
     )
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()

@@ -40,7 +40,7 @@ class Batch:
 
 
 class ImageStore:
-    """The images of a part of the data, read and kept as far as there is room; safe to use from several threads."""
+    """The images of a split of the data, read and kept as far as there is room; safe to use from several threads."""
 
     def __init__(
         self,

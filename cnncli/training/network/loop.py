@@ -31,7 +31,7 @@ from cnncli.errors import (
 )
 from cnncli.images.kept import KeptImages
 from cnncli.images.loader import Reader
-from cnncli.records.data import DataSet, Part
+from cnncli.records.data import DataSet, Split
 from cnncli.records.networks import Preprocessing
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
@@ -81,7 +81,7 @@ class Task:
         learning: the modules that learn, where not all of the network does; the others, norms too, stay as they are.
         keeps_statistics: batch norms go on with the statistics that they have. With those of each batch, as of images of another
             domain, a classifier on features as the last layer would be worth nothing, and all would begin anew.
-        data: its parts train and val.
+        data: its splits train and val.
         preprocessing: of the network.
         levers: how.
         class_weights: what an image counts.
@@ -165,7 +165,7 @@ class Loop:
             progressed.fixed["lr"], Layout(progressed.fixed["layout"]), Amp(progressed.fixed["amp"])
         )
         task.network.load_state_dict(progressed.network)
-        self._labels = np.array([sample.label for sample in task.data.part(Part.TRAIN)], np.intp)
+        self._labels = np.array([sample.label for sample in task.data.split(Split.TRAIN)], np.intp)
         self._prepare()
         self._pictures()
         weights = None
@@ -208,17 +208,19 @@ class Loop:
         self._row_std = torch.tensor(how.std * width, dtype=torch.float32, device=accelerator.device)
 
     def _pictures(self) -> None:
-        """One store for both parts; what is left over by the images to learn from is for those to judge by."""
+        """One store for both splits; what is left over by the images to learn from is for those to judge by."""
         task = self._task
         reader = Reader(task.preprocessing, task.max_pixels)
         folder, room = task.cache
         room //= self._accelerator.num_processes
         height, width = task.preprocessing.size
-        judged = len(task.data.part(Part.VAL)) * height * width * task.preprocessing.channels
+        judged = len(task.data.split(Split.VAL)) * height * width * task.preprocessing.channels
         judged = min(judged, room // 4)
         train, val = KeptImages(folder, room - judged), KeptImages(folder, judged)
-        self._train = views.for_training(task.data.part(Part.TRAIN), reader, train, self._levers.augmentation)
-        self._val = views.for_judging(task.data.part(Part.VAL), reader, val)
+        self._train = views.for_training(
+            task.data.split(Split.TRAIN), reader, train, self._levers.augmentation
+        )
+        self._val = views.for_judging(task.data.split(Split.VAL), reader, val)
 
     def close(self) -> None:
         """Keep no more images."""
@@ -336,7 +338,7 @@ class Loop:
         peak = self._lr(at.epoch + (at.step + 0.5) / len(steps))
         with contextlib.closing(views.in_batches(mine[at.step :], view, task.workers)) as batches:
             for batch in batches:
-                self._told(batch.unreadable, Part.TRAIN)
+                self._told(batch.unreadable, Split.TRAIN)
                 peak = self._lr(at.epoch + (at.step + 0.5) / len(steps))
                 self._step(batch, at.step)
                 at.step += 1
@@ -530,7 +532,7 @@ class Loop:
     def _judged(self) -> tuple[float, float]:
         """Mean cross-entropy and share of right answers on the validation images, of the average if there is one."""
         task = self._task
-        labels = np.array([sample.label for sample in task.data.part(Part.VAL)], np.intp)
+        labels = np.array([sample.label for sample in task.data.split(Split.VAL)], np.intp)
         rank, processes = self._accelerator.process_index, self._accelerator.num_processes
         numbers = np.arange(len(labels))[rank::processes]
         batches = np.array_split(numbers, max(-(-len(numbers) // self._levers.batch_size), 1))
@@ -538,7 +540,7 @@ class Loop:
         network.eval()
         sums = [0.0, 0.0, 0.0]
         for batch in views.in_batches(batches, self._val.read, task.workers):
-            self._told(batch.unreadable, Part.VAL)
+            self._told(batch.unreadable, Split.VAL)
             if not len(batch.numbers):
                 continue
             with torch.no_grad(), self._accelerator.autocast():
@@ -585,9 +587,9 @@ class Loop:
             return module
         return self._task.network
 
-    def _told(self, found: dict[int, Unreadable], part: Part) -> None:
+    def _told(self, found: dict[int, Unreadable], split: Split) -> None:
         for number, record in found.items():
-            path = self._task.data.part(part)[number].path
+            path = self._task.data.split(split)[number].path
             if path not in self._at.unreadable:
                 self._at.unreadable[path] = record.reason
                 self._progress.warning(f"{path} is left out: {record.reason}")

@@ -16,7 +16,7 @@ from cnncli.evaluation.tables import predictions
 from cnncli.evaluation.tables import unreadable as unreadable_table
 from cnncli.networks import model_folder, weights
 from cnncli.prepare import write as write_network
-from cnncli.records.data import DataSet, Part
+from cnncli.records.data import DataSet, Split
 from cnncli.records.evaluation import Accuracy, Evaluation
 from cnncli.records.networks import Metric, PackageVersion
 from cnncli.records.predictions import ImageSource, Unreadable
@@ -39,7 +39,7 @@ from cnncli.training.settings import FinetuneSettings, versions
 def finish(
     run: Path, settings: FinetuneSettings, features: FinetuneResult | None, progress: Progress, bar: Bar
 ) -> FinetuneResult:
-    """Write the best network of a training as a model folder, with what it says of the validation and test parts.
+    """Write the best network of a training as a model folder, with what it says of the validation and test splits.
 
     Args:
         run: the run's folder, training done.
@@ -159,22 +159,22 @@ class _End:
         return result
 
     def _judge(self, folder: model_folder.ModelFolder, progress: Progress, bar: Bar) -> "_Judged":
-        """Ask the finished network about the validation and the test part."""
+        """Ask the finished network about the validation and the test split."""
         settings = self.settings
         how = JudgeSettings(
             max_pixels=settings.max_pixels, running=Running(device="cpu"), workers=settings.workers
         )
-        parts = {part: self.data.part(part) for part in (Part.VAL, Part.TEST)}
+        splits = {split: self.data.split(split) for split in (Split.VAL, Split.TEST)}
         progress = Once(progress)
-        with bar(sum(map(len, parts.values()))) as advance:
+        with bar(sum(map(len, splits.values()))) as advance:
             found = {
-                part: judge([Juror(folder)], samples, self.data.relative, how, progress, advance)
-                for part, samples in parts.items()
+                split: judge([Juror(folder)], samples, self.data.relative, how, progress, advance)
+                for split, samples in splits.items()
             }
         unreadable = self._unreadable(found.values())
         val, test = (
-            reporting.evaluated(self.run.name, self.listed, part, one.answers, unreadable)
-            for part, one in found.items()
+            reporting.evaluated(self.run.name, self.listed, split, one.answers, unreadable)
+            for split, one in found.items()
         )
         if val is None:
             raise DataError("no image for validation can be read any more", "`cnncli check` says why")
@@ -184,7 +184,7 @@ class _End:
         """What could not be read, before training, while it went on or at the end, each once."""
         reasons = self.begun.unreadable() | self.progressed.unreadable
         known = {path: Unreadable(ImageSource(path), reason) for path, reason in reasons.items()}
-        known |= {record.source.path: record for part in judged for record in part.unreadable}
+        known |= {record.source.path: record for one in judged for record in one.unreadable}
         paths = dict.fromkeys(sample.path for sample in self.listed.samples)
         return [known[path] for path in paths if path in known]
 
@@ -247,7 +247,7 @@ class _End:
             tune=begun.tune,
             class_names=data.class_names,
             images=(
-                sum(sample.path not in missing for sample in data.part(Part.TRAIN)),
+                sum(sample.path not in missing for sample in data.split(Split.TRAIN)),
                 len(val.answers),
                 len(test.answers) if test else 0,
             ),
@@ -269,7 +269,7 @@ class _End:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """What the finished network says of the validation and the test part, and which images nobody could read."""
+    """What the finished network says of the validation and the test split, and which images nobody could read."""
 
     val: Evaluation
     test: Evaluation | None
@@ -280,7 +280,7 @@ def _of_features(run: Path, begun: RunManifest, data: DataSet, asked: Evaluation
     """What another process found with features before it was interrupted; its classifiers are in the run's table."""
     assert begun.features is not None  # noqa: S101 - the caller has seen to it
     assert begun.features_loss is not None  # noqa: S101 - likewise
-    train, val, test = (len(data.part(part)) for part in Part)
+    train, val, test = (len(data.split(split)) for split in Split)
     return FinetuneResult(
         folder=str(run),
         model=begun.started_from,

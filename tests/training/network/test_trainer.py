@@ -30,7 +30,7 @@ from cnncli.networks import model_folder, zoo
 from cnncli.networks.blueprint.builder import BlueprintNetwork
 from cnncli.networks.reference import Reference
 from cnncli.records.augmentation import AutoAugment, Strength
-from cnncli.records.data import Part
+from cnncli.records.data import Split
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Silence
 from cnncli.records.running import Running
@@ -761,7 +761,7 @@ def test_validation_pixels_are_predicts(data: Path, monkeypatch: pytest.MonkeyPa
         from cnncli.training.run_folder import read_splits
 
         start = beginning.load(run.folder)
-        samples = read_splits(run.folder, start.root, start.card.class_names, "shades").part(Part.VAL)
+        samples = read_splits(run.folder, start.root, start.card.class_names, "shades").split(Split.VAL)
         read = Reader(start.card.preprocessing, 10**8)
         expected = [read(ImageSource(sample.path)) for sample in samples]
         assert not any(isinstance(pixels, Unreadable) for pixels in expected)

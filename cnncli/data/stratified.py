@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from cnncli.errors import DataError
-from cnncli.records.data import DataSet, Part, Sample
+from cnncli.records.data import DataSet, Sample, Split
 
 _LISTED = 5
 """Names that a message shows before it only counts them."""
@@ -18,10 +18,10 @@ _LISTED = 5
 _FEWEST_CLASSES = 2
 
 
-def split(data: DataSet, val_share: float, seed: int) -> DataSet:
-    """The data set with every sample in a part, fit to learn from.
+def split_stratified(data: DataSet, val_share: float, seed: int) -> DataSet:
+    """The data set with every sample in a split, fit to learn from.
 
-    Where there is a part for validation, it stays as it is; else it is taken from what there is to train on, the same
+    Where there is a split for validation, it stays as it is; else it is taken from what there is to train on, the same
     share of each class. `test` never stands in for `val`.
 
     Args:
@@ -33,17 +33,17 @@ def split(data: DataSet, val_share: float, seed: int) -> DataSet:
         DataError: nothing can be learned from it, or it could not be judged what was learned.
     """
     samples = [
-        sample if sample.part else dataclasses.replace(sample, part=Part.TRAIN) for sample in data.samples
+        sample if sample.split else dataclasses.replace(sample, split=Split.TRAIN) for sample in data.samples
     ]
     data = dataclasses.replace(data, samples=tuple(samples))
-    if not data.part(Part.TRAIN):
+    if not data.split(Split.TRAIN):
         raise DataError(
             f"{data.root} has nothing to train on", "put the classes into train/, or beside each other"
         )
-    if not data.part(Part.VAL):
+    if not data.split(Split.VAL):
         held_out = set(_drawn(data, val_share, seed))
         samples = [
-            dataclasses.replace(sample, part=Part.VAL) if sample in held_out else sample
+            dataclasses.replace(sample, split=Split.VAL) if sample in held_out else sample
             for sample in data.samples
         ]
         data = dataclasses.replace(data, samples=tuple(sorted(samples, key=_order)))
@@ -52,13 +52,13 @@ def split(data: DataSet, val_share: float, seed: int) -> DataSet:
 
 
 def _order(sample: Sample) -> tuple[int, int]:
-    return list(Part).index(sample.part or Part.TRAIN), sample.label
+    return list(Split).index(sample.split or Split.TRAIN), sample.label
 
 
 def _drawn(data: DataSet, share: float, seed: int) -> Iterator[Sample]:
     """Of each class, those whose digest comes first; at least one where there are two, and never all."""
     classes = defaultdict(list)
-    for sample in data.part(Part.TRAIN):
+    for sample in data.split(Split.TRAIN):
         classes[sample.label].append(sample)
     for samples in classes.values():
         count = min(max(round(share * len(samples)), 1), len(samples) - 1)
@@ -75,7 +75,7 @@ def require_learnable(data: DataSet, *, is_read: bool = False) -> None:
     """See that there are classes to tell apart, images of each to learn from, and some to judge by.
 
     Args:
-        data: in its parts.
+        data: in its splits.
         is_read: whether images that cannot be read are left out of it already.
 
     Raises:
@@ -86,8 +86,8 @@ def require_learnable(data: DataSet, *, is_read: bool = False) -> None:
             f"{data.root} has one class only, {data.class_names[0]!r}: there is nothing to tell apart",
             "give each class a folder of its own",
         )
-    training = data.count(Part.TRAIN)
-    if not data.part(Part.VAL):
+    training = data.count(Split.TRAIN)
+    if not data.split(Split.VAL):
         if is_read:
             raise DataError(
                 f"no image of {data.root} that is for validation can be read: nothing would say what was learned",

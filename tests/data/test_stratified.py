@@ -1,0 +1,98 @@
+"""Splits: stratified, the same for the same seed wherever the data lies, and fit to learn from or refused."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnncli.data.stratified import split_stratified
+from cnncli.errors import DataError
+from cnncli.records.data import DataSet, Sample, Split
+
+
+def data_set(counts: Mapping[str, int], root: str = "data", split: Split | None = None) -> DataSet:
+    names = tuple(counts)
+    samples = tuple(
+        Sample(f"{root}/{name}/{number}.jpg", label, split)
+        for label, name in enumerate(names)
+        for number in range(counts[name])
+    )
+    return DataSet("data", root, names, samples)
+
+
+@given(
+    counts=st.lists(st.integers(2, 60), min_size=2, max_size=6),
+    share=st.floats(0.05, 0.9),
+    seed=st.integers(0, 99),
+)
+def test_each_class_gives_its_share_and_keeps_some(counts: list[int], share: float, seed: int) -> None:
+    found = split_stratified(
+        data_set({f"c{index}": count for index, count in enumerate(counts)}), share, seed
+    )
+    train, val = found.count(Split.TRAIN), found.count(Split.VAL)
+    for count, learned, held in zip(counts, train, val, strict=True):
+        assert learned + held == count
+        assert learned >= 1
+        assert held >= 1
+        assert abs(held - share * count) <= 1
+
+
+def test_the_same_seed_splits_alike_wherever_the_data_lies() -> None:
+    first, second = (
+        split_stratified(data_set({"a": 30, "b": 20}, root), 0.2, 7) for root in ("here", "there/is")
+    )
+    for one, other in zip(first.samples, second.samples, strict=True):
+        assert (one.path.removeprefix("here/"), one.split) == (
+            other.path.removeprefix("there/is/"),
+            other.split,
+        )
+    assert split_stratified(data_set({"a": 30, "b": 20}, "here"), 0.2, 8).samples != first.samples
+
+
+def test_more_images_move_none_of_the_others_far() -> None:
+    before = {
+        sample.path: sample.split for sample in split_stratified(data_set({"a": 100, "b": 5}), 0.2, 0).samples
+    }
+    after = {
+        sample.path: sample.split for sample in split_stratified(data_set({"a": 110, "b": 5}), 0.2, 0).samples
+    }
+    moved = [path for path, split in before.items() if after[path] is not split]
+    assert len(moved) <= 4
+
+
+def test_a_validation_split_stays_and_a_test_split_never_stands_in_for_it() -> None:
+    train, test = data_set({"a": 10, "b": 10}, split=Split.TRAIN), data_set({"a": 3, "b": 3}, "t", Split.TEST)
+    both = dataclasses.replace(train, samples=train.samples + test.samples)
+    found = split_stratified(both, 0.2, 0)
+    assert (sum(found.count(Split.TRAIN)), sum(found.count(Split.VAL)), sum(found.count(Split.TEST))) == (
+        16,
+        4,
+        6,
+    )
+    val = data_set({"a": 1, "b": 0}, "v", Split.VAL)
+    given_ = dataclasses.replace(train, samples=train.samples + val.samples)
+    assert split_stratified(given_, 0.2, 0).count(Split.VAL) == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        (data_set({"only": 9}), "has one class only, 'only'"),
+        (data_set({"a": 1, "b": 1}), "each class of data has one image only"),
+        (data_set({"a": 4, "b": 4}, split=Split.TEST), "has nothing to train on"),
+    ],
+)
+def test_what_cannot_be_learned_from(data: DataSet, complaint: str) -> None:
+    with pytest.raises(DataError, match=complaint):
+        split_stratified(data, 0.2, 0)
+
+
+def test_a_class_that_is_only_in_validation_is_named() -> None:
+    train, val = (
+        data_set({"a": 4, "b": 4, "new": 0}, split=Split.TRAIN),
+        data_set({"a": 1, "b": 1, "new": 2}, "v", Split.VAL),
+    )
+    with pytest.raises(DataError, match="there is nothing to learn 'new' from"):
+        split_stratified(dataclasses.replace(train, samples=train.samples + val.samples), 0.2, 0)
