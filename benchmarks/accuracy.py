@@ -14,7 +14,7 @@ from benchmarks.results import publish, table
 from benchmarks.timing import run
 from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
-from cnncli.records.progress import Silence
+from cnncli.records.progress import NullProgress
 
 WAYS = {
     "ONNX Runtime, fp32": (),
@@ -30,7 +30,7 @@ def main() -> None:
     if len(sys.argv) != 3:
         raise SystemExit(__doc__)
     photographs, weights = map(Path, sys.argv[1:])
-    folder = prepare(Reference("squeezenet1_0", weights), Silence()).path
+    folder = prepare(Reference("squeezenet1_0", weights), NullProgress()).path
     with (photographs / "index.tsv").open(encoding="utf-8") as stream:
         classes = {row["file"]: int(row["class_index"]) for row in csv.DictReader(stream, delimiter="\t")}
     files = [str(photographs / name) for name in classes]

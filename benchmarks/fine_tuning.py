@@ -116,7 +116,7 @@ def _lay_out_hub(folder: Path) -> Path:
     from cnncli.networks import zoo
     from cnncli.networks.packaged import packaged
     from cnncli.networks.weights import load_into, read_state_dict
-    from cnncli.records.progress import Silence
+    from cnncli.records.progress import NullProgress
 
     weights = packaged(MODEL)
     file = weights.find() if weights else None
@@ -124,7 +124,7 @@ def _lay_out_hub(folder: Path) -> Path:
         raise SystemExit(f"the package with {MODEL} is not installed")
     architecture = zoo.offer(MODEL).architecture
     network = zoo.build(architecture)
-    load_into(network, zoo.adapted(read_state_dict(file, Silence()), network, architecture), file.name)
+    load_into(network, zoo.adapted(read_state_dict(file, NullProgress()), network, architecture), file.name)
     repository = folder / "hub" / f"models--timm--{MODEL}"
     commit = "0" * 40
     snapshot = repository / "snapshots" / commit

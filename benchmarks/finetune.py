@@ -17,7 +17,7 @@ from benchmarks.results import publish, table
 from benchmarks.timing import in_turn, ratio, run, seconds
 from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
-from cnncli.records.progress import Silence
+from cnncli.records.progress import NullProgress
 
 ROUNDS = 5
 
@@ -27,7 +27,7 @@ def main() -> None:
     if len(sys.argv) != 3:
         raise SystemExit(__doc__)
     data, weights = sys.argv[1:]
-    folder = prepare(Reference("squeezenet1_0", Path(weights)), Silence())
+    folder = prepare(Reference("squeezenet1_0", Path(weights)), NullProgress())
     rows = []
     with tempfile.TemporaryDirectory() as runs:
         fixed = ["finetune", data, "-m", str(folder.path), "--tune", "features", "-f", "json"]

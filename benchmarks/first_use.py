@@ -13,7 +13,7 @@ from benchmarks.timing import in_turn, ratio, seconds
 from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
 from cnncli.records.defaults import DEFAULT
-from cnncli.records.progress import Silence
+from cnncli.records.progress import NullProgress
 
 ROUNDS = 5
 IMAGE = Path(__file__).parents[1] / "sample_images" / "lemon.jpg"
@@ -21,7 +21,7 @@ IMAGE = Path(__file__).parents[1] / "sample_images" / "lemon.jpg"
 
 def main() -> None:
     """Measure, and write the section."""
-    folder = prepare(Reference(DEFAULT), Silence(), is_offline=True).path
+    folder = prepare(Reference(DEFAULT), NullProgress(), is_offline=True).path
     predict = ["predict", str(IMAGE), "-f", "tsv", "--offline"]
     runs = in_turn(
         {

@@ -23,7 +23,7 @@ from benchmarks.results import publish, table
 from benchmarks.timing import run
 from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
-from cnncli.records.progress import Silence
+from cnncli.records.progress import NullProgress
 
 PICTURE = Path(__file__).with_name("transfer.png")
 TEN = (
@@ -82,7 +82,7 @@ def taught(*arguments: str, peer: Sequence[str] = ("-m", "cnncli")) -> TrainingS
 
 
 def _transfer(data: str, weights: Path) -> str:
-    folder = str(prepare(Reference("squeezenet1_0", weights), Silence()).path)
+    folder = str(prepare(Reference("squeezenet1_0", weights), NullProgress()).path)
     fresh = ("-m", "benchmarks.peers.fresh_home")
     ways = {
         "`features`": taught(data, "-m", folder, "--tune", "features", peer=fresh),

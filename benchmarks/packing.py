@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from cnncli import prepare
 from cnncli.engines.compile import difference
 from cnncli.engines.shrinking import WORTH_HALVING, stored_in_half
-from cnncli.evaluation.metrics import accuracy, cross_entropy
+from cnncli.evaluation.metrics import accuracy
 from cnncli.images.decode import MAX_PIXELS
 from cnncli.images.loader import Reader
+from cnncli.logits import cross_entropy
 from cnncli.networks import model_folder, pocket, zoo
 from cnncli.networks.embedding import with_embedding
 from cnncli.networks.model_folder import ModelFolder

@@ -24,6 +24,7 @@ from cnncli.engines.onnx import OnnxEngine
 from cnncli.images.decode import MAX_PIXELS
 from cnncli.images.loader import Reader
 from cnncli.images.preprocess import Pixels
+from cnncli.logits import probabilities
 from cnncli.networks.model_folder import GRAPH, open_folder
 from cnncli.records.predictions import ImageSource, Unreadable
 
@@ -80,7 +81,9 @@ def compare(
         timed(exact, source),
         timed(reduced, source),
     )
-    one, other = (engine.run(pixels[np.newaxis]).probabilities()[0] for pixels in (all_pixels, fewer_pixels))
+    one, other = (
+        probabilities(engine.run(pixels[np.newaxis]).logits)[0] for pixels in (all_pixels, fewer_pixels)
+    )
     top_one, top_other = np.argsort(-one)[:5], np.argsort(-other)[:5]
     return Comparison(
         exact_right=bool(top_one[0] == truth),

@@ -104,9 +104,9 @@ def network(name: str, source: Path) -> Network:
     os.environ["CNNCLI_HOME"] = str(_work() / "home")
     from cnncli.networks.reference import Reference
     from cnncli.prepare import prepare
-    from cnncli.records.progress import Silence
+    from cnncli.records.progress import NullProgress
 
-    folder = prepare(Reference(name, weights), Silence()).path
+    folder = prepare(Reference(name, weights), NullProgress()).path
     pipeline = WORK / f"pipeline-{plain}"
     if name == plain and not pipeline.is_dir():
         _write_pipeline(name, weights, pipeline)

@@ -11,12 +11,12 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.peers.bare_training import Bare
-from cnncli.records.progress import Silence
+from cnncli.records.progress import NullProgress
 
 BATCH = 32
 
 
-class Between(Silence):
+class Between(NullProgress):
     """Hears of each epoch that has ended, and lets the bare loop have one, too."""
 
     def __init__(self, name: str, size: int, run: Path) -> None:

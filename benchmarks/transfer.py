@@ -18,7 +18,7 @@ from cnncli.networks.prepared import LARGER
 from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
 from cnncli.records.defaults import DEFAULT
-from cnncli.records.progress import Silence
+from cnncli.records.progress import NullProgress
 
 MOST_FOR_FULL = 1000
 """Images up to which the whole network is trained: more take a quarter of an hour on two cores."""
@@ -39,7 +39,7 @@ def main() -> None:
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
     for name in (DEFAULT, LARGER):
-        prepare(Reference(name), Silence(), is_offline=True)
+        prepare(Reference(name), NullProgress(), is_offline=True)
     rows = []
     for data in map(Path, sys.argv[1:]):
         print(data.name, file=sys.stderr)

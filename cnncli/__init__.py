@@ -24,6 +24,7 @@ stay apart (import-linter checks both, and a test holds this page against the di
     2      render/       records to text, tables, pictures, and the report's page                  no
     2      web           questions to servers, files from them, all with a limit                    no
     1      geometry      output sizes, receptive fields: the formulas of every course               no
+    1      logits        what logits mean: probabilities, best classes, loss                              no
     1      records/      the vocabulary: frozen types that every room speaks                       no
     1      text          wording that all rooms share: counts, paths, rows of CSV                  no
     0      errors        the error tree                                                            no

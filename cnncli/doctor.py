@@ -25,7 +25,7 @@ from cnncli.networks.prepared import find_prepared, or_built_in
 from cnncli.networks.reference import Reference
 from cnncli.records.defaults import DEFAULT
 from cnncli.records.health import Examination, Finding, Verdict
-from cnncli.records.progress import Silence
+from cnncli.records.progress import NullProgress
 from cnncli.web import require_answer
 
 _PREDICTING = {"typer", "rich", "pillow", "numpy", "onnxruntime", "platformdirs", "packaging"}
@@ -154,7 +154,7 @@ def _caches() -> Iterator[Finding]:
         yield _folder(kept.name, kept, "; may be deleted")
     if model := os.environ.get("CNNCLI_MODEL"):
         yield _default_model("CNNCLI_MODEL", model)
-    elif or_built_in(Reference(DEFAULT), Silence()).name == pocket.NAME:
+    elif or_built_in(Reference(DEFAULT), NullProgress()).name == pocket.NAME:
         told = f"{pocket.NAME}: torch is not installed to prepare {DEFAULT}"
         yield Finding("default model", told)
     else:

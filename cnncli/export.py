@@ -21,6 +21,7 @@ from cnncli.images.decode import MAX_PIXELS, Decoding, decode
 from cnncli.images.loader import Reader, batches
 from cnncli.images.preprocess import Pixels, preprocess
 from cnncli.images.sources import Found, walk
+from cnncli.logits import probabilities
 from cnncli.networks import pocket
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.packaged import PACKAGED
@@ -245,7 +246,7 @@ def _compared(file: Path, folder: ModelFolder, settings: ExportSettings) -> _Com
     session, engine = _session(file), OnnxEngine(_graph(folder))
     found = _Compared()
     for image, pixels in _shown(folder, settings.check):
-        expected = engine.run(pixels[None]).probabilities()
+        expected = probabilities(engine.run(pixels[None]).logits)
         values = np.asarray(image)
         planes = values[None] if values.ndim == 3 else values[None, :, :, None]  # noqa: PLR2004 - (H, W, C)
         feed = {"image": planes} if settings.input is Input.UINT8 else {"images": pixels[None]}

@@ -10,23 +10,23 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cnncli.engines.adapters import Halving, Mirrored
+from cnncli.engines.adapters import FlipAverage, RetryOnOom
 from cnncli.engines.engine import Engine, usable_cores
 from cnncli.errors import NotANumberError, UsageError
 from cnncli.images.decode import MAX_PIXELS, allow_pixels
 from cnncli.images.loader import Batch, Reader, batches
 from cnncli.images.preprocess import Pixels
 from cnncli.images.sources import Found
+from cnncli.logits import probabilities, top_classes
 from cnncli.networks.card import to_json
 from cnncli.networks.labels import labels
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import open_engine
+from cnncli.records.engines import EngineOptions
 from cnncli.records.networks import Compilation, ModelCard
 from cnncli.records.predictions import UNKNOWN, LabelStyle, Prediction, Record, Score, Unreadable
 from cnncli.records.progress import Progress
-from cnncli.records.running import Running
 from cnncli.text import counted
 
 
@@ -52,7 +52,7 @@ class PredictSettings:
     tta: bool = False
     max_pixels: int = MAX_PIXELS
     exact_decode: bool = False
-    running: Running = field(default_factory=Running)
+    running: EngineOptions = field(default_factory=EngineOptions)
     batch_size: int | None = None
     workers: int | None = None
 
@@ -72,9 +72,9 @@ class Predictor:
         """
         self._folder, self._settings = folder, settings
         self._labels = labels(folder.card, settings.label_style)
-        self._engine: Engine = Halving(open_engine(folder, settings.running, progress))
+        self._engine: Engine = RetryOnOom(open_engine(folder, settings.running, progress))
         if settings.tta:
-            self._engine = Mirrored(self._engine)
+            self._engine = FlipAverage(self._engine)
         self._batch_size = settings.batch_size or self._engine.batch_size
         self._workers = settings.workers or usable_cores()
         allow_pixels(settings.max_pixels)
@@ -162,21 +162,16 @@ def _scores(
 ) -> Iterator[tuple[Score, ...]]:
     if not len(pixels):
         return
-    probabilities = engine.run(pixels).probabilities()
-    if not np.isfinite(probabilities).all():
+    shares = probabilities(engine.run(pixels).logits)
+    if not np.isfinite(shares).all():
         raise NotANumberError(
             "the network answers with values that are no numbers",
             "try --precision fp32 or bf16, whose range is wider than that of fp16",
         )
-    for row in probabilities:
+    for row, best in zip(shares, top_classes(shares, topk), strict=True):
         yield tuple(
             Score(int(index), class_labels[index], float(row[index]))
             if row[index] >= threshold
             else Score(None, UNKNOWN, float(row[index]))
-            for index in top_indices(row, topk)
+            for index in best
         )
-
-
-def top_indices(row: NDArray[np.float32], topk: int) -> NDArray[np.intp]:
-    """Indices of the largest values of (K,), largest first; of equals, the lower index first."""
-    return np.argsort(-row, kind="stable")[:topk]

@@ -32,6 +32,7 @@ from cnncli.networks.model_folder import ModelFolder, no_classes, require_classe
 from cnncli.networks.packaged import packaged
 from cnncli.networks.prepared import find_finished, find_prepared
 from cnncli.networks.reference import HUB, Reference
+from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.networks import (
     Architecture,
     Compilation,
@@ -41,7 +42,6 @@ from cnncli.records.networks import (
     Preprocessing,
 )
 from cnncli.records.progress import Progress
-from cnncli.records.running import EngineName, Precision, Running
 
 if TYPE_CHECKING:
     from torch import nn
@@ -182,7 +182,7 @@ def _not_found(name: str, message: str, hint: str | None) -> ModelNotFoundError:
     return ModelNotFoundError(message, hint)
 
 
-def open_engine(folder: ModelFolder, wish: Running, progress: Progress) -> Engine:
+def open_engine(folder: ModelFolder, wish: EngineOptions, progress: Progress) -> Engine:
     """A network ready to run, on ONNX Runtime where that can do what is wished for, else on torch.
 
     Raises:
@@ -222,7 +222,7 @@ def open_engine(folder: ModelFolder, wish: Running, progress: Progress) -> Engin
     return OnnxEngine(graph)
 
 
-def _obstacle(folder: ModelFolder, device: str, wish: Running) -> str | None:
+def _obstacle(folder: ModelFolder, device: str, wish: EngineOptions) -> str | None:
     """Why the compiled network cannot be run as wished; None where it can."""
     if device != "cpu":
         return f"it runs on the CPU, not on {device}"

@@ -80,12 +80,12 @@ def squeezenet(shared: Path, home: Path) -> Iterator[Path]:
     """SqueezeNet 1.0 with its real ImageNet weights, prepared."""
     from cnncli.networks.reference import Reference
     from cnncli.prepare import prepare
-    from cnncli.records.progress import Silence
+    from cnncli.records.progress import NullProgress
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CNNCLI_HOME", str(home))
         weights = shared / "models" / "squeezenet1_0_imagenet.safetensors"
-        yield prepare(Reference("squeezenet1_0", weights), Silence()).path
+        yield prepare(Reference("squeezenet1_0", weights), NullProgress()).path
 
 
 @pytest.fixture(scope="session")
@@ -93,11 +93,11 @@ def tiny(home: Path) -> Iterator[Path]:
     """timm's own test network with random weights, prepared: a real network of 300 kB."""
     from cnncli.networks.reference import Reference
     from cnncli.prepare import prepare
-    from cnncli.records.progress import Silence
+    from cnncli.records.progress import NullProgress
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CNNCLI_HOME", str(home))
-        yield prepare(Reference("test_resnet", pretrained=False), Silence()).path
+        yield prepare(Reference("test_resnet", pretrained=False), NullProgress()).path
 
 
 @pytest.fixture

@@ -29,13 +29,13 @@ from cnncli.networks.model_folder import ModelFolder, open_folder, verify
 from cnncli.networks.reference import Reference
 from cnncli.predict import Predictor, PredictSettings
 from cnncli.prepare import open_engine, prepare
+from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.networks import Architecture, Head, HeadKind
 from cnncli.records.predictions import Prediction
-from cnncli.records.progress import Silence
-from cnncli.records.running import EngineName, Precision, Running
+from cnncli.records.progress import NullProgress
 
 
-class Listener(Silence):
+class Listener(NullProgress):
     def __init__(self) -> None:
         self.notices: list[str] = []
         self.warnings: list[str] = []
@@ -76,9 +76,9 @@ def test_once_prepared_it_is_found_without_asking_anyone(
 
 def test_a_name_with_and_without_its_tag_is_one_folder(tmp_path: Path) -> None:
     weights = weights_file(tmp_path)
-    plain = prepare(Reference("test_resnet", weights), Silence())
-    assert prepare(Reference("test_resnet.r160_in1k", weights), Silence()).path == plain.path
-    assert prepare(Reference("test_resnet", weights, image_size=(96, 96)), Silence()).path != plain.path
+    plain = prepare(Reference("test_resnet", weights), NullProgress())
+    assert prepare(Reference("test_resnet.r160_in1k", weights), NullProgress()).path == plain.path
+    assert prepare(Reference("test_resnet", weights, image_size=(96, 96)), NullProgress()).path != plain.path
 
 
 def test_the_class_count_comes_from_the_weights_and_the_names_from_a_file(tmp_path: Path) -> None:
@@ -88,12 +88,12 @@ def test_the_class_count_comes_from_the_weights_and_the_names_from_a_file(tmp_pa
     assert unnamed.card.class_names == ("class 0", "class 1", "class 2")
     assert "the names of the 3 classes are not known; give them with --labels FILE" in listener.notices
     names.write_text("cat\ndog\nfox\n")
-    named = prepare(Reference("test_resnet", weights, names), Silence())
+    named = prepare(Reference("test_resnet", weights, names), NullProgress())
     assert named.card.class_names == ("cat", "dog", "fox")
     assert named.path != unnamed.path
     names.write_text("cat\ndog\n")
     with pytest.raises(WeightsError, match="names 2 classes, the network has 3"):
-        prepare(Reference("test_resnet", weights, names), Silence())
+        prepare(Reference("test_resnet", weights, names), NullProgress())
 
 
 def test_whoever_needs_classes_is_told_before_weights_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,17 +103,17 @@ def test_whoever_needs_classes_is_told_before_weights_are_fetched(monkeypatch: p
     monkeypatch.setattr("cnncli.networks.hub.fetch", None)
     for name in ("vit_small_patch14_dinov2", "resnet50_clip.openai"):
         with pytest.raises(UsageError, match="has no classifier: it gives features, not classes"):
-            prepare(Reference(name), Silence(), needs_classes=True)
+            prepare(Reference(name), NullProgress(), needs_classes=True)
 
 
 def test_weights_for_grey_images(tmp_path: Path) -> None:
-    folder = prepare(Reference("test_resnet", weights_file(tmp_path, classes=4, channels=1)), Silence())
+    folder = prepare(Reference("test_resnet", weights_file(tmp_path, classes=4, channels=1)), NullProgress())
     assert folder.card.architecture.channels == folder.card.preprocessing.channels == 1
     assert folder.card.preprocessing.mean == pytest.approx((0.5,))
     Image.effect_noise((50, 40), 80).convert("RGB").save(tmp_path / "a.png")
     for engine in (EngineName.ONNX, EngineName.TORCH):
-        settings = PredictSettings(running=Running(engine))
-        (record,) = Predictor(folder, settings, Silence()).predict(sources([str(tmp_path / "a.png")]))
+        settings = PredictSettings(running=EngineOptions(engine))
+        (record,) = Predictor(folder, settings, NullProgress()).predict(sources([str(tmp_path / "a.png")]))
         assert isinstance(record, Prediction)
         assert sum(score.probability for score in record.scores) == pytest.approx(1, abs=1e-5)
 
@@ -126,7 +126,7 @@ def test_weights_of_another_network_leave_nothing_behind(
     tensors.pop("fc.bias")
     save_file(tensors, tmp_path / "other.safetensors")
     with pytest.raises(WeightsError, match=r"does not fit the network: fc\.bias is missing"):
-        prepare(Reference("test_resnet", tmp_path / "other.safetensors"), Silence())
+        prepare(Reference("test_resnet", tmp_path / "other.safetensors"), NullProgress())
     assert not list((tmp_path / "home").rglob("*.safetensors"))
 
 
@@ -142,7 +142,7 @@ def test_weights_in_the_layout_of_their_authors(tmp_path: Path) -> None:
     assert zoo.adapted(old, densenet, architecture).keys() == densenet.state_dict().keys()
     vit = zoo.build(Architecture("timm", "test_vit", 1000))
     save_file(vit.state_dict(), tmp_path / "vit.safetensors")
-    folder = prepare(Reference("test_vit", tmp_path / "vit.safetensors", image_size=(96, 96)), Silence())
+    folder = prepare(Reference("test_vit", tmp_path / "vit.safetensors", image_size=(96, 96)), NullProgress())
     assert folder.card.preprocessing.size == (96, 96)
 
 
@@ -151,13 +151,13 @@ def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
     tensors["fc.bias"][3] = float("nan")
     save_file(tensors, tmp_path / "nan.safetensors")
     with pytest.raises(WeightsError, match=r"is damaged: fc\.bias holds values that are no numbers"):
-        prepare(Reference("test_resnet", tmp_path / "nan.safetensors"), Silence())
+        prepare(Reference("test_resnet", tmp_path / "nan.safetensors"), NullProgress())
 
 
 def test_labels_count_for_random_weights_too(tmp_path: Path) -> None:
     (tmp_path / "names").write_text("\n".join(f"thing {i}" for i in range(1000)))
-    named = prepare(Reference("test_resnet", labels=tmp_path / "names", pretrained=False), Silence())
-    plain = prepare(Reference("test_resnet", pretrained=False), Silence())
+    named = prepare(Reference("test_resnet", labels=tmp_path / "names", pretrained=False), NullProgress())
+    plain = prepare(Reference("test_resnet", pretrained=False), NullProgress())
     assert (named.card.class_names[7], plain.card.class_names[0]) == ("thing 7", "tench")
 
 
@@ -172,17 +172,17 @@ def test_where_the_cache_cannot_be_written(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "file").touch()
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "file"))
     with pytest.raises(OutputError, match="prepared networks cannot be kept in"):
-        prepare(Reference("test_resnet", pretrained=False), Silence())
+        prepare(Reference("test_resnet", pretrained=False), NullProgress())
 
 
 def test_names_and_sizes_that_lead_nowhere(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError, match="no network is called 'test_resnat'"):
-        prepare(Reference("test_resnat", pretrained=False), Silence())
+        prepare(Reference("test_resnat", pretrained=False), NullProgress())
     with pytest.raises(CompileError, match="does not run on images of 3 x 4 x 4"):
-        prepare(Reference("alexnet", pretrained=False, image_size=(4, 4)), Silence())
+        prepare(Reference("alexnet", pretrained=False, image_size=(4, 4)), NullProgress())
     with pytest.raises(ModelFolderError, match="is not JSON"):
         (tmp_path / "card.json").write_text("")
-        prepare(Reference(str(tmp_path)), Silence())
+        prepare(Reference(str(tmp_path)), NullProgress())
 
 
 def test_a_network_that_cannot_be_compiled_runs_on_torch_and_says_why(
@@ -196,23 +196,25 @@ def test_a_network_that_cannot_be_compiled_runs_on_torch_and_says_why(
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
     for way in ("_trace", "_export"):
         monkeypatch.setattr(compiler, way, fails)
-    folder = prepare(Reference("test_resnet", pretrained=False), Silence())
+    folder = prepare(Reference("test_resnet", pretrained=False), NullProgress())
     assert folder.graph is None
     assert folder.card.compilation.reason == "torch cannot export it: no operator"
     assert open_folder(folder.path) == folder
     listener = Listener()
-    assert isinstance(open_engine(folder, Running(), listener), TorchEngine)
+    assert isinstance(open_engine(folder, EngineOptions(), listener), TorchEngine)
     (notice,) = listener.notices
     assert notice.endswith("runs on torch: torch cannot export it: no operator")
     with pytest.raises(UsageError, match="--engine onnx is not possible: torch cannot export it"):
-        open_engine(folder, Running(EngineName.ONNX), listener)
+        open_engine(folder, EngineOptions(EngineName.ONNX), listener)
 
 
 def test_who_computes(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = open_folder(tiny)
-    assert isinstance(open_engine(folder, Running(), Silence()), OnnxEngine)
-    assert isinstance(open_engine(folder, Running(EngineName.TORCH), Silence()), TorchEngine)
-    assert isinstance(open_engine(folder, Running(precision=Precision.BF16), Silence()), TorchEngine)
+    assert isinstance(open_engine(folder, EngineOptions(), NullProgress()), OnnxEngine)
+    assert isinstance(open_engine(folder, EngineOptions(EngineName.TORCH), NullProgress()), TorchEngine)
+    assert isinstance(
+        open_engine(folder, EngineOptions(precision=Precision.BF16), NullProgress()), TorchEngine
+    )
     asked = []
 
     def no_engine(_: object, device: str, precision: Precision) -> None:
@@ -220,10 +222,10 @@ def test_who_computes(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("cnncli.engines.torch.TorchEngine", no_engine)
     monkeypatch.setattr(preparing, "_cuda_is_visible", lambda: True)
-    open_engine(folder, Running(), Silence())
+    open_engine(folder, EngineOptions(), NullProgress())
     assert asked == [("cuda", Precision.FP32)]
-    assert isinstance(open_engine(folder, Running(EngineName.ONNX), Silence()), OnnxEngine)
-    assert isinstance(open_engine(folder, Running(device="cpu"), Silence()), OnnxEngine)
+    assert isinstance(open_engine(folder, EngineOptions(EngineName.ONNX), NullProgress()), OnnxEngine)
+    assert isinstance(open_engine(folder, EngineOptions(device="cpu"), NullProgress()), OnnxEngine)
 
 
 def test_what_torch_cannot_run_stays_on_the_cpu(
@@ -231,8 +233,8 @@ def test_what_torch_cannot_run_stays_on_the_cpu(
 ) -> None:
     """Whatever device there is, where nobody asked for one."""
     monkeypatch.setattr(preparing, "_cuda_is_visible", lambda: True)
-    export(open_folder(tiny), ExportSettings(tmp_path / "net.onnx"), Silence())
-    exported = preparing.prepare(Reference(str(tmp_path / "net.onnx")), Silence())
+    export(open_folder(tiny), ExportSettings(tmp_path / "net.onnx"), NullProgress())
+    exported = preparing.prepare(Reference(str(tmp_path / "net.onnx")), NullProgress())
     card = open_folder(tiny).card
     head = Head(HeadKind.NEIGHBOURS, "fc", 8, 8)
     neighbours = ModelFolder(
@@ -242,14 +244,14 @@ def test_what_torch_cannot_run_stays_on_the_cpu(
         (exported, "an exported network runs on ONNX Runtime only"),
         (neighbours, "a nearest-neighbour classifier runs on ONNX Runtime only"),
     ):
-        assert isinstance(open_engine(folder, Running(), Silence()), OnnxEngine)
+        assert isinstance(open_engine(folder, EngineOptions(), NullProgress()), OnnxEngine)
         for wish in (
-            Running(device="cuda"),
-            Running(precision=Precision.BF16),
-            Running(EngineName.TORCH, "cpu"),
+            EngineOptions(device="cuda"),
+            EngineOptions(precision=Precision.BF16),
+            EngineOptions(EngineName.TORCH, "cpu"),
         ):
             with pytest.raises(UsageError, match=told):
-                open_engine(folder, wish, Silence())
+                open_engine(folder, wish, NullProgress())
 
 
 def test_without_a_driver_torch_is_not_even_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,7 +268,9 @@ def test_both_engines_give_the_same_records(tiny: Path, tmp_path: Path) -> None:
         )
     answers = []
     for engine in (EngineName.ONNX, EngineName.TORCH):
-        predictor = Predictor(open_folder(tiny), PredictSettings(running=Running(engine)), Silence())
+        predictor = Predictor(
+            open_folder(tiny), PredictSettings(running=EngineOptions(engine)), NullProgress()
+        )
         answers.append([r for r in predictor.predict(sources([str(tmp_path)])) if isinstance(r, Prediction)])
     for one, other in zip(*answers, strict=True):
         assert one.source == other.source

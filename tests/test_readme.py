@@ -20,7 +20,7 @@ from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
 from cnncli.records.defaults import DEFAULT
 from cnncli.records.networks import Architecture
-from cnncli.records.progress import Silence
+from cnncli.records.progress import NullProgress
 from tests import shown
 from tests.conftest import ROOT
 
@@ -114,7 +114,7 @@ def desk(tmp_path: Path) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         Image.effect_noise((300, 200), 70).convert("RGB").save(tmp_path / name)
     small = Reference("test_resnet", pretrained=False, image_size=(48, 48))
-    shutil.copytree(prepare(small, Silence()).path, tmp_path / "my-model-folder")
+    shutil.copytree(prepare(small, NullProgress()).path, tmp_path / "my-model-folder")
     network = zoo.build(Architecture("torchvision", "squeezenet1_0", 1000))
     save_file(network.state_dict(), tmp_path / "squeezenet1_0.safetensors")
     return tmp_path

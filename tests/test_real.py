@@ -15,8 +15,8 @@ import pytest
 from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
 from cnncli.records.defaults import DEFAULT
-from cnncli.records.progress import Silence
-from cnncli.records.running import Precision
+from cnncli.records.engines import Precision
+from cnncli.records.progress import NullProgress
 from tests.conftest import Cnncli, Program
 
 pytestmark = pytest.mark.shared
@@ -206,7 +206,7 @@ def test_the_light_install_is_enough(
     check(result.stdout, reference)
     monkeypatch.delenv("CNNCLI_MODEL")
     lemon = root / "sample_images" / "lemon.jpg"
-    copied = shutil.copytree(prepare(Reference(DEFAULT), Silence()).path, tmp_path / "copied")
+    copied = shutil.copytree(prepare(Reference(DEFAULT), NullProgress()).path, tmp_path / "copied")
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "empty"))
     for model, said in (((), "torch is not installed, so the built-in model pocket"), (("-m", copied), "")):
         result = subprocess.run([*command[:2], lemon, *model], capture_output=True, text=True, check=True)

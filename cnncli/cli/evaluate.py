@@ -15,7 +15,7 @@ from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.progress import image_bars
 from cnncli.errors import OutputError, UsageError
 from cnncli.records.defaults import DEFAULT
-from cnncli.records.running import EngineName, Precision, Running
+from cnncli.records.engines import EngineName, EngineOptions, Precision
 
 if TYPE_CHECKING:
     from cnncli.records.evaluation import Comparison, Evaluation
@@ -178,7 +178,7 @@ def evaluate(
                 max_pixels=max_pixels or MAX_PIXELS,
                 exact_decode=exact_decode,
                 tta=tta,
-                running=Running(engine, device, precision),
+                running=EngineOptions(engine, device, precision),
                 batch_size=batch_size,
                 workers=workers,
             ),

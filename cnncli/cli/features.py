@@ -15,7 +15,7 @@ from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
 from cnncli.errors import MissingPackageError, OutputError, UsageError
 from cnncli.records.defaults import or_default
-from cnncli.records.running import EngineName, Precision, Running
+from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.text import counted
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def features(
         folder = prepare(reference, console, is_offline=offline)
         settings = EmbedSettings(
             max_pixels=max_pixels or MAX_PIXELS,
-            running=Running(engine, device, precision),
+            running=EngineOptions(engine, device, precision),
             batch_size=batch_size,
             workers=workers,
         )

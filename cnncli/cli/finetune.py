@@ -14,7 +14,7 @@ from cnncli.cli.levers import given, with_levers
 from cnncli.cli.options import ResultFormat
 from cnncli.cli.progress import image_bars, training_progress
 from cnncli.errors import UsageError
-from cnncli.records.running import EngineName, Precision, Running
+from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.training import ClassifierName, ClassWeights, Tune
 from cnncli.training.processes import is_main
 
@@ -164,7 +164,7 @@ def finetune(
             val_split=val_split,
             seed=seed,
             max_pixels=max_pixels or MAX_PIXELS,
-            running=Running(engine, device, precision),
+            running=EngineOptions(engine, device, precision),
             batch_size=batch_size,
             workers=workers,
         )

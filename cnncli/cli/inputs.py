@@ -10,7 +10,7 @@ from cnncli.cli.console import is_terminal
 from cnncli.errors import InputError, UsageError
 from cnncli.images import sources
 from cnncli.images.sources import STDIN, Found
-from cnncli.records.progress import Progress, Silence
+from cnncli.records.progress import NullProgress, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Inputs:
         """How many images there are; None where only reading a pipe would tell, which could be done once."""
         if self._reads_stdin or not (self.files_from is None or os.path.isfile(self.files_from)):  # noqa: PTH113
             return None
-        return sum(entry is not None for entry in self.found(Silence()))
+        return sum(entry is not None for entry in self.found(NullProgress()))
 
     @property
     def _reads_stdin(self) -> bool:

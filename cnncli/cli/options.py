@@ -9,8 +9,8 @@ import typer
 
 from cnncli.errors import UsageError
 from cnncli.records.defaults import DEFAULT, or_default
+from cnncli.records.engines import EngineName, Precision
 from cnncli.records.progress import Progress
-from cnncli.records.running import EngineName, Precision
 
 if TYPE_CHECKING:
     from cnncli.networks.reference import Reference

@@ -12,8 +12,8 @@ from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
 from cnncli.cli.sheet import Sheet
 from cnncli.cli.sinks import Destination, Sink
+from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.predictions import LabelStyle, Unreadable
-from cnncli.records.running import EngineName, Precision, Running
 from cnncli.render.lines import Format
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def predict(
             tta=tta,
             max_pixels=max_pixels or MAX_PIXELS,
             exact_decode=exact_decode,
-            running=Running(engine, device, precision),
+            running=EngineOptions(engine, device, precision),
             batch_size=batch_size,
             workers=workers,
         )

@@ -14,7 +14,7 @@ from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_bars
 from cnncli.errors import InputError, OutputError, UsageError
 from cnncli.records.choices import Metric
-from cnncli.records.running import EngineName, Precision, Running
+from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.text import counted
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def similar(
         )
         settings = EmbedSettings(
             max_pixels=max_pixels or MAX_PIXELS,
-            running=Running(engine, device, precision),
+            running=EngineOptions(engine, device, precision),
             batch_size=batch_size,
             workers=workers,
         )

@@ -1,4 +1,4 @@
-"""Engines around an engine: smaller batches where memory is short, a second look at each image."""
+"""Engines that wrap another one: smaller batches where memory is short, averaging over a flipped copy."""
 
 from collections.abc import Sequence
 
@@ -7,26 +7,27 @@ import numpy as np
 from cnncli.engines.engine import Engine, Outputs
 from cnncli.errors import OutOfMemoryError
 from cnncli.images.preprocess import Pixels
+from cnncli.logits import logits_of, probabilities
 
 
-class Halving:
-    """An engine that meets a full memory with smaller batches, and remembers which size went well."""
+class RetryOnOom:
+    """An engine that halves the batch when memory runs out, and remembers the size that fitted."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._limit: int | None = None
 
     def __str__(self) -> str:
-        """What computes."""
+        """Name of the wrapped engine."""
         return str(self._engine)
 
     @property
     def batch_size(self) -> int:
-        """Images that the engine likes to have at a time."""
+        """Preferred number of images per batch."""
         return self._engine.batch_size
 
     def run(self, pixels: Pixels) -> Outputs:
-        """Outputs of a batch (N, C, H, W) float32, computed in as many parts as the memory asks for.
+        """Outputs of a batch (N, C, H, W) float32, computed in as many parts as memory requires.
 
         Raises:
             OutOfMemoryError: not even one image fits.
@@ -34,43 +35,44 @@ class Halving:
         size = min(self._limit or len(pixels), len(pixels))
         while True:
             try:
-                return _joined([self._engine.run(pixels[i : i + size]) for i in range(0, len(pixels), size)])
+                return _concatenate(
+                    [self._engine.run(pixels[i : i + size]) for i in range(0, len(pixels), size)]
+                )
             except OutOfMemoryError:
                 if size == 1:
                     raise
                 size = self._limit = size // 2
 
 
-class Mirrored:
-    """An engine that looks at each image twice, as it is and mirrored left to right (`--tta`).
+class FlipAverage:
+    """Test-time augmentation (`--tta`): each image as it is and flipped left to right.
 
-    The probabilities of both are averaged; the logits that come back are their logarithms.
+    Probabilities and embeddings of both are averaged; the logits returned are the logarithms of the mean probabilities.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def __str__(self) -> str:
-        """What computes, and that it does so twice."""
+        """Name of the wrapped engine, and that it runs twice."""
         return f"{self._engine}, each image twice"
 
     @property
     def batch_size(self) -> int:
-        """Images that the engine likes to have at a time."""
+        """Preferred number of images per batch."""
         return self._engine.batch_size
 
     def run(self, pixels: Pixels) -> Outputs:
         """Outputs of a batch (N, C, H, W) float32: log of the mean probability, mean embedding."""
-        seen = [self._engine.run(view) for view in (pixels, np.ascontiguousarray(pixels[..., ::-1]))]
-        probabilities = np.mean([outputs.probabilities() for outputs in seen], axis=0, dtype=np.float32)
-        smallest = np.finfo(np.float32).tiny
+        both = [self._engine.run(view) for view in (pixels, np.ascontiguousarray(pixels[..., ::-1]))]
+        shares = [probabilities(outputs.logits) for outputs in both]
         return Outputs(
-            logits=np.log(np.maximum(probabilities, smallest)),
-            embeddings=np.mean([outputs.embeddings for outputs in seen], axis=0, dtype=np.float32),
+            logits=logits_of(np.mean(shares, axis=0, dtype=np.float32)),
+            embeddings=np.mean([outputs.embeddings for outputs in both], axis=0, dtype=np.float32),
         )
 
 
-def _joined(parts: Sequence[Outputs]) -> Outputs:
+def _concatenate(parts: Sequence[Outputs]) -> Outputs:
     if len(parts) == 1:
         return parts[0]
     return Outputs(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cnncli.engines.preprocessing import OPSET, PREFIX, preprocessing_graph
 from cnncli.errors import CompileError, ModelFolderError
 from cnncli.files.whole import whole_file
+from cnncli.logits import ONNX_OPERATOR
 from cnncli.networks import card as cards
 from cnncli.networks.model_folder import GRAPH, ModelFolder
 from cnncli.records.networks import ModelCard
@@ -63,7 +64,7 @@ def pack(
     model = onnx.ModelProto()
     model.CopyFrom(network)
     graph = model.graph
-    graph.node.append(helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1))
+    graph.node.append(helper.make_node(ONNX_OPERATOR, ["logits"], ["probabilities"], axis=1))
     embedding = next(output for output in graph.output if output.name == "embedding")
     batch = graph.input[0].type.tensor_type.shape.dim[0].dim_param or "N"
     shape = [batch, card.architecture.num_classes]

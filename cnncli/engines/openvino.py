@@ -11,7 +11,7 @@ import numpy as np
 from cnncli.engines.engine import Outputs, usable_cores
 from cnncli.errors import ModelFolderError, UsageError
 from cnncli.images.preprocess import Pixels
-from cnncli.records.running import Precision
+from cnncli.records.engines import Precision
 
 # OpenVINO reports its own import to a web address through this package, and does without it where it is missing.
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]

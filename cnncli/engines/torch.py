@@ -15,7 +15,7 @@ from cnncli.images.preprocess import Pixels
 from cnncli.networks import weights, zoo
 from cnncli.networks.embedding import WithEmbedding, WithLayer, with_embedding
 from cnncli.networks.model_folder import ModelFolder
-from cnncli.records.running import Precision
+from cnncli.records.engines import Precision
 
 CPU_BATCH_SIZE, GPU_BATCH_SIZE = 8, 64
 

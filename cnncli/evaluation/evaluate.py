@@ -23,7 +23,7 @@ from cnncli.prepare import packages_needed
 from cnncli.records.data import DataSet
 from cnncli.records.evaluation import Comparison, Evaluation
 from cnncli.records.predictions import ImageSource, Unreadable
-from cnncli.records.progress import Once, Progress
+from cnncli.records.progress import Deduplicated, Progress
 from cnncli.records.report import Facts, Report
 from cnncli.text import counted
 
@@ -129,7 +129,7 @@ def evaluate(question: Asked, progress: Progress, bar: Bar) -> list[Evaluation]:
     )
     for remark in chosen.remarks:
         progress.warning(remark)
-    progress = Once(progress)
+    progress = Deduplicated(progress)
     with bar(len(chosen.samples) * len(question.members)) as advance:
         judged = [
             _judged(question, member, matches, progress, advance)

@@ -7,19 +7,20 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.engines.adapters import Halving, Mirrored
+from cnncli.engines.adapters import FlipAverage, RetryOnOom
 from cnncli.engines.engine import Engine, usable_cores
 from cnncli.errors import NotANumberError
 from cnncli.images.decode import MAX_PIXELS, allow_pixels
 from cnncli.images.loader import Batch, Reader, batches
 from cnncli.images.preprocess import Pixels
+from cnncli.logits import probabilities, top_classes
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import open_engine
 from cnncli.records.data import Sample
+from cnncli.records.engines import EngineOptions
 from cnncli.records.evaluation import Answer
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
-from cnncli.records.running import Running
 
 _TOLD = 5
 """Classes of an answer."""
@@ -41,7 +42,7 @@ class JudgeSettings:
     max_pixels: int = MAX_PIXELS
     exact_decode: bool = False
     tta: bool = False
-    running: Running = field(default_factory=Running)
+    running: EngineOptions = field(default_factory=EngineOptions)
     batch_size: int | None = None
     workers: int | None = None
 
@@ -59,13 +60,13 @@ class Juror:
     folder: ModelFolder
     groups: NDArray[np.intp] | None = None
 
-    def merged(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    def merged(self, shares: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, G), of (N, K): classes that count as one added up, the sum of all that count being 1."""
         if self.groups is None:
-            return probabilities
+            return shares
         counted = self.groups >= 0
-        merged = np.zeros((len(probabilities), int(self.groups.max()) + 1), np.float32)
-        np.add.at(merged.T, self.groups[counted], probabilities.T[counted])
+        merged = np.zeros((len(shares), int(self.groups.max()) + 1), np.float32)
+        np.add.at(merged.T, self.groups[counted], shares.T[counted])
         if not counted.all():
             merged /= np.maximum(merged.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return merged
@@ -151,14 +152,12 @@ def _readable(batch: Batch, failed: Mapping[int, Unreadable]) -> Pixels:
 
 
 def answers_of(
-    samples: Sequence[Sample], probabilities: NDArray[np.float32], relative: Callable[[str], str]
+    samples: Sequence[Sample], shares: NDArray[np.float32], relative: Callable[[str], str]
 ) -> Iterator[Answer]:
-    """Answers from probabilities (N, K); of equal ones, the lower index comes first."""
-    ranked = np.argsort(-probabilities, axis=1, kind="stable")[:, :_TOLD]
-    best = np.take_along_axis(probabilities, ranked, axis=1)
-    for sample, indices, values, row in zip(
-        samples, ranked.tolist(), best.tolist(), probabilities, strict=True
-    ):
+    """Answers from probabilities (N, K)."""
+    ranked = top_classes(shares, _TOLD)
+    best = np.take_along_axis(shares, ranked, axis=1)
+    for sample, indices, values, row in zip(samples, ranked.tolist(), best.tolist(), shares, strict=True):
         yield Answer(
             relative(sample.path),
             sample.split,
@@ -170,8 +169,8 @@ def answers_of(
 
 
 def _engine(folder: ModelFolder, settings: JudgeSettings, progress: Progress) -> Engine:
-    engine: Engine = Halving(open_engine(folder, settings.running, progress))
-    return Mirrored(engine) if settings.tta else engine
+    engine: Engine = RetryOnOom(open_engine(folder, settings.running, progress))
+    return FlipAverage(engine) if settings.tta else engine
 
 
 def _batches(
@@ -183,10 +182,10 @@ def _batches(
 
 
 def _probabilities(engine: Engine, pixels: Pixels) -> NDArray[np.float32]:
-    probabilities = engine.run(pixels).probabilities()
-    if not np.isfinite(probabilities).all():
+    shares = probabilities(engine.run(pixels).logits)
+    if not np.isfinite(shares).all():
         raise NotANumberError(
             "the network answers with values that are no numbers",
             "try --precision fp32 or bf16, whose range is wider than that of fp16",
         )
-    return probabilities
+    return shares

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cnncli.errors import DataError
 from cnncli.evaluation.metrics import accuracy, interval, resampled
+from cnncli.logits import log_loss
 from cnncli.records.evaluation import (
     Answer,
     Average,
@@ -79,7 +80,6 @@ def evaluation(question: Question, answers: Sequence[Answer], unreadable: Sequen
     cells, counts = np.unique(np.stack([labels, predicted], axis=1), axis=0, return_counts=True)
     classes, macro, weighted = _by_class(labels, predicted, cells, counts)
     error, bins = calibration(answers)
-    smallest = float(np.finfo(np.float32).tiny)
     return Evaluation(
         model=question.model,
         data=question.data,
@@ -90,7 +90,7 @@ def evaluation(question: Question, answers: Sequence[Answer], unreadable: Sequen
         unreadable=tuple(unreadable),
         top1=accuracy(predicted, labels),
         top5=accuracy(np.array(places, np.intp), np.ones(len(places), np.intp)),
-        loss=float(-np.log([max(answer.label_probability, smallest) for answer in answers]).mean()),
+        loss=log_loss(np.array([answer.label_probability for answer in answers])),
         classes=tuple(classes),
         macro=macro,
         weighted=weighted,

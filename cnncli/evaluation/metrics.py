@@ -70,11 +70,3 @@ def confusion(predicted: NDArray[np.intp], labels: NDArray[np.intp], classes: in
     """(K, K): how many images of the class in the row were taken for the class in the column."""
     counts: NDArray[np.intp] = np.bincount(labels * classes + predicted, minlength=classes**2)
     return counts.reshape(classes, classes)
-
-
-def cross_entropy(logits: NDArray[np.float32], labels: NDArray[np.intp]) -> float:
-    """The mean over N images of -log p(class), from logits (N, K) and classes (N,)."""
-    exact = logits.astype(np.float64)
-    shifted = exact - exact.max(axis=1, keepdims=True)
-    log_sums = np.log(np.exp(shifted).sum(axis=1))
-    return float((log_sums - shifted[np.arange(len(labels)), labels]).mean())

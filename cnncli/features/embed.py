@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.engines.adapters import Halving
+from cnncli.engines.adapters import RetryOnOom
 from cnncli.engines.engine import Engine, usable_cores
 from cnncli.errors import NotANumberError
 from cnncli.features import store
@@ -21,9 +21,9 @@ from cnncli.images.decode import MAX_PIXELS, allow_pixels
 from cnncli.images.loader import Reader, ViewReader, batches
 from cnncli.networks.model_folder import ModelFolder, sha256
 from cnncli.prepare import open_engine
+from cnncli.records.engines import EngineOptions
 from cnncli.records.predictions import ImageSource, Unreadable
-from cnncli.records.progress import Once, Progress
-from cnncli.records.running import Running
+from cnncli.records.progress import Deduplicated, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class EmbedSettings:
 
     seed: int = 0
     max_pixels: int = MAX_PIXELS
-    running: Running = field(default_factory=Running)
+    running: EngineOptions = field(default_factory=EngineOptions)
     batch_size: int | None = None
     workers: int | None = None
 
@@ -74,7 +74,7 @@ class Embedder:
     """A prepared network that is ready to make embeddings; its engine is opened only if one is not known yet."""
 
     def __init__(self, folder: ModelFolder, settings: EmbedSettings, progress: Progress) -> None:
-        self._folder, self._settings, self._progress = folder, settings, Once(progress)
+        self._folder, self._settings, self._progress = folder, settings, Deduplicated(progress)
         self._workers = settings.workers or usable_cores()
         self._opened: Engine | None = None
         allow_pixels(settings.max_pixels)
@@ -144,7 +144,7 @@ class Embedder:
 
     def _engine(self) -> Engine:
         if self._opened is None:
-            self._opened = Halving(open_engine(self._folder, self._settings.running, self._progress))
+            self._opened = RetryOnOom(open_engine(self._folder, self._settings.running, self._progress))
         return self._opened
 
     def _contents(self, paths: Sequence[str]) -> list[_Content | None]:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import asdict
 
-from cnncli.engines.adapters import Halving
+from cnncli.engines.adapters import RetryOnOom
 from cnncli.engines.engine import Engine, usable_cores
 from cnncli.errors import UsageError
 from cnncli.features.embed import EmbedSettings, finite
@@ -14,10 +14,10 @@ from cnncli.images.loader import Reader, batches
 from cnncli.images.sources import Found
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import open_engine, packages_needed
+from cnncli.records.engines import EngineName
 from cnncli.records.features import Embedded, Extract
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
-from cnncli.records.running import EngineName
 
 _OUTPUT = "output"
 """What stands for the layer of a network whose output is itself the embedding."""
@@ -43,7 +43,7 @@ class Extractor:
         """
         self._folder, self._settings, self._layer = folder, settings, layer
         engine = self._of_layer(layer) if layer else open_engine(folder, settings.running, progress)
-        self._engine: Engine = Halving(engine)
+        self._engine: Engine = RetryOnOom(engine)
         self._batch_size = settings.batch_size or self._engine.batch_size
         allow_pixels(settings.max_pixels)
 

@@ -12,6 +12,7 @@ from pytorch_grad_cam import EigenCAM, GradCAM, GradCAMPlusPlus, LayerCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor
 
+from cnncli import logits
 from cnncli.errors import UsageError
 from cnncli.evaluation.classes import class_called
 from cnncli.inspection.maps import layer_maps
@@ -85,8 +86,9 @@ def _class_index(card: ModelCard, word: str) -> int:
 def probabilities(opened: Opened, image: Seen) -> Values:
     """(K,): of all classes."""
     with torch.inference_mode():
-        found: Values = opened.network(image.images)[0].double().softmax(0).numpy()
-    return found
+        scores: Values = opened.network(image.images)[:1].double().numpy()
+    shares: Values = logits.probabilities(scores)[0]
+    return shares
 
 
 def activation(opened: Opened, image: Seen, name: str, index: int, method: Method) -> Values:

@@ -17,7 +17,7 @@ from cnncli.networks.reference import HUB, Reference
 from cnncli.networks.zoo.offer import Offer
 from cnncli.records.anatomy import Anatomy
 from cnncli.records.networks import Architecture, HeadKind, ModelCard
-from cnncli.records.progress import Silence
+from cnncli.records.progress import NullProgress
 
 _LARGEST_SIDE = 65_536
 _DTYPES = {
@@ -111,7 +111,7 @@ def _offer(name: str, size: tuple[int, int] | None) -> Offer:
         return zoo.offer(name, size)
     from cnncli.networks import hub_repository  # imports timm, which most names need not
 
-    return hub_repository.offer(name, size, Silence(), is_offline=False)
+    return hub_repository.offer(name, size, NullProgress(), is_offline=False)
 
 
 def _drawn(name: str, settings: SummarySettings) -> Subject:

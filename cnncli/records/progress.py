@@ -1,66 +1,66 @@
-"""What long work may say while it goes on, so that no room below the command line knows a terminal."""
+"""What long work reports while it runs, so that nothing below the command line knows a terminal."""
 
 import contextlib
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """Whoever listens to long work."""
+    """Receives the reports of long work."""
 
     @property
     def shows_bars(self) -> bool:
-        """Whether somebody would see a moving bar on stderr."""
+        """Whether a progress bar on stderr would be visible."""
 
     def activity(self, message: str) -> contextlib.AbstractContextManager[object]:
-        """Something that takes seconds, for as long as the block lasts."""
+        """Something that takes seconds, shown for as long as the block lasts."""
 
     def notice(self, message: str) -> None:
-        """Something worth knowing: what is being done, how long it took."""
+        """Report something worth knowing: what is being done, how long it took."""
 
     def warning(self, message: str) -> None:
-        """Something that the result depends on and that may surprise."""
+        """Report something unexpected that affects the result."""
 
 
-class Silence:
-    """A listener who does not care."""
+class NullProgress:
+    """Progress that reports nothing."""
 
     shows_bars = False
 
     def activity(self, message: str) -> contextlib.AbstractContextManager[object]:  # noqa: ARG002 - it is not shown
-        """Say nothing."""
+        """Report nothing."""
         return contextlib.nullcontext()
 
     def notice(self, message: str) -> None:
-        """Say nothing."""
+        """Report nothing."""
 
     def warning(self, message: str) -> None:
-        """Say nothing."""
+        """Report nothing."""
 
 
-class Once:
-    """A listener who passes on what it has not heard before."""
+class Deduplicated:
+    """Progress that passes each message on only once."""
 
-    def __init__(self, listener: Progress) -> None:
-        self._listener = listener
-        self._heard: set[str] = set()
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._seen: set[str] = set()
 
     @property
     def shows_bars(self) -> bool:
-        """As the listener does."""
-        return self._listener.shows_bars
+        """As the wrapped progress does."""
+        return self._progress.shows_bars
 
     def activity(self, message: str) -> contextlib.AbstractContextManager[object]:
-        """As the listener shows it."""
-        return self._listener.activity(message)
+        """As the wrapped progress shows it."""
+        return self._progress.activity(message)
 
     def notice(self, message: str) -> None:
-        """Pass it on, the first time."""
-        if message not in self._heard:
-            self._heard.add(message)
-            self._listener.notice(message)
+        """Pass the message on the first time."""
+        if message not in self._seen:
+            self._seen.add(message)
+            self._progress.notice(message)
 
     def warning(self, message: str) -> None:
-        """Pass it on, the first time."""
-        if message not in self._heard:
-            self._heard.add(message)
-            self._listener.warning(message)
+        """Pass the message on the first time."""
+        if message not in self._seen:
+            self._seen.add(message)
+            self._progress.warning(message)

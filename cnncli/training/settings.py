@@ -14,7 +14,7 @@ from cnncli.errors import UsageError
 from cnncli.images.decode import MAX_PIXELS
 from cnncli.networks import pocket
 from cnncli.networks.reference import Reference
-from cnncli.records.running import Running
+from cnncli.records.engines import EngineOptions
 from cnncli.records.training import ClassifierName, ClassWeights, Tune
 from cnncli.training.options import TrainingOptions, is_in_effect
 
@@ -61,7 +61,7 @@ class FinetuneSettings:
     val_split: float = VAL_SPLIT
     seed: int = 0
     max_pixels: int = MAX_PIXELS
-    running: Running = field(default_factory=Running)
+    running: EngineOptions = field(default_factory=EngineOptions)
     batch_size: int | None = None
     workers: int | None = None
 
@@ -92,7 +92,7 @@ class FinetuneSettings:
             yield f"--classifier has no effect with {tune}"
         if self.classifier is ClassifierName.KNN and self.tune in {Tune.FULL, Tune.LAST}:
             yield f"--classifier knn cannot be trained further, as {tune} would"
-        if self.running != Running(device=self.running.device) and not fits_classifier:
+        if self.running != EngineOptions(device=self.running.device) and not fits_classifier:
             yield f"--engine and --precision have no effect with {tune}: see --amp"
         if self.tune is Tune.SCRATCH and self.reference.weights:
             yield "--weights has no effect with --tune scratch, which starts from random ones"

@@ -19,9 +19,9 @@ from cnncli.errors import OutputError
 from cnncli.images.loader import Reader
 from cnncli.networks.model_folder import open_folder, verify
 from cnncli.prepare import open_engine
+from cnncli.records.engines import EngineName, EngineOptions
 from cnncli.records.predictions import ImageSource, Unreadable
-from cnncli.records.progress import Silence
-from cnncli.records.running import EngineName, Running
+from cnncli.records.progress import NullProgress
 from cnncli.training import options as levers
 from cnncli.training.run_folder import chosen, settle, writing
 from tests.conftest import Cnncli, Imports
@@ -153,14 +153,17 @@ def test_torch_goes_on_from_a_linear_one(
     assert layers[-1]["output"] == [[1, 3]]
     assert sum(layer["parameters"] for layer in layers if not layer["call"]) == 0
     onnx, torch = (
-        open_engine(folder, Running(engine), Silence()).run(pixels)
+        open_engine(folder, EngineOptions(engine), NullProgress()).run(pixels)
         for engine in (EngineName.ONNX, EngineName.TORCH)
     )
     assert np.allclose(onnx.logits, torch.logits, atol=1e-3 * np.ptp(onnx.logits))
     assert np.allclose(onnx.embeddings, torch.embeddings, atol=1e-3 * np.ptp(onnx.embeddings))
     run(cnncli, data, "-m", "run", "--classifier", "svm", "-o", "further")
     further = open_folder(Path("further"))
-    assert open_engine(further, Running(EngineName.TORCH), Silence()).run(pixels).logits.shape == (4, 3)
+    assert open_engine(further, EngineOptions(EngineName.TORCH), NullProgress()).run(pixels).logits.shape == (
+        4,
+        3,
+    )
 
 
 def test_neighbours_live_in_the_graph_alone(cnncli: Cnncli, data: Path, colours: Path) -> None:

@@ -7,18 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnncli.engines.adapters import Halving, Mirrored
+from cnncli.engines.adapters import FlipAverage, RetryOnOom
 from cnncli.engines.engine import Outputs
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.engines.torch import TorchEngine
 from cnncli.errors import ModelFolderError, NotANumberError, OutOfMemoryError, UsageError
 from cnncli.images.loader import Batch
 from cnncli.images.preprocess import Pixels
+from cnncli.logits import probabilities
 from cnncli.networks.model_folder import GRAPH, open_folder
 from cnncli.predict import records
+from cnncli.records.engines import EngineOptions, Precision
 from cnncli.records.predictions import ImageSource
-from cnncli.records.running import Precision, Running
-from tests.networks_for_tests import SHARPNESS, colour_probabilities
+from tests.networks_for_tests import SHARPNESS
 
 
 def images(count: int, size: int = 8) -> Pixels:
@@ -39,16 +40,6 @@ def test_a_damaged_graph(tmp_path: Path) -> None:
     (tmp_path / GRAPH).write_bytes(b"not a graph")
     with pytest.raises(ModelFolderError, match="cannot be opened"):
         OnnxEngine(tmp_path / GRAPH)
-
-
-def test_probabilities() -> None:
-    logits = np.array([[1000.0, 1000.0, -1000.0], [0.0, 0.0, 0.0]], np.float32)
-    probabilities = Outputs(logits, logits).probabilities()
-    np.testing.assert_allclose(probabilities, [[0.5, 0.5, 0.0], [1 / 3, 1 / 3, 1 / 3]], atol=1e-7)
-    red = np.array([[SHARPNESS, 0, 0]], np.float32)
-    np.testing.assert_allclose(
-        Outputs(red, red).probabilities()[0], colour_probabilities((255, 0, 0)), rtol=1e-6
-    )
 
 
 def test_both_engines_answer_alike(tiny: Path) -> None:
@@ -107,7 +98,7 @@ class Small:
 
 def test_a_full_memory_halves_the_batch_and_is_remembered() -> None:
     small = Small()
-    engine, pixels = Halving(small), images(8)
+    engine, pixels = RetryOnOom(small), images(8)
     for _ in range(2):
         np.testing.assert_array_equal(engine.run(pixels).logits, pixels[:, :, 0, 0])
     assert small.sizes == [8, 4, 2, 2, 2, 2, 2, 2, 2, 2]
@@ -121,7 +112,7 @@ def test_when_not_even_one_image_fits() -> None:
             raise OutOfMemoryError(f"no memory for {len(pixels)}")
 
     with pytest.raises(OutOfMemoryError, match="no memory for 1"):
-        Halving(Full()).run(images(8))
+        RetryOnOom(Full()).run(images(8))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
@@ -163,9 +154,11 @@ def test_the_mean_over_mirrored_images() -> None:
 
     pixels = images(4)
     plain, mirrored = Left().run(pixels), Left().run(pixels[..., ::-1])
-    both = Mirrored(Left()).run(pixels)
+    both = FlipAverage(Left()).run(pixels)
     np.testing.assert_allclose(
-        both.probabilities(), (plain.probabilities() + mirrored.probabilities()) / 2, rtol=1e-5
+        probabilities(both.logits),
+        (probabilities(plain.logits) + probabilities(mirrored.logits)) / 2,
+        rtol=1e-5,
     )
     np.testing.assert_allclose(both.embeddings, (plain.embeddings + mirrored.embeddings) / 2, rtol=1e-6)
 
@@ -173,7 +166,7 @@ def test_the_mean_over_mirrored_images() -> None:
 @pytest.mark.parametrize("device", ["toaster", "meta", "xpu", "cuda:x", ""])
 def test_words_that_are_no_device(device: str) -> None:
     with pytest.raises(UsageError, match="is not a device"):
-        Running(device=device)
+        EngineOptions(device=device)
 
 
 def test_an_answer_that_overflows_is_no_answer() -> None:

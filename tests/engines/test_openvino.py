@@ -10,8 +10,8 @@ from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import MissingPackageError, ModelFolderError, UsageError
 from cnncli.networks.model_folder import GRAPH, open_folder
 from cnncli.prepare import open_engine
-from cnncli.records.progress import Silence
-from cnncli.records.running import EngineName, Precision, Running
+from cnncli.records.engines import EngineName, EngineOptions, Precision
+from cnncli.records.progress import NullProgress
 
 pytest.importorskip("cnncli.engines.openvino", exc_type=ImportError)
 
@@ -49,12 +49,12 @@ def test_a_precision_that_the_processor_lacks_is_refused(tiny: Path, precision: 
 
 def test_it_is_chosen_by_name_only(tiny: Path) -> None:
     folder = open_folder(tiny)
-    chosen = open_engine(folder, Running(EngineName.OPENVINO), Silence())
+    chosen = open_engine(folder, EngineOptions(EngineName.OPENVINO), NullProgress())
     assert str(chosen).startswith("OpenVINO ")
     with pytest.raises(
         UsageError, match="--engine openvino is not possible: it runs on the CPU, not on cuda"
     ):
-        open_engine(folder, Running(EngineName.OPENVINO, "cuda"), Silence())
+        open_engine(folder, EngineOptions(EngineName.OPENVINO, "cuda"), NullProgress())
 
 
 def test_a_damaged_graph(tmp_path: Path) -> None:
@@ -67,5 +67,5 @@ def test_without_the_package(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "openvino" else real(name))
     with pytest.raises(MissingPackageError, match="needs the package openvino") as caught:
-        open_engine(open_folder(tiny), Running(EngineName.OPENVINO), Silence())
+        open_engine(open_folder(tiny), EngineOptions(EngineName.OPENVINO), NullProgress())
     assert caught.value.hint == "pip install 'cnncli[openvino]'"

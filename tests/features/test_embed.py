@@ -14,11 +14,11 @@ from cnncli.errors import NotANumberError
 from cnncli.features.embed import Embedder, EmbedSettings
 from cnncli.networks.cache import home
 from cnncli.networks.model_folder import ModelFolder, open_folder
-from cnncli.records.progress import Silence
-from cnncli.records.running import EngineName, Running
+from cnncli.records.engines import EngineName, EngineOptions
+from cnncli.records.progress import NullProgress
 
 
-class Listener(Silence):
+class Listener(NullProgress):
     def __init__(self) -> None:
         self.warnings: list[str] = []
 
@@ -41,9 +41,9 @@ def folder(colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mo
 
 
 def embedder(
-    folder: ModelFolder, progress: Silence | None = None, seed: int = 0, batch_size: int | None = None
+    folder: ModelFolder, progress: NullProgress | None = None, seed: int = 0, batch_size: int | None = None
 ) -> Embedder:
-    return Embedder(folder, EmbedSettings(seed=seed, batch_size=batch_size), progress or Silence())
+    return Embedder(folder, EmbedSettings(seed=seed, batch_size=batch_size), progress or NullProgress())
 
 
 EXPECTED = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1], [0, 0, 0]], np.float32)
@@ -138,9 +138,9 @@ def test_another_arithmetic_other_pixels_or_another_limit_are_other_embeddings(
     how = dataclasses.replace(folder.card.preprocessing, mean=(0.5, 0.5, 0.5))
     changed = dataclasses.replace(folder, card=dataclasses.replace(folder.card, preprocessing=how))
     assert embedder(changed).embed(paths).computed == 5
-    limited = Embedder(folder, EmbedSettings(max_pixels=10**6), Silence())
+    limited = Embedder(folder, EmbedSettings(max_pixels=10**6), NullProgress())
     assert limited.embed(paths).computed == 5
-    asked = Embedder(folder, EmbedSettings(running=Running(EngineName.ONNX)), Silence())
+    asked = Embedder(folder, EmbedSettings(running=EngineOptions(EngineName.ONNX)), NullProgress())
     assert asked.embed(paths).computed == 5
 
 

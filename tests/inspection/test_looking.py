@@ -22,14 +22,14 @@ from cnncli.prepare import prepare
 from cnncli.records.choices import Method
 from cnncli.records.pictures import Scale
 from cnncli.records.predictions import ImageSource
-from cnncli.records.progress import Silence
+from cnncli.records.progress import NullProgress
 
 DRAWN = "input 3x32x32; conv3-6 valid relu; maxpool 2; conv3-8 same relu; gap; FC-5; soft-max"
 """Its layers: conv1, relu1, maxpool1, conv2, relu2, …"""
 
 
 def network(name: str, **more: Any) -> Opened:
-    return opened(prepare(Reference(name, pretrained=False, **more), Silence()))
+    return opened(prepare(Reference(name, pretrained=False, **more), NullProgress()))
 
 
 @pytest.fixture

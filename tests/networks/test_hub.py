@@ -29,7 +29,7 @@ from cnncli.networks.zoo.timm import HUB_FILES
 from cnncli.prepare import prepare
 from cnncli.records.listing import Order
 from cnncli.records.networks import Architecture, Embedding
-from cnncli.records.progress import Silence
+from cnncli.records.progress import NullProgress
 from cnncli.web import require_answer
 from tests.conftest import Cnncli, Imports, Program, arrays_of
 from tests.stand_in_hub import Hub, running
@@ -140,7 +140,7 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(
     if state == "gone":
         ask("http://127.0.0.1:9", monkeypatch)
     with pytest.raises(WeightsError, match=r"cannot be reached for .*; it would be kept in") as caught:
-        fetch(WEIGHTS, Silence(), is_offline=False)
+        fetch(WEIGHTS, NullProgress(), is_offline=False)
     assert len(asked.requests) == requests
     assert "--weights FILE" in (caught.value.hint or "")
 
@@ -149,7 +149,7 @@ def test_a_server_of_files_that_does_not_answer_is_given_up_soon(asked: Hub) -> 
     """Left alone, huggingface_hub asks it six times: 70 s."""
     asked.behaviour = "silent_download"
     with pytest.raises(WeightsError, match="cannot be reached for"):
-        fetch(WEIGHTS, Silence(), is_offline=False)
+        fetch(WEIGHTS, NullProgress(), is_offline=False)
     assert [request.partition(" ")[0] for request in asked.requests] == ["HEAD", "GET"]
 
 
@@ -158,7 +158,7 @@ def test_no_other_server_hears_the_token(asked: Hub, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     with running(Hub(asked.files), "127.0.0.2") as other:
         asked.behaviour, asked.elsewhere = "redirecting", other.address
-        fetch(WEIGHTS, Silence(), is_offline=False)
+        fetch(WEIGHTS, NullProgress(), is_offline=False)
         assert "Bearer hf_secret" in asked.tokens
         assert set(other.tokens) == {""}
 
@@ -170,14 +170,14 @@ def test_files_come_from_the_server_that_was_asked_first(asked: Hub) -> None:
         "X-Xet-Refresh-Route": f"{asked.address}/xet-read-token",
         "Link": f'<{asked.address}/xet-read-token>; rel="xet-auth"',
     }
-    fetch(WEIGHTS, Silence(), is_offline=False)
+    fetch(WEIGHTS, NullProgress(), is_offline=False)
     assert not [request for request in asked.requests if "xet" in request]
 
 
 @pytest.mark.parametrize("kind", ["md5", "sha1", "no digest"])
 def test_a_mirror_may_have_tags_of_its_own(asked: Hub, kind: str) -> None:
     asked.tag = "v7" if kind == "no digest" else hashlib.new(kind, asked.files[FILE]).hexdigest()
-    assert fetch(WEIGHTS, Silence(), is_offline=False).read_bytes() == asked.files[FILE]
+    assert fetch(WEIGHTS, NullProgress(), is_offline=False).read_bytes() == asked.files[FILE]
 
 
 def test_a_cache_that_cannot_be_written_is_found_before_anything_is_asked(
@@ -186,11 +186,11 @@ def test_a_cache_that_cannot_be_written_is_found_before_anything_is_asked(
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "file" / "hub"))
     with pytest.raises(WeightsError, match="downloads cannot be kept in") as caught:
-        fetch(WEIGHTS, Silence(), is_offline=False)
+        fetch(WEIGHTS, NullProgress(), is_offline=False)
     assert "HF_HOME" in (caught.value.hint or "")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "file"))
     with pytest.raises(WeightsError, match="downloads cannot be kept in"):
-        fetch(Address(f"{asked.address}/net.pth"), Silence(), is_offline=False)
+        fetch(Address(f"{asked.address}/net.pth"), NullProgress(), is_offline=False)
     assert asked.requests == []
 
 
@@ -322,15 +322,15 @@ def test_a_summary_of_somebodys_network_takes_no_weights(here: Hub) -> None:
 
 
 def test_somebodys_own_repository(here: Hub) -> None:
-    folder = prepare(Reference("hf-hub:someone/garden"), Silence())
+    folder = prepare(Reference("hf-hub:someone/garden"), NullProgress())
     assert folder.path.name == "hf-hub--someone--garden"
     assert folder.card.architecture == Architecture("timm", "test_vit", 3, 3, (96, 96))
     assert folder.card.class_names == ("rose", "tulip", "nothing planted")
     how = folder.card.preprocessing
     assert (how.size, how.interpolation, how.mean) == ((96, 96), "bilinear", (0.5, 0.5, 0.5))
     here.files.clear()
-    assert prepare(Reference("hf-hub:someone/garden"), Silence()) == folder
-    again = prepare(Reference("hf-hub:someone/garden", image_size=(64, 64)), Silence(), is_offline=True)
+    assert prepare(Reference("hf-hub:someone/garden"), NullProgress()) == folder
+    again = prepare(Reference("hf-hub:someone/garden", image_size=(64, 64)), NullProgress(), is_offline=True)
     assert again.card.architecture.image_size == (64, 64)
 
 
@@ -359,7 +359,7 @@ def shades(tmp_path: Path) -> Path:
 def test_a_backbone_gives_features_and_no_classes(
     backbone: str, cnncli: Cnncli, image: Path, tmp_path: Path
 ) -> None:
-    folder = prepare(Reference(backbone), Silence())
+    folder = prepare(Reference(backbone), NullProgress())
     verify(folder)
     assert folder.card.is_feature_extractor
     assert folder.card.embedding == Embedding(64, "", gives_logits=False)
@@ -379,7 +379,7 @@ def test_a_backbone_gives_features_and_no_classes(
     assert found[0] == pytest.approx(found[1], abs=1e-4)
     similar = cnncli("similar", image, "--in", tmp_path, "-m", backbone)
     assert similar.exit_code == 0, similar.stderr
-    (listed,) = listing("garden", Order.NAME, Silence(), only_prepared=True)
+    (listed,) = listing("garden", Order.NAME, NullProgress(), only_prepared=True)
     assert not listed.entry.num_classes
 
 
@@ -390,11 +390,11 @@ def test_a_backbones_own_file_and_one_with_a_classifier(here: Hub, tmp_path: Pat
         (tmp_path / f"{classes}.safetensors").write_bytes(save(network.state_dict()))
     described(here, num_classes=0, label_names=None, label_descriptions=None, model_args={})
     own = prepare(
-        Reference("hf-hub:someone/garden", tmp_path / "0.safetensors", image_size=(160, 160)), Silence()
+        Reference("hf-hub:someone/garden", tmp_path / "0.safetensors", image_size=(160, 160)), NullProgress()
     )
     assert own.card.is_feature_extractor
     trained = prepare(
-        Reference("hf-hub:someone/garden", tmp_path / "5.safetensors", image_size=(160, 160)), Silence()
+        Reference("hf-hub:someone/garden", tmp_path / "5.safetensors", image_size=(160, 160)), NullProgress()
     )
     assert len(trained.card.class_names) == 5
 
@@ -422,24 +422,24 @@ def test_an_image_tower_has_no_classes_though_it_has_outputs(here: Hub, tmp_path
     network = timm.create_model(name, num_classes=512)
     here.files[f"timm/{name}.tinyclip_yfcc15m/resolve/main/model.safetensors"] = save(network.state_dict())
     with pytest.raises(UsageError, match="has no classifier"):
-        prepare(Reference(name), Silence(), needs_classes=True)
+        prepare(Reference(name), NullProgress(), needs_classes=True)
     assert not here.requests  # that much the index knows
-    folder = prepare(Reference(name), Silence())
+    folder = prepare(Reference(name), NullProgress())
     assert folder.card.is_feature_extractor
     assert folder.card.architecture.num_classes == 512
     assert folder.card.embedding == Embedding(512, "", gives_logits=False)
     file = tmp_path / "tower.safetensors"
     file.write_bytes(save(network.state_dict()))
-    assert prepare(Reference(name, file), Silence()).card.is_feature_extractor
+    assert prepare(Reference(name, file), NullProgress()).card.is_feature_extractor
     (tmp_path / "names").write_text("cat\n" * 512)
     with pytest.raises(WeightsError, match="has no classes to name: it outputs features"):
-        prepare(Reference(name, file, tmp_path / "names"), Silence())
+        prepare(Reference(name, file, tmp_path / "names"), NullProgress())
 
 
 def test_older_repositories_say_everything_at_the_top(here: Hub) -> None:
     inner = json.loads(here.files["someone/garden/resolve/main/config.json"])["pretrained_cfg"]
     described(here, pretrained_cfg=None, label_names={"1": "b", "0": "a", "2": "c"}, **inner)
-    offered = hub_repository.offer("hf-hub:someone/garden", None, Silence(), is_offline=False)
+    offered = hub_repository.offer("hf-hub:someone/garden", None, NullProgress(), is_offline=False)
     assert offered.class_names == ("a", "b", "c")
     assert offered.preprocessing.mean == (0.5, 0.5, 0.5)
 
@@ -447,10 +447,10 @@ def test_older_repositories_say_everything_at_the_top(here: Hub) -> None:
 def test_a_revision_of_a_repository(here: Hub) -> None:
     for path in list(here.files):
         here.files[path.replace("/main/", "/v2/")] = here.files.pop(path)
-    offered = hub_repository.offer("hf-hub:someone/garden@v2", None, Silence(), is_offline=False)
+    offered = hub_repository.offer("hf-hub:someone/garden@v2", None, NullProgress(), is_offline=False)
     assert offered.published == HubFile("someone/garden", HUB_FILES, "v2")
     with pytest.raises(WeightsError, match=r"has no config\.json"):
-        hub_repository.offer("hf-hub:someone/garden", None, Silence(), is_offline=False)
+        hub_repository.offer("hf-hub:someone/garden", None, NullProgress(), is_offline=False)
 
 
 @pytest.mark.parametrize(
@@ -466,7 +466,7 @@ def test_a_revision_of_a_repository(here: Hub) -> None:
 def test_repositories_of_another_kind(here: Hub, changes: dict[str, object], complaint: str) -> None:
     described(here, **changes)
     with pytest.raises(ModelNotFoundError, match=complaint):
-        hub_repository.offer("hf-hub:someone/garden", None, Silence(), is_offline=False)
+        hub_repository.offer("hf-hub:someone/garden", None, NullProgress(), is_offline=False)
 
 
 @pytest.mark.parametrize(
@@ -495,7 +495,7 @@ def test_repositories_of_another_kind(here: Hub, changes: dict[str, object], com
 def test_nothing_strange_reaches_the_cache(here: Hub, tmp_path: Path, changes: dict[str, object]) -> None:
     described(here, **changes)
     try:
-        folder = prepare(Reference("hf-hub:someone/garden"), Silence())
+        folder = prepare(Reference("hf-hub:someone/garden"), NullProgress())
     except CnncliError as error:
         assert "hf-hub:someone/garden" in error.message  # noqa: PT017 - either it is refused, or it is sound
         assert not list((tmp_path / "home").glob("models-*/[!.]*"))
@@ -507,33 +507,33 @@ def test_nothing_strange_reaches_the_cache(here: Hub, tmp_path: Path, changes: d
 def test_two_names_that_share_a_folder_are_not_taken_for_each_other(here: Hub) -> None:
     for path in list(here.files):
         here.files[path.replace("garden", "garden--x")] = here.files[path]
-    first = prepare(Reference("hf-hub:someone/garden"), Silence())
+    first = prepare(Reference("hf-hub:someone/garden"), NullProgress())
     card = (first.path / "card.json").read_text()
     (first.path / "card.json").write_text(card.replace("hf-hub:someone/garden", "hf-hub:else/where"))
     for entry in (first.path.parents[1]).glob("names-*/*.json"):
         entry.unlink()
     with pytest.raises(ModelFolderError, match="holds hf-hub:else/where where hf-hub:someone/garden belongs"):
-        prepare(Reference("hf-hub:someone/garden"), Silence())
+        prepare(Reference("hf-hub:someone/garden"), NullProgress())
 
 
 @pytest.mark.parametrize("content", [b"[1]", b"{", b"\xff"])
 def test_a_configuration_that_is_none(here: Hub, content: bytes) -> None:
     here.files["someone/garden/resolve/main/config.json"] = content
     with pytest.raises(ModelNotFoundError, match=r"the config\.json of hf-hub:someone/garden is not"):
-        hub_repository.offer("hf-hub:someone/garden", None, Silence(), is_offline=False)
+        hub_repository.offer("hf-hub:someone/garden", None, NullProgress(), is_offline=False)
 
 
 @pytest.mark.parametrize("name", ["hf-hub:", "hf-hub:garden", "hf-hub:a/b/c", "hf-hub:a/b@"])
 def test_names_that_are_no_repository(here: Hub, name: str) -> None:
     with pytest.raises(ModelNotFoundError, match="is no repository of the hub"):
-        prepare(Reference(name), Silence())
+        prepare(Reference(name), NullProgress())
     assert here.requests == []
 
 
 def test_a_small_file_is_checked_too(here: Hub) -> None:
     here.behaviour = "corrupted"
     with pytest.raises(WeightsError, match=r"config\.json arrived damaged"):
-        hub_repository.offer("hf-hub:someone/garden", None, Silence(), is_offline=False)
+        hub_repository.offer("hf-hub:someone/garden", None, NullProgress(), is_offline=False)
 
 
 # ---- addresses, as torchvision has them
@@ -559,28 +559,28 @@ def test_caches_are_where_torch_has_them(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_an_address_is_downloaded_once(hub: Hub, published: Address, tmp_path: Path) -> None:
-    file = fetch(published, Silence(), is_offline=False)
+    file = fetch(published, NullProgress(), is_offline=False)
     assert file.parent == tmp_path / "torch" / "hub" / "checkpoints"
     asked = len(hub.requests)
-    assert fetch(published, Silence(), is_offline=True) == file
+    assert fetch(published, NullProgress(), is_offline=True) == file
     assert len(hub.requests) == asked
 
 
 def test_a_damaged_file_at_an_address_is_removed(hub: Hub, published: Address) -> None:
     hub.behaviour = "corrupted"
     with pytest.raises(WeightsError, match="arrived damaged"):
-        fetch(published, Silence(), is_offline=False)
+        fetch(published, NullProgress(), is_offline=False)
     hub.behaviour = "well"
-    assert fetch(published, Silence(), is_offline=False).read_bytes() in hub.files.values()
+    assert fetch(published, NullProgress(), is_offline=False).read_bytes() in hub.files.values()
 
 
 def test_an_address_that_does_not_answer(published: Address) -> None:
     with pytest.raises(WeightsError, match="offline nothing is downloaded"):
-        fetch(published, Silence(), is_offline=True)
+        fetch(published, NullProgress(), is_offline=True)
     with pytest.raises(WeightsError, match="cannot be reached"):
-        fetch(Address("http://127.0.0.1:9/net-12345678.pth"), Silence(), is_offline=False)
+        fetch(Address("http://127.0.0.1:9/net-12345678.pth"), NullProgress(), is_offline=False)
     with pytest.raises(WeightsError, match="broke off: HTTP Error 404"):
-        fetch(Address(published.url + "x"), Silence(), is_offline=False)
+        fetch(Address(published.url + "x"), NullProgress(), is_offline=False)
 
 
 def test_half_a_file_without_a_digest_is_not_kept(
@@ -591,9 +591,9 @@ def test_half_a_file_without_a_digest_is_not_kept(
     address = Address(f"{hub.address}/net.pth.tar")
     hub.behaviour = "truncated"
     with pytest.raises(WeightsError, match="arrived in part: it should have 100,000 bytes"):
-        fetch(address, Silence(), is_offline=False)
+        fetch(address, NullProgress(), is_offline=False)
     hub.behaviour = "well"
-    assert fetch(address, Silence(), is_offline=False).stat().st_size == 100_000
+    assert fetch(address, NullProgress(), is_offline=False).stat().st_size == 100_000
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://[", "ftp//x", "http://127.0.0.1:9/net-12345678.pth"])
@@ -616,6 +616,6 @@ def test_a_torchvision_network_by_its_address(
     assert isinstance(offered.published, Address)
     assert offered.published.url.startswith("https://download.pytorch.org/models/squeezenet1_1-")
     monkeypatch.setattr(zoo, "offer", lambda *_: dataclasses.replace(offered, published=address))
-    folder = prepare(Reference("squeezenet1_1"), Silence())
+    folder = prepare(Reference("squeezenet1_1"), NullProgress())
     assert folder.card.name == "torchvision/squeezenet1_1.IMAGENET1K_V1"
     assert folder.card.weights_origin.endswith("as published for torchvision/squeezenet1_1.IMAGENET1K_V1")

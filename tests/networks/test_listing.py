@@ -14,10 +14,10 @@ from cnncli.networks.listing import cache_size, listing, remove
 from cnncli.networks.model_folder import open_folder
 from cnncli.networks.reference import Reference
 from cnncli.records.listing import Listed, Order
-from cnncli.records.progress import Silence
+from cnncli.records.progress import NullProgress
 
 
-class Listener(Silence):
+class Listener(NullProgress):
     def __init__(self) -> None:
         self.warnings: list[str] = []
 
@@ -57,13 +57,13 @@ def names(found: Sequence[Listed]) -> list[str]:
     ],
 )
 def test_patterns(pattern: str, within: str, without: str) -> None:
-    found = names(listing(pattern, Order.NAME, Silence()))
+    found = names(listing(pattern, Order.NAME, NullProgress()))
     assert within in found
     assert without not in found
 
 
 def test_numbers_in_names_are_numbers() -> None:
-    found = names(listing("resnet*", Order.NAME, Silence()))
+    found = names(listing("resnet*", Order.NAME, NullProgress()))
     assert found.index("resnet18.a1_in1k") < found.index("resnet101.a1_in1k")
 
 
@@ -87,7 +87,7 @@ def value(item: Listed, order: Order) -> float | None:
 @pytest.mark.parametrize("order", Order)
 def test_orders(own_home: Path, order: Order) -> None:
     assert own_home.is_dir()
-    values = [value(item, order) for item in listing("", order, Silence())]
+    values = [value(item, order) for item in listing("", order, NullProgress())]
     told = [number for number in values if number is not None]
     assert told
     assert told == sorted(told)
@@ -96,15 +96,15 @@ def test_orders(own_home: Path, order: Order) -> None:
 
 def test_what_is_prepared(own_home: Path, tiny: Path) -> None:
     assert own_home.is_dir()
-    (only,) = listing("test", Order.NAME, Silence(), only_prepared=True)
+    (only,) = listing("test", Order.NAME, NullProgress(), only_prepared=True)
     assert only.entry.name == "test_resnet.r160_in1k+random"
     assert only.entry.parameters == 469_688
     assert only.prepared is not None
     assert only.prepared.bytes == sum(file.stat().st_size for file in tiny.iterdir())
     assert cache_size() > only.prepared.bytes
-    assert only in listing("test_*", Order.NAME, Silence())
+    assert only in listing("test_*", Order.NAME, NullProgress())
     with pytest.raises(ModelNotFoundError, match="no prepared network matches 'resnet50'"):
-        listing("resnet50", Order.NAME, Silence(), only_prepared=True)
+        listing("resnet50", Order.NAME, NullProgress(), only_prepared=True)
 
 
 def test_a_prepared_network_for_another_image_size_has_other_counts(own_home: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_prepared_network_for_another_image_size_has_other_counts(own_home: Pa
     card = json.loads((folder / "card.json").read_text())
     card["preprocessing"]["size"] = [96, 96]
     (folder / "card.json").write_text(json.dumps(card))
-    (only,) = listing("test", Order.NAME, Silence(), only_prepared=True)
+    (only,) = listing("test", Order.NAME, NullProgress(), only_prepared=True)
     assert own_home in folder.parents
     assert (only.entry.parameters, only.entry.multiply_adds) == (469_688, None)
 

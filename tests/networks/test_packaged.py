@@ -11,7 +11,7 @@ from cnncli.networks import weights, zoo
 from cnncli.networks.packaged import PACKAGED, PackagedWeights, packaged
 from cnncli.networks.weights import read_state_dict
 from cnncli.records.networks import Architecture
-from cnncli.records.progress import Silence
+from cnncli.records.progress import NullProgress
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_names_lead_to_packages_with_and_without_their_tag() -> None:
 
 
 def test_the_default_models_weights_are_installed_and_fit(packaged_lite0: Path) -> None:
-    tensors = read_state_dict(packaged_lite0, Silence())
+    tensors = read_state_dict(packaged_lite0, NullProgress())
     architecture = Architecture("timm", "tf_efficientnet_lite0", 1000)
     network = zoo.build(architecture)
     weights.load_into(network, zoo.adapted(tensors, network, architecture), packaged_lite0.name)

@@ -19,10 +19,10 @@ from cnncli.networks.weights import (
     save_state_dict,
     shapes,
 )
-from cnncli.records.progress import Silence
+from cnncli.records.progress import NullProgress
 
 
-class Listener(Silence):
+class Listener(NullProgress):
     def __init__(self) -> None:
         self.notices: list[str] = []
 
@@ -49,7 +49,7 @@ def same(found: dict[str, torch.Tensor]) -> bool:
 @pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
 def test_safetensors_by_any_name(tmp_path: Path, suffix: str) -> None:
     save_file(plain(), tmp_path / f"w{suffix}")
-    assert same(read_state_dict(tmp_path / f"w{suffix}", Silence()))
+    assert same(read_state_dict(tmp_path / f"w{suffix}", NullProgress()))
 
 
 @pytest.mark.parametrize("key", [None, "state_dict", "model", "model_state_dict", "net"])
@@ -57,7 +57,7 @@ def test_safetensors_by_any_name(tmp_path: Path, suffix: str) -> None:
 def test_checkpoints(tmp_path: Path, key: str | None, prefix: str) -> None:
     tensors = {prefix + name: value for name, value in plain().items()}
     torch.save({key: tensors, "epoch": 3, "optimizer": {"lr": 0.1}} if key else tensors, tmp_path / "w.pt")
-    assert same(read_state_dict(tmp_path / "w.pt", Silence()))
+    assert same(read_state_dict(tmp_path / "w.pt", NullProgress()))
 
 
 @pytest.mark.parametrize("key", ["state_dict_ema", "model_ema"])
@@ -72,7 +72,7 @@ def test_the_averaged_copy_is_preferred_and_said(tmp_path: Path, key: str) -> No
 
 def test_an_average_that_is_empty_does_not_count(tmp_path: Path) -> None:
     torch.save({"state_dict": plain(), "state_dict_ema": {}}, tmp_path / "w.pt")
-    assert same(read_state_dict(tmp_path / "w.pt", Silence()))
+    assert same(read_state_dict(tmp_path / "w.pt", NullProgress()))
 
 
 class Bomb:
@@ -91,7 +91,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_named(
     else:
         Path("w.pt").write_bytes(pickle.dumps(content))
     with pytest.raises(WeightsError) as caught:
-        read_state_dict(Path("w.pt"), Silence())
+        read_state_dict(Path("w.pt"), NullProgress())
     assert "system" in caught.value.message
     assert "refused" in caught.value.message
     assert "\n" not in caught.value.message
@@ -113,7 +113,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_named(
 def test_what_is_no_weights_file(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(WeightsError) as caught:
-        read_state_dict(tmp_path / name, Silence())
+        read_state_dict(tmp_path / name, NullProgress())
     assert str(tmp_path / name) in caught.value.message
     assert "\n" not in caught.value.message
 
@@ -121,12 +121,12 @@ def test_what_is_no_weights_file(tmp_path: Path, name: str, data: bytes) -> None
 def test_an_empty_file_and_a_torchscript_archive(tmp_path: Path) -> None:
     (tmp_path / "empty.pt").touch()
     with pytest.raises(WeightsError, match=r"empty\.pt is empty"):
-        read_state_dict(tmp_path / "empty.pt", Silence())
+        read_state_dict(tmp_path / "empty.pt", NullProgress())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.save(torch.jit.script(nn.Linear(2, 2)), tmp_path / "script.pt")
     with pytest.raises(WeightsError, match=r"TorchScript|more than tensors"):
-        read_state_dict(tmp_path / "script.pt", Silence())
+        read_state_dict(tmp_path / "script.pt", NullProgress())
 
 
 def test_the_class_count_is_read_off_the_last_layer() -> None:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import LinearSVC
 
 from cnncli.engines.heads import Array, ClassifierHead, LinearHead, NeighbourHead
+from cnncli.logits import log_probabilities
 from cnncli.records.training import ClassifierName, ClassWeights
 
 Labels = NDArray[np.intp]
@@ -199,7 +199,7 @@ def inverse_temperature(logits: Array, labels: Labels) -> float:
     doubt = 1 / (len(labels) + 2)
 
     def surprise(logarithm: float) -> float:
-        scaled = log_softmax(logits * np.exp(logarithm), axis=1)
+        scaled = log_probabilities(logits * np.exp(logarithm))
         right = scaled[np.arange(len(labels)), labels].mean()
         return -float((1 - doubt) * right + doubt * scaled.mean())
 

@@ -19,16 +19,16 @@ from numpy.typing import NDArray
 
 from cnncli.data import layout
 from cnncli.data.stratified import require_learnable, split_stratified, told
-from cnncli.engines.engine import Outputs
 from cnncli.engines.heads import ClassifierHead, LinearHead, run_head
 from cnncli.errors import DataError
 from cnncli.evaluation.judging import answers_of
-from cnncli.evaluation.metrics import accuracy, confusion, cross_entropy
+from cnncli.evaluation.metrics import accuracy, confusion
 from cnncli.evaluation.tables import predictions
 from cnncli.evaluation.tables import unreadable as unreadable_table
 from cnncli.features.embed import Embedder, EmbedSettings
 from cnncli.images.loader import Reader
 from cnncli.images.preprocess import Pixels
+from cnncli.logits import cross_entropy, probabilities
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import prepare
 from cnncli.records.data import DataSet, Sample, Split
@@ -468,8 +468,7 @@ def _answers(logits: NDArray[np.float32], split: _EmbeddedSplit, data: DataSet) 
     """What the classifier says of each image."""
     if not split.samples:
         return []
-    probabilities = Outputs(logits, split.vectors[:, 0]).probabilities()
-    return list(answers_of(split.samples, probabilities, data.relative))
+    return list(answers_of(split.samples, probabilities(logits), data.relative))
 
 
 def digest(found: EmbeddedData) -> str:

@@ -17,12 +17,12 @@ from cnncli.evaluation.tables import unreadable as unreadable_table
 from cnncli.networks import model_folder, weights
 from cnncli.prepare import write as write_network
 from cnncli.records.data import DataSet, Split
+from cnncli.records.engines import EngineOptions
 from cnncli.records.evaluation import Accuracy, Evaluation
 from cnncli.records.networks import Metric, PackageVersion
 from cnncli.records.predictions import ImageSource, Unreadable
-from cnncli.records.progress import Once, Progress
+from cnncli.records.progress import Deduplicated, Progress
 from cnncli.records.report import TrainingSummary
-from cnncli.records.running import Running
 from cnncli.records.training import Epoch, FinetuneResult, Step, Tune
 from cnncli.text import counted
 from cnncli.training import manifest as beginnings
@@ -162,10 +162,10 @@ class _End:
         """Ask the finished network about the validation and the test split."""
         settings = self.settings
         how = JudgeSettings(
-            max_pixels=settings.max_pixels, running=Running(device="cpu"), workers=settings.workers
+            max_pixels=settings.max_pixels, running=EngineOptions(device="cpu"), workers=settings.workers
         )
         splits = {split: self.data.split(split) for split in (Split.VAL, Split.TEST)}
-        progress = Once(progress)
+        progress = Deduplicated(progress)
         with bar(sum(map(len, splits.values()))) as advance:
             found = {
                 split: judge([Juror(folder)], samples, self.data.relative, how, progress, advance)

@@ -23,7 +23,7 @@ from cnncli.errors import TrainingError, UsageError
 from cnncli.images.decode import allow_pixels
 from cnncli.networks import cache
 from cnncli.records.networks import Preprocessing
-from cnncli.records.progress import Progress, Silence
+from cnncli.records.progress import NullProgress, Progress
 from cnncli.records.training import Amp, TrainingProgress, Tune
 from cnncli.training import manifest as beginnings
 from cnncli.training import run_folder
@@ -84,7 +84,7 @@ def require_possible(start: InitialModel, settings: FinetuneSettings) -> None:
     if levers.amp is Amp.FP16 and device == "cpu":
         raise UsageError("--amp fp16 needs a GPU", "--amp bf16 works on a CPU, too")
     if levers.kd_model:
-        open_teacher(levers.kd_model, start.card.class_names, Silence())
+        open_teacher(levers.kd_model, start.card.class_names, NullProgress())
     learning(start, settings.tune, settings.stages)
     network = copy.deepcopy(start.network)
     optimizer = create_optimizer(network, start.head, levers, levers.lr or 1e-3)

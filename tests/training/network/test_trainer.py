@@ -31,9 +31,9 @@ from cnncli.networks.blueprint.builder import BlueprintNetwork
 from cnncli.networks.reference import Reference
 from cnncli.records.augmentation import AutoAugment, Strength
 from cnncli.records.data import Split
+from cnncli.records.engines import EngineOptions
 from cnncli.records.predictions import ImageSource, Unreadable
-from cnncli.records.progress import Silence
-from cnncli.records.running import Running
+from cnncli.records.progress import NullProgress
 from cnncli.records.training import Amp, ClassWeights, Layout, Schedule, TrainingProgress, Tune
 from cnncli.training import manifest as beginning
 from cnncli.training import options as levers
@@ -68,7 +68,7 @@ class Trained:
         return np.concatenate([value.double().numpy().ravel() for value in self.progressed.network.values()])
 
 
-class Listener(Silence):
+class Listener(NullProgress):
     """Keeps what it hears."""
 
     def __init__(self) -> None:
@@ -103,14 +103,14 @@ def asked(data: Path, model: str = DRAWN, tune: Tune = Tune.SCRATCH, **given: An
         reference=Reference(model),
         tune=tune,
         levers=levers.chosen(tune, BASE | given),
-        running=Running(device="cpu"),
+        running=EngineOptions(device="cpu"),
         workers=2,
         **more,
     )
 
 
 def begun(settings: FinetuneSettings, listener: Any = None) -> Path:
-    found = finetune._begin(settings, listener or Silence(), _no_bar, is_offline=True)
+    found = finetune._begin(settings, listener or NullProgress(), _no_bar, is_offline=True)
     assert found.run
     return found.run
 
@@ -129,7 +129,7 @@ def trained(settings: FinetuneSettings, listener: Any = None) -> Trained:
 
 
 def gone_on(folder: Path, settings: FinetuneSettings, listener: Any = None) -> Trained:
-    network.train(folder, settings, listener or Silence(), _no_show)
+    network.train(folder, settings, listener or NullProgress(), _no_show)
     return Trained(folder, settings, checkpoints.load(folder, lambda _: None))
 
 
@@ -312,7 +312,7 @@ def test_distillation_follows_its_teacher(data: Path, tmp_path: Path) -> None:
     quick: dict[str, Any] = {"epochs": 6, "lr": 0.02, "augment": Strength.NONE}
     settings = asked(wrong, PLAIN, output=tmp_path / "teacher", **quick)
     teacher = trained(settings)
-    ending.finish(teacher.folder, settings, None, Silence(), _no_bar)
+    ending.finish(teacher.folder, settings, None, NullProgress(), _no_bar)
     alone = trained(asked(data, PLAIN, seed=1, **quick))
     wishes: dict[str, Any] = quick | {"kd_model": tmp_path / "teacher", "kd_weight": 1.0}
     pupils = [
@@ -334,7 +334,7 @@ def test_a_teacher_may_call_its_classes_otherwise(data: Path, tmp_path: Path) ->
     """`cold` is "Cold" to it, and so on: it is the same teacher as with our names."""
     quick: dict[str, Any] = {"epochs": 1, "augment": Strength.NONE}
     teacher, settings = tmp_path / "teacher", asked(data, PLAIN, output=tmp_path / "teacher", **quick)
-    ending.finish(trained(settings).folder, settings, None, Silence(), _no_bar)
+    ending.finish(trained(settings).folder, settings, None, NullProgress(), _no_bar)
     wishes: dict[str, Any] = quick | {"kd_model": teacher, "kd_weight": 1.0, "seed": 1}
     pupil = trained(asked(data, PLAIN, **wishes))
     found = model_folder.open_folder(teacher)
@@ -544,7 +544,7 @@ def test_more_epochs_go_on_from_the_last_one(data: Path) -> None:
     assert found.progressed.epoch == 2
     whole = trained(asked(data, sched=Schedule.CONSTANT, epochs=4))
     result = finetune.resume(
-        found.folder, asked(data, sched=Schedule.CONSTANT, epochs=4), Silence(), _no_bar, _no_show
+        found.folder, asked(data, sched=Schedule.CONSTANT, epochs=4), NullProgress(), _no_bar, _no_show
     )
     assert result
     assert [epoch.number for epoch in result.epochs] == [1, 2, 3, 4]
@@ -562,7 +562,7 @@ def test_fewer_epochs_end_it_sooner_along_the_shorter_curve(
         _kill_before(patch, 2)
         gone_on(folder, asked(data, sched=Schedule.COSINE, epochs=5))
     shorter = asked(data, sched=Schedule.COSINE, epochs=3)
-    result = finetune.resume(folder, shorter, Silence(), _no_bar, _no_show)
+    result = finetune.resume(folder, shorter, NullProgress(), _no_bar, _no_show)
     assert result
     assert [epoch.number for epoch in result.epochs] == [1, 2, 3]
     assert result.epochs[-1].lr < 0.1 * max(epoch.lr for epoch in result.epochs)
@@ -709,14 +709,16 @@ def test_a_run_does_not_go_on_with_other_settings(
     data: Path, base: Trained, changes: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(TrainingError, match=complaint):
-        finetune.resume(base.folder, asked(data, **changes), Silence(), _no_bar, _no_show)
+        finetune.resume(base.folder, asked(data, **changes), NullProgress(), _no_bar, _no_show)
 
 
 def test_a_run_does_not_go_on_elsewhere(data: Path, base: Trained) -> None:
     """And a refusal changes nothing of it."""
     before = (base.folder / "checkpoints" / "beginning.json").read_bytes()
     with pytest.raises(UsageError, match="--output has no effect with --resume"):
-        finetune.resume(base.folder, asked(data, epochs=9, output=Path("x")), Silence(), _no_bar, _no_show)
+        finetune.resume(
+            base.folder, asked(data, epochs=9, output=Path("x")), NullProgress(), _no_bar, _no_show
+        )
     assert (base.folder / "checkpoints" / "beginning.json").read_bytes() == before
 
 
@@ -724,7 +726,7 @@ def test_a_run_does_not_go_on_with_other_classes(data: Path, base: Trained) -> N
     (data / "blue").mkdir()
     (data / "blue" / "1.png").write_bytes((data / "cold" / "1.png").read_bytes())
     with pytest.raises(TrainingError, match=r"has other classes now than when .* was begun, as 'blue'"):
-        finetune.resume(base.folder, base.settings, Silence(), _no_bar, _no_show)
+        finetune.resume(base.folder, base.settings, NullProgress(), _no_bar, _no_show)
 
 
 def test_images_that_cannot_be_read_are_left_out_and_listed(data: Path) -> None:
@@ -795,7 +797,7 @@ def test_tensorboard_has_each_epoch_once_after_going_on(data: Path, base: Traine
     time.sleep(
         1.1
     )  # files of one second and one process are told apart by a number, of which 10 is read before 9
-    finetune.resume(base.folder, asked(data, epochs=3), Silence(), _no_bar, _no_show)
+    finetune.resume(base.folder, asked(data, epochs=3), NullProgress(), _no_bar, _no_show)
     found = EventAccumulator(str(base.folder / "tensorboard"))
     found.Reload()
     assert [event.step for event in found.Scalars("loss/val")] == [1, 2, 3]

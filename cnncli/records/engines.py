@@ -1,4 +1,4 @@
-"""How a network is to be run."""
+"""Which engine runs a network, on which device, in which precision."""
 
 import enum
 import re
@@ -8,7 +8,7 @@ from cnncli.errors import UsageError
 
 
 class EngineName(enum.StrEnum):
-    """Who computes."""
+    """What computes."""
 
     AUTO = "auto"
     ONNX = "onnx"
@@ -17,7 +17,7 @@ class EngineName(enum.StrEnum):
 
 
 class Precision(enum.StrEnum):
-    """Of the arithmetic; results are float32 in any case."""
+    """Number format of the computation; results are float32 in any case."""
 
     FP32 = "fp32"
     BF16 = "bf16"
@@ -25,13 +25,13 @@ class Precision(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A user's wishes for running a network.
+class EngineOptions:
+    """Which engine is asked for.
 
     Attributes:
         engine: AUTO takes ONNX Runtime on a CPU where the network is compiled, torch elsewhere.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes CUDA where there is one.
-        precision: other than FP32 needs torch or OpenVINO.
+        precision: anything but FP32 needs torch or OpenVINO.
     """
 
     engine: EngineName = EngineName.AUTO
