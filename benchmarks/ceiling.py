@@ -21,8 +21,9 @@ from cnncli.engines.engine import Engine, usable_cores
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.images.decode import MAX_PIXELS
 from cnncli.images.loader import Reader
+from cnncli.images.local_file import LocalFile
 from cnncli.networks.model_folder import open_folder
-from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.predictions import Unreadable
 
 CEILING_IMAGES = 500
 CEILING_ROUNDS = 5
@@ -33,7 +34,7 @@ def ceiling(network: stage.Network, images: Path) -> float:
     folder = open_folder(network.folder)
     engine: Engine = OnnxEngine(network.folder / "model.onnx")
     read = Reader(folder.card.preprocessing, MAX_PIXELS)
-    files = [ImageSource(str(file)) for file in sorted(images.iterdir())[:200]]
+    files = [LocalFile(str(file)) for file in sorted(images.iterdir())[:200]]
     start = time.perf_counter()
     planes = [plane for plane in map(read, files) if not isinstance(plane, Unreadable)]
     decoding = (time.perf_counter() - start) / len(files)

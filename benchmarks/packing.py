@@ -34,7 +34,6 @@ from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.weights import load_saved, save_tensors
 from cnncli.records.data import Sample, Split
 from cnncli.records.networks import Compilation, Metric
-from cnncli.records.predictions import ImageSource
 from cnncli.training import manifest as beginning
 from cnncli.training import run_folder
 from cnncli.training.features.classifiers import inverse_temperature
@@ -109,7 +108,7 @@ def _logits(folder: ModelFolder, samples: tuple[Sample, ...]) -> NDArray[np.floa
     network = zoo.build(folder.card.architecture).eval()
     load_saved(network, folder.weights)
     read = Reader(folder.card.preprocessing, MAX_PIXELS)
-    pixels = np.stack([np.asarray(read(ImageSource(sample.path))) for sample in samples])
+    pixels = np.stack([np.asarray(read(sample.source)) for sample in samples])
     with torch.inference_mode():
         told = [network(torch.from_numpy(part)) for part in np.array_split(pixels, len(pixels) // BATCH + 1)]
     logits: NDArray[np.float32] = torch.cat(told).numpy()

@@ -22,6 +22,7 @@ from PIL import Image
 from benchmarks.results import publish, table
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.images.decode import MAX_PIXELS
+from cnncli.images.in_memory import InMemory
 from cnncli.images.loader import Reader
 from cnncli.images.preprocess import Pixels
 from cnncli.logits import probabilities
@@ -46,7 +47,7 @@ class Comparison:
     seconds_reduced: float
 
 
-def enlarged(photograph: Path, megapixels: float, noise: float) -> ImageSource:
+def enlarged(photograph: Path, megapixels: float, noise: float) -> InMemory:
     """A photograph of so many megapixels, as a JPEG."""
     with Image.open(photograph) as image:
         factor = (megapixels * 1e6 / (image.width * image.height)) ** 0.5
@@ -60,7 +61,7 @@ def enlarged(photograph: Path, megapixels: float, noise: float) -> ImageSource:
         large = Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
     file = io.BytesIO()
     large.save(file, "JPEG", quality=92)
-    return ImageSource(str(photograph), file.getvalue())
+    return InMemory(str(photograph), file.getvalue())
 
 
 def timed(read: Reader, source: ImageSource) -> tuple[Pixels, float]:

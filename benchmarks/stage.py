@@ -53,7 +53,7 @@ def large_photographs(source: Path, count: int, megapixels: float) -> Path:
         files = _jpegs(source)
         for number in range(count):
             data = enlarged(files[number % len(files)], megapixels, NOISE).data
-            (folder / f"{number:05}.jpg").write_bytes(data or b"")
+            (folder / f"{number:05}.jpg").write_bytes(data)
 
     return _folder(f"{count}-photographs-{megapixels:g}-megapixels", source, make)
 
@@ -119,13 +119,14 @@ def _draw(name: str, source: Path, file: Path) -> None:
 
     from cnncli.images.decode import MAX_PIXELS
     from cnncli.images.loader import Reader
+    from cnncli.images.local_file import LocalFile
     from cnncli.networks import zoo
-    from cnncli.records.predictions import ImageSource, Unreadable
+    from cnncli.records.predictions import Unreadable
 
     offered = zoo.offer(name)
     built = zoo.build(offered.architecture)
     read = Reader(offered.preprocessing, MAX_PIXELS)
-    planes = [read(ImageSource(str(path))) for path in _jpegs(source)[:64]]
+    planes = [read(LocalFile(str(path))) for path in _jpegs(source)[:64]]
     images = torch.stack([torch.from_numpy(plane) for plane in planes if not isinstance(plane, Unreadable)])
     for module in built.modules():
         if isinstance(module, torch.nn.BatchNorm2d):

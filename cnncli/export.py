@@ -20,7 +20,7 @@ from cnncli.files.place import require_free
 from cnncli.images.decode import MAX_PIXELS, Decoding, decode
 from cnncli.images.loader import Reader, batches
 from cnncli.images.preprocess import Pixels, preprocess
-from cnncli.images.sources import Found, walk
+from cnncli.images.sources import Found, image_source, walk
 from cnncli.logits import probabilities
 from cnncli.networks import pocket
 from cnncli.networks.model_folder import ModelFolder
@@ -183,11 +183,11 @@ class _Images:
 
     Attributes:
         shown: paths of those that ranges are taken from.
-        asked: paths of others, on which the cost is measured, and their classes where they have any.
+        asked: others, on which the cost is measured, and their classes where they have any.
     """
 
-    shown: tuple[str, ...]
-    asked: tuple[tuple[str, str | None], ...]
+    shown: tuple[ImageSource, ...]
+    asked: tuple[tuple[ImageSource, str | None], ...]
 
 
 def _calibration(data: Path, folder: ModelFolder) -> _Images:
@@ -197,29 +197,28 @@ def _calibration(data: Path, folder: ModelFolder) -> _Images:
     except DataError:
         walked = walk(str(data)) if data.is_dir() else ()
         held: set[str] = set()
-        labelled: list[tuple[str, str | None]] = [
-            (source.path, None) for source in walked if not isinstance(source, Unreadable)
+        labelled: list[tuple[ImageSource, str | None]] = [
+            (source, None) for source in walked if not isinstance(source, Unreadable)
         ]
     else:
         chosen = choice.chosen(found, None, [folder.path])
         held = {item.path for item in chosen.samples} if chosen.split != choice.ALL else set()
-        labelled = [(item.path, found.class_names[item.label]) for item in found.samples]
+        labelled = [(item.source, found.class_names[item.label]) for item in found.samples]
     if not labelled:
         raise DataError(f"there are no images in {data} to calibrate with")
     order = [labelled[index] for index in np.random.default_rng(0).permutation(len(labelled))]
-    others = [item for item in order if item[0] not in held]
+    others = [item for item in order if item[0].path not in held]
     if held and others:
-        shown, asked = others[:_CALIBRATED], [item for item in order if item[0] in held]
+        shown, asked = others[:_CALIBRATED], [item for item in order if item[0].path in held]
     else:
         count = min(_CALIBRATED, max(len(order) // 2, 1))
         shown, asked = order[:count], order[count:] or order
-    return _Images(tuple(path for path, _ in shown), tuple(asked))
+    return _Images(tuple(source for source, _ in shown), tuple(asked))
 
 
-def _pixels(folder: ModelFolder, paths: Sequence[str]) -> Iterator[NDArray[np.float32]]:
+def _pixels(folder: ModelFolder, sources: Sequence[ImageSource]) -> Iterator[NDArray[np.float32]]:
     """(C, H, W) of the images that can be read."""
     read = Reader(folder.card.preprocessing, MAX_PIXELS)
-    sources = (ImageSource(path) for path in paths)
     for batch in batches(sources, read, batch_size=8, workers=usable_cores()):
         yield from batch.pixels
 
@@ -264,7 +263,7 @@ def _shown(folder: ModelFolder, paths: Sequence[Path]) -> Iterator[tuple[Image.I
     how = folder.card.preprocessing
     read, count = Reader(how, MAX_PIXELS), 0
     for path in paths:
-        for source in walk(str(path)) if path.is_dir() else [ImageSource(str(path))]:
+        for source in walk(str(path)) if path.is_dir() else [image_source(str(path))]:
             found = _both(source, read)
             if isinstance(found, Unreadable) and not path.is_dir():
                 raise DataError(f"{path} cannot be read: {found.reason}")
@@ -300,7 +299,7 @@ def _drawn(number: int, height: int, width: int, channels: int) -> Image.Image:
     return Image.fromarray(values if channels > 1 else values[:, :, 0])
 
 
-def _cost(file: Path, folder: ModelFolder, calibration: Sequence[tuple[str, str | None]]) -> Cost:
+def _cost(file: Path, folder: ModelFolder, calibration: Sequence[tuple[ImageSource, str | None]]) -> Cost:
     """What the compiled network and the exported one say of the same images."""
     names = sorted({label for _, label in calibration if label is not None})
     places: dict[str | None, int] = {}
@@ -313,7 +312,7 @@ def _cost(file: Path, folder: ModelFolder, calibration: Sequence[tuple[str, str 
         exported.unpack(file, Path(place))
         engines = [OnnxEngine(_graph(folder)), OnnxEngine(Path(place) / "model.onnx")]
         read = Reader(folder.card.preprocessing, MAX_PIXELS)
-        sources = (ImageSource(path) for path, _ in calibration)
+        sources = (source for source, _ in calibration)
         labels = iter(calibration)
         seen, same, right = 0, 0, np.zeros(2)
         for batch in batches(sources, read, batch_size=8, workers=usable_cores()):

@@ -8,8 +8,8 @@ import numpy as np
 import onnxruntime
 
 from cnncli.images.loader import Reader
+from cnncli.images.local_file import LocalFile
 from cnncli.networks.model_folder import open_folder
-from cnncli.records.predictions import ImageSource
 
 data, model = map(Path, sys.argv[1:])
 folder = open_folder(model)
@@ -17,7 +17,7 @@ read = Reader(folder.card.preprocessing, 10**9)
 session = onnxruntime.InferenceSession(folder.path / "model.onnx", providers=["CPUExecutionProvider"])
 paths = sorted(data.rglob("*.jpg"))
 with ThreadPoolExecutor(2) as pool:
-    pixels = pool.map(read, [ImageSource(str(path)) for path in paths])
+    pixels = pool.map(read, [LocalFile(str(path)) for path in paths])
     batch = []
     for count, image in enumerate(pixels, start=1):
         batch.append(image)

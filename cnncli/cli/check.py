@@ -89,15 +89,12 @@ def _draw(data: "DataSet", file: Path, max_pixels: int, console: Console) -> Non
     """The first images of the first classes."""
     from cnncli.files.whole import write_whole
     from cnncli.images.decode import thumbnail
-    from cnncli.records.predictions import ImageSource
     from cnncli.render.contact_sheet import COLUMNS, ROWS, THUMBNAIL, SheetRow, contact_sheet_png
 
     rows = []
     for label, name in enumerate(data.class_names[:ROWS]):
         samples = [sample for sample in data.samples if sample.label == label]
-        pictures = [
-            thumbnail(ImageSource(sample.path), THUMBNAIL, max_pixels) for sample in samples[:COLUMNS]
-        ]
+        pictures = [thumbnail(sample.source, THUMBNAIL, max_pixels) for sample in samples[:COLUMNS]]
         rows.append(SheetRow(f"{name} ({len(samples):,})", pictures))
     write_whole(file, contact_sheet_png(rows))
     cut = f", the first {ROWS} of {len(data.class_names):,} classes" if len(data.class_names) > ROWS else ""

@@ -204,7 +204,7 @@ def _run(
                 waiting.append(entry)
                 if isinstance(entry, Unreadable):
                     unreadable += 1
-                    console.warning(f"{entry.source.path}: {entry.reason}")
+                    console.warning(f"{entry.path}: {entry.reason}")
                 done += 1
                 advance()
                 if len(waiting) == SHARD:

@@ -9,7 +9,8 @@ import typer
 from cnncli.cli.console import Console
 from cnncli.cli.options import image_size
 from cnncli.errors import UsageError
-from cnncli.images.sources import STDIN
+from cnncli.images.in_memory import InMemory
+from cnncli.images.sources import STDIN, image_source
 from cnncli.records.defaults import or_default
 from cnncli.records.predictions import ImageSource
 
@@ -59,4 +60,4 @@ def image(word: str) -> ImageSource:
     if not word:
         raise UsageError("the name of the image is empty", "name a file, or - for standard input")
     data = sys.stdin.buffer.read() if word == STDIN and sys.stdin else None
-    return ImageSource(word, data)
+    return image_source(word) if data is None else InMemory(word, data)

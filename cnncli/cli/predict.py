@@ -140,7 +140,7 @@ def _run(
                 gallery.add(record)
                 advance()
                 if destination.format is Format.TSV and isinstance(record, Unreadable):
-                    console.warning(f"{record.source.path}: {record.reason}")
+                    console.warning(f"{record.path}: {record.reason}")
         except KeyboardInterrupt:
             if sink.records:
                 destination.say_how_to_go_on(console)

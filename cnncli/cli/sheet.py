@@ -76,7 +76,7 @@ class Sheet:
         def small(source: ImageSource) -> bytes | None:
             return thumbnail(source, THUMBNAIL)
 
-        folders = [PurePath(record.source.path).parent.name for record in self._records]
+        folders = [PurePath(record.path).parent.name for record in self._records]
         cards = [
             Card(
                 record,

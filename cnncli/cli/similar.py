@@ -154,7 +154,7 @@ def similar(
             wish = _Wish(topk or 5, metric or Metric.EUCLIDEAN, format_, drawn)
             unreadable = _show_neighbours(asked, collection, extractor, wish, console)
     for item in unreadable:
-        console.warning(f"{item.source.path}: {item.reason}")
+        console.warning(f"{item.path}: {item.reason}")
     if unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
 

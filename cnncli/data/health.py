@@ -5,12 +5,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from cnncli.data.likeness import Fingerprint, fingerprint, groups
 from cnncli.images.decode import Decoding, Header, decode, header
+from cnncli.images.in_memory import InMemory
 from cnncli.records.data import DataFinding, DataHealth, DataSet, Sample, Split, Trouble
-from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.predictions import ImageSource, UnopenedError, Unreadable
 from cnncli.text import counted
 
 FEWEST = 5
@@ -73,7 +73,7 @@ def examine(
 
 
 def _look(sample: Sample, max_pixels: int) -> _Seen:
-    source, digest = _content(sample.path)
+    source, digest = _content(sample.source)
     found = header(source)
     image = decode(source, Decoding(max_pixels=max_pixels, resized=lambda _: _THUMBNAIL))
     if isinstance(found, Unreadable) or isinstance(image, Unreadable):
@@ -81,15 +81,14 @@ def _look(sample: Sample, max_pixels: int) -> _Seen:
     return _Seen(None, found, digest, fingerprint(image))
 
 
-def _content(path: str) -> tuple[ImageSource, str | None]:
-    """A file, read once, and its SHA-256; what cannot be read is for whoever decodes it to say."""
+def _content(source: ImageSource) -> tuple[ImageSource, str | None]:
+    """The image in memory and the SHA-256 of its bytes; what cannot be read is left for the decoder to report."""
     try:
-        data = Path(path).read_bytes() if Path(path).is_file() else b""
-    except (OSError, ValueError):
-        data = b""
-    if not data:
-        return ImageSource(path), None
-    return ImageSource(path, data), hashlib.sha256(data).hexdigest()
+        with source.open() as stream:
+            data = stream.read()
+    except (OSError, UnopenedError):
+        return source, None
+    return InMemory(source.path, data), hashlib.sha256(data).hexdigest()
 
 
 def _batched(samples: Sequence[Sample], size: int) -> Iterator[Sequence[Sample]]:

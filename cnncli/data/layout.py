@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.errors import DataError, UsageError
-from cnncli.images.sources import OWN_FOLDER, is_folder, is_image_name, walk
+from cnncli.images.sources import OWN_FOLDER, image_source, is_folder, is_image_name, walk
 from cnncli.records.data import DataSet, Sample, Split
-from cnncli.records.predictions import Unreadable
+from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.text import counted, path_text
 
 SPLIT_FOLDERS = {
@@ -98,11 +98,15 @@ def _name(data: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Labelled:
-    """A file, and its class by name."""
+    """An image and the name of its class."""
 
-    path: str
+    source: ImageSource
     label: str
     split: Split | None
+
+    @property
+    def path(self) -> str:
+        return self.source.path
 
 
 def _data_set(name: str, root: str, found: Sequence[_Labelled], remarks: Iterable[str]) -> DataSet:
@@ -111,7 +115,7 @@ def _data_set(name: str, root: str, found: Sequence[_Labelled], remarks: Iterabl
     titles = tuple(path_text(name) for name in names)  # bytes that are no UTF-8 are percent-encoded
     order = [*Split, None]
     samples = sorted(
-        (Sample(item.path, index[item.label], item.split) for item in found),
+        (Sample(item.source, index[item.label], item.split) for item in found),
         key=lambda sample: (order.index(sample.split), sample.label),  # the paths of a class stay as they are
     )
     return DataSet(name, root, titles, tuple(samples), tuple(remarks))
@@ -173,10 +177,10 @@ def _class_samples(
         is_empty = True
         for source in walk(str(folder / name)):
             if isinstance(source, Unreadable):
-                remarks.append(f"{source.source.path} is left out: {source.reason}")
+                remarks.append(f"{source.path} is left out: {source.reason}")
                 continue
             is_empty = False
-            yield _Labelled(source.path, name, split)
+            yield _Labelled(source, name, split)
         if is_empty:
             remarks.append(f"{folder / name} is left out: it holds no image")
 
@@ -214,7 +218,7 @@ def _listed(file: Path, columns: ListColumns) -> DataSet:
         raise DataError(f"the list {file} is not readable as CSV: {error}") from error
     if not found:
         raise DataError(f"the list {file} names no labelled image")
-    if not any(os.path.lexists(item.path) for item in found):
+    if not any(item.source.stamp() for item in found):
         raise DataError(
             f"no file that {file} lists exists; the first of {len(found):,} is {found[0].path}",
             "say with --root what the paths are relative to",
@@ -274,4 +278,4 @@ def _rows(
                 f"{file}, entry {number}: {told!r} is not a split",
                 "use train, val or test, or nothing",
             )
-        yield _Labelled(str(root / path), label, SPLIT_FOLDERS.get(told))
+        yield _Labelled(image_source(str(root / path)), label, SPLIT_FOLDERS.get(told))

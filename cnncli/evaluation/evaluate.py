@@ -22,7 +22,7 @@ from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import packages_needed
 from cnncli.records.data import DataSet
 from cnncli.records.evaluation import Comparison, Evaluation
-from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Deduplicated, Progress
 from cnncli.records.report import Facts, Report
 from cnncli.text import counted
@@ -135,9 +135,9 @@ def evaluate(question: Asked, progress: Progress, bar: Bar) -> list[Evaluation]:
             _judged(question, member, matches, progress, advance)
             for member, matches in zip(question.members, question.matches, strict=True)
         ]
-    failed = {record.source.path: record for one in judged for record in one.unreadable}
+    failed = {record.path: record for one in judged for record in one.unreadable}
     for record in failed.values():
-        progress.warning(f"{record.source.path} cannot be read: {record.reason}")
+        progress.warning(f"{record.path} cannot be read: {record.reason}")
     with packages_needed("evaluating"):
         return [
             _evaluated(question, member, matches[0].class_names, one, failed)
@@ -158,9 +158,7 @@ def _judged(
     samples = [dataclasses.replace(sample, label=places[sample.label]) for sample in question.chosen.samples]
     jurors = [Juror(folder, found.groups) for folder, found in zip(member, matches, strict=True)]
     said = judge(jurors, samples, relative, question.settings.judging, progress, advance)
-    unreadable = (
-        Unreadable(ImageSource(relative(item.source.path)), item.reason) for item in said.unreadable
-    )
+    unreadable = (Unreadable(relative(item.path), item.reason) for item in said.unreadable)
     return Judged(said.answers, tuple(unreadable))
 
 
@@ -201,7 +199,7 @@ def report(question: Asked, found: Evaluation, compared: Comparison | None) -> R
     """What a page tells of an evaluation."""
     chosen, data = question.chosen, question.data
     cards = [folder.card for member in question.members for folder in member]
-    failed = {record.source.path: record.reason for record in found.unreadable}
+    failed = {record.path: record.reason for record in found.unreadable}
     return Report(
         title=f"{found.model}{f' and {compared.old.model}' if compared else ''} on {found.data}",
         facts=(

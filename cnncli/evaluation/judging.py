@@ -19,7 +19,7 @@ from cnncli.prepare import open_engine
 from cnncli.records.data import Sample
 from cnncli.records.engines import EngineOptions
 from cnncli.records.evaluation import Answer
-from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 
 _TOLD = 5
@@ -176,7 +176,7 @@ def _engine(folder: ModelFolder, settings: JudgeSettings, progress: Progress) ->
 def _batches(
     folder: ModelFolder, samples: Sequence[Sample], size: int, settings: JudgeSettings
 ) -> Generator[Batch]:
-    sources = (ImageSource(sample.path) for sample in samples)
+    sources = (sample.source for sample in samples)
     read = Reader(folder.card.preprocessing, settings.max_pixels, settings.exact_decode)
     return batches(sources, read, batch_size=size, workers=settings.workers or usable_cores())
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from cnncli.engines.engine import usable_cores
 from cnncli.images.decode import Decoding, decode
+from cnncli.images.sources import image_source
 from cnncli.records.data import DataFinding, DataSet, Sample, Split, Trouble
 from cnncli.records.evaluation import Answer, Evaluation
-from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.predictions import Unreadable
 from cnncli.records.report import DataFacts, Report
 from cnncli.render.report import GALLERY, LISTED, matrix_classes, report_html
 
@@ -70,7 +71,7 @@ def _shown(found: Evaluation) -> list[Answer]:
 
 
 def _jpeg(path: str, max_pixels: int) -> bytes | None:
-    image = decode(ImageSource(path), Decoding(max_pixels=max_pixels, resized=lambda _: _SIZE))
+    image = decode(image_source(path), Decoding(max_pixels=max_pixels, resized=lambda _: _SIZE))
     if isinstance(image, Unreadable):
         return None
     image.thumbnail(_SIZE)

@@ -34,7 +34,7 @@ def predictions(
 def unreadable(records: Sequence[Unreadable]) -> Iterator[Table]:
     """What could not be read and why; no table where there is nothing to tell."""
     if records:
-        rows = [(record.source.path, record.reason) for record in records]
+        rows = [(record.path, record.reason) for record in records]
         yield Table("unreadable.csv", ("path", "reason"), rows)
 
 

@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +16,12 @@ from cnncli.errors import NotANumberError
 from cnncli.features import store
 from cnncli.images.augment import FEATURE_VIEWS
 from cnncli.images.decode import MAX_PIXELS, allow_pixels
+from cnncli.images.digest import sha256
 from cnncli.images.loader import Reader, ViewReader, batches
-from cnncli.networks.model_folder import ModelFolder, sha256
+from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import open_engine
 from cnncli.records.engines import EngineOptions
-from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.predictions import ImageSource, Stamp, Unreadable
 from cnncli.records.progress import Deduplicated, Progress
 
 
@@ -64,10 +63,10 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """A file's digest, and its size and time when that was taken."""
+    """The SHA-256 of an image file, and its stamp from before it was read."""
 
     digest: str
-    stamp: tuple[int, int]
+    stamp: Stamp
 
 
 class Embedder:
@@ -82,21 +81,21 @@ class Embedder:
             self._engine()  # a device that is not there is to be told of, though all may be known
 
     def embed(
-        self, paths: Sequence[str], views: int = 0, advance: Callable[[], None] = lambda: None
+        self, sources: Sequence[ImageSource], views: int = 0, advance: Callable[[], None] = lambda: None
     ) -> Embeddings:
         """Embeddings of images and their views.
 
         Args:
-            paths: of image files.
+            sources: N images.
             views: random ones of each image, beside the image itself.
             advance: called once for each image and view.
 
         Raises:
             CnncliError: the network cannot be run as wished.
         """
-        contents = self._contents(paths)
+        contents = self._contents(sources)
         digests = [content.digest if content else None for content in contents]
-        vectors = np.full((len(paths), 1 + views, self._folder.card.embedding.size), np.nan, np.float32)
+        vectors = np.full((len(sources), 1 + views, self._folder.card.embedding.size), np.nan, np.float32)
         unreadable: dict[int, Unreadable] = {}
         computed = 0
         with store.opened(self._folder.card.name, self._identity(), vectors.shape[2], self._progress) as kept:
@@ -111,7 +110,7 @@ class Embedder:
                     advance()
                 todo = [row for row, key in enumerate(keys) if key not in known and row not in unreadable]
                 with kept.writing() as keep:
-                    for row, made in self._computed(paths, todo, view):
+                    for row, made in self._computed(sources, todo, view):
                         advance()
                         if isinstance(made, Unreadable):
                             unreadable[row] = made
@@ -119,13 +118,13 @@ class Embedder:
                         vectors[row, view] = made
                         computed += 1
                         content = contents[row]
-                        if (key := keys[row]) and content and content.stamp == _stamp(paths[row]):
+                        if (key := keys[row]) and content and content.stamp == sources[row].stamp():
                             keep(key, made)  # it is still the file whose digest was taken
         readable = tuple(None if row in unreadable else digest for row, digest in enumerate(digests))
         return Embeddings(vectors, readable, tuple(unreadable[row] for row in sorted(unreadable)), computed)
 
     def _computed(
-        self, paths: Sequence[str], rows: Sequence[int], view: int
+        self, sources: Sequence[ImageSource], rows: Sequence[int], view: int
     ) -> Iterator[tuple[int, NDArray[np.float32] | Unreadable]]:
         """The embedding of one view of each image, as the engine gives it."""
         if not rows:
@@ -133,7 +132,7 @@ class Embedder:
         engine, settings = self._engine(), self._settings
         reader = Reader(self._folder.card.preprocessing, settings.max_pixels)
         read = ViewReader(reader, view, settings.seed) if view else reader
-        found = (ImageSource(paths[row]) for row in rows)
+        found = (sources[row] for row in rows)
         place = iter(rows)
         for batch in batches(
             found, read, batch_size=settings.batch_size or engine.batch_size, workers=self._workers
@@ -147,9 +146,9 @@ class Embedder:
             self._opened = RetryOnOom(open_engine(self._folder, self._settings.running, self._progress))
         return self._opened
 
-    def _contents(self, paths: Sequence[str]) -> list[_Content | None]:
+    def _contents(self, sources: Sequence[ImageSource]) -> list[_Content | None]:
         with ThreadPoolExecutor(self._workers, thread_name_prefix="digest") as pool:
-            return list(pool.map(_content, paths))
+            return list(pool.map(_content, sources))
 
     def _identity(self) -> str:
         """Everything that an embedding depends on but the image: network, pixels, arithmetic."""
@@ -169,21 +168,11 @@ _RULES = 2
 """Of decoding and of views; another number forgets what was computed under others."""
 
 
-def _content(path: str) -> _Content | None:
-    """None where the file cannot be read; whoever decodes it will say why."""
-    stamp = _stamp(path)
-    try:
-        return _Content(sha256(Path(path)), stamp) if stamp and Path(path).is_file() else None
-    except (OSError, ValueError):
-        return None
-
-
-def _stamp(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)  # noqa: PTH116 - a string as good as any
-    except (OSError, ValueError):
-        return None
-    return status.st_size, status.st_mtime_ns
+def _content(source: ImageSource) -> _Content | None:
+    """None where the image cannot be read; the decoder reports why."""
+    stamp = source.stamp()
+    digest = sha256(source) if stamp else None
+    return _Content(digest, stamp) if stamp and digest else None
 
 
 def finite(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -52,7 +52,7 @@ class Shard:
         """A shard of these."""
         vectors = [entry.vector for entry in entries if isinstance(entry, Embedded)]
         return cls(
-            tuple(entry.source.path for entry in entries),
+            tuple(entry.path for entry in entries),
             tuple(entry.reason if isinstance(entry, Unreadable) else "" for entry in entries),
             np.stack(vectors) if vectors else np.empty((0, 0), np.float32),
         )
@@ -61,7 +61,7 @@ class Shard:
     def unreadable(self) -> list[Unreadable]:
         """Those without a vector."""
         pairs = zip(self.paths, self.reasons, strict=True)
-        return [Unreadable(ImageSource(path), reason) for path, reason in pairs if reason]
+        return [Unreadable(path, reason) for path, reason in pairs if reason]
 
     @property
     def embedded(self) -> list[str]:
@@ -119,7 +119,7 @@ class PartFolder:
         for shard in self.shards():
             for path in shard.paths:
                 item = next((item for item in found if item), None)
-                here = item.source.path if isinstance(item, Unreadable) else item.path if item else None
+                here = item.path if item else None
                 if here != path:
                     now = "there are no more inputs" if here is None else f"it is {here}"
                     raise OutputError(

@@ -102,7 +102,7 @@ def _npz(extracted: Extracted, draft: Path, _: Path) -> None:
         for name, array in (
             ("paths", _texts(extent.paths)),
             ("encoded", np.array(extent.encoded, np.int64)),
-            ("unreadable", _texts([path_text(item.source.path) for item in extent.unreadable])),
+            ("unreadable", _texts([path_text(item.path) for item in extent.unreadable])),
             ("reasons", _texts([item.reason for item in extent.unreadable])),
             ("card", np.array(extracted.card)),
             ("layer", np.array(extracted.layer)),

@@ -12,9 +12,7 @@ What cannot be read becomes `Unreadable` with a reason; nothing that a file cont
 """
 
 import io
-import os
 import re
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -22,7 +20,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.predictions import ImageSource, UnopenedError, Unreadable
 
 Size = tuple[int, int]
 """(width, height) in pixels, as Pillow has it."""
@@ -79,60 +77,33 @@ class Header:
 def header(source: ImageSource) -> Header | Unreadable:
     """What an image file says of itself; whether its pixels can be read is not asked."""
     try:
-        with _open(source) as stream, _identified(stream, MAX_PIXELS) as image:
+        with source.open() as stream, _identified(stream, MAX_PIXELS) as image:
             return Header(image.size, image.mode, image.format or "")
-    except _RefusedError as refusal:
-        return Unreadable(source, str(refusal))
+    except UnopenedError as refusal:
+        return Unreadable(source.path, str(refusal))
     except OSError as error:
-        return Unreadable(source, _os_reason(error))
+        return Unreadable(source.path, _os_reason(error))
     except Exception as error:  # noqa: BLE001 - as in `decode`
-        return Unreadable(source, f"cannot be decoded: {_one_line(error)}")
+        return Unreadable(source.path, f"cannot be decoded: {_one_line(error)}")
 
 
 def decode(source: ImageSource, how: Decoding) -> Image.Image | Unreadable:
     """The image at a source, mode `RGB` or `L`."""
     try:
-        with _open(source) as stream:
+        with source.open() as stream:
             return _pixels(stream, how)
     except MemoryError:
-        return Unreadable(source, "needs more memory than there is")
-    except _RefusedError as refusal:
-        return Unreadable(source, str(refusal))
+        return Unreadable(source.path, "needs more memory than there is")
+    except UnopenedError as refusal:
+        return Unreadable(source.path, str(refusal))
     except OSError as error:
-        return Unreadable(source, _os_reason(error))
+        return Unreadable(source.path, _os_reason(error))
     except Exception as error:  # noqa: BLE001 - decoders of hostile bytes raise anything (see tests/images)
-        return Unreadable(source, f"cannot be decoded: {_one_line(error)}")
+        return Unreadable(source.path, f"cannot be decoded: {_one_line(error)}")
 
 
-class _RefusedError(Exception):
-    """This file is not decoded; the message is the reason. Never leaves this module."""
-
-
-def _open(source: ImageSource) -> BinaryIO:
-    """A regular file, open for reading; never waits on a pipe's other end."""
-    if source.data is not None:
-        if not source.data:
-            raise _RefusedError("empty: no bytes on standard input")
-        return io.BytesIO(source.data)
-    if "\0" in source.path:
-        raise _RefusedError("a path cannot hold a NUL byte; a list that find -print0 wrote needs -0")
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(source.path, flags)
-    if reason := _no_content(os.fstat(descriptor)):
-        os.close(descriptor)
-        raise _RefusedError(reason)
-    return os.fdopen(descriptor, "rb")
-
-
-def _no_content(status: os.stat_result) -> str | None:
-    """Why a thing on disk holds no image, if its kind or size says so already."""
-    if stat.S_ISDIR(status.st_mode):
-        return "a folder, not a file"
-    if stat.S_ISFIFO(status.st_mode):
-        return "a pipe, not a file"
-    if not stat.S_ISREG(status.st_mode):
-        return "a device, not a file"
-    return None if status.st_size else "an empty file"
+class _RefusedError(UnopenedError):
+    """This image is not decoded; the message is the reason. Never leaves this module."""
 
 
 def _pixels(stream: BinaryIO, how: Decoding) -> Image.Image:

@@ -66,7 +66,7 @@ class Reader:
         if width * height > MAX_PIXELS:
             shape = f"{image.width} x {image.height}"
             return Unreadable(
-                source, f"so narrow ({shape}) that resizing it would make {width * height:,} pixels"
+                source.path, f"so narrow ({shape}) that resizing it would make {width * height:,} pixels"
             )
         return image
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from cnncli.errors import InputError
+from cnncli.images.in_memory import InMemory
+from cnncli.images.local_file import LocalFile
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
 
@@ -41,6 +43,11 @@ STALL_SECONDS = 0.1
 """How long a list on a pipe may be silent before those who wait for a full batch hear of it."""
 
 
+def image_source(path: str) -> ImageSource:
+    """The source that a path stands for; a new kind of source is recognised here."""
+    return LocalFile(path)
+
+
 def sources(
     inputs: Iterable[str], stdin: BinaryIO | None = None, progress: Progress | None = None
 ) -> Iterator[Found]:
@@ -53,7 +60,7 @@ def sources(
     """
     for word in inputs:
         if word == STDIN:
-            yield ImageSource(STDIN, data=stdin.read() if stdin else b"")
+            yield InMemory(STDIN, stdin.read() if stdin else b"")
         elif os.path.isdir(word):
             found = walk(word)
             if first := next(found, None):
@@ -64,13 +71,13 @@ def sources(
         elif glob.has_magic(word) and not os.path.lexists(word):
             yield from _expanded(word)
         else:
-            yield ImageSource(word)
+            yield image_source(word)
 
 
 def _expanded(pattern: str) -> Iterator[Found]:
     matches = sorted(glob.glob(pattern, recursive=True))
     if not matches:
-        yield Unreadable(ImageSource(pattern), "no file matches this pattern")
+        yield Unreadable(pattern, "no file matches this pattern")
     walked: set[str] = set()
     for match in matches:  # a folder comes before what is in it, which `**` matches, too
         path = match.rstrip(os.sep) or match
@@ -80,7 +87,7 @@ def _expanded(pattern: str) -> Iterator[Found]:
             walked.add(path)
             yield from walk(match)
         else:
-            yield ImageSource(match)
+            yield image_source(match)
 
 
 def _above(path: str) -> Iterator[str]:
@@ -111,14 +118,14 @@ def walk(root: str) -> Iterator[Found]:
             identity = os.stat(folder.path)
             here = (identity.st_dev, identity.st_ino)
             if here in folder.lineage:
-                yield Unreadable(ImageSource(folder.path), "a link back to a folder above it")
+                yield Unreadable(folder.path, "a link back to a folder above it")
                 continue
             files, folders = _listing(folder.path)
         except OSError as error:
-            yield Unreadable(ImageSource(folder.path), f"the folder cannot be listed: {error.strerror}")
+            yield Unreadable(folder.path, f"the folder cannot be listed: {error.strerror}")
             continue
         for name in files:
-            yield ImageSource(os.path.join(folder.path, name))
+            yield image_source(os.path.join(folder.path, name))
         lineage = folder.lineage | {here}
         stack.extend(_Folder(os.path.join(folder.path, name), lineage) for name in reversed(folders))
 
@@ -175,7 +182,7 @@ def _paths(lines: Sequence[bytes], separator: bytes) -> Iterator[ImageSource]:
     for line in lines:
         name = line.removesuffix(b"\r") if separator == b"\n" else line
         if name:
-            yield ImageSource(os.fsdecode(name))
+            yield image_source(os.fsdecode(name))
 
 
 def _chunks(stream: BinaryIO, size: int = 65536) -> Iterator[bytes | None]:

@@ -5,6 +5,8 @@ import functools
 import os
 from dataclasses import dataclass
 
+from cnncli.records.predictions import ImageSource
+
 
 class Split(enum.StrEnum):
     """What an image of a data set is for."""
@@ -24,14 +26,19 @@ class Sample:
     """An image and its class.
 
     Attributes:
-        path: of the file, as it was found or listed below the root.
+        source: where its bytes are; its path is that of the file below the root, as found or listed.
         label: index into the data set's class names.
         split: what it is for; None where the data set does not say.
     """
 
-    path: str
+    source: ImageSource
     label: int
     split: Split | None
+
+    @property
+    def path(self) -> str:
+        """The path of the image."""
+        return self.source.path
 
 
 @dataclass(frozen=True, slots=True)

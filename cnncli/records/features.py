@@ -18,5 +18,10 @@ class Embedded:
     source: ImageSource
     vector: Vectors
 
+    @property
+    def path(self) -> str:
+        """The path of the image."""
+        return self.source.path
+
 
 Extract = Embedded | Unreadable

@@ -21,6 +21,6 @@ class Neighbours:
     nearest: tuple[Neighbour, ...]
 
     @property
-    def query(self) -> str:
+    def path(self) -> str:
         """The path of the query."""
         return self.source.path

@@ -1,25 +1,50 @@
 """What goes into predicting and what comes out: one record for each input, in input order."""
 
+import abc
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import BinaryIO
 
 OK, UNREADABLE = "ok", "unreadable"
 """The status of an input, as every format has it."""
 
 
 @dataclass(frozen=True, slots=True)
-class ImageSource:
-    """Where one image's bytes are.
+class Stamp:
+    """Size in bytes and modification time in nanoseconds: another stamp means that the image has changed."""
+
+    size: int
+    modified: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource(abc.ABC):
+    """Where one image's bytes are. Each kind of source is a class in `images/`.
 
     Attributes:
-        path: as it was given or found, character for character: what comes out can be joined with what
-            went in, which `pathlib` would spoil (`./a` is not `a`). Bytes that are no UTF-8 are lone
-            surrogates, as `os.fsdecode` writes them. `-` is standard input.
-        data: the bytes themselves, where there is no file to open.
+        path: as the user typed it or as it was listed, character for character, so that outputs can be joined with inputs;
+            `pathlib` would normalise it (`./a` is not `a`). Bytes that are not UTF-8 are lone surrogates, as
+            `os.fsdecode` writes them. `-` is standard input.
     """
 
     path: str
-    data: bytes | None = field(default=None, repr=False)
+
+    @abc.abstractmethod
+    def open(self) -> BinaryIO:
+        """The image's bytes as a seekable stream.
+
+        Raises:
+            OSError: it cannot be opened.
+            UnopenedError: it is not opened, because its kind or size already says that it holds no image.
+        """
+
+    @abc.abstractmethod
+    def stamp(self) -> Stamp | None:
+        """Size and modification time; None where they cannot be determined."""
+
+
+class UnopenedError(Exception):
+    """An image source holds no image; the message is the reason shown to the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +63,22 @@ class Prediction:
     source: ImageSource
     scores: tuple[Score, ...]
 
+    @property
+    def path(self) -> str:
+        """The path of the image."""
+        return self.source.path
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An input without pixels, and why, in words that a person understands."""
+    """An input without pixels.
 
-    source: ImageSource
+    Attributes:
+        path: of the image, or what was typed where it led to no image.
+        reason: why there are no pixels, in words that a person understands.
+    """
+
+    path: str
     reason: str
 
 

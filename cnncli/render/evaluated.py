@@ -309,7 +309,7 @@ def _document(found: Evaluation) -> dict[str, Any]:
             }
             for answer in found.mistakes()[:_MISTAKES_IN_JSON]
         ],
-        "unreadable": [{**_path(record.source.path), "reason": record.reason} for record in found.unreadable],
+        "unreadable": [{**_path(record.path), "reason": record.reason} for record in found.unreadable],
         "remarks": [path_text(remark) for remark in found.remarks],
     }
     return document | ({"threshold": _coverage(found.sure, len(found.answers))} if found.sure else {})

@@ -57,7 +57,7 @@ class Tsv:
 
     def record(self, record: Record) -> str:
         """One line."""
-        path = tsv_text(path_text(record.source.path))
+        path = tsv_text(path_text(record.path))
         if isinstance(record, Unreadable):
             return f"{path}\t{NO_LABEL}\t\n"
         best = record.scores[0]
@@ -91,7 +91,7 @@ Row = tuple[str, str, int | None, int | None, str | None, float | None, str | No
 
 def rows(record: Record) -> list[Row]:
     """A record as rows under `CSV_HEADER`: one a rank, or a single one with the reason."""
-    path = path_text(record.source.path)
+    path = path_text(record.path)
     if isinstance(record, Unreadable):
         return [(path, UNREADABLE, None, None, None, None, record.reason)]
     return [
@@ -146,7 +146,7 @@ JsonObject = dict[str, "str | list[dict[str, str | int | float | None]]"]
 
 def json_object(record: Record) -> JsonObject:
     """A record as JSON has it."""
-    path = record.source.path
+    path = record.path
     written: JsonObject = {"path": path_text(path)}
     if is_percent_encoded(path):
         written["path_encoding"] = "percent"

@@ -21,9 +21,9 @@ def neighbours_json(found: Found) -> str:
 
 def _entry(item: Neighbours | Unreadable) -> dict[str, Any]:
     if isinstance(item, Unreadable):
-        return _named(item.source.path) | {"status": UNREADABLE, "reason": item.reason}
+        return _named(item.path) | {"status": UNREADABLE, "reason": item.reason}
     near = [_near(one) for one in item.nearest]
-    return _named(item.query) | {"status": "ok", "nearest": near}
+    return _named(item.path) | {"status": "ok", "nearest": near}
 
 
 def _near(one: Neighbour) -> dict[str, Any]:
@@ -40,9 +40,9 @@ def neighbours_tsv(found: Found) -> str:
     lines = []
     for item in found:
         if isinstance(item, Unreadable):
-            lines.append(f"{_tsv(item.source.path)}\t{NO_LABEL}\t\n")
+            lines.append(f"{_tsv(item.path)}\t{NO_LABEL}\t\n")
             continue
-        lines += [f"{_tsv(item.query)}\t{_tsv(one.path)}\t{one.distance:.6g}\n" for one in item.nearest]
+        lines += [f"{_tsv(item.path)}\t{_tsv(one.path)}\t{one.distance:.6g}\n" for one in item.nearest]
     return "".join(lines)
 
 
@@ -55,12 +55,12 @@ def neighbours_table(found: Found) -> str:
     cells: list[tuple[str, str, str]] = []
     for item in found:
         if isinstance(item, Unreadable):
-            cells.append((printable(item.source.path), f"cannot be read: {printable(item.reason)}", ""))
+            cells.append((printable(item.path), f"cannot be read: {printable(item.reason)}", ""))
             continue
         if not item.nearest:
-            cells.append((printable(item.query), "there is no other image", ""))
+            cells.append((printable(item.path), "there is no other image", ""))
         for rank, one in enumerate(item.nearest):
-            cells.append(("" if rank else printable(item.query), printable(one.path), f"{one.distance:.4g}"))
+            cells.append(("" if rank else printable(item.path), printable(one.path), f"{one.distance:.4g}"))
     queries, near, far = zip(*cells, strict=True) if cells else ((), (), ())
     columns = [Column("image", queries), Column("nearest", near), Column("distance", far, is_number=True)]
     return "\n".join(rows(columns)) + "\n"

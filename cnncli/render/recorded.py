@@ -62,7 +62,7 @@ def skip_recorded(
     with part.open("rb") as stream:
         entries = recorded(stream, format_, rows_per_image)
         while entry := _next(entries, part, done):
-            path = next((_path(item) for item in inputs if item), None)
+            path = next((item.path for item in inputs if item), None)
             if path is None or _as_written(path, format_) != entry.path:
                 now = "there are no more inputs" if path is None else f"it is {path}"
                 raise OutputError(
@@ -81,10 +81,6 @@ def _next(entries: Iterator[Recorded], part: Path, done: ResumePoint) -> Recorde
             f"cannot go on from {part}: it is damaged after record {done.records} (byte {done.end})",
             "cut it there, or start again with --overwrite",
         ) from error
-
-
-def _path(found: ImageSource | Unreadable) -> str:
-    return found.path if isinstance(found, ImageSource) else found.source.path
 
 
 def _as_written(path: str, format_: Format) -> str:

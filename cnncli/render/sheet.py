@@ -115,7 +115,7 @@ def _shown(prediction: Prediction) -> tuple[Score, ...]:
 
 
 def _name(record: Record) -> str:
-    return printable(record.source.path.rstrip("/").rpartition("/")[2] or record.source.path)
+    return printable(record.path.rstrip("/").rpartition("/")[2] or record.path)
 
 
 def _shortened(text: str, width: float, font: _Font) -> str:

@@ -56,7 +56,7 @@ class Table:
 
     def record(self, record: Record) -> str:
         """The image's name, its classes, and an empty line where there are several."""
-        name = printable(record.source.path)
+        name = printable(record.path)
         if isinstance(record, Unreadable):
             return self._unreadable(name, record.reason)
         scores = _told(record)

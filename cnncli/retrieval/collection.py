@@ -29,7 +29,7 @@ from cnncli.files.whole import write_whole
 from cnncli.images import sources
 from cnncli.networks.cache import home
 from cnncli.records.features import Embedded, Extract, Vectors
-from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.predictions import ImageSource, Stamp, Unreadable
 from cnncli.text import path_of
 
 Bar = Callable[[int], contextlib.AbstractContextManager[Callable[[], None]]]
@@ -73,12 +73,13 @@ def of_folder(folder: Path, extractor: Extractor, bar: Bar) -> Collection:
     found = list(sources.sources([str(folder)]))
     if not found:
         raise InputError(f"no images in {folder}")
-    files = [_File.at(item.path) for item in found if isinstance(item, ImageSource)]
+    by_file = {_File.of(item): item for item in found if isinstance(item, ImageSource)}
+    files = list(by_file)
     unreadable = [item for item in found if isinstance(item, Unreadable)]
     with _Index.opened(folder, extractor.identity()) as index:
         new = [file for file in files if file not in index.rows]
         with bar(len(new)) as advance:
-            made = extractor.extract(ImageSource(file.path) for file in new)
+            made = extractor.extract(by_file[file] for file in new)
             with contextlib.closing(made):
                 unreadable += index.extend(zip(new, made, strict=True), advance)
         kept = [file for file in files if file in index.rows]
@@ -95,13 +96,10 @@ class _File:
     time: int
 
     @classmethod
-    def at(cls, path: str) -> "_File":
-        """As it is now."""
-        try:
-            status = os.stat(path)  # noqa: PTH116 - a string as good as any
-        except OSError:
-            return cls(path, -1, -1)
-        return cls(path, status.st_size, status.st_mtime_ns)
+    def of(cls, source: ImageSource) -> "_File":
+        """The present state of a source."""
+        stamp = source.stamp() or Stamp(-1, -1)
+        return cls(source.path, stamp.size, stamp.modified)
 
 
 class _Index:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from cnncli.images.decode import thumbnail
+from cnncli.images.sources import image_source
 from cnncli.records.neighbours import Neighbours
 from cnncli.records.pictures import Panel, Plate, Scale
 from cnncli.records.predictions import ImageSource
@@ -30,11 +31,11 @@ def plate(found: Sequence[Neighbours], title: str) -> Plate:
     told = 2 if len(folders) > 1 else 1  # the folder's name, which often is a class, beside the file's
     width = min(max(len(item.nearest) for item in shown), BESIDE)
     for item in shown:
-        panels.append(_panel(item.source, f"query: {PurePath(item.query).name}"))
+        panels.append(_panel(item.source, f"query: {PurePath(item.path).name}"))
         nearest = item.nearest[:width]
         panels += [
             _panel(
-                ImageSource(one.path), f"{PurePath(*PurePath(one.path).parts[-told:])}, {one.distance:.3g}"
+                image_source(one.path), f"{PurePath(*PurePath(one.path).parts[-told:])}, {one.distance:.3g}"
             )
             for one in nearest
         ]

@@ -39,7 +39,7 @@ def similar(
     return [
         entry
         if isinstance(entry, Unreadable)
-        else Neighbours(entry.source, tuple(_others(entry.source.path, collection, *next(rows)))[:k])
+        else Neighbours(entry.source, tuple(_others(entry.path, collection, *next(rows)))[:k])
         for entry in entries
     ]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from cnncli.errors import OutputError, TrainingError
 from cnncli.files.whole import whole_file
+from cnncli.images.sources import image_source
 from cnncli.networks import card as cards
 from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.evaluation import Accuracy
@@ -81,7 +82,7 @@ class RunManifest:
 
     def listed(self, data: DataSet) -> DataSet:
         """The data of splits.csv and what was left out of it, with the remarks that were made on it."""
-        samples = (Sample(self._path(item), item.label, item.split) for item in self.left_out)
+        samples = (Sample(image_source(self._path(item)), item.label, item.split) for item in self.left_out)
         return dataclasses.replace(data, samples=(*data.samples, *samples), remarks=self.remarks)
 
     def _path(self, item: UnreadableSample) -> str:

@@ -78,7 +78,7 @@ def save_preview(
     pictures.close()
     write_whole(file, contact_sheet_png(rows))
     for record in failed:
-        progress.warning(f"{record.source.path}: {record.reason}")
+        progress.warning(f"{record.path}: {record.reason}")
     if len(data.class_names) > ROWS:
         progress.notice(f"the first {ROWS} of {len(data.class_names):,} classes are shown")
     progress.notice(

@@ -9,7 +9,7 @@ from cnncli.evaluation import reporting
 from cnncli.evaluation.measures import Question, evaluation
 from cnncli.records.data import DataSet, Split
 from cnncli.records.evaluation import Answer, Evaluation
-from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.predictions import Unreadable
 from cnncli.records.report import Report, TrainingSummary
 
 _HELD_OUT = {Split.VAL: "held out from training", Split.TEST: "asked once, at the end"}
@@ -25,19 +25,19 @@ def evaluated(
     if not answers:
         return None
     there = {sample.path for sample in data.split(split)}
-    failed = [record for record in unreadable if record.source.path in there]
+    failed = [record for record in unreadable if record.path in there]
     question = Question(model, data.name, str(split), _HELD_OUT[split], data.class_names)
     return evaluation(question, answers, relative(data, failed))
 
 
 def relative(data: DataSet, unreadable: Sequence[Unreadable]) -> list[Unreadable]:
     """The same, with their paths as they are told."""
-    return [Unreadable(ImageSource(data.relative(item.source.path)), item.reason) for item in unreadable]
+    return [Unreadable(data.relative(item.path), item.reason) for item in unreadable]
 
 
 def paths(data: DataSet, unreadable: Sequence[Unreadable]) -> tuple[str, ...]:
     """Which images they are, as they are told."""
-    return tuple(item.source.path for item in relative(data, unreadable))
+    return tuple(item.path for item in relative(data, unreadable))
 
 
 def write(
@@ -76,9 +76,7 @@ def write(
         ),
         evaluation=val,
         test=test,
-        data=reporting.data_facts(
-            data, {item.source.path: item.reason for item in relative(data, unreadable)}
-        ),
+        data=reporting.data_facts(data, {item.path: item.reason for item in relative(data, unreadable)}),
         taught=taught,
         comparison=None,
         settings=tuple((key, str(value)) for key, value in recorded.items() if key != _MADE),

@@ -227,7 +227,7 @@ def _left_out(found: features.EmbeddedData) -> tuple[UnreadableSample, ...]:
     return tuple(
         UnreadableSample(found.listed.relative(path), samples[path].label, samples[path].split, record.reason)
         for record in found.unreadable
-        if (path := record.source.path)
+        if (path := record.path)
     )
 
 

@@ -31,6 +31,7 @@ import tomli_w
 from cnncli.errors import OutputError, TrainingError
 from cnncli.files.tables import Table, write_tables
 from cnncli.files.whole import replace, whole_folder
+from cnncli.images.sources import image_source
 from cnncli.networks.model_folder import CARD, GRAPH, WEIGHTS, is_model_folder
 from cnncli.records.data import DataSet, Sample, Split
 from cnncli.text import is_percent_encoded
@@ -239,7 +240,11 @@ def read_splits(run: Path, root: str, class_names: tuple[str, ...], name: str) -
     try:
         with file.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
             samples = tuple(
-                Sample(os.path.join(root, row["path"]), labels[row["label"]], Split(row["split"]))  # noqa: PTH118 - a string as good as any
+                Sample(
+                    image_source(os.path.join(root, row["path"])),  # noqa: PTH118 - a string as good as any
+                    labels[row["label"]],
+                    Split(row["split"]),
+                )
                 for row in csv.DictReader(stream)
             )
     except (OSError, KeyError, ValueError) as error:

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from cnncli.files import shards
+from cnncli.images.local_file import LocalFile
 from cnncli.networks import pocket
-from cnncli.records.predictions import ImageSource
 from tests.conftest import Cnncli, Imports, arrays_of
 
 
@@ -90,7 +90,7 @@ def test_any_layer(cnncli: Cnncli, images: Path) -> None:
     from cnncli.networks.model_folder import open_folder
 
     network = opened(open_folder(pocket.FOLDER))
-    maps = layer_maps(network, seen(ImageSource(str(images / "0.png")), network.card), "conv1")
+    maps = layer_maps(network, seen(LocalFile(str(images / "0.png")), network.card), "conv1")
     np.testing.assert_allclose(
         arrays_of(Path("c.npz"))["embeddings"][0], maps.mean((1, 2)).numpy(), atol=1e-5
     )

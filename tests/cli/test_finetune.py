@@ -17,10 +17,11 @@ from PIL import Image
 from cnncli.cli.finetune import finetune
 from cnncli.errors import OutputError
 from cnncli.images.loader import Reader
+from cnncli.images.local_file import LocalFile
 from cnncli.networks.model_folder import open_folder, verify
 from cnncli.prepare import open_engine
 from cnncli.records.engines import EngineName, EngineOptions
-from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import NullProgress
 from cnncli.training import options as levers
 from cnncli.training.run_folder import chosen, settle, writing
@@ -146,7 +147,7 @@ def test_torch_goes_on_from_a_linear_one(
     folder = open_folder(Path("run"))
     assert (folder.card.architecture.head is None) == (model == "tiny")
     read = Reader(folder.card.preprocessing, 10**6)
-    images = [read(ImageSource(str(file))) for file in sorted(data.rglob("*.png"))[:4]]
+    images = [read(LocalFile(str(file))) for file in sorted(data.rglob("*.png"))[:4]]
     pixels = np.stack([image for image in images if not isinstance(image, Unreadable)])
     layers = json.loads(cnncli("summary", "run", "-f", "json").stdout)["layers"]
     assert layers[-1]["type"] == "Linear"

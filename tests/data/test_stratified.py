@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from cnncli.data.stratified import split_stratified
 from cnncli.errors import DataError
+from cnncli.images.local_file import LocalFile
 from cnncli.records.data import DataSet, Sample, Split
 
 
 def data_set(counts: Mapping[str, int], root: str = "data", split: Split | None = None) -> DataSet:
     names = tuple(counts)
     samples = tuple(
-        Sample(f"{root}/{name}/{number}.jpg", label, split)
+        Sample(LocalFile(f"{root}/{name}/{number}.jpg"), label, split)
         for label, name in enumerate(names)
         for number in range(counts[name])
     )

@@ -13,12 +13,12 @@ from cnncli.engines.onnx import OnnxEngine
 from cnncli.engines.torch import TorchEngine
 from cnncli.errors import ModelFolderError, NotANumberError, OutOfMemoryError, UsageError
 from cnncli.images.loader import Batch
+from cnncli.images.local_file import LocalFile
 from cnncli.images.preprocess import Pixels
 from cnncli.logits import probabilities
 from cnncli.networks.model_folder import GRAPH, open_folder
 from cnncli.predict import records
 from cnncli.records.engines import EngineOptions, Precision
-from cnncli.records.predictions import ImageSource
 from tests.networks_for_tests import SHARPNESS
 
 
@@ -177,6 +177,6 @@ def test_an_answer_that_overflows_is_no_answer() -> None:
             logits = np.full((len(pixels), 3), np.inf, np.float32)
             return Outputs(logits, logits)
 
-    batch = Batch((ImageSource("a"),), images(1))
+    batch = Batch((LocalFile("a"),), images(1))
     with pytest.raises(NotANumberError), np.errstate(invalid="ignore"):
         list(records(Overflowing(), [batch], ["x", "y", "z"], topk=1))

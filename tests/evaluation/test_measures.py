@@ -17,6 +17,7 @@ from cnncli.evaluation.comparing import compared, mcnemar
 from cnncli.evaluation.judging import answers_of
 from cnncli.evaluation.measures import BINS, Question, calibration, coverage, evaluation
 from cnncli.evaluation.metrics import DRAWS, accuracy, interval, resampled
+from cnncli.images.local_file import LocalFile
 from cnncli.records.data import Sample, Split
 from cnncli.records.evaluation import Answer, Evaluation
 
@@ -26,7 +27,9 @@ NAMES = tuple("abcdefgh")
 def asked(probabilities: np.ndarray, labels: np.ndarray) -> Evaluation:
     """An evaluation of such answers."""
     names = NAMES[: probabilities.shape[1]]
-    samples = [Sample(f"{number}.png", int(label), Split.TEST) for number, label in enumerate(labels)]
+    samples = [
+        Sample(LocalFile(f"{number}.png"), int(label), Split.TEST) for number, label in enumerate(labels)
+    ]
     answers = list(answers_of(samples, probabilities.astype(np.float32), str))
     return evaluation(Question("net", "data", "test", "as it has it", names), answers, [])
 

@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import NotANumberError
 from cnncli.features.embed import Embedder, EmbedSettings
+from cnncli.images.local_file import LocalFile
 from cnncli.networks.cache import home
 from cnncli.networks.model_folder import ModelFolder, open_folder
 from cnncli.records.engines import EngineName, EngineOptions
@@ -46,29 +48,33 @@ def embedder(
     return Embedder(folder, EmbedSettings(seed=seed, batch_size=batch_size), progress or NullProgress())
 
 
+def files(paths: Sequence[str]) -> list[LocalFile]:
+    return [LocalFile(path) for path in paths]
+
+
 EXPECTED = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1], [0, 0, 0]], np.float32)
 
 
 def test_mean_colours(folder: ModelFolder, paths: list[str]) -> None:
-    found = embedder(folder).embed(paths)
+    found = embedder(folder).embed(files(paths))
     assert np.allclose(found.vectors[:, 0], EXPECTED)
     assert found.computed == 5
     assert len(set(found.digests)) == 5
 
 
 def test_nothing_is_computed_twice(folder: ModelFolder, paths: list[str], tmp_path: Path) -> None:
-    embedder(folder).embed(paths[:3])
+    embedder(folder).embed(files(paths[:3]))
     moved = tmp_path / "moved.png"
     shutil.copy(paths[0], moved)
-    found = embedder(folder).embed([*paths, str(moved)])
+    found = embedder(folder).embed(files([*paths, str(moved)]))
     assert found.computed == 2
     assert np.allclose(found.vectors[:, 0], [*EXPECTED, EXPECTED[0]])
 
 
 def test_a_changed_file_is_another_image(folder: ModelFolder, paths: list[str]) -> None:
-    embedder(folder).embed(paths[:1])
+    embedder(folder).embed(files(paths[:1]))
     Image.new("RGB", (9, 7), "blue").save(paths[0])
-    found = embedder(folder).embed(paths[:1])
+    found = embedder(folder).embed(files(paths[:1]))
     assert np.allclose(found.vectors[0, 0], EXPECTED[2])
 
 
@@ -78,26 +84,26 @@ def test_unreadable_ones_leave_the_others_in_their_places(
     (tmp_path / "broken.png").write_bytes(b"nothing")
     wanted = [paths[0], str(tmp_path / "broken.png"), paths[1], str(tmp_path / "missing.png"), paths[2]]
     for _ in range(2):  # computed, and from the store
-        found = embedder(folder, batch_size=2).embed(wanted, views=1)
+        found = embedder(folder, batch_size=2).embed(files(wanted), views=1)
         assert np.allclose(found.vectors[[0, 2, 4], 0], EXPECTED[:3])
-        assert [record.source.path for record in found.unreadable] == [wanted[1], wanted[3]]
+        assert [record.path for record in found.unreadable] == [wanted[1], wanted[3]]
         assert [digest is None for digest in found.digests] == [False, True, False, True, False]
 
 
 def test_views_are_random_but_the_same_each_time(folder: ModelFolder, tmp_path: Path) -> None:
     image = str(tmp_path / "noise.png")
     Image.effect_noise((60, 40), 90).convert("RGB").save(image)
-    first = embedder(folder, seed=1).embed([image], views=3)
+    first = embedder(folder, seed=1).embed(files([image]), views=3)
     assert first.computed == 4
     assert len({tuple(view) for view in first.vectors[0].tolist()}) == 4
-    again = embedder(folder, seed=1).embed([image], views=3)
+    again = embedder(folder, seed=1).embed(files([image]), views=3)
     assert again.computed == 0
     assert np.array_equal(again.vectors, first.vectors)
     assert not np.array_equal(
-        embedder(folder, seed=2).embed([image], views=3).vectors[0, 1:], first.vectors[0, 1:]
+        embedder(folder, seed=2).embed(files([image]), views=3).vectors[0, 1:], first.vectors[0, 1:]
     )
     shutil.rmtree(home())
-    assert np.array_equal(embedder(folder, seed=1).embed([image], views=3).vectors, first.vectors)
+    assert np.array_equal(embedder(folder, seed=1).embed(files([image]), views=3).vectors, first.vectors)
 
 
 def test_what_was_computed_before_an_interrupt_is_kept(folder: ModelFolder, paths: list[str]) -> None:
@@ -108,40 +114,40 @@ def test_what_was_computed_before_an_interrupt_is_kept(folder: ModelFolder, path
 
     seen: list[int] = []
     with pytest.raises(KeyboardInterrupt):
-        embedder(folder, batch_size=1).embed(paths, advance=lambda: interrupted(seen))
-    assert embedder(folder).embed(paths).computed == 2
+        embedder(folder, batch_size=1).embed(files(paths), advance=lambda: interrupted(seen))
+    assert embedder(folder).embed(files(paths)).computed == 2
 
 
 def test_a_store_that_is_damaged_or_forbidden_is_no_obstacle(folder: ModelFolder, paths: list[str]) -> None:
-    embedder(folder).embed(paths)
+    embedder(folder).embed(files(paths))
     (file,) = (home() / "features-1").iterdir()
     file.write_bytes(b"no database" * 100)
     listener = Listener()
-    assert embedder(folder, listener).embed(paths).computed == 5
+    assert embedder(folder, listener).embed(files(paths)).computed == 5
     assert len(listener.warnings) == 1
     assert "embeddings are not kept" in listener.warnings[0]
 
 
 def test_vectors_of_another_width_are_not_taken(folder: ModelFolder, paths: list[str]) -> None:
-    embedder(folder).embed(paths)
+    embedder(folder).embed(files(paths))
     (file,) = (home() / "features-1").iterdir()
     with sqlite3.connect(file) as connection:
         connection.execute("UPDATE embeddings SET vector = ?", (b"\0" * 8,))
     connection.close()
-    assert np.allclose(embedder(folder).embed(paths).vectors[:, 0], EXPECTED)
+    assert np.allclose(embedder(folder).embed(files(paths)).vectors[:, 0], EXPECTED)
 
 
 def test_another_arithmetic_other_pixels_or_another_limit_are_other_embeddings(
     folder: ModelFolder, paths: list[str]
 ) -> None:
-    embedder(folder).embed(paths)
+    embedder(folder).embed(files(paths))
     how = dataclasses.replace(folder.card.preprocessing, mean=(0.5, 0.5, 0.5))
     changed = dataclasses.replace(folder, card=dataclasses.replace(folder.card, preprocessing=how))
-    assert embedder(changed).embed(paths).computed == 5
+    assert embedder(changed).embed(files(paths)).computed == 5
     limited = Embedder(folder, EmbedSettings(max_pixels=10**6), NullProgress())
-    assert limited.embed(paths).computed == 5
+    assert limited.embed(files(paths)).computed == 5
     asked = Embedder(folder, EmbedSettings(running=EngineOptions(EngineName.ONNX)), NullProgress())
-    assert asked.embed(paths).computed == 5
+    assert asked.embed(files(paths)).computed == 5
 
 
 def test_a_network_that_overflows_is_told(
@@ -156,5 +162,5 @@ def test_a_network_that_overflows_is_told(
         ),
     )
     with pytest.raises(NotANumberError, match="features of some image are no numbers"):
-        embedder(folder).embed(paths)
+        embedder(folder).embed(files(paths))
     monkeypatch.undo()

@@ -13,17 +13,18 @@ from cnncli.errors import OutputError
 from cnncli.files import part_file
 from cnncli.files.lock import lock
 from cnncli.files.part_file import PartFile
-from cnncli.records.predictions import ImageSource, Prediction, Record, Score, Unreadable
+from cnncli.images.local_file import LocalFile
+from cnncli.records.predictions import Prediction, Record, Score, Unreadable
 from cnncli.render.lines import LINE_RENDERERS, Format
 from cnncli.render.recorded import recorded, skip_recorded
 from tests.render.test_lines import records
 
 RESUMABLE = [Format.TSV, Format.CSV, Format.JSONL]
 SHOWN: list[Record] = [
-    Prediction(ImageSource('a, "b".jpg'), (Score(1, "x", 0.6), Score(2, "y", 0.4))),
-    Unreadable(ImageSource("new\nline.jpg"), 'no, "really"'),
-    Prediction(ImageSource("new\nline 2.jpg"), (Score(1, "x\ny", 0.6), Score(None, "unknown", 0.4))),
-    Prediction(ImageSource("caf\udce9.jpg"), (Score(1, "x", 0.6), Score(2, "y", 0.4))),
+    Prediction(LocalFile('a, "b".jpg'), (Score(1, "x", 0.6), Score(2, "y", 0.4))),
+    Unreadable("new\nline.jpg", 'no, "really"'),
+    Prediction(LocalFile("new\nline 2.jpg"), (Score(1, "x\ny", 0.6), Score(None, "unknown", 0.4))),
+    Prediction(LocalFile("caf\udce9.jpg"), (Score(1, "x", 0.6), Score(2, "y", 0.4))),
 ]
 
 
@@ -70,19 +71,17 @@ def test_going_on_from_any_torn_file_gives_the_whole_one(
 @pytest.mark.parametrize("now", [["a.jpg", "other.jpg"], ["a.jpg"], ["b.jpg", "a.jpg"]])
 def test_other_inputs_are_refused(tmp_path: Path, now: list[str]) -> None:
     part = tmp_path / "o.part"
-    part.write_bytes(
-        rendered(Format.TSV, [Unreadable(ImageSource(name), "x") for name in ("a.jpg", "b.jpg")])
-    )
+    part.write_bytes(rendered(Format.TSV, [Unreadable(name, "x") for name in ("a.jpg", "b.jpg")]))
     with pytest.raises(OutputError, match="cannot go on from"):
-        skip_recorded(map(ImageSource, now), part, Format.TSV, 5)
+        skip_recorded(map(LocalFile, now), part, Format.TSV, 5)
 
 
 def test_pauses_of_a_list_are_not_inputs(tmp_path: Path) -> None:
     part = tmp_path / "o.part"
     part.write_bytes(b"a.jpg\tx\t0.5\n")
-    inputs = iter([None, ImageSource("a.jpg"), None, ImageSource("b.jpg")])
+    inputs = iter([None, LocalFile("a.jpg"), None, LocalFile("b.jpg")])
     assert skip_recorded(inputs, part, Format.TSV, 5).records == 1
-    assert list(inputs) == [None, ImageSource("b.jpg")]
+    assert list(inputs) == [None, LocalFile("b.jpg")]
 
 
 SETTINGS: dict[str, str | int | float | bool | None] = {"model": "resnet50", "topk": 5}
@@ -183,7 +182,7 @@ def test_lines_of_another_program_are_refused(tmp_path: Path) -> None:
     part = tmp_path / "o.part"
     part.write_bytes(b"a.jpg\t-\t\r\n")
     with pytest.raises(OutputError, match="damaged after record 0"):
-        skip_recorded(iter([ImageSource("a.jpg")]), part, Format.TSV, 5)
+        skip_recorded(iter([LocalFile("a.jpg")]), part, Format.TSV, 5)
 
 
 def test_results_are_not_overwritten_unasked(tmp_path: Path) -> None:

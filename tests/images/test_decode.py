@@ -15,15 +15,17 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from cnncli.images.decode import Decoding, allow_pixels, decode, thumbnail
+from cnncli.images.in_memory import InMemory
+from cnncli.images.local_file import LocalFile
 from cnncli.records.predictions import ImageSource, Unreadable
 
 RGB = tuple[int, int, int]
 
 
-def encoded(image: Image.Image, format_: str, **options: object) -> ImageSource:
+def encoded(image: Image.Image, format_: str, **options: object) -> InMemory:
     file = io.BytesIO()
     image.save(file, format_, **options)
-    return ImageSource("test", file.getvalue())
+    return InMemory("test", file.getvalue())
 
 
 def pixels(
@@ -38,7 +40,7 @@ def pixels(
 def reason(source: ImageSource, how: Decoding = Decoding()) -> str:
     unreadable = decode(source, how)
     assert isinstance(unreadable, Unreadable)
-    assert unreadable.source == source
+    assert unreadable.path == source.path
     assert "\n" not in unreadable.reason
     return unreadable.reason
 
@@ -118,7 +120,7 @@ def test_16_bit_grey_with_a_transparent_value() -> None:
 
 def test_16_bit_pgm_which_pillow_opens_as_32_bit() -> None:
     data = b"P5 2 1 65535\n" + np.array([257 * 100, 65535], ">u2").tobytes()
-    assert pixels(ImageSource("x", data), Decoding(channels=1)).tolist() == [[100, 255]]
+    assert pixels(InMemory("x", data), Decoding(channels=1)).tolist() == [[100, 255]]
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32])
@@ -226,31 +228,29 @@ def test_things_that_are_no_files(tmp_path: Path) -> None:
         server.bind(str(tmp_path / "s"))
         (tmp_path / "empty.jpg").touch()
         (tmp_path / "dangling.jpg").symlink_to("nowhere")
-        assert reason(ImageSource(str(tmp_path))) == "a folder, not a file"
-        assert reason(ImageSource(str(tmp_path / "pipe.jpg"))) == "a pipe, not a file"
-        assert reason(ImageSource("/dev/zero")) == "a device, not a file"
-        assert reason(ImageSource(str(tmp_path / "s")))
-        assert reason(ImageSource(str(tmp_path / "empty.jpg"))) == "an empty file"
-        assert reason(ImageSource(str(tmp_path / "none.jpg"))) == "no such file"
-        assert reason(ImageSource(str(tmp_path / "dangling.jpg"))) == "no such file"
-        assert reason(ImageSource("x" * 5000)) == "file name too long"
-        assert reason(ImageSource("a\0b")).startswith("a path cannot hold a NUL byte")
-        assert reason(ImageSource("-", b"")) == "empty: no bytes on standard input"
+        assert reason(LocalFile(str(tmp_path))) == "a folder, not a file"
+        assert reason(LocalFile(str(tmp_path / "pipe.jpg"))) == "a pipe, not a file"
+        assert reason(LocalFile("/dev/zero")) == "a device, not a file"
+        assert reason(LocalFile(str(tmp_path / "s")))
+        assert reason(LocalFile(str(tmp_path / "empty.jpg"))) == "an empty file"
+        assert reason(LocalFile(str(tmp_path / "none.jpg"))) == "no such file"
+        assert reason(LocalFile(str(tmp_path / "dangling.jpg"))) == "no such file"
+        assert reason(LocalFile("x" * 5000)) == "file name too long"
+        assert reason(LocalFile("a\0b")).startswith("a path cannot hold a NUL byte")
+        assert reason(InMemory("-", b"")) == "empty: no bytes on standard input"
 
 
 def test_a_file_without_permission(unprivileged: Path) -> None:
     file = unprivileged / "a.png"
     Image.new("RGB", (4, 4)).save(file)
     file.chmod(0)
-    assert reason(ImageSource(str(file))) == "permission denied"
+    assert reason(LocalFile(str(file))) == "permission denied"
 
 
 def test_a_truncated_jpeg() -> None:
     data = encoded(Image.effect_noise((200, 200), 80), "JPEG").data
     assert data
-    assert (
-        reason(ImageSource("x", data[: len(data) // 2])) == "truncated: the file ends before its picture does"
-    )
+    assert reason(InMemory("x", data[: len(data) // 2])) == "truncated: the file ends before its picture does"
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_a_truncated_jpeg() -> None:
     ],
 )
 def test_what_is_not_an_image_that_pillow_reads(data: bytes, expected: str) -> None:
-    assert expected in reason(ImageSource("x", data))
+    assert expected in reason(InMemory("x", data))
 
 
 def test_max_pixels() -> None:
@@ -278,7 +278,7 @@ def test_max_pixels() -> None:
 def test_a_decompression_bomb_is_not_inflated() -> None:
     bomb = io.BytesIO()
     Image.new("1", (20_000, 10_000)).save(bomb, "PNG")
-    source = ImageSource("x", bomb.getvalue())
+    source = InMemory("x", bomb.getvalue())
     assert "200,000,000 pixels, more than the limit of 178,956,970" in reason(source)
 
 
@@ -382,14 +382,14 @@ def test_flipped_bytes_never_raise(format_: str) -> None:
         for _ in range(draw.randint(1, 8)):
             data[draw.randrange(min(len(data), draw.choice([64, len(data)])))] = draw.randrange(256)
         cut = draw.choice([len(data), len(data), draw.randrange(len(data))])
-        found = decode(ImageSource("x", bytes(data[:cut])), Decoding(max_pixels=2_000_000))
+        found = decode(InMemory("x", bytes(data[:cut])), Decoding(max_pixels=2_000_000))
         assert isinstance(found, Unreadable) or found.mode == "RGB"
 
 
 @given(st.binary(max_size=300), st.sampled_from(SAVED), st.integers(0, 40))
 @settings(max_examples=200, deadline=None)
 def test_garbage_behind_a_true_beginning_never_raises(garbage: bytes, format_: str, kept: int) -> None:
-    found = decode(ImageSource("x", SAMPLES[format_][:kept] + garbage), Decoding(max_pixels=2_000_000))
+    found = decode(InMemory("x", SAMPLES[format_][:kept] + garbage), Decoding(max_pixels=2_000_000))
     assert isinstance(found, Unreadable) or found.mode == "RGB"
 
 
@@ -400,14 +400,14 @@ SAMPLES = {format_: sample(format_) for format_ in SAVED}
 def test_pillows_own_odd_images_are_all_named_or_reported(shared: Path) -> None:
     files = sorted((shared / "data" / "odd-images").iterdir())
     assert len(files) == 150
-    results = [decode(ImageSource(str(file)), Decoding()) for file in files]
-    unreadable = {result.source.path: result.reason for result in results if isinstance(result, Unreadable)}
+    results = [decode(LocalFile(str(file)), Decoding()) for file in files]
+    unreadable = {result.path: result.reason for result in results if isinstance(result, Unreadable)}
     assert len(unreadable) < 30
     assert all(reason and "\n" not in reason for reason in unreadable.values())
 
 
 def test_decoding_in_threads_gives_the_same() -> None:
-    sources = [ImageSource(name, data) for name, data in SAMPLES.items()] * 3
+    sources = [InMemory(name, data) for name, data in SAMPLES.items()] * 3
     alone = [pixels(source) for source in sources]
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(pixels, sources))
@@ -418,4 +418,4 @@ def test_a_thumbnail_fits_its_box() -> None:
     data = thumbnail(encoded(Image.new("RGB", (300, 100), (9, 9, 9)), "PNG"), (60, 60))
     assert data
     assert Image.open(io.BytesIO(data)).size == (60, 20)
-    assert thumbnail(ImageSource("x", b"no"), (60, 60)) is None
+    assert thumbnail(InMemory("x", b"no"), (60, 60)) is None

@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cnncli.images.decode import MAX_PIXELS
+from cnncli.images.in_memory import InMemory
 from cnncli.images.loader import Reader, batches
+from cnncli.images.local_file import LocalFile
 from cnncli.images.preprocess import Pixels
 from cnncli.records.predictions import ImageSource, Unreadable
 from tests.networks_for_tests import colour_preprocessing
 
 
 def numbered(count: int) -> Iterator[ImageSource]:
-    return (ImageSource(str(i)) for i in range(count))
+    return (LocalFile(str(i)) for i in range(count))
 
 
 def read_number(source: ImageSource) -> Pixels | Unreadable:
@@ -29,7 +31,7 @@ def read_number(source: ImageSource) -> Pixels | Unreadable:
     number = int(source.path)
     time.sleep(random.random() / 2000)
     if number % 7 == 3:
-        return Unreadable(source, "seventh")
+        return Unreadable(source.path, "seventh")
     return np.full((1, 2, 2), number, np.float32)
 
 
@@ -42,8 +44,8 @@ def test_every_entry_once_in_order_with_its_own_pixels(count: int, batch_size: i
         rows = iter(batch.pixels)
         for entry in batch.entries:
             if isinstance(entry, Unreadable):
-                assert int(entry.source.path) % 7 == 3
-                seen.append(int(entry.source.path))
+                assert int(entry.path) % 7 == 3
+                seen.append(int(entry.path))
             else:
                 assert next(rows)[0, 0, 0] == int(entry.path)
                 seen.append(int(entry.path))
@@ -52,15 +54,15 @@ def test_every_entry_once_in_order_with_its_own_pixels(count: int, batch_size: i
 
 
 def test_names_that_led_nowhere_keep_their_place() -> None:
-    gone = Unreadable(ImageSource("gone"), "no")
-    found: list[ImageSource | Unreadable] = [ImageSource("1"), gone, ImageSource("2")]
+    gone = Unreadable("gone", "no")
+    found: list[ImageSource | Unreadable] = [LocalFile("1"), gone, LocalFile("2")]
     (batch,) = batches(found, read_number, batch_size=8, workers=2)
     assert batch.entries == tuple(found)
     assert batch.pixels.shape == (2, 1, 2, 2)
 
 
 def test_a_batch_without_a_single_image() -> None:
-    (batch,) = batches([ImageSource("3")], read_number, batch_size=8, workers=2)
+    (batch,) = batches([LocalFile("3")], read_number, batch_size=8, workers=2)
     assert len(batch.entries) == 1
     assert len(batch.pixels) == 0
 
@@ -71,7 +73,7 @@ def test_no_more_than_two_batches_are_under_way() -> None:
     def endless() -> Iterator[ImageSource]:
         nonlocal begun
         for begun in itertools.count(1):  # noqa: B007 - counted for the assertion
-            yield ImageSource("1")
+            yield LocalFile("1")
 
     loader = batches(endless(), read_number, batch_size=4, workers=2)
     for number in range(1, 20):
@@ -81,7 +83,7 @@ def test_no_more_than_two_batches_are_under_way() -> None:
 
 
 def test_a_pause_hands_out_what_there_is() -> None:
-    found = iter([ImageSource("1"), ImageSource("2"), None, ImageSource("4"), None, None, ImageSource("5")])
+    found = iter([LocalFile("1"), LocalFile("2"), None, LocalFile("4"), None, None, LocalFile("5")])
     sizes = [len(batch.entries) for batch in batches(found, read_number, batch_size=8, workers=2)]
     assert sizes == [2, 1, 1]
 
@@ -130,6 +132,6 @@ def test_a_sliver_that_would_explode_is_reported() -> None:
     file = io.BytesIO()
     Image.new("RGB", (1, 60_000)).save(file, "PNG")
     how = dataclasses.replace(colour_preprocessing(), resize_mode=Resize.SHORTER, resize=(256, 256))
-    found = Reader(how, MAX_PIXELS)(ImageSource("sliver", file.getvalue()))
+    found = Reader(how, MAX_PIXELS)(InMemory("sliver", file.getvalue()))
     assert isinstance(found, Unreadable)
     assert "so narrow (1 x 60000)" in found.reason

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from cnncli.errors import InputError
+from cnncli.images.in_memory import InMemory
+from cnncli.images.local_file import LocalFile
 from cnncli.images.sources import Found, listed, open_list, sources
 from cnncli.records.predictions import ImageSource, Unreadable
 
 
 def paths(found: "itertools.chain[Found] | list[Found]") -> list[str]:
-    return [entry.path if isinstance(entry, ImageSource) else f"! {entry.source.path}" for entry in found]
+    return [entry.path if isinstance(entry, ImageSource) else f"! {entry.path}" for entry in found]
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -87,7 +89,7 @@ def test_a_file_whose_name_looks_like_a_glob(tmp_path: Path) -> None:
 
 
 def test_standard_input_is_one_image() -> None:
-    assert list(sources(["-"], io.BytesIO(b"bytes"))) == [ImageSource("-", b"bytes")]
+    assert list(sources(["-"], io.BytesIO(b"bytes"))) == [InMemory("-", b"bytes")]
 
 
 def test_a_link_back_is_reported_once_and_not_entered(tmp_path: Path) -> None:
@@ -125,7 +127,7 @@ def test_a_folder_that_vanishes_is_reported(tmp_path: Path) -> None:
     (tmp_path / "b").rmdir()
     (gone,) = walk
     assert isinstance(gone, Unreadable)
-    assert gone.source.path == f"{tmp_path}/b"
+    assert gone.path == f"{tmp_path}/b"
 
 
 def test_names_that_are_not_utf8(tmp_path: Path) -> None:
@@ -202,9 +204,9 @@ def test_a_silent_pipe_says_so() -> None:
     with os.fdopen(read, "rb") as stream:
         os.write(write, b"a.jpg\nb.j")
         words = listed(stream)
-        assert [next(words), next(words)] == [ImageSource("a.jpg"), None]
+        assert [next(words), next(words)] == [LocalFile("a.jpg"), None]
         os.write(write, b"pg\n")
-        assert next(word for word in words if word) == ImageSource("b.jpg")
+        assert next(word for word in words if word) == LocalFile("b.jpg")
         os.close(write)
         assert list(words) == []
 

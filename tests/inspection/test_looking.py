@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from cnncli.errors import UsageError
+from cnncli.images.local_file import LocalFile
 from cnncli.inspection import cam, filters, maps, receptive, shift
 from cnncli.inspection.network import Opened, Seen, opened, seen
 from cnncli.networks import model_folder
@@ -21,7 +22,6 @@ from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
 from cnncli.records.choices import Method
 from cnncli.records.pictures import Scale
-from cnncli.records.predictions import ImageSource
 from cnncli.records.progress import NullProgress
 
 DRAWN = "input 3x32x32; conv3-6 valid relu; maxpool 2; conv3-8 same relu; gap; FC-5; soft-max"
@@ -45,7 +45,7 @@ def image(drawn: Opened, tmp_path: Path) -> Seen:
 def noise(of: Opened, folder: Path) -> Seen:
     pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(folder / "noise.png")
-    return seen(ImageSource(str(folder / "noise.png")), of.card)
+    return seen(LocalFile(str(folder / "noise.png")), of.card)
 
 
 def test_an_image_is_seen_as_the_network_gets_it(drawn: Opened, image: Seen) -> None:

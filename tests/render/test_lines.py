@@ -11,21 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnncli.records.predictions import ImageSource, Prediction, Record, Score, Unreadable
+from cnncli.images.local_file import LocalFile
+from cnncli.records.predictions import Prediction, Record, Score, Unreadable
 from cnncli.render.lines import CSV_HEADER, LINE_RENDERERS, Csv, Format, Json, JsonLines, Tsv
 from cnncli.text import path_text, printable, tsv_text
 
-CAT = Prediction(ImageSource("a.jpg"), (Score(3, "cat", 0.75), Score(1, "dog", 0.25)))
-UNSURE = Prediction(ImageSource("b.jpg"), (Score(None, "unknown", 0.4), Score(None, "unknown", 0.3)))
-BROKEN = Unreadable(ImageSource("c.jpg"), "no such file")
+CAT = Prediction(LocalFile("a.jpg"), (Score(3, "cat", 0.75), Score(1, "dog", 0.25)))
+UNSURE = Prediction(LocalFile("b.jpg"), (Score(None, "unknown", 0.4), Score(None, "unknown", 0.3)))
+BROKEN = Unreadable("c.jpg", "no such file")
 
 names = st.binary(min_size=1, max_size=30).filter(lambda name: b"\0" not in name).map(os.fsdecode)
 scores = st.lists(
     st.builds(Score, st.integers(0, 999), st.text(min_size=1), st.floats(0, 1)), min_size=2, max_size=2
 ).map(tuple)
 records = st.one_of(
-    st.builds(Prediction, st.builds(ImageSource, names), scores),
-    st.builds(Unreadable, st.builds(ImageSource, names), st.text(min_size=1)),
+    st.builds(Prediction, st.builds(LocalFile, names), scores),
+    st.builds(Unreadable, names, st.text(min_size=1)),
 )
 
 
@@ -90,8 +91,8 @@ def test_the_very_bytes_of_a_name_come_back_from_json(record: Record) -> None:
     line = JsonLines().record(record)
     assert line.count("\n") == 1
     document = json.loads(line.encode())  # valid UTF-8, whatever the name
-    assert bytes_of(document) == os.fsencode(record.source.path)
-    assert ("path_encoding" in document) == (path_text(record.source.path) != record.source.path)
+    assert bytes_of(document) == os.fsencode(record.path)
+    assert ("path_encoding" in document) == (path_text(record.path) != record.path)
 
 
 @given(records)
@@ -101,7 +102,7 @@ def test_a_tsv_line_has_three_fields(record: Record) -> None:
     assert len(fields) == 3
     assert "\n" not in line[:-1]
     restored = fields[0].replace("\\\\", "\0").replace("\\t", "\t").replace("\\n", "\n").replace("\\r", "\r")
-    assert restored.replace("\0", "\\") == path_text(record.source.path)
+    assert restored.replace("\0", "\\") == path_text(record.path)
     line.encode()
 
 
@@ -110,7 +111,7 @@ def test_csv_comes_back(shown: list[Record]) -> None:
     text = Csv().begin() + "".join(map(Csv().record, shown))
     header, *rows = csv.reader(io.StringIO(text, newline=""))
     assert tuple(header) == CSV_HEADER
-    expected = [path_text(r.source.path) for r in shown for _ in range(2 if isinstance(r, Prediction) else 1)]
+    expected = [path_text(r.path) for r in shown for _ in range(2 if isinstance(r, Prediction) else 1)]
     assert [row[0] for row in rows] == expected
     assert all(len(row) == 7 for row in rows)
     text.encode()

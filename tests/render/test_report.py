@@ -14,6 +14,7 @@ from cnncli.evaluation import reporting
 from cnncli.evaluation.comparing import compared
 from cnncli.evaluation.judging import answers_of
 from cnncli.evaluation.measures import Question, evaluation
+from cnncli.images.local_file import LocalFile
 from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.evaluation import Evaluation
 from cnncli.records.report import Report, TrainingSummary
@@ -35,7 +36,9 @@ def judged(names: tuple[str, ...], images: int, paths: list[str] | None = None) 
     logits[np.arange(images), labels] += 2.5
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     paths = paths or [f"{names[label]}/{number}.jpg" for number, label in enumerate(labels)]
-    samples = [Sample(path, int(label), Split.VAL) for path, label in zip(paths, labels, strict=True)]
+    samples = [
+        Sample(LocalFile(path), int(label), Split.VAL) for path, label in zip(paths, labels, strict=True)
+    ]
     answers = list(answers_of(samples, probabilities.astype(np.float32), str))
     return evaluation(Question("net", "data", "val", "held out", names), answers, [])
 

@@ -5,7 +5,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from cnncli.records.predictions import ImageSource, Prediction, Score, Unreadable
+from cnncli.images.local_file import LocalFile
+from cnncli.records.predictions import Prediction, Score, Unreadable
 from cnncli.render.sheet import THUMBNAIL, Card, sheet_png
 
 
@@ -17,7 +18,7 @@ def thumbnail(colour: str) -> bytes:
 
 def card(colour: str, probability: float) -> Card:
     scores = (Score(0, "first", probability), Score(1, "second", 1 - probability))
-    return Card(Prediction(ImageSource(f"{colour}.jpg"), scores), thumbnail(colour))
+    return Card(Prediction(LocalFile(f"{colour}.jpg"), scores), thumbnail(colour))
 
 
 def test_pictures_and_bars() -> None:
@@ -48,6 +49,6 @@ def test_the_true_class_has_a_frame() -> None:
 
 
 def test_unreadable_images_and_long_names() -> None:
-    broken = Card(Unreadable(ImageSource("d/" + "long" * 50 + "\n.jpg"), "because " * 30), None)
+    broken = Card(Unreadable("d/" + "long" * 50 + "\n.jpg", "because " * 30), None)
     with Image.open(io.BytesIO(sheet_png([broken] * 9))) as sheet:
         assert sheet.width == 4 * (THUMBNAIL[0] + 12) + 12

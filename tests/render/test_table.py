@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from cnncli.records.predictions import ImageSource, Prediction, Record, Score, Unreadable
+from cnncli.images.local_file import LocalFile
+from cnncli.records.predictions import Prediction, Record, Score, Unreadable
 from cnncli.render.table import Table
 from tests.render.test_lines import BROKEN, CAT, UNSURE, records
 
@@ -54,13 +55,13 @@ def test_no_line_is_wider_than_the_terminal(width: int, shown: list[Record]) -> 
 
 def test_long_paths_lose_their_folders_first() -> None:
     path = "some/where/quite/far/away/in/the/tree/cat.jpg"
-    assert drawn(80, Prediction(ImageSource(path), CAT.scores)).splitlines()[1].startswith("…/cat.jpg ")
-    assert drawn(140, Prediction(ImageSource(path), CAT.scores)).splitlines()[1].startswith(path)
+    assert drawn(80, Prediction(LocalFile(path), CAT.scores)).splitlines()[1].startswith("…/cat.jpg ")
+    assert drawn(140, Prediction(LocalFile(path), CAT.scores)).splitlines()[1].startswith(path)
 
 
 def test_wide_characters_keep_the_columns() -> None:
     lines = drawn(
-        80, Prediction(ImageSource("写真.jpg"), (Score(0, "猫", 0.5), Score(1, "cat", 0.5)))
+        80, Prediction(LocalFile("写真.jpg"), (Score(0, "猫", 0.5), Score(1, "cat", 0.5)))
     ).splitlines()
     assert cell_len(lines[1]) == cell_len(lines[2]) == 80
 
@@ -71,9 +72,9 @@ def test_a_plain_terminal_gets_plain_bars() -> None:
 
 def test_classes_below_the_threshold_are_left_out() -> None:
     low = Score(None, "unknown", 0.1)
-    assert "unknown" not in drawn(80, Prediction(ImageSource("x"), (Score(1, "cat", 0.9), low)))
-    assert drawn(80, Prediction(ImageSource("x"), (low, low))).count("unknown") == 1
+    assert "unknown" not in drawn(80, Prediction(LocalFile("x"), (Score(1, "cat", 0.9), low)))
+    assert drawn(80, Prediction(LocalFile("x"), (low, low))).count("unknown") == 1
 
 
 def test_terminal_codes_in_names_are_spelled_out() -> None:
-    assert "\x1b" not in drawn(80, Unreadable(ImageSource("\x1b]0;evil\x07.jpg"), "\x1b[2J"))
+    assert "\x1b" not in drawn(80, Unreadable("\x1b]0;evil\x07.jpg", "\x1b[2J"))

@@ -34,7 +34,7 @@ from cnncli.prepare import prepare
 from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.evaluation import Accuracy, Answer
 from cnncli.records.networks import Compilation, Metric, ModelCard, PackageVersion
-from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 from cnncli.records.report import TrainingSummary
 from cnncli.records.training import ClassifierName, ClassifierScore, FinetuneResult, Step, Tune
@@ -204,7 +204,7 @@ def say_what_there_is(data: DataSet, progress: Progress) -> None:
 
 def _say_what_may_surprise(found: "EmbeddedData", progress: Progress) -> None:
     for record in found.unreadable:
-        progress.warning(f"{record.source.path} is left out: {record.reason}")
+        progress.warning(f"{record.path} is left out: {record.reason}")
     if shared := len(set(found.splits[Split.TRAIN].digests) & set(found.splits[Split.VAL].digests)):
         progress.warning(f"in train and in val, too: {counted(shared, 'image')}; `cnncli check` names them")
     counts = zip(found.data.class_names, found.data.count(Split.VAL), strict=True)
@@ -246,7 +246,7 @@ def _embedded(
     with bar(sum(len(data.split(split)) * (1 + count) for split, count in views.items())) as advance:
         for split, count in views.items():
             samples = data.split(split)
-            made = embedder.embed([sample.path for sample in samples], count, advance)
+            made = embedder.embed([sample.source for sample in samples], count, advance)
             rows = [row for row, digest in enumerate(made.digests) if digest]
             splits[split] = _EmbeddedSplit(
                 tuple(samples[row] for row in rows),
@@ -263,7 +263,7 @@ def _embedded(
 def _first_pixels(folder: ModelFolder, split: _EmbeddedSplit, settings: FinetuneSettings) -> Pixels:
     """(N, C, H, W) of the first few images."""
     read = Reader(folder.card.preprocessing, settings.max_pixels)
-    images = [read(ImageSource(sample.path)) for sample in split.samples[:_COMPARED]]
+    images = [read(sample.source) for sample in split.samples[:_COMPARED]]
     readable = [image for image in images if not isinstance(image, Unreadable)]
     if not readable:
         raise DataError(

@@ -16,7 +16,7 @@ from cnncli.images.loader import Reader
 from cnncli.images.preprocess import FILTERS, cropped, resized
 from cnncli.records.augmentation import Augmentation
 from cnncli.records.data import Sample
-from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.predictions import Unreadable
 from cnncli.training.network import rng as draws
 from cnncli.training.network.rng import Indices
 
@@ -71,7 +71,7 @@ class ImageStore:
             return kept
         if number in self._unreadable:
             return self._unreadable[number]
-        image = self._reader.image(ImageSource(self._samples[number].path))
+        image = self._reader.image(self._samples[number].source)
         if isinstance(image, Unreadable):
             self._unreadable[number] = image
             return image

@@ -20,7 +20,7 @@ from cnncli.records.data import DataSet, Split
 from cnncli.records.engines import EngineOptions
 from cnncli.records.evaluation import Accuracy, Evaluation
 from cnncli.records.networks import Metric, PackageVersion
-from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Deduplicated, Progress
 from cnncli.records.report import TrainingSummary
 from cnncli.records.training import Epoch, FinetuneResult, Step, Tune
@@ -183,8 +183,8 @@ class _End:
     def _unreadable(self, judged: Iterable[Judged]) -> list[Unreadable]:
         """What could not be read, before training, while it went on or at the end, each once."""
         reasons = self.begun.unreadable() | self.progressed.unreadable
-        known = {path: Unreadable(ImageSource(path), reason) for path, reason in reasons.items()}
-        known |= {record.source.path: record for one in judged for record in one.unreadable}
+        known = {path: Unreadable(path, reason) for path, reason in reasons.items()}
+        known |= {record.path: record for one in judged for record in one.unreadable}
         paths = dict.fromkeys(sample.path for sample in self.listed.samples)
         return [known[path] for path in paths if path in known]
 
@@ -240,7 +240,7 @@ class _End:
         )
         metrics = {"val_top1": val.top1} | ({"test_top1": test.top1} if test else {})
         model_folder.seal(folder.path, dataclasses.replace(folder.card, metrics=_metrics(metrics)))
-        missing = {record.source.path for record in judged.unreadable}
+        missing = {record.path for record in judged.unreadable}
         return FinetuneResult(
             folder=str(self.run),
             model=begun.started_from,
@@ -262,7 +262,7 @@ class _End:
             test=test.top1 if test else None,
             test_loss=test.loss if test else None,
             steps=self._steps(),
-            unreadable=tuple(record.source.path for record in judged.unreadable),
+            unreadable=tuple(record.path for record in judged.unreadable),
             remarks=begun.remarks,
         )
 

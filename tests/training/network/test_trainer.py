@@ -26,13 +26,14 @@ from cnncli.errors import (
 )
 from cnncli.images.kept import KeptImages
 from cnncli.images.loader import Reader
+from cnncli.images.local_file import LocalFile
 from cnncli.networks import model_folder, zoo
 from cnncli.networks.blueprint.builder import BlueprintNetwork
 from cnncli.networks.reference import Reference
 from cnncli.records.augmentation import AutoAugment, Strength
 from cnncli.records.data import Split
 from cnncli.records.engines import EngineOptions
-from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import NullProgress
 from cnncli.records.training import Amp, ClassWeights, Layout, Schedule, TrainingProgress, Tune
 from cnncli.training import manifest as beginning
@@ -298,7 +299,7 @@ def distance(one: Trained, other: Trained, data: Path) -> float:
         net = zoo.build(card.architecture)
         net.load_state_dict(found.progressed.network)
         reader = Reader(card.preprocessing, 10**6)
-        pixels = [np.asarray(reader(ImageSource(str(file)))) for file in sorted(data.rglob("*.png"))]
+        pixels = [np.asarray(reader(LocalFile(str(file)))) for file in sorted(data.rglob("*.png"))]
         with torch.no_grad():
             said.append(net.eval()(torch.from_numpy(np.stack(pixels))).log_softmax(dim=1))
     return float(torch.nn.functional.kl_div(said[0], said[1], reduction="batchmean", log_target=True))
@@ -765,7 +766,7 @@ def test_validation_pixels_are_predicts(data: Path, monkeypatch: pytest.MonkeyPa
         start = beginning.load(run.folder)
         samples = read_splits(run.folder, start.root, start.card.class_names, "shades").split(Split.VAL)
         read = Reader(start.card.preprocessing, 10**8)
-        expected = [read(ImageSource(sample.path)) for sample in samples]
+        expected = [read(sample.source) for sample in samples]
         assert not any(isinstance(pixels, Unreadable) for pixels in expected)
         assert np.array_equal(torch.cat(seen).numpy(), np.stack(expected))  # type: ignore[arg-type]
 

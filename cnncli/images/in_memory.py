@@ -1,0 +1,28 @@
+"""An image whose bytes have already been read, such as one on standard input."""
+
+import io
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from cnncli.records.predictions import ImageSource, Stamp, UnopenedError
+
+
+@dataclass(frozen=True, slots=True)
+class InMemory(ImageSource):
+    """An image in memory.
+
+    Attributes:
+        data: the bytes of the image file.
+    """
+
+    data: bytes = field(repr=False)
+
+    def open(self) -> BinaryIO:
+        """The bytes as a stream."""
+        if not self.data:
+            raise UnopenedError("empty: no bytes on standard input")
+        return io.BytesIO(self.data)
+
+    def stamp(self) -> Stamp | None:
+        """None: bytes in memory have no modification time."""
+        return None

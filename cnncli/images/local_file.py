@@ -1,0 +1,43 @@
+"""An image in a local file."""
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from cnncli.records.predictions import ImageSource, Stamp, UnopenedError
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile(ImageSource):
+    """An image in a regular file. Opening never waits for the other end of a pipe."""
+
+    def open(self) -> BinaryIO:
+        """The file, open for reading."""
+        if "\0" in self.path:
+            raise UnopenedError("a path cannot hold a NUL byte; a list that find -print0 wrote needs -0")
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(self.path, flags)
+        if reason := _reason_without_content(os.fstat(descriptor)):
+            os.close(descriptor)
+            raise UnopenedError(reason)
+        return os.fdopen(descriptor, "rb")
+
+    def stamp(self) -> Stamp | None:
+        """Size and modification time from the file system."""
+        try:
+            status = os.stat(self.path)  # noqa: PTH116 - a string is as good as a Path
+        except (OSError, ValueError):
+            return None
+        return Stamp(status.st_size, status.st_mtime_ns)
+
+
+def _reason_without_content(status: os.stat_result) -> str | None:
+    """Why something on disk holds no image, if its kind or size already says so."""
+    if stat.S_ISDIR(status.st_mode):
+        return "a folder, not a file"
+    if stat.S_ISFIFO(status.st_mode):
+        return "a pipe, not a file"
+    if not stat.S_ISREG(status.st_mode):
+        return "a device, not a file"
+    return None if status.st_size else "an empty file"
