@@ -1,1 +1,1 @@
-"""One command a figure: `python -m benchmarks.NAME`. Each prints what it measures and against what."""
+"""Benchmarks: `python -m benchmarks.NAME` runs one, prints its section and writes it to RESULTS.md."""

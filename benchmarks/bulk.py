@@ -1,90 +1,91 @@
-"""Many photographs, beside the peers, whole processes.
+"""Throughput of `predict` beside other programs, whole processes.
 
     python -m benchmarks.bulk PHOTOGRAPHS
 
-Needs `pip install '.[benchmarks]'`. Half an hour on two cores.
+Needs `pip install '.[benchmarks]'`. Takes half an hour on two cores.
 """
 
 from pathlib import Path
 
-from benchmarks import stage
+from benchmarks import photographs
+from benchmarks.networks import Network, load_network
 from benchmarks.results import publish, table
-from benchmarks.timing import Run, in_turn, ratio, seconds
+from benchmarks.timing import Command, Run, median_ratio, median_seconds, run_alternately
 from cnncli.networks.model_folder import open_folder
 
-PEER_IMAGES = 1000
-PEER_ROUNDS = 3
-MAIN = ("resnet50", "mobilenetv3_small_100")
+IMAGES, ROUNDS = 1000, 3
+NETWORKS = ("resnet50", "mobilenetv3_small_100")
 TORCHVISION = {"resnet50": "resnet50", "mobilenetv3_small_100": "torchvision/mobilenet_v3_small"}
-"""torchvision's ResNet-50 names its layers as timm's does and takes its weights; its MobileNet is another network."""
-
-
-WAYS = {
+"""torchvision's ResNet-50 has timm's tensor names and takes its weights; its MobileNet is another network."""
+ENGINES = {
     "cnncli": (),
     "cnncli --engine openvino --precision bf16": ("--engine", "openvino", "--precision", "bf16"),
 }
-"""bf16 needs a processor that computes in it."""
+"""Options of `predict`, by column; bf16 needs a processor with bf16 arithmetic."""
 
 
-def command(network: stage.Network, images: Path, *options: str) -> list[str]:
-    """cnncli on a folder or a file."""
+def predict_command(network: Network, images: Path, *options: str) -> list[str]:
+    """`cnncli predict` on a folder or a file."""
     fixed = ["-m", str(network.folder), "-f", "tsv", "--label-style", "index", "-q"]
     return ["-m", "cnncli", "predict", str(images), *fixed, *options]
 
 
 def agreement(ours: Run, theirs: Run) -> int:
-    """Images for which both name the same class."""
-    found = [line.split("\t")[1] for line in ours.printed.splitlines()]
-    return sum(a == b for a, b in zip(found, theirs.printed.split(), strict=True))
+    """How many images both give the same class."""
+    labels = [line.split("\t")[1] for line in ours.stdout.splitlines()]
+    return sum(a == b for a, b in zip(labels, theirs.stdout.split(), strict=True))
 
 
-def beside_peers(name: str, source: Path) -> list[list[str]]:
-    """Rows of the table: network, peer, how many times longer it takes, answers alike; the last two for bf16 again."""
-    images = stage.photographs(source, PEER_IMAGES)
-    network, other = stage.network(name, source), stage.network(TORCHVISION[name], source)
-    how = open_folder(other.folder).card.preprocessing
-    peers = {
-        "timm: dataset, loader, eager": [
-            "-m", "benchmarks.peers.timm_folder", name, str(network.weights), str(images),
-        ],
-        "Hugging Face pipeline": ["-m", "benchmarks.peers.pipeline", str(network.pipeline), str(images)],
-        "torchvision: DataLoader, eager": [
-            "-m", "benchmarks.peers.torchvision_folder", other.name, str(other.weights), str(images),
-            str(how.resize[0]), how.interpolation,
-        ],
-    }  # fmt: skip
+def compare(name: str, source: Path) -> list[list[str]]:
+    """Table rows: network, peer, its time, and for each engine the ratio of times and the number of equal classes."""
+    images = photographs.copies(source, IMAGES)
+    network, torchvision = load_network(name, source), load_network(TORCHVISION[name], source)
     ours = {
-        f"{net.name} {way}": command(net, images, *options)
-        for net in (network, other)
-        for way, options in WAYS.items()
+        f"{item.name} {engine}": predict_command(item, images, *options)
+        for item in (network, torchvision)
+        for engine, options in ENGINES.items()
     }
-    runs = in_turn(peers | ours, PEER_ROUNDS, warm_up=False)
+    peers = _peer_commands(network, torchvision, images)
+    runs = run_alternately(peers | ours, ROUNDS, warm_up=False)
     rows = []
     for peer in peers:
-        asked = other if peer.startswith("torchvision") else network
+        item = torchvision if peer.startswith("torchvision") else network
         cells = []
-        for way in WAYS:
-            own = runs[f"{asked.name} {way}"]
-            cells += [f"{ratio(runs[peer], own):.1f}", f"{agreement(own[0], runs[peer][0]):,}"]
-        rows.append([asked.name, peer, f"{seconds(runs[peer]):.1f} s", *cells])
+        for engine in ENGINES:
+            own = runs[f"{item.name} {engine}"]
+            cells += [f"{median_ratio(runs[peer], own):.1f}", f"{agreement(own[0], runs[peer][0]):,}"]
+        rows.append([item.name, peer, f"{median_seconds(runs[peer]):.1f} s", *cells])
     return rows
 
 
+def _peer_commands(network: Network, torchvision: Network, images: Path) -> dict[str, Command]:
+    preprocessing = open_folder(torchvision.folder).card.preprocessing
+    return {
+        "timm: dataset, loader, eager": [
+            "-m", "benchmarks.peers.timm_folder", network.name, str(network.weights), str(images),
+        ],
+        "Hugging Face pipeline": ["-m", "benchmarks.peers.pipeline", str(network.pipeline), str(images)],
+        "torchvision: DataLoader, eager": [
+            "-m", "benchmarks.peers.torchvision_folder", torchvision.name, str(torchvision.weights), str(images),
+            str(preprocessing.resize[0]), preprocessing.interpolation,
+        ],
+    }  # fmt: skip
+
+
 def main() -> None:
-    """Measure, and write the section."""
-    source = stage.arguments(__doc__)
-    peers = [row for name in MAIN for row in beside_peers(name, source)]
-    peer_head = ["network", "peer", "peer's time"]
-    for way in WAYS:
-        peer_head += [f"peer / {way}", f"same class, of {PEER_IMAGES:,}"]
+    """Measure and write the section."""
+    source = photographs.parse_arguments(__doc__)
+    rows = [row for name in NETWORKS for row in compare(name, source)]
+    header = ["network", "peer", "peer's time"]
+    for engine in ENGINES:
+        header += [f"peer / {engine}", f"same class, of {IMAGES:,}"]
     publish(
         "bulk",
-        "Bulk: many photographs",
-        f"{PEER_IMAGES:,} photographs (those of PHOTOGRAPHS, over and over), whole processes in turn, medians of "
-        f"{PEER_ROUNDS} rounds. The weights are the same for all: random ones, with the statistics of batch normalisation "
-        f"that belong to the photographs. At least 3 is what we want; where it is less, the network itself takes the "
-        f"time.\n\n"
-        f"{table(peer_head, peers)}",
+        "Throughput on many photographs",
+        f"{IMAGES:,} photographs (those of PHOTOGRAPHS, repeated), whole processes run alternately, medians of "
+        f"{ROUNDS} rounds. All programs use the same random weights, with batch normalisation statistics computed from the "
+        "photographs. Target: at least 3; where it is less, most of the time is spent in the network itself.\n\n"
+        f"{table(header, rows)}",
     )
 
 

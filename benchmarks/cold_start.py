@@ -1,56 +1,55 @@
-"""One photograph, a prepared network, the whole process: beside a bare script, a timm script, the Hugging Face pipeline.
+"""Cold start: one photograph, a prepared network, the whole process, beside other programs.
 
     python -m benchmarks.cold_start PHOTOGRAPHS
 
-Needs `pip install '.[benchmarks]'`. The bare script imports ONNX Runtime, Pillow and NumPy, decodes, resizes and runs
-the same file: less than that no program can do which uses them.
+Needs `pip install '.[benchmarks]'`. The bare script imports ONNX Runtime, Pillow and NumPy, decodes, resizes and runs the
+same file: the least that a program built on these libraries can take.
 """
 
-from benchmarks import stage
+from benchmarks import photographs
+from benchmarks.networks import Network, load_network
 from benchmarks.results import publish, table
-from benchmarks.timing import in_turn, ratio, seconds
+from benchmarks.timing import Command, median_ratio, median_seconds, run_alternately
 
 ROUNDS = 9
 NETWORKS = ("torchvision/squeezenet1_0", "tf_efficientnet_lite0", "resnet50")
 
 
 def main() -> None:
-    """Measure, and write the section."""
-    source = stage.arguments(__doc__)
-    photograph = str(next(stage.photographs(source, 500).iterdir()))
-    rows = []
-    for name in NETWORKS:
-        network = stage.network(name, source)
-        commands = {
-            "cnncli": ["-m", "cnncli", "predict", photograph, "-m", str(network.folder), "-f", "tsv"],
-            "bare": ["-m", "benchmarks.peers.bare_onnx", str(network.folder / "model.onnx"), photograph],
-        }
-        if network.pipeline.is_dir():  # timm and transformers have no SqueezeNet
-            commands["timm"] = [
-                "-m",
-                "benchmarks.peers.timm_one",
-                network.name,
-                str(network.weights),
-                photograph,
-            ]
-            commands["pipeline"] = ["-m", "benchmarks.peers.pipeline", str(network.pipeline), photograph]
-        runs = in_turn(commands, ROUNDS)
-        ours = runs["cnncli"]
-        rows.append(
-            [
-                name,
-                f"{seconds(ours):.2f} s",
-                f"{ratio(ours, runs['bare']):.2f}",
-                *(f"{ratio(runs[peer], ours):.1f}" if peer in runs else "" for peer in ("timm", "pipeline")),
-            ]
-        )
-    head = ("network", "cnncli", "cnncli / bare script", "timm script / cnncli", "pipeline / cnncli")
+    """Measure and write the section."""
+    source = photographs.parse_arguments(__doc__)
+    photograph = str(next(photographs.copies(source, 500).iterdir()))
+    rows = [_row(name, load_network(name, source), photograph) for name in NETWORKS]
+    header = ("network", "cnncli", "cnncli / bare script", "timm script / cnncli", "pipeline / cnncli")
     publish(
         "cold_start",
         "Cold start: one photograph, whole process",
-        f"{table(head, rows)}\n\nMedians of {ROUNDS} rounds in turn. At most 1.5 of the bare script and at least 8 times "
-        "faster than the others is what we want.",
+        f"{table(header, rows)}\n\nMedians of {ROUNDS} alternating rounds. Targets: at most 1.5 times the bare script, and at "
+        "least 8 times as fast as the others.",
     )
+
+
+def _row(name: str, network: Network, photograph: str) -> list[str]:
+    runs = run_alternately(_commands(network, photograph), ROUNDS)
+    ours = runs["cnncli"]
+    return [
+        name,
+        f"{median_seconds(ours):.2f} s",
+        f"{median_ratio(ours, runs['bare']):.2f}",
+        *(f"{median_ratio(runs[peer], ours):.1f}" if peer in runs else "" for peer in ("timm", "pipeline")),
+    ]
+
+
+def _commands(network: Network, photograph: str) -> dict[str, Command]:
+    graph, weights, pipeline = map(str, (network.folder / "model.onnx", network.weights, network.pipeline))
+    commands: dict[str, Command] = {
+        "cnncli": ["-m", "cnncli", "predict", photograph, "-m", str(network.folder), "-f", "tsv"],
+        "bare": ["-m", "benchmarks.peers.bare_onnx", graph, photograph],
+    }
+    if network.pipeline.is_dir():  # timm and transformers have no SqueezeNet
+        commands["timm"] = ["-m", "benchmarks.peers.timm_one", network.name, weights, photograph]
+        commands["pipeline"] = ["-m", "benchmarks.peers.pipeline", pipeline, photograph]
+    return commands
 
 
 if __name__ == "__main__":

@@ -2,43 +2,46 @@
 
     python -m benchmarks.reduced_decode MODEL_FOLDER PHOTOGRAPHS [--megapixels 12]
 
-Large photographs are made from the given ones: enlarged (Lanczos), with noise as a sensor adds it or without,
-saved as JPEG. Noise is the harder case: it fills the finest detail, which a reduced decode averages away. The
-ratio of times is that of decoding and preprocessing every pixel to doing so at the reduced scale, image by
-image in turn, one thread.
+Large photographs are made from the given ones: enlarged (Lanczos), with or without sensor noise, saved as JPEG. Noise is the
+harder case: it fills the finest detail, which a reduced decode averages away. Times are those of decoding and preprocessing,
+image by image alternately at full and at reduced scale, in one thread.
 """
 
 import argparse
-import csv
-import io
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from benchmarks.photographs import NOISE, class_indices, enlarge
 from benchmarks.results import publish, table
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.images.decode import MAX_PIXELS
-from cnncli.images.in_memory import InMemory
 from cnncli.images.loader import Reader
 from cnncli.images.preprocess import Pixels
 from cnncli.logits import probabilities
 from cnncli.networks.model_folder import GRAPH, open_folder
 from cnncli.records.predictions import ImageSource, Unreadable
 
-NOISE = 6.0
-"""Standard deviation of the added noise, in grey levels: a small sensor in ordinary light."""
+COUNTS = {
+    "exact_correct": "correct, exact",
+    "reduced_correct": "correct, reduced",
+    "same_top1": "same top-1",
+    "same_top5_set": "same top-5",
+    "same_top5": "same top-5 in order",
+}
+"""Fields of `Comparison` that are counted, and their column headings."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One photograph, every pixel decoded against reduced; right or wrong where the truth is known."""
+    """One photograph decoded at full scale (exact) and at a reduced scale; correct only if the class is known."""
 
-    exact_right: bool
-    reduced_right: bool
+    exact_correct: bool
+    reduced_correct: bool
     same_top1: bool
     same_top5: bool
     same_top5_set: bool
@@ -47,25 +50,41 @@ class Comparison:
     seconds_reduced: float
 
 
-def enlarged(photograph: Path, megapixels: float, noise: float) -> InMemory:
-    """A photograph of so many megapixels, as a JPEG."""
-    with Image.open(photograph) as image:
-        factor = (megapixels * 1e6 / (image.width * image.height)) ** 0.5
-        size = (round(image.width * factor), round(image.height * factor))
-        large = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    if noise:
-        draw = np.random.default_rng(0)
-        values = np.asarray(large, np.float32) + draw.normal(0, noise, (size[1], size[0], 3)).astype(
-            np.float32
+@dataclass(frozen=True)
+class Decoders:
+    """A network's engine, and its two readers."""
+
+    engine: OnnxEngine
+    exact: Reader
+    reduced: Reader
+
+    def compare(self, source: ImageSource, label: int | None) -> Comparison:
+        """Run the network on both versions of one photograph."""
+        exact_pixels, seconds_exact = read_timed(self.exact, source)
+        reduced_pixels, seconds_reduced = read_timed(self.reduced, source)
+        exact, reduced = (
+            probabilities(self.engine.run(pixels[np.newaxis]).logits)[0]
+            for pixels in (exact_pixels, reduced_pixels)
         )
-        large = Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
-    file = io.BytesIO()
-    large.save(file, "JPEG", quality=92)
-    return InMemory(str(photograph), file.getvalue())
+        top_exact, top_reduced = np.argsort(-exact)[:5], np.argsort(-reduced)[:5]
+        return Comparison(
+            exact_correct=bool(top_exact[0] == label),
+            reduced_correct=bool(top_reduced[0] == label),
+            same_top1=bool(top_exact[0] == top_reduced[0]),
+            same_top5=bool((top_exact == top_reduced).all()),
+            same_top5_set=set(top_exact) == set(top_reduced),
+            difference=float(np.abs(exact - reduced).max()),
+            seconds_exact=seconds_exact,
+            seconds_reduced=seconds_reduced,
+        )
 
 
-def timed(read: Reader, source: ImageSource) -> tuple[Pixels, float]:
-    """Pixels, and the seconds they took."""
+def read_timed(read: Reader, source: ImageSource) -> tuple[Pixels, float]:
+    """Preprocessed pixels, and how many seconds they took.
+
+    Raises:
+        SystemExit: the image cannot be read.
+    """
     start = time.perf_counter()
     pixels = read(source)
     seconds = time.perf_counter() - start
@@ -74,41 +93,8 @@ def timed(read: Reader, source: ImageSource) -> tuple[Pixels, float]:
     return pixels, seconds
 
 
-def compare(
-    source: ImageSource, truth: int | None, engine: OnnxEngine, exact: Reader, reduced: Reader
-) -> Comparison:
-    """Both ways on one photograph."""
-    (all_pixels, seconds_exact), (fewer_pixels, seconds_reduced) = (
-        timed(exact, source),
-        timed(reduced, source),
-    )
-    one, other = (
-        probabilities(engine.run(pixels[np.newaxis]).logits)[0] for pixels in (all_pixels, fewer_pixels)
-    )
-    top_one, top_other = np.argsort(-one)[:5], np.argsort(-other)[:5]
-    return Comparison(
-        exact_right=bool(top_one[0] == truth),
-        reduced_right=bool(top_other[0] == truth),
-        same_top1=bool(top_one[0] == top_other[0]),
-        same_top5=bool((top_one == top_other).all()),
-        same_top5_set=set(top_one) == set(top_other),
-        difference=float(np.abs(one - other).max()),
-        seconds_exact=seconds_exact,
-        seconds_reduced=seconds_reduced,
-    )
-
-
-def truths(folder: Path) -> dict[str, int]:
-    """Class index of each file, where an index.tsv (file, class_index) tells."""
-    index = folder / "index.tsv"
-    if not index.exists():
-        return {}
-    with index.open() as stream:
-        return {row["file"]: int(row["class_index"]) for row in csv.DictReader(stream, delimiter="\t")}
-
-
 def main() -> None:
-    """Measure, and print a table in Markdown."""
+    """Measure and write the section."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -117,38 +103,21 @@ def main() -> None:
     parser.add_argument("--megapixels", type=float, default=12)
     options = parser.parse_args()
     folder = open_folder(options.model)
-    engine = OnnxEngine(options.model / GRAPH)
-    reduced = Reader(folder.card.preprocessing, MAX_PIXELS)
-    exact = Reader(folder.card.preprocessing, MAX_PIXELS, exact=True)
+    preprocessing = folder.card.preprocessing
+    decoders = Decoders(
+        OnnxEngine(options.model / GRAPH),
+        exact=Reader(preprocessing, MAX_PIXELS, exact=True),
+        reduced=Reader(preprocessing, MAX_PIXELS),
+    )
     files = sorted(options.photographs.glob("*.[jJ]*"))
-    known = truths(options.photographs)
+    labels = class_indices(options.photographs)
     rows = []
     for name, noise in (("enlarged", 0.0), (f"enlarged, noise of {NOISE:g} levels", NOISE)):
-        results = [
-            compare(enlarged(file, options.megapixels, noise), known.get(file.name), engine, exact, reduced)
-            for file in files
-        ]
-        differences = [result.difference for result in results]
-        ratio = statistics.median(result.seconds_exact / result.seconds_reduced for result in results)
-        counts = [
-            sum(getattr(result, field) for result in results)
-            for field in ("exact_right", "reduced_right", "same_top1", "same_top5_set", "same_top5")
-        ]
-        rows.append(
-            [
-                name,
-                *map(str, counts),
-                f"{statistics.median(differences):.4f} ({max(differences):.3f})",
-                f"{ratio:.1f}",
-            ]
-        )
-    head = (
+        sources = ((enlarge(file, options.megapixels, noise), labels.get(file.name)) for file in files)
+        rows.append(_row(name, [decoders.compare(source, label) for source, label in sources]))
+    header = (
         "photographs",
-        "right, exact",
-        "right, reduced",
-        "same top-1",
-        "same five",
-        "same five in order",
+        *COUNTS.values(),
         "median (largest) difference of a probability",
         "time, exact / reduced",
     )
@@ -156,11 +125,18 @@ def main() -> None:
         "reduced_decode",
         "Decoding large JPEGs at a reduced scale",
         f"{folder.card.name} on {len(files)} photographs, enlarged to {options.megapixels:g} megapixels. Exact decodes "
-        f"every pixel (`--exact-decode`), reduced is the default.\n\n{table(head, rows)}\n\n"
-        "It is not the same picture to the last bit: where two classes are nearly as probable, their order may change. "
-        "Use `--exact-decode` where answers must match those of other programs digit by digit.",
+        f"every pixel (`--exact-decode`), reduced is the default.\n\n{table(header, rows)}\n\n"
+        "The pixels are not bit for bit the same: where two classes are almost equally probable, their order may change. "
+        "Use `--exact-decode` if predictions must match other programs digit for digit.",
         ("MODEL_FOLDER", "PHOTOGRAPHS"),
     )
+
+
+def _row(name: str, results: Sequence[Comparison]) -> list[str]:
+    differences = [result.difference for result in results]
+    ratio = statistics.median(result.seconds_exact / result.seconds_reduced for result in results)
+    counts = [str(sum(getattr(result, field) for result in results)) for field in COUNTS]
+    return [name, *counts, f"{statistics.median(differences):.4f} ({max(differences):.3f})", f"{ratio:.1f}"]
 
 
 if __name__ == "__main__":

@@ -1,35 +1,37 @@
-"""The results page: each benchmark replaces its own section."""
+"""The results page, RESULTS.md: each benchmark replaces its own section."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.stage import machine
+from benchmarks import machine
 
 PAGE = Path(__file__).with_name("RESULTS.md")
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def publish(name: str, title: str, text: str, arguments: Sequence[str] = ("PHOTOGRAPHS",)) -> None:
-    """Print a section, and put it in the place of the one of that name on the page.
+    """Print a section and write it to the results page, in place of its previous version.
 
     Args:
-        name: of the benchmark's module.
-        title: of the section.
-        text: what was measured, and what it means.
-        arguments: of the command, as its help calls them.
+        name: the benchmark's module below `benchmarks`, e.g. `pocket.measure`.
+        title: heading of the section.
+        text: the figures and what they mean.
+        arguments: the command's arguments, as its help names them.
     """
     command = " ".join(["python -m", f"benchmarks.{name}", *arguments])
-    section = f"## {title}\n\n`{command}` on {machine()}\n\n{text.strip()}\n"
+    section = f"## {title}\n\n`{command}` on {machine.describe()}\n\n{text.strip()}\n"
     print(section)
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
     page = PAGE.read_text(encoding="utf-8")
-    whole = f"{begin}{section}{end}"
-    found = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
-    page = found.sub(lambda _: whole, page) if found.search(page) else f"{page.rstrip()}\n\n{whole}"
+    marked = f"{begin}{section}{end}"
+    previous = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    page, replaced = previous.subn(lambda _: marked, page)
+    if not replaced:
+        page = f"{page.rstrip()}\n\n{marked}"
     PAGE.write_text(page, encoding="utf-8")

@@ -1,26 +1,29 @@
-"""What starting costs: help and a usage error beside `python -c pass`, whole processes in turn.
+"""Start-up time of --help and of a usage error, beside `python -c pass`; whole processes.
 
 python -m benchmarks.startup
 """
 
 from benchmarks.results import publish, table
-from benchmarks.timing import in_turn, more
+from benchmarks.timing import median_difference, run_alternately
 
 ROUNDS = 15
 COMMANDS = ("--help", "predict --help", "predict --nonsense", "models --help")
 
 
 def main() -> None:
-    """Measure, and write the section."""
-    nothing = {"nothing": ["-c", "pass"]}
+    """Measure and write the section."""
+    empty = {"empty": ["-c", "pass"]}
     ours = {command: ["-m", "cnncli", *command.split()] for command in COMMANDS}
-    runs = in_turn(nothing | ours, ROUNDS, may_fail=True)
-    rows = [[f"`cnncli {command}`", f"{more(runs[command], runs['nothing']):.3f}"] for command in COMMANDS]
+    runs = run_alternately(empty | ours, ROUNDS, may_fail=True)
+    rows = [
+        [f"`cnncli {command}`", f"{median_difference(runs[command], runs['empty']):.3f}"]
+        for command in COMMANDS
+    ]
     publish(
         "startup",
-        "Starting",
-        f"Seconds more than `python -c pass`, whole processes in turn, medians of {ROUNDS} rounds. At most 0.25 is what "
-        f"we want.\n\n{table(('command', 'seconds'), rows)}",
+        "Start-up",
+        f"Seconds in addition to `python -c pass`, whole processes run alternately, medians of {ROUNDS} rounds. Target: at "
+        f"most 0.25.\n\n{table(('command', 'seconds'), rows)}",
         (),
     )
 

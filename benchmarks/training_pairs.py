@@ -1,6 +1,6 @@
-"""Epochs of `cnncli finetune` and of the bare loop, one of each in turn, in one process: `training_pairs NAME SIZE EPOCHS DATA`.
+"""Alternating epochs of `cnncli finetune` and of a bare loop in one process: `training_pairs NAME SIZE EPOCHS DATA`.
 
-Prints JSON: the layout and arithmetic that cnncli chose, images of an epoch, and the seconds of each epoch of either.
+Prints JSON: the memory layout and precision that cnncli chose, training images per epoch, seconds of each epoch of both.
 """
 
 import contextlib
@@ -10,54 +10,56 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.peers.bare_training import Bare
+from benchmarks.peers.bare_training import BareTraining
 from cnncli.records.progress import NullProgress
 
-BATCH = 32
+BATCH_SIZE, CLASSES = 32, 2
 
 
-class Between(NullProgress):
-    """Hears of each epoch that has ended, and lets the bare loop have one, too."""
+class BareEpochs(NullProgress):
+    """Runs one epoch of the bare loop after each of cnncli's epochs but the first.
+
+    Attributes:
+        seconds: of each timed epoch of the bare loop.
+    """
 
     def __init__(self, name: str, size: int, run: Path) -> None:
-        """What the network is called, the side of its images in pixels, and where the run will be."""
+        """Take the network's name, the image size in pixels, and cnncli's run folder."""
         self.name, self.size, self.run = name, size, run
-        self.bare: Bare | None = None
+        self.training: BareTraining | None = None
         self.seconds: list[float] = []
         self.epochs = 0
 
     def notice(self, message: str) -> None:
-        """An epoch's line begins with `epoch`."""
+        """Called with one line per finished epoch, among others."""
         if not message.startswith("epoch"):
             return
         self.epochs += 1
-        if self.epochs == 2:  # what was chosen is in the checkpoint after the first
-            self.bare = self._bare()
-            self.bare.epoch()
-        if self.bare is not None:
-            self.seconds.append(self.bare.epoch())
-
-    def _bare(self) -> Bare:
-        layout, amp = chosen(self.run)
-        return Bare(self.name, self.size, BATCH, images(self.run), 2, layout, amp)
+        if self.epochs == 2:  # the checkpoint after the first epoch holds layout and precision
+            layout, amp = read_variant(self.run)
+            images = count_training_images(self.run)
+            self.training = BareTraining(self.name, self.size, BATCH_SIZE, images, CLASSES, layout, amp)
+            self.training.run_epoch()
+        if self.training is not None:
+            self.seconds.append(self.training.run_epoch())
 
 
-def chosen(run: Path) -> tuple[str, str]:
-    """Layout and arithmetic of a run."""
+def read_variant(run: Path) -> tuple[str, str]:
+    """Memory layout and autocast precision of a run, from its last checkpoint."""
     import torch
 
-    fixed = torch.load(run / "checkpoints" / "last.pt", weights_only=True)["fixed"]
-    return fixed["layout"], fixed["amp"]
+    constants = torch.load(run / "checkpoints" / "last.pt", weights_only=True)["fixed"]
+    return constants["layout"], constants["amp"]
 
 
-def images(run: Path) -> int:
-    """That a run learns from."""
+def count_training_images(run: Path) -> int:
+    """Images of the training split."""
     with (run / "splits.csv").open() as stream:
         return sum(row["split"] == "train" for row in csv.DictReader(stream))
 
 
 def main() -> None:
-    """Train, and print."""
+    """Train and print the result."""
     from cnncli.networks.reference import Reference
     from cnncli.records.training import Tune
     from cnncli.training.options import chosen as chosen_levers
@@ -72,28 +74,22 @@ def main() -> None:
             reference=Reference(name, image_size=(size, size)),
             output=run,
             tune=Tune.SCRATCH,
-            levers=chosen_levers(Tune.SCRATCH, {"epochs": epochs, "batch_size": BATCH}),
+            levers=chosen_levers(Tune.SCRATCH, {"epochs": epochs, "batch_size": BATCH_SIZE}),
         )
-        between = Between(name, size, run)
-        nothing = contextlib.nullcontext(lambda *_: None)
-        finetune(settings, between, lambda _: nothing, lambda: nothing, is_offline=True)
+        bare = BareEpochs(name, size, run)
+        no_progress = contextlib.nullcontext(lambda *_: None)
+        finetune(settings, bare, lambda _: no_progress, lambda: no_progress, is_offline=True)
         with (run / "history.csv").open() as stream:
             rates = [float(row["images_per_second"]) for row in csv.DictReader(stream)]
-        layout, amp = chosen(run)
-        count = images(run)
-    counted = between.seconds[
-        : len(rates) - 2
-    ]  # the bare epoch after each one but the first, beside the next
-    print(
-        json.dumps(
-            {
-                "chosen": f"{layout}, {'fp32' if amp == 'off' else amp}",
-                "images": count,
-                "ours": [count / rate for rate in rates[2:]],
-                "bare": counted,
-            }
-        )
-    )
+        layout, amp = read_variant(run)
+        images = count_training_images(run)
+    result = {
+        "variant": f"{layout}, {'fp32' if amp == 'off' else amp}",
+        "images": images,
+        "ours": [images / rate for rate in rates[2:]],
+        "bare": bare.seconds[: len(rates) - 2],  # each is paired with cnncli's next epoch
+    }
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What people would use instead, each as the plain script that its own documentation leads to.
+"""The alternatives that cnncli is measured against, each a plain script as its own documentation writes it.
 
-Every script prints one class index a line, in the order of the file names, so that answers can be compared.
+Scripts that classify print one class index per line, in the order of the file names, so that predictions can be compared.
 """

@@ -1,6 +1,6 @@
-"""AutoGluon MultiModal as its quick start shows it: `autogluon_finetune DATA`; DATA has train/ and val/. Prints accuracy on val.
+"""AutoGluon MultiModal as in its quick start: `autogluon_finetune DATA`; DATA has train/ and val/. Prints validation accuracy.
 
-The network is timm's EfficientNet-Lite0, whose weights timm finds in a hub cache (HF_HOME, HF_HUB_OFFLINE).
+The network is timm's EfficientNet-Lite0, whose weights timm finds in a Hub cache (HF_HOME, HF_HUB_OFFLINE).
 """
 
 import json
@@ -12,21 +12,20 @@ import pandas as pd
 from autogluon.multimodal import MultiModalPredictor
 
 
-def listed(folder: Path) -> pd.DataFrame:
+def list_images(folder: Path) -> pd.DataFrame:
     rows = [(str(file), file.parent.name) for file in sorted(folder.glob("*/*"))]
     return pd.DataFrame(rows, columns=["image", "label"])
 
 
 data = Path(sys.argv[1]).resolve()
-with tempfile.TemporaryDirectory() as place:
-    predictor = MultiModalPredictor(label="label", path=place, verbosity=0)
+with tempfile.TemporaryDirectory() as folder:
+    predictor = MultiModalPredictor(label="label", path=folder, verbosity=0)
     predictor.fit(
-        listed(data / "train"),
+        list_images(data / "train"),
         hyperparameters={
             "model.names": ["timm_image"],
             "model.timm_image.checkpoint_name": "tf_efficientnet_lite0.in1k",
         },
     )
-    print(
-        json.dumps({"accuracy": predictor.evaluate(listed(data / "val"), metrics=["accuracy"])["accuracy"]})
-    )
+    scores = predictor.evaluate(list_images(data / "val"), metrics=["accuracy"])
+    print(json.dumps({"accuracy": scores["accuracy"]}))

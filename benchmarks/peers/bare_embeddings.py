@@ -1,4 +1,7 @@
-"""The least that a classifier on features takes: every image read and through the engine, scikit-learn and onnx imported. `bare_embeddings DATA MODEL_FOLDER`."""
+"""The floor of a classifier on features: read every image, run the engine, import scikit-learn and onnx.
+
+`bare_embeddings DATA MODEL_FOLDER`.
+"""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The floor: nothing but ONNX Runtime, Pillow and NumPy; decode, resize, run. `bare_onnx GRAPH IMAGE...`."""
+"""The floor of a prediction: ONNX Runtime, Pillow and NumPy alone; decode, resize, run. `bare_onnx GRAPH IMAGE...`."""
 
 import sys
 
@@ -18,6 +18,6 @@ for path in images:
     image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
     left, top = (image.width - SIDE) // 2, (image.height - SIDE) // 2
     pixels = np.asarray(image.crop((left, top, left + SIDE, top + SIDE)), np.float32) / 255
-    planes = ((pixels - MEAN) / STD).transpose(2, 0, 1)[np.newaxis]
-    (logits,) = session.run(["logits"], {"images": planes})
+    batch = ((pixels - MEAN) / STD).transpose(2, 0, 1)[np.newaxis]
+    (logits,) = session.run(["logits"], {"images": batch})
     print(logits.argmax())

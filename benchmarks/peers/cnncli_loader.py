@@ -1,4 +1,4 @@
-"""cnncli's own loader alone, no network: seconds for all images of a folder. `cnncli_loader MODEL_FOLDER FOLDER`."""
+"""cnncli's loader without a network. Prints seconds for all images of a folder. `cnncli_loader MODEL_FOLDER FOLDER`."""
 
 import sys
 import time

@@ -1,6 +1,6 @@
-"""fastai as its quick start shows it: `fastai_finetune DATA EPOCHS`; DATA has train/ and val/. Prints accuracies on val.
+"""fastai as in its quick start: `fastai_finetune DATA EPOCHS`; DATA has train/ and val/. Prints validation accuracy.
 
-The network is timm's EfficientNet-Lite0, whose weights timm finds in a hub cache (HF_HOME, HF_HUB_OFFLINE).
+The network is timm's EfficientNet-Lite0, whose weights timm finds in a Hub cache (HF_HOME, HF_HUB_OFFLINE).
 """
 
 import json

@@ -1,4 +1,4 @@
-"""cnncli with an empty cache, so that nothing is known from an earlier run. `fresh_home ARGUMENT`."""
+"""cnncli with an empty cache. `fresh_home ARGUMENT...`."""
 
 import os
 import sys

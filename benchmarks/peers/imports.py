@@ -1,4 +1,4 @@
-"""What preparing a network cannot do without: importing torch, torchvision and timm."""
+"""The floor of preparing a network: import torch, torchvision and timm."""
 
 import timm
 import torch

@@ -1,4 +1,4 @@
-"""cnncli with the networks that are prepared here and nothing else known from an earlier run. `prepared_home ARGUMENT`."""
+"""cnncli with a cache that holds prepared networks and nothing else. `prepared_home ARGUMENT...`."""
 
 import os
 import sys
@@ -9,8 +9,8 @@ from cnncli.networks import cache
 
 prepared = cache.home()
 with tempfile.TemporaryDirectory() as home:
-    for kept in (*prepared.glob("models-*"), *prepared.glob("names-*")):
-        Path(home, kept.name).symlink_to(kept)
+    for folder in (*prepared.glob("models-*"), *prepared.glob("names-*")):
+        Path(home, folder.name).symlink_to(folder)
     os.environ["CNNCLI_HOME"] = home
     from cnncli.cli.app import main
 

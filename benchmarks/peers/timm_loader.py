@@ -1,4 +1,4 @@
-"""timm's dataset and loader alone, no network: seconds for all images of a folder. `timm_loader FOLDER`."""
+"""timm's dataset and loader without a network. Prints seconds for all images of a folder. `timm_loader FOLDER`."""
 
 import os
 import sys

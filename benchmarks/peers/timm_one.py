@@ -1,4 +1,4 @@
-"""timm as its quick start shows it: import, create, load weights, predict. `timm_one NAME WEIGHTS IMAGE...`."""
+"""timm as in its quick start: import, create, load weights, predict. `timm_one NAME WEIGHTS IMAGE...`."""
 
 import sys
 

@@ -1,4 +1,7 @@
-"""The loop that one would write with timm: its transforms, a DataLoader, eager, NCHW. `timm_training NAME SIZE BATCH DATA`."""
+"""A plain training loop with timm: its transforms, a DataLoader, eager, NCHW. `timm_training NAME SIZE BATCH_SIZE DATA`.
+
+Prints seconds of the faster of two epochs.
+"""
 
 import sys
 import time

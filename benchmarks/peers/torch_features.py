@@ -1,4 +1,7 @@
-"""Transfer learning as it is usually written: torchvision's SqueezeNet, scikit-learn's logistic regression. `torch_features DATA WEIGHTS`."""
+"""Transfer learning as it is usually written: torchvision's SqueezeNet, scikit-learn's logistic regression.
+
+`torch_features DATA WEIGHTS`. Prints validation accuracy.
+"""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""torchvision's eager network behind a DataLoader. `torchvision_folder NAME WEIGHTS FOLDER RESIZE FILTER`."""
+"""torchvision's eager network behind a DataLoader. `torchvision_folder NAME WEIGHTS FOLDER RESIZE INTERPOLATION`."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Runs `cnncli` with the arguments given, and writes the peak of its resident memory to stderr, in bytes."""
+"""cnncli; afterwards its peak resident memory in bytes on stderr. `with_peak ARGUMENT...`."""
 
 import sys
 from pathlib import Path

@@ -20,6 +20,8 @@ from cnncli.training import options as levers
 from cnncli.training.settings import FinetuneSettings
 from tests.conftest import ROOT, Cnncli, Imports, Program
 
+MEASUREMENTS = ROOT / "benchmarks" / "pocket"
+
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
@@ -91,16 +93,16 @@ def test_its_files_say_the_same() -> None:
     assert written(parse(card.architecture.blueprint)) == written(parse(pocket.BLUEPRINT.read_text()))
     recipe = tomllib.loads((pocket.FOLDER / "recipe.toml").read_text())
     assert recipe.keys() <= {*levers.NAMES, *(field.name for field in dataclasses.fields(FinetuneSettings))}
-    with (pocket.FOLDER / "history.csv").open(newline="") as stream:
+    with (MEASUREMENTS / "history.csv").open(newline="") as stream:
         epochs = [int(row["number"]) for row in csv.DictReader(stream)]
     assert epochs == list(range(1, recipe["epochs"] + 1))
-    kept = json.loads((pocket.FOLDER / "evaluation.json").read_text())
+    kept = json.loads((MEASUREMENTS / "evaluation.json").read_text())
     assert {item["name"] for item in kept["classes"]} == set(card.class_names)
 
 
 def test_what_the_pages_say_of_it() -> None:
     """Each figure of its section stands in its evaluation, or in what its benchmark wrote."""
-    kept = json.loads((pocket.FOLDER / "evaluation.json").read_text())
+    kept = json.loads((MEASUREMENTS / "evaluation.json").read_text())
     page = (ROOT / "docs" / "networks.md").read_text()
     readme = " ".join(page.split("## pocket")[1].split("\n## ")[0].split())
     assert (
@@ -108,7 +110,7 @@ def test_what_the_pages_say_of_it() -> None:
         in readme
     )
     assert f"expected calibration error of {100 * kept['calibration_error']:.1f} %" in readme
-    results = (ROOT / "benchmarks" / "RESULTS.md").read_text().split("<!-- pocket -->")[1]
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text().split("<!-- pocket.measure -->")[1]
     known = set(re.findall(r"\d+(?:\.\d+)?", results)) | {f"{100 * kept['calibration_error']:.1f}"}
     told = set(re.findall(r"(?<![\w/.])\d[\d,]*(?:\.\d+)?(?= %| s\b| ms\b| right\b)", readme))
     assert len(told) > 10
@@ -172,7 +174,7 @@ def test_its_evaluation_is_reproduced_from_the_shipped_folder(
     unpack = [sys.executable, data / "unpack.py", tmp_path / "images", "--limit", "1"]
     subprocess.run([str(word) for word in unpack], check=True, capture_output=True)
     found = json.loads(program("evaluate", tmp_path / "images" / "val", "-m", "pocket", "-f", "json").stdout)
-    kept = json.loads((pocket.FOLDER / "evaluation.json").read_text())
+    kept = json.loads((MEASUREMENTS / "evaluation.json").read_text())
     assert found["images"] == kept["images"] == 10_000
     for name in ("top1", "top5", "calibration_error", "loss"):
         assert found[name] == pytest.approx(kept[name], abs=0.005)

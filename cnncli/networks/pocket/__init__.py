@@ -1,33 +1,32 @@
-"""The built-in model: a finished model folder that comes with cnncli, and what it was made from.
+"""The built-in model: a finished model folder that comes with cnncli, its blueprint and its training recipe.
 
-Beside the model folder's own files lie the blueprint, the recipe that trained it, how the training went and how it was
-judged; README.md here has the commands. Knows no torch.
+Knows no torch. How the model was made and measured is in the repository's benchmarks/pocket.
 """
 
 import os
 from pathlib import Path
 
 NAME = "pocket"
-"""What it is called."""
+"""Its name on the command line."""
 
 FOLDER = Path(__file__).parent
-"""Where its model folder is."""
+"""Its model folder."""
 
 LICENSE = "apache-2.0"
-"""Of the weights: that of cnncli."""
+"""License of the weights: that of cnncli."""
 
 BLUEPRINT = FOLDER / "pocket.cnn"
-"""What it is built from."""
+"""The blueprint of its architecture."""
 
 SIZE = (80, 80)
-"""(height, width) of the images that it looks at; it was trained with somewhat smaller ones."""
+"""Input (height, width) in pixels; training used up to 64 x 64."""
 
 
 def is_at(folder: Path) -> bool:
-    """Whether a model folder is pocket's, by whatever path."""
+    """Whether a path, however it is spelled, is pocket's model folder."""
     return folder.is_dir() and os.path.samefile(folder, FOLDER)  # noqa: PTH121 - Path's resolves nothing more
 
 
 def is_meant(name: str) -> bool:
-    """Whether a typed name leads to pocket: its own, unless a folder here is called so, or a path to it."""
+    """Whether a model name means pocket: its name, unless a folder here has that name, or a path to its folder."""
     return is_at(Path(name)) if os.path.isdir(name) else name == NAME  # noqa: PTH112 - says no to any text
