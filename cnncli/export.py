@@ -15,7 +15,7 @@ from cnncli.engines import exported, shrinking
 from cnncli.engines.engine import usable_cores
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import CnncliError, DataError, ModelFolderError, NotANumberError, OutputError, UsageError
-from cnncli.evaluation import choice, classes
+from cnncli.evaluation import classes, selection
 from cnncli.files.place import require_free
 from cnncli.images.decode import MAX_PIXELS, Decoding, decode
 from cnncli.images.loader import Reader, batches
@@ -201,8 +201,8 @@ def _calibration(data: Path, folder: ModelFolder) -> _Images:
             (source, None) for source in walked if not isinstance(source, Unreadable)
         ]
     else:
-        chosen = choice.chosen(found, None, [folder.path])
-        held = {item.path for item in chosen.samples} if chosen.split != choice.ALL else set()
+        chosen = selection.select_samples(found, None, [folder.path])
+        held = {item.path for item in chosen.samples} if chosen.split != selection.ALL else set()
         labelled = [(item.source, found.class_names[item.label]) for item in found.samples]
     if not labelled:
         raise DataError(f"there are no images in {data} to calibrate with")

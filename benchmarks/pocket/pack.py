@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from cnncli import prepare
+from cnncli.data.splits import read_splits
 from cnncli.engines.compile import difference
 from cnncli.engines.shrinking import WORTH_HALVING, stored_in_half
 from cnncli.evaluation.metrics import accuracy
@@ -34,7 +35,7 @@ from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.weights import load_saved, save_tensors
 from cnncli.records.data import Sample, Split
 from cnncli.records.networks import Compilation, Metric
-from cnncli.training import manifest, run_folder
+from cnncli.training import manifest
 from cnncli.training.features.classifiers import inverse_temperature
 
 ORIGIN = "trained by cnncli on Tiny ImageNet's 200 classes, with the recipe beside it"
@@ -53,7 +54,7 @@ def main() -> None:
     run, classes = Path(sys.argv[1]), Path(sys.argv[2])
     folder = model_folder.open_folder(run)
     root = manifest.load(run).root
-    samples = run_folder.read_splits(run, root, folder.card.class_names, "").split(Split.VAL)
+    samples = read_splits(run, root, folder.card.class_names, "").split(Split.VAL)
     labels = np.array([sample.label for sample in samples], np.intp)
     folder, logits = choose_size(folder, samples, labels)
     temperature = fit_temperature(logits, labels)

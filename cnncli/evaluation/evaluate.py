@@ -13,11 +13,12 @@ from cnncli import __version__
 from cnncli.data import layout
 from cnncli.data.layout import ListColumns
 from cnncli.errors import UsageError
-from cnncli.evaluation import choice, classes
+from cnncli.evaluation import classes
 from cnncli.evaluation.classes import Matched
 from cnncli.evaluation.judging import Judged, JudgeSettings, Juror, judge
 from cnncli.evaluation.measures import Question, evaluation
 from cnncli.evaluation.reporting import data_facts, pictures
+from cnncli.evaluation.selection import Selection, select_samples
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import packages_needed
 from cnncli.records.data import DataSet
@@ -69,7 +70,7 @@ class Asked:
     """
 
     data: DataSet
-    chosen: choice.Chosen
+    chosen: Selection
     members: tuple[tuple[ModelFolder, ...], ...]
     matches: tuple[tuple[Matched, ...], ...]
     settings: EvaluateSettings
@@ -92,7 +93,7 @@ def asked(settings: EvaluateSettings, folders: Sequence[ModelFolder]) -> Asked:
             f"{len(members)} models to compare", "two can be compared; --ensemble averages any number"
         )
     data = layout.read(settings.data, settings.columns)
-    chosen = choice.chosen(data, settings.split, [folder.path for folder in folders])
+    chosen = select_samples(data, settings.split, [folder.path for folder in folders])
     chosen = dataclasses.replace(chosen, remarks=(*chosen.remarks, *_about_exported(folders)))
     occurring = sorted({sample.label for sample in chosen.samples})
     matches = tuple(_matched(settings, data.class_names, occurring, member) for member in members)
@@ -125,7 +126,7 @@ def evaluate(question: Asked, progress: Progress, bar: Bar) -> list[Evaluation]:
     """
     chosen = question.chosen
     progress.notice(
-        f"{question.data.name}: {counted(len(chosen.samples), 'image')}, {chosen.split}, {chosen.why}"
+        f"{question.data.name}: {counted(len(chosen.samples), 'image')}, {chosen.split}, {chosen.split_source}"
     )
     for remark in chosen.remarks:
         progress.warning(remark)
@@ -175,7 +176,7 @@ def _evaluated(
         model=" + ".join(folder.card.name for folder in member),
         data=question.data.name,
         split=chosen.split,
-        why=chosen.why,
+        split_source=chosen.split_source,
         class_names=class_names,
         threshold=question.settings.threshold,
         remarks=chosen.remarks,
@@ -204,7 +205,7 @@ def report(question: Asked, found: Evaluation, compared: Comparison | None) -> R
         title=f"{found.model}{f' and {compared.old.model}' if compared else ''} on {found.data}",
         facts=(
             *(("network", f"{card.name}, weights: {card.weights_origin}") for card in cards),
-            ("data", f"{data.root}: {chosen.split}, {chosen.why}"),
+            ("data", f"{data.root}: {chosen.split}, {chosen.split_source}"),
             ("made", f"{dt.datetime.now().astimezone():%Y-%m-%d %H:%M}"),
         ),
         evaluation=found,

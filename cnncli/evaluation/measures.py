@@ -43,7 +43,7 @@ class Question:
         model: which network, or networks.
         data: of which images.
         split: which of them.
-        why: these.
+        split_source: where the split comes from, in words.
         class_names: of all classes that could have been said.
         threshold: below which an answer would not count, if that was asked for.
         remarks: what was left out or may surprise.
@@ -52,7 +52,7 @@ class Question:
     model: str
     data: str
     split: str
-    why: str
+    split_source: str
     class_names: tuple[str, ...]
     threshold: float | None = None
     remarks: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ def evaluation(question: Question, answers: Sequence[Answer], unreadable: Sequen
         model=question.model,
         data=question.data,
         split=question.split,
-        why=question.why,
+        split_source=question.split_source,
         class_names=question.class_names,
         answers=tuple(answers),
         unreadable=tuple(unreadable),

@@ -1,6 +1,6 @@
 """A model card as JSON, and back, strictly: what is missing, unknown or of the wrong kind is named.
 
-Any change of the card's fields is a new `SCHEMA`.
+A change of the card's fields is a new `SCHEMA`; numbers from 3 on stay readable (`tests/networks/schemas` has a card of each).
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from cnncli.errors import ModelFolderError
 from cnncli.records.networks import ModelCard
 
 SCHEMA = 3
-"""The version that this program writes, and the only one that it reads."""
+"""The schema number that is written. 3 is the first that is read; earlier cards were never released."""
 
 
 def to_json(card: ModelCard) -> str:

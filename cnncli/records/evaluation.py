@@ -153,7 +153,7 @@ class Evaluation:
         model: what was asked; several, where their answers were averaged.
         data: the labelled images.
         split: which of them.
-        why: these.
+        split_source: where the split comes from, in words.
         class_names: of all classes that could have been said.
         answers: one for each image that could be read.
         unreadable: the others.
@@ -173,7 +173,7 @@ class Evaluation:
     model: str
     data: str
     split: str
-    why: str
+    split_source: str
     class_names: tuple[str, ...]
     answers: tuple[Answer, ...]
     unreadable: tuple[Unreadable, ...]

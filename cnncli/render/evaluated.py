@@ -55,7 +55,7 @@ def _figures(found: Evaluation) -> list[str]:
     left_out = f", {len(found.unreadable):,} could not be read" if found.unreadable else ""
     lines = [
         f"model        {printable(found.model)}",
-        f"data         {printable(found.data)}: {counted(len(found.answers), 'image')}, {found.split}, {printable(found.why)}{left_out}",
+        f"data         {printable(found.data)}: {counted(len(found.answers), 'image')}, {found.split}, {printable(found.split_source)}{left_out}",
         f"top-1        {_accuracy(found.top1)}",
     ]
     if len(found.class_names) > 5:  # noqa: PLR2004 - of five classes one is always among the first five
@@ -160,7 +160,7 @@ def compared_text(found: Comparison, width: int | None) -> str:
     told = "a difference that chance hardly explains" if found.p_value < 0.05 else "may well be chance"  # noqa: PLR2004
     lines = [
         *([] if names == (new.model, old.model) else _legend(found)),
-        f"data         {printable(new.data)}: {counted(len(new.answers), 'image')}, {new.split}, {printable(new.why)}",
+        f"data         {printable(new.data)}: {counted(len(new.answers), 'image')}, {new.split}, {printable(new.split_source)}",
         "",
         *rows(
             [
@@ -262,7 +262,7 @@ def _document(found: Evaluation) -> dict[str, Any]:
         "model": path_text(found.model),
         "data": path_text(found.data),
         "split": found.split,
-        "why": path_text(found.why),
+        "split_source": path_text(found.split_source),
         "images": len(found.answers),
         "top1": found.top1.share,
         "top1_interval": [found.top1.low, found.top1.high],

@@ -12,7 +12,7 @@ from cnncli.records.evaluation import Answer, Evaluation
 from cnncli.records.predictions import Unreadable
 from cnncli.records.report import Report, TrainingSummary
 
-_HELD_OUT = {Split.VAL: "held out from training", Split.TEST: "asked once, at the end"}
+_HELD_OUT = {Split.VAL: "held out from training", Split.TEST: "evaluated once, at the end"}
 
 _MADE = "made"
 """Of the settings, what they met."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnncli.data import layout
+from cnncli.data.splits import splits_table
 from cnncli.errors import TrainingError, UsageError
 from cnncli.networks import blueprint
 from cnncli.networks.reference import Reference
@@ -18,7 +19,6 @@ from cnncli.records.progress import Progress
 from cnncli.records.training import FinetuneResult, Tune
 from cnncli.text import counted
 from cnncli.training import run_folder
-from cnncli.training import tables as tables_of
 from cnncli.training.features import fit as features
 from cnncli.training.features.fit import Bar, explore, finetune_features
 from cnncli.training.features.replace_head import require_own_head
@@ -289,7 +289,7 @@ def _begin_without_features(
 def _new_run(target: run_folder.Target, data: DataSet, facts: Mapping[str, Any]) -> Path:
     """The folder of a run that is to be trained, with its settings and its splits."""
     with run_folder.writing(target) as draft:
-        run_folder.write(draft, [tables_of.splits(data)], facts, {})
+        run_folder.write(draft, [splits_table(data)], facts, {})
         (draft / run_folder.CHECKPOINTS).mkdir()
         return run_folder.settle(draft, target)
 

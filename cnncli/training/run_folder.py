@@ -2,7 +2,7 @@
 
 card.json, model.safetensors, model.onnx    the network
 settings.toml       what was asked for, and with which versions; `--config` reads it again
-splits.csv          path, label, split, bytes: which image was in which split
+splits.csv          path, label, split, bytes, schema: which image was in which split
 predictions.csv     every image of the validation and test splits: what it is, what it was taken for
 classifiers.csv     the classifiers that were tried
 confusion_matrix.png
@@ -16,9 +16,7 @@ checkpoints/        what training goes on from: beginning.json, last.pt, before.
 """
 
 import contextlib
-import csv
 import itertools
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,17 +26,15 @@ from typing import Any
 
 import tomli_w
 
-from cnncli.errors import OutputError, TrainingError
+from cnncli.data.splits import SPLITS
+from cnncli.errors import OutputError
 from cnncli.files.tables import Table, write_tables
 from cnncli.files.whole import replace, whole_folder
-from cnncli.images.sources import image_source
 from cnncli.networks.model_folder import CARD, GRAPH, WEIGHTS, is_model_folder
-from cnncli.records.data import DataSet, Sample, Split
 from cnncli.text import is_percent_encoded
 
 RUNS = Path("runs")
 SETTINGS = "settings.toml"
-SPLITS = "splits.csv"
 CHECKPOINTS = "checkpoints"
 
 
@@ -227,28 +223,3 @@ def finishing(run: Path) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-
-
-def read_splits(run: Path, root: str, class_names: tuple[str, ...], name: str) -> DataSet:
-    """The data of a run as its splits.csv has it: which image was in which split, in that order.
-
-    Raises:
-        TrainingError: the table cannot be read.
-    """
-    file = run / SPLITS
-    labels = {label: index for index, label in enumerate(class_names)}
-    try:
-        with file.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            samples = tuple(
-                Sample(
-                    image_source(os.path.join(root, row["path"])),  # noqa: PTH118 - a string as good as any
-                    labels[row["label"]],
-                    Split(row["split"]),
-                )
-                for row in csv.DictReader(stream)
-            )
-    except (OSError, KeyError, ValueError) as error:
-        raise TrainingError(
-            f"{file} cannot be read: {error}", "start again, with another --output"
-        ) from error
-    return DataSet(name, root, class_names, samples)

@@ -1,27 +1,9 @@
 """The tables of a run, from its records."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from cnncli.files.tables import Table
-from cnncli.records.data import DataSet
 from cnncli.records.training import ClassifierScore
-
-
-def splits(data: DataSet) -> Table:
-    """Which image was in which split, and how large it is; a list that `finetune` reads again, with `--root`."""
-    rows = [
-        (data.relative(sample.path), data.class_names[sample.label], sample.split, _bytes(sample.path))
-        for sample in data.samples
-    ]
-    return Table("splits.csv", ("path", "label", "split", "bytes"), rows)
-
-
-def _bytes(path: str) -> int | None:
-    try:
-        return Path(path).stat().st_size
-    except (OSError, ValueError):
-        return None
 
 
 def classifiers(trials: Sequence[ClassifierScore]) -> Table:

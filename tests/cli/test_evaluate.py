@@ -70,7 +70,7 @@ def test_finetune_evaluate_predictions_and_report_tell_one_story(
     taught = json.loads(made.stdout)
     found = run(cnncli, data, "-m", "runs/shades", "-o", "how")
     assert found["split"] == "val"
-    assert found["why"] == "as split for runs/shades"
+    assert found["split_source"] == "split saved in runs/shades"
     assert found["images"] == taught["val"]["images"] == 12
     assert found["top1"] == taught["val"]["right"] / 12
     assert found["top1_interval"] == [taught["val"]["low"], taught["val"]["high"]]
@@ -101,15 +101,15 @@ def test_the_splits_of_a_run(cnncli: Cnncli, data: Path, colours: Path) -> None:
     assert run(cnncli, data, "-m", "runs/shades", "--split", "all")["images"] == 60
     refused = cnncli("evaluate", data, "-m", "runs/shades", "--split", "test")
     assert refused.exit_code == 1
-    assert "has no split test: it has val and train" in refused.stderr
+    assert "has no test split: it has val and train" in refused.stderr
     moved = data.rename(data.with_name("elsewhere"))  # the run still knows its images
     held = [row["path"] for row in table(Path("runs/shades/splits.csv")) if row["split"] == "val"]
     (moved / held[0]).unlink()
     Image.new("RGB", (9, 9), "red").save(moved / "warm" / "new.png")
     result = cnncli("evaluate", moved, "-m", "runs/shades", "-f", "json")
     assert json.loads(result.stdout)["images"] == 11
-    assert "no longer there: 1 of the images that were held out" in result.stderr
-    assert "left out: 1 image that runs/shades neither learned from nor held out" in result.stderr
+    assert "missing: 1 of the held-out images" in result.stderr
+    assert "left out: 1 image that runs/shades neither trained on nor held out" in result.stderr
 
 
 def test_what_was_learned_from_is_not_asked_about(cnncli: Cnncli, data: Path, colours: Path) -> None:
@@ -124,7 +124,7 @@ def test_what_was_learned_from_is_not_asked_about(cnncli: Cnncli, data: Path, co
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(data / path, place)
     result = cnncli("evaluate", "parted", "-m", "runs/shades")
-    assert "runs/shades learned from 3 of these 15 images" in result.stderr
+    assert "runs/shades trained on 3 of these 15 images" in result.stderr
     for folder in ("parted/train", "mixed"):  # a split on its own; a few known images among many others
         if folder == "mixed":
             shutil.copytree("parted/train", "mixed")
@@ -133,13 +133,13 @@ def test_what_was_learned_from_is_not_asked_about(cnncli: Cnncli, data: Path, co
         result = cnncli("evaluate", folder, "-m", "runs/shades", "-f", "json")
         if folder == "mixed":
             assert json.loads(result.stdout)["images"] == 120
-            assert "left out: 45 images, from which runs/shades learned" in result.stderr
+            assert "left out: 45 images that runs/shades trained on" in result.stderr
         else:
             assert result.exit_code == 1
-            assert "runs/shades learned from every image of parted/train that it knows" in result.stderr
+            assert "runs/shades trained on every image of parted/train that it knows" in result.stderr
     everything = cnncli("evaluate", "parted/train", "-m", "runs/shades", "--split", "all")
     assert everything.exit_code == 0
-    assert "the network learned from 45 of these images" in everything.stderr
+    assert "the model was trained on 45 of these images" in everything.stderr
 
 
 def test_other_pictures_of_the_same_names_are_not_taken_for_known(
@@ -173,7 +173,7 @@ def test_a_folder_with_splits(cnncli: Cnncli, hues: Path, colours: Path) -> None
     whole = hues.rename(hues.with_name("whole"))
     shutil.copytree(whole, hues / "train")
     found = run(cnncli, hues, "-m", colours)
-    assert (found["split"], found["why"]) == ("all", "hues has neither a test nor a val split")
+    assert (found["split"], found["split_source"]) == ("all", "hues has no val or test split")
     shutil.copytree(whole / "red", hues / "val" / "red")
     assert run(cnncli, hues, "-m", colours)["split"] == "val"
     shutil.copytree(whole / "blue", hues / "test" / "blue")
@@ -370,8 +370,8 @@ def test_a_renamed_class_hides_nothing(
     pairs.write_text("Bienen,bees\n")
     found = run(cnncli, tmp_path / "photos", "-m", run_folder, "--map", pairs)
     assert (found["split"], found["images"]) == ("val", 5)
-    (gone,) = (remark for remark in found["remarks"] if "no longer there" in remark)
-    assert gone.startswith("no longer there: 1 of the images that were held out, as ants")
+    (gone,) = (remark for remark in found["remarks"] if "missing: " in remark)
+    assert gone.startswith("missing: 1 of the held-out images, e.g. ants")
     exported = tmp_path / "net.onnx"
     assert cnncli("export", run_folder, "-o", exported).exit_code == 0
     result = cnncli("evaluate", tmp_path / "photos", "-m", exported, "--map", pairs)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from cnncli.errors import ModelFolderError
 from cnncli.networks.card import SCHEMA, from_json, to_json
 from tests.networks_for_tests import colour_card
+
+SCHEMAS = Path(__file__).parent / "schemas"
 
 
 def test_round_trip() -> None:
@@ -19,6 +22,13 @@ def test_a_person_can_read_it() -> None:
     text = to_json(colour_card())
     assert text.splitlines()[1] == f'  "schema": {SCHEMA},'
     assert '"resize_mode": "squash"' in text
+
+
+@pytest.mark.parametrize("schema", range(3, SCHEMA + 1))
+def test_every_schema_is_read(schema: int) -> None:
+    text = (SCHEMAS / f"card-{schema}.json").read_text(encoding="utf-8")
+    assert json.loads(text)["schema"] == schema
+    assert from_json(text, "card.json") == colour_card()
 
 
 def spoil(change: Callable[[dict[str, Any]], object]) -> str:

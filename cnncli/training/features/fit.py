@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data import layout
+from cnncli.data.splits import splits_table
 from cnncli.data.stratified import require_learnable, split_stratified, told
 from cnncli.engines.heads import ClassifierHead, LinearHead, run_head
 from cnncli.errors import DataError
@@ -410,7 +411,7 @@ def _written(
         answers[Split.TEST] = _answers(_logits(chosen.head, test), test, data)
     trials = tuple(item.trial for item in learned.tried)
     tables = [
-        tables_of.splits(data),
+        splits_table(data),
         predictions([*answers[Split.VAL], *answers[Split.TEST]], data.class_names),
         tables_of.classifiers(trials),
         *unreadable_table(reporting.relative(data, found.unreadable)),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cnncli.data.splits import read_splits
 from cnncli.errors import CompileError, DataError, TrainingError
 from cnncli.evaluation.judging import Judged, JudgeSettings, Juror, judge
 from cnncli.evaluation.metrics import confusion
@@ -56,7 +57,7 @@ def finish(
     best = progressed.best
     if best is None:
         raise TrainingError(f"{run} has not come to the end of an epoch", f"cnncli finetune --resume {run}")
-    data = run_folder.read_splits(run, begun.root, begun.card.class_names, begun.data_name)
+    data = read_splits(run, begun.root, begun.card.class_names, begun.data_name)
     end = _End(run, begun, progressed, data, begun.listed(data), settings, features)
     if begun.features and best.val_top1 <= begun.features.share:
         result = end.keeping_features(begun.features, progress, bar)

@@ -17,6 +17,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import broadcast_object_list
 
+from cnncli.data.splits import read_splits
 from cnncli.engines.engine import usable_cores
 from cnncli.engines.torch import require_device
 from cnncli.errors import TrainingError, UsageError
@@ -216,7 +217,7 @@ def _task(run: Path, settings: FinetuneSettings, progress: Progress) -> Task:
     begun, levers = beginnings.load(run), require_levers(settings)
     card = begun.card
     levers = dataclasses.replace(levers, epochs=begun.epochs)
-    data = run_folder.read_splits(run, begun.root, card.class_names, begun.data_name)
+    data = read_splits(run, begun.root, card.class_names, begun.data_name)
     network = build(card.architecture, levers.drop_path)
     start = InitialModel(network, card)
     if begun.tune is not Tune.SCRATCH:

@@ -760,8 +760,8 @@ def test_validation_pixels_are_predicts(data: Path, monkeypatch: pytest.MonkeyPa
         seen.clear()
         settings = asked(data, layout=layout, epochs=1)
         run = trained(settings)
+        from cnncli.data.splits import read_splits
         from cnncli.training import manifest as beginning
-        from cnncli.training.run_folder import read_splits
 
         start = beginning.load(run.folder)
         samples = read_splits(run.folder, start.root, start.card.class_names, "shades").split(Split.VAL)
