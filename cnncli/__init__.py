@@ -15,7 +15,8 @@ stay apart (import-linter checks both, and a test holds this page against the di
     6      features/     images to embeddings, each computed once                                  no
     6      doctor        what is installed, what works, what to do about what does not                no
     6      predict       batches through an engine to one record for each input                    no
-    5      prepare       a reference to an open engine: finds the model folder or makes it         lazily
+    5      inference     a model folder, opened and run over image sources, in input order         no
+    5      prepare       a reference to a model folder: finds it or makes it                       lazily
     4      engines/      pixels to logits and embeddings: ONNX Runtime, torch; the compiler        partly
     3      data/         labelled folders and lists; which image is for what                       no
     3      networks/     what a typed name means; model folder; timm, torchvision, blueprints      partly

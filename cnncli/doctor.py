@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 
 import cnncli
 from cnncli.engines.engine import usable_cores
+from cnncli.engines.select import ENGINES
 from cnncli.errors import CnncliError, ModelFolderError, WeightsError
 from cnncli.networks import cache, index, model_folder, pocket
 from cnncli.networks.packaged import PACKAGED, PackagedWeights
@@ -112,23 +113,9 @@ def _machine() -> Iterator[Finding]:
     yield Finding(
         "cores", f"{usable_cores()} usable of {os.cpu_count() or 1}: as many threads decode and compute"
     )
-    yield _found("ONNX Runtime", _onnx)
-    if _is_installed("torch"):
-        yield _found("torch", _torch)
-
-
-def _onnx() -> str:
-    import onnxruntime
-
-    if "CPUExecutionProvider" not in onnxruntime.get_available_providers():
-        raise RuntimeError("this build cannot compute on the CPU")
-    return "runs prepared networks on the CPU"
-
-
-def _torch() -> str:
-    from cnncli.engines.torch import devices
-
-    return f"runs networks on {', '.join(devices())}"
+    for spec in ENGINES:
+        if spec.is_installed:
+            yield _found(spec.title, lambda: spec.load().describe())  # noqa: B023 - called at once
 
 
 # ---- caches

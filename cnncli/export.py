@@ -23,9 +23,9 @@ from cnncli.images.preprocess import Pixels, preprocess
 from cnncli.images.sources import Found, image_source, walk
 from cnncli.logits import probabilities
 from cnncli.networks import pocket
+from cnncli.networks.dependencies import explain_missing_packages
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.packaged import PACKAGED
-from cnncli.prepare import packages_needed
 from cnncli.records.exporting import Cost, Exported, Input, Quantize
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
@@ -94,7 +94,7 @@ def export(folder: ModelFolder, settings: ExportSettings, progress: Progress) ->
         CnncliError: it cannot be expressed in ONNX, the images cannot be read, or the file cannot be written.
     """
     require_free(settings.output, overwrite=settings.overwrite)
-    with packages_needed(f"exporting {folder.card.name}"):
+    with explain_missing_packages(f"exporting {folder.card.name}"):
         return _exported(folder, settings, progress)
 
 

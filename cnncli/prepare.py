@@ -4,21 +4,16 @@ The only way from a typed name to a network that runs. With a prepared folder an
 is imported.
 """
 
-import contextlib
 import dataclasses
-import importlib.util
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnncli import __version__
-from cnncli.engines.engine import Engine
 from cnncli.errors import (
     CompileError,
-    MissingPackageError,
     ModelFolderError,
     ModelNotFoundError,
     OutputError,
@@ -27,12 +22,12 @@ from cnncli.errors import (
 )
 from cnncli.networks import cache, downloads, model_folder
 from cnncli.networks import card as cards
+from cnncli.networks.dependencies import explain_missing_packages
 from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder, no_classes, require_classes
 from cnncli.networks.packaged import packaged
 from cnncli.networks.prepared import find_finished, find_prepared
 from cnncli.networks.reference import HUB, Reference
-from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.networks import (
     Architecture,
     Compilation,
@@ -93,7 +88,7 @@ def prepare(
     if is_offline or downloads.forbidden():
         _require_downloaded(reference)
     start = time.perf_counter()
-    with packages_needed(f"preparing {reference.name}"):
+    with explain_missing_packages(f"preparing {reference.name}"):
         folder = _made(reference, progress, is_offline=is_offline, save_as=save_as)
     if not save_as:
         _remember(reference, folder.card.name, progress)
@@ -129,7 +124,7 @@ def untrained(reference: Reference, progress: Progress, *, is_offline: bool = Fa
     if reference.is_exported:
         raise model_folder.without_weights(reference.name)
     _require_known(reference)
-    with packages_needed(f"training {reference.name}"):
+    with explain_missing_packages(f"training {reference.name}"):
         offer = _offer(reference, progress, is_offline=is_offline)
     name = (
         offer.architecture.name if offer.architecture.library == "blueprint" else offer.name.partition(".")[0]
@@ -182,94 +177,6 @@ def _not_found(name: str, message: str, hint: str | None) -> ModelNotFoundError:
     return ModelNotFoundError(message, hint)
 
 
-def open_engine(folder: ModelFolder, wish: EngineOptions, progress: Progress) -> Engine:
-    """A network ready to run, on ONNX Runtime where that can do what is wished for, else on torch.
-
-    Raises:
-        UsageError: wishes that contradict each other, or a device that is not there.
-        MissingPackageError: torch or OpenVINO is needed and not installed.
-    """
-    device = wish.device
-    if device == "auto":
-        asks_for_cpu = wish.engine in {EngineName.ONNX, EngineName.OPENVINO}
-        device = "cpu" if asks_for_cpu or folder.needs_onnx or not _cuda_is_visible() else "cuda"
-    obstacle = _obstacle(folder, device, wish)
-    if wish.engine in {EngineName.ONNX, EngineName.OPENVINO} and obstacle:
-        raise UsageError(f"--engine {wish.engine} is not possible: {obstacle}", "leave it out")
-    graph = folder.graph
-    if wish.engine is EngineName.TORCH or obstacle or graph is None:
-        if folder.needs_onnx:
-            raise UsageError(
-                f"{folder.needs_onnx} runs on ONNX Runtime only, on the CPU and in fp32",
-                "leave out --engine, --device and --precision",
-            )
-        if reason := folder.card.compilation.reason:
-            progress.notice(f"{folder.card.name} runs on torch: {reason}")
-        with packages_needed(f"running {folder.card.name} with torch"):
-            from cnncli.engines.torch import TorchEngine
-
-            return TorchEngine(folder, device, wish.precision)
-    if wish.engine is EngineName.OPENVINO:
-        if importlib.util.find_spec("openvino") is None:
-            raise MissingPackageError(
-                "this engine needs the package openvino", "pip install 'cnncli[openvino]'"
-            )
-        from cnncli.engines.openvino import OpenVinoEngine
-
-        return OpenVinoEngine(graph, wish.precision)
-    from cnncli.engines.onnx import OnnxEngine
-
-    return OnnxEngine(graph)
-
-
-def _obstacle(folder: ModelFolder, device: str, wish: EngineOptions) -> str | None:
-    """Why the compiled network cannot be run as wished; None where it can."""
-    if device != "cpu":
-        return f"it runs on the CPU, not on {device}"
-    if wish.precision is not Precision.FP32 and wish.engine is not EngineName.OPENVINO:
-        return f"it computes in fp32, not in {wish.precision}"
-    return folder.card.compilation.reason
-
-
-def _cuda_is_visible() -> bool:
-    """Whether asking torch for a CUDA device is worth the seconds that importing it takes."""
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}
-    driver = Path("/dev/nvidiactl").exists() or Path("/proc/driver/nvidia/version").exists()
-    if hidden or not (driver or os.name == "nt") or importlib.util.find_spec("torch") is None:
-        return False
-    from cnncli.engines.torch import cuda_is_available
-
-    return cuda_is_available()
-
-
-@contextlib.contextmanager
-def packages_needed(purpose: str) -> Iterator[None]:
-    """Say what is missing where only the packages for predicting are installed."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in {
-            "torch",
-            "torchvision",
-            "timm",
-            "safetensors",
-            "huggingface_hub",
-            "onnx",
-            "onnxscript",
-            "sklearn",
-            "scipy",
-            "matplotlib",
-            "jinja2",
-            "pytorch_grad_cam",
-        }:
-            raise
-        raise MissingPackageError(
-            f"{purpose} needs the package {package}, which is not installed",
-            "install cnncli with all its dependencies, or give the path of a prepared model folder",
-        ) from error
-
-
 # ---- making a model folder
 
 
@@ -279,7 +186,7 @@ def _unpacked(reference: Reference, progress: Progress) -> ModelFolder:
     target = cache.place(f"{file.stem}+{model_folder.sha256(file)[:_DIGEST_SHOWN]}")
     if not model_folder.is_model_folder(target):
         cache.require_writable()
-        with packages_needed(f"reading {file}"), model_folder.drafted(target) as draft:
+        with explain_missing_packages(f"reading {file}"), model_folder.drafted(target) as draft:
             from cnncli.engines.exported import unpack
 
             card = dataclasses.replace(unpack(file, draft), name=target.name)

@@ -1,18 +1,15 @@
 """From what a user types to a model folder and an engine: once, and torch only where it is needed."""
 
 import contextlib
-import dataclasses
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from cnncli import prepare as preparing
-from cnncli.engines.onnx import OnnxEngine
+from cnncli.engines.select import open_engine
 from cnncli.engines.torch import TorchEngine
 from cnncli.errors import (
     CompileError,
@@ -22,15 +19,15 @@ from cnncli.errors import (
     UsageError,
     WeightsError,
 )
-from cnncli.export import ExportSettings, export
 from cnncli.images.sources import sources
+from cnncli.inference import InferenceOptions
 from cnncli.networks import zoo
-from cnncli.networks.model_folder import ModelFolder, open_folder, verify
+from cnncli.networks.model_folder import open_folder, verify
 from cnncli.networks.reference import Reference
 from cnncli.predict import Predictor, PredictSettings
-from cnncli.prepare import open_engine, prepare
-from cnncli.records.engines import EngineName, EngineOptions, Precision
-from cnncli.records.networks import Architecture, Head, HeadKind
+from cnncli.prepare import prepare
+from cnncli.records.engines import EngineName, EngineOptions
+from cnncli.records.networks import Architecture
 from cnncli.records.predictions import Prediction
 from cnncli.records.progress import NullProgress
 
@@ -112,7 +109,7 @@ def test_weights_for_grey_images(tmp_path: Path) -> None:
     assert folder.card.preprocessing.mean == pytest.approx((0.5,))
     Image.effect_noise((50, 40), 80).convert("RGB").save(tmp_path / "a.png")
     for engine in (EngineName.ONNX, EngineName.TORCH):
-        settings = PredictSettings(running=EngineOptions(engine))
+        settings = PredictSettings(inference=InferenceOptions(EngineOptions(engine)))
         (record,) = Predictor(folder, settings, NullProgress()).predict(sources([str(tmp_path / "a.png")]))
         assert isinstance(record, Prediction)
         assert sum(score.probability for score in record.scores) == pytest.approx(1, abs=1e-5)
@@ -206,75 +203,3 @@ def test_a_network_that_cannot_be_compiled_runs_on_torch_and_says_why(
     assert notice.endswith("runs on torch: torch cannot export it: no operator")
     with pytest.raises(UsageError, match="--engine onnx is not possible: torch cannot export it"):
         open_engine(folder, EngineOptions(EngineName.ONNX), listener)
-
-
-def test_who_computes(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = open_folder(tiny)
-    assert isinstance(open_engine(folder, EngineOptions(), NullProgress()), OnnxEngine)
-    assert isinstance(open_engine(folder, EngineOptions(EngineName.TORCH), NullProgress()), TorchEngine)
-    assert isinstance(
-        open_engine(folder, EngineOptions(precision=Precision.BF16), NullProgress()), TorchEngine
-    )
-    asked = []
-
-    def no_engine(_: object, device: str, precision: Precision) -> None:
-        asked.append((device, precision))
-
-    monkeypatch.setattr("cnncli.engines.torch.TorchEngine", no_engine)
-    monkeypatch.setattr(preparing, "_cuda_is_visible", lambda: True)
-    open_engine(folder, EngineOptions(), NullProgress())
-    assert asked == [("cuda", Precision.FP32)]
-    assert isinstance(open_engine(folder, EngineOptions(EngineName.ONNX), NullProgress()), OnnxEngine)
-    assert isinstance(open_engine(folder, EngineOptions(device="cpu"), NullProgress()), OnnxEngine)
-
-
-def test_what_torch_cannot_run_stays_on_the_cpu(
-    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever device there is, where nobody asked for one."""
-    monkeypatch.setattr(preparing, "_cuda_is_visible", lambda: True)
-    export(open_folder(tiny), ExportSettings(tmp_path / "net.onnx"), NullProgress())
-    exported = preparing.prepare(Reference(str(tmp_path / "net.onnx")), NullProgress())
-    card = open_folder(tiny).card
-    head = Head(HeadKind.NEIGHBOURS, "fc", 8, 8)
-    neighbours = ModelFolder(
-        tiny, dataclasses.replace(card, architecture=dataclasses.replace(card.architecture, head=head))
-    )
-    for folder, told in (
-        (exported, "an exported network runs on ONNX Runtime only"),
-        (neighbours, "a nearest-neighbour classifier runs on ONNX Runtime only"),
-    ):
-        assert isinstance(open_engine(folder, EngineOptions(), NullProgress()), OnnxEngine)
-        for wish in (
-            EngineOptions(device="cuda"),
-            EngineOptions(precision=Precision.BF16),
-            EngineOptions(EngineName.TORCH, "cpu"),
-        ):
-            with pytest.raises(UsageError, match=told):
-                open_engine(folder, wish, NullProgress())
-
-
-def test_without_a_driver_torch_is_not_even_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setattr("cnncli.engines.torch.cuda_is_available", None)
-    assert not preparing._cuda_is_visible()
-
-
-def test_both_engines_give_the_same_records(tiny: Path, tmp_path: Path) -> None:
-    draw = np.random.default_rng(0)
-    for number in range(12):
-        Image.fromarray(draw.integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(
-            tmp_path / f"{number:02}.png"
-        )
-    answers = []
-    for engine in (EngineName.ONNX, EngineName.TORCH):
-        predictor = Predictor(
-            open_folder(tiny), PredictSettings(running=EngineOptions(engine)), NullProgress()
-        )
-        answers.append([r for r in predictor.predict(sources([str(tmp_path)])) if isinstance(r, Prediction)])
-    for one, other in zip(*answers, strict=True):
-        assert one.source == other.source
-        assert [score.index for score in one.scores] == [score.index for score in other.scores]
-        for score, reference in zip(one.scores, other.scores, strict=True):
-            assert score.probability == pytest.approx(reference.probability, abs=1e-5)
-    torch.set_num_threads(2)

@@ -78,9 +78,9 @@ def cam(
             offline=offline,
             needs_classes=True,
         )
-        from cnncli.prepare import packages_needed
+        from cnncli.networks.dependencies import explain_missing_packages
 
-        with packages_needed("class activation"):
+        with explain_missing_packages("class activation"):
             from cnncli.inspection import cam as maps
         from cnncli.inspection.network import seen
 

@@ -160,8 +160,8 @@ def evaluate(
         from cnncli.evaluation.comparing import compared
         from cnncli.evaluation.evaluate import EvaluateSettings, asked
         from cnncli.evaluation.evaluate import evaluate as ask
-        from cnncli.evaluation.judging import JudgeSettings
         from cnncli.images.decode import MAX_PIXELS
+        from cnncli.inference import InferenceOptions
         from cnncli.prepare import prepare
 
         if output:
@@ -174,11 +174,11 @@ def evaluate(
             pairs=pairs,
             ensemble=ensemble,
             threshold=threshold,
-            judging=JudgeSettings(
+            inference=InferenceOptions(
                 max_pixels=max_pixels or MAX_PIXELS,
                 exact_decode=exact_decode,
                 tta=tta,
-                running=EngineOptions(engine, device, precision),
+                engine=EngineOptions(engine, device, precision),
                 batch_size=batch_size,
                 workers=workers,
             ),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cnncli.features.extract import Extractor
     from cnncli.files.shards import PartFolder
     from cnncli.networks.reference import Reference
-    from cnncli.records.features import Extract
+    from cnncli.records.features import EmbeddingRecord
 
 _ENDINGS = (".npz", ".npy", ".parquet")
 
@@ -102,10 +102,10 @@ def features(
         console.notice(f"{target} is already complete; skipped (--overwrite starts again)")
         return
     with quiet_libraries():
-        from cnncli.features.embed import EmbedSettings
         from cnncli.features.extract import Extractor
         from cnncli.files.vectors import Extracted, save_vectors
         from cnncli.images.decode import MAX_PIXELS
+        from cnncli.inference import InferenceOptions
         from cnncli.networks.card import to_json
         from cnncli.prepare import prepare
 
@@ -113,13 +113,13 @@ def features(
             model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size
         )
         folder = prepare(reference, console, is_offline=offline)
-        settings = EmbedSettings(
+        inference = InferenceOptions(
             max_pixels=max_pixels or MAX_PIXELS,
-            running=EngineOptions(engine, device, precision),
+            engine=EngineOptions(engine, device, precision),
             batch_size=batch_size,
             workers=workers,
         )
-        extractor = Extractor(folder, settings, console, layer)
+        extractor = Extractor(folder, inference, console, layer)
         part = PartFolder(target)
         with contextlib.closing(part):
             images, unreadable = _run(extractor, asked, part, console, resume=resume, overwrite=overwrite)
@@ -194,7 +194,7 @@ def _run(
     found = asked.found(console)
     part.begin(extractor.identity(), resume=resume, overwrite=overwrite)
     done, unreadable = part.skip_done(found)
-    waiting: list[Extract] = []
+    waiting: list[EmbeddingRecord] = []
     with (
         image_progress(console, asked.count, done, is_hidden=False) as advance,
         contextlib.closing(extractor.extract(found)) as entries,

@@ -39,13 +39,14 @@ def opened(
     Raises:
         CnncliError: it leads nowhere, or to one that cannot be looked into.
     """
+    from cnncli.networks.dependencies import explain_missing_packages
     from cnncli.networks.reference import Reference
-    from cnncli.prepare import packages_needed, prepare
+    from cnncli.prepare import prepare
 
     size = image_size(img_size)
     reference = Reference(or_default(model), weights, labels, pretrained=pretrained, image_size=size)
     folder = prepare(reference, console, is_offline=offline, needs_classes=needs_classes)
-    with packages_needed(f"looking into {folder.card.name}"):
+    with explain_missing_packages(f"looking into {folder.card.name}"):
         from cnncli.inspection.network import opened as open_network
 
         return open_network(folder)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnncli.engines.select import ENGINES
 from cnncli.errors import UsageError
 from cnncli.records.defaults import DEFAULT, or_default
 from cnncli.records.engines import EngineName, Precision
@@ -188,19 +189,28 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="auto|cpu|cuda|cuda:N|mps",
-        help="Where to compute; auto takes CUDA where there is one.",
+        help="Device to run on; auto is CUDA if available, else the CPU.",
     ),
 ]
 Engine = Annotated[
     EngineName,
     typer.Option(
         "--engine",
-        help="auto takes ONNX Runtime on a CPU, torch elsewhere; openvino is an extra for CPUs with bf16.",
+        help="Inference engine: "
+        + "; ".join(f"{spec.name} ({spec.summary})" for spec in ENGINES)
+        + "; auto takes "
+        + " if possible, else ".join(spec.name for spec in ENGINES if spec.is_automatic)
+        + ".",
     ),
 ]
 PrecisionOption = Annotated[
     Precision,
-    typer.Option("--precision", help="Of the arithmetic; bf16 and fp16 run on torch or OpenVINO."),
+    typer.Option(
+        "--precision",
+        help="Number format of the computation; bf16 and fp16 need "
+        + " or ".join(spec.title for spec in ENGINES if Precision.BF16 in spec.precisions)
+        + ".",
+    ),
 ]
 BatchSize = Annotated[
     int | None,
@@ -209,7 +219,7 @@ BatchSize = Annotated[
         "-b",
         metavar="INT|auto",
         parser=_auto_or_number,
-        help="Images that the network sees at a time.  [default: auto]",
+        help="Images per batch.  [default: auto]",
     ),
 ]
 Workers = Annotated[
@@ -219,7 +229,7 @@ Workers = Annotated[
         "-j",
         metavar="INT|auto",
         parser=_auto_or_number,
-        help="Threads that decode images.  [default: auto]",
+        help="Threads that decode images.  [default: auto, one per core]",
     ),
 ]
 

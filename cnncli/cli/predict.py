@@ -99,6 +99,7 @@ def predict(
         return
     with quiet_libraries():
         from cnncli.images.decode import MAX_PIXELS
+        from cnncli.inference import InferenceOptions
         from cnncli.predict import Predictor, PredictSettings
         from cnncli.prepare import prepare
 
@@ -106,12 +107,14 @@ def predict(
             topk=topk,
             threshold=threshold,
             label_style=label_style,
-            tta=tta,
-            max_pixels=max_pixels or MAX_PIXELS,
-            exact_decode=exact_decode,
-            running=EngineOptions(engine, device, precision),
-            batch_size=batch_size,
-            workers=workers,
+            inference=InferenceOptions(
+                engine=EngineOptions(engine, device, precision),
+                batch_size=batch_size,
+                tta=tta,
+                max_pixels=max_pixels or MAX_PIXELS,
+                exact_decode=exact_decode,
+                workers=workers,
+            ),
         )
         reference = options.reference(
             model, console, weights=weights, labels=labels, no_pretrained=no_pretrained, img_size=img_size

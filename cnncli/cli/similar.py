@@ -132,21 +132,21 @@ def similar(
         raise OutputError(f"{sheet} would lie among the images that are searched", "write it somewhere else")
     format_ = format_ or (SimilarFormat.TABLE if is_terminal(sys.stdout) else SimilarFormat.TSV)
     with quiet_libraries():
-        from cnncli.features.embed import EmbedSettings
         from cnncli.features.extract import Extractor
         from cnncli.images.decode import MAX_PIXELS
+        from cnncli.inference import InferenceOptions
         from cnncli.prepare import prepare
 
         reference = options.reference(
             model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size
         )
-        settings = EmbedSettings(
+        inference = InferenceOptions(
             max_pixels=max_pixels or MAX_PIXELS,
-            running=EngineOptions(engine, device, precision),
+            engine=EngineOptions(engine, device, precision),
             batch_size=batch_size,
             workers=workers,
         )
-        extractor = Extractor(prepare(reference, console, is_offline=offline), settings, console, layer)
+        extractor = Extractor(prepare(reference, console, is_offline=offline), inference, console, layer)
         collection = _collection(place, extractor, console)
         if duplicates:
             unreadable = _show_groups(collection, _NEARLY if within is None else within, format_, console)

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.images.preprocess import Pixels
+from cnncli.networks.model_folder import ModelFolder
+from cnncli.records.engines import Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,23 @@ class Outputs:
 
     logits: NDArray[np.float32]
     embeddings: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRequest:
+    """What an engine is to open.
+
+    Attributes:
+        folder: the network.
+        device: `cpu`, `cuda`, `cuda:1`, `mps`.
+        precision: number format of the computation.
+        layer: name of the layer whose output becomes the embedding; None takes the network's own embedding.
+    """
+
+    folder: ModelFolder
+    device: str
+    precision: Precision
+    layer: str | None = None
 
 
 class Engine(Protocol):

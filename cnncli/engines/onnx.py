@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from cnncli.engines.engine import Outputs, usable_cores
+from cnncli.engines.engine import EngineRequest, Outputs, usable_cores
 from cnncli.errors import ModelFolderError, OutOfMemoryError
 from cnncli.images.preprocess import Pixels
 
@@ -22,6 +22,18 @@ _SETTINGS = {
     # Layers are cut into smaller and smaller pieces, so that a core that is needed elsewhere holds up none.
     "session.dynamic_block_base": "4",
 }
+
+
+def open_engine(request: EngineRequest) -> "OnnxEngine":
+    """Open the compiled network of a model folder."""
+    return OnnxEngine(request.folder.require_graph())
+
+
+def describe() -> str:
+    """What ONNX Runtime can do here, for `cnncli doctor`."""
+    if "CPUExecutionProvider" not in onnxruntime.get_available_providers():
+        raise RuntimeError("this build cannot compute on the CPU")
+    return "runs prepared networks on the CPU"
 
 
 class OnnxEngine:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnncli.engines.engine import Outputs, usable_cores
+from cnncli.engines.engine import EngineRequest, Outputs, usable_cores
 from cnncli.errors import ModelFolderError, UsageError
 from cnncli.images.preprocess import Pixels
 from cnncli.records.engines import Precision
@@ -26,6 +26,17 @@ _HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.FP16: "f16"}
 def computes_in(precision: Precision) -> bool:
     """Whether this processor computes in that precision, as far as OpenVINO knows."""
     return precision.upper() in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def open_engine(request: EngineRequest) -> "OpenVinoEngine":
+    """Open the compiled network of a model folder."""
+    return OpenVinoEngine(request.folder.require_graph(), request.precision)
+
+
+def describe() -> str:
+    """What OpenVINO can do here, for `cnncli doctor`."""
+    precisions = ", ".join(precision for precision in Precision if computes_in(precision))
+    return f"runs prepared networks on the CPU, in {precisions}"
 
 
 class OpenVinoEngine:

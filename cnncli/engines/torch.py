@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from cnncli.engines.engine import Outputs, usable_cores
+from cnncli.engines.engine import EngineRequest, Outputs, usable_cores
 from cnncli.errors import OutOfMemoryError, UsageError
 from cnncli.images.preprocess import Pixels
 from cnncli.networks import weights, zoo
@@ -21,6 +21,16 @@ CPU_BATCH_SIZE, GPU_BATCH_SIZE = 8, 64
 
 
 _DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
+
+
+def open_engine(request: EngineRequest) -> "TorchEngine":
+    """Open the network of a model folder on any device, with any layer's output as the embedding."""
+    return TorchEngine(request.folder, request.device, request.precision, layer=request.layer)
+
+
+def describe() -> str:
+    """What torch can do here, for `cnncli doctor`."""
+    return f"runs networks on {', '.join(devices())}"
 
 
 class TorchEngine:

@@ -15,12 +15,13 @@ from cnncli.data.layout import ListColumns
 from cnncli.errors import UsageError
 from cnncli.evaluation import classes
 from cnncli.evaluation.classes import Matched
-from cnncli.evaluation.judging import Judged, JudgeSettings, Juror, judge
 from cnncli.evaluation.measures import Question, evaluation
 from cnncli.evaluation.reporting import data_facts, pictures
+from cnncli.evaluation.scoring import EnsembleMember, ScoredSamples, score_samples
 from cnncli.evaluation.selection import Selection, select_samples
+from cnncli.inference import InferenceOptions
+from cnncli.networks.dependencies import explain_missing_packages
 from cnncli.networks.model_folder import ModelFolder
-from cnncli.prepare import packages_needed
 from cnncli.records.data import DataSet
 from cnncli.records.evaluation import Comparison, Evaluation
 from cnncli.records.predictions import Unreadable
@@ -44,7 +45,7 @@ class EvaluateSettings:
         pairs: a list of what the network calls the data's classes.
         ensemble: average the networks instead of comparing them.
         threshold: tell what is left of the answers above it.
-        judging: how they are shown images.
+        inference: engine, batches, decoding.
     """
 
     data: Path
@@ -54,7 +55,7 @@ class EvaluateSettings:
     pairs: Path | None = None
     ensemble: bool = False
     threshold: float | None = None
-    judging: JudgeSettings = field(default_factory=JudgeSettings)
+    inference: InferenceOptions = field(default_factory=InferenceOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def evaluate(question: Asked, progress: Progress, bar: Bar) -> list[Evaluation]:
     failed = {record.path: record for one in judged for record in one.unreadable}
     for record in failed.values():
         progress.warning(f"{record.path} cannot be read: {record.reason}")
-    with packages_needed("evaluating"):
+    with explain_missing_packages("evaluating"):
         return [
             _evaluated(question, member, matches[0].class_names, one, failed)
             for member, matches, one in zip(question.members, question.matches, judged, strict=True)
@@ -152,22 +153,22 @@ def _judged(
     matches: Sequence[Matched],
     progress: Progress,
     advance: Callable[[], None],
-) -> Judged:
+) -> ScoredSamples:
     """What a network, or several together, say of the images."""
     relative = question.data.relative
     places = matches[0].places
     samples = [dataclasses.replace(sample, label=places[sample.label]) for sample in question.chosen.samples]
-    jurors = [Juror(folder, found.groups) for folder, found in zip(member, matches, strict=True)]
-    said = judge(jurors, samples, relative, question.settings.judging, progress, advance)
+    members = [EnsembleMember(folder, found.groups) for folder, found in zip(member, matches, strict=True)]
+    said = score_samples(members, samples, relative, question.settings.inference, progress, advance)
     unreadable = (Unreadable(relative(item.path), item.reason) for item in said.unreadable)
-    return Judged(said.answers, tuple(unreadable))
+    return ScoredSamples(said.answers, tuple(unreadable))
 
 
 def _evaluated(
     question: Asked,
     member: Sequence[ModelFolder],
     class_names: tuple[str, ...],
-    said: Judged,
+    said: ScoredSamples,
     failed: Mapping[str, Unreadable],
 ) -> Evaluation:
     """Of the images that every network could read."""
@@ -215,13 +216,13 @@ def report(question: Asked, found: Evaluation, compared: Comparison | None) -> R
         comparison=compared,
         settings=_settings(question),
         versions=_versions(),
-        pictures=pictures(found, data.root, question.settings.judging.max_pixels),
+        pictures=pictures(found, data.root, question.settings.inference.max_pixels),
     )
 
 
 def _settings(question: Asked) -> Facts:
     """Everything that was asked for, under its option's name."""
-    settings, judging = question.settings, question.settings.judging
+    settings, options = question.settings, question.settings.inference
     asked_for = {
         "model": ", ".join(str(folder.path) for member in question.members for folder in member),
         "split": settings.split,
@@ -229,14 +230,14 @@ def _settings(question: Asked) -> Facts:
         "map": settings.pairs,
         "ensemble": settings.ensemble,
         "threshold": settings.threshold,
-        "tta": judging.tta,
-        "max-pixels": judging.max_pixels,
-        "exact-decode": judging.exact_decode,
-        "engine": judging.running.engine,
-        "precision": judging.running.precision,
-        "device": judging.running.device,
-        "batch-size": judging.batch_size,
-        "workers": judging.workers,
+        "tta": options.tta,
+        "max-pixels": options.max_pixels,
+        "exact-decode": options.exact_decode,
+        "engine": options.engine.engine,
+        "precision": options.engine.precision,
+        "device": options.engine.device,
+        "batch-size": options.batch_size,
+        "workers": options.workers,
     }
     return tuple((name, str(value)) for name, value in asked_for.items() if value not in {None, False})
 

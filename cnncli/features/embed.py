@@ -10,49 +10,39 @@ from importlib import metadata
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.engines.adapters import RetryOnOom
-from cnncli.engines.engine import Engine, usable_cores
-from cnncli.errors import NotANumberError
+from cnncli.engines.engine import usable_cores
 from cnncli.features import store
 from cnncli.images.augment import FEATURE_VIEWS
-from cnncli.images.decode import MAX_PIXELS, allow_pixels
 from cnncli.images.digest import sha256
-from cnncli.images.loader import Reader, ViewReader, batches
+from cnncli.images.loader import ViewReader
+from cnncli.inference import ImageOutput, InferenceOptions, Session
 from cnncli.networks.model_folder import ModelFolder
-from cnncli.prepare import open_engine
-from cnncli.records.engines import EngineOptions
 from cnncli.records.predictions import ImageSource, Stamp, Unreadable
 from cnncli.records.progress import Deduplicated, Progress
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedSettings:
-    """How embeddings are made.
+    """How embeddings are computed.
 
     Attributes:
-        seed: of random views.
-        max_pixels: larger images are not decoded.
-        running: engine, device, precision.
-        batch_size: images at a time; None leaves it to the engine.
-        workers: threads that decode; None is one a core.
+        seed: random seed of the augmented views.
+        inference: engine, batches, decoding.
     """
 
     seed: int = 0
-    max_pixels: int = MAX_PIXELS
-    running: EngineOptions = field(default_factory=EngineOptions)
-    batch_size: int | None = None
-    workers: int | None = None
+    inference: InferenceOptions = field(default_factory=InferenceOptions)
 
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """What became of some images.
+    """Embeddings of N images.
 
     Attributes:
-        vectors: (N, 1 + views, D) float32: the image itself first; rows of unreadable ones hold no numbers.
+        vectors: (N, 1 + views, D) float32: the image itself first, then its views; NaN for unreadable images.
         digests: SHA-256 of each file, None where it could not be read.
-        unreadable: the others, in input order.
-        computed: images and views that went through the engine; the rest was known.
+        unreadable: those that could not be read, in input order.
+        computed: images and views that went through the engine; the others were in the cache.
     """
 
     vectors: NDArray[np.float32]
@@ -70,15 +60,14 @@ class _Content:
 
 
 class Embedder:
-    """A prepared network that is ready to make embeddings; its engine is opened only if one is not known yet."""
+    """A network that computes embeddings; its engine is opened only if one is missing in the cache."""
 
     def __init__(self, folder: ModelFolder, settings: EmbedSettings, progress: Progress) -> None:
         self._folder, self._settings, self._progress = folder, settings, Deduplicated(progress)
-        self._workers = settings.workers or usable_cores()
-        self._opened: Engine | None = None
-        allow_pixels(settings.max_pixels)
-        if settings.running.device not in {"auto", "cpu"}:
-            self._engine()  # a device that is not there is to be told of, though all may be known
+        self._workers = settings.inference.workers or usable_cores()
+        self._session: Session | None = None
+        if settings.inference.engine.device not in {"auto", "cpu"}:
+            self._open_session()  # reports a device that does not exist even if every embedding is cached
 
     def embed(
         self, sources: Sequence[ImageSource], views: int = 0, advance: Callable[[], None] = lambda: None
@@ -87,18 +76,20 @@ class Embedder:
 
         Args:
             sources: N images.
-            views: random ones of each image, beside the image itself.
+            views: random augmentations of each image, beside the image itself.
             advance: called once for each image and view.
 
         Raises:
-            CnncliError: the network cannot be run as wished.
+            CnncliError: the network cannot run with these options, or overflows.
         """
         contents = self._contents(sources)
         digests = [content.digest if content else None for content in contents]
         vectors = np.full((len(sources), 1 + views, self._folder.card.embedding.size), np.nan, np.float32)
         unreadable: dict[int, Unreadable] = {}
         computed = 0
-        with store.opened(self._folder.card.name, self._identity(), vectors.shape[2], self._progress) as kept:
+        with store.open_store(
+            self._folder.card.name, self._identity(), vectors.shape[2], self._progress
+        ) as kept:
             for view in range(1 + views):
                 keys = [self._key(digest, view) if digest else None for digest in digests]
                 known = kept.find(sorted({key for key in keys if key}))
@@ -106,45 +97,37 @@ class Embedder:
                     if key in known:
                         vectors[row, view] = known[key]
                         advance()
-                for _ in unreadable:  # whose further views nobody will see
+                for _ in unreadable:  # their further views are skipped
                     advance()
                 todo = [row for row, key in enumerate(keys) if key not in known and row not in unreadable]
                 with kept.writing() as keep:
-                    for row, made in self._computed(sources, todo, view):
+                    for row, output in self._compute(sources, todo, view):
                         advance()
-                        if isinstance(made, Unreadable):
-                            unreadable[row] = made
+                        if isinstance(output, Unreadable):
+                            unreadable[row] = output
                             continue
-                        vectors[row, view] = made
+                        vectors[row, view] = output.values
                         computed += 1
                         content = contents[row]
                         if (key := keys[row]) and content and content.stamp == sources[row].stamp():
-                            keep(key, made)  # it is still the file whose digest was taken
+                            keep(key, output.values)  # the file is still the one whose digest was taken
         readable = tuple(None if row in unreadable else digest for row, digest in enumerate(digests))
         return Embeddings(vectors, readable, tuple(unreadable[row] for row in sorted(unreadable)), computed)
 
-    def _computed(
+    def _compute(
         self, sources: Sequence[ImageSource], rows: Sequence[int], view: int
-    ) -> Iterator[tuple[int, NDArray[np.float32] | Unreadable]]:
-        """The embedding of one view of each image, as the engine gives it."""
+    ) -> Iterator[tuple[int, ImageOutput | Unreadable]]:
+        """Row and embedding of one view of each image that the cache does not have."""
         if not rows:
             return
-        engine, settings = self._engine(), self._settings
-        reader = Reader(self._folder.card.preprocessing, settings.max_pixels)
-        read = ViewReader(reader, view, settings.seed) if view else reader
-        found = (sources[row] for row in rows)
-        place = iter(rows)
-        for batch in batches(
-            found, read, batch_size=settings.batch_size or engine.batch_size, workers=self._workers
-        ):
-            vectors = iter(finite(engine.run(batch.pixels).embeddings) if len(batch.pixels) else ())
-            for entry in batch.entries:
-                yield next(place), entry if isinstance(entry, Unreadable) else next(vectors)
+        session = self._open_session()
+        read = ViewReader(session.reader, view, self._settings.seed) if view else session.reader
+        yield from zip(rows, session.embeddings((sources[row] for row in rows), read), strict=True)
 
-    def _engine(self) -> Engine:
-        if self._opened is None:
-            self._opened = RetryOnOom(open_engine(self._folder, self._settings.running, self._progress))
-        return self._opened
+    def _open_session(self) -> Session:
+        if self._session is None:
+            self._session = Session(self._folder, self._settings.inference, self._progress)
+        return self._session
 
     def _contents(self, sources: Sequence[ImageSource]) -> list[_Content | None]:
         with ThreadPoolExecutor(self._workers, thread_name_prefix="digest") as pool:
@@ -152,10 +135,10 @@ class Embedder:
 
     def _identity(self) -> str:
         """Everything that an embedding depends on but the image: network, pixels, arithmetic."""
-        card, settings = self._folder.card, self._settings
+        card, options = self._folder.card, self._settings.inference
         network = [self._folder.digest, asdict(card.architecture), card.embedding.layer]
-        pixels = [asdict(card.preprocessing), settings.max_pixels, metadata.version("pillow"), _RULES]
-        return json.dumps([network, pixels, asdict(settings.running)], sort_keys=True)
+        pixels = [asdict(card.preprocessing), options.max_pixels, metadata.version("pillow"), _RULES]
+        return json.dumps([network, pixels, asdict(options.engine)], sort_keys=True)
 
     def _key(self, digest: str, view: int) -> bytes:
         if not view:
@@ -173,17 +156,3 @@ def _content(source: ImageSource) -> _Content | None:
     stamp = source.stamp()
     digest = sha256(source) if stamp else None
     return _Content(digest, stamp) if stamp and digest else None
-
-
-def finite(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same vectors.
-
-    Raises:
-        NotANumberError: one of them overflows.
-    """
-    if not np.isfinite(vectors).all():
-        raise NotANumberError(
-            "the network's features of some image are no numbers",
-            "try --precision fp32 or bf16, whose range is wider than that of fp16",
-        )
-    return vectors

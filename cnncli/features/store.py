@@ -92,7 +92,7 @@ class FeatureStore:
 
 
 @contextlib.contextmanager
-def opened(name: str, identity: str, size: int, progress: Progress) -> Iterator[FeatureStore]:
+def open_store(name: str, identity: str, size: int, progress: Progress) -> Iterator[FeatureStore]:
     """The store of a network.
 
     Args:

@@ -24,7 +24,7 @@ from cnncli.files.lock import lock
 from cnncli.files.part_file import Settings
 from cnncli.files.place import require_place
 from cnncli.files.whole import write_whole
-from cnncli.records.features import Embedded, Extract, Vectors
+from cnncli.records.features import EmbeddingRecord, ImageEmbedding, Vectors
 from cnncli.records.predictions import ImageSource, Unreadable
 
 SHARD = 1024
@@ -48,9 +48,9 @@ class Shard:
     vectors: Vectors
 
     @classmethod
-    def of(cls, entries: Sequence[Extract]) -> "Shard":
+    def of(cls, entries: Sequence[EmbeddingRecord]) -> "Shard":
         """A shard of these."""
-        vectors = [entry.vector for entry in entries if isinstance(entry, Embedded)]
+        vectors = [entry.vector for entry in entries if isinstance(entry, ImageEmbedding)]
         return cls(
             tuple(entry.path for entry in entries),
             tuple(entry.reason if isinstance(entry, Unreadable) else "" for entry in entries),
@@ -130,7 +130,7 @@ class PartFolder:
             unreadable += len(shard.unreadable)
         return done, unreadable
 
-    def add(self, entries: Sequence[Extract]) -> None:
+    def add(self, entries: Sequence[EmbeddingRecord]) -> None:
         """One more shard, if there is anything in it.
 
         Raises:

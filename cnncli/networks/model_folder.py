@@ -51,6 +51,16 @@ class ModelFolder:
         """The compiled network; None where the card says why there is none."""
         return None if self.card.compilation.reason else self.path / GRAPH
 
+    def require_graph(self) -> Path:
+        """The compiled network.
+
+        Raises:
+            ModelFolderError: there is none.
+        """
+        if self.graph is None:
+            raise ModelFolderError(f"{self.path} has no compiled network: {self.card.compilation.reason}")
+        return self.graph
+
     @property
     def digest(self) -> str:
         """SHA-256 of what makes the network this one: its weights; of an exported one its graph."""

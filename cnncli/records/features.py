@@ -1,4 +1,4 @@
-"""The vocabulary of embeddings: what a network makes of an image, as numbers."""
+"""Embeddings: images as vectors."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class ImageEmbedding:
     """An image and its embedding (D,)."""
 
     source: ImageSource
@@ -24,4 +24,5 @@ class Embedded:
         return self.source.path
 
 
-Extract = Embedded | Unreadable
+EmbeddingRecord = ImageEmbedding | Unreadable
+"""What comes out for one input."""

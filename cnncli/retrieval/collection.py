@@ -28,7 +28,7 @@ from cnncli.files.lock import lock
 from cnncli.files.whole import write_whole
 from cnncli.images import sources
 from cnncli.networks.cache import home
-from cnncli.records.features import Embedded, Extract, Vectors
+from cnncli.records.features import EmbeddingRecord, ImageEmbedding, Vectors
 from cnncli.records.predictions import ImageSource, Stamp, Unreadable
 from cnncli.text import path_of
 
@@ -155,7 +155,7 @@ class _Index:
         return self._table.with_name(f"{self._table.stem}-{uuid.uuid4().hex[:8]}{_VECTORS}")
 
     def extend(
-        self, entries: Iterator[tuple[_File, Extract]], advance: Callable[[], None]
+        self, entries: Iterator[tuple[_File, EmbeddingRecord]], advance: Callable[[], None]
     ) -> list[Unreadable]:
         """Append embeddings as they come; what is there stays, whatever happens. Those that there are none of."""
         unreadable: list[Unreadable] = []
@@ -163,7 +163,7 @@ class _Index:
         try:
             for file, entry in entries:
                 advance()
-                if not isinstance(entry, Embedded):
+                if not isinstance(entry, ImageEmbedding):
                     unreadable.append(entry)
                     continue
                 self._append(file, entry.vector)

@@ -8,7 +8,7 @@ import numpy as np
 from cnncli.features.extract import Extractor
 from cnncli.images.sources import Found
 from cnncli.records.choices import Metric
-from cnncli.records.features import Embedded
+from cnncli.records.features import ImageEmbedding
 from cnncli.records.neighbours import Neighbour, Neighbours
 from cnncli.records.predictions import Unreadable
 from cnncli.retrieval.collection import Collection
@@ -31,7 +31,7 @@ def similar(
         CnncliError: the network cannot be run as wished.
     """
     entries = list(extractor.extract(queries))
-    vectors = [entry.vector for entry in entries if isinstance(entry, Embedded)]
+    vectors = [entry.vector for entry in entries if isinstance(entry, ImageEmbedding)]
     if not vectors or not collection.paths:
         return [entry if isinstance(entry, Unreadable) else Neighbours(entry.source, ()) for entry in entries]
     places, far = nearest(np.stack(vectors), collection.vectors, min(k + 1, len(collection.paths)), metric)

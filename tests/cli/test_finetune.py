@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from cnncli.cli.finetune import finetune
+from cnncli.engines.select import open_engine
 from cnncli.errors import OutputError
 from cnncli.images.loader import Reader
 from cnncli.images.local_file import LocalFile
 from cnncli.networks.model_folder import open_folder, verify
-from cnncli.prepare import open_engine
 from cnncli.records.engines import EngineName, EngineOptions
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import NullProgress

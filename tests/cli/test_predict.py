@@ -413,7 +413,7 @@ def test_a_damaged_model_folder(cnncli: Cnncli, tmp_path: Path) -> None:
         (["--files-from", "{}/none"], "cannot read the list"),
         (["--files-from", "{}", "-o", "{}/o.csv"], "it is a folder"),
         (["--files-from", "/proc/self/mem", "-o", "{}/o.csv"], "cannot read the list"),
-        (["--threshold", "nan"], "no probability"),
+        (["--threshold", "nan"], "not a probability"),
         (["-o", "{}/" + "x" * 300], "File name too long"),
         (["--device", "cuda:99", "-o", "{}/o.csv"], "there is no device cuda:99"),
         (["--label-style", "synset", "-o", "{}/o.csv"], "no WordNet synsets"),

@@ -11,13 +11,10 @@ from cnncli.engines.adapters import FlipAverage, RetryOnOom
 from cnncli.engines.engine import Outputs
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.engines.torch import TorchEngine
-from cnncli.errors import ModelFolderError, NotANumberError, OutOfMemoryError, UsageError
-from cnncli.images.loader import Batch
-from cnncli.images.local_file import LocalFile
+from cnncli.errors import ModelFolderError, OutOfMemoryError, UsageError
 from cnncli.images.preprocess import Pixels
 from cnncli.logits import probabilities
 from cnncli.networks.model_folder import GRAPH, open_folder
-from cnncli.predict import records
 from cnncli.records.engines import EngineOptions, Precision
 from tests.networks_for_tests import SHARPNESS
 
@@ -167,16 +164,3 @@ def test_the_mean_over_mirrored_images() -> None:
 def test_words_that_are_no_device(device: str) -> None:
     with pytest.raises(UsageError, match="is not a device"):
         EngineOptions(device=device)
-
-
-def test_an_answer_that_overflows_is_no_answer() -> None:
-    class Overflowing:
-        batch_size = 8
-
-        def run(self, pixels: Pixels) -> Outputs:
-            logits = np.full((len(pixels), 3), np.inf, np.float32)
-            return Outputs(logits, logits)
-
-    batch = Batch((LocalFile("a"),), images(1))
-    with pytest.raises(NotANumberError), np.errstate(invalid="ignore"):
-        list(records(Overflowing(), [batch], ["x", "y", "z"], topk=1))

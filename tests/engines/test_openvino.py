@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from cnncli.engines.onnx import OnnxEngine
+from cnncli.engines.select import open_engine
 from cnncli.errors import MissingPackageError, ModelFolderError, UsageError
 from cnncli.networks.model_folder import GRAPH, open_folder
-from cnncli.prepare import open_engine
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.progress import NullProgress
 

@@ -8,7 +8,7 @@ import pytest
 
 from cnncli.errors import DataError, UsageError
 from cnncli.evaluation.classes import classes_named, in_order_of, matched, read_pairs
-from cnncli.evaluation.judging import Juror
+from cnncli.evaluation.scoring import EnsembleMember
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.networks import ModelCard
 from tests.networks_for_tests import colour_card
@@ -75,8 +75,8 @@ def test_two_names_of_one_class(card: ModelCard) -> None:
 def test_only_a_subset_can_be_said(card: ModelCard, tmp_path: Path) -> None:
     found = matched(["n03", "n01"], range(2), card, None, subset=True)
     assert found.class_names == ("crane", "Persian cat")
-    juror = Juror(ModelFolder(tmp_path, card), found.groups)
-    merged = juror.merged(np.array([[0.2, 0.5, 0.2, 0.1]], np.float32))
+    member = EnsembleMember(ModelFolder(tmp_path, card), found.groups)
+    merged = member.merge_classes(np.array([[0.2, 0.5, 0.2, 0.1]], np.float32))
     assert merged[0].tolist() == pytest.approx([0.5, 0.5])
 
 
@@ -85,7 +85,7 @@ def test_several_classes_count_as_one(card: ModelCard, tmp_path: Path) -> None:
     pairs.write_text("bird,n03\nbird,n04\ncat,n01\n")
     found = matched(["bird", "cat"], range(2), card, read_pairs(pairs), subset=False)
     assert found.class_names == ("bird", "cat", "beagle")
-    merged = Juror(ModelFolder(tmp_path, card), found.groups).merged(
+    merged = EnsembleMember(ModelFolder(tmp_path, card), found.groups).merge_classes(
         np.array([[0.2, 0.3, 0.1, 0.4]], np.float32)
     )
     assert merged[0].tolist() == pytest.approx([0.5, 0.2, 0.3])
@@ -107,7 +107,7 @@ def test_classes_in_another_order_are_brought_into_this_one(card: ModelCard, tmp
     mine, theirs = (matched(["b", "d"], range(2), one, None, subset=False) for one in (first, other))
     found = in_order_of(mine, theirs)
     assert found.places == mine.places == (1, 3)
-    merged = Juror(ModelFolder(tmp_path, other), found.groups).merged(
+    merged = EnsembleMember(ModelFolder(tmp_path, other), found.groups).merge_classes(
         np.array([[0.1, 0.2, 0.3, 0.4]], np.float32)
     )
     assert merged[0].tolist() == pytest.approx([0.4, 0.3, 0.2, 0.1])

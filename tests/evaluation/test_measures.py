@@ -14,9 +14,9 @@ from sklearn.metrics import (
 
 from cnncli.errors import DataError
 from cnncli.evaluation.comparing import compared, mcnemar
-from cnncli.evaluation.judging import answers_of
 from cnncli.evaluation.measures import BINS, Question, calibration, coverage, evaluation
 from cnncli.evaluation.metrics import DRAWS, accuracy, interval, resampled
+from cnncli.evaluation.scoring import answers_of
 from cnncli.images.local_file import LocalFile
 from cnncli.records.data import Sample, Split
 from cnncli.records.evaluation import Answer, Evaluation

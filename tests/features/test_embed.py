@@ -14,6 +14,7 @@ from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import NotANumberError
 from cnncli.features.embed import Embedder, EmbedSettings
 from cnncli.images.local_file import LocalFile
+from cnncli.inference import InferenceOptions
 from cnncli.networks.cache import home
 from cnncli.networks.model_folder import ModelFolder, open_folder
 from cnncli.records.engines import EngineName, EngineOptions
@@ -45,7 +46,9 @@ def folder(colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mo
 def embedder(
     folder: ModelFolder, progress: NullProgress | None = None, seed: int = 0, batch_size: int | None = None
 ) -> Embedder:
-    return Embedder(folder, EmbedSettings(seed=seed, batch_size=batch_size), progress or NullProgress())
+    return Embedder(
+        folder, EmbedSettings(seed, InferenceOptions(batch_size=batch_size)), progress or NullProgress()
+    )
 
 
 def files(paths: Sequence[str]) -> list[LocalFile]:
@@ -144,9 +147,11 @@ def test_another_arithmetic_other_pixels_or_another_limit_are_other_embeddings(
     how = dataclasses.replace(folder.card.preprocessing, mean=(0.5, 0.5, 0.5))
     changed = dataclasses.replace(folder, card=dataclasses.replace(folder.card, preprocessing=how))
     assert embedder(changed).embed(files(paths)).computed == 5
-    limited = Embedder(folder, EmbedSettings(max_pixels=10**6), NullProgress())
+    limited = Embedder(folder, EmbedSettings(inference=InferenceOptions(max_pixels=10**6)), NullProgress())
     assert limited.embed(files(paths)).computed == 5
-    asked = Embedder(folder, EmbedSettings(running=EngineOptions(EngineName.ONNX)), NullProgress())
+    asked = Embedder(
+        folder, EmbedSettings(inference=InferenceOptions(EngineOptions(EngineName.ONNX))), NullProgress()
+    )
     assert asked.embed(files(paths)).computed == 5
 
 
@@ -161,6 +166,6 @@ def test_a_network_that_overflows_is_told(
             run(self, pixels), embeddings=np.full((len(pixels), 3), np.nan, np.float32)
         ),
     )
-    with pytest.raises(NotANumberError, match="features of some image are no numbers"):
+    with pytest.raises(NotANumberError, match="output contains infinite values or NaN"):
         embedder(folder).embed(files(paths))
     monkeypatch.undo()

@@ -12,8 +12,8 @@ from PIL import Image
 
 from cnncli.evaluation import reporting
 from cnncli.evaluation.comparing import compared
-from cnncli.evaluation.judging import answers_of
 from cnncli.evaluation.measures import Question, evaluation
+from cnncli.evaluation.scoring import answers_of
 from cnncli.images.local_file import LocalFile
 from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.evaluation import Evaluation

@@ -22,13 +22,14 @@ from cnncli.data.splits import splits_table
 from cnncli.data.stratified import require_learnable, split_stratified, told
 from cnncli.engines.heads import ClassifierHead, LinearHead, run_head
 from cnncli.errors import DataError
-from cnncli.evaluation.judging import answers_of
 from cnncli.evaluation.metrics import accuracy, confusion
+from cnncli.evaluation.scoring import answers_of
 from cnncli.evaluation.tables import predictions
 from cnncli.evaluation.tables import unreadable as unreadable_table
 from cnncli.features.embed import Embedder, EmbedSettings
 from cnncli.images.loader import Reader
 from cnncli.images.preprocess import Pixels
+from cnncli.inference import InferenceOptions
 from cnncli.logits import cross_entropy, probabilities
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import prepare
@@ -237,10 +238,13 @@ def _embedded(
     folder: ModelFolder, data: DataSet, settings: FinetuneSettings, progress: Progress, bar: Bar
 ) -> EmbeddedData:
     """Embeddings of all that can be read."""
-    wish = EmbedSettings(
-        settings.seed, settings.max_pixels, settings.running, settings.batch_size, settings.workers
+    inference = InferenceOptions(
+        engine=settings.running,
+        batch_size=settings.batch_size,
+        max_pixels=settings.max_pixels,
+        workers=settings.workers,
     )
-    embedder = Embedder(folder, wish, progress)
+    embedder = Embedder(folder, EmbedSettings(settings.seed, inference), progress)
     views = {Split.TRAIN: settings.augment_features, Split.VAL: 0, Split.TEST: 0}
     splits: dict[Split, _EmbeddedSplit] = {}
     unreadable: list[Unreadable] = []

@@ -11,10 +11,11 @@ import numpy as np
 
 from cnncli.data.splits import read_splits
 from cnncli.errors import CompileError, DataError, TrainingError
-from cnncli.evaluation.judging import Judged, JudgeSettings, Juror, judge
 from cnncli.evaluation.metrics import confusion
+from cnncli.evaluation.scoring import EnsembleMember, ScoredSamples, score_samples
 from cnncli.evaluation.tables import predictions
 from cnncli.evaluation.tables import unreadable as unreadable_table
+from cnncli.inference import InferenceOptions
 from cnncli.networks import model_folder, weights
 from cnncli.prepare import write as write_network
 from cnncli.records.data import DataSet, Split
@@ -162,14 +163,16 @@ class _End:
     def _judge(self, folder: model_folder.ModelFolder, progress: Progress, bar: Bar) -> "_Judged":
         """Ask the finished network about the validation and the test split."""
         settings = self.settings
-        how = JudgeSettings(
-            max_pixels=settings.max_pixels, running=EngineOptions(device="cpu"), workers=settings.workers
+        options = InferenceOptions(
+            engine=EngineOptions(device="cpu"), max_pixels=settings.max_pixels, workers=settings.workers
         )
         splits = {split: self.data.split(split) for split in (Split.VAL, Split.TEST)}
         progress = Deduplicated(progress)
         with bar(sum(map(len, splits.values()))) as advance:
             found = {
-                split: judge([Juror(folder)], samples, self.data.relative, how, progress, advance)
+                split: score_samples(
+                    [EnsembleMember(folder)], samples, self.data.relative, options, progress, advance
+                )
                 for split, samples in splits.items()
             }
         unreadable = self._unreadable(found.values())
@@ -181,7 +184,7 @@ class _End:
             raise DataError("no image for validation can be read any more", "`cnncli check` says why")
         return _Judged(val, test, unreadable)
 
-    def _unreadable(self, judged: Iterable[Judged]) -> list[Unreadable]:
+    def _unreadable(self, judged: Iterable[ScoredSamples]) -> list[Unreadable]:
         """What could not be read, before training, while it went on or at the end, each once."""
         reasons = self.begun.unreadable() | self.progressed.unreadable
         known = {path: Unreadable(path, reason) for path, reason in reasons.items()}

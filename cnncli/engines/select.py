@@ -1,0 +1,222 @@
+"""Which engine runs a network: one row per engine.
+
+A new engine is a file in this room, a row here and a member of `EngineName`. Nothing heavy is imported: the command
+line writes its help from these rows.
+"""
+
+import importlib.util
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from cnncli.errors import MissingPackageError, UsageError
+from cnncli.networks.dependencies import explain_missing_packages
+from cnncli.records.engines import EngineName, EngineOptions, Precision
+from cnncli.records.progress import Progress
+
+if TYPE_CHECKING:
+    from cnncli.engines.engine import Engine, EngineRequest
+    from cnncli.networks.model_folder import ModelFolder
+
+
+class EngineModule(Protocol):
+    """What the file of an engine offers."""
+
+    def open_engine(self, request: "EngineRequest") -> "Engine":
+        """Open a network."""
+
+    def describe(self) -> str:
+        """Tell `cnncli doctor` what the engine can do here."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """An engine, as options, doctor and sessions need to know it.
+
+    Attributes:
+        name: value of `--engine`.
+        title: for people.
+        summary: for `--help`, after the name.
+        package: to import.
+        extra: of cnncli that installs the package; None where cnncli always needs it or can do without.
+        devices: kinds of device it runs on.
+        precisions: it computes in.
+        is_automatic: whether `--engine auto` may choose it.
+        needs_graph: whether it runs model.onnx; the others run model.safetensors.
+        gives_layers: whether it can give the output of any layer.
+        load: imports its file.
+    """
+
+    name: EngineName
+    title: str
+    summary: str
+    package: str
+    extra: str | None
+    devices: frozenset[str]
+    precisions: frozenset[Precision]
+    is_automatic: bool
+    needs_graph: bool
+    gives_layers: bool
+    load: Callable[[], EngineModule]
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether its package is installed."""
+        return importlib.util.find_spec(self.package) is not None
+
+
+def _load_onnx() -> EngineModule:
+    from cnncli.engines import onnx
+
+    return onnx
+
+
+def _load_openvino() -> EngineModule:
+    from cnncli.engines import openvino
+
+    return openvino
+
+
+def _load_torch() -> EngineModule:
+    from cnncli.engines import torch
+
+    return torch
+
+
+ENGINES = (
+    EngineSpec(
+        name=EngineName.ONNX,
+        title="ONNX Runtime",
+        summary="CPU, fp32",
+        package="onnxruntime",
+        extra=None,
+        devices=frozenset({"cpu"}),
+        precisions=frozenset({Precision.FP32}),
+        is_automatic=True,
+        needs_graph=True,
+        gives_layers=False,
+        load=_load_onnx,
+    ),
+    EngineSpec(
+        name=EngineName.OPENVINO,
+        title="OpenVINO",
+        summary="CPU, any precision, optional package",
+        package="openvino",
+        extra="openvino",
+        devices=frozenset({"cpu"}),
+        precisions=frozenset(Precision),
+        is_automatic=False,
+        needs_graph=True,
+        gives_layers=False,
+        load=_load_openvino,
+    ),
+    EngineSpec(
+        name=EngineName.TORCH,
+        title="torch",
+        summary="any device and precision",
+        package="torch",
+        extra=None,
+        devices=frozenset({"cpu", "cuda", "mps"}),
+        precisions=frozenset(Precision),
+        is_automatic=True,
+        needs_graph=False,
+        gives_layers=True,
+        load=_load_torch,
+    ),
+)
+"""In the order in which `--engine auto` tries them."""
+
+
+def open_engine(
+    folder: "ModelFolder", options: EngineOptions, progress: Progress, *, layer: str | None = None
+) -> "Engine":
+    """Open a network with the engine that is asked for, or the first that can run it.
+
+    Args:
+        folder: the network.
+        options: engine, device and precision.
+        progress: told if torch runs a network because it could not be compiled.
+        layer: name of the layer whose output becomes the embedding; None takes the network's own embedding.
+
+    Raises:
+        UsageError: options that contradict each other, or a device that does not exist.
+        MissingPackageError: the engine's package is not installed.
+    """
+    device = _choose_device(folder, options)
+    spec = choose_engine(folder, device, options, needs_layers=layer is not None)
+    if spec.extra and not spec.is_installed:
+        raise MissingPackageError(
+            f"this engine needs the package {spec.package}", f"pip install 'cnncli[{spec.extra}]'"
+        )
+    if (reason := folder.card.compilation.reason) and not spec.needs_graph:
+        progress.notice(f"{folder.card.name} runs on {spec.title}: {reason}")
+    purpose = "any layer but the last" if layer else f"running {folder.card.name} with {spec.title}"
+    with explain_missing_packages(purpose):
+        from cnncli.engines.engine import EngineRequest
+
+        return spec.load().open_engine(EngineRequest(folder, device, options.precision, layer))
+
+
+def choose_engine(
+    folder: "ModelFolder", device: str, options: EngineOptions, *, needs_layers: bool = False
+) -> EngineSpec:
+    """The engine that is asked for, or else the first that can run the network.
+
+    Raises:
+        UsageError: none can.
+    """
+    if options.engine is EngineName.AUTO:
+        candidates = [
+            spec for spec in ENGINES if spec.is_automatic and (spec.gives_layers or not needs_layers)
+        ]
+    else:
+        candidates = [spec for spec in ENGINES if spec.name is options.engine]
+    if needs_layers and not candidates[0].gives_layers:
+        able = " or ".join(spec.title for spec in ENGINES if spec.gives_layers)
+        raise UsageError(f"--layer needs {able}, and --engine is {options.engine}", "leave one of them out")
+    obstacles = [_find_obstacle(spec, folder, device, options.precision) for spec in candidates]
+    if folder.needs_onnx and not needs_layers:
+        obstacles = [
+            obstacle if spec.needs_graph else folder.needs_onnx
+            for spec, obstacle in zip(candidates, obstacles, strict=True)
+        ]
+    if None in obstacles:
+        return candidates[obstacles.index(None)]
+    if not candidates[-1].needs_graph and folder.needs_onnx:
+        raise UsageError(
+            f"{folder.needs_onnx} runs on ONNX Runtime only, on the CPU and in fp32",
+            "leave out --engine, --device and --precision",
+        )
+    raise UsageError(f"--engine {options.engine} is not possible: {obstacles[-1]}", "leave it out")
+
+
+def _find_obstacle(spec: EngineSpec, folder: "ModelFolder", device: str, precision: Precision) -> str | None:
+    """Why an engine cannot run a network as wanted; None if it can."""
+    if device.partition(":")[0] not in spec.devices:
+        return f"it runs on the CPU, not on {device}"
+    if precision not in spec.precisions:
+        return f"it computes in {', '.join(sorted(spec.precisions))}, not in {precision}"
+    return folder.card.compilation.reason if spec.needs_graph else None
+
+
+def _choose_device(folder: "ModelFolder", options: EngineOptions) -> str:
+    """The device that is asked for; for `auto` CUDA where there is one and the engine and network can use it."""
+    if options.device != "auto":
+        return options.device
+    allows_cuda = any(
+        "cuda" in spec.devices for spec in ENGINES if options.engine in {spec.name, EngineName.AUTO}
+    )
+    return "cuda" if allows_cuda and not folder.needs_onnx and _cuda_is_visible() else "cpu"
+
+
+def _cuda_is_visible() -> bool:
+    """Whether there is a CUDA device; torch, which takes seconds to import, is asked only if there is a driver."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}
+    driver = Path("/dev/nvidiactl").exists() or Path("/proc/driver/nvidia/version").exists()
+    if hidden or not (driver or os.name == "nt") or importlib.util.find_spec("torch") is None:
+        return False
+    from cnncli.engines.torch import cuda_is_available
+
+    return cuda_is_available()

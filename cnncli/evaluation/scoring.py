@@ -1,0 +1,125 @@
+"""Labelled images to answers: what a network, or an ensemble, predicts for each, along the very path of `predict`."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.inference import InferenceOptions, Session
+from cnncli.logits import top_classes
+from cnncli.networks.model_folder import ModelFolder
+from cnncli.records.data import Sample
+from cnncli.records.evaluation import Answer
+from cnncli.records.predictions import Unreadable
+from cnncli.records.progress import Progress
+
+_TOP = 5
+"""Classes kept of an answer, enough for top-5 accuracy."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnsembleMember:
+    """A network whose probabilities are averaged with those of others, or the only one.
+
+    Attributes:
+        folder: the network.
+        groups: (K,), for each class of the network the index of the class it counts as; negative leaves it out. None
+            where the network's classes are those of the evaluation, in the same order.
+    """
+
+    folder: ModelFolder
+    groups: NDArray[np.intp] | None = None
+
+    def merge_classes(self, shares: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities (N, G) from (N, K): grouped classes added up, scaled to a sum of 1 where some are left out."""
+        if self.groups is None:
+            return shares
+        counted = self.groups >= 0
+        merged = np.zeros((len(shares), int(self.groups.max()) + 1), np.float32)
+        np.add.at(merged.T, self.groups[counted], shares.T[counted])
+        if not counted.all():
+            merged /= np.maximum(merged.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        return merged
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredSamples:
+    """What came of labelled images.
+
+    Attributes:
+        answers: one for each image that could be read, in the order of the samples.
+        unreadable: the other images.
+    """
+
+    answers: tuple[Answer, ...]
+    unreadable: tuple[Unreadable, ...]
+
+
+def score_samples(
+    members: Sequence[EnsembleMember],
+    samples: Sequence[Sample],
+    relative: Callable[[str], str],
+    options: InferenceOptions,
+    progress: Progress,
+    advance: Callable[[], None],
+) -> ScoredSamples:
+    """Run images through a network, or through several whose probabilities are averaged.
+
+    Args:
+        members: the networks.
+        samples: the images, labelled with indices of the evaluation's classes.
+        relative: turns a sample's path into the one to report.
+        options: how the networks run.
+        progress: told if an engine is not the usual one.
+        advance: called once per image.
+
+    Raises:
+        CnncliError: a network cannot run with these options, or overflows.
+    """
+    sessions = [Session(member.folder, options, progress) for member in members]
+    answers: list[Answer] = []
+    unreadable: list[Unreadable] = []
+    with contextlib.ExitStack() as stack:
+        streams = [
+            stack.enter_context(
+                contextlib.closing(session.probabilities(sample.source for sample in samples))
+            )
+            for session in sessions
+        ]
+        for sample, *outputs in zip(samples, *streams, strict=True):
+            shares = []
+            for member, output in zip(members, outputs, strict=True):
+                if isinstance(output, Unreadable):  # by one network alone: its input size may be too large
+                    unreadable.append(output)
+                    break
+                shares.append(member.merge_classes(output.values[None]))
+            else:
+                mean: NDArray[np.float32] = np.mean(shares, axis=0, dtype=np.float32)
+                answers += answers_of([sample], mean, relative)
+            advance()
+    return ScoredSamples(tuple(answers), tuple(unreadable))
+
+
+def answers_of(
+    samples: Sequence[Sample], shares: NDArray[np.float32], relative: Callable[[str], str]
+) -> Iterator[Answer]:
+    """Answers for N samples from probabilities (N, K).
+
+    Args:
+        samples: the images.
+        shares: their probabilities.
+        relative: turns a sample's path into the one to report.
+    """
+    ranked = top_classes(shares, _TOP)
+    best = np.take_along_axis(shares, ranked, axis=1)
+    for sample, indices, values, row in zip(samples, ranked.tolist(), best.tolist(), shares, strict=True):
+        yield Answer(
+            relative(sample.path),
+            sample.split,
+            sample.label,
+            tuple(indices),
+            tuple(values),
+            float(row[sample.label]),
+        )

@@ -1,0 +1,161 @@
+"""A session: a model folder, opened by an engine and run over image sources, in input order.
+
+The one loop over batches. Predictions, evaluations, embeddings and the check of an export are maps over it, so they
+all see the same pixels, and a million images cost the memory of a few batches.
+"""
+
+import contextlib
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli import logits
+from cnncli.engines.adapters import FlipAverage, RetryOnOom
+from cnncli.engines.engine import Engine, Outputs, usable_cores
+from cnncli.engines.select import open_engine
+from cnncli.errors import NotANumberError
+from cnncli.images.decode import MAX_PIXELS, allow_pixels
+from cnncli.images.loader import Batch, Reader, batches
+from cnncli.images.preprocess import Pixels
+from cnncli.images.sources import Found
+from cnncli.networks.model_folder import ModelFolder
+from cnncli.records.engines import EngineOptions
+from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.progress import Progress
+from cnncli.text import counted
+
+Values = NDArray[np.float32]
+"""(K,) or (D,) of one image, (N, K) or (N, D) of a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceOptions:
+    """How images go through a network.
+
+    Attributes:
+        engine: engine, device and precision.
+        batch_size: images per batch; None leaves it to the engine.
+        tta: average over each image and its horizontal flip.
+        max_pixels: larger images are not decoded.
+        exact_decode: decode every pixel of a large JPEG.
+        workers: decoding threads; None is one per core.
+    """
+
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    batch_size: int | None = None
+    tta: bool = False
+    max_pixels: int = MAX_PIXELS
+    exact_decode: bool = False
+    workers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOutput:
+    """An image and what the network computed for it: probabilities (K,) or an embedding (D,), float32."""
+
+    source: ImageSource
+    values: Values
+
+
+class Session:
+    """A model folder that is open and ready for images."""
+
+    def __init__(
+        self, folder: ModelFolder, options: InferenceOptions, progress: Progress, *, layer: str | None = None
+    ) -> None:
+        """Open the network's engine.
+
+        Args:
+            folder: the network.
+            options: how it runs.
+            progress: told if the engine is not the usual one.
+            layer: name of the layer whose output becomes the embedding, which needs torch; None takes the network's own
+                embedding, the pooled input of its last layer.
+
+        Raises:
+            UsageError: a device, an engine or a layer that this network or machine does not have.
+        """
+        engine: Engine = RetryOnOom(open_engine(folder, options.engine, progress, layer=layer))
+        self._engine = FlipAverage(engine) if options.tta else engine
+        self._batch_size = options.batch_size or engine.batch_size
+        self._workers = options.workers or usable_cores()
+        self.folder = folder
+        self.reader = Reader(folder.card.preprocessing, options.max_pixels, options.exact_decode)
+        allow_pixels(options.max_pixels)
+
+    def __str__(self) -> str:
+        """Folder, engine, batch size and threads, for `--verbose`."""
+        return (
+            f"{self.folder.path}: {self._engine}, {counted(self._batch_size, 'image')} at a time, "
+            f"{counted(self._workers, 'decoding thread')}"
+        )
+
+    def probabilities(self, sources: Iterable[Found | None]) -> Generator[ImageOutput | Unreadable]:
+        """Probabilities (K,) of each image, in input order.
+
+        Args:
+            sources: the inputs; None says that the next one may take long, so waiting ones go ahead.
+
+        Raises:
+            NotANumberError: the network overflows on some image.
+        """
+        return self._run(sources, self.reader, lambda outputs: logits.probabilities(outputs.logits))
+
+    def embeddings(
+        self,
+        sources: Iterable[Found | None],
+        read: Callable[[ImageSource], Pixels | Unreadable] | None = None,
+    ) -> Generator[ImageOutput | Unreadable]:
+        """Embedding (D,) of each image, in input order.
+
+        Args:
+            sources: the inputs; None says that the next one may take long, so waiting ones go ahead.
+            read: turns a source into pixels, where it is not `reader`.
+
+        Raises:
+            NotANumberError: the network overflows on some image.
+        """
+        return self._run(sources, read or self.reader, lambda outputs: outputs.embeddings)
+
+    def _run(
+        self,
+        sources: Iterable[Found | None],
+        read: Callable[[ImageSource], Pixels | Unreadable],
+        choose: Callable[[Outputs], Values],
+    ) -> Generator[ImageOutput | Unreadable]:
+        loaded = batches(sources, read, batch_size=self._batch_size, workers=self._workers)
+        with contextlib.closing(loaded):
+            yield from run(self._engine, loaded, choose)
+
+
+def run(
+    engine: Engine, loaded: Iterable[Batch], choose: Callable[[Outputs], Values]
+) -> Generator[ImageOutput | Unreadable]:
+    """Run batches through an engine.
+
+    Args:
+        engine: the network.
+        loaded: batches from `images.loader.batches`.
+        choose: takes the values of interest, one row per image, from the outputs of a batch.
+
+    Yields:
+        One entry for each input, in order.
+
+    Raises:
+        NotANumberError: a chosen value is infinite or NaN.
+    """
+    for batch in loaded:
+        rows = iter(_require_finite(choose(engine.run(batch.pixels))) if len(batch.pixels) else ())
+        for entry in batch.entries:
+            yield entry if isinstance(entry, Unreadable) else ImageOutput(entry, next(rows))
+
+
+def _require_finite(values: Values) -> Values:
+    if not np.isfinite(values).all():
+        raise NotANumberError(
+            "the network's output contains infinite values or NaN",
+            "try --precision fp32 or bf16, whose range is wider than that of fp16",
+        )
+    return values

@@ -1,0 +1,56 @@
+"""Sessions: outputs for image sources, in input order."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cnncli.engines.engine import Outputs
+from cnncli.errors import NotANumberError
+from cnncli.images.loader import Batch
+from cnncli.images.local_file import LocalFile
+from cnncli.images.preprocess import Pixels
+from cnncli.images.sources import sources
+from cnncli.inference import InferenceOptions, run
+from cnncli.networks.model_folder import open_folder
+from cnncli.predict import Predictor, PredictSettings
+from cnncli.records.engines import EngineName, EngineOptions
+from cnncli.records.predictions import Prediction
+from cnncli.records.progress import NullProgress
+
+
+def test_an_output_that_overflows_is_an_error() -> None:
+    class Overflowing:
+        batch_size = 8
+
+        def run(self, pixels: Pixels) -> Outputs:
+            values = np.full((len(pixels), 3), np.inf, np.float32)
+            return Outputs(values, values)
+
+    batch = Batch((LocalFile("a"),), np.zeros((1, 3, 8, 8), np.float32))
+    with pytest.raises(NotANumberError):
+        list(run(Overflowing(), [batch], lambda outputs: outputs.embeddings))
+
+
+def test_both_engines_give_the_same_records(tiny: Path, tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    for number in range(12):
+        Image.fromarray(draw.integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(
+            tmp_path / f"{number:02}.png"
+        )
+    answers = []
+    for engine in (EngineName.ONNX, EngineName.TORCH):
+        predictor = Predictor(
+            open_folder(tiny),
+            PredictSettings(inference=InferenceOptions(EngineOptions(engine))),
+            NullProgress(),
+        )
+        answers.append([r for r in predictor.predict(sources([str(tmp_path)])) if isinstance(r, Prediction)])
+    for one, other in zip(*answers, strict=True):
+        assert one.source == other.source
+        assert [score.index for score in one.scores] == [score.index for score in other.scores]
+        for score, reference in zip(one.scores, other.scores, strict=True):
+            assert score.probability == pytest.approx(reference.probability, abs=1e-5)
+    torch.set_num_threads(2)
