@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
-"""Draw all sample images beside this file: no photographs, so no licences.
+"""Draw the sample images in this folder. They are computed, not photographed, so they need no licence.
 
     python sample_images/draw.py [NAME...]
 
-With names (of classes, `labelled` or `odd`), only these. The same Pillow and numpy write the same bytes.
+NAME is a class, `labelled` or `odd`; without it, everything is drawn. The same versions of Pillow and NumPy write the same
+bytes.
 """
 
 import sys
 from pathlib import Path
 
 from drawing.film import photograph
-from drawing.labelled import KINDS, NUMBER, labelled_picture
+from drawing.labelled import KINDS, NUMBER, draw_labelled_picture
 from drawing.odd import write_animated, write_grey16, write_rotated, write_transparent
-from drawing.painted import PAINTINGS, painted
+from drawing.paintings import PAINTINGS, photograph_painting
 from drawing.scenes import PICTURES
 
 HERE = Path(__file__).resolve().parent
@@ -20,26 +21,26 @@ QUALITY = 88
 
 
 def draw_classes(names: set[str]) -> None:
-    """One picture a class: <class>.jpg."""
+    """One picture per class: <class>.jpg."""
     for seed, (name, picture) in enumerate(PICTURES.items()):
         if name in names:
             photograph(picture.scene(), picture.size, seed).save(HERE / f"{name}.jpg", quality=QUALITY)
     for seed, (name, (painter, size)) in enumerate(PAINTINGS.items()):
         if name in names:
-            painted(painter, size, seed).save(HERE / f"{name}.jpg", quality=QUALITY)
+            photograph_painting(painter, size, seed).save(HERE / f"{name}.jpg", quality=QUALITY)
 
 
 def draw_labelled() -> None:
-    """Small pictures in one folder a class: labelled/<class>/NN.jpg."""
+    """A labelled folder of small pictures: labelled/<class>/NN.jpg."""
     for name in KINDS:
         folder = HERE / "labelled" / name
         folder.mkdir(parents=True, exist_ok=True)
         for number in range(NUMBER):
-            labelled_picture(name, number).save(folder / f"{number:02}.jpg", quality=QUALITY)
+            draw_labelled_picture(name, number).save(folder / f"{number:02}.jpg", quality=QUALITY)
 
 
 def draw_odd() -> None:
-    """One file of each awkward kind."""
+    """Image files that need special handling: odd/."""
     folder = HERE / "odd"
     folder.mkdir(exist_ok=True)
     write_rotated(folder / "rotated.jpg", QUALITY)
@@ -49,11 +50,11 @@ def draw_odd() -> None:
 
 
 def main() -> None:
-    """Draw what was asked for, or everything."""
+    """Draw the named pictures, or everything."""
     known = {*PICTURES, *PAINTINGS, "labelled", "odd"}
     names = set(sys.argv[1:]) or known
     if unknown := sorted(names - known):
-        raise SystemExit(f"nothing here draws {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        raise SystemExit(f"unknown: {', '.join(unknown)}; choose from {', '.join(sorted(known))}")
     draw_classes(names)
     if "labelled" in names:
         draw_labelled()

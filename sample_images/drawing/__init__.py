@@ -1,4 +1,4 @@
-"""A small studio: ray-marched objects, painted backdrops and a camera whose film has grain.
+"""A small renderer: ray-marched objects, procedural backdrops, and a camera with depth of field and film grain.
 
-Everything is computed with numpy and Pillow from fixed seeds, so that the pictures need no photographer's leave.
+Everything is computed with NumPy and Pillow from fixed seeds.
 """

@@ -1,4 +1,4 @@
-"""Vectors and colours as the whole studio passes them: arrays of float32, mostly, with the components first."""
+"""Vectors and colours: float32 arrays with the components along the first axis."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.floating[Any]]
-"""Numbers; of shape (3, N) where they are points, directions or colours."""
+"""Floats; of shape (3, N) for points, directions and colours."""
 
 
 def vector(*numbers: float | np.floating[Any]) -> Array:
@@ -22,8 +22,8 @@ def rgb(code: int) -> Array:
 
 def unit(vectors: ArrayLike) -> Array:
     """Vectors scaled to length one along their first axis."""
-    given = np.asarray(vectors, np.float32)
-    return given / np.maximum(length(given), 1e-6)
+    array = np.asarray(vectors, np.float32)
+    return array / np.maximum(length(array), 1e-6)
 
 
 def length(vectors: Array) -> Array:
@@ -44,13 +44,13 @@ def mix(first: Array, second: Array, share: Array | float) -> Array:
 
 
 def smoothstep(low: float, high: float, numbers: Array) -> Array:
-    """0 below low, 1 above high, and a smooth ramp between; a low above the high turns it round."""
+    """0 below low, 1 above high, and a smooth ramp between; reversed if low is above high."""
     share = np.clip((numbers - low) / (high - low), 0, 1)
     return np.asarray(share * share * (3 - 2 * share), np.float32)
 
 
-def turned(points: Array, angle: float, axis: int) -> Array:
-    """Points turned about a coordinate axis by an angle in radians."""
+def rotate(points: Array, angle: float, axis: int) -> Array:
+    """Rotate points about a coordinate axis by an angle in radians."""
     one, two = [other for other in range(3) if other != axis]
     cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     result = points.copy()

@@ -1,9 +1,9 @@
-"""What lies behind and below: skies, studios, foliage out of focus, tables and lawns."""
+"""Backdrops and grounds: skies, studios, foliage out of focus, tables and lawns."""
 
 import numpy as np
 
 from .arrays import Array, mix, rgb, smoothstep, vector
-from .film import blurred
+from .film import blur
 from .noise import cloudy, plane_noise, space_noise
 from .rendering import Backdrop, Material
 
@@ -51,7 +51,7 @@ def bokeh(dark: int, light: int, spots: int = 60, size: float = 0.09) -> Backdro
             disc = smoothstep(1.0, 0.85, distance / radius) * np.float32(rng.uniform(0.05, 0.3))
             tint = rgb(light)[:, :, None] * rng.uniform(0.5, 1.5, (3, 1, 1)).astype(np.float32)
             picture = mix(picture, tint, disc)
-        return blurred(picture, width / 80)
+        return blur(picture, width / 80)
 
     return paint
 

@@ -1,11 +1,11 @@
-# ruff: noqa: PLR2004 - the numbers are the measures of what is drawn
-"""Buildings and vehicles, each about one unit in radius about its origin."""
+# ruff: noqa: PLR2004 - the numbers are the dimensions of the objects
+"""Buildings and vehicles, each about one unit in radius around its origin."""
 
 import numpy as np
 
 from . import shapes
 from .arrays import Array, mix, rgb, smoothstep, vector
-from .lettering import printed, written
+from .lettering import print_ink, rasterize
 from .noise import cloudy
 from .rendering import Material, Pose, Solid, plain
 
@@ -17,12 +17,12 @@ def _within(numbers: Array, low: float, high: float, edge: float = 0.01) -> Arra
 
 def school_bus(pose: Pose) -> list[Solid]:
     """A yellow American school bus that drives along x."""
-    words = written("SCHOOL BUS")
+    words = rasterize("SCHOOL BUS")
 
     def body(points: Array) -> Array:
         cabin = shapes.box(points - vector(-0.25, 0.1, 0), [1.15, 0.52, 0.46], 0.08)
         hood = shapes.box(points - vector(1.08, -0.16, 0), [0.34, 0.25, 0.38], 0.07)
-        return shapes.joined(cabin, hood, 0.03)
+        return shapes.smooth_union(cabin, hood, 0.03)
 
     def colour(points: Array) -> Array:
         x, y = points[0], points[1]
@@ -33,12 +33,12 @@ def school_bus(pose: Pose) -> list[Solid]:
         stripes = _within(y, 0.02, 0.05) + _within(y, -0.2, -0.165) + _within(y, -0.33, -0.3)
         grille = (x > 1.38) * _within(y, -0.3, -0.06) * (np.abs(points[2]) < 0.2) * (np.mod(y, 0.05) < 0.03)
         black = np.clip(stripes * (np.abs(points[2]) > 0.36) + grille, 0, 1)
-        side_words = printed(
+        side_words = print_ink(
             words,
             (x * np.sign(points[2]) + 0.95) / 0.75,
             (0.0 - y) / 0.13,
         )
-        front_words = printed(words, (0.3 - points[2]) / 0.6, (0.6 - y) / 0.09)
+        front_words = print_ink(words, (0.3 - points[2]) / 0.6, (0.6 - y) / 0.09)
         black = np.maximum(black, np.where(x > 0.85, front_words * (np.abs(points[2]) < 0.4), side_words))
         glass = mix(rgb(0x10161C), rgb(0x6A7C88), smoothstep(0.1, 0.5, y))
         return mix(mix(yellow, rgb(0x101010), black), glass, np.clip(side + front, 0, 1))
@@ -49,7 +49,7 @@ def school_bus(pose: Pose) -> list[Solid]:
         discs = [shapes.cylinder(side - vector(x, 0, 0), 0.2, 0.08, 0.03) for x in places]
         bumper = shapes.box(points - vector(1.44, -0.37, 0), [0.04, 0.06, 0.44], 0.02)
         mirror = shapes.box(points - vector(1.2, 0.2, 0.55), [0.03, 0.1, 0.06], 0.02)
-        return shapes.united(*discs, bumper, mirror)
+        return shapes.union(*discs, bumper, mirror)
 
     def wheel_colour(points: Array) -> Array:
         hub = np.min([np.hypot(points[0] - x, points[1] + 0.42) for x in (-0.85, 0.98)], axis=0)
@@ -59,7 +59,7 @@ def school_bus(pose: Pose) -> list[Solid]:
         folded = np.stack([points[0], points[1], np.abs(points[2])])
         head = shapes.sphere(folded - vector(1.4, -0.16, 0.28), 0.075)
         roof = shapes.sphere(folded - vector(0.88, 0.54, 0.33), 0.05)
-        return shapes.united(head, roof)
+        return shapes.union(head, roof)
 
     def lamp_colour(points: Array) -> Array:
         return mix(rgb(0xF4F2E8), rgb(0xC02010), smoothstep(0.2, 0.3, points[1]))
@@ -76,7 +76,7 @@ def lighthouse(pose: Pose) -> list[Solid]:
     def tower(points: Array) -> Array:
         shaft = shapes.cone(points + vector(0, 0.2, 0), 0.33, 0.21, 0.95)
         deck = shapes.cylinder(points - vector(0, 0.77, 0), 0.3, 0.035, 0.01)
-        return shapes.united(shaft, deck)
+        return shapes.union(shaft, deck)
 
     def tower_colour(points: Array) -> Array:
         bands = smoothstep(0.0, 0.02, np.abs(np.mod(points[1] + 0.2, 0.64) - 0.32) - 0.16)
@@ -97,7 +97,7 @@ def lighthouse(pose: Pose) -> list[Solid]:
         cap = shapes.cone(points - vector(0, 1.16, 0), 0.21, 0.02, 0.09)
         tip = shapes.capsule(points, vector(0, 1.2, 0), vector(0, 1.36, 0), 0.015)
         rail = shapes.torus(points - vector(0, 0.9, 0), 0.29, 0.01)
-        return shapes.united(cap, tip, rail)
+        return shapes.union(cap, tip, rail)
 
     def rock(points: Array) -> Array:
         mound = shapes.ellipsoid(points + vector(0, 1.75, 0), 2.0, 0.72, 1.4)
@@ -125,7 +125,7 @@ def water_tower(pose: Pose) -> list[Solid]:
         drum = shapes.cylinder(moved, 0.62, 0.3, 0.03)
         roof = shapes.cone(moved - vector(0, 0.42, 0), 0.68, 0.04, 0.13)
         bowl = shapes.ellipsoid(moved + vector(0, 0.28, 0), 0.61, 0.32, 0.61)
-        return shapes.united(drum, roof, bowl)
+        return shapes.union(drum, roof, bowl)
 
     def tank_colour(points: Array) -> Array:
         rust = smoothstep(0.55, 0.75, cloudy(points * vector(6, 1.5, 6), 4)) * 0.5
@@ -146,7 +146,7 @@ def water_tower(pose: Pose) -> list[Solid]:
             for r, y in ((0.7, -0.2), (0.78, -0.75))
         ]
         pipe = shapes.cylinder(points + vector(0, 0.5, 0), 0.07, 0.9)
-        return shapes.united(leg, *rings, pipe, _braces(local, across, inward))
+        return shapes.union(leg, *rings, pipe, _braces(local, across, inward))
 
     steel = Material(tank_colour, gloss=0.05, sharpness=25, mirror=0.3)
     struts = Material(plain(0x8C9CA0), gloss=0.05, sharpness=25, mirror=0.3)
@@ -160,7 +160,7 @@ def _braces(local: Array, across: np.float32, inward: np.float32) -> Array:
         shapes.capsule(local, vector(r, y, 0), vector(s * inward * inward, z, s * inward * across), 0.009)
         for r, y, s, z in ((low, -0.75, (low + high) / 2, -0.47), (high, -0.2, (low + high) / 2, -0.47))
     ]
-    return shapes.united(*rods)
+    return shapes.union(*rods)
 
 
 def picket_fence(pose: Pose) -> list[Solid]:

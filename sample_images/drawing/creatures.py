@@ -1,5 +1,5 @@
-# ruff: noqa: PLR2004 - the numbers are the measures of what is drawn
-"""Animals of land and water, each about one unit in radius about its origin."""
+# ruff: noqa: PLR2004 - the numbers are the dimensions of the objects
+"""Animals, each about one unit in radius around its origin."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def ladybug(pose: Pose) -> list[Solid]:
 
     def shell(points: Array) -> Array:
         dome = shapes.ellipsoid(points, 0.95, 0.72, 0.8)
-        return shapes.carved(dome, points[1] + 0.08, 0.04)
+        return shapes.smooth_difference(dome, points[1] + 0.08, 0.04)
 
     def shell_colour(points: Array) -> Array:
         outward = unit(points / vector(0.95, 0.72, 0.8))
@@ -29,7 +29,7 @@ def ladybug(pose: Pose) -> list[Solid]:
     def front(points: Array) -> Array:
         collar = shapes.ellipsoid(points - vector(0.82, 0.12, 0), 0.3, 0.34, 0.52)
         head = shapes.ellipsoid(points - vector(1.08, 0.02, 0), 0.22, 0.22, 0.3)
-        return shapes.joined(collar, head, 0.03)
+        return shapes.smooth_union(collar, head, 0.03)
 
     def front_colour(points: Array) -> Array:
         cheek = np.minimum(length(np.abs(points) - vector(0.93, 0.25, 0.38)) / 0.15, 2)
@@ -41,15 +41,17 @@ def ladybug(pose: Pose) -> list[Solid]:
         sticks = [
             shapes.tube(
                 mirrored,
-                _bent((x, -0.1, 0.5), (x * 1.3, 0.0, 0.95), (x * 1.5 + 0.05, -0.32, 1.12)),
+                _polyline((x, -0.1, 0.5), (x * 1.3, 0.0, 0.95), (x * 1.5 + 0.05, -0.32, 1.12)),
                 [0.06, 0.05, 0.03],
             )
             for x in (-0.5, 0.1, 0.6)
         ]
         feelers = shapes.tube(
-            mirrored, _bent((1.2, 0.05, 0.15), (1.42, 0.12, 0.3), (1.52, 0.08, 0.42)), [0.025, 0.025, 0.04]
+            mirrored,
+            _polyline((1.2, 0.05, 0.15), (1.42, 0.12, 0.3), (1.52, 0.08, 0.42)),
+            [0.025, 0.025, 0.04],
         )
-        return shapes.united(*sticks, feelers)
+        return shapes.union(*sticks, feelers)
 
     lacquer = Material(shell_colour, gloss=0.05, sharpness=160, mirror=0.9)
     black = Material(front_colour, gloss=0.05, sharpness=80, mirror=0.6)
@@ -61,7 +63,7 @@ def ladybug(pose: Pose) -> list[Solid]:
     ]
 
 
-def _bent(*points: tuple[float, float, float]) -> Array:
+def _polyline(*points: tuple[float, float, float]) -> Array:
     """A path (3, K) through points."""
     return np.array(points, np.float32).T
 
@@ -72,7 +74,7 @@ def goldfish(pose: Pose) -> list[Solid]:
     def body(points: Array) -> Array:
         belly = shapes.ellipsoid(points, 0.85, 0.5, 0.34)
         root = shapes.ellipsoid(points + vector(0.75, -0.03, 0), 0.4, 0.17, 0.12)
-        return shapes.joined(belly, root, 0.2)
+        return shapes.smooth_union(belly, root, 0.2)
 
     def scales(points: Array) -> Array:
         row = np.floor(points[1] * 11)
@@ -98,7 +100,7 @@ def goldfish(pose: Pose) -> list[Solid]:
             _fin(flat, (-0.45, -0.5), 0.3, 0.13, 0.8),
             _fin(flat - vector(0, 0, 0.3), (0.2, -0.42), 0.3, 0.13, 0.9),
         ]
-        return shapes.united(*blades)
+        return shapes.union(*blades)
 
     def fin_colour(points: Array) -> Array:
         angle = np.arctan2(points[1], points[0] + 0.75)

@@ -1,4 +1,4 @@
-"""Fruit, vegetables and mushrooms, each about one unit in radius about its origin."""
+"""Fruit, vegetables and mushrooms, each about one unit in radius around its origin."""
 
 import numpy as np
 
@@ -26,7 +26,7 @@ def lemon(pose: Pose, code: int = 0xF5C800, patches: int = 0xF2DC3C) -> list[Sol
         nipple = shapes.ellipsoid(points - vector(1.02, 0, 0), 0.24, 0.19, 0.19)
         neck = shapes.ellipsoid(points + vector(0.97, 0, 0), 0.2, 0.22, 0.22)
         lumps = 0.03 * (space_noise(points * 2.2) - 0.5)
-        return shapes.joined(shapes.joined(body, nipple, 0.16), neck, 0.12) + lumps
+        return shapes.smooth_union(shapes.smooth_union(body, nipple, 0.16), neck, 0.12) + lumps
 
     def colour(points: Array) -> Array:
         scar = smoothstep(0.16, 0.08, length(points + vector(1.17, 0, 0)))
@@ -107,7 +107,7 @@ def bell_pepper(pose: Pose, code: int = 0xC81810, patches: int = 0xD83018) -> li
         ridges = 0.012 * np.cos(6 * np.arctan2(points[2], points[0]))
         stalk = shapes.tube(points, bends, [0.17, 0.1, 0.09, 0.13]) - ridges
         collar = shapes.ellipsoid(points - vector(0, 0.5, 0), 0.34, 0.07, 0.34)
-        return shapes.joined(stalk, collar, 0.1)
+        return shapes.smooth_union(stalk, collar, 0.1)
 
     skin = Material(_uneven(code, patches, 1.5), gloss=0.05, sharpness=140, mirror=1.0, translucency=0.1)
     green = Material(_uneven(0x4C7A1E, 0x86A83C, 6), gloss=0.035, sharpness=20, mirror=0.2)
@@ -141,8 +141,10 @@ def mushroom(
         moved = points - vector(0, 0.25, 0)
         lumps = 0.03 * (space_noise(points * 3) - 0.5)
         hollow = shapes.ellipsoid(moved + vector(0, 0.12, 0), 0.98, dome * 0.62, 0.98)
-        lid = shapes.carved(shapes.ellipsoid(moved, 1.0, dome, 1.0) + lumps, points[1] - 0.16, 0.06)
-        return shapes.carved(lid, hollow, 0.04)
+        lid = shapes.smooth_difference(
+            shapes.ellipsoid(moved, 1.0, dome, 1.0) + lumps, points[1] - 0.16, 0.06
+        )
+        return shapes.smooth_difference(lid, hollow, 0.04)
 
     def cap_colour(points: Array) -> Array:
         rim = smoothstep(0.6, 1.0, np.hypot(points[0], points[2])) * 0.35
@@ -156,7 +158,7 @@ def mushroom(
         path = np.array([[0.06, 0.02, 0, 0.03], [-1.05, -0.8, -0.3, 0.3], [0, 0, 0, 0]], np.float32)
         stick = shapes.tube(points, path, [0.3, 0.25, 0.19, 0.17])
         skirt = shapes.cone(points + vector(0, 0.1, 0), 0.36, 0.2, 0.07)
-        return shapes.joined(stick, skirt, 0.04)
+        return shapes.smooth_union(stick, skirt, 0.04)
 
     bump = None if not warts else lambda p: 0.05 * _warts(p)
     skin = Material(cap_colour, gloss=0.04, sharpness=50, mirror=0.5, translucency=0.1, bump=bump)

@@ -1,4 +1,4 @@
-"""A labelled folder: four classes in many colours, sizes, lights and surroundings, none told by colour alone."""
+"""A labelled folder: four classes in many colours, sizes, lights and surroundings; colour alone does not tell them apart."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from .rendering import Backdrop, Camera, Light, Material, Pose, Scene, Solid
 
 SIZE = (128, 128)
 NUMBER = 24
-"""Pictures of each class."""
+"""Pictures per class."""
 PAIRS = 0.4
-"""The share of pictures that show a second thing of the class."""
+"""The share of pictures with a second object of the class."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Kind:
     colours: tuple[tuple[int, int], ...]
     """Pairs: the skin's colour, and that of its patches."""
     level: float
-    """How far below its middle the thing touches the ground."""
+    """Height of the ground, relative to the object's centre."""
     lean: float
-    """How far it may lean over, in radians."""
+    """The largest tilt, in radians."""
 
 
 KINDS = {
@@ -64,17 +64,17 @@ KINDS = {
         lean=0.7,
     ),
 }
-"""By class: the folder's name."""
+"""By class, which is also the folder's name."""
 
 
-def labelled_picture(name: str, number: int) -> Image.Image:
-    """One picture of a class, the same each time for the same number."""
+def draw_labelled_picture(name: str, number: int) -> Image.Image:
+    """One picture of a class, determined by its number."""
     seed = 1000 * sorted(KINDS).index(name) + number
     return photograph(_scene(KINDS[name], np.random.default_rng(seed)), SIZE, seed, grain=0.02)
 
 
 def _scene(kind: Kind, rng: np.random.Generator) -> Scene:
-    """One or two things of a kind somewhere, in some light."""
+    """One or two objects of a class in random surroundings and light."""
     solids = _thing(kind, rng, rng.uniform(-0.25, 0.25), 0.0)
     if rng.random() < PAIRS:
         solids += _thing(kind, rng, float(rng.choice([-1.5, 1.5])), -rng.uniform(0.8, 1.6))
@@ -83,7 +83,7 @@ def _scene(kind: Kind, rng: np.random.Generator) -> Scene:
 
 
 def _thing(kind: Kind, rng: np.random.Generator, x: float, z: float) -> list[Solid]:
-    """The object of a kind in one of its colours, somehow turned."""
+    """An object of a class in a random colour and orientation."""
     codes = kind.colours[rng.integers(len(kind.colours))]
     lean = kind.lean
     turns = ((1, rng.uniform(0, 2 * np.pi)), (0, rng.uniform(-lean, lean)), (2, rng.uniform(-lean, lean)))
@@ -91,7 +91,7 @@ def _thing(kind: Kind, rng: np.random.Generator, x: float, z: float) -> list[Sol
 
 
 def _camera(rng: np.random.Generator) -> Camera:
-    """From above or level, near or far, the thing not always in the middle."""
+    """A random height, distance and direction; the object is not always centred."""
     height = rng.uniform(0.7, 3.0)
     place = (rng.uniform(-1, 1), height, float(np.sqrt(22 - height**2)))
     target = (rng.uniform(-0.35, 0.35), rng.uniform(-0.2, 0.2), 0.0)
@@ -99,7 +99,7 @@ def _camera(rng: np.random.Generator) -> Camera:
 
 
 def _light(rng: np.random.Generator) -> Light:
-    """From the left or the right, warm to cold, bright to dim."""
+    """Random direction, colour temperature and brightness."""
     brightness, warmth = np.float32(rng.uniform(0.55, 1.25)), rng.uniform(-0.25, 0.25)
     tint = vector(1.65 * (1 + warmth), 1.6, 1.55 * (1 - warmth)) * brightness
     sun = (rng.uniform(-1, 1), rng.uniform(0.4, 1.0), rng.uniform(-0.2, 0.8))
@@ -107,7 +107,7 @@ def _light(rng: np.random.Generator) -> Light:
 
 
 def _surroundings(rng: np.random.Generator) -> tuple[Backdrop, Material]:
-    """A table, a cloth, a lawn or a forest floor, with what lies behind it."""
+    """A table, a cloth, a lawn or a forest floor, and the backdrop behind it."""
     choices = (
         (gradient(0xE8E8E8, 0xF4F4F2), paper()),
         (gradient(0x2A1A10, 0x57402A), wood()),

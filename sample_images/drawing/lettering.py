@@ -1,4 +1,4 @@
-"""Words to print on surfaces."""
+"""Text on surfaces."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -6,8 +6,8 @@ from PIL import Image, ImageDraw, ImageFont
 from .arrays import Array
 
 
-def written(text: str, height: int = 48) -> Array:
-    """Ink from 0 to 1 of shape (rows, columns), just as large as the words."""
+def rasterize(text: str, height: int = 48) -> Array:
+    """The text as ink from 0 to 1 of shape (rows, columns), cropped to its bounding box."""
     font = ImageFont.load_default(height)
     left, top, right, bottom = (round(edge) for edge in font.getbbox(text))
     sheet = Image.new("L", (max(right - left, 1), max(bottom - top, 1)))
@@ -15,8 +15,8 @@ def written(text: str, height: int = 48) -> Array:
     return np.asarray(sheet, np.float32) / 255
 
 
-def printed(ink: Array, across: Array, down: Array) -> Array:
-    """The ink at places from 0 to 1 across and down the words; none outside."""
+def print_ink(ink: Array, across: Array, down: Array) -> Array:
+    """The ink at positions from 0 to 1 across and down the text; 0 outside."""
     rows, columns = ink.shape
     inside = (across >= 0) & (across < 1) & (down >= 0) & (down < 1)
     row = np.clip((down * rows).astype(int), 0, rows - 1)

@@ -1,4 +1,4 @@
-"""Random textures: lattice noise in space, and cloudy pictures in the plane."""
+"""Random textures: value noise in space, and fractal noise in the plane."""
 
 from itertools import product
 
@@ -9,8 +9,8 @@ from PIL import Image
 from .arrays import Array
 
 
-def _hashed(x: NDArray[np.uint32], y: NDArray[np.uint32], z: NDArray[np.uint32]) -> Array:
-    """A number from 0 to 1 for each lattice point, the same one each time."""
+def _hash(x: NDArray[np.uint32], y: NDArray[np.uint32], z: NDArray[np.uint32]) -> Array:
+    """Hash each lattice point to a number from 0 to 1."""
     mixed = x * np.uint32(374761393) + y * np.uint32(668265263) + z * np.uint32(2246822519)
     mixed = (mixed ^ (mixed >> np.uint32(13))) * np.uint32(1274126177)
     mixed = (mixed ^ (mixed >> np.uint32(15))) * np.uint32(3266489917)
@@ -28,7 +28,7 @@ def space_noise(points: Array) -> Array:
     for steps in product((0, 1), repeat=3):
         weights = [part[axis] if step else 1 - part[axis] for axis, step in enumerate(steps)]
         shifted = [corner[axis] + np.uint32(step) for axis, step in enumerate(steps)]
-        total += weights[0] * weights[1] * weights[2] * _hashed(*shifted)
+        total += weights[0] * weights[1] * weights[2] * _hash(*shifted)
     return total
 
 
@@ -43,11 +43,11 @@ def cloudy(points: Array, octaves: int = 4) -> Array:
 
 
 def speckles(points: Array, radius: float) -> Array:
-    """1 in the middle of randomly placed balls, one in each unit cell, falling to 0 at their radius."""
+    """Balls at random positions, one in each unit cell: 1 at the centre, falling to 0 at the radius."""
     cell = np.floor(points)
     inside = points - cell
     corner = cell.astype(np.int32).astype(np.uint32)
-    offsets = [_hashed(*(corner + np.uint32(salt))) * (1 - 2 * radius) + radius for salt in (11, 57, 91)]
+    offsets = [_hash(*(corner + np.uint32(salt))) * (1 - 2 * radius) + radius for salt in (11, 57, 91)]
     distance = np.sqrt(sum((inside[axis] - offsets[axis]) ** 2 for axis in range(3)))
     return np.asarray(np.clip(1 - distance / radius, 0, 1), np.float32)
 

@@ -1,4 +1,4 @@
-"""Files of the awkward kinds: stored sideways, see-through, 16 bits deep, moving."""
+"""Image files that need special handling: EXIF rotation, transparency, 16 bits per channel, animation."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +12,11 @@ from .rendering import Camera, Pose, Scene, expose
 from .scenes import PICTURES, WHITE
 
 ORIENTATION = 0x0112
-"""EXIF's tag; its value 6 says: turn by 90 degrees clockwise to see the picture upright."""
+"""EXIF tag; the value 6 means: rotate by 90 degrees clockwise."""
 
 
 def write_rotated(path: Path, quality: int) -> None:
-    """The lighthouse, lying on its side, with the tag that says so."""
+    """The lighthouse stored sideways, with the EXIF tag that rotates it."""
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     upright = photograph(PICTURES["beacon"].scene(), (240, 320), 61)
@@ -24,7 +24,7 @@ def write_rotated(path: Path, quality: int) -> None:
 
 
 def write_transparent(path: Path) -> None:
-    """A lemon on nothing."""
+    """A lemon on a transparent background."""
     size = (256, 224)
     scene = Scene(lemon(Pose(turns=((1, 0.5), (2, 0.15)))), Camera((0.3, 1.9, 4.2), zoom=3.2), WHITE)
     picture = photograph(scene, size, 62, grain=0.006)

@@ -1,6 +1,6 @@
-"""A ray marcher: solids on a ground, lit by a sun, the sky and what they mirror.
+"""A ray marcher: solids on a ground, lit by the sun, the sky and reflections.
 
-Knows nothing of what the solids are, nor of files. All light is linear.
+Knows neither particular objects nor files. All light is linear.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Array, dot, length, mix, rgb, smoothstep, turned, unit, vector
+from .arrays import Array, dot, length, mix, rgb, rotate, smoothstep, unit, vector
 
 Distance = Callable[[Array], Array]
 """Signed distances (N) of points (3, N)."""
@@ -35,7 +35,7 @@ def plain(code: int) -> Paint:
 
 @dataclass(frozen=True)
 class Material:
-    """What a surface does with light."""
+    """How a surface reflects light."""
 
     colour: Paint
     gloss: float = 0.04
@@ -54,7 +54,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a thing stands and how it is turned."""
+    """Position, orientation and scale of an object."""
 
     x: float = 0.0
     y: float = 0.0
@@ -64,10 +64,10 @@ class Pose:
     scale: float = 1.0
 
     def local(self, points: Array) -> Array:
-        """Points as the thing itself sees them."""
+        """Points in the object's own coordinates."""
         moved: Array = points - vector(self.x, self.y, self.z)
         for axis, angle in reversed(self.turns):
-            moved = turned(moved, -angle, axis)
+            moved = rotate(moved, -angle, axis)
         return moved / self.scale
 
 
@@ -91,8 +91,8 @@ class Solid:
         distance[near] = self.shape(local[:, near])
         return distance * self.pose.scale
 
-    def placed_material(self) -> Material:
-        """The material, as points outside see it."""
+    def world_material(self) -> Material:
+        """The material as a function of points in the scene."""
         inner, local = self.material, self.pose.local
         bump = inner.bump
         placed_bump = None if bump is None else lambda points: bump(local(points)) * self.pose.scale
@@ -143,7 +143,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Exposure:
-    """What the lens saw: light (3, height, width), depth (height, width), and where a solid was hit."""
+    """A rendered scene: light (3, height, width), depth (height, width), and where a solid was hit."""
 
     light: Array
     depth: Array
@@ -151,7 +151,7 @@ class Exposure:
 
 
 def expose(scene: Scene, width: int, height: int, seed: int = 0) -> Exposure:
-    """Look at a scene through its camera."""
+    """Render a scene through its camera."""
     rng = np.random.default_rng(seed)
     backdrop = scene.backdrop(rng, height, width).reshape(3, -1)
     origin, rays = _rays(scene.camera, width, height)
@@ -162,7 +162,7 @@ def expose(scene: Scene, width: int, height: int, seed: int = 0) -> Exposure:
         if chosen.size:
             spots = origin + rays[:, chosen] * depth[chosen]
             normals = _normals(scene, index, material, spots)
-            light[:, chosen] = _shaded(scene, material, spots, normals, rays[:, chosen])
+            light[:, chosen] = _shade(scene, material, spots, normals, rays[:, chosen])
     on_ground = which == len(scene.solids)
     fade = np.where(on_ground, 1 - np.exp(-scene.haze * np.minimum(depth, 1e4)), 0)
     light = mix(light, backdrop, fade)
@@ -174,7 +174,7 @@ def expose(scene: Scene, width: int, height: int, seed: int = 0) -> Exposure:
 
 def _materials(scene: Scene) -> list[Material]:
     """The materials of all solids and, where there is one, of the ground."""
-    solids = [solid.placed_material() for solid in scene.solids]
+    solids = [solid.world_material() for solid in scene.solids]
     return solids if scene.ground is None else [*solids, scene.ground]
 
 
@@ -258,11 +258,11 @@ def _gradient(field: Distance, points: Array, reach: float) -> Array:
     return np.asarray(np.sum(samples, axis=0) / np.float32(4 * reach), np.float32)
 
 
-def _shaded(scene: Scene, material: Material, spots: Array, normals: Array, rays: Array) -> Array:
-    """The light (3, N) that surfaces send back along the rays that met them."""
+def _shade(scene: Scene, material: Material, spots: Array, normals: Array, rays: Array) -> Array:
+    """The light (3, N) that surface points reflect along the rays."""
     light, colour = scene.light, material.colour(spots)
     sun = unit(vector(*light.sun))
-    shadow = _sunlit(scene, spots + normals * 0.01, sun)
+    shadow = _sun_visibility(scene, spots + normals * 0.01, sun)
     open_sky = _openness(scene, spots, normals)
     wrap = material.translucency
     facing = np.clip((dot(normals, sun) + wrap) / (1 + wrap), 0, 1)
@@ -280,8 +280,8 @@ def _shaded(scene: Scene, material: Material, spots: Array, normals: Array, rays
     )
 
 
-def _sunlit(scene: Scene, spots: Array, sun: Array) -> Array:
-    """How much of the sun each spot sees, from 0 to 1."""
+def _sun_visibility(scene: Scene, spots: Array, sun: Array) -> Array:
+    """How much of the sun is visible from each point, from 0 to 1."""
     seen = np.ones(spots.shape[1], np.float32)
     if not scene.solids:
         return seen
@@ -299,7 +299,7 @@ def _sunlit(scene: Scene, spots: Array, sun: Array) -> Array:
 
 
 def _openness(scene: Scene, spots: Array, normals: Array) -> Array:
-    """How much of the sky each spot sees, from 0 (in a crevice) to 1: ambient occlusion."""
+    """Ambient occlusion: how much of the sky is visible from each point, from 0 to 1."""
     covered = np.zeros(spots.shape[1], np.float32)
     if not scene.solids:
         return covered + 1
@@ -312,7 +312,7 @@ def _openness(scene: Scene, spots: Array, normals: Array) -> Array:
 
 
 def _surroundings(light: Light, directions: Array) -> Array:
-    """What a polished thing mirrors: sky above, floor below, and a bright window on the sun's side."""
+    """What polished surfaces reflect: sky above, floor below, and a bright window on the sun's side."""
     height = smoothstep(-0.3, 0.4, directions[1])
     around = mix(light.floor * 0.6, light.sky * 1.3, height)
     side = unit(vector(light.sun[0], 0.45, light.sun[2]))

@@ -1,4 +1,4 @@
-"""The photographs to be taken: which object, on what, before what, in which light."""
+"""The scenes: objects with their ground, backdrop, light and camera."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -120,11 +120,13 @@ def _candle() -> Scene:
     )
     lights = bokeh(0x0A0402, 0xC86414, 25)
     camera = Camera((0, 0.6, 4.7), (0, -0.3, 0), 3.7, blur=0.03)
-    return Scene(candle(Pose()), camera, lights, night, _candlelit(wood(0x6A3A1C)), level=-1.5, radius=1.9)
+    return Scene(
+        candle(Pose()), camera, lights, night, _lit_by_candle(wood(0x6A3A1C)), level=-1.5, radius=1.9
+    )
 
 
-def _candlelit(table: Material) -> Material:
-    """A table that is lit round its middle only."""
+def _lit_by_candle(table: Material) -> Material:
+    """The table, lit around its centre only."""
 
     def colour(points: Array) -> Array:
         lit: Array = table.colour(points) * 4 * np.exp(-0.35 * length(points[::2]) ** 2)
@@ -183,4 +185,4 @@ PICTURES = {
     "teapot": Picture(_teapot, (340, 300)),
     "water_tower": Picture(_water_tower, (280, 360)),
 }
-"""By class: the file's name without its ending."""
+"""By class, which is also the file's stem."""

@@ -1,4 +1,4 @@
-"""Signed distances: how far each point lies outside (above 0) or inside (below 0) of a shape at the origin.
+"""Signed distances of points from a shape at the origin: above 0 outside, below 0 inside.
 
 The formulas follow Inigo Quilez, https://iquilezles.org/articles/distfunctions/.
 """
@@ -70,17 +70,17 @@ def tube(points: Array, path: Array, radii: Sequence[float]) -> Array:
     return distance
 
 
-def united(*distances: Array) -> Array:
-    """All of several shapes."""
+def union(*distances: Array) -> Array:
+    """The union of several shapes."""
     return reduce(np.minimum, distances)
 
 
-def joined(first: Array, second: Array, softness: float) -> Array:
-    """Both shapes, melted together over a width."""
+def smooth_union(first: Array, second: Array, softness: float) -> Array:
+    """The union of two shapes, blended over a width."""
     share = np.clip(0.5 + (second - first) / np.float32(2 * softness), 0, 1)
     return np.asarray(second + (first - second) * share - softness * share * (1 - share), np.float32)
 
 
-def carved(block: Array, hole: Array, softness: float = 0.01) -> Array:
-    """The block without the hole."""
-    return -joined(-block, hole, softness)
+def smooth_difference(block: Array, hole: Array, softness: float = 0.01) -> Array:
+    """The block without the hole, blended over a width."""
+    return -smooth_union(-block, hole, softness)

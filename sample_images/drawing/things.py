@@ -1,11 +1,11 @@
-# ruff: noqa: PLR2004 - the numbers are the measures of what is drawn
-"""Things from the house, each about one unit in radius about its origin."""
+# ruff: noqa: PLR2004 - the numbers are the dimensions of the objects
+"""Household objects, each about one unit in radius around its origin."""
 
 import numpy as np
 
 from . import shapes
 from .arrays import Array, length, mix, rgb, smoothstep, vector
-from .lettering import printed, written
+from .lettering import print_ink, rasterize
 from .noise import cloudy, space_noise, speckles
 from .rendering import Material, Pose, Solid, plain
 
@@ -14,26 +14,28 @@ KEYS = ("`1234567890-=<[", "QWERTYUIOP[]#78", "ASDFGHJKL;'@^45", "ZXCVBNM,./?+!1
 
 def teapot(pose: Pose, code: int = 0x7A3B1C) -> list[Solid]:
     """A round teapot whose spout points along x, with a lid and a knob."""
-    spout = _rounded(np.array([[0.6, 0.98, 1.16, 1.44], [-0.3, -0.12, 0.3, 0.56], [0] * 4]))
-    handle = _rounded(
+    spout = _catmull_rom(np.array([[0.6, 0.98, 1.16, 1.44], [-0.3, -0.12, 0.3, 0.56], [0] * 4]))
+    handle = _catmull_rom(
         np.array([[-0.7, -1.0, -1.36, -1.4, -1.15, -0.75], [0.42, 0.56, 0.4, 0, -0.32, -0.4], [0] * 6])
     )
 
     def shape(points: Array) -> Array:
-        body = shapes.carved(shapes.ellipsoid(points, 0.92, 0.78, 0.92), points[1] + 0.62, 0.03)
+        body = shapes.smooth_difference(shapes.ellipsoid(points, 0.92, 0.78, 0.92), points[1] + 0.62, 0.03)
         pipe = shapes.tube(points, spout, list(np.linspace(0.3, 0.1, spout.shape[1])))
         mouth = shapes.sphere(points - vector(1.47, 0.57, 0), 0.085)
         grip = shapes.tube(points, handle, [0.095] * handle.shape[1])
         foot = shapes.cylinder(points + vector(0, 0.64, 0), 0.52, 0.05, 0.02)
-        whole = shapes.joined(shapes.joined(body, shapes.carved(pipe, mouth), 0.08), grip, 0.05)
-        return shapes.united(whole, foot)
+        whole = shapes.smooth_union(
+            shapes.smooth_union(body, shapes.smooth_difference(pipe, mouth), 0.08), grip, 0.05
+        )
+        return shapes.union(whole, foot)
 
     def lid(points: Array) -> Array:
         cover = shapes.ellipsoid(points - vector(0, 0.62, 0), 0.47, 0.23, 0.47)
         rim = shapes.torus(points - vector(0, 0.64, 0), 0.46, 0.035)
         knob = shapes.ellipsoid(points - vector(0, 0.97, 0), 0.15, 0.13, 0.15)
         neck = shapes.cylinder(points - vector(0, 0.85, 0), 0.07, 0.06, 0.02)
-        return shapes.joined(np.minimum(cover, rim), np.minimum(knob, neck), 0.05)
+        return shapes.smooth_union(np.minimum(cover, rim), np.minimum(knob, neck), 0.05)
 
     china = Material(plain(code), gloss=0.06, sharpness=180, mirror=1)
     return [Solid(shape, china, pose, slack=0.8), Solid(lid, china, pose, slack=0.8)]
@@ -45,7 +47,7 @@ def pretzel(pose: Pose) -> list[Solid]:
                         [-1.16, 0.1], [-0.95, -0.45], [-0.5, -0.85], [0, -0.98]])  # fmt: skip
     half = np.column_stack([corners[:, 0], [0.2, 0.13, 0.1, 0, 0, 0, 0, 0, 0, 0], corners[:, 1]])
     other = half[-2::-1] * [-1, 1, 1]
-    path = _rounded(np.concatenate([half, other]).T, 2)
+    path = _catmull_rom(np.concatenate([half, other]).T, 2)
     radii = 0.15 + 0.09 * np.sin(np.linspace(0, np.pi, path.shape[1])) ** 2
 
     def salt(points: Array) -> Array:
@@ -70,7 +72,7 @@ def pretzel(pose: Pose) -> list[Solid]:
     return [Solid(shape, crust, pose, slack=0.9)]
 
 
-def _rounded(corners: Array, steps: int = 3) -> Array:
+def _catmull_rom(corners: Array, steps: int = 3) -> Array:
     """A Catmull-Rom curve through corners (3, K), with some steps between neighbours."""
     padded = np.concatenate([corners[:, :1], corners, corners[:, -1:]], axis=1)
     share = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
@@ -86,7 +88,7 @@ def _rounded(corners: Array, steps: int = 3) -> Array:
 def keyboard(pose: Pose) -> list[Solid]:
     """A computer keyboard lying flat: rows of keys along x on a tray."""
     pitch = 0.25
-    letters = [[written(letter) for letter in line] for line in KEYS]
+    letters = [[rasterize(letter) for letter in line] for line in KEYS]
 
     def keys(points: Array) -> Array:
         row = np.clip(np.round(points[2] / pitch), -2, 2)
@@ -110,7 +112,7 @@ def keyboard(pose: Pose) -> list[Solid]:
         for place, line in enumerate(letters):
             number = np.where(row == place - 2, np.clip(column + 7, 0, 14), -1)
             for index, glyph in enumerate(line):
-                ink += (number == index) * printed(glyph, x * 3 + 0.9, z * 2.4 + 0.75)
+                ink += (number == index) * print_ink(glyph, x * 3 + 0.9, z * 2.4 + 0.75)
         return mix(rgb(0xE9E8E2), rgb(0x303034), ink * (points[1] > 0.02))
 
     def tray(points: Array) -> Array:
@@ -127,7 +129,7 @@ def abacus(pose: Pose) -> list[Solid]:
 
     def frame(points: Array) -> Array:
         outer = shapes.box(points, [1.25, 1.0, 0.1], 0.03)
-        return shapes.carved(outer, shapes.box(points, [1.12, 0.87, 1]), 0.01)
+        return shapes.smooth_difference(outer, shapes.box(points, [1.12, 0.87, 1]), 0.01)
 
     def rods(points: Array) -> Array:
         row = np.clip(np.round(points[1] / 0.28 - 0.5), -3, 2) + 0.5
@@ -166,7 +168,7 @@ def abacus(pose: Pose) -> list[Solid]:
 
 def ipod(pose: Pose) -> list[Solid]:
     """A music player lying on its back: a white slab with a screen and a click wheel."""
-    menu = [written(word) for word in ("Playlists", "Artists", "Albums", "Songs")]
+    menu = [rasterize(word) for word in ("Playlists", "Artists", "Albums", "Songs")]
 
     def shape(points: Array) -> Array:
         return shapes.box(points, [0.62, 0.1, 1.05], 0.09)
@@ -175,7 +177,7 @@ def ipod(pose: Pose) -> list[Solid]:
         x, z = points[0], points[2]
         case = np.broadcast_to(rgb(0xF4F4F2), points.shape)
         screen = smoothstep(0.01, 0, np.maximum(np.abs(x) - 0.47, np.abs(z + 0.48) - 0.36))
-        entries = [printed(word, (x + 0.42) / (0.055 * word.shape[1] / word.shape[0]) * 0.5, (z + 0.8 - 0.15 * line) / 0.11)
+        entries = [print_ink(word, (x + 0.42) / (0.055 * word.shape[1] / word.shape[0]) * 0.5, (z + 0.8 - 0.15 * line) / 0.11)
                    for line, word in enumerate(menu)]  # fmt: skip
         shown = mix(rgb(0x9DB4A8), rgb(0x2A3A38), np.max(entries, axis=0))
         out = np.hypot(x, z - 0.45)
@@ -195,7 +197,7 @@ def candle(pose: Pose) -> list[Solid]:
         body = shapes.cylinder(points + vector(0, 0.75, 0), 0.42, 0.85, 0.06)
         pool = shapes.ellipsoid(points - vector(0, 0.16, 0), 0.33, 0.16, 0.33)
         runs = 0.03 * space_noise(points * vector(8, 1.2, 8))
-        return shapes.carved(body - runs, pool, 0.04)
+        return shapes.smooth_difference(body - runs, pool, 0.04)
 
     def wax_colour(points: Array) -> Array:
         return mix(rgb(0x6A2408), rgb(0xFFC870), smoothstep(-1.3, 0.15, points[1]))

@@ -1,4 +1,4 @@
-"""What is too thin or too glassy for the ray marcher: painted flat, in the same light, for the same film."""
+"""Pictures of what is too thin or too transparent for the ray marcher, painted in two dimensions."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, product
@@ -8,17 +8,17 @@ from PIL import Image, ImageDraw
 
 from .arrays import Array, mix, rgb, smoothstep
 from .backdrops import bokeh, gradient
-from .film import SUPERSAMPLING, blurred, developed
+from .film import SUPERSAMPLING, blur, develop
 from .noise import plane_noise
 from .rendering import Backdrop
 
 Line = Sequence[tuple[float, float]]
 
 
-def painted(painter: Backdrop, size: tuple[int, int], seed: int) -> Image.Image:
-    """The photograph of a painting, of a width and a height."""
+def photograph_painting(painter: Backdrop, size: tuple[int, int], seed: int) -> Image.Image:
+    """Paint a picture and photograph it; size is (width, height) in pixels."""
     width, height = (side * SUPERSAMPLING for side in size)
-    return developed(painter(np.random.default_rng(seed), height, width), seed)
+    return develop(painter(np.random.default_rng(seed), height, width), seed)
 
 
 def _strokes(height: int, width: int, lines: Sequence[Line], thickness: float) -> Array:
@@ -31,7 +31,7 @@ def _strokes(height: int, width: int, lines: Sequence[Line], thickness: float) -
     return np.asarray(sheet, np.float32) / 255
 
 
-def _filled(height: int, width: int, outlines: Sequence[Line]) -> Array:
+def _polygons(height: int, width: int, outlines: Sequence[Line]) -> Array:
     """Ink from 0 to 1 (height, width) of polygons in the units of _strokes."""
     sheet = Image.new("L", (width, height))
     pen, unit = ImageDraw.Draw(sheet), min(width, height) / 2
@@ -47,7 +47,7 @@ def _plane(height: int, width: int) -> tuple[Array, Array]:
     return (x - np.float32(width / 2)) / unit, (y - np.float32(height / 2)) / unit
 
 
-def _coloured(code: int) -> Array:
+def _colour(code: int) -> Array:
     """A colour to mix pictures with, of shape (3, 1, 1)."""
     return rgb(code)[:, :, None]
 
@@ -61,12 +61,12 @@ def jellyfish(rng: np.random.Generator, height: int, width: int) -> Array:
         y * 0.95 - x * 0.3,
     )
     bell = _bell(tilted_x, tilted_y + 0.3)
-    arms = blurred(_strokes(height, width, [_arm(rng, 1.3) for _ in range(26)], 0.012), 1.5)
-    frills = blurred(_strokes(height, width, [_arm(rng, 0.8, 0.2) for _ in range(16)], 0.05), 4)
+    arms = blur(_strokes(height, width, [_arm(rng, 1.3) for _ in range(26)], 0.012), 1.5)
+    frills = blur(_strokes(height, width, [_arm(rng, 0.8, 0.2) for _ in range(16)], 0.05), 4)
     fading = smoothstep(1.3, -0.1, y)
     glow = 0.8 * bell + fading * (0.45 * arms + 0.6 * frills)
-    halo = blurred(glow, width / 25) * 0.35
-    return np.asarray(water + (glow + halo) * _coloured(0x98C4FF) * 1.15, np.float32)
+    halo = blur(glow, width / 25) * 0.35
+    return np.asarray(water + (glow + halo) * _colour(0x98C4FF) * 1.15, np.float32)
 
 
 def _bell(x: Array, y: Array) -> Array:
@@ -110,8 +110,8 @@ def spider_web(rng: np.random.Generator, height: int, width: int) -> Array:
         0.012,
     )
     sheen = 0.35 + 0.9 * plane_noise(rng, height, width, width / 3, 2)
-    light = blurred(np.clip(threads, 0, 1) * 0.8 + beads * 0.6, 1) * sheen
-    return np.asarray(foliage + light * _coloured(0xF0F4FA) * 1.3, np.float32)
+    light = blur(np.clip(threads, 0, 1) * 0.8 + beads * 0.6, 1) * sheen
+    return np.asarray(foliage + light * _colour(0xF0F4FA) * 1.3, np.float32)
 
 
 def _turn(rng: np.random.Generator, angles: Array, radius: float) -> Line:
@@ -146,17 +146,17 @@ HINDWING = [
 def monarch(rng: np.random.Generator, height: int, width: int) -> Array:
     """A monarch with open wings on a thistle."""
     flower = _thistle(rng, bokeh(0x24400E, 0x8AA850, 40)(rng, height, width))
-    wings = _filled(height, width, _both_sides([FOREWING, HINDWING]))
-    shaded = flower * (1 - 0.55 * blurred(np.roll(wings, height // 25, axis=0), width / 50))
-    black = mix(shaded, _coloured(0x0C0908), blurred(wings, 1))
-    cells = blurred(_filled(height, width, _both_sides(_cells())), 1)
+    wings = _polygons(height, width, _both_sides([FOREWING, HINDWING]))
+    shaded = flower * (1 - 0.55 * blur(np.roll(wings, height // 25, axis=0), width / 50))
+    black = mix(shaded, _colour(0x0C0908), blur(wings, 1))
+    cells = blur(_polygons(height, width, _both_sides(_cells())), 1)
     dust = 0.75 + 0.5 * plane_noise(rng, height, width, width / 6, 4)
-    orange = mix(black, _coloured(0xE8700C) * dust, cells)
-    dots = blurred(_filled(height, width, _both_sides(_margin_dots(rng))), 1)
-    spotted = mix(orange, _coloured(0xF4EEE4), dots)
-    body = _strokes(height, width, [_tilted([(0, -0.32), (0, 0.28)])], 0.075)
+    orange = mix(black, _colour(0xE8700C) * dust, cells)
+    dots = blur(_polygons(height, width, _both_sides(_margin_dots(rng))), 1)
+    spotted = mix(orange, _colour(0xF4EEE4), dots)
+    body = _strokes(height, width, [_tilt([(0, -0.32), (0, 0.28)])], 0.075)
     feelers = _strokes(height, width, _both_sides([[(0, -0.3), (0.06, -0.42), (0.16, -0.56)]]), 0.012)
-    return mix(spotted, _coloured(0x120E0C), blurred(np.maximum(body, feelers), 1.5))
+    return mix(spotted, _colour(0x120E0C), blur(np.maximum(body, feelers), 1.5))
 
 
 def _thistle(rng: np.random.Generator, scene: Array) -> Array:
@@ -166,16 +166,16 @@ def _thistle(rng: np.random.Generator, scene: Array) -> Array:
         angles, reaches = rng.uniform(0, 2 * np.pi, 20), rng.uniform(0.3, 0.7, 20)
         tips = np.column_stack([np.cos(angles), np.sin(angles)]) * reaches[:, None] + [0, 0.35]
         petals = _strokes(height, width, [[(0.0, 0.35), (float(x), float(y))] for x, y in tips], 0.018)
-        scene = mix(scene, _coloured(0xA040B0) * np.float32(rng.uniform(0.5, 1.6)), petals)
+        scene = mix(scene, _colour(0xA040B0) * np.float32(rng.uniform(0.5, 1.6)), petals)
     return scene
 
 
 def _both_sides(lines: Iterable[Line]) -> list[Line]:
     """Lines of the butterfly's right half, and the same on its left."""
-    return [_tilted([(side * x, y) for x, y in line]) for line in lines for side in (1, -1)]
+    return [_tilt([(side * x, y) for x, y in line]) for line in lines for side in (1, -1)]
 
 
-def _tilted(line: Line, angle: float = 0.35, size: float = 0.98) -> Line:
+def _tilt(line: Line, angle: float = 0.35, size: float = 0.98) -> Line:
     """A line turned about the middle of the picture."""
     cosine, sine = size * np.cos(angle), size * np.sin(angle)
     return [(cosine * x - sine * y, sine * x + cosine * y) for x, y in line]
