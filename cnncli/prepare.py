@@ -1,7 +1,6 @@
-"""A reference to an open engine: finds the model folder, or makes it, once.
+"""A reference to a model folder: finds it, or makes it, once.
 
-The only way from a typed name to a network that runs. With a prepared folder and a CPU nothing of torch
-is imported.
+Where the folder exists, nothing of torch is imported.
 """
 
 import dataclasses
@@ -27,6 +26,7 @@ from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder, no_classes, require_classes
 from cnncli.networks.packaged import packaged
 from cnncli.networks.prepared import find_finished, find_prepared
+from cnncli.networks.pretrained import build_network, load_weights
 from cnncli.networks.reference import HUB, Reference
 from cnncli.records.networks import (
     Architecture,
@@ -42,13 +42,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from cnncli.networks.embedding import WithEmbedding
-    from cnncli.networks.weights import StateDict
     from cnncli.networks.zoo.offer import Offer
 
-_USUAL_CLASSES = 1000
-
 _DIGEST_SHOWN = 12
-"""Hexadecimal digits that tell prepared folders of local weights apart."""
+"""Hexadecimal digits of a digest in the name of a folder prepared from a local file."""
 
 
 def prepare(
@@ -59,21 +56,21 @@ def prepare(
     needs_classes: bool = False,
     save_as: str | None = None,
 ) -> ModelFolder:
-    """The model folder that a reference leads to; made if it is not there yet.
+    """The model folder that a reference stands for; made if it does not exist yet.
 
     Args:
-        reference: what was asked for.
-        progress: hears what takes time.
+        reference: what the user named.
+        progress: told what takes time.
         is_offline: use what is in the caches, download nothing.
-        needs_classes: features alone are not enough.
-        save_as: a free name of its own for the prepared network (`networks.prepared.require_free_name`).
+        needs_classes: refuse a network without a classifier.
+        save_as: name for the prepared network, checked with `networks.prepared.require_free_name`.
 
     Raises:
-        CnncliError: the reference leads nowhere, its weights cannot be had or do not fit, or the cache
-            cannot be written.
+        CnncliError: the reference stands for nothing, its weights are unavailable or do not fit, or the cache cannot be
+            written.
     """
     if not reference.pretrained:
-        progress.warning(f"{reference.name} has random weights: its answers mean nothing")
+        progress.warning(f"{reference.name} has random weights: its predictions are meaningless")
     if save_as and (find_finished(reference) or reference.is_exported):
         raise UsageError(
             f"--save-as: {reference.name} is already a model folder",
@@ -83,28 +80,30 @@ def prepare(
         folder = model_folder.open_folder(path)
         return require_classes(folder) if needs_classes else folder
     if reference.is_exported:
-        return _unpacked(reference, progress)
+        return _unpack_exported(reference, progress)
     _require_known(reference, needs_classes=needs_classes)
     if is_offline or downloads.forbidden():
         _require_downloaded(reference)
     start = time.perf_counter()
     with explain_missing_packages(f"preparing {reference.name}"):
-        folder = _made(reference, progress, is_offline=is_offline, save_as=save_as)
+        folder = _make_folder(reference, progress, is_offline=is_offline, save_as=save_as)
     if not save_as:
         _remember(reference, folder.card.name, progress)
     seconds = time.perf_counter() - start
-    progress.notice(f"prepared {folder.card.name} in {seconds:.1f} s, once; it is kept in {folder.path}")
+    progress.notice(
+        f"prepared {folder.card.name} in {seconds:.1f} s (only needed once); saved in {folder.path}"
+    )
     return require_classes(folder) if needs_classes else folder
 
 
 @dataclass(frozen=True, slots=True)
-class Untrained:
-    """A network without weights: what scratch begins with.
+class UntrainedNetwork:
+    """A network without weights, to be trained from scratch.
 
     Attributes:
-        name: of the network.
-        architecture: with the classes that its library gives it.
-        preprocessing: what its published weights were trained to see, or what is usual.
+        name: its name.
+        architecture: with the number of classes that its library gives it.
+        preprocessing: that of its published weights, or its library's default.
     """
 
     name: str
@@ -112,32 +111,34 @@ class Untrained:
     preprocessing: Preprocessing
 
 
-def untrained(reference: Reference, progress: Progress, *, is_offline: bool = False) -> Untrained:
-    """What a reference stands for, its weights aside; nothing is prepared.
+def resolve_untrained(
+    reference: Reference, progress: Progress, *, is_offline: bool = False
+) -> UntrainedNetwork:
+    """What a reference stands for, without its weights; nothing is prepared.
 
     Raises:
-        CnncliError: the reference leads nowhere, or the network cannot take that image size.
+        CnncliError: the reference stands for nothing, or the network does not take that image size.
     """
     if path := find_finished(reference):
         card = model_folder.open_folder(path).card
-        return Untrained(card.name, card.architecture, card.preprocessing)
+        return UntrainedNetwork(card.name, card.architecture, card.preprocessing)
     if reference.is_exported:
         raise model_folder.without_weights(reference.name)
     _require_known(reference)
     with explain_missing_packages(f"training {reference.name}"):
-        offer = _offer(reference, progress, is_offline=is_offline)
+        offer = _find_offer(reference, progress, is_offline=is_offline)
     name = (
         offer.architecture.name if offer.architecture.library == "blueprint" else offer.name.partition(".")[0]
     )
-    return Untrained(name, offer.architecture, offer.preprocessing)
+    return UntrainedNetwork(name, offer.architecture, offer.preprocessing)
 
 
 def _require_known(reference: Reference, *, needs_classes: bool = False) -> None:
-    """See that a name is in the index, before seconds go into asking the libraries themselves.
+    """Check that a name is in the index, before spending seconds on importing the libraries.
 
     Raises:
-        ModelNotFoundError: it is not, and the libraries here are those that the index was made from.
-        UsageError: classes are needed, and it gives features only.
+        ModelNotFoundError: it is not, and the installed libraries are those the index was made from.
+        UsageError: classes are needed, and it has no classifier.
     """
     from cnncli.networks import index
 
@@ -149,10 +150,10 @@ def _require_known(reference: Reference, *, needs_classes: bool = False) -> None
 
 
 def _require_downloaded(reference: Reference) -> None:
-    """See that a cache may hold the weights, before seconds go into importing what would look closer.
+    """Check that a cache may hold the weights, before spending seconds on importing the libraries.
 
     Raises:
-        WeightsError: none does, and nothing may be downloaded.
+        WeightsError: no cache does.
     """
     from cnncli.networks import index
 
@@ -165,13 +166,13 @@ def _require_downloaded(reference: Reference) -> None:
     if places and not any(map(downloads.may_hold, places)):
         raise WeightsError(
             f"the weights of {reference.name} are neither in {downloads.hub_cache()} nor in "
-            f"{downloads.torch_cache()}, and offline nothing is downloaded",
+            f"{downloads.torch_cache()}, and nothing is downloaded offline",
             package.hint if package else downloads.WITHOUT,
         )
 
 
 def _not_found(name: str, message: str, hint: str | None) -> ModelNotFoundError:
-    """Where a folder has that name, its user may have meant it."""
+    """The error for an unknown name; a folder of that name may be what the user meant."""
     if os.path.isdir(name):  # noqa: PTH112 - says no where a name is too long, too
         return ModelNotFoundError(f"the folder {name} has no card.json, and {message}")
     return ModelNotFoundError(message, hint)
@@ -180,8 +181,8 @@ def _not_found(name: str, message: str, hint: str | None) -> ModelNotFoundError:
 # ---- making a model folder
 
 
-def _unpacked(reference: Reference, progress: Progress) -> ModelFolder:
-    """The model folder of an exported file, made once."""
+def _unpack_exported(reference: Reference, progress: Progress) -> ModelFolder:
+    """The model folder of an exported ONNX file, made once."""
     file = Path(reference.name).expanduser()
     target = cache.place(f"{file.stem}+{model_folder.sha256(file)[:_DIGEST_SHOWN]}")
     if not model_folder.is_model_folder(target):
@@ -202,31 +203,24 @@ def _remember(reference: Reference, name: str, progress: Progress) -> None:
         progress.warning(error.message)
 
 
-@dataclass(frozen=True, slots=True)
-class _Weights:
-    """What a network gets: tensors (None keeps it random), their file, their origin."""
-
-    tensors: "StateDict | None"
-    file: str
-    origin: str
-
-
-def _made(reference: Reference, progress: Progress, *, is_offline: bool, save_as: str | None) -> ModelFolder:
-    """Build the network, give it its weights, compile it, and store all three."""
-    is_on_hub = reference.name.startswith(HUB)  # asking for it may download, which has a bar of its own
+def _make_folder(
+    reference: Reference, progress: Progress, *, is_offline: bool, save_as: str | None
+) -> ModelFolder:
+    """Build the network, load its weights, compile it, and write the model folder."""
+    is_on_hub = reference.name.startswith(HUB)  # resolving it may download, which has its own progress bar
     with progress.activity(f"loading torch and timm to prepare {reference.name}"):
         from cnncli.networks import zoo
 
-        offer = None if is_on_hub else _offer(reference, progress, is_offline=is_offline)
-    offer = offer or _offer(reference, progress, is_offline=is_offline)
+        offer = None if is_on_hub else _find_offer(reference, progress, is_offline=is_offline)
+    offer = offer or _find_offer(reference, progress, is_offline=is_offline)
     name = save_as or offer.name + _suffix(reference)
     target = cache.place(name)
     if model_folder.is_model_folder(target):  # prepared before, under another spelling
-        return _same(model_folder.open_folder(target), name)
+        return _require_same(model_folder.open_folder(target), name)
     cache.require_writable()
-    given = _weights(reference, offer, progress, is_offline=is_offline)
-    with progress.activity(f"preparing {offer.name}: building, compiling and verifying it"):
-        network, architecture = _network(offer, given, is_local=reference.weights is not None)
+    initial = load_weights(reference, offer, progress, is_offline=is_offline)
+    with progress.activity(f"preparing {offer.name}: building, compiling and verifying"):
+        network, architecture = build_network(offer, initial, is_local=reference.weights is not None)
         class_names, synsets = _classes(reference, offer, architecture.num_classes, progress)
         card = ModelCard(
             name=name,
@@ -235,30 +229,34 @@ def _made(reference: Reference, progress: Progress, *, is_offline: bool, save_as
             class_names=class_names,
             synsets=synsets,
             embedding=Embedding(0, "", gives_logits=False),
-            weights_origin=given.origin,
+            weights_origin=initial.origin,
             compilation=Compilation("not compiled yet"),
             files=(),
             versions=tuple(
                 PackageVersion(*item) for item in ({"cnncli": __version__} | zoo.versions()).items()
             ),
         )
-        cards.from_json(cards.to_json(card), offer.name)  # whatever the hub says of it, it has to make sense
+        cards.from_json(cards.to_json(card), offer.name)  # what the hub says must be valid
         with model_folder.drafted(target) as draft:
-            write(draft, network, card)
+            write_model_folder(draft, network, card)
     return model_folder.open_folder(target)
 
 
-def _same(folder: ModelFolder, name: str) -> ModelFolder:
-    """The folder, unless another network has taken its place."""
+def _require_same(folder: ModelFolder, name: str) -> ModelFolder:
+    """The folder, unless it holds another network.
+
+    Raises:
+        ModelFolderError: it does.
+    """
     if folder.card.name != name:
         raise ModelFolderError(
-            f"{folder.path} holds {folder.card.name} where {name} belongs",
+            f"{folder.path} contains {folder.card.name} instead of {name}",
             "delete it with `cnncli models rm`",
         )
     return folder
 
 
-def _offer(reference: Reference, progress: Progress, *, is_offline: bool) -> "Offer":
+def _find_offer(reference: Reference, progress: Progress, *, is_offline: bool) -> "Offer":
     """What the name stands for."""
     from cnncli.networks import hub_repository, zoo
 
@@ -271,79 +269,18 @@ def _offer(reference: Reference, progress: Progress, *, is_offline: bool) -> "Of
 
 
 def _suffix(reference: Reference) -> str:
-    """What tells networks of one name apart: other weights, other labels, another image size."""
-    told = [model_folder.sha256(reference.labels)[:_DIGEST_SHOWN]] if reference.labels else []
+    """End of a prepared network's name: digests of its own weights and labels, its image size."""
+    digests = [model_folder.sha256(reference.labels)[:_DIGEST_SHOWN]] if reference.labels else []
     if not reference.pretrained:
-        told.insert(0, "random")
+        digests.insert(0, "random")
     elif reference.weights:
-        told.insert(0, model_folder.sha256(reference.weights)[:_DIGEST_SHOWN])
+        digests.insert(0, model_folder.sha256(reference.weights)[:_DIGEST_SHOWN])
     size = ["{}x{}".format(*reference.image_size)] if reference.image_size else []
-    return "".join(f"+{part}" for part in ["-".join(told), *size] if part)
-
-
-def _weights(reference: Reference, offer: "Offer", progress: Progress, *, is_offline: bool) -> _Weights:
-    if not reference.pretrained:
-        return _Weights(None, "", "random")
-    from cnncli.networks.weights import read_state_dict
-
-    if reference.weights:
-        tensors = read_state_dict(reference.weights, progress)
-        name, digest = reference.weights.name, model_folder.sha256(reference.weights)
-        return _Weights(tensors, name, f"{name}, SHA-256 {digest}")
-    if offer.published is None:
-        raise WeightsError(
-            f"nobody published weights for {offer.name}",
-            "give --weights FILE, or try it with --no-pretrained",
-        )
-    file, origin = _published_file(offer, offer.published, progress, is_offline=is_offline)
-    return _Weights(read_state_dict(file, progress), file.name, f"{file.name} as published for {origin}")
-
-
-def _published_file(
-    offer: "Offer", published: "downloads.Published", progress: Progress, *, is_offline: bool
-) -> tuple[Path, str]:
-    """The file with an offer's published weights, and where it came from: an installed package, else a server or its cache."""
-    from cnncli.networks import hub
-
-    package = packaged(offer.name)
-    if package and (file := package.find()):
-        return package.verify(file), f"{offer.name}, from the package {package.package}: {package.source}"
-    try:
-        return hub.fetch(published, progress, is_offline=is_offline), offer.name
-    except WeightsError as error:
-        if package is None:
-            raise
-        raise WeightsError(error.message, package.hint) from error
-
-
-def _network(offer: "Offer", given: _Weights, *, is_local: bool) -> "tuple[nn.Module, Architecture]":
-    """The network with its weights, and the architecture with as many classes and channels as they know."""
-    from cnncli.networks import weights, zoo
-
-    architecture = offer.architecture
-    network = zoo.build(architecture)
-    if is_local and given.tensors and not architecture.num_classes:
-        own = zoo.adapted(given.tensors, network, architecture)
-        if own.keys() - network.state_dict().keys():  # more than the backbone: a classifier
-            architecture = dataclasses.replace(architecture, num_classes=_USUAL_CLASSES)
-            network = zoo.build(architecture)
-    if given.tensors is None:
-        return network, architecture
-    tensors = zoo.adapted(given.tensors, network, architecture)
-    found, expected = weights.shapes(tensors), weights.shapes(network.state_dict())
-    fitted = dataclasses.replace(
-        architecture,
-        num_classes=weights.inferred_classes(found, expected, architecture.num_classes),
-        channels=weights.inferred_channels(found, expected, architecture.channels),
-    )
-    if fitted != architecture:
-        network = zoo.build(fitted)
-    weights.load_into(network, tensors, given.file)
-    return network, fitted
+    return "".join(f"+{part}" for part in ["-".join(digests), *size] if part)
 
 
 def _for_channels(how: Preprocessing, channels: int) -> Preprocessing:
-    """The same preprocessing for grey images: mean and deviation are those of the colours, averaged."""
+    """Preprocessing for greyscale images: mean and standard deviation averaged over the colour channels."""
     if channels == how.channels:
         return how
     mean, std = (sum(values) / len(values) for values in (how.mean, how.std))
@@ -353,14 +290,12 @@ def _for_channels(how: Preprocessing, channels: int) -> Preprocessing:
 def _classes(
     reference: Reference, offer: "Offer", count: int, progress: Progress
 ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
-    """Names of the classes, and their synsets where they have any; no names where the outputs are no classes."""
+    """Class names, and their synsets if known; no names where the network has no classifier."""
     from cnncli.networks import zoo
 
     if not offer.has_classes and count == offer.architecture.num_classes:
         if reference.labels:
-            raise WeightsError(
-                f"{offer.name} has no classes to name: it outputs features", "leave --labels out"
-            )
+            raise WeightsError(f"{offer.name} has no classes: it outputs features", "leave out --labels")
         return (), None
     if reference.labels:
         names = read_labels(reference.labels)
@@ -370,21 +305,21 @@ def _classes(
     if offer.class_names and len(offer.class_names) == count:
         return offer.class_names, zoo.synsets(offer)
     if offer.architecture.num_classes != count or reference.pretrained:
-        progress.notice(f"the names of the {count:,} classes are not known; give them with --labels FILE")
+        progress.notice(f"the names of the {count:,} classes are unknown; set them with --labels FILE")
     return tuple(f"class {index}" for index in range(count)), None
 
 
-def write(draft: Path, network: "nn.Module", card: ModelCard) -> ModelFolder:
-    """All files of a model folder: weights, graph where possible, card.
+def write_model_folder(draft: Path, network: "nn.Module", card: ModelCard) -> ModelFolder:
+    """Write all files of a model folder: weights, compiled graph where possible, card.
 
     Args:
         draft: the folder to write to.
         network: in evaluation mode, on the CPU.
-        card: of the network; what writing it finds out is put right.
+        card: its card; embedding and compilation are filled in.
 
     Raises:
-        CompileError: the network has no layer that gives logits, or does not run on its images.
-        OSError: it cannot be written.
+        CompileError: the network has no layer that gives logits, or does not run on its own input size.
+        OSError: the folder cannot be written.
     """
     from cnncli.networks.embedding import with_embedding
     from cnncli.networks.weights import save_state_dict
@@ -392,12 +327,12 @@ def write(draft: Path, network: "nn.Module", card: ModelCard) -> ModelFolder:
     shape = (card.preprocessing.channels, *card.preprocessing.size)
     wrapped = with_embedding(network, shape, has_last_layer=not card.is_feature_extractor)
     save_state_dict(network, draft / model_folder.WEIGHTS)
-    compilation = _compilation(wrapped, shape, draft / model_folder.GRAPH)
+    compilation = _compile(wrapped, shape, draft / model_folder.GRAPH)
     card = dataclasses.replace(card, embedding=wrapped.embedding(shape), compilation=compilation)
     return model_folder.seal(draft, card)
 
 
-def _compilation(network: "WithEmbedding", shape: tuple[int, int, int], file: Path) -> Compilation:
+def _compile(network: "WithEmbedding", shape: tuple[int, int, int], file: Path) -> Compilation:
     from cnncli.engines.compile import compile_network
 
     try:

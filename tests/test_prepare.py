@@ -64,7 +64,7 @@ def test_once_prepared_it_is_found_without_asking_anyone(
     assert folder.card.compilation.largest_difference is not None
     assert folder.card.embedding.size == 96
     assert [notice.split()[0] for notice in listener.notices] == ["loading", "preparing", "prepared"]
-    monkeypatch.setattr(preparing, "_made", None)
+    monkeypatch.setattr(preparing, "_make_folder", None)
     again = Listener()
     assert prepare(reference, again) == folder
     assert again.notices == []
@@ -83,7 +83,7 @@ def test_the_class_count_comes_from_the_weights_and_the_names_from_a_file(tmp_pa
     listener = Listener()
     unnamed = prepare(Reference("test_resnet", weights), listener)
     assert unnamed.card.class_names == ("class 0", "class 1", "class 2")
-    assert "the names of the 3 classes are not known; give them with --labels FILE" in listener.notices
+    assert "the names of the 3 classes are unknown; set them with --labels FILE" in listener.notices
     names.write_text("cat\ndog\nfox\n")
     named = prepare(Reference("test_resnet", weights, names), NullProgress())
     assert named.card.class_names == ("cat", "dog", "fox")
@@ -162,7 +162,7 @@ def test_random_weights_are_said_loudly_each_time() -> None:
     for _ in range(2):
         listener = Listener()
         prepare(Reference("test_resnet", pretrained=False), listener)
-        assert listener.warnings == ["test_resnet has random weights: its answers mean nothing"]
+        assert listener.warnings == ["test_resnet has random weights: its predictions are meaningless"]
 
 
 def test_where_the_cache_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,7 +151,7 @@ def pack(folder: ModelFolder, temperature: float, synsets: tuple[str, ...], outp
         synsets=synsets,
         weights_origin=ORIGIN,
     )
-    card = prepare.write(output, network, card).card
+    card = prepare.write_model_folder(output, network, card).card
     graph = output / model_folder.GRAPH
     onnx.save(stored_in_half(onnx.load(graph)), graph)
     tensors = {

@@ -13,7 +13,7 @@ from cnncli.images.decode import allow_pixels
 from cnncli.images.kept import KeptImages, Planes
 from cnncli.images.loader import Reader
 from cnncli.networks import cache
-from cnncli.prepare import untrained
+from cnncli.prepare import resolve_untrained
 from cnncli.records.data import Split
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
@@ -50,7 +50,7 @@ def save_preview(
         )
     _require_place(file, settings.data)
     data = features.read(settings, progress)
-    how = untrained(settings.reference, progress, is_offline=is_offline).preprocessing
+    how = resolve_untrained(settings.reference, progress, is_offline=is_offline).preprocessing
     allow_pixels(settings.max_pixels)
     samples = data.split(Split.TRAIN)
     reader = Reader(how, settings.max_pixels)

@@ -13,7 +13,7 @@ from cnncli.data.splits import splits_table
 from cnncli.errors import TrainingError, UsageError
 from cnncli.networks import blueprint
 from cnncli.networks.reference import Reference
-from cnncli.prepare import prepare, untrained
+from cnncli.prepare import prepare, resolve_untrained
 from cnncli.records.data import DataSet
 from cnncli.records.progress import Progress
 from cnncli.records.training import FinetuneResult, Tune
@@ -266,7 +266,7 @@ def _begin_without_features(
 
     levers = network.require_levers(settings)
     if settings.tune is Tune.SCRATCH:
-        found = untrained(settings.reference, progress, is_offline=is_offline)
+        found = resolve_untrained(settings.reference, progress, is_offline=is_offline)
         progress.notice(f"starting from {found.name} with random weights")
         start, origin = from_scratch(found, data.class_names, settings.seed, levers.drop_path), "random"
     else:

@@ -13,7 +13,7 @@ from cnncli.errors import CompileError, UsageError
 from cnncli.networks import weights, zoo
 from cnncli.networks.embedding import with_embedding
 from cnncli.networks.model_folder import ModelFolder
-from cnncli.prepare import Untrained
+from cnncli.prepare import UntrainedNetwork
 from cnncli.records.networks import Architecture, Compilation, Embedding, ModelCard
 from cnncli.training.features.replace_head import headed
 
@@ -52,7 +52,9 @@ class InitialModel:
         self.network.get_submodule(self.head).register_forward_pre_hook(drop)
 
 
-def from_scratch(found: Untrained, class_names: tuple[str, ...], seed: int, drop_path: float) -> InitialModel:
+def from_scratch(
+    found: UntrainedNetwork, class_names: tuple[str, ...], seed: int, drop_path: float
+) -> InitialModel:
     """A network with random weights.
 
     Raises:

@@ -17,7 +17,7 @@ from cnncli.evaluation.tables import predictions
 from cnncli.evaluation.tables import unreadable as unreadable_table
 from cnncli.inference import InferenceOptions
 from cnncli.networks import model_folder, weights
-from cnncli.prepare import write as write_network
+from cnncli.prepare import write_model_folder
 from cnncli.records.data import DataSet, Split
 from cnncli.records.engines import EngineOptions
 from cnncli.records.evaluation import Accuracy, Evaluation
@@ -151,7 +151,7 @@ class _End:
                 versions=tuple(PackageVersion(*item) for item in versions().items()),
             )
             try:
-                folder = write_network(draft, network.eval(), card)
+                folder = write_model_folder(draft, network.eval(), card)
             except CompileError as error:
                 raise TrainingError(f"the trained network cannot be written: {error.message}") from error
             judged = self._judge(folder, progress, bar)
