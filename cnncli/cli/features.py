@@ -193,7 +193,7 @@ def _run(
 
     found = asked.found(console)
     part.begin(extractor.identity(), resume=resume, overwrite=overwrite)
-    done, unreadable = part.skip_done(found)
+    done, unreadable = part.skip_complete(found)
     waiting: list[EmbeddingRecord] = []
     with (
         image_progress(console, asked.count, done, is_hidden=False) as advance,
@@ -215,7 +215,7 @@ def _run(
                 part.discard()
                 raise
             part.add(waiting)
-            console.notice(f"what is done is kept in {part.folder}; --resume goes on from there")
+            console.notice(f"finished embeddings are kept in {part.folder}; --resume continues")
             raise
         except BaseException:
             if not done:

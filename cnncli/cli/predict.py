@@ -14,7 +14,7 @@ from cnncli.cli.sheet import Sheet
 from cnncli.cli.sinks import Destination, Sink
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.predictions import LabelStyle, Unreadable
-from cnncli.render.lines import Format
+from cnncli.render.formats import Format
 
 if TYPE_CHECKING:
     from cnncli.predict import Predictor
@@ -92,7 +92,7 @@ def predict(
     console = Console(quiet=quiet, verbose=verbose)
     options.image_size(img_size)  # refused here, before anything heavy is imported
     asked = Inputs.checked(inputs or [], files_from, null=null)
-    destination = Destination.checked(format_, output, resume=resume, overwrite=overwrite)
+    destination = Destination.from_options(format_, output, resume=resume, overwrite=overwrite)
     gallery = Sheet.checked(sheet, output=output, resume=resume, overwrite=overwrite)
     if destination.is_complete:
         console.notice(f"{output} is already complete; skipped (--overwrite starts again)")
@@ -133,7 +133,7 @@ def _run(
     """Predict, write, draw; what was written before an interrupt stays."""
     found = asked.found(console)
     with (
-        destination.opened(predictor.identity(), found, predictor.topk) as sink,
+        destination.open_sink(predictor.identity(), found, predictor.topk) as sink,
         image_progress(console, asked.count, sink.records, is_hidden=destination.hides_progress) as advance,
         contextlib.closing(predictor.predict(found)) as records,
     ):
@@ -142,16 +142,16 @@ def _run(
                 sink.write(record)
                 gallery.add(record)
                 advance()
-                if destination.format is Format.TSV and isinstance(record, Unreadable):
+                if not destination.format.spec.has_reasons and isinstance(record, Unreadable):
                     console.warning(f"{record.path}: {record.reason}")
         except KeyboardInterrupt:
             if sink.records:
-                destination.say_how_to_go_on(console)
+                destination.report_interrupt(console)
             raise
         if not sink.records and destination.output:  # a file without a record is not kept
             raise asked.none_found()
     if not sink.records:
         raise asked.none_found()
     gallery.save(predictor.card, console)
-    destination.say_what_is_done(sink, console)
+    destination.report_counts(sink, console)
     return sink

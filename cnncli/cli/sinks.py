@@ -13,11 +13,10 @@ from cnncli.files.part_file import PartFile, Settings
 from cnncli.files.place import require_place
 from cnncli.images.sources import STDIN, Found
 from cnncli.records.predictions import Record, Unreadable
-from cnncli.render.lines import LINE_RENDERERS, Format, Renderer
-from cnncli.render.recorded import ResumePoint, skip_recorded
+from cnncli.render.formats import Format, format_of
+from cnncli.render.lines import Renderer
+from cnncli.render.resume import ResumePoint, skip_complete
 from cnncli.text import counted
-
-_RESUMABLE = (Format.TSV, Format.CSV, Format.JSONL)
 
 
 @dataclass(slots=True)
@@ -25,8 +24,8 @@ class Sink:
     """Takes records, and counts them.
 
     Attributes:
-        records: taken so far, those of the run that this one goes on from among them.
-        unreadable: how many of them have no prediction.
+        records: number taken so far, including those of the run that is resumed.
+        unreadable: number of those without a prediction.
     """
 
     _write: Callable[[Record], None]
@@ -34,7 +33,7 @@ class Sink:
     unreadable: int = 0
 
     def write(self, record: Record) -> None:
-        """One more."""
+        """Take one more record."""
         self._write(record)
         self.records += 1
         self.unreadable += isinstance(record, Unreadable)
@@ -42,13 +41,13 @@ class Sink:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where to, and as what.
+    """Where records go, and in which format.
 
     Attributes:
         format: of the records.
         output: a file; None is stdout.
-        resume: go on where an earlier run left its file.
-        overwrite: replace what is there.
+        resume: continue the file of an earlier run.
+        overwrite: replace an existing file.
     """
 
     format: Format
@@ -57,13 +56,13 @@ class Destination:
     overwrite: bool
 
     @classmethod
-    def checked(
+    def from_options(
         cls, format_: Format | None, output: Path | None, *, resume: bool, overwrite: bool
     ) -> "Destination":
-        """The destination, if it makes sense; the format by the file's ending, or by what stdout is.
+        """The destination that the options describe; the format by the file's ending, or by what stdout is.
 
         Raises:
-            UsageError: options that contradict each other.
+            UsageError: the options contradict each other.
             MissingPackageError: the format needs a package that is not installed.
             OutputError: the file cannot be written there.
         """
@@ -71,26 +70,17 @@ class Destination:
             output = None
         if output is not None and not output.name:
             raise UsageError("--output is empty", "give a file's name, or - for standard output")
-        chosen = format_ or _usual_format(output)
-        if output is None and chosen is Format.PARQUET:
-            raise UsageError("Parquet is no text: it needs a file", "add --output FILE.parquet")
-        if output is None and resume:
-            raise UsageError("--resume is about the file of --output, and there is none")
-        if output is not None and chosen is Format.TABLE:
-            raise UsageError(
-                "a table is for the eye, not for a file", "use -f tsv, csv, jsonl, json or parquet"
-            )
-        if resume and chosen not in _RESUMABLE:
-            raise UsageError(f"a {chosen} file cannot be gone on with", f"use -f {', '.join(_RESUMABLE)}")
-        if chosen is Format.PARQUET and importlib.util.find_spec("pyarrow") is None:
-            raise MissingPackageError("Parquet needs the package pyarrow", "pip install 'cnncli[parquet]'")
-        if output is not None:
+        format_ = format_ or _default_format(output)
+        if output is None:
+            _require_stdout_possible(format_, resume=resume)
+        else:
+            _require_file_possible(format_, resume=resume)
             require_place(output)
-        return cls(chosen, output, resume, overwrite)
+        return cls(format_, output, resume, overwrite)
 
     @property
     def is_complete(self) -> bool:
-        """Whether there is nothing left to resume: an earlier run came to its end."""
+        """Whether there is nothing to resume, because an earlier run completed the file."""
         return (
             self.resume
             and not self.overwrite
@@ -104,30 +94,34 @@ class Destination:
         return self.output is None and (is_terminal(sys.stdout) or is_pipe(sys.stdout))
 
     @contextlib.contextmanager
-    def opened(
-        self, settings: Settings, found: Iterator[Found | None], rows_per_image: int
+    def open_sink(
+        self, settings: Settings, inputs: Iterator[Found | None], rows_per_image: int
     ) -> Iterator[Sink]:
         """A sink; the output is complete when the block ends.
 
         Args:
-            settings: what the records depend on; a file begun with others is not gone on with.
-            found: the inputs; those that are done already are taken off it.
-            rows_per_image: csv rows of an image that could be read.
+            settings: what the records depend on; a file that was started with others is not resumed.
+            inputs: the images; those that the file already has a record for are consumed.
+            rows_per_image: csv rows of a readable image.
         """
         if self.output is None:
-            renderer = self._stdout_renderer()
+            renderer = self._renderer()
             write_data(renderer.begin())
             yield Sink(lambda record: write_data(renderer.record(record)))
             write_data(renderer.end())
             return
-        file = PartFile(self.output, is_resumable=self.format in _RESUMABLE)
+        reader = self.format.spec.reader
+        file = PartFile(self.output, is_resumable=reader is not None)
         with contextlib.closing(file):
             done = ResumePoint(0, 0, 0)
-            if file.begin({"format": self.format, **settings}, resume=self.resume, overwrite=self.overwrite):
-                done = skip_recorded(found, file.part, self.format, rows_per_image)
+            is_resumed = file.begin(
+                {"format": self.format, **settings}, resume=self.resume, overwrite=self.overwrite
+            )
+            if reader and is_resumed:
+                done = skip_complete(inputs, file.part, reader, rows_per_image)
             sink = None
             try:
-                with self._filling(file, done) as sink:
+                with self._open_file(file, done) as sink:
                     yield sink
             except BaseException:
                 if not (sink or done).records:
@@ -135,66 +129,71 @@ class Destination:
                 raise
 
     @contextlib.contextmanager
-    def _filling(self, file: PartFile, done: ResumePoint) -> Iterator[Sink]:
-        """A sink that writes to a file after what is done already."""
-        if self.format is Format.PARQUET:
-            from cnncli.render.parquet import parquet_writer
-
-            with parquet_writer(file.part) as write:
+    def _open_file(self, file: PartFile, done: ResumePoint) -> Iterator[Sink]:
+        """A sink that writes to a file after its complete records."""
+        if self.format.spec.writer:
+            with self.format.spec.writer(file.part) as write:
                 yield Sink(write)
             file.complete()
             return
-        renderer = LINE_RENDERERS[self.format]()
-        with file.opened(keep=done.end) as append:
+        renderer = self._renderer()
+        with file.open(keep=done.end) as append:
             if not done.end:
                 append(renderer.begin().encode())
             yield Sink(lambda record: append(renderer.record(record).encode()), done.records, done.unreadable)
             append(renderer.end().encode())
 
-    def say_how_to_go_on(self, console: Console) -> None:
-        """After an interrupt."""
-        if self.output and self.format in _RESUMABLE:
-            console.notice(
-                f"what is done is kept in {PartFile(self.output).part}; --resume goes on from there"
-            )
+    def _renderer(self) -> Renderer:
+        if self.format.spec.renderer is None:
+            raise ValueError(f"{self.format} is not text")  # refused by from_options
+        return self.format.spec.renderer()
 
-    def say_what_is_done(self, sink: Sink, console: Console) -> None:
-        """At the end, where the records themselves do not show it."""
-        failed = f"{sink.unreadable:,} of {counted(sink.records, 'image')} could not be read"
+    def report_interrupt(self, console: Console) -> None:
+        """Say how to continue after an interrupt."""
+        if self.output and self.format.spec.reader:
+            console.notice(f"finished records are kept in {PartFile(self.output).part}; --resume continues")
+
+    def report_counts(self, sink: Sink, console: Console) -> None:
+        """Say what was written, where the records themselves do not show it."""
+        failures = f"{sink.unreadable:,} of {counted(sink.records, 'image')} could not be read"
         if self.output and sink.records:
             console.notice(
                 f"{self.output}: {counted(sink.records, 'record')}"
-                + (f", {failed}" if sink.unreadable else "")
+                + (f", {failures}" if sink.unreadable else "")
             )
         elif sink.unreadable:
-            console.notice(failed)
-
-    def _stdout_renderer(self) -> Renderer:
-        if self.format is Format.TABLE:
-            import rich.console
-
-            from cnncli.render.table import Table
-
-            return Table(rich.console.Console())
-        return LINE_RENDERERS[self.format]()
+            console.notice(failures)
 
 
-_ENDINGS = {
-    "": Format.TSV,
-    ".txt": Format.TSV,
-    ".tsv": Format.TSV,
-    ".csv": Format.CSV,
-    ".jsonl": Format.JSONL,
-    ".ndjson": Format.JSONL,
-    ".json": Format.JSON,
-    ".parquet": Format.PARQUET,
-}
-
-
-def _usual_format(output: Path | None) -> Format:
+def _default_format(output: Path | None) -> Format:
     if output is None:
         return Format.TABLE if is_terminal(sys.stdout) else Format.TSV
-    try:
-        return _ENDINGS[output.suffix.lower()]
-    except KeyError:
-        raise UsageError(f"no format is known for {output.suffix}", "say which with -f") from None
+    if format_ := format_of(output):
+        return format_
+    raise UsageError(f"no output format has the ending {output.suffix}", "choose one with -f")
+
+
+def _require_stdout_possible(format_: Format, *, resume: bool) -> None:
+    if format_.spec.renderer is None:
+        raise UsageError(
+            f"{format_} is not text, so it needs a file", f"add --output FILE{format_.spec.endings[0]}"
+        )
+    if resume:
+        raise UsageError("--resume continues the file of --output, and there is none")
+
+
+def _require_file_possible(format_: Format, *, resume: bool) -> None:
+    spec = format_.spec
+    if not spec.endings:
+        names = [other for other in Format if other.spec.endings]
+        raise UsageError(
+            f"a {format_} is for the terminal, not for a file",
+            f"use -f {', '.join(names[:-1])} or {names[-1]}",
+        )
+    if resume and spec.reader is None:
+        resumable = ", ".join(other for other in Format if other.spec.reader)
+        raise UsageError(f"a {format_} file cannot be resumed", f"use -f {resumable}")
+    if spec.package and importlib.util.find_spec(spec.package) is None:
+        raise MissingPackageError(
+            f"-f {format_} needs the package {spec.package}", f"pip install 'cnncli[{format_}]'"
+        )

@@ -1,7 +1,7 @@
-"""An output file that grows as FILE.part and is renamed when it is complete, so that a run can go on.
+"""An output file that grows as FILE.part and is renamed when it is complete, so that a run can be resumed.
 
-Beside it, FILE.part.json says with which settings it was begun: rows of two models in one file would be
-worse than no file. The part file is locked while a run writes it.
+FILE.part.json beside it holds the settings that it was started with: a file with rows of two models would be worse than no
+file. The part file is locked while a run writes it.
 """
 
 import contextlib
@@ -22,14 +22,14 @@ Write = Callable[[bytes], None]
 
 
 class PartFile:
-    """An output file under way."""
+    """An output file that is being written."""
 
     def __init__(self, target: Path, *, is_resumable: bool = True) -> None:
-        """An output file that is not begun yet.
+        """Nothing is written yet.
 
         Args:
-            target: its place when it is complete.
-            is_resumable: a later run may go on from it.
+            target: where the complete file goes.
+            is_resumable: whether a later run can resume it.
         """
         self.target = Path(os.path.realpath(target))  # a link stays, and what it leads to is written
         self.part = self.target.with_name(self.target.name + ".part")
@@ -39,29 +39,34 @@ class PartFile:
 
     @property
     def is_complete(self) -> bool:
-        """Whether a run has come to its end here, and none is under way."""
+        """Whether an earlier run completed the file, and no run is writing it."""
         return os.path.isfile(self.target) and not os.path.exists(self.part)  # noqa: PTH110, PTH113
 
     def begin(self, settings: Settings, *, resume: bool, overwrite: bool) -> bool:
-        """Take hold of the part file; whether there is something in it to go on from.
+        """Lock the part file; whether an earlier run left something in it to resume.
+
+        Args:
+            settings: what the content depends on.
+            resume: continue a part file that exists.
+            overwrite: replace a complete file or a part file that exists.
 
         Raises:
-            OutputError: a result already exists; one is under way, and another process is at it, nobody
-                said what to do with it, or it was begun with other settings; or nothing can be written.
+            OutputError: the file or a part file exists and neither `resume` nor `overwrite` allows it; another process writes
+                it; it was started with other settings; or nothing can be written.
         """
         require_place(self.target)
-        with self._translated():
-            stream, was_there = self._locked()
+        with self._translate_errors():
+            stream, was_there = self._open_locked()
             self._stream = stream
             try:
-                return self._begun(settings, was_there=was_there, resume=resume, overwrite=overwrite)
+                return self._claim(settings, was_there=was_there, resume=resume, overwrite=overwrite)
             except BaseException:
                 if not was_there:
                     self.part.unlink(missing_ok=True)
                 self.close()
                 raise
 
-    def _begun(self, settings: Settings, *, was_there: bool, resume: bool, overwrite: bool) -> bool:
+    def _claim(self, settings: Settings, *, was_there: bool, resume: bool, overwrite: bool) -> bool:
         if was_there and resume:
             self._require_same(settings)
             return True
@@ -70,16 +75,16 @@ class PartFile:
         if was_there and not overwrite:
             again = "--overwrite starts again"
             raise OutputError(
-                f"{self.part} is there: an earlier run did not finish",
-                f"--resume goes on from it, {again}" if self._is_resumable else again,
+                f"{self.part} exists: an earlier run did not finish",
+                f"--resume continues it, {again}" if self._is_resumable else again,
             )
         if self._stream:
             self._stream.truncate(0)  # before the settings change, lest old rows be taken for new ones
         self.settings.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         return False
 
-    def _locked(self) -> tuple[BinaryIO, bool]:
-        """The part file, open and ours alone, and whether it was there before."""
+    def _open_locked(self) -> tuple[BinaryIO, bool]:
+        """The part file, open and locked, and whether it existed before."""
         while True:
             was_there = self.part.exists()
             stream = self.part.open("ab")
@@ -98,7 +103,7 @@ class PartFile:
             earlier.keys()
         except (OSError, ValueError, AttributeError) as error:
             raise OutputError(
-                f"cannot go on from {self.part}: {self.settings.name}, which says how it was made, cannot be read",
+                f"cannot resume {self.part}: its settings in {self.settings.name} cannot be read",
                 "--overwrite starts again",
             ) from error
         changed = [
@@ -107,12 +112,10 @@ class PartFile:
             if earlier.get(name) != value
         ]
         if changed:
-            raise OutputError(
-                f"cannot go on from {self.part}: {'; '.join(changed)}", "--overwrite starts again"
-            )
+            raise OutputError(f"cannot resume {self.part}: {'; '.join(changed)}", "--overwrite starts again")
 
     @contextlib.contextmanager
-    def opened(self, keep: int = 0) -> Iterator[Write]:
+    def open(self, keep: int = 0) -> Iterator[Write]:
         """A function that appends after the first `keep` bytes; the file is complete when the block ends well.
 
         Raises:
@@ -123,15 +126,15 @@ class PartFile:
             raise ValueError("begin() comes first")
 
         def write(data: bytes) -> None:
-            with self._translated():
+            with self._translate_errors():
                 stream.write(data)
                 stream.flush()
 
         try:
-            with self._translated():
+            with self._translate_errors():
                 stream.truncate(keep)
             yield write
-            with self._translated():
+            with self._translate_errors():
                 os.fsync(stream.fileno())
             self.complete()
         finally:
@@ -139,26 +142,26 @@ class PartFile:
 
     def complete(self) -> None:
         """Give the file its name."""
-        with self._translated():
+        with self._translate_errors():
             self.part.replace(self.target)
             self.settings.unlink(missing_ok=True)
         self.close()
 
     def discard(self) -> None:
-        """Leave nothing behind: there was nothing to write."""
-        with self._translated():
+        """Delete the part file: there was nothing to write."""
+        with self._translate_errors():
             self.part.unlink(missing_ok=True)
             self.settings.unlink(missing_ok=True)
         self.close()
 
     def close(self) -> None:
-        """Let go of the part file."""
+        """Unlock the part file."""
         if self._stream is not None:
-            with contextlib.suppress(OSError):  # what could not be written was said when it was written
+            with contextlib.suppress(OSError):  # a failed write was reported when it failed
                 self._stream.close()
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

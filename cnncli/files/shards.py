@@ -1,7 +1,7 @@
-"""Embeddings under way: shards in a folder beside their file, from which a broken run goes on.
+"""Unfinished embeddings: shards in a folder beside their file, from which an interrupted run resumes.
 
     OUT.part/settings.json      what the embeddings depend on
-    OUT.part/000000.npz, …      some inputs each: which they are, their vectors, what could not be read
+    OUT.part/000000.npz, …      each holds up to 1,024 inputs: paths, vectors, reasons of the unreadable ones
 
 A shard is written whole or not at all.
 """
@@ -38,9 +38,9 @@ class Shard:
     """Some inputs, in order.
 
     Attributes:
-        paths: of all of them.
-        reasons: why one could not be read; empty where it could.
-        vectors: (N, D) of those that could.
+        paths: of all inputs.
+        reasons: for each input, why it could not be read; empty where it could.
+        vectors: (N, D) of the readable ones.
     """
 
     paths: tuple[str, ...]
@@ -49,7 +49,7 @@ class Shard:
 
     @classmethod
     def of(cls, entries: Sequence[EmbeddingRecord]) -> "Shard":
-        """A shard of these."""
+        """A shard with the embeddings of some inputs."""
         vectors = [entry.vector for entry in entries if isinstance(entry, ImageEmbedding)]
         return cls(
             tuple(entry.path for entry in entries),
@@ -59,13 +59,13 @@ class Shard:
 
     @property
     def unreadable(self) -> list[Unreadable]:
-        """Those without a vector."""
+        """The inputs without a vector."""
         pairs = zip(self.paths, self.reasons, strict=True)
         return [Unreadable(path, reason) for path, reason in pairs if reason]
 
     @property
     def embedded(self) -> list[str]:
-        """The paths of the vectors."""
+        """The paths of the inputs with a vector."""
         return [path for path, reason in zip(self.paths, self.reasons, strict=True) if not reason]
 
 
@@ -76,19 +76,19 @@ class PartFolder:
         self.target = Path(os.path.realpath(target))
         self.folder = self.target.with_name(self.target.name + ".part")
         self._count = 0
-        self._held: BinaryIO | None = None
+        self._lock_stream: BinaryIO | None = None
 
     def begin(self, settings: Settings, *, resume: bool, overwrite: bool) -> None:
-        """Make the folder, or find it, with shards to go on from.
+        """Make and lock the folder, or lock the one of an interrupted run that is resumed.
 
         Raises:
-            OutputError: a result already exists, or one is under way and nobody said what to do with it, or it was begun
-                with other settings; or nothing can be written.
+            OutputError: the file or the folder exists and neither `resume` nor `overwrite` allows it; another process writes
+                it; it was started with other settings; or nothing can be written.
         """
         require_place(self.target)
         there = self.folder.is_dir()
         if there and resume:
-            self._hold()
+            self._lock()
             self._require_same(settings)
             self._count = len(self._files())
             return
@@ -96,34 +96,34 @@ class PartFolder:
             raise OutputError(f"{self.target} already exists", "--overwrite replaces it")
         if there and not overwrite:
             raise OutputError(
-                f"{self.folder} is there: an earlier run did not finish",
-                "--resume goes on from it, --overwrite starts again",
+                f"{self.folder} exists: an earlier run did not finish",
+                "--resume continues it, --overwrite starts again",
             )
-        with self._translated():
+        with self._translate_errors():
             self.folder.mkdir(exist_ok=True)
-            self._hold()
+            self._lock()
             for file in self._files():
                 file.unlink()
             write_whole(self.folder / _SETTINGS, json.dumps(settings, indent=2).encode())
 
-    def skip_done(self, found: Iterator[ImageSource | Unreadable | None]) -> tuple[int, int]:
-        """Take off the inputs those that the shards answer for; how many they are, and how many of them were unreadable.
+    def skip_complete(self, inputs: Iterator[ImageSource | Unreadable | None]) -> tuple[int, int]:
+        """Consume the inputs that are in the shards; how many they are, and how many of them were unreadable.
 
         Args:
-            found: as in the run that wrote the shards; None counts for nothing.
+            inputs: as in the run that wrote the shards; None counts for nothing.
 
         Raises:
-            OutputError: they are no longer the same, so that going on would mix them up.
+            OutputError: they are not the same, so that vectors would be mixed up.
         """
         done = unreadable = 0
         for shard in self.shards():
             for path in shard.paths:
-                item = next((item for item in found if item), None)
+                item = next((item for item in inputs if item), None)
                 here = item.path if item else None
                 if here != path:
                     now = "there are no more inputs" if here is None else f"it is {here}"
                     raise OutputError(
-                        f"cannot go on from {self.folder}: its input {done + 1} is {path}, now {now}",
+                        f"cannot resume {self.folder}: its input {done + 1} is {path}, now {now}",
                         "give the same inputs, or start again with --overwrite",
                     )
                 done += 1
@@ -131,10 +131,10 @@ class PartFolder:
         return done, unreadable
 
     def add(self, entries: Sequence[EmbeddingRecord]) -> None:
-        """One more shard, if there is anything in it.
+        """Write one more shard, unless it is empty.
 
         Raises:
-            OutputError: it cannot be written; those before it stay.
+            OutputError: it cannot be written; earlier shards stay.
         """
         if not entries:
             return
@@ -147,7 +147,7 @@ class PartFolder:
         self._count += 1
 
     def shards(self) -> Iterator[Shard]:
-        """All of them, in order, one at a time in memory.
+        """All shards in order, one at a time in memory.
 
         Raises:
             OutputError: one is damaged.
@@ -164,22 +164,22 @@ class PartFolder:
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
                 raise OutputError(f"{file} cannot be read: {error}", "--overwrite starts again") from error
 
-    def _hold(self) -> None:
-        """Keep other runs out until this one ends."""
-        self._held = (self.folder / _LOCK).open("ab")
+    def _lock(self) -> None:
+        """Lock the folder until this run ends."""
+        self._lock_stream = (self.folder / _LOCK).open("ab")
         try:
-            lock(self._held)
+            lock(self._lock_stream)
         except BlockingIOError:
-            self._held.close()
+            self._lock_stream.close()
             raise OutputError(f"another run is writing {self.folder}", "wait for it, or stop it") from None
 
     def close(self) -> None:
-        """Let other runs in."""
-        if self._held:
-            self._held.close()
+        """Unlock the folder."""
+        if self._lock_stream:
+            self._lock_stream.close()
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Delete the folder."""
         self.close()
         with contextlib.suppress(OSError):
             shutil.rmtree(self.folder)
@@ -193,17 +193,17 @@ class PartFolder:
             changed = [name for name, value in settings.items() if earlier.get(name) != value]
         except (OSError, ValueError, AttributeError) as error:
             raise OutputError(
-                f"cannot go on from {self.folder}: {_SETTINGS}, which says how it was made, cannot be read",
+                f"cannot resume {self.folder}: its settings in {_SETTINGS} cannot be read",
                 "--overwrite starts again",
             ) from error
         if changed:
-            told = "; ".join(
+            changes = "; ".join(
                 f"{name} was {earlier.get(name)} and is now {settings[name]}" for name in changed
             )
-            raise OutputError(f"cannot go on from {self.folder}: {told}", "--overwrite starts again")
+            raise OutputError(f"cannot resume {self.folder}: {changes}", "--overwrite starts again")
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

@@ -4,7 +4,6 @@ Each renderer is three functions of text: what comes before the records, what a 
 comes after. A record's text is complete in itself, so that it can be written and flushed at once.
 """
 
-import enum
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,17 +15,6 @@ from cnncli.text import csv_row, is_percent_encoded, path_text, tsv_text
 CSV_HEADER = ("path", "status", "rank", "index", "label", "probability", "reason")
 NO_LABEL = "-"
 """What a tsv line has instead of a label where the image could not be read."""
-
-
-class Format(enum.StrEnum):
-    """What records are written as."""
-
-    TABLE = "table"
-    TSV = "tsv"
-    CSV = "csv"
-    JSONL = "jsonl"
-    JSON = "json"
-    PARQUET = "parquet"
 
 
 class Renderer(Protocol):
@@ -160,11 +148,3 @@ def _json_scores(prediction: Prediction) -> list[dict[str, str | int | float | N
         {"rank": rank, "index": score.index, "label": score.label, "probability": round(score.probability, 6)}
         for rank, score in enumerate(prediction.scores, start=1)
     ]
-
-
-LINE_RENDERERS: dict[Format, type[Renderer]] = {
-    Format.TSV: Tsv,
-    Format.CSV: Csv,
-    Format.JSONL: JsonLines,
-    Format.JSON: Json,
-}

@@ -143,7 +143,7 @@ def test_a_run_goes_on_where_it_was_broken(
         patch.setattr(shards.PartFolder, "add", killed)
         assert isinstance(cnncli("features", images, "-o", "f.npz").exception, MemoryError)
     assert len(list(Path("f.npz.part").glob("*.npz"))) == 2
-    assert "--resume goes on" in cnncli("features", images, "-o", "f.npz").stderr
+    assert "--resume continues" in cnncli("features", images, "-o", "f.npz").stderr
     other = cnncli("features", images, "-o", "f.npz", "--resume", "--max-pixels", "1000000")
     assert "max_pixels was" in other.stderr
     fewer = cnncli("features", images / "1.png", "-o", "f.npz", "--resume")
@@ -173,7 +173,7 @@ def test_ctrl_c_keeps_what_is_done(images: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "--resume goes on from there" in said
+    assert "--resume continues" in said
     kept = sum(len(shard.paths) for shard in shards.PartFolder(Path("f.npz")).shards())
     assert kept >= 1024
 

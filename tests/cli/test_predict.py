@@ -274,8 +274,8 @@ def test_resume_refuses_another_model_and_other_settings(
     for options in (["-k", "1"], ["--threshold", "0.5"], ["--tta"], ["-m", str(tiny)], ["--exact-decode"]):
         result = cnncli("predict", photos, "-o", output, "--resume", *options)
         assert result.exit_code == 1
-        assert "cannot go on from" in result.stderr
-    assert "--resume goes on from it" in cnncli("predict", photos, "-o", output).stderr
+        assert "cannot resume" in result.stderr
+    assert "--resume continues it" in cnncli("predict", photos, "-o", output).stderr
     assert cnncli("predict", photos / "more", "-o", output, "--resume").exit_code == 1
     assert cnncli("predict", photos, "-o", output, "--resume").exit_code == 3
 
@@ -293,7 +293,7 @@ def test_resume_refuses_another_format_and_other_class_names(
     card = renamed / "card.json"
     card.write_text(card.read_text().replace('"green"', '"lime"'))
     result = cnncli("predict", photos, "-o", output, "-f", "csv", "--resume", "-m", renamed)
-    assert "cannot go on from" in result.stderr
+    assert "cannot resume" in result.stderr
     assert Path(f"{output}.part").read_bytes() == kept
 
 
@@ -360,10 +360,10 @@ def test_no_images_at_all(cnncli: Cnncli, tmp_path: Path) -> None:
         (["x", "-0"], "--null is about the list"),
         (["-", "--files-from", "-"], "standard input can only be read once"),
         (["-", "-"], "standard input can only be read once"),
-        (["x", "-f", "parquet"], "Parquet is no text"),
-        (["x", "--resume"], "--resume is about the file of --output"),
-        (["x", "-f", "table", "-o", "t"], "a table is for the eye"),
-        (["x", "-o", "t.json", "--resume"], "a json file cannot be gone on with"),
+        (["x", "-f", "parquet"], "parquet is not text, so it needs a file"),
+        (["x", "--resume"], "--resume continues the file of --output"),
+        (["x", "-f", "table", "-o", "t"], "a table is for the terminal"),
+        (["x", "-o", "t.json", "--resume"], "a json file cannot be resumed"),
         (["x", "-o", "t.csv", "--resume", "--sheet", "s.png"], "--sheet would miss"),
         (
             ["x", "--engine", "onnx", "--precision", "bf16"],
@@ -406,7 +406,7 @@ def test_a_damaged_model_folder(cnncli: Cnncli, tmp_path: Path) -> None:
         (["--sheet", "{}/none/s.png"], "there is no folder"),
         (["--sheet", "{}/s.jpg"], "a sheet is a PNG"),
         (["--sheet", "{}/s.png", "-o", "{}/s.png", "-f", "tsv"], "cannot be the same file"),
-        (["-o", "{}/o.xlsx"], "no format is known for .xlsx"),
+        (["-o", "{}/o.xlsx"], "no output format has the ending .xlsx"),
         (["-o", "/dev/null"], "it is a device or a pipe"),
         (["-o", ""], "--output is empty"),
         (["-m", "/etc/hostname"], "is a file, and a model is a name or a folder"),

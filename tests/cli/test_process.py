@@ -138,7 +138,7 @@ def test_ctrl_c_ends_at_once_and_says_how_to_go_on(many: Path, tmp_path: Path) -
         assert process.wait() == 130
     assert time.monotonic() - pressed < 20
     assert "Traceback" not in talk
-    assert "--resume goes on from there" in talk
+    assert "--resume continues" in talk
     assert not output.exists()
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cnncli.images.local_file import LocalFile
 from cnncli.records.predictions import Prediction, Record, Score, Unreadable
-from cnncli.render.lines import CSV_HEADER, LINE_RENDERERS, Csv, Format, Json, JsonLines, Tsv
+from cnncli.render.lines import CSV_HEADER, Csv, Json, JsonLines, Tsv
 from cnncli.text import path_text, printable, tsv_text
 
 CAT = Prediction(LocalFile("a.jpg"), (Score(3, "cat", 0.75), Score(1, "dog", 0.25)))
@@ -115,10 +115,6 @@ def test_csv_comes_back(shown: list[Record]) -> None:
     assert [row[0] for row in rows] == expected
     assert all(len(row) == 7 for row in rows)
     text.encode()
-
-
-def test_every_format_of_text_has_a_renderer() -> None:
-    assert set(LINE_RENDERERS) == set(Format) - {Format.TABLE, Format.PARQUET}
 
 
 def test_paths() -> None:

@@ -1,0 +1,75 @@
+"""The output formats of `predict`, one row each. A new format is a new row (and its renderer)."""
+
+import enum
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from cnncli.records.predictions import Record
+from cnncli.render.lines import Csv, Json, JsonLines, Renderer, Tsv
+from cnncli.render.resume import CSV_READER, JSONL_READER, TSV_READER, Reader
+
+WriteRecord = Callable[[Record], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FormatSpec:
+    """What is known about a format.
+
+    Attributes:
+        endings: of the files that are written in it, in lower case; none where it is for the terminal only.
+        renderer: makes records text; None for a format that is not text.
+        writer: opens a file and gives a function that appends a record; for a format that is not text.
+        reader: reads a torn file back; None where a file cannot be resumed.
+        has_reasons: whether a record says why an image could not be read.
+        package: that has to be installed, by the extra with the format's name.
+    """
+
+    endings: tuple[str, ...] = ()
+    renderer: Callable[[], Renderer] | None = None
+    writer: Callable[[Path], AbstractContextManager[WriteRecord]] | None = None
+    reader: Reader | None = None
+    has_reasons: bool = True
+    package: str | None = None
+
+
+def _table() -> Renderer:
+    import rich.console
+
+    from cnncli.render.table import Table
+
+    return Table(rich.console.Console())
+
+
+def _parquet(file: Path) -> AbstractContextManager[WriteRecord]:
+    from cnncli.render.parquet import parquet_writer
+
+    return parquet_writer(file)
+
+
+class Format(enum.StrEnum):
+    """A format by its name for `--format`, with its specification."""
+
+    spec: FormatSpec
+
+    def __new__(cls, name: str, spec: FormatSpec) -> Self:
+        """A member that is its name, as those of every StrEnum are."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.spec = spec
+        return member
+
+    TABLE = "table", FormatSpec(renderer=_table)
+    TSV = "tsv", FormatSpec(("", ".txt", ".tsv"), renderer=Tsv, reader=TSV_READER, has_reasons=False)
+    CSV = "csv", FormatSpec((".csv",), renderer=Csv, reader=CSV_READER)
+    JSONL = "jsonl", FormatSpec((".jsonl", ".ndjson"), renderer=JsonLines, reader=JSONL_READER)
+    JSON = "json", FormatSpec((".json",), renderer=Json)
+    PARQUET = "parquet", FormatSpec((".parquet",), writer=_parquet, package="pyarrow")
+
+
+def format_of(file: Path) -> Format | None:
+    """The format that a file's ending stands for; None where it stands for none."""
+    ending = file.suffix.lower()
+    return next((format_ for format_ in Format if ending in format_.spec.endings), None)

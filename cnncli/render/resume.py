@@ -1,0 +1,161 @@
+"""Reading back a torn output file: which inputs it already has a record for, and where the next record belongs."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from cnncli.errors import OutputError
+from cnncli.records.predictions import UNREADABLE, ImageSource, Unreadable
+from cnncli.render.lines import NO_LABEL
+from cnncli.text import path_text, tsv_text
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteRecord:
+    """An input whose record is complete in the file.
+
+    Attributes:
+        path: as the format writes it.
+        is_unreadable: the image could not be read.
+        end: offset in bytes behind the record's last line.
+    """
+
+    path: str
+    is_unreadable: bool
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePoint:
+    """Where writing resumes.
+
+    Attributes:
+        records: number of complete records.
+        unreadable: number of those without a prediction.
+        end: offset in bytes behind the last complete record.
+    """
+
+    records: int
+    unreadable: int
+    end: int
+
+
+class Lines:
+    """The complete lines of a stream, and the offset in bytes behind the last one that was read."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._is_foreign = False
+        self.end = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._stream:
+            if not line.endswith(b"\n"):
+                return
+            self._is_foreign = line.endswith(b"\r\n")
+            self.end += len(line)
+            yield line.decode("utf-8")
+
+    def require_own_end(self) -> None:
+        """Raise ValueError where another program wrote the last line; to be called at the end of a record.
+
+        Within a record, a quoted path may hold any line end.
+        """
+        if self._is_foreign:
+            raise ValueError("line ends of another program")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How the records of a format are read back.
+
+    Attributes:
+        read: from the lines of a file and the rows of a readable image, yields the complete records in order, and stops before
+            a torn one. Raises ValueError where a complete line is not a record.
+        written_path: a path as the format writes it.
+    """
+
+    read: Callable[[Lines, int], Iterator[CompleteRecord]]
+    written_path: Callable[[str], str]
+
+
+def skip_complete(
+    inputs: Iterator[ImageSource | Unreadable | None], part: Path, reader: Reader, rows_per_image: int
+) -> ResumePoint:
+    """Consume the inputs that a file already has a record for, in order.
+
+    Args:
+        inputs: as in the run that wrote the file; None counts for nothing.
+        part: the file.
+        reader: of its format.
+        rows_per_image: csv rows of a readable image.
+
+    Raises:
+        OutputError: the inputs are not the same, so that records would be mixed up; or the file is damaged before its end.
+    """
+    done = ResumePoint(0, 0, 0)
+    with part.open("rb") as stream:
+        entries = reader.read(Lines(stream), rows_per_image)
+        while entry := _next(entries, part, done):
+            path = next((item.path for item in inputs if item), None)
+            if path is None or reader.written_path(path) != entry.path:
+                now = "there are no more inputs" if path is None else f"it is {path}"
+                raise OutputError(
+                    f"cannot resume {part}: its record {done.records + 1} is of {entry.path}, now {now}",
+                    "give the same inputs, or start again with --overwrite",
+                )
+            done = ResumePoint(done.records + 1, done.unreadable + entry.is_unreadable, entry.end)
+    return done
+
+
+def _next(entries: Iterator[CompleteRecord], part: Path, done: ResumePoint) -> CompleteRecord | None:
+    try:
+        return next(entries, None)
+    except ValueError as error:
+        raise OutputError(
+            f"cannot resume {part}: it is damaged after record {done.records} (byte {done.end})",
+            "cut it there, or start again with --overwrite",
+        ) from error
+
+
+def _read_tsv(lines: Lines, _: int) -> Iterator[CompleteRecord]:
+    for line in lines:
+        lines.require_own_end()
+        path, label, probability = line.rstrip("\n").split("\t")
+        yield CompleteRecord(path, label == NO_LABEL and not probability, lines.end)
+
+
+def _read_jsonl(lines: Lines, _: int) -> Iterator[CompleteRecord]:
+    for line in lines:
+        lines.require_own_end()
+        document = json.loads(line)
+        if not isinstance(document, dict) or not {"path", "status"} <= document.keys():
+            raise ValueError("not a record")
+        yield CompleteRecord(document["path"], document["status"] == UNREADABLE, lines.end)
+
+
+def _read_csv(lines: Lines, rows_per_image: int) -> Iterator[CompleteRecord]:
+    """An image is complete when its last rank is there; a quoted path may span lines."""
+    reader = csv.reader(lines, strict=True)
+    try:
+        next(reader, None)  # the header
+        for row in reader:
+            lines.require_own_end()
+            path, status, rank, *_ = row
+            if status == UNREADABLE or int(rank) == rows_per_image:
+                yield CompleteRecord(path, status == UNREADABLE, lines.end)
+    except csv.Error as error:
+        if "unexpected end" not in str(error):  # the file ends within a quoted path
+            raise ValueError(str(error)) from error
+
+
+def _tsv_path(path: str) -> str:
+    return tsv_text(path_text(path))
+
+
+TSV_READER = Reader(_read_tsv, _tsv_path)
+CSV_READER = Reader(_read_csv, path_text)
+JSONL_READER = Reader(_read_jsonl, path_text)
