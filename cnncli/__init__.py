@@ -9,8 +9,8 @@ stay apart (import-linter checks both, and a test holds this page against the di
     9      cli/          one thin file a command; options, the error boundary, stdout and stderr   no
     8      training/     a network that learns the classes of labelled images                      partly
     8      export        a network as one ONNX file that runs without cnncli                       no
-    8      inspection/   what a network is made of, what it sees and what speaks for its answers    partly
-    8      retrieval/    neighbours in feature space                                               no
+    8      inspection/   summaries, filters, feature maps, receptive fields, class activation      partly
+    8      retrieval/    nearest neighbours in feature space                                       no
     7      evaluation/   how good a classifier is, where it fails, which of two is better          no
     6      features/     images to embeddings, each computed once                                  no
     6      doctor        what is installed, what works, what to do about what does not                no
@@ -24,8 +24,8 @@ stay apart (import-linter checks both, and a test holds this page against the di
     2      files/        files that are whole or can be resumed; tables, embeddings               no
     2      render/       records to text, tables, pictures, and the report's page                  no
     2      web           questions to servers, files from them, all with a limit                    no
-    1      geometry      output sizes, receptive fields: the formulas of every course               no
     1      logits        what logits mean: probabilities, best classes, loss                              no
+    1      geometry      output sizes and receptive fields of convolutions and poolings             no
     1      records/      the vocabulary: frozen types that every room speaks                       no
     1      text          wording that all rooms share: counts, paths, rows of CSV                  no
     0      errors        the error tree                                                            no

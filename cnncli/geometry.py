@@ -1,7 +1,7 @@
-"""What a layer does to sizes, and what it costs: the formulas of every course, as pure functions.
+"""Output sizes, padding and receptive fields of convolutions and poolings, as pure functions.
 
-All lengths in pixels along one axis, unless a function says otherwise. K is the kernel, S the stride, P the padding
-on each side, d the dilation, W the input.
+All lengths are pixels along one axis, unless a function says otherwise. K is the kernel size, S the stride, P the padding
+on each side, d the dilation, W the input size.
 """
 
 import math
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from cnncli.errors import GeometryError
 
 
-def reach(kernel: int, dilation: int = 1) -> int:
-    """Pixels from a kernel's first to its last one: d(K - 1) + 1."""
+def effective_kernel_size(kernel: int, dilation: int = 1) -> int:
+    """Pixels that a dilated kernel spans: d(K - 1) + 1."""
     return dilation * (kernel - 1) + 1
 
 
 def output_size(
     size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1, *, ceil: bool = False
 ) -> int:
-    """Length of a convolution's or a pooling's output: floor((W - (d(K-1)+1) + 2P) / S) + 1.
+    """Output size of a convolution or pooling: floor((W - (d(K-1)+1) + 2P) / S) + 1.
 
     Args:
         size: W.
@@ -27,68 +27,69 @@ def output_size(
         stride: S.
         padding: P, on each side.
         dilation: d.
-        ceil: round up instead; a last window that would begin beyond the image and its left padding is left out, as
-            torch does.
+        ceil: round up instead; as in torch, a last window that would start beyond the image and its left padding is
+            dropped.
 
     Raises:
         GeometryError: the kernel does not fit into the padded input.
     """
-    room = size + 2 * padding - reach(kernel, dilation)
+    room = size + 2 * padding - effective_kernel_size(kernel, dilation)
     count = (math.ceil(room / stride) if ceil else room // stride) + 1
     if ceil and (count - 1) * stride >= size + padding:
         count -= 1
     if size < 1 or count < 1:
-        raise GeometryError(
-            f"a kernel that reaches over {reach(kernel, dilation)} pixels does not fit into {size} padded by {padding}"
-        )
+        span = effective_kernel_size(kernel, dilation)
+        raise GeometryError(f"a kernel that spans {span} pixels does not fit into {size} padded by {padding}")
     return count
 
 
 def same_padding(kernel: int, dilation: int = 1) -> int:
-    """Padding on each side that keeps the size at stride 1: floor of half of what the kernel reaches beyond."""
-    return (reach(kernel, dilation) - 1) // 2
+    """Padding on each side that keeps the size at stride 1: floor(d(K - 1) / 2)."""
+    return (effective_kernel_size(kernel, dilation) - 1) // 2
 
 
 @dataclass(frozen=True, slots=True)
 class ReceptiveField:
-    """What one value of a feature map sees of the image.
+    """The pixels of the image that one value of a feature map depends on, along one axis.
 
     Attributes:
-        size: pixels that it sees.
-        jump: pixels between what two neighbours see.
-        start: the pixel at which the first value begins to see; below zero where that is padding.
+        size: r, its length in pixels.
+        jump: j, pixels between the fields of two neighbouring values.
+        start: s, the first pixel of the first value's field; negative in padding.
     """
 
     size: float = 1
     jump: float = 1
     start: float = 0
 
-    def through(
+    def after_layer(
         self, kernel: int, stride: float = 1, dilation: int = 1, padding: int = 0
     ) -> "ReceptiveField":
-        """After one more layer: r + (reach - 1) j, j S, and s - P j."""
-        further = (reach(kernel, dilation) - 1) * self.jump
-        return ReceptiveField(self.size + further, self.jump * stride, self.start - padding * self.jump)
+        """The field after a convolution or pooling: r + d(K - 1) j, j S, and s - P j."""
+        growth = (effective_kernel_size(kernel, dilation) - 1) * self.jump
+        return ReceptiveField(self.size + growth, self.jump * stride, self.start - padding * self.jump)
 
-    def spread(self, kernel: int, stride: int = 1, dilation: int = 1, padding: int = 0) -> "ReceptiveField":
-        """After a transposed convolution: r + floor((reach - 1) / S) j, j / S, and s + ceil((P - reach + 1) / S) j.
+    def after_transposed_layer(
+        self, kernel: int, stride: int = 1, dilation: int = 1, padding: int = 0
+    ) -> "ReceptiveField":
+        """The field after a transposed convolution: r + floor(d(K-1) / S) j, j / S, and s + ceil((P - d(K-1)) / S) j.
 
-        Neighbouring inputs write S outputs apart, so within the kernel's reach lie no more of them.
+        Neighbouring inputs lie S outputs apart, so that floor(d(K-1) / S) more of them fall under the kernel.
         """
-        further = (reach(kernel, dilation) - 1) // stride
-        first = math.ceil((padding - reach(kernel, dilation) + 1) / stride)
+        growth = (effective_kernel_size(kernel, dilation) - 1) // stride
+        first = math.ceil((padding - effective_kernel_size(kernel, dilation) + 1) / stride)
         return ReceptiveField(
-            self.size + further * self.jump, self.jump / stride, self.start + first * self.jump
+            self.size + growth * self.jump, self.jump / stride, self.start + first * self.jump
         )
 
-    def of(self, place: int) -> tuple[float, float]:
-        """What the value at a place sees: its first pixel, and the one after its last."""
-        first = self.start + place * self.jump
+    def span(self, index: int) -> tuple[float, float]:
+        """First pixel, and the one after the last, of the field of the value at an index."""
+        first = self.start + index * self.jump
         return first, first + self.size
 
 
-def joined(fields: Sequence[ReceptiveField]) -> ReceptiveField:
-    """Of a sum or a concatenation: all that its parts see."""
+def union(fields: Sequence[ReceptiveField]) -> ReceptiveField:
+    """The field of a sum or a concatenation of tensors with these fields."""
     start = min(field.start for field in fields)
     end = max(field.start + field.size for field in fields)
     return ReceptiveField(end - start, max(field.jump for field in fields), start)

@@ -9,10 +9,10 @@ from torch import nn
 from cnncli.errors import GeometryError
 from cnncli.geometry import (
     ReceptiveField,
-    joined,
+    effective_kernel_size,
     output_size,
-    reach,
     same_padding,
+    union,
 )
 
 kernels, strides, paddings, dilations = (
@@ -80,24 +80,24 @@ def test_poolings_as_torch_computes_them(
 def test_same_keeps_the_size(size: int, kernel: int, dilation: int) -> None:
     padding = same_padding(kernel, dilation)
     assert output_size(size, kernel, 1, padding, dilation) == size
-    assert 2 * padding + 1 == reach(kernel, dilation)
+    assert 2 * padding + 1 == effective_kernel_size(kernel, dilation)
 
 
 def test_receptive_fields() -> None:
     field = ReceptiveField()
     for kernel, stride in [(3, 1), (3, 1), (2, 2)]:  # the first block of VGG
-        field = field.through(kernel, stride)
+        field = field.after_layer(kernel, stride)
     assert field == ReceptiveField(6, 2)
-    assert field.through(3, 1, 2) == ReceptiveField(14, 2)
-    assert field.spread(3, 2) == ReceptiveField(8, 1, -2)
-    assert field.spread(4, 2) == ReceptiveField(8, 1, -2)
-    assert field.spread(2, 2) == ReceptiveField(6, 1)
-    assert joined([field, ReceptiveField(9, 2, -1)]) == ReceptiveField(9, 2, -1)
-    assert joined([field, ReceptiveField(6, 2, -1)]) == ReceptiveField(7, 2, -1)
+    assert field.after_layer(3, 1, 2) == ReceptiveField(14, 2)
+    assert field.after_transposed_layer(3, 2) == ReceptiveField(8, 1, -2)
+    assert field.after_transposed_layer(4, 2) == ReceptiveField(8, 1, -2)
+    assert field.after_transposed_layer(2, 2) == ReceptiveField(6, 1)
+    assert union([field, ReceptiveField(9, 2, -1)]) == ReceptiveField(9, 2, -1)
+    assert union([field, ReceptiveField(6, 2, -1)]) == ReceptiveField(7, 2, -1)
 
 
 def test_where_a_field_lies() -> None:
-    stem = ReceptiveField().through(7, 2, padding=3)  # of a ResNet
-    assert stem.of(0) == (-3, 4)
-    assert stem.of(10) == (17, 24)
-    assert stem.through(3, 2, padding=1).of(1) == (-3 - 2 + 4, -5 + 4 + 11)
+    stem = ReceptiveField().after_layer(7, 2, padding=3)  # of a ResNet
+    assert stem.span(0) == (-3, 4)
+    assert stem.span(10) == (17, 24)
+    assert stem.after_layer(3, 2, padding=1).span(1) == (-3 - 2 + 4, -5 + 4 + 11)

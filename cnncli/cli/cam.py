@@ -1,38 +1,38 @@
-"""`cnncli cam`: what in an image speaks for a class."""
+"""`cnncli cam`: class activation maps."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cnncli.cli import looking, options, pictures
+from cnncli.cli import inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries
 from cnncli.errors import UsageError
-from cnncli.records.choices import Method
+from cnncli.records.choices import CamMethod
 from cnncli.records.defaults import or_default
 
 
 def cam(
-    image: looking.Image,
+    image: inspection.Image,
     model: options.Model = None,
     classes: Annotated[
         list[str] | None,
         typer.Option(
             "--class",
             metavar="NAME",
-            help="A class by name, WordNet identifier or index; may be given several times.  [default: the most probable]",
+            help="Class to explain, by name, WordNet ID or index; repeatable.  [default: the most probable class]",
         ),
     ] = None,
     method: Annotated[
-        Method,
-        typer.Option("--method", help="eigencam looks at the maps alone, whatever the class."),
-    ] = Method.GRADCAM,
+        CamMethod,
+        typer.Option("--method", help="Class activation method; eigencam ignores the class."),
+    ] = CamMethod.GRADCAM,
     layer: Annotated[
         str | None,
         typer.Option(
             "--layer",
             metavar="NAME",
-            help="Whose maps are weighed.  [default: the last that the answer depends on]",
+            help="Layer whose feature maps are weighted.  [default: the last that influences the prediction]",
         ),
     ] = None,
     weights: options.Weights = None,
@@ -46,7 +46,7 @@ def cam(
     offline: options.Offline = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Draw what in an image speaks for a class: class activation maps, by pytorch-grad-cam.
+    """Draw class activation maps: the parts of an image that support a class (Grad-CAM and others).
 
     \b
     Examples:
@@ -55,12 +55,11 @@ def cam(
       cnncli cam photo.jpg -m resnet50 --method layercam -o why.png
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
-    if classes and method is Method.EIGENCAM:
+    if classes and method is CamMethod.EIGENCAM:
         raise UsageError(
-            "--class has no effect with --method eigencam, which looks at the maps alone",
-            "leave one of them out",
+            "--class has no effect with --method eigencam, which ignores the class", "omit one of them"
         )
-    place = pictures.Destination.checked(
+    destination = pictures.Destination.resolve(
         output,
         pictures.file_name(pictures.stem(image), Path(or_default(model)).name, "cam"),
         overwrite=overwrite,
@@ -68,7 +67,7 @@ def cam(
         rough=rough,
     )
     with quiet_libraries():
-        network = looking.opened(
+        loaded = inspection.load_model(
             model,
             weights,
             labels,
@@ -80,12 +79,12 @@ def cam(
         )
         from cnncli.networks.dependencies import explain_missing_packages
 
-        with explain_missing_packages("class activation"):
-            from cnncli.inspection import cam as maps
-        from cnncli.inspection.network import seen
+        with explain_missing_packages("class activation maps"):
+            from cnncli.inspection import cam as activation
+        from cnncli.inspection.loading import load_image
 
-        wanted = maps.class_indices(network.card, classes or ())
-        looked_at = seen(looking.image(image), network.card)
-        wanted = wanted or [int(maps.probabilities(network, looked_at).argmax())]
-        name = layer or maps.target_layer(network, looked_at)
-        place.write(maps.plate(network, looked_at, name, wanted, method), console)
+        indices = activation.class_indices(loaded.card, classes or ())
+        input_image = load_image(inspection.read_source(image), loaded.card)
+        indices = indices or [int(activation.probabilities(loaded, input_image).argmax())]
+        name = layer or activation.target_layer(loaded, input_image)
+        destination.write(activation.figure(loaded, input_image, name, indices, method), console)

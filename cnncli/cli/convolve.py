@@ -1,4 +1,4 @@
-"""`cnncli convolve`: an image, or the numbers of a matrix, under a kernel and under pooling."""
+"""`cnncli convolve`: apply a kernel and a pooling to an image or a matrix."""
 
 import os
 import re
@@ -9,27 +9,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from cnncli.cli import looking, options, pictures
+from cnncli.cli import inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.errors import UsageError
 
 if TYPE_CHECKING:
-    from cnncli.inspection.convolution import Layer
+    from cnncli.inspection.convolution import ConvPool
     from cnncli.inspection.kernels import Numbers
 
-_MATRICES = {".csv", ".tsv", ".txt"}
-_STEPS_SHOWN = 16
-"""Places whose arithmetic `--steps all` prints."""
-
+_MATRIX_SUFFIXES = {".csv", ".tsv", ".txt"}
+_MAX_STEPS = 16
+"""Output values whose arithmetic `--steps all` prints."""
 
 _NEGATIVE = re.compile(r"-\.?\d[\d\s;,./+eE-]*")
 
 
-class _TakesNumbers(TyperCommand):
-    """A matrix may begin with a minus, and is no option then."""
+class _NegativeNumbersCommand(TyperCommand):
+    """A command that does not take a matrix with a leading minus for an option."""
 
     def parse_args(self, context: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as in typer
-        """A blank before it changes nothing of the numbers."""
+        """Put a space, which the numbers ignore, before a leading minus."""
         return super().parse_args(
             context, [f" {word}" if _NEGATIVE.fullmatch(word) else word for word in args]
         )
@@ -40,13 +39,14 @@ convolve = typer.Typer(
 )
 
 
-@convolve.command("convolve", cls=_TakesNumbers)
-def laid(
+@convolve.command("convolve", cls=_NegativeNumbersCommand)
+def apply(
     source: Annotated[
         str,
         typer.Argument(
             metavar="IMAGE|MATRIX",
-            help="An image, - for one on standard input; or numbers: a .csv or .txt file, or rows in quotes, '1 9 6 4; 5 4 7 8'.",
+            help="An image, or - for one on standard input; or a matrix: a .csv or .txt file, or its rows in quotes, e.g. "
+            "'1 9 6 4; 5 4 7 8'.",
             show_default=False,
         ),
     ],
@@ -55,8 +55,8 @@ def laid(
         typer.Option(
             "--kernel",
             metavar="NAME|ROWS|FILE",
-            help="high-pass, sobel-x, sobel-y, laplacian, sharpen, box-blur, gaussian, emboss, edge-right, edge-left, "
-            "edge-down, edge-up; or its rows, '0 -1 0; -1 4 -1; 0 -1 0'; or a file with them.",
+            help="Kernel: high-pass, sobel-x, sobel-y, laplacian, sharpen, box-blur, gaussian, emboss, edge-right, "
+            "edge-left, edge-down or edge-up; its rows, e.g. '0 -1 0; -1 4 -1; 0 -1 0'; or a file with them.",
         ),
     ] = None,
     pool: Annotated[
@@ -64,27 +64,31 @@ def laid(
         typer.Option(
             "--pool",
             metavar="max|avg|min:N[/S]",
-            help="Then keep the largest, mean or smallest value of each window of N x N, S apart (N, if left out).",
+            help="Pooling after the kernel: maximum, mean or minimum of windows of N x N at stride S (default N).",
         ),
     ] = None,
     stride: Annotated[
-        int, typer.Option("--stride", metavar="INT", min=1, help="Pixels from one window to the next.")
+        int, typer.Option("--stride", metavar="INT", min=1, help="Stride of the kernel, in pixels.")
     ] = 1,
     padding: Annotated[
         str,
         typer.Option(
             "--padding",
             metavar="valid|same|N",
-            help="Zeros around: none; as many as keep the size; or N on each side.",
+            help="Zero padding: none (valid), as much as keeps the size at stride 1 (same), or N pixels on each side.",
         ),
     ] = "valid",
     dilation: Annotated[
-        int, typer.Option("--dilation", metavar="INT", min=1, help="Pixels between the kernel's weights.")
+        int,
+        typer.Option(
+            "--dilation", metavar="INT", min=1, help="Dilation of the kernel: pixels between its weights."
+        ),
     ] = 1,
     flip: Annotated[
         bool,
         typer.Option(
-            "--flip", help="Flip the kernel first: a convolution as in mathematics, and not as in networks."
+            "--flip",
+            help="Flip the kernel first, as a mathematical convolution does; networks compute the cross-correlation.",
         ),
     ] = False,
     steps: Annotated[
@@ -92,8 +96,8 @@ def laid(
         typer.Option(
             "--steps",
             metavar="ROW,COLUMN",
-            help=f"Print how that value of the output comes about (of the pooling, if there is one); may be given several "
-            f"times; `all` prints the first {_STEPS_SHOWN}. They count from 0.",
+            help="Print the arithmetic of the output value at this position, counted from 0 (of the pooling, if there is "
+            f"one); repeatable; all prints the first {_MAX_STEPS}.",
         ),
     ] = None,
     output: pictures.Output = None,
@@ -102,11 +106,11 @@ def laid(
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Lay a kernel on an image or a matrix, and pool.
+    """Apply a kernel and a pooling to an image or a matrix.
 
-    Of an image, a picture is drawn: before and after. A kernel whose weights sum up to zero finds differences: the image is
-    made grey first, and below and above zero have colours of their own. Any other kernel acts on red, green and blue. Of a
-    matrix the resulting numbers are printed, exactly.
+    For an image, the picture before and after is saved. A kernel whose weights sum to zero responds to differences: it
+    is applied to the grey image, with one colour for negative and another for positive values. Any other kernel is
+    applied to red, green and blue. For a matrix, the exact result is printed.
 
     \b
     Examples:
@@ -119,109 +123,108 @@ def laid(
     console = Console(quiet=quiet)
     if kernel is None and pool is None:
         raise UsageError("neither --kernel nor --pool is given", "try --kernel high-pass, or --pool max:2")
-    given = {
+    kernel_options = {
         "--stride": stride != 1,
         "--padding": padding != "valid",
         "--dilation": dilation != 1,
         "--flip": flip,
     }
-    if kernel is None and (idle := [name for name, is_given in given.items() if is_given]):
+    if kernel is None and (unused := [name for name, is_set in kernel_options.items() if is_set]):
         raise UsageError(
-            f"{', '.join(idle)}: no effect without --kernel", "the stride of a pooling is S in max:N/S"
+            f"{', '.join(unused)}: no effect without --kernel", "the stride of a pooling is S in max:N/S"
         )
-    places = _places([word.strip() for word in steps or ()])
+    positions = _parse_positions([word.strip() for word in steps or ()])
     with quiet_libraries():
         layer = _layer(kernel, pool, stride, padding, dilation, flip=flip)
-        numbers = _numbers(source)
-        if numbers is None:
+        matrix = _matrix(source)
+        if matrix is None:
             default = pictures.file_name(pictures.stem(source), *filter(None, (kernel, pool)))
-            place = pictures.Destination.checked(output, default, overwrite=overwrite, show=show, rough=rough)
-            _draw(source, layer, places, place, console)
+            destination = pictures.Destination.resolve(
+                output, default, overwrite=overwrite, show=show, rough=rough
+            )
+            _draw(source, layer, positions, destination, console)
             return
-        if idle := [
-            name
-            for name, is_given in {"--output": output, "--show": show, "--ascii": rough}.items()
-            if is_given
-        ]:
-            raise UsageError(f"{', '.join(idle)}: no picture is drawn of a matrix", "its numbers are printed")
-        from cnncli.inspection.kernels import spelled
+        picture_options = {"--output": output, "--show": show, "--ascii": rough}
+        if unused := [name for name, value in picture_options.items() if value]:
+            raise UsageError(
+                f"{', '.join(unused)}: no effect on a matrix, whose result is printed", "omit them"
+            )
+        from cnncli.inspection.kernels import number_text
 
-        ((_, result),) = layer.stages(numbers)[-1:]
-        rows = [" ".join(map(spelled, row)) for row in result.tolist()]
-        write_data("\n".join([*_arithmetic(layer, numbers, places), *rows]) + "\n")
+        ((_, result),) = layer.stages(matrix)[-1:]
+        rows = [" ".join(map(number_text, row)) for row in result.tolist()]
+        write_data("\n".join([*_explanations(layer, matrix, positions), *rows]) + "\n")
 
 
 def _layer(
     kernel: str | None, pool: str | None, stride: int, padding: str, dilation: int, *, flip: bool
-) -> "Layer":
+) -> "ConvPool":
     from cnncli.inspection import convolution, kernels
 
-    found = kernels.kernel(kernel) if kernel is not None else None
-    if found is None:
-        step = convolution.Step()
-    else:
-        found = found.flipped if flip else found
-        height, width = found.weights.shape
-        step = convolution.Step(
-            stride, convolution.padding(padding.strip(), (height, width), dilation), dilation
-        )
-    return convolution.Layer(found, step, convolution.pooling(pool) if pool is not None else None)
+    pooling = convolution.parse_pooling(pool) if pool is not None else None
+    if kernel is None:
+        return convolution.ConvPool(None, convolution.WindowSettings(), pooling)
+    weights = kernels.parse_kernel(kernel)
+    weights = weights.flip() if flip else weights
+    height, width = weights.weights.shape
+    zeros = convolution.parse_padding(padding.strip(), (height, width), dilation)
+    return convolution.ConvPool(weights, convolution.WindowSettings(stride, zeros, dilation), pooling)
 
 
-def _numbers(source: str) -> "Numbers | None":
-    """A matrix, if that is what is meant."""
-    from cnncli.inspection.kernels import matrix, read_matrix
+def _matrix(source: str) -> "Numbers | None":
+    """The matrix in a file or a text; None where the source is an image."""
+    from cnncli.inspection.kernels import parse_matrix, read_matrix
 
     path = Path(source)
-    if path.suffix.lower() in _MATRICES:
+    if path.suffix.lower() in _MATRIX_SUFFIXES:
         return read_matrix(path)
-    is_file = os.path.exists(source)  # noqa: PTH110 - says no where a name is too long, too
+    is_file = os.path.exists(source)  # noqa: PTH110 - False for names that are too long, too
     is_text = not is_file and re.fullmatch(r"[\s;,./+-]*\d[\d\s;,./+eE-]*", source)
-    return matrix(source, "the matrix") if is_text else None
+    return parse_matrix(source, "matrix") if is_text else None
+
+
+Positions = list[tuple[int, int] | None]
+"""(row, column) of output values; None for all."""
 
 
 def _draw(
-    source: str, layer: "Layer", places: "Places", destination: pictures.Destination, console: Console
+    source: str, layer: "ConvPool", positions: Positions, destination: pictures.Destination, console: Console
 ) -> None:
-    from cnncli.inspection import convolving
+    from cnncli.inspection.convolve_image import before_and_after, image_planes
 
-    planes = convolving.planes(looking.image(source), layer)
-    plate = convolving.plate(Path(source).name, planes, layer)
-    for name, plane in planes.items() if places else ():
-        write_data("".join(f"{name} {line}\n".lstrip() for line in _arithmetic(layer, plane, places)))
-    destination.write(plate, console)
-
-
-Places = list[tuple[int, int] | None]
-"""(row, column); None for all."""
+    planes = image_planes(inspection.read_source(source), layer)
+    figure = before_and_after(Path(source).name, planes, layer)
+    for name, plane in planes.items() if positions else ():
+        write_data("".join(f"{name} {line}\n".lstrip() for line in _explanations(layer, plane, positions)))
+    destination.write(figure, console)
 
 
-def _places(words: Sequence[str]) -> Places:
-    """`0,1` as (0, 1).
+def _parse_positions(words: Sequence[str]) -> Positions:
+    """`0,1` as (0, 1), `all` as None.
 
     Raises:
-        UsageError: it is no place.
+        UsageError: neither of these.
     """
-    found: Places = []
+    positions: Positions = []
     for word in words:
         match = re.fullmatch(r"(\d{1,9}),(\d{1,9})", word)
         if not match and word != "all":
-            raise UsageError(f"--steps {word!r} is no place", "write ROW,COLUMN, as 0,1; or all")
-        found.append((int(match[1]), int(match[2])) if match else None)
-    return found
+            raise UsageError(f"--steps {word!r} is not of the form ROW,COLUMN", "write e.g. 0,1; or all")
+        positions.append((int(match[1]), int(match[2])) if match else None)
+    return positions
 
 
-def _arithmetic(layer: "Layer", plane: "Numbers", places: Places) -> list[str]:
-    """A line for each place that was asked for."""
-    if not places:
+def _explanations(layer: "ConvPool", plane: "Numbers", positions: Positions) -> list[str]:
+    """A line of arithmetic for each position."""
+    if not positions:
         return []
     rows, columns = layer.stages(plane)[-1][1].shape
-    asked: list[tuple[int, int]] = []
-    for place in places:
-        asked += (
-            [place]
-            if place
-            else [divmod(number, columns) for number in range(min(rows * columns, _STEPS_SHOWN))]
+    expanded: list[tuple[int, int]] = []
+    for position in positions:
+        expanded += (
+            [position]
+            if position
+            else [divmod(index, columns) for index in range(min(rows * columns, _MAX_STEPS))]
         )
-    lines = layer.arithmetic(plane, asked)
-    return [f"{row},{column}: {line}" for (row, column), line in zip(asked, lines, strict=True)]
+    lines = layer.explain(plane, expanded)
+    return [f"{row},{column}: {line}" for (row, column), line in zip(expanded, lines, strict=True)]

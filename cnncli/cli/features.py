@@ -229,15 +229,15 @@ def _run(
 
 
 def _layers(reference: "Reference", size: tuple[int, int] | None) -> str:
-    """A line for each layer: its name, what it is, what comes out of it."""
-    from cnncli.inspection.summary import SummarySettings, taken_apart
+    """A table of the layers: name, type and output shape."""
+    from cnncli.inspection.summary import SummarySettings, inspect_network
     from cnncli.render.columns import Column, rows
 
-    _, anatomy = taken_apart(reference, SummarySettings(image_size=size))
+    _, anatomy = inspect_network(reference, SummarySettings(image_size=size))
     layers = {layer.name: layer for layer in anatomy.layers if layer.name and layer.outputs}.values()
     columns = [
         Column("layer", [layer.name for layer in layers]),
         Column("type", [layer.kind for layer in layers]),
-        Column("gives", ["x".join(map(str, layer.outputs[0][1:])) for layer in layers], is_number=True),
+        Column("output", ["x".join(map(str, layer.outputs[0][1:])) for layer in layers], is_number=True),
     ]
     return "\n".join(rows(columns)) + "\n"

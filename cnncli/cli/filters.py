@@ -1,11 +1,11 @@
-"""`cnncli filters`: the kernels of a layer."""
+"""`cnncli filters`: the filters of a layer."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cnncli.cli import looking, options, pictures
+from cnncli.cli import inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries
 from cnncli.records.defaults import DEFAULT, or_default
 
@@ -16,19 +16,23 @@ def filters(
         typer.Argument(
             envvar="CNNCLI_MODEL",
             metavar="[MODEL]",
-            help=f"As for predict: a name, a model folder, a blueprint.  [default: {DEFAULT}]",
+            help=f"Model, as for predict: a name, a model folder or a blueprint.  [default: {DEFAULT}]",
             show_default=False,
         ),
     ] = None,
     layer: Annotated[
         str | None,
         typer.Option(
-            "--layer", metavar="NAME", help="A convolution, by its name in a summary.  [default: the first]"
+            "--layer",
+            metavar="NAME",
+            help="Convolution, by its name in `cnncli summary`.  [default: the first]",
         ),
     ] = None,
-    top: Annotated[int, typer.Option("--top", metavar="INT", min=1, max=512, help="Filters to draw.")] = 64,
+    top: Annotated[
+        int, typer.Option("--top", metavar="INT", min=1, max=512, help="Number of filters to draw.")
+    ] = 64,
     random: Annotated[
-        bool, typer.Option("--random", help="Beside them those of the same network before any training.")
+        bool, typer.Option("--random", help="Also draw the filters of the untrained network, side by side.")
     ] = False,
     weights: options.Weights = None,
     no_pretrained: options.NoPretrained = False,
@@ -40,10 +44,10 @@ def filters(
     offline: options.Offline = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Draw what a layer looks for: its kernels in a grid.
+    """Draw the filters of a convolutional layer in a grid.
 
-    Kernels that see red, green and blue are drawn in colours, where grey is zero. Others are drawn channel by channel, with
-    one colour below zero and another above.
+    Filters on an RGB image are drawn in colours, with grey for zero. All others are drawn channel by channel, with one
+    colour for negative weights and another for positive ones.
 
     \b
     Examples:
@@ -52,7 +56,7 @@ def filters(
       cnncli filters resnet18 --layer layer1.0.conv1 --top 8
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
-    place = pictures.Destination.checked(
+    destination = pictures.Destination.resolve(
         output,
         pictures.file_name(Path(or_default(model)).name, layer or "", "filters"),
         overwrite=overwrite,
@@ -60,9 +64,9 @@ def filters(
         rough=rough,
     )
     with quiet_libraries():
-        network = looking.opened(
+        loaded = inspection.load_model(
             model, weights, None, img_size, console, pretrained=not no_pretrained, offline=offline
         )
-        from cnncli.inspection.filters import filters as drawn
+        from cnncli.inspection.filters import figure
 
-        place.write(drawn(network, layer, top, beside_random=random), console)
+        destination.write(figure(loaded, layer, top, beside_random=random), console)

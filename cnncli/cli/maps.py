@@ -1,4 +1,4 @@
-"""`cnncli maps`: what the layers of a network make of an image."""
+"""`cnncli maps`: feature maps of an image."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.cli import looking, options, pictures
+from cnncli.cli import inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.errors import UsageError
 from cnncli.records.defaults import or_default
@@ -14,23 +14,23 @@ from cnncli.records.defaults import or_default
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cnncli.records.anatomy import Shift
+    from cnncli.records.anatomy import LayerShift
 
 _ALL = "all"
-_USUAL = 63
-"""Maps that make eight full rows, the image among them."""
+_DEFAULT_TOP = 63
+"""Maps that fill eight rows, together with the image."""
 
 
 def maps(
-    image: looking.Image,
+    image: inspection.Image,
     model: options.Model = None,
     layer: Annotated[
         str | None,
         typer.Option(
             "--layer",
             metavar="NAME|all",
-            help="A layer by its name in a summary; `all` draws the strongest map of each that convolves or pools.  "
-            "[default: the first]",
+            help="Layer, by its name in `cnncli summary`; all draws the strongest map of every convolution and pooling.  "
+            "[default: the first with feature maps]",
         ),
     ] = None,
     top: Annotated[
@@ -40,7 +40,7 @@ def maps(
             metavar="INT",
             min=1,
             max=512,
-            help="Maps of a layer to draw, the strongest first.  [default: 63]",
+            help="Number of maps of the layer to draw, strongest first.  [default: 63]",
         ),
     ] = None,
     shift: Annotated[
@@ -48,8 +48,8 @@ def maps(
         typer.Option(
             "--shift",
             metavar="DX,DY",
-            help="Move the image by so many pixels to the right and downwards, and tell layer by layer whether the maps "
-            "move with it.",
+            help="Shift the image by DX pixels to the right and DY down, and print for each layer whether its maps shift "
+            "with it.",
         ),
     ] = None,
     weights: options.Weights = None,
@@ -62,7 +62,7 @@ def maps(
     offline: options.Offline = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Draw what the layers of a network make of an image: its feature maps.
+    """Draw the feature maps of an image: the outputs of a network's layers.
 
     \b
     Examples:
@@ -72,67 +72,79 @@ def maps(
       cnncli maps photo.jpg --shift 8,0
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
-    by = _shift(shift) if shift is not None else None
-    if top is not None and (by or layer == _ALL):
-        raise UsageError("--top is about the maps of one layer", "leave it out, or --shift and --layer all")
-    if by and layer == _ALL:
-        raise UsageError("--shift draws one layer, and tells of all", "name one, or leave --layer out")
-    place = pictures.Destination.checked(
+    offset = _parse_shift(shift) if shift is not None else None
+    if top is not None and (offset or layer == _ALL):
+        raise UsageError(
+            "--top applies to the maps of a single layer", "omit it, or omit --shift and --layer all"
+        )
+    if offset and layer == _ALL:
+        raise UsageError(
+            "--shift draws a single layer, and prints all of them", "name a layer, or omit --layer"
+        )
+    destination = pictures.Destination.resolve(
         output,
         pictures.file_name(
             pictures.stem(image),
             Path(or_default(model)).name,
             layer or "",
-            "shift" if by else "maps",
+            "shift" if offset else "maps",
         ),
         overwrite=overwrite,
         show=show,
         rough=rough,
     )
     with quiet_libraries():
-        network = looking.opened(
+        loaded = inspection.load_model(
             model, weights, None, img_size, console, pretrained=not no_pretrained, offline=offline
         )
-        from cnncli.inspection import maps as of_layers
-        from cnncli.inspection.network import seen
+        from cnncli.inspection import maps as feature_maps
+        from cnncli.inspection.loading import load_image
 
-        looked_at = seen(looking.image(image), network.card)
-        if by:
-            from cnncli.inspection import shift as shifts
+        input_image = load_image(inspection.read_source(image), loaded.card)
+        if offset:
+            from cnncli.inspection import shift as equivariance
 
-            found = shifts.shifted(network, looked_at, by, *([layer] if layer else []))
-            plate = shifts.plate(network, found, layer or next(iter(found.before)))
-            write_data(_told(found.shifts))
+            comparison = equivariance.compare_shift(loaded, input_image, offset, *([layer] if layer else []))
+            figure = equivariance.figure(loaded, comparison, layer or next(iter(comparison.before)))
+            write_data(_shift_table(comparison.layers))
         elif layer == _ALL:
-            plate = of_layers.plate_of_all(network, looked_at)
+            figure = feature_maps.all_layers_figure(loaded, input_image)
         else:
-            name = layer or of_layers.first_layer(network, looked_at)
-            plate = of_layers.plate_of_layer(network, looked_at, name, top or _USUAL)
-        place.write(plate, console)
+            name = layer or feature_maps.first_map_layer(loaded, input_image)
+            figure = feature_maps.layer_figure(loaded, input_image, name, top or _DEFAULT_TOP)
+        destination.write(figure, console)
 
 
-def _shift(text: str) -> tuple[int, int]:
+def _parse_shift(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(-?\d{1,5}),(-?\d{1,5})", text)
     if not match:
-        raise UsageError(f"--shift {text!r} is no shift", "write pixels to the right and downwards, as 8,0")
+        raise UsageError(
+            f"--shift {text!r} is not of the form DX,DY", "write pixels to the right and down, e.g. 8,0"
+        )
     return int(match[1]), int(match[2])
 
 
-def _told(shifts: "Sequence[Shift]") -> str:
-    """A row for each layer: how far its maps should move, and what differs when that is undone."""
+def _shift_table(layers: "Sequence[LayerShift]") -> str:
+    """A row for each layer: the expected shift of its maps, and what differs from it."""
     from cnncli.render.columns import Column, rows
 
     columns = [
-        Column("layer", [shift.layer for shift in shifts]),
-        Column("maps", [" x ".join(map(str, shift.shape)) for shift in shifts], is_number=True),
-        Column("move by", [f"{shift.by[0]:g},{shift.by[1]:g}" for shift in shifts], is_number=True),
+        Column("layer", [layer.layer for layer in layers]),
+        Column("shape", ["x".join(map(str, layer.shape)) for layer in layers], is_number=True),
         Column(
-            "differ",
-            ["" if shift.change is None else f"{shift.change:.1%}" for shift in shifts],
+            "expected shift", ["{:g},{:g}".format(*layer.expected_shift) for layer in layers], is_number=True
+        ),
+        Column(
+            "difference",
+            ["" if layer.difference is None else f"{layer.difference:.1%}" for layer in layers],
             is_number=True,
         ),
         Column(
-            "compared", ["all units see the border" if shift.sees_border else "inside" for shift in shifts]
+            "units compared",
+            [
+                "all (every field reaches the border)" if layer.includes_border else "interior"
+                for layer in layers
+            ],
         ),
     ]
     return "\n".join(rows(columns)) + "\n"

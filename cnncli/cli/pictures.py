@@ -1,4 +1,4 @@
-"""What the commands that draw have in common: where a picture goes, and whether it is shown."""
+"""Options of the commands that draw: where the picture is saved, and whether it is shown."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from cnncli.images.sources import STDIN
 from cnncli.text import counted
 
 if TYPE_CHECKING:
-    from cnncli.records.pictures import Plate
+    from cnncli.records.pictures import Figure
 
 Output = Annotated[
     Path | None,
@@ -25,93 +25,100 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Where the picture goes, a PNG; a name that ends in .npz gets the numbers behind it instead.",
+        help="Save the picture to this PNG file; a name that ends in .npz saves the plotted values instead.",
     ),
 ]
-Show = Annotated[bool, typer.Option("--show", help="Open the picture in a viewer.")]
+Show = Annotated[bool, typer.Option("--show", help="Open the picture in an image viewer.")]
 Rough = Annotated[
-    bool, typer.Option("--ascii", help="Print a rough view in characters; no file is written without -o.")
+    bool,
+    typer.Option("--ascii", help="Print the picture as characters; without -o, no file is saved."),
 ]
 
-_PICTURE, _NUMBERS = ".png", ".npz"
+_PNG, _NPZ = ".png", ".npz"
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a plate goes."""
+    """Where a figure is saved and shown.
+
+    Attributes:
+        file: a PNG or an NPZ; None for none.
+        is_shown: open the picture in an image viewer.
+        is_rough: print the picture as characters.
+    """
 
     file: Path | None
     is_shown: bool
     is_rough: bool
 
     @classmethod
-    def checked(
+    def resolve(
         cls, file: Path | None, default: str, *, overwrite: bool, show: bool, rough: bool
     ) -> "Destination":
-        """A place that can be written, found out before anything is computed.
+        """The destination that the options name; checked before anything is computed.
 
         Args:
-            file: as asked for; None for `default` in the current folder, or for nothing but the view in characters.
-            default: a file's name without its ending.
-            overwrite: what is there may be replaced.
-            show: open it in the end.
-            rough: print a view in characters.
+            file: `--output`; None for `default` in the current folder, or for no file with `rough` alone.
+            default: a file name without suffix.
+            overwrite: replace an existing file.
+            show: open the picture in an image viewer.
+            rough: print the picture as characters.
 
         Raises:
-            UsageError: a file that is neither a PNG nor an NPZ.
-            OutputError: there is no such folder, or something is in its place.
+            UsageError: the file is neither a PNG nor an NPZ.
+            OutputError: its folder does not exist, or the file does.
         """
         if file is None and rough and not show:
             return cls(None, show, rough)
-        file = file or Path(f"{default}{_PICTURE}")
-        if file.suffix.lower() not in {_PICTURE, _NUMBERS}:
+        file = file or Path(f"{default}{_PNG}")
+        if file.suffix.lower() not in {_PNG, _NPZ}:
             raise UsageError(
-                f"--output {file} is neither a .png nor an .npz", "give a name that ends in one of them"
+                f"--output {file} is neither a .png nor an .npz", "use a name that ends in one of them"
             )
-        if file.suffix.lower() == _NUMBERS and (show or rough):
-            raise UsageError("--show and --ascii are for pictures, and an .npz holds numbers", "write a .png")
+        if file.suffix.lower() == _NPZ and (show or rough):
+            raise UsageError("--show and --ascii do not work with .npz, which holds numbers", "write a .png")
         require_free(file, overwrite=overwrite, hint="--overwrite replaces it, -o writes elsewhere")
         return cls(file, show, rough)
 
     @classmethod
-    def of_sheet(cls, file: Path, *, overwrite: bool) -> "Destination":
-        """A place for `--sheet`, beside what is printed.
+    def resolve_sheet(cls, file: Path, *, overwrite: bool) -> "Destination":
+        """The destination of `--sheet`.
 
         Raises:
-            UsageError: a file that is no PNG.
-            OutputError: there is no such folder, or something is in its place.
+            UsageError: the file is not a PNG.
+            OutputError: its folder does not exist, or the file does.
         """
-        if file.suffix.lower() != _PICTURE:
-            raise UsageError(f"--sheet {file}: a sheet is a PNG", "give a name that ends in .png")
-        return cls.checked(file, "", overwrite=overwrite, show=False, rough=False)
+        if file.suffix.lower() != _PNG:
+            raise UsageError(f"--sheet {file} is not a .png", "use a name that ends in .png")
+        return cls.resolve(file, "", overwrite=overwrite, show=False, rough=False)
 
-    def write(self, plate: "Plate", console: Console) -> None:
-        """Draw the plate, or write its numbers.
+    def write(self, figure: "Figure", console: Console) -> None:
+        """Save and show the figure; for an NPZ, save its values.
 
         Raises:
             OutputError: the file cannot be written.
         """
-        if self.file and self.file.suffix.lower() == _NUMBERS:
-            from cnncli.render.numbers import plate_npz
+        if self.file and self.file.suffix.lower() == _NPZ:
+            from cnncli.render.figure_values import figure_npz
 
-            self._fill(plate_npz(plate), f" ({counted(len(plate.panels), 'array')})", console)
+            self._save(figure_npz(figure), f" ({counted(len(figure.panels), 'array')})", console)
             return
-        from cnncli.render.plates import plate_png
+        from cnncli.render.figures import figure_png
 
-        png = plate_png(plate)
-        self._fill(png, "", console)
-        self._preview(png)
+        png = figure_png(figure)
+        self._save(png, "", console)
+        self._print(png)
         if self.is_shown and self.file and not webbrowser.open(self.file.resolve().as_uri()):
-            console.warning(f"nothing here opens pictures; {self.file} is there")
+            console.warning(f"no image viewer available; open {self.file} yourself")
 
-    def _fill(self, content: bytes, what: str, console: Console) -> None:
+    def _save(self, content: bytes, remark: str, console: Console) -> None:
         from cnncli.files.whole import write_whole
 
         if self.file:
             write_whole(self.file, content)
-            console.notice(f"saved {self.file}{what}")
+            console.notice(f"saved {self.file}{remark}")
 
-    def _preview(self, png: bytes) -> None:
+    def _print(self, png: bytes) -> None:
         from cnncli.render import terminal_picture
 
         inline = terminal_picture.inline(png, os.environ) if is_terminal(sys.stdout) else None
@@ -124,7 +131,7 @@ class Destination:
 
 
 def file_name(*words: str) -> str:
-    """A file's name of what it shows: letters, digits, dots and dashes."""
+    """A file name without suffix from words that describe the content: letters, digits, dots, dashes and underscores."""
     plain = (
         "".join(letter if letter.isalnum() or letter in "._" else "-" for letter in word) for word in words
     )
@@ -132,5 +139,5 @@ def file_name(*words: str) -> str:
 
 
 def stem(path: str) -> str:
-    """A file's name without its folder and its ending; that of an image on standard input is `image`."""
+    """A file name without folder and suffix; `image` for standard input."""
     return Path(path).stem if path != STDIN else "image"

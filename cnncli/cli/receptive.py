@@ -1,4 +1,4 @@
-"""`cnncli receptive`: where on an image a unit looks."""
+"""`cnncli receptive`: the receptive field of a unit."""
 
 import re
 from pathlib import Path
@@ -6,28 +6,32 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.cli import looking, options, pictures
+from cnncli.cli import inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.errors import UsageError
 from cnncli.records.defaults import or_default
 
 if TYPE_CHECKING:
-    from cnncli.inspection.receptive import Field
+    from cnncli.inspection.receptive import UnitField
 
 
 def receptive(
-    image: looking.Image,
+    image: inspection.Image,
     model: options.Model = None,
     layer: Annotated[
         str | None,
         typer.Option(
-            "--layer", metavar="NAME", help="A layer by its name in a summary.  [default: the first]"
+            "--layer",
+            metavar="NAME",
+            help="Layer, by its name in `cnncli summary`.  [default: the first with feature maps]",
         ),
     ] = None,
     unit: Annotated[
         str | None,
         typer.Option(
-            "--unit", metavar="ROW,COLUMN", help="A place on its maps, from 0.  [default: the middle]"
+            "--unit",
+            metavar="ROW,COLUMN",
+            help="Position of the unit on the layer's feature maps, counted from 0.  [default: the middle]",
         ),
     ] = None,
     weights: options.Weights = None,
@@ -40,10 +44,10 @@ def receptive(
     offline: options.Offline = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Draw where on an image a unit looks: its receptive field, and the pixels in it that really count.
+    """Draw the theoretical and the effective receptive field of a unit.
 
-    The theoretical field follows from kernels and strides alone. How much a pixel counts is the gradient of the unit with
-    respect to it.
+    The theoretical field follows from kernel sizes and strides alone. The effective field holds 95 % of the absolute
+    gradient of the unit with respect to the pixels of this image.
 
     \b
     Examples:
@@ -51,8 +55,8 @@ def receptive(
       cnncli receptive photo.jpg -m resnet18 --layer layer2 --unit 10,3
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
-    at = _unit(unit) if unit is not None else None
-    place = pictures.Destination.checked(
+    position = _parse_unit(unit) if unit is not None else None
+    destination = pictures.Destination.resolve(
         output,
         pictures.file_name(pictures.stem(image), Path(or_default(model)).name, layer or "", "receptive"),
         overwrite=overwrite,
@@ -60,45 +64,44 @@ def receptive(
         rough=rough,
     )
     with quiet_libraries():
-        network = looking.opened(
+        loaded = inspection.load_model(
             model, weights, None, img_size, console, pretrained=not no_pretrained, offline=offline
         )
-        from cnncli.inspection import receptive as fields
-        from cnncli.inspection.network import seen
+        from cnncli.inspection.loading import load_image
+        from cnncli.inspection.receptive import figure, unit_field
 
-        looked_at = seen(looking.image(image), network.card)
-        found = fields.field(network, looked_at, layer, at)
-        write_data(_told(found))
-        place.write(fields.plate(network, looked_at, found), console)
+        input_image = load_image(inspection.read_source(image), loaded.card)
+        field = unit_field(loaded, input_image, layer, position)
+        write_data(_text(field))
+        destination.write(figure(loaded, input_image, field), console)
 
 
-def _unit(text: str) -> tuple[int, int]:
+def _parse_unit(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{1,5}),(\d{1,5})", text)
     if not match:
-        raise UsageError(f"--unit {text!r} is no place", "write ROW,COLUMN, as 3,3")
+        raise UsageError(f"--unit {text!r} is not of the form ROW,COLUMN", "write e.g. 3,3")
     return int(match[1]), int(match[2])
 
 
-def _told(found: "Field") -> str:
-    """The two fields in words."""
-    row, column = found.unit
-    rows, columns = found.of
-    lines = [f"{found.layer}, unit {row},{column} of {rows} x {columns}"]
+def _text(field: "UnitField") -> str:
+    row, column = field.unit
+    rows, columns = field.map_size
+    lines = [f"{field.layer}, unit {row},{column} of {rows} x {columns}"]
     boxes = (
         (
-            "sees",
-            found.theoretical,
-            "all of the image" if found.is_followed else "windows that are not followed",
+            "theoretical field",
+            field.theoretical,
+            "the whole image" if field.is_traced else "not traced: the layer mixes positions within windows",
         ),
-        ("95 % of it", found.effective, "nothing: it is silent"),
+        ("effective (95 %)", field.effective, "none: the gradient is zero"),
     )
     for name, box, otherwise in boxes:
         if box is None:
-            lines.append(f"  {name:<11}{otherwise}")
+            lines.append(f"  {name:<19}{otherwise}")
             continue
         top, left, bottom, right = box
         lines.append(
-            f"  {name:<11}{bottom - top:g} x {right - left:g} pixels: rows {top:g} to {bottom - 1:g}, "
+            f"  {name:<19}{bottom - top:g} x {right - left:g} pixels: rows {top:g} to {bottom - 1:g}, "
             f"columns {left:g} to {right - 1:g}"
         )
     return "\n".join(lines) + "\n"

@@ -13,7 +13,7 @@ from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_bars
 from cnncli.errors import InputError, OutputError, UsageError
-from cnncli.records.choices import Metric
+from cnncli.records.choices import DistanceMetric
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.text import counted
 
@@ -74,7 +74,7 @@ def similar(
         typer.Option("--topk", "-k", metavar="INT", min=1, help="Neighbours of each image.  [default: 5]"),
     ] = None,
     metric: Annotated[
-        Metric | None,
+        DistanceMetric | None,
         typer.Option("--metric", help="How far is far, in the last hidden layer.  [default: euclidean]"),
     ] = None,
     model: options.Model = None,
@@ -127,7 +127,7 @@ def similar(
     if not place:
         raise UsageError("there is nowhere to look", "add --in FOLDER, or --in features.npz")
     asked = Inputs.checked([str(place)] if duplicates else queries or [], files_from, null=null)
-    drawn = pictures.Destination.of_sheet(sheet, overwrite=overwrite) if sheet else None
+    drawn = pictures.Destination.resolve_sheet(sheet, overwrite=overwrite) if sheet else None
     if sheet and place.is_dir() and sheet.resolve().is_relative_to(place.resolve()):
         raise OutputError(f"{sheet} would lie among the images that are searched", "write it somewhere else")
     format_ = format_ or (SimilarFormat.TABLE if is_terminal(sys.stdout) else SimilarFormat.TSV)
@@ -151,7 +151,7 @@ def similar(
         if duplicates:
             unreadable = _show_groups(collection, _NEARLY if within is None else within, format_, console)
         else:
-            wish = _Wish(topk or 5, metric or Metric.EUCLIDEAN, format_, drawn)
+            wish = _Wish(topk or 5, metric or DistanceMetric.EUCLIDEAN, format_, drawn)
             unreadable = _show_neighbours(asked, collection, extractor, wish, console)
     for item in unreadable:
         console.warning(f"{item.path}: {item.reason}")
@@ -164,7 +164,7 @@ class _Wish:
     """What is to be found, and how it is shown."""
 
     topk: int
-    metric: Metric
+    metric: DistanceMetric
     format: SimilarFormat
     sheet: pictures.Destination | None
 
@@ -186,7 +186,7 @@ def _show_groups(
     from cnncli.render import neighbours as render
     from cnncli.retrieval.similar import duplicates
 
-    groups = duplicates(collection, within, Metric.COSINE)
+    groups = duplicates(collection, within, DistanceMetric.COSINE)
     write_data(
         {
             SimilarFormat.JSON: render.groups_json,
@@ -218,8 +218,8 @@ def _show_neighbours(
     )
     near = [item for item in found if not isinstance(item, Unreadable)]
     if wish.sheet and near:
-        from cnncli.retrieval.plates import plate
+        from cnncli.retrieval.figures import figure
 
         told = f"the nearest of {counted(len(collection.paths), 'image')}, {wish.metric} distance of {extractor.layer}"
-        wish.sheet.write(plate(near, told), console)
+        wish.sheet.write(figure(near, told), console)
     return [*collection.unreadable, *(item for item in found if isinstance(item, Unreadable))]

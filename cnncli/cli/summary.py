@@ -1,4 +1,4 @@
-"""`cnncli summary`: layers, shapes, parameters, multiply-adds, receptive fields."""
+"""`cnncli summary`: layers, shapes, parameters, multiply-adds and receptive fields of a network."""
 
 import enum
 import shutil
@@ -21,7 +21,7 @@ _ALL = "all"
 
 
 class SummaryFormat(enum.StrEnum):
-    """How a summary is written."""
+    """Output format of a summary."""
 
     TABLE = "table"
     JSON = "json"
@@ -30,7 +30,7 @@ class SummaryFormat(enum.StrEnum):
 
 
 class Dtype(enum.StrEnum):
-    """Of weights and activations, for the columns that count bytes."""
+    """Data type of weights and activations, on which their bytes depend."""
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
@@ -38,17 +38,17 @@ class Dtype(enum.StrEnum):
     FLOAT64 = "float64"
 
 
-class _ExplainsAll(TyperCommand):
-    """`--explain` may stand without a value, and then explains every layer."""
+class _ExplainCommand(TyperCommand):
+    """A command whose `--explain` needs no value; without one it explains every layer."""
 
     def parse_args(self, context: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as in typer
-        """Put in the value that goes without saying."""
-        given = list(args)
-        if "--explain" in given:
-            after = given.index("--explain") + 1
-            if after == len(given) or given[after].startswith("-"):
-                given.insert(after, _ALL)
-        return super().parse_args(context, given)
+        """Insert the value `all` where there is none."""
+        words = list(args)
+        if "--explain" in words:
+            after = words.index("--explain") + 1
+            if after == len(words) or words[after].startswith("-"):
+                words.insert(after, _ALL)
+        return super().parse_args(context, words)
 
 
 summary = typer.Typer(
@@ -56,67 +56,78 @@ summary = typer.Typer(
 )
 
 
-@summary.command("summary", cls=_ExplainsAll)
+@summary.command("summary", cls=_ExplainCommand)
 def summarize(
     models: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="MODEL...",
-            help="Names, blueprints (files, or their text in quotes), model folders; several are compared.",
+            help="Names, blueprints (files, or text in quotes) or model folders; several are compared.",
             show_default=False,
         ),
     ] = None,
     depth: Annotated[
         int | None,
-        typer.Option("--depth", min=0, metavar="N", help="Roll blocks up that lie within N others."),
+        typer.Option(
+            "--depth",
+            min=0,
+            metavar="N",
+            help="Show modules nested up to N levels deep, with everything inside them added up.",
+        ),
     ] = None,
     columns: Annotated[
         str | None,
-        typer.Option("--columns", metavar="A,B", help="These columns only; `all` for all of them."),
+        typer.Option("--columns", metavar="A,B", help="Columns of the table to show, or all."),
     ] = None,
     only: Annotated[
         str | None,
-        typer.Option("--only", metavar="A,B", help="Only layers whose type has this in it: conv,linear."),
+        typer.Option(
+            "--only", metavar="A,B", help="Show only layers whose type contains this, e.g. conv,linear."
+        ),
     ] = None,
     sort: Annotated[
         str | None,
-        typer.Option("--sort", metavar="COLUMN", help="Largest first: params, macs, memory, field."),
+        typer.Option(
+            "--sort", metavar="COLUMN", help="Sort by params, macs, memory or field, largest first."
+        ),
     ] = None,
     explain: Annotated[
         str | None,
         typer.Option(
-            "--explain", metavar="[LAYER]", help="The arithmetic of one layer, or of all, in numbers."
+            "--explain",
+            metavar="[LAYER]",
+            help="Show the arithmetic of one layer, or of all layers, with its numbers.",
         ),
     ] = None,
     img_size: options.ImageSize = None,
     batch_size: Annotated[
-        int, typer.Option("--batch-size", "-b", metavar="INT", min=1, max=65536, help="Images at a time.")
+        int, typer.Option("--batch-size", "-b", metavar="INT", min=1, max=65536, help="Images per batch.")
     ] = 1,
     channels: Annotated[
-        int | None, typer.Option("--channels", metavar="INT", min=1, max=4096, help="Planes of the input.")
+        int | None,
+        typer.Option("--channels", metavar="INT", min=1, max=4096, help="Number of input channels."),
     ] = None,
     num_classes: Annotated[
         int | None,
-        typer.Option("--num-classes", metavar="INT", min=1, max=1_000_000, help="Rows of the last layer."),
+        typer.Option("--num-classes", metavar="INT", min=1, max=1_000_000, help="Number of classes."),
     ] = None,
     dtype: Annotated[
-        Dtype, typer.Option("--dtype", help="Of weights and activations, for what is counted in bytes.")
+        Dtype, typer.Option("--dtype", help="Data type of weights and activations, for the memory columns.")
     ] = Dtype.FLOAT32,
     format_: Annotated[
-        SummaryFormat, typer.Option("--format", "-f", help="The JSON holds everything.")
+        SummaryFormat, typer.Option("--format", "-f", help="Output format; csv and json have all columns.")
     ] = SummaryFormat.TABLE,
     show_blueprint: Annotated[
-        bool,
-        typer.Option("--show-blueprint", help="Write a blueprint back in its notation, and nothing else."),
+        bool, typer.Option("--show-blueprint", help="Print the text of a blueprint and exit.")
     ] = False,
     help_blueprint: Annotated[
-        bool, typer.Option("--help-blueprint", help="Explain the notation, and nothing else.")
+        bool, typer.Option("--help-blueprint", help="Print the blueprint notation and exit.")
     ] = False,
 ) -> None:
-    """Show what a network is made of and what it costs, without downloading a weight.
+    """Show the layers of a network and what they cost, without downloading weights.
 
-    For each layer: kernel, stride, padding, shapes, parameters, multiply-adds, what one value sees of the image
-    (field) and how far apart two neighbours look (jump), the memory of its output.
+    For each layer: kernel, stride, padding, shapes, parameters, multiply-adds, the receptive field of one value (field),
+    the distance between the fields of neighbouring values (jump), and the memory of the output.
 
     \b
     Examples:
@@ -133,28 +144,23 @@ def summarize(
         write_data(notation())
         return
     if not models:
-        taken = (
-            f"{explain!r} was taken for the layer that --explain names; "
-            if explain not in {None, _ALL}
-            else ""
-        )
-        raise UsageError("no network is given", f"{taken}write cnncli summary vgg16")
+        remark = f"{explain!r} was read as the layer to --explain; " if explain not in {None, _ALL} else ""
+        raise UsageError("no network given", f"{remark}try cnncli summary vgg16")
     names, kinds = _columns(columns), _words("--only", only)
     if names and (format_ in {SummaryFormat.JSON, SummaryFormat.CSV} or explain is not None):
-        raise UsageError("--columns is for tables", "csv and JSON have all of them")
+        raise UsageError("--columns applies to tables only", "csv and json always have all columns")
     compares = len(models) > 1 and format_ is SummaryFormat.TABLE and explain is None
     if compares and (names or kinds or sort or depth is not None):
         raise UsageError(
             "several networks are compared by their totals, without layers",
-            "leave out --columns, --only, --sort and --depth, or name one network",
+            "omit --columns, --only, --sort and --depth, or name one network",
         )
     if format_ is not SummaryFormat.TABLE and (explain is not None or show_blueprint):
         raise UsageError(
-            f"--format {format_} is for summaries",
-            "leave it out, or --explain and --show-blueprint; the JSON of a summary has all numbers",
+            f"--format {format_} does not work with --explain or --show-blueprint", "omit one of them"
         )
     if show_blueprint:
-        _require_nothing_else(
+        _require_unset(
             {
                 "--explain": explain is not None,
                 "--depth": depth is not None,
@@ -176,21 +182,21 @@ def summarize(
         settings = SummarySettings(size, batch_size, channels, num_classes, dtype)
         summaries = [_summary(model, settings, depth, kinds, sort) for model in models]
     if explain is not None:
-        write_data("\n".join(_explained(item, explain) for item in summaries))
+        write_data("\n".join(_explanation(item, explain) for item in summaries))
         return
-    write_data(_rendered(summaries, names, format_))
+    write_data(_render(summaries, names, format_))
 
 
-def _require_nothing_else(given: Mapping[str, bool]) -> None:
-    if useless := [option for option, is_given in given.items() if is_given]:
+def _require_unset(options: Mapping[str, bool]) -> None:
+    if unused := [option for option, is_set in options.items() if is_set]:
         raise UsageError(
-            f"{', '.join(useless)}: no effect with --show-blueprint, which writes the blueprint as it is",
-            "leave that out; --img-size may stay",
+            f"{', '.join(unused)}: no effect with --show-blueprint",
+            "of these options only --img-size works with it",
         )
 
 
 def _blueprint_text(model: str, size: tuple[int, int] | None) -> str:
-    """A blueprint in its notation: one by name, a file's, a text, or that of a model folder."""
+    """The text of a blueprint, which is given by name, as a file, as text or by a model folder."""
     from cnncli.networks import model_folder
     from cnncli.networks.blueprint import find
     from cnncli.networks.blueprint.shapes import output_shape
@@ -200,48 +206,48 @@ def _blueprint_text(model: str, size: tuple[int, int] | None) -> str:
 
     path = find_finished(Reference(model))
     text = model_folder.open_folder(path).card.architecture.blueprint if path else None
-    drawn = find(text or model, size)
-    output_shape(drawn)  # what is too large to be built is too large to be written
-    return written(drawn)
+    tree = find(text or model, size)
+    output_shape(tree)  # raises for a blueprint that is too large to be built
+    return written(tree)
 
 
 def _words(option: str, text: str | None) -> list[str]:
     words = list(dict.fromkeys(word.strip().lower() for word in (text or "").split(",") if word.strip()))
     if text is not None and not words:
-        raise UsageError(f"{option} {text!r} names nothing")
+        raise UsageError(f"{option} {text!r} is empty")
     return words
 
 
 def _columns(text: str | None) -> list[str]:
-    """By the names of the option, or by what stands above them in the table."""
+    """Column names from a list of names or of table headers."""
     from cnncli.render.anatomy import FIELDS
 
     titles = {field.title: name for name, field in FIELDS.items()}
     names = list(FIELDS) if text == _ALL else [titles.get(word, word) for word in _words("--columns", text)]
     if unknown := [name for name in names if name not in FIELDS]:
-        raise UsageError(f"no column is called {', '.join(unknown)}", f"there are {', '.join(FIELDS)}")
+        raise UsageError(f"no column is called {', '.join(unknown)}", f"columns: {', '.join(FIELDS)}")
     return names
 
 
 def _summary(
     model: str, settings: "SummarySettings", depth: int | None, kinds: Sequence[str], sort: str | None
 ) -> "Summary":
-    from cnncli.inspection.rollup import chosen, rows
-    from cnncli.inspection.summary import taken_apart
+    from cnncli.inspection.rollup import rows, select_rows
+    from cnncli.inspection.summary import inspect_network
     from cnncli.networks.reference import Reference
     from cnncli.records.anatomy import Summary
 
-    item, whole = taken_apart(Reference(model), settings)
-    return Summary(whole, tuple(chosen(rows(whole.layers, depth), kinds, sort)), item.top1)
+    spec, anatomy = inspect_network(Reference(model), settings)
+    return Summary(anatomy, tuple(select_rows(rows(anatomy.layers, depth), kinds, sort)), spec.top1)
 
 
-def _explained(item: "Summary", layer: str) -> str:
-    from cnncli.inspection.rollup import named
+def _explanation(item: "Summary", layer: str) -> str:
+    from cnncli.inspection.rollup import rows_named
     from cnncli.render.explanation import explanation
 
     layers = item.anatomy.layers
-    asked = item.rows if layer == _ALL else named(layers, layer)
-    if not asked:
+    selection = item.rows if layer == _ALL else rows_named(layers, layer)
+    if not selection:
         import difflib
 
         names = dict.fromkeys(part.name for part in layers)
@@ -249,10 +255,10 @@ def _explained(item: "Summary", layer: str) -> str:
         raise UsageError(
             f"no layer is called {layer!r}", f"did you mean {', '.join(close)}?" if close else None
         )
-    return "\n".join(map(explanation, asked))
+    return "\n".join(map(explanation, selection))
 
 
-def _rendered(summaries: "Sequence[Summary]", names: Sequence[str], format_: SummaryFormat) -> str:
+def _render(summaries: "Sequence[Summary]", names: Sequence[str], format_: SummaryFormat) -> str:
     from cnncli.render import anatomy as render
 
     width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None

@@ -13,7 +13,7 @@ from cnncli.engines.engine import EngineRequest, Outputs, usable_cores
 from cnncli.errors import OutOfMemoryError, UsageError
 from cnncli.images.preprocess import Pixels
 from cnncli.networks import weights, zoo
-from cnncli.networks.embedding import WithEmbedding, WithLayer, with_embedding
+from cnncli.networks.embedding import WithEmbedding, WithLayerOutput, with_embedding
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.engines import Precision
 
@@ -67,7 +67,7 @@ class TorchEngine:
         how = folder.card.preprocessing
         shape = (how.channels, *how.size)
         if layer:
-            wrapped: WithLayer | WithEmbedding = WithLayer(network, layer).eval()
+            wrapped: WithLayerOutput | WithEmbedding = WithLayerOutput(network, layer).eval()
         else:
             wrapped = with_embedding(network, shape, has_last_layer=bool(folder.card.embedding.layer))
         self._network = wrapped.to(self._device).to(memory_format=torch.channels_last)

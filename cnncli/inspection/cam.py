@@ -1,7 +1,4 @@
-"""Class activation maps: what in an image speaks for a class.
-
-The arithmetic is pytorch-grad-cam's; which layer to look at is found here.
-"""
+"""Class activation maps, computed by pytorch-grad-cam; the layer and the classes are chosen here."""
 
 import difflib
 from collections.abc import Sequence
@@ -15,35 +12,42 @@ from torch import Tensor
 from cnncli import logits
 from cnncli.errors import UsageError
 from cnncli.evaluation.classes import class_called
+from cnncli.inspection.loading import InputImage, LoadedModel
 from cnncli.inspection.maps import layer_maps
-from cnncli.inspection.network import Opened, Seen
-from cnncli.networks.layers import as_maps, named_layer, watched
-from cnncli.records.choices import Method
+from cnncli.networks.layers import as_maps, capture_outputs, find_layer
+from cnncli.records.choices import CamMethod
 from cnncli.records.networks import ModelCard
-from cnncli.records.pictures import Panel, Plate, Scale, Values
+from cnncli.records.pictures import Figure, Panel, Scale, Values
 
 _METHODS = {
-    Method.GRADCAM: GradCAM,
-    Method.GRADCAM_PLUS_PLUS: GradCAMPlusPlus,
-    Method.EIGENCAM: EigenCAM,
-    Method.LAYERCAM: LayerCAM,
+    CamMethod.GRADCAM: GradCAM,
+    CamMethod.GRADCAM_PLUS_PLUS: GradCAMPlusPlus,
+    CamMethod.EIGENCAM: EigenCAM,
+    CamMethod.LAYERCAM: LayerCAM,
+}
+
+_METHOD_NAMES = {
+    CamMethod.GRADCAM: "Grad-CAM",
+    CamMethod.GRADCAM_PLUS_PLUS: "Grad-CAM++",
+    CamMethod.EIGENCAM: "Eigen-CAM",
+    CamMethod.LAYERCAM: "Layer-CAM",
 }
 
 
-def target_layer(opened: Opened, image: Seen) -> str:
-    """The last layer that gives maps which the answer depends on.
+def target_layer(model: LoadedModel, image: InputImage) -> str:
+    """The name of the last layer with feature maps that the logits depend on.
 
-    Of a convolutional network that is its last block; of a transformer whose class token answers, the normalisation before
-    its last attention, as nothing that happens to the patches after it matters.
+    In a convolutional network that is the last block. In a transformer that classifies by its class token, it is the
+    normalisation before the last attention: whatever happens to the patch tokens later does not reach the logits.
 
     Raises:
         UsageError: there is none.
     """
-    images = image.images.clone().requires_grad_()
-    layers = {name: part for name, part in opened.network.named_modules() if name and ".attn." not in name}
-    with torch.enable_grad(), watched(layers, as_copies=False) as found:
-        logits = opened.network(images)
-        outputs = {name: output for name, output in found.items() if output.requires_grad}
+    images = image.batch.clone().requires_grad_()
+    layers = {name: module for name, module in model.network.named_modules() if name and ".attn." not in name}
+    with torch.enable_grad(), capture_outputs(layers, as_copies=False) as captured:
+        logits = model.network(images)
+        outputs = {name: output for name, output in captured.items() if output.requires_grad}
         gradients: Sequence[Tensor | None] = torch.autograd.grad(
             logits.max(), list(outputs.values()), allow_unused=True
         )
@@ -52,104 +56,106 @@ def target_layer(opened: Opened, image: Seen) -> str:
         if maps is not None and maps[0, 0].numel() > 1 and bool(maps.any()):
             return name
     raise UsageError(
-        f"{opened.card.name} has no layer whose maps its answer depends on",
-        "a last layer of zeros, as torchvision's transformers begin with, answers the same to everything: take trained weights",
+        f"{model.card.name} has no layer whose feature maps influence its logits",
+        "an untrained torchvision transformer ends in a layer of zeros: use trained weights",
     )
 
 
-def class_indices(card: ModelCard, wanted: Sequence[str]) -> list[int]:
-    """Classes by name, synset or index.
+def class_indices(card: ModelCard, names: Sequence[str]) -> list[int]:
+    """Indices of classes that are given by name, synset or index, without repetitions.
 
     Raises:
         UsageError: there is no such class; the hint has the closest names.
     """
-    return list(dict.fromkeys(_class_index(card, word) for word in wanted))
+    return list(dict.fromkeys(_class_index(card, name) for name in names))
 
 
-def _class_index(card: ModelCard, word: str) -> int:
-    index = class_called(card, word)
+def _class_index(card: ModelCard, name: str) -> int:
+    index = class_called(card, name)
     if index is not None:
         return index
-    names = [name.lower() for name in card.class_names]
-    if several := [place for place, name in enumerate(names) if name == word.lower()]:
+    class_names = [class_name.lower() for class_name in card.class_names]
+    same_name = [index for index, class_name in enumerate(class_names) if class_name == name.lower()]
+    if same_name:
         raise UsageError(
-            f"{card.name} has {len(several)} classes of the name {word!r}",
-            f"name one by its index, {' or '.join(map(str, several))}",
+            f"{card.name} has {len(same_name)} classes called {name!r}",
+            f"use the index instead: {' or '.join(map(str, same_name))}",
         )
-    close = difflib.get_close_matches(word.lower(), dict.fromkeys(names), 4)
-    counted = f"its {len(names):,} classes count from 0 to {len(names) - 1:,}"
+    close = difflib.get_close_matches(name.lower(), dict.fromkeys(class_names), 4)
+    valid = f"its {len(class_names):,} classes have the indices 0 to {len(class_names) - 1:,}"
     raise UsageError(
-        f"{card.name} knows no class {word!r}", f"did you mean {', '.join(close)}?" if close else counted
+        f"{card.name} has no class {name!r}", f"did you mean {', '.join(close)}?" if close else valid
     )
 
 
-def probabilities(opened: Opened, image: Seen) -> Values:
-    """(K,): of all classes."""
+def probabilities(model: LoadedModel, image: InputImage) -> Values:
+    """(K,): the probabilities of all classes."""
     with torch.inference_mode():
-        scores: Values = opened.network(image.images)[:1].double().numpy()
+        scores: Values = model.network(image.batch)[:1].double().numpy()
     shares: Values = logits.probabilities(scores)[0]
     return shares
 
 
-def activation(opened: Opened, image: Seen, name: str, index: int, method: Method) -> Values:
-    """(H, W), 0 to 1: how much each place of the image speaks for a class.
+def activation_map(model: LoadedModel, image: InputImage, name: str, index: int, method: CamMethod) -> Values:
+    """(H, W), 0 to 1: the class activation map of a class.
 
     Args:
-        opened: the network.
-        image: the image.
-        name: of the layer whose maps are weighed.
+        model: the network.
+        image: its input.
+        name: of the layer whose feature maps are weighted.
         index: of the class.
-        method: how they are weighed.
+        method: how they are weighted.
 
     Raises:
-        UsageError: there is no such layer, or it gives no maps.
+        UsageError: there is no such layer, it has no feature maps, or the logits do not depend on it.
     """
-    if layer_maps(opened, image, name)[0].numel() == 1:
-        raise UsageError(f"{name} gives maps of 1 x 1: they say nothing of where", "name an earlier layer")
-    size = image.images.shape[2:]
-
-    def reshaped(output: Tensor) -> Tensor:
-        maps = as_maps(output, size)
-        assert maps is not None  # noqa: S101 - layer_maps has seen to it
-        return maps.clone()  # what follows may overwrite it in place
-
-    found: Values | None = None
-    chosen = named_layer(opened.network, name)
-    with torch.enable_grad(), _METHODS[method](opened.network, [chosen], reshape_transform=reshaped) as cam:
-        images = image.images.clone().requires_grad_()
-        found = cam(input_tensor=images, targets=[ClassifierOutputTarget(index)])[0].astype(np.float64)
-    if found is None:  # the library says so on stdout, and goes on
+    if layer_maps(model, image, name)[0].numel() == 1:
         raise UsageError(
-            f"the answer does not depend on {name}", "name an earlier layer, or leave --layer out"
+            f"the feature maps of {name} are 1 x 1 and show no location", "name an earlier layer"
         )
-    return found
+    size = image.batch.shape[2:]
+
+    def reshape(output: Tensor) -> Tensor:
+        maps = as_maps(output, size)
+        assert maps is not None  # noqa: S101 - layer_maps raises otherwise
+        return maps.clone()  # the next layer may overwrite it in place
+
+    result: Values | None = None
+    layer = find_layer(model.network, name)
+    with torch.enable_grad(), _METHODS[method](model.network, [layer], reshape_transform=reshape) as cam:
+        images = image.batch.clone().requires_grad_()
+        result = cam(input_tensor=images, targets=[ClassifierOutputTarget(index)])[0].astype(np.float64)
+    if result is None:  # the library swallows the exception of the block above
+        raise UsageError(f"the logits do not depend on {name}", "name an earlier layer, or omit --layer")
+    return result
 
 
-def plate(opened: Opened, image: Seen, name: str, indices: Sequence[int], method: Method) -> Plate:
-    """The image, and what speaks for each class laid over it.
+def figure(
+    model: LoadedModel, image: InputImage, name: str, indices: Sequence[int], method: CamMethod
+) -> Figure:
+    """The image, and the class activation maps of some classes overlaid on it.
 
     Args:
-        opened: the network.
-        image: the image.
-        name: of the layer whose maps are weighed.
-        indices: of the classes.
-        method: how they are weighed.
+        model: the network.
+        image: its input.
+        name: of the layer whose feature maps are weighted.
+        indices: of the classes; Eigen-CAM, which ignores the class, draws one map.
+        method: how the feature maps are weighted.
 
     Raises:
-        UsageError: as `activation`.
+        UsageError: as `activation_map`.
     """
-    shares = probabilities(opened, image)
-    knows_classes = method is not Method.EIGENCAM
-    over = []
-    for index in indices if knows_classes else indices[:1]:
-        heat = activation(opened, image, name, index, method)
-        title = f"{opened.card.class_names[index]}, {shares[index]:.1%}" if knows_classes else "the maps"
-        title += "" if heat.any() else ": nothing speaks for it" if knows_classes else ": nothing"
-        over.append(Panel(title, heat, Scale.STRENGTH, (0.0, 1.0), under=image.picture))
-    what = "what speaks for a class" if knows_classes else "what stands out in the maps, whatever the class"
-    return Plate(
-        f"{opened.card.name}: {what} ({method}, {name})",
-        (Panel("the image", image.picture, Scale.IMAGE), *over),
-        min(len(over) + 1, 4),
-        legend="from nothing to the most" + (", each class for itself" if len(over) > 1 else ""),
+    shares = probabilities(model, image)
+    is_per_class = method is not CamMethod.EIGENCAM
+    overlays = []
+    for index in indices if is_per_class else indices[:1]:
+        heat = activation_map(model, image, name, index, method)
+        title = f"{model.card.class_names[index]}, {shares[index]:.1%}" if is_per_class else "all classes"
+        title += "" if heat.any() else " (zero everywhere)"
+        overlays.append(Panel(title, heat, Scale.STRENGTH, (0.0, 1.0), under=image.picture))
+    return Figure(
+        f"{model.card.name}: {_METHOD_NAMES[method]} at {name}",
+        (Panel("input", image.picture, Scale.IMAGE), *overlays),
+        min(len(overlays) + 1, 4),
+        legend="0 to max" + (", per class" if len(overlays) > 1 else ""),
     )

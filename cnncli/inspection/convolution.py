@@ -1,8 +1,7 @@
-"""An image or a matrix under a kernel, and under pooling: what a convolutional layer computes, in the open.
+"""A convolutional layer and a pooling layer on an image or a matrix, with the arithmetic of each output value.
 
-Layers compute the cross-correlation: the kernel lies on the image as it is written, and products are summed up. A
-convolution in the sense of mathematics flips it first, in both directions. Exact where the numbers are fractions, fast where
-they are floats; knows no torch.
+Networks compute the cross-correlation: the kernel is used as written, without flipping it. The convolution of mathematics
+flips it along both axes first. Exact for fractions, fast for floats; needs no torch.
 """
 
 import enum
@@ -17,17 +16,17 @@ import numpy as np
 
 from cnncli import geometry
 from cnncli.errors import UsageError
-from cnncli.inspection.kernels import Kernel, Numbers, spelled
+from cnncli.inspection.kernels import Kernel, Numbers, number_text
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """How a window moves over the image.
+class WindowSettings:
+    """How a kernel or a pooling window slides over its input.
 
     Attributes:
         stride: pixels from one window to the next.
-        padding: pixels of zeros before and after; the same along both axes.
-        dilation: pixels between the kernel's weights.
+        padding: ((top, bottom), (left, right)), in pixels of zeros.
+        dilation: pixels between neighbouring weights of the kernel.
     """
 
     stride: int = 1
@@ -35,11 +34,11 @@ class Step:
     dilation: int = 1
 
 
-_MOST_PADDING = 1_000
+_MAX_PADDING = 1_000
 
 
-def padding(text: str, size: tuple[int, int], dilation: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Zeros before and after, along height and width.
+def parse_padding(text: str, size: tuple[int, int], dilation: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """((top, bottom), (left, right)) in pixels.
 
     Args:
         text: `valid` for none, `same` for an output as large as the input at stride 1, or a number of pixels.
@@ -47,51 +46,54 @@ def padding(text: str, size: tuple[int, int], dilation: int) -> tuple[tuple[int,
         dilation: of the kernel.
 
     Raises:
-        UsageError: it is none of these.
+        UsageError: none of these.
     """
     if text == "valid":
         return (0, 0), (0, 0)
-    if text == "same":  # where the kernel is even, the odd zero comes after, as in torch and TensorFlow
-        height, width = (geometry.reach(kernel, dilation) - 1 for kernel in size)
+    if text == "same":  # an even kernel gets the odd zero at the end, as in torch and TensorFlow
+        height, width = (geometry.effective_kernel_size(kernel, dilation) - 1 for kernel in size)
         return (height // 2, height - height // 2), (width // 2, width - width // 2)
-    if not text.isdecimal() or int(text) > _MOST_PADDING:
+    if not text.isdecimal() or int(text) > _MAX_PADDING:
         raise UsageError(
-            f"--padding {text!r} is neither valid nor same nor a number of pixels up to {_MOST_PADDING:,}"
+            f"--padding {text!r} is neither valid nor same nor a number of pixels up to {_MAX_PADDING:,}"
         )
     return ((int(text), int(text)),) * 2
 
 
-def cross_correlated(planes: Numbers, weights: Numbers, step: Step) -> Numbers:
-    """(…, H', W') of planes (…, H, W): each value the sum of a window's values times the kernel's weights.
+def cross_correlate(planes: Numbers, weights: Numbers, settings: WindowSettings) -> Numbers:
+    """(…, H', W') of planes (…, H, W): the sum of products of a kernel (K_h, K_w) with each window.
 
     Raises:
         GeometryError: the kernel does not fit.
     """
     shape = (weights.shape[0], weights.shape[1])
     total: Numbers | None = None
-    for (row, column), window in _windows(planes, shape, step):
-        part = weights[row, column] * window
-        total = part if total is None else np.add(total, part, out=total)
+    for (row, column), values in _window_values(planes, shape, settings):
+        product = weights[row, column] * values
+        total = product if total is None else np.add(total, product, out=total)
     assert total is not None  # noqa: S101 - a kernel has at least one weight
     return total
 
 
-def _windows(planes: Numbers, size: tuple[int, int], step: Step) -> Iterator[tuple[tuple[int, int], Numbers]]:
-    """For each place of a kernel (K_h, K_w) what all windows have there: (…, H', W')."""
-    ahead = ((0, 0),) * (planes.ndim - 2)
-    padded = np.pad(planes, (*ahead, *step.padding))
+def _window_values(
+    planes: Numbers, size: tuple[int, int], settings: WindowSettings
+) -> Iterator[tuple[tuple[int, int], Numbers]]:
+    """For each (row, column) of a kernel (K_h, K_w) the values (…, H', W') that all windows have there."""
+    leading = ((0, 0),) * (planes.ndim - 2)
+    padded = np.pad(planes, (*leading, *settings.padding))
+    stride = settings.stride
     rows, columns = (
-        geometry.output_size(length, kernel, step.stride, dilation=step.dilation)
+        geometry.output_size(length, kernel, stride, dilation=settings.dilation)
         for length, kernel in zip(padded.shape[-2:], size, strict=True)
     )
     for row, column in np.ndindex(size):
-        top, left = row * step.dilation, column * step.dilation
+        top, left = row * settings.dilation, column * settings.dilation
         yield (
             (row, column),
             padded[
                 ...,
-                top : top + (rows - 1) * step.stride + 1 : step.stride,
-                left : left + (columns - 1) * step.stride + 1 : step.stride,
+                top : top + (rows - 1) * stride + 1 : stride,
+                left : left + (columns - 1) * stride + 1 : stride,
             ],
         )
 
@@ -99,8 +101,8 @@ def _windows(planes: Numbers, size: tuple[int, int], step: Step) -> Iterator[tup
 # ---- pooling
 
 
-class Pool(enum.StrEnum):
-    """What is kept of a window."""
+class PoolKind(enum.StrEnum):
+    """Which value of a window is kept."""
 
     MAX = "max"
     AVERAGE = "avg"
@@ -108,148 +110,156 @@ class Pool(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Pooling:
+class PoolSettings:
     """A pooling layer.
 
     Attributes:
-        kind: what is kept of a window.
-        size: of its sides, in pixels.
+        kind: which value of a window is kept.
+        size: height and width of a window, in pixels.
         stride: pixels from one window to the next.
     """
 
-    kind: Pool
+    kind: PoolKind
     size: int
     stride: int
 
 
-def pooling(text: str) -> Pooling:
-    """`max:2`, or `avg:3/2` for windows of 3 x 3 that lie 2 apart.
+def parse_pooling(text: str) -> PoolSettings:
+    """`max:2`, or `avg:3/2` for windows of 3 x 3 at stride 2.
 
     Raises:
-        UsageError: it is nothing of the kind.
+        UsageError: not of this form.
     """
     match = re.fullmatch(r"(max|avg|min):([1-9]\d*)(?:/([1-9]\d*))?", text)
     if not match:
         raise UsageError(
-            f"--pool {text!r} is no pooling", "write max:2, avg:2 or min:2; max:3/2 for a stride of 2"
+            f"--pool {text!r} is not a pooling", "write max:2, avg:2 or min:2; max:3/2 for a stride of 2"
         )
     size = int(match[2])
-    return Pooling(Pool(match[1]), size, int(match[3] or size))
+    return PoolSettings(PoolKind(match[1]), size, int(match[3] or size))
 
 
-def pooled(planes: Numbers, how: Pooling) -> Numbers:
-    """(…, H', W') of planes (…, H, W): the largest, smallest or mean value of each window.
+def pool(planes: Numbers, pooling: PoolSettings) -> Numbers:
+    """(…, H', W') of planes (…, H, W): the maximum, minimum or mean of each window.
 
     Raises:
         GeometryError: the window does not fit.
     """
-    windows: list[Numbers] = [
-        window for _, window in _windows(planes, (how.size, how.size), Step(how.stride))
-    ]
-    together = {Pool.MAX: np.maximum, Pool.MIN: np.minimum, Pool.AVERAGE: np.add}[how.kind]
-    result: Numbers = functools.reduce(together, windows)
-    return result / len(windows) if how.kind is Pool.AVERAGE else result
+    size, settings = (pooling.size, pooling.size), WindowSettings(pooling.stride)
+    values: list[Numbers] = [values for _, values in _window_values(planes, size, settings)]
+    combine = {PoolKind.MAX: np.maximum, PoolKind.MIN: np.minimum, PoolKind.AVERAGE: np.add}[pooling.kind]
+    result: Numbers = functools.reduce(combine, values)
+    return result / len(values) if pooling.kind is PoolKind.AVERAGE else result
 
 
-# ---- both
+# ---- a kernel, then a pooling
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class ConvPool:
     """A kernel, a pooling, or one after the other.
 
     Attributes:
-        kernel: None for none.
-        step: how the kernel moves.
-        pooling: None for none.
+        kernel: None for no kernel.
+        settings: how the kernel slides.
+        pooling: None for no pooling.
     """
 
     kernel: Kernel | None
-    step: Step
-    pooling: Pooling | None
+    settings: WindowSettings
+    pooling: PoolSettings | None
 
     def stages(self, planes: Numbers) -> list[tuple[str, Numbers]]:
-        """What planes (…, H, W) become: by the kernel, then by the pooling; each with its name.
+        """Planes (…, H, W) after the kernel and after the pooling, each with a description.
 
         Raises:
             GeometryError: a window does not fit.
         """
-        found: list[tuple[str, Numbers]] = []
+        results: list[tuple[str, Numbers]] = []
         if self.kernel:
             height, width = self.kernel.weights.shape
-            told = f"{self.kernel.name}, {height} x {width}{self._moves}"
-            planes = cross_correlated(planes, self.kernel.weights.astype(planes.dtype), self.step)
-            found.append((told, planes))
-        if how := self.pooling:
-            planes = pooled(planes, how)
-            found.append((f"{how.kind} pooling, {how.size} x {how.size}, stride {how.stride}", planes))
-        return found
+            description = f"{self.kernel.name}, {height} x {width}{self._settings_text}"
+            planes = cross_correlate(planes, self.kernel.weights.astype(planes.dtype), self.settings)
+            results.append((description, planes))
+        if pooling := self.pooling:
+            planes = pool(planes, pooling)
+            description = f"{pooling.kind} pooling, {pooling.size} x {pooling.size}, stride {pooling.stride}"
+            results.append((description, planes))
+        return results
 
     @property
-    def _moves(self) -> str:
-        stride, dilation = self.step.stride, self.step.dilation
+    def _settings_text(self) -> str:
+        stride, dilation = self.settings.stride, self.settings.dilation
         return (f", stride {stride}" if stride > 1 else "") + (
             f", dilation {dilation}" if dilation > 1 else ""
         )
 
-    def arithmetic(self, plane: Numbers, places: Sequence[tuple[int, int]]) -> list[str]:
-        """How values at places (row, column) of the result of a plane (H, W) come about, of the last stage.
+    def explain(self, plane: Numbers, positions: Sequence[tuple[int, int]]) -> list[str]:
+        """The arithmetic of output values at positions (row, column) for a plane (H, W), of the last stage.
 
         Raises:
-            UsageError: the result has no such place.
+            UsageError: the output has no such position.
         """
         if self.pooling:
-            before = Layer(self.kernel, self.step, None).stages(plane)
-            pooled_ = before[-1][1] if before else plane
-            return [chosen(pooled_, self.pooling, place) for place in places]
-        assert self.kernel is not None  # noqa: S101 - a layer does something
-        return [multiplied(plane, self.kernel.weights, self.step, place) for place in places]
+            stages = ConvPool(self.kernel, self.settings, None).stages(plane)
+            pooling_input = stages[-1][1] if stages else plane
+            return [explain_pooling(pooling_input, self.pooling, position) for position in positions]
+        assert self.kernel is not None  # noqa: S101 - the command line asks for one of the two
+        return [
+            explain_products(plane, self.kernel.weights, self.settings, position) for position in positions
+        ]
 
 
-# ---- the arithmetic of one value
+# ---- the arithmetic of one output value
 
 
-def multiplied(plane: Numbers, weights: Numbers, step: Step, place: tuple[int, int]) -> str:
-    """`10*0 + 73*(-1) + … = -90`: how the value at a place (row, column) of the output of (H, W) comes about.
+def explain_products(
+    plane: Numbers, weights: Numbers, settings: WindowSettings, position: tuple[int, int]
+) -> str:
+    """`10*0 + 73*(-1) + … = -90`: the arithmetic of a kernel's output at (row, column) for a plane (H, W).
 
     Raises:
-        UsageError: the output has no such place.
+        UsageError: the output has no such position.
     """
-    values = _exactly(_window(plane, (weights.shape[0], weights.shape[1]), step, place))
+    values = _to_fractions(_window(plane, (weights.shape[0], weights.shape[1]), settings, position))
     products = [
-        f"{_factor(value)}*{_factor(weight)}" for value, weight in zip(values.flat, weights.flat, strict=True)
+        f"{_factor_text(value)}*{_factor_text(weight)}"
+        for value, weight in zip(values.flat, weights.flat, strict=True)
     ]
-    return f"{' + '.join(products)} = {spelled((values * weights).sum())}"
+    return f"{' + '.join(products)} = {number_text((values * weights).sum())}"
 
 
-def chosen(plane: Numbers, how: Pooling, place: tuple[int, int]) -> str:
-    """`max(1, 9, 5, 4) = 9`: how the value at a place (row, column) of the output of (H, W) comes about.
+def explain_pooling(plane: Numbers, pooling: PoolSettings, position: tuple[int, int]) -> str:
+    """`max(1, 9, 5, 4) = 9`: the arithmetic of a pooling's output at (row, column) for a plane (H, W).
 
     Raises:
-        UsageError: the output has no such place.
+        UsageError: the output has no such position.
     """
-    values = _window(plane, (how.size, how.size), Step(how.stride), place)
-    return f"{how.kind}({', '.join(map(spelled, values.flat))}) = {spelled(pooled(values, how)[0, 0])}"
+    values = _window(plane, (pooling.size, pooling.size), WindowSettings(pooling.stride), position)
+    arguments = ", ".join(map(number_text, values.flat))
+    return f"{pooling.kind}({arguments}) = {number_text(pool(values, pooling)[0, 0])}"
 
 
-def _window(plane: Numbers, size: tuple[int, int], step: Step, place: tuple[int, int]) -> Numbers:
-    """(K_h, K_w): what the kernel lies on."""
-    values = np.empty(size, plane.dtype)
-    for at, window in _windows(plane, size, step):
-        rows, columns = window.shape
-        if place[0] >= rows or place[1] >= columns:
+def _window(
+    plane: Numbers, size: tuple[int, int], settings: WindowSettings, position: tuple[int, int]
+) -> Numbers:
+    """(K_h, K_w): the values under the kernel for an output position."""
+    window = np.empty(size, plane.dtype)
+    for offset, values in _window_values(plane, size, settings):
+        rows, columns = values.shape
+        if position[0] >= rows or position[1] >= columns:
             raise UsageError(
-                f"there is no place {place[0]},{place[1]} in an output of {rows} x {columns}",
-                "they count from 0",
+                f"position {position[0]},{position[1]} is outside the {rows} x {columns} output",
+                "rows and columns count from 0",
             )
-        values[at] = window[place]
-    return values
+        window[offset] = values[position]
+    return window
 
 
-_exactly = np.vectorize(Fraction, otypes=[object])
-"""Of floats the fractions that they are."""
+_to_fractions = np.vectorize(Fraction, otypes=[object])
+"""Floats as the fractions that they are."""
 
 
-def _factor(number: Any) -> str:  # noqa: ANN401 - a fraction or a float
-    text = spelled(number)
+def _factor_text(number: Any) -> str:  # noqa: ANN401 - a fraction or a float
+    text = number_text(number)
     return f"({text})" if text.startswith("-") or "/" in text else text

@@ -1,4 +1,4 @@
-"""The kernels of a layer, as a plate: what its units look for."""
+"""The filters of a layer, as a figure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,127 +7,134 @@ import torch
 from torch import Tensor, nn
 
 from cnncli.errors import UsageError
-from cnncli.inspection.network import Opened
+from cnncli.inspection.loading import LoadedModel
 from cnncli.networks import zoo
-from cnncli.networks.layers import answers, layer_name, named_layer
+from cnncli.networks.layers import find_layer, full_layer_name, layer_outputs
 from cnncli.records.networks import ModelCard
-from cnncli.records.pictures import Panel, Plate, Scale
+from cnncli.records.pictures import Figure, Panel, Scale
 
-CHANNELS = 8
-"""Input channels of each filter that are drawn, where they are no colours."""
+MAX_CHANNELS = 8
+"""Input channels of each filter that are drawn, where they are not red, green and blue."""
 _COLUMNS = 8
-_COLOURS = 3
+_RGB = 3
 
-Weighted = nn.Conv2d | nn.Linear
+FilterLayers = nn.Conv2d | nn.Linear
 
 
-def filters(opened: Opened, name: str | None, top: int, *, beside_random: bool) -> Plate:
-    """The filters of a layer in a grid; of the first layer, which sees colours, in colours.
+def figure(model: LoadedModel, name: str | None, top: int, *, beside_random: bool) -> Figure:
+    """The filters of a layer in a grid; in colours if its input is an RGB image, else channel by channel.
 
     Args:
-        opened: the network.
-        name: of a convolution, or of a fully connected layer on the image itself; None takes the first.
-        top: filters that are drawn.
-        beside_random: those of the same network before any training beside them.
+        model: the network.
+        name: of a convolution, or of a fully connected layer on the image itself; None for the first.
+        top: filters to draw.
+        beside_random: draw those of the untrained network next to them.
 
     Raises:
         UsageError: there is no such layer, or it has no filters.
     """
-    chosen = layer_name(opened.network, name) if name else first_layer(opened)
-    trained = _kernels(opened.network, chosen, opened.card)
-    shown, random = trained[:top], None
-    largest = [float(trained.abs().max()) or 1.0]
+    layer = full_layer_name(model.network, name) if name else first_weight_layer(model)
+    weights = _filters(model.network, layer, model.card)
+    trained, random = weights[:top], None
+    largest = [float(weights.abs().max()) or 1.0]
     sizes = f"The largest weight is {largest[0]:.3g}."
     if beside_random:
-        every = _kernels(zoo.build(opened.card.architecture, seed=1), chosen, opened.card)
-        largest.append(float(every.abs().max()) or 1.0)
-        random = every[:top]
+        untrained = _filters(zoo.build(model.card.architecture, seed=1), layer, model.card)
+        largest.append(float(untrained.abs().max()) or 1.0)
+        random = untrained[:top]
         sizes = f"The largest weight is {largest[0]:.3g} after training and {largest[1]:.3g} before."
-    sees_image = chosen == first_layer(opened)
-    has_colours = sees_image and trained.shape[1] == _COLOURS == opened.card.architecture.channels
-    channels = min(trained.shape[1], CHANNELS)
-    is_grid = not has_colours and channels > 1
-    columns = channels if is_grid else min(_COLUMNS, len(shown))
-    title = f"{opened.card.name}, {chosen}: {_told(trained, len(shown), None if has_colours else channels)}"
-    return Plate(
-        title + ("; on the left as trained, on the right before" if beside_random else ""),
-        tuple(_panels(shown, random, columns, largest, has_colours=has_colours)),
+    is_on_image = layer == first_weight_layer(model)
+    is_rgb = is_on_image and weights.shape[1] == _RGB == model.card.architecture.channels
+    channels = min(weights.shape[1], MAX_CHANNELS)
+    is_row_per_filter = not is_rgb and channels > 1
+    columns = channels if is_row_per_filter else min(_COLUMNS, len(trained))
+    description = _description(weights, len(trained), None if is_rgb else channels)
+    return Figure(
+        f"{model.card.name}, {layer}: {description}"
+        + ("; left trained, right untrained" if beside_random else ""),
+        tuple(_panels(trained, random, columns, largest, is_rgb=is_rgb)),
         columns * 2 + 1 if beside_random else columns,
-        legend=None
-        if has_colours
-        else "weight" + (", either side by its own largest" if random is not None else ""),
-        note=("grey is zero; a colour is what the filter answers to. " if has_colours else "") + sizes,
+        legend=None if is_rgb else "weight" + (", each side on its own scale" if random is not None else ""),
+        note=("Grey is zero; the filter responds most to the colours shown. " if is_rgb else "") + sizes,
     )
 
 
-def first_layer(opened: Opened) -> str:
-    """The name of the first layer with weights that an image meets.
+def first_weight_layer(model: LoadedModel) -> str:
+    """The name of the first convolution or fully connected layer that is called.
 
     Raises:
         UsageError: the network has none.
     """
-    card = opened.card
-    layers = {name: module for name, module in opened.network.named_modules() if isinstance(module, Weighted)}
+    card = model.card
+    layers = {
+        name: module for name, module in model.network.named_modules() if isinstance(module, FilterLayers)
+    }
     images = torch.zeros(1, card.preprocessing.channels, *card.preprocessing.size)
-    for name in answers(opened.network, layers, images):
+    for name in layer_outputs(model.network, layers, images):
         return name
     raise UsageError(f"{card.name} has no convolution and no fully connected layer")
 
 
-def _kernels(network: nn.Module, name: str, card: ModelCard) -> Tensor:
-    """(D_out, D_in, K_h, K_w)."""
-    module = named_layer(network, name)
+def _filters(network: nn.Module, name: str, card: ModelCard) -> Tensor:
+    """(D_out, D_in, K_h, K_w): the weights of a layer."""
+    module = find_layer(network, name)
     if isinstance(module, nn.Conv2d):
         return module.weight.detach().float()
-    how = card.preprocessing
-    shape = (how.channels, *how.size)
+    shape = (card.preprocessing.channels, *card.preprocessing.size)
     if isinstance(module, nn.Linear) and module.in_features == np.prod(shape):
         return module.weight.detach().float().reshape(-1, *shape)
-    inside = [part for part, found in module.named_modules() if isinstance(found, nn.Conv2d)]
+    inside = [child for child, layer in module.named_modules() if isinstance(layer, nn.Conv2d)]
     hint = (
-        f"in it is {name}.{inside[0]}" if inside else "name a convolution; `cnncli summary` lists all layers"
+        f"it contains {name}.{inside[0]}"
+        if inside
+        else "name a convolution; `cnncli summary` lists all layers"
     )
     raise UsageError(f"{name} is a {type(module).__name__}, which has no filters to draw", hint)
 
 
-def _told(kernels: Tensor, shown: int, channels: int | None) -> str:
-    filters_, depth, height, width = kernels.shape
-    told = f"{filters_} filters of {height} x {width} x {depth}"
-    told += f", the first {shown}" if shown < filters_ else ""
-    return told + (f", a row each, channels 1 to {channels}" if channels and 1 < channels < depth else "")
+def _description(filters: Tensor, count: int, channels: int | None) -> str:
+    total, depth, height, width = filters.shape
+    text = f"{total} filters of {height} x {width} x {depth}"
+    text += f", the first {count}" if count < total else ""
+    return text + (f", one per row, channels 1 to {channels}" if channels and 1 < channels < depth else "")
 
 
 def _panels(
-    trained: Tensor, random: Tensor | None, columns: int, largest: Sequence[float], *, has_colours: bool
+    trained: Tensor, random: Tensor | None, columns: int, largest: Sequence[float], *, is_rgb: bool
 ) -> Iterator[Panel]:
-    """Row by row: filters of the trained network, and then those of the other one at the same places.
+    """Row by row: filters of the trained network, then those of the untrained one at the same positions.
 
-    Kernels are (D, C, K_h, K_w), `columns` the filters of a row or the channels of one, and `largest` weights of either side.
+    Args:
+        trained: (D, C, K_h, K_w).
+        random: likewise; None for none.
+        columns: filters per row, or channels where each filter has a row.
+        largest: absolute weight of each of the two networks.
+        is_rgb: one panel per filter, in colours.
     """
     groups = [trained] if random is None else [trained, random]
-    is_grid = not has_colours and trained.shape[1] > 1
-    step = 1 if is_grid else columns
+    is_row_per_filter = not is_rgb and trained.shape[1] > 1
+    step = 1 if is_row_per_filter else columns
     for start in range(0, len(trained), step):
-        for kernels, end in zip(groups, largest, strict=True):
-            if kernels is random:
-                yield _NOTHING
-            for number in range(start, start + step):
-                if number < len(kernels):
-                    yield from _filter(kernels[number], str(number + 1), end, has_colours=has_colours)
+        for filters, limit in zip(groups, largest, strict=True):
+            if filters is random:
+                yield _BLANK
+            for index in range(start, start + step):
+                if index < len(filters):
+                    yield from _filter_panels(filters[index], str(index + 1), limit, is_rgb=is_rgb)
                 elif len(groups) > 1:
-                    yield _NOTHING
+                    yield _BLANK
 
 
-_NOTHING = Panel("", np.full((1, 1), 255.0), Scale.IMAGE)
-"""Keeps the columns in line where a row is not full."""
+_BLANK = Panel("", np.full((1, 1), 255.0), Scale.IMAGE)
+"""Keeps the columns aligned where a row is not full."""
 
 
-def _filter(kernel: Tensor, title: str, largest: float, *, has_colours: bool) -> Iterator[Panel]:
+def _filter_panels(weights: Tensor, title: str, limit: float, *, is_rgb: bool) -> Iterator[Panel]:
     """One panel in colours, or one for each of the first input channels."""
-    values = kernel.double().numpy()
-    if has_colours:
-        yield Panel(title, values.transpose(1, 2, 0), Scale.IMAGE, (-largest, largest))
+    values = weights.double().numpy()
+    if is_rgb:
+        yield Panel(title, values.transpose(1, 2, 0), Scale.IMAGE, (-limit, limit))
         return
-    for channel, plane in enumerate(values[:CHANNELS]):
-        told = title if len(values) == 1 else f"{title}, {channel + 1}"
-        yield Panel(told, plane, Scale.SIGNED, (-largest, largest))
+    for channel, plane in enumerate(values[:MAX_CHANNELS]):
+        panel_title = title if len(values) == 1 else f"{title}, {channel + 1}"
+        yield Panel(panel_title, plane, Scale.SIGNED, (-limit, limit))

@@ -1,4 +1,4 @@
-"""Kernels, by name, by their numbers, or from a file; and numbers that stay exact."""
+"""Kernels by name, as numbers or from a file, with exact fractions as weights."""
 
 import os
 import re
@@ -16,7 +16,7 @@ Numbers = NDArray[Any]
 """(H, W) or (C, H, W): floats, or fractions as objects."""
 
 _EDGE = "-1 -1 1 1"
-NAMED = {
+KERNELS = {
     "high-pass": "0 -1 0; -1 4 -1; 0 -1 0",
     "sobel-x": "-1 0 1; -2 0 2; -1 0 1",
     "sobel-y": "-1 -2 -1; 0 0 0; 1 2 1",
@@ -30,119 +30,121 @@ NAMED = {
     "edge-down": "-1 -1 -1 -1; -1 -1 -1 -1; 1 1 1 1; 1 1 1 1",
     "edge-up": "1 1 1 1; 1 1 1 1; -1 -1 -1 -1; -1 -1 -1 -1",
 }
-"""Kernels by the names of the field, as they are laid on the image: sobel-x answers where it gets brighter to the right."""
+"""Kernels by their usual names, as applied without flipping: sobel-x is positive where the image gets brighter to the right."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """Weights, and what they are called.
+    """The weights of a convolution.
 
     Attributes:
-        name: as it was asked for.
+        name: as the user wrote it.
         weights: (K_h, K_w) fractions.
     """
 
     name: str
     weights: Numbers
 
-    @property
-    def flipped(self) -> "Kernel":
-        """Turned by half a circle, as a convolution does."""
+    def flip(self) -> "Kernel":
+        """The kernel rotated by 180 degrees, as a mathematical convolution uses it."""
         return Kernel(f"{self.name}, flipped", self.weights[::-1, ::-1])
 
     @property
-    def is_difference(self) -> bool:
-        """Whether even surfaces become zero: its weights sum up to nothing."""
+    def sums_to_zero(self) -> bool:
+        """Whether the output is zero on areas of constant brightness."""
         return not self.weights.sum()
 
 
-def kernel(text: str) -> Kernel:
-    """A kernel by name, by its numbers, or from a file that has them.
+def parse_kernel(text: str) -> Kernel:
+    """A kernel by name, from its numbers, or from a file with them.
 
     Args:
         text: `sobel-x`; `'0 -1 0; -1 4 -1; 0 -1 0'`; a path.
 
     Raises:
-        UsageError: it is none of these.
+        UsageError: none of these.
     """
-    if text in NAMED:
-        return Kernel(text, matrix(NAMED[text], f"kernel {text}"))
-    if os.path.isfile(text):  # noqa: PTH113 - says no where a name is too long, too
+    if text in KERNELS:
+        return Kernel(text, parse_matrix(KERNELS[text], f"kernel {text}"))
+    if os.path.isfile(text):  # noqa: PTH113 - False for names that are too long, too
         return Kernel(Path(text).name, read_matrix(Path(text)))
     if re.search(r"\d", text):
-        return Kernel(" ".join(text.split()), matrix(text, "--kernel"))
+        return Kernel(" ".join(text.split()), parse_matrix(text, "--kernel"))
     raise UsageError(
-        f"no kernel and no file is called {text!r}",
-        f"there are {', '.join(NAMED)}; or write its rows, as '0 -1 0; -1 4 -1; 0 -1 0'",
+        f"no kernel or file is called {text!r}",
+        f"known kernels: {', '.join(KERNELS)}; or write the rows, e.g. '0 -1 0; -1 4 -1; 0 -1 0'",
     )
 
 
-_LONGEST, _LARGEST = 40, 10**30
-"""Characters of a number, and its size: more is a slip, and would take ever longer."""
+_MAX_DIGITS, _MAX_MAGNITUDE = 40, 10**30
+"""Characters of a number, and its absolute value: more is a typing error, and would be slow."""
 
 _NUMBER = re.compile(r"[-+]?[\d.]+(?:/\d+|e[-+]?(?P<exponent>\d+))?", re.IGNORECASE | re.ASCII)
-"""How numbers are written; what else `Fraction` takes, as 1_000, is a slip."""
+"""Accepted numbers; `Fraction` also takes forms such as 1_000, which are typing errors here."""
 
-_FARTHEST = 99
-"""Of an exponent; larger ones take long to be made exact."""
+_MAX_EXPONENT = 99
+"""Larger exponents are slow as exact fractions."""
 
 
-def matrix(text: str, place: str) -> Numbers:
-    """(H, W) exact numbers: rows end with a line or a semicolon, numbers (`-1`, `0.25`, `1/9`) with space or a comma.
+def parse_matrix(text: str, origin: str) -> Numbers:
+    """(H, W) fractions.
+
+    Args:
+        text: rows that end with a line feed or a semicolon, of numbers (`-1`, `0.25`, `1/9`) that spaces or commas separate.
+        origin: of the text, for messages.
 
     Raises:
-        UsageError: it is no matrix; the message names the place.
+        UsageError: not a matrix.
     """
     lines = [line.strip() for line in re.split(r"[;\n]", text)]
     rows = [re.split(r"\s*,\s*|\s+", line) for line in lines if line]
     if not rows:
-        raise UsageError(f"{place}: there are no numbers")
+        raise UsageError(f"{origin}: no numbers")
     if len({len(row) for row in rows}) > 1:
-        raise UsageError(
-            f"{place}: its rows have {', '.join(str(len(row)) for row in rows)} numbers, not all the same"
-        )
+        lengths = ", ".join(str(len(row)) for row in rows)
+        raise UsageError(f"{origin}: the rows differ in length ({lengths} numbers)")
     numbers = np.empty((len(rows), len(rows[0])), object)
     for (row, column), _ in np.ndenumerate(numbers):
-        numbers[row, column] = _number(rows[row][column], f"row {row + 1}", place)
+        numbers[row, column] = _parse_number(rows[row][column], f"row {row + 1}", origin)
     return numbers
 
 
-def _number(word: str, row: str, place: str) -> Fraction:
-    found = _NUMBER.fullmatch(word)
-    if found and (len(word) > _LONGEST or int(found["exponent"] or 0) > _FARTHEST):
-        raise UsageError(f"{place}: a number in {row} is too long, or too far from 1")
+def _parse_number(word: str, row: str, origin: str) -> Fraction:
+    match = _NUMBER.fullmatch(word)
+    if match and (len(word) > _MAX_DIGITS or int(match["exponent"] or 0) > _MAX_EXPONENT):
+        raise UsageError(f"{origin}: a number in {row} has too many digits or too large an exponent")
     try:
-        number = Fraction(word if found else "no number")
+        number = Fraction(word if match else "not a number")
     except (ValueError, ZeroDivisionError):
-        raise UsageError(f"{place}: {word!r} in {row} is no number") from None
-    if abs(number) > _LARGEST:
-        raise UsageError(f"{place}: a number in {row} is too large")
+        raise UsageError(f"{origin}: {word!r} in {row} is not a number") from None
+    if abs(number) > _MAX_MAGNITUDE:
+        raise UsageError(f"{origin}: a number in {row} is too large")
     return number
 
 
 def read_matrix(file: Path) -> Numbers:
-    """(H, W) exact numbers of a text file: CSV, or separated by spaces.
+    """(H, W) fractions from a text file, separated by commas or spaces.
 
     Raises:
         InputError: it cannot be read.
-        UsageError: it holds no matrix.
+        UsageError: it does not hold a matrix.
     """
     try:
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{file} cannot be read as numbers: it is no text") from error
+        raise InputError(f"{file} cannot be read as numbers: not a text file") from error
     if ";" in text and len(text.split("\n")) > 1:
         raise InputError(
-            f"{file}: semicolons and lines cannot both end its rows",
-            "separate its numbers with commas or spaces",
+            f"{file}: rows end with semicolons and with line feeds, which is ambiguous",
+            "separate numbers with commas or spaces",
         )
-    return matrix(text, str(file))
+    return parse_matrix(text, str(file))
 
 
-def spelled(number: Any) -> str:  # noqa: ANN401 - a fraction or a float
-    """A number exactly: as a decimal where that ends, else as a fraction; a float to two places."""
+def number_text(number: Any) -> str:  # noqa: ANN401 - a fraction or a float
+    """An exact fraction as a finite decimal if it has one, else as a fraction; a float with two decimals."""
     if not isinstance(number, Fraction):
         return f"{number:.2f}".removesuffix(".00")
     denominator = number.denominator

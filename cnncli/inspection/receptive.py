@@ -1,4 +1,4 @@
-"""Where on an image a unit looks: its theoretical receptive field, and the part of it that counts."""
+"""The receptive field of a unit: the theoretical one, and the effective part of it that matters."""
 
 from dataclasses import dataclass
 
@@ -7,152 +7,154 @@ import torch
 from torch import Tensor
 
 from cnncli.errors import UsageError
-from cnncli.inspection.fields import fields
-from cnncli.inspection.maps import first_layer
-from cnncli.inspection.network import Opened, Seen
-from cnncli.networks.layers import layer_name, maps_of, named_layer, watched
-from cnncli.records.pictures import Box, Panel, Plate, Scale, Values
+from cnncli.inspection.layer_fields import layer_fields
+from cnncli.inspection.loading import InputImage, LoadedModel
+from cnncli.inspection.maps import first_map_layer
+from cnncli.networks.layers import capture_outputs, feature_maps, find_layer, full_layer_name
+from cnncli.records.pictures import Box, Figure, Panel, Scale, Values
 
 _SHARE = 0.95
-"""Of the gradient that the effective field holds."""
-_TRIES = 101
+"""Share of the gradient that lies within the effective field."""
 
+_CANDIDATES = 101
+"""Shares per axis that are tried, from `_SHARE` to 1."""
 
 Rectangle = tuple[float, float, float, float]
-"""(top, left, bottom, right) in pixels, the last two beyond the end."""
+"""(top, left, bottom, right) in pixels; bottom and right are exclusive."""
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """What a unit sees.
+class UnitField:
+    """The receptive field of one unit.
 
     Attributes:
-        layer: its layer.
+        layer: name of its layer.
         unit: (row, column) on the layer's maps.
-        of: (rows, columns) of those maps.
-        theoretical: its field, which may reach into padding; None where it may be all of the image.
-        is_followed: False where `theoretical` is None, and yet no pixel of some row or column counts: positions were mixed
-            within windows, which nobody follows here.
-        effective: a box that holds 95 % of what pixels weigh, as much left out on either side of an axis; None where the
-            unit is silent and no pixel weighs anything.
-        gradient: (H, W), how much each pixel of the image weighs.
+        map_size: (rows, columns) of those maps.
+        theoretical: its field, which may reach into padding; None where it may be the whole image.
+        is_traced: False where `theoretical` is None although some rows or columns have no influence: the layer mixes
+            positions within windows, which tracing does not follow.
+        effective: a box that holds 95 % of the gradient, with equal shares cut off at both ends of each axis; None where
+            the gradient is zero.
+        gradient: (H, W), absolute gradient of the unit with respect to each pixel.
     """
 
     layer: str
     unit: tuple[int, int]
-    of: tuple[int, int]
+    map_size: tuple[int, int]
     theoretical: Rectangle | None
-    is_followed: bool
+    is_traced: bool
     effective: Rectangle | None
     gradient: Values
 
 
-def field(opened: Opened, image: Seen, name: str | None, unit: tuple[int, int] | None) -> Field:
-    """The receptive field of a unit.
+def unit_field(
+    model: LoadedModel, image: InputImage, name: str | None, unit: tuple[int, int] | None
+) -> UnitField:
+    """Compute the receptive field of a unit.
 
-    The effective one is after Luo, Li, Urtasun and Zemel, "Understanding the Effective Receptive Field in Deep Convolutional
-    Neural Networks" (2016): the gradient of the unit, summed over the channels, with respect to the image.
+    The effective field follows Luo, Li, Urtasun and Zemel, "Understanding the Effective Receptive Field in Deep
+    Convolutional Neural Networks" (2016): the gradient of the unit, summed over channels, with respect to the image.
 
     Args:
-        opened: the network.
-        image: that it looks at; gradients depend on it.
-        name: of a layer that gives maps; None takes the first.
-        unit: (row, column) on them; None takes the middle.
+        model: the network.
+        image: its input; gradients depend on it.
+        name: of a layer with feature maps; None for the first one.
+        unit: (row, column) on its maps; None for the middle.
 
     Raises:
-        UsageError: there is no such layer or unit, or the layer gives no maps.
+        UsageError: there is no such layer or unit, or the layer has no feature maps.
     """
-    name = layer_name(opened.network, name) if name else first_layer(opened, image)
-    images = image.images.clone().requires_grad_()
-    with torch.enable_grad(), watched({name: named_layer(opened.network, name)}) as found:
-        opened.network(images)
-        maps = maps_of(name, found, images)
+    name = full_layer_name(model.network, name) if name else first_map_layer(model, image)
+    images = image.batch.clone().requires_grad_()
+    with torch.enable_grad(), capture_outputs({name: find_layer(model.network, name)}) as outputs:
+        model.network(images)
+        maps = feature_maps(name, outputs, images)
         rows, columns = maps.shape[2:]
         row, column = unit or (rows // 2, columns // 2)
         if row >= rows or column >= columns:
             raise UsageError(
-                f"there is no unit {row},{column} on maps of {rows} x {columns}", "they count from 0"
+                f"unit {row},{column} is outside the {rows} x {columns} maps", "rows and columns count from 0"
             )
-        weighed = _weighed(maps[0, :, row, column], images)
-    seen = fields(opened, image)[name]
-    return Field(
+        gradient = _absolute_gradient(maps[0, :, row, column], images)
+    field = layer_fields(model, image)[name]
+    reaches_everywhere = bool(gradient.any(axis=0).all() and gradient.any(axis=1).all())
+    return UnitField(
         name,
         (row, column),
         (rows, columns),
-        _rectangle(seen[0].of(row), seen[1].of(column)) if seen else None,
-        seen is not None
-        or not weighed.any()
-        or bool(weighed.any(axis=0).all() and weighed.any(axis=1).all()),
-        _holding(weighed) if weighed.any() else None,
-        weighed,
+        _rectangle(field[0].span(row), field[1].span(column)) if field else None,
+        field is not None or not gradient.any() or reaches_everywhere,
+        _effective_box(gradient) if gradient.any() else None,
+        gradient,
     )
 
 
 def _rectangle(rows: tuple[float, float], columns: tuple[float, float]) -> Rectangle:
-    """Of the first row and the one after the last, and likewise of columns."""
     return rows[0], columns[0], rows[1], columns[1]
 
 
-def _weighed(values: Tensor, images: Tensor) -> Values:
+def _absolute_gradient(values: Tensor, images: Tensor) -> Values:
+    """(H, W): absolute gradient of the sum of absolute values (D,) with respect to an image, summed over channels."""
     (gradient,) = torch.autograd.grad(values.abs().sum(), images)
-    weighed: Values = gradient[0].abs().sum(0).double().numpy()
-    return weighed
+    weights: Values = gradient[0].abs().sum(0).double().numpy()
+    return weights
 
 
-def _holding(weighed: Values) -> Rectangle:
-    """The smallest box of its kind that holds `_SHARE` of what pixels (H, W) weigh."""
-    for share in np.linspace(_SHARE, 1, _TRIES):
-        (top, bottom), (left, right) = (_middle(weighed.sum(axis=axis), share) for axis in (1, 0))
-        if weighed[top:bottom, left:right].sum() >= _SHARE * weighed.sum():
+def _effective_box(gradient: Values) -> Rectangle:
+    """The smallest box of central intervals that holds `_SHARE` of a gradient (H, W)."""
+    for share in np.linspace(_SHARE, 1, _CANDIDATES):
+        (top, bottom), (left, right) = (_central_interval(gradient.sum(axis=axis), share) for axis in (1, 0))
+        if gradient[top:bottom, left:right].sum() >= _SHARE * gradient.sum():
             break
     return float(top), float(left), float(bottom), float(right)
 
 
-def _middle(weights: Values, share: float) -> tuple[int, int]:
-    """The first place and the one after the last that hold a share of a distribution, as much cut off on either side."""
-    total = np.cumsum(weights) / weights.sum()
-    rest = (1 - share) / 2
-    return int(np.searchsorted(total, rest)), min(int(np.searchsorted(total, 1 - rest)) + 1, len(weights))
+def _central_interval(weights: Values, share: float) -> tuple[int, int]:
+    """First index and exclusive last one that hold a share of a distribution, with equal shares cut off at both ends."""
+    cumulative = np.cumsum(weights) / weights.sum()
+    tail = (1 - share) / 2
+    last = int(np.searchsorted(cumulative, 1 - tail))
+    return int(np.searchsorted(cumulative, tail)), min(last + 1, len(weights))
 
 
-def plate(opened: Opened, image: Seen, found: Field) -> Plate:
-    """The field as a box on the image, and what pixels weigh."""
-    height, width = image.images.shape[2:]
-    whole = (0, 0, height, width)
-    theoretical = (_drawn(found.theoretical or whole, ""),) if found.is_followed else ()
-    effective = [_drawn(found.effective, "95 %: ")] if found.effective else []
-    row, column = found.unit
-    rows, columns = found.of
-    return Plate(
-        f"{opened.card.name}, {found.layer}: what unit {row},{column} of {rows} x {columns} sees",
+def figure(model: LoadedModel, image: InputImage, field: UnitField) -> Figure:
+    """The fields as boxes on the image, and the gradient of each pixel."""
+    height, width = image.batch.shape[2:]
+    theoretical = (_box(field.theoretical or (0, 0, height, width), ""),) if field.is_traced else ()
+    effective = [_box(field.effective, "95 %: ")] if field.effective else []
+    row, column = field.unit
+    rows, columns = field.map_size
+    return Figure(
+        f"{model.card.name}, {field.layer}: receptive field of unit {row},{column} of {rows} x {columns}",
         (
             Panel(
-                "its receptive field, and where it really looks",
+                "theoretical and effective receptive field",
                 image.picture,
                 Scale.IMAGE,
                 boxes=(*theoretical, *effective),
             ),
-            Panel("how much each pixel weighs", found.gradient, Scale.STRENGTH, boxes=theoretical),
+            Panel("gradient", field.gradient, Scale.STRENGTH, boxes=theoretical),
         ),
         2,
         legend="absolute gradient of the unit, summed over channels",
-        note=_remark(found, (height, width)),
+        note=_note(field, (height, width)),
     )
 
 
-def _drawn(rectangle: Rectangle, word: str) -> Box:
+def _box(rectangle: Rectangle, prefix: str) -> Box:
     top, left, bottom, right = rectangle
-    return Box(left, top, right - left, bottom - top, f"{word}{bottom - top:g} x {right - left:g}")
+    return Box(left, top, right - left, bottom - top, f"{prefix}{bottom - top:g} x {right - left:g}")
 
 
-def _remark(found: Field, size: tuple[int, int]) -> str:
-    if found.effective is None:
-        return "The unit is silent for this image: no pixel weighs anything."
-    if not found.is_followed:
-        return "Its layer mixes positions within windows: its field is not all of the image, and is not followed."
-    if found.theoretical is None:
-        return "In theory it sees all of the image."
-    top, left, bottom, right = found.theoretical
+def _note(field: UnitField, size: tuple[int, int]) -> str:
+    if field.effective is None:
+        return "The gradient is zero everywhere: the unit is inactive for this image."
+    if not field.is_traced:
+        return "The layer mixes positions within windows: its theoretical field is smaller than the image, but not traced."
+    if field.theoretical is None:
+        return "The theoretical field is the whole image."
+    top, left, bottom, right = field.theoretical
     if top < 0 or left < 0 or bottom > size[0] or right > size[1]:
-        return "The field reaches beyond the image, into padding."
+        return "The theoretical field reaches beyond the image, into padding."
     return ""

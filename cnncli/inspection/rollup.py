@@ -1,6 +1,6 @@
-"""Layers to the rows of a summary: every layer, or blocks rolled up at some depth. Knows no torch.
+"""The rows of a summary: one per layer, or one per block at some depth. Needs no torch.
 
-Nothing is lost on the way: the rows' parameters and multiply-adds add up to the network's.
+The parameters and multiply-adds of the rows add up to those of the network.
 """
 
 import dataclasses
@@ -15,16 +15,16 @@ def rows(layers: Sequence[Layer], depth: int | None = None) -> list[Row]:
 
     Args:
         layers: of an anatomy; the first is the network itself.
-        depth: modules within so many others are the last to have a row of their own; None is every one.
+        depth: modules nested deeper than this are rolled up into the row of the block around them; None for no limit.
     """
     called = [layer for layer in layers if layer.call]
-    return [*_rows(called, depth), *_never_called([layer for layer in layers if not layer.call], depth)]
+    return [*_rows(called, depth), *_uncalled_rows([layer for layer in layers if not layer.call], depth)]
 
 
-def named(layers: Sequence[Layer], name: str) -> list[Row]:
-    """A row for each call of the layer or block of that name, whatever depth it lies at."""
+def rows_named(layers: Sequence[Layer], name: str) -> list[Row]:
+    """A row for each call of the layer or block of that name, at any depth."""
     called = [layer for layer in layers if layer.call]
-    found = [
+    matches = [
         _row(layer, called[place : _end(called, place)], is_block=_end(called, place) > place + 1)
         for place, layer in enumerate(called)
         if layer.name == name
@@ -34,7 +34,7 @@ def named(layers: Sequence[Layer], name: str) -> list[Row]:
         for layer in layers
         if not layer.call and (layer.name == name or layer.name.startswith(f"{name}."))
     ]
-    return found or list(_never_called(inside, name.count(".") + 1))
+    return matches or list(_uncalled_rows(inside, name.count(".") + 1))
 
 
 def _rows(layers: Sequence[Layer], depth: int | None) -> Iterator[Row]:
@@ -53,15 +53,15 @@ def _rows(layers: Sequence[Layer], depth: int | None) -> Iterator[Row]:
 
 
 def _end(layers: Sequence[Layer], position: int) -> int:
-    """Where what is inside a layer ends."""
+    """The index after the last layer inside the one at a position."""
     level = layers[position].level
     return next(
         (later for later in range(position + 1, len(layers)) if layers[later].level <= level), len(layers)
     )
 
 
-def _never_called(layers: Sequence[Layer], depth: int | None) -> Iterator[Row]:
-    """Parameters that took no part in this pass, such as auxiliary heads while predicting."""
+def _uncalled_rows(layers: Sequence[Layer], depth: int | None) -> Iterator[Row]:
+    """Rows of modules with parameters that are never called, such as auxiliary heads in evaluation mode."""
     groups: dict[str, list[Layer]] = {}
     for layer in layers:
         parts = layer.name.split(".")
@@ -71,11 +71,11 @@ def _never_called(layers: Sequence[Layer], depth: int | None) -> Iterator[Row]:
         yield (
             _row(only, group, is_block=False)
             if only
-            else _row(_renamed(group[0], name), group, is_block=True)
+            else _row(_as_block(group[0], name), group, is_block=True)
         )
 
 
-def _renamed(layer: Layer, name: str) -> Layer:
+def _as_block(layer: Layer, name: str) -> Layer:
     return dataclasses.replace(layer, name=name, kind="")
 
 
@@ -94,36 +94,36 @@ def _row(layer: Layer, inside: Sequence[Layer], *, is_block: bool) -> Row:
         frozen=sum(part.frozen for part in inside),
         multiply_adds=sum(part.multiply_adds for part in inside),
         activation_bytes=sum(part.activation_bytes for part in leaves),
-        seen_before=layer.seen_before,
-        seen=layer.seen,
+        input_field=layer.input_field,
+        field=layer.field,
     )
 
 
-_SORTED_BY: dict[str, Callable[[Row], float]] = {
+_SORT_KEYS: dict[str, Callable[[Row], float]] = {
     "params": lambda row: row.parameters,
     "macs": lambda row: row.multiply_adds,
     "memory": lambda row: row.activation_bytes,
-    "field": lambda row: max(row.seen.size) if row.seen and row.seen.size else 0,
+    "field": lambda row: max(row.field.size) if row.field and row.field.size else 0,
 }
 
 
-def chosen(rows: Sequence[Row], kinds: Sequence[str], order: str | None) -> list[Row]:
-    """Some of the rows.
+def select_rows(rows: Sequence[Row], kinds: Sequence[str], order: str | None) -> list[Row]:
+    """Filter and sort the rows of a summary.
 
     Args:
-        rows: of a summary.
-        kinds: only layers whose type has one of these words in it; empty for all.
-        order: largest first by this: params, macs, memory, field; None leaves them as they were called.
+        rows: all rows.
+        kinds: only layers whose type contains one of these words, in lower case; empty for all.
+        order: params, macs, memory or field, largest first; None for the order of the calls.
 
     Raises:
-        UsageError: no such order, or no such layer.
+        UsageError: no layer matches, or there is no such order.
     """
-    kept = [row for row in rows if not kinds or any(kind in row.kind.lower() for kind in kinds)]
-    if not kept:
-        there = ", ".join(sorted({row.kind for row in rows}))
-        raise UsageError(f"no layer's type has {' or '.join(kinds)} in it", f"there are {there}")
+    matches = [row for row in rows if not kinds or any(kind in row.kind.lower() for kind in kinds)]
+    if not matches:
+        types = ", ".join(sorted({row.kind for row in rows}))
+        raise UsageError(f"no layer's type contains {' or '.join(kinds)}", f"types: {types}")
     if order is None:
-        return kept
-    if order not in _SORTED_BY:
-        raise UsageError(f"cannot sort by {order!r}", f"sort by {', '.join(_SORTED_BY)}")
-    return sorted(kept, key=_SORTED_BY[order], reverse=True)
+        return matches
+    if order not in _SORT_KEYS:
+        raise UsageError(f"cannot sort by {order!r}", f"sort by {', '.join(_SORT_KEYS)}")
+    return sorted(matches, key=_SORT_KEYS[order], reverse=True)

@@ -1,4 +1,4 @@
-"""What a typed name is made of and costs: found, built without weights, sent one batch of no content through."""
+"""Anatomies of networks by name: resolved, built without weights and traced with an empty batch."""
 
 import contextlib
 import dataclasses
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cnncli.errors import CnncliError, GeometryError, UsageError
-from cnncli.inspection.tracing import MISFITS, TracingError, trace
+from cnncli.inspection.tracing import FORWARD_ERRORS, TracingError, first_line, trace
 from cnncli.networks import blueprint, model_folder, zoo
 from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.writer import written
@@ -30,13 +30,13 @@ _DTYPES = {
 
 @dataclass(frozen=True, slots=True)
 class SummarySettings:
-    """What is sent through a network; None leaves it as the network has it.
+    """What a network is built for and traced with; None for the network's own.
 
     Attributes:
         image_size: (height, width) in pixels.
-        batch_size: images.
-        channels: planes of the input.
-        num_classes: rows of the last layer.
+        batch_size: images per batch.
+        channels: of the input image.
+        num_classes: outputs of the last layer.
         dtype: of weights and activations.
     """
 
@@ -48,14 +48,14 @@ class SummarySettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """A network that can be built.
+class NetworkSpec:
+    """A network that can be built without weights.
 
     Attributes:
-        name: in full.
+        name: its full name.
         architecture: how to build it.
-        size: (height, width) of its input in pixels; (length,) for signals of one axis.
-        top1: percent of ImageNet's validation images, where known.
+        size: (height, width) of its input in pixels; (length,) for a 1D signal.
+        top1: published top-1 accuracy on ImageNet's validation set in percent; None where unknown.
     """
 
     name: str
@@ -64,130 +64,130 @@ class Subject:
     top1: float | None
 
 
-def subject(reference: Reference, settings: SummarySettings) -> Subject:
-    """What a name leads to.
+def resolve_spec(reference: Reference, settings: SummarySettings) -> NetworkSpec:
+    """The network that a reference names, changed as the settings say.
 
     Raises:
-        CnncliError: nowhere, or to a network that cannot be changed so.
+        CnncliError: there is no such network, or it cannot be changed like this.
     """
     size = settings.image_size
     if size and max(size) > _LARGEST_SIDE:
         raise UsageError(
-            f"an image of {size[0]} x {size[1]} pixels is too large", f"{_LARGEST_SIDE} is the longest side"
+            f"an image of {size[0]} x {size[1]} pixels is too large", f"the limit is {_LARGEST_SIDE} per side"
         )
     if blueprint.is_blueprint(reference.name):
-        return _drawn(reference.name, settings)
+        return _blueprint_spec(reference.name, settings)
     if path := find_finished(reference):
         card = model_folder.open_folder(path).card
-        found = _of_folder(card)
+        spec = _folder_spec(card)
     elif reference.is_exported:
         raise model_folder.without_weights(reference.name)
     else:
-        offered = _offer(reference.name, size)
-        found = Subject(offered.name, offered.architecture, offered.preprocessing.size, offered.top1)
-    if found.architecture.library == "torchvision" and settings.channels not in {None, 3}:
-        raise UsageError(f"{found.name} takes 3 channels", "timm's networks take any number")
-    changed = dataclasses.replace(
-        found.architecture,
-        channels=settings.channels or found.architecture.channels,
-        num_classes=settings.num_classes or found.architecture.num_classes,
+        offer = _offer(reference.name, size)
+        spec = NetworkSpec(offer.name, offer.architecture, offer.preprocessing.size, offer.top1)
+    if spec.architecture.library == "torchvision" and settings.channels not in {None, 3}:
+        raise UsageError(f"{spec.name} takes 3 channels", "timm's networks accept any number of channels")
+    architecture = dataclasses.replace(
+        spec.architecture,
+        channels=settings.channels or spec.architecture.channels,
+        num_classes=settings.num_classes or spec.architecture.num_classes,
     )
-    if changed != found.architecture:
-        found = dataclasses.replace(found, architecture=changed, top1=None)
-    return dataclasses.replace(found, size=size or found.size)
+    if architecture != spec.architecture:
+        spec = dataclasses.replace(spec, architecture=architecture, top1=None)
+    return dataclasses.replace(spec, size=size or spec.size)
 
 
-def _of_folder(card: ModelCard) -> Subject:
-    """A finished network; where its classifier is none that torch knows, without it."""
+def _folder_spec(card: ModelCard) -> NetworkSpec:
+    """The network of a model folder; without its classifier if that is not a torch module (nearest neighbours)."""
     head, architecture, name = card.architecture.head, card.architecture, card.name
     if head and head.kind is HeadKind.NEIGHBOURS:
         architecture = dataclasses.replace(architecture, num_classes=head.own_classes, head=None)
-        name = f"{name} before its nearest neighbours"
-    return Subject(name, architecture, card.preprocessing.size, None)
+        name = f"{name} without its nearest-neighbour classifier"
+    return NetworkSpec(name, architecture, card.preprocessing.size, None)
 
 
 def _offer(name: str, size: tuple[int, int] | None) -> Offer:
     if not name.startswith(HUB):
         return zoo.offer(name, size)
-    from cnncli.networks import hub_repository  # imports timm, which most names need not
+    from cnncli.networks import hub_repository  # imports timm, which most names do not need
 
     return hub_repository.offer(name, size, NullProgress(), is_offline=False)
 
 
-def _drawn(name: str, settings: SummarySettings) -> Subject:
-    """A blueprint, which need not end in logits to be looked at."""
+def _blueprint_spec(name: str, settings: SummarySettings) -> NetworkSpec:
+    """A blueprint, which for a summary need not end in logits."""
     if settings.channels or settings.num_classes:
-        raise UsageError("a blueprint says itself how many channels and classes it has", "change its text")
-    drawn = blueprint.find(name, settings.image_size)
-    channels, *size = drawn.input
-    shape = shapes.output_shape(drawn)
+        raise UsageError(
+            "--channels and --num-classes have no effect on a blueprint, which states both", "edit its text"
+        )
+    tree = blueprint.find(name, settings.image_size)
+    channels, *size = tree.input
+    shape = shapes.output_shape(tree)
     label = blueprint.label(name)
-    return Subject(
+    return NetworkSpec(
         label,
-        Architecture("blueprint", label, shape[0], channels, blueprint=written(drawn)),
+        Architecture("blueprint", label, shape[0], channels, blueprint=written(tree)),
         tuple(size),
         None,
     )
 
 
-def taken_apart(reference: Reference, settings: SummarySettings) -> tuple[Subject, Anatomy]:
-    """What a name leads to, and what that is made of.
+def inspect_network(reference: Reference, settings: SummarySettings) -> tuple[NetworkSpec, Anatomy]:
+    """The network that a reference names, and its anatomy.
 
     Raises:
-        GeometryError: the image does not fit it; the message names the layer, the hint the smallest that does.
-        CnncliError: the name leads nowhere, or to a network that cannot be changed so.
+        GeometryError: the image size does not fit; the message names the layer, the hint the smallest size that does.
+        CnncliError: there is no such network, or it cannot be changed as the settings say.
     """
     try:
-        item = subject(reference, settings)
-        return item, anatomy(item, settings)
+        spec = resolve_spec(reference, settings)
+        return spec, trace_spec(spec, settings)
     except GeometryError as error:
         if error.hint or settings.image_size is None:
             raise
-        raise GeometryError(error.message, _smallest(reference, settings)) from error
+        raise GeometryError(error.message, _smallest_size_hint(reference, settings)) from error
 
 
-def anatomy(item: Subject, settings: SummarySettings) -> Anatomy:
-    """The network taken apart.
+def trace_spec(spec: NetworkSpec, settings: SummarySettings) -> Anatomy:
+    """Build a network and trace it; on the meta device, unless it needs the values of its input.
 
     Raises:
-        GeometryError: the image does not fit it; the message names the layer.
+        GeometryError: the image size does not fit; the message names the layer.
     """
     try:
-        network, device = _built(item.architecture)
+        network, device = build_without_weights(spec.architecture)
         try:
-            return _sent(item, network, device, settings)
+            return _trace(spec, network, device, settings)
         except TracingError as error:
             if not error.needs_values or device.type != "meta":
                 raise
-            return _sent(item, _with_values(item.architecture), torch.device("cpu"), settings)
-    except (TracingError, *MISFITS) as error:
-        why = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise GeometryError(
-            f"{item.name} cannot take {' x '.join(map(str, item.size))} pixels: {why}"
-        ) from error
+            return _trace(spec, _build_on_cpu(spec.architecture), torch.device("cpu"), settings)
+    except (TracingError, *FORWARD_ERRORS) as error:
+        size = " x ".join(map(str, spec.size))
+        raise GeometryError(f"{spec.name} does not accept {size} pixels: {first_line(error)}") from error
 
 
-def _built(architecture: Architecture) -> tuple[nn.Module, torch.device]:
-    """On the meta device where that is possible, where nothing has values; else for real."""
+def build_without_weights(architecture: Architecture) -> tuple[nn.Module, torch.device]:
+    """A network on the meta device, whose tensors have no values; on the CPU with random weights where that fails."""
     meta = torch.device("meta")
     with contextlib.suppress(NotImplementedError, RuntimeError), meta:
         return zoo.build(architecture), meta
-    return _with_values(architecture), torch.device("cpu")
+    return _build_on_cpu(architecture), torch.device("cpu")
 
 
-def _with_values(architecture: Architecture) -> nn.Module:
+def _build_on_cpu(architecture: Architecture) -> nn.Module:
     with torch.device("cpu"):
         return zoo.build(architecture)
 
 
-def _sent(item: Subject, network: nn.Module, device: torch.device, settings: SummarySettings) -> Anatomy:
+def _trace(spec: NetworkSpec, network: nn.Module, device: torch.device, settings: SummarySettings) -> Anatomy:
     network.to(_DTYPES[settings.dtype])
-    return trace(network, _images(item, device, settings), item.name)
+    return trace(network, _zeros(spec, device, settings), spec.name)
 
 
-def _images(item: Subject, device: torch.device, settings: SummarySettings) -> Tensor:
-    """A batch without content."""
-    shape = (settings.batch_size, item.architecture.channels, *item.size)
+def _zeros(spec: NetworkSpec, device: torch.device, settings: SummarySettings) -> Tensor:
+    """(N, C, H, W) zeros."""
+    shape = (settings.batch_size, spec.architecture.channels, *spec.size)
     return torch.zeros(shape, dtype=_DTYPES[settings.dtype], device=device)
 
 
@@ -195,38 +195,38 @@ def _images(item: Subject, device: torch.device, settings: SummarySettings) -> T
 
 
 _SIDES = sorted({2**n for n in range(11)} | {3 * 2**n for n in range(3, 8)} | {7 * 2**n for n in range(2, 7)})
-"""Sides that are tried: powers of two, and what lies between them for networks that take multiples only."""
+"""Sizes to try: powers of two, and some in between for networks that accept multiples of a number only."""
 
 
-def _smallest(reference: Reference, settings: SummarySettings) -> str | None:
-    """A hint that names the smallest square that goes through, where there is one.
+def _smallest_size_hint(reference: Reference, settings: SummarySettings) -> str | None:
+    """A hint with the smallest square image that works, if there is one, and the network's own size.
 
-    Some networks take multiples of a number only; between two sides that are tried, the larger taken and the smaller
-    not, it is found by halving.
+    Some networks accept multiples of a number only. Between the largest size tried that fails and the smallest that
+    works, bisection finds the limit.
     """
-    own = subject(reference, dataclasses.replace(settings, image_size=None)).size
-    usual = f"its own is {' x '.join(map(str, own))}"
+    own = resolve_spec(reference, dataclasses.replace(settings, image_size=None)).size
+    own_size = f"the network's own size is {' x '.join(map(str, own))}"
     low = 0
     for high in sorted({*_SIDES, max(own)}):
-        if _goes(reference, settings, high):
+        if _fits(reference, settings, high):
             break
         low = high
     else:
-        return usual
+        return own_size
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if _goes(reference, settings, middle) else (middle, high)
-    return f"the smallest square that works is {high}, {usual}"
+        low, high = (low, middle) if _fits(reference, settings, middle) else (middle, high)
+    return f"the smallest square size that works is {high}; {own_size}"
 
 
-def _goes(reference: Reference, settings: SummarySettings, side: int) -> bool:
-    """Whether a square image goes through the network that is built for it."""
+def _fits(reference: Reference, settings: SummarySettings, side: int) -> bool:
+    """Whether the network, built for a square image, runs on it."""
     try:
-        item = subject(reference, dataclasses.replace(settings, image_size=(side, side), batch_size=1))
-        network, device = _built(item.architecture)
+        spec = resolve_spec(reference, dataclasses.replace(settings, image_size=(side, side), batch_size=1))
+        network, device = build_without_weights(spec.architecture)
         network.to(_DTYPES[settings.dtype])
         with torch.no_grad():
-            network(_images(item, device, settings))
-    except (CnncliError, *MISFITS):
+            network(_zeros(spec, device, settings))
+    except (CnncliError, *FORWARD_ERRORS):
         return False
     return True

@@ -1,7 +1,7 @@
-"""A network taken apart by sending one batch through it and watching every operation.
+"""Layers, shapes, costs and receptive fields of a network, traced by running one batch through it.
 
-On the meta device tensors have shapes and no values, so this costs neither memory nor arithmetic. What is watched is
-what torch really does: functional pooling, attention and matrix products count as well as layers do.
+On the meta device tensors have shapes but no values, so that a trace costs neither memory nor arithmetic. Every torch
+operation is recorded: functional pooling, attention and matrix products count like layers.
 """
 
 import contextlib
@@ -18,48 +18,48 @@ from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from cnncli.geometry import ReceptiveField
-from cnncli.inspection.flow import Flow, after
+from cnncli.inspection.propagation import TensorInfo, propagate
 from cnncli.records.anatomy import Anatomy, Layer, Shape, Totals, Window
 
 
 @dataclass(slots=True)
-class _Node:
-    """A call of a module under way."""
+class _Call:
+    """One call of a module; `number` counts the calls of that module from 1, and is 0 for a module that is never called."""
 
     name: str
     module: nn.Module
-    call: int
+    number: int
     level: int
     inputs: tuple[Shape, ...]
     outputs: tuple[Shape, ...] = ()
     output_bytes: int = 0
     window: Window | None = None
     multiply_adds: int = 0
-    flow_in: Flow | None = None
-    flow: Flow | None = None
+    input_info: TensorInfo | None = None
+    info: TensorInfo | None = None
 
 
-MISFITS = (
+FORWARD_ERRORS = (
     *(RuntimeError, ValueError, AssertionError, TypeError, IndexError, KeyError, ZeroDivisionError),
     *(AttributeError, NotImplementedError),
 )
-"""What networks raise when they are built for, or get, what does not fit them."""
+"""What networks raise when they are built for, or called with, an input that does not fit."""
 
 
 class TracingError(Exception):
-    """A batch does not go through a network; the message names the layer.
+    """The forward pass of a network failed; the message names the layer.
 
     Attributes:
-        needs_values: the network looks at the values of its input, and meta tensors have none.
+        needs_values: the network reads the values of its input, and meta tensors have none.
     """
 
-    def __init__(self, place: str, error: Exception) -> None:
-        super().__init__(f"{place} says: {(str(error).strip() or type(error).__name__).splitlines()[0]}")
+    def __init__(self, module: str, error: Exception) -> None:
+        super().__init__(f"{module}: {first_line(error)}")
         self.needs_values = isinstance(error, NotImplementedError) or "meta" in str(error).lower()
 
 
 def trace(network: nn.Module, images: Tensor, name: str) -> Anatomy:
-    """Send a batch through a network, and write down what happens.
+    """Run a batch through a network and record every layer.
 
     Args:
         network: in evaluation mode.
@@ -67,16 +67,16 @@ def trace(network: nn.Module, images: Tensor, name: str) -> Anatomy:
         name: of the network.
 
     Raises:
-        TracingError: the batch does not go through.
+        TracingError: the forward pass failed.
     """
-    watch = _Watch(network)
+    tracer = _Tracer(network)
     try:
-        with torch.no_grad(), _step_by_step(), watch.hooked(), watch:
-            watch.follow(images)
+        with torch.no_grad(), _without_fast_path(), tracer.register_hooks(), tracer:
+            tracer.start(images)
             network(images)
-    except MISFITS as error:
-        raise TracingError(watch.place, error) from error
-    layers = tuple(_layers(network, watch.nodes))
+    except FORWARD_ERRORS as error:
+        raise TracingError(tracer.current_module, error) from error
+    layers = tuple(_layers(network, tracer.calls))
     training_bytes, obstacle = _training_bytes(network, images)
     parameters = list(network.parameters())
     buffers = list(network.buffers())
@@ -86,17 +86,17 @@ def trace(network: nn.Module, images: Tensor, name: str) -> Anatomy:
         multiply_adds=sum(layer.multiply_adds for layer in layers),
         weight_bytes=sum(tensor.nbytes for tensor in [*parameters, *buffers]),
         activation_bytes=sum(layer.activation_bytes for layer in layers if layer.is_leaf),
-        peak_bytes=watch.peak_bytes,
+        peak_bytes=tracer.peak_bytes,
         training_bytes=training_bytes,
-        training_obstacle=obstacle,
-        depth=watch.depth,
+        training_error=obstacle,
+        depth=tracer.depth,
     )
     return Anatomy(name, tuple(images.shape), str(images.dtype).removeprefix("torch."), layers, totals)
 
 
 @contextlib.contextmanager
-def _step_by_step() -> Iterator[None]:
-    """No operation that does all of a transformer's layer at once, as torch takes where no gradient is asked for."""
+def _without_fast_path() -> Iterator[None]:
+    """Keep torch from computing a whole transformer layer in one operation, as it does where gradients are off."""
     was_fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -105,39 +105,39 @@ def _step_by_step() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(was_fast)
 
 
-class _Watch(TorchDispatchMode):
-    """Sees every operation, and knows the module that it happens in."""
+class _Tracer(TorchDispatchMode):
+    """Records every torch operation with the module that it happens in."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.nodes: list[_Node] = []
+        self.calls: list[_Call] = []
         self.depth = 0
         self.peak_bytes = 0
         self._names = {module: name for name, module in network.named_modules()}
-        self._calls: dict[nn.Module, int] = {}
-        self._stack: list[_Node] = []
-        self._failed: _Node | None = None  # the innermost module that an exception has left
-        self._flows = WeakTensorKeyDictionary()
+        self._call_counts: dict[nn.Module, int] = {}
+        self._stack: list[_Call] = []
+        self._failed: _Call | None = None  # the innermost module that raised an exception
+        self._infos = WeakTensorKeyDictionary()
         self._weights = WeakTensorKeyDictionary()
         for parameter in network.parameters():
             self._weights[parameter] = True
         self._memory = _Memory(_own_storages(network))
 
     @property
-    def place(self) -> str:
-        """The module that is at work, for messages."""
-        node = self._failed or (self._stack[-1] if self._stack else None)
-        return f"{node.name or 'the network'} ({type(node.module).__name__})" if node else "the network"
+    def current_module(self) -> str:
+        """The module that is running or has failed, for messages."""
+        call = self._failed or (self._stack[-1] if self._stack else None)
+        return f"{call.name or 'the network'} ({type(call.module).__name__})" if call else "the network"
 
     # ---- modules
 
     @contextlib.contextmanager
-    def hooked(self) -> Iterator[None]:
-        """Hear of every call of a module until the block ends."""
+    def register_hooks(self) -> Iterator[None]:
+        """Record every call of a module until the block ends."""
         handles = []
         for module in self._names:
             handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
-            # Called for modules that are left by an exception, too, as a network with a head of ours leaves its own.
+            # Also called for modules that raise, as a network's own head does where ours replaces it.
             handles.append(module.register_forward_hook(self._leave, with_kwargs=True, always_call=True))
         try:
             yield
@@ -146,31 +146,31 @@ class _Watch(TorchDispatchMode):
                 handle.remove()
 
     def _enter(self, module: nn.Module, arguments: Any, options: Any) -> None:  # noqa: ANN401 - whatever a module takes
-        call = self._calls[module] = self._calls.get(module, 0) + 1
+        number = self._call_counts[module] = self._call_counts.get(module, 0) + 1
         tensors = _tensors((arguments, options))
         inputs = tuple(tuple(tensor.shape) for tensor in tensors)
-        node = _Node(self._names[module], module, call, len(self._stack), inputs)
-        node.flow_in = self._flows.get(tensors[0]) if tensors else None
-        self.nodes.append(node)
-        self._stack.append(node)
+        call = _Call(self._names[module], module, number, len(self._stack), inputs)
+        call.input_info = self._infos.get(tensors[0]) if tensors else None
+        self.calls.append(call)
+        self._stack.append(call)
         self._failed = None
 
     def _leave(self, _: nn.Module, __: Any, ___: Any, output: Any) -> None:  # noqa: ANN401 - whatever a module gives
-        node = self._stack.pop()
+        call = self._stack.pop()
         if output is None:
-            self._failed = self._failed or node
+            self._failed = self._failed or call
             return
         tensors = _tensors(output)
-        node.outputs = tuple(tuple(tensor.shape) for tensor in tensors)
-        node.output_bytes = sum(tensor.nbytes for tensor in tensors)
-        node.flow = self._flows.get(tensors[0]) if tensors else None
+        call.outputs = tuple(tuple(tensor.shape) for tensor in tensors)
+        call.output_bytes = sum(tensor.nbytes for tensor in tensors)
+        call.info = self._infos.get(tensors[0]) if tensors else None
 
     # ---- operations
 
-    def follow(self, images: Tensor) -> None:
-        """The batch that everything comes from."""
+    def start(self, images: Tensor) -> None:
+        """Make a batch the image that everything else is computed from."""
         axes = images.dim() - 2
-        self._flows[images] = Flow(0, (ReceptiveField(),) * axes, 1)
+        self._infos[images] = TensorInfo(0, (ReceptiveField(),) * axes, 1)
         self._memory.count([images])
         self.peak_bytes = self._memory.alive
 
@@ -180,20 +180,20 @@ class _Watch(TorchDispatchMode):
         results = [tensor for tensor in _tensors(output) if tensor.dim() or tensor.numel()]
         self._memory.count(results)
         self.peak_bytes = max(self.peak_bytes, self._memory.alive)
-        node = self._stack[-1] if self._stack else None
+        call = self._stack[-1] if self._stack else None
         packet = func._overloadpacket  # noqa: SLF001 - as in torch's own flop counter
-        if node and packet in flop_registry:
-            node.multiply_adds += flop_registry[packet](*args, **kwargs, out_val=output) // 2
+        if call and packet in flop_registry:
+            call.multiply_adds += flop_registry[packet](*args, **kwargs, out_val=output) // 2
         operands = _tensors((args, kwargs))
-        flowing = [(tensor, self._flows[tensor]) for tensor in operands if tensor in self._flows]
-        if flowing:
+        image_operands = [(tensor, self._infos[tensor]) for tensor in operands if tensor in self._infos]
+        if image_operands:
             has_weights = any(tensor in self._weights for tensor in operands)
-            flow, window = after(packet, args, flowing, results, has_weights=has_weights)
-            if node and window:
-                node.window = window
-            self.depth = max(self.depth, flow.depth)
+            info, window = propagate(packet, args, image_operands, results, has_weights=has_weights)
+            if call and window:
+                call.window = window
+            self.depth = max(self.depth, info.depth)
             for tensor in results:
-                self._flows[tensor] = flow
+                self._infos[tensor] = info
         elif any(tensor in self._weights for tensor in operands):
             for tensor in results:
                 self._weights[tensor] = True
@@ -204,7 +204,7 @@ class _Watch(TorchDispatchMode):
 
 
 class _Memory:
-    """Bytes of the tensors that are alive; several views of one storage count once."""
+    """Bytes of the tensors that are alive; views of one storage count once."""
 
     def __init__(self, excluded: set[int]) -> None:
         self.alive = 0
@@ -213,7 +213,7 @@ class _Memory:
         self._known = WeakTensorKeyDictionary()
 
     def count(self, tensors: Sequence[Tensor]) -> None:
-        """Tensors that have come to be."""
+        """Count new tensors until they are freed."""
         for tensor in tensors:
             identity, size = _storage(tensor), tensor.untyped_storage().nbytes()
             if identity in self._excluded or tensor in self._known:
@@ -232,7 +232,7 @@ class _Memory:
 
 
 def _storage(tensor: Tensor) -> int:
-    """What tells storages apart: views of one tensor share theirs."""
+    """An identifier of the tensor's storage, which its views share."""
     identity: int = tensor.untyped_storage()._cdata  # noqa: SLF001 - as in torch's own memory tracker
     return identity
 
@@ -242,15 +242,18 @@ def _own_storages(network: nn.Module) -> set[int]:
 
 
 def _training_bytes(network: nn.Module, images: Tensor) -> tuple[int | None, str | None]:
-    """Bytes that autograd keeps from the forward to the backward pass; or None, and why."""
+    """Bytes that autograd keeps for the backward pass; or None, and the reason."""
     if images.device.type != "meta":
-        return None, "it cannot run without values"  # and trying would change a real network's statistics
+        return (
+            None,
+            "the network does not run on meta tensors",
+        )  # a real run would change batch-norm statistics
     own = _own_storages(network)
-    kept: dict[int, tuple[Tensor, int]] = {}
+    saved: dict[int, tuple[Tensor, int]] = {}
 
     def keep(tensor: Tensor) -> Tensor:
         if (identity := _storage(tensor)) not in own:
-            kept[identity] = tensor, tensor.untyped_storage().nbytes()
+            saved[identity] = tensor, tensor.untyped_storage().nbytes()
         return tensor
 
     was_training = network.training
@@ -258,53 +261,58 @@ def _training_bytes(network: nn.Module, images: Tensor) -> tuple[int | None, str
     try:
         with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             network(images)
-    except MISFITS as error:
+    except FORWARD_ERRORS as error:
         if len(images) == 1 and "more than 1 value" in str(error):
-            return None, "batch normalisation needs two images, -b 2"
-        return None, (str(error).strip() or type(error).__name__).splitlines()[0]
+            return None, "batch normalisation needs at least two images (-b 2)"
+        return None, first_line(error)
     finally:
         network.train(was_training)
-    return sum(size for _, size in kept.values()), None
+    return sum(size for _, size in saved.values()), None
 
 
-# ---- from nodes to layers
+def first_line(error: Exception) -> str:
+    """The first line of an exception's message, or its class where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _layers(network: nn.Module, nodes: Sequence[_Node]) -> Iterator[Layer]:
-    """A layer for each call, and one for each module that was not called but has parameters."""
+# ---- from calls to layers
+
+
+def _layers(network: nn.Module, calls: Sequence[_Call]) -> Iterator[Layer]:
+    """A layer for each call, and one for each module with parameters that is never called."""
     counted: set[int] = set()
-    for node in nodes:
-        yield _layer(node, counted)
-    called = {node.module for node in nodes}
+    for call in calls:
+        yield _layer(call, counted)
+    called = {call.module for call in calls}
     for name, module in network.named_modules():
         if module not in called and any(True for _ in module.parameters(recurse=False)):
-            yield _layer(_Node(name, module, 0, name.count(".") + 1, ()), counted)
+            yield _layer(_Call(name, module, 0, name.count(".") + 1, ()), counted)
 
 
-def _layer(node: _Node, counted: set[int]) -> Layer:
+def _layer(call: _Call, counted: set[int]) -> Layer:
     own = [
         (name, parameter)
-        for name, parameter in node.module.named_parameters(recurse=False)
+        for name, parameter in call.module.named_parameters(recurse=False)
         if id(parameter) not in counted
     ]
     counted.update(id(parameter) for _, parameter in own)
     biases = sum(parameter.numel() for name, parameter in own if name.endswith("bias"))
     return Layer(
-        name=node.name,
-        kind=type(node.module).__name__,
-        call=node.call,
-        level=node.level,
-        is_leaf=next(node.module.children(), None) is None,
-        window=node.window,
-        inputs=node.inputs,
-        outputs=node.outputs,
+        name=call.name,
+        kind=type(call.module).__name__,
+        call=call.number,
+        level=call.level,
+        is_leaf=next(call.module.children(), None) is None,
+        window=call.window,
+        inputs=call.inputs,
+        outputs=call.outputs,
         weights=sum(parameter.numel() for _, parameter in own) - biases,
         biases=biases,
         frozen=sum(parameter.numel() for _, parameter in own if not parameter.requires_grad),
-        multiply_adds=node.multiply_adds,
-        activation_bytes=node.output_bytes,
-        seen_before=node.flow_in.seen if node.flow_in else None,
-        seen=node.flow.seen if node.flow else None,
+        multiply_adds=call.multiply_adds,
+        activation_bytes=call.output_bytes,
+        input_field=call.input_info.field if call.input_info else None,
+        field=call.info.field if call.info else None,
     )
 
 

@@ -1,22 +1,22 @@
-"""The embedding of any network: the pooled input of its last weight layer.
+"""The embedding of a network: the pooled input of its last weight layer.
 
-For a ResNet that is what enters `fc`, 2,048 numbers; for SqueezeNet, whose last weights are a 1x1
-convolution over the whole map, the average over the map of what enters it, 512 numbers.
+For a ResNet-50 that is the input of `fc`, 2,048 numbers; for SqueezeNet, whose last weight layer is a 1x1 convolution,
+the input of that convolution averaged over positions, 512 numbers.
 """
 
 import torch
 from torch import Tensor, nn
 
 from cnncli.errors import CompileError
-from cnncli.networks.layers import answer_of, as_maps, named_layer, watched
+from cnncli.networks.layers import as_maps, capture_outputs, find_layer, output_per_image
 from cnncli.records.networks import Embedding
 
 _WEIGHT_LAYERS = (nn.Linear, nn.Conv2d)
 _MAP, _TOKENS = 4, 3
-"""Dimensions of a feature map (N, D, H, W) and of a sequence of tokens (N, L, D)."""
+"""Dimensions of feature maps (N, D, H, W) and of a sequence of tokens (N, L, D)."""
 
-_ALIKE = 1e-4
-"""Largest difference, as a share of the logits' spread, at which the last layer's answer is the logits."""
+_TOLERANCE = 1e-4
+"""Largest difference between the last layer's output and the logits, relative to the logits' range, to count as equal."""
 
 
 class WithEmbedding(nn.Module):
@@ -29,11 +29,11 @@ class WithEmbedding(nn.Module):
         self.train(network.training)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Both answers for images (N, C, H, W)."""
-        return _watched(self.network, self.layer, images)
+        """Logits and embeddings of images (N, C, H, W)."""
+        return _logits_and_embedding(self.network, self.layer, images)
 
     def embedding(self, shape: tuple[int, int, int]) -> Embedding:
-        """What is to be known of the embedding; asks the network for that of two images (C, H, W)."""
+        """Describe the embedding, from a forward pass of two random images (C, H, W)."""
         images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
         if not self.layer:
             with torch.inference_mode():
@@ -43,78 +43,81 @@ class WithEmbedding(nn.Module):
             logits, embedding = self(images)
             maps = embedding if isinstance(last, nn.Linear) else embedding[:, :, None, None]
             try:
-                answer = last(maps).flatten(1)
-            except RuntimeError:  # a kernel that one pixel is too small for
-                answer = torch.zeros(0)
+                output = last(maps).flatten(1)
+            except RuntimeError:  # the kernel is larger than one pixel
+                output = torch.zeros(0)
         width = int(embedding.shape[1])
-        if answer.shape != logits.shape:
+        if output.shape != logits.shape:
             return Embedding(width, self.layer, gives_logits=False)
-        spread = float(logits.max() - logits.min())
-        is_alike = float((answer - logits).abs().max()) <= _ALIKE * spread
-        return Embedding(width, self.layer, gives_logits=is_alike)
+        logit_range = float(logits.max() - logits.min())
+        is_equal = float((output - logits).abs().max()) <= _TOLERANCE * logit_range
+        return Embedding(width, self.layer, gives_logits=is_equal)
 
 
-class WithLayer(nn.Module):
-    """A network that returns (logits (N, K), what comes out of one of its layers (N, D), pooled)."""
+class WithLayerOutput(nn.Module):
+    """A network that returns (logits (N, K), pooled output of one of its layers (N, D))."""
 
     def __init__(self, network: nn.Module, name: str) -> None:
         """Wrap a network.
 
         Raises:
-            UsageError: it has no such layer.
+            UsageError: it has no layer of that name.
         """
         super().__init__()
-        named_layer(network, name)
+        find_layer(network, name)
         self.network = network
         self.name = name
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Both answers for images (N, C, H, W): of maps the average over positions, of anything else all numbers.
+        """Logits and layer outputs of images (N, C, H, W); maps are averaged over positions, anything else is flattened.
 
         Raises:
-            UsageError: the layer is not used, or has not one answer for each image.
+            UsageError: the layer is not called, or does not give one output per image.
         """
-        with watched({self.name: named_layer(self.network, self.name)}) as found:
+        with capture_outputs({self.name: find_layer(self.network, self.name)}) as outputs:
             logits = self.network(images)
-        output = answer_of(self.name, found, len(images))
+        output = output_per_image(self.name, outputs, len(images))
         maps = as_maps(output, images.shape[2:])
         return logits, output.flatten(1) if maps is None else maps.mean((2, 3))
 
 
-class OnEmbedding(nn.Module):
-    """A linear classifier on a network's embedding, in place of the network's last layer and of all that follows it."""
+class LinearOnEmbedding(nn.Module):
+    """A linear classifier on a network's embedding; replaces the network's last weight layer and all that follows it."""
 
     def __init__(self, network: nn.Module, layer: str, head: nn.Linear) -> None:
         super().__init__()
         if layer:
-            network.set_submodule(layer, nn.Identity())  # what follows it still runs, and nobody listens
+            network.set_submodule(
+                layer, nn.Identity()
+            )  # layers after it still run, but their output is not used
         self.network = network
         self.layer = layer
         self.head = head
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, K) for images (N, C, H, W)."""
-        _, embedding = _watched(self.network, self.layer, images)
+        _, embedding = _logits_and_embedding(self.network, self.layer, images)
         logits: Tensor = self.head(embedding)
         return logits
 
 
-def _watched(network: nn.Module, layer: str, images: Tensor) -> tuple[Tensor, Tensor]:
-    """A network's answer, and the pooled input of one of its layers; without a layer its answer twice."""
+def _logits_and_embedding(network: nn.Module, layer: str, images: Tensor) -> tuple[Tensor, Tensor]:
+    """A network's output, and the pooled input of one of its layers; without a layer name, the pooled output twice."""
     if not layer:
-        output = _pooled(network(images))
-        return output, output.clone()  # two outputs of a graph have two names
-    entering: list[Tensor] = []
+        output = _pool(network(images))
+        return output, output.clone()  # the outputs of an ONNX graph need different names
+    layer_inputs: list[Tensor] = []
     last = network.get_submodule(layer)
-    handle = last.register_forward_pre_hook(lambda _, inputs: entering.append(inputs[0]))
+    handle = last.register_forward_pre_hook(lambda _, inputs: layer_inputs.append(inputs[0]))
     try:
         logits = network(images)
     finally:
         handle.remove()
-    return logits, _pooled(entering[-1])
+    return logits, _pool(layer_inputs[-1])
 
 
-def _pooled(features: Tensor) -> Tensor:
+def _pool(features: Tensor) -> Tensor:
+    """(N, D): maps (N, D, H, W) or tokens (N, L, D) averaged over positions."""
     if features.ndim == _MAP:
         return features.mean((2, 3))
     return features.mean(1) if features.ndim == _TOKENS else features
@@ -123,12 +126,12 @@ def _pooled(features: Tensor) -> Tensor:
 def with_embedding(
     network: nn.Module, shape: tuple[int, int, int], *, has_last_layer: bool = True
 ) -> WithEmbedding:
-    """A network wrapped so that it returns its embedding, too; it runs once, to see which weight layer is last.
+    """Wrap a network so that it also returns its embedding; a forward pass finds its last weight layer.
 
     Args:
         network: in evaluation mode, on the CPU.
         shape: (C, H, W) of its input.
-        has_last_layer: False for a feature extractor, whose output is its embedding.
+        has_last_layer: False for a feature extractor, whose output is the embedding.
 
     Raises:
         CompileError: it does not run on such images, or has no weight layer.

@@ -1,4 +1,4 @@
-"""The layers of a network by name, and what comes out of them, however they lay it out."""
+"""Layers of a network by name, their outputs, and feature maps in any memory layout."""
 
 import contextlib
 import difflib
@@ -9,107 +9,115 @@ from torch import Tensor, nn
 
 from cnncli.errors import UsageError
 
-_WITHIN = "network"
-"""Where a network with a head of ours has the one that it was made from."""
+_WRAPPED = "network"
+"""The attribute in which a wrapper, such as one with another head, holds the original network."""
 
 
-def named_layer(network: nn.Module, name: str) -> nn.Module:
-    """A layer by the name that a summary gives it.
+def find_layer(network: nn.Module, name: str) -> nn.Module:
+    """A layer by its name in a summary.
 
     Raises:
-        UsageError: there is none; the hint has the closest names.
+        UsageError: there is no such layer; the hint has the closest names.
     """
-    return network.get_submodule(layer_name(network, name))
+    return network.get_submodule(full_layer_name(network, name))
 
 
-def layer_name(network: nn.Module, name: str) -> str:
-    """The whole name of a layer, which may be called as in the network that this one was made from, too.
+def full_layer_name(network: nn.Module, name: str) -> str:
+    """The full name of a layer, which may also be given by its name in the network that this one wraps.
 
     Raises:
-        UsageError: there is none; the hint has the closest names.
+        UsageError: there is no such layer; the hint has the closest names.
     """
     names = dict(network.named_modules())
-    for whole in (name, f"{_WITHIN}.{name}"):
-        if name and whole in names:
-            return whole
+    for full in (name, f"{_WRAPPED}.{name}"):
+        if name and full in names:
+            return full
     known = [known for known in names if known]
     close = list(
         dict.fromkeys([*difflib.get_close_matches(name, known, 4, cutoff=0.4), *known[:2], "…", *known[-2:]])
     )
     raise UsageError(
-        f"no layer is called {name!r}", f"there are {', '.join(close)}; `cnncli summary` has all"
+        f"no layer is called {name!r}", f"layers: {', '.join(close)}; `cnncli summary` lists all"
     )
 
 
 @contextlib.contextmanager
-def watched(layers: Mapping[str, nn.Module], *, as_copies: bool = True) -> Iterator[dict[str, Tensor]]:
-    """What comes out of layers while the block runs, by name, in the order in which they answer.
+def capture_outputs(
+    layers: Mapping[str, nn.Module], *, as_copies: bool = True
+) -> Iterator[dict[str, Tensor]]:
+    """Collect the outputs of layers by name until the block ends, in the order of their calls.
 
-    Of a layer that is called more than once the last answer stays; of one that gives several tensors the first.
+    A layer that is called more than once has its last output; one with several output tensors, the first of them.
 
     Args:
         layers: by name.
-        as_copies: as it came out, whatever the next layer does to it in place; else the very tensors that go on.
+        as_copies: copy outputs, since the next layer may overwrite them in place; else the tensors themselves.
     """
-    found: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
 
-    def hear(name: str, output: object) -> None:
+    def store(name: str, output: object) -> None:
         tensor = output[0] if isinstance(output, tuple | list) and output else output
         if isinstance(tensor, Tensor):
-            found.pop(name, None)
-            found[name] = tensor.clone() if as_copies else tensor
+            outputs.pop(name, None)
+            outputs[name] = tensor.clone() if as_copies else tensor
 
     handles = [
-        module.register_forward_hook(lambda _, __, output, name=name: hear(name, output))
+        module.register_forward_hook(lambda _, __, output, name=name: store(name, output))
         for name, module in layers.items()
     ]
     try:
-        yield found
+        yield outputs
     finally:
         for handle in handles:
             handle.remove()
 
 
-def answers(network: nn.Module, layers: Mapping[str, nn.Module], images: Tensor) -> dict[str, Tensor]:
-    """What comes out of layers for images (N, C, H, W); layers that are not used are missing."""
-    with torch.inference_mode(), watched(layers) as found:
+def layer_outputs(network: nn.Module, layers: Mapping[str, nn.Module], images: Tensor) -> dict[str, Tensor]:
+    """The outputs of layers for images (N, C, H, W) by name; without layers that are not called."""
+    with torch.inference_mode(), capture_outputs(layers) as outputs:
         network(images)
-    return found
+    return outputs
 
 
-def answer_of(name: str, found: Mapping[str, Tensor], count: int) -> Tensor:
-    """What a watched layer has answered.
+def output_per_image(name: str, outputs: Mapping[str, Tensor], count: int) -> Tensor:
+    """The output (N, …) of a layer.
 
     Args:
         name: of the layer.
-        found: what `watched` gave.
-        count: of the images that went through.
+        outputs: as `capture_outputs` collects them.
+        count: N, images in the batch.
 
     Raises:
-        UsageError: it was not used, or has not one answer for each image, as attention within windows.
+        UsageError: the layer is not called, or does not give one output per image, such as attention within windows.
     """
-    if name not in found:
-        raise UsageError(f"{name} is not used when an image goes through the network", "name another layer")
-    if found[name].ndim < 2 or len(found[name]) != count:  # noqa: PLR2004 - images, and something of each
+    if name not in outputs:
+        raise UsageError(f"{name} is not called in a forward pass", "name another layer")
+    output = outputs[name]
+    if output.ndim < 2 or len(output) != count:  # noqa: PLR2004 - (N, D)
         raise UsageError(
-            f"{name} has not one answer for each image: for {count} it gives {_shape(found[name])}",
-            "name the block that it is part of",
+            f"{name} does not give one output per image: {_shape(output)} for {count} images",
+            "name the block that contains it",
         )
-    return found[name]
+    return output
 
 
-def maps_of(name: str, found: Mapping[str, Tensor], images: Tensor) -> Tensor:
-    """The feature maps (N, D, h, w) that a watched layer has answered.
+def feature_maps(name: str, outputs: Mapping[str, Tensor], images: Tensor) -> Tensor:
+    """The output of a layer as feature maps (N, D, h, w).
+
+    Args:
+        name: of the layer.
+        outputs: as `capture_outputs` collects them.
+        images: (N, C, H, W), the batch.
 
     Raises:
-        UsageError: as `answer_of`, or it gives no maps.
+        UsageError: as `output_per_image`, or the output is not made of maps.
     """
-    answer = answer_of(name, found, len(images))
-    maps = as_maps(answer, images.shape[2:])
+    output = output_per_image(name, outputs, len(images))
+    maps = as_maps(output, images.shape[2:])
     if maps is None:
         raise UsageError(
-            f"{name} gives no maps, but {_shape(answer[0])} numbers",
-            "name a layer before everything is pooled",
+            f"{name} has no feature maps; its output is {_shape(output[0])} numbers",
+            "name a layer before global pooling",
         )
     return maps
 
@@ -119,33 +127,35 @@ def _shape(tensor: Tensor) -> str:
 
 
 def as_maps(output: Tensor, size: Sequence[int]) -> Tensor | None:
-    """Feature maps (N, D, h, w), however a layer lays them out; None where it gives no maps.
+    """Feature maps (N, D, h, w) from the output of a layer; None where the output is not made of maps.
 
     Args:
-        output: of a layer: maps, maps with their channels last (Swin), or tokens of patches (N, L, D) with or without
-            others before them (ViT).
-        size: (H, W) of the network's input, in whose proportions maps are.
+        output: maps (N, D, h, w), maps with channels last (N, h, w, D) as in Swin, or patch tokens (N, L, D), with or
+            without class tokens before them, as in ViT.
+        size: (H, W) of the network's input; maps have its proportions.
     """
     height, width = size
     if output.ndim == 4:  # noqa: PLR2004 - maps
-        is_last = not _is_like(output.shape[2:], size) and _is_like(output.shape[1:3], size)
-        return output.permute(0, 3, 1, 2) if is_last else output
+        is_channels_last = not _has_proportions(output.shape[2:], size) and _has_proportions(
+            output.shape[1:3], size
+        )
+        return output.permute(0, 3, 1, 2) if is_channels_last else output
     if output.ndim != 3:  # noqa: PLR2004 - tokens
         return None
-    for others in _OTHER_TOKENS:
-        tokens = output.shape[1] - others
+    for prefix in _PREFIX_TOKENS:
+        tokens = output.shape[1] - prefix
         rows = round((max(tokens, 0) * height / width) ** 0.5)
         if tokens > 1 and rows * rows * width == tokens * height:
-            maps = output[:, others:].reshape(len(output), rows, tokens // rows, -1)
+            maps = output[:, prefix:].reshape(len(output), rows, tokens // rows, -1)
             return maps.permute(0, 3, 1, 2)
     return None
 
 
-_OTHER_TOKENS = (0, 1, 2, 4, 5, 8, 9)
-"""Class, distillation and register tokens of timm's transformers, which stand before those of patches."""
+_PREFIX_TOKENS = (0, 1, 2, 4, 5, 8, 9)
+"""Numbers of class, distillation and register tokens that timm's transformers put before the patch tokens."""
 
 
-def _is_like(shape: Sequence[int], size: Sequence[int]) -> bool:
-    """Whether a map has the proportions of the image, a row or a column more or less."""
+def _has_proportions(shape: Sequence[int], size: Sequence[int]) -> bool:
+    """Whether a map has the proportions of the image, give or take a row or column."""
     (rows, columns), (height, width) = shape, size
     return abs(rows * width - columns * height) <= max(height, width)

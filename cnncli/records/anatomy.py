@@ -1,9 +1,9 @@
-"""What a network is made of, layer by layer, and what that costs."""
+"""The layers of a network: shapes, parameters, multiply-adds, memory and receptive fields."""
 
 from dataclasses import dataclass
 
 Shape = tuple[int, ...]
-"""(N, C, H, W) of an image batch, or whatever axes a tensor has."""
+"""The shape of a tensor, such as (N, C, H, W) of an image batch."""
 
 Sides = tuple[int, ...]
 """One value for each axis of the image: (height, width)."""
@@ -11,15 +11,15 @@ Sides = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How a layer slides over its input, one value an axis.
+    """How a convolution or pooling slides over its input, one value per axis.
 
     Attributes:
-        size: of what it slides over, in pixels; more than the layer's input where the layer pads that by itself.
+        size: of its input in pixels; larger than the layer's input where the layer pads that itself.
         kernel, stride, padding, dilation: in pixels; padding on each side.
-        groups: into which the channels are parted.
-        ceil: whether a pooling rounds its output size up.
-        transposed: whether it spreads each input value over the output instead.
-        output_padding: pixels added to a transposed convolution's output.
+        groups: of channels, as in torch's `groups`.
+        ceil: whether a pooling rounds its output size up, as with torch's `ceil_mode`.
+        transposed: whether it is a transposed convolution.
+        output_padding: of a transposed convolution, in pixels.
     """
 
     size: Sides
@@ -34,13 +34,13 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What one value of the output sees of the image, one value an axis.
+class LayerField:
+    """Receptive field of a layer's output, one value per axis of the image.
 
     Attributes:
-        size: pixels; None where it sees the whole image, as after global pooling or attention.
-        jump: pixels between what two neighbours see; None likewise.
-        start: the pixel at which the first value begins to see, below zero in padding; None likewise.
+        size: in pixels; None where it is the whole image, as after global pooling or attention.
+        jump: pixels between the fields of two neighbouring values; None likewise.
+        start: the first pixel of the first value's field, negative in padding; None likewise.
     """
 
     size: tuple[float, ...] | None
@@ -53,19 +53,19 @@ class Layer:
     """One call of one module.
 
     Attributes:
-        name: dotted, as the network names it; empty for the network itself.
+        name: as in `named_modules`, with dots; empty for the network itself.
         kind: the module's class.
-        call: 1 for the first time that the module is called, 2 for the second; 0 where it was not called at all.
-        level: modules around it.
-        is_leaf: whether it has no modules inside.
-        window: where it slides one over its input.
-        inputs: shapes of the tensors that go in.
-        outputs: shapes of those that come out.
-        weights, biases: numbers of its own parameters; those counted elsewhere already are not counted again.
-        frozen: how many of these do not train.
-        multiply_adds: of this call, without those of modules inside it.
-        activation_bytes: of what comes out.
-        seen_before, seen: receptive fields of what goes in and of what comes out; None where nothing of the image is.
+        call: 1 for the module's first call, 2 for the second; 0 where it is never called.
+        level: how many modules it is nested in.
+        is_leaf: whether it has no child modules.
+        window: of a convolution or pooling; None for other layers.
+        inputs: shapes of its input tensors.
+        outputs: shapes of its output tensors.
+        weights, biases: its own parameters, without child modules; shared ones are counted once, at their first layer.
+        frozen: how many of these have no gradient.
+        multiply_adds: of this call, without child modules.
+        activation_bytes: size of its output tensors.
+        input_field, field: receptive fields of its input and output; None where they do not depend on the image.
     """
 
     name: str
@@ -81,8 +81,8 @@ class Layer:
     frozen: int
     multiply_adds: int
     activation_bytes: int
-    seen_before: Seen | None
-    seen: Seen | None
+    input_field: LayerField | None
+    field: LayerField | None
 
     @property
     def parameters(self) -> int:
@@ -92,16 +92,16 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What the whole network costs.
+    """Totals of a network.
 
     Attributes:
-        parameters, trainable: numbers; the rest is frozen.
+        parameters, trainable: their number; parameters that are not trainable are frozen.
         multiply_adds: of one forward pass of the batch; FLOPs are twice as many.
         weight_bytes: of parameters and buffers.
-        activation_bytes: of the outputs of all leaves together.
-        peak_bytes: largest sum of activations that are alive at once while predicting.
-        training_bytes: activations kept for the backward pass; None where training could not be tried.
-        training_obstacle: why it could not; None where it could.
+        activation_bytes: of the outputs of all leaf modules.
+        peak_bytes: peak memory of activations during inference.
+        training_bytes: activations saved for the backward pass; None where a training step could not be traced.
+        training_error: why it could not; None where it could.
         depth: weight layers on the longest path from input to output.
     """
 
@@ -112,20 +112,20 @@ class Totals:
     activation_bytes: int
     peak_bytes: int
     training_bytes: int | None
-    training_obstacle: str | None
+    training_error: str | None
     depth: int
 
 
 @dataclass(frozen=True, slots=True)
 class Anatomy:
-    """A network taken apart.
+    """A network, layer by layer.
 
     Attributes:
         name: of the network.
-        input: shape of the batch that went through it.
-        dtype: of weights and activations.
-        layers: in the order in which they were called, the network itself first.
-        totals: of all of them.
+        input: shape of the batch that it was traced with.
+        dtype: of weights and activations, such as float32.
+        layers: in the order of their calls; the first is the network itself.
+        totals: of all layers.
     """
 
     name: str
@@ -135,19 +135,18 @@ class Anatomy:
     totals: Totals
 
     @property
-    def uncalled(self) -> int:
-        """Parameters of modules that took no part, such as auxiliary heads while predicting."""
+    def uncalled_parameters(self) -> int:
+        """Parameters of modules that are never called, such as auxiliary heads in evaluation mode."""
         return sum(layer.parameters for layer in self.layers if not layer.call)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of a summary: a layer, or a block with everything inside it.
+    """A row of a summary: a layer, or a block with everything inside it.
 
     Attributes:
-        name, kind, call, window, seen_before, seen: as of a layer.
-        inputs, outputs: likewise.
-        is_block: whether other layers are rolled up in it.
+        name, kind, call, window, inputs, outputs, input_field, field: as in `Layer`.
+        is_block: whether it includes its child modules.
         weights, biases, frozen, multiply_adds, activation_bytes: of the layer, or of everything inside the block.
     """
 
@@ -163,8 +162,8 @@ class Row:
     frozen: int
     multiply_adds: int
     activation_bytes: int
-    seen_before: Seen | None
-    seen: Seen | None
+    input_field: LayerField | None
+    field: LayerField | None
 
     @property
     def parameters(self) -> int:
@@ -174,12 +173,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A network taken apart, and the rows that were asked for.
+    """An anatomy and the rows to show of it.
 
     Attributes:
-        anatomy: all of it.
-        rows: those to show.
-        top1: percent of ImageNet's validation images, where the library publishes it with the weights.
+        anatomy: of the whole network.
+        rows: to show.
+        top1: published top-1 accuracy on ImageNet's validation set in percent; None where unknown.
     """
 
     anatomy: Anatomy
@@ -188,22 +187,22 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
-    """What a shift of the image does to the maps of a layer.
+class LayerShift:
+    """How the feature maps of a layer change when the image is shifted.
 
     Attributes:
         layer: its name.
         shape: (D, h, w) of its maps.
-        by: how far they should move to the right and downwards, in their own pixels; a fraction where the image moved by
-            less than lies between two of them.
-        change: length of the difference that is left when the maps are moved back by whole pixels, as a share of the maps'
-            own length; None where they are nothing but zeros.
-        sees_border: every unit sees padding, or what came in at the border, so that these count; else only units are
-            compared that do not.
+        expected_shift: to the right and down, in positions of the map; fractional where the image moves by less than the
+            layer's jump.
+        difference: L2 norm of the difference to the original maps, shifted by whole positions, relative to the norm of
+            the original ones; None where those are all zero.
+        includes_border: whether units are compared whose receptive fields reach the border, because all of them do; else
+            only those are compared whose fields do not.
     """
 
     layer: str
     shape: tuple[int, int, int]
-    by: tuple[float, float]
-    change: float | None
-    sees_border: bool
+    expected_shift: tuple[float, float]
+    difference: float | None
+    includes_border: bool

@@ -1,10 +1,10 @@
-"""What a user may choose where networks are looked into; free of NumPy, as command lines are."""
+"""Options of the commands that inspect networks and compare images; needs no NumPy, so that command lines load fast."""
 
 import enum
 
 
-class Method(enum.StrEnum):
-    """How the maps of a layer are weighed for a class; the names of pytorch-grad-cam."""
+class CamMethod(enum.StrEnum):
+    """How the feature maps of a layer are weighted for a class; names as in pytorch-grad-cam."""
 
     GRADCAM = "gradcam"
     GRADCAM_PLUS_PLUS = "gradcam++"
@@ -12,11 +12,11 @@ class Method(enum.StrEnum):
     LAYERCAM = "layercam"
 
 
-class Metric(enum.StrEnum):
-    """How far is far."""
+class DistanceMetric(enum.StrEnum):
+    """The distance between two embeddings."""
 
     EUCLIDEAN = "euclidean"
-    """As Krizhevsky, Sutskever and Hinton (2012) compare last hidden layers."""
+    """As Krizhevsky, Sutskever and Hinton (2012) compare activations of the last hidden layer."""
 
     COSINE = "cosine"
-    """One minus the cosine of the angle: brightness and contrast, which lengthen vectors, matter less."""
+    """1 - cosine similarity; insensitive to the length of embeddings, and so less sensitive to brightness and contrast."""

@@ -1,4 +1,4 @@
-"""The vocabulary of pictures that show numbers: panels of values, each with a scale, on one plate."""
+"""Figures that show numbers: panels of values, each with a colour scale."""
 
 import enum
 from dataclasses import dataclass
@@ -11,25 +11,25 @@ Values = NDArray[np.float64]
 
 
 class Scale(enum.StrEnum):
-    """How values become colours."""
+    """How values are mapped to colours."""
 
     IMAGE = "image"
-    """0 to 255, as they are: grey or RGB."""
+    """Grey or RGB, 0 to 255."""
 
     SIGNED = "signed"
-    """One colour below zero, another above, white between."""
+    """A diverging palette: one hue below zero, another above, near white at zero."""
 
     STRENGTH = "strength"
-    """From the smallest value, dark, to the largest, bright."""
+    """A sequential palette: dark for the smallest value, bright for the largest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle on a panel, in its pixels; it may reach beyond.
+    """A labelled rectangle on a panel; it may extend beyond the panel.
 
     Attributes:
-        left, top, width, height: of the rectangle.
-        label: what it is.
+        left, top, width, height: in pixels of the panel.
+        label: its text.
     """
 
     left: float
@@ -41,15 +41,15 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One picture of a plate.
+    """One picture of a figure.
 
     Attributes:
-        title: what it shows.
+        title: above it.
         values: (H, W) or (H, W, 3).
-        scale: how they become colours.
-        limits: the values at the two ends of the scale; None takes the panel's own.
+        scale: how they are mapped to colours.
+        limits: the values at the two ends of the scale; None for the panel's own range.
         boxes: drawn on it.
-        under: a picture (H, W) or (H, W, 3), 0 to 255, that shines through.
+        under: an image (H, W) or (H, W, 3), 0 to 255, that the panel is blended with.
     """
 
     title: str
@@ -60,8 +60,8 @@ class Panel:
     under: Values | None = None
 
     @property
-    def ends(self) -> tuple[float, float]:
-        """The values at the two ends of its scale."""
+    def value_range(self) -> tuple[float, float]:
+        """The values at the two ends of the scale."""
         if self.limits:
             return self.limits
         if self.scale is Scale.IMAGE:
@@ -74,15 +74,15 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class Plate:
-    """Panels with a title.
+class Figure:
+    """Panels in a grid, with a title and a legend.
 
     Attributes:
-        title: of all of it.
+        title: above the panels.
         panels: row by row.
-        columns: panels of a row.
-        legend: what the colours of its signed or strength panels mean; None for no legend.
-        note: a line below, of what to look for.
+        columns: panels per row.
+        legend: what the colours of signed and strength panels mean; None for no legend.
+        note: a remark below the panels.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Summaries of networks: a table for people, Markdown for their notes, csv and JSON for programs."""
+"""Summaries of networks as a table, Markdown, CSV and JSON."""
 
 import csv
 import io
@@ -17,10 +17,10 @@ class _Field:
     """A column of a summary.
 
     Attributes:
-        title: at its top.
-        text: a row's cell, for people.
-        importance: columns of less go first where room is short.
-        is_number: aligned right.
+        title: header of the column.
+        text: the cell of a row.
+        importance: columns of the least importance are dropped first where the terminal is narrow.
+        is_number: align right.
     """
 
     title: str
@@ -33,10 +33,10 @@ def _of_window(value: Callable[[Window], Sequence[int]]) -> Callable[[Row], str]
     return lambda row: sides(value(row.window)) if row.window else ""
 
 
-def _trains(row: Row) -> str:
+def _trainable_text(row: Row) -> str:
     if not row.parameters:
         return ""
-    return "no" if row.frozen == row.parameters else "in part" if row.frozen else "yes"
+    return "no" if row.frozen == row.parameters else "partly" if row.frozen else "yes"
 
 
 FIELDS = {
@@ -54,33 +54,33 @@ FIELDS = {
     "input": _Field("input", lambda row: _shapes(row.inputs), 7),
     "output": _Field("output", lambda row: _shapes(row.outputs), 18),
     "params": _Field("parameters", lambda row: f"{row.parameters:,}" if row.parameters else "", 19),
-    "trainable": _Field("trains", _trains, 3, is_number=False),
+    "trainable": _Field("trainable", _trainable_text, 3, is_number=False),
     "macs": _Field("mult-adds", lambda row: short(row.multiply_adds) if row.multiply_adds else "", 17),
-    "field": _Field("field", lambda row: _seen(row, "size"), 11),
-    "jump": _Field("jump", lambda row: _seen(row, "jump"), 8),
+    "field": _Field("field", lambda row: _field_text(row, "size"), 11),
+    "jump": _Field("jump", lambda row: _field_text(row, "jump"), 8),
     "memory": _Field("memory", lambda row: size(row.activation_bytes) if row.activation_bytes else "", 6),
 }
-"""All columns of a summary by the name that `--columns` knows, from left to right."""
+"""All columns of a summary by the name that `--columns` takes, from left to right."""
 
-_PLAIN = {"dilation": {"", "1"}, "groups": {"", "1"}, "trainable": {"", "yes"}, "padding": {"", "0"}}
-"""What a column is left out for, where every row says it and nobody asked for the column."""
+_DEFAULT_CELLS = {"dilation": {"", "1"}, "groups": {"", "1"}, "trainable": {"", "yes"}, "padding": {"", "0"}}
+"""A column with these cells only is omitted, unless `--columns` names it."""
 
 
 def summary_table(summary: Summary, names: Sequence[str], width: int | None) -> str:
-    """A network's rows and totals.
+    """The rows and totals of a network as a table.
 
     Args:
-        summary: what to show.
-        names: of the columns that were asked for; empty for all that say something.
-        width: of the terminal; None where there is none.
+        summary: to show.
+        names: of the columns; empty for all that carry information.
+        width: of the terminal in characters; None where there is none.
     """
-    lines = rows([_column(name, summary.rows) for name in names or _telling(summary.rows)], width)
-    return "\n".join([*_head(summary.anatomy), "", *lines, "", *_totals(summary)]) + "\n"
+    lines = rows([_column(name, summary.rows) for name in names or _informative(summary.rows)], width)
+    return "\n".join([_head(summary.anatomy), "", *lines, "", *_totals(summary)]) + "\n"
 
 
 def summary_markdown(summary: Summary, names: Sequence[str]) -> str:
-    """The same as a Markdown table, in full width."""
-    columns = [_column(name, summary.rows) for name in names or _telling(summary.rows)]
+    """The rows and totals of a network as a Markdown table and a list."""
+    columns = [_column(name, summary.rows) for name in names or _informative(summary.rows)]
     ruler = ["---:" if column.is_number else "---" for column in columns]
     lines = [
         [column.title for column in columns],
@@ -89,11 +89,11 @@ def summary_markdown(summary: Summary, names: Sequence[str]) -> str:
     ]
     table = ["| " + " | ".join(line) + " |" for line in lines]
     totals = [f"- {line}" for line in _totals(summary)]
-    return "\n".join([*_head(summary.anatomy), "", *table, "", *totals]) + "\n"
+    return "\n".join([_head(summary.anatomy), "", *table, "", *totals]) + "\n"
 
 
 def comparison(summaries: Sequence[Summary], width: int | None) -> str:
-    """The totals of several networks, one a line."""
+    """The totals of several networks, one row per network."""
     anatomies = [summary.anatomy for summary in summaries]
     totals = [anatomy.totals for anatomy in anatomies]
     columns = [
@@ -113,12 +113,12 @@ def comparison(summaries: Sequence[Summary], width: int | None) -> str:
     ]
     lines = rows(columns, width)
     if any(item.top1 is None for item in summaries):
-        lines += ["", "top-1 is torchvision's, for its own weights; timm publishes none with its names"]
+        lines += ["", "top-1: as published by torchvision for its own weights; timm does not publish it"]
     return "\n".join(lines) + "\n"
 
 
 def summary_csv(summaries: Sequence[Summary]) -> str:
-    """One line a row, everything exact, the network's name first."""
+    """One line per row with exact numbers; the first column is the network's name."""
     text = io.StringIO()
     objects = [{"model": item.anatomy.name} | _flat(row) for item in summaries for row in item.rows]
     lines = csv.DictWriter(text, list(objects[0]), lineterminator="\n")
@@ -128,7 +128,7 @@ def summary_csv(summaries: Sequence[Summary]) -> str:
 
 
 def summary_json(summaries: Sequence[Summary]) -> str:
-    """Everything there is: an object for one network, a list for several."""
+    """All numbers: an object for one network, a list for several."""
     objects = [_object(summary) for summary in summaries]
     return json.dumps(objects[0] if len(objects) == 1 else objects, indent=2, ensure_ascii=False) + "\n"
 
@@ -142,7 +142,7 @@ def sides(values: Sequence[int]) -> str:
 
 
 def _shape(shape: Shape) -> str:
-    """Without the batch, unless it is more than one image."""
+    """`3x224x224`; with the batch size if that is more than one."""
     return "x".join(map(str, shape[1:] if shape[:1] == (1,) and len(shape) > 1 else shape))
 
 
@@ -150,11 +150,11 @@ def _shapes(shapes: Iterable[Shape]) -> str:
     return " ".join(map(_shape, shapes))
 
 
-def _seen(row: Row, what: str) -> str:
-    """What one value sees; `all` where that is the whole image."""
-    if row.seen is None:
+def _field_text(row: Row, what: str) -> str:
+    """The `size` or `jump` of the receptive field; for the size of the whole image `all`."""
+    if row.field is None:
         return ""
-    values = row.seen.size if what == "size" else row.seen.jump
+    values = row.field.size if what == "size" else row.field.jump
     if values is None:
         return "all" if what == "size" else ""
     texts = [f"{value:g}" for value in values]
@@ -166,49 +166,47 @@ def _column(name: str, network: Sequence[Row]) -> Column:
     return Column(field.title, [field.text(row) for row in network], field.is_number, field.importance)
 
 
-def _telling(network: Sequence[Row]) -> list[str]:
-    """The columns that say something about this network."""
+def _informative(network: Sequence[Row]) -> list[str]:
+    """The names of the columns that are not empty or at their defaults for this network."""
     return [
         name
         for name, field in FIELDS.items()
-        if not {field.text(row) for row in network} <= _PLAIN.get(name, {""})
+        if not {field.text(row) for row in network} <= _DEFAULT_CELLS.get(name, {""})
     ]
 
 
 # ---- head and totals
 
 
-def _head(anatomy: Anatomy) -> list[str]:
-    images = "image" if anatomy.input[0] == 1 else "images"
-    return [
-        f"{anatomy.name}, {anatomy.input[0]} {images} of {_shape((1, *anatomy.input[1:]))}, {anatomy.dtype}"
-    ]
+def _head(anatomy: Anatomy) -> str:
+    count, *shape = anatomy.input
+    return f"{anatomy.name}, {counted(count, 'image')} of {_shape((1, *shape))}, {anatomy.dtype}"
 
 
 def _totals(summary: Summary) -> list[str]:
     totals = summary.anatomy.totals
-    frozen, uncalled = totals.parameters - totals.trainable, summary.anatomy.uncalled
+    frozen, uncalled = totals.parameters - totals.trainable, summary.anatomy.uncalled_parameters
     remarks = [
         f"{totals.trainable:,} trainable, {frozen:,} frozen" if frozen else "",
-        f"{totals.parameters - uncalled:,} without what was not called" if uncalled else "",
+        f"{totals.parameters - uncalled:,} without modules that are never called" if uncalled else "",
     ]
-    told = "; ".join(filter(None, remarks))
-    parameters = f"{totals.parameters:,}" + (f" ({told})" if told else "")
+    remark = "; ".join(filter(None, remarks))
+    parameters = f"{totals.parameters:,}" + (f" ({remark})" if remark else "")
     flops = 2 * totals.multiply_adds
-    kept = (
-        f"unknown for training: {totals.training_obstacle}"
+    training = (
+        f"training unknown: {totals.training_error}"
         if totals.training_bytes is None
-        else f"{_megabytes(totals.training_bytes)} kept for training"
+        else f"{_megabytes(totals.training_bytes)} for training"
     )
-    facts = {
+    lines = {
         "parameters": parameters,
         "multiply-adds": f"{totals.multiply_adds:,} ({short(flops)} FLOPs)",
         "weights": _megabytes(totals.weight_bytes),
-        "activations": f"{_megabytes(totals.activation_bytes)} in all, {_megabytes(totals.peak_bytes)} at once, {kept}",
+        "activations": f"{_megabytes(totals.activation_bytes)} total, {_megabytes(totals.peak_bytes)} peak, {training}",
         "depth": counted(totals.depth, "weight layer"),
         "ImageNet top-1": f"{summary.top1:.1f} %" if summary.top1 else "",
     }
-    return [f"{name:<15} {value}" for name, value in facts.items() if value]
+    return [f"{name:<15} {value}" for name, value in lines.items() if value]
 
 
 def _megabytes(count: int) -> str:
@@ -236,8 +234,8 @@ def _object(summary: Summary) -> dict[str, Any]:
             "activation_bytes": totals.activation_bytes,
             "peak_activation_bytes": totals.peak_bytes,
             "training_activation_bytes": totals.training_bytes,
-            "training_obstacle": totals.training_obstacle,
-            "uncalled_parameters": anatomy.uncalled,
+            "training_error": totals.training_error,
+            "uncalled_parameters": anatomy.uncalled_parameters,
             "depth": totals.depth,
         },
         "top1": summary.top1,
@@ -245,7 +243,7 @@ def _object(summary: Summary) -> dict[str, Any]:
 
 
 def _layer(row: Row) -> dict[str, Any]:
-    window, seen = row.window, row.seen
+    window, field = row.window, row.field
     return {
         "name": row.name,
         "type": row.kind,
@@ -263,14 +261,14 @@ def _layer(row: Row) -> dict[str, Any]:
         "parameters": row.parameters,
         "frozen": row.frozen,
         "multiply_adds": row.multiply_adds,
-        "receptive_field": list(seen.size) if seen and seen.size else None,
-        "jump": list(seen.jump) if seen and seen.jump else None,
+        "receptive_field": list(field.size) if field and field.size else None,
+        "jump": list(field.jump) if field and field.jump else None,
         "activation_bytes": row.activation_bytes,
     }
 
 
 def _flat(row: Row) -> dict[str, Any]:
-    """An object's lists as text: 3x3, and shapes with a blank between."""
+    """The JSON object of a row with lists as text: `3x3`, and several shapes separated by spaces."""
 
     def text(value: Any) -> Any:  # noqa: ANN401 - any JSON value
         if isinstance(value, list) and value and isinstance(value[0], list):

@@ -1,4 +1,4 @@
-"""A layer's arithmetic in words and numbers, as it is done on a blackboard."""
+"""The arithmetic of a layer: output size, parameters, multiply-adds, receptive field."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -10,10 +10,10 @@ _AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")
 
 
 def explanation(row: Row) -> str:
-    """What a layer does to sizes, and how its parameters and multiply-adds come about."""
-    again = f" ({row.call})" if row.call > 1 else ""
+    """The formulas of a layer or block with its numbers put in, one line each."""
+    call = f" ({row.call})" if row.call > 1 else ""
     kind = row.kind if row.call else f"{row.kind} (not called)".strip()
-    title = f"{row.name or 'the network itself'}{again}  {kind}"
+    title = f"{row.name or '(network)'}{call}  {kind}"
     shapes = [("shape", f"{_shape(row.inputs)} -> {_shape(row.outputs)}")] if row.call else []
     lines = [*shapes, *_sizes(row), *_parameters(row), *_multiply_adds(row), *_field(row)]
     return "\n".join([title, *(f"  {name:<24}{text}" for name, text in lines)]) + "\n"
@@ -31,37 +31,35 @@ def _sizes(row: Row) -> Iterator[tuple[str, str]]:
     if window is None or not row.outputs:
         return
     axes = len(window.kernel)
-    told = [_size(window, axis, row.outputs[0][-axes:][axis]) for axis in range(axes)]
-    if len(set(told)) == 1 and axes > 1:
-        yield " and ".join(_AXES[axes]), told[0]
+    formulas = [_size(window, axis, row.outputs[0][-axes:][axis]) for axis in range(axes)]
+    if len(set(formulas)) == 1 and axes > 1:
+        yield " and ".join(_AXES[axes]), formulas[0]
     else:
-        yield from zip(_AXES[axes], told, strict=True)
-    given = row.inputs[0][-axes:]
-    if window.size != given:
-        yield (
-            "",
-            f"({'x'.join(map(str, given))} padded to {'x'.join(map(str, window.size))} by the layer itself)",
-        )
+        yield from zip(_AXES[axes], formulas, strict=True)
+    input_size = row.inputs[0][-axes:]
+    if window.size != input_size:
+        sizes = ("x".join(map(str, size)) for size in (input_size, window.size))
+        yield "", "({} padded to {} by the layer itself)".format(*sizes)
 
 
 def _size(window: Window, axis: int, output: int) -> str:
     """`(224 - 3 + 2*1)/1 + 1 = 224`."""
     size, kernel, stride = window.size[axis], window.kernel[axis], window.stride[axis]
     padding, dilation = window.padding[axis], window.dilation[axis]
-    reach = str(kernel) if dilation == 1 else f"({dilation}*({kernel} - 1) + 1)"
-    pads = f" + 2*{padding}" if padding else ""
+    span = str(kernel) if dilation == 1 else f"({dilation}*({kernel} - 1) + 1)"
     if window.transposed:
-        more = f" + {window.output_padding[axis]}" if window.output_padding[axis] else ""
-        less = f" - 2*{padding}" if padding else ""
-        return f"({size} - 1)*{stride}{less} + {reach}{more} = {output}"
+        output_padding = f" + {window.output_padding[axis]}" if window.output_padding[axis] else ""
+        cut = f" - 2*{padding}" if padding else ""
+        return f"({size} - 1)*{stride}{cut} + {span}{output_padding} = {output}"
+    zeros = f" + 2*{padding}" if padding else ""
     room = size - (dilation * (kernel - 1) + 1) + 2 * padding
-    fraction = f"({size} - {reach}{pads})/{stride}"
+    fraction = f"({size} - {span}{zeros})/{stride}"
     if room % stride:
         fraction = f"{'ceil' if window.ceil else 'floor'}({fraction})"
-    found = (math.ceil(room / stride) if window.ceil else room // stride) + 1
-    if found == output:
+    count = (math.ceil(room / stride) if window.ceil else room // stride) + 1
+    if count == output:
         return f"{fraction} + 1 = {output}"
-    return f"{fraction} + 1 = {found}, less the last window, which begins beyond the image: {output}"
+    return f"{fraction} + 1 = {count}; {output} without the last window, which starts beyond the image"
 
 
 # ---- parameters and multiply-adds
@@ -74,18 +72,18 @@ def _parameters(row: Row) -> Iterator[tuple[str, str]]:
         return
     if not row.parameters:
         if row.window or row.multiply_adds:
-            yield "parameters", "those of the first call" if row.call > 1 else "none"
+            yield "parameters", "shared with the first call" if row.call > 1 else "none"
         return
-    sum_ = _weights(row)
-    if sum_ is None:
+    product = _weight_product(row)
+    if product is None:
         yield "parameters", f"{row.weights:,} weights + {row.biases:,} biases = {row.parameters:,}"
         return
     biases = f" + {row.biases}" if row.biases else ""
-    yield "parameters", f"{sum_}{biases} = {row.parameters:,}"
+    yield "parameters", f"{product}{biases} = {row.parameters:,}"
 
 
-def _weights(row: Row) -> str | None:
-    """`3*3*3*64`, where the layer is of a kind whose weights are a product."""
+def _weight_product(row: Row) -> str | None:
+    """`3*3*3*64`; None where the number of weights is not such a product."""
     factors = _factors(row)
     if factors is None or math.prod(factors) != row.weights:
         return str(row.weights) if "Norm" in row.kind else None
@@ -93,7 +91,7 @@ def _weights(row: Row) -> str | None:
 
 
 def _factors(row: Row) -> list[int] | None:
-    """Kernel, channels in, channels out."""
+    """Kernel size, input channels per group and output channels; None for other kinds of layers."""
     window = row.window
     inputs, outputs = row.inputs[0], row.outputs[0]
     if window and len(inputs) > len(window.kernel) + 1:
@@ -111,8 +109,9 @@ def _multiply_adds(row: Row) -> Iterator[tuple[str, str]]:
         yield "multiply-adds", f"{row.multiply_adds:,}"
         return
     outputs, window = row.outputs[0], row.window
-    places = row.inputs[0][2:] if window and window.transposed else outputs[2:] if window else outputs[1:-1]
-    product = [*([outputs[0]] if outputs[0] > 1 else []), *places, *factors]
+    maps = row.inputs[0] if window and window.transposed else outputs
+    positions = maps[2:] if window else maps[1:-1]
+    product = [*([outputs[0]] if outputs[0] > 1 else []), *positions, *factors]
     if math.prod(product) != row.multiply_adds:
         yield "multiply-adds", f"{row.multiply_adds:,}"
         return
@@ -123,44 +122,41 @@ def _multiply_adds(row: Row) -> Iterator[tuple[str, str]]:
 
 
 def _field(row: Row) -> Iterator[tuple[str, str]]:
-    window, seen, before = row.window, row.seen, row.seen_before
-    if seen is None or (seen.size is None and window is None):
+    window, field, before = row.window, row.field, row.input_field
+    if field is None or (field.size is None and window is None):
         return
-    if seen.size is None or seen.jump is None:
+    if field.size is None or field.jump is None:
         yield "receptive field", "the whole image"
         return
-    sizes, jumps = seen.size, seen.jump
+    sizes, jumps = field.size, field.jump
     if window is None or before is None or before.size is None or before.jump is None or row.is_block:
-        told = [(f"{size:g}, jump {jump:g}", "") for size, jump in zip(sizes, jumps, strict=True)]
+        formulas = [(f"{size:g}, jump {jump:g}", "") for size, jump in zip(sizes, jumps, strict=True)]
     else:
-        was = zip(before.size, before.jump, strict=True)
-        told = [
-            _step(window, axis, ReceptiveField(*field), ReceptiveField(sizes[axis], jumps[axis]))
-            for axis, field in enumerate(was)
+        formulas = [
+            _field_formulas(
+                window, axis, ReceptiveField(*axis_field), ReceptiveField(sizes[axis], jumps[axis])
+            )
+            for axis, axis_field in enumerate(zip(before.size, before.jump, strict=True))
         ]
-    axes = _AXES.get(len(told), ())
-    if len(set(told)) == 1:
-        told, axes = told[:1], ("",)
-    for axis, (size, jump) in zip(axes, told, strict=True):
+    axes = _AXES.get(len(formulas), ())
+    if len(set(formulas)) == 1:
+        formulas, axes = formulas[:1], ("",)
+    for axis, (size, jump) in zip(axes, formulas, strict=True):
         yield f"receptive field {axis}".rstrip(), size
         if jump:
             yield f"jump {axis}".rstrip(), jump
 
 
-def _step(window: Window, axis: int, before: ReceptiveField, after: ReceptiveField) -> tuple[str, str]:
-    """`3 + (3 - 1)*1 = 5`, and `1*2 = 2`."""
+def _field_formulas(
+    window: Window, axis: int, before: ReceptiveField, after: ReceptiveField
+) -> tuple[str, str]:
+    """Size and jump along an axis, as `3 + (3 - 1)*1 = 5` and `1*2 = 2`."""
     kernel, stride, dilation = window.kernel[axis], window.stride[axis], window.dilation[axis]
-    found = (before.spread if window.transposed else before.through)(kernel, stride, dilation)
-    if found != after:  # the layer does more than slide a window
+    step = before.after_transposed_layer if window.transposed else before.after_layer
+    if step(kernel, stride, dilation) != after:  # the layer does more than slide a window
         return f"{after.size:g}, jump {after.jump:g}", ""
-    reach = f"{dilation}*({kernel} - 1)" if dilation > 1 else f"({kernel} - 1)"
+    growth = f"{dilation}*({kernel} - 1)" if dilation > 1 else f"({kernel} - 1)"
     if window.transposed:
-        further = f"floor({reach}/{stride})" if dilation * (kernel - 1) % stride else f"{reach}/{stride}"
-        return (
-            f"{before.size:g} + {further}*{before.jump:g} = {after.size:g}",
-            f"{before.jump:g}/{stride} = {after.jump:g}",
-        )
-    return (
-        f"{before.size:g} + {reach}*{before.jump:g} = {after.size:g}",
-        f"{before.jump:g}*{stride} = {after.jump:g}",
-    )
+        growth = f"floor({growth}/{stride})" if dilation * (kernel - 1) % stride else f"{growth}/{stride}"
+    jump = f"{before.jump:g}{'/' if window.transposed else '*'}{stride} = {after.jump:g}"
+    return f"{before.size:g} + {growth}*{before.jump:g} = {after.size:g}", jump

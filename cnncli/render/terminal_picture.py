@@ -1,4 +1,4 @@
-"""A picture in a terminal: as itself where the terminal can show images, else a rough view in characters."""
+"""Pictures in a terminal: as images where the terminal can show them, or as characters."""
 
 import base64
 import io
@@ -8,16 +8,17 @@ import numpy as np
 from PIL import Image
 
 _RAMP = " .:-=+*#%@"
-"""From dark to bright."""
+"""Characters from dark to bright."""
 
 _CHUNK = 4096
-"""Characters of one message of kitty's protocol."""
+"""Base64 characters per message of kitty's graphics protocol."""
 
 
 def inline(png: bytes, environment: Mapping[str, str]) -> str | None:
-    """What makes the terminal show the picture; None where it cannot.
+    """The escape sequence that shows a PNG in the terminal; None where the terminal supports none.
 
-    iTerm2's protocol (iTerm2, WezTerm) and kitty's (kitty, Ghostty), told by the variables that these terminals set.
+    Supports the protocols of iTerm2 (iTerm2, WezTerm) and kitty (kitty, Ghostty), which the environment variables of
+    these terminals identify.
     """
     if environment.get("TERM_PROGRAM") in {"iTerm.app", "WezTerm"}:
         data = base64.b64encode(png).decode("ascii")
@@ -28,7 +29,7 @@ def inline(png: bytes, environment: Mapping[str, str]) -> str | None:
 
 
 def _kitty(data: str) -> Iterator[str]:
-    """The terminal graphics protocol: f=100 is a PNG, a=T shows it at once, m=1 says that more will follow."""
+    """Messages of kitty's graphics protocol: f=100 for a PNG, a=T to show it at once, m=1 if more data follows."""
     chunks = [data[start : start + _CHUNK] for start in range(0, len(data), _CHUNK)]
     for number, chunk in enumerate(chunks):
         more = int(number + 1 < len(chunks))
@@ -37,12 +38,12 @@ def _kitty(data: str) -> Iterator[str]:
 
 
 def rough(png: bytes, columns: int, *, has_colours: bool) -> str:
-    """The picture in characters.
+    """The picture as lines of characters.
 
     Args:
         png: the picture.
-        columns: of the terminal.
-        has_colours: two pixels to a character, in 24-bit colours; else brightness as denser characters.
+        columns: width in characters.
+        has_colours: two pixels per character in 24-bit colours; else denser characters for brighter pixels.
     """
     with Image.open(io.BytesIO(png)) as picture:
         height = max(round(picture.height * columns / picture.width / 2), 1)
@@ -50,12 +51,12 @@ def rough(png: bytes, columns: int, *, has_colours: bool) -> str:
             small = picture.convert("RGB").resize((columns, 2 * height), Image.Resampling.BOX)
             return "".join(_blocks(np.asarray(small)))
         grey = np.asarray(picture.convert("L").resize((columns, height), Image.Resampling.BOX))
-    places = grey.astype(int) * len(_RAMP) // 256
-    return "".join("".join(_RAMP[place] for place in row).rstrip() + "\n" for row in places)
+    levels = grey.astype(int) * len(_RAMP) // 256
+    return "".join("".join(_RAMP[level] for level in row).rstrip() + "\n" for row in levels)
 
 
 def _blocks(pixels: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> Iterator[str]:
-    """Upper halves in the colour of the letter, lower halves in that of the background."""
+    """Half-block characters: the upper pixel is the foreground colour, the lower one the background colour."""
     for upper, lower in zip(pixels[::2], pixels[1::2], strict=True):
         for above, below in zip(upper.tolist(), lower.tolist(), strict=True):
             yield "\x1b[38;2;{};{};{}m\x1b[48;2;{};{};{}m▀".format(*above, *below)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.records.choices import Metric
+from cnncli.records.choices import DistanceMetric
 from cnncli.records.features import Vectors
 
 Doubles = NDArray[np.float64]
@@ -28,7 +28,7 @@ _ROWS = BLOCK // 8
 
 
 def nearest(
-    queries: Vectors, vectors: Vectors, k: int, metric: Metric
+    queries: Vectors, vectors: Vectors, k: int, metric: DistanceMetric
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Indices (Q, k) of the nearest vectors, nearest first, of equals the lower index first; and their distances (Q, k).
 
@@ -45,7 +45,7 @@ def nearest(
     return _exactly(queries, vectors, np.concatenate(some), k, metric)
 
 
-def _candidates(asked: Doubles, vectors: Vectors, k: int, metric: Metric) -> NDArray[np.intp]:
+def _candidates(asked: Doubles, vectors: Vectors, k: int, metric: DistanceMetric) -> NDArray[np.intp]:
     """Indices (Q, C) of a few more than the nearest vectors, in no order; of equals the lower indices."""
     count = min(k + _SPARE, len(vectors))
     best = np.full((len(asked), 0), np.inf)
@@ -73,7 +73,7 @@ def _smallest(values: Doubles, count: int) -> NDArray[np.intp]:
 
 
 def _exactly(
-    queries: Vectors, vectors: Vectors, places: NDArray[np.intp], k: int, metric: Metric
+    queries: Vectors, vectors: Vectors, places: NDArray[np.intp], k: int, metric: DistanceMetric
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """The nearest of a few candidates (Q, C), in double precision."""
     places = np.sort(places, axis=1)
@@ -85,7 +85,7 @@ def _exactly(
     return np.take_along_axis(places, order, 1), np.take_along_axis(exact, order, 1)
 
 
-def groups(vectors: Vectors, limit: float, metric: Metric) -> list[list[tuple[int, float]]]:
+def groups(vectors: Vectors, limit: float, metric: DistanceMetric) -> list[list[tuple[int, float]]]:
     """Groups of two and more: a vector, and those after it within a limit that are in no group yet, with their distances.
 
     Nobody is in a group by way of others, or a row of small differences would tie what is not alike.
@@ -117,30 +117,30 @@ def groups(vectors: Vectors, limit: float, metric: Metric) -> list[list[tuple[in
     return [_with_distances(vectors, [first, *rest], metric) for first, rest in groups_.items() if rest]
 
 
-def _are_near(rows: Doubles, others: Doubles, limit: float, metric: Metric) -> NDArray[np.bool_]:
+def _are_near(rows: Doubles, others: Doubles, limit: float, metric: DistanceMetric) -> NDArray[np.bool_]:
     """(R, O): which scaled vectors lie within a limit of which."""
-    bound = 2 * limit if metric is Metric.COSINE else limit**2
+    bound = 2 * limit if metric is DistanceMetric.COSINE else limit**2
     squares = _squares(rows)[:, None] + _squares(others)[None, :] - 2 * rows @ others.T
     near: NDArray[np.bool_] = squares <= bound + _ROUNDING * (1 + bound)
     return near
 
 
-def _with_distances(vectors: Vectors, group: list[int], metric: Metric) -> list[tuple[int, float]]:
+def _with_distances(vectors: Vectors, group: list[int], metric: DistanceMetric) -> list[tuple[int, float]]:
     """The indices of a group, each with its distance from the first."""
     members = _scaled(vectors[group], metric)
     return list(zip(group, _distances(members - members[0], metric).tolist(), strict=True))
 
 
-def _distances(differences: Doubles, metric: Metric) -> Doubles:
+def _distances(differences: Doubles, metric: DistanceMetric) -> Doubles:
     """(N,): from the differences (N, D) of scaled vectors."""
     squares = _squares(differences)
-    return squares / 2 if metric is Metric.COSINE else np.sqrt(squares)
+    return squares / 2 if metric is DistanceMetric.COSINE else np.sqrt(squares)
 
 
-def _scaled(vectors: NDArray[np.floating[Any]], metric: Metric) -> Doubles:
+def _scaled(vectors: NDArray[np.floating[Any]], metric: DistanceMetric) -> Doubles:
     """In double precision; for cosines all of length one: their squared distance is then twice one minus the cosine."""
     exact = np.asarray(vectors, np.float64)
-    if metric is Metric.EUCLIDEAN:
+    if metric is DistanceMetric.EUCLIDEAN:
         return exact
     lengths = np.sqrt(_squares(exact))[:, None]
     scaled: Doubles = exact / np.maximum(lengths, np.finfo(np.float64).tiny)

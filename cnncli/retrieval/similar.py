@@ -7,7 +7,7 @@ import numpy as np
 
 from cnncli.features.extract import Extractor
 from cnncli.images.sources import Found
-from cnncli.records.choices import Metric
+from cnncli.records.choices import DistanceMetric
 from cnncli.records.features import ImageEmbedding
 from cnncli.records.neighbours import Neighbour, Neighbours
 from cnncli.records.predictions import Unreadable
@@ -16,7 +16,11 @@ from cnncli.retrieval.nearest import groups, nearest
 
 
 def similar(
-    queries: Iterable[Found | None], collection: Collection, extractor: Extractor, k: int, metric: Metric
+    queries: Iterable[Found | None],
+    collection: Collection,
+    extractor: Extractor,
+    k: int,
+    metric: DistanceMetric,
 ) -> list[Neighbours | Unreadable]:
     """The nearest images of a collection, for each query in its order; an image is not its own neighbour.
 
@@ -53,7 +57,7 @@ def _others(query: str, collection: Collection, places: list[int], far: list[flo
             yield Neighbour(path, distance)
 
 
-def duplicates(collection: Collection, limit: float, metric: Metric) -> list[list[Neighbour]]:
+def duplicates(collection: Collection, limit: float, metric: DistanceMetric) -> list[list[Neighbour]]:
     """Groups of images that are nearly the same as the first of each, with their distance from it.
 
     Args:

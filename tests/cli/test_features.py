@@ -85,12 +85,12 @@ def test_any_layer(cnncli: Cnncli, images: Path) -> None:
     listed = [line.split() for line in cnncli("features", "--list-layers").stdout.splitlines()]
     assert ["conv1", "Conv2d", "40x40x40"] in listed
     assert cnncli("features", images / "0.png", "--layer", "conv1", "-o", "c.npz").exit_code == 0
+    from cnncli.inspection.loading import load_image, load_model
     from cnncli.inspection.maps import layer_maps
-    from cnncli.inspection.network import opened, seen
     from cnncli.networks.model_folder import open_folder
 
-    network = opened(open_folder(pocket.FOLDER))
-    maps = layer_maps(network, seen(LocalFile(str(images / "0.png")), network.card), "conv1")
+    model = load_model(open_folder(pocket.FOLDER))
+    maps = layer_maps(model, load_image(LocalFile(str(images / "0.png")), model.card), "conv1")
     np.testing.assert_allclose(
         arrays_of(Path("c.npz"))["embeddings"][0], maps.mean((1, 2)).numpy(), atol=1e-5
     )

@@ -259,7 +259,7 @@ def test_an_index_that_cannot_be_put_in_order(
         (["photos/1.png", "--in", "photos", "--within", "1"], 2, "--within is about --duplicates"),
         (["photos/1.png", "--in", ""], 2, "the name of a file or folder is empty"),
         (["photos/1.png", "--in", "photos", "--sheet", "photos/s.png"], 1, "would lie among the images"),
-        (["photos/1.png", "--in", "photos", "--sheet", "x.npz"], 2, "--sheet x.npz: a sheet is a PNG"),
+        (["photos/1.png", "--in", "photos", "--sheet", "x.npz"], 2, "--sheet x.npz is not a .png"),
     ],
 )
 def test_what_it_refuses(cnncli: Cnncli, photos: Path, words: list[str], code: int, told: str) -> None:

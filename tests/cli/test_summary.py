@@ -203,7 +203,7 @@ def test_several_networks_side_by_side(cnncli: Cnncli, summary: Summary) -> None
     names = ["torchvision/alexnet", "resnet18", "lenet5"]
     lines = cnncli("summary", *names).stdout.splitlines()
     assert len(lines) == 6
-    assert "timm publishes none" in lines[5]
+    assert "timm does not publish it" in lines[5]
     assert lines[1].split()[-1] == "56.5"
     assert [found["totals"]["parameters"] for found in summary(*names)] == [61_100_840, 11_689_512, 61_706]
 
@@ -254,12 +254,12 @@ def test_model_folders_and_blueprint_files(
 @pytest.mark.parametrize(
     ("arguments", "code", "complaint"),
     [
-        ([], 2, "no network is given"),
+        ([], 2, "no network given"),
         (["resnt50"], 1, "no network is called 'resnt50'"),
         (["lenet5", "--columns", "name,speed"], 2, "no column is called speed"),
-        (["lenet5", "--columns", "name", "-f", "csv"], 2, "--columns is for tables"),
+        (["lenet5", "--columns", "name", "-f", "csv"], 2, "--columns applies to tables only"),
         (["lenet5", "mlp", "--depth", "1"], 2, "compared by their totals"),
-        (["lenet5", "--only", "lstm"], 2, "no layer's type has lstm in it"),
+        (["lenet5", "--only", "lstm"], 2, "no layer's type contains lstm"),
         (["lenet5", "--sort", "beauty"], 2, "cannot sort by 'beauty'"),
         (["lenet5", "--explain", "conv7"], 2, "no layer is called 'conv7'"),
         (["lenet5", "--img-size", "0"], 2, "is not a size"),
@@ -268,11 +268,11 @@ def test_model_folders_and_blueprint_files(
         (
             ["lenet5", "--img-size", "11"],
             1,
-            "conv5-16 valid: a kernel that reaches over 5 pixels does not fit into 3",
+            "conv5-16 valid: a kernel that spans 5 pixels does not fit into 3",
         ),
-        (["torchvision/alexnet", "--img-size", "60"], 1, "features.12 (MaxPool2d) says"),
+        (["torchvision/alexnet", "--img-size", "60"], 1, "features.12 (MaxPool2d):"),
         (["torchvision/alexnet", "--channels", "1"], 2, "takes 3 channels"),
-        (["lenet5", "--channels", "3"], 2, "a blueprint says itself"),
+        (["lenet5", "--channels", "3"], 2, "no effect on a blueprint"),
         (["lenet5", "--batch-size", "0"], 2, "0 is not in the range"),
         (
             ["input 3x8x8; conv3-4; residual { conv3-4 valid }; FC-2"],
@@ -282,7 +282,7 @@ def test_model_folders_and_blueprint_files(
         (
             ["input 3x8x8; maxpool 9; FC-2"],
             1,
-            "maxpool 9: a kernel that reaches over 9 pixels does not fit into 8",
+            "maxpool 9: a kernel that spans 9 pixels does not fit into 8",
         ),
         (["./nothing.cnn"], 1, "cannot read the blueprint ./nothing.cnn"),
         (["resnet50", "--show-blueprint"], 1, "resnet50 is no blueprint"),
@@ -291,11 +291,11 @@ def test_model_folders_and_blueprint_files(
             2,
             "--sort, --num-classes: no effect with --show-blueprint",
         ),
-        (["lenet5", "--show-blueprint", "-f", "json"], 2, "--format json is for summaries"),
-        (["lenet5", "--explain", "-f", "csv"], 2, "--format csv is for summaries"),
-        (["lenet5", "--only", ","], 2, "--only ',' names nothing"),
+        (["lenet5", "--show-blueprint", "-f", "json"], 2, "--format json does not work with"),
+        (["lenet5", "--explain", "-f", "csv"], 2, "--format csv does not work with"),
+        (["lenet5", "--only", ","], 2, "--only ',' is empty"),
         (["conv3-8; FC-10"], 1, "a blueprint begins with its input"),
-        (["xcit_nano_12_p16_224", "--img-size", "225"], 1, "cannot take 225 x 225 pixels"),
+        (["xcit_nano_12_p16_224", "--img-size", "225"], 1, "does not accept 225 x 225 pixels"),
     ],
 )
 def test_refusals(cnncli: Cnncli, arguments: list[str], code: int, complaint: str) -> None:
@@ -318,7 +318,10 @@ def test_refusals(cnncli: Cnncli, arguments: list[str], code: int, complaint: st
 def test_the_smallest_size_that_works_is_told(cnncli: Cnncli, model: str, size: int, smallest: int) -> None:
     result = cnncli("summary", model, "--img-size", str(size))
     assert result.exit_code == 1
-    assert f"hint: the smallest square that works is {smallest}, its own is " in result.stderr
+    assert (
+        f"hint: the smallest square size that works is {smallest}; the network's own size is "
+        in result.stderr
+    )
     assert cnncli("summary", model, "--img-size", str(smallest)).exit_code == 0
 
 
@@ -352,6 +355,9 @@ def test_several_networks_are_one_csv_file(cnncli: Cnncli) -> None:
 
 def test_what_training_needs_is_told_or_why_not(cnncli: Cnncli, summary: Summary) -> None:
     alone = cnncli("summary", "resnest14d").stdout
-    assert "unknown for training: batch normalisation needs two images, -b 2" in alone
+    assert "training unknown: batch normalisation needs at least two images (-b 2)" in alone
     assert summary("resnest14d", "-b", "2")["totals"]["training_activation_bytes"] > 0
-    assert "13,378,280 (6,998,552 without what was not called)" in cnncli("summary", "googlenet-2014").stdout
+    assert (
+        "13,378,280 (6,998,552 without modules that are never called)"
+        in cnncli("summary", "googlenet-2014").stdout
+    )

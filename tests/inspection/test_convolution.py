@@ -1,4 +1,4 @@
-"""Kernels and pooling on numbers that can be checked by hand; the course's own among them."""
+"""Kernels and pooling on numbers that can be checked by hand, some of them from a course."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cnncli.errors import GeometryError, InputError, UsageError
 from cnncli.inspection import convolution, kernels
-from cnncli.inspection.convolution import Step
+from cnncli.inspection.convolution import WindowSettings
 
 COURSE = """10 73 64 12 87 16
 91 45 26 14 8 71
@@ -23,13 +23,15 @@ COURSE = """10 73 64 12 87 16
 
 
 def numbers(text: str) -> Any:
-    return kernels.matrix(text, "here")
+    return kernels.parse_matrix(text, "here")
 
 
 def test_the_high_pass_kernel_of_the_course() -> None:
-    found = convolution.cross_correlated(numbers(COURSE), kernels.kernel("high-pass").weights, Step())
+    output = convolution.cross_correlate(
+        numbers(COURSE), kernels.parse_kernel("high-pass").weights, WindowSettings()
+    )
     assert (
-        found.tolist()
+        output.tolist()
         == numbers("-90 -46 10 -166; 167 -69 -85 39; -167 180 -53 -110; 119 -87 -58 261").tolist()
     )
 
@@ -37,9 +39,9 @@ def test_the_high_pass_kernel_of_the_course() -> None:
 def test_the_pooling_of_the_course() -> None:
     image = numbers("1 9 6 4; 5 4 7 8; 5 1 2 9; 6 7 6 0")
     answers = {
-        kind: [[kernels.spelled(value) for value in row] for row in convolution.pooled(image, how).tolist()]
+        kind: [[kernels.number_text(value) for value in row] for row in convolution.pool(image, how).tolist()]
         for kind in ("max", "avg", "min")
-        for how in [convolution.pooling(f"{kind}:2")]
+        for how in [convolution.parse_pooling(f"{kind}:2")]
     }
     assert answers == {
         "max": [["9", "8"], ["7", "9"]],
@@ -59,9 +61,9 @@ def test_the_four_edge_filters_find_what_they_are_called() -> None:
         ("edge-down", downwards, to_the_right),
         ("edge-up", -downwards, to_the_right),
     ):
-        weights = kernels.kernel(name).weights
-        assert convolution.cross_correlated(image, weights, Step()).max() == 8
-        assert not convolution.cross_correlated(other, weights, Step()).any()
+        weights = kernels.parse_kernel(name).weights
+        assert convolution.cross_correlate(image, weights, WindowSettings()).max() == 8
+        assert not convolution.cross_correlate(other, weights, WindowSettings()).any()
 
 
 @given(
@@ -77,46 +79,46 @@ def test_it_is_what_torch_computes(
 ) -> None:
     draws = np.random.default_rng(seed)
     planes, weights = draws.normal(size=(2, 9, 11)), draws.normal(size=(height, width))
-    step = Step(stride, convolution.padding(padding, (height, width), dilation), dilation)
-    found = convolution.cross_correlated(planes, weights, step)
+    step = WindowSettings(stride, convolution.parse_padding(padding, (height, width), dilation), dilation)
+    output = convolution.cross_correlate(planes, weights, step)
     (top, bottom), (left, right) = step.padding
     padded = torch.nn.functional.pad(torch.from_numpy(planes), (left, right, top, bottom))[:, None]
     expected = torch.nn.functional.conv2d(
         padded, torch.from_numpy(weights)[None, None], stride=stride, dilation=dilation
     )
-    np.testing.assert_allclose(found, expected[:, 0].numpy(), atol=1e-12)
+    np.testing.assert_allclose(output, expected[:, 0].numpy(), atol=1e-12)
     if padding == "same":
-        assert found.shape[1:] == (-(-9 // stride), -(-11 // stride))
+        assert output.shape[1:] == (-(-9 // stride), -(-11 // stride))
 
 
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 99))
 def test_pooling_is_what_torch_computes(size: int, stride: int, seed: int) -> None:
     planes = np.random.default_rng(seed).normal(size=(2, 7, 9))
     tensor = torch.from_numpy(planes)
-    largest = convolution.pooled(planes, convolution.pooling(f"max:{size}/{stride}"))
+    largest = convolution.pool(planes, convolution.parse_pooling(f"max:{size}/{stride}"))
     np.testing.assert_array_equal(largest, torch.nn.functional.max_pool2d(tensor, size, stride).numpy())
-    smallest = convolution.pooled(planes, convolution.pooling(f"min:{size}/{stride}"))
+    smallest = convolution.pool(planes, convolution.parse_pooling(f"min:{size}/{stride}"))
     np.testing.assert_array_equal(smallest, -torch.nn.functional.max_pool2d(-tensor, size, stride).numpy())
-    mean = convolution.pooled(planes, convolution.pooling(f"avg:{size}/{stride}"))
+    mean = convolution.pool(planes, convolution.parse_pooling(f"avg:{size}/{stride}"))
     np.testing.assert_allclose(mean, torch.nn.functional.avg_pool2d(tensor, size, stride).numpy(), atol=1e-12)
 
 
 def test_a_flipped_kernel_convolves() -> None:
     image, weights = numbers("1 2 3; 4 5 6; 7 8 9"), numbers("1 2; 3 4")
-    flipped = kernels.Kernel("k", weights).flipped
+    flipped = kernels.Kernel("k", weights).flip()
     assert flipped.weights.tolist() == [[4, 3], [2, 1]]
-    one_way = convolution.cross_correlated(image, flipped.weights, Step(padding=((1, 1), (1, 1))))
+    one_way = convolution.cross_correlate(image, flipped.weights, WindowSettings(padding=((1, 1), (1, 1))))
     # Convolution is commutative, as long as nothing is cut off.
     turned = image[::-1, ::-1]
-    other_way = convolution.cross_correlated(weights, turned, Step(padding=((2, 2), (2, 2))))
+    other_way = convolution.cross_correlate(weights, turned, WindowSettings(padding=((2, 2), (2, 2))))
     assert one_way.tolist() == other_way.tolist()
 
 
 def test_what_the_names_stand_for() -> None:
-    named = {name: kernels.kernel(name) for name in kernels.NAMED}
+    named = {name: kernels.parse_kernel(name) for name in kernels.KERNELS}
     assert (named["laplacian"].weights == -named["high-pass"].weights).all()
     assert (named["sobel-y"].weights == named["sobel-x"].weights.T).all()
-    assert {name for name, one in named.items() if one.is_difference} == {
+    assert {name for name, one in named.items() if one.sums_to_zero} == {
         *("high-pass", "laplacian", "sobel-x", "sobel-y"),
         *("edge-right", "edge-left", "edge-down", "edge-up"),
     }
@@ -124,52 +126,58 @@ def test_what_the_names_stand_for() -> None:
 
 
 def test_kernels_from_text_and_files(tmp_path: Path) -> None:
-    assert kernels.kernel("0,-1;\n1/3 .5").weights.tolist() == [[0, -1], [Fraction(1, 3), Fraction(1, 2)]]
+    assert kernels.parse_kernel("0,-1;\n1/3 .5").weights.tolist() == [
+        [0, -1],
+        [Fraction(1, 3), Fraction(1, 2)],
+    ]
     file = tmp_path / "mine.csv"
     file.write_text("\ufeff1,2\r\n3,4\r\n\r\n")
-    assert kernels.kernel(str(file)).weights.tolist() == [[1, 2], [3, 4]]
+    assert kernels.parse_kernel(str(file)).weights.tolist() == [[1, 2], [3, 4]]
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("sobel", "no kernel and no file is called 'sobel'"),
-        ("1 2; 3", "rows have 2, 1 numbers"),
-        ("1 x2", "'x2' in row 1 is no number"),
-        ("1 1e99999999", "a number in row 1 is too long, or too far from 1"),
-        ("1 1e-000099999999", "a number in row 1 is too long, or too far from 1"),
-        ("1 1e9_99999999", "'1e9_99999999' in row 1 is no number"),
-        ("1 1e\u0669\u0669\u0669\u0669\u0669\u0669\u0669", "in row 1 is no number"),
+        ("sobel", "no kernel or file is called 'sobel'"),
+        ("1 2; 3", "the rows differ in length (2, 1 numbers)"),
+        ("1 x2", "'x2' in row 1 is not a number"),
+        ("1 1e99999999", "a number in row 1 has too many digits or too large an exponent"),
+        ("1 1e-000099999999", "a number in row 1 has too many digits or too large an exponent"),
+        ("1 1e9_99999999", "'1e9_99999999' in row 1 is not a number"),
+        ("1 1e\u0669\u0669\u0669\u0669\u0669\u0669\u0669", "in row 1 is not a number"),
         ("1 1e40", "a number in row 1 is too large"),
-        ("1/0", "'1/0' in row 1 is no number"),
+        ("1/0", "'1/0' in row 1 is not a number"),
     ],
 )
 def test_what_is_no_kernel(text: str, told: str) -> None:
     with pytest.raises(UsageError) as error:
-        kernels.kernel(text)
+        kernels.parse_kernel(text)
     assert told in error.value.message
 
 
 def test_what_cannot_be_done() -> None:
     image = numbers("1 2; 3 4")
     with pytest.raises(GeometryError, match="does not fit"):
-        convolution.cross_correlated(image, kernels.kernel("sobel-x").weights, Step())
-    with pytest.raises(UsageError, match="no pooling"):
-        convolution.pooling("median:2")
+        convolution.cross_correlate(image, kernels.parse_kernel("sobel-x").weights, WindowSettings())
+    with pytest.raises(UsageError, match="is not a pooling"):
+        convolution.parse_pooling("median:2")
     with pytest.raises(UsageError, match="neither valid nor same"):
-        convolution.padding("full", (3, 3), 1)
-    with pytest.raises(UsageError, match="no place 1,0 in an output of 1 x 1"):
-        convolution.chosen(image, convolution.pooling("max:2"), (1, 0))
+        convolution.parse_padding("full", (3, 3), 1)
+    with pytest.raises(UsageError, match="position 1,0 is outside the 1 x 1 output"):
+        convolution.explain_pooling(image, convolution.parse_pooling("max:2"), (1, 0))
     with pytest.raises(InputError, match="cannot be read"):
         kernels.read_matrix(Path("nowhere.csv"))
 
 
 def test_the_arithmetic_in_words() -> None:
     image = numbers(COURSE)
-    assert convolution.multiplied(image, kernels.kernel("high-pass").weights, Step(), (0, 0)) == (
-        "10*0 + 73*(-1) + 64*0 + 91*(-1) + 45*4 + 26*(-1) + 56*0 + 80*(-1) + 27*0 = -90"
+    assert convolution.explain_products(
+        image, kernels.parse_kernel("high-pass").weights, WindowSettings(), (0, 0)
+    ) == ("10*0 + 73*(-1) + 64*0 + 91*(-1) + 45*4 + 26*(-1) + 56*0 + 80*(-1) + 27*0 = -90")
+    assert (
+        convolution.explain_pooling(image, convolution.parse_pooling("avg:2"), (0, 1))
+        == "avg(64, 12, 26, 14) = 29"
     )
-    assert convolution.chosen(image, convolution.pooling("avg:2"), (0, 1)) == "avg(64, 12, 26, 14) = 29"
 
 
 @pytest.mark.parametrize(
@@ -185,4 +193,4 @@ def test_the_arithmetic_in_words() -> None:
     ],
 )
 def test_numbers_are_spelled_exactly(number: Any, text: str) -> None:
-    assert kernels.spelled(number) == text
+    assert kernels.number_text(number) == text

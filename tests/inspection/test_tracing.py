@@ -7,7 +7,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from cnncli.inspection.rollup import rows
-from cnncli.inspection.summary import _built
+from cnncli.inspection.summary import build_without_weights
 from cnncli.inspection.tracing import TracingError, trace
 from cnncli.networks import zoo
 from cnncli.records.anatomy import Anatomy, Layer
@@ -45,7 +45,7 @@ SOME = [
 def on_meta(name: str) -> tuple[nn.Module, Tensor]:
     """A network and two images; on the CPU where it cannot be built without values."""
     offered = zoo.offer(name)
-    network, device = _built(offered.architecture)
+    network, device = build_without_weights(offered.architecture)
     return network, torch.zeros(2, offered.architecture.channels, *offered.preprocessing.size, device=device)
 
 
@@ -98,10 +98,10 @@ def test_depth_as_the_papers_count_it(name: str, depth: int) -> None:
 def test_receptive_fields_of_vgg16() -> None:
     layers = by_name(trace(*on_meta("torchvision/vgg16"), "vgg16"))
     for name, size, jump in [("0", 3, 1), ("2", 5, 1), ("4", 6, 2), ("28", 196, 16), ("30", 212, 32)]:
-        seen = layers[f"features.{name}"].seen
-        assert seen is not None
-        assert (seen.size, seen.jump) == ((size, size), (jump, jump))
-    last = layers["classifier.6"].seen
+        field = layers[f"features.{name}"].field
+        assert field is not None
+        assert (field.size, field.jump) == ((size, size), (jump, jump))
+    last = layers["classifier.6"].field
     assert last is not None
     assert last.size is None  # a fully connected layer sees all of the image
 
@@ -123,15 +123,15 @@ def test_receptive_fields_are_where_gradients_come_from(name: str) -> None:
     checked = 0
     for layer in layers.values():
         output = kept[layer.name]
-        if layer.seen is None or layer.seen.size is None or output.dim() != 4 or layer.seen.size[0] > 60:
+        if layer.field is None or layer.field.size is None or output.dim() != 4 or layer.field.size[0] > 60:
             continue
         middle = output.shape[-1] // 2
         (gradient,) = torch.autograd.grad(output[0, :, middle, middle].sum(), images, retain_graph=True)
         touched = (gradient[0].abs().sum(0) > 0).nonzero()
         extent = tuple((touched.max(0).values - touched.min(0).values + 1).tolist())
-        assert all(found <= size for found, size in zip(extent, layer.seen.size, strict=True)), layer.name
+        assert all(found <= size for found, size in zip(extent, layer.field.size, strict=True)), layer.name
         if "ReLU" not in layer.kind and "Pool" not in layer.kind and checked < 3:
-            assert extent == layer.seen.size, layer.name
+            assert extent == layer.field.size, layer.name
             checked += 1
     assert checked
 
@@ -207,5 +207,5 @@ def test_training_memory_is_what_autograd_keeps() -> None:
 
 
 def test_a_layer_that_does_not_fit_is_named() -> None:
-    with pytest.raises(TracingError, match=r"^1 \(Linear\) says: .*shapes cannot be multiplied"):
+    with pytest.raises(TracingError, match=r"^1 \(Linear\): .*shapes cannot be multiplied"):
         taken_apart(nn.Sequential(nn.Flatten(), nn.Linear(5, 2)), 1, 3, 8, 8)

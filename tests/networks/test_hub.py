@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import save
 
 from cnncli.errors import CnncliError, ModelFolderError, ModelNotFoundError, UsageError, WeightsError
-from cnncli.inspection.summary import SummarySettings, anatomy, subject
+from cnncli.inspection.summary import SummarySettings, resolve_spec, trace_spec
 from cnncli.networks import hub_repository, zoo
 from cnncli.networks.downloads import Address, HubFile, torch_cache
 from cnncli.networks.hub import fetch
@@ -315,9 +315,9 @@ def here(garden: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
 
 def test_a_summary_of_somebodys_network_takes_no_weights(here: Hub) -> None:
     settings = SummarySettings()
-    item = subject(Reference("hf-hub:someone/garden"), settings)
-    assert anatomy(item, settings).layers[-1].outputs == ((1, 3),)
-    assert item.size == (96, 96)
+    spec = resolve_spec(Reference("hf-hub:someone/garden"), settings)
+    assert trace_spec(spec, settings).layers[-1].outputs == ((1, 3),)
+    assert spec.size == (96, 96)
     assert not [request for request in here.requests if "safetensors" in request]
 
 

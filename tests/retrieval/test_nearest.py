@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnncli.records.choices import Metric
+from cnncli.records.choices import DistanceMetric
 from cnncli.retrieval import nearest as search
 from cnncli.retrieval.nearest import groups, nearest
 
@@ -17,16 +17,18 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "BLOCK", 16)
 
 
-def brute(queries: Any, vectors: Any, metric: Metric) -> Any:
+def brute(queries: Any, vectors: Any, metric: DistanceMetric) -> Any:
     one, other = queries.astype(float)[:, None], vectors.astype(float)[None]
-    if metric is Metric.EUCLIDEAN:
+    if metric is DistanceMetric.EUCLIDEAN:
         return np.sqrt(((one - other) ** 2).sum(-1))
     return 1 - (one * other).sum(-1) / np.linalg.norm(one, axis=-1) / np.linalg.norm(other, axis=-1)
 
 
-@given(st.integers(1, 70), st.integers(1, 5), st.integers(0, 999), st.sampled_from(list(Metric)))
+@given(st.integers(1, 70), st.integers(1, 5), st.integers(0, 999), st.sampled_from(list(DistanceMetric)))
 @settings(deadline=None)
-def test_it_finds_what_looking_at_all_pairs_finds(count: int, k: int, seed: int, metric: Metric) -> None:
+def test_it_finds_what_looking_at_all_pairs_finds(
+    count: int, k: int, seed: int, metric: DistanceMetric
+) -> None:
     draws = np.random.default_rng(seed)
     vectors = draws.normal(3, 1, (count, 6)).astype(np.float32)
     queries = draws.normal(3, 1, (3, 6)).astype(np.float32)
@@ -40,7 +42,7 @@ def test_it_finds_what_looking_at_all_pairs_finds(count: int, k: int, seed: int,
 def test_vectors_far_from_the_origin_keep_their_order() -> None:
     """Where squares are large and differences small, float32 products alone would mix them up."""
     vectors = (1000 + np.arange(40)[:, None] * 0.01 * np.ones(4)).astype(np.float32)
-    places, far = nearest(vectors[7:8], vectors, 3, Metric.EUCLIDEAN)
+    places, far = nearest(vectors[7:8], vectors, 3, DistanceMetric.EUCLIDEAN)
     assert places[0, 0] == 7
     assert far[0, 0] == 0
     assert set(places[0]) == {6, 7, 8}
@@ -51,7 +53,7 @@ def test_equals_come_in_their_order(block: int, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(search, "BLOCK", block)
     vectors = np.zeros((4000, 3), np.float32)
     vectors[1234] = 1
-    places, _ = nearest(np.ones((2, 3), np.float32), vectors, 4, Metric.EUCLIDEAN)
+    places, _ = nearest(np.ones((2, 3), np.float32), vectors, 4, DistanceMetric.EUCLIDEAN)
     assert places.tolist() == [[1234, 0, 1, 2]] * 2
 
 
@@ -59,16 +61,16 @@ def test_more_queries_than_are_compared_at_a_time() -> None:
     draws = np.random.default_rng(0)
     vectors = draws.normal(size=(50, 4)).astype(np.float32)
     queries = draws.normal(size=(150, 4)).astype(np.float32)
-    places, _ = nearest(queries, vectors, 2, Metric.COSINE)
-    expected = np.argsort(brute(queries, vectors, Metric.COSINE), axis=1, kind="stable")[:, :2]
+    places, _ = nearest(queries, vectors, 2, DistanceMetric.COSINE)
+    expected = np.argsort(brute(queries, vectors, DistanceMetric.COSINE), axis=1, kind="stable")[:, :2]
     np.testing.assert_array_equal(places, expected)
 
 
-@given(st.integers(2, 60), st.integers(0, 999), st.sampled_from(list(Metric)))
+@given(st.integers(2, 60), st.integers(0, 999), st.sampled_from(list(DistanceMetric)))
 @settings(deadline=None)
-def test_groups_are_the_first_and_what_is_near_to_it(count: int, seed: int, metric: Metric) -> None:
+def test_groups_are_the_first_and_what_is_near_to_it(count: int, seed: int, metric: DistanceMetric) -> None:
     vectors = np.random.default_rng(seed).normal(size=(count, 3)).astype(np.float32)
-    limit = 0.3 if metric is Metric.EUCLIDEAN else 0.02
+    limit = 0.3 if metric is DistanceMetric.EUCLIDEAN else 0.02
     far = brute(vectors, vectors, metric)
     rest = list(range(count))
     expected: list[list[int]] = []
@@ -86,10 +88,10 @@ def test_groups_are_the_first_and_what_is_near_to_it(count: int, seed: int, metr
 
 def test_groups_reach_over_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
-    at_once = groups(vectors, 0.5, Metric.EUCLIDEAN)
+    at_once = groups(vectors, 0.5, DistanceMetric.EUCLIDEAN)
     monkeypatch.setattr("cnncli.retrieval.nearest._ROWS", 7)
     monkeypatch.setattr("cnncli.retrieval.nearest.BLOCK", 11)
-    in_pieces = groups(vectors, 0.5, Metric.EUCLIDEAN)
+    in_pieces = groups(vectors, 0.5, DistanceMetric.EUCLIDEAN)
     assert len(at_once) > 20
     assert [[index for index, _ in group] for group in in_pieces] == [
         [index for index, _ in group] for group in at_once

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from cnncli.errors import BlueprintError, GeometryError
-from cnncli.geometry import output_size, reach, same_padding
+from cnncli.geometry import effective_kernel_size, output_size, same_padding
 from cnncli.networks.blueprint.parser import MAX_STEPS
 from cnncli.networks.blueprint.tree import (
     SAME,
@@ -185,7 +185,7 @@ def padding(layer: Convolution | Pooling) -> Sides:
         return tuple(int(side) for side in layer.padding)
     dilation = layer.dilation if isinstance(layer, Convolution) else (1,) * len(layer.kernel)
     for kernel, spread in zip(layer.kernel, dilation, strict=True):
-        if reach(kernel, spread) % 2 == 0:
+        if effective_kernel_size(kernel, spread) % 2 == 0:
             raise _misfit(
                 layer, f"a kernel of {kernel} has no middle, so no padding keeps the size", "say pad N"
             )

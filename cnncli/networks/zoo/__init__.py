@@ -10,7 +10,7 @@ from torch import Tensor, nn, random
 
 from cnncli.errors import ModelNotFoundError, UsageError
 from cnncli.networks import blueprint, index, pocket
-from cnncli.networks.embedding import OnEmbedding
+from cnncli.networks.embedding import LinearOnEmbedding
 from cnncli.networks.reference import LIBRARY
 from cnncli.networks.zoo.offer import Offer, no_drop_path
 from cnncli.records.networks import Architecture, HeadKind
@@ -76,7 +76,7 @@ def build(architecture: Architecture, *, seed: int = 0, drop_path: float = 0.0) 
             "take the network that it was made from, or a classifier of --classifier logistic",
         )
     network = _own(dataclasses.replace(architecture, num_classes=head.own_classes, head=None), drop_path)
-    return OnEmbedding(network, head.layer, nn.Linear(head.width, architecture.num_classes)).eval()
+    return LinearOnEmbedding(network, head.layer, nn.Linear(head.width, architecture.num_classes)).eval()
 
 
 def for_classes(architecture: Architecture, count: int) -> Architecture:

@@ -26,7 +26,7 @@ TOLERANCE = 1e-3
 """Largest difference of any logit, as a share of the logits' spread, between the finished network and its classifier."""
 
 _HEAD = "head"
-"""What `networks.embedding.OnEmbedding` calls its classifier."""
+"""What `networks.embedding.LinearOnEmbedding` calls its classifier."""
 
 Tensor = NDArray[np.float32]
 

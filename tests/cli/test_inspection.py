@@ -43,19 +43,19 @@ def test_each_draws_a_picture(cnncli: Cnncli, here: Path, words: list[str | Path
 
 def test_what_is_printed_beside_the_picture(cnncli: Cnncli) -> None:
     moved = cnncli("maps", PHOTO, "--shift", "2,0", "-o", "s.png").stdout.splitlines()
-    assert moved[0].split() == ["layer", "maps", "move", "by", "differ", "compared"]
-    assert moved[1].split() == ["conv1", "40", "x", "40", "x", "40", "1,0", "0.0%", "inside"]
-    assert moved[-1].endswith("all units see the border")
-    told = cnncli("receptive", PHOTO, "--layer", "conv1", "--unit", "10,3", "-o", "r.png").stdout
-    assert told.startswith(
-        "conv1, unit 10,3 of 40 x 40\n  sees       3 x 3 pixels: rows 19 to 21, columns 5 to 7\n"
+    assert moved[0].split("  ")[-2:] == ["difference", "units compared"]
+    assert moved[1].split() == ["conv1", "40x40x40", "1,0", "0.0%", "interior"]
+    assert moved[-1].endswith("all (every field reaches the border)")
+    field = cnncli("receptive", PHOTO, "--layer", "conv1", "--unit", "10,3", "-o", "r.png").stdout
+    assert field.startswith(
+        "conv1, unit 10,3 of 40 x 40\n  theoretical field  3 x 3 pixels: rows 19 to 21, columns 5 to 7\n"
     )
 
 
 def test_the_numbers_behind_the_pictures(cnncli: Cnncli) -> None:
     assert cnncli("cam", PHOTO, "--class", "lemon", "--class", "orange", "-o", "c.npz").exit_code == 0
     found = arrays_of(Path("c.npz"))
-    assert [title.split(",")[0] for title in found["titles"]] == ["the image", "lemon", "orange"]
+    assert [title.split(",")[0] for title in found["titles"]] == ["input", "lemon", "orange"]
     assert found["1"].shape == (80, 80)
     assert (found["1"] != found["2"]).any()
     assert cnncli("maps", PHOTO, "--layer", "conv1", "--top", "40", "-o", "m.npz").exit_code == 0
@@ -79,20 +79,20 @@ def test_blueprints_and_transformers(cnncli: Cnncli) -> None:
     ("words", "told"),
     [
         (["filters", "--layer", "conv9"], "no layer is called 'conv9'"),
-        (["maps", PHOTO, "--layer", "fc1"], "fc1 gives no maps"),
-        (["maps", PHOTO, "--layer", "all", "--top", "4"], "--top is about the maps of one layer"),
-        (["maps", PHOTO, "--shift", "4"], "--shift '4' is no shift"),
-        (["maps", PHOTO, "--shift", "4,0", "--layer", "all"], "--shift draws one layer"),
+        (["maps", PHOTO, "--layer", "fc1"], "fc1 has no feature maps"),
+        (["maps", PHOTO, "--layer", "all", "--top", "4"], "--top applies to the maps of a single layer"),
+        (["maps", PHOTO, "--shift", "4"], "--shift '4' is not of the form DX,DY"),
+        (["maps", PHOTO, "--shift", "4,0", "--layer", "all"], "--shift draws a single layer"),
         (["maps", PHOTO, "--shift", "4,0", "--layer", "relu9"], "no layer is called 'relu9'"),
-        (["maps", PHOTO, "--shift", "4,0", "--layer", "fc1"], "fc1 gives no maps"),
-        (["maps", ""], "the name of the image is empty"),
+        (["maps", PHOTO, "--shift", "4,0", "--layer", "fc1"], "fc1 has no feature maps"),
+        (["maps", ""], "the image path is empty"),
         (["cam", PHOTO, "--method", "eigencam", "--class", "lemon"], "--class has no effect"),
-        (["cam", PHOTO, "--layer", "gap1"], "gap1 gives no maps"),
-        (["cam", PHOTO, "--class", "1000"], "knows no class '1000'"),
+        (["cam", PHOTO, "--layer", "gap1"], "gap1 has no feature maps"),
+        (["cam", PHOTO, "--class", "1000"], "has no class '1000'"),
         (["cam", PHOTO, "--class", "lemmon"], "did you mean lemon"),
-        (["cam", PHOTO, "--layer", "fc1"], "fc1 gives no maps"),
-        (["receptive", PHOTO, "--unit", "3"], "--unit '3' is no place"),
-        (["receptive", PHOTO, "--unit", "99,0"], "no unit 99,0 on maps of 40 x 40"),
+        (["cam", PHOTO, "--layer", "fc1"], "fc1 has no feature maps"),
+        (["receptive", PHOTO, "--unit", "3"], "--unit '3' is not of the form ROW,COLUMN"),
+        (["receptive", PHOTO, "--unit", "99,0"], "unit 99,0 is outside the 40 x 40 maps"),
     ],
 )
 def test_what_they_refuse(cnncli: Cnncli, here: Path, words: list[str | Path], told: str) -> None:

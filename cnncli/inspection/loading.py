@@ -1,4 +1,4 @@
-"""A network to look into: opened from its model folder; and an image as it sees it."""
+"""The network of a model folder with its weights, and an image preprocessed for it."""
 
 from dataclasses import dataclass
 
@@ -18,11 +18,11 @@ from cnncli.records.predictions import ImageSource, Unreadable
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A network on the CPU, in evaluation mode.
+class LoadedModel:
+    """A network on the CPU, in evaluation mode, with its weights.
 
     Attributes:
-        network: with its weights.
+        network: as a torch module.
         card: of its model folder.
     """
 
@@ -30,41 +30,41 @@ class Opened:
     card: ModelCard
 
 
-def opened(folder: ModelFolder) -> Opened:
-    """The network of a model folder.
+def load_model(folder: ModelFolder) -> LoadedModel:
+    """Load the network of a model folder.
 
     Raises:
-        ModelFolderError: it is an exported one, which has no layers.
-        WeightsError: the weights are not this network's.
+        ModelFolderError: it holds an exported network, which has no layers.
+        WeightsError: the weights do not fit the network.
     """
     file = folder.weights
     network = zoo.build(folder.card.architecture)
     weights.load_saved(network, file)
-    return Opened(network.eval().requires_grad_(requires_grad=False), folder.card)
+    return LoadedModel(network.eval().requires_grad_(requires_grad=False), folder.card)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """An image as a network gets it.
+class InputImage:
+    """An image as the input of a network.
 
     Attributes:
         picture: (H, W) or (H, W, 3), 0 to 255: resized and cropped.
-        images: (1, C, H, W): normalised, too.
+        batch: (1, C, H, W): normalised as well.
     """
 
     picture: Values
-    images: Tensor
+    batch: Tensor
 
 
-def seen(source: ImageSource, card: ModelCard) -> Seen:
-    """An image as a network sees it.
+def load_image(source: ImageSource, card: ModelCard) -> InputImage:
+    """Read an image and preprocess it as the model card says.
 
     Raises:
         InputError: it cannot be read.
     """
-    how = card.preprocessing
-    image = Reader(how, MAX_PIXELS).image(source)
+    preprocessing = card.preprocessing
+    image = Reader(preprocessing, MAX_PIXELS).image(source)
     if isinstance(image, Unreadable):
         raise InputError(f"{source.path}: {image.reason}")
-    small = cropped(resized(image, how), how)
-    return Seen(np.asarray(small, np.float64), torch.from_numpy(normalized(small, how))[None])
+    crop = cropped(resized(image, preprocessing), preprocessing)
+    return InputImage(np.asarray(crop, np.float64), torch.from_numpy(normalized(crop, preprocessing))[None])

@@ -1,4 +1,4 @@
-"""A plate is as large as it should be, and its colours are those of its values."""
+"""A figure is as large as it should be, and its colours are those of its values."""
 
 import io
 from pathlib import Path
@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnncli.records.pictures import Box, Panel, Plate, Scale
-from cnncli.render import fonts, plates, terminal_picture
-from cnncli.render.numbers import plate_npz
+from cnncli.records.pictures import Box, Figure, Panel, Scale
+from cnncli.render import figures, fonts, terminal_picture
+from cnncli.render.figure_values import figure_npz
 from tests.conftest import arrays_of
 
 
@@ -19,10 +19,10 @@ def panel(scale: Scale = Scale.SIGNED, side: int = 5, **more: object) -> Panel:
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 64])
-def test_a_plate_is_a_thousand_pixels_wide_and_all_panels_are_on_it(count: int) -> None:
-    plate = Plate("many", tuple(panel() for _ in range(count)), columns=8, legend="values")
-    with Image.open(io.BytesIO(plates.plate_png(plate))) as picture:
-        assert picture.width == plates.WIDTH
+def test_a_figure_is_a_thousand_pixels_wide_and_all_panels_are_on_it(count: int) -> None:
+    figure = Figure("many", tuple(panel() for _ in range(count)), columns=8, legend="values")
+    with Image.open(io.BytesIO(figures.figure_png(figure))) as picture:
+        assert picture.width == figures.WIDTH
         pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)
     darkest = np.array(
         [0xB3, 0x58, 0x06]
@@ -33,7 +33,7 @@ def test_a_plate_is_a_thousand_pixels_wide_and_all_panels_are_on_it(count: int) 
 
 
 def test_signed_values_are_white_at_zero_and_alike_in_strength_on_both_sides() -> None:
-    colours = plates.colours(Panel("", np.array([[-2.0, 0.0, 1.0, 2.0]]), Scale.SIGNED)).astype(int)
+    colours = figures.colours(Panel("", np.array([[-2.0, 0.0, 1.0, 2.0]]), Scale.SIGNED)).astype(int)
     assert (colours[0, 1] >= 240).all()
     assert tuple(colours[0, 0]) == (0xB3, 0x58, 0x06)
     assert tuple(colours[0, 3]) == (0x54, 0x27, 0x88)
@@ -42,20 +42,20 @@ def test_signed_values_are_white_at_zero_and_alike_in_strength_on_both_sides() -
 
 def test_images_stay_as_they_are_and_strength_goes_from_dark_to_bright() -> None:
     image = np.array([[[0, 128, 255], [-5, 300, 7]]], float)
-    assert plates.colours(Panel("", image, Scale.IMAGE)).tolist() == [[[0, 128, 255], [0, 255, 7]]]
-    strength = plates.colours(Panel("", np.array([[0.0, 0.5, 1.0]]), Scale.STRENGTH)).astype(int).sum(axis=2)
+    assert figures.colours(Panel("", image, Scale.IMAGE)).tolist() == [[[0, 128, 255], [0, 255, 7]]]
+    strength = figures.colours(Panel("", np.array([[0.0, 0.5, 1.0]]), Scale.STRENGTH)).astype(int).sum(axis=2)
     assert (np.diff(strength[0]) > 0).all()
 
 
 def test_values_that_are_all_the_same_have_a_colour() -> None:
     same = np.ones((2, 2))
-    assert plates.colours(Panel("", same, Scale.STRENGTH)).shape == (2, 2, 3)
-    assert (plates.colours(Panel("", 0 * same, Scale.SIGNED)) >= 240).all()
+    assert figures.colours(Panel("", same, Scale.STRENGTH)).shape == (2, 2, 3)
+    assert (figures.colours(Panel("", 0 * same, Scale.SIGNED)) >= 240).all()
 
 
 def test_proportions_are_kept_and_long_titles_cut() -> None:
     wide = Panel("x" * 500, np.zeros((10, 40)), Scale.SIGNED)
-    drawn = plates.draw_plate(Plate("words " * 60, (wide,), columns=1))
+    drawn = figures.draw_figure(Figure("words " * 60, (wide,), columns=1))
     assert drawn.width == 1000
     assert 964 // 4 < drawn.height < 964 // 4 + 300
 
@@ -67,27 +67,27 @@ def test_no_line_of_a_title_is_wider_than_its_panel() -> None:
         "network.residual3.body.conv1\n80 x 20 x 20",
         "x" * 300,
     ):
-        lines = plates._Text.wrapped(text, 12, 100).lines
+        lines = figures._Text.wrap(text, 12, 100).lines
         assert all(font.getlength(line) <= 100 for line in lines), lines
         assert len(lines) <= 5
-    first, second = plates._Text.wrapped("network.residual3.body.conv1", 12, 120).lines
+    first, second = figures._Text.wrap("network.residual3.body.conv1", 12, 120).lines
     assert (first, second) == ("network.residual3.", "body.conv1")
 
 
 def test_a_box_is_where_it_should_be() -> None:
     grey = Panel("", np.full((10, 10), 128.0), Scale.IMAGE, boxes=(Box(2, 3, 4, 5, "field"),))
-    drawn = np.asarray(plates.draw_plate(Plate("", (grey,), columns=1))).astype(int)
+    drawn = np.asarray(figures.draw_figure(Figure("", (grey,), columns=1))).astype(int)
     yellow = np.argwhere((drawn == [0xFF, 0xD4, 0x00]).all(axis=2))
     scale = 56
-    left, right = yellow[:, 1].min() - 18, yellow[:, 1].max() - 18  # the plate's margin
+    left, right = yellow[:, 1].min() - 18, yellow[:, 1].max() - 18  # the figure's margin
     assert (left, right + 1) == (pytest.approx(2 * scale, abs=2), pytest.approx(6 * scale, abs=2))
     bottom = drawn.shape[0] - 18 - 10 - 10 * scale  # margin and gap: where the panel begins
     assert yellow[:, 0].max() + 1 - bottom == pytest.approx(8 * scale, abs=12)
 
 
-def test_the_numbers_behind_a_plate(tmp_path: Path) -> None:
+def test_the_numbers_behind_a_figure(tmp_path: Path) -> None:
     file = tmp_path / "numbers.npz"
-    file.write_bytes(plate_npz(Plate("", (panel(), panel(side=3)), columns=2)))
+    file.write_bytes(figure_npz(Figure("", (panel(), panel(side=3)), columns=2)))
     found = arrays_of(file)
     assert found["titles"].tolist() == ["a panel", "a panel"]
     assert found["1"].tolist() == panel(side=3).values.tolist()

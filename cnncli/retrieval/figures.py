@@ -1,4 +1,4 @@
-"""Queries beside their neighbours, as a plate: the right half of figure 4 of Krizhevsky, Sutskever and Hinton (2012)."""
+"""Queries beside their neighbours, as a figure: the right half of figure 4 of Krizhevsky, Sutskever and Hinton (2012)."""
 
 import io
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from PIL import Image
 from cnncli.images.decode import thumbnail
 from cnncli.images.sources import image_source
 from cnncli.records.neighbours import Neighbours
-from cnncli.records.pictures import Panel, Plate, Scale
+from cnncli.records.pictures import Figure, Panel, Scale
 from cnncli.records.predictions import ImageSource
 
 _SIZE = (240, 180)
@@ -23,7 +23,7 @@ MOST, BESIDE = 60, 9
 """Queries, and neighbours of each, that are drawn."""
 
 
-def plate(found: Sequence[Neighbours], title: str) -> Plate:
+def figure(found: Sequence[Neighbours], title: str) -> Figure:
     """A row for each of the first `MOST` queries: itself, and what is nearest to it."""
     panels = []
     shown = found[:MOST]
@@ -41,7 +41,7 @@ def plate(found: Sequence[Neighbours], title: str) -> Plate:
         ]
         panels += [_NOTHING] * (width - len(nearest))
     left_out = f"; the first {MOST} of {len(found):,} queries" if len(found) > MOST else ""
-    return Plate(title + left_out, tuple(panels), width + 1)
+    return Figure(title + left_out, tuple(panels), width + 1)
 
 
 def _panel(source: ImageSource, title: str) -> Panel:

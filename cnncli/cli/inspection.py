@@ -1,4 +1,4 @@
-"""What the commands that look into a network have in common: the network opened, the image as it sees it."""
+"""What `cam`, `filters`, `maps` and `receptive` share: loading the model, reading the image."""
 
 import sys
 from pathlib import Path
@@ -15,15 +15,17 @@ from cnncli.records.defaults import or_default
 from cnncli.records.predictions import ImageSource
 
 if TYPE_CHECKING:
-    from cnncli.inspection.network import Opened
+    from cnncli.inspection.loading import LoadedModel
 
 Image = Annotated[
     str,
-    typer.Argument(metavar="IMAGE", help="An image file; - is one on standard input.", show_default=False),
+    typer.Argument(
+        metavar="IMAGE", help="An image file, or - for one on standard input.", show_default=False
+    ),
 ]
 
 
-def opened(
+def load_model(
     model: str | None,
     weights: Path | None,
     labels: Path | None,
@@ -33,11 +35,11 @@ def opened(
     pretrained: bool,
     offline: bool,
     needs_classes: bool = False,
-) -> "Opened":
-    """The network that a reference leads to, with torch; the default model where none is named.
+) -> "LoadedModel":
+    """Load the network that the options name, with torch; the default model for None.
 
     Raises:
-        CnncliError: it leads nowhere, or to one that cannot be looked into.
+        CnncliError: there is no such network, or it has no layers to inspect.
     """
     from cnncli.networks.dependencies import explain_missing_packages
     from cnncli.networks.reference import Reference
@@ -46,19 +48,19 @@ def opened(
     size = image_size(img_size)
     reference = Reference(or_default(model), weights, labels, pretrained=pretrained, image_size=size)
     folder = prepare(reference, console, is_offline=offline, needs_classes=needs_classes)
-    with explain_missing_packages(f"looking into {folder.card.name}"):
-        from cnncli.inspection.network import opened as open_network
+    with explain_missing_packages(f"inspecting {folder.card.name}"):
+        from cnncli.inspection import loading
 
-        return open_network(folder)
+        return loading.load_model(folder)
 
 
-def image(word: str) -> ImageSource:
-    """An image by its path; `-` is on standard input.
+def read_source(path: str) -> ImageSource:
+    """An image by its path; `-` reads it from standard input.
 
     Raises:
         UsageError: the path is empty.
     """
-    if not word:
-        raise UsageError("the name of the image is empty", "name a file, or - for standard input")
-    data = sys.stdin.buffer.read() if word == STDIN and sys.stdin else None
-    return image_source(word) if data is None else InMemory(word, data)
+    if not path:
+        raise UsageError("the image path is empty", "give a file, or - for standard input")
+    data = sys.stdin.buffer.read() if path == STDIN and sys.stdin else None
+    return image_source(path) if data is None else InMemory(path, data)

@@ -1,0 +1,55 @@
+"""Figures of filters show the weights."""
+
+import numpy as np
+import pytest
+
+from cnncli.errors import UsageError
+from cnncli.inspection import filters
+from cnncli.inspection.loading import LoadedModel
+from cnncli.records.pictures import Scale
+from tests.inspection.conftest import network
+
+
+def test_filters_are_the_weights(model: LoadedModel) -> None:
+    weights = model.network.get_submodule("conv1").weight.detach()  # type: ignore[operator]
+    figure = filters.figure(model, None, 4, beside_random=False)
+    assert len(figure.panels) == 4
+    largest = float(weights.abs().max())
+    for panel, kernel in zip(figure.panels, weights, strict=False):
+        assert panel.scale is Scale.IMAGE
+        assert panel.value_range == (-largest, largest)
+        np.testing.assert_array_equal(panel.values, kernel.permute(1, 2, 0).double())
+    deeper = filters.figure(model, "conv2", 2, beside_random=False)
+    assert len(deeper.panels) == 2 * 6
+    second = model.network.get_submodule("conv2").weight[1, 3].detach()  # type: ignore[index]
+    np.testing.assert_array_equal(deeper.panels[6 + 3].values, second.double())
+    assert deeper.panels[0].scale is Scale.SIGNED
+
+
+def test_random_filters_stand_beside_the_trained_ones(model: LoadedModel) -> None:
+    both = filters.figure(model, None, 6, beside_random=True)
+    alone = filters.figure(model, None, 6, beside_random=False)
+    numbers = [str(number) for number in range(1, 7)]
+    assert both.columns == 13
+    assert [panel.title for panel in both.panels] == [*numbers, "", *numbers]
+    assert all(
+        (one.values == other.values).all() for one, other in zip(both.panels[:6], alone.panels, strict=True)
+    )
+    assert all(
+        (one.values != other.values).any() for one, other in zip(both.panels[7:], alone.panels, strict=True)
+    )
+    deeper = filters.figure(model, "conv2", 3, beside_random=True)
+    assert deeper.columns == 13
+    channels = [f"1, {channel}" for channel in range(1, 7)]
+    assert [panel.title for panel in deeper.panels[:13]] == [*channels, "", *channels]
+
+
+def test_a_fully_connected_first_layer_has_templates() -> None:
+    flat = network("input 1x8x8; flatten; FC-4 relu; FC-3")
+    figure = filters.figure(flat, None, 64, beside_random=False)
+    assert [panel.values.shape for panel in figure.panels] == [(8, 8)] * 4
+
+
+def test_what_has_no_filters(model: LoadedModel) -> None:
+    with pytest.raises(UsageError, match="relu1 is a ReLU, which has no filters"):
+        filters.figure(model, "relu1", 4, beside_random=False)
