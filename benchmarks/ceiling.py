@@ -20,10 +20,10 @@ from benchmarks.results import publish, table
 from benchmarks.timing import median_seconds, run_alternately
 from cnncli.engines.engine import Engine, usable_cores
 from cnncli.engines.onnx import OnnxEngine
-from cnncli.images.decode import MAX_PIXELS
 from cnncli.images.loader import Reader
 from cnncli.images.local_file import LocalFile
 from cnncli.networks.model_folder import open_folder
+from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.predictions import Unreadable
 
 IMAGES, ROUNDS = 500, 5

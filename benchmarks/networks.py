@@ -57,10 +57,10 @@ def _write_random_weights(name: str, photographs: Path, file: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from cnncli.images.decode import MAX_PIXELS
     from cnncli.images.loader import Reader
     from cnncli.images.local_file import LocalFile
     from cnncli.networks import zoo
+    from cnncli.records.defaults import MAX_PIXELS
     from cnncli.records.predictions import Unreadable
 
     offer = zoo.offer(name)

@@ -19,11 +19,11 @@ import numpy as np
 from benchmarks.photographs import NOISE, class_indices, enlarge
 from benchmarks.results import publish, table
 from cnncli.engines.onnx import OnnxEngine
-from cnncli.images.decode import MAX_PIXELS
 from cnncli.images.loader import Reader
 from cnncli.images.preprocess import Pixels
 from cnncli.logits import probabilities
 from cnncli.networks.model_folder import GRAPH, open_folder
+from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.predictions import ImageSource, Unreadable
 
 COUNTS = {

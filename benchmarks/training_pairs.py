@@ -62,19 +62,19 @@ def main() -> None:
     """Train and print the result."""
     from cnncli.networks.reference import Reference
     from cnncli.records.training import Tune
-    from cnncli.training.options import chosen as chosen_levers
+    from cnncli.training.resolve import resolve
     from cnncli.training.run import finetune
-    from cnncli.training.settings import FinetuneSettings
+    from cnncli.training.settings import NetworkSettings
 
     name, size, epochs, data = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        settings = FinetuneSettings(
+        settings = NetworkSettings(
             data=data,
             reference=Reference(name, image_size=(size, size)),
             output=run,
             tune=Tune.SCRATCH,
-            levers=chosen_levers(Tune.SCRATCH, {"epochs": epochs, "batch_size": BATCH_SIZE}),
+            options=resolve(Tune.SCRATCH, {"epochs": epochs, "batch_size": BATCH_SIZE}),
         )
         bare = BareEpochs(name, size, run)
         no_progress = contextlib.nullcontext(lambda *_: None)

@@ -17,7 +17,7 @@ from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import CnncliError, DataError, ModelFolderError, NotANumberError, OutputError, UsageError
 from cnncli.evaluation import classes, selection
 from cnncli.files.place import require_free
-from cnncli.images.decode import MAX_PIXELS, Decoding, decode
+from cnncli.images.decode import Decoding, decode
 from cnncli.images.loader import Reader, batches
 from cnncli.images.preprocess import Pixels, preprocess
 from cnncli.images.sources import Found, image_source, walk
@@ -26,6 +26,7 @@ from cnncli.networks import pocket
 from cnncli.networks.dependencies import explain_missing_packages
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.packaged import PACKAGED
+from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.exporting import Cost, Exported, Input, Quantize
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress

@@ -16,11 +16,12 @@ from cnncli.engines.adapters import FlipAverage, RetryOnOom
 from cnncli.engines.engine import Engine, Outputs, usable_cores
 from cnncli.engines.select import open_engine
 from cnncli.errors import NotANumberError
-from cnncli.images.decode import MAX_PIXELS, allow_pixels
+from cnncli.images.decode import allow_pixels
 from cnncli.images.loader import Batch, Reader, batches
 from cnncli.images.preprocess import Pixels
 from cnncli.images.sources import Found
 from cnncli.networks.model_folder import ModelFolder
+from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.engines import EngineOptions
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress

@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 
 from cnncli.engines.engine import usable_cores
-from cnncli.images.decode import MAX_PIXELS
 from cnncli.images.loader import Reader, batches
 from cnncli.images.sources import sources
 from cnncli.networks.model_folder import open_folder
+from cnncli.records.defaults import MAX_PIXELS
 
 model, folder = sys.argv[1:]
 read = Reader(open_folder(Path(model)).card.preprocessing, MAX_PIXELS)

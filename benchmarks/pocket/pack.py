@@ -26,7 +26,6 @@ from cnncli.data.splits import read_splits
 from cnncli.engines.compile import difference
 from cnncli.engines.shrinking import WORTH_HALVING, stored_in_half
 from cnncli.evaluation.metrics import accuracy
-from cnncli.images.decode import MAX_PIXELS
 from cnncli.images.loader import Reader
 from cnncli.logits import cross_entropy
 from cnncli.networks import model_folder, pocket, zoo
@@ -34,6 +33,7 @@ from cnncli.networks.embedding import with_embedding
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.weights import load_saved, save_tensors
 from cnncli.records.data import Sample, Split
+from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.networks import Compilation, Metric
 from cnncli.training import manifest
 from cnncli.training.features.classifiers import inverse_temperature

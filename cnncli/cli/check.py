@@ -61,7 +61,8 @@ def check(
         from cnncli.data.health import examine
         from cnncli.data.layout import ListColumns, read
         from cnncli.engines.engine import usable_cores
-        from cnncli.images.decode import MAX_PIXELS, allow_pixels
+        from cnncli.images.decode import allow_pixels
+        from cnncli.records.defaults import MAX_PIXELS
         from cnncli.render.data_health import data_health_json, data_health_text
 
         limit = max_pixels or MAX_PIXELS

@@ -160,9 +160,9 @@ def evaluate(
         from cnncli.evaluation.comparing import compared
         from cnncli.evaluation.evaluate import EvaluateSettings, asked
         from cnncli.evaluation.evaluate import evaluate as ask
-        from cnncli.images.decode import MAX_PIXELS
         from cnncli.inference import InferenceOptions
         from cnncli.prepare import prepare
+        from cnncli.records.defaults import MAX_PIXELS
 
         if output:
             output = outputs.require_place(output, overwrite=overwrite)

@@ -104,10 +104,10 @@ def features(
     with quiet_libraries():
         from cnncli.features.extract import Extractor
         from cnncli.files.vectors import Extracted, save_vectors
-        from cnncli.images.decode import MAX_PIXELS
         from cnncli.inference import InferenceOptions
         from cnncli.networks.card import to_json
         from cnncli.prepare import prepare
+        from cnncli.records.defaults import MAX_PIXELS
 
         reference = options.reference(
             model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size

@@ -3,25 +3,29 @@
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cnncli.cli import options
 from cnncli.cli.config import Config, Resume
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
-from cnncli.cli.levers import given, with_levers
 from cnncli.cli.options import ResultFormat
 from cnncli.cli.progress import image_bars, training_progress
+from cnncli.cli.training_options import explicit_options, with_training_options
 from cnncli.errors import UsageError
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.training import ClassifierName, ClassWeights, Tune
 from cnncli.training.processes import is_main
 
+if TYPE_CHECKING:
+    from cnncli.records.training import FinetuneResult
+    from cnncli.training.settings import FeatureSettings, NetworkSettings
+
 _DATA, _FEATURES = "Data", "Classifiers on features"
 
 
-@with_levers
+@with_training_options
 def finetune(
     data: options.Data,
     model: options.Model = None,
@@ -109,7 +113,7 @@ def finetune(
     batch_size: options.BatchSize = None,
     workers: options.Workers = None,
     seed: Annotated[int, typer.Option("--seed", metavar="INT", min=0, help="Of every random choice.")] = 0,
-    **levers: Any,  # noqa: ANN401 - `cli.levers` has their types
+    **training_options: Any,  # noqa: ANN401 - `cli.training_options` declares them
 ) -> None:
     """Teach a network the classes of a labelled folder; the run is a model folder that predict uses.
 
@@ -127,80 +131,99 @@ def finetune(
       cnncli finetune --resume runs/photos --epochs 40
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     if resume and config:
-        raise UsageError("--config has no effect with --resume, which takes the run's own settings")
+        raise UsageError("--config has no effect with --resume, which uses the run's own settings")
+    from cnncli.data.layout import ListColumns
+    from cnncli.records.defaults import MAX_PIXELS
+    from cnncli.training.resolve import require_no_training_options, resolve
+    from cnncli.training.settings import FeatureSettings, NetworkSettings, choose_tune
+
     console = Console(quiet=quiet or not is_main())
-    options.image_size(img_size)  # refused here, before anything heavy is imported
-    way, stages = _way(tune)
+    requested, stages = _parse_tune(tune)
+    reference = options.reference(
+        model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size
+    )
+    chosen = choose_tune(requested, reference, console)
+    explicit = explicit_options(training_options) | ({"batch_size": batch_size} if batch_size else {})
+    shared: dict[str, Any] = {
+        "data": data,
+        "reference": reference,
+        "columns": ListColumns(path_column, label_column, split_column, root),
+        "output": output,
+        "overwrite": overwrite,
+        "classifier": classifier,
+        "augment_features": augment_features,
+        "class_weights": class_weights,
+        "val_split": val_split,
+        "seed": seed,
+        "max_pixels": max_pixels or MAX_PIXELS,
+        "engine_options": EngineOptions(engine, device, precision),
+        "batch_size": batch_size,
+        "workers": workers,
+    }
+    settings: FeatureSettings | NetworkSettings
+    if chosen is Tune.FEATURES:
+        require_no_training_options(explicit)
+        settings = FeatureSettings(**shared)
+    else:
+        settings = NetworkSettings(**shared, tune=chosen, stages=stages, options=resolve(chosen, explicit))
     with quiet_libraries():
-        from cnncli.data.layout import ListColumns
-        from cnncli.images.decode import MAX_PIXELS
-        from cnncli.networks.prepared import more_accurate
-        from cnncli.training.options import chosen
-        from cnncli.training.run import decided
-        from cnncli.training.run import finetune as teach
-        from cnncli.training.run import resume as go_on
-        from cnncli.training.settings import FinetuneSettings
-
-        reference = options.reference(
-            model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size
-        )
-        way = decided(way, reference, console)
-        learns_here = data.exists() and way is not Tune.SCRATCH and not resume and not preview
-        if learns_here and (hint := more_accurate(reference)):
-            console.notice(hint)
-        wished = given(levers) | ({"batch_size": batch_size} if batch_size else {})
-        settings = FinetuneSettings(
-            data=data,
-            reference=reference,
-            columns=ListColumns(path_column, label_column, split_column, root),
-            output=output,
-            overwrite=overwrite,
-            tune=way,
-            stages=stages,
-            levers=chosen(way, wished),
-            classifier=classifier,
-            augment_features=augment_features,
-            class_weights=class_weights,
-            val_split=val_split,
-            seed=seed,
-            max_pixels=max_pixels or MAX_PIXELS,
-            running=EngineOptions(engine, device, precision),
-            batch_size=batch_size,
-            workers=workers,
-        )
         if preview:
-            from cnncli.training.preview import save_preview
-
-            if not save_preview(settings, preview, console, is_offline=offline):
-                raise typer.Exit(options.UNREADABLE_INPUTS)
-            return
-        show = training_progress(console)
-        if resume:
-            result = go_on(resume, settings, console, image_bars(console), show)
+            _save_preview(settings, preview, console, is_offline=offline)
         else:
-            result = teach(settings, console, image_bars(console), show, is_offline=offline)
-        if result is None:
-            return
-        if format_ is ResultFormat.JSON:
-            from cnncli.render.finetuned import finetuned_json
+            result = _train(settings, resume, console, is_offline=offline)
+            if result:
+                _print_result(result, format_, console)
 
-            write_data(finetuned_json(result))
-        else:
-            from cnncli.render.finetuned import finetuned_text
 
-            width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
-            write_data(finetuned_text(result, width))
-            console.notice(f"see it: {Path(result.folder) / 'report.html'}")
-            console.notice(f"use it: cnncli predict -m {result.folder} IMAGE")
+def _save_preview(
+    settings: "FeatureSettings | NetworkSettings", file: Path, console: Console, *, is_offline: bool
+) -> None:
+    from cnncli.training.preview import save_preview
+    from cnncli.training.settings import FeatureSettings
+
+    if isinstance(settings, FeatureSettings):
+        raise UsageError("--preview has no effect with --tune features, which does not augment images")
+    if not save_preview(settings, file, console, is_offline=is_offline):
+        raise typer.Exit(options.UNREADABLE_INPUTS)
+
+
+def _train(
+    settings: "FeatureSettings | NetworkSettings", run: Path | None, console: Console, *, is_offline: bool
+) -> "FinetuneResult | None":
+    """Start a run, or resume one."""
+    from cnncli.networks.prepared import more_accurate
+    from cnncli.training.run import finetune as start
+    from cnncli.training.run import resume
+
+    bar, show = image_bars(console), training_progress(console)
+    if run:
+        return resume(run, settings, console, bar, show)
+    is_pretrained = settings.tune is not Tune.SCRATCH
+    if is_pretrained and settings.data.exists() and (hint := more_accurate(settings.reference)):
+        console.notice(hint)
+    return start(settings, console, bar, show, is_offline=is_offline)
+
+
+def _print_result(result: "FinetuneResult", format_: ResultFormat, console: Console) -> None:
+    """Write the result to standard output, and say what can be done with it."""
+    from cnncli.render.finetuned import finetuned_json, finetuned_text
+
+    if format_ is ResultFormat.JSON:
+        write_data(finetuned_json(result))
+    else:
+        width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
+        write_data(finetuned_text(result, width))
+        console.notice(f"report: {Path(result.folder) / 'report.html'}")
+        console.notice(f"use it: cnncli predict -m {result.folder} IMAGE")
     if result.unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
 
 
-def _way(text: str) -> tuple[Tune, int]:
+def _parse_tune(text: str) -> tuple[Tune, int]:
     """`last:2` as (last, 2).
 
     Raises:
-        UsageError: it is no way of training.
+        UsageError: there is no such value.
     """
     name, colon, number = text.partition(":")
     if name in set(Tune) and (name == Tune.LAST) == bool(colon) and (not colon or number.isdecimal()):
@@ -208,6 +231,6 @@ def _way(text: str) -> tuple[Tune, int]:
         if stages or not colon:
             return Tune(name), stages
     raise UsageError(
-        f"--tune {text!r} is no way of training",
-        "there are auto, features, head, last:N (as last:2), full, scratch",
+        f"unknown --tune value {text!r}",
+        "use auto, features, head, last:N (e.g. last:2), full or scratch",
     )

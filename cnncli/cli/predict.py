@@ -98,10 +98,10 @@ def predict(
         console.notice(f"{output} is already complete; skipped (--overwrite starts again)")
         return
     with quiet_libraries():
-        from cnncli.images.decode import MAX_PIXELS
         from cnncli.inference import InferenceOptions
         from cnncli.predict import Predictor, PredictSettings
         from cnncli.prepare import prepare
+        from cnncli.records.defaults import MAX_PIXELS
 
         settings = PredictSettings(
             topk=topk,

@@ -133,9 +133,9 @@ def similar(
     format_ = format_ or (SimilarFormat.TABLE if is_terminal(sys.stdout) else SimilarFormat.TSV)
     with quiet_libraries():
         from cnncli.features.extract import Extractor
-        from cnncli.images.decode import MAX_PIXELS
         from cnncli.inference import InferenceOptions
         from cnncli.prepare import prepare
+        from cnncli.records.defaults import MAX_PIXELS
 
         reference = options.reference(
             model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size

@@ -4,26 +4,13 @@ All chance comes from the generator that is handed in, so a view depends on noth
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 from cnncli.images.kept import Planes
-from cnncli.records.augmentation import Augmentation, AutoAugment, Strength
-
-_USUAL_RATIO = (3 / 4, 4 / 3)
-
-PRESETS: Mapping[Strength, Augmentation] = {
-    Strength.NONE: Augmentation(),
-    Strength.LIGHT: Augmentation(scale=(0.5, 1.0), ratio=_USUAL_RATIO, hflip=0.5, color_jitter=0.2),
-    Strength.MEDIUM: Augmentation(
-        scale=(0.35, 1.0), ratio=_USUAL_RATIO, hflip=0.5, rotate=10, color_jitter=0.3, reprob=0.1
-    ),
-    Strength.STRONG: Augmentation(
-        scale=(0.2, 1.0), ratio=_USUAL_RATIO, hflip=0.5, aa=AutoAugment.RAND, color_jitter=0.3, reprob=0.25
-    ),
-}
+from cnncli.records.augmentation import PRESETS, Augmentation, AutoAugment, Strength
 
 FEATURE_VIEWS = PRESETS[Strength.LIGHT]
 """Of the views that `--augment-features` adds."""

@@ -20,13 +20,11 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.predictions import ImageSource, UnopenedError, Unreadable
 
 Size = tuple[int, int]
 """(width, height) in pixels, as Pillow has it."""
-
-MAX_PIXELS = 178_956_970
-"""Pillow's own hard limit against decompression bombs: twice the pixels that fill 256 MiB at 3 bytes."""
 
 LARGE_JPEG = 4_000_000
 """Pixels above which a JPEG may be decoded at a reduced scale."""

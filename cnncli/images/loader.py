@@ -14,9 +14,10 @@ import numpy as np
 from PIL import Image
 
 from cnncli.images.augment import FEATURE_VIEWS, random_view
-from cnncli.images.decode import MAX_PIXELS, Decoding, decode
+from cnncli.images.decode import Decoding, decode
 from cnncli.images.preprocess import Pixels, normalized, preprocess, resized_size
 from cnncli.images.sources import Found
+from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.networks import Preprocessing
 from cnncli.records.predictions import ImageSource, Unreadable
 

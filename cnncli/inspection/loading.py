@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from cnncli.errors import InputError
-from cnncli.images.decode import MAX_PIXELS
 from cnncli.images.loader import Reader
 from cnncli.images.preprocess import cropped, normalized, resized
 from cnncli.networks import weights, zoo
 from cnncli.networks.model_folder import ModelFolder
+from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.networks import ModelCard
 from cnncli.records.pictures import Values
 from cnncli.records.predictions import ImageSource, Unreadable

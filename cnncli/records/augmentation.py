@@ -1,6 +1,7 @@
 """What happens to images while a network learns from them."""
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -55,3 +56,17 @@ class Augmentation:
     def crops(self) -> bool:
         """Whether a view shows less than the whole image."""
         return self.scale != (1.0, 1.0) or self.ratio != (1.0, 1.0)
+
+
+_USUAL_RATIO = (3 / 4, 4 / 3)
+
+PRESETS: Mapping[Strength, Augmentation] = {
+    Strength.NONE: Augmentation(),
+    Strength.LIGHT: Augmentation(scale=(0.5, 1.0), ratio=_USUAL_RATIO, hflip=0.5, color_jitter=0.2),
+    Strength.MEDIUM: Augmentation(
+        scale=(0.35, 1.0), ratio=_USUAL_RATIO, hflip=0.5, rotate=10, color_jitter=0.3, reprob=0.1
+    ),
+    Strength.STRONG: Augmentation(
+        scale=(0.2, 1.0), ratio=_USUAL_RATIO, hflip=0.5, aa=AutoAugment.RAND, color_jitter=0.3, reprob=0.25
+    ),
+}

@@ -1,7 +1,10 @@
-"""Which model is used where none is named. Loads nothing: every `--help` shows it."""
+"""Defaults that every `--help` shows."""
 
 DEFAULT = "tf_efficientnet_lite0"
 """`networks.packaged` has its weights."""
+
+MAX_PIXELS = 178_956_970
+"""Pillow's own hard limit against decompression bombs: twice the pixels that fill 256 MiB at 3 bytes."""
 
 
 def or_default(model: str | None) -> str:

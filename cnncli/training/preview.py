@@ -20,13 +20,13 @@ from cnncli.records.progress import Progress
 from cnncli.render.contact_sheet import ROWS, THUMBNAIL, SheetRow, contact_sheet_png
 from cnncli.training.features import fit as features
 from cnncli.training.network import batches as views
-from cnncli.training.settings import FinetuneSettings
+from cnncli.training.settings import NetworkSettings
 
 _VIEWS = 9
 
 
 def save_preview(
-    settings: FinetuneSettings, file: Path, progress: Progress, *, is_offline: bool = False
+    settings: NetworkSettings, file: Path, progress: Progress, *, is_offline: bool = False
 ) -> bool:
     """A row for each class: one of its training images as it is, then as it is seen in one epoch after the other.
 
@@ -40,14 +40,10 @@ def save_preview(
         Whether all that was looked at could be read; what could not was told of.
 
     Raises:
-        UsageError: with `features`, training images are not changed; or the file is to be no PNG.
+        UsageError: the file is no PNG.
         OutputError: something is in the file's place, or it would lie among the data.
         CnncliError: the data or the network cannot be had, or the file cannot be written.
     """
-    if settings.levers is None:
-        raise UsageError(
-            "--preview shows what training sees, and --tune features sees the images as they are"
-        )
     _require_place(file, settings.data)
     data = features.read(settings, progress)
     how = resolve_untrained(settings.reference, progress, is_offline=is_offline).preprocessing
@@ -55,7 +51,7 @@ def save_preview(
     samples = data.split(Split.TRAIN)
     reader = Reader(how, settings.max_pixels)
     pictures = views.for_training(
-        samples, reader, KeptImages(cache.home() / "pixels", 2**30), settings.levers.augmentation
+        samples, reader, KeptImages(cache.home() / "pixels", 2**30), settings.options.augmentation
     )
     rows = []
     failed: list[Unreadable] = []
@@ -67,7 +63,7 @@ def save_preview(
             continue
         number, whole = found
         seen = [
-            views.RandomViews(pictures, how.size, settings.levers.augmentation, settings.seed, epoch)(number)
+            views.RandomViews(pictures, how.size, settings.options.augmentation, settings.seed, epoch)(number)
             for epoch in range(_VIEWS)
         ]
         rows.append(

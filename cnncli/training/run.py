@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 from cnncli.data import layout
 from cnncli.data.splits import splits_table
 from cnncli.errors import TrainingError, UsageError
-from cnncli.networks import blueprint
-from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare, resolve_untrained
 from cnncli.records.data import DataSet
 from cnncli.records.progress import Progress
@@ -25,9 +23,9 @@ from cnncli.training.features.replace_head import require_own_head
 from cnncli.training.manifest import RunManifest, UnreadableSample
 from cnncli.training.manifest import load as load_beginning
 from cnncli.training.manifest import save as save_beginning
-from cnncli.training.options import CHANGEABLE, spelled
+from cnncli.training.options import CHANGEABLE, flag
 from cnncli.training.processes import is_main
-from cnncli.training.settings import FinetuneSettings, as_options, recorded
+from cnncli.training.settings import FeatureSettings, NetworkSettings, option_values, settings_document
 
 if TYPE_CHECKING:
     from cnncli.training.network.initial import InitialModel
@@ -38,31 +36,13 @@ _FEWEST_EPOCHS = 3
 """That have to fit into the time for `auto` to train the network itself."""
 
 
-def decided(tune: Tune, reference: Reference, progress: Progress) -> Tune:
-    """The way of training: `auto` for a network without weights of its own is `scratch`, as its features say nothing yet.
-
-    Args:
-        tune: what was asked for.
-        reference: the network to start from.
-        progress: hears of another decision.
-
-    Raises:
-        UsageError: other ways of training, for a blueprint, whose weights nobody has published.
-    """
-    is_blueprint = blueprint.is_blueprint(reference.name) and reference.weights is None
-    if tune is Tune.AUTO and (is_blueprint or not reference.pretrained) and not reference.find_folder():
-        progress.notice(f"{reference.name} has no weights to start from: training it as --tune scratch does")
-        return Tune.SCRATCH
-    if is_blueprint and reference.pretrained and tune is not Tune.SCRATCH:
-        raise UsageError(
-            f"--tune {tune} starts from weights, and nobody published any for the blueprint {reference.name}",
-            "--tune scratch trains it from random ones; --weights FILE gives your own",
-        )
-    return tune
-
-
 def finetune(
-    settings: FinetuneSettings, progress: Progress, bar: Bar, show: "Show", *, is_offline: bool = False
+    settings: FeatureSettings | NetworkSettings,
+    progress: Progress,
+    bar: Bar,
+    show: "Show",
+    *,
+    is_offline: bool = False,
 ) -> FinetuneResult | None:
     """Teach a network the classes of labelled images.
 
@@ -79,7 +59,7 @@ def finetune(
     Raises:
         CnncliError: the data or the network are not fit for it, or the run cannot be written.
     """
-    if settings.tune is Tune.FEATURES:
+    if isinstance(settings, FeatureSettings):
         return finetune_features(settings, progress, bar, is_offline=is_offline) if is_main() else None
     from cnncli.training.network import publish as ending
     from cnncli.training.network import trainer as network
@@ -94,7 +74,7 @@ def finetune(
 
 
 def resume(
-    run: Path, settings: FinetuneSettings, progress: Progress, bar: Bar, show: "Show"
+    run: Path, settings: FeatureSettings | NetworkSettings, progress: Progress, bar: Bar, show: "Show"
 ) -> FinetuneResult | None:
     """Go on with a run that was interrupted, or that is to have another number of epochs; arguments and errors as `finetune`'s.
 
@@ -108,13 +88,15 @@ def resume(
     if settings.output:
         raise UsageError("--output has no effect with --resume, which goes on in the run's own folder")
     begun = load_beginning(run)
+    if isinstance(settings, FeatureSettings):
+        raise UsageError(f"--tune features has no effect with --resume: {run} trains the network itself")
     _require_same_classes(run, settings, begun)
     from cnncli.training.network import checkpoints
     from cnncli.training.network import publish as ending
     from cnncli.training.network import trainer as network
 
     _require_same_settings(run, settings)
-    levers = network.require_levers(settings)
+    levers = settings.options
     if levers.epochs != begun.epochs:
         done = len(checkpoints.load(run, progress.warning).history)
         if levers.epochs < done:
@@ -132,7 +114,7 @@ def resume(
 _OF_THE_RUN = CHANGEABLE | {"workers"}
 
 
-def _require_same_settings(run: Path, settings: FinetuneSettings) -> None:
+def _require_same_settings(run: Path, settings: NetworkSettings) -> None:
     """See that no option differs that would change what has been learned so far.
 
     Raises:
@@ -144,17 +126,17 @@ def _require_same_settings(run: Path, settings: FinetuneSettings) -> None:
     except (OSError, ValueError) as error:
         raise TrainingError(f"{file} cannot be read: {error}", "start a new run") from error
     former.pop("made", None)
-    now = as_options(settings)
+    now = option_values(settings)
     changed = {name for name in former.keys() | now.keys() if former.get(name) != now.get(name)}
     if refused := sorted(changed - _OF_THE_RUN):
-        told = ", ".join(f"{spelled(name)} (was {former.get(name, 'not given')})" for name in refused)
+        told = ", ".join(f"{flag(name)} (was {former.get(name, 'not given')})" for name in refused)
         raise TrainingError(
             f"{run} was begun with other settings: {told}",
-            f"{', '.join(sorted(map(spelled, CHANGEABLE)))} may change; else start a new run",
+            f"{', '.join(sorted(map(flag, CHANGEABLE)))} may change; else start a new run",
         )
 
 
-def _require_same_classes(run: Path, settings: FinetuneSettings, begun: RunManifest) -> None:
+def _require_same_classes(run: Path, settings: NetworkSettings, begun: RunManifest) -> None:
     found = layout.read(settings.data, settings.columns).class_names
     if found != begun.card.class_names:
         other = sorted(set(found) ^ set(begun.card.class_names)) or list(found)
@@ -177,7 +159,7 @@ class PreparedRun:
     features: FinetuneResult | None
 
 
-def _begin(settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offline: bool) -> PreparedRun:
+def _begin(settings: NetworkSettings, progress: Progress, bar: Bar, *, is_offline: bool) -> PreparedRun:
     """Everything up to the first step of training."""
     if settings.tune in {Tune.HEAD, Tune.SCRATCH}:
         return _begin_without_features(settings, progress, is_offline=is_offline)
@@ -198,7 +180,7 @@ def _begin(settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offli
         )
     elif share is not None:
         progress.notice(f"its last layer begins as a classifier on its features: {100 * share:.1f} % on val")
-    levers = network.require_levers(settings)
+    levers = settings.options
     start = from_weights(folder, head, data.class_names, levers.drop_path)
     network.require_possible(start, settings)
     taken = network.pace(start, settings, progress)
@@ -207,9 +189,9 @@ def _begin(settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offli
         progress.notice(why)
         if not epochs:
             return PreparedRun(None, dataclasses.replace(found, why=f"{found.why}; {why}"))
-        settings = dataclasses.replace(settings, levers=dataclasses.replace(levers, epochs=epochs))
+        settings = dataclasses.replace(settings, options=dataclasses.replace(levers, epochs=epochs))
     digest = features.digest(explored.found)
-    facts = recorded(settings, folder.card.name, folder.card.weights_origin, digest)
+    facts = settings_document(settings, folder.card.name, folder.card.weights_origin, digest)
     if path is None:
         path = _new_run(explored.target, data, facts)
     else:
@@ -231,11 +213,9 @@ def _left_out(found: features.EmbeddedData) -> tuple[UnreadableSample, ...]:
     )
 
 
-def _in_time(settings: FinetuneSettings, taken: "Throughput", data: DataSet) -> tuple[int, str]:
+def _in_time(settings: NetworkSettings, taken: "Throughput", data: DataSet) -> tuple[int, str]:
     """How many epochs of training all of the network fit into the time, 0 if too few do; and that in words."""
-    from cnncli.training.network.trainer import require_levers
-
-    levers = require_levers(settings)
+    levers = settings.options
     images = sum(sample.split == "train" for sample in data.samples)
     held = sum(sample.split == "val" for sample in data.samples)
     epoch = (images + held / 3) / taken.images_per_second / 60  # a forward pass is a third of a step
@@ -255,16 +235,16 @@ def _told(minutes: float) -> str:
 
 
 def _begin_without_features(
-    settings: FinetuneSettings, progress: Progress, *, is_offline: bool
+    settings: NetworkSettings, progress: Progress, *, is_offline: bool
 ) -> PreparedRun:
     """`head` and `scratch`, for which nothing needs to be known of the images beforehand."""
     started = time.perf_counter()
     data = features.read(settings, progress)
-    target = run_folder.chosen(settings.output, data.name, overwrite=settings.overwrite)
+    target = run_folder.choose_run_folder(settings.output, data.name, overwrite=settings.overwrite)
     from cnncli.training.network import trainer as network
     from cnncli.training.network.initial import from_scratch, from_weights
 
-    levers = network.require_levers(settings)
+    levers = settings.options
     if settings.tune is Tune.SCRATCH:
         found = resolve_untrained(settings.reference, progress, is_offline=is_offline)
         progress.notice(f"starting from {found.name} with random weights")
@@ -281,7 +261,7 @@ def _begin_without_features(
     features.say_what_there_is(data, progress)
     taken = network.pace(start, settings, progress)
     name = start.card.name if settings.tune is Tune.SCRATCH else folder.card.name
-    run = _new_run(target, data, recorded(settings, name, origin, None))
+    run = _new_run(target, data, settings_document(settings, name, origin, None))
     network.begin(run, start, taken, settings, _beginning(settings, start, data, name, None, started))
     return PreparedRun(run, None)
 
@@ -295,7 +275,7 @@ def _new_run(target: run_folder.Target, data: DataSet, facts: Mapping[str, Any])
 
 
 def _beginning(
-    settings: FinetuneSettings,
+    settings: NetworkSettings,
     start: "InitialModel",
     data: DataSet,
     name: str,
@@ -306,7 +286,7 @@ def _beginning(
         card=start.card,
         tune=settings.tune,
         stages=settings.stages,
-        epochs=settings.levers.epochs if settings.levers else 0,
+        epochs=settings.options.epochs,
         data_name=data.name,
         root=str(Path(data.root).resolve()),
         started_from=name,

@@ -54,7 +54,7 @@ class Target:
     replaces: bool
 
 
-def chosen(output: Path | None, name: str, *, overwrite: bool) -> Target:
+def choose_run_folder(output: Path | None, name: str, *, overwrite: bool) -> Target:
     """The folder that a run goes to.
 
     Args:

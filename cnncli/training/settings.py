@@ -1,4 +1,4 @@
-"""What is asked of a training, checked at once: all that is wrong with it is told together."""
+"""What `finetune` is asked to do, checked before any work; all problems are reported at once."""
 
 import enum
 import platform
@@ -6,115 +6,162 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cnncli import __version__
 from cnncli.data.layout import ListColumns
 from cnncli.errors import UsageError
-from cnncli.images.decode import MAX_PIXELS
-from cnncli.networks import pocket
+from cnncli.networks import blueprint, pocket
 from cnncli.networks.reference import Reference
+from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.engines import EngineOptions
+from cnncli.records.progress import Progress
 from cnncli.records.training import ClassifierName, ClassWeights, Tune
-from cnncli.training.options import TrainingOptions, is_in_effect
+from cnncli.training.options import TrainingOptions
+from cnncli.training.resolve import is_in_effect
 
 MOST_VIEWS = 100
 VAL_SPLIT = 0.2
-"""Share of each class that is held out, when nobody says."""
+"""Default share of each class that is held out for validation."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FinetuneSettings:
-    """What is asked of a training.
+    """What both ways of fine-tuning share: a classifier on features, and training the network itself.
 
     Attributes:
         data: a labelled folder or list.
         reference: the network to start from.
-        columns: of a list.
-        output: the folder of the run; None for the next free one in `runs/`.
-        overwrite: replace a run that already exists.
-        tune: which part of the network learns.
-        stages: that learn with `last`, beside the last layer.
-        levers: of training the network itself; None with `features`.
-        classifier: what is fitted to embeddings.
-        augment_features: random views of each image for training, beside the image itself.
-        class_weights: what an image counts.
-        val_split: share of each class that is held out, where the data has no validation split.
-        seed: of the split, the folds and the views.
+        tune: what is trained.
+        columns: columns of a list.
+        output: folder of the run; None for the next free one in `runs/`.
+        overwrite: replace an earlier run in `output`.
+        classifier: classifier on the features.
+        augment_features: random views of each image that the classifier learns from, beside the image itself.
+        class_weights: whether the loss weights classes.
+        val_split: share of each class that is held out where the data has no validation split.
+        seed: random seed of the split, the folds, the views and the training.
         max_pixels: larger images are not decoded.
-        running: engine, device, precision.
-        batch_size: images at a time; None leaves it to the engine.
-        workers: threads that decode; None is one a core.
+        engine_options: engine, device, precision.
+        batch_size: images per batch; None leaves it to the engine.
+        workers: threads that decode images; None for one per core.
     """
 
     data: Path
     reference: Reference
+    tune: Tune
     columns: ListColumns = field(default_factory=ListColumns)
     output: Path | None = None
     overwrite: bool = False
-    tune: Tune = Tune.FEATURES
-    stages: int = 0
-    levers: TrainingOptions | None = None
     classifier: ClassifierName = ClassifierName.AUTO
     augment_features: int = 0
     class_weights: ClassWeights = ClassWeights.NONE
     val_split: float = VAL_SPLIT
     seed: int = 0
     max_pixels: int = MAX_PIXELS
-    running: EngineOptions = field(default_factory=EngineOptions)
+    engine_options: EngineOptions = field(default_factory=EngineOptions)
     batch_size: int | None = None
     workers: int | None = None
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
+        if problems := [*_out_of_range(self), *_no_effect(self)]:
             raise UsageError("; ".join(problems))
 
-    def _problems(self) -> Iterator[str]:
-        if not 0 < self.val_split < 1:
-            yield f"--val-split is a share between 0 and 1, not {self.val_split:g}"
-        if not 0 <= self.augment_features <= MOST_VIEWS:
-            yield f"--augment-features is a number from 0 to {MOST_VIEWS}, not {self.augment_features}"
-        if self.class_weights is ClassWeights.BALANCED and self.classifier is ClassifierName.CENTROID:
-            yield "--class-weights has no effect on centroids: leave it out, or choose another --classifier"
-        if self.overwrite and self.output is None:
-            yield "--overwrite needs --output: without it a run takes a name that is free"
-        if self.seed < 0:
-            yield f"--seed is a number from 0, not {self.seed}"
-        yield from self._without_effect()
 
-    def _without_effect(self) -> Iterator[str]:
-        """What would be accepted and ignored."""
-        fits_classifier = self.tune not in {Tune.HEAD, Tune.SCRATCH}
-        tune = f"--tune {self.tune}"
-        if self.augment_features and self.tune not in {Tune.FEATURES, Tune.AUTO}:
-            yield f"--augment-features has no effect with {tune}, which sees new views each epoch: see --augment"
-        if self.classifier is not ClassifierName.AUTO and not fits_classifier:
-            yield f"--classifier has no effect with {tune}"
-        if self.classifier is ClassifierName.KNN and self.tune in {Tune.FULL, Tune.LAST}:
-            yield f"--classifier knn cannot be trained further, as {tune} would"
-        if self.running != EngineOptions(device=self.running.device) and not fits_classifier:
-            yield f"--engine and --precision have no effect with {tune}: see --amp"
-        if self.tune is Tune.SCRATCH and self.reference.weights:
-            yield "--weights has no effect with --tune scratch, which starts from random ones"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSettings(FinetuneSettings):
+    """`--tune features`: a classifier is fitted to the network's features."""
+
+    tune: Literal[Tune.FEATURES] = Tune.FEATURES
 
 
-def recorded(settings: FinetuneSettings, name: str, origin: str, data_digest: str | None) -> dict[str, Any]:
-    """The settings as a run keeps them: each under the name of its option, and what they met under `made`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSettings(FinetuneSettings):
+    """Training the network itself.
+
+    Attributes:
+        options: how it is trained.
+        stages: number of stages, beside the last layer, that `last` trains.
+    """
+
+    options: TrainingOptions
+    stages: int = 0
+
+
+def _out_of_range(settings: FinetuneSettings) -> Iterator[str]:
+    if not 0 < settings.val_split < 1:
+        yield f"--val-split must be between 0 and 1, not {settings.val_split:g}"
+    if not 0 <= settings.augment_features <= MOST_VIEWS:
+        yield f"--augment-features must be between 0 and {MOST_VIEWS}, not {settings.augment_features}"
+    if settings.seed < 0:
+        yield f"--seed must be at least 0, not {settings.seed}"
+    if settings.overwrite and settings.output is None:
+        yield "--overwrite needs --output: without it a run takes a free name"
+
+
+def _no_effect(settings: FinetuneSettings) -> Iterator[str]:
+    """Settings that would be accepted and ignored."""
+    tune, classifier = settings.tune, settings.classifier
+    if settings.class_weights is ClassWeights.BALANCED and classifier is ClassifierName.CENTROID:
+        yield "--class-weights has no effect on centroids: leave it out, or choose another --classifier"
+    if settings.augment_features and tune not in {Tune.FEATURES, Tune.AUTO}:
+        yield f"--augment-features has no effect with --tune {tune}, which augments images itself: see --augment"
+    if classifier is ClassifierName.KNN and tune in {Tune.FULL, Tune.LAST}:
+        yield f"--classifier knn cannot be trained further, as --tune {tune} would"
+    if tune is Tune.SCRATCH and settings.reference.weights:
+        yield "--weights has no effect with --tune scratch, which starts from random weights"
+    if tune not in {Tune.HEAD, Tune.SCRATCH}:
+        return
+    if classifier is not ClassifierName.AUTO:
+        yield f"--classifier has no effect with --tune {tune}"
+    if settings.engine_options != EngineOptions(device=settings.engine_options.device):
+        yield f"--engine and --precision have no effect with --tune {tune}: see --amp"
+
+
+def choose_tune(tune: Tune, reference: Reference, progress: Progress) -> Tune:
+    """What is trained: `auto` becomes `scratch` for a network without weights, whose features are worthless.
 
     Args:
-        settings: as they were asked for.
-        name: of the network that the run started from.
-        origin: of its weights.
-        data_digest: of the listing of the images; None where they were not looked at beforehand.
+        tune: the `--tune` value.
+        reference: the network to start from.
+        progress: told of the choice.
+
+    Raises:
+        UsageError: a blueprint, for which no weights are published, with another `--tune` than `scratch`.
     """
-    made = {"started_from": name, "weights": origin, "data_digest": data_digest} | versions()
-    return as_options(settings) | {"made": {fact: value for fact, value in made.items() if value is not None}}
+    is_blueprint = blueprint.is_blueprint(reference.name) and reference.weights is None
+    if tune is Tune.AUTO and (is_blueprint or not reference.pretrained) and not reference.find_folder():
+        progress.notice(f"{reference.name} has no weights to start from: using --tune scratch")
+        return Tune.SCRATCH
+    if is_blueprint and reference.pretrained and tune is not Tune.SCRATCH:
+        raise UsageError(
+            f"--tune {tune} starts from weights, and none are published for the blueprint {reference.name}",
+            "--tune scratch trains it from random weights; --weights FILE uses your own",
+        )
+    return tune
 
 
-def as_options(settings: FinetuneSettings) -> dict[str, Any]:
-    """Settings under the names of the options that ask for them; those that are left to chance or choice are missing."""
-    reference, columns, running = settings.reference, settings.columns, settings.running
-    options = {
+def settings_document(
+    settings: FinetuneSettings, base_model: str, weights_origin: str, data_digest: str | None
+) -> dict[str, Any]:
+    """The settings as a run keeps them: each under the name of its option; and what they were applied to, under `made`.
+
+    Args:
+        settings: of the run.
+        base_model: name of the network that the run started from.
+        weights_origin: where its weights come from.
+        data_digest: SHA-256 of the listing of the images; None where they were not read beforehand.
+    """
+    facts = {"started_from": base_model, "weights": weights_origin, "data_digest": data_digest} | versions()
+    return option_values(settings) | {
+        "made": {fact: value for fact, value in facts.items() if value is not None}
+    }
+
+
+def option_values(settings: FinetuneSettings) -> dict[str, Any]:
+    """Settings under the names of the options that ask for them; unset ones are missing."""
+    reference, columns, engine = settings.reference, settings.columns, settings.engine_options
+    values = {
         "data": _absolute(settings.data),
         "model": _model(reference),
         "weights": _absolute(reference.weights),
@@ -124,24 +171,30 @@ def as_options(settings: FinetuneSettings) -> dict[str, Any]:
         "label_column": columns.label,
         "split_column": columns.split,
         "root": _absolute(columns.root),
-        "tune": f"last:{settings.stages}" if settings.tune is Tune.LAST else settings.tune.value,
+        "tune": str(settings.tune),
         "classifier": settings.classifier.value,
         "augment_features": settings.augment_features,
         "class_weights": settings.class_weights.value,
         "val_split": settings.val_split,
         "seed": settings.seed,
         "max_pixels": settings.max_pixels,
-        "device": running.device,
-        "engine": running.engine.value,
-        "precision": running.precision.value,
+        "device": engine.device,
+        "engine": engine.engine.value,
+        "precision": engine.precision.value,
         "batch_size": settings.batch_size,
         "workers": settings.workers,
     }
     if settings.tune in {Tune.HEAD, Tune.SCRATCH}:
-        options = {name: value for name, value in options.items() if name not in _OF_CLASSIFIERS}
-    if settings.levers:
-        options |= _of_levers(settings.levers)
-    return {name: value for name, value in options.items() if value is not None}
+        values = {name: value for name, value in values.items() if name not in _CLASSIFIER_OPTIONS}
+    if isinstance(settings, NetworkSettings):
+        if settings.tune is Tune.LAST:
+            values["tune"] = f"last:{settings.stages}"
+        values |= _training_option_values(settings.options)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+_CLASSIFIER_OPTIONS = frozenset({"classifier", "augment_features", "engine", "precision"})
+"""Options without effect where no classifier is fitted to features."""
 
 
 def _model(reference: Reference) -> str | None:
@@ -150,39 +203,29 @@ def _model(reference: Reference) -> str | None:
     return reference.name if folder in {None, pocket.FOLDER} else _absolute(Path(reference.name))
 
 
-_OF_CLASSIFIERS = frozenset({"classifier", "augment_features", "engine", "precision"})
-"""Options without effect where no classifier is fitted to features."""
+def _training_option_values(options: TrainingOptions) -> dict[str, Any]:
+    """Training options as they are typed; those without effect are missing."""
+    values = {item.name: getattr(options, item.name) for item in fields(options)}
+    values["lr"] = "auto" if options.lr is None else options.lr
+    if options.kd_model and options.kd_model.exists():
+        values["kd_model"] = _absolute(options.kd_model)
+    return {name: as_text(value) for name, value in values.items() if is_in_effect(name, options)}
 
 
-def _of_levers(levers: TrainingOptions) -> dict[str, Any]:
-    """TrainingOptions as they are typed."""
-    values = {
-        field.name: getattr(levers, field.name) for field in fields(levers) if field.name != "augmentation"
-    }
-    values |= {field.name: getattr(levers.augmentation, field.name) for field in fields(levers.augmentation)}
-    values["lr"] = "auto" if levers.lr is None else levers.lr
-    values["kd_model"] = (
-        _absolute(levers.kd_model) if levers.kd_model and levers.kd_model.exists() else levers.kd_model
-    )
-    if levers.kd_model is None:
-        del values["kd_weight"], values["kd_temperature"]
-    return {name: typed(value) for name, value in values.items() if is_in_effect(name, levers)}
-
-
-def typed(value: Any) -> Any:  # noqa: ANN401 - whatever a lever is
-    """A value as it stands on a command line, or in a settings file."""
+def as_text(value: Any) -> Any:  # noqa: ANN401 - of any option
+    """An option's value as it is typed; numbers and flags stay what they are."""
     if isinstance(value, tuple):
         return ",".join(map(repr, value))
     return str(value) if isinstance(value, enum.Enum | Path) else value
 
 
 def _absolute(path: Path | None) -> str | None:
-    """So that the file means the same wherever it is read."""
+    """A path that means the same from any folder."""
     return str(path.expanduser().resolve()) if path else None
 
 
 def versions() -> dict[str, str]:
-    """Of what has a hand in a run."""
+    """Versions of Python and of the packages that a run depends on."""
     packages = ("numpy", "pillow", "onnxruntime", "scikit-learn", "torch", "timm")
     return {"cnncli": __version__, "python": platform.python_version()} | {
         package: metadata.version(package) for package in packages

@@ -23,8 +23,8 @@ from cnncli.networks.model_folder import open_folder, verify
 from cnncli.records.engines import EngineName, EngineOptions
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import NullProgress
-from cnncli.training import options as levers
-from cnncli.training.run_folder import chosen, settle, writing
+from cnncli.training import options
+from cnncli.training.run_folder import choose_run_folder, settle, writing
 from tests.conftest import Cnncli, Imports
 
 KINDS = {"warm": (230, 90, 40), "cold": (40, 90, 230), "green": (60, 200, 80)}
@@ -252,8 +252,8 @@ def test_refusals_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path
         ([single, "-m", colours], 1, "has one class only, 'warm'"),
         ([colours, "-m", colours], 1, "is a model folder, not data"),
         ([data, "-m", str(data)], 1, "is no model folder: it has no card.json"),
-        ([data, "-m", colours, "--val-split", "1.5"], 2, "--val-split is a share between 0 and 1"),
-        ([data, "-m", colours, "--tune", "everything"], 2, "'everything' is no way"),
+        ([data, "-m", colours, "--val-split", "1.5"], 2, "--val-split must be between 0 and 1"),
+        ([data, "-m", colours, "--tune", "everything"], 2, "unknown --tune value 'everything'"),
         ([tmp_path / "nowhere", "-m", colours], 1, "there is no"),
         ([data, "-m", colours, "-c", "nowhere.toml"], 2, "cannot read the settings nowhere.toml"),
     ]
@@ -324,8 +324,8 @@ def test_runs_among_the_data_are_no_class(
 def test_what_came_meanwhile_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two runs that began at once: the second to end takes the next name, or says that its own is taken."""
     monkeypatch.chdir(tmp_path)
-    first, second = (chosen(None, "shades", overwrite=False) for _ in range(2))
-    asked = chosen(Path("runs/shades"), "shades", overwrite=False)
+    first, second = (choose_run_folder(None, "shades", overwrite=False) for _ in range(2))
+    asked = choose_run_folder(Path("runs/shades"), "shades", overwrite=False)
     for target, expected in ((first, "runs/shades"), (second, "runs/shades-2")):
         with writing(target) as draft:
             (draft / "card.json").write_text(expected)
@@ -345,7 +345,7 @@ def test_every_option_of_the_settings_is_one_of_the_command(
     recorded = set(tomllib.loads(Path("runs/shades/settings.toml").read_text())) - {"made"}
     offered = set(inspect.signature(finetune).parameters)
     of_the_call = {"config", "format_", "offline", "output", "overwrite", "quiet", "resume", "preview"}
-    unset = {"weights", "img_size", "root", "batch_size", "workers"} | set(levers.NAMES)
+    unset = {"weights", "img_size", "root", "batch_size", "workers"} | set(options.declarations())
     assert recorded | unset == offered - of_the_call
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from cnncli.networks import model_folder, pocket
 from cnncli.networks.blueprint.parser import parse
 from cnncli.networks.blueprint.writer import written
-from cnncli.training import options as levers
+from cnncli.training import options
 from cnncli.training.settings import FinetuneSettings
 from tests.conftest import ROOT, Cnncli, Imports, Program
 
@@ -92,7 +92,10 @@ def test_its_files_say_the_same() -> None:
     assert card.architecture.blueprint is not None
     assert written(parse(card.architecture.blueprint)) == written(parse(pocket.BLUEPRINT.read_text()))
     recipe = tomllib.loads((pocket.FOLDER / "recipe.toml").read_text())
-    assert recipe.keys() <= {*levers.NAMES, *(field.name for field in dataclasses.fields(FinetuneSettings))}
+    assert recipe.keys() <= {
+        *options.declarations(),
+        *(field.name for field in dataclasses.fields(FinetuneSettings)),
+    }
     with (MEASUREMENTS / "history.csv").open(newline="") as stream:
         epochs = [int(row["number"]) for row in csv.DictReader(stream)]
     assert epochs == list(range(1, recipe["epochs"] + 1))

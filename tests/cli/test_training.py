@@ -345,16 +345,16 @@ def test_a_single_image_at_a_time(cnncli: Cnncli, data: Path) -> None:
 
 def test_refusals_are_one_line_and_leave_nothing(cnncli: Cnncli, data: Path, tiny: Path) -> None:
     refused: list[tuple[list[object], int, str]] = [
-        ([data, "-m", NET, "--lr", 0], 2, "--lr is a number above 0"),
+        ([data, "-m", NET, "--lr", 0], 2, "--lr must be above 0"),
         ([data, "-m", NET, "--lr", "nan"], 2, "neither a number nor 'auto'"),
-        ([data, "-m", NET, "--lr", -1], 2, "--lr is a number above 0"),
-        ([data, "-m", NET, "--weight-decay", "nan"], 2, "--weight-decay is a number from 0, not nan"),
+        ([data, "-m", NET, "--lr", -1], 2, "--lr must be above 0"),
+        ([data, "-m", NET, "--weight-decay", "nan"], 2, "--weight-decay must be at least 0, not nan"),
         ([data, "-m", NET, "--scale", "1"], 2, "not two numbers"),
         ([data, "-m", NET, "--cache-size", "big"], 2, "not a size such as 500M"),
-        ([data, "-m", NET, "--tune", "last"], 2, "'last' is no way of training"),
-        ([data, "-m", NET, "--tune", "full:2"], 2, "'full:2' is no way of training"),
+        ([data, "-m", NET, "--tune", "last"], 2, "unknown --tune value 'last'"),
+        ([data, "-m", NET, "--tune", "full:2"], 2, "unknown --tune value 'full:2'"),
         ([data, "-m", tiny, "--tune", "last:90"], 2, "--tune last:90 is more than this network can keep"),
-        ([data, "-m", "lenet5", "--tune", "full"], 2, "nobody published any for the blueprint lenet5"),
+        ([data, "-m", "lenet5", "--tune", "full"], 2, "none are published for the blueprint lenet5"),
         ([data, "-m", NET, "--tune", "scratch", "--classifier", "svm"], 2, "--classifier has no effect"),
         (
             [data, "-m", NET, "--tune", "scratch", "--precision", "bf16"],
@@ -381,7 +381,7 @@ def test_refusals_are_one_line_and_leave_nothing(cnncli: Cnncli, data: Path, tin
         (
             [data, "-m", tiny, "--tune", "features", "--preview", "x.png"],
             2,
-            "--preview shows what training sees",
+            "--preview has no effect with --tune features",
         ),
         (["--resume", "nowhere"], 2, "there is no run nowhere"),
         (["--resume", data], 2, "cannot read the settings"),

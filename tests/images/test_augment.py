@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from cnncli.images.augment import PRESETS, random_view
-from cnncli.records.augmentation import Augmentation, AutoAugment, Strength
+from cnncli.images.augment import random_view
+from cnncli.records.augmentation import PRESETS, Augmentation, AutoAugment, Strength
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cnncli.images.decode import MAX_PIXELS
 from cnncli.images.in_memory import InMemory
 from cnncli.images.loader import Reader, batches
 from cnncli.images.local_file import LocalFile
 from cnncli.images.preprocess import Pixels
+from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.predictions import ImageSource, Unreadable
 from tests.networks_for_tests import colour_preprocessing
 

@@ -45,7 +45,7 @@ from cnncli.training import report as reporting
 from cnncli.training import run_folder
 from cnncli.training import tables as tables_of
 from cnncli.training.features.replace_head import require_trainable, write_headed
-from cnncli.training.settings import VAL_SPLIT, FinetuneSettings, recorded, versions
+from cnncli.training.settings import VAL_SPLIT, FeatureSettings, FinetuneSettings, settings_document, versions
 
 if TYPE_CHECKING:
     from cnncli.training.features.classifiers import Rows
@@ -104,7 +104,7 @@ class Clock:
 
 
 def finetune_features(
-    settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offline: bool = False
+    settings: FeatureSettings, progress: Progress, bar: Bar, *, is_offline: bool = False
 ) -> FinetuneResult:
     """Fit a classifier to a network's embeddings of labelled images, and write both as a model folder.
 
@@ -127,7 +127,7 @@ def explore(
     clock = Clock()
     with clock.step("looking for the images"):
         data = read(settings, progress)
-        target = run_folder.chosen(settings.output, data.name, overwrite=settings.overwrite)
+        target = run_folder.choose_run_folder(settings.output, data.name, overwrite=settings.overwrite)
     what = (
         ", whose features stay as they are"
         if settings.tune is Tune.FEATURES
@@ -239,7 +239,7 @@ def _embedded(
 ) -> EmbeddedData:
     """Embeddings of all that can be read."""
     inference = InferenceOptions(
-        engine=settings.running,
+        engine=settings.engine_options,
         batch_size=settings.batch_size,
         max_pixels=settings.max_pixels,
         workers=settings.workers,
@@ -427,7 +427,7 @@ def _written(
     assert judged is not None  # noqa: S101 - `require_learnable` has seen to it
     counts = confusion(chosen.val.argmax(axis=1), val.labels, len(data.class_names))
     card = _card(folder, target.path.name, data, learned)
-    facts = recorded(settings, folder.card.name, folder.card.weights_origin, digest(found))
+    facts = settings_document(settings, folder.card.name, folder.card.weights_origin, digest(found))
     from cnncli.render.confusion import confusion_png  # matplotlib, half a second
 
     with run_folder.writing(target) as draft:

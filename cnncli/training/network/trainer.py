@@ -40,7 +40,7 @@ from cnncli.training.network.stages import frozen_below, learning_mode
 from cnncli.training.network.teacher import open_teacher
 from cnncli.training.network.throughput import Throughput, imitates, paces
 from cnncli.training.options import TrainingOptions
-from cnncli.training.settings import FinetuneSettings
+from cnncli.training.settings import NetworkSettings
 
 Show = Callable[[], contextlib.AbstractContextManager[Callable[[TrainingProgress], None]]]
 """A function to call after each step, as long as somebody may want to see it."""
@@ -49,15 +49,9 @@ _FREE_SHARE = 1 / 4
 """Of the free memory, for decoded images."""
 
 
-def require_levers(settings: FinetuneSettings) -> TrainingOptions:
-    """The levers, which everything but `features` has."""
-    assert settings.levers is not None  # noqa: S101 - `levers.chosen` is asked for each such way
-    return settings.levers
-
-
-def pace(start: InitialModel, settings: FinetuneSettings, progress: Progress) -> Throughput:
+def pace(start: InitialModel, settings: NetworkSettings, progress: Progress) -> Throughput:
     """How fast the network learns here: in the faster layout and arithmetic, which is said."""
-    device, levers = torch.device(_device(settings.running.device)), require_levers(settings)
+    device, levers = torch.device(_device(settings.engine_options.device)), settings.options
     _set_up_process(1)
     _deterministic(
         levers, settings.seed
@@ -74,14 +68,14 @@ def pace(start: InitialModel, settings: FinetuneSettings, progress: Progress) ->
     return found[0]
 
 
-def require_possible(start: InitialModel, settings: FinetuneSettings) -> None:
+def require_possible(start: InitialModel, settings: NetworkSettings) -> None:
     """See that a training can begin, before anything is written.
 
     Raises:
         UsageError: an optimiser that timm has not, stages that the network has not, arithmetic that the device has not.
     """
-    levers = require_levers(settings)
-    device = _device(settings.running.device)
+    levers = settings.options
+    device = _device(settings.engine_options.device)
     if levers.amp is Amp.FP16 and device == "cpu":
         raise UsageError("--amp fp16 needs a GPU", "--amp bf16 works on a CPU, too")
     if levers.kd_model:
@@ -113,7 +107,7 @@ def begin(
     run: Path,
     start: InitialModel,
     taken: Throughput,
-    settings: FinetuneSettings,
+    settings: NetworkSettings,
     beginning: RunManifest,
 ) -> None:
     """Write what a training goes out from; everything else of the run's folder already exists.
@@ -121,7 +115,7 @@ def begin(
     Raises:
         OutputError: it cannot be written.
     """
-    levers = require_levers(settings)
+    levers = settings.options
     (run / run_folder.CHECKPOINTS).mkdir(parents=True, exist_ok=True)
     beginnings.save(run, beginning)
     fixed = {"lr": levers.lr, "layout": str(taken.layout), "amp": str(taken.amp)}
@@ -143,7 +137,7 @@ def _keeps_statistics(tune: Tune) -> bool:
     return tune is not Tune.SCRATCH
 
 
-def train(run: Path | None, settings: FinetuneSettings, progress: Progress, show: Show) -> Path | None:
+def train(run: Path | None, settings: NetworkSettings, progress: Progress, show: Show) -> Path | None:
     """Train to the end, from wherever the run's newest checkpoint is.
 
     Args:
@@ -159,7 +153,7 @@ def train(run: Path | None, settings: FinetuneSettings, progress: Progress, show
         CnncliError: as `Loop.run`.
     """
     try:
-        device = _device(settings.running.device)
+        device = _device(settings.engine_options.device)
         processes = PartialState(cpu=device == "cpu")
         _set_up_process(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
         if processes.num_processes > 1:
@@ -167,7 +161,7 @@ def train(run: Path | None, settings: FinetuneSettings, progress: Progress, show
             run = Path(told) if told else None
         if run is None:
             return None
-        _deterministic(require_levers(settings), settings.seed)
+        _deterministic(settings.options, settings.seed)
         progressed = checkpoints.load(run, progress.warning)
         amp = Amp(progressed.fixed["amp"])
         accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no" if amp is Amp.OFF else str(amp))
@@ -212,9 +206,9 @@ def _deterministic(levers: TrainingOptions, seed: int) -> None:
     torch.use_deterministic_algorithms(levers.deterministic)
 
 
-def _task(run: Path, settings: FinetuneSettings, progress: Progress) -> Task:
+def _task(run: Path, settings: NetworkSettings, progress: Progress) -> Task:
     """What is to be learned, as the run's folder has it."""
-    begun, levers = beginnings.load(run), require_levers(settings)
+    begun, levers = beginnings.load(run), settings.options
     card = begun.card
     levers = dataclasses.replace(levers, epochs=begun.epochs)
     data = read_splits(run, begun.root, card.class_names, begun.data_name)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from cnncli.images import augment
-from cnncli.images.augment import PRESETS, random_view
-from cnncli.records.augmentation import Strength
+from cnncli.images.augment import random_view
+from cnncli.records.augmentation import PRESETS, Strength
 from cnncli.training.network.resize import resized
 
 

@@ -6,13 +6,12 @@ import pytest
 
 from cnncli.records.training import Schedule, Tune
 from cnncli.training.network.schedule import learning_rate
-from cnncli.training.options import TrainingOptions, chosen
+from cnncli.training.options import TrainingOptions
+from cnncli.training.resolve import resolve
 
 
 def levers(**given: object) -> TrainingOptions:
-    found = chosen(Tune.SCRATCH, {"epochs": 10, "warmup_epochs": 2.0} | given)
-    assert found is not None
-    return found
+    return resolve(Tune.SCRATCH, {"epochs": 10, "warmup_epochs": 2.0} | given)
 
 
 def test_cosine_rises_in_the_warm_up_and_falls_as_half_a_wave() -> None:

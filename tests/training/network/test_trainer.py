@@ -37,14 +37,15 @@ from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import NullProgress
 from cnncli.records.training import Amp, ClassWeights, Layout, Schedule, TrainingProgress, Tune
 from cnncli.training import manifest as beginning
-from cnncli.training import options as levers
+from cnncli.training import options as training_options
 from cnncli.training import run as finetune
 from cnncli.training.network import checkpoints, loop, optimizers
 from cnncli.training.network import publish as ending
 from cnncli.training.network import throughput as trials
 from cnncli.training.network import trainer as network
 from cnncli.training.network.checkpoints import Checkpoint
-from cnncli.training.settings import FinetuneSettings
+from cnncli.training.resolve import resolve
+from cnncli.training.settings import NetworkSettings
 
 DRAWN = "input 3x12x12; activation: relu; conv3-6; dropout 0.2; conv3-8/2 batchnorm; FC-16; FC-3"
 PLAIN = "input 3x12x12; activation: relu; conv3-6; conv3-8/2; FC-3"
@@ -60,7 +61,7 @@ class Trained:
     """What came of a run."""
 
     folder: Path
-    settings: FinetuneSettings
+    settings: NetworkSettings
     progressed: Checkpoint
 
     @property
@@ -97,20 +98,20 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "shades"
 
 
-def asked(data: Path, model: str = DRAWN, tune: Tune = Tune.SCRATCH, **given: Any) -> FinetuneSettings:
+def asked(data: Path, model: str = DRAWN, tune: Tune = Tune.SCRATCH, **given: Any) -> NetworkSettings:
     more = {name: given.pop(name) for name in ("class_weights", "seed", "stages", "output") if name in given}
-    return FinetuneSettings(
+    return NetworkSettings(
         data=data,
         reference=Reference(model),
         tune=tune,
-        levers=levers.chosen(tune, BASE | given),
-        running=EngineOptions(device="cpu"),
+        options=resolve(tune, BASE | given),
+        engine_options=EngineOptions(device="cpu"),
         workers=2,
         **more,
     )
 
 
-def begun(settings: FinetuneSettings, listener: Any = None) -> Path:
+def begun(settings: NetworkSettings, listener: Any = None) -> Path:
     found = finetune._begin(settings, listener or NullProgress(), _no_bar, is_offline=True)
     assert found.run
     return found.run
@@ -124,12 +125,12 @@ def _no_show() -> Any:
     return contextlib.nullcontext(lambda _: None)
 
 
-def trained(settings: FinetuneSettings, listener: Any = None) -> Trained:
+def trained(settings: NetworkSettings, listener: Any = None) -> Trained:
     folder = begun(settings, listener)
     return gone_on(folder, settings, listener)
 
 
-def gone_on(folder: Path, settings: FinetuneSettings, listener: Any = None) -> Trained:
+def gone_on(folder: Path, settings: NetworkSettings, listener: Any = None) -> Trained:
     network.train(folder, settings, listener or NullProgress(), _no_show)
     return Trained(folder, settings, checkpoints.load(folder, lambda _: None))
 
@@ -205,7 +206,7 @@ ELSEWHERE = {
 
 
 def test_every_lever_is_tested() -> None:
-    assert CHANGES.keys() | WITH_OTHERS.keys() | ELSEWHERE == set(levers.NAMES)
+    assert CHANGES.keys() | WITH_OTHERS.keys() | ELSEWHERE == set(training_options.declarations())
 
 
 def test_every_lever_has_an_effect(data: Path, base: Trained) -> None:
@@ -653,7 +654,7 @@ def test_an_optimiser_takes_one_pass_over_all_weights_where_torch_can(
     data: Path, name: str, *, is_fused: bool
 ) -> None:
     layers = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
-    optimizer = optimizers.create_optimizer(layers, "1", network.require_levers(asked(data, opt=name)), 0.1)
+    optimizer = optimizers.create_optimizer(layers, "1", asked(data, opt=name).options, 0.1)
     assert bool(optimizer.param_groups[0].get("fused")) == is_fused
     optimizers.require_steps(optimizer, name)
 

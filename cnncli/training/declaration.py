@@ -1,0 +1,104 @@
+"""What a declaration of a training option consists of: help, range, conditions, defaults per `--tune`."""
+
+import dataclasses
+import enum
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cnncli.records.training import Tune
+
+
+class Kind(enum.Enum):
+    """How an option's text is parsed."""
+
+    PLAIN = enum.auto()
+    """As its type says."""
+
+    NUMBER_OR_AUTO = enum.auto()
+    """`0.001`, or `auto` for None."""
+
+    PAIR = enum.auto()
+    """`0.5,1`."""
+
+    BYTES = enum.auto()
+    """`500M`, `8G`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerFamily:
+    """Optimisers that are used with similar settings.
+
+    Attributes:
+        patterns: names, as timm spells them; `*` stands for anything.
+        example: one of these names.
+        lr_factor: usual learning rate, as a multiple of Adam's.
+        weight_decay: usual weight decay.
+        has_momentum: whether it takes a momentum.
+    """
+
+    patterns: tuple[str, ...]
+    example: str
+    lr_factor: float
+    weight_decay: float
+    has_momentum: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What an option needs beside it.
+
+    Attributes:
+        text: completes "--kd-weight needs …".
+        is_met: whether the other options provide it.
+    """
+
+    text: str
+    is_met: Callable[[Any], bool]
+
+
+_ALL_TUNES = (Tune.HEAD, Tune.LAST, Tune.FULL, Tune.AUTO, Tune.SCRATCH)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """The declaration of an option.
+
+    Attributes:
+        help: what it does; understood without the option's name.
+        group: heading that it stands under.
+        metavar: placeholder for its value in the help.
+        kind: how its text is parsed.
+        at_least, at_most: range of its number, or of both numbers of a pair.
+        above: lower bound that is itself excluded.
+        tunes: `--tune` values that it applies to.
+        by_tune: defaults that differ from the field's, by `--tune`.
+        unset: what None stands for, in words; empty where nothing needs to be said.
+        needs: what it needs beside it.
+    """
+
+    help: str
+    group: str
+    metavar: str = "X"
+    kind: Kind = Kind.PLAIN
+    at_least: float = -math.inf
+    at_most: float = math.inf
+    above: float = -math.inf
+    tunes: tuple[Tune, ...] = _ALL_TUNES
+    by_tune: Mapping[Tune, Any] = dataclasses.field(default_factory=dict)
+    unset: str = ""
+    needs: Requirement | None = None
+
+    def contains(self, number: float) -> bool:
+        """Whether a number is finite and within the range."""
+        return math.isfinite(number) and self.above < number and self.at_least <= number <= self.at_most
+
+    def range_text(self) -> str:
+        """The range, as in "above 0 and at most 1"."""
+        if math.isfinite(self.at_least) and math.isfinite(self.at_most):
+            return f"between {self.at_least:g} and {self.at_most:,.10g}"
+        text = f"above {self.above:g}" if math.isfinite(self.above) else f"at least {self.at_least:g}"
+        if math.isfinite(self.at_most):
+            text += f" and at most {self.at_most:,.10g}"
+        return f"{text}, or auto" if self.kind is Kind.NUMBER_OR_AUTO else text
