@@ -1,4 +1,4 @@
-"""`cnncli similar`: the images nearest to others in feature space."""
+"""`cnncli similar`: nearest neighbours and near-duplicates in feature space."""
 
 import enum
 import sys
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 
 class SimilarFormat(enum.StrEnum):
-    """How neighbours are written."""
+    """Output format of neighbours."""
 
     TABLE = "table"
     TSV = "tsv"
     JSON = "json"
 
 
-_NEARLY = 0.1
-"""Largest cosine distance of two images that are taken for one. Of a hundred photographs that were scaled and recompressed,
-cropped by a twentieth or mirrored, copies lay within 0.08 of each other with pocket, and different ones beyond 0.24; with other
-networks different ones may be as near as 0.15, and drawings of one thing nearer than this."""
+_DUPLICATE_DISTANCE = 0.1
+"""Default of `--within`, a cosine distance. Of a hundred photos that were scaled and recompressed, cropped by 5 % or mirrored,
+copies were within 0.08 of the original with pocket, and different photos beyond 0.24. With other networks different photos may
+be as close as 0.15, and drawings of the same thing closer than 0.1."""
 
 
 def similar(
@@ -47,8 +47,8 @@ def similar(
             "--in",
             metavar="FOLDER|FILE.npz",
             parser=options.named,
-            help="Where to look: a folder of images, whose embeddings are kept in it and brought up to date each time; or a "
-            "file that `cnncli features` wrote.",
+            help="Images to search: a folder, whose embeddings are cached in it and updated each time, or a file that "
+            "`cnncli features` wrote.",
         ),
     ] = None,
     duplicates: Annotated[
@@ -57,7 +57,7 @@ def similar(
             "--duplicates",
             metavar="FOLDER|FILE.npz",
             parser=options.named,
-            help="Instead: groups of images that are nearly the same.",
+            help="List groups of near-duplicates in this folder or file instead of searching it.",
         ),
     ] = None,
     within: Annotated[
@@ -66,29 +66,37 @@ def similar(
             "--within",
             min=0.0,
             metavar="X",
-            help=f"Largest cosine distance of duplicates.  [default: {_NEARLY}]",
+            help=f"Largest cosine distance between duplicates.  [default: {_DUPLICATE_DISTANCE}]",
         ),
     ] = None,
     topk: Annotated[
         int | None,
-        typer.Option("--topk", "-k", metavar="INT", min=1, help="Neighbours of each image.  [default: 5]"),
+        typer.Option(
+            "--topk", "-k", metavar="INT", min=1, help="Number of neighbours per query.  [default: 5]"
+        ),
     ] = None,
     metric: Annotated[
         DistanceMetric | None,
-        typer.Option("--metric", help="How far is far, in the last hidden layer.  [default: euclidean]"),
+        typer.Option("--metric", help="Distance between embeddings.  [default: euclidean]"),
     ] = None,
     model: options.Model = None,
     layer: Annotated[
         str | None,
-        typer.Option("--layer", metavar="NAME", help="Compare what comes out of this layer, by torch."),
+        typer.Option(
+            "--layer",
+            metavar="NAME",
+            help="Compare the outputs of this layer, computed by torch.  [default: the embedding]",
+        ),
     ] = None,
     format_: Annotated[
         SimilarFormat | None,
-        typer.Option("--format", "-f", help="A table on a terminal, tsv in a pipe, if left out."),
+        typer.Option("--format", "-f", help="Output format.  [default: table on a terminal, tsv in a pipe]"),
     ] = None,
     sheet: Annotated[
         Path | None,
-        typer.Option("--sheet", metavar="FILE.png", help="Draw each image beside its neighbours."),
+        typer.Option(
+            "--sheet", metavar="FILE.png", help="Also save a picture of each query with its neighbours."
+        ),
     ] = None,
     overwrite: options.Overwrite = False,
     weights: options.Weights = None,
@@ -105,7 +113,7 @@ def similar(
     offline: options.Offline = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Find the images that are nearest to others, or nearly the same, as a network sees them.
+    """Find the nearest images in the feature space of a network, or near-duplicates.
 
     \b
     Examples:
@@ -115,21 +123,22 @@ def similar(
       cnncli similar --duplicates photos/
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
-    options.image_size(img_size)  # refused here, before anything heavy is imported
-    about_queries = {
+    options.image_size(img_size)  # validated before anything heavy is imported
+    query_options = {
         "images": queries, "--files-from": files_from, "--in": among, "--sheet": sheet, "-k": topk, "--metric": metric
     }  # fmt: skip
-    if duplicates and (idle := [name for name, value in about_queries.items() if value]):
-        raise UsageError(f"{', '.join(idle)}: no effect with --duplicates, which looks at one collection")
+    if duplicates and (unused := [name for name, value in query_options.items() if value]):
+        raise UsageError(f"{', '.join(unused)}: no effect with --duplicates, which takes no queries")
     if within is not None and not duplicates:
-        raise UsageError("--within is about --duplicates", "-k says how many neighbours there are")
-    place = among or duplicates
-    if not place:
-        raise UsageError("there is nowhere to look", "add --in FOLDER, or --in features.npz")
-    asked = Inputs.checked([str(place)] if duplicates else queries or [], files_from, null=null)
-    drawn = pictures.Destination.resolve_sheet(sheet, overwrite=overwrite) if sheet else None
-    if sheet and place.is_dir() and sheet.resolve().is_relative_to(place.resolve()):
-        raise OutputError(f"{sheet} would lie among the images that are searched", "write it somewhere else")
+        raise UsageError("--within has no effect without --duplicates", "-k sets the number of neighbours")
+    collection_path = among or duplicates
+    if not collection_path:
+        raise UsageError("no images to search", "add --in FOLDER, or --in features.npz")
+    words = [str(collection_path)] if duplicates else queries or []
+    inputs = Inputs.checked(words, files_from, null=null)
+    destination = pictures.Destination.resolve_sheet(sheet, overwrite=overwrite) if sheet else None
+    if sheet and collection_path.is_dir() and sheet.resolve().is_relative_to(collection_path.resolve()):
+        raise OutputError(f"{sheet} is in the folder that is searched", "write it somewhere else")
     format_ = format_ or (SimilarFormat.TABLE if is_terminal(sys.stdout) else SimilarFormat.TSV)
     with quiet_libraries():
         from cnncli.features.extract import Extractor
@@ -147,12 +156,13 @@ def similar(
             workers=workers,
         )
         extractor = Extractor(prepare(reference, console, is_offline=offline), inference, console, layer)
-        collection = _collection(place, extractor, console)
+        collection = _collection(collection_path, extractor, console)
         if duplicates:
-            unreadable = _show_groups(collection, _NEARLY if within is None else within, format_, console)
+            limit = _DUPLICATE_DISTANCE if within is None else within
+            unreadable = _print_groups(collection, limit, format_, console)
         else:
-            wish = _Wish(topk or 5, metric or DistanceMetric.EUCLIDEAN, format_, drawn)
-            unreadable = _show_neighbours(asked, collection, extractor, wish, console)
+            search = _Search(topk or 5, metric or DistanceMetric.EUCLIDEAN, format_, destination)
+            unreadable = _print_neighbours(inputs, collection, extractor, search, console)
     for item in unreadable:
         console.warning(f"{item.path}: {item.reason}")
     if unreadable:
@@ -160,8 +170,8 @@ def similar(
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
-    """What is to be found, and how it is shown."""
+class _Search:
+    """How many neighbours to find, by which distance, and how they are written."""
 
     topk: int
     metric: DistanceMetric
@@ -169,20 +179,20 @@ class _Wish:
     sheet: pictures.Destination | None
 
 
-def _collection(place: Path, extractor: "Extractor", console: Console) -> "Collection":
-    from cnncli.retrieval import collection
+def _collection(path: Path, extractor: "Extractor", console: Console) -> "Collection":
+    from cnncli.retrieval.collection import file_collection, folder_collection
 
-    if place.is_file():
-        return collection.of_file(place, extractor)
-    if not place.is_dir():
-        raise InputError(f"{place}: no such folder or file")
-    return collection.of_folder(place, extractor, image_bars(console))
+    if path.is_file():
+        return file_collection(path, extractor)
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder or file")
+    return folder_collection(path, extractor, image_bars(console))
 
 
-def _show_groups(
+def _print_groups(
     collection: "Collection", within: float, format_: SimilarFormat, console: Console
 ) -> "Sequence[Unreadable]":
-    """Print the groups; what could not be looked at."""
+    """Print the groups; returns the unreadable images."""
     from cnncli.render import neighbours as render
     from cnncli.retrieval.similar import duplicates
 
@@ -194,32 +204,35 @@ def _show_groups(
             SimilarFormat.TABLE: render.groups_table,
         }[format_](groups)
     )
-    console.notice(f"{counted(len(groups), 'group')} among {counted(len(collection.paths), 'image')}")
+    console.notice(
+        f"{counted(len(groups), 'group')} of near-duplicates in {counted(len(collection.paths), 'image')}"
+    )
     return collection.unreadable
 
 
-def _show_neighbours(
-    asked: Inputs, collection: "Collection", extractor: "Extractor", wish: _Wish, console: Console
+def _print_neighbours(
+    inputs: Inputs, collection: "Collection", extractor: "Extractor", search: _Search, console: Console
 ) -> "Sequence[Unreadable]":
-    """Print and draw the neighbours; what could not be looked at."""
+    """Print and draw the neighbours; returns the unreadable images."""
     from cnncli.records.predictions import Unreadable
     from cnncli.render import neighbours as render
-    from cnncli.retrieval.similar import similar as found_near
+    from cnncli.retrieval.similar import similar as find_neighbours
 
-    found = found_near(asked.found(console), collection, extractor, wish.topk, wish.metric)
-    if not found:
-        raise asked.none_found()
+    results = find_neighbours(inputs.found(console), collection, extractor, search.topk, search.metric)
+    if not results:
+        raise inputs.none_found()
     write_data(
         {
             SimilarFormat.JSON: render.neighbours_json,
             SimilarFormat.TSV: render.neighbours_tsv,
             SimilarFormat.TABLE: render.neighbours_table,
-        }[wish.format](found)
+        }[search.format](results)
     )
-    near = [item for item in found if not isinstance(item, Unreadable)]
-    if wish.sheet and near:
+    readable = [item for item in results if not isinstance(item, Unreadable)]
+    if search.sheet and readable:
         from cnncli.retrieval.figures import figure
 
-        told = f"the nearest of {counted(len(collection.paths), 'image')}, {wish.metric} distance of {extractor.layer}"
-        wish.sheet.write(figure(near, told), console)
-    return [*collection.unreadable, *(item for item in found if isinstance(item, Unreadable))]
+        images = counted(len(collection.paths), "image")
+        title = f"Nearest of {images} ({search.metric} distance, layer {extractor.layer})"
+        search.sheet.write(figure(readable, title), console)
+    return [*collection.unreadable, *(item for item in results if isinstance(item, Unreadable))]

@@ -1,4 +1,4 @@
-"""The vocabulary of likeness: which images lie near which."""
+"""Results of a nearest-neighbour search."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from cnncli.records.predictions import ImageSource
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """An image of a collection, and how far it is."""
+    """An image of a collection and its distance from the query."""
 
     path: str
     distance: float

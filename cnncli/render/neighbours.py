@@ -1,4 +1,4 @@
-"""Neighbours and groups of likes as text."""
+"""Nearest neighbours and groups of near-duplicates as JSON, TSV and tables."""
 
 import json
 from collections.abc import Sequence
@@ -10,35 +10,35 @@ from cnncli.render.columns import Column, rows
 from cnncli.render.lines import NO_LABEL
 from cnncli.text import is_percent_encoded, path_text, printable, tsv_text
 
-Found = Sequence[Neighbours | Unreadable]
+Results = Sequence[Neighbours | Unreadable]
 Groups = Sequence[Sequence[Neighbour]]
 
 
-def neighbours_json(found: Found) -> str:
-    """A list with an entry for each query, in their order."""
-    return _json([_entry(item) for item in found])
+def neighbours_json(results: Results) -> str:
+    """A list with an object for each query, in input order."""
+    return _json([_query_object(item) for item in results])
 
 
-def _entry(item: Neighbours | Unreadable) -> dict[str, Any]:
+def _query_object(item: Neighbours | Unreadable) -> dict[str, Any]:
     if isinstance(item, Unreadable):
-        return _named(item.path) | {"status": UNREADABLE, "reason": item.reason}
-    near = [_near(one) for one in item.nearest]
-    return _named(item.path) | {"status": "ok", "nearest": near}
+        return _path_object(item.path) | {"status": UNREADABLE, "reason": item.reason}
+    near = [_neighbour_object(one) for one in item.nearest]
+    return _path_object(item.path) | {"status": "ok", "nearest": near}
 
 
-def _near(one: Neighbour) -> dict[str, Any]:
-    return _named(one.path) | {"distance": one.distance}
+def _neighbour_object(one: Neighbour) -> dict[str, Any]:
+    return _path_object(one.path) | {"distance": one.distance}
 
 
-def _named(path: str) -> dict[str, str]:
+def _path_object(path: str) -> dict[str, str]:
     encoding = {"path_encoding": "percent"} if is_percent_encoded(path) else {}
     return {"path": path_text(path)} | encoding
 
 
-def neighbours_tsv(found: Found) -> str:
-    """`query`, `path`, `distance`, a line for each neighbour; of a query that cannot be read one with `-` and no distance."""
+def neighbours_tsv(results: Results) -> str:
+    """A line `query`, `path`, `distance` for each neighbour; for an unreadable query, one with path `-` and no distance."""
     lines = []
-    for item in found:
+    for item in results:
         if isinstance(item, Unreadable):
             lines.append(f"{_tsv(item.path)}\t{NO_LABEL}\t\n")
             continue
@@ -50,29 +50,33 @@ def _tsv(path: str) -> str:
     return tsv_text(path_text(path))
 
 
-def neighbours_table(found: Found) -> str:
-    """A row for each neighbour, the query's name beside the first."""
+def neighbours_table(results: Results) -> str:
+    """A row for each neighbour; the first row of each query has its path."""
     cells: list[tuple[str, str, str]] = []
-    for item in found:
+    for item in results:
         if isinstance(item, Unreadable):
             cells.append((printable(item.path), f"cannot be read: {printable(item.reason)}", ""))
             continue
         if not item.nearest:
-            cells.append((printable(item.path), "there is no other image", ""))
+            cells.append((printable(item.path), "no other image", ""))
         for rank, one in enumerate(item.nearest):
             cells.append(("" if rank else printable(item.path), printable(one.path), f"{one.distance:.4g}"))
-    queries, near, far = zip(*cells, strict=True) if cells else ((), (), ())
-    columns = [Column("image", queries), Column("nearest", near), Column("distance", far, is_number=True)]
+    queries, paths, distances = zip(*cells, strict=True) if cells else ((), (), ())
+    columns = [
+        Column("query", queries),
+        Column("nearest", paths),
+        Column("distance", distances, is_number=True),
+    ]
     return "\n".join(rows(columns)) + "\n"
 
 
 def groups_json(groups: Groups) -> str:
-    """A list of lists."""
-    return _json([[_near(one) for one in group] for group in groups])
+    """A list of groups, each a list of objects."""
+    return _json([[_neighbour_object(one) for one in group] for group in groups])
 
 
 def groups_tsv(groups: Groups) -> str:
-    """`group`, `path`, `distance` from the first of the group, a line for each image."""
+    """A line `group`, `path`, `distance` for each image; distances are from the first image of the group."""
     return "".join(
         f"{number}\t{_tsv(one.path)}\t{one.distance:.6g}\n"
         for number, group in enumerate(groups, 1)
@@ -81,7 +85,7 @@ def groups_tsv(groups: Groups) -> str:
 
 
 def groups_table(groups: Groups) -> str:
-    """A row for each image: the number of its group beside the first, and how far it is from that."""
+    """A row for each image; the first row of each group has its number, the others the distance from the first."""
     cells = [
         ("" if rank else str(number), printable(one.path), f"{one.distance:.4g}" if rank else "")
         for number, group in enumerate(groups, 1)
@@ -89,8 +93,12 @@ def groups_table(groups: Groups) -> str:
     ]
     if not cells:
         return ""
-    numbers, paths, far = zip(*cells, strict=True)
-    columns = [Column("group", numbers), Column("image", paths), Column("distance", far, is_number=True)]
+    numbers, paths, distances = zip(*cells, strict=True)
+    columns = [
+        Column("group", numbers),
+        Column("image", paths),
+        Column("distance", distances, is_number=True),
+    ]
     return "\n".join(rows(columns)) + "\n"
 
 

@@ -1,1 +1,1 @@
-"""Neighbours in feature space."""
+"""Nearest neighbours in feature space."""

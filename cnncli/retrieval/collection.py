@@ -1,11 +1,11 @@
-"""The images that neighbours are looked for among: a folder, whose embeddings are kept in it, or a file of features.
+"""The images that `similar` searches: a folder with an index of embeddings, or a file that `features` wrote.
 
-    FOLDER/.cnncli/NAME-DIGEST.json             whose rows there are: name, size and time of each file; and where they lie:
-    FOLDER/.cnncli/NAME-DIGEST-….vectors        (N, D) float32, one row after the other
-    FOLDER/.cnncli/NAME-DIGEST.lock             held by the run that brings them up to date
+    FOLDER/.cnncli/NAME-DIGEST.json             the table: name, size and modification time of the file of each row
+    FOLDER/.cnncli/NAME-DIGEST-….vectors        (N, D) float32, row by row
+    FOLDER/.cnncli/NAME-DIGEST.lock             locked while a process updates the index
 
-A folder is looked through each time; only files that are new, or have another size or time, go through the network, and
-what was computed before an interruption stays.
+Each search lists the folder again. Only files that are new or have another size or modification time go through the
+network, and embeddings computed before an interruption are kept.
 """
 
 import contextlib
@@ -32,14 +32,16 @@ from cnncli.records.features import EmbeddingRecord, ImageEmbedding, Vectors
 from cnncli.records.predictions import ImageSource, Stamp, Unreadable
 from cnncli.text import path_of
 
-Bar = Callable[[int], contextlib.AbstractContextManager[Callable[[], None]]]
-"""For so many images, a function that is called for each of them."""
+ProgressBar = Callable[[int], contextlib.AbstractContextManager[Callable[[], None]]]
+"""Opens a progress bar for a number of images; the function that it yields advances it by one."""
 
 _VECTORS = ".vectors"
-_KEPT_AT_ONCE = 1024
-"""New embeddings after which the table is written anew, or a tenth of those in it if that is more: what a kill may cost."""
+_SAVE_INTERVAL = 1024
+"""The table is saved after this many new embeddings, or a tenth of those in it if that is more; a kill loses the rest."""
 
-_NONE: Vectors = np.empty((0, 0), np.float32)
+_EMPTY: Vectors = np.empty((0, 0), np.float32)
+
+_BYTES = np.dtype(np.float32).itemsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,9 @@ class Collection:
     """Images with their embeddings.
 
     Attributes:
-        paths: N.
-        vectors: (N, D); of a folder on the disk, of a file of features in memory.
-        unreadable: the other images.
+        paths: N paths.
+        vectors: (N, D); memory-mapped for a folder.
+        unreadable: images that could not be read.
     """
 
     paths: tuple[str, ...]
@@ -57,93 +59,104 @@ class Collection:
     unreadable: tuple[Unreadable, ...]
 
 
-def of_folder(folder: Path, extractor: Extractor, bar: Bar) -> Collection:
-    """The images of a folder; what its index knows already is not computed again.
+def folder_collection(folder: Path, extractor: Extractor, progress_bar: ProgressBar) -> Collection:
+    """The images of a folder; embeddings that are not in its index yet are computed.
 
     Args:
-        folder: with images.
-        extractor: makes embeddings.
-        bar: moves with each image that goes through the network.
+        folder: to search, with its subfolders.
+        extractor: computes embeddings.
+        progress_bar: for the images that go through the network.
 
     Raises:
-        InputError: there is no image in it.
-        OutputError: the index cannot be kept.
-        CnncliError: the network cannot be run as wished.
+        InputError: the folder holds no images.
+        OutputError: the index cannot be written.
+        CnncliError: the network cannot run as the options say.
     """
-    found = list(sources.sources([str(folder)]))
-    if not found:
+    entries = list(sources.sources([str(folder)]))
+    if not entries:
         raise InputError(f"no images in {folder}")
-    by_file = {_File.of(item): item for item in found if isinstance(item, ImageSource)}
-    files = list(by_file)
-    unreadable = [item for item in found if isinstance(item, Unreadable)]
-    with _Index.opened(folder, extractor.identity()) as index:
+    by_state = {_FileState.of(entry): entry for entry in entries if isinstance(entry, ImageSource)}
+    files = list(by_state)
+    unreadable = [entry for entry in entries if isinstance(entry, Unreadable)]
+    with _Index.open(folder, extractor.identity()) as index:
         new = [file for file in files if file not in index.rows]
-        with bar(len(new)) as advance:
-            made = extractor.extract(by_file[file] for file in new)
-            with contextlib.closing(made):
-                unreadable += index.extend(zip(new, made, strict=True), advance)
-        kept = [file for file in files if file in index.rows]
-        vectors = index.in_order(kept)
-    return Collection(tuple(file.path for file in kept), vectors, tuple(unreadable))
+        with progress_bar(len(new)) as advance:
+            records = extractor.extract(by_state[file] for file in new)
+            with contextlib.closing(records):
+                unreadable += index.extend(zip(new, records, strict=True), advance)
+        readable = [file for file in files if file in index.rows]
+        vectors = index.reorder(readable)
+    return Collection(tuple(file.path for file in readable), vectors, tuple(unreadable))
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
-    """A file, and what shows that it has changed."""
+class _FileState:
+    """A file with its size and modification time, which show whether it has changed."""
 
     path: str
     size: int
     time: int
 
     @classmethod
-    def of(cls, source: ImageSource) -> "_File":
+    def of(cls, source: ImageSource) -> "_FileState":
         """The present state of a source."""
         stamp = source.stamp() or Stamp(-1, -1)
         return cls(source.path, stamp.size, stamp.modified)
 
 
 class _Index:
-    """The embeddings of a folder's images, in the order in which they were made."""
+    """The embeddings of a folder's images on disk.
+
+    Attributes:
+        rows: row of the vectors by file.
+    """
 
     def __init__(self, folder: Path, table: Path) -> None:
         self._folder, self._table = folder, table
-        self.rows: dict[_File, int] = {}
+        self.rows: dict[_FileState, int] = {}
         self._width = 0
         self._count = 0
-        self._vectors = self._fresh()
-        self._read()
+        self._vectors = self._new_vectors_file()
+        self._load()
 
     @classmethod
     @contextlib.contextmanager
-    def opened(cls, folder: Path, identity: Mapping[str, object]) -> Iterator["_Index"]:
-        """The index of a folder, ours alone until the block ends; in the cache where the folder is read-only.
+    def open(cls, folder: Path, identity: Mapping[str, object]) -> Iterator["_Index"]:
+        """The index of a folder, locked until the block ends; in the cache if the folder is read-only.
+
+        Args:
+            folder: with images.
+            identity: what the embeddings depend on; each has an index of its own.
 
         Raises:
-            OutputError: it can be kept nowhere.
+            OutputError: it cannot be written to either.
         """
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
         name = re.sub(r"[^\w.+-]", "_", str(identity["model"]))[:60]
-        place = folder / sources.OWN_FOLDER
-        if not os.access(place if place.exists() else folder, os.W_OK):
-            place = home() / "indexes" / hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
+        parent = folder / sources.OWN_FOLDER
+        if not os.access(parent if parent.exists() else folder, os.W_OK):
+            parent = home() / "indexes" / hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
         try:
-            place.mkdir(parents=True, exist_ok=True)
-            stream = (place / f"{name}-{digest}.lock").open("ab")
+            parent.mkdir(parents=True, exist_ok=True)
+            stream = (parent / f"{name}-{digest}.lock").open("ab")
         except OSError as error:
             raise OutputError(
-                f"cannot keep the index of {folder} in {place}: {error.strerror or error}",
-                "CNNCLI_HOME names a place that can be written; or write features.npz with `cnncli features`, and --in it",
+                f"cannot write the index of {folder} to {parent}: {error.strerror or error}",
+                "set CNNCLI_HOME to a writable folder; or run `cnncli features -o features.npz`, then --in features.npz",
             ) from error
         with stream:
             lock(stream, waits=True)
-            yield cls(folder, place / f"{name}-{digest}.json")
+            yield cls(folder, parent / f"{name}-{digest}.json")
 
-    def _read(self) -> None:
-        """What is known; nothing where the table is not there or damaged."""
+    def _load(self) -> None:
+        """Load the table; a missing or damaged one counts as empty."""
         try:
-            told = json.loads(self._table.read_text(encoding="utf-8"))
-            files = [_File(_joined(self._folder, name), size, time) for name, size, time in told["files"]]
-            vectors, width = self._table.with_name(told["vectors"]), int(told["width"])
+            table = json.loads(self._table.read_text(encoding="utf-8"))
+            files = [
+                _FileState(_path_from_hex(self._folder, name), size, time)
+                for name, size, time in table["files"]
+            ]
+            vectors, width = self._table.with_name(table["vectors"]), int(table["width"])
             if vectors.stat().st_size < len(files) * width * _BYTES:
                 return
         except (OSError, ValueError, KeyError, TypeError):
@@ -151,32 +164,40 @@ class _Index:
         self.rows = {file: row for row, file in enumerate(files)}
         self._vectors, self._width, self._count = vectors, width, len(files)
 
-    def _fresh(self) -> Path:
+    def _new_vectors_file(self) -> Path:
         return self._table.with_name(f"{self._table.stem}-{uuid.uuid4().hex[:8]}{_VECTORS}")
 
     def extend(
-        self, entries: Iterator[tuple[_File, EmbeddingRecord]], advance: Callable[[], None]
+        self, entries: Iterator[tuple[_FileState, EmbeddingRecord]], advance: Callable[[], None]
     ) -> list[Unreadable]:
-        """Append embeddings as they come; what is there stays, whatever happens. Those that there are none of."""
+        """Append embeddings as they are computed and return the unreadable images; an interruption loses few.
+
+        Args:
+            entries: files with their records.
+            advance: called for each.
+
+        Raises:
+            OutputError: a file cannot be written.
+        """
         unreadable: list[Unreadable] = []
-        fresh, saved = 0, self._count
+        new, saved = 0, self._count
         try:
-            for file, entry in entries:
+            for file, record in entries:
                 advance()
-                if not isinstance(entry, ImageEmbedding):
-                    unreadable.append(entry)
+                if not isinstance(record, ImageEmbedding):
+                    unreadable.append(record)
                     continue
-                self._append(file, entry.vector)
-                fresh += 1
-                if self._count >= saved + max(_KEPT_AT_ONCE, saved // 10):
+                self._append(file, record.vector)
+                new += 1
+                if self._count >= saved + max(_SAVE_INTERVAL, saved // 10):
                     self._save()
                     saved = self._count
         finally:
-            if fresh:
+            if new:
                 self._save()
         return unreadable
 
-    def _append(self, file: _File, vector: Vectors) -> None:
+    def _append(self, file: _FileState, vector: Vectors) -> None:
         self._width = len(vector)
         try:
             with self._vectors.open("r+b" if self._count else "wb") as stream:
@@ -187,73 +208,71 @@ class _Index:
         self.rows[file] = self._count
         self._count += 1
 
-    def in_order(self, files: Sequence[_File]) -> Vectors:
-        """(N, D): the rows of files that are known; from now on they lie on the disk so, and no others.
+    def reorder(self, files: Sequence[_FileState]) -> Vectors:
+        """(N, D): the vectors of files of the index, in their order; the index is rewritten to these rows if it differs.
 
-        Nothing is written where they do already.
+        Raises:
+            OutputError: it cannot be written.
         """
         rows = [self.rows[file] for file in files]
         if not rows:
-            return _NONE
+            return _EMPTY
         vectors: Vectors = np.memmap(self._vectors, np.float32, "r", shape=(self._count, self._width))
         if rows == list(range(self._count)):
             return vectors
-        file = self._fresh()
+        path = self._new_vectors_file()
         try:
-            with file.open("wb") as stream:
+            with path.open("wb") as stream:
                 for row in rows:
                     stream.write(vectors[row].tobytes())
         except OSError as error:
             with contextlib.suppress(OSError):
-                file.unlink()
-            raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
-        self._vectors, self._count = file, len(rows)
-        self.rows = {one: row for row, one in enumerate(files)}
+                path.unlink()
+            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        self._vectors, self._count = path, len(rows)
+        self.rows = {file: row for row, file in enumerate(files)}
         self._save()
         for old in self._table.parent.glob(f"{glob.escape(self._table.stem)}-*{_VECTORS}"):
-            if old != file:
-                with contextlib.suppress(OSError):  # somebody may be reading it
+            if old != path:
+                with contextlib.suppress(OSError):  # another process may be reading it
                     old.unlink()
-        return np.memmap(file, np.float32, "r", shape=(len(rows), self._width))
+        return np.memmap(path, np.float32, "r", shape=(len(rows), self._width))
 
     def _save(self) -> None:
         files = sorted(self.rows, key=self.rows.__getitem__)
-        told = [[_relative(self._folder, file.path), file.size, file.time] for file in files]
-        table = {"vectors": self._vectors.name, "width": self._width, "files": told}
+        entries = [[_hex_path(self._folder, file.path), file.size, file.time] for file in files]
+        table = {"vectors": self._vectors.name, "width": self._width, "files": entries}
         write_whole(self._table, json.dumps(table).encode())
 
 
-_BYTES = np.dtype(np.float32).itemsize
-
-
-def _relative(folder: Path, path: str) -> str:
-    """A file's name within its folder, in hexadecimal: names of files are bytes, which JSON cannot hold."""
+def _hex_path(folder: Path, path: str) -> str:
+    """A path relative to the folder, in hexadecimal: paths are bytes, which JSON cannot hold."""
     return os.fsencode(os.path.relpath(path, folder)).hex()
 
 
-def _joined(folder: Path, name: str) -> str:
+def _path_from_hex(folder: Path, name: str) -> str:
     return os.path.join(str(folder), os.fsdecode(bytes.fromhex(name)))  # noqa: PTH118 - as sources joins them
 
 
 # ---- a file of features
 
 
-def of_file(file: Path, extractor: Extractor) -> Collection:
-    """What `cnncli features` wrote as an NPZ.
+def file_collection(file: Path, extractor: Extractor) -> Collection:
+    """The images of an NPZ that `cnncli features` wrote.
 
     Args:
         file: the NPZ.
-        extractor: that makes the embeddings of queries, which has to be of the same network, layer and preprocessing.
+        extractor: computes the embeddings of queries; its network, layer and preprocessing must be those of the file.
 
     Raises:
-        InputError: it is no such file.
-        UsageError: its embeddings were made otherwise.
+        InputError: it is not such a file.
+        UsageError: its embeddings come from another network, layer or preprocessing.
     """
     if not zipfile.is_zipfile(file):
-        raise InputError(f"{file} is no .npz that `cnncli features` wrote")
+        raise InputError(f"{file} is not an .npz file that `cnncli features` wrote")
     try:
         with np.load(file) as arrays:
-            made = json.loads(str(arrays["identity"]))
+            stored = json.loads(str(arrays["identity"]))
             paths, vectors = arrays["paths"].tolist(), arrays["embeddings"]
             for row in arrays["encoded"].tolist() if "encoded" in arrays else ():
                 paths[row] = path_of(paths[row])
@@ -266,12 +285,12 @@ def of_file(file: Path, extractor: Extractor) -> Collection:
         EOFError,
         zipfile.BadZipFile,
     ) as error:
-        raise InputError(f"{file} is no .npz that `cnncli features` wrote: {error}") from error
-    now = dict(extractor.identity())
-    if changed := [name for name in now if made.get(name) != now[name]]:
-        told = "; ".join(f"{name} was {made.get(name)} and is now {now[name]}" for name in changed)
+        raise InputError(f"{file} is not an .npz file that `cnncli features` wrote: {error}") from error
+    current = dict(extractor.identity())
+    if changed := [key for key in current if stored.get(key) != current[key]]:
+        differences = "; ".join(f"{key} is {stored.get(key)}, now {current[key]}" for key in changed)
         raise UsageError(
-            f"the embeddings of {file} were made otherwise: {told}",
-            "name the same network with -m, and the same --layer",
+            f"the embeddings of {file} do not match these options: {differences}",
+            "use the same network (-m) and the same --layer",
         )
     return Collection(tuple(paths), vectors, ())

@@ -1,4 +1,4 @@
-"""Queries beside their neighbours, as a figure: the right half of figure 4 of Krizhevsky, Sutskever and Hinton (2012)."""
+"""Queries with their nearest neighbours as a figure, like figure 4 (right) of Krizhevsky, Sutskever and Hinton (2012)."""
 
 import io
 from collections.abc import Sequence
@@ -14,42 +14,38 @@ from cnncli.records.pictures import Figure, Panel, Scale
 from cnncli.records.predictions import ImageSource
 
 _SIZE = (240, 180)
-"""(width, height) in pixels that an image fits into."""
+"""(width, height) in pixels that images are scaled into."""
 
-_PAPER = 255.0
-_NOTHING = Panel("", np.full((_SIZE[1], _SIZE[0], 3), _PAPER), Scale.IMAGE)
+_WHITE = 255.0
+_BLANK = Panel("", np.full((_SIZE[1], _SIZE[0], 3), _WHITE), Scale.IMAGE)
 
-MOST, BESIDE = 60, 9
+MAX_QUERIES, MAX_NEIGHBOURS = 60, 9
 """Queries, and neighbours of each, that are drawn."""
 
 
-def figure(found: Sequence[Neighbours], title: str) -> Figure:
-    """A row for each of the first `MOST` queries: itself, and what is nearest to it."""
+def figure(results: Sequence[Neighbours], title: str) -> Figure:
+    """A row for each of the first `MAX_QUERIES` queries: the query and its nearest neighbours."""
     panels = []
-    shown = found[:MOST]
-    folders = {PurePath(one.path).parent for item in shown for one in item.nearest}
-    told = 2 if len(folders) > 1 else 1  # the folder's name, which often is a class, beside the file's
-    width = min(max(len(item.nearest) for item in shown), BESIDE)
-    for item in shown:
+    drawn = results[:MAX_QUERIES]
+    folders = {PurePath(one.path).parent for item in drawn for one in item.nearest}
+    parts = 2 if len(folders) > 1 else 1  # the names of the folder, which is often the class, and the file
+    width = min(max(len(item.nearest) for item in drawn), MAX_NEIGHBOURS)
+    for item in drawn:
         panels.append(_panel(item.source, f"query: {PurePath(item.path).name}"))
-        nearest = item.nearest[:width]
-        panels += [
-            _panel(
-                image_source(one.path), f"{PurePath(*PurePath(one.path).parts[-told:])}, {one.distance:.3g}"
-            )
-            for one in nearest
-        ]
-        panels += [_NOTHING] * (width - len(nearest))
-    left_out = f"; the first {MOST} of {len(found):,} queries" if len(found) > MOST else ""
-    return Figure(title + left_out, tuple(panels), width + 1)
+        for one in item.nearest[:width]:
+            name = PurePath(*PurePath(one.path).parts[-parts:])
+            panels.append(_panel(image_source(one.path), f"{name}, {one.distance:.3g}"))
+        panels += [_BLANK] * (width - len(item.nearest[:width]))
+    remark = f"; the first {MAX_QUERIES} of {len(results):,} queries" if len(results) > MAX_QUERIES else ""
+    return Figure(title + remark, tuple(panels), width + 1)
 
 
 def _panel(source: ImageSource, title: str) -> Panel:
-    """An image as large as all others, on white; nothing but white where it cannot be read any more."""
-    canvas = np.full((_SIZE[1], _SIZE[0], 3), _PAPER)
+    """An image centred on a white canvas of `_SIZE`; only white where it is no longer readable."""
+    canvas = np.full((_SIZE[1], _SIZE[0], 3), _WHITE)
     small = thumbnail(source, _SIZE)
     if not small:
-        title += ": cannot be read from here"
+        title += ": cannot be read"
     else:
         with Image.open(io.BytesIO(small)) as picture:
             values = np.asarray(picture.convert("RGB"), np.float64)

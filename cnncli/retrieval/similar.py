@@ -1,4 +1,4 @@
-"""The images of a collection that are nearest to others, and those that are nearly the same."""
+"""The nearest images of a collection for each query, and groups of near-duplicates."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -22,24 +22,26 @@ def similar(
     k: int,
     metric: DistanceMetric,
 ) -> list[Neighbours | Unreadable]:
-    """The nearest images of a collection, for each query in its order; an image is not its own neighbour.
+    """The nearest images of a collection for each query, in input order; an image is not its own neighbour.
 
     Args:
-        queries: as `images.sources` gives them; all of their embeddings are in memory.
-        collection: where to look.
-        extractor: makes the queries' embeddings, by the network that made the collection's.
-        k: neighbours of each.
-        metric: how far is far.
+        queries: from `images.sources`; their embeddings are held in memory.
+        collection: the images to search.
+        extractor: computes the embeddings of the queries, with the network of the collection.
+        k: neighbours per query.
+        metric: distance between embeddings.
 
     Raises:
-        CnncliError: the network cannot be run as wished.
+        CnncliError: the network cannot run as the options say.
     """
     entries = list(extractor.extract(queries))
     vectors = [entry.vector for entry in entries if isinstance(entry, ImageEmbedding)]
     if not vectors or not collection.paths:
         return [entry if isinstance(entry, Unreadable) else Neighbours(entry.source, ()) for entry in entries]
-    places, far = nearest(np.stack(vectors), collection.vectors, min(k + 1, len(collection.paths)), metric)
-    rows = zip(places.tolist(), far.tolist(), strict=True)
+    indices, distances = nearest(
+        np.stack(vectors), collection.vectors, min(k + 1, len(collection.paths)), metric
+    )
+    rows = zip(indices.tolist(), distances.tolist(), strict=True)
     return [
         entry
         if isinstance(entry, Unreadable)
@@ -48,24 +50,26 @@ def similar(
     ]
 
 
-def _others(query: str, collection: Collection, places: list[int], far: list[float]) -> Iterator[Neighbour]:
-    """The images at some places, but for the query itself."""
-    itself = os.path.realpath(query)
-    for place, distance in zip(places, far, strict=True):
-        path = collection.paths[place]
-        if os.path.realpath(path) != itself:
+def _others(
+    query: str, collection: Collection, indices: list[int], distances: list[float]
+) -> Iterator[Neighbour]:
+    """The images at some indices with their distances, without the query itself."""
+    query_path = os.path.realpath(query)
+    for index, distance in zip(indices, distances, strict=True):
+        path = collection.paths[index]
+        if os.path.realpath(path) != query_path:
             yield Neighbour(path, distance)
 
 
 def duplicates(collection: Collection, limit: float, metric: DistanceMetric) -> list[list[Neighbour]]:
-    """Groups of images that are nearly the same as the first of each, with their distance from it.
+    """Groups of near-duplicate images, each with its distance from the first of its group.
 
     Args:
-        collection: where to look.
-        limit: the largest distance of two that are.
-        metric: how far is far.
+        collection: the images to compare.
+        limit: largest distance from the first image of a group.
+        metric: distance between embeddings.
     """
     return [
-        [Neighbour(collection.paths[index], far) for index, far in group]
+        [Neighbour(collection.paths[index], distance) for index, distance in group]
         for group in groups(collection.vectors, limit, metric)
     ]

@@ -31,7 +31,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def found(said: str) -> list[tuple[str, list[str]]]:
+def neighbour_names(said: str) -> list[tuple[str, list[str]]]:
     return [
         (Path(item["path"]).name, [Path(one["path"]).name for one in item["nearest"]])
         for item in json.loads(said)
@@ -42,7 +42,7 @@ def test_an_image_is_nearest_to_its_copy_and_not_its_own_neighbour(cnncli: Cnncl
     shutil.copy(photos / "4.png", "query.png")
     result = cnncli("similar", "query.png", photos / "7.png", "--in", photos, "-k", "2", "-f", "json")
     assert result.exit_code == 0, result.output
-    (_, first), (_, second) = found(result.stdout)
+    (_, first), (_, second) = neighbour_names(result.stdout)
     assert first[0] == "4.png"
     assert "7.png" not in second
     assert len(second) == 2
@@ -76,7 +76,7 @@ def test_an_index_is_kept_and_brought_up_to_date(
     (photos / "3.png").unlink()
     draw(photos / "5.png", 0, 99)
     draw(photos / "new.png", 10, 5)
-    ((_, names),) = found(cnncli(*words).stdout)
+    ((_, names),) = neighbour_names(cnncli(*words).stdout)
     assert sorted(seen) == ["0.png", "5.png", "new.png"]
     assert "3.png" not in names
     assert {"5.png", "new.png"} <= set(names[:4])
@@ -120,7 +120,9 @@ def test_what_was_computed_before_an_interruption_stays(
         assert cnncli("similar", photos / "0.png", "--in", photos).exit_code == 130
     (table,) = (photos / ".cnncli").glob("*.json")
     assert len(json.loads(table.read_text())["files"]) == 4
-    ((_, names),) = found(cnncli("similar", photos / "0.png", "--in", photos, "-k", "9", "-f", "json").stdout)
+    ((_, names),) = neighbour_names(
+        cnncli("similar", photos / "0.png", "--in", photos, "-k", "9", "-f", "json").stdout
+    )
     assert len(set(names)) == 9
 
 
@@ -147,7 +149,7 @@ def test_groups_of_likes_in_every_format(cnncli: Cnncli, photos: Path) -> None:
     assert all(
         name in line for name, line in zip([name for group in groups for name in group], lines, strict=True)
     )
-    assert f"{len(groups)} group{'s' * (len(groups) != 1)} among 12 images" in table.stderr
+    assert f"{len(groups)} group{'s' * (len(groups) != 1)} of near-duplicates in 12 images" in table.stderr
     everything = json.loads(cnncli("similar", "--duplicates", photos, "--within", "2", "-f", "json").stdout)
     assert [len(group) for group in everything] == [12]
 
@@ -171,8 +173,8 @@ def test_copies_are_found_however_they_were_changed(cnncli: Cnncli, tmp_path: Pa
 def test_tables_and_lines_for_queries_that_cannot_be_read(cnncli: Cnncli, photos: Path) -> None:
     words = ("similar", "nowhere.png", photos / "1.png", "--in", photos, "-k", "2")
     assert cnncli(*words).stdout.splitlines()[0] == "nowhere.png\t-\t"
-    told = json.loads(cnncli(*words, "-f", "json").stdout)
-    assert [item["status"] for item in told] == ["unreadable", "ok"]
+    records = json.loads(cnncli(*words, "-f", "json").stdout)
+    assert [item["status"] for item in records] == ["unreadable", "ok"]
     lines = cnncli(*words, "-f", "table").stdout.splitlines()
     assert lines[1].split("  ")[0] == "nowhere.png"
     assert len(lines) == 4
@@ -181,7 +183,7 @@ def test_tables_and_lines_for_queries_that_cannot_be_read(cnncli: Cnncli, photos
 def test_queries_from_a_list(cnncli: Cnncli, photos: Path) -> None:
     Path("list").write_text(f"{photos}/1.png\n{photos}/8.png\n")
     result = cnncli("similar", "--files-from", "list", "--in", photos, "-k", "1", "-f", "json")
-    assert [name for name, _ in found(result.stdout)] == ["1.png", "8.png"]
+    assert [name for name, _ in neighbour_names(result.stdout)] == ["1.png", "8.png"]
 
 
 def test_a_folder_that_cannot_be_written_has_its_index_elsewhere(
@@ -200,7 +202,7 @@ def test_among_features_without_torch(imports: Imports, cnncli: Cnncli, photos: 
     assert result.returncode == 0, result.stderr
     assert not packages & {"torch", "sklearn"}
     by_folder = cnncli("similar", photos / "2.png", "--in", photos, "-k", "1", "-f", "json").stdout
-    assert found(result.stdout.decode()) == found(by_folder)
+    assert neighbour_names(result.stdout.decode()) == neighbour_names(by_folder)
 
 
 def test_features_of_another_network_or_layer_are_refused(
@@ -209,7 +211,7 @@ def test_features_of_another_network_or_layer_are_refused(
     assert cnncli("features", photos, "-m", colours, "-o", "f.npz").exit_code == 0
     result = cnncli("similar", photos / "2.png", "--in", "f.npz")
     assert result.exit_code == 2
-    assert "model was colours and is now pocket" in result.stderr
+    assert "model is colours, now pocket" in result.stderr
     assert cnncli("similar", photos / "2.png", "--in", "f.npz", "-m", colours).exit_code == 0
     assert cnncli("features", photos, "--layer", "conv1", "-o", "c.npz").exit_code == 0
     assert cnncli("similar", photos / "2.png", "--in", "c.npz").exit_code == 2
@@ -249,16 +251,24 @@ def test_an_index_that_cannot_be_put_in_order(
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["photos/1.png"], 2, "nowhere to look"),
+        (["photos/1.png"], 2, "no images to search"),
         (["--in", "photos"], 2, "nothing to look at"),
         (["photos/1.png", "--in", "nowhere"], 1, "nowhere: no such folder"),
-        (["photos/1.png", "--in", "photos/1.png"], 1, "no .npz that `cnncli features` wrote"),
-        (["photos/1.png", "--in", "empty.npz"], 1, "no .npz that `cnncli features` wrote"),
-        (["photos/1.png", "--in", "array.npy"], 1, "no .npz that `cnncli features` wrote"),
+        (["photos/1.png", "--in", "photos/1.png"], 1, "not an .npz file that `cnncli features` wrote"),
+        (["photos/1.png", "--in", "empty.npz"], 1, "not an .npz file that `cnncli features` wrote"),
+        (["photos/1.png", "--in", "array.npy"], 1, "not an .npz file that `cnncli features` wrote"),
         (["photos/1.png", "--duplicates", "photos", "-k", "3"], 2, "images, -k: no effect with --duplicates"),
-        (["photos/1.png", "--in", "photos", "--within", "1"], 2, "--within is about --duplicates"),
+        (
+            ["photos/1.png", "--in", "photos", "--within", "1"],
+            2,
+            "--within has no effect without --duplicates",
+        ),
         (["photos/1.png", "--in", ""], 2, "the name of a file or folder is empty"),
-        (["photos/1.png", "--in", "photos", "--sheet", "photos/s.png"], 1, "would lie among the images"),
+        (
+            ["photos/1.png", "--in", "photos", "--sheet", "photos/s.png"],
+            1,
+            "is in the folder that is searched",
+        ),
         (["photos/1.png", "--in", "photos", "--sheet", "x.npz"], 2, "--sheet x.npz is not a .png"),
     ],
 )
