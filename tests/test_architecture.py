@@ -1,12 +1,16 @@
-"""The walls of the house: floors, cold starts, the map, the error tree."""
+"""The architecture: floors, cold starts, the map, the error tree, and the size and names of functions."""
 
+import ast
+import functools
 import importlib
 import inspect
 import json
 import re
 import shutil
+import statistics
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -96,16 +100,16 @@ def test_the_map_shows_the_rooms() -> None:
 
 
 def test_the_error_tree_is_drawn_as_it_is() -> None:
-    drawn = dict(_drawn_tree())
+    documented = dict(parse_tree_in_docstring())
     actual = {
         name: kind.__base__.__name__
         for name, kind in inspect.getmembers(errors, inspect.isclass)
         if issubclass(kind, errors.CnncliError) and kind is not errors.CnncliError and kind.__base__
     }
-    assert drawn == actual
+    assert documented == actual
 
 
-def _drawn_tree() -> list[tuple[str, str]]:
+def parse_tree_in_docstring() -> list[tuple[str, str]]:
     """(class, base) of each branch, by its indentation."""
     lines = [
         line for line in (errors.__doc__ or "").splitlines() if re.match(r"    (CnncliError|[ │├└])", line)
@@ -132,3 +136,66 @@ def test_no_error_type_is_raised_nowhere() -> None:
         if issubclass(kind, errors.CnncliError) and not re.search(rf"\b{name}\(\s*[^C\s]", source)
     ]
     assert not unused
+
+
+MEASURED = ("cnncli", "benchmarks", "sample_images")
+MAX_BODY_LINES = 65
+MAX_MEDIAN_BODY_LINES, MAX_P90_BODY_LINES = 6, 19
+PARTICIPLE = re.compile(
+    r"(?!(?:bed|bleed|breed|deed|embed|exceed|feed|indeed|need|proceed|red|seed|shed|speed|succeed|weed)$)\w+ed"
+    r"|begun|bent|bitten|born|bought|bound|broken|brought|built|caught|chosen|dealt|done|drawn|driven|fed|felt|found"
+    r"|frozen|given|gone|grown|heard|held|hidden|kept|known|laid|led|left|lent|lost|made|meant|met|paid|said|seen|sent"
+    r"|shown|slept|sold|sought|spelled|spent|spoken|stolen|swept|sworn|taken|taught|thought|thrown|told|torn|understood"
+    r"|woken|worn|wound|written"
+)
+"""A past participle; without those spelled like their verb, such as `cut`, `put`, `read`, `set` and `split`."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function or method; body lines do not count the docstring."""
+
+    name: str
+    location: str
+    body_lines: int
+
+
+@functools.cache
+def functions(folder: str) -> list[Function]:
+    """All functions below a folder of the repository, nested ones included."""
+    return [
+        Function(node.name, f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", body_lines(node))
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+
+def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    body = function.body if ast.get_docstring(function) is None else function.body[1:]
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def is_named_by_participle(name: str) -> bool:
+    """Whether the first word is a past participle: `found`, `_checked`, `drawn_image`."""
+    first = name.strip("_").partition("_")[0]
+    return not name.startswith("__") and PARTICIPLE.fullmatch(first) is not None
+
+
+@pytest.mark.parametrize("folder", MEASURED)
+def test_functions_are_short(folder: str) -> None:
+    lengths = sorted(item.body_lines for item in functions(folder))
+    assert not [item.location for item in functions(folder) if item.body_lines > MAX_BODY_LINES]
+    if folder == "cnncli":
+        assert statistics.median(lengths) <= MAX_MEDIAN_BODY_LINES
+        assert lengths[int(0.9 * len(lengths))] <= MAX_P90_BODY_LINES
+
+
+@pytest.mark.parametrize("name", ["found", "_told", "checked", "_joined_paths", "written"])
+def test_a_participle_is_recognised(name: str) -> None:
+    assert is_named_by_participle(name)
+
+
+@pytest.mark.parametrize("name", ["embed", "is_prepared", "split", "read_bytes", "seed", "__enter__", "_put"])
+def test_verbs_and_nouns_are_no_participles(name: str) -> None:
+    assert not is_named_by_participle(name)
