@@ -20,7 +20,7 @@ from cnncli.files.place import require_free
 from cnncli.images.decode import Decoding, decode
 from cnncli.images.loader import Reader, batches
 from cnncli.images.preprocess import Pixels, preprocess
-from cnncli.images.sources import Found, image_source, walk
+from cnncli.images.sources import ImageInput, image_source, walk
 from cnncli.logits import probabilities
 from cnncli.networks import pocket
 from cnncli.networks.dependencies import explain_missing_packages
@@ -279,7 +279,7 @@ def _shown(folder: ModelFolder, paths: Sequence[Path]) -> Iterator[tuple[Image.I
             yield image, preprocess(image, how)
 
 
-def _both(source: Found, read: Reader) -> tuple[Image.Image, Pixels] | Unreadable:
+def _both(source: ImageInput, read: Reader) -> tuple[Image.Image, Pixels] | Unreadable:
     if isinstance(source, Unreadable):
         return source
     pixels = read(source)

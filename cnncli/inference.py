@@ -19,7 +19,7 @@ from cnncli.errors import NotANumberError
 from cnncli.images.decode import allow_pixels
 from cnncli.images.loader import Batch, Reader, batches
 from cnncli.images.preprocess import Pixels
-from cnncli.images.sources import Found
+from cnncli.images.sources import ImageInput
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.engines import EngineOptions
@@ -93,7 +93,7 @@ class Session:
             f"{counted(self._workers, 'decoding thread')}"
         )
 
-    def probabilities(self, sources: Iterable[Found | None]) -> Generator[ImageOutput | Unreadable]:
+    def probabilities(self, sources: Iterable[ImageInput | None]) -> Generator[ImageOutput | Unreadable]:
         """Probabilities (K,) of each image, in input order.
 
         Args:
@@ -106,7 +106,7 @@ class Session:
 
     def embeddings(
         self,
-        sources: Iterable[Found | None],
+        sources: Iterable[ImageInput | None],
         read: Callable[[ImageSource], Pixels | Unreadable] | None = None,
     ) -> Generator[ImageOutput | Unreadable]:
         """Embedding (D,) of each image, in input order.
@@ -122,7 +122,7 @@ class Session:
 
     def _run(
         self,
-        sources: Iterable[Found | None],
+        sources: Iterable[ImageInput | None],
         read: Callable[[ImageSource], Pixels | Unreadable],
         choose: Callable[[Outputs], Values],
     ) -> Generator[ImageOutput | Unreadable]:

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cnncli.errors import UsageError
-from cnncli.images.sources import Found
+from cnncli.images.sources import ImageInput
 from cnncli.inference import ImageOutput, InferenceOptions, Session
 from cnncli.logits import top_classes
 from cnncli.networks.card import to_json
@@ -84,7 +84,7 @@ class Predictor:
             "exact_decode": options.exact_decode,
         }
 
-    def predict(self, sources: Iterable[Found | None]) -> Generator[Record]:
+    def predict(self, sources: Iterable[ImageInput | None]) -> Generator[Record]:
         """One record for each input, in input order.
 
         Args:

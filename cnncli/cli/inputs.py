@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cnncli.cli.console import is_terminal
 from cnncli.errors import InputError, UsageError
 from cnncli.images import sources
-from cnncli.images.sources import STDIN, Found
+from cnncli.images.sources import STDIN, ImageInput
 from cnncli.records.progress import NullProgress, Progress
 
 
@@ -50,7 +50,7 @@ class Inputs:
                 )
         return cls(words, files_from, null)
 
-    def found(self, progress: Progress) -> Iterator[Found | None]:
+    def found(self, progress: Progress) -> Iterator[ImageInput | None]:
         """The images, in order; None where a list on a pipe keeps one waiting."""
         if self._reads_stdin and is_terminal(sys.stdin):
             progress.notice("reading standard input, until Ctrl-D")
@@ -59,7 +59,7 @@ class Inputs:
         yield from sources.sources(self.words, stdin, None if is_alone else progress)
         if self.files_from is not None:
             with sources.open_list(self.files_from, stdin) as stream:
-                yield from sources.listed(stream, separator=b"\0" if self.is_null_separated else b"\n")
+                yield from sources.read_list(stream, separator=b"\0" if self.is_null_separated else b"\n")
 
     def count(self) -> int | None:
         """How many images there are; None where only reading a pipe would tell, which could be done once."""

@@ -11,7 +11,7 @@ from cnncli.cli.console import Console, is_pipe, is_terminal, write_data
 from cnncli.errors import MissingPackageError, UsageError
 from cnncli.files.part_file import PartFile, Settings
 from cnncli.files.place import require_place
-from cnncli.images.sources import STDIN, Found
+from cnncli.images.sources import STDIN, ImageInput
 from cnncli.records.predictions import Record, Unreadable
 from cnncli.render.formats import Format, format_of
 from cnncli.render.lines import Renderer
@@ -95,7 +95,7 @@ class Destination:
 
     @contextlib.contextmanager
     def open_sink(
-        self, settings: Settings, inputs: Iterator[Found | None], rows_per_image: int
+        self, settings: Settings, inputs: Iterator[ImageInput | None], rows_per_image: int
     ) -> Iterator[Sink]:
         """A sink; the output is complete when the block ends.
 

@@ -10,7 +10,7 @@ from cnncli.data.likeness import Fingerprint, fingerprint, groups
 from cnncli.images.decode import Decoding, Header, decode, header
 from cnncli.images.in_memory import InMemory
 from cnncli.records.data import DataFinding, DataHealth, DataSet, Sample, Split, Trouble
-from cnncli.records.predictions import ImageSource, UnopenedError, Unreadable
+from cnncli.records.predictions import ImageSource, Unreadable, UnreadableError
 from cnncli.text import counted
 
 FEWEST = 5
@@ -75,7 +75,7 @@ def examine(
 def _look(sample: Sample, max_pixels: int) -> _Seen:
     source, digest = _content(sample.source)
     found = header(source)
-    image = decode(source, Decoding(max_pixels=max_pixels, resized=lambda _: _THUMBNAIL))
+    image = decode(source, Decoding(max_pixels=max_pixels, target_size=lambda _: _THUMBNAIL))
     if isinstance(found, Unreadable) or isinstance(image, Unreadable):
         return _Seen(next(item.reason for item in (found, image) if isinstance(item, Unreadable)))
     return _Seen(None, found, digest, fingerprint(image))
@@ -86,7 +86,7 @@ def _content(source: ImageSource) -> tuple[ImageSource, str | None]:
     try:
         with source.open() as stream:
             data = stream.read()
-    except (OSError, UnopenedError):
+    except (OSError, UnreadableError):
         return source, None
     return InMemory(source.path, data), hashlib.sha256(data).hexdigest()
 

@@ -71,7 +71,7 @@ def _shown(found: Evaluation) -> list[Answer]:
 
 
 def _jpeg(path: str, max_pixels: int) -> bytes | None:
-    image = decode(image_source(path), Decoding(max_pixels=max_pixels, resized=lambda _: _SIZE))
+    image = decode(image_source(path), Decoding(max_pixels=max_pixels, target_size=lambda _: _SIZE))
     if isinstance(image, Unreadable):
         return None
     image.thumbnail(_SIZE)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import asdict
 
-from cnncli.images.sources import Found
+from cnncli.images.sources import ImageInput
 from cnncli.inference import InferenceOptions, Session
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.features import EmbeddingRecord, ImageEmbedding
@@ -54,7 +54,7 @@ class Extractor:
             "max_pixels": options.max_pixels,
         }
 
-    def extract(self, sources: Iterable[Found | None]) -> Generator[EmbeddingRecord]:
+    def extract(self, sources: Iterable[ImageInput | None]) -> Generator[EmbeddingRecord]:
         """One record for each input, in input order.
 
         Args:

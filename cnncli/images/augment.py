@@ -1,6 +1,6 @@
-"""Random views of an image: what a photograph of the same thing might have looked like, too.
+"""Data augmentation: random views of an image.
 
-All chance comes from the generator that is handed in, so a view depends on nothing else.
+All randomness comes from the generator that is passed in, so a view depends on nothing else.
 """
 
 import math
@@ -9,51 +9,51 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from cnncli.images.kept import Planes
+from cnncli.images.image_cache import Planes
 from cnncli.records.augmentation import PRESETS, Augmentation, AutoAugment, Strength
 
 FEATURE_VIEWS = PRESETS[Strength.LIGHT]
-"""Of the views that `--augment-features` adds."""
+"""Augmentation of the views that `--augment-features` adds."""
 
 
 Resize = Callable[[Planes, tuple[int, int]], Planes]
-"""From an image to the same one at a size of (height, width) in pixels."""
+"""Resizes an image to (height, width) in pixels."""
 
 
-def resized(planes: Planes, size: tuple[int, int]) -> Planes:
-    """By Pillow, bilinearly."""
+def resize_planes(planes: Planes, size: tuple[int, int]) -> Planes:
+    """An image (H, W, C) at a size of (height, width) in pixels, resized by Pillow with its bilinear filter."""
     return _planes(_image(planes).resize((size[1], size[0]), Image.Resampling.BILINEAR))
 
 
 def random_view(
     planes: Planes,
     size: tuple[int, int],
-    how: Augmentation,
-    draws: np.random.Generator,
-    resize: Resize = resized,
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+    resize: Resize = resize_planes,
 ) -> Planes:
-    """A view of an image at the network's size, resized bilinearly whatever the network's own filter is.
+    """A random view of an image at the network's size, resized bilinearly whatever the network's own filter is.
 
     Args:
-        planes: the image (H, W, C); it stays as it is.
-        size: (height, width) in pixels.
-        how: what may happen to it.
-        draws: where chance comes from.
-        resize: bilinearly.
+        planes: the image (H, W, C); it is not changed.
+        size: (height, width) of the view in pixels.
+        augmentation: the transformations and their strengths.
+        rng: the source of all randomness.
+        resize: a bilinear filter.
     """
-    view = _cropped(planes, size, how, draws, resize)
-    if how.hflip and draws.random() < how.hflip:
+    view = _random_crop(planes, size, augmentation, rng, resize)
+    if augmentation.hflip and rng.random() < augmentation.hflip:
         view = view[:, ::-1]
-    if how.vflip and draws.random() < how.vflip:
+    if augmentation.vflip and rng.random() < augmentation.vflip:
         view = view[::-1]
-    if how.rotate or how.translate:
-        view = _planes(_moved(_image(view), how, draws))
-    if how.aa is not AutoAugment.NONE:
-        view = _planes(_operated(_image(view), how.aa, draws))
-    if how.color_jitter:
-        view = _jittered(view, how.color_jitter, draws)
-    if how.reprob and draws.random() < how.reprob:
-        view = _erased(view, draws)
+    if augmentation.rotate or augmentation.translate:
+        view = _planes(_rotate_and_shift(_image(view), augmentation, rng))
+    if augmentation.aa is not AutoAugment.NONE:
+        view = _planes(_auto_augment(_image(view), augmentation.aa, rng))
+    if augmentation.color_jitter:
+        view = _jitter_colors(view, augmentation.color_jitter, rng)
+    if augmentation.reprob and rng.random() < augmentation.reprob:
+        view = _erase(view, rng)
     return np.ascontiguousarray(view)
 
 
@@ -66,16 +66,16 @@ def _planes(image: Image.Image) -> Planes:
     return planes if planes.ndim == 3 else planes[:, :, np.newaxis]  # noqa: PLR2004 - (H, W, C)
 
 
-def _erased(planes: Planes, draws: np.random.Generator) -> Planes:
-    """A random rectangle overwritten with noise: 0.02 to 0.33 of the area, as timm and torchvision have it."""
+def _erase(planes: Planes, rng: np.random.Generator) -> Planes:
+    """Random erasing: a rectangle of 0.02 to 0.33 of the area overwritten with noise, the ranges of timm and torchvision."""
     height, width, channels = planes.shape
-    area = height * width * draws.uniform(0.02, 0.33)
-    aspect = math.exp(draws.uniform(-_LOG_ERASED_RATIO, _LOG_ERASED_RATIO))
+    area = height * width * rng.uniform(0.02, 0.33)
+    aspect = math.exp(rng.uniform(-_LOG_ERASED_RATIO, _LOG_ERASED_RATIO))
     rows = min(max(round(math.sqrt(area * aspect)), 1), height)
     columns = min(max(round(math.sqrt(area / aspect)), 1), width)
-    top, left = int(draws.integers(height - rows + 1)), int(draws.integers(width - columns + 1))
+    top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
     erased = planes.copy()
-    erased[top : top + rows, left : left + columns] = draws.integers(
+    erased[top : top + rows, left : left + columns] = rng.integers(
         256, size=(rows, columns, channels), dtype=np.uint8
     )
     return erased
@@ -84,35 +84,41 @@ def _erased(planes: Planes, draws: np.random.Generator) -> Planes:
 _LOG_ERASED_RATIO = math.log(10 / 3)
 
 
-def _cropped(
-    planes: Planes, size: tuple[int, int], how: Augmentation, draws: np.random.Generator, resize: Resize
+def _random_crop(
+    planes: Planes,
+    size: tuple[int, int],
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+    resize: Resize,
 ) -> Planes:
-    """A random part, or the largest one of the network's shape, from the middle, as predicting does."""
+    """A random crop, or the largest centre crop of the network's shape, as for predicting."""
     height, width = planes.shape[:2]
-    if how.crops:
-        rows, columns = _part((height, width), how, draws)
-        top, left = int(draws.integers(height - rows + 1)), int(draws.integers(width - columns + 1))
+    if augmentation.crops:
+        rows, columns = _crop_size((height, width), augmentation, rng)
+        top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
     else:
         factor = min(height / size[0], width / size[1])
         rows, columns = (max(round(side * factor), 1) for side in size)
         top, left = (height - rows) // 2, (width - columns) // 2
-    part = planes[top : top + rows, left : left + columns]
-    return part if part.shape[:2] == size else resize(part, size)
+    crop = planes[top : top + rows, left : left + columns]
+    return crop if crop.shape[:2] == size else resize(crop, size)
 
 
-def _part(size: tuple[int, int], how: Augmentation, draws: np.random.Generator) -> tuple[int, int]:
-    """Rows and columns of a random part; no more than the image has."""
+def _crop_size(
+    size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator
+) -> tuple[int, int]:
+    """Height and width of a random crop in pixels, at most those of the image."""
     height, width = size
-    area = height * width * draws.uniform(*how.scale)
-    aspect = math.exp(draws.uniform(math.log(how.ratio[0]), math.log(how.ratio[1])))
+    area = height * width * rng.uniform(*augmentation.scale)
+    aspect = math.exp(rng.uniform(math.log(augmentation.ratio[0]), math.log(augmentation.ratio[1])))
     rows, columns = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
     return min(max(rows, 1), height), min(max(columns, 1), width)
 
 
-def _moved(view: Image.Image, how: Augmentation, draws: np.random.Generator) -> Image.Image:
-    """Turned about its middle and shifted; what comes in from outside is grey."""
-    angle = draws.uniform(-how.rotate, how.rotate)
-    x, y = (round(draws.uniform(-how.translate, how.translate) * side) for side in view.size)
+def _rotate_and_shift(view: Image.Image, augmentation: Augmentation, rng: np.random.Generator) -> Image.Image:
+    """The image rotated about its centre and shifted; new pixels are grey."""
+    angle = rng.uniform(-augmentation.rotate, augmentation.rotate)
+    x, y = (round(rng.uniform(-augmentation.translate, augmentation.translate) * side) for side in view.size)
     return view.rotate(angle, Image.Resampling.BILINEAR, translate=(x, y), fillcolor=_grey(view))
 
 
@@ -120,46 +126,46 @@ def _grey(view: Image.Image) -> int | tuple[int, ...]:
     return 128 if view.mode == "L" else (128, 128, 128)
 
 
-def _jittered(planes: Planes, most: float, draws: np.random.Generator) -> Planes:
-    """Brightness, contrast and saturation changed as torchvision's ColorJitter does one by one, here all at once.
+def _jitter_colors(planes: Planes, strength: float, rng: np.random.Generator) -> Planes:
+    """Brightness, contrast and saturation changed at once, where torchvision's ColorJitter changes one after the other.
 
-    Each is linear in the colours, so all three together are a matrix and an offset. NumPy lets other threads work
-    meanwhile, which Pillow's own conversion by a matrix does not.
+    Each is linear in the colours, so all three together are a matrix and an offset. NumPy releases the interpreter lock,
+    which Pillow's own conversion by a matrix does not.
     """
-    brightness, contrast, saturation = draws.uniform(1 - most, 1 + most, 3)
+    brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3)
     channels = planes.shape[2]
     luminance = _LUMINANCE if channels > 1 else np.ones(1, np.float32)
     gain = brightness * contrast
     mix = gain * (saturation * np.eye(channels) + (1 - saturation) * luminance[:, np.newaxis])
-    mean = (planes[::_SAMPLED, ::_SAMPLED] @ luminance).mean()
+    mean = (planes[::_STRIDE, ::_STRIDE] @ luminance).mean()
     colours = planes.reshape(-1, channels).astype(np.float32) @ mix.astype(np.float32)
-    colours += np.float32(brightness * (1 - contrast) * mean + _ROUNDED)
+    colours += np.float32(brightness * (1 - contrast) * mean + _HALF)
     np.clip(colours, 0, 255, out=colours)
     jittered: Planes = colours.astype(np.uint8).reshape(planes.shape)
     return jittered
 
 
 _LUMINANCE = np.array((0.299, 0.587, 0.114), np.float32)
-"""Of red, green and blue (ITU-R BT.601), as Pillow weighs them for grey."""
+"""Weights of red, green and blue (ITU-R BT.601), as Pillow uses them for grey."""
 
-_SAMPLED = 8
-"""Every so many rows and columns are enough to know a view's mean."""
+_STRIDE = 8
+"""Step in rows and columns of the pixels from which a view's mean is computed."""
 
-_ROUNDED = 0.5
-"""Added to a number before its fraction is cut off."""
+_HALF = 0.5
+"""Added before the fraction is cut off, so that values are rounded."""
 
 
 # ---- RandAugment and TrivialAugment
 
 
 def _affine(view: Image.Image, *matrix: float) -> Image.Image:
-    """Sheared or shifted: output (x, y) shows input (a x + b y + c, d x + e y + f)."""
+    """The image sheared or shifted: output (x, y) shows input (a x + b y + c, d x + e y + f)."""
     return view.transform(
         view.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=_grey(view)
     )
 
 
-def _enhanced(kind: Callable[[Image.Image], ImageEnhance._Enhance]) -> "_Operation":
+def _enhance(kind: Callable[[Image.Image], ImageEnhance._Enhance]) -> "_Operation":
     return lambda view, amount: kind(view).enhance(1 + 0.9 * amount)
 
 
@@ -177,19 +183,19 @@ _OPERATIONS: tuple[_Operation, ...] = (
     lambda view, amount: _affine(view, 1, 0, 0, 0.3 * amount, 1, 0),
     lambda view, amount: _affine(view, 1, 0, 0.33 * amount * view.width, 0, 1, 0),
     lambda view, amount: _affine(view, 1, 0, 0, 0, 1, 0.33 * amount * view.height),
-    _enhanced(ImageEnhance.Brightness),
-    _enhanced(ImageEnhance.Contrast),
-    _enhanced(ImageEnhance.Color),
-    _enhanced(ImageEnhance.Sharpness),
+    _enhance(ImageEnhance.Brightness),
+    _enhance(ImageEnhance.Contrast),
+    _enhance(ImageEnhance.Color),
+    _enhance(ImageEnhance.Sharpness),
 )
-"""Those of both papers, with RandAugment's largest amounts (its implementation in timm and torchvision)."""
+"""The operations of RandAugment and TrivialAugment, with RandAugment's largest amounts in timm and torchvision."""
 
 _RAND_OPERATIONS, _RAND_AMOUNT = 2, 9 / 30
 
 
-def _operated(view: Image.Image, kind: AutoAugment, draws: np.random.Generator) -> Image.Image:
+def _auto_augment(view: Image.Image, kind: AutoAugment, rng: np.random.Generator) -> Image.Image:
     for _ in range(_RAND_OPERATIONS if kind is AutoAugment.RAND else 1):
-        operation = _OPERATIONS[draws.integers(len(_OPERATIONS))]
-        amount = _RAND_AMOUNT if kind is AutoAugment.RAND else draws.random()
-        view = operation(view, amount if draws.random() < 1 / 2 else -amount)
+        operation = _OPERATIONS[rng.integers(len(_OPERATIONS))]
+        amount = _RAND_AMOUNT if kind is AutoAugment.RAND else rng.random()
+        view = operation(view, amount if rng.random() < 1 / 2 else -amount)
     return view

@@ -1,6 +1,6 @@
-"""One image's bytes to RGB (or grey) pixels, whatever the bytes are.
+"""Decoding one image file to RGB (or grey) pixels, whatever its bytes are.
 
-The rules, the same for every command:
+The rules are the same for every command:
 
 - the first frame of animations and multi-page files, turned as EXIF says;
 - transparency composited on white;
@@ -21,7 +21,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from cnncli.records.defaults import MAX_PIXELS
-from cnncli.records.predictions import ImageSource, UnopenedError, Unreadable
+from cnncli.records.predictions import ImageSource, Unreadable, UnreadableError
 
 Size = tuple[int, int]
 """(width, height) in pixels, as Pillow has it."""
@@ -48,18 +48,18 @@ class Decoding:
     Attributes:
         channels: 3 for RGB, 1 for `L`.
         max_pixels: an image with more is not read.
-        resized: the size that an image of a given size will be brought to; lets a large JPEG be decoded
+        target_size: the size that an image of a given size will be brought to; lets a large JPEG be decoded
             at 1/2, 1/4 or 1/8, never below `DRAFT_MARGIN` times that. None decodes every pixel.
     """
 
     channels: int = 3
     max_pixels: int = MAX_PIXELS
-    resized: Callable[[Size], Size] | None = None
+    target_size: Callable[[Size], Size] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What an image file says of itself.
+    """The header of an image file.
 
     Attributes:
         size: (width, height) in pixels, as it is stored.
@@ -73,11 +73,11 @@ class Header:
 
 
 def header(source: ImageSource) -> Header | Unreadable:
-    """What an image file says of itself; whether its pixels can be read is not asked."""
+    """Read the header of an image file; its pixels are not read."""
     try:
-        with source.open() as stream, _identified(stream, MAX_PIXELS) as image:
+        with source.open() as stream, _open_image(stream, MAX_PIXELS) as image:
             return Header(image.size, image.mode, image.format or "")
-    except UnopenedError as refusal:
+    except UnreadableError as refusal:
         return Unreadable(source.path, str(refusal))
     except OSError as error:
         return Unreadable(source.path, _os_reason(error))
@@ -85,14 +85,14 @@ def header(source: ImageSource) -> Header | Unreadable:
         return Unreadable(source.path, f"cannot be decoded: {_one_line(error)}")
 
 
-def decode(source: ImageSource, how: Decoding) -> Image.Image | Unreadable:
+def decode(source: ImageSource, decoding: Decoding) -> Image.Image | Unreadable:
     """The image at a source, mode `RGB` or `L`."""
     try:
         with source.open() as stream:
-            return _pixels(stream, how)
+            return _pixels(stream, decoding)
     except MemoryError:
         return Unreadable(source.path, "needs more memory than there is")
-    except UnopenedError as refusal:
+    except UnreadableError as refusal:
         return Unreadable(source.path, str(refusal))
     except OSError as error:
         return Unreadable(source.path, _os_reason(error))
@@ -100,37 +100,33 @@ def decode(source: ImageSource, how: Decoding) -> Image.Image | Unreadable:
         return Unreadable(source.path, f"cannot be decoded: {_one_line(error)}")
 
 
-class _RefusedError(UnopenedError):
-    """This image is not decoded; the message is the reason. Never leaves this module."""
-
-
-def _pixels(stream: BinaryIO, how: Decoding) -> Image.Image:
-    with _identified(stream, how.max_pixels) as image:
+def _pixels(stream: BinaryIO, decoding: Decoding) -> Image.Image:
+    with _open_image(stream, decoding.max_pixels) as image:
         width, height = image.size
-        if width * height > how.max_pixels:
-            raise _too_large(width * height, how.max_pixels)
-        _reduce(image, how)
+        if width * height > decoding.max_pixels:
+            raise _too_large(width * height, decoding.max_pixels)
+        _reduce(image, decoding)
         image.load()
         white = _white_level(image)  # asked before a turned copy forgets its file
-        return _converted(_upright(image), how.channels, white)
+        return _convert(_upright(image), decoding.channels, white)
 
 
-def _too_large(pixels: int, limit: int) -> _RefusedError:
-    return _RefusedError(f"{pixels:,} pixels, more than the limit of {limit:,} (--max-pixels)")
+def _too_large(pixels: int, limit: int) -> UnreadableError:
+    return UnreadableError(f"{pixels:,} pixels, more than the limit of {limit:,} (--max-pixels)")
 
 
-def _identified(stream: BinaryIO, max_pixels: int) -> Image.Image:
+def _open_image(stream: BinaryIO, max_pixels: int) -> Image.Image:
     """The image in a stream, its header read."""
     try:
-        return _opened(stream)
+        return _open_by_format(stream)
     except UnidentifiedImageError:
-        raise _RefusedError(_unidentified(stream)) from None
+        raise UnreadableError(_reason_if_unknown(stream)) from None
     except Image.DecompressionBombError as error:  # beyond Pillow's own limit; its message has the number
         found = re.search(r"\d+", str(error))
         raise _too_large(int(found[0]) if found else max_pixels, max_pixels) from error
 
 
-def _opened(stream: BinaryIO) -> Image.Image:
+def _open_by_format(stream: BinaryIO) -> Image.Image:
     try:
         return Image.open(stream, formats=_COMMON)
     except UnidentifiedImageError:
@@ -138,7 +134,7 @@ def _opened(stream: BinaryIO) -> Image.Image:
         return Image.open(stream, formats=[name for name in Image.ID if name not in _REFUSED])
 
 
-def _unidentified(stream: BinaryIO) -> str:
+def _reason_if_unknown(stream: BinaryIO) -> str:
     stream.seek(0)
     head = stream.read(32)
     if head.startswith((b"%!PS", b"\xc5\xd0\xd3\xc6")):
@@ -160,13 +156,13 @@ def allow_pixels(limit: int) -> None:
         Image.MAX_IMAGE_PIXELS = (limit + 1) // 2
 
 
-def _reduce(image: Image.Image, how: Decoding) -> None:
+def _reduce(image: Image.Image, decoding: Decoding) -> None:
     """Ask the JPEG decoder for a smaller picture, if one of the right size comes cheaper."""
     width, height = image.size
-    if how.resized is None or image.format not in {"JPEG", "MPO"} or width * height <= LARGE_JPEG:
+    if decoding.target_size is None or image.format not in {"JPEG", "MPO"} or width * height <= LARGE_JPEG:
         return
     # As EXIF may yet turn the picture, both ways round must be large enough.
-    lying, standing = how.resized((width, height)), how.resized((height, width))[::-1]
+    lying, standing = decoding.target_size((width, height)), decoding.target_size((height, width))[::-1]
     wanted = tuple(DRAFT_MARGIN * max(sides) for sides in zip(lying, standing, strict=True))
     image.draft(None, (wanted[0], wanted[1]))
 
@@ -185,7 +181,7 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _converted(image: Image.Image, channels: int, white: int | None) -> Image.Image:
+def _convert(image: Image.Image, channels: int, white: int | None) -> Image.Image:
     """Mode `RGB`, or `L` for one channel; `white` as in `_white_level`."""
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
         image = _grey_from_deep(image, white)
@@ -246,7 +242,7 @@ def _rgb_from_lab(image: Image.Image) -> Image.Image:
         image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
     )
     if converted is None:  # only where it was asked to work in place
-        raise _RefusedError("its L*a*b* colours cannot be converted")
+        raise UnreadableError("its L*a*b* colours cannot be converted")
     return converted
 
 
@@ -276,7 +272,7 @@ def _one_line(error: Exception) -> str:
 
 def thumbnail(source: ImageSource, box: Size, max_pixels: int = MAX_PIXELS) -> bytes | None:
     """The image at a source as a small PNG that fits into `box`; None where it cannot be read."""
-    image = decode(source, Decoding(max_pixels=max_pixels, resized=lambda _: box))
+    image = decode(source, Decoding(max_pixels=max_pixels, target_size=lambda _: box))
     if isinstance(image, Unreadable):
         return None
     image.thumbnail(box)

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from cnncli.records.predictions import ImageSource, UnopenedError
+from cnncli.records.predictions import ImageSource, UnreadableError
 
 
 def sha256(source: ImageSource) -> str | None:
@@ -10,5 +10,5 @@ def sha256(source: ImageSource) -> str | None:
     try:
         with source.open() as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # needs readinto only
-    except (OSError, UnopenedError):
+    except (OSError, UnreadableError):
         return None

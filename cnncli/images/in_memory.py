@@ -4,7 +4,7 @@ import io
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from cnncli.records.predictions import ImageSource, Stamp, UnopenedError
+from cnncli.records.predictions import ImageSource, Stamp, UnreadableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class InMemory(ImageSource):
     def open(self) -> BinaryIO:
         """The bytes as a stream."""
         if not self.data:
-            raise UnopenedError("empty: no bytes on standard input")
+            raise UnreadableError("empty: no bytes on standard input")
         return io.BytesIO(self.data)
 
     def stamp(self) -> Stamp | None:

@@ -1,7 +1,7 @@
 """Decoding and preprocessing in threads, ahead of the engine, in order, in bounded memory.
 
-Pillow and NumPy let go of the interpreter's lock while they work, so threads are enough. At any moment
-no more than two batches are decoded or in the making; failures travel along in their places.
+Pillow and NumPy release the interpreter lock while they work, so threads are enough. At any moment at most two batches are
+decoded or being decoded; unreadable images keep their places.
 """
 
 import zlib
@@ -15,36 +15,36 @@ from PIL import Image
 
 from cnncli.images.augment import FEATURE_VIEWS, random_view
 from cnncli.images.decode import Decoding, decode
-from cnncli.images.preprocess import Pixels, normalized, preprocess, resized_size
-from cnncli.images.sources import Found
+from cnncli.images.preprocess import Pixels, normalize, preprocess, size_after_resize
+from cnncli.images.sources import ImageInput
 from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.networks import Preprocessing
 from cnncli.records.predictions import ImageSource, Unreadable
 
-_Waiting = deque[tuple[Found, "Future[Pixels | Unreadable] | None"]]
-"""Inputs under way, in order; those that led nowhere have nothing to wait for."""
+_Waiting = deque[tuple[ImageInput, "Future[Pixels | Unreadable] | None"]]
+"""Inputs that are being read, in order; a name that led to no image has no future."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A few inputs in a row.
+    """Consecutive inputs.
 
     Attributes:
         entries: in input order; an `ImageSource` has pixels, an `Unreadable` has none.
         pixels: (N, C, H, W) float32, one image for each `ImageSource` among the entries.
     """
 
-    entries: tuple[Found, ...]
+    entries: tuple[ImageInput, ...]
     pixels: Pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """From a source to a network's pixels: the one path that every command takes.
+    """Reads an image as pixels for a network; every command reads its images this way.
 
     Attributes:
-        preprocessing: what the network was trained to see.
-        max_pixels: the largest image that is decoded.
+        preprocessing: that the network was trained with.
+        max_pixels: of the largest image that is decoded.
         exact: decode every pixel of a large JPEG.
     """
 
@@ -59,11 +59,11 @@ class Reader:
 
     def image(self, source: ImageSource) -> Image.Image | Unreadable:
         """The image in the mode that the network takes, or why there is none."""
-        resized = None if self.exact else self._resized_size
-        image = decode(source, Decoding(self.preprocessing.channels, self.max_pixels, resized))
+        target_size = None if self.exact else self._size_after_resize
+        image = decode(source, Decoding(self.preprocessing.channels, self.max_pixels, target_size))
         if isinstance(image, Unreadable):
             return image
-        width, height = self._resized_size(image.size)
+        width, height = self._size_after_resize(image.size)
         if width * height > MAX_PIXELS:
             shape = f"{image.width} x {image.height}"
             return Unreadable(
@@ -71,18 +71,18 @@ class Reader:
             )
         return image
 
-    def _resized_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        return resized_size(size, self.preprocessing)
+    def _size_after_resize(self, size: tuple[int, int]) -> tuple[int, int]:
+        return size_after_resize(size, self.preprocessing)
 
 
 @dataclass(frozen=True, slots=True)
 class ViewReader:
-    """From a source to the pixels of a random view of it: the same one for the same image each time.
+    """Reads a random view of an image as pixels; the same image always gives the same view.
 
     Attributes:
-        reader: how the image is read.
-        view: which one of its views.
-        seed: of chance.
+        reader: reads the image.
+        view: number of the view.
+        seed: of the randomness.
     """
 
     reader: Reader
@@ -94,54 +94,55 @@ class ViewReader:
         image = self.reader.image(source)
         if isinstance(image, Unreadable):
             return image
-        draws = np.random.default_rng([self.seed, self.view, zlib.crc32(image.tobytes())])
-        how = self.reader.preprocessing
+        rng = np.random.default_rng([self.seed, self.view, zlib.crc32(image.tobytes())])
+        preprocessing = self.reader.preprocessing
         planes = np.asarray(image).reshape(image.height, image.width, -1)
-        view = random_view(planes, how.size, FEATURE_VIEWS, draws)
-        return normalized(Image.fromarray(view.squeeze(axis=2) if how.channels == 1 else view), how)
+        view = random_view(planes, preprocessing.size, FEATURE_VIEWS, rng)
+        return normalize(
+            Image.fromarray(view.squeeze(axis=2) if preprocessing.channels == 1 else view), preprocessing
+        )
 
 
 def batches(
-    found: Iterable[Found | None],
+    inputs: Iterable[ImageInput | None],
     read: Callable[[ImageSource], Pixels | Unreadable],
     *,
     batch_size: int,
     workers: int,
 ) -> Generator[Batch]:
-    """The inputs in batches, the next one in the making while the last one is used.
+    """The inputs in batches; the next batch is decoded while the last one is used.
 
     Args:
-        found: the inputs in order; None says that the next one may be long in coming, so whatever waits
-            is handed out as it is.
-        read: turns one source into pixels; called in `workers` threads.
-        batch_size: entries of a batch, readable or not; the last may be smaller.
-        workers: threads that decode.
+        inputs: in order; None says that the next input may take long, so a batch is yielded as it is.
+        read: reads the pixels of a source; called in `workers` threads.
+        batch_size: entries per batch, readable or not; the last batch may be smaller.
+        workers: number of threads.
 
     Closing the generator (an interrupt does) cancels what has not begun and leaves no thread behind.
     """
     waiting: _Waiting = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
     try:
-        for entry in found:
+        for entry in inputs:
             if entry is None:
-                yield from _flushed(waiting, batch_size)
+                yield from _flush(waiting, batch_size)
                 continue
             waiting.append((entry, pool.submit(read, entry) if isinstance(entry, ImageSource) else None))
             if len(waiting) >= 2 * batch_size:
-                yield _batch(waiting, batch_size)
-        yield from _flushed(waiting, batch_size)
+                yield _next_batch(waiting, batch_size)
+        yield from _flush(waiting, batch_size)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _flushed(waiting: _Waiting, batch_size: int) -> Iterator[Batch]:
+def _flush(waiting: _Waiting, batch_size: int) -> Iterator[Batch]:
     while waiting:
-        yield _batch(waiting, batch_size)
+        yield _next_batch(waiting, batch_size)
 
 
-def _batch(waiting: _Waiting, batch_size: int) -> Batch:
-    """The next entries in order, waiting for those still in the making."""
-    entries: list[Found] = []
+def _next_batch(waiting: _Waiting, batch_size: int) -> Batch:
+    """The next entries in order; waits for those that are still being read."""
+    entries: list[ImageInput] = []
     pixels: list[Pixels] = []
     for _ in range(min(batch_size, len(waiting))):
         entry, loading = waiting.popleft()

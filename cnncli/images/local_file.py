@@ -5,7 +5,7 @@ import stat
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from cnncli.records.predictions import ImageSource, Stamp, UnopenedError
+from cnncli.records.predictions import ImageSource, Stamp, UnreadableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +15,12 @@ class LocalFile(ImageSource):
     def open(self) -> BinaryIO:
         """The file, open for reading."""
         if "\0" in self.path:
-            raise UnopenedError("a path cannot hold a NUL byte; a list that find -print0 wrote needs -0")
+            raise UnreadableError("a path cannot hold a NUL byte; a list that find -print0 wrote needs -0")
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(self.path, flags)
         if reason := _reason_without_content(os.fstat(descriptor)):
             os.close(descriptor)
-            raise UnopenedError(reason)
+            raise UnreadableError(reason)
         return os.fdopen(descriptor, "rb")
 
     def stamp(self) -> Stamp | None:

@@ -25,16 +25,16 @@ FILTERS = {
 """Pillow's filters by our names."""
 
 
-def preprocess(image: Image.Image, how: Preprocessing) -> Pixels:
+def preprocess(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
     """Planes (C, H, W) float32 of an image in the mode that the network takes (`RGB` or `L`)."""
-    return normalized(cropped(resized(image, how), how), how)
+    return normalize(center_crop(resize(image, preprocessing), preprocessing), preprocessing)
 
 
-def resized_size(size: tuple[int, int], how: Preprocessing) -> tuple[int, int]:
+def size_after_resize(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int]:
     """(width, height) in pixels of an image after the resize and before the crop."""
     width, height = size
-    target_height, target_width = how.resize
-    match how.resize_mode:
+    target_height, target_width = preprocessing.resize
+    match preprocessing.resize_mode:
         case Resize.SQUASH:
             return target_width, target_height
         case Resize.SHORTER:
@@ -49,19 +49,23 @@ def resized_size(size: tuple[int, int], how: Preprocessing) -> tuple[int, int]:
     return max(round(width / ratio), 1), max(round(height / ratio), 1)
 
 
-def resized(image: Image.Image, how: Preprocessing) -> Image.Image:
-    """The image at `resized_size`."""
-    size = resized_size(image.size, how)
-    return image if size == image.size else image.resize(size, FILTERS[how.interpolation])
+def resize(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    """The image at `size_after_resize`."""
+    size = size_after_resize(image.size, preprocessing)
+    return image if size == image.size else image.resize(size, FILTERS[preprocessing.interpolation])
 
 
-def cropped(image: Image.Image, how: Preprocessing) -> Image.Image:
+def center_crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
     """The centre of an image at the network's size; where the image ends before, `fill`."""
-    height, width = how.size
+    height, width = preprocessing.size
     left, top = _margin(image.width, width), _margin(image.height, height)
     if image.width >= width and image.height >= height:
         return image.crop((left, top, left + width, top + height))
-    canvas = Image.new(image.mode, (width, height), how.fill if how.channels > 1 else how.fill[0])
+    canvas = Image.new(
+        image.mode,
+        (width, height),
+        preprocessing.fill if preprocessing.channels > 1 else preprocessing.fill[0],
+    )
     canvas.paste(image, (-left, -top))
     return canvas
 
@@ -75,12 +79,12 @@ def _margin(length: int, target: int) -> int:
     return round((length - target) / 2) if length >= target else -((target - length) // 2)
 
 
-def normalized(image: Image.Image, how: Preprocessing) -> Pixels:
+def normalize(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
     """(value / 255 - mean) / std, each step in float32, planes first: (C, H, W)."""
     values = np.asarray(image)
     planes = values.transpose(2, 0, 1) if values.ndim == 3 else values[np.newaxis]  # noqa: PLR2004 - (H, W, C)
-    mean = np.array(how.mean, np.float32)[:, np.newaxis, np.newaxis]
-    std = np.array(how.std, np.float32)[:, np.newaxis, np.newaxis]
+    mean = np.array(preprocessing.mean, np.float32)[:, np.newaxis, np.newaxis]
+    std = np.array(preprocessing.std, np.float32)[:, np.newaxis, np.newaxis]
     pixels = np.empty(planes.shape, np.float32)
     np.divide(planes, np.float32(255), out=pixels, dtype=np.float32)
     np.subtract(pixels, mean, out=pixels)

@@ -1,7 +1,7 @@
-"""What a user names, as a stream of image sources: files, folders, globs, lists, standard input.
+"""The inputs that a user names, as a stream of image sources: files, folders, globs, lists, standard input.
 
-Knows nothing of pixels: whether a file is an image at all is for `decode` to say. Only one directory's
-names are in memory at a time (of its ancestors, the folders still to visit), so a walk may be endless.
+Whether a file is an image at all is for `decode` to say. Only the names of one directory are in memory at a time (and, for the
+folders above it, the names of those still to visit), so a walk may be endless.
 """
 
 import glob
@@ -20,12 +20,12 @@ from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
 
 OWN_FOLDER = ".cnncli"
-"""In a folder of images what we keep of them, as an index for `similar`."""
+"""The folder among a user's images in which cnncli keeps its own files, such as the index of `similar`."""
 
 STDIN = "-"
 
-Found = ImageSource | Unreadable
-"""A place to read an image from, or one where a name led nowhere."""
+ImageInput = ImageSource | Unreadable
+"""An image source, or a name that led to none."""
 
 IMAGE_EXTENSIONS = frozenset(
     f".{ending}"
@@ -36,11 +36,11 @@ IMAGE_EXTENSIONS = frozenset(
     )
     for ending in line.split()
 )
-"""Files of a folder that count as images. Those that Pillow cannot read (HEIC, JPEG XL) are listed all
-the same: a photograph that is passed over in silence is worse than one that is reported."""
+"""Endings of the files in a folder that count as images. Those that Pillow cannot read (HEIC, JPEG XL) are included: a photo
+that is skipped silently is worse than one that is reported."""
 
 STALL_SECONDS = 0.1
-"""How long a list on a pipe may be silent before those who wait for a full batch hear of it."""
+"""Seconds without a new line on a pipe after which a batch that is not full is used as it is."""
 
 
 def image_source(path: str) -> ImageSource:
@@ -50,38 +50,38 @@ def image_source(path: str) -> ImageSource:
 
 def sources(
     inputs: Iterable[str], stdin: BinaryIO | None = None, progress: Progress | None = None
-) -> Iterator[Found]:
-    """The images that a user's words name, in the order of the words, sorted within each directory.
+) -> Iterator[ImageInput]:
+    """The images that the arguments name, in the order of the arguments, sorted within each directory.
 
     Args:
         inputs: files, folders, globs that no shell expanded, `-` for one image on standard input.
         stdin: where `-` is read from.
-        progress: hears of folders without an image, which are easily an unmounted disk or a slip.
+        progress: is warned of folders without an image, which may be an unmounted disk or a typing error.
     """
-    for word in inputs:
-        if word == STDIN:
+    for name in inputs:
+        if name == STDIN:
             yield InMemory(STDIN, stdin.read() if stdin else b"")
-        elif os.path.isdir(word):
-            found = walk(word)
-            if first := next(found, None):
+        elif os.path.isdir(name):
+            images = walk(name)
+            if first := next(images, None):
                 yield first
-                yield from found
+                yield from images
             elif progress:
-                progress.warning(f"no images in {word}")
-        elif glob.has_magic(word) and not os.path.lexists(word):
-            yield from _expanded(word)
+                progress.warning(f"no images in {name}")
+        elif glob.has_magic(name) and not os.path.lexists(name):
+            yield from _expand_glob(name)
         else:
-            yield image_source(word)
+            yield image_source(name)
 
 
-def _expanded(pattern: str) -> Iterator[Found]:
+def _expand_glob(pattern: str) -> Iterator[ImageInput]:
     matches = sorted(glob.glob(pattern, recursive=True))
     if not matches:
         yield Unreadable(pattern, "no file matches this pattern")
     walked: set[str] = set()
     for match in matches:  # a folder comes before what is in it, which `**` matches, too
         path = match.rstrip(os.sep) or match
-        if any(folder in walked for folder in _above(path)):
+        if any(folder in walked for folder in _parents(path)):
             continue
         if os.path.isdir(path):
             walked.add(path)
@@ -90,8 +90,8 @@ def _expanded(pattern: str) -> Iterator[Found]:
             yield image_source(match)
 
 
-def _above(path: str) -> Iterator[str]:
-    """The folders that a path names on its way, the nearest first."""
+def _parents(path: str) -> Iterator[str]:
+    """The folders above a path, the nearest first."""
     while (parent := os.path.dirname(path)) not in {"", path}:
         yield parent
         path = parent
@@ -99,17 +99,17 @@ def _above(path: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
-    """A folder on the way, with the identities (device, inode) of itself and all above it."""
+    """A folder to visit, with the identities (device, inode) of all folders above it."""
 
     path: str
     lineage: frozenset[tuple[int, int]]
 
 
-def walk(root: str) -> Iterator[Found]:
-    """The images below a folder: its own first, by name, then each folder's in it, by name.
+def walk(root: str) -> Iterator[ImageInput]:
+    """The images below a folder: first those in it, by name, then those of each subfolder, by name.
 
-    Links are followed; a link back to a folder above is a loop, reported once and not entered. Folders
-    whose name begins with a dot are skipped, and so are the `._*` files that macOS leaves beside images.
+    Links are followed; a link back to a folder above it is reported once and not followed. Folders whose names begin with a
+    dot are skipped, and so are the `._*` files that macOS leaves beside images.
     """
     stack = [_Folder(root, frozenset())]
     while stack:
@@ -144,7 +144,7 @@ def _listing(folder: str) -> tuple[list[str], list[str]]:
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """A link that leads to itself or into a forbidden place is taken for a file, and fails as one."""
+    """Whether an entry is a folder; a link that leads to itself or cannot be followed counts as a file, and fails as one."""
     try:
         return entry.is_dir()
     except OSError:
@@ -156,17 +156,16 @@ def is_image_name(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS and not name.startswith("._")
 
 
-def listed(stream: BinaryIO, *, separator: bytes = b"\n") -> Iterator[ImageSource | None]:
-    r"""The paths of a list, taken literally, as they arrive.
+def read_list(stream: BinaryIO, *, separator: bytes = b"\n") -> Iterator[ImageSource | None]:
+    r"""The paths in a list, taken literally, as they arrive.
 
     Args:
-        stream: of bytes; read from its descriptor where it has one, so that a pipe's every word counts
-            as soon as it is there.
+        stream: of bytes; read from its descriptor where it has one, so that each path in a pipe is used as soon as it
+            arrives.
         separator: `\n` (a `\r` before it is dropped, empty lines are skipped) or `\0`.
 
     Yields:
-        None whenever a pipe has had nothing to say for `STALL_SECONDS`: whoever gathers a batch can then
-        go on with what there is.
+        None whenever a pipe was silent for `STALL_SECONDS`, so that a batch that is not full can be used as it is.
     """
     rest = b""
     for chunk in _chunks(stream):
@@ -186,10 +185,10 @@ def _paths(lines: Sequence[bytes], separator: bytes) -> Iterator[ImageSource]:
 
 
 def _chunks(stream: BinaryIO, size: int = 65536) -> Iterator[bytes | None]:
-    """What a stream holds, piece by piece; None for each stall of a pipe."""
+    """The content of a stream in pieces; None for each stall of a pipe."""
     try:
         descriptor = stream.fileno()
-    except (OSError, io.UnsupportedOperation):  # no file behind it: the bytes are all there
+    except (OSError, io.UnsupportedOperation):  # not a file: all bytes are there
         yield stream.read()
         return
     can_stall = os.name == "posix" and not stat.S_ISREG(os.fstat(descriptor).st_mode)
@@ -207,7 +206,7 @@ def _chunks(stream: BinaryIO, size: int = 65536) -> Iterator[bytes | None]:
 
 
 def open_list(path: str, stdin: BinaryIO) -> BinaryIO:
-    """A list of paths, ready to be read; `-` is standard input.
+    """Open a list of paths; `-` is standard input.
 
     Raises:
         InputError: the list cannot be opened.

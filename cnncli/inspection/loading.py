@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cnncli.errors import InputError
 from cnncli.images.loader import Reader
-from cnncli.images.preprocess import cropped, normalized, resized
+from cnncli.images.preprocess import center_crop, normalize, resize
 from cnncli.networks import weights, zoo
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.defaults import MAX_PIXELS
@@ -66,5 +66,5 @@ def load_image(source: ImageSource, card: ModelCard) -> InputImage:
     image = Reader(preprocessing, MAX_PIXELS).image(source)
     if isinstance(image, Unreadable):
         raise InputError(f"{source.path}: {image.reason}")
-    crop = cropped(resized(image, preprocessing), preprocessing)
-    return InputImage(np.asarray(crop, np.float64), torch.from_numpy(normalized(crop, preprocessing))[None])
+    crop = center_crop(resize(image, preprocessing), preprocessing)
+    return InputImage(np.asarray(crop, np.float64), torch.from_numpy(normalize(crop, preprocessing))[None])

@@ -4,7 +4,7 @@
         models-3/NAME/           model folders; 3 is the schema of their cards
         names-3/KEY.json         what was asked for -> NAME
         features-1/              embeddings by network and image (`features.store`)
-        pixels/                  where trainings keep decoded images, in files without names (`images.kept`)
+        pixels/                  where trainings keep decoded images, in files without names (`images.image_cache`)
 
 A name is remembered apart from the folder because several lead to one (`resnet50`, `resnet50.a1_in1k`),
 and because a typed name must find its folder without asking timm, which takes seconds to import.

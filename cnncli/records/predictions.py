@@ -35,7 +35,7 @@ class ImageSource(abc.ABC):
 
         Raises:
             OSError: it cannot be opened.
-            UnopenedError: it is not opened, because its kind or size already says that it holds no image.
+            UnreadableError: its kind or size already says that it holds no image.
         """
 
     @abc.abstractmethod
@@ -43,8 +43,8 @@ class ImageSource(abc.ABC):
         """Size and modification time; None where they cannot be determined."""
 
 
-class UnopenedError(Exception):
-    """An image source holds no image; the message is the reason shown to the user."""
+class UnreadableError(Exception):
+    """An image cannot be read; the message is the reason that the user is shown. `images.decode` turns it into `Unreadable`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from cnncli.features.extract import Extractor
-from cnncli.images.sources import Found
+from cnncli.images.sources import ImageInput
 from cnncli.records.choices import DistanceMetric
 from cnncli.records.features import ImageEmbedding
 from cnncli.records.neighbours import Neighbour, Neighbours
@@ -16,7 +16,7 @@ from cnncli.retrieval.nearest import groups, nearest
 
 
 def similar(
-    queries: Iterable[Found | None],
+    queries: Iterable[ImageInput | None],
     collection: Collection,
     extractor: Extractor,
     k: int,

@@ -10,7 +10,7 @@ from cnncli.errors import DataError, OutputError, UsageError
 from cnncli.files.place import require_free
 from cnncli.files.whole import write_whole
 from cnncli.images.decode import allow_pixels
-from cnncli.images.kept import KeptImages, Planes
+from cnncli.images.image_cache import ImageCache, Planes
 from cnncli.images.loader import Reader
 from cnncli.networks import cache
 from cnncli.prepare import resolve_untrained
@@ -51,7 +51,7 @@ def save_preview(
     samples = data.split(Split.TRAIN)
     reader = Reader(how, settings.max_pixels)
     pictures = views.for_training(
-        samples, reader, KeptImages(cache.home() / "pixels", 2**30), settings.options.augmentation
+        samples, reader, ImageCache(cache.home() / "pixels", 2**30), settings.options.augmentation
     )
     rows = []
     failed: list[Unreadable] = []

@@ -316,7 +316,7 @@ def to_shorter(target: int) -> Callable[[tuple[int, int]], tuple[int, int]]:
 def test_a_reduced_decode_keeps_twice_the_target(
     width: int, height: int, target: int, orientation: int
 ) -> None:
-    image = decode(large_jpeg(width, height, orientation), Decoding(resized=to_shorter(target)))
+    image = decode(large_jpeg(width, height, orientation), Decoding(target_size=to_shorter(target)))
     assert not isinstance(image, Unreadable)
     full = (height, width) if orientation == 6 else (width, height)
     if width * height <= 4_000_000:
@@ -328,7 +328,7 @@ def test_a_reduced_decode_keeps_twice_the_target(
 
 def test_a_12_megapixel_jpeg_is_reduced_and_exact_decode_is_not() -> None:
     source = large_jpeg(4000, 3000)
-    reduced = decode(source, Decoding(resized=to_shorter(256)))
+    reduced = decode(source, Decoding(target_size=to_shorter(256)))
     exact = decode(source, Decoding())
     assert not isinstance(reduced, Unreadable)
     assert not isinstance(exact, Unreadable)
@@ -337,7 +337,7 @@ def test_a_12_megapixel_jpeg_is_reduced_and_exact_decode_is_not() -> None:
 
 def test_other_formats_are_never_reduced() -> None:
     source = encoded(Image.new("RGB", (2500, 2000)), "PNG")
-    assert pixels(source, Decoding(resized=to_shorter(64))).shape == (2000, 2500, 3)
+    assert pixels(source, Decoding(target_size=to_shorter(64))).shape == (2000, 2500, 3)
 
 
 # ---- hostile bytes

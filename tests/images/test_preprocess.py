@@ -13,7 +13,7 @@ from PIL import Image
 from timm.data.config import resolve_data_config
 from timm.data.transforms_factory import create_transform
 
-from cnncli.images.preprocess import preprocess, resized_size
+from cnncli.images.preprocess import preprocess, size_after_resize
 from cnncli.networks import zoo
 from cnncli.networks.zoo import timm as zoo_of_timm
 from cnncli.records.networks import Interpolation, Preprocessing, Resize
@@ -80,7 +80,7 @@ def test_timms_transform(
         std=std,
     )
     found = preprocess(image, how)
-    if 1 in resized_size(
+    if 1 in size_after_resize(
         image.size, how
     ):  # a sliver: timm may ask Pillow for a side of no pixels, we keep one
         return
@@ -168,7 +168,7 @@ def test_the_size_after_the_resize_is_the_one_that_was_announced(
     width: int, height: int, mode: Resize
 ) -> None:
     how = dataclasses.replace(zoo.offer("resnet50").preprocessing, resize_mode=mode, resize=(40, 30))
-    resized = resized_size((width, height), how)
+    resized = size_after_resize((width, height), how)
     assert min(resized) >= 1
     match mode:
         case Resize.SQUASH:

@@ -12,11 +12,11 @@ import pytest
 from cnncli.errors import InputError
 from cnncli.images.in_memory import InMemory
 from cnncli.images.local_file import LocalFile
-from cnncli.images.sources import Found, listed, open_list, sources
+from cnncli.images.sources import ImageInput, open_list, read_list, sources
 from cnncli.records.predictions import ImageSource, Unreadable
 
 
-def paths(found: "itertools.chain[Found] | list[Found]") -> list[str]:
+def paths(found: "itertools.chain[ImageInput] | list[ImageInput]") -> list[str]:
     return [entry.path if isinstance(entry, ImageSource) else f"! {entry.path}" for entry in found]
 
 
@@ -190,12 +190,12 @@ def test_memory_is_that_of_one_directory(tmp_path: Path) -> None:
 
 def test_lists_are_taken_literally() -> None:
     text = b"a.jpg\r\n\n*.jpg\n with spaces \ncaf\xe9.jpg\nlast"
-    found = [entry.path for entry in listed(io.BytesIO(text)) if entry]
+    found = [entry.path for entry in read_list(io.BytesIO(text)) if entry]
     assert found == ["a.jpg", "*.jpg", " with spaces ", "caf\udce9.jpg", "last"]
 
 
 def test_null_separated_lists_may_hold_newlines() -> None:
-    found = [entry.path for entry in listed(io.BytesIO(b"a\nb.jpg\0c\r\0"), separator=b"\0") if entry]
+    found = [entry.path for entry in read_list(io.BytesIO(b"a\nb.jpg\0c\r\0"), separator=b"\0") if entry]
     assert found == ["a\nb.jpg", "c\r"]
 
 
@@ -203,7 +203,7 @@ def test_a_silent_pipe_says_so() -> None:
     read, write = os.pipe()
     with os.fdopen(read, "rb") as stream:
         os.write(write, b"a.jpg\nb.j")
-        words = listed(stream)
+        words = read_list(stream)
         assert [next(words), next(words)] == [LocalFile("a.jpg"), None]
         os.write(write, b"pg\n")
         assert next(word for word in words if word) == LocalFile("b.jpg")
@@ -215,7 +215,7 @@ def test_a_long_list_in_a_file(tmp_path: Path) -> None:
     names = [f"{'x' * (i % 300)}{i}.jpg" for i in range(3000)]
     (tmp_path / "list").write_text("\n".join(names))
     with open_list(str(tmp_path / "list"), io.BytesIO()) as stream:
-        assert [entry.path for entry in listed(stream) if entry] == names
+        assert [entry.path for entry in read_list(stream) if entry] == names
 
 
 def test_a_list_that_cannot_be_read(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from PIL import Image
 
 from cnncli.images import augment
 from cnncli.images.augment import Resize, random_view
-from cnncli.images.kept import KeptImages, Planes
+from cnncli.images.image_cache import ImageCache, Planes
 from cnncli.images.loader import Reader
-from cnncli.images.preprocess import FILTERS, cropped, resized
+from cnncli.images.preprocess import FILTERS, center_crop, resize
 from cnncli.records.augmentation import Augmentation
 from cnncli.records.data import Sample
 from cnncli.records.predictions import Unreadable
@@ -46,7 +46,7 @@ class ImageStore:
         self,
         samples: Sequence[Sample],
         reader: Reader,
-        kept: KeptImages,
+        kept: ImageCache,
         shrink: Callable[[Image.Image], Image.Image],
     ) -> None:
         """Nothing is read yet.
@@ -82,7 +82,7 @@ class ImageStore:
 
 
 def for_training(
-    samples: Sequence[Sample], reader: Reader, kept: KeptImages, how: Augmentation
+    samples: Sequence[Sample], reader: Reader, kept: ImageCache, how: Augmentation
 ) -> ImageStore:
     """Images to take random views of, kept no larger than the smallest crop asks for."""
     height, width = reader.preprocessing.size
@@ -98,10 +98,10 @@ def for_training(
     return ImageStore(samples, reader, kept, shrink)
 
 
-def for_judging(samples: Sequence[Sample], reader: Reader, kept: KeptImages) -> ImageStore:
+def for_validation(samples: Sequence[Sample], reader: Reader, kept: ImageCache) -> ImageStore:
     """Images as predicting sees them: resized and cropped, only not yet made numbers for the network."""
     how = reader.preprocessing
-    return ImageStore(samples, reader, kept, lambda image: cropped(resized(image, how), how))
+    return ImageStore(samples, reader, kept, lambda image: center_crop(resize(image, how), how))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class RandomViews:
     how: Augmentation
     seed: int
     epoch: int
-    resize: Resize = augment.resized
+    resize: Resize = augment.resize_planes
 
     def __call__(self, number: int) -> Planes | Unreadable:
         """(H, W, C)."""

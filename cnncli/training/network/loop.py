@@ -29,7 +29,7 @@ from cnncli.errors import (
     OutOfMemoryError,
     TrainingStopped,
 )
-from cnncli.images.kept import KeptImages
+from cnncli.images.image_cache import ImageCache
 from cnncli.images.loader import Reader
 from cnncli.records.data import DataSet, Split
 from cnncli.records.networks import Preprocessing
@@ -52,7 +52,7 @@ from cnncli.training.network.objective import (
     shares,
 )
 from cnncli.training.network.optimizers import create_optimizer
-from cnncli.training.network.resize import resized
+from cnncli.training.network.resize import resize_planes
 from cnncli.training.network.schedule import image_size, learning_rate
 from cnncli.training.network.stages import learning_mode
 from cnncli.training.network.teacher import Teacher
@@ -216,11 +216,11 @@ class Loop:
         height, width = task.preprocessing.size
         judged = len(task.data.split(Split.VAL)) * height * width * task.preprocessing.channels
         judged = min(judged, room // 4)
-        train, val = KeptImages(folder, room - judged), KeptImages(folder, judged)
+        train, val = ImageCache(folder, room - judged), ImageCache(folder, judged)
         self._train = views.for_training(
             task.data.split(Split.TRAIN), reader, train, self._levers.augmentation
         )
-        self._val = views.for_judging(task.data.split(Split.VAL), reader, val)
+        self._val = views.for_validation(task.data.split(Split.VAL), reader, val)
 
     def close(self) -> None:
         """Keep no more images."""
@@ -279,7 +279,7 @@ class Loop:
 
     def _views(self, size: tuple[int, int], epoch: int) -> views.RandomViews:
         return views.RandomViews(
-            self._train, size, self._levers.augmentation, self._task.seed, epoch, resized
+            self._train, size, self._levers.augmentation, self._task.seed, epoch, resize_planes
         )
 
     @contextlib.contextmanager

@@ -3,10 +3,10 @@
 import torch
 from torch.nn import functional
 
-from cnncli.images.kept import Planes
+from cnncli.images.image_cache import Planes
 
 
-def resized(planes: Planes, size: tuple[int, int]) -> Planes:
+def resize_planes(planes: Planes, size: tuple[int, int]) -> Planes:
     """An image (H, W, C) at a size of (height, width) in pixels, bilinearly: Pillow's pixels but for rounding.
 
     From a copy, since torch would make one itself, with all cores, of a part whose rows do not follow one another.

@@ -24,7 +24,7 @@ from cnncli.errors import (
     TrainingStopped,
     UsageError,
 )
-from cnncli.images.kept import KeptImages
+from cnncli.images.image_cache import ImageCache
 from cnncli.images.loader import Reader
 from cnncli.images.local_file import LocalFile
 from cnncli.networks import model_folder, zoo
@@ -257,11 +257,11 @@ def test_layouts_and_what_is_kept_change_nothing(data: Path, base: Trained) -> N
 def test_what_is_kept_is_bounded(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rooms: list[int] = []
 
-    def counted(folder: Path, room: int) -> KeptImages:
+    def counted(folder: Path, room: int) -> ImageCache:
         rooms.append(room)
-        return KeptImages(folder, room)
+        return ImageCache(folder, room)
 
-    monkeypatch.setattr(loop, "KeptImages", counted)
+    monkeypatch.setattr(loop, "ImageCache", counted)
     trained(asked(data, cache_size=10_000))
     assert sum(rooms) == 10_000
 

@@ -1,6 +1,6 @@
-"""Decoded images in one memory-mapped file, so that what fits is decoded once.
+"""A cache of decoded images in one memory-mapped file, so that each image is decoded once, as far as there is room.
 
-The file has no name: it lies in a folder that is handed in and is gone with the process, however that ends.
+The file has no name: it lies in a given folder and disappears with the process, however that ends.
 """
 
 import mmap
@@ -16,20 +16,20 @@ Planes = NDArray[np.uint8]
 """(H, W, C) uint8."""
 
 
-class KeptImages:
-    """Images of any size by number, as long as there is room.
+class ImageCache:
+    """Decoded images of any size by number, as long as there is room.
 
-    Safe to use from several threads, each image being kept by one.
+    Safe to use from several threads, if each image is added by one of them.
     """
 
     def __init__(self, folder: Path, room: int) -> None:
-        """An empty store.
+        """The cache is empty.
 
         Args:
-            folder: where its file is made; without one that can be written to, nothing is kept.
-            room: bytes that it may grow to.
+            folder: where the file is made; if it cannot be written, nothing is cached.
+            room: largest size of the file in bytes.
         """
-        self._places: dict[int, tuple[int, tuple[int, ...]]] = {}
+        self._entries: dict[int, tuple[int, tuple[int, ...]]] = {}
         self._lock = threading.Lock()
         self._room, self._end = room, 0
         self._view: Planes = np.empty(0, np.uint8)
@@ -41,18 +41,18 @@ class KeptImages:
             self._room = 0
 
     def find(self, number: int) -> Planes | None:
-        """The image (H, W, C) of that number, not to be written to; None where it is not kept."""
-        place = self._places.get(number)
-        if place is None:
+        """The read-only image (H, W, C) of a number; None if it is not cached."""
+        entry = self._entries.get(number)
+        if entry is None:
             return None
-        start, shape = place
+        start, shape = entry
         return self._view[start : start + int(np.prod(shape))].reshape(shape)
 
     def keep(self, number: int, image: Planes) -> None:
-        """Put an image there, if there is room; a full disk is no room."""
+        """Add an image (H, W, C), if there is room; a full disk counts as no room."""
         with self._lock:
             start = self._end
-            if self._file is None or start + image.nbytes > self._room or number in self._places:
+            if self._file is None or start + image.nbytes > self._room or number in self._entries:
                 return
             try:
                 # Written, not mapped: a full disk then raises, where a mapped page would kill the process.
@@ -64,18 +64,18 @@ class KeptImages:
                 self._room = start
                 return
             self._end += image.nbytes
-            self._places[number] = (start, image.shape)
+            self._entries[number] = (start, image.shape)
 
     def _map(self, file: IO[bytes], end: int) -> None:
-        """Make what was written visible: by doubling, as mapping anew for each image would take long."""
+        """Map what was written into memory; the mapping doubles each time, as one per image would be slow."""
         if end <= len(self._view):
             return
-        length = min(max(2 * end, _FIRST), self._room)
+        length = min(max(2 * end, _FIRST_MAPPING), self._room)
         file.truncate(length)  # beyond what is written it is a hole and takes no room
         self._view = np.frombuffer(mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ), np.uint8)
 
     def close(self) -> None:
-        """Keep nothing more; what has been handed out stays readable."""
+        """Add nothing more; images that were returned stay readable."""
         with self._lock:
             if self._file is not None:
                 self._file.close()
@@ -83,8 +83,8 @@ class KeptImages:
 
     @property
     def bytes(self) -> int:
-        """That are kept."""
+        """Size of the cached images in bytes."""
         return self._end
 
 
-_FIRST = 2**24
+_FIRST_MAPPING = 2**24

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnncli.images.kept import KeptImages
+from cnncli.images.image_cache import ImageCache
 
-Store = Callable[[Path, int], KeptImages]
+Store = Callable[[Path, int], ImageCache]
 
 
 @pytest.fixture
-def store() -> Iterator[Callable[[Path, int], KeptImages]]:
+def store() -> Iterator[Callable[[Path, int], ImageCache]]:
     with contextlib.ExitStack() as stack:
-        yield lambda folder, room: stack.enter_context(contextlib.closing(KeptImages(folder, room)))
+        yield lambda folder, room: stack.enter_context(contextlib.closing(ImageCache(folder, room)))
 
 
 def image(number: int, size: int = 10) -> np.ndarray:
