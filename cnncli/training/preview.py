@@ -19,7 +19,7 @@ from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 from cnncli.render.contact_sheet import ROWS, THUMBNAIL, SheetRow, contact_sheet_png
 from cnncli.training.features import fit as features
-from cnncli.training.network import batches as views
+from cnncli.training.network import batches
 from cnncli.training.settings import NetworkSettings
 
 _VIEWS = 9
@@ -50,7 +50,7 @@ def save_preview(
     allow_pixels(settings.max_pixels)
     samples = data.split(Split.TRAIN)
     reader = Reader(how, settings.max_pixels)
-    pictures = views.for_training(
+    pictures = batches.for_training(
         samples, reader, ImageCache(cache.home() / "pixels", 2**30), settings.options.augmentation
     )
     rows = []
@@ -63,7 +63,9 @@ def save_preview(
             continue
         number, whole = found
         seen = [
-            views.RandomViews(pictures, how.size, settings.options.augmentation, settings.seed, epoch)(number)
+            batches.RandomViews(pictures, how.size, settings.options.augmentation, settings.seed, epoch)(
+                number
+            )
             for epoch in range(_VIEWS)
         ]
         rows.append(
@@ -92,7 +94,7 @@ def _require_place(file: Path, data: Path) -> None:
 
 
 def _first(
-    pictures: views.ImageStore, numbers: Iterable[int], failed: list[Unreadable]
+    pictures: batches.ImageStore, numbers: Iterable[int], failed: list[Unreadable]
 ) -> tuple[int, Planes] | None:
     """The first of these images that can be read; those before it have failed."""
     for number in numbers:

@@ -61,16 +61,15 @@ def finetune(
     """
     if isinstance(settings, FeatureSettings):
         return finetune_features(settings, progress, bar, is_offline=is_offline) if is_main() else None
-    from cnncli.training.network import publish as ending
-    from cnncli.training.network import trainer as network
+    from cnncli.training.network import publish, trainer
 
     begun = PreparedRun(None, None)
     if is_main():
         begun = _begin(settings, progress, bar, is_offline=is_offline)
-    run = network.train(begun.run, settings, progress, show)
+    run = trainer.train(begun.run, settings, progress, show)
     if run is None or not is_main():
         return begun.features
-    return ending.finish(run, settings, begun.features, progress, bar)
+    return publish.publish(run, settings, begun.features, progress, bar)
 
 
 def resume(
@@ -91,9 +90,7 @@ def resume(
     if isinstance(settings, FeatureSettings):
         raise UsageError(f"--tune features has no effect with --resume: {run} trains the network itself")
     _require_same_classes(run, settings, begun)
-    from cnncli.training.network import checkpoints
-    from cnncli.training.network import publish as ending
-    from cnncli.training.network import trainer as network
+    from cnncli.training.network import checkpoints, publish, trainer
 
     _require_same_settings(run, settings)
     levers = settings.options
@@ -107,8 +104,8 @@ def resume(
         if is_main():
             save_beginning(run, begun)
     progress.notice(f"going on with {run}: {begun.started_from}, {counted(begun.epochs, 'epoch')}")
-    network.train(run, settings, progress, show)
-    return ending.finish(run, settings, None, progress, bar) if is_main() else None
+    trainer.train(run, settings, progress, show)
+    return publish.publish(run, settings, None, progress, bar) if is_main() else None
 
 
 _OF_THE_RUN = CHANGEABLE | {"workers"}
@@ -163,7 +160,7 @@ def _begin(settings: NetworkSettings, progress: Progress, bar: Bar, *, is_offlin
     """Everything up to the first step of training."""
     if settings.tune in {Tune.HEAD, Tune.SCRATCH}:
         return _begin_without_features(settings, progress, is_offline=is_offline)
-    from cnncli.training.network import trainer as network
+    from cnncli.training.network import trainer
     from cnncli.training.network.initial import from_weights
 
     started = time.perf_counter()
@@ -182,8 +179,8 @@ def _begin(settings: NetworkSettings, progress: Progress, bar: Bar, *, is_offlin
         progress.notice(f"its last layer begins as a classifier on its features: {100 * share:.1f} % on val")
     levers = settings.options
     start = from_weights(folder, head, data.class_names, levers.drop_path)
-    network.require_possible(start, settings)
-    taken = network.pace(start, settings, progress)
+    trainer.require_trainable(start, settings)
+    taken = trainer.fastest_throughput(start, settings, progress)
     if found:
         epochs, why = _in_time(settings, taken, data)
         progress.notice(why)
@@ -199,7 +196,7 @@ def _begin(settings: NetworkSettings, progress: Progress, bar: Bar, *, is_offlin
         settings = dataclasses.replace(settings, tune=Tune.FULL)
     begun = _beginning(settings, start, data, folder.card.name, found, started)
     begun = dataclasses.replace(begun, head_share=share, left_out=_left_out(explored.found))
-    network.begin(path, start, taken, settings, begun)
+    trainer.write_start(path, start, taken, settings, begun)
     return PreparedRun(path, found)
 
 
@@ -241,7 +238,7 @@ def _begin_without_features(
     started = time.perf_counter()
     data = features.read(settings, progress)
     target = run_folder.choose_run_folder(settings.output, data.name, overwrite=settings.overwrite)
-    from cnncli.training.network import trainer as network
+    from cnncli.training.network import trainer
     from cnncli.training.network.initial import from_scratch, from_weights
 
     levers = settings.options
@@ -257,12 +254,12 @@ def _begin_without_features(
             from_weights(folder, None, data.class_names, levers.drop_path),
             folder.card.weights_origin,
         )
-    network.require_possible(start, settings)
+    trainer.require_trainable(start, settings)
     features.say_what_there_is(data, progress)
-    taken = network.pace(start, settings, progress)
+    taken = trainer.fastest_throughput(start, settings, progress)
     name = start.card.name if settings.tune is Tune.SCRATCH else folder.card.name
     run = _new_run(target, data, settings_document(settings, name, origin, None))
-    network.begin(run, start, taken, settings, _beginning(settings, start, data, name, None, started))
+    trainer.write_start(run, start, taken, settings, _beginning(settings, start, data, name, None, started))
     return PreparedRun(run, None)
 
 

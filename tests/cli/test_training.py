@@ -113,14 +113,14 @@ def test_auto_stops_where_it_does_no_better_than_features(
     cnncli: Cnncli, data: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that never gets there; asked for more epochs, it trains all of them."""
-    real = Loop._epoch
+    real = Loop._train_epoch
 
-    def spoiled(self: Loop, interrupts: Any) -> None:
-        real(self, interrupts)
-        last = self._at.history[-1]
-        self._at.history[-1] = dataclasses.replace(last, val_top1=0.3 / last.number)
+    def spoil(self: Loop, *arguments: Any) -> None:
+        real(self, *arguments)
+        last = self.checkpoint.history[-1]
+        self.checkpoint.history[-1] = dataclasses.replace(last, val_top1=0.3 / last.number)
 
-    monkeypatch.setattr(Loop, "_epoch", spoiled)
+    monkeypatch.setattr(Loop, "_train_epoch", spoil)
     arguments = (data, "-m", tiny, "--epochs", 5, "--amp", "off", "--layout", "nchw")
     result = cnncli("finetune", *arguments, "-f", "json")
     assert result.exit_code == 0, result.stderr
@@ -179,7 +179,7 @@ def test_a_run_gets_the_epochs_back_that_it_was_begun_with(
     assert beginning.load(Path("runs/shades")).epochs == 2
 
 
-def _interrupted(_loop: Loop) -> None:
+def _interrupted(_loop: Loop, _report: object) -> None:
     raise TrainingStopped("interrupted")
 
 
@@ -317,15 +317,15 @@ def test_a_broken_file_that_is_listed_in_two_ways(cnncli: Cnncli, data: Path, ti
 def test_an_interrupt_after_the_last_epoch(
     cnncli: Cnncli, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Loop._judged
+    real = Loop._validate
 
-    def interrupting(self: Loop) -> tuple[float, float]:
-        if self._at.epoch == 1:  # the second, and last
+    def interrupt(self: Loop) -> tuple[float, float]:
+        if self.checkpoint.epoch == 1:  # the second, and last
             os.kill(os.getpid(), signal.SIGINT)
         return real(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Loop, "_judged", interrupting)
+        patch.setattr(Loop, "_validate", interrupt)
         result = cnncli("finetune", data, "-m", NET, *QUICK)
     assert result.exit_code == 130
     assert "interrupted after the last epoch; everything is saved" in result.stderr
@@ -518,5 +518,5 @@ def test_ctrl_c_saves_and_says_how_to_go_on(data: Path) -> None:
         rest = process.stderr.read()
     assert process.returncode == 130
     assert "everything is saved" in rest
-    assert "hint: go on with: cnncli finetune --resume runs/shades" in rest
+    assert "hint: resume with: cnncli finetune --resume runs/shades" in rest
     assert "Traceback" not in rest

@@ -1,4 +1,4 @@
-"""Images on their way into a training: decoded once if there is room, seen each time as another view."""
+"""Training and validation images in batches: decoded once if there is room, augmented anew each time."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -17,16 +17,16 @@ from cnncli.images.preprocess import FILTERS, center_crop, resize
 from cnncli.records.augmentation import Augmentation
 from cnncli.records.data import Sample
 from cnncli.records.predictions import Unreadable
-from cnncli.training.network import rng as draws
+from cnncli.training.network import rng
 from cnncli.training.network.rng import Indices
 
-_MOST_ENLARGED = 2.0
-"""How much larger than a view an image is kept at most."""
+_LARGEST_FACTOR = 2.0
+"""How many times larger than the network's input an image is cached at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Images of a batch.
+    """The images of a batch.
 
     Attributes:
         numbers: (N,), those that could be read.
@@ -40,7 +40,7 @@ class Batch:
 
 
 class ImageStore:
-    """The images of a split of the data, read and kept as far as there is room; safe to use from several threads."""
+    """The images of a split, decoded once as far as there is room; safe to use from several threads."""
 
     def __init__(
         self,
@@ -54,14 +54,14 @@ class ImageStore:
         Args:
             samples: N images.
             reader: from a file to an image in the network's mode.
-            kept: where they are kept.
-            shrink: what is done to an image before it is kept.
+            kept: cache of decoded images.
+            shrink: is applied to an image before it is cached.
         """
         self._samples, self._reader, self._kept, self._shrink = samples, reader, kept, shrink
         self._unreadable: dict[int, Unreadable] = {}
 
     def close(self) -> None:
-        """Keep no more images."""
+        """Free the cache."""
         self._kept.close()
 
     def read(self, number: int) -> Planes | Unreadable:
@@ -82,11 +82,11 @@ class ImageStore:
 
 
 def for_training(
-    samples: Sequence[Sample], reader: Reader, kept: ImageCache, how: Augmentation
+    samples: Sequence[Sample], reader: Reader, kept: ImageCache, augmentation: Augmentation
 ) -> ImageStore:
-    """Images to take random views of, kept no larger than the smallest crop asks for."""
+    """Images to take random crops of, cached no larger than the smallest crop needs."""
     height, width = reader.preprocessing.size
-    factor = min(1 / how.scale[0] ** 0.5, _MOST_ENLARGED)
+    factor = min(1 / augmentation.scale[0] ** 0.5, _LARGEST_FACTOR)
 
     def shrink(image: Image.Image) -> Image.Image:
         ratio = min(image.width / (width * factor), image.height / (height * factor))
@@ -99,56 +99,67 @@ def for_training(
 
 
 def for_validation(samples: Sequence[Sample], reader: Reader, kept: ImageCache) -> ImageStore:
-    """Images as predicting sees them: resized and cropped, only not yet made numbers for the network."""
-    how = reader.preprocessing
-    return ImageStore(samples, reader, kept, lambda image: center_crop(resize(image, how), how))
+    """Images as predicting sees them: resized and cropped, not yet normalised."""
+    preprocessing = reader.preprocessing
+    return ImageStore(
+        samples, reader, kept, lambda image: center_crop(resize(image, preprocessing), preprocessing)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class RandomViews:
-    """A function from an image's number to its view in one epoch, at a size of (height, width) in pixels."""
+    """Augmented images of one epoch, by number.
 
-    pictures: ImageStore
+    Attributes:
+        images: to take them from.
+        size: (height, width) in pixels.
+        augmentation: how they are changed at random.
+        seed: of the run.
+        epoch: from 0.
+        resize: how crops are resized.
+    """
+
+    images: ImageStore
     size: tuple[int, int]
-    how: Augmentation
+    augmentation: Augmentation
     seed: int
     epoch: int
     resize: Resize = augment.resize_planes
 
     def __call__(self, number: int) -> Planes | Unreadable:
         """(H, W, C)."""
-        planes = self.pictures.read(number)
+        planes = self.images.read(number)
         if isinstance(planes, Unreadable):
             return planes
-        chance = draws.of_view(self.seed, self.epoch, number)
-        return random_view(planes, self.size, self.how, chance, self.resize)
+        generator = rng.view_generator(self.seed, self.epoch, number)
+        return random_view(planes, self.size, self.augmentation, generator, self.resize)
 
 
-def in_batches(
+def iterate_batches(
     numbers: Sequence[Indices], view: Callable[[int], Planes | Unreadable], workers: int
 ) -> Generator[Batch]:
-    """Batches of views in order, the next two in the making while one is used.
+    """Batches in order; the next two are prepared while one is used.
 
     Args:
         numbers: of the images of each batch.
-        view: an image as the network is to see it; called in `workers` threads.
+        view: an image (H, W, C) as the network is to see it; called in `workers` threads.
         workers: threads.
     """
     waiting: deque[tuple[Indices, list[Future[list[Planes | Unreadable]]]]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="view")
 
-    def some(part: Indices) -> list[Planes | Unreadable]:
+    def load(part: Indices) -> list[Planes | Unreadable]:
         return [view(int(number)) for number in part]
 
     try:
         for batch in numbers:
-            # A task for each thread, and not for each image: handing over small ones costs as much as doing them.
+            # One task per thread, not per image: handing over small tasks costs as much as doing them.
             parts = np.array_split(batch, min(workers * 2, max(len(batch), 1)))
-            waiting.append((batch, [pool.submit(some, part) for part in parts]))
+            waiting.append((batch, [pool.submit(load, part) for part in parts]))
             if len(waiting) > _AHEAD:
-                yield _together(*waiting.popleft())
+                yield _collect(*waiting.popleft())
         while waiting:
-            yield _together(*waiting.popleft())
+            yield _collect(*waiting.popleft())
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -156,11 +167,11 @@ def in_batches(
 _AHEAD = 2
 
 
-def _together(numbers: Indices, making: Sequence[Future[list[Planes | Unreadable]]]) -> Batch:
-    made = [view for part in making for view in part.result()]
+def _collect(numbers: Indices, futures: Sequence[Future[list[Planes | Unreadable]]]) -> Batch:
+    views = [view for future in futures for view in future.result()]
     unreadable = {
-        int(number): view for number, view in zip(numbers, made, strict=True) if isinstance(view, Unreadable)
+        int(number): view for number, view in zip(numbers, views, strict=True) if isinstance(view, Unreadable)
     }
-    pixels = [view for view in made if not isinstance(view, Unreadable)]
+    pixels = [view for view in views if not isinstance(view, Unreadable)]
     readable = np.array([number for number in numbers if int(number) not in unreadable], np.intp)
     return Batch(readable, np.stack(pixels) if pixels else np.empty((0, 0, 0, 0), np.uint8), unreadable)

@@ -1,51 +1,79 @@
-"""What a training has come to, on disk: whole, or not there.
+"""Checkpoints of a training: whole on disk, or not there.
 
-`last.pt` is the newest and `before.pt` the one before it, so that a file that a failing disk cut in half loses minutes.
-Read by torch's weights-only loader: a checkpoint holds tensors, numbers and words, and nothing that could run.
+`last.pt` is the newest and `before.pt` the one before it, so that a file cut in half by a failing disk costs minutes.
+They are read by torch's weights-only loader: tensors, numbers and strings, and nothing that could run.
 """
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from cnncli.errors import OutputError, TrainingError
+from cnncli.errors import NotANumberError, OutputError, TrainingError
 from cnncli.files.whole import whole_file
-from cnncli.records.training import Epoch
+from cnncli.records.training import Amp, Epoch, Layout
 from cnncli.training.run_folder import CHECKPOINTS
 
+if TYPE_CHECKING:
+    from cnncli.training.network.meter import Meter
+    from cnncli.training.network.processes import Processes
+    from cnncli.training.network.state import TrainingState
+
 _LAST, _BEFORE, BEST = "last.pt", "before.pt", "best.safetensors"
-_FORMAT = 1
+_FORMAT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RunConstants:
+    """What is measured at the start of a run and then stays.
+
+    Attributes:
+        lr: peak learning rate; None until `--lr auto` has found one.
+        layout: memory layout of images.
+        amp: precision of the forward pass.
+    """
+
+    lr: float | None
+    layout: Layout
+    amp: Amp
+
+    @property
+    def peak_lr(self) -> float:
+        """The learning rate, once it is known."""
+        if self.lr is None:
+            raise ValueError("--lr auto has not found a learning rate yet")
+        return self.lr
 
 
 @dataclass(slots=True)
 class Checkpoint:
-    """How far a training has come, and everything it needs to go on.
+    """Where a training stands, with everything it needs to go on.
 
     Attributes:
-        network: its state.
-        optimizer: its state; empty before the first step.
+        network: state of the network.
+        constants: of the run.
+        optimizer: state of the optimiser; empty before the first step.
         average: state of the weights' moving average; None where none is kept.
         scaler: state of the loss scaling that fp16 needs; None elsewhere.
-        epoch, step: that come next, from 0.
-        updates: of the weights, since the beginning.
-        seconds: that it took so far.
-        sums: of the present epoch: loss, images named right, images.
-        pieces: that a batch is computed in.
-        history: the epochs that are done.
+        epoch, step: the next ones, from 0.
+        updates: of the weights, since the start of the run.
+        seconds: that training took so far.
+        sums: of the present epoch: loss, correctly classified images, images.
+        pieces: that a batch is computed in for want of memory.
+        history: finished epochs.
         unreadable: path and reason of images that could not be read.
-        fixed: what was chosen at the start and stays: layout, arithmetic, learning rate.
     """
 
     network: dict[str, Tensor]
-    fixed: dict[str, Any]
+    constants: RunConstants
     optimizer: dict[str, Any] = field(default_factory=dict)
     average: dict[str, Any] | None = None
     scaler: dict[str, Any] | None = None
@@ -60,20 +88,97 @@ class Checkpoint:
 
     @property
     def best(self) -> Epoch | None:
-        """The epoch with the best answers for validation images, the first of equals."""
+        """The epoch with the highest validation accuracy, of equals the one with the lowest loss, then the first."""
         return max(self.history, key=lambda epoch: (epoch.val_top1, -epoch.val_loss), default=None)
 
 
-def save(run: Path, progressed: Checkpoint) -> None:
+def divergence(run: Path, checkpoint: Checkpoint) -> NotANumberError:
+    """The error for a loss or weights that are no longer finite."""
+    return NotANumberError(
+        f"the loss is no longer a number, in epoch {checkpoint.epoch + 1}, step {checkpoint.step + 1}; "
+        f"the last checkpoint in {run / CHECKPOINTS} is from before that",
+        f"start again with an --lr below {checkpoint.constants.peak_lr:g}, or with --clip-grad 1",
+    )
+
+
+_SAVE_EVERY = 60.0
+"""Seconds between two checkpoints within an epoch, or more where writing one takes long."""
+
+_SAVING_SHARE = 1 / 20
+"""Largest share of the time that goes into writing checkpoints."""
+
+
+class Checkpointer:
+    """Writes the checkpoints of a run, in all processes at the same step."""
+
+    def __init__(
+        self,
+        run: Path,
+        checkpoint: Checkpoint,
+        state: "TrainingState",
+        meter: "Meter",
+        processes: "Processes",
+    ) -> None:
+        """Nothing is written yet.
+
+        Args:
+            run: folder of the run.
+            checkpoint: is brought up to date and written.
+            state: network and optimiser.
+            meter: sums and seconds.
+            processes: the first one writes.
+        """
+        self._run, self._checkpoint = run, checkpoint
+        self._state, self._meter, self._processes = state, meter, processes
+        self._saved_at = time.monotonic()
+        self._write_seconds = 0.0
+
+    def is_due(self) -> bool:
+        """Whether the last one is old enough in any process."""
+        pause = max(_SAVE_EVERY, self._write_seconds / _SAVING_SHARE)
+        return self._processes.any(condition=time.monotonic() - self._saved_at > pause)
+
+    def save(self) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            NotANumberError: a weight is not finite; the checkpoint on disk stays as it is.
+            OutputError: it cannot be written.
+        """
+        start = time.monotonic()
+        self._meter.synchronize()
+        if self._processes.is_main:
+            weights = self._state.network.state_dict()
+            if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
+                raise divergence(self._run, self._checkpoint)
+            self._state.store(self._checkpoint)
+            save(self._run, self._checkpoint)
+        self._processes.wait()
+        self._saved_at = time.monotonic()
+        self._write_seconds = self._saved_at - start
+
+    def save_best(self) -> None:
+        """Write the weights of the best epoch so far: those that were validated."""
+        if self._processes.is_main:
+            save_best(self._run, self._state.averaged_network.state_dict())
+
+
+def save(run: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint.
 
     Raises:
         OutputError: it cannot be written; the one before it is untouched.
     """
-    fields = {item.name: getattr(progressed, item.name) for item in dataclasses.fields(progressed)}
-    fields["history"] = [dataclasses.asdict(epoch) for epoch in progressed.history]
+    fields = {item.name: getattr(checkpoint, item.name) for item in dataclasses.fields(checkpoint)}
+    fields["history"] = [dataclasses.asdict(epoch) for epoch in checkpoint.history]
+    constants = checkpoint.constants
+    fields["constants"] = {
+        "lr": constants.lr,
+        "layout": str(constants.layout),
+        "amp": str(constants.amp),
+    }
     folder = run / CHECKPOINTS
-    with _written(folder / _LAST, run) as draft:
+    with _durable_file(folder / _LAST, run) as draft:
         torch.save({"format": _FORMAT} | fields, draft)
         if (folder / _LAST).exists():
             (folder / _LAST).replace(folder / _BEFORE)
@@ -84,7 +189,7 @@ def load(run: Path, warn: Callable[[str], None]) -> Checkpoint:
 
     Args:
         run: the run's folder.
-        warn: told when that is not the newest one.
+        warn: is told when the newest one is damaged.
 
     Raises:
         TrainingError: there is none.
@@ -95,34 +200,45 @@ def load(run: Path, warn: Callable[[str], None]) -> Checkpoint:
         if not file.is_file():
             continue
         try:
-            found = torch.load(file, map_location="cpu", weights_only=True)
-            progressed = _read(found)
+            fields = torch.load(file, map_location="cpu", weights_only=True)
+            _require_format(fields["format"], file)
+            checkpoint = _read(fields)
+        except TrainingError:
+            raise
         except Exception:  # noqa: BLE001 - an unpickler of arbitrary bytes raises anything
             damaged.append(file)
             continue
         if damaged:
-            warn(f"{damaged[0]} is damaged; going on from {file.name}, which is older")
-        return progressed
+            warn(f"{damaged[0]} is damaged; resuming from {file.name}, which is older")
+        return checkpoint
     if damaged:
         raise TrainingError(
-            f"no checkpoint of {run} can be read: damaged is {' and '.join(map(str, damaged))}",
+            f"no checkpoint of {run} can be read: {' and '.join(map(str, damaged))} damaged",
             "start again, with another --output",
         )
-    raise TrainingError(f"{run} has no checkpoint to go on from", "start it without --resume")
+    raise TrainingError(f"{run} has no checkpoint to resume from", "start it without --resume")
 
 
-def _read(found: Mapping[str, Any]) -> Checkpoint:
-    values = dict(found)
-    if values.pop("format") != _FORMAT:
-        raise ValueError
+def _require_format(number: int, file: Path) -> None:
+    if number != _FORMAT:
+        raise TrainingError(
+            f"{file} has checkpoint format {number}, and this version of cnncli reads {_FORMAT}",
+            "finish the run with the version that started it, or start a new one",
+        )
+
+
+def _read(fields: Mapping[str, Any]) -> Checkpoint:
+    values = {name: value for name, value in fields.items() if name != "format"}
     values["history"] = [Epoch(**epoch) for epoch in values["history"]]
+    constants = values["constants"]
+    values["constants"] = RunConstants(constants["lr"], Layout(constants["layout"]), Amp(constants["amp"]))
     return Checkpoint(**values)
 
 
 def save_best(run: Path, network: Mapping[str, Tensor]) -> None:
     """Write the weights of the best epoch so far."""
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in network.items()}
-    with _written(run / CHECKPOINTS / BEST, run) as draft:
+    with _durable_file(run / CHECKPOINTS / BEST, run) as draft:
         save_file(tensors, draft)
 
 
@@ -139,15 +255,15 @@ def load_best(run: Path) -> dict[str, Tensor]:
         raise TrainingError(f"{file} is damaged: {error}", "start again, with another --output") from error
 
 
-def tidy(run: Path) -> None:
-    """Of a finished run keep what raising its epochs needs."""
+def remove_superseded(run: Path) -> None:
+    """Keep of a finished run what training it for more epochs needs."""
     with contextlib.suppress(OSError):
         (run / CHECKPOINTS / _BEFORE).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _written(file: Path, run: Path) -> Iterator[Path]:
-    """A file that is written, brought to the disk, and only then given its name."""
+def _durable_file(file: Path, run: Path) -> Iterator[Path]:
+    """A file that is written and synchronised to disk before it gets its name."""
     try:
         file.parent.mkdir(exist_ok=True)
         with whole_file(file, alone=True, sync=True) as draft:

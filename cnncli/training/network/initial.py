@@ -1,4 +1,4 @@
-"""The network that a training begins with, and its card."""
+"""The network that a training starts from, with its card."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ from cnncli.training.features.replace_head import headed
 
 @dataclass(frozen=True, slots=True)
 class InitialModel:
-    """A network with as many classes as the data has.
+    """A network with as many outputs as the data has classes.
 
     Attributes:
         network: on the CPU.
-        card: of what it will be; its files are not written yet.
+        card: of the network that it will become; no file is written yet.
     """
 
     network: nn.Module
@@ -32,11 +32,11 @@ class InitialModel:
 
     @property
     def head(self) -> str:
-        """The name of the layer that gives the logits."""
+        """Name of the layer that gives the logits."""
         return self.card.embedding.layer
 
     def drop_auxiliary(self) -> None:
-        """Take torchvision's auxiliary heads off a network that is trained further: nobody has weights for them."""
+        """Remove torchvision's auxiliary heads, for which a pretrained network has no weights."""
         for name in ("aux1", "aux2", "AuxLogits"):
             if getattr(self.network, name, None) is not None:
                 setattr(self.network, name, None)
@@ -44,7 +44,7 @@ class InitialModel:
             self.network.aux_logits = False  # type: ignore[assignment]
 
     def add_dropout(self, probability: float) -> None:
-        """Drop what enters the last layer, beside whatever the network drops by itself."""
+        """Add dropout before the last layer, beside the network's own."""
 
         def drop(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             return (functional.dropout(inputs[0], probability, layer.training), *inputs[1:])
@@ -53,26 +53,26 @@ class InitialModel:
 
 
 def from_scratch(
-    found: UntrainedNetwork, class_names: tuple[str, ...], seed: int, drop_path: float
+    untrained: UntrainedNetwork, class_names: tuple[str, ...], seed: int, drop_path: float
 ) -> InitialModel:
     """A network with random weights.
 
     Raises:
-        UsageError: it does not run on images of that size, or has no drop path.
+        UsageError: it cannot process images of that size, or has no residual blocks for stochastic depth.
     """
-    architecture = zoo.for_classes(found.architecture, len(class_names))
+    architecture = zoo.for_classes(untrained.architecture, len(class_names))
     network = build(architecture, drop_path, seed)
-    how = found.preprocessing
+    preprocessing = untrained.preprocessing
     try:
-        wrapped = with_embedding(network.eval(), (how.channels, *how.size))
+        wrapped = with_embedding(network.eval(), (preprocessing.channels, *preprocessing.size))
     except CompileError as error:
         raise UsageError(
-            error.message, "try a larger --img-size; `cnncli summary` says what is needed"
+            error.message, "try a larger --img-size; `cnncli summary` shows the sizes of all layers"
         ) from error
     card = ModelCard(
-        name=found.name,
+        name=untrained.name,
         architecture=architecture,
-        preprocessing=how,
+        preprocessing=preprocessing,
         class_names=class_names,
         synsets=None,
         embedding=Embedding(0, wrapped.layer, gives_logits=False),
@@ -87,23 +87,23 @@ def from_scratch(
 def from_weights(
     folder: ModelFolder, head: LinearHead | None, class_names: tuple[str, ...], drop_path: float
 ) -> InitialModel:
-    """A prepared network with another last layer.
+    """A pretrained network with a new last layer.
 
     Args:
         folder: the network.
-        head: a classifier on its embeddings that becomes that layer; None for one that knows nothing.
+        head: a classifier on its embeddings that becomes this layer; None for weights of 0.
         class_names: K.
-        drop_path: as `build` takes it.
+        drop_path: stochastic depth rate.
 
     Raises:
-        UsageError: the network has no drop path.
+        UsageError: the network has no residual blocks for stochastic depth.
     """
-    nothing = LinearHead(np.zeros((len(class_names), folder.card.embedding.size)), np.zeros(len(class_names)))
-    tensors, card = headed(folder, head or nothing, dataclasses.replace(folder.card, class_names=class_names))
+    zeros = LinearHead(np.zeros((len(class_names), folder.card.embedding.size)), np.zeros(len(class_names)))
+    tensors, card = headed(folder, head or zeros, dataclasses.replace(folder.card, class_names=class_names))
     network = build(card.architecture, drop_path)
     InitialModel(network, card).drop_auxiliary()
-    loaded: dict[str, Tensor] = {name: torch.from_numpy(value) for name, value in tensors.items()}
-    weights.load_into(network, loaded, str(folder.weights))
+    state: dict[str, Tensor] = {name: torch.from_numpy(value) for name, value in tensors.items()}
+    weights.load_into(network, state, str(folder.weights))
     return InitialModel(network, dataclasses.replace(card, synsets=None, metrics=()))
 
 
@@ -111,6 +111,6 @@ def build(architecture: Architecture, drop_path: float = 0.0, seed: int = 0) -> 
     """The network with random weights.
 
     Raises:
-        UsageError: it has no drop path.
+        UsageError: it has no residual blocks for stochastic depth.
     """
     return zoo.build(architecture, seed=seed, drop_path=drop_path)

@@ -1,4 +1,4 @@
-"""What a training tells while it goes on: lines, history.csv, TensorBoard, curves."""
+"""What a training writes after each epoch: a line, history.csv, TensorBoard."""
 
 import contextlib
 import csv
@@ -9,12 +9,40 @@ from pathlib import Path
 from torch.utils.tensorboard import SummaryWriter
 
 from cnncli.files.whole import whole_file
+from cnncli.records.progress import Progress
 from cnncli.records.training import Epoch
+from cnncli.training.network.checkpoints import Checkpoint
 
 TENSORBOARD, HISTORY = "tensorboard", "history.csv"
 
 
-def line(epoch: Epoch, epochs: int, *, is_best: bool) -> str:
+@contextlib.contextmanager
+def open_log(
+    run: Path, checkpoint: Checkpoint, epochs: int, progress: Progress
+) -> Iterator[Callable[[], None]]:
+    """A function that logs the last epoch of a checkpoint's history.
+
+    Args:
+        run: folder of the run.
+        checkpoint: with the history.
+        epochs: of the run.
+        progress: gets the line, and a warning where a log cannot be written.
+    """
+    with _open_tensorboard(run, len(checkpoint.history) + 1) as write:
+
+        def log() -> None:
+            epoch = checkpoint.history[-1]
+            try:
+                write(epoch)
+                write_history(run, checkpoint.history)
+            except OSError as error:
+                progress.warning(f"the logs in {run} cannot be written: {error.strerror}")
+            progress.notice(epoch_line(epoch, epochs, is_best=checkpoint.best is epoch))
+
+        yield log
+
+
+def epoch_line(epoch: Epoch, epochs: int, *, is_best: bool) -> str:
     """An epoch in one line, numbers below each other."""
     width = len(str(epochs))
     return (
@@ -40,9 +68,9 @@ def write_history(run: Path, history: Sequence[Epoch]) -> None:
 
 
 @contextlib.contextmanager
-def tensorboard(run: Path, history: Sequence[Epoch]) -> Iterator[Callable[[Epoch], None]]:
-    """A function that logs an epoch; what an interrupted run logged beyond its checkpoint is taken back."""
-    with SummaryWriter(str(run / TENSORBOARD), purge_step=len(history) + 1) as writer:
+def _open_tensorboard(run: Path, first_epoch: int) -> Iterator[Callable[[Epoch], None]]:
+    """A function that logs an epoch; what an interrupted run logged from `first_epoch` on is purged."""
+    with SummaryWriter(str(run / TENSORBOARD), purge_step=first_epoch) as writer:
 
         def write(epoch: Epoch) -> None:
             for name, value in (

@@ -1,4 +1,4 @@
-"""Optimisers: timm's, one learning rate for each stage."""
+"""timm's optimisers, with a learning rate for each stage."""
 
 from typing import Any
 
@@ -12,47 +12,48 @@ from cnncli.training.options import TrainingOptions
 
 
 def create_optimizer(
-    network: nn.Module, head: str, levers: TrainingOptions, lr: float
+    network: nn.Module, head: str, options: TrainingOptions, lr: float
 ) -> torch.optim.Optimizer:
-    """Timm's optimiser of that name, over stages with learning rates of their own.
+    """The optimiser `options.opt` over the trainable parameters of a network.
 
     Raises:
         UsageError: timm has no such optimiser, or it cannot be used here.
     """
-    groups = parameter_groups(network, head, levers.weight_decay, levers.layer_decay)
+    groups = parameter_groups(network, head, options.weight_decay, options.layer_decay)
     if not groups:
-        raise UsageError("nothing of the network would learn", "choose another --tune")
+        raise UsageError("no parameter of the network would be trained", "choose another --tune")
     try:
         return create_optimizer_v2(
             groups,
-            opt=levers.opt,
+            opt=options.opt,
             lr=lr,
-            weight_decay=levers.weight_decay,
-            momentum=levers.momentum,
-            **_fused(network, levers.opt),
+            weight_decay=options.weight_decay,
+            momentum=options.momentum,
+            **_fused_setting(network, options.opt),
         )
     except (ValueError, KeyError, TypeError, AssertionError, RuntimeError, ModuleNotFoundError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(
-            f"--opt {levers.opt} cannot be used: {reason}", "as adamw, sgd, rmsprop, lion; timm has the list"
+            f"--opt {options.opt} cannot be used: {reason}",
+            "try adamw, sgd, rmsprop or lion; timm's list_optimizers() has all names",
         ) from error
 
 
-def _fused(network: nn.Module, name: str) -> dict[str, Any]:
-    """The setting with which an optimiser takes one pass over all weights, many times faster, where torch has such a one."""
+def _fused_setting(network: nn.Module, name: str) -> dict[str, Any]:
+    """`fused=True` where torch has an implementation in one pass over all weights, which is many times faster."""
     device = next(network.parameters()).device.type
     if name not in list_optimizers() or device not in ("cpu", "cuda"):
         return {}
     kind = get_optimizer_class(name, bind_defaults=False)
-    has_it = isinstance(kind, type) and issubclass(kind, torch.optim.Adam | torch.optim.SGD)
-    return {"fused": True} if has_it else {}
+    has_fused = isinstance(kind, type) and issubclass(kind, torch.optim.Adam | torch.optim.SGD)
+    return {"fused": True} if has_fused else {}
 
 
-def require_steps(optimizer: torch.optim.Optimizer, name: str) -> None:
-    """See that an optimiser gets along with nothing but gradients: it makes a step with gradients of 0.
+def require_plain_gradients(optimizer: torch.optim.Optimizer, name: str) -> None:
+    """Make sure that an optimiser needs nothing but gradients, by a step with gradients of 0.
 
     Raises:
-        UsageError: it wants more.
+        UsageError: it needs more.
     """
     for group in optimizer.param_groups:
         for weight in group["params"]:
@@ -62,5 +63,5 @@ def require_steps(optimizer: torch.optim.Optimizer, name: str) -> None:
     except (RuntimeError, TypeError) as error:
         raise UsageError(
             f"--opt {name} cannot be used: it needs more than the gradients of a step",
-            "as adamw, sgd, rmsprop, lion",
+            "try adamw, sgd, rmsprop or lion",
         ) from error

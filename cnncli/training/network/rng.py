@@ -1,6 +1,6 @@
-"""All chance of a training: what is drawn depends on the seed and on where it is drawn, never on what was drawn before.
+"""All randomness of a training, as a pure function of the seed and the position, never of what was drawn before.
 
-So a run that goes on, from wherever it was killed, draws what it would have drawn; and so do several processes together.
+So a run that is resumed draws what it would have drawn, and so do several processes together.
 """
 
 import enum
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 Indices = NDArray[np.intp]
 
 
-class _For(enum.IntEnum):
-    """What is drawn, so that no two things are drawn alike."""
+class _Stream(enum.IntEnum):
+    """What is drawn, so that no two uses share random numbers."""
 
     ORDER = 1
     VIEW = 2
@@ -22,37 +22,37 @@ class _For(enum.IntEnum):
 
 
 def batches(labels: Indices, batch_size: int, seed: int, epoch: int, *, balanced: bool) -> list[Indices]:
-    """The images of each step of an epoch, by number: each image once, in batches that differ by one image at most.
+    """The numbers of the images of each step of an epoch: each image once, in batches that differ by one image at most.
 
     Args:
         labels: (N,), the class of each image.
         batch_size: most images of a batch.
         seed: of the run.
         epoch: from 0.
-        balanced: N images are drawn with replacement instead, each class alike often.
+        balanced: N images are drawn with replacement instead, each class with the same probability.
     """
-    draws = np.random.default_rng([seed, _For.ORDER, epoch])
+    generator = np.random.default_rng([seed, _Stream.ORDER, epoch])
     count = len(labels)
     if balanced:
         counts = np.bincount(labels)
         chances = 1 / counts[labels]
-        order = draws.choice(count, count, p=chances / chances.sum())
+        order = generator.choice(count, count, p=chances / chances.sum())
     else:
-        order = draws.permutation(count)
+        order = generator.permutation(count)
     return np.array_split(order, -(-count // batch_size))
 
 
-def of_view(seed: int, epoch: int, number: int) -> np.random.Generator:
-    """Where the chance of an image's view in an epoch comes from."""
-    return np.random.default_rng([seed, _For.VIEW, epoch, number])
+def view_generator(seed: int, epoch: int, number: int) -> np.random.Generator:
+    """Random numbers for the augmentation of an image in an epoch."""
+    return np.random.default_rng([seed, _Stream.VIEW, epoch, number])
 
 
-def of_mixing(seed: int, epoch: int, step: int) -> np.random.Generator:
-    """Where the chance of mixing a step's images comes from."""
-    return np.random.default_rng([seed, _For.MIXING, epoch, step])
+def mixing_generator(seed: int, epoch: int, step: int) -> np.random.Generator:
+    """Random numbers for mixing the images of a step."""
+    return np.random.default_rng([seed, _Stream.MIXING, epoch, step])
 
 
-def dropout_seed(seed: int, place: Sequence[int]) -> int:
-    """Of dropout, at an epoch, step, process and piece of a batch."""
-    state = np.random.SeedSequence([seed, _For.DROPOUT, *place]).generate_state(1, np.uint64)
+def dropout_seed(seed: int, position: Sequence[int]) -> int:
+    """Seed of dropout at (epoch, step, rank, micro-batch)."""
+    state = np.random.SeedSequence([seed, _Stream.DROPOUT, *position]).generate_state(1, np.uint64)
     return int(state[0])

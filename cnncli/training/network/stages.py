@@ -1,4 +1,4 @@
-"""A network as a row of stages, from the one that sees the image to the one that gives the logits."""
+"""A network as a sequence of stages, from the image to the logits: what is frozen, and which stage learns how fast."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,55 +7,57 @@ from torch import nn
 
 from cnncli.errors import UsageError
 
-_MOST = 0.6
-"""Share of a network's weight layers from which a part is taken for its trunk, and looked into."""
+_TRUNK = 0.6
+"""Share of a network's weight layers from which on a module is its trunk and is divided further."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of a network that has weights.
+    """A module with weights.
 
     Attributes:
-        name: of its module.
-        modules: it, and norms that stand behind it.
+        name: of the module.
+        modules: the module itself, and norms that follow it.
     """
 
     name: str
     modules: tuple[nn.Module, ...]
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """Those of all its modules."""
+        """Of all its modules."""
         for module in self.modules:
             yield from module.parameters()
 
 
 def stages(network: nn.Module, head: str) -> list[Stage]:
-    """The parts that a summary shows, in order; the layer that gives the logits is none of them.
+    """The stages in order, as a summary shows them, without the layer that gives the logits.
 
-    Where most of the network is inside one part (`features` of torchvision's VGG), that one's parts take its place.
+    Where most of the network is inside one module (`features` of torchvision's VGG), its children are stages instead.
 
     Args:
         network: any.
         head: the name of its last layer.
     """
     last = network.get_submodule(head)
-    found: list[Stage] = []
-    for name, module in _parts(network, "", _layers(network), last):
-        if found and _is_norm(module):
-            found[-1] = Stage(found[-1].name, (*found[-1].modules, module))
+    row: list[Stage] = []
+    for name, module in _stage_modules(network, "", _layers(network), last):
+        if row and _is_norm(module):
+            row[-1] = Stage(row[-1].name, (*row[-1].modules, module))
         else:
-            found.append(Stage(name, (module,)))
-    return found
+            row.append(Stage(name, (module,)))
+    return row
 
 
-def _parts(module: nn.Module, prefix: str, whole: int, last: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def _stage_modules(
+    module: nn.Module, prefix: str, whole: int, last: nn.Module
+) -> Iterator[tuple[str, nn.Module]]:
     for name, child in module.named_children():
         path = f"{prefix}{name}"
         if child is last or not any(True for _ in child.parameters()):
             continue
         holds_last = any(inner is last for inner in child.modules())
-        if holds_last or (_layers(child) >= _MOST * whole and any(True for _ in child.children())):
-            yield from _parts(child, f"{path}.", whole, last)
+        if holds_last or (_layers(child) >= _TRUNK * whole and any(True for _ in child.children())):
+            yield from _stage_modules(child, f"{path}.", whole, last)
         else:
             yield path, child
 
@@ -70,13 +72,13 @@ def _is_norm(module: nn.Module) -> bool:
     return all(parameter.ndim <= 1 for parameter in module.parameters())
 
 
-def frozen_below(network: nn.Module, head: str, count: int) -> list[nn.Module]:
-    """What learns when the last `count` stages and the last layer do; all else is frozen.
+def freeze_below(network: nn.Module, head: str, count: int) -> list[nn.Module]:
+    """Freeze everything below the last `count` stages and the last layer, and return the modules that stay trainable.
 
     Args:
         network: any.
         head: the name of its last layer.
-        count: of stages; 0 leaves the last layer alone.
+        count: of stages; 0 trains the last layer only.
 
     Raises:
         UsageError: the network has fewer stages.
@@ -85,33 +87,33 @@ def frozen_below(network: nn.Module, head: str, count: int) -> list[nn.Module]:
     if count >= len(row):
         names = ", ".join(stage.name for stage in row)
         raise UsageError(
-            f"--tune last:{count} is more than this network can keep: it has {len(row)} stages ({names})",
+            f"--tune last:{count} needs more stages than this network has: {len(row)} ({names})",
             "--tune full trains all of it",
         )
-    learning = [
+    trainable = [
         network.get_submodule(head),
         *(module for stage in row[len(row) - count :] for module in stage.modules),
     ]
     network.requires_grad_(requires_grad=False)
-    for module in learning:
+    for module in trainable:
         module.requires_grad_(requires_grad=True)
-    return learning
+    return trainable
 
 
-def learning_mode(
-    network: nn.Module, learning: Iterable[nn.Module] | None, *, keeps_statistics: bool
+def set_training_mode(
+    network: nn.Module, trainable: Iterable[nn.Module] | None, *, freezes_statistics: bool
 ) -> None:
-    """Norms and dropout of what is frozen behave as when predicting, and so do norms that keep their statistics.
+    """Put the trainable modules into training mode and the others, norms and dropout too, into evaluation mode.
 
     Args:
         network: to be trained.
-        learning: its modules that learn; None where all of them do.
-        keeps_statistics: batch norms do not follow those of the batch.
+        trainable: modules; None where all of the network is trained.
+        freezes_statistics: batch norms stay in evaluation mode and keep their running statistics.
     """
-    network.train(learning is None)
-    for module in learning or ():
+    network.train(trainable is None)
+    for module in trainable or ():
         module.train()
-    if keeps_statistics:
+    if freezes_statistics:
         for norm in filter(_has_statistics, network.modules()):
             norm.eval()
 
@@ -123,21 +125,21 @@ def _has_statistics(module: nn.Module) -> bool:
 def parameter_groups(
     network: nn.Module, head: str, weight_decay: float, layer_decay: float
 ) -> list[dict[str, object]]:
-    """Groups for an optimiser: biases and norms without weight decay, lower stages with a smaller learning rate.
+    """Parameter groups for an optimiser: no weight decay for biases and norms, smaller learning rates for lower stages.
 
     Args:
-        network: its parameters that learn.
+        network: with its trainable parameters.
         head: the name of its last layer.
         weight_decay: of weights.
-        layer_decay: factor from each stage to the one below it.
+        layer_decay: factor of the learning rate from each stage to the one below it.
 
     Returns:
-        Groups with `params`, `weight_decay`, and `lr_scale`: what the learning rate is multiplied by.
+        Groups with `params`, `weight_decay` and `lr_scale`, the factor of the learning rate.
     """
     row = stages(network, head)
     depth: dict[int, int] = {
         id(parameter): len(row) for parameter in network.parameters()
-    }  # of none: the lowest
+    }  # in no stage: as the lowest
     for number, stage in enumerate(row):
         for parameter in stage.parameters():
             depth[id(parameter)] = len(row) - number

@@ -1,4 +1,4 @@
-"""Distillation: a finished network as the teacher of another one (Hinton et al., 2015)."""
+"""The teacher of knowledge distillation (Hinton et al., 2015)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ from torch.nn import functional
 from cnncli.errors import UsageError
 from cnncli.evaluation.classes import classes_named
 from cnncli.networks import zoo
-from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.reference import Reference
 from cnncli.networks.weights import load_saved
 from cnncli.prepare import prepare
@@ -21,23 +20,23 @@ from cnncli.records.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """A network in evaluation mode whose answers are matched.
+    """A network in evaluation mode whose logits are to be matched.
 
     Attributes:
-        network: it.
-        folder: whose card says what it was trained to see.
-        columns: (K,), where each of the classes stands among its logits.
+        network: without gradients.
+        preprocessing: that it was trained with.
+        columns: (K,), the index of each class among its logits.
     """
 
     network: nn.Module
-    folder: ModelFolder
+    preprocessing: Preprocessing
     columns: tuple[int, ...]
 
-    def logits(self, images: Tensor, how: Preprocessing) -> Tensor:
-        """(N, K) for images (N, C, H, W) that were normalised for another network."""
-        own = self.folder.card.preprocessing
-        if (own.mean, own.std) != (how.mean, how.std):
-            images = images * _column(how.std, images) + _column(how.mean, images)
+    def logits(self, images: Tensor, preprocessing: Preprocessing) -> Tensor:
+        """(N, K) for images (N, C, H, W) with the preprocessing of the network that is trained."""
+        own = self.preprocessing
+        if (own.mean, own.std) != (preprocessing.mean, preprocessing.std):
+            images = images * _column(preprocessing.std, images) + _column(preprocessing.mean, images)
             images = (images - _column(own.mean, images)) / _column(own.std, images)
         if images.shape[2:] != own.size:
             images = functional.interpolate(images, own.size, mode="bilinear", antialias=True)
@@ -47,32 +46,32 @@ class Teacher:
 
 
 def open_teacher(name: Path, class_names: tuple[str, ...], progress: Progress) -> Teacher:
-    """The network to learn from, and where it has the classes: by their names, or by their WordNet identifiers.
+    """Open a teacher, whose classes are matched by name or WordNet identifier.
 
     Raises:
-        UsageError: it does not know a class, or two are the same to it.
+        UsageError: it lacks a class, or two classes are one to it.
     """
     folder = prepare(Reference(str(name)), progress, needs_classes=True)
-    places = classes_named(folder.card, class_names)
-    missing = [label for label, place in zip(class_names, places, strict=True) if place is None]
+    columns = classes_named(folder.card, class_names)
+    missing = [label for label, column in zip(class_names, columns, strict=True) if column is None]
     if missing:
         raise UsageError(
-            f"--kd-model {name} does not know {len(missing):,} of the classes, as {missing[0]!r}",
-            "a teacher has to know each class of the data by a name, or WordNet identifier, that only one of its own has",
+            f"--kd-model {name} lacks {len(missing):,} of the classes, e.g. {missing[0]!r}",
+            "a teacher needs each class of the data, under the same name or WordNet identifier",
         )
-    found = [place for place in places if place is not None]
-    if twice := [place for place in found if found.count(place) > 1]:
-        both = [label for label, place in zip(class_names, found, strict=True) if place == twice[0]]
+    known = [column for column in columns if column is not None]
+    if shared := [column for column in known if known.count(column) > 1]:
+        both = [label for label, column in zip(class_names, known, strict=True) if column == shared[0]]
         raise UsageError(
-            f"{' and '.join(map(repr, both))} are both {folder.card.class_names[twice[0]]!r} to --kd-model {name}",
-            "a teacher has to tell all classes of the data apart",
+            f"{' and '.join(map(repr, both))} are both {folder.card.class_names[shared[0]]!r} to --kd-model {name}",
+            "a teacher has to distinguish all classes of the data",
         )
     network = zoo.build(folder.card.architecture)
     load_saved(network, folder.weights)
     network.requires_grad_(requires_grad=False)
-    return Teacher(network, folder, tuple(found))
+    return Teacher(network, folder.card.preprocessing, tuple(known))
 
 
 def _column(values: Sequence[float], like: Tensor) -> Tensor:
-    """(C, 1, 1), to go with images (N, C, H, W)."""
+    """Values per channel (C, 1, 1), broadcast to images (N, C, H, W)."""
     return torch.tensor(values, dtype=torch.float32, device=like.device)[:, None, None]

@@ -1,7 +1,7 @@
-"""A run in which the network itself learns: what it begins with, and the training.
+"""A run in which the network itself is trained, from its first checkpoint to its last epoch.
 
-A run begins by writing down everything that it depends on, with a checkpoint of before the first step; whoever trains
-reads that. So going on after a kill is no special case, and several processes begin alike.
+A run starts by writing down everything that it depends on, with a checkpoint of before the first step, and training reads
+that. So resuming is no special case, and several processes start from the same files.
 """
 
 import contextlib
@@ -26,155 +26,166 @@ from cnncli.networks import cache
 from cnncli.records.networks import Preprocessing
 from cnncli.records.progress import NullProgress, Progress
 from cnncli.records.training import Amp, TrainingProgress, Tune
-from cnncli.training import manifest as beginnings
+from cnncli.training import manifest as manifests
 from cnncli.training import run_folder
 from cnncli.training.manifest import RunManifest
 from cnncli.training.network import checkpoints
-from cnncli.training.network.checkpoints import Checkpoint
+from cnncli.training.network.checkpoints import Checkpoint, RunConstants
 from cnncli.training.network.initial import InitialModel, build
-from cnncli.training.network.loop import Loop, Task
+from cnncli.training.network.loop import Loop
+from cnncli.training.network.lr_finder import find_learning_rate
 from cnncli.training.network.memory import keep_freed_memory
-from cnncli.training.network.optimizers import create_optimizer, require_steps
+from cnncli.training.network.optimizers import create_optimizer, require_plain_gradients
 from cnncli.training.network.schedule import image_size
-from cnncli.training.network.stages import frozen_below, learning_mode
+from cnncli.training.network.stages import freeze_below, set_training_mode
+from cnncli.training.network.task import TrainingTask
 from cnncli.training.network.teacher import open_teacher
-from cnncli.training.network.throughput import Throughput, imitates, paces
+from cnncli.training.network.throughput import Throughput, emulates, measure_throughput
 from cnncli.training.options import TrainingOptions
 from cnncli.training.settings import NetworkSettings
 
 Show = Callable[[], contextlib.AbstractContextManager[Callable[[TrainingProgress], None]]]
-"""A function to call after each step, as long as somebody may want to see it."""
+"""Opens a display of progress: a function to call after each step."""
 
-_FREE_SHARE = 1 / 4
+_CACHE_SHARE = 1 / 4
 """Of the free memory, for decoded images."""
 
+_ANY_RATE = 1e-3
+"""Learning rate with which an optimiser is tried before one is known."""
 
-def pace(start: InitialModel, settings: NetworkSettings, progress: Progress) -> Throughput:
-    """How fast the network learns here: in the faster layout and arithmetic, which is said."""
-    device, levers = torch.device(_device(settings.engine_options.device)), settings.options
+
+# ---- before a run
+
+
+def fastest_throughput(initial: InitialModel, settings: NetworkSettings, progress: Progress) -> Throughput:
+    """The fastest memory layout and precision for training a network on this machine."""
+    device, options = torch.device(_device_name(settings.engine_options.device)), settings.options
     _set_up_process(1)
-    _deterministic(
-        levers, settings.seed
-    )  # before anything is computed, which is when cuBLAS makes up its mind
-    how = start.card.preprocessing
-    taught = learning(start, settings.tune, settings.stages)
-    learning_mode(start.network, taught, keeps_statistics=_keeps_statistics(settings.tune))
-    found = paces(start.network, (how.channels, *how.size), levers, device)
-    start.network.requires_grad_(requires_grad=True)
-    if len(found) > 1:
+    _set_deterministic(options, settings.seed)  # before any computation: cuBLAS reads its setting only once
+    preprocessing = initial.card.preprocessing
+    trainable = freeze(initial, settings.tune, settings.stages)
+    set_training_mode(initial.network, trainable, freezes_statistics=_freezes_statistics(settings.tune))
+    shape = (preprocessing.channels, *preprocessing.size)
+    measurements = measure_throughput(initial.network, shape, options, device)
+    initial.network.requires_grad_(requires_grad=True)
+    if len(measurements) > 1:
         progress.notice(
-            f"fastest here: {found[0]}, of {len(found)} layouts and arithmetics that were measured"
+            f"fastest here: {measurements[0]}, of {len(measurements)} memory layout and precision combinations"
         )
-    return found[0]
+    return measurements[0]
 
 
-def require_possible(start: InitialModel, settings: NetworkSettings) -> None:
-    """See that a training can begin, before anything is written.
+def require_trainable(initial: InitialModel, settings: NetworkSettings) -> None:
+    """Make sure that training can start, before anything is written.
 
     Raises:
-        UsageError: an optimiser that timm has not, stages that the network has not, arithmetic that the device has not.
+        UsageError: timm lacks the optimiser, the network the stages, the device the precision, or the teacher a class.
     """
-    levers = settings.options
-    device = _device(settings.engine_options.device)
-    if levers.amp is Amp.FP16 and device == "cpu":
+    options = settings.options
+    device = _device_name(settings.engine_options.device)
+    if options.amp is Amp.FP16 and device == "cpu":
         raise UsageError("--amp fp16 needs a GPU", "--amp bf16 works on a CPU, too")
-    if levers.kd_model:
-        open_teacher(levers.kd_model, start.card.class_names, NullProgress())
-    learning(start, settings.tune, settings.stages)
-    network = copy.deepcopy(start.network)
-    optimizer = create_optimizer(network, start.head, levers, levers.lr or 1e-3)
-    require_steps(optimizer, levers.opt)
-    if levers.initial_scale < 1:
-        _require_small_images(network, start.card.preprocessing, levers)
-    start.network.requires_grad_(requires_grad=True)
+    if options.kd_model:
+        open_teacher(options.kd_model, initial.card.class_names, NullProgress())
+    freeze(initial, settings.tune, settings.stages)
+    network = copy.deepcopy(initial.network)
+    optimizer = create_optimizer(network, initial.head, options, options.lr or _ANY_RATE)
+    require_plain_gradients(optimizer, options.opt)
+    if options.initial_scale < 1:
+        _require_small_images(network, initial.card.preprocessing, options)
+    initial.network.requires_grad_(requires_grad=True)
 
 
-def _require_small_images(network: torch.nn.Module, how: Preprocessing, levers: TrainingOptions) -> None:
-    """See that a network takes the small images that it is to begin with."""
-    height, width = image_size(levers, how.size, 0)
+def _require_small_images(
+    network: torch.nn.Module, preprocessing: Preprocessing, options: TrainingOptions
+) -> None:
+    """Make sure that a network accepts the small images of the first epoch."""
+    height, width = image_size(options, preprocessing.size, 0)
     try:
         with torch.no_grad():
-            network.eval()(torch.zeros(1, how.channels, height, width))
+            network.eval()(torch.zeros(1, preprocessing.channels, height, width))
     except (RuntimeError, AssertionError, ValueError) as error:
         raise UsageError(
-            f"--initial-scale {levers.initial_scale:g} begins with images of {height} x {width} pixels, "
-            f"which this network does not take",
-            f"leave it out: its images have {how.size[0]} x {how.size[1]}, and not every network takes others",
+            f"--initial-scale {options.initial_scale:g} starts with images of {height} x {width} pixels, "
+            f"which this network does not accept",
+            "leave it out: the network's images have {} x {}, and not every network accepts others".format(
+                *preprocessing.size
+            ),
         ) from error
 
 
-def begin(
+def write_start(
     run: Path,
-    start: InitialModel,
-    taken: Throughput,
+    initial: InitialModel,
+    throughput: Throughput,
     settings: NetworkSettings,
-    beginning: RunManifest,
+    manifest: RunManifest,
 ) -> None:
-    """Write what a training goes out from; everything else of the run's folder already exists.
+    """Write manifest and first checkpoint; the rest of the run's folder already exists.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: they cannot be written.
     """
-    levers = settings.options
+    options = settings.options
     (run / run_folder.CHECKPOINTS).mkdir(parents=True, exist_ok=True)
-    beginnings.save(run, beginning)
-    fixed = {"lr": levers.lr, "layout": str(taken.layout), "amp": str(taken.amp)}
-    checkpoints.save(run, Checkpoint(network=start.network.state_dict(), fixed=fixed))
+    manifests.save(run, manifest)
+    constants = RunConstants(options.lr, throughput.layout, throughput.amp)
+    checkpoints.save(run, Checkpoint(network=initial.network.state_dict(), constants=constants))
 
 
-def learning(start: InitialModel, tune: Tune, stages: int) -> list[torch.nn.Module] | None:
-    """The modules that learn; None where all of the network does.
+def freeze(initial: InitialModel, tune: Tune, stages: int) -> list[torch.nn.Module] | None:
+    """Freeze what `tune` does not train; the modules that stay trainable, None where all of the network does.
 
     Raises:
         UsageError: the network has fewer stages.
     """
     if tune not in {Tune.HEAD, Tune.LAST}:
         return None
-    return frozen_below(start.network, start.head, stages if tune is Tune.LAST else 0)
+    return freeze_below(initial.network, initial.head, stages if tune is Tune.LAST else 0)
 
 
-def _keeps_statistics(tune: Tune) -> bool:
+def _freezes_statistics(tune: Tune) -> bool:
     return tune is not Tune.SCRATCH
 
 
+# ---- the run
+
+
 def train(run: Path | None, settings: NetworkSettings, progress: Progress, show: Show) -> Path | None:
-    """Train to the end, from wherever the run's newest checkpoint is.
+    """Train to the last epoch, from the run's newest checkpoint.
 
     Args:
-        run: its folder; None in processes that have not begun it, and in the first one where nothing is to be trained.
-        settings: those that it was begun with.
-        progress: hears of each epoch.
-        show: is called after each step.
+        run: its folder; None in processes that did not start it, and in the first one where there is nothing to train.
+        settings: of the run.
+        progress: is told of each epoch.
+        show: displays progress after each step.
 
     Returns:
-        The run's folder; None where nothing is to be trained.
+        The run's folder; None where there is nothing to train.
 
     Raises:
         CnncliError: as `Loop.run`.
     """
     try:
-        device = _device(settings.engine_options.device)
+        device = _device_name(settings.engine_options.device)
         processes = PartialState(cpu=device == "cpu")
         _set_up_process(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
         if processes.num_processes > 1:
-            told = broadcast_object_list([str(run) if run else ""])[0]
-            run = Path(told) if told else None
+            name = broadcast_object_list([str(run) if run else ""])[0]
+            run = Path(name) if name else None
         if run is None:
             return None
-        _deterministic(settings.options, settings.seed)
-        progressed = checkpoints.load(run, progress.warning)
-        amp = Amp(progressed.fixed["amp"])
-        accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no" if amp is Amp.OFF else str(amp))
-        if imitates(accelerator.device, amp):
-            progress.warning("bf16 will be slow: this device only imitates it, and --amp off would be faster")
-        task = _task(run, settings, progress)
-        if progressed.fixed["lr"] is None:
-            _find_rate(task, run, progressed, accelerator, progress)
+        _set_deterministic(settings.options, settings.seed)
+        checkpoint = checkpoints.load(run, progress.warning)
+        accelerator = _create_accelerator(device, checkpoint.constants.amp, progress)
+        task = _read_task(run, settings, progress)
+        if checkpoint.constants.lr is None:
+            _find_learning_rate(task, run, checkpoint, accelerator, progress)
         with (
-            show() as shown,
-            contextlib.closing(Loop(task, run, progressed, accelerator, progress, shown)) as loop,
+            show() as report,
+            contextlib.closing(Loop(task, run, checkpoint, accelerator, progress)) as loop,
         ):
-            loop.run()
+            loop.run(report)
         accelerator.wait_for_everyone()
         accelerator.end_training()
         return run
@@ -182,8 +193,15 @@ def train(run: Path | None, settings: NetworkSettings, progress: Progress, show:
         AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001 - or a second training finds the first one's
 
 
-def _device(name: str) -> str:
-    """The device that training takes; `auto` takes CUDA where there is one."""
+def _create_accelerator(device: str, amp: Amp, progress: Progress) -> Accelerator:
+    accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no" if amp is Amp.OFF else str(amp))
+    if emulates(accelerator.device, amp):
+        progress.warning("bf16 will be slow: this device only emulates it, and --amp off would be faster")
+    return accelerator
+
+
+def _device_name(name: str) -> str:
+    """The device to train on; `auto` is CUDA where there is a GPU."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     require_device(name)
@@ -198,67 +216,67 @@ def _set_up_process(processes: int) -> None:
     keep_freed_memory()
 
 
-def _deterministic(levers: TrainingOptions, seed: int) -> None:
+def _set_deterministic(options: TrainingOptions, seed: int) -> None:
     torch.manual_seed(seed)
-    if levers.deterministic:
+    if options.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
-    torch.use_deterministic_algorithms(levers.deterministic)
+    torch.use_deterministic_algorithms(options.deterministic)
 
 
-def _task(run: Path, settings: NetworkSettings, progress: Progress) -> Task:
-    """What is to be learned, as the run's folder has it."""
-    begun, levers = beginnings.load(run), settings.options
-    card = begun.card
-    levers = dataclasses.replace(levers, epochs=begun.epochs)
-    data = read_splits(run, begun.root, card.class_names, begun.data_name)
-    network = build(card.architecture, levers.drop_path)
-    start = InitialModel(network, card)
-    if begun.tune is not Tune.SCRATCH:
-        start.drop_auxiliary()
-    if levers.drop:
-        start.add_dropout(levers.drop)
+def _read_task(run: Path, settings: NetworkSettings, progress: Progress) -> TrainingTask:
+    """The task as the run's folder describes it."""
+    manifest, options = manifests.load(run), settings.options
+    card = manifest.card
+    options = dataclasses.replace(options, epochs=manifest.epochs)
+    initial = InitialModel(build(card.architecture, options.drop_path), card)
+    if manifest.tune is not Tune.SCRATCH:
+        initial.drop_auxiliary()
+    if options.drop:
+        initial.add_dropout(options.drop)
     allow_pixels(settings.max_pixels)
-    room = levers.cache_size
-    if room is None:
-        room = round(psutil.virtual_memory().available * _FREE_SHARE)
-    return Task(
-        network=network,
-        head=start.head,
-        learning=learning(start, begun.tune, begun.stages),
-        keeps_statistics=_keeps_statistics(begun.tune),
-        data=data,
+    cache_size = options.cache_size
+    if cache_size is None:
+        cache_size = round(psutil.virtual_memory().available * _CACHE_SHARE)
+    features = manifest.features if manifest.may_stop_early else None
+    return TrainingTask(
+        network=initial.network,
+        head=initial.head,
+        trainable=freeze(initial, manifest.tune, manifest.stages),
+        freezes_statistics=_freezes_statistics(manifest.tune),
+        data=read_splits(run, manifest.root, card.class_names, manifest.data_name),
         preprocessing=card.preprocessing,
-        levers=levers,
+        options=options,
         class_weights=settings.class_weights,
         seed=settings.seed,
         max_pixels=settings.max_pixels,
-        cache=(cache.home() / "pixels", room),
+        cache=(cache.home() / "pixels", cache_size),
         workers=settings.workers or usable_cores(),
-        teacher=open_teacher(levers.kd_model, card.class_names, progress) if levers.kd_model else None,
-        to_beat=begun.features.share if begun.features and begun.may_stop_early else None,
+        teacher=open_teacher(options.kd_model, card.class_names, progress) if options.kd_model else None,
+        to_beat=features.share if features else None,
     )
 
 
-def _find_rate(
-    task: Task, run: Path, progressed: Checkpoint, accelerator: Accelerator, progress: Progress
+def _find_learning_rate(
+    task: TrainingTask, run: Path, checkpoint: Checkpoint, accelerator: Accelerator, progress: Progress
 ) -> None:
-    """Find a learning rate, and put it into the checkpoint."""
-    progress.notice("looking for a learning rate: a few steps at growing ones, then all is as before")
-    trial = dataclasses.replace(progressed, fixed=progressed.fixed | {"lr": 1.0}, sums=[0.0, 0.0, 0.0])
-    with contextlib.closing(Loop(task, run, trial, accelerator, progress, lambda _: None)) as loop:
-        found = loop.range_test()
-    if found.chosen < task.levers.min_lr:
+    """Find a learning rate by a range test, and put it into the checkpoint."""
+    progress.notice("looking for a learning rate: up to 80 steps at growing rates, which are then undone")
+    constants = dataclasses.replace(checkpoint.constants, lr=1.0)
+    trial = dataclasses.replace(checkpoint, constants=constants, sums=[0.0, 0.0, 0.0])
+    with contextlib.closing(Loop(task, run, trial, accelerator, progress)) as loop:
+        test = find_learning_rate(loop)
+    if test.lr < task.options.min_lr:
         raise TrainingError(
-            f"--lr auto takes {found.chosen:.1e}, and --min-lr is above it",
+            f"--lr auto found {test.lr:.1e}, which is below --min-lr",
             "start again with --overwrite and a lower --min-lr",
         )
     accelerator.free_memory()  # or the trial's optimiser would be asked about gradients, too
-    progressed.fixed["lr"] = found.chosen
-    progress.notice(f"--lr auto takes {found.chosen:.1e}; {run / 'lr_range.png'} shows why")
+    checkpoint.constants = dataclasses.replace(checkpoint.constants, lr=test.lr)
+    progress.notice(f"--lr auto found {test.lr:.1e}: see {run / 'lr_range.png'}")
     if accelerator.is_main_process:
         from cnncli.render.curves import lr_range_png
 
-        (run / "lr_range.png").write_bytes(lr_range_png(found.rates, found.losses, found.chosen))
-        checkpoints.save(run, progressed)
+        (run / "lr_range.png").write_bytes(lr_range_png(test.rates, test.losses, test.lr))
+        checkpoints.save(run, checkpoint)
     accelerator.wait_for_everyone()

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from cnncli.training.network import rng as draws
+from cnncli.training.network import rng
 
 
 def test_each_image_once_an_epoch_in_batches_alike() -> None:
     labels = np.zeros(103, np.intp)
-    batches = draws.batches(labels, 10, 0, 0, balanced=False)
+    batches = rng.batches(labels, 10, 0, 0, balanced=False)
     assert len(batches) == 11
     assert {len(batch) for batch in batches} == {9, 10}
     assert sorted(np.concatenate(batches)) == list(range(103))
@@ -17,7 +17,7 @@ def test_order_depends_on_seed_and_epoch_alone() -> None:
     labels = np.zeros(50, np.intp)
 
     def order(seed: int, epoch: int) -> list[int]:
-        return [int(n) for batch in draws.batches(labels, 8, seed, epoch, balanced=False) for n in batch]
+        return [int(n) for batch in rng.batches(labels, 8, seed, epoch, balanced=False) for n in batch]
 
     assert order(1, 2) == order(1, 2)
     assert len({tuple(order(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
@@ -25,7 +25,7 @@ def test_order_depends_on_seed_and_epoch_alone() -> None:
 
 def test_balanced_draws_rare_classes_as_often_as_others() -> None:
     labels = np.array([0] * 900 + [1] * 100)
-    drawn = np.concatenate(draws.batches(labels, 50, 0, 0, balanced=True))
+    drawn = np.concatenate(rng.batches(labels, 50, 0, 0, balanced=True))
     assert len(drawn) == 1000
     assert 0.44 < labels[drawn].mean() < 0.56
 
@@ -38,7 +38,7 @@ def test_no_two_things_are_drawn_alike() -> None:
         for rank in range(2)
         for piece in range(2)
     ]
-    assert len({draws.dropout_seed(0, place) for place in places}) == len(places)
-    views = {draws.of_view(0, epoch, number).random() for epoch in range(5) for number in range(5)}
-    mixings = {draws.of_mixing(0, epoch, step).random() for epoch in range(5) for step in range(5)}
+    assert len({rng.dropout_seed(0, place) for place in places}) == len(places)
+    views = {rng.view_generator(0, epoch, number).random() for epoch in range(5) for number in range(5)}
+    mixings = {rng.mixing_generator(0, epoch, step).random() for epoch in range(5) for step in range(5)}
     assert len(views | mixings) == 50

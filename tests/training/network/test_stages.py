@@ -6,7 +6,7 @@ import torchvision
 from torch import nn
 
 from cnncli.errors import UsageError
-from cnncli.training.network.stages import frozen_below, parameter_groups, stages
+from cnncli.training.network.stages import freeze_below, parameter_groups, stages
 
 
 def names(network: nn.Module, head: str) -> list[str]:
@@ -56,14 +56,14 @@ def test_the_learning_rate_falls_towards_the_image() -> None:
 
 def test_what_is_frozen() -> None:
     network = timm.create_model("resnet18")
-    frozen_below(network, "fc", 0)
+    freeze_below(network, "fc", 0)
     assert {name for name, parameter in network.named_parameters() if parameter.requires_grad} == {
         "fc.weight",
         "fc.bias",
     }
-    learning = frozen_below(network, "fc", 1)
+    learning = freeze_below(network, "fc", 1)
     assert learning == [network.get_submodule("fc"), network.get_submodule("layer4")]
     assert not network.get_parameter("layer3.0.conv1.weight").requires_grad
     assert network.get_parameter("layer4.0.conv1.weight").requires_grad
-    with pytest.raises(UsageError, match=r"--tune last:5 .* 5 stages \(conv1, layer1"):
-        frozen_below(network, "fc", 5)
+    with pytest.raises(UsageError, match=r"--tune last:5 .* has: 5 \(conv1, layer1"):
+        freeze_below(network, "fc", 5)

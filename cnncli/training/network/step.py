@@ -1,0 +1,151 @@
+"""A training step: forward, backward, update, in micro-batches where memory or the user asks for them."""
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cnncli.engines.torch import is_out_of_memory
+from cnncli.errors import OutOfMemoryError, TrainingError
+from cnncli.text import counted
+from cnncli.training.network import rng
+from cnncli.training.network.batches import Batch
+from cnncli.training.network.checkpoints import Checkpoint, divergence
+from cnncli.training.network.mixing import Mixer
+from cnncli.training.network.objective import Objective
+from cnncli.training.network.processes import Processes
+from cnncli.training.network.state import TrainingState
+from cnncli.training.network.task import TrainingTask
+
+
+@contextlib.contextmanager
+def explain_single_image() -> Iterator[None]:
+    """Say in words what batch normalisation lacks where it gets a single value for each channel.
+
+    Raises:
+        TrainingError: it does.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise TrainingError(
+            "batch normalisation cannot learn from a single image at a time",
+            "use a larger --batch-size, or fewer --grad-accum-steps",
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStep:
+    """Updates the weights from a batch.
+
+    Attributes:
+        task: what is to be learned.
+        run: folder of the run.
+        checkpoint: where training stands; the number of micro-batches is kept in it.
+        state: network and optimiser.
+        objective: what is minimised.
+        mixer: mixup and CutMix.
+        processes: that train together.
+        warn: is told when batches are split for want of memory.
+    """
+
+    task: TrainingTask
+    run: Path
+    checkpoint: Checkpoint
+    state: TrainingState
+    objective: Objective
+    mixer: Mixer
+    processes: Processes
+    warn: Callable[[str], None]
+
+    def __call__(self, batch: Batch) -> tuple[float, float]:
+        """Update the weights once, in smaller pieces where memory does not suffice.
+
+        Returns:
+            The summed loss of this process's images and how many of them are classified correctly.
+
+        Raises:
+            NotANumberError: the loss diverged; the weights are untouched.
+            OutOfMemoryError: not even one image fits.
+            TrainingError: batch normalisation gets a single image.
+        """
+        while True:
+            try:
+                with explain_single_image():
+                    return self._update(batch)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._halve_pieces(error)
+
+    def _update(self, batch: Batch) -> tuple[float, float]:
+        checkpoint = self.checkpoint
+        count = len(batch.numbers)
+        total = self.processes.sum([float(count)])[0]
+        if not total:
+            return 0.0, 0.0
+        images, labels = self._tensors(batch)
+        images, targets = self.mixer.mix(batch, images, labels, (checkpoint.epoch, checkpoint.step))
+        sums = torch.zeros(2, device=images.device)
+        pieces = self._pieces(len(images))
+        for number, piece in enumerate(pieces):
+            position = (checkpoint.epoch, checkpoint.step, self.processes.rank, number)
+            torch.manual_seed(rng.dropout_seed(self.task.seed, position))
+            is_last = number == len(pieces) - 1
+            with contextlib.nullcontext() if is_last else self.state.delay_synchronization():
+                outputs = self.state.forward(images[piece])
+                # A process without images takes part with a gradient of 0, as the others wait for it.
+                loss = self.objective.loss(outputs, targets[piece], images[piece]) * (1.0 if count else 0.0)
+                if count:
+                    sums += torch.stack([loss.detach(), self.objective.correct(outputs, targets[piece])])
+                loss = loss * self.processes.count / total
+                self.state.backward(self.objective.add_l1(loss, self.state.network) if is_last else loss)
+        loss_sum, correct = sums.tolist()
+        if not math.isfinite(loss_sum):
+            raise divergence(self.run, checkpoint)
+        self.state.update(checkpoint.updates + 1)
+        return loss_sum, correct
+
+    def _pieces(self, count: int) -> list[slice]:
+        """The micro-batches of `count` images."""
+        number = min(self.checkpoint.pieces * self.task.options.grad_accum_steps, count)
+        pieces = np.array_split(np.arange(count), number)
+        return [slice(int(piece[0]), int(piece[-1]) + 1) for piece in pieces]
+
+    def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Images (N, C, H, W) and their classes (N,) on the device; one black image where this process has none."""
+        if len(batch.numbers):
+            labels = torch.from_numpy(self.mixer.labels[batch.numbers])
+            images = self.mixer.normalize(batch.pixels)
+            return images, labels.to(images.device)
+        shape = (self.task.preprocessing.channels, *self.task.preprocessing.size)
+        device = self.state.accelerator.device
+        return torch.zeros(1, *shape, device=device), torch.zeros(1, dtype=torch.int64, device=device)
+
+    def _halve_pieces(self, error: RuntimeError) -> None:
+        if (
+            self.processes.count > 1
+        ):  # the others wait for this one's gradients: all would have to start again
+            raise OutOfMemoryError(
+                "a process has not enough memory for its part of a batch", "use --grad-accum-steps 2, or more"
+            ) from error
+        batch_size = self.task.options.batch_size
+        if self.checkpoint.pieces * 2 > batch_size:
+            raise OutOfMemoryError(
+                "not even one image fits into memory while training", "use a smaller --img-size or network"
+            ) from error
+        self.checkpoint.pieces *= 2
+        self.state.zero_grad()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self.warn(
+            f"not enough memory for {counted(batch_size, 'image')} at a time: "
+            f"each batch is computed in {self.checkpoint.pieces} pieces"
+        )

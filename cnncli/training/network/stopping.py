@@ -1,0 +1,51 @@
+"""When training ends before its last epoch: patience, time budget, or a classifier on features that stays ahead."""
+
+from dataclasses import dataclass
+
+from cnncli.text import counted
+from cnncli.training.network.checkpoints import Checkpoint
+from cnncli.training.network.meter import Meter
+from cnncli.training.network.processes import Processes
+from cnncli.training.options import TrainingOptions
+
+_FAIR_CHANCE = 3
+"""Epochs within which a network that starts with the classifier on features has to become better than it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyStopping:
+    """The rules.
+
+    Attributes:
+        options: patience and time budget.
+        to_beat: validation accuracy that has to be exceeded; None where there is none.
+        checkpoint: the history so far.
+        meter: the time so far.
+        processes: they stop together.
+    """
+
+    options: TrainingOptions
+    to_beat: float | None
+    checkpoint: Checkpoint
+    meter: Meter
+    processes: Processes
+
+    def reason(self) -> str | None:
+        """Why no further epoch is started, as it is told to the user; None to go on."""
+        history, best, patience = self.checkpoint.history, self.checkpoint.best, self.options.patience
+        if best is None:
+            return None
+        if patience and len(history) - best.number >= patience:
+            return f"no improvement in {counted(patience, 'epoch')}: stopped"
+        if self.to_beat is not None and best.val_top1 <= self.to_beat and len(history) >= _FAIR_CHANCE:
+            return (
+                f"no better than the classifier on features after {counted(_FAIR_CHANCE, 'epoch')}: stopped"
+            )
+        if self.is_out_of_time():
+            return f"stopped after {self.options.time_budget:g} min, the --time-budget"
+        return None
+
+    def is_out_of_time(self) -> bool:
+        """Whether the time budget is used up in any process."""
+        budget = self.options.time_budget
+        return bool(budget) and self.processes.any(condition=self.meter.seconds >= 60 * budget)

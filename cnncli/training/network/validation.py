@@ -1,0 +1,71 @@
+"""Loss and accuracy on the validation split, after each epoch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from cnncli.errors import DataError
+from cnncli.records.predictions import Unreadable
+from cnncli.training.network.batches import ImageStore, iterate_batches
+from cnncli.training.network.pixels import Normalize
+from cnncli.training.network.processes import Processes
+from cnncli.training.network.rng import Indices
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The validation images of all processes.
+
+    Attributes:
+        images: resized and cropped as for predicting.
+        labels: (N,).
+        batch_size: images at a time.
+        workers: threads that read images.
+        normalize: pixels to tensors.
+        processes: each validates its share.
+    """
+
+    images: ImageStore
+    labels: Indices
+    batch_size: int
+    workers: int
+    normalize: Normalize
+    processes: Processes
+
+    def run(
+        self, network: nn.Module, warn_unreadable: Callable[[dict[int, Unreadable]], None]
+    ) -> tuple[float, float]:
+        """Mean cross-entropy and top-1 accuracy of a network.
+
+        Args:
+            network: is put into evaluation mode.
+            warn_unreadable: is told of images that cannot be read, by number.
+
+        Raises:
+            DataError: no image can be read.
+        """
+        numbers = self.processes.slice(np.arange(len(self.labels)))
+        batches = np.array_split(numbers, max(-(-len(numbers) // self.batch_size), 1))
+        network.eval()
+        sums = [0.0, 0.0, 0.0]
+        for batch in iterate_batches(batches, self.images.read, self.workers):
+            warn_unreadable(batch.unreadable)
+            if not len(batch.numbers):
+                continue
+            with torch.no_grad(), self.processes.accelerator.autocast():
+                logits = network(self.normalize(batch.pixels)).float()
+            labels = torch.from_numpy(self.labels[batch.numbers]).to(logits.device)
+            sums[0] += float(functional.cross_entropy(logits, labels, reduction="sum"))
+            sums[1] += float((logits.argmax(dim=1) == labels).sum())
+            sums[2] += len(batch.numbers)
+        loss, correct, count = self.processes.sum(sums)
+        if not count:
+            raise DataError(
+                "no validation image can be read, so nothing would measure what is learned",
+                "`cnncli check` says why",
+            )
+        return loss / count, correct / count

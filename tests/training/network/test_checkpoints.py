@@ -1,0 +1,47 @@
+"""Checkpoints: whole, or not there."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from cnncli.errors import (
+    OutputError,
+    TrainingError,
+)
+from cnncli.training.network import checkpoints
+from tests.training.small_runs import TrainedRun, resume_run, settings_for, start_run
+
+
+def test_a_full_disk_leaves_the_checkpoint_before_it(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = start_run(settings_for(data))
+    before = checkpoints.load(folder, lambda _: None)
+
+    def full(_found: object, file: Path) -> None:
+        file.write_bytes(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(
+        OutputError, match=r"last\.pt: No space left on device; the checkpoint before it is whole"
+    ) as left:
+        resume_run(folder, settings_for(data))
+    assert f"--resume {folder}" in (left.value.hint or "")
+    assert checkpoints.load(folder, lambda _: None).epoch == before.epoch
+    assert {file.name for file in (folder / "checkpoints").iterdir()} <= {
+        "beginning.json",
+        "last.pt",
+        "best.safetensors",
+    }
+
+
+def test_a_checkpoint_that_was_cut_in_half(base: TrainedRun) -> None:
+    folder = base.folder / "checkpoints"
+    whole = (folder / "last.pt").read_bytes()
+    (folder / "last.pt").write_bytes(whole[: len(whole) // 2])
+    told: list[str] = []
+    assert checkpoints.load(base.folder, told.append).epoch == 1
+    assert "is damaged; resuming from before.pt" in told[0]
+    (folder / "before.pt").unlink()
+    with pytest.raises(TrainingError, match=r"no checkpoint of .* can be read"):
+        checkpoints.load(base.folder, told.append)

@@ -1,0 +1,54 @@
+"""What a network starts from, and which part of it is trained."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cnncli.records.training import Tune
+from cnncli.training.network import checkpoints
+from tests.training.small_runs import TrainedRun, settings_for, start_run, train_run
+
+
+def frozen_as_they_were(found: TrainedRun, network_of: Path) -> set[str]:
+    """Names of the tensors that are what they were in the prepared network."""
+    from safetensors.torch import load_file
+
+    before = load_file(network_of / "model.safetensors")
+    return {
+        name
+        for name, value in found.checkpoint.network.items()
+        if name in before and torch.equal(value, before[name])
+    }
+
+
+def test_head_and_last_leave_everything_else_alone_norms_too(data: Path, tiny: Path) -> None:
+    names: dict[str, Any] = {"epochs": 1, "lr": 0.01}
+    head = train_run(settings_for(data, str(tiny), Tune.HEAD, **names))
+    every = set(head.checkpoint.network)
+    assert frozen_as_they_were(head, tiny) == {name for name in every if not name.startswith("fc.")}
+    last = train_run(settings_for(data, str(tiny), Tune.LAST, stages=1, **names))
+    changed = every - frozen_as_they_were(last, tiny)
+    assert {name.split(".")[0] for name in changed} == {"fc", "layer4"}
+    assert not any("running" in name for name in changed)
+    full = train_run(settings_for(data, str(tiny), Tune.FULL, **names))
+    changed = every - frozen_as_they_were(full, tiny)
+    assert {name.split(".")[0] for name in changed} >= {"conv1", "layer1", "fc"}
+    assert not any("running" in name for name in changed)
+    scratch = train_run(settings_for(data, str(tiny), Tune.SCRATCH, **names))
+    assert any("running_mean" in name for name in every - frozen_as_they_were(scratch, tiny))
+
+
+def test_full_begins_with_the_classifier_on_features(data: Path, tiny: Path) -> None:
+    """Before any step it answers as the features run does."""
+    settings = settings_for(data, str(tiny), Tune.FULL, epochs=1)
+    progressed = checkpoints.load(start_run(settings), lambda _: None)
+    assert progressed.network["fc.weight"].abs().max() > 0
+    head = checkpoints.load(start_run(settings_for(data, str(tiny), Tune.HEAD, epochs=1)), lambda _: None)
+    assert head.network["fc.weight"].abs().max() == 0
+
+
+def test_a_blueprint_gets_as_many_classes_as_there_are(data: Path) -> None:
+    text = "input 3x12x12; conv3-6; aux 0.3 { gap; FC-10 }; FC-10"
+    found = train_run(settings_for(data, text)).checkpoint.network
+    assert [len(found[name]) for name in found if name.endswith("fc1.weight")] == [3, 3]

@@ -1,0 +1,187 @@
+"""The loop: when it ends, what it reports, and that nothing is lost."""
+
+import contextlib
+import dataclasses
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cnncli.errors import (
+    TrainingStopped,
+    UsageError,
+)
+from cnncli.networks.blueprint.builder import BlueprintNetwork
+from cnncli.records.progress import NullProgress
+from cnncli.records.training import Schedule, TrainingProgress
+from cnncli.training import run
+from cnncli.training.network import checkpoints, trainer
+from cnncli.training.network.batches import Batch
+from cnncli.training.network.step import TrainingStep
+from tests.training.small_runs import (
+    PLAIN,
+    Killed,
+    Listener,
+    TrainedRun,
+    kill_before,
+    no_bar,
+    no_show,
+    resume_run,
+    settings_for,
+    start_run,
+    train_run,
+)
+
+
+def test_the_ends_of_a_training(data: Path) -> None:
+    assert len(train_run(settings_for(data, epochs=3)).checkpoint.history) == 3
+    still: dict[str, Any] = {"lr": 1e-12, "sched": Schedule.CONSTANT}
+    patient = train_run(settings_for(data, PLAIN, epochs=9, patience=2, **still))
+    assert patient.checkpoint.best
+    assert len(patient.checkpoint.history) == patient.checkpoint.best.number + 2 < 9
+    listener = Listener()
+    hasty = train_run(settings_for(data, epochs=9, time_budget=1e-9), listener)
+    assert len(hasty.checkpoint.history) == 1
+    assert hasty.checkpoint.updates == 1
+    assert any("the --time-budget" in line for line in listener.said)
+
+
+def test_images_grow(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[tuple[int, ...]] = []
+    real = BlueprintNetwork.forward
+
+    def watch(self: BlueprintNetwork, images: torch.Tensor) -> Any:
+        sizes.append((self.training, *images.shape[2:]))
+        return real(self, images)
+
+    pooled = "input 3x20x12; activation: relu; conv3-6; conv3-8/2; gap; FC-3"
+    settings = settings_for(data, pooled, epochs=5, initial_scale=0.3, mixup=0.5)
+    folder = start_run(settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(BlueprintNetwork, "forward", watch)
+        resume_run(folder, settings)
+    assert list(dict.fromkeys(size for size in sizes if size[0])) == [
+        (True, 8, 4),
+        (True, 12, 8),
+        (True, 16, 8),
+        (True, 20, 12),
+    ]
+    assert {size for size in sizes if not size[0]} == {(False, 20, 12)}
+    with pytest.raises(UsageError, match="images of 8 x 8 pixels, which this network does not accept"):
+        start_run(settings_for(data, PLAIN, initial_scale=0.5))
+    assert not Path("runs/shades-2").exists()
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 5])
+def test_going_on_ends_where_an_unbroken_run_ends(
+    data: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Bit for bit, killed before any checkpoint of its own, within an epoch and at its end."""
+    how: dict[str, Any] = {"model_ema_decay": 0.9, "mixup": 0.3, "drop": 0.2, "reprob": 0.5, "epochs": 3}
+    whole = train_run(settings_for(data, **how))
+    folder = start_run(settings_for(data, **how))
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "_SAVE_EVERY", 0.0)
+        patch.setattr(checkpoints, "_SAVING_SHARE", 1e9)
+        kill_before(patch, step)
+        with pytest.raises(Killed):
+            resume_run(folder, settings_for(data, **how))
+    found = resume_run(folder, settings_for(data, **how))
+    assert (found.weights == whole.weights).all()
+    best, expected = checkpoints.load_best(folder), checkpoints.load_best(whole.folder)
+    assert all(torch.equal(best[name], expected[name]) for name in expected)
+    told = [dataclasses.replace(epoch, seconds=0, images_per_second=0) for epoch in found.checkpoint.history]
+    assert told == [
+        dataclasses.replace(epoch, seconds=0, images_per_second=0) for epoch in whole.checkpoint.history
+    ]
+
+
+def test_an_interrupt_at_the_last_step_of_an_epoch_can_be_gone_on_from(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As every interrupt is where an epoch is one step."""
+    import signal
+
+    settings = settings_for(data, batch_size=64, epochs=3)
+    whole = train_run(settings)
+    folder = start_run(settings)
+    real = TrainingStep.__call__
+
+    def interrupt(self: TrainingStep, batch: Batch) -> tuple[float, float]:
+        result = real(self, batch)
+        os.kill(os.getpid(), signal.SIGINT)
+        return result
+
+    monkeypatch.setattr(TrainingStep, "__call__", interrupt)
+    for _ in range(3):
+        with pytest.raises(TrainingStopped):
+            resume_run(folder, settings)
+    monkeypatch.setattr(TrainingStep, "__call__", real)
+    assert (resume_run(folder, settings).weights == whole.weights).all()
+
+
+def test_an_interrupt_saves_and_says_how_to_go_on(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import signal
+
+    folder = start_run(settings_for(data))
+    real = TrainingStep.__call__
+
+    def interrupt(self: TrainingStep, batch: Batch) -> tuple[float, float]:
+        result = real(self, batch)
+        os.kill(os.getpid(), signal.SIGINT)
+        return result
+
+    monkeypatch.setattr(TrainingStep, "__call__", interrupt)
+    with pytest.raises(TrainingStopped, match="after step 1") as stopped:
+        resume_run(folder, settings_for(data))
+    assert stopped.value.exit_code == 130
+    assert f"cnncli finetune --resume {folder}" in (stopped.value.hint or "")
+    assert checkpoints.load(folder, lambda _: None).step == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_images_that_cannot_be_read_are_left_out_and_listed(data: Path) -> None:
+    (data / "warm" / "broken.png").write_bytes(b"nothing")
+    listener = Listener()
+    result = run.finetune(settings_for(data, PLAIN, epochs=1), listener, no_bar, no_show)
+    assert result
+    assert [Path(path).name for path in result.unreadable] == ["broken.png"]
+    assert sum(result.images) == 29
+    assert sum("broken.png is left out" in line for line in listener.said) == 1
+    assert "broken.png" in Path(result.folder, "unreadable.csv").read_text()
+
+
+def test_what_training_tells(data: Path) -> None:
+    moments: list[TrainingProgress] = []
+
+    def show() -> Any:
+        return contextlib.nullcontext(moments.append)
+
+    settings = settings_for(data)
+    folder = start_run(settings)
+    listener = Listener()
+    trainer.train(folder, settings, listener, show)
+    assert [moment.images for moment in moments[:3]] == [8, 16, 24]
+    assert moments[-1].seconds_left == pytest.approx(0)
+    lines = [line for line in listener.said if line.startswith("epoch")]
+    assert len(lines) == 2
+    assert lines[0].startswith("epoch 1/2  lr ")
+    table = (folder / "history.csv").read_text().splitlines()
+    assert table[0].startswith("number,lr,train_loss,train_top1,val_loss,val_top1")
+    assert len(table) == 3
+    assert any((folder / "tensorboard").iterdir())
+
+
+def test_tensorboard_has_each_epoch_once_after_going_on(data: Path, base: TrainedRun) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    time.sleep(
+        1.1
+    )  # files of one second and one process are told apart by a number, of which 10 is read before 9
+    run.resume(base.folder, settings_for(data, epochs=3), NullProgress(), no_bar, no_show)
+    found = EventAccumulator(str(base.folder / "tensorboard"))
+    found.Reload()
+    assert [event.step for event in found.Scalars("loss/val")] == [1, 2, 3]

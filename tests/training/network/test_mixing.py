@@ -1,0 +1,30 @@
+"""Mixup and CutMix."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from cnncli.training.network.batches import Batch
+from cnncli.training.network.mixing import Mixer
+from tests.training.small_runs import settings_for, train_run
+
+
+def test_mixing_ends(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mixed: list[int] = []
+    real = Mixer.mix
+
+    def watch(
+        self: Mixer, batch: Batch, images: torch.Tensor, labels: torch.Tensor, position: tuple[int, int]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        images, targets = real(self, batch, images, labels, position)
+        if targets.ndim == 2:
+            mixed.append(position[0])
+        return images, targets
+
+    monkeypatch.setattr(Mixer, "mix", watch)
+    train_run(settings_for(data, epochs=4, mixup=0.5, mixup_off_epoch=2))
+    assert set(mixed) == {0, 1}
+    mixed.clear()
+    train_run(settings_for(data, epochs=2, cutmix=0.5))
+    assert set(mixed) == {0, 1}

@@ -1,0 +1,95 @@
+"""A step: micro-batches, memory, layouts, divergence."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cnncli.errors import (
+    NotANumberError,
+    OutOfMemoryError,
+)
+from cnncli.images.image_cache import ImageCache
+from cnncli.networks.blueprint.builder import BlueprintNetwork
+from cnncli.records.training import Layout
+from cnncli.training.network import checkpoints, loop
+from cnncli.training.network.step import TrainingStep
+from tests.training.small_runs import (
+    PLAIN,
+    Listener,
+    TrainedRun,
+    resume_run,
+    settings_for,
+    start_run,
+    train_run,
+)
+
+
+def test_pieces_of_a_batch_are_the_batch(data: Path) -> None:
+    whole = train_run(settings_for(data, PLAIN)).weights
+    assert np.allclose(train_run(settings_for(data, PLAIN, grad_accum_steps=3)).weights, whole, atol=1e-6)
+
+
+def test_layouts_and_what_is_kept_change_nothing(data: Path, base: TrainedRun) -> None:
+    last = train_run(
+        settings_for(data, PLAIN, layout=Layout.CHANNELS_LAST)
+    )  # dropout draws in the order of memory
+    assert last.checkpoint.constants.layout is Layout.CHANNELS_LAST
+    assert np.allclose(last.weights, train_run(settings_for(data, PLAIN)).weights, atol=1e-3)
+    assert (train_run(settings_for(data, cache_size=0)).weights == base.weights).all()
+
+
+def test_what_is_kept_is_bounded(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rooms: list[int] = []
+
+    def counted(folder: Path, room: int) -> ImageCache:
+        rooms.append(room)
+        return ImageCache(folder, room)
+
+    monkeypatch.setattr(loop, "ImageCache", counted)
+    train_run(settings_for(data, cache_size=10_000))
+    assert sum(rooms) == 10_000
+
+
+def test_a_loss_that_is_no_number_stops_it_and_spoils_nothing(data: Path) -> None:
+    settings = settings_for(data, lr=900.0, opt="sgd", epochs=30)
+    folder = start_run(settings)
+    with pytest.raises(NotANumberError, match="no longer a number, in epoch") as lost:
+        resume_run(folder, settings)
+    assert "--lr below 900" in (lost.value.hint or "")
+    progressed = checkpoints.load(folder, lambda _: None)
+    assert all(torch.isfinite(value).all() for value in progressed.network.values())
+
+
+def test_too_little_memory_halves_the_pieces(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    most = 3
+
+    def forward(self: BlueprintNetwork, images: torch.Tensor) -> Any:
+        if self.training and len(images) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return plain(self, images)
+
+    plain = BlueprintNetwork.forward
+    whole = train_run(settings_for(data, PLAIN)).weights
+    settings = settings_for(data, PLAIN)
+    folder = start_run(settings)
+    monkeypatch.setattr(BlueprintNetwork, "forward", forward)
+    listener = Listener()
+    found = resume_run(folder, settings, listener)
+    assert found.checkpoint.pieces == 4
+    assert np.allclose(found.weights, whole, atol=1e-6)
+    assert any("computed in 4 pieces" in line for line in listener.said)
+    most = 0
+    folder = start_run(settings_for(data, PLAIN))
+    with pytest.raises(OutOfMemoryError, match="not even one image"):
+        resume_run(folder, settings)
+
+
+def test_several_processes_with_too_little_memory_say_so() -> None:
+    """One of them cannot begin its part again while the others wait for it."""
+    stub = SimpleNamespace(processes=SimpleNamespace(count=2))
+    with pytest.raises(OutOfMemoryError, match="a process has not enough memory"):
+        TrainingStep._halve_pieces(stub, RuntimeError("out of memory"))  # type: ignore[arg-type]

@@ -1,0 +1,27 @@
+"""Measurements before a run."""
+
+from pathlib import Path
+
+import pytest
+
+from cnncli.records.training import Amp, Layout
+from cnncli.training.network import throughput
+from tests.training.small_runs import Listener, resume_run, settings_for, train_run
+
+
+def test_auto_measures_and_looks_for_a_learning_rate(data: Path) -> None:
+    listener = Listener()
+    found = train_run(settings_for(data, lr=None, amp=Amp.AUTO, layout=Layout.AUTO), listener)
+    assert 1e-7 < found.checkpoint.constants.peak_lr < 1
+    assert (found.folder / "lr_range.png").read_bytes().startswith(b"\x89PNG")
+    assert any(line.startswith("fastest here: ") for line in listener.said)
+    again = resume_run(found.folder, found.settings)
+    assert again.checkpoint.constants == found.checkpoint.constants
+
+
+def test_arithmetic_that_is_imitated_is_warned_of(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for has, amp in ((True, Amp.BF16), (False, Amp.OFF), (False, Amp.BF16)):
+        monkeypatch.setattr(throughput, "has_bf16", lambda _device, has=has: has)
+        listener = Listener()
+        train_run(settings_for(data, amp=amp, epochs=1), listener)
+        assert any("emulates it" in line for line in listener.said) is (amp is Amp.BF16 and not has)

@@ -1,0 +1,63 @@
+"""What is validated, on which pixels."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cnncli.errors import (
+    CnncliError,
+)
+from cnncli.images.loader import Reader
+from cnncli.records.data import Split
+from cnncli.records.predictions import Unreadable
+from cnncli.records.training import Layout
+from cnncli.training import manifest
+from cnncli.training.network import checkpoints
+from cnncli.training.network.validation import Validation
+from tests.training.small_runs import TrainedRun, settings_for, train_run
+
+
+def test_a_moving_average_is_what_is_judged_and_kept(data: Path, base: TrainedRun) -> None:
+    found = train_run(settings_for(data, model_ema_decay=0.999))
+    assert (found.weights == base.weights).all()
+    kept = checkpoints.load_best(found.folder)
+    assert any(not torch.equal(kept[name], value) for name, value in found.checkpoint.network.items())
+    assert found.checkpoint.history[-1].val_loss != base.checkpoint.history[-1].val_loss
+
+
+def test_nothing_to_judge_by_is_told_at_once(data: Path) -> None:
+    settings = dataclasses.replace(settings_for(data), max_pixels=10)
+    with pytest.raises(CnncliError, match="no validation image can be read"):
+        train_run(settings)
+
+
+def test_validation_pixels_are_predicts(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit for bit what `predict` sends through an engine, in either layout."""
+    seen: list[torch.Tensor] = []
+    real = Validation.run
+
+    def watch(self: Validation, *arguments: Any) -> tuple[float, float]:
+        def normalize(pixels: Any) -> torch.Tensor:
+            images = self.normalize(pixels)
+            seen.append(images.clone())
+            return images
+
+        return real(dataclasses.replace(self, normalize=normalize), *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Validation, "run", watch)
+    for layout in (Layout.NCHW, Layout.CHANNELS_LAST):
+        seen.clear()
+        settings = settings_for(data, layout=layout, epochs=1)
+        run = train_run(settings)
+        from cnncli.data.splits import read_splits
+
+        start = manifest.load(run.folder)
+        samples = read_splits(run.folder, start.root, start.card.class_names, "shades").split(Split.VAL)
+        read = Reader(start.card.preprocessing, 10**8)
+        expected = [read(sample.source) for sample in samples]
+        assert not any(isinstance(pixels, Unreadable) for pixels in expected)
+        assert np.array_equal(torch.cat(seen).numpy(), np.stack(expected))  # type: ignore[arg-type]

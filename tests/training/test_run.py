@@ -1,0 +1,114 @@
+"""Starting, resuming and finishing runs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnncli.errors import (
+    CnncliError,
+    TrainingError,
+    UsageError,
+)
+from cnncli.records.progress import NullProgress
+from cnncli.records.training import Amp, Schedule
+from cnncli.training import run
+from cnncli.training.network import checkpoints
+from tests.training.small_runs import (
+    PLAIN,
+    Killed,
+    TrainedRun,
+    kill_before,
+    no_bar,
+    no_show,
+    resume_run,
+    settings_for,
+    start_run,
+    train_run,
+)
+
+
+def test_more_epochs_go_on_from_the_last_one(data: Path) -> None:
+    found = train_run(settings_for(data, sched=Schedule.CONSTANT))
+    assert found.checkpoint.epoch == 2
+    whole = train_run(settings_for(data, sched=Schedule.CONSTANT, epochs=4))
+    result = run.resume(
+        found.folder, settings_for(data, sched=Schedule.CONSTANT, epochs=4), NullProgress(), no_bar, no_show
+    )
+    assert result
+    assert [epoch.number for epoch in result.epochs] == [1, 2, 3, 4]
+    assert (
+        checkpoints.load(found.folder, lambda _: None).network["fc1.weight"]
+        == whole.checkpoint.network["fc1.weight"]
+    ).all()
+
+
+def test_fewer_epochs_end_it_sooner_along_the_shorter_curve(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = start_run(settings_for(data, sched=Schedule.COSINE, epochs=5))
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_before(patch, 2)
+        resume_run(folder, settings_for(data, sched=Schedule.COSINE, epochs=5))
+    shorter = settings_for(data, sched=Schedule.COSINE, epochs=3)
+    result = run.resume(folder, shorter, NullProgress(), no_bar, no_show)
+    assert result
+    assert [epoch.number for epoch in result.epochs] == [1, 2, 3]
+    assert result.epochs[-1].lr < 0.1 * max(epoch.lr for epoch in result.epochs)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"lr": 0.01}, r"--lr \(was 0.001\)"),
+        ({"model": PLAIN}, r"--model \(was "),
+        ({"seed": 3}, r"--seed \(was 0\)"),
+        ({"mixup": 0.3}, r"--mixup \(was 0.0\)"),
+    ],
+)
+def test_a_run_does_not_go_on_with_other_settings(
+    data: Path, base: TrainedRun, changes: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(TrainingError, match=complaint):
+        run.resume(base.folder, settings_for(data, **changes), NullProgress(), no_bar, no_show)
+
+
+def test_a_run_does_not_go_on_elsewhere(data: Path, base: TrainedRun) -> None:
+    """And a refusal changes nothing of it."""
+    before = (base.folder / "checkpoints" / "beginning.json").read_bytes()
+    with pytest.raises(UsageError, match="--output has no effect with --resume"):
+        run.resume(
+            base.folder, settings_for(data, epochs=9, output=Path("x")), NullProgress(), no_bar, no_show
+        )
+    assert (base.folder / "checkpoints" / "beginning.json").read_bytes() == before
+
+
+def test_a_run_does_not_go_on_with_other_classes(data: Path, base: TrainedRun) -> None:
+    (data / "blue").mkdir()
+    (data / "blue" / "1.png").write_bytes((data / "cold" / "1.png").read_bytes())
+    with pytest.raises(TrainingError, match=r"has other classes now than when .* was begun, as 'blue'"):
+        run.resume(base.folder, base.settings, NullProgress(), no_bar, no_show)
+
+
+def test_what_cannot_begin_leaves_no_run(data: Path) -> None:
+    refused = [
+        (settings_for(data, opt="nothing"), "--opt nothing cannot be used"),
+        (settings_for(data, amp=Amp.FP16), "--amp fp16 needs a GPU"),
+        (settings_for(data, "input 3x4x4; conv5-6 valid; FC-3"), "does not fit"),
+    ]
+    for settings, complaint in refused:
+        with pytest.raises(CnncliError, match=complaint):
+            start_run(settings)
+    assert not Path("runs").exists() or not list(Path("runs").iterdir())
+
+
+def test_a_teacher_that_does_not_fit_leaves_no_run(data: Path) -> None:
+    with pytest.raises(CnncliError):
+        start_run(settings_for(data, kd_model=Path("nobody-has-this")))
+    assert not Path("runs").exists() or not list(Path("runs").iterdir())
+
+
+def test_an_optimiser_that_wants_more_than_gradients_leaves_no_run(data: Path) -> None:
+    with pytest.raises(UsageError, match="--opt adahessian cannot be used: it needs more than the gradients"):
+        start_run(settings_for(data, PLAIN, opt="adahessian"))
+    assert not list((data.parent / "runs").iterdir())
