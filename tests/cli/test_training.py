@@ -353,7 +353,11 @@ def test_refusals_are_one_line_and_leave_nothing(cnncli: Cnncli, data: Path, tin
         ([data, "-m", NET, "--cache-size", "big"], 2, "not a size such as 500M"),
         ([data, "-m", NET, "--tune", "last"], 2, "unknown --tune value 'last'"),
         ([data, "-m", NET, "--tune", "full:2"], 2, "unknown --tune value 'full:2'"),
-        ([data, "-m", tiny, "--tune", "last:90"], 2, "--tune last:90 is more than this network can keep"),
+        (
+            [data, "-m", tiny, "--tune", "last:90"],
+            2,
+            "--tune last:90 needs more stages than this network has",
+        ),
         ([data, "-m", "lenet5", "--tune", "full"], 2, "none are published for the blueprint lenet5"),
         ([data, "-m", NET, "--tune", "scratch", "--classifier", "svm"], 2, "--classifier has no effect"),
         (
