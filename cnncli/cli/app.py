@@ -23,7 +23,7 @@ COMMANDS = {
     "finetune": "Teach a network the classes of a labelled folder.",
     "evaluate": "How good is a model on labelled images, and where does it fail?",
     "check": "Is a labelled folder fit to learn from?",
-    "datasets": "Sets that courses use, written as labelled folders.",
+    "datasets": "Common data sets, downloaded as labelled folders.",
     "summary": "Show what a network is made of and what it costs.",
     "models": "List networks; delete prepared ones.",
     "pull": "Download and prepare networks ahead.",

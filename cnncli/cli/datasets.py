@@ -1,4 +1,4 @@
-"""`cnncli datasets`: the sets that courses use, written as labelled folders."""
+"""`cnncli datasets`: common data sets, downloaded and written as labelled folders."""
 
 import contextlib
 import json
@@ -23,34 +23,34 @@ datasets = listing_by_default("datasets")
 @datasets.command(LIST)
 def list_datasets(
     format_: Annotated[
-        ResultFormat, typer.Option("--format", "-f", help="How to write the list.")
+        ResultFormat, typer.Option("--format", "-f", help="Format of the list.")
     ] = ResultFormat.TABLE,
 ) -> None:
-    """List the sets that courses use. `cnncli datasets get NAME DEST` writes one as a labelled folder.
+    """List common data sets. `cnncli datasets get NAME DEST` writes one as a labelled folder.
 
     \b
     Examples:
       cnncli datasets
       cnncli datasets get digits digits/
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
-    from cnncli.data.catalogue import SETS
+    from cnncli.data.catalogue import DATA_SETS
     from cnncli.render.columns import Column, rows
 
-    sets = list(SETS.values())
+    sets = list(DATA_SETS.values())
     if format_ is ResultFormat.JSON:
-        fields = ("name", "told", "classes", "images", "size", "download")
+        fields = ("name", "description", "classes", "images", "size", "download_mb")
         document = [{name: getattr(item, name) for name in fields} for item in sets]
         write_data(json.dumps(document, indent=2) + "\n")
         return
     columns = [
         Column("name", [item.name for item in sets], importance=9),
-        Column("shows", [item.told for item in sets], importance=5),
+        Column("shows", [item.description for item in sets], importance=5),
         Column("classes", [f"{item.classes:,}" for item in sets], is_number=True, importance=7),
         Column("images", [f"{item.images:,}" for item in sets], is_number=True, importance=8),
         Column("size", [item.size for item in sets], importance=4),
         Column(
-            "to download",
-            [f"{item.download:,} MB" if item.download else "nothing" for item in sets],
+            "download",
+            [f"{item.download_mb:,} MB" if item.download_mb else "nothing" for item in sets],
             is_number=True,
             importance=6,
         ),
@@ -62,37 +62,46 @@ def list_datasets(
 @datasets.command("get")
 def get_dataset(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="As `cnncli datasets` lists it.", show_default=False)
+        str,
+        typer.Argument(metavar="NAME", help="Data set, as listed by `cnncli datasets`.", show_default=False),
     ],
     dest: Annotated[
         Path,
-        typer.Argument(metavar="DEST", help="The folder to write; it must not exist.", show_default=False),
+        typer.Argument(
+            metavar="DEST", help="Folder to write; must not exist or be empty.", show_default=False
+        ),
     ],
     shift: Annotated[
-        int, typer.Option("--shift", metavar="N", help="digits only: move each by up to N pixels, at most 4.")
+        int,
+        typer.Option(
+            "--shift", metavar="N", help="Shift each digit at random by up to N pixels (0 to 4; digits only)."
+        ),
     ] = 0,
     offline: options.Offline = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write a set as a labelled folder: a folder for each class, in train/ and test/ where the set has them.
+    """Write a data set as a labelled folder: one folder per class, within train/ and test/ where it has splits.
 
-    What is downloaded is kept in CNNCLI_HOME, goes on where it broke off, and is compared with the checksum that
-    torchvision publishes.
+    Downloads are kept in CNNCLI_HOME, resume after an interruption, and are compared with the checksums that torchvision
+    publishes.
     """
     console = Console(quiet=quiet)
     if dest.resolve() == Path.cwd() or (dest.exists() and (not dest.is_dir() or any(dest.iterdir()))):
-        raise OutputError(f"{dest} already exists", "name a folder that is not")
+        raise OutputError(f"{dest} already exists", "name a folder that does not exist")
     with quiet_libraries():
-        from cnncli.data import catalogue
+        from cnncli.data.archives import fetch
+        from cnncli.data.catalogue import DIGITS, find_data_set, write_data_set
         from cnncli.networks.cache import home
 
-        wanted = catalogue.find(name)
-        if shift and wanted.name != catalogue.DIGITS:
-            raise UsageError(f"--shift moves digits, not {name}", "leave it out")
+        data_set = find_data_set(name)
+        if shift and data_set.name != DIGITS:
+            raise UsageError(f"--shift is for digits, not for {name}", "leave it out")
         store = home() / "datasets"
-        catalogue.fetch(wanted, store, console, _bytes_bar(console), is_offline=offline)
-        written = catalogue.write(wanted, store, dest, shift, _images_bar(console))
-    console.notice(f"wrote {written:,} images of {wanted.classes} classes; look at them: cnncli check {dest}")
+        fetch(data_set.archives(), store, console, _bytes_bar(console), is_offline=offline)
+        count = write_data_set(data_set, store, dest, shift, _images_bar(console))
+    console.notice(
+        f"wrote {count:,} images of {data_set.classes} classes; check them with: cnncli check {dest}"
+    )
 
 
 def _images_bar(
@@ -114,7 +123,7 @@ def _images_bar(
 def _bytes_bar(
     console: Console,
 ) -> Callable[[int | None], contextlib.AbstractContextManager[Callable[[int], None]]]:
-    """Megabytes that have come, and how fast."""
+    """A bar of the megabytes downloaded and the speed."""
 
     @contextlib.contextmanager
     def bar(total: int | None) -> Iterator[Callable[[int], None]]:
@@ -126,8 +135,8 @@ def _bytes_bar(
 
         columns = (progress.DownloadColumn(), progress.TransferSpeedColumn())
         screen = rich.console.Console(stderr=True)
-        with progress.Progress(*columns, console=screen, transient=True, redirect_stdout=False) as shown:
-            task = shown.add_task("", total=total)
-            yield lambda count: shown.update(task, advance=count)
+        with progress.Progress(*columns, console=screen, transient=True, redirect_stdout=False) as display:
+            task = display.add_task("", total=total)
+            yield lambda count: display.update(task, advance=count)
 
     return bar

@@ -1,1 +1,1 @@
-"""Labelled folders and lists: found, split, examined; and the sets that courses use."""
+"""Labelled folders and lists: found, split, examined; and the common data sets."""

@@ -15,7 +15,8 @@ from PIL import Image
 from scipy.io import savemat
 from torchvision import datasets
 
-from cnncli.data.catalogue import SETS, unpickled
+from cnncli.data.catalogue import DATA_SETS
+from cnncli.data.torchvision_sets import load_plain_pickle
 from cnncli.errors import DataError
 from tests.conftest import Cnncli
 from tests.stand_in_hub import Hub, running
@@ -33,11 +34,11 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_list(cnncli: Cnncli) -> None:
     assert cnncli("datasets").stdout.splitlines()[1].split()[0] == "digits"
     document = json.loads(cnncli("datasets", "-f", "json").stdout)
-    assert {item["name"] for item in document} == set(SETS) >= {"mnist", "cifar10", "cifar100", "flowers102", "oxford-pets", "food101", "fashion-mnist"}  # fmt: skip
+    assert {item["name"] for item in document} == set(DATA_SETS) >= {"mnist", "cifar10", "cifar100", "flowers102", "oxford-pets", "food101", "fashion-mnist"}  # fmt: skip
 
 
 def test_every_set_knows_where_it_comes_from() -> None:
-    for item in SETS.values():
+    for item in DATA_SETS.values():
         for archive in item.archives():
             assert len(archive.md5) == 32
             assert archive.urls[0].startswith("http")
@@ -116,8 +117,8 @@ def test_a_download_that_breaks_off_goes_on(
         mnist.behaviour = "truncated"
         result = cnncli("datasets", "get", "mnist", tmp_path / "mnist")
         assert result.exit_code == 1
-        assert "broke off" in result.stderr
-        assert "hint: the same command goes on from there" in result.stderr
+        assert "was interrupted" in result.stderr
+        assert "hint: the same command resumes it" in result.stderr
         assert not (tmp_path / "mnist").exists()
         mnist.behaviour = "well"
         assert cnncli("datasets", "get", "mnist", tmp_path / "mnist").exit_code == 0
@@ -252,15 +253,15 @@ def test_a_pickle_that_would_run_something_is_refused(tmp_path: Path) -> None:
 
     (tmp_path / "batch").write_bytes(pickle.dumps({"data": Trap()}))
     with pytest.raises(DataError, match="is refused: unpickling it would call"):
-        unpickled(tmp_path / "batch")
+        load_plain_pickle(tmp_path / "batch")
     assert not (tmp_path / "sprung").exists()
 
 
 def test_refusals(cnncli: Cnncli, tmp_path: Path) -> None:
     for arguments, complaint, code in [
-        (["get", "imagenet", tmp_path / "x"], "no set is called 'imagenet'", 1),
+        (["get", "imagenet", tmp_path / "x"], "unknown data set 'imagenet'", 1),
         (["get", "mnist", tmp_path / "x", "--offline"], "offline nothing is downloaded", 1),
-        (["get", "mnist", tmp_path / "x", "--shift", "2"], "--shift moves digits, not mnist", 2),
+        (["get", "mnist", tmp_path / "x", "--shift", "2"], "--shift is for digits, not for mnist", 2),
     ]:
         result = cnncli("datasets", *arguments)
         assert (result.exit_code, complaint in result.stderr) == (code, True), result.stderr

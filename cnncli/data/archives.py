@@ -1,0 +1,111 @@
+"""Archives that common data sets are downloaded as: fetched, compared with their MD5, unpacked."""
+
+import contextlib
+import tarfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from cnncli.errors import DataError
+from cnncli.records.progress import Progress
+from cnncli.web import BrokenOffError, download, md5
+
+Bar = Callable[[int | None], contextlib.AbstractContextManager[Callable[[int], None]]]
+"""From the amount of work, if it is known, a progress bar: a function to call with each amount that is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A file that a data set is downloaded as.
+
+    Attributes:
+        urls: of the file and its mirrors, tried in order.
+        md5: of its content, as torchvision publishes it.
+        path: where torchvision looks for it, relative to the folder of all data sets.
+    """
+
+    urls: tuple[str, ...]
+    md5: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A labelled image of a data set.
+
+    Attributes:
+        label: name of its class.
+        content: its pixels, or the image file.
+    """
+
+    label: str
+    content: Image.Image | Path
+
+
+def fetch(
+    archives: Iterable[Archive], store: Path, progress: Progress, bar: Bar, *, is_offline: bool
+) -> None:
+    """Download the archives that are missing, and resume interrupted downloads.
+
+    Args:
+        archives: of a data set.
+        store: the folder of all data sets.
+        progress: is told what is downloaded.
+        bar: shows the bytes.
+        is_offline: download nothing.
+
+    Raises:
+        DataError: an archive cannot be downloaded, or is not the published one.
+    """
+    for archive in archives:
+        file = store / archive.path
+        if file.exists():
+            _require_published(file, archive)
+            continue
+        if is_offline:
+            raise DataError(f"{file} does not exist, and offline nothing is downloaded")
+        _download(archive, file, progress, bar)
+
+
+def _require_published(file: Path, archive: Archive) -> None:
+    if md5(file) != archive.md5:
+        raise DataError(f"{file} is not the published file (its MD5 differs)", "delete it, and try again")
+
+
+def _download(archive: Archive, file: Path, progress: Progress, bar: Bar) -> None:
+    reasons: list[str] = []
+    for url in archive.urls:
+        progress.notice(f"downloading {url}")
+        try:
+            with bar(None) as advance:
+                download(url, file, archive.md5, advance)
+        except BrokenOffError as error:
+            raise DataError(
+                f"the download of {url} was interrupted: {error}", "the same command resumes it"
+            ) from error
+        except OSError as error:
+            reasons.append(str(error))
+        else:
+            return
+    raise DataError(
+        f"download of {file.name} failed: {'; '.join(reasons)}", f"try again, or put a copy in {file.parent}"
+    )
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a tar archive once; a stamp file beside it says that this is done.
+
+    Raises:
+        DataError: the archive is damaged.
+    """
+    stamp = archive.with_name(f"{archive.name}.unpacked")
+    if stamp.exists():
+        return
+    try:
+        with tarfile.open(archive) as content:
+            content.extractall(folder, filter="data")
+    except (tarfile.TarError, EOFError) as error:
+        raise DataError(f"{archive} cannot be unpacked: {error}", "delete it, and try again") from error
+    stamp.touch()
