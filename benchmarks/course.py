@@ -93,7 +93,7 @@ def finetune(*arguments: str, program: Sequence[str] = ("-m", "cnncli")) -> Trai
 
 def _accuracy(split: dict[str, Any]) -> float:
     """Top-1 accuracy from 0 to 1 of the counts that finetune reports for a split."""
-    return int(split["right"]) / int(split["images"])
+    return int(split["correct"]) / int(split["images"])
 
 
 def _transfer(data: Path, weights: Path) -> str:

@@ -92,7 +92,7 @@ def _run_cnncli(data: Path, *options: str) -> Outcome:
         process = run([*command, "-o", f"{folder}/run", "-f", "json"])
     val = json.loads(process.stdout)["val"]
     print(data.name, *options, val, round(process.seconds), file=sys.stderr)
-    return Outcome(100 * val["right"] / val["images"], process.seconds)
+    return Outcome(100 * val["correct"] / val["images"], process.seconds)
 
 
 def _run_peer(python: str, script: str, hub: Path, *arguments: str) -> Outcome:

@@ -305,8 +305,8 @@ def _cost(file: Path, folder: ModelFolder, calibration: Sequence[tuple[ImageSour
     names = sorted({label for _, label in calibration if label is not None})
     places: dict[str | None, int] = {}
     try:
-        matched = classes.matched(names, range(len(names)), folder.card, None, subset=False)
-        places = dict(zip(names, matched.places, strict=True)) if names else {}
+        match = classes.match_classes(names, range(len(names)), folder.card, None, subset=False)
+        places = dict(zip(names, match.indices, strict=True)) if names else {}
     except CnncliError:  # labelled, but not with the network's classes
         places = {}
     with tempfile.TemporaryDirectory() as place:

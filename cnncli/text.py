@@ -29,6 +29,11 @@ def counted(number: int, thing: str, things: str = "") -> str:
     return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"
 
 
+def percent(share: float) -> str:
+    """`0.9712` as `97.1 %`."""
+    return f"{100 * share:.1f} %"
+
+
 def _scaled(number: float) -> tuple[str, str]:
     value = float(number)
     for prefix in _PREFIXES:

@@ -117,13 +117,13 @@ def _latency() -> str:
 
 
 def _confusions(evaluation: dict[str, Any]) -> str:
-    mistakes = [pair for pair in evaluation["confusion"] if pair["label"] != pair["predicted"]]
+    mistakes = [pair for pair in evaluation["confusion_matrix"] if pair["label"] != pair["predicted"]]
     worst = sorted(mistakes, key=lambda pair: -pair["images"])[:LISTED]
     rows = [(pair["label"], pair["predicted"], str(pair["images"])) for pair in worst]
     classes = sorted(evaluation["classes"], key=lambda item: item["recall"])[:LISTED]
     recalls = ", ".join(f"{item['name']} {item['recall']:.0%}" for item in classes)
     pairs = table(("true", "predicted", "images"), rows)
-    return f"Most frequent confusions:\n\n{pairs}\n\nLowest recall: {recalls}."
+    return f"Most frequent confusion_cells:\n\n{pairs}\n\nLowest recall: {recalls}."
 
 
 def _transfer(others: Sequence[Path]) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class EvaluationFormat(enum.StrEnum):
-    """How an evaluation is told."""
+    """Output formats of `evaluate`."""
 
     TABLE = "table"
     JSON = "json"
@@ -30,7 +30,7 @@ class EvaluationFormat(enum.StrEnum):
 
 
 class Split(enum.StrEnum):
-    """Which images."""
+    """Images to evaluate on."""
 
     TRAIN = "train"
     VAL = "val"
@@ -50,7 +50,7 @@ def evaluate(
             "-m",
             metavar="MODEL",
             show_default=False,
-            help="As for predict; given twice, the first is compared with the second.  "
+            help="Model to evaluate, named as for predict; repeat to compare the first with the second.  "
             f"[env var: CNNCLI_MODEL; default: {DEFAULT}]",
         ),
     ] = None,
@@ -58,15 +58,20 @@ def evaluate(
         Split | None,
         typer.Option(
             "--split",
-            help="Which images: test if there are such, else val (of a run, its own), else all.",
+            help="Images to evaluate on; by default test if there is one, else val (that of the model's run), else all.",
             show_default=False,
         ),
     ] = None,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Average the answers of all models, instead of comparing them.")
+        bool,
+        typer.Option("--ensemble", help="Average the probabilities of all models instead of comparing them."),
     ] = False,
     tta: Annotated[
-        bool, typer.Option("--tta", help="Look at each image mirrored, too, and average (twice the time).")
+        bool,
+        typer.Option(
+            "--tta",
+            help="Test-time augmentation: average over each image and its horizontal flip (twice the time).",
+        ),
     ] = False,
     threshold: Annotated[
         float | None,
@@ -75,14 +80,12 @@ def evaluate(
             min=0,
             max=1,
             metavar="P",
-            help="Tell what is left if only answers above this count.",
+            help="Also report coverage and accuracy at this confidence threshold.",
         ),
     ] = None,
     format_: Annotated[
         EvaluationFormat,
-        typer.Option(
-            "--format", "-f", help="How it is told on standard output; csv has a line for each class."
-        ),
+        typer.Option("--format", "-f", help="Format of standard output; csv has one line per class."),
     ] = EvaluationFormat.TABLE,
     output: Annotated[
         Path | None,
@@ -90,22 +93,24 @@ def evaluate(
             "--output",
             "-o",
             metavar="DIR",
-            help="Write everything to a folder: report.html, tables, pictures.",
+            help="Folder to write to: report.html, tables, pictures.",
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an earlier evaluation in --output.")
+        bool, typer.Option("--overwrite", help="Replace an earlier evaluation in the --output folder.")
     ] = False,
     subset: Annotated[
         bool,
-        typer.Option("--subset", help="Only the classes of these images can be said.", rich_help_panel=_DATA),
+        typer.Option(
+            "--subset", help="Only the classes of these images can be predicted.", rich_help_panel=_DATA
+        ),
     ] = False,
-    pairs: Annotated[
+    class_map: Annotated[
         Path | None,
         typer.Option(
             "--map",
             metavar="FILE",
-            help="A CSV of pairs: what the data calls a class, what the model calls it.",
+            help="CSV of class names: the data's name, the model's name.",
             rich_help_panel=_DATA,
         ),
     ] = None,
@@ -126,52 +131,53 @@ def evaluate(
     workers: options.Workers = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """How good is a model on labelled images, and where does it fail.
+    """Evaluate a model on labelled images: accuracy, calibration, confusion matrix, mistakes.
 
-    Classes are matched by name, WordNet identifier or index. Intervals are from 1,000 bootstrap draws with a fixed seed.
+    Classes are matched by name, WordNet identifier or index. Confidence intervals are from 1,000 bootstrap resamples with a
+    fixed seed.
 
     \b
     Examples:
       cnncli evaluate photos/ -m runs/photos
-      cnncli evaluate photos/ -m runs/photos -o how-good/      # with report.html
-      cnncli evaluate photos/ -m runs/new -m runs/old    # which is better, and where
+      cnncli evaluate photos/ -m runs/photos -o results/       # with report.html
+      cnncli evaluate photos/ -m runs/new -m runs/old    # compare two
       cnncli evaluate list.tsv --path-column file --label-column wnid -m resnet50
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     names = models or list(filter(None, [os.environ.get("CNNCLI_MODEL")]))
     if ensemble and len(names) <= 1:
-        raise UsageError("--ensemble needs several models", "name each with an -m of its own")
+        raise UsageError("--ensemble needs several models", "repeat -m")
     if len(names) > 1 and (weights or labels):
         raise UsageError(
-            "--weights and --labels are for one model",
-            "prepare each under a name: `cnncli pull MODEL --weights FILE --labels FILE --save-as NAME`",
+            "--weights and --labels work with one model only",
+            "prepare each model first: `cnncli pull MODEL --weights FILE --labels FILE --save-as NAME`",
         )
     if overwrite and not output:
-        raise UsageError("--overwrite needs --output", "without it nothing is written that could be replaced")
+        raise UsageError("--overwrite needs --output", "leave it out")
     if threshold is not None and format_ is EvaluationFormat.CSV and not output:
         raise UsageError(
             "--threshold has no effect with -f csv",
-            "-f table and -f json tell of it, coverage.csv in --output, too",
+            "use -f table, -f json or --output",
         )
-    options.image_size(img_size)  # refused here, before anything heavy is imported
+    options.image_size(img_size)  # usage errors come before slow imports
     with quiet_libraries():
         from cnncli.data.layout import ListColumns
         from cnncli.evaluation import output as outputs
-        from cnncli.evaluation.comparing import compared
-        from cnncli.evaluation.evaluate import EvaluateSettings, asked
-        from cnncli.evaluation.evaluate import evaluate as ask
+        from cnncli.evaluation.comparison import compare
+        from cnncli.evaluation.evaluate import EvaluationSettings, plan_evaluation
+        from cnncli.evaluation.evaluate import evaluate as run
         from cnncli.inference import InferenceOptions
         from cnncli.prepare import prepare
         from cnncli.records.defaults import MAX_PIXELS
 
         if output:
             output = outputs.require_place(output, overwrite=overwrite)
-        settings = EvaluateSettings(
+        settings = EvaluationSettings(
             data=data,
             columns=ListColumns(path_column, label_column, split_column, root),
             split=split,
             subset=subset,
-            pairs=pairs,
+            class_map=class_map,
             ensemble=ensemble,
             threshold=threshold,
             inference=InferenceOptions(
@@ -190,30 +196,34 @@ def evaluate(
         folders = [
             prepare(reference, console, is_offline=offline, needs_classes=True) for reference in references
         ]
-        question = asked(settings, folders)
+        plan = plan_evaluation(settings, folders)
         if output and data.is_dir() and output.resolve().is_relative_to(data.resolve()):
-            raise OutputError(f"{output} would lie among the data", "write it somewhere else")
-        found = ask(question, console, image_bars(console))
-        both = compared(*found) if len(found) > 1 else None
-        write_data(_text(found, both, format_))
+            raise OutputError(f"--output {output} is inside the data folder", "choose a folder outside it")
+        evaluations = run(plan, console, image_bars(console))
+        comparison = compare(*evaluations) if len(evaluations) > 1 else None
+        write_data(_text(evaluations[0], comparison, format_))
         if output:
-            outputs.write(output, _text(found, both, EvaluationFormat.JSON), question, found[0], both)
-            console.notice(f"{output / 'report.html'} shows it")
-    if found[0].unreadable:
+            result = _text(evaluations[0], comparison, EvaluationFormat.JSON)
+            outputs.write(output, result, plan, evaluations[0], comparison)
+            console.notice(f"saved {output / 'report.html'}")
+    if evaluations[0].unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
 
 
-def _text(found: "list[Evaluation]", compared: "Comparison | None", format_: EvaluationFormat) -> str:
-    """One evaluation, or two with what is between them."""
-    from cnncli.render import evaluated
-
+def _text(evaluation: "Evaluation", comparison: "Comparison | None", format_: EvaluationFormat) -> str:
+    """The comparison if there is one, else the evaluation."""
     if format_ is EvaluationFormat.JSON:
-        return evaluated.compared_json(compared) if compared else evaluated.evaluated_json(found[0])
+        from cnncli.render.evaluation_json import comparison_json, evaluation_json
+
+        return comparison_json(comparison) if comparison else evaluation_json(evaluation)
     if format_ is EvaluationFormat.CSV:
         from cnncli.evaluation import tables
 
         stream = io.StringIO()
-        (tables.changes(compared) if compared else tables.classes(found[0])).write(stream)
+        (tables.changes(comparison) if comparison else tables.classes(evaluation)).write(stream)
         return stream.getvalue()
+    from cnncli.render.comparison_text import comparison_text
+    from cnncli.render.evaluation_text import evaluation_text
+
     width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
-    return evaluated.compared_text(compared, width) if compared else evaluated.evaluated_text(found[0], width)
+    return comparison_text(comparison, width) if comparison else evaluation_text(evaluation, width)

@@ -68,7 +68,7 @@ class Sheet:
         """
         if self._file is None or not self._records:
             return
-        from cnncli.evaluation.classes import classes_named
+        from cnncli.evaluation.classes import find_classes
         from cnncli.files.whole import write_whole
         from cnncli.images.decode import thumbnail
         from cnncli.render.sheet import THUMBNAIL, Card, sheet_png
@@ -83,7 +83,7 @@ class Sheet:
                 small(record.source) if isinstance(record, Prediction) else None,
                 None if index is None else (index, card.class_names[index]),
             )
-            for record, index in zip(self._records, classes_named(card, folders), strict=True)
+            for record, index in zip(self._records, find_classes(card, folders), strict=True)
         ]
         write_whole(_target(self._file), sheet_png(cards))
         left_out = f" (the first {len(cards)} of {self._seen:,} images)" if self._seen > len(cards) else ""

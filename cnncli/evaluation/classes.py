@@ -1,4 +1,4 @@
-"""Which of a network's classes are meant by the names of a data set's: by name, synset, index, or as a list says."""
+"""Match the classes of a data set with those of a network: by name, synset, index, or a list of pairs."""
 
 import csv
 from collections import Counter, defaultdict
@@ -12,204 +12,221 @@ from numpy.typing import NDArray
 from cnncli.errors import DataError, UsageError
 from cnncli.records.networks import ModelCard
 
-_LISTED = 10
+ClassMap = Mapping[str, Sequence[str]]
+"""For classes of the data, what the network calls them: one class may be several of the network's."""
+
+_MOST_LISTED = 10
+"""Unknown classes that an error message names."""
+
 _LOOSE = str.maketrans({"_": " ", "-": " ", "'": None, "’": None})  # noqa: RUF001 - the apostrophe of print
 
 
 @dataclass(frozen=True, slots=True)
-class Matched:
-    """The classes that can be said, and where those of the data are among them.
+class ClassMatch:
+    """The classes of an evaluation, and where those of the data are among them.
 
     Attributes:
-        class_names: G.
-        groups: (K,), for each class of the network the one that it counts as; below zero none. None where all K are
-            asked for in their order.
-        places: for each class of the data the index of what it is, below zero where nothing was asked about it.
+        class_names: G names.
+        groups: (K,), for each class of the network the index among the G that it counts as; negative for none. None where
+            the G classes are all K of the network, in the same order.
+        indices: for each class of the data its index among the G; negative where it does not occur.
     """
 
     class_names: tuple[str, ...]
     groups: NDArray[np.intp] | None
-    places: tuple[int, ...]
+    indices: tuple[int, ...]
 
 
-def matched(
+def match_classes(
     names: Sequence[str],
     occurring: Sequence[int],
     card: ModelCard,
-    pairs: Mapping[str, Sequence[str]] | None,
+    class_map: ClassMap | None,
     *,
     subset: bool,
-) -> Matched:
+) -> ClassMatch:
     """Find the classes of a data set among those of a network.
 
     Args:
-        names: of the data's classes.
-        occurring: indices of those that are asked about.
+        names: classes of the data.
+        occurring: indices of those that have images.
         card: of the network.
-        pairs: for some of the data's classes, what the network calls them; None without a list.
-        subset: only the classes that occur can be said.
+        class_map: what the network calls the data's classes; None without a list.
+        subset: only the classes that occur can be predicted.
 
     Raises:
         DataError: the network does not know some class, or two are the same to it.
     """
-    asked = [names[index] for index in occurring]
-    meant = _meant(asked, card, pairs or {})
-    taken = Counter(index for indices in meant.values() for index in indices)
-    if twice := [index for index, count in taken.items() if count > 1]:
-        both = [name for name in asked if twice[0] in meant[name]]
-        raise DataError(
-            f"{' and '.join(map(repr, both))} are both {card.class_names[twice[0]]!r} to {card.name}",
-            "--map FILE says what each is",
-        )
-    if not subset and all(len(indices) == 1 for indices in meant.values()):
-        places = {name: indices[0] for name, indices in meant.items()}
-        return Matched(card.class_names, None, tuple(places.get(name, -1) for name in names))
+    wanted = [names[index] for index in occurring]
+    found = _find_all(wanted, card, class_map or {})
+    _require_distinct(wanted, found, card)
+    if not subset and all(len(indices) == 1 for indices in found.values()):
+        only = {name: indices[0] for name, indices in found.items()}
+        return ClassMatch(card.class_names, None, tuple(only.get(name, -1) for name in names))
     groups = np.full(len(card.class_names), -1, np.intp)
     titles = []
-    for place, name in enumerate(asked):
-        groups[list(meant[name])] = place
-        is_told = name in (pairs or {}) or len(meant[name]) > 1  # else it may be an index, say
-        titles.append(name if is_told else card.class_names[meant[name][0]])
+    for index, name in enumerate(wanted):
+        groups[list(found[name])] = index
+        is_telling = name in (class_map or {}) or len(found[name]) > 1  # else it may be an index, for example
+        titles.append(name if is_telling else card.class_names[found[name][0]])
     if not subset:
         rest = np.flatnonzero(groups < 0)
         groups[rest] = np.arange(len(titles), len(titles) + len(rest))
         titles += [card.class_names[index] for index in rest]
-    order = {name: place for place, name in enumerate(asked)}
-    return Matched(tuple(titles), groups, tuple(order.get(name, -1) for name in names))
+    order = {name: index for index, name in enumerate(wanted)}
+    return ClassMatch(tuple(titles), groups, tuple(order.get(name, -1) for name in names))
 
 
-def in_order_of(first: Matched, other: Matched) -> Matched:
-    """The same classes in the order in which another network has them, so that the answers of both can be averaged.
+def _require_distinct(wanted: Sequence[str], found: Mapping[str, Sequence[int]], card: ModelCard) -> None:
+    """Check that no two classes of the data are the same class of the network."""
+    counts = Counter(index for indices in found.values() for index in indices)
+    if repeated := [index for index, count in counts.items() if count > 1]:
+        both = [name for name in wanted if repeated[0] in found[name]]
+        raise DataError(
+            f"{' and '.join(map(repr, both))} are both {card.class_names[repeated[0]]!r} in {card.name}",
+            "use --map FILE to say which class each is",
+        )
+
+
+def align_classes(first: ClassMatch, other: ClassMatch) -> ClassMatch:
+    """The classes of another network in the order of the first one's, so that their probabilities can be averaged.
 
     Raises:
-        DataError: they are not the same.
+        DataError: they are not the same classes.
     """
     if other.class_names == first.class_names:
         return other
-    order = {name: place for place, name in enumerate(first.class_names)}
+    order = {name: index for index, name in enumerate(first.class_names)}
     if len(order) < len(first.class_names) or sorted(other.class_names) != sorted(order):
         raise DataError(
-            "these networks have different classes, and their answers cannot be averaged",
-            "with --subset only the classes of the data count, which may be the same",
+            "these networks have different classes, so their predictions cannot be averaged",
+            "--subset keeps only the classes of the data, which may be the same",
         )
     moved = np.array([order[name] for name in other.class_names], np.intp)
     groups = moved if other.groups is None else np.where(other.groups < 0, -1, moved[other.groups])
-    places = tuple(int(moved[place]) if place >= 0 else place for place in other.places)
-    return Matched(first.class_names, groups, places)
+    indices = tuple(int(moved[index]) if index >= 0 else index for index in other.indices)
+    return ClassMatch(first.class_names, groups, indices)
 
 
-def read_pairs(file: Path) -> dict[str, list[str]]:
-    """What the network calls the classes of the data: two columns of a CSV or TSV file, first the data's name.
+def read_class_map(file: Path) -> dict[str, list[str]]:
+    """What the network calls the classes of the data: two columns of a CSV or TSV file, the data's name first.
 
-    A class of the data may stand in several lines: it is all of these classes of the network.
+    A class of the data on several lines is all of these classes of the network.
 
     Raises:
-        UsageError: the file cannot be read, or is no such list.
+        UsageError: the file cannot be read, or is not such a list.
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             delimiter = "\t" if file.suffix.lower() == ".tsv" else ","
             rows = [row for row in csv.reader(stream, delimiter=delimiter) if any(row)]
     except OSError as error:
-        raise UsageError(f"cannot read the list of classes {file}: {error.strerror}") from error
+        raise UsageError(f"cannot read --map {file}: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"the list of classes {file} is not readable as CSV: {error}") from error
-    pairs: dict[str, list[str]] = defaultdict(list)
+        raise UsageError(f"--map {file} is not valid CSV: {error}") from error
+    class_map: dict[str, list[str]] = defaultdict(list)
     for number, row in enumerate(rows, start=1):
         if len(row) != 2 or not all(row):  # noqa: PLR2004 - a pair
             raise UsageError(
-                f"{file}, entry {number} is no pair of names",
-                "each line has the name that the data has, and the one that the network has",
+                f"{file}, entry {number} is not a pair of names",
+                "each line needs the data's name and the network's name of a class",
             )
-        pairs[row[0].strip()].append(row[1].strip())
-    return dict(pairs)
+        class_map[row[0].strip()].append(row[1].strip())
+    return dict(class_map)
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """A way to call classes.
+class _Naming:
+    """One way to name classes.
 
     Attributes:
-        known: indices by what they are called.
-        spelled: a name as it stands there.
+        indices: of the classes with a name; several where it is ambiguous.
+        normalize: turns a name into a key of `indices`.
     """
 
-    known: Mapping[str, Sequence[int]]
-    spelled: Callable[[str], str] = str
+    indices: Mapping[str, Sequence[int]]
+    normalize: Callable[[str], str] = str
+
+    @classmethod
+    def of(cls, names: Iterable[str], normalize: Callable[[str], str] = str) -> "_Naming":
+        """By these names, in the order of the classes."""
+        indices: dict[str, list[int]] = defaultdict(list)
+        for index, name in enumerate(names):
+            indices[normalize(name)].append(index)
+        return cls(indices, normalize)
 
     def find(self, name: str) -> Sequence[int]:
-        """The indices of what is called so; none, if nothing is."""
-        return self.known.get(self.spelled(name), ())
+        """Indices of the classes with this name; empty if there are none."""
+        return self.indices.get(self.normalize(name), ())
 
 
-def _way(names: Iterable[str], spelled: Callable[[str], str] = str) -> _Way:
-    known: dict[str, list[int]] = defaultdict(list)
-    for index, name in enumerate(names):
-        known[spelled(name)].append(index)
-    return _Way(known, spelled)
+def _namings(card: ModelCard) -> list[_Naming]:
+    """All ways to name a network's classes, the safest first; an index comes last, since a number may mean anything."""
+    return [*_by_name(card), _Naming.of(map(str, range(len(card.class_names))))]
 
 
-def _ways(card: ModelCard) -> list[_Way]:
-    """How classes may be called, the surest way first; an index is the last one, as a number may mean anything."""
-    return [*_by_name(card), _way(map(str, range(len(card.class_names))))]
+def _by_name(card: ModelCard) -> list[_Naming]:
+    synsets = [_Naming.of(card.synsets)] if card.synsets else []
+    return [_Naming.of(card.class_names), *synsets, _Naming.of(card.class_names, _simplify)]
 
 
-def _by_name(card: ModelCard) -> list[_Way]:
-    synsets = [_way(card.synsets)] if card.synsets else []
-    return [_way(card.class_names), *synsets, _way(card.class_names, _plain)]
-
-
-def _plain(name: str) -> str:
-    """Without regard to case, apostrophes, and to what stands between words."""
+def _simplify(name: str) -> str:
+    """A name without regard to case, apostrophes, and what stands between words."""
     return " ".join(name.casefold().translate(_LOOSE).split())
 
 
-def _meant(
-    asked: Sequence[str], card: ModelCard, pairs: Mapping[str, Sequence[str]]
-) -> dict[str, Sequence[int]]:
+def _find_all(wanted: Sequence[str], card: ModelCard, class_map: ClassMap) -> dict[str, Sequence[int]]:
     """Indices of the network's classes for each name.
 
-    Names that a list explains are looked for in every way; a network that knows none of the explanations may know the name
-    itself, as one that was trained from this data does. All other names are to be found in one way: the one that knows most.
+    Names in the class map are looked up in every naming; a network that knows none of the mapped names may know the name
+    itself, as one trained on this data does. All other names must be of one naming: the one that finds most.
+
+    Raises:
+        DataError: a name is unknown or ambiguous.
     """
-    ways = _ways(card)
+    namings = _namings(card)
     found: dict[str, Sequence[int]] = {}
-    for name in asked:
-        meant = [_surely(word, ways) for word in dict.fromkeys(pairs.get(name, ()))]
-        if meant and all(index is not None for index in meant):
-            found[name] = [index for index in meant if index is not None]
-    rest = [name for name in asked if name not in found]
-    way = max(ways, key=lambda way: sum(bool(way.find(name)) for name in rest))  # the first of equals
-    unclear = {name: indices for name in rest if len(indices := way.find(name)) != 1}
-    if not unclear:
-        return found | {name: way.find(name) for name in rest}
-    unknown = [name for name, indices in unclear.items() if not indices]
-    if unknown:
-        words = [", ".join(map(repr, pairs.get(name, [name]))) for name in unknown]
-        listed = ", ".join(words[:_LISTED]) + (", …" if len(words) > _LISTED else "")
-        some = ", ".join(map(repr, card.class_names[:3]))
-        raise DataError(
-            f"{card.name} does not know {len(unknown):,} of the classes: {listed}",
-            f"it knows {len(card.class_names):,}, as {some}; --map FILE says which are which",
+    for name in wanted:
+        mapped = [_find_unique(word, namings) for word in dict.fromkeys(class_map.get(name, ()))]
+        if mapped and all(index is not None for index in mapped):
+            found[name] = [index for index in mapped if index is not None]
+    rest = [name for name in wanted if name not in found]
+    naming = max(
+        namings, key=lambda naming: sum(bool(naming.find(name)) for name in rest)
+    )  # the first of equals
+    unclear = {name: indices for name in rest if len(indices := naming.find(name)) != 1}
+    if unclear:
+        raise _unclear_error(unclear, card, class_map)
+    return found | {name: naming.find(name) for name in rest}
+
+
+def _unclear_error(unclear: Mapping[str, Sequence[int]], card: ModelCard, class_map: ClassMap) -> DataError:
+    if unknown := [name for name, indices in unclear.items() if not indices]:
+        words = [", ".join(map(repr, class_map.get(name, [name]))) for name in unknown]
+        names = ", ".join(words[:_MOST_LISTED]) + (", …" if len(words) > _MOST_LISTED else "")
+        examples = ", ".join(map(repr, card.class_names[:3]))
+        return DataError(
+            f"{card.name} does not have {len(unknown):,} of the classes: {names}",
+            f"it has {len(card.class_names):,} classes, e.g. {examples}; use --map FILE to say which are which",
         )
     name, indices = next(iter(unclear.items()))
-    raise DataError(
-        f"{card.name} has {len(indices)} classes of the name {name!r}",
-        "call the folders by WordNet identifier or by index, or say with --map FILE which is meant",
+    return DataError(
+        f"{card.name} has {len(indices)} classes named {name!r}",
+        "name the folders by WordNet identifier or index, or use --map FILE to say which one is meant",
     )
 
 
-def class_called(card: ModelCard, word: str) -> int | None:
-    """The index of the only class that is called so: by name, synset or index, without regard to case; None without one."""
-    return _surely(word, _ways(card))
+def find_class(card: ModelCard, word: str) -> int | None:
+    """The index of the only class with this name, synset or index, without regard to case; None if there is none."""
+    return _find_unique(word, _namings(card))
 
 
-def classes_named(card: ModelCard, names: Iterable[str]) -> list[int | None]:
-    """For each name the index of the only class that has it, as `class_called`, but by name or synset only."""
-    ways = _by_name(card)
-    return [_surely(name, ways) for name in names]
+def find_classes(card: ModelCard, names: Iterable[str]) -> list[int | None]:
+    """For each name the index of the only class with it, as `find_class`, but by name or synset only."""
+    namings = _by_name(card)
+    return [_find_unique(name, namings) for name in names]
 
 
-def _surely(word: str, ways: Sequence[_Way]) -> int | None:
-    """The only class that is called so, in the first way in which there is one."""
-    return next((indices[0] for way in ways if len(indices := way.find(word)) == 1), None)
+def _find_unique(word: str, namings: Sequence[_Naming]) -> int | None:
+    """The only class with this name, in the first naming that has exactly one."""
+    return next((indices[0] for naming in namings if len(indices := naming.find(word)) == 1), None)

@@ -1,4 +1,4 @@
-"""What `cnncli evaluate` does: labelled images through one network, through several together, or through two to compare."""
+"""What `cnncli evaluate` does: labelled images through one network, an ensemble, or two networks to compare."""
 
 import dataclasses
 import datetime as dt
@@ -14,8 +14,8 @@ from cnncli.data import layout
 from cnncli.data.layout import ListColumns
 from cnncli.errors import UsageError
 from cnncli.evaluation import classes
-from cnncli.evaluation.classes import Matched
-from cnncli.evaluation.measures import Question, evaluation
+from cnncli.evaluation.classes import ClassMatch
+from cnncli.evaluation.measures import EvaluationContext, evaluation
 from cnncli.evaluation.reporting import data_facts, pictures
 from cnncli.evaluation.scoring import EnsembleMember, ScoredSamples, score_samples
 from cnncli.evaluation.selection import Selection, select_samples
@@ -30,21 +30,21 @@ from cnncli.records.report import Facts, Report
 from cnncli.text import counted
 
 Bar = Callable[[int], AbstractContextManager[Callable[[], None]]]
-"""Given how many images there are to do, a function to call once for each."""
+"""Makes a progress bar for a number of images: a function to call once per image."""
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluateSettings:
-    """What is asked of networks, and how they are to work.
+class EvaluationSettings:
+    """What to evaluate, and how the networks run.
 
     Attributes:
         data: labelled folder or list.
         columns: of a list.
         split: train, val, test or all; None takes test, else val, else all.
-        subset: only the classes of the data can be said.
-        pairs: a list of what the network calls the data's classes.
+        subset: only the classes of the data can be predicted.
+        class_map: file with what the network calls the data's classes.
         ensemble: average the networks instead of comparing them.
-        threshold: tell what is left of the answers above it.
+        threshold: also report coverage and accuracy at this confidence.
         inference: engine, batches, decoding.
     """
 
@@ -52,40 +52,40 @@ class EvaluateSettings:
     columns: ListColumns = field(default_factory=ListColumns)
     split: str | None = None
     subset: bool = False
-    pairs: Path | None = None
+    class_map: Path | None = None
     ensemble: bool = False
     threshold: float | None = None
     inference: InferenceOptions = field(default_factory=InferenceOptions)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Everything that is known before a network is asked.
+class EvaluationPlan:
+    """Everything that is known before a network runs.
 
     Attributes:
         data: labelled images.
-        chosen: those to judge by.
-        members: the networks that answer together, one list for each evaluation.
-        matches: what the data's classes are to each of them.
+        selection: those to evaluate on.
+        members: the networks of each evaluation; several are averaged.
+        matches: for each of them, what the data's classes are to it.
         settings: what was asked for.
     """
 
     data: DataSet
-    chosen: Selection
+    selection: Selection
     members: tuple[tuple[ModelFolder, ...], ...]
-    matches: tuple[tuple[Matched, ...], ...]
-    settings: EvaluateSettings
+    matches: tuple[tuple[ClassMatch, ...], ...]
+    settings: EvaluationSettings
 
 
-def asked(settings: EvaluateSettings, folders: Sequence[ModelFolder]) -> Asked:
-    """Find the images, and see that they can be asked about.
+def plan_evaluation(settings: EvaluationSettings, folders: Sequence[ModelFolder]) -> EvaluationPlan:
+    """Select the images and match their classes, before any network runs.
 
     Args:
-        settings: what is asked for.
+        settings: what to evaluate.
         folders: the networks; of two to compare the new one first.
 
     Raises:
-        DataError: there are no such images, or a network does not know their classes.
+        DataError: there are no such images, or a network does not have their classes.
         UsageError: networks that cannot be averaged, or more than two to compare.
     """
     members = [tuple(folders)] if settings.ensemble else [(folder,) for folder in folders]
@@ -94,140 +94,142 @@ def asked(settings: EvaluateSettings, folders: Sequence[ModelFolder]) -> Asked:
             f"{len(members)} models to compare", "two can be compared; --ensemble averages any number"
         )
     data = layout.read(settings.data, settings.columns)
-    chosen = select_samples(data, settings.split, [folder.path for folder in folders])
-    chosen = dataclasses.replace(chosen, remarks=(*chosen.remarks, *_about_exported(folders)))
-    occurring = sorted({sample.label for sample in chosen.samples})
-    matches = tuple(_matched(settings, data.class_names, occurring, member) for member in members)
-    return Asked(data, chosen, tuple(members), matches, settings)
+    selection = select_samples(data, settings.split, [folder.path for folder in folders])
+    remarks = (*selection.remarks, *_exported_remarks(folders))
+    selection = dataclasses.replace(selection, remarks=remarks)
+    occurring = sorted({sample.label for sample in selection.samples})
+    matches = tuple(_match_classes(settings, data.class_names, occurring, member) for member in members)
+    return EvaluationPlan(data, selection, tuple(members), matches, settings)
 
 
-def _about_exported(folders: Sequence[ModelFolder]) -> list[str]:
-    """An exported run has left behind which images it learned from."""
+def _exported_remarks(folders: Sequence[ModelFolder]) -> list[str]:
+    """An exported network no longer has the splits.csv of its run."""
     return [
-        f"{folder.card.name} was exported, and does not know which images it learned from: some may be among these"
+        f"{folder.card.name} was exported and has no record of its training images: some may be among these"
         for folder in folders
         if folder.is_exported
         and any(words in folder.card.weights_origin for words in ("trained on", "on its features of"))
     ]
 
 
-def evaluate(question: Asked, progress: Progress, bar: Bar) -> list[Evaluation]:
-    """Ask the networks.
+def _match_classes(
+    settings: EvaluationSettings,
+    names: Sequence[str],
+    occurring: Sequence[int],
+    member: Sequence[ModelFolder],
+) -> tuple[ClassMatch, ...]:
+    """What the data's classes are to each network of an evaluation."""
+    class_map = classes.read_class_map(settings.class_map) if settings.class_map else None
+    first, *others = (
+        classes.match_classes(names, occurring, folder.card, class_map, subset=settings.subset)
+        for folder in member
+    )
+    return (first, *(classes.align_classes(first, other) for other in others))
+
+
+def evaluate(plan: EvaluationPlan, progress: Progress, bar: Bar) -> list[Evaluation]:
+    """Run the networks on the images.
 
     Args:
-        question: what `asked` found.
-        progress: hears what is done, and what may surprise.
-        bar: moves while images are looked at.
+        plan: from `plan_evaluation`.
+        progress: told what is evaluated, and of anything unexpected.
+        bar: moves once per image and network.
 
     Returns:
         One evaluation, or those of the new and of the old network.
 
     Raises:
-        CnncliError: no image can be read, or a network cannot be run.
+        CnncliError: no image can be read, or a network cannot run.
     """
-    chosen = question.chosen
-    progress.notice(
-        f"{question.data.name}: {counted(len(chosen.samples), 'image')}, {chosen.split}, {chosen.split_source}"
-    )
-    for remark in chosen.remarks:
+    selection = plan.selection
+    images = counted(len(selection.samples), "image")
+    progress.notice(f"{plan.data.name}: {images}, {selection.split}, {selection.split_source}")
+    for remark in selection.remarks:
         progress.warning(remark)
     progress = Deduplicated(progress)
-    with bar(len(chosen.samples) * len(question.members)) as advance:
-        judged = [
-            _judged(question, member, matches, progress, advance)
-            for member, matches in zip(question.members, question.matches, strict=True)
+    with bar(len(selection.samples) * len(plan.members)) as advance:
+        scored = [
+            _score(plan, member, matches, progress, advance)
+            for member, matches in zip(plan.members, plan.matches, strict=True)
         ]
-    failed = {record.path: record for one in judged for record in one.unreadable}
+    failed = {record.path: record for one in scored for record in one.unreadable}
     for record in failed.values():
         progress.warning(f"{record.path} cannot be read: {record.reason}")
     with explain_missing_packages("evaluating"):
         return [
-            _evaluated(question, member, matches[0].class_names, one, failed)
-            for member, matches, one in zip(question.members, question.matches, judged, strict=True)
+            _evaluate_scored(plan, member, matches[0].class_names, one, failed)
+            for member, matches, one in zip(plan.members, plan.matches, scored, strict=True)
         ]
 
 
-def _judged(
-    question: Asked,
+def _score(
+    plan: EvaluationPlan,
     member: Sequence[ModelFolder],
-    matches: Sequence[Matched],
+    matches: Sequence[ClassMatch],
     progress: Progress,
     advance: Callable[[], None],
 ) -> ScoredSamples:
-    """What a network, or several together, say of the images."""
-    relative = question.data.relative
-    places = matches[0].places
-    samples = [dataclasses.replace(sample, label=places[sample.label]) for sample in question.chosen.samples]
-    members = [EnsembleMember(folder, found.groups) for folder, found in zip(member, matches, strict=True)]
-    said = score_samples(members, samples, relative, question.settings.inference, progress, advance)
-    unreadable = (Unreadable(relative(item.path), item.reason) for item in said.unreadable)
-    return ScoredSamples(said.answers, tuple(unreadable))
+    """Answers of one network or ensemble, with paths relative to the data."""
+    relative, indices = plan.data.relative, matches[0].indices
+    samples = [dataclasses.replace(sample, label=indices[sample.label]) for sample in plan.selection.samples]
+    members = [EnsembleMember(folder, match.groups) for folder, match in zip(member, matches, strict=True)]
+    scored = score_samples(members, samples, relative, plan.settings.inference, progress, advance)
+    unreadable = (Unreadable(relative(record.path), record.reason) for record in scored.unreadable)
+    return ScoredSamples(scored.answers, tuple(unreadable))
 
 
-def _evaluated(
-    question: Asked,
+def _evaluate_scored(
+    plan: EvaluationPlan,
     member: Sequence[ModelFolder],
     class_names: tuple[str, ...],
-    said: ScoredSamples,
+    scored: ScoredSamples,
     failed: Mapping[str, Unreadable],
 ) -> Evaluation:
-    """Of the images that every network could read."""
-    chosen = question.chosen
-    told = Question(
+    """The evaluation on those images that every network could read."""
+    context = EvaluationContext(
         model=" + ".join(folder.card.name for folder in member),
-        data=question.data.name,
-        split=chosen.split,
-        split_source=chosen.split_source,
+        data=plan.data.name,
+        split=plan.selection.split,
+        split_source=plan.selection.split_source,
         class_names=class_names,
-        threshold=question.settings.threshold,
-        remarks=chosen.remarks,
+        threshold=plan.settings.threshold,
+        remarks=plan.selection.remarks,
     )
-    answers = [answer for answer in said.answers if answer.path not in failed]
-    return evaluation(told, answers, tuple(failed.values()))
+    answers = [answer for answer in scored.answers if answer.path not in failed]
+    return evaluation(context, answers, tuple(failed.values()))
 
 
-def _matched(
-    settings: EvaluateSettings, names: Sequence[str], occurring: Sequence[int], member: Sequence[ModelFolder]
-) -> tuple[Matched, ...]:
-    """What the data's classes are to each network of an evaluation."""
-    pairs = classes.read_pairs(settings.pairs) if settings.pairs else None
-    first, *others = (
-        classes.matched(names, occurring, folder.card, pairs, subset=settings.subset) for folder in member
-    )
-    return (first, *(classes.in_order_of(first, other) for other in others))
-
-
-def report(question: Asked, found: Evaluation, compared: Comparison | None) -> Report:
-    """What a page tells of an evaluation."""
-    chosen, data = question.chosen, question.data
-    cards = [folder.card for member in question.members for folder in member]
-    failed = {record.path: record.reason for record in found.unreadable}
+def report(plan: EvaluationPlan, result: Evaluation, comparison: Comparison | None) -> Report:
+    """What report.html shows of an evaluation."""
+    selection, data = plan.selection, plan.data
+    cards = [folder.card for member in plan.members for folder in member]
+    failed = {record.path: record.reason for record in result.unreadable}
     return Report(
-        title=f"{found.model}{f' and {compared.old.model}' if compared else ''} on {found.data}",
+        title=f"{result.model}{f' and {comparison.old.model}' if comparison else ''} on {result.data}",
         facts=(
             *(("network", f"{card.name}, weights: {card.weights_origin}") for card in cards),
-            ("data", f"{data.root}: {chosen.split}, {chosen.split_source}"),
-            ("made", f"{dt.datetime.now().astimezone():%Y-%m-%d %H:%M}"),
+            ("data", f"{data.root}: {selection.split}, {selection.split_source}"),
+            ("date", f"{dt.datetime.now().astimezone():%Y-%m-%d %H:%M}"),
         ),
-        evaluation=found,
+        evaluation=result,
         test=None,
-        data=data_facts(dataclasses.replace(data, samples=chosen.samples), failed),
+        data=data_facts(dataclasses.replace(data, samples=selection.samples), failed),
         taught=None,
-        comparison=compared,
-        settings=_settings(question),
+        comparison=comparison,
+        settings=_settings(plan),
         versions=_versions(),
-        pictures=pictures(found, data.root, question.settings.inference.max_pixels),
+        pictures=pictures(result, data.root, plan.settings.inference.max_pixels),
     )
 
 
-def _settings(question: Asked) -> Facts:
-    """Everything that was asked for, under its option's name."""
-    settings, options = question.settings, question.settings.inference
-    asked_for = {
-        "model": ", ".join(str(folder.path) for member in question.members for folder in member),
+def _settings(plan: EvaluationPlan) -> Facts:
+    """Every option that was set, by its name on the command line."""
+    settings, options = plan.settings, plan.settings.inference
+    values = {
+        "model": ", ".join(str(folder.path) for member in plan.members for folder in member),
         "split": settings.split,
         "subset": settings.subset,
-        "map": settings.pairs,
+        "map": settings.class_map,
         "ensemble": settings.ensemble,
         "threshold": settings.threshold,
         "tta": options.tta,
@@ -239,11 +241,11 @@ def _settings(question: Asked) -> Facts:
         "batch-size": options.batch_size,
         "workers": options.workers,
     }
-    return tuple((name, str(value)) for name, value in asked_for.items() if value not in {None, False})
+    return tuple((name, str(value)) for name, value in values.items() if value not in {None, False})
 
 
 def _versions() -> Facts:
-    """Of what had a hand in it."""
+    """Versions of everything that the figures depend on."""
     packages = ("numpy", "pillow", "onnxruntime", "scikit-learn", "scipy")
     return (
         ("cnncli", __version__),

@@ -1,8 +1,8 @@
-"""From answers to figures: accuracy by class, calibration, coverage, each with how sure one can be of it.
+"""Answers to metrics: accuracy, precision, recall and F1 by class, calibration, coverage, with confidence intervals.
 
-Intervals are from the bootstrap (Efron, 1979): the images are drawn again, with replacement, as often as there are images,
-a thousand times; 95 % of what comes out lies within. Figures that depend only on how many images of which class were taken
-for which other are computed from so many draws of these numbers, which is the same and quicker.
+Intervals are from the bootstrap (Efron, 1979): 1,000 resamples of the images with replacement; 95 % of the values lie
+within. Metrics that depend on the confusion matrix alone are computed from resamples of its cells, which is equivalent and
+faster.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.errors import DataError
-from cnncli.evaluation.metrics import accuracy, interval, resampled
+from cnncli.evaluation.metrics import accuracy, bootstrap_counts, interval
 from cnncli.logits import log_loss
 from cnncli.records.evaluation import (
     Answer,
     Average,
     CalibrationBin,
     ClassScore,
-    Confusion,
+    ConfusionCell,
     Coverage,
     Estimate,
     Evaluation,
@@ -27,26 +27,26 @@ from cnncli.records.evaluation import (
 from cnncli.records.predictions import Unreadable
 
 BINS = 15
-"""Of equal width, that probabilities are sorted into for the expected calibration error (Guo et al., 2017)."""
+"""Bins of equal width for the expected calibration error (Guo et al., 2017)."""
 
 THRESHOLDS = (*(step / 20 for step in range(20)), 0.99)
-"""At which coverage and accuracy are told."""
+"""Confidence thresholds at which coverage and accuracy are reported."""
 
 _TOP = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What was asked.
+class EvaluationContext:
+    """What was evaluated.
 
     Attributes:
-        model: which network, or networks.
-        data: of which images.
-        split: which of them.
+        model: name of the network, or of the networks of an ensemble.
+        data: name of the data set.
+        split: train, val, test or all.
         split_source: where the split comes from, in words.
-        class_names: of all classes that could have been said.
-        threshold: below which an answer would not count, if that was asked for.
-        remarks: what was left out or may surprise.
+        class_names: K names of the classes that can be predicted.
+        threshold: confidence to report on besides the usual ones; None for no other.
+        remarks: what was left out or is unexpected, one line each.
     """
 
     model: str
@@ -58,109 +58,113 @@ class Question:
     remarks: tuple[str, ...] = ()
 
 
-def evaluation(question: Question, answers: Sequence[Answer], unreadable: Sequence[Unreadable]) -> Evaluation:
-    """Everything that can be said of answers.
+def evaluation(
+    context: EvaluationContext, answers: Sequence[Answer], unreadable: Sequence[Unreadable]
+) -> Evaluation:
+    """All metrics of some answers.
 
     Args:
-        question: what was asked.
+        context: what was evaluated.
         answers: one for each image that could be read.
         unreadable: the other images.
 
     Raises:
-        DataError: there is no answer.
+        DataError: there are no answers.
     """
     if not answers:
         raise DataError(
-            f"no image of {question.data} ({question.split}) can be read: there is nothing to evaluate",
-            "`cnncli check` says why",
+            f"no image of {context.data} ({context.split}) can be read",
+            "run `cnncli check` to find out why",
         )
     labels = np.array([answer.label for answer in answers], np.intp)
     predicted = np.array([answer.predicted for answer in answers], np.intp)
-    places = [answer.label in answer.ranked[:_TOP] for answer in answers]
+    in_top = [answer.label in answer.ranked[:_TOP] for answer in answers]
     cells, counts = np.unique(np.stack([labels, predicted], axis=1), axis=0, return_counts=True)
-    classes, macro, weighted = _by_class(labels, predicted, cells, counts)
+    classes, macro, weighted = _class_scores(labels, predicted, cells, counts)
     error, bins = calibration(answers)
     return Evaluation(
-        model=question.model,
-        data=question.data,
-        split=question.split,
-        split_source=question.split_source,
-        class_names=question.class_names,
+        model=context.model,
+        data=context.data,
+        split=context.split,
+        split_source=context.split_source,
+        class_names=context.class_names,
         answers=tuple(answers),
         unreadable=tuple(unreadable),
         top1=accuracy(predicted, labels),
-        top5=accuracy(np.array(places, np.intp), np.ones(len(places), np.intp)),
+        top5=accuracy(np.array(in_top, np.intp), np.ones(len(in_top), np.intp)),
         loss=log_loss(np.array([answer.label_probability for answer in answers])),
         classes=tuple(classes),
         macro=macro,
         weighted=weighted,
-        confusions=tuple(
-            Confusion(int(actual), int(said), int(count))
-            for (actual, said), count in zip(cells, counts, strict=True)
+        confusion_cells=tuple(
+            ConfusionCell(int(actual), int(answered), int(count))
+            for (actual, answered), count in zip(cells, counts, strict=True)
         ),
         calibration_error=error,
         bins=bins,
-        coverage=tuple(coverage(answers, threshold) for threshold in _thresholds(question.threshold)),
-        threshold=question.threshold,
-        remarks=question.remarks,
+        coverage=tuple(coverage(answers, threshold) for threshold in _thresholds(context.threshold)),
+        threshold=context.threshold,
+        remarks=context.remarks,
     )
 
 
-def _thresholds(asked: float | None) -> list[float]:
-    return sorted({*THRESHOLDS, *([] if asked is None else [asked])})
+def _thresholds(extra: float | None) -> list[float]:
+    return sorted({*THRESHOLDS, *([] if extra is None else [extra])})
 
 
 def coverage(answers: Sequence[Answer], threshold: float) -> Coverage:
-    """What is left if only answers at least as probable as a threshold count."""
-    sure = [answer for answer in answers if answer.probability >= threshold]
-    return Coverage(threshold, len(sure), sum(answer.is_right for answer in sure))
+    """How many answers have at least this confidence, and how many of those are correct."""
+    confident = [answer for answer in answers if answer.probability >= threshold]
+    return Coverage(threshold, len(confident), sum(answer.is_correct for answer in confident))
 
 
 def calibration(answers: Sequence[Answer]) -> tuple[float, tuple[CalibrationBin, ...]]:
     """The expected calibration error, and the bins that it is the weighted mean of."""
-    said = np.array([answer.probability for answer in answers])
-    right = np.array([answer.is_right for answer in answers], float)
-    place = np.clip(np.ceil(said * BINS).astype(np.intp) - 1, 0, BINS - 1)
-    counts = np.bincount(place, minlength=BINS)
-    shares = np.maximum(counts, 1)
-    confidence = np.bincount(place, said, BINS) / shares
-    rights = np.bincount(place, right, BINS) / shares
-    error = float((counts * np.abs(rights - confidence)).sum() / len(said))
+    confidences = np.array([answer.probability for answer in answers])
+    correct = np.array([answer.is_correct for answer in answers], float)
+    bins = np.clip(np.ceil(confidences * BINS).astype(np.intp) - 1, 0, BINS - 1)
+    counts = np.bincount(bins, minlength=BINS)
+    divisors = np.maximum(counts, 1)
+    means = np.bincount(bins, confidences, BINS) / divisors
+    accuracies = np.bincount(bins, correct, BINS) / divisors
+    error = float((counts * np.abs(accuracies - means)).sum() / len(confidences))
     return error, tuple(
         CalibrationBin(
             number / BINS,
             (number + 1) / BINS,
             int(counts[number]),
-            float(confidence[number]),
-            float(rights[number]),
+            float(means[number]),
+            float(accuracies[number]),
         )
         for number in range(BINS)
     )
 
 
-# ---- by class
+# ---- per class
 
 
-def _by_class(
+def _class_scores(
     labels: NDArray[np.intp], predicted: NDArray[np.intp], cells: NDArray[np.intp], counts: NDArray[np.intp]
 ) -> tuple[list[ClassScore], Average, Average]:
-    """Of each class that occurs, of the mean of those that have images, and of their mean weighted by these."""
+    """Scores of each class that occurs, their mean over classes with images, and the mean weighted by images."""
     from sklearn.metrics import precision_recall_fscore_support
 
-    there = np.unique(cells)
-    scores = precision_recall_fscore_support(labels, predicted, labels=there, zero_division=0)
-    taken = np.bincount(predicted, minlength=there[-1] + 1)
+    occurring = np.unique(cells)
+    scores = precision_recall_fscore_support(labels, predicted, labels=occurring, zero_division=0)
+    answered = np.bincount(predicted, minlength=occurring[-1] + 1)
     classes = [
-        ClassScore(int(index), float(precision), float(recall), float(f1), int(support), int(taken[index]))
-        for index, precision, recall, f1, support in zip(there, *scores, strict=True)
+        ClassScore(int(index), float(precision), float(recall), float(f1), int(support), int(answered[index]))
+        for index, precision, recall, f1, support in zip(occurring, *scores, strict=True)
     ]
     weights, has = scores[3] / len(labels), scores[3] > 0
     macro, weighted = (
         [float(values) for values in means]
         for means in (np.mean(np.asarray(scores[:3])[:, has], axis=1), np.dot(scores[:3], weights))
     )
-    drawn = [np.concatenate(parts) for parts in zip(*_drawn(cells, counts, there), strict=True)]
-    intervals = [interval(values, value) for values, value in zip(drawn, [*macro, *weighted], strict=True)]
+    samples = [
+        np.concatenate(parts) for parts in zip(*_bootstrap_averages(cells, counts, occurring), strict=True)
+    ]
+    intervals = [interval(values, value) for values, value in zip(samples, [*macro, *weighted], strict=True)]
 
     def average(values: Sequence[float], ends: Sequence[tuple[float, float]]) -> Average:
         return Average(*(Estimate(value, *pair) for value, pair in zip(values, ends, strict=True)))
@@ -168,32 +172,34 @@ def _by_class(
     return classes, average(macro, intervals[:3]), average(weighted, intervals[3:])
 
 
-def _drawn(
-    cells: NDArray[np.intp], counts: NDArray[np.intp], there: NDArray[np.intp]
+def _bootstrap_averages(
+    cells: NDArray[np.intp], counts: NDArray[np.intp], occurring: NDArray[np.intp]
 ) -> Iterator[tuple[NDArray[np.float64], ...]]:
-    """Precision, recall and F1, mean and weighted mean, of the images drawn again and again: six times (B,)."""
-    for draws in resampled(counts):
-        support = _sums(draws, cells[:, 0], there)
-        taken = _sums(draws, cells[:, 1], there)
-        is_right = cells[:, 0] == cells[:, 1]
-        right = _sums(draws[:, is_right], cells[is_right, 0], there)
-        precision, recall = right / np.maximum(taken, 1), right / np.maximum(support, 1)
-        f1 = 2 * right / np.maximum(support + taken, 1)
-        has = support > 0
-        occur = np.maximum(has.sum(axis=1), 1)
+    """Precision, recall and F1, macro and weighted average, of B resamples at a time: six times (B,)."""
+    for draws in bootstrap_counts(counts):
+        support = _sum_by_class(draws, cells[:, 0], occurring)
+        answered = _sum_by_class(draws, cells[:, 1], occurring)
+        is_correct = cells[:, 0] == cells[:, 1]
+        correct = _sum_by_class(draws[:, is_correct], cells[is_correct, 0], occurring)
+        precision, recall = correct / np.maximum(answered, 1), correct / np.maximum(support, 1)
+        f1 = 2 * correct / np.maximum(support + answered, 1)
+        has_images = support > 0
+        classes = np.maximum(has_images.sum(axis=1), 1)
         images = draws.sum(axis=1)
         measures = (precision, recall, f1)
         yield (
-            *((measure * has).sum(axis=1) / occur for measure in measures),
+            *((measure * has_images).sum(axis=1) / classes for measure in measures),
             *((measure * support).sum(axis=1) / images for measure in measures),
         )
 
 
-def _sums(draws: NDArray[np.int64], classes: NDArray[np.intp], there: NDArray[np.intp]) -> NDArray[np.int64]:
-    """(B, K): draws (B, C), the columns of each class added up."""
-    sums = np.zeros((len(draws), len(there)), np.int64)
+def _sum_by_class(
+    draws: NDArray[np.int64], classes: NDArray[np.intp], occurring: NDArray[np.intp]
+) -> NDArray[np.int64]:
+    """(B, K): the columns of draws (B, C) that belong to each class, added up."""
+    sums = np.zeros((len(draws), len(occurring)), np.int64)
     order = np.argsort(classes, kind="stable")
-    found, starts = np.unique(classes[order], return_index=True)
-    if len(found):
-        sums[:, np.searchsorted(there, found)] = np.add.reduceat(draws[:, order], starts, axis=1)
+    present, starts = np.unique(classes[order], return_index=True)
+    if len(present):
+        sums[:, np.searchsorted(occurring, present)] = np.add.reduceat(draws[:, order], starts, axis=1)
     return sums

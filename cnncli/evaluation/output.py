@@ -1,14 +1,14 @@
-"""A folder with everything that an evaluation found.
+"""The folder that `cnncli evaluate --output` writes.
 
 evaluation.json     what `--format json` prints
-report.html         all of it to look at, in one file
-predictions.csv     every image: what it is, what it was taken for (predictions_old.csv: by the older network)
+report.html         everything, to look at, in one file
+predictions.csv     every image: its label and prediction (predictions_old.csv: by the old network)
 classes.csv         precision, recall and F1 of each class and on average
 confusion_matrix.csv, confusion_matrix.png
 calibration.csv, reliability.png
-coverage.csv        images answered and right ones among them, by threshold
-changes.csv         of two networks: the images that one names right and the other does not
-unreadable.csv      path, reason: where some images could not be read
+coverage.csv        coverage and accuracy by confidence threshold
+changes.csv         of two networks: the images that only one gets right
+unreadable.csv      path, reason: only where some images could not be read
 """
 
 import contextlib
@@ -20,7 +20,7 @@ import numpy as np
 
 from cnncli.errors import OutputError
 from cnncli.evaluation import tables
-from cnncli.evaluation.evaluate import Asked, report
+from cnncli.evaluation.evaluate import EvaluationPlan, report
 from cnncli.evaluation.reporting import REPORT, write_report
 from cnncli.files.tables import Table, write_tables
 from cnncli.files.whole import replace, whole_folder
@@ -28,7 +28,7 @@ from cnncli.records.evaluation import Comparison, Evaluation
 
 RESULT = "evaluation.json"
 
-_OURS = frozenset(
+_OWN_FILES = frozenset(
     {RESULT, REPORT, "predictions.csv", "predictions_old.csv", "classes.csv", "confusion_matrix.csv"}
     | {
         "confusion_matrix.png",
@@ -42,43 +42,43 @@ _OURS = frozenset(
 
 
 def require_place(folder: Path, *, overwrite: bool) -> Path:
-    """See that results can be written to a folder, before anything is computed.
+    """Check that results can be written to a folder, before anything is computed.
 
     Returns:
-        The folder itself, if a link leads to it.
+        The folder, with links resolved.
 
     Raises:
-        OutputError: it already exists, holds something else, or cannot be written.
+        OutputError: it already exists, contains something else, or cannot be written.
     """
     folder = folder.resolve()
     try:
-        there = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+        names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
         if folder.exists() and not folder.is_dir():
-            raise OutputError(f"{folder} is a file", "--output names a folder")
+            raise OutputError(f"{folder} is a file", "--output must be a folder")
         if folder == Path.cwd():
             raise OutputError(
-                "an evaluation cannot take the place of the folder that it is started in",
-                "name another with --output",
+                "an evaluation cannot replace the current folder",
+                "choose another with --output",
             )
-        if foreign := [name for name in there if name not in _OURS]:
+        if foreign := [name for name in names if name not in _OWN_FILES]:
             raise OutputError(
-                f"{folder} holds more than an evaluation, as {foreign[0]}", "--output names another folder"
+                f"{folder} contains other files, e.g. {foreign[0]}", "choose another folder with --output"
             )
-        if there and not overwrite:
+        if names and not overwrite:
             raise OutputError(f"{folder} already exists", "--overwrite replaces an earlier evaluation")
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent):
             pass
     except OSError as error:
         raise OutputError(
-            f"cannot write to {folder}: {error.strerror}", "--output names another folder"
+            f"cannot write to {folder}: {error.strerror}", "choose another folder with --output"
         ) from error
     return folder
 
 
 @contextlib.contextmanager
-def _written(folder: Path) -> Iterator[Path]:
-    """A draft that becomes the folder when the block ends well, and else vanishes; an earlier one leaves last.
+def _open_draft(folder: Path) -> Iterator[Path]:
+    """A draft that becomes the folder if the block succeeds, replacing an earlier one, and is deleted if it fails.
 
     Raises:
         OutputError: it cannot be written.
@@ -90,15 +90,17 @@ def _written(folder: Path) -> Iterator[Path]:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
-def write(folder: Path, result: str, question: Asked, found: Evaluation, compared: Comparison | None) -> None:
-    """Everything to a folder that `require_place` has seen.
+def write(
+    folder: Path, result: str, plan: EvaluationPlan, evaluation: Evaluation, comparison: Comparison | None
+) -> None:
+    """Write everything to a folder that `require_place` has checked.
 
     Args:
         folder: to write.
         result: the evaluation, or the comparison, as JSON.
-        question: what was asked.
-        found: of the network, or of the newer one.
-        compared: both; None where there is one.
+        plan: what was evaluated.
+        evaluation: of the network, or of the new one.
+        comparison: of two networks; None where there is one.
 
     Raises:
         OutputError: it cannot be written.
@@ -106,38 +108,40 @@ def write(folder: Path, result: str, question: Asked, found: Evaluation, compare
     from cnncli.render.charts import reliability_png
 
     pictures = {
-        "reliability.png": reliability_png(found.bins, found.calibration_error),
-        **_matrix_picture(found),
+        "reliability.png": reliability_png(evaluation.bins, evaluation.calibration_error),
+        **_matrix_picture(evaluation),
     }
-    with _written(folder) as draft:
+    with _open_draft(folder) as draft:
         (draft / RESULT).write_text(result, encoding="utf-8")
-        write_tables(draft, _tables(found, compared))
+        write_tables(draft, _tables(evaluation, comparison))
         for name, content in pictures.items():
             (draft / name).write_bytes(content)
-        write_report(draft, report(question, found, compared))
+        write_report(draft, report(plan, evaluation, comparison))
 
 
-def _tables(found: Evaluation, compared: Comparison | None) -> Iterator[Table]:
-    yield tables.predictions(found.answers, found.class_names)
-    yield tables.classes(found)
-    yield tables.confusions(found)
-    yield tables.calibration(found)
-    yield tables.coverage(found)
-    yield from tables.unreadable(found.unreadable)
-    if compared:
-        yield tables.changes(compared)
-        yield tables.predictions(compared.old.answers, compared.old.class_names, "predictions_old.csv")
+def _tables(evaluation: Evaluation, comparison: Comparison | None) -> Iterator[Table]:
+    yield tables.predictions(evaluation.answers, evaluation.class_names)
+    yield tables.classes(evaluation)
+    yield tables.confusion_matrix(evaluation)
+    yield tables.calibration(evaluation)
+    yield tables.coverage(evaluation)
+    yield from tables.unreadable(evaluation.unreadable)
+    if comparison:
+        old = comparison.old
+        yield tables.changes(comparison)
+        yield tables.predictions(old.answers, old.class_names, "predictions_old.csv")
 
 
-def _matrix_picture(found: Evaluation) -> dict[str, bytes]:
-    """The confusion matrix of the classes that occur as a picture, where these are few enough to see something."""
+def _matrix_picture(evaluation: Evaluation) -> dict[str, bytes]:
+    """The confusion matrix as a picture, unless there are too many classes to see anything."""
     from cnncli.render.confusion import MOST_NAMED, confusion_png
 
-    indices = [score.index for score in found.classes]
-    if len(indices) > MOST_NAMED:
+    occurring = [score.index for score in evaluation.classes]
+    if len(occurring) > MOST_NAMED:
         return {}
-    place = {index: number for number, index in enumerate(indices)}
-    counts = np.zeros((len(indices), len(indices)), np.intp)
-    for cell in found.confusions:
-        counts[place[cell.actual], place[cell.predicted]] = cell.images
-    return {"confusion_matrix.png": confusion_png(counts, [found.class_names[index] for index in indices])}
+    order = {index: number for number, index in enumerate(occurring)}
+    counts = np.zeros((len(occurring), len(occurring)), np.intp)
+    for cell in evaluation.confusion_cells:
+        counts[order[cell.actual], order[cell.predicted]] = cell.images
+    names = [evaluation.class_names[index] for index in occurring]
+    return {"confusion_matrix.png": confusion_png(counts, names)}

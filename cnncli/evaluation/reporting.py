@@ -1,4 +1,4 @@
-"""Gathers what a report shows: small pictures of the images that say most, and what is known of the data."""
+"""Collects what report.html shows: thumbnails of the most telling images, and facts about the data."""
 
 import io
 import itertools
@@ -19,14 +19,14 @@ from cnncli.render.report import GALLERY, LISTED, matrix_classes, report_html
 REPORT = "report.html"
 
 _PICTURES = 400
-"""In one report; with some 6 kB each it stays far below 10 MB."""
+"""Thumbnails in one report; at about 6 kB each it stays far below 10 MB."""
 
 _SIZE, _QUALITY = (160, 160), 70
-"""Pixels that a picture fits into; of JPEG."""
+"""Largest (width, height) of a thumbnail in pixels; its JPEG quality."""
 
 
 def write_report(folder: Path, report: Report) -> None:
-    """Write the page into a folder.
+    """Write report.html into a folder.
 
     Raises:
         OSError: it cannot be written.
@@ -35,31 +35,31 @@ def write_report(folder: Path, report: Report) -> None:
     (folder / REPORT).write_text(page, encoding="utf-8", errors="replace")
 
 
-def pictures(found: Evaluation, root: str, max_pixels: int) -> dict[str, bytes]:
-    """Small JPEGs of the images that a report shows, by their path as it is told.
+def pictures(result: Evaluation, root: str, max_pixels: int) -> dict[str, bytes]:
+    """JPEG thumbnails of the images that a report shows, by path relative to the data.
 
     Args:
-        found: whose images.
+        result: the evaluation.
         root: of the data.
         max_pixels: larger images are not decoded.
     """
-    paths = [answer.path for answer in _shown(found)]
+    paths = [answer.path for answer in _choose_pictured(result)]
 
-    def small(path: str) -> bytes | None:
-        return _jpeg(os.path.join(root, path), max_pixels)  # noqa: PTH118 - a string as good as any
+    def load(path: str) -> bytes | None:
+        return _thumbnail(os.path.join(root, path), max_pixels)  # noqa: PTH118 - a string as good as any
 
     with ThreadPoolExecutor(usable_cores()) as pool:
-        made = dict(zip(paths, pool.map(small, paths), strict=True))
-    return {path: content for path, content in made.items() if content}
+        contents = dict(zip(paths, pool.map(load, paths), strict=True))
+    return {path: content for path, content in contents.items() if content}
 
 
-def _shown(found: Evaluation) -> list[Answer]:
-    """The worst mistakes, then one of each cell of the matrix in turn, the mistakes first."""
-    chosen = {answer.path: answer for answer in found.mistakes()[:GALLERY]}
-    drawn = set(matrix_classes(found))
+def _choose_pictured(result: Evaluation) -> list[Answer]:
+    """The most confident mistakes, then images of each cell of the confusion matrix in turn, mistakes first."""
+    chosen = {answer.path: answer for answer in result.mistakes()[:GALLERY]}
+    classes = set(matrix_classes(result))
     cells: dict[tuple[int, int], list[Answer]] = {}
-    for answer in sorted(found.answers, key=lambda answer: (answer.is_right, -answer.probability)):
-        if {answer.label, answer.predicted} <= drawn:
+    for answer in sorted(result.answers, key=lambda answer: (answer.is_correct, -answer.probability)):
+        if {answer.label, answer.predicted} <= classes:
             cells.setdefault((answer.label, answer.predicted), []).append(answer)
     in_turn = itertools.chain.from_iterable(
         itertools.zip_longest(*(cell[:LISTED] for cell in cells.values()))
@@ -70,7 +70,7 @@ def _shown(found: Evaluation) -> list[Answer]:
     return list(chosen.values())
 
 
-def _jpeg(path: str, max_pixels: int) -> bytes | None:
+def _thumbnail(path: str, max_pixels: int) -> bytes | None:
     image = decode(image_source(path), Decoding(max_pixels=max_pixels, target_size=lambda _: _SIZE))
     if isinstance(image, Unreadable):
         return None
@@ -81,26 +81,28 @@ def _jpeg(path: str, max_pixels: int) -> bytes | None:
 
 
 def data_facts(data: DataSet, unreadable: Mapping[str, str]) -> DataFacts:
-    """What is known of a data set from having worked with it; `cnncli check` looks closer.
+    """What an evaluation or a training run found out about its data; `cnncli check` looks closer.
 
     Args:
-        data: all of it.
-        unreadable: why some images could not be read, by their path as it is told.
+        data: all images.
+        unreadable: why some could not be read, by path relative to the data.
     """
-    there = [sample for sample in data.samples if data.relative(sample.path) not in unreadable]
+    readable = [sample for sample in data.samples if data.relative(sample.path) not in unreadable]
     splits = [split for split in (*Split, None) if any(sample.split is split for sample in data.samples)]
-    counts = {split: tuple(_count(there, split, len(data.class_names))) for split in splits}
+    counts = {split: tuple(_count(readable, split, len(data.class_names))) for split in splits}
     findings = [DataFinding(Trouble.LEFT_OUT, False, remark) for remark in data.remarks]
     if unreadable:
-        told = f"{len(unreadable):,} of {len(data.samples):,} images cannot be read"
+        message = f"{len(unreadable):,} of {len(data.samples):,} images cannot be read"
         examples = tuple((f"{path}: {reason}",) for path, reason in unreadable.items())
-        findings.insert(0, DataFinding(Trouble.UNREADABLE, True, told, examples))
+        findings.insert(0, DataFinding(Trouble.UNREADABLE, True, message, examples))
     for split in [split for split in splits if split or len(splits) == 1]:
         if empty := [name for name, count in zip(data.class_names, counts[split], strict=True) if not count]:
-            told = (
+            message = (
                 f"{len(empty):,} of {len(data.class_names):,} classes have no image in {split or 'the data'}"
             )
-            findings.append(DataFinding(Trouble.MISSING_CLASS, True, told, tuple((name,) for name in empty)))
+            findings.append(
+                DataFinding(Trouble.MISSING_CLASS, True, message, tuple((name,) for name in empty))
+            )
     return DataFacts(data.class_names, counts, tuple(findings))
 
 

@@ -1,4 +1,4 @@
-"""The tables of an evaluation, from its records."""
+"""The CSV tables of an evaluation."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,7 @@ from cnncli.text import path_text
 def predictions(
     answers: Sequence[Answer], class_names: Sequence[str], name: str = "predictions.csv"
 ) -> Table:
-    """What was said of each image."""
+    """One row per image: label, prediction, probabilities, rank of the label."""
     rows = [
         (
             answer.path,
@@ -32,84 +32,84 @@ def predictions(
 
 
 def unreadable(records: Sequence[Unreadable]) -> Iterator[Table]:
-    """What could not be read and why; no table where there is nothing to tell."""
+    """Images that could not be read and why; no table where there are none."""
     if records:
         rows = [(record.path, record.reason) for record in records]
         yield Table("unreadable.csv", ("path", "reason"), rows)
 
 
-def classes(found: Evaluation) -> Table:
-    """Every class that occurs, and their averages."""
+def classes(result: Evaluation) -> Table:
+    """One row per class that occurs, and their averages."""
     rows: list[tuple[str | int, ...]] = [
         (
             "class",
-            found.class_names[score.index],
-            *map(_rounded, (score.precision, score.recall, score.f1)),
+            result.class_names[score.index],
+            *map(_decimals, (score.precision, score.recall, score.f1)),
             score.support,
             score.predicted,
         )
-        for score in found.classes
+        for score in result.classes
     ]
-    images = len(found.answers)
-    for name, average in (("macro", found.macro), ("weighted", found.weighted)):
+    images = len(result.answers)
+    for name, average in (("macro", result.macro), ("weighted", result.weighted)):
         values = (average.precision.value, average.recall.value, average.f1.value)
-        rows.append(("average", name, *map(_rounded, values), images, images))
+        rows.append(("average", name, *map(_decimals, values), images, images))
     return Table("classes.csv", ("kind", "name", "precision", "recall", "f1", "support", "predicted"), rows)
 
 
-def confusions(found: Evaluation) -> Table:
-    """Who was taken for whom, how often; cells that are empty are left out."""
+def confusion_matrix(result: Evaluation) -> Table:
+    """One row per cell of the confusion matrix that is not empty."""
     rows = [
-        (found.class_names[cell.actual], found.class_names[cell.predicted], cell.images)
-        for cell in found.confusions
+        (result.class_names[cell.actual], result.class_names[cell.predicted], cell.images)
+        for cell in result.confusion_cells
     ]
     return Table("confusion_matrix.csv", ("label", "predicted", "images"), rows)
 
 
-def calibration(found: Evaluation) -> Table:
-    """Said and true probabilities, bin by bin."""
+def calibration(result: Evaluation) -> Table:
+    """One row per bin: mean confidence and accuracy."""
     rows = [
         (
-            _rounded(bin_.low),
-            _rounded(bin_.high),
+            _decimals(bin_.low),
+            _decimals(bin_.high),
             bin_.images,
-            _rounded(bin_.confidence),
-            _rounded(bin_.accuracy),
+            _decimals(bin_.confidence),
+            _decimals(bin_.accuracy),
         )
-        for bin_ in found.bins
+        for bin_ in result.bins
     ]
     return Table("calibration.csv", ("low", "high", "images", "confidence", "accuracy"), rows)
 
 
-def coverage(found: Evaluation) -> Table:
-    """What is left, and how much of it is right, by growing threshold."""
+def coverage(result: Evaluation) -> Table:
+    """Coverage and accuracy, one row per confidence threshold."""
     rows = [
         (
             f"{point.threshold:.2f}",
             point.images,
-            point.right,
-            _rounded(point.images / len(found.answers)),
-            _rounded(point.right / point.images) if point.images else "",
+            point.correct,
+            _decimals(point.images / len(result.answers)),
+            _decimals(point.correct / point.images) if point.images else "",
         )
-        for point in found.coverage
+        for point in result.coverage
     ]
-    return Table("coverage.csv", ("threshold", "images", "right", "coverage", "accuracy"), rows)
+    return Table("coverage.csv", ("threshold", "images", "correct", "coverage", "accuracy"), rows)
 
 
-def changes(compared: Comparison) -> Table:
-    """The images that one network names right and the other does not."""
+def changes(comparison: Comparison) -> Table:
+    """One row per image that only one of two networks gets right."""
 
-    def row(what: str, change: Change) -> tuple[str, ...]:
+    def row(kind: str, change: Change) -> tuple[str, ...]:
         old, new = f"{change.old_probability:.6f}", f"{change.new_probability:.6f}"
-        return (path_text(change.path), what, change.label, change.old, old, change.new, new)
+        return (path_text(change.path), kind, change.label, change.old, old, change.new, new)
 
     rows = [
-        *(row("gained", change) for change in compared.gained),
-        *(row("lost", change) for change in compared.lost),
+        *(row("gained", change) for change in comparison.gained),
+        *(row("lost", change) for change in comparison.lost),
     ]
     header = ("path", "change", "label", "old", "old_probability", "new", "new_probability")
     return Table("changes.csv", header, rows)
 
 
-def _rounded(number: float) -> str:
+def _decimals(number: float) -> str:
     return f"{number:.6f}"

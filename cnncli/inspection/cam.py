@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cnncli import logits
 from cnncli.errors import UsageError
-from cnncli.evaluation.classes import class_called
+from cnncli.evaluation.classes import find_class
 from cnncli.inspection.loading import InputImage, LoadedModel
 from cnncli.inspection.maps import layer_maps
 from cnncli.networks.layers import as_maps, capture_outputs, find_layer
@@ -71,7 +71,7 @@ def class_indices(card: ModelCard, names: Sequence[str]) -> list[int]:
 
 
 def _class_index(card: ModelCard, name: str) -> int:
-    index = class_called(card, name)
+    index = find_class(card, name)
     if index is not None:
         return index
     class_names = [class_name.lower() for class_name in card.class_names]

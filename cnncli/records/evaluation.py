@@ -1,4 +1,4 @@
-"""How good a classifier was found to be, and where it fails."""
+"""How accurate a classifier is, and where it fails."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from cnncli.records.predictions import Unreadable
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """A share of images that were named right.
+    """The share of images classified correctly.
 
     Attributes:
-        right: images.
-        images: of how many.
+        correct: images classified correctly.
+        images: all images.
         low, high: ends of the share's 95 % interval.
     """
 
-    right: int
+    correct: int
     images: int
     low: float
     high: float
@@ -25,12 +25,12 @@ class Accuracy:
     @property
     def share(self) -> float:
         """From 0 to 1."""
-        return self.right / self.images
+        return self.correct / self.images
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure, and the ends of its 95 % interval."""
+    """A metric, and the ends of its 95 % interval."""
 
     value: float
     low: float
@@ -39,15 +39,15 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was said of an image, and what it is.
+    """What a network predicts for a labelled image.
 
     Attributes:
         path: relative to the data's root.
-        split: of the data; None where it has none.
-        label: index of its class.
+        split: the image's split; None where the data has none.
+        label: index of the image's class.
         ranked: indices of the most probable classes, best first.
-        probabilities: of these.
-        label_probability: of its class.
+        probabilities: those of the ranked classes.
+        label_probability: that of the image's class.
     """
 
     path: str
@@ -64,26 +64,26 @@ class Answer:
 
     @property
     def probability(self) -> float:
-        """Of that class."""
+        """Probability of that class: the confidence of the answer."""
         return self.probabilities[0]
 
     @property
-    def is_right(self) -> bool:
-        """Whether the most probable class is the image's."""
+    def is_correct(self) -> bool:
+        """Whether the most probable class is the image's class."""
         return self.predicted == self.label
 
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """How well a class is told from the others.
+    """Metrics of one class.
 
     Attributes:
-        index: of the class.
-        precision: share of the images taken for it that are of it.
-        recall: share of its images that were taken for it.
-        f1: the harmonic mean of both.
-        support: images of it.
-        predicted: images taken for it.
+        index: index of the class.
+        precision: share of the images predicted as this class that belong to it.
+        recall: share of its images that were predicted as this class.
+        f1: harmonic mean of precision and recall.
+        support: images of this class.
+        predicted: images predicted as this class.
     """
 
     index: int
@@ -96,7 +96,7 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True)
 class Average:
-    """Precision, recall and F1 of the classes that have images: their mean."""
+    """Mean precision, recall and F1 of the classes that have images."""
 
     precision: Estimate
     recall: Estimate
@@ -104,8 +104,8 @@ class Average:
 
 
 @dataclass(frozen=True, slots=True)
-class Confusion:
-    """A cell of the confusion matrix that is not empty: so many images of a class were taken for another, or for it."""
+class ConfusionCell:
+    """A cell of the confusion matrix that is not empty: images of class `actual` predicted as class `predicted`."""
 
     actual: int
     predicted: int
@@ -114,13 +114,13 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationBin:
-    """Images whose probability of the class that was said lies above `low` and up to `high`.
+    """Images whose confidence lies above `low` and up to `high`.
 
     Attributes:
-        low, high: of the bin.
-        images: in it.
-        confidence: their mean probability; 0 where there is no image.
-        accuracy: the share that was named right; 0 likewise.
+        low, high: ends of the bin.
+        images: images in it.
+        confidence: their mean confidence; 0 in an empty bin.
+        accuracy: the share of them classified correctly; 0 in an empty bin.
     """
 
     low: float
@@ -132,42 +132,42 @@ class CalibrationBin:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What is left if only answers at least as probable as `threshold` count.
+    """What remains if only answers with a confidence of at least `threshold` count.
 
     Attributes:
-        threshold: from 0 to 1.
-        images: that have such an answer.
-        right: of these.
+        threshold: confidence from 0 to 1.
+        images: images with such an answer.
+        correct: those of them that are correct.
     """
 
     threshold: float
     images: int
-    right: int
+    correct: int
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How good a network is on labelled images.
+    """Metrics of a network on labelled images.
 
     Attributes:
-        model: what was asked; several, where their answers were averaged.
-        data: the labelled images.
-        split: which of them.
+        model: name of the network, or of the networks of an ensemble.
+        data: name of the data set.
+        split: train, val, test or all.
         split_source: where the split comes from, in words.
-        class_names: of all classes that could have been said.
+        class_names: names of the classes that can be predicted.
         answers: one for each image that could be read.
-        unreadable: the others.
-        top1, top5: share of the images whose class is the most probable one, is among the five most probable ones.
+        unreadable: the other images.
+        top1, top5: share of the images whose class is the most probable one, or among the five most probable.
         loss: mean cross-entropy.
-        classes: those that occur, as a label or as an answer.
-        macro: mean over those that have images.
-        weighted: the same, a class counting as much as it has images.
-        confusions: cells of the confusion matrix that are not empty.
-        calibration_error: expected calibration error: mean distance between probability and share of right answers.
-        bins: that it is made of.
-        coverage: by growing threshold.
-        threshold: of these the one that was asked for; None where none was.
-        remarks: what was left out or may surprise.
+        classes: those that occur, as a label or as a prediction.
+        macro: mean over the classes that have images.
+        weighted: mean weighted by the images of each class.
+        confusion_cells: cells of the confusion matrix that are not empty.
+        calibration_error: expected calibration error: mean distance between confidence and accuracy.
+        bins: the bins it is computed from.
+        coverage: in the order of growing thresholds.
+        threshold: the one that was asked for; None if none was.
+        remarks: what was left out or is unexpected, one line each.
     """
 
     model: str
@@ -183,7 +183,7 @@ class Evaluation:
     classes: tuple[ClassScore, ...]
     macro: Average
     weighted: Average
-    confusions: tuple[Confusion, ...]
+    confusion_cells: tuple[ConfusionCell, ...]
     calibration_error: float
     bins: tuple[CalibrationBin, ...]
     coverage: tuple[Coverage, ...]
@@ -191,25 +191,25 @@ class Evaluation:
     remarks: tuple[str, ...] = ()
 
     @property
-    def sure(self) -> Coverage | None:
-        """What is left above the threshold that was asked for."""
+    def at_threshold(self) -> Coverage | None:
+        """Coverage at the threshold that was asked for."""
         return next((point for point in self.coverage if point.threshold == self.threshold), None)
 
     def mistakes(self) -> Sequence[Answer]:
         """Wrong answers, the most confident first."""
-        wrong = [answer for answer in self.answers if not answer.is_right]
+        wrong = [answer for answer in self.answers if not answer.is_correct]
         return sorted(wrong, key=lambda answer: -answer.probability)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An image that one of two networks names right and the other does not.
+    """An image that only one of two networks gets right.
 
     Attributes:
-        path: of the image.
-        label: its class.
-        old, new: what each said.
-        old_probability, new_probability: of that.
+        path: relative to the data's root.
+        label: name of its class.
+        old, new: names of the classes that each network predicts.
+        old_probability, new_probability: their probabilities.
     """
 
     path: str
@@ -225,19 +225,19 @@ class Comparison:
     """Two networks on the same images.
 
     Attributes:
-        new, old: how good each is.
-        difference: of their top-1, new minus old.
-        both, neither: images that both, that none of them named right.
-        gained: that the new one names right and the old one did not; by the new one's probability, largest first.
-        lost: the other way round.
-        p_value: of McNemar's exact test: how probable so uneven a split of gained and lost would be, were they equally good.
+        new, old: the evaluation of each.
+        difference: of their top-1 accuracies, new minus old.
+        both_correct, neither_correct: images that both, or neither, get right.
+        gained: images that only the new network gets right, the most confident first.
+        lost: images that only the old network gets right.
+        p_value: of McNemar's exact test: the probability of so uneven a split into gained and lost if both were equally good.
     """
 
     new: Evaluation
     old: Evaluation
     difference: Estimate
-    both: int
-    neither: int
+    both_correct: int
+    neither_correct: int
     gained: tuple[Change, ...]
     lost: tuple[Change, ...]
     p_value: float

@@ -70,7 +70,7 @@ def coverage_svg(points: Sequence[Coverage], images: int) -> str:
         there = [point for point in points if point.images]
         thresholds = [point.threshold for point in there]
         axes.plot(thresholds, [point.images / images for point in there], "--", color=_BLUE, label="answered")
-        rights = [point.right / point.images for point in there]
+        rights = [point.correct / point.images for point in there]
         axes.plot(thresholds, rights, color=_ORANGE, label="right among the answered")
         axes.set_xlabel("least probability of an answer")
         axes.set_title("coverage and accuracy")

@@ -3,10 +3,10 @@
 import dataclasses
 import json
 
-from cnncli.records.evaluation import Accuracy
 from cnncli.records.training import ClassifierScore, FinetuneResult
 from cnncli.render.columns import Column, rows
-from cnncli.text import counted, path_text, printable
+from cnncli.render.evaluation_text import accuracy_text
+from cnncli.text import path_text, percent, printable
 
 
 def finetuned_text(result: FinetuneResult, width: int | None) -> str:
@@ -19,10 +19,10 @@ def finetuned_text(result: FinetuneResult, width: int | None) -> str:
     else:
         lines.append(f"chosen      {result.why}")
     if result.train:
-        lines.append(f"train       {_told(result.train)}")
-    lines.append(f"val         {_told(result.val)}, loss {result.val_loss:.4f}")
+        lines.append(f"train       {accuracy_text(result.train)}")
+    lines.append(f"val         {accuracy_text(result.val)}, loss {result.val_loss:.4f}")
     if result.test and result.test_loss is not None:
-        lines.append(f"test        {_told(result.test)}, loss {result.test_loss:.4f}")
+        lines.append(f"test        {accuracy_text(result.test)}, loss {result.test_loss:.4f}")
     lines += [
         f"{'time' if not number else '':<12}{step.seconds:6.1f} s  {step.name}"
         for number, step in enumerate(result.steps)
@@ -49,8 +49,8 @@ def _columns(result: FinetuneResult) -> list[Column]:
         Column(
             "cross-validated", [_cross_validated(trial) for trial in trials], is_number=True, importance=8
         ),
-        Column("train", [_percent(trial.train.share) for trial in trials], is_number=True, importance=5),
-        Column("val", [_percent(trial.val.share) for trial in trials], is_number=True, importance=7),
+        Column("train", [percent(trial.train.share) for trial in trials], is_number=True, importance=5),
+        Column("val", [percent(trial.val.share) for trial in trials], is_number=True, importance=7),
         Column("time", [f"{trial.seconds:.1f} s" for trial in trials], is_number=True, importance=3),
     ]
 
@@ -58,15 +58,4 @@ def _columns(result: FinetuneResult) -> list[Column]:
 def _cross_validated(trial: ClassifierScore) -> str:
     if trial.cross_validated is None or trial.standard_error is None:
         return ""
-    return f"{_percent(trial.cross_validated)} ± {_percent(trial.standard_error)}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _told(found: Accuracy) -> str:
-    return (
-        f"{_percent(found.share)} of {counted(found.images, 'image')} right "
-        f"(95 % interval {100 * found.low:.1f} to {100 * found.high:.1f})"
-    )
+    return f"{percent(trial.cross_validated)} ± {percent(trial.standard_error)}"

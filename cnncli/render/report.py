@@ -10,7 +10,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from cnncli import __version__
-from cnncli.records.evaluation import Answer, Confusion, Evaluation
+from cnncli.records.evaluation import Answer, ConfusionCell, Evaluation
 from cnncli.records.report import Report
 from cnncli.text import counted, printable
 
@@ -55,7 +55,7 @@ def report_html(report: Report) -> str:
             pictures={answer.path: pictures.get(answer.path) for answer in gallery},
             matrix_names=matrix,
             names_there=len(found.classes),
-            pairs=_pairs(found.confusions),
+            pairs=_pairs(found.confusion_cells),
             cells=_cells(found, matrix, names, gallery, pictures),
             reliability=reliability_svg(found.bins, found.calibration_error),
             coverage=coverage_svg(found.coverage, len(found.answers)),
@@ -89,9 +89,9 @@ def _data_url(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
 
 
-def _pairs(confusions: Sequence[Confusion]) -> list[Confusion]:
+def _pairs(confusion_cells: Sequence[ConfusionCell]) -> list[ConfusionCell]:
     """Cells off the diagonal, the largest first."""
-    wrong = [cell for cell in confusions if cell.actual != cell.predicted]
+    wrong = [cell for cell in confusion_cells if cell.actual != cell.predicted]
     return sorted(wrong, key=lambda cell: -cell.images)[:_PAIRS]
 
 
@@ -101,7 +101,7 @@ def matrix_classes(found: Evaluation) -> list[int]:
     if len(occurring) <= _MATRIX:
         return occurring
     mistakes = dict.fromkeys(occurring, 0)
-    for cell in found.confusions:
+    for cell in found.confusion_cells:
         if cell.actual != cell.predicted:
             mistakes[cell.actual] += cell.images
             mistakes[cell.predicted] += cell.images
@@ -123,7 +123,8 @@ def _cells(
     told: dict[tuple[int, int], list[Any]] = {}
     room = _ALL_LISTED
     for answer in sorted(
-        found.answers, key=lambda answer: (answer.is_right, answer.path not in pictures, -answer.probability)
+        found.answers,
+        key=lambda answer: (answer.is_correct, answer.path not in pictures, -answer.probability),
     ):
         cell = told.setdefault((answer.label, answer.predicted), [])
         if len(cell) < LISTED and room:
@@ -138,7 +139,7 @@ def _cells(
                 cell.images,
                 told.get((cell.actual, cell.predicted), []),
             ]
-            for cell in found.confusions
+            for cell in found.confusion_cells
             if cell.actual in place and cell.predicted in place
         ],
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cnncli.evaluation import reporting
-from cnncli.evaluation.measures import Question, evaluation
+from cnncli.evaluation.measures import EvaluationContext, evaluation
 from cnncli.records.data import DataSet, Split
 from cnncli.records.evaluation import Answer, Evaluation
 from cnncli.records.predictions import Unreadable
@@ -26,8 +26,8 @@ def evaluated(
         return None
     there = {sample.path for sample in data.split(split)}
     failed = [record for record in unreadable if record.path in there]
-    question = Question(model, data.name, str(split), _HELD_OUT[split], data.class_names)
-    return evaluation(question, answers, relative(data, failed))
+    context = EvaluationContext(model, data.name, str(split), _HELD_OUT[split], data.class_names)
+    return evaluation(context, answers, relative(data, failed))
 
 
 def relative(data: DataSet, unreadable: Sequence[Unreadable]) -> list[Unreadable]:

@@ -72,7 +72,7 @@ def test_finetune_evaluate_predictions_and_report_tell_one_story(
     assert found["split"] == "val"
     assert found["split_source"] == "split saved in runs/shades"
     assert found["images"] == taught["val"]["images"] == 12
-    assert found["top1"] == taught["val"]["right"] / 12
+    assert found["top1"] == taught["val"]["correct"] / 12
     assert found["top1_interval"] == [taught["val"]["low"], taught["val"]["high"]]
     assert found["loss"] == pytest.approx(taught["val_loss"], rel=1e-5)
     rows, former = table(Path("how/predictions.csv")), table(Path("runs/shades/predictions.csv"))
@@ -92,7 +92,7 @@ def test_finetune_evaluate_predictions_and_report_tell_one_story(
         assert f"<strong>{found['loss']:.4f}</strong>" in text
         assert "http" not in text.replace("http://www.w3.org", "").replace("http://purl.org", "")
     assert json.loads(Path("how/evaluation.json").read_text()) == found
-    assert {file.name for file in Path("how").iterdir()} <= outputs._OURS
+    assert {file.name for file in Path("how").iterdir()} <= outputs._OWN_FILES
 
 
 def test_the_splits_of_a_run(cnncli: Cnncli, data: Path, colours: Path) -> None:
@@ -185,7 +185,7 @@ def test_known_answers(cnncli: Cnncli, hues: Path, colours: Path) -> None:
     """Of seven flat images one is lime in the folder of red ones."""
     found = run(cnncli, hues, "-m", colours, "--threshold", 0.9)
     assert found["top1"] == 6 / 7
-    assert found["confusion"] == [
+    assert found["confusion_matrix"] == [
         {"label": "red", "predicted": "red", "images": 2},
         {"label": "red", "predicted": "green", "images": 1},
         {"label": "green", "predicted": "green", "images": 2},
@@ -197,7 +197,7 @@ def test_known_answers(cnncli: Cnncli, hues: Path, colours: Path) -> None:
         point["images"] for point in found["coverage"] if point["threshold"] == 0.9
     )
     text = cnncli("evaluate", hues, "-m", colours, "--threshold", 0.9).stdout
-    assert "top-1        85.7 % of 7 images right" in text
+    assert "top-1        85.7 % of 7 images correct" in text
     assert "most confident of 1 mistake" in text
     lines = cnncli("evaluate", hues, "-m", colours, "-f", "csv").stdout.splitlines()
     assert lines[0] == "kind,name,precision,recall,f1,support,predicted"
@@ -231,13 +231,13 @@ def test_two_models(cnncli: Cnncli, data: Path, colours: Path) -> None:
     )
     assert {item["path"] for item in found["gained"]} == {path for path in new if new[path] and not old[path]}
     assert {item["path"] for item in found["lost"]} == {path for path in new if old[path] and not new[path]}
-    assert found["both_right"] + found["neither_right"] + len(found["gained"]) + len(found["lost"]) == 12
+    assert found["both_correct"] + found["neither_correct"] + len(found["gained"]) + len(found["lost"]) == 12
     assert "Only centroid is right" in Path("how/report.html").read_text()
     text = cnncli("evaluate", data, "-m", "svm", "-m", "centroid").stdout
     assert "McNemar" in text
-    assert f"only svm is right: {len(found['gained'])} image" in text
+    assert f"only svm is correct: {len(found['gained'])} image" in text
     assert (
-        "threshold    svm: 0.5 leaves"
+        "threshold    svm 0.5: coverage"
         in cnncli("evaluate", data, "-m", "svm", "-m", "centroid", "--threshold", 0.5).stdout
     )
     assert cnncli("evaluate", data, "-m", "svm", "-m", "centroid", "-m", "svm").exit_code == 2
@@ -271,10 +271,10 @@ def test_bad_input_is_one_line_and_leaves_nothing(
         ([tmp_path / "empty", "-m", colours], 1, "no labelled images in"),
         ([tmp_path / "nowhere", "-m", colours], 1, "there is no"),
         ([hues, "-m", colours, "--overwrite"], 2, "--overwrite needs --output"),
-        ([hues, "-m", colours, "-o", tmp_path / "full"], 1, "holds more than an evaluation, as letter.txt"),
+        ([hues, "-m", colours, "-o", tmp_path / "full"], 1, "contains other files, e.g. letter.txt"),
         ([hues, "-m", colours, "-o", hues / "red" / "0.png"], 1, "is a file"),
-        ([hues, "-m", colours, "-o", hues / "how"], 1, "would lie among the data"),
-        ([hues, "-m", colours, "--map", tmp_path / "none.csv"], 2, "cannot read the list of classes"),
+        ([hues, "-m", colours, "-o", hues / "how"], 1, "is inside the data folder"),
+        ([hues, "-m", colours, "--map", tmp_path / "none.csv"], 2, "cannot read --map"),
         ([hues, "-m", colours, "--threshold", 2], 2, "threshold"),
         ([hues, "-m", colours, "--threshold", 0.5, "-f", "csv"], 2, "--threshold has no effect with -f csv"),
     ]
@@ -286,7 +286,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     (hues / "red").rename(hues / "crimson")
     result = cnncli("evaluate", hues, "-m", colours)
     assert result.exit_code == 1
-    assert "colours does not know 1 of the classes: 'crimson'" in result.stderr
+    assert "colours does not have 1 of the classes: 'crimson'" in result.stderr
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("crimson,red\n")
     assert run(cnncli, hues, "-m", colours, "--map", pairs)["top1"] == 6 / 7
@@ -375,4 +375,4 @@ def test_a_renamed_class_hides_nothing(
     exported = tmp_path / "net.onnx"
     assert cnncli("export", run_folder, "-o", exported).exit_code == 0
     result = cnncli("evaluate", tmp_path / "photos", "-m", exported, "--map", pairs)
-    assert "does not know which images it learned from" in result.stderr
+    assert "has no record of its training images" in result.stderr

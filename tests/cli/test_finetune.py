@@ -61,7 +61,7 @@ def test_a_run_is_a_model_folder_that_predicts_what_it_says(
     found = run(cnncli, data, "-m", colours, "--classifier", classifier)
     assert found["folder"] == "runs/shades"
     assert found["images"] == {"train": 24, "val": 6, "test": 0}
-    assert found["chosen"]["val"]["right"] == 6
+    assert found["chosen"]["val"]["correct"] == 6
     folder = open_folder(Path("runs/shades"))
     verify(folder)
     assert folder.card.class_names == ("cold", "green", "warm")
@@ -195,7 +195,7 @@ def test_the_words_for_a_person(cnncli: Cnncli, data: Path, colours: Path) -> No
     assert second == "shades: 3 classes, 30 images (24 train, 6 val)"
     assert third == "classes: 0 cold, 1 green, 2 warm"
     assert first == f"starting from {colours}, whose features stay as they are"
-    assert "val         100.0 % of 6 images right (95 % interval 61.0 to 100.0)" in result.stdout
+    assert "val         100.0 % of 6 images correct (95 % CI 61.0 to 100.0)" in result.stdout
     assert "run         runs/shades" in result.stdout
     assert "cnncli predict -m runs/shades IMAGE" in result.stderr
 

@@ -55,7 +55,7 @@ def test_from_scratch_to_a_model_folder_that_predicts_what_it_says(cnncli: Cnncl
     )  # auto, without weights, is scratch
     assert found["tune"] == "scratch"
     assert found["images"] == {"train": 36, "val": 15, "test": 9}
-    assert found["val"]["right"] >= 13
+    assert found["val"]["correct"] >= 13
     assert len(found["epochs"]) == 8
     folder = open_folder(Path(found["folder"]))
     verify(folder)
@@ -70,11 +70,11 @@ def test_from_scratch_to_a_model_folder_that_predicts_what_it_says(cnncli: Cnncl
         json.loads(line)["predictions"][0]["label"] == Path(json.loads(line)["path"]).parent.name
         for line in answers.stdout.splitlines()
     ]
-    assert sum(right) == found["test"]["right"]
+    assert sum(right) == found["test"]["correct"]
     assert found["test_loss"] > 0
     best = max(found["epochs"], key=lambda epoch: (epoch["val_top1"], -epoch["val_loss"]))
     assert found["best_epoch"] == best["number"]
-    assert found["val"]["right"] / 15 == pytest.approx(best["val_top1"])
+    assert found["val"]["correct"] / 15 == pytest.approx(best["val_top1"])
     assert found["val_loss"] == pytest.approx(best["val_loss"], rel=1e-3, abs=1e-4)
 
 
@@ -102,7 +102,7 @@ def test_auto_reports_features_first_and_keeps_the_better(cnncli: Cnncli, data: 
     is_better = round(100 * trained, 1) > float(told[1])
     assert found["tune"] == ("full" if is_better else "features")
     assert ("where the classifier on features has" if is_better else "which stays") in found["why"]
-    kept = found["val"]["right"] / found["val"]["images"]
+    kept = found["val"]["correct"] / found["val"]["images"]
     assert 100 * kept == pytest.approx(max(100 * trained, float(told[1])), abs=0.05)
     assert Path(found["folder"], "classifiers.csv").exists()
     assert Path(found["folder"], "history.csv").exists()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnncli.errors import DataError, UsageError
-from cnncli.evaluation.classes import classes_named, in_order_of, matched, read_pairs
+from cnncli.evaluation.classes import align_classes, find_classes, match_classes, read_class_map
 from cnncli.evaluation.scoring import EnsembleMember
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.networks import ModelCard
@@ -37,43 +37,43 @@ def card() -> ModelCard:
     ],
 )
 def test_by_name_synset_index_or_loosely(card: ModelCard, names: list[str], places: tuple[int, ...]) -> None:
-    found = matched(names, range(len(names)), card, None, subset=False)
-    assert found.places == places
+    found = match_classes(names, range(len(names)), card, None, subset=False)
+    assert found.indices == places
     assert found.groups is None
     assert found.class_names == card.class_names
 
 
 def test_folders_are_seldom_called_with_apostrophes(card: ModelCard) -> None:
     card = dataclasses.replace(card, class_names=("potter's wheel", "jack-o'-lantern", "crane", "beagle"))
-    found = matched(["jack_o_lantern", "Potters_wheel"], range(2), card, None, subset=False)
-    assert found.places == (1, 0)
+    found = match_classes(["jack_o_lantern", "Potters_wheel"], range(2), card, None, subset=False)
+    assert found.indices == (1, 0)
 
 
 def test_a_number_is_no_name_but_of_a_class_called_so(card: ModelCard) -> None:
-    assert classes_named(card, ["persian_cat", "n02", "0", "crane", "ants"]) == [0, 1, None, None, None]
+    assert find_classes(card, ["persian_cat", "n02", "0", "crane", "ants"]) == [0, 1, None, None, None]
     digits = dataclasses.replace(card, class_names=("3", "0", "7", "1"))
-    assert classes_named(digits, ["0", "1", "2"]) == [1, 3, None]
+    assert find_classes(digits, ["0", "1", "2"]) == [1, 3, None]
 
 
 def test_what_is_not_known_is_listed(card: ModelCard) -> None:
-    with pytest.raises(DataError, match="does not know 2 of the classes: 'ants', 'bees'"):
-        matched(["ants", "beagle", "bees"], range(3), card, None, subset=False)
-    found = matched(["ants", "beagle"], [1], card, None, subset=False)  # no image shows ants
-    assert found.places == (-1, 1)
+    with pytest.raises(DataError, match="does not have 2 of the classes: 'ants', 'bees'"):
+        match_classes(["ants", "beagle", "bees"], range(3), card, None, subset=False)
+    found = match_classes(["ants", "beagle"], [1], card, None, subset=False)  # no image shows ants
+    assert found.indices == (-1, 1)
 
 
 def test_a_name_of_two_classes_is_no_name(card: ModelCard) -> None:
-    with pytest.raises(DataError, match="has 2 classes of the name 'crane'"):
-        matched(["crane", "beagle"], range(2), card, None, subset=False)
+    with pytest.raises(DataError, match="has 2 classes named 'crane'"):
+        match_classes(["crane", "beagle"], range(2), card, None, subset=False)
 
 
 def test_two_names_of_one_class(card: ModelCard) -> None:
     with pytest.raises(DataError, match="'Hund' and 'beagle' are both 'beagle'"):
-        matched(["Hund", "beagle"], range(2), card, {"Hund": ["beagle"]}, subset=False)
+        match_classes(["Hund", "beagle"], range(2), card, {"Hund": ["beagle"]}, subset=False)
 
 
 def test_only_a_subset_can_be_said(card: ModelCard, tmp_path: Path) -> None:
-    found = matched(["n03", "n01"], range(2), card, None, subset=True)
+    found = match_classes(["n03", "n01"], range(2), card, None, subset=True)
     assert found.class_names == ("crane", "Persian cat")
     member = EnsembleMember(ModelFolder(tmp_path, card), found.groups)
     merged = member.merge_classes(np.array([[0.2, 0.5, 0.2, 0.1]], np.float32))
@@ -83,7 +83,7 @@ def test_only_a_subset_can_be_said(card: ModelCard, tmp_path: Path) -> None:
 def test_several_classes_count_as_one(card: ModelCard, tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("bird,n03\nbird,n04\ncat,n01\n")
-    found = matched(["bird", "cat"], range(2), card, read_pairs(pairs), subset=False)
+    found = match_classes(["bird", "cat"], range(2), card, read_class_map(pairs), subset=False)
     assert found.class_names == ("bird", "cat", "beagle")
     merged = EnsembleMember(ModelFolder(tmp_path, card), found.groups).merge_classes(
         np.array([[0.2, 0.3, 0.1, 0.4]], np.float32)
@@ -95,22 +95,22 @@ def test_several_classes_count_as_one(card: ModelCard, tmp_path: Path) -> None:
 def test_a_list_of_classes_has_pairs(tmp_path: Path, text: str) -> None:
     file = tmp_path / "pairs.csv"
     file.write_text(text)
-    with pytest.raises(UsageError, match="entry 1 is no pair of names"):
-        read_pairs(file)
-    with pytest.raises(UsageError, match="cannot read the list of classes"):
-        read_pairs(tmp_path / "nothing.csv")
+    with pytest.raises(UsageError, match="entry 1 is not a pair of names"):
+        read_class_map(file)
+    with pytest.raises(UsageError, match="cannot read --map"):
+        read_class_map(tmp_path / "nothing.csv")
 
 
 def test_classes_in_another_order_are_brought_into_this_one(card: ModelCard, tmp_path: Path) -> None:
     first = dataclasses.replace(card, class_names=("a", "b", "c", "d"), synsets=None)
     other = dataclasses.replace(first, class_names=("d", "c", "b", "a"))
-    mine, theirs = (matched(["b", "d"], range(2), one, None, subset=False) for one in (first, other))
-    found = in_order_of(mine, theirs)
-    assert found.places == mine.places == (1, 3)
+    mine, theirs = (match_classes(["b", "d"], range(2), one, None, subset=False) for one in (first, other))
+    found = align_classes(mine, theirs)
+    assert found.indices == mine.indices == (1, 3)
     merged = EnsembleMember(ModelFolder(tmp_path, other), found.groups).merge_classes(
         np.array([[0.1, 0.2, 0.3, 0.4]], np.float32)
     )
     assert merged[0].tolist() == pytest.approx([0.4, 0.3, 0.2, 0.1])
     strange = dataclasses.replace(first, class_names=("a", "b", "x", "d"))
     with pytest.raises(DataError, match="these networks have different classes"):
-        in_order_of(mine, matched(["b", "d"], range(2), strange, None, subset=False))
+        align_classes(mine, match_classes(["b", "d"], range(2), strange, None, subset=False))

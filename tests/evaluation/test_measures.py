@@ -13,9 +13,9 @@ from sklearn.metrics import (
 )
 
 from cnncli.errors import DataError
-from cnncli.evaluation.comparing import compared, mcnemar
-from cnncli.evaluation.measures import BINS, Question, calibration, coverage, evaluation
-from cnncli.evaluation.metrics import DRAWS, accuracy, interval, resampled
+from cnncli.evaluation.comparison import compare, mcnemar
+from cnncli.evaluation.measures import BINS, EvaluationContext, calibration, coverage, evaluation
+from cnncli.evaluation.metrics import DRAWS, accuracy, bootstrap_counts, interval
 from cnncli.evaluation.scoring import answers_of
 from cnncli.images.local_file import LocalFile
 from cnncli.records.data import Sample, Split
@@ -31,7 +31,7 @@ def asked(probabilities: np.ndarray, labels: np.ndarray) -> Evaluation:
         Sample(LocalFile(f"{number}.png"), int(label), Split.TEST) for number, label in enumerate(labels)
     ]
     answers = list(answers_of(samples, probabilities.astype(np.float32), str))
-    return evaluation(Question("net", "data", "test", "as it has it", names), answers, [])
+    return evaluation(EvaluationContext("net", "data", "test", "as it has it", names), answers, [])
 
 
 def drawn(images: int, classes: int, seed: int, sharpness: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
@@ -62,7 +62,7 @@ def test_figures_are_scikit_learns(images: int, classes: int, seed: int) -> None
         assert [said.precision.value, said.recall.value, said.f1.value] == pytest.approx(list(values[:3]))
         for estimate in (said.precision, said.recall, said.f1):
             assert 0 <= estimate.low <= estimate.high <= 1
-    assert sum(cell.images for cell in found.confusions) == images
+    assert sum(cell.images for cell in found.confusion_cells) == images
     assert sum(score.support for score in found.classes) == images
     assert sum(score.predicted for score in found.classes) == images
 
@@ -108,7 +108,7 @@ def test_all_right_is_not_certain() -> None:
 
 def test_resampling_draws_as_many_images() -> None:
     counts = np.array([3, 0, 7])
-    draws = np.concatenate(list(resampled(counts)))
+    draws = np.concatenate(list(bootstrap_counts(counts)))
     assert draws.shape == (DRAWS, 3)
     assert (draws.sum(axis=1) == 10).all()
     assert not draws[:, 1].any()
@@ -150,13 +150,13 @@ def test_calibration_by_hand() -> None:
 def test_coverage() -> None:
     answers = [answer(0.9, right=True), answer(0.8, right=False), answer(0.5, right=False)]
     found = coverage(answers, 0.8)
-    assert (found.images, found.right) == (2, 1)
+    assert (found.images, found.correct) == (2, 1)
     assert coverage(answers, 1.0).images == 0
 
 
 def test_nothing_readable_is_an_error() -> None:
     with pytest.raises(DataError, match=r"no image of data \(test\) can be read"):
-        evaluation(Question("net", "data", "test", "", NAMES), [], [])
+        evaluation(EvaluationContext("net", "data", "test", "", NAMES), [], [])
 
 
 # ---- two networks
@@ -175,8 +175,8 @@ def test_a_comparison_names_the_images_that_differ() -> None:
     new, old = (np.full((4, 3), 0.1) for _ in range(2))
     for row, (mine, theirs) in enumerate(zip([0, 1, 0, 1], [0, 2, 2, 1], strict=True)):
         new[row, mine] = old[row, theirs] = 0.8
-    found = compared(asked(new, labels), asked(old, labels))
-    assert (found.both, found.neither) == (1, 1)
+    found = compare(asked(new, labels), asked(old, labels))
+    assert (found.both_correct, found.neither_correct) == (1, 1)
     assert [(change.path, change.label, change.old, change.new) for change in found.gained] == [
         ("1.png", "b", "c", "b")
     ]

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from cnncli.evaluation import reporting
-from cnncli.evaluation.comparing import compared
-from cnncli.evaluation.measures import Question, evaluation
+from cnncli.evaluation.comparison import compare
+from cnncli.evaluation.measures import EvaluationContext, evaluation
 from cnncli.evaluation.scoring import answers_of
 from cnncli.images.local_file import LocalFile
 from cnncli.records.data import DataSet, Sample, Split
@@ -40,7 +40,7 @@ def judged(names: tuple[str, ...], images: int, paths: list[str] | None = None) 
         Sample(LocalFile(path), int(label), Split.VAL) for path, label in zip(paths, labels, strict=True)
     ]
     answers = list(answers_of(samples, probabilities.astype(np.float32), str))
-    return evaluation(Question("net", "data", "val", "held out", names), answers, [])
+    return evaluation(EvaluationContext("net", "data", "val", "held out", names), answers, [])
 
 
 def report(found: Evaluation, root: str = "/nowhere", **more: Any) -> Report:
@@ -70,9 +70,9 @@ def test_a_large_report_stays_small(tmp_path: Path) -> None:
     Image.fromarray(draws.integers(0, 256, (160, 160, 3), np.uint8)).save(tmp_path / "noise.jpg", quality=95)
     names = tuple(f"a class with a rather long name, number {number}" for number in range(200))
     found = judged(names, 10_000)
-    noise = reporting._jpeg(str(tmp_path / "noise.jpg"), 10**8)  # nothing is harder to compress
+    noise = reporting._thumbnail(str(tmp_path / "noise.jpg"), 10**8)  # nothing is harder to compress
     assert noise
-    shown = reporting._shown(found)
+    shown = reporting._choose_pictured(found)
     assert len(shown) == reporting._PICTURES
     page = report_html(report(found, pictures={answer.path: noise for answer in shown}))
     assert len(page) < 10e6
@@ -80,7 +80,7 @@ def test_a_large_report_stays_small(tmp_path: Path) -> None:
 
 def test_names_are_never_markup() -> None:
     found = judged((EVIL, SCRIPT, "plain"), 60)
-    page = report_html(report(found, title=EVIL, facts=((EVIL, SCRIPT),), comparison=compared(found, found)))
+    page = report_html(report(found, title=EVIL, facts=((EVIL, SCRIPT),), comparison=compare(found, found)))
     assert "<img src=x" not in page
     assert page.count("<script") == 2
     assert page.count("</script>") == 2
@@ -135,7 +135,7 @@ def page(tmp_path: Path) -> Path:
     file = tmp_path / "report.html"
     taught = TrainingSummary(epochs(), 0.6, (), None, "the best")
     file.write_text(
-        report_html(report(found, str(tmp_path), taught=taught, comparison=compared(found, found)))
+        report_html(report(found, str(tmp_path), taught=taught, comparison=compare(found, found)))
     )
     return file
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cnncli.errors import UsageError
-from cnncli.evaluation.classes import classes_named
+from cnncli.evaluation.classes import find_classes
 from cnncli.networks import zoo
 from cnncli.networks.reference import Reference
 from cnncli.networks.weights import load_saved
@@ -52,7 +52,7 @@ def open_teacher(name: Path, class_names: tuple[str, ...], progress: Progress) -
         UsageError: it lacks a class, or two classes are one to it.
     """
     folder = prepare(Reference(str(name)), progress, needs_classes=True)
-    columns = classes_named(folder.card, class_names)
+    columns = find_classes(folder.card, class_names)
     missing = [label for label, column in zip(class_names, columns, strict=True) if column is None]
     if missing:
         raise UsageError(

@@ -1,31 +1,31 @@
-"""Is the new one better than the old one: two networks on the same images."""
+"""Compare two networks on the same images: is the new one better than the old one?"""
 
 import numpy as np
 
-from cnncli.evaluation.metrics import interval, resampled
+from cnncli.evaluation.metrics import bootstrap_counts, interval
 from cnncli.records.evaluation import Answer, Change, Comparison, Estimate, Evaluation
 
 
-def compared(new: Evaluation, old: Evaluation) -> Comparison:
-    """The difference of two networks' top-1, and the images that make it.
+def compare(new: Evaluation, old: Evaluation) -> Comparison:
+    """The difference in top-1 accuracy, and the images that make it.
 
     Args:
-        new: of the one network.
+        new: evaluation of one network.
         old: of the other, on the same images in the same order.
     """
     pairs = list(zip(new.answers, old.answers, strict=True))
-    gained = [(mine, theirs) for mine, theirs in pairs if mine.is_right and not theirs.is_right]
-    lost = [(mine, theirs) for mine, theirs in pairs if theirs.is_right and not mine.is_right]
-    both = sum(mine.is_right and theirs.is_right for mine, theirs in pairs)
+    gained = [(mine, theirs) for mine, theirs in pairs if mine.is_correct and not theirs.is_correct]
+    lost = [(mine, theirs) for mine, theirs in pairs if theirs.is_correct and not mine.is_correct]
+    both = sum(mine.is_correct and theirs.is_correct for mine, theirs in pairs)
     counts = np.array([len(gained), len(lost), len(pairs) - len(gained) - len(lost)])
-    drawn = np.concatenate([(draws[:, 0] - draws[:, 1]) / len(pairs) for draws in resampled(counts)])
+    samples = np.concatenate([(draws[:, 0] - draws[:, 1]) / len(pairs) for draws in bootstrap_counts(counts)])
     difference = (len(gained) - len(lost)) / len(pairs)
     return Comparison(
         new=new,
         old=old,
-        difference=Estimate(difference, *interval(drawn, difference, least=-1.0)),
-        both=both,
-        neither=len(pairs) - both - len(gained) - len(lost),
+        difference=Estimate(difference, *interval(samples, difference, least=-1.0)),
+        both_correct=both,
+        neither_correct=len(pairs) - both - len(gained) - len(lost),
         gained=tuple(_changes(new, old, gained)),
         lost=tuple(_changes(new, old, lost)),
         p_value=mcnemar(len(gained), len(lost)),
@@ -33,11 +33,11 @@ def compared(new: Evaluation, old: Evaluation) -> Comparison:
 
 
 def mcnemar(gained: int, lost: int) -> float:
-    """The two-sided p-value of McNemar's exact test (1947): of a fair coin falling so unevenly, or more so.
+    """Two-sided p-value of McNemar's exact test (1947): the probability that a fair coin falls at least as unevenly.
 
     Args:
-        gained: images that only the one network names right.
-        lost: images that only the other one does.
+        gained: images that only one network gets right.
+        lost: images that only the other one gets right.
     """
     if not gained + lost:
         return 1.0
@@ -47,6 +47,7 @@ def mcnemar(gained: int, lost: int) -> float:
 
 
 def _changes(new: Evaluation, old: Evaluation, pairs: list[tuple[Answer, Answer]]) -> list[Change]:
+    """The most confident first."""
     ranked = sorted(pairs, key=lambda pair: -max(pair[0].probability, pair[1].probability))
     return [
         Change(

@@ -1,0 +1,155 @@
+"""One evaluation as text: metrics, classes, confusion matrix, mistakes."""
+
+from collections.abc import Sequence
+
+from cnncli.records.evaluation import Accuracy, Answer, Average, ClassScore, Estimate, Evaluation
+from cnncli.render.columns import Column, rows
+from cnncli.text import counted, percent, printable
+
+_MOST_CLASSES = 30
+"""Classes that the table shows; of more it shows those with the lowest F1."""
+
+_MATRIX = 10
+"""Classes up to which the confusion matrix is shown."""
+
+_MISTAKES = 5
+_LONGEST = 32
+"""Characters of a class name in a table."""
+
+
+def evaluation_text(evaluation: Evaluation, width: int | None) -> str:
+    """Everything that `cnncli evaluate` prints for one network.
+
+    Args:
+        evaluation: the metrics.
+        width: of the terminal; None where there is none.
+    """
+    lines = [*_summary(evaluation), "", *_class_table(evaluation, width)]
+    if len(evaluation.classes) <= _MATRIX:
+        lines += ["", *_matrix(evaluation)]
+    if mistakes := evaluation.mistakes():
+        title = f"most confident of {counted(len(mistakes), 'mistake')}"
+        lines += ["", title, *_mistake_table(evaluation, mistakes[:_MISTAKES], width)]
+    return "\n".join(lines) + "\n"
+
+
+def data_line(evaluation: Evaluation) -> str:
+    """Data set, number of images, split and where the split comes from."""
+    images = counted(len(evaluation.answers), "image")
+    unreadable = f", {len(evaluation.unreadable):,} could not be read" if evaluation.unreadable else ""
+    source = printable(evaluation.split_source)
+    return f"data         {printable(evaluation.data)}: {images}, {evaluation.split}, {source}{unreadable}"
+
+
+def _summary(evaluation: Evaluation) -> list[str]:
+    lines = [
+        f"model        {printable(evaluation.model)}",
+        data_line(evaluation),
+        f"top-1        {accuracy_text(evaluation.top1)}",
+    ]
+    if len(evaluation.class_names) > 5:  # noqa: PLR2004 - of five classes one is always among the first five
+        lines.append(f"top-5        {accuracy_text(evaluation.top5)}")
+    macro, weighted = evaluation.macro, evaluation.weighted
+    calibration_error = percent(evaluation.calibration_error)
+    lines += [
+        f"macro F1     {_estimate(macro.f1)}, weighted F1 {percent(weighted.f1.value)}",
+        f"calibration  expected calibration error {calibration_error}, loss {evaluation.loss:.4f}",
+    ]
+    return lines + ([f"threshold    {threshold_text(evaluation)}"] if evaluation.at_threshold else [])
+
+
+def threshold_text(evaluation: Evaluation) -> str:
+    """Coverage and accuracy at the threshold that was asked for; empty if none was."""
+    point = evaluation.at_threshold
+    if not point:
+        return ""
+    accuracy = f", accuracy {percent(point.correct / point.images)}" if point.images else ""
+    return f"{point.threshold:g}: coverage {percent(point.images / len(evaluation.answers))}{accuracy}"
+
+
+def _class_table(evaluation: Evaluation, width: int | None) -> list[str]:
+    scores = list(evaluation.classes)
+    hidden = len(scores) - _MOST_CLASSES
+    if hidden > 0:
+        by_f1 = sorted(scores, key=lambda score: (not score.support, score.f1, -score.support))
+        scores = by_f1[:_MOST_CLASSES]
+    lines = rows(_class_columns(evaluation, scores), width)
+    if hidden > 0:
+        lines.append(f"(the {_MOST_CLASSES} with the lowest F1 of {len(evaluation.classes):,})")
+    return lines
+
+
+def _class_columns(evaluation: Evaluation, scores: Sequence[ClassScore]) -> list[Column]:
+    averages: list[tuple[str, Average]] = [
+        ("macro avg", evaluation.macro),
+        ("weighted avg", evaluation.weighted),
+    ]
+    names = [class_name(evaluation, score.index) for score in scores] + [name for name, _ in averages]
+    totals = [f"{len(evaluation.answers):,}"] * len(averages)
+
+    def cells(metric: str) -> list[str]:
+        return [percent(getattr(score, metric)) for score in scores] + [
+            percent(getattr(average, metric).value) for _, average in averages
+        ]
+
+    supports = [f"{score.support:,}" for score in scores] + totals
+    predicted = [f"{score.predicted:,}" for score in scores] + totals
+    return [
+        Column("class", names, importance=9),
+        Column("precision", cells("precision"), is_number=True, importance=5),
+        Column("recall", cells("recall"), is_number=True, importance=6),
+        Column("F1", cells("f1"), is_number=True, importance=7),
+        Column("images", supports, is_number=True, importance=8),
+        Column("predicted", predicted, is_number=True),
+    ]
+
+
+def _matrix(evaluation: Evaluation) -> list[str]:
+    indices = [score.index for score in evaluation.classes]
+    counts = {(cell.actual, cell.predicted): cell.images for cell in evaluation.confusion_cells}
+    columns = [Column("true \\ predicted", [class_name(evaluation, index) for index in indices])]
+    columns += [
+        Column(
+            class_name(evaluation, predicted),
+            [f"{counts[true, predicted]:,}" if (true, predicted) in counts else "·" for true in indices],
+            is_number=True,
+        )
+        for predicted in indices
+    ]
+    return rows(columns)
+
+
+def _mistake_table(evaluation: Evaluation, mistakes: Sequence[Answer], width: int | None) -> list[str]:
+    return rows(
+        [
+            Column("image", [printable(answer.path) for answer in mistakes], importance=9),
+            Column("true", [class_name(evaluation, answer.label) for answer in mistakes], importance=8),
+            Column(
+                "predicted", [class_name(evaluation, answer.predicted) for answer in mistakes], importance=7
+            ),
+            Column("probability", [percent(answer.probability) for answer in mistakes], is_number=True),
+        ],
+        width,
+    )
+
+
+def accuracy_text(accuracy: Accuracy) -> str:
+    """An accuracy with its confidence interval, in words."""
+    interval = f"95 % CI {100 * accuracy.low:.1f} to {100 * accuracy.high:.1f}"
+    return f"{percent(accuracy.share)} of {counted(accuracy.images, 'image')} correct ({interval})"
+
+
+def _estimate(estimate: Estimate) -> str:
+    interval = f"95 % CI {100 * estimate.low:.1f} to {100 * estimate.high:.1f}"
+    return f"{percent(estimate.value)} ({interval})"
+
+
+def class_name(evaluation: Evaluation, index: int) -> str:
+    """A class name that fits into a table."""
+    return shorten(evaluation.class_names[index])
+
+
+def shorten(name: str) -> str:
+    """A name cut to the width of a table's cell."""
+    text = printable(name)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
