@@ -200,7 +200,7 @@ def _blueprint_text(model: str, size: tuple[int, int] | None) -> str:
     from cnncli.networks import model_folder
     from cnncli.networks.blueprint import find
     from cnncli.networks.blueprint.shapes import output_shape
-    from cnncli.networks.blueprint.writer import written
+    from cnncli.networks.blueprint.writer import to_text
     from cnncli.networks.prepared import find_finished
     from cnncli.networks.reference import Reference
 
@@ -208,7 +208,7 @@ def _blueprint_text(model: str, size: tuple[int, int] | None) -> str:
     text = model_folder.open_folder(path).card.architecture.blueprint if path else None
     tree = find(text or model, size)
     output_shape(tree)  # raises for a blueprint that is too large to be built
-    return written(tree)
+    return to_text(tree)
 
 
 def _words(option: str, text: str | None) -> list[str]:

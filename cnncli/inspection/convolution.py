@@ -4,7 +4,6 @@ Networks compute the cross-correlation: the kernel is used as written, without f
 flips it along both axes first. Exact for fractions, fast for floats; needs no torch.
 """
 
-import enum
 import functools
 import re
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ import numpy as np
 from cnncli import geometry
 from cnncli.errors import UsageError
 from cnncli.inspection.kernels import Kernel, Numbers, number_text
+from cnncli.records.choices import PoolKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +99,6 @@ def _window_values(
 
 
 # ---- pooling
-
-
-class PoolKind(enum.StrEnum):
-    """Which value of a window is kept."""
-
-    MAX = "max"
-    AVERAGE = "avg"
-    MIN = "min"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from cnncli.errors import CnncliError, GeometryError, UsageError
 from cnncli.inspection.tracing import FORWARD_ERRORS, TracingError, first_line, trace
 from cnncli.networks import blueprint, model_folder, zoo
 from cnncli.networks.blueprint import shapes
-from cnncli.networks.blueprint.writer import written
+from cnncli.networks.blueprint.writer import to_text
 from cnncli.networks.prepared import find_finished
 from cnncli.networks.reference import HUB, Reference
 from cnncli.networks.zoo.offer import Offer
@@ -123,10 +123,10 @@ def _blueprint_spec(name: str, settings: SummarySettings) -> NetworkSpec:
     tree = blueprint.find(name, settings.image_size)
     channels, *size = tree.input
     shape = shapes.output_shape(tree)
-    label = blueprint.label(name)
+    label = blueprint.network_name(name)
     return NetworkSpec(
         label,
-        Architecture("blueprint", label, shape[0], channels, blueprint=written(tree)),
+        Architecture("blueprint", label, shape[0], channels, blueprint=to_text(tree)),
         tuple(size),
         None,
     )

@@ -1,4 +1,4 @@
-"""Options of the commands that inspect networks and compare images; needs no NumPy, so that command lines load fast."""
+"""Choices of users in commands and blueprints; needs no NumPy, so that command lines load fast."""
 
 import enum
 
@@ -20,3 +20,11 @@ class DistanceMetric(enum.StrEnum):
 
     COSINE = "cosine"
     """1 - cosine similarity; insensitive to the length of embeddings, and so less sensitive to brightness and contrast."""
+
+
+class PoolKind(enum.StrEnum):
+    """Which value of a window a pooling keeps."""
+
+    MAX = "max"
+    AVERAGE = "avg"
+    MIN = "min"

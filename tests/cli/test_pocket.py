@@ -15,7 +15,7 @@ from PIL import Image
 
 from cnncli.networks import model_folder, pocket
 from cnncli.networks.blueprint.parser import parse
-from cnncli.networks.blueprint.writer import written
+from cnncli.networks.blueprint.writer import to_text
 from cnncli.training import options
 from cnncli.training.settings import FinetuneSettings
 from tests.conftest import ROOT, Cnncli, Imports, Program
@@ -90,7 +90,7 @@ def test_its_files_say_the_same() -> None:
     card = model_folder.open_folder(pocket.FOLDER).card
     assert card.preprocessing.size == card.architecture.image_size == pocket.SIZE
     assert card.architecture.blueprint is not None
-    assert written(parse(card.architecture.blueprint)) == written(parse(pocket.BLUEPRINT.read_text()))
+    assert to_text(parse(card.architecture.blueprint)) == to_text(parse(pocket.BLUEPRINT.read_text()))
     recipe = tomllib.loads((pocket.FOLDER / "recipe.toml").read_text())
     assert recipe.keys() <= {
         *options.declarations(),

@@ -277,7 +277,7 @@ def test_model_folders_and_blueprint_files(
         (
             ["input 3x8x8; conv3-4; residual { conv3-4 valid }; FC-2"],
             1,
-            "residual: no stride brings 4x8x8 to 4x6x6",
+            "residual: no stride of the shortcut reduces 4x8x8 to 4x6x6",
         ),
         (
             ["input 3x8x8; maxpool 9; FC-2"],
@@ -285,7 +285,7 @@ def test_model_folders_and_blueprint_files(
             "maxpool 9: a kernel that spans 9 pixels does not fit into 8",
         ),
         (["./nothing.cnn"], 1, "cannot read the blueprint ./nothing.cnn"),
-        (["resnet50", "--show-blueprint"], 1, "resnet50 is no blueprint"),
+        (["resnet50", "--show-blueprint"], 1, "resnet50 is not a blueprint"),
         (
             ["lenet5", "--show-blueprint", "--num-classes", "3", "--sort", "params"],
             2,

@@ -1,7 +1,7 @@
-"""Networks in the notation of the papers: found, read, checked, written, built.
+"""Blueprints: networks in the notation of the papers.
 
-`parser` makes a `tree` of a text, `shapes` sees whether it fits together, `builder` makes it an ordinary torch module,
-`writer` makes it a text again. Only the builder needs torch.
+`parser` turns a text into a `tree`, `shapes` checks whether its layers fit together, `builder` builds a torch module from
+it, and `writer` turns it into text again. Only the builder needs torch.
 """
 
 import dataclasses
@@ -12,103 +12,106 @@ from cnncli.errors import BlueprintError, ModelNotFoundError, UsageError
 from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.parser import parse
 from cnncli.networks.blueprint.tree import Auxiliary, Blueprint, Convolution, Linear, Steps
-from cnncli.networks.blueprint.writer import written
+from cnncli.networks.blueprint.writer import to_text
 from cnncli.networks.reference import BLUEPRINT, is_blueprint_text
 
 _SHIPPED = Path(__file__).with_name("shipped")
-_LARGEST_FILE = 10_000_000
+_MAX_FILE_BYTES = 10_000_000
 
 
 def names() -> list[str]:
-    """The blueprints that come with cnncli."""
+    """The names of the blueprints that come with cnncli."""
     return sorted(file.stem for file in _SHIPPED.glob(f"*{BLUEPRINT}"))
 
 
 def is_blueprint(name: str) -> bool:
-    """Whether a name is that of a shipped blueprint, a file's, or a blueprint's own text."""
+    """Whether this is the name of a shipped blueprint, the path of a blueprint file, or the text of a blueprint."""
     return name in names() or name.endswith(BLUEPRINT) or is_blueprint_text(name)
 
 
-def text(name: str) -> str:
-    """The text that a name stands for.
+def read_text(name: str) -> str:
+    """The text of a blueprint.
+
+    Args:
+        name: of a shipped blueprint, path of a file, or the text itself.
 
     Raises:
-        ModelNotFoundError: it stands for none.
-        BlueprintError: the file is no text.
+        ModelNotFoundError: there is no such blueprint.
+        BlueprintError: the file is too large, or not a text file.
     """
     if is_blueprint_text(name):
         return name
     if not is_blueprint(name):
-        raise ModelNotFoundError(f"{name} is no blueprint", f"there are {', '.join(names())}")
+        raise ModelNotFoundError(f"{name} is not a blueprint", f"blueprints: {', '.join(names())}")
     file = _SHIPPED / f"{name}{BLUEPRINT}" if name in names() else Path(name)
     try:
-        if file.stat().st_size > _LARGEST_FILE:
+        if file.stat().st_size > _MAX_FILE_BYTES:
             raise BlueprintError(f"{file} is too large for a blueprint")
         return file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ModelNotFoundError(
-            f"cannot read the blueprint {name}: {error.strerror}", f"there are {', '.join(names())}"
+            f"cannot read the blueprint {name}: {error.strerror}", f"blueprints: {', '.join(names())}"
         ) from error
     except UnicodeDecodeError as error:
         raise BlueprintError(f"the blueprint {name} is not UTF-8 text") from error
 
 
 def find(name: str, image_size: tuple[int, int] | None = None) -> Blueprint:
-    """The blueprint that a name stands for.
+    """The tree of a blueprint.
 
     Args:
-        name: of a shipped one, a file's, or the text itself.
-        image_size: (height, width) in pixels, where it should differ from what the text says.
+        name: of a shipped blueprint, path of a file, or the text itself.
+        image_size: (height, width) in pixels instead of the size in the text.
 
     Raises:
-        ModelNotFoundError: it stands for none.
-        BlueprintError: the text is no blueprint; the message begins with the line.
-        UsageError: an image size for what takes no images.
+        ModelNotFoundError: there is no such blueprint.
+        BlueprintError: a syntax error; the message begins with the line.
+        UsageError: an image size for a blueprint whose input is not an image.
     """
-    drawn = parse(text(name))
+    tree = parse(read_text(name))
     if image_size is None:
-        return drawn
-    channels, *size = drawn.input
+        return tree
+    channels, *size = tree.input
     if len(size) != len(image_size):
         raise UsageError(
-            f"this blueprint takes {shapes.told(drawn.input)}, not images", "leave --img-size out"
+            f"the input of this blueprint is {shapes.shape_text(tree.input)}, not an image", "omit --img-size"
         )
-    return dataclasses.replace(drawn, input=(channels, *image_size))
+    return dataclasses.replace(tree, input=(channels, *image_size))
 
 
-def for_classes(description: str, count: int) -> str:
-    """A blueprint's text with another number of classes: of its last weight layer, and of those of its auxiliary heads.
+def with_num_classes(text: str, num_classes: int) -> str:
+    """The text of a blueprint with another number of classes, also for its auxiliary heads.
 
     Raises:
-        BlueprintError: no such layer gives its logits.
+        BlueprintError: the network does not end with a weight layer that gives the logits.
     """
-    drawn = parse(description)
-    return written(dataclasses.replace(drawn, steps=_with_classes(drawn.steps, count)))
+    tree = parse(text)
+    return to_text(dataclasses.replace(tree, steps=_with_num_classes(tree.steps, num_classes)))
 
 
-def _with_classes(steps: Steps, count: int) -> Steps:
+def _with_num_classes(steps: Steps, num_classes: int) -> Steps:
     last = shapes.last_weight_layer(steps)
     if last is None:
-        raise BlueprintError("the network ends with no layer whose width is the number of classes")
+        raise BlueprintError("the network does not end with a layer whose width is the number of classes")
     changed = list(steps)
-    for position, step in enumerate(steps):
+    for index, step in enumerate(steps):
         if isinstance(step, Auxiliary):
-            changed[position] = dataclasses.replace(step, body=_with_classes(step.body, count))
-        elif position == last and isinstance(step, Linear):
-            changed[position] = dataclasses.replace(step, units=count)
-        elif position == last and isinstance(step, Convolution):
-            changed[position] = dataclasses.replace(step, maps=count)
+            changed[index] = dataclasses.replace(step, body=_with_num_classes(step.body, num_classes))
+        elif index == last and isinstance(step, Linear):
+            changed[index] = dataclasses.replace(step, out_features=num_classes)
+        elif index == last and isinstance(step, Convolution):
+            changed[index] = dataclasses.replace(step, out_channels=num_classes)
     return tuple(changed)
 
 
 def notation() -> str:
-    """The page that explains the notation."""
+    """The help text on the notation."""
     return Path(__file__).with_name("notation.txt").read_text(encoding="utf-8")
 
 
-def label(name: str) -> str:
-    """What a network is called that is built from this: a shipped one by its name, others with a digest of their text."""
+def network_name(name: str) -> str:
+    """The name of a network built from a blueprint: a shipped one's own name, else with a digest of the text."""
     if name in names():
         return name
-    digest = hashlib.sha256(text(name).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(read_text(name).encode()).hexdigest()[:8]
     return f"{'blueprint' if is_blueprint_text(name) else Path(name).stem}-{digest}"

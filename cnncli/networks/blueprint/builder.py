@@ -1,6 +1,6 @@
-"""Tree to torch: an ordinary module with readable parameter names.
+"""Blueprint tree to torch module.
 
-Layers are called after what they are and numbered in order (`conv1`, `fc2`, `residual3.conv1`), so that a summary, a
+Layers are named by their kind and numbered in order (`conv1`, `fc2`, `residual3.body.conv1`), so that a summary, a
 checkpoint and the blueprint can be read side by side.
 """
 
@@ -15,8 +15,8 @@ from torch.nn import functional
 from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.shapes import Shape
 from cnncli.networks.blueprint.tree import (
-    Activated,
     Activation,
+    ActivationStep,
     Auxiliary,
     BatchNorm,
     Blueprint,
@@ -28,7 +28,6 @@ from cnncli.networks.blueprint.tree import (
     Inception,
     Linear,
     LocalResponseNorm,
-    Pool,
     Pooling,
     Residual,
     Shortcut,
@@ -37,6 +36,7 @@ from cnncli.networks.blueprint.tree import (
     Step,
     Steps,
 )
+from cnncli.records.choices import PoolKind
 
 _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
     Activation.RELU: nn.ReLU,
@@ -50,75 +50,77 @@ _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
 class BlueprintNetwork(nn.Sequential):
     """A network built from a blueprint: images (N, C, H, W) to logits (N, K).
 
-    While training, where the blueprint has auxiliary heads, a tuple: the logits, then those of each head in order.
+    In training mode, a blueprint with auxiliary heads returns a tuple: the logits, then those of each head in order.
     """
 
     def __init__(self, layers: "OrderedDict[str, nn.Module]") -> None:
         super().__init__(layers)
         self.loss_weights = tuple(layer.loss_weight for layer in self if isinstance(layer, AuxiliaryHead))
-        """How much each auxiliary head's loss counts beside the main one's 1."""
+        """Weights of the auxiliary losses; that of the main loss is 1."""
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Logits; with those of auxiliary heads while training."""
-        extra = []
+        """Logits; in training mode together with those of auxiliary heads."""
+        auxiliary = []
         for layer in self:
             if not isinstance(layer, AuxiliaryHead):
                 images = layer(images)
             elif self.training:
-                extra.append(layer(images))
-        return (images, *extra) if extra else images
+                auxiliary.append(layer(images))
+        return (images, *auxiliary) if auxiliary else images
 
 
 def build(blueprint: Blueprint) -> BlueprintNetwork:
-    """The network, with random weights.
+    """Build the network with random weights.
 
     Raises:
-        GeometryError: it does not fit together.
+        GeometryError: a layer does not fit its input.
         BlueprintError: it has too many layers.
     """
     shapes.output_shape(blueprint)
     builder = _Builder(blueprint.activation)
-    return BlueprintNetwork(builder.layers(blueprint.steps, blueprint.input, is_whole=True))
+    return BlueprintNetwork(builder.layers(blueprint.steps, blueprint.input, gives_logits=True))
 
 
 class _Builder:
     def __init__(self, activation: Activation | None) -> None:
         self._activation = activation
 
-    def layers(self, steps: Steps, shape: Shape, *, is_whole: bool) -> "OrderedDict[str, nn.Module]":
-        """The modules of some steps by name.
+    def layers(self, steps: Steps, shape: Shape, *, gives_logits: bool) -> "OrderedDict[str, nn.Module]":
+        """The modules of steps, by name.
 
         Args:
             steps: in order.
-            shape: of what comes in.
-            is_whole: the last weight layer among them gives logits.
+            shape: of their input.
+            gives_logits: whether the last weight layer gives logits, which no default activation follows.
         """
-        named: OrderedDict[str, nn.Module] = OrderedDict()
+        modules: OrderedDict[str, nn.Module] = OrderedDict()
         counts: dict[str, int] = {}
-        last = shapes.last_weight_layer(steps) if is_whole else None
+        last = shapes.last_weight_layer(steps) if gives_logits else None
         for position, step in enumerate(steps):
             for kind, module in self._modules(step, shape, is_last=position == last):
                 counts[kind] = counts.get(kind, 0) + 1
-                named[f"{kind}{counts[kind]}"] = module
-            shape = shapes.after(step, shape)
-        return named
+                modules[f"{kind}{counts[kind]}"] = module
+            shape = shapes.shape_after(step, shape)
+        return modules
 
-    def _modules(  # noqa: C901, PLR0912 - one case a kind of step
+    def _modules(  # noqa: C901, PLR0912 - one case per kind of step
         self, step: Step, shape: Shape, *, is_last: bool
     ) -> Iterator[tuple[str, nn.Module]]:
-        """What a step is made of, each module after its kind."""
+        """The (kind, module) pairs of a step."""
         match step:
             case Convolution():
                 yield "conv", _convolution(step, shape)
-                yield from self._trimmings(step, step.maps, len(step.kernel), is_last=is_last)
+                yield from self._norm_and_activation(
+                    step, step.out_channels, len(step.kernel), is_last=is_last
+                )
             case Linear():
                 if len(shape) > 1:
                     yield "flatten", nn.Flatten()
-                yield "fc", nn.Linear(math.prod(shape), step.units, bias=step.bias)
-                yield from self._trimmings(step, step.units, 0, is_last=is_last)
+                yield "fc", nn.Linear(math.prod(shape), step.out_features, bias=step.bias)
+                yield from self._norm_and_activation(step, step.out_features, 0, is_last=is_last)
             case Pooling():
-                yield f"{step.pool}pool", _pooling(step)
-            case Activated(activation=activation):
+                yield f"{step.kind}pool", _pooling(step)
+            case ActivationStep(activation=activation):
                 if activation in _ACTIVATIONS:
                     yield str(activation), _ACTIVATIONS[activation]()
             case BatchNorm():
@@ -134,20 +136,20 @@ class _Builder:
             case SoftMax():
                 pass
             case Branches(branches=branches):
-                yield "branches", Branching([self._inner(branch, shape) for branch in branches])
+                yield "branches", ParallelBranches([self._block(branch, shape) for branch in branches])
             case Inception():
                 yield (
                     "inception",
                     InceptionModule(
-                        [self._inner(branch, shape) for branch in shapes.inception_branches(step)]
+                        [self._block(branch, shape) for branch in shapes.inception_branches(step)]
                     ),
                 )
             case Residual():
                 yield "residual", self._residual(step, shape)
             case Auxiliary(weight=weight, body=body):
-                yield "aux", AuxiliaryHead(self.layers(body, shape, is_whole=True), weight)
+                yield "aux", AuxiliaryHead(self.layers(body, shape, gives_logits=True), weight)
 
-    def _trimmings(
+    def _norm_and_activation(
         self, step: Convolution | Linear, width: int, axes: int, *, is_last: bool
     ) -> Iterator[tuple[str, nn.Module]]:
         if step.batchnorm:
@@ -156,14 +158,14 @@ class _Builder:
         if activation:
             yield str(activation), _ACTIVATIONS[activation]()
 
-    def _inner(self, steps: Steps, shape: Shape) -> nn.Sequential:
-        return nn.Sequential(self.layers(steps, shape, is_whole=False))
+    def _block(self, steps: Steps, shape: Shape) -> nn.Sequential:
+        return nn.Sequential(self.layers(steps, shape, gives_logits=False))
 
     def _residual(self, step: Residual, shape: Shape) -> "ResidualBlock":
-        result = shapes.through(step.body, shape)
+        result = shapes.shape_after_all(step.body, shape)
         activation = shapes.hidden_activation(self._activation, step.activation, is_last=False)
         return ResidualBlock(
-            self._inner(step.body, shape),
+            self._block(step.body, shape),
             _shortcut(step, shape, result),
             _ACTIVATIONS[activation]() if activation else None,
         )
@@ -172,25 +174,25 @@ class _Builder:
 # ---- layers that torch does not have
 
 
-class Branching(nn.Module):
-    """Several ways from one input, their maps put side by side."""
+class ParallelBranches(nn.Module):
+    """Parallel branches on the same input, concatenated along the channels."""
 
-    def __init__(self, ways: list[nn.Sequential]) -> None:
+    def __init__(self, branches: list[nn.Sequential]) -> None:
         super().__init__()
-        for number, way in enumerate(ways, start=1):
-            self.add_module(f"way{number}", way)
+        for number, branch in enumerate(branches, start=1):
+            self.add_module(f"way{number}", branch)  # a name that saved weights have
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, sum of what each way gives, H, W)."""
-        return torch.cat([way(maps) for way in self.children()], dim=1)
+        """(N, C, H, W) to (N, sum of the branches' channels, H, W)."""
+        return torch.cat([branch(maps) for branch in self.children()], dim=1)
 
 
-class InceptionModule(Branching):
-    """GoogLeNet's four ways: a 1x1, a 3x3 and a 5x5 convolution behind 1x1 ones, and pooling."""
+class InceptionModule(ParallelBranches):
+    """GoogLeNet's four branches: 1x1 convolution; 1x1 and 3x3; 1x1 and 5x5; max pooling and 1x1."""
 
 
 class ResidualBlock(nn.Module):
-    """A body, and a shortcut past it."""
+    """A body and a shortcut, added or concatenated, then an activation."""
 
     def __init__(self, body: nn.Sequential, shortcut: nn.Module, activation: nn.Module | None) -> None:
         super().__init__()
@@ -199,21 +201,21 @@ class ResidualBlock(nn.Module):
         self.activation = activation or nn.Identity()
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Sum or concatenation of both, then the activation."""
-        past, through = self.shortcut(maps), self.body(maps)
-        joined = (
-            torch.cat([past, through], dim=1) if isinstance(self.shortcut, Concatenated) else past + through
+        """(N, C, H, W) to (N, C', H', W')."""
+        shortcut, residual = self.shortcut(maps), self.body(maps)
+        is_concat = isinstance(self.shortcut, ConcatShortcut)
+        output: Tensor = self.activation(
+            torch.cat([shortcut, residual], dim=1) if is_concat else shortcut + residual
         )
-        activated: Tensor = self.activation(joined)
-        return activated
+        return output
 
 
-class Concatenated(nn.Identity):
-    """A shortcut whose maps are put beside the body's instead of being added."""
+class ConcatShortcut(nn.Identity):
+    """A shortcut that is concatenated with the body's output instead of added."""
 
 
-class ZeroPadded(nn.Module):
-    """He et al.'s option A: every so-many-th pixel, and maps of zeros for the channels that are new."""
+class ZeroPadShortcut(nn.Module):
+    """The parameter-free shortcut of He et al. (2015, option A): subsampling, and zeros for additional channels."""
 
     def __init__(self, stride: Sides, channels: int) -> None:
         super().__init__()
@@ -221,27 +223,27 @@ class ZeroPadded(nn.Module):
         self.channels = channels
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C + new, H / stride, W / stride)."""
+        """(N, C, H, W) to (N, C + channels, H / stride, W / stride)."""
         for axis, step in enumerate(self.stride, start=2):
             maps = maps[(slice(None),) * axis + (slice(None, None, step),)]
         return functional.pad(maps, (0, 0) * len(self.stride) + (0, self.channels))
 
 
 class MinPool(nn.Module):
-    """The smallest value of each window; padding does not count."""
+    """Minimum pooling; padding does not count."""
 
     def __init__(self, pool: nn.Module) -> None:
         super().__init__()
         self.pool = pool
 
     def forward(self, maps: Tensor) -> Tensor:
-        """The negative of max pooling the negative."""
+        """The negative of the max-pooled negative."""
         negative: Tensor = self.pool(-maps)
         return -negative
 
 
 class GlobalAveragePool(nn.Module):
-    """Each map to its mean."""
+    """The mean of each map."""
 
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C)."""
@@ -249,21 +251,21 @@ class GlobalAveragePool(nn.Module):
 
 
 class AuxiliaryHead(nn.Sequential):
-    """Further logits from the middle of a network, for training only."""
+    """An auxiliary classifier in the middle of a network, for training only."""
 
     def __init__(self, layers: "OrderedDict[str, nn.Module]", loss_weight: float) -> None:
         super().__init__(layers)
         self.loss_weight = loss_weight
 
 
-# ---- torch's own
+# ---- torch's own layers
 
 
 def _convolution(step: Convolution, shape: Shape) -> nn.Module:
     kind: Callable[..., nn.Module] = nn.Conv1d if len(step.kernel) == 1 else nn.Conv2d
     return kind(
         shape[0],
-        step.maps,
+        step.out_channels,
         step.kernel,
         stride=step.stride,
         padding=shapes.padding(step),
@@ -274,13 +276,13 @@ def _convolution(step: Convolution, shape: Shape) -> nn.Module:
 
 
 def _pooling(step: Pooling) -> nn.Module:
-    is_1d, pads = len(step.kernel) == 1, shapes.padding(step)
-    if step.pool is Pool.AVERAGE:
+    is_1d, padding = len(step.kernel) == 1, shapes.padding(step)
+    if step.kind is PoolKind.AVERAGE:
         average: Callable[..., nn.Module] = nn.AvgPool1d if is_1d else nn.AvgPool2d
-        return average(step.kernel, step.stride, pads, ceil_mode=step.ceil, count_include_pad=False)
+        return average(step.kernel, step.stride, padding, ceil_mode=step.ceil, count_include_pad=False)
     maximum: Callable[..., nn.Module] = nn.MaxPool1d if is_1d else nn.MaxPool2d
-    largest = maximum(step.kernel, step.stride, pads, ceil_mode=step.ceil)
-    return MinPool(largest) if step.pool is Pool.MINIMUM else largest
+    pool = maximum(step.kernel, step.stride, padding, ceil_mode=step.ceil)
+    return MinPool(pool) if step.kind is PoolKind.MIN else pool
 
 
 def _batchnorm(width: int, axes: int) -> nn.Module:
@@ -289,12 +291,12 @@ def _batchnorm(width: int, axes: int) -> nn.Module:
 
 def _shortcut(step: Residual, shape: Shape, result: Shape) -> nn.Module:
     if step.shortcut is Shortcut.CONCAT:
-        return Concatenated()
+        return ConcatShortcut()
     if result == shape:
         return nn.Identity()
     stride = shapes.shortcut_stride(shape, result)
     if step.shortcut is Shortcut.IDENTITY:
-        return ZeroPadded(stride, result[0] - shape[0])
+        return ZeroPadShortcut(stride, result[0] - shape[0])
     project = Convolution(
         result[0], (1,) * len(stride), stride, (0,) * len(stride), (1,) * len(stride), bias=False
     )

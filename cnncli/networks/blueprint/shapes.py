@@ -1,6 +1,6 @@
-"""Does it fit? Shapes through a blueprint, before anything is built.
+"""Output shapes of a blueprint's steps, checked before anything is built.
 
-A shape is (C, H, W), or (C, L), or (D,) after flattening; without the batch.
+A shape is (C, H, W), (C, L), or (D,) after flattening; without the batch.
 """
 
 import math
@@ -13,6 +13,7 @@ from cnncli.networks.blueprint.tree import (
     SAME,
     Activation,
     Auxiliary,
+    BaseStep,
     BatchNorm,
     Blueprint,
     Branches,
@@ -23,7 +24,6 @@ from cnncli.networks.blueprint.tree import (
     Inception,
     Linear,
     LocalResponseNorm,
-    Pool,
     Pooling,
     Residual,
     Shortcut,
@@ -31,20 +31,20 @@ from cnncli.networks.blueprint.tree import (
     SoftMax,
     Step,
     Steps,
-    Written,
 )
+from cnncli.records.choices import PoolKind
 
 Shape = tuple[int, ...]
 
 MAX_ELEMENTS = 2**40
-"""Numbers of a feature map, or weights of a layer, above which a blueprint is taken for a slip."""
+"""Largest number of elements of a feature map, or of weights of a layer; more is a typing error."""
 
 
 def output_shape(blueprint: Blueprint) -> Shape:
-    """The shape of what the network returns, without the batch.
+    """The shape of the network's output.
 
     Raises:
-        GeometryError: a layer does not fit onto what comes before it; the message begins with its place.
+        GeometryError: a layer does not fit its input; the message begins with its location.
         BlueprintError: there are too many layers.
     """
     count = _count(blueprint.steps)
@@ -52,27 +52,27 @@ def output_shape(blueprint: Blueprint) -> Shape:
         raise BlueprintError(f"the blueprint has more than {MAX_STEPS:,} layers")
     _require_heads_outside(blueprint.steps)
     _require_soft_max_last(blueprint.steps)
-    return through(blueprint.steps, blueprint.input)
+    return shape_after_all(blueprint.steps, blueprint.input)
 
 
 def num_classes(blueprint: Blueprint) -> int:
-    """Logits that the network returns.
+    """The number of logits.
 
     Raises:
         GeometryError: as `output_shape`.
-        BlueprintError: as `output_shape`; or the last layer does not give one number a class.
+        BlueprintError: as `output_shape`; or the network's output is not one number per class.
     """
     shape = output_shape(blueprint)
     if len(shape) != 1:
         raise BlueprintError(
-            f"the network ends with {told(shape)} and not with one number a class",
+            f"the network's output is {shape_text(shape)}, not one number per class",
             "end with FC-N, or with conv1-N and gap",
         )
     return shape[0]
 
 
 def last_weight_layer(steps: Steps) -> int | None:
-    """Where the logits come from: the last weight layer with nothing after it that has an activation of its own."""
+    """Index of the layer that gives the logits: the last weight layer, unless an activation or a block follows it."""
     for position in range(len(steps) - 1, -1, -1):
         match steps[position]:
             case Convolution() | Linear():
@@ -85,7 +85,7 @@ def last_weight_layer(steps: Steps) -> int | None:
 
 
 def _bodies(step: Step) -> Sequence[Steps]:
-    """What a step has inside."""
+    """The steps inside a step."""
     match step:
         case Residual(body=body) | Auxiliary(body=body):
             return (body,)
@@ -96,7 +96,7 @@ def _bodies(step: Step) -> Sequence[Steps]:
 
 
 def _count(steps: Steps) -> int:
-    """Steps with all that is inside them, as far as `MAX_STEPS`; shared ones are counted wherever they stand."""
+    """The number of steps, with those inside them; counting stops above `MAX_STEPS`."""
     total = len(steps)
     for step in steps:
         if total > MAX_STEPS:
@@ -106,33 +106,33 @@ def _count(steps: Steps) -> int:
 
 
 def _require_heads_outside(steps: Steps, *, is_inside: bool = False) -> None:
-    """See that auxiliary heads stand beside the network's own steps, where their logits can be had."""
+    """Check that auxiliary heads are not inside blocks, which return a single tensor."""
     for step in steps:
         if is_inside and isinstance(step, Auxiliary):
-            raise _misfit(step, "an auxiliary head cannot stand inside a block")
+            raise _shape_error(step, "an auxiliary head cannot be inside a block")
         for body in _bodies(step):
             _require_heads_outside(body, is_inside=True)
 
 
 def _require_soft_max_last(steps: Steps) -> None:
-    """See that nothing is computed from probabilities, which are never built."""
+    """Check that nothing follows soft-max, which is not built."""
     for position, step in enumerate(steps):
         if isinstance(step, SoftMax) and not all(
             isinstance(later, Auxiliary) for later in steps[position + 1 :]
         ):
-            raise _misfit(step, "stands at the end only: networks return logits")
+            raise _shape_error(step, "allowed at the end only, since networks return logits")
         for body in _bodies(step):
             _require_soft_max_last(body)
 
 
-def through(steps: Steps, shape: Shape) -> Shape:
-    """The shape after some steps."""
+def shape_after_all(steps: Steps, shape: Shape) -> Shape:
+    """The shape after several steps."""
     for step in steps:
-        shape = after(step, shape)
+        shape = shape_after(step, shape)
     return shape
 
 
-def after(step: Step, shape: Shape) -> Shape:  # noqa: C901, PLR0911 - one line a kind of step
+def shape_after(step: Step, shape: Shape) -> Shape:  # noqa: C901, PLR0911 - one line per kind of step
     """The shape after one step.
 
     Raises:
@@ -143,10 +143,10 @@ def after(step: Step, shape: Shape) -> Shape:  # noqa: C901, PLR0911 - one line 
             return _after_convolution(step, shape)
         case Pooling():
             _require_map(step, shape)
-            return shape[0], *_sides(step, shape, (1,) * len(step.kernel))
-        case Linear(units=units):
-            _require_size(step, math.prod(shape) * units)
-            return (units,)
+            return shape[0], *_output_sides(step, shape, (1,) * len(step.kernel))
+        case Linear(out_features=width):
+            _require_size(step, math.prod(shape) * width)
+            return (width,)
         case Flatten():
             return (math.prod(shape),)
         case GlobalAverage():
@@ -156,75 +156,77 @@ def after(step: Step, shape: Shape) -> Shape:  # noqa: C901, PLR0911 - one line 
             _require_map(step, shape)
             return shape
         case Branches(branches=branches):
-            return _beside(step, [through(branch, shape) for branch in branches])
+            return _concatenate(step, [shape_after_all(branch, shape) for branch in branches])
         case Inception():
             return _after_inception(step, shape)
         case Residual():
             return _after_residual(step, shape)
         case Auxiliary(body=body):
-            logits = through(body, shape)
+            logits = shape_after_all(body, shape)
             if len(logits) != 1:
-                raise _misfit(step, f"ends with {told(logits)} and not with one number a class")
+                raise _shape_error(step, f"its output is {shape_text(logits)}, not one number per class")
             return shape
         case _:
             return shape
 
 
-def told(shape: Shape) -> str:
-    """A shape as people write it: 64x56x56."""
+def shape_text(shape: Shape) -> str:
+    """A shape as text: `64x56x56`."""
     return "x".join(map(str, shape))
 
 
 def padding(layer: Convolution | Pooling) -> Sides:
-    """Pixels on each side, one value an axis.
+    """Pixels on each side, one value per axis.
 
     Raises:
-        GeometryError: `same` for a kernel that reaches over an even number of pixels.
+        GeometryError: `same` for a kernel of even effective size.
     """
     if layer.padding != SAME:
         return tuple(int(side) for side in layer.padding)
     dilation = layer.dilation if isinstance(layer, Convolution) else (1,) * len(layer.kernel)
-    for kernel, spread in zip(layer.kernel, dilation, strict=True):
-        if effective_kernel_size(kernel, spread) % 2 == 0:
-            raise _misfit(
-                layer, f"a kernel of {kernel} has no middle, so no padding keeps the size", "say pad N"
-            )
-    return tuple(same_padding(kernel, spread) for kernel, spread in zip(layer.kernel, dilation, strict=True))
+    sides = list(zip(layer.kernel, dilation, strict=True))
+    for kernel, step in sides:
+        if effective_kernel_size(kernel, step) % 2 == 0:
+            raise _shape_error(layer, f"`same` padding needs an odd kernel size, not {kernel}", "write pad N")
+    return tuple(same_padding(kernel, step) for kernel, step in sides)
 
 
 def _after_inception(step: Inception, shape: Shape) -> Shape:
     if len(shape) != 3:  # noqa: PLR2004 - (C, H, W)
-        raise _misfit(step, f"needs a feature map with height and width, and gets {told(shape)}")
-    return _beside(step, [through(branch, shape) for branch in inception_branches(step)])
+        raise _shape_error(step, f"needs a feature map with height and width, not {shape_text(shape)}")
+    return _concatenate(step, [shape_after_all(branch, shape) for branch in inception_branches(step)])
 
 
 def inception_branches(step: Inception) -> tuple[Steps, ...]:
-    """The four ways of an Inception module (Szegedy et al. 2014, figure 2b), with the original's 5x5 convolutions."""
+    """The four branches of an Inception module (Szegedy et al. 2014, figure 2b), with the original 5x5 convolutions."""
 
-    def conv(kernel: int, maps: int) -> Convolution:
-        return Convolution(maps, (kernel, kernel), (1, 1), "same", (1, 1), place=step.place)
+    def conv(kernel: int, channels: int) -> Convolution:
+        return Convolution(channels, (kernel, kernel), (1, 1), "same", (1, 1), location=step.location)
 
-    pool = Pooling(Pool.MAX, (3, 3), (1, 1), "same")
+    pool = Pooling(PoolKind.MAX, (3, 3), (1, 1), "same")
     return (
-        (conv(1, step.ones),),
-        (conv(1, step.reduce3), conv(3, step.threes)),
-        (conv(1, step.reduce5), conv(5, step.fives)),
-        (pool, conv(1, step.pooled)),
+        (conv(1, step.conv1),),
+        (conv(1, step.reduce3), conv(3, step.conv3)),
+        (conv(1, step.reduce5), conv(5, step.conv5)),
+        (pool, conv(1, step.pool_projection)),
     )
 
 
 def _after_convolution(step: Convolution, shape: Shape) -> Shape:
     _require_map(step, shape)
-    if shape[0] % step.groups or step.maps % step.groups:
-        raise _misfit(step, f"{step.groups} groups do not divide {shape[0]} channels into {step.maps} maps")
-    _require_size(step, math.prod(step.kernel) * shape[0] // step.groups * step.maps)
-    return step.maps, *_sides(step, shape, step.dilation)
+    if shape[0] % step.groups or step.out_channels % step.groups:
+        raise _shape_error(
+            step,
+            f"{shape[0]} input and {step.out_channels} output channels are not divisible by {step.groups} groups",
+        )
+    _require_size(step, math.prod(step.kernel) * shape[0] // step.groups * step.out_channels)
+    return step.out_channels, *_output_sides(step, shape, step.dilation)
 
 
-def _sides(step: Convolution | Pooling, shape: Shape, dilation: Sides) -> Sides:
+def _output_sides(step: Convolution | Pooling, shape: Shape, dilation: Sides) -> Sides:
     pads = padding(step)
     if isinstance(step, Pooling) and any(2 * pad > side for pad, side in zip(pads, step.kernel, strict=True)):
-        raise _misfit(step, "a pooling may be padded by half its window at most")
+        raise _shape_error(step, "the padding of a pooling is at most half its window")
     rounds_up = isinstance(step, Pooling) and step.ceil
     try:
         sides = tuple(
@@ -232,65 +234,64 @@ def _sides(step: Convolution | Pooling, shape: Shape, dilation: Sides) -> Sides:
             for values in zip(shape[1:], step.kernel, step.stride, pads, dilation, strict=True)
         )
     except GeometryError as error:
-        raise _misfit(step, f"{error.message} (it gets {told(shape)})") from error
-    maps = step.maps if isinstance(step, Convolution) else shape[0]
-    _require_size(step, maps * math.prod(sides))
+        raise _shape_error(step, f"{error.message} (the input is {shape_text(shape)})") from error
+    channels = step.out_channels if isinstance(step, Convolution) else shape[0]
+    _require_size(step, channels * math.prod(sides))
     return sides
 
 
-def _beside(step: Written, shapes: Sequence[Shape]) -> Shape:
-    """Maps put beside each other."""
+def _concatenate(step: BaseStep, shapes: Sequence[Shape]) -> Shape:
+    """The shape of maps that are concatenated along the channels."""
     if any(len(shape) < 2 or shape[1:] != shapes[0][1:] for shape in shapes):  # noqa: PLR2004 - channels and sides
-        raise _misfit(step, f"its branches give {' and '.join(map(told, shapes))}, which do not match")
+        raise _shape_error(step, f"branches of different sizes: {' and '.join(map(shape_text, shapes))}")
     return sum(shape[0] for shape in shapes), *shapes[0][1:]
 
 
 def _after_residual(step: Residual, shape: Shape) -> Shape:
-    result = through(step.body, shape)
+    result = shape_after_all(step.body, shape)
     if step.shortcut is Shortcut.CONCAT:
-        return _beside(step, [shape, result])
-    if len(result) != len(shape):
-        raise _misfit(step, f"{told(shape)} goes in and {told(result)} comes out, which cannot be added")
-    if result != shape:
-        if len(shape) == 1:
-            raise _misfit(step, f"{told(shape)} goes in and {told(result)} comes out, which cannot be added")
-        stride = shortcut_stride(shape, result)
-        strided = tuple(output_size(side, 1, step_) for side, step_ in zip(shape[1:], stride, strict=True))
-        if strided != result[1:]:
-            raise _misfit(step, f"no stride brings {told(shape)} to {told(result)} for the shortcut")
-        if step.shortcut is Shortcut.IDENTITY and result[0] < shape[0]:
-            raise _misfit(
-                step,
-                f"{shape[0]} channels go in and {result[0]} come out: zeros can be added, not taken away",
-                "say residual project",
-            )
+        return _concatenate(step, [shape, result])
+    if result == shape:
+        return result
+    if len(result) != len(shape) or len(shape) == 1:
+        raise _shape_error(step, f"cannot add input {shape_text(shape)} to output {shape_text(result)}")
+    stride = shortcut_stride(shape, result)
+    subsampled = tuple(output_size(side, 1, step_) for side, step_ in zip(shape[1:], stride, strict=True))
+    if subsampled != result[1:]:
+        raise _shape_error(
+            step, f"no stride of the shortcut reduces {shape_text(shape)} to {shape_text(result)}"
+        )
+    if step.shortcut is Shortcut.IDENTITY and result[0] < shape[0]:
+        raise _shape_error(
+            step,
+            f"an identity shortcut cannot reduce {shape[0]} channels to {result[0]}",
+            "write residual project",
+        )
     return result
 
 
 def shortcut_stride(before: Shape, result: Shape) -> Sides:
-    """The stride of a shortcut that goes along with a body from one shape to the other."""
+    """The stride of a shortcut from one shape to another."""
     return tuple(math.ceil(side / out) for side, out in zip(before[1:], result[1:], strict=True))
 
 
-def _require_map(step: Written, shape: Shape) -> None:
+def _require_map(step: BaseStep, shape: Shape) -> None:
     if len(shape) < 2:  # noqa: PLR2004 - channels and sides
-        raise _misfit(
-            step, f"needs a feature map, and what comes before it gives {shape[0]:,} numbers in a row"
-        )
+        raise _shape_error(step, f"needs a feature map, but its input is a vector of {shape[0]:,} numbers")
 
 
-def _require_size(step: Written, count: int) -> None:
+def _require_size(step: BaseStep, count: int) -> None:
     if count > MAX_ELEMENTS:
-        raise _misfit(step, f"would have {count:,} numbers")
+        raise _shape_error(step, f"too large: {count:,} elements")
 
 
-def _misfit(step: Written, message: str, hint: str | None = None) -> GeometryError:
-    return GeometryError(f"{step.place}: {message}" if step.place else message, hint)
+def _shape_error(step: BaseStep, message: str, hint: str | None = None) -> GeometryError:
+    return GeometryError(f"{step.location}: {message}" if step.location else message, hint)
 
 
 def hidden_activation(
     blueprint_activation: Activation | None, own: Activation | None, *, is_last: bool
 ) -> Activation | None:
-    """What follows a weight layer: its own, or the header's unless it gives the logits; None is nothing."""
-    chosen = own or (None if is_last else blueprint_activation)
-    return None if chosen is Activation.LINEAR else chosen
+    """The activation after a weight layer: its own, or the header's unless it gives the logits; None for none."""
+    activation = own or (None if is_last else blueprint_activation)
+    return None if activation is Activation.LINEAR else activation

@@ -1,40 +1,46 @@
-"""A blueprint as a tree: what was written, with nothing left to guess.
+"""A blueprint as a tree of steps, with all defaults filled in.
 
-Sides are (height, width) in pixels, or (length,) for signals of one dimension. Padding `SAME` keeps the size at
-stride 1.
+Sides are (height, width) in pixels, or (length,) for 1D signals. Padding `SAME` keeps the size at stride 1.
 """
 
 import enum
 from dataclasses import dataclass, field
 
+from cnncli.records.choices import PoolKind
+
 Sides = tuple[int, ...]
 
 SAME = "same"
 Padding = Sides | str
-"""Pixels on each side, one value an axis; or `SAME`."""
+"""Pixels on each side, one value per axis; or `SAME`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where something was written: line (from 1; 0 where there is but one) and the words."""
+class Location:
+    """The location of a step in the text.
+
+    Attributes:
+        line: from 1; 0 for a text of a single line.
+        words: of the step.
+    """
 
     line: int
     words: str
 
     def __str__(self) -> str:
-        """As a message begins."""
+        """The beginning of an error message."""
         return f"line {self.line}: {self.words}" if self.line else self.words
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A step of a blueprint. Two that differ in nothing but their place are equal."""
+class BaseStep:
+    """A step of a blueprint; two steps that differ in their location only are equal."""
 
-    place: Place | None = field(default=None, compare=False, repr=False, kw_only=True)
+    location: Location | None = field(default=None, compare=False, repr=False, kw_only=True)
 
 
 class Activation(enum.StrEnum):
-    """What follows a weight layer."""
+    """An activation function after a weight layer."""
 
     RELU = "relu"
     TANH = "tanh"
@@ -42,36 +48,27 @@ class Activation(enum.StrEnum):
     GELU = "gelu"
     SILU = "silu"
     LINEAR = "linear"
-    """None at all, where the header line would set one."""
-
-
-class Pool(enum.StrEnum):
-    """What a pooling takes from its window."""
-
-    MAX = "max"
-    AVERAGE = "avg"
-    MINIMUM = "min"
+    """No activation, even if the header sets one."""
 
 
 class Shortcut(enum.StrEnum):
-    """What joins a residual block's input to its output."""
+    """How the input of a residual block is combined with its output."""
 
     IDENTITY = "identity"
-    """Added as it is; where the body shrinks or widens, every so-many-th pixel and zeros for new channels (He et al.
-    2015, option A)."""
+    """Added; where the body changes the shape, subsampled and padded with zero channels (He et al. 2015, option A)."""
 
     PROJECT = "project"
-    """Added, through a 1x1 convolution and batch normalisation where the body changes the shape (option B)."""
+    """Added; where the body changes the shape, through a 1x1 convolution and batch normalisation (option B)."""
 
     CONCAT = "concat"
-    """Put beside the output as further channels (Huang et al. 2016)."""
+    """Concatenated along the channels (Huang et al. 2016)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Convolution(Written):
-    """`conv3-64`: maps out of a kernel that reaches over all input channels of its group."""
+class Convolution(BaseStep):
+    """`conv3-64`."""
 
-    maps: int
+    out_channels: int
     kernel: Sides
     stride: Sides
     padding: Padding
@@ -83,10 +80,10 @@ class Convolution(Written):
 
 
 @dataclass(frozen=True, slots=True)
-class Pooling(Written):
+class Pooling(BaseStep):
     """`maxpool 3/2`."""
 
-    pool: Pool
+    kind: PoolKind
     kernel: Sides
     stride: Sides
     padding: Padding
@@ -94,30 +91,33 @@ class Pooling(Written):
 
 
 @dataclass(frozen=True, slots=True)
-class Linear(Written):
+class Linear(BaseStep):
     """`FC-4096`."""
 
-    units: int
+    out_features: int
     bias: bool = True
     batchnorm: bool = False
     activation: Activation | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Activated(Written):
+class ActivationStep(BaseStep):
     """`relu` on a line of its own."""
 
     activation: Activation
 
 
 @dataclass(frozen=True, slots=True)
-class BatchNorm(Written):
+class BatchNorm(BaseStep):
     """`batchnorm` on a line of its own."""
 
 
 @dataclass(frozen=True, slots=True)
-class LocalResponseNorm(Written):
-    """`LRN`: Krizhevsky's, over neighbouring channels; alpha is that of the whole window, as in his paper's code."""
+class LocalResponseNorm(BaseStep):
+    """`LRN`: local response normalisation over neighbouring channels (Krizhevsky et al. 2012).
+
+    `alpha` multiplies the sum of squares over the window, as in the paper; torch's multiplies their mean.
+    """
 
     size: int = 5
     alpha: float = 1e-4
@@ -126,48 +126,55 @@ class LocalResponseNorm(Written):
 
 
 @dataclass(frozen=True, slots=True)
-class Dropout(Written):
+class Dropout(BaseStep):
     """`dropout 0.5`."""
 
     probability: float
 
 
 @dataclass(frozen=True, slots=True)
-class Flatten(Written):
-    """`flatten`: (C, H, W) to C H W numbers; said by an `FC` itself, too."""
+class Flatten(BaseStep):
+    """`flatten`: (C, H, W) to (C·H·W,); `FC` flattens its input by itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class GlobalAverage(Written):
-    """`gap`: each map to its mean."""
+class GlobalAverage(BaseStep):
+    """`gap`: global average pooling, (C, H, W) to (C,)."""
 
 
 @dataclass(frozen=True, slots=True)
-class SoftMax(Written):
-    """`soft-max`: printed and never built; networks return logits."""
+class SoftMax(BaseStep):
+    """`soft-max`: for documentation only and not built, since networks return logits."""
 
 
 @dataclass(frozen=True, slots=True)
-class Branches(Written):
-    """`branches { … | … }`: several ways from the same input, their maps put side by side."""
+class Branches(BaseStep):
+    """`branches { … | … }`: parallel branches on the same input, concatenated along the channels."""
 
     branches: tuple["Steps", ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Inception(Written):
-    """`inception(64, 96, 128, 16, 32, 32)`: maps of 1x1; of 3x3 and its reduction; of 5x5 and its; after the pooling."""
+class Inception(BaseStep):
+    """`inception(64, 96, 128, 16, 32, 32)`: output channels of the convolutions of an Inception module, as in its paper.
 
-    ones: int
+    Attributes:
+        conv1: the 1x1 convolution.
+        reduce3, conv3: the 1x1 reduction before the 3x3 convolution, and that convolution.
+        reduce5, conv5: likewise for 5x5.
+        pool_projection: the 1x1 convolution after max pooling.
+    """
+
+    conv1: int
     reduce3: int
-    threes: int
+    conv3: int
     reduce5: int
-    fives: int
-    pooled: int
+    conv5: int
+    pool_projection: int
 
 
 @dataclass(frozen=True, slots=True)
-class Residual(Written):
+class Residual(BaseStep):
     """`residual { … }`."""
 
     body: "Steps"
@@ -176,8 +183,8 @@ class Residual(Written):
 
 
 @dataclass(frozen=True, slots=True)
-class Auxiliary(Written):
-    """`aux 0.3 { … }`: a second set of logits, whose loss counts so much while training; not there while predicting."""
+class Auxiliary(BaseStep):
+    """`aux 0.3 { … }`: an auxiliary classifier, used in training only; its loss is multiplied by `weight`."""
 
     weight: float
     body: "Steps"
@@ -187,7 +194,7 @@ Step = (
     Convolution
     | Pooling
     | Linear
-    | Activated
+    | ActivationStep
     | BatchNorm
     | LocalResponseNorm
     | Dropout
@@ -206,12 +213,12 @@ Steps = tuple[Step, ...]
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """A whole network.
+    """A network.
 
     Attributes:
         input: (channels, height, width), or (channels, length).
         steps: in order.
-        activation: of all hidden weight layers that name none themselves.
+        activation: default activation of hidden weight layers; None for none.
     """
 
     input: tuple[int, ...]

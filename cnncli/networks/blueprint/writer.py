@@ -1,11 +1,11 @@
-"""Tree to text: what `parser` reads back to an equal tree."""
+"""Blueprint tree to text, which `parser` reads back to an equal tree."""
 
 from collections.abc import Iterator
 
 from cnncli.networks.blueprint.parser import MAX_NESTING
 from cnncli.networks.blueprint.tree import (
     SAME,
-    Activated,
+    ActivationStep,
     Auxiliary,
     BatchNorm,
     Blueprint,
@@ -30,8 +30,8 @@ from cnncli.networks.blueprint.tree import (
 _INDENT = "    "
 
 
-def written(blueprint: Blueprint) -> str:
-    """The blueprint as text, one step a line."""
+def to_text(blueprint: Blueprint) -> str:
+    """The text of a blueprint, one step per line."""
     lines = [f"input {'x'.join(map(str, blueprint.input))}"]
     if blueprint.activation:
         lines.append(f"activation: {blueprint.activation}")
@@ -39,7 +39,7 @@ def written(blueprint: Blueprint) -> str:
 
 
 def _lines(steps: Steps, level: int) -> Iterator[str]:
-    """One line a step; the same ones in a row are repeated only once."""
+    """The lines of steps; equal steps in a row become a repeat."""
     position = 0
     while position < len(steps):
         step = steps[position]
@@ -58,7 +58,7 @@ def _lines(steps: Steps, level: int) -> Iterator[str]:
 
 
 def _nesting(step: Step) -> int:
-    """Braces within each other that a step takes."""
+    """The depth of nested braces of a step."""
     match step:
         case Residual(body=body) | Auxiliary(body=body):
             bodies: tuple[Steps, ...] = (body,)
@@ -92,24 +92,24 @@ def _step_lines(step: Step, level: int) -> Iterator[str]:
             yield indent + _word(step)
 
 
-def _word(step: Step) -> str:  # noqa: C901, PLR0911 - one line a kind of step
-    """A step that has nothing inside it, in the notation."""
+def _word(step: Step) -> str:  # noqa: C901, PLR0911 - one line per kind of step
+    """The text of a step without others inside."""
     match step:
         case Convolution():
             return _convolution(step)
         case Pooling():
             return _pooling(step)
         case Linear():
-            return f"FC-{step.units}{_trimmings(step)}"
-        case Activated(activation=activation):
+            return f"FC-{step.out_features}{_layer_options(step)}"
+        case ActivationStep(activation=activation):
             return str(activation)
         case BatchNorm():
             return "batchnorm"
         case LocalResponseNorm():
-            usual = LocalResponseNorm()
+            default = LocalResponseNorm()
             values = ((name, getattr(step, name)) for name in ("size", "alpha", "beta", "k"))
             return "LRN" + "".join(
-                f" {name} {_number(value)}" for name, value in values if value != getattr(usual, name)
+                f" {name} {_number(value)}" for name, value in values if value != getattr(default, name)
             )
         case Dropout(probability=probability):
             return f"dropout {_number(probability)}"
@@ -120,44 +120,47 @@ def _word(step: Step) -> str:  # noqa: C901, PLR0911 - one line a kind of step
         case SoftMax():
             return "soft-max"
         case Inception():
-            counts = (step.ones, step.reduce3, step.threes, step.reduce5, step.fives, step.pooled)
-            return f"inception({', '.join(map(str, counts))})"
+            channels = (step.conv1, step.reduce3, step.conv3, step.reduce5, step.conv5, step.pool_projection)
+            return f"inception({', '.join(map(str, channels))})"
         case Residual() | Branches() | Auxiliary():
             return type(step).__name__.lower()
 
 
 def _convolution(step: Convolution) -> str:
     dimensions = "1d" if len(step.kernel) == 1 else ""
-    stride = "" if set(step.stride) == {1} else f"/{_joined(step.stride)}"
-    pads = "" if step.padding == SAME else f" {_padded(step.padding)}"
-    dilation = "" if set(step.dilation) == {1} else f" dilation {_joined(step.dilation)}"
+    stride = "" if set(step.stride) == {1} else f"/{_sides_text(step.stride)}"
+    padding = "" if step.padding == SAME else f" {_padding(step.padding)}"
+    dilation = "" if set(step.dilation) == {1} else f" dilation {_sides_text(step.dilation)}"
     groups = "" if step.groups == 1 else f" groups {step.groups}"
-    return f"conv{dimensions}{_joined(step.kernel)}-{step.maps}{stride}{pads}{dilation}{groups}{_trimmings(step)}"
+    return (
+        f"conv{dimensions}{_sides_text(step.kernel)}-{step.out_channels}{stride}{padding}{dilation}{groups}"
+        f"{_layer_options(step)}"
+    )
 
 
 def _pooling(step: Pooling) -> str:
-    window = _joined(step.kernel) + ("" if step.stride == step.kernel else f"/{_joined(step.stride)}")
+    window = _sides_text(step.kernel) + ("" if step.stride == step.kernel else f"/{_sides_text(step.stride)}")
     is_padded = step.padding == SAME or any(int(side) for side in step.padding)
     return (
-        f"{step.pool}pool {window}"
-        + (f" {_padded(step.padding)}" if is_padded else "")
+        f"{step.kind}pool {window}"
+        + (f" {_padding(step.padding)}" if is_padded else "")
         + (" ceil" if step.ceil else "")
     )
 
 
-def _padded(padding: Padding) -> str:
+def _padding(padding: Padding) -> str:
     if padding == SAME:
         return SAME
     sides = tuple(int(side) for side in padding)
-    return f"pad {_joined(sides)}" if any(sides) else "valid"
+    return f"pad {_sides_text(sides)}" if any(sides) else "valid"
 
 
-def _trimmings(step: Convolution | Linear) -> str:
+def _layer_options(step: Convolution | Linear) -> str:
     activation = f" {step.activation}" if step.activation else ""
     return ("" if step.bias else " nobias") + (" batchnorm" if step.batchnorm else "") + activation
 
 
-def _joined(sides: Sides) -> str:
+def _sides_text(sides: Sides) -> str:
     """`3` for (3, 3), `3x5` for (3, 5)."""
     return str(sides[0]) if len(set(sides)) == 1 else "x".join(map(str, sides))
 

@@ -84,7 +84,7 @@ def for_classes(architecture: Architecture, count: int) -> Architecture:
     own = dataclasses.replace(architecture, num_classes=count, head=None)
     if architecture.library != "blueprint":
         return own
-    return dataclasses.replace(own, blueprint=blueprint.for_classes(architecture.blueprint or "", count))
+    return dataclasses.replace(own, blueprint=blueprint.with_num_classes(architecture.blueprint or "", count))
 
 
 def _own(architecture: Architecture, drop_path: float) -> nn.Module:

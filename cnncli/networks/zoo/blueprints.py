@@ -1,32 +1,36 @@
-"""Networks that a blueprint describes."""
+"""Networks built from blueprints."""
 
 from cnncli.errors import UsageError
 from cnncli.networks import blueprint
 from cnncli.networks.blueprint import shapes
-from cnncli.networks.blueprint.writer import written
+from cnncli.networks.blueprint.writer import to_text
 from cnncli.networks.zoo.offer import Offer
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
 
 
 def offer(name: str, image_size: tuple[int, int] | None) -> Offer:
-    """A blueprint for images; the arguments and errors are `zoo.offer`'s."""
-    drawn = blueprint.find(name, image_size)
-    channels, *sides = drawn.input
-    if channels not in {1, _RGB} or len(sides) != len(_COLOURS):
+    """The offer of a blueprint for images; arguments and errors as `zoo.offer`.
+
+    Raises:
+        UsageError: its input is not an image with 1 or 3 channels.
+    """
+    tree = blueprint.find(name, image_size)
+    channels, *sides = tree.input
+    if channels not in {1, _RGB} or len(sides) != 2:  # noqa: PLR2004 - height and width
         raise UsageError(
-            f"an image has 1 or 3 channels, height and width, and this network takes {shapes.told(drawn.input)}",
-            "`cnncli summary` shows it",
+            f"the input of this network is {shapes.shape_text(tree.input)}, not an image with 1 or 3 channels",
+            "only `cnncli summary` works with it",
         )
-    mean, std = _COLOURS if channels == _RGB else ((0.5,), (0.5,))
+    mean, std = (_IMAGENET_MEAN, _IMAGENET_STD) if channels == _RGB else ((0.5,), (0.5,))
     height, width = sides
     return Offer(
-        name=blueprint.label(name),
+        name=blueprint.network_name(name),
         architecture=Architecture(
             "blueprint",
-            blueprint.label(name),
-            shapes.num_classes(drawn),
+            blueprint.network_name(name),
+            shapes.num_classes(tree),
             channels,
-            blueprint=written(drawn),
+            blueprint=to_text(tree),
         ),
         preprocessing=Preprocessing(
             channels=channels,
@@ -45,5 +49,5 @@ def offer(name: str, image_size: tuple[int, int] | None) -> Offer:
 
 
 _RGB = 3
-_COLOURS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and deviation of ImageNet's channels, which everybody uses who has no better ones."""
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""The usual normalisation where a data set's own is not known."""

@@ -101,9 +101,9 @@ def test_the_same_weights_give_the_same_output_as_torchvisions(name: str, theirs
                 module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
         copy_in_order_of_use(other, ours)
         images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-        expected, found = other(images), ours(images)
-    assert found.std() > 0
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+        expected, result = other(images), ours(images)
+    assert result.std() > 0
+    torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
 
 
 def copy_in_order_of_use(source: nn.Module, target: nn.Module) -> None:
@@ -172,21 +172,21 @@ def test_an_activation_is_never_implied_and_never_follows_the_logits() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("input 3x8x8\nconv3-4 valid\nmaxpool 3/2\nconv5-4 valid\nFC-2", "line 4: conv5-4 valid: a kernel that reaches over 5 pixels does not fit into 2"),
-        ("input 3x8x8; conv4-8; FC-2", "conv4-8: a kernel of 4 has no middle"),
-        ("input 3x8x8; flatten; conv3-8; FC-2", "conv3-8: needs a feature map, and what comes before it gives 192 numbers"),
-        ("input 3x8x8; conv3-8 groups 2; FC-2", "2 groups do not divide 3 channels into 8 maps"),
-        ("input 3x8x8; branches { conv3-4 | maxpool }; FC-2", "its branches give 4x8x8 and 3x4x4, which do not match"),
-        ("input 3x8x8; residual { conv3-2 }; FC-2", "3 channels go in and 2 come out: zeros can be added, not taken away"),
-        ("input 3x9x9; residual { conv3-3 valid }; FC-2", "no stride brings 3x9x9 to 3x7x7 for the shortcut"),
-        ("input 3x8x8; residual { FC-3 }; FC-2", "3x8x8 goes in and 3 comes out, which cannot be added"),
-        ("input 3x8x8; residual concat { maxpool }; FC-2", "its branches give 3x8x8 and 3x4x4"),
-        ("input 3x8x8; aux 0.3 { conv3-3 }; FC-2", "aux 0.3: ends with 3x8x8 and not with one number a class"),
-        ("input 3x8x8; residual { aux 0.3 { FC-3 } }; FC-2", "aux 0.3: an auxiliary head cannot stand inside a block"),
-        ("input 3x8x8; maxpool 3/2 pad 2; FC-2", "a pooling may be padded by half its window at most"),
-        ("input 3x9999999x9999999; FC-9999999", "would have"),
-        ("input 3x32x32; inception(8,1000000,1000000,8,8,8); gap; FC-2", "would have"),
-        ("input 3x64; inception(1,1,1,1,1,1); gap; FC-2", "needs a feature map with height and width, and gets 3x64"),
+        ("input 3x8x8\nconv3-4 valid\nmaxpool 3/2\nconv5-4 valid\nFC-2", "line 4: conv5-4 valid: a kernel that spans 5 pixels does not fit into 2"),
+        ("input 3x8x8; conv4-8; FC-2", "conv4-8: `same` padding needs an odd kernel size, not 4"),
+        ("input 3x8x8; flatten; conv3-8; FC-2", "conv3-8: needs a feature map, but its input is a vector of 192 numbers"),
+        ("input 3x8x8; conv3-8 groups 2; FC-2", "3 input and 8 output channels are not divisible by 2 groups"),
+        ("input 3x8x8; branches { conv3-4 | maxpool }; FC-2", "branches of different sizes: 4x8x8 and 3x4x4"),
+        ("input 3x8x8; residual { conv3-2 }; FC-2", "an identity shortcut cannot reduce 3 channels to 2"),
+        ("input 3x9x9; residual { conv3-3 valid }; FC-2", "no stride of the shortcut reduces 3x9x9 to 3x7x7"),
+        ("input 3x8x8; residual { FC-3 }; FC-2", "cannot add input 3x8x8 to output 3"),
+        ("input 3x8x8; residual concat { maxpool }; FC-2", "branches of different sizes: 3x8x8 and 3x4x4"),
+        ("input 3x8x8; aux 0.3 { conv3-3 }; FC-2", "aux 0.3: its output is 3x8x8, not one number per class"),
+        ("input 3x8x8; residual { aux 0.3 { FC-3 } }; FC-2", "aux 0.3: an auxiliary head cannot be inside a block"),
+        ("input 3x8x8; maxpool 3/2 pad 2; FC-2", "the padding of a pooling is at most half its window"),
+        ("input 3x9999999x9999999; FC-9999999", "too large"),
+        ("input 3x32x32; inception(8,1000000,1000000,8,8,8); gap; FC-2", "too large"),
+        ("input 3x64; inception(1,1,1,1,1,1); gap; FC-2", "needs a feature map with height and width, not 3x64"),
         ("input 3x8x8; repeat 9999 { residual { repeat 9999 { relu } } }; FC-2", "the blueprint has more than 10,000 layers"),
     ],
 )  # fmt: skip
@@ -197,20 +197,20 @@ def test_what_does_not_fit_is_told_before_anything_is_built(text: str, complaint
 
 
 def test_a_network_that_gives_no_logits_can_be_looked_at_but_not_trained() -> None:
-    drawn = parse("input 3x8x8; conv3-8")
-    assert build(drawn)(torch.zeros(1, 3, 8, 8)).shape == (1, 8, 8, 8)
-    with pytest.raises(BlueprintError, match="the network ends with 8x8x8 and not with one number a class"):
-        shapes.num_classes(drawn)
+    tree = parse("input 3x8x8; conv3-8")
+    assert build(tree)(torch.zeros(1, 3, 8, 8)).shape == (1, 8, 8, 8)
+    with pytest.raises(BlueprintError, match="the network's output is 8x8x8, not one number per class"):
+        shapes.num_classes(tree)
 
 
 @given(steps)
 @settings(max_examples=150, deadline=None)
-def test_what_fits_is_built_with_the_shapes_that_were_foreseen(found: tuple[object, ...]) -> None:
-    drawn = Blueprint((3, 24, 24), found, None)  # type: ignore[arg-type]
+def test_what_fits_is_built_with_the_shapes_that_were_foreseen(result: tuple[object, ...]) -> None:
+    tree = Blueprint((3, 24, 24), result, None)  # type: ignore[arg-type]
     try:
-        expected = shapes.output_shape(drawn)
+        expected = shapes.output_shape(tree)
     except CnncliError:
         return
     with torch.device("meta"):
-        network = build(drawn).eval()
+        network = build(tree).eval()
         assert tuple(network(torch.zeros(2, 3, 24, 24)).shape) == (2, *expected)
