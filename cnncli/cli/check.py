@@ -1,4 +1,4 @@
-"""`cnncli check`: is this data set healthy, before any training."""
+"""`cnncli check`: looks for problems of a data set before any training."""
 
 import shutil
 import sys
@@ -17,19 +17,19 @@ from cnncli.files.place import require_free
 if TYPE_CHECKING:
     from cnncli.records.data import DataSet
 
-HARM_FOUND = 3
-"""Exit code where something would hurt training."""
+PROBLEMS_FOUND = 3
+"""Exit code where problems were found."""
 
 
 def check(
     data: options.Data,
     sheet: Annotated[
         Path | None,
-        typer.Option("--sheet", metavar="FILE.png", help="Draw some images of each class."),
+        typer.Option("--sheet", metavar="FILE.png", help="Save a PNG with some images of each class."),
     ] = None,
     format_: Annotated[
         ReportFormat,
-        typer.Option("--format", "-f", help="How to write what was found; the JSON has all of it."),
+        typer.Option("--format", "-f", help="Output format; JSON has all findings in full."),
     ] = ReportFormat.TEXT,
     path_column: options.PathColumn = "path",
     label_column: options.LabelColumn = "label",
@@ -40,11 +40,10 @@ def check(
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Look at a labelled folder or list before any training: every image is opened.
+    """Check a labelled folder or list for problems before training. Every image is opened.
 
-    Finds files that cannot be read, classes without or with few images, imbalance, images that are the same or all but
-    the same within a class, across classes and across splits, odd sizes and modes. Exit code 3 where something of it
-    would hurt training.
+    Reports unreadable files, missing and small classes, imbalance, identical and nearly identical images within a class,
+    across classes and across splits, unusual sizes and colour modes. The exit code is 3 if there are problems.
 
     \b
     Examples:
@@ -54,7 +53,9 @@ def check(
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     if sheet and sheet.suffix.lower() != ".png":
-        raise UsageError(f"--sheet writes a PNG, and {sheet} is called otherwise", "let its name end in .png")
+        raise UsageError(
+            f"--sheet writes a PNG, and {sheet} does not end in .png", "give a name that ends in .png"
+        )
     if sheet:
         require_free(sheet, overwrite=overwrite)
     with quiet_libraries():
@@ -67,11 +68,11 @@ def check(
 
         limit = max_pixels or MAX_PIXELS
         allow_pixels(limit)
-        found = read(data, ListColumns(path_column, label_column, split_column, root))
+        data_set = read(data, ListColumns(path_column, label_column, split_column, root))
         if sheet and data.is_dir() and sheet.resolve().is_relative_to(data.resolve()):
-            raise OutputError(f"{sheet} would lie among the data", "write it somewhere else")
-        with image_progress(console, lambda: len(found.samples), 0, is_hidden=False) as advance:
-            health = examine(found, max_pixels=limit, workers=workers or usable_cores(), advance=advance)
+            raise OutputError(f"{sheet} would be inside the data folder", "write it somewhere else")
+        with image_progress(console, lambda: len(data_set.samples), 0, is_hidden=False) as advance:
+            health = examine(data_set, max_pixels=limit, workers=workers or usable_cores(), advance=advance)
         if format_ is ReportFormat.JSON:
             write_data(data_health_json(health))
         else:
@@ -81,13 +82,13 @@ def check(
                 )
             )
         if sheet:
-            _draw(found, sheet, limit, console)
+            _save_sheet(data_set, sheet, limit, console)
     if not health.is_healthy:
-        raise typer.Exit(HARM_FOUND)
+        raise typer.Exit(PROBLEMS_FOUND)
 
 
-def _draw(data: "DataSet", file: Path, max_pixels: int, console: Console) -> None:
-    """The first images of the first classes."""
+def _save_sheet(data: "DataSet", file: Path, max_pixels: int, console: Console) -> None:
+    """Save a picture of the first images of the first classes."""
     from cnncli.files.whole import write_whole
     from cnncli.images.decode import thumbnail
     from cnncli.render.contact_sheet import COLUMNS, ROWS, THUMBNAIL, SheetRow, contact_sheet_png
@@ -95,8 +96,8 @@ def _draw(data: "DataSet", file: Path, max_pixels: int, console: Console) -> Non
     rows = []
     for label, name in enumerate(data.class_names[:ROWS]):
         samples = [sample for sample in data.samples if sample.label == label]
-        pictures = [thumbnail(sample.source, THUMBNAIL, max_pixels) for sample in samples[:COLUMNS]]
-        rows.append(SheetRow(f"{name} ({len(samples):,})", pictures))
+        thumbnails = [thumbnail(sample.source, THUMBNAIL, max_pixels) for sample in samples[:COLUMNS]]
+        rows.append(SheetRow(f"{name} ({len(samples):,})", thumbnails))
     write_whole(file, contact_sheet_png(rows))
     cut = f", the first {ROWS} of {len(data.class_names):,} classes" if len(data.class_names) > ROWS else ""
     console.notice(f"saved {file}{cut}")

@@ -1,4 +1,4 @@
-"""Is a data set fit to learn from: everything that can be seen before any training."""
+"""Problems of a data set that can be images before any training."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -9,28 +9,28 @@ from dataclasses import dataclass
 from cnncli.data.likeness import Fingerprint, fingerprint, groups
 from cnncli.images.decode import Decoding, Header, decode, header
 from cnncli.images.in_memory import InMemory
-from cnncli.records.data import DataFinding, DataHealth, DataSet, Sample, Split, Trouble
+from cnncli.records.data import DataFinding, DataHealth, DataSet, FindingKind, Sample, Split
 from cnncli.records.predictions import ImageSource, Unreadable, UnreadableError
 from cnncli.text import counted
 
-FEWEST = 5
-"""Training images of a class below which hardly anything can be learned of it."""
+MIN_IMAGES = 5
+"""Training images of a class below which hardly anything can be learned about it."""
 
 IMBALANCE = 10
-"""Times as many images as the smallest class has, from which the largest drowns it."""
+"""Ratio of the largest class to the smallest from which an imbalance is reported."""
 
-SMALL, LONG = 32, 4
-"""Pixels of the shorter side below which little can be seen; ratio of the sides from which a crop loses most."""
+MIN_SIDE, MAX_RATIO = 32, 4
+"""Shorter side in pixels below which little can be images; aspect ratio above which a crop loses most of an image."""
 
 _USUAL_MODES = {"RGB", "L"}
 _THUMBNAIL = (64, 64)
-_AT_ONCE = 256
-"""Images under way: a bound on what waits in memory."""
+_BATCH = 256
+"""Images examined at a time, which bounds the memory used."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """What was seen of an image: why it cannot be read, or what it is like."""
+class _Examined:
+    """Why an image cannot be read, or its properties."""
 
     reason: str | None
     header: Header | None = None
@@ -41,44 +41,50 @@ class _Seen:
 def examine(
     data: DataSet, *, max_pixels: int, workers: int, advance: Callable[[], None] = lambda: None
 ) -> DataHealth:
-    """Open every image of a data set, and say what is wrong with it.
+    """Open every image of a data set and look for problems.
 
     Args:
         data: as it was found on disk.
-        max_pixels: larger images are not decoded.
-        workers: threads that decode.
-        advance: called once for each image.
+        max_pixels: of the largest image that is decoded.
+        workers: number of threads.
+        advance: called once per image.
     """
-    seen: list[_Seen] = []
+    images: list[_Examined] = []
     with ThreadPoolExecutor(workers, thread_name_prefix="examine") as pool:
-        for some in _batched(data.samples, _AT_ONCE):
-            for one in pool.map(lambda sample: _look(sample, max_pixels), some):
-                seen.append(one)
+        for batch in _batches(data.samples, _BATCH):
+            for image in pool.map(lambda sample: _examine(sample, max_pixels), batch):
+                images.append(image)
                 advance()
     findings = [
-        *_unreadable(data, seen),
-        *(DataFinding(Trouble.LEFT_OUT, False, remark) for remark in data.remarks),
-        *_classes(data, seen),
-        *_likeness(data, seen),
-        *_shapes(data, seen),
+        *_unreadable(data, images),
+        *(DataFinding(FindingKind.LEFT_OUT, False, remark) for remark in data.remarks),
+        *_classes(data, images),
+        *_likeness(data, images),
+        *_shapes(data, images),
     ]
-    sizes = sorted((one.header.size for one in seen if one.header), key=lambda size: size[0] * size[1])
+    sizes = sorted(
+        (image.header.size for image in images if image.header), key=lambda size: size[0] * size[1]
+    )
     return DataHealth(
         data,
-        {split: tuple(_count(data, seen, split)) for split in _splits(data)},
+        {split: tuple(_count(data, images, split)) for split in _splits(data)},
         (sizes[0], sizes[len(sizes) // 2], sizes[-1]) if sizes else (),
-        dict(Counter(f"{one.header.mode} {one.header.format}" for one in seen if one.header).most_common()),
-        tuple(sorted(findings, key=lambda finding: not finding.harms)),
+        dict(
+            Counter(
+                f"{image.header.mode} {image.header.format}" for image in images if image.header
+            ).most_common()
+        ),
+        tuple(sorted(findings, key=lambda finding: not finding.is_problem)),
     )
 
 
-def _look(sample: Sample, max_pixels: int) -> _Seen:
+def _examine(sample: Sample, max_pixels: int) -> _Examined:
     source, digest = _content(sample.source)
-    found = header(source)
+    head = header(source)
     image = decode(source, Decoding(max_pixels=max_pixels, target_size=lambda _: _THUMBNAIL))
-    if isinstance(found, Unreadable) or isinstance(image, Unreadable):
-        return _Seen(next(item.reason for item in (found, image) if isinstance(item, Unreadable)))
-    return _Seen(None, found, digest, fingerprint(image))
+    if isinstance(head, Unreadable) or isinstance(image, Unreadable):
+        return _Examined(next(item.reason for item in (head, image) if isinstance(item, Unreadable)))
+    return _Examined(None, head, digest, fingerprint(image))
 
 
 def _content(source: ImageSource) -> tuple[ImageSource, str | None]:
@@ -91,7 +97,7 @@ def _content(source: ImageSource) -> tuple[ImageSource, str | None]:
     return InMemory(source.path, data), hashlib.sha256(data).hexdigest()
 
 
-def _batched(samples: Sequence[Sample], size: int) -> Iterator[Sequence[Sample]]:
+def _batches(samples: Sequence[Sample], size: int) -> Iterator[Sequence[Sample]]:
     for start in range(0, len(samples), size):
         yield samples[start : start + size]
 
@@ -99,12 +105,19 @@ def _batched(samples: Sequence[Sample], size: int) -> Iterator[Sequence[Sample]]
 # ---- findings
 
 
-def _unreadable(data: DataSet, seen: Sequence[_Seen]) -> Iterator[DataFinding]:
-    bad = [(sample.path, one.reason) for sample, one in zip(data.samples, seen, strict=True) if one.reason]
+def _unreadable(data: DataSet, images: Sequence[_Examined]) -> Iterator[DataFinding]:
+    bad = [
+        (sample.path, image.reason)
+        for sample, image in zip(data.samples, images, strict=True)
+        if image.reason
+    ]
     if bad:
-        told = f"{len(bad):,} of {len(seen):,} images cannot be read"
+        message = f"{len(bad):,} of {len(images):,} images cannot be read"
         yield DataFinding(
-            Trouble.UNREADABLE, True, told, tuple((f"{data.relative(path)}: {why}",) for path, why in bad)
+            FindingKind.UNREADABLE,
+            True,
+            message,
+            tuple((f"{data.relative(path)}: {reason}",) for path, reason in bad),
         )
 
 
@@ -112,109 +125,118 @@ def _splits(data: DataSet) -> list[Split | None]:
     return [split for split in (*Split, None) if any(sample.split is split for sample in data.samples)]
 
 
-def _count(data: DataSet, seen: Sequence[_Seen], split: Split | None) -> list[int]:
+def _count(data: DataSet, images: Sequence[_Examined], split: Split | None) -> list[int]:
     counts = [0] * len(data.class_names)
-    for sample, one in zip(data.samples, seen, strict=True):
-        if sample.split is split and not one.reason:
+    for sample, image in zip(data.samples, images, strict=True):
+        if sample.split is split and not image.reason:
             counts[sample.label] += 1
     return counts
 
 
-def _classes(data: DataSet, seen: Sequence[_Seen]) -> Iterator[DataFinding]:
-    """What there is too little of."""
+def _classes(data: DataSet, images: Sequence[_Examined]) -> Iterator[DataFinding]:
+    """Classes with no or few images, and imbalance."""
     if len(data.class_names) == 1:
         yield DataFinding(
-            Trouble.MISSING_CLASS,
+            FindingKind.MISSING_CLASS,
             True,
-            f"there is one class only, {data.class_names[0]}: nothing to tell apart",
+            f"there is only one class, {data.class_names[0]}",
         )
     splits = _splits(data)
     for split in splits:
-        counts = _count(data, seen, split)
+        counts = _count(data, images, split)
         names = [name for name, count in zip(data.class_names, counts, strict=True) if not count]
         if names:
-            where = f"in {split}" if split else "that can be read"
-            told = f"{len(names):,} of {len(counts):,} classes have no image {where}"
-            yield DataFinding(Trouble.MISSING_CLASS, True, told, tuple((name,) for name in names))
-    learned = Split.TRAIN if Split.TRAIN in splits else None
-    counts = _count(data, seen, learned)
-    few = [(name, count) for name, count in zip(data.class_names, counts, strict=True) if 0 < count < FEWEST]
+            message = f"{len(names):,} of {len(counts):,} classes have no readable image"
+            message += f" in {split}" if split else ""
+            yield DataFinding(FindingKind.MISSING_CLASS, True, message, tuple((name,) for name in names))
+    training = Split.TRAIN if Split.TRAIN in splits else None
+    counts = _count(data, images, training)
+    few = [
+        (name, count) for name, count in zip(data.class_names, counts, strict=True) if 0 < count < MIN_IMAGES
+    ]
     if few:
-        told = f"{len(few):,} of {len(counts):,} classes have fewer than {FEWEST} images to learn from"
-        yield DataFinding(Trouble.FEW_IMAGES, True, told, tuple((f"{name}: {count}",) for name, count in few))
-    there = [(count, name) for name, count in zip(data.class_names, counts, strict=True) if count]
-    if there and max(there)[0] >= IMBALANCE * min(there)[0]:
-        (most, large), (least, small) = max(there), min(there)
-        told = f"{large} has {most:,} images to learn from and {small} {least:,}: --class-weights balanced counts them alike"
-        yield DataFinding(Trouble.IMBALANCE, True, told)
+        message = f"{len(few):,} of {len(counts):,} classes have fewer than {MIN_IMAGES} training images"
+        yield DataFinding(
+            FindingKind.FEW_IMAGES, True, message, tuple((f"{name}: {count}",) for name, count in few)
+        )
+    present = [(count, name) for name, count in zip(data.class_names, counts, strict=True) if count]
+    if present and max(present)[0] >= IMBALANCE * min(present)[0]:
+        (most, large), (least, small) = max(present), min(present)
+        message = (
+            f"{large} has {most:,} training images, {small} has {least:,}: consider --class-weights balanced"
+        )
+        yield DataFinding(FindingKind.IMBALANCE, True, message)
 
 
-def _likeness(data: DataSet, seen: Sequence[_Seen]) -> Iterator[DataFinding]:
-    """Images that are the same, or all but the same, by how bad that is."""
-    found: dict[tuple[Trouble, bool], list[tuple[str, ...]]] = defaultdict(list)
-    for group in groups([one.fingerprint for one in seen], [one.digest for one in seen]):
+def _likeness(data: DataSet, images: Sequence[_Examined]) -> Iterator[DataFinding]:
+    """Identical and nearly identical images, the worst kind first."""
+    found: dict[tuple[FindingKind, bool], list[tuple[str, ...]]] = defaultdict(list)
+    for group in groups([image.fingerprint for image in images], [image.digest for image in images]):
         copies: dict[str | None, list[int]] = defaultdict(list)
         for index in group:
-            copies[seen[index].digest].append(index)
+            copies[images[index].digest].append(index)
         # Each on its own: a third image that is only similar must not hide that two are the same.
         for same in copies.values():
             if len(same) > 1:
-                for trouble in _troubles(data, same):
-                    found[trouble, True].append(_told(data, same))
+                for kind in _likeness_kinds(data, same):
+                    found[kind, True].append(_relative_paths(data, same))
         if len(copies) > 1:
-            for trouble in _troubles(data, group):
-                found[trouble, False].append(_told(data, group))
-    for (trouble, is_exact), examples in sorted(
-        found.items(), key=lambda item: (list(Trouble).index(item[0][0]), not item[0][1])
+            for kind in _likeness_kinds(data, group):
+                found[kind, False].append(_relative_paths(data, group))
+    for (kind, is_exact), examples in sorted(
+        found.items(), key=lambda item: (list(FindingKind).index(item[0][0]), not item[0][1])
     ):
-        kind = "the same" if is_exact else "all but the same"
-        # Where a validation split is yet to be drawn, copies may come to lie on both sides.
-        is_apart = trouble is Trouble.DUPLICATES and is_exact and Split.VAL not in _splits(data)
-        harms = is_apart or trouble is Trouble.LEAKAGE or (trouble is Trouble.CONTRADICTION and is_exact)
-        where = _SPLIT_APART if is_apart else _WHERE[trouble]
-        told = f"{len(examples):,} {_SETS[len(examples) > 1]} of images that are {kind} {where}"
-        yield DataFinding(trouble, harms, told, tuple(examples))
+        # If no validation split exists yet, copies may be split between train and val.
+        may_be_split = kind is FindingKind.DUPLICATES and is_exact and Split.VAL not in _splits(data)
+        is_problem = (
+            may_be_split
+            or kind is FindingKind.LEAKAGE
+            or (kind is FindingKind.CONFLICTING_LABELS and is_exact)
+        )
+        likeness = "identical" if is_exact else "nearly identical"
+        where = _MAY_BE_SPLIT if may_be_split else _WHERE[kind]
+        message = f"{counted(len(examples), 'set')} of {likeness} images {where}"
+        yield DataFinding(kind, is_problem, message, tuple(examples))
 
 
-def _troubles(data: DataSet, group: Sequence[int]) -> list[Trouble]:
-    """What is wrong with images that are alike lying where they do."""
+def _likeness_kinds(data: DataSet, group: Sequence[int]) -> list[FindingKind]:
+    """What a group of similar images means, by the classes and splits that they are in."""
     samples = [data.samples[index] for index in group]
-    found = []
+    kinds = []
     if len({sample.label for sample in samples}) > 1:
-        found.append(Trouble.CONTRADICTION)
+        kinds.append(FindingKind.CONFLICTING_LABELS)
     if len({sample.split for sample in samples}) > 1:
-        found.append(Trouble.LEAKAGE)
-    return found or [Trouble.DUPLICATES]
+        kinds.append(FindingKind.LEAKAGE)
+    return kinds or [FindingKind.DUPLICATES]
 
 
-def _told(data: DataSet, group: Sequence[int]) -> tuple[str, ...]:
+def _relative_paths(data: DataSet, group: Sequence[int]) -> tuple[str, ...]:
     return tuple(data.relative(data.samples[index].path) for index in group)
 
 
-_SPLIT_APART = "lie in one class: a split would put some of them on both sides"
-_SETS = {False: "set", True: "sets"}
+_MAY_BE_SPLIT = "in one class: --val-split may put copies into both train and val"
 _WHERE = {
-    Trouble.LEAKAGE: "lie in several splits: what is measured there was seen in training",
-    Trouble.CONTRADICTION: "lie in several classes",
-    Trouble.DUPLICATES: "lie in one class",
+    FindingKind.LEAKAGE: "in several splits: test or validation accuracy would be too high",
+    FindingKind.CONFLICTING_LABELS: "in several classes",
+    FindingKind.DUPLICATES: "in one class",
 }
 
 
-def _shapes(data: DataSet, seen: Sequence[_Seen]) -> Iterator[DataFinding]:
-    odd_sizes, odd_modes = [], []
-    for sample, one in zip(data.samples, seen, strict=True):
-        if one.header is None:
+def _shapes(data: DataSet, images: Sequence[_Examined]) -> Iterator[DataFinding]:
+    unusual_sizes, unusual_modes = [], []
+    for sample, image in zip(data.samples, images, strict=True):
+        if image.header is None:
             continue
-        width, height = one.header.size
-        if min(width, height) < SMALL or max(width, height) > LONG * min(width, height):
-            odd_sizes.append((f"{data.relative(sample.path)}: {width} x {height}",))
-        if one.header.mode not in _USUAL_MODES:
-            odd_modes.append((f"{data.relative(sample.path)}: {one.header.mode} {one.header.format}",))
-    if odd_sizes:
-        told = (
-            f"{counted(len(odd_sizes), 'image')} smaller than {SMALL} pixels, or {LONG} times as long as wide"
-        )
-        yield DataFinding(Trouble.ODD_SIZES, False, told, tuple(odd_sizes))
-    if odd_modes:
-        told = f"{counted(len(odd_modes), 'image')} neither RGB nor grey, to be converted"
-        yield DataFinding(Trouble.ODD_MODES, False, told, tuple(odd_modes))
+        width, height = image.header.size
+        if min(width, height) < MIN_SIDE or max(width, height) > MAX_RATIO * min(width, height):
+            unusual_sizes.append((f"{data.relative(sample.path)}: {width} x {height}",))
+        if image.header.mode not in _USUAL_MODES:
+            unusual_modes.append(
+                (f"{data.relative(sample.path)}: {image.header.mode} {image.header.format}",)
+            )
+    if unusual_sizes:
+        message = f"{counted(len(unusual_sizes), 'image')} with a side below {MIN_SIDE} pixels or an aspect ratio above {MAX_RATIO}"
+        yield DataFinding(FindingKind.UNUSUAL_SIZES, False, message, tuple(unusual_sizes))
+    if unusual_modes:
+        message = f"{counted(len(unusual_modes), 'image')} neither RGB nor grey; converted when read"
+        yield DataFinding(FindingKind.UNUSUAL_MODES, False, message, tuple(unusual_modes))

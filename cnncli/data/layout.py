@@ -1,10 +1,10 @@
-"""Labelled data on disk: a folder with a folder for each class, split or not, or a list in CSV or TSV.
+"""Labelled data on disk: a folder with one folder per class, within split folders or not, or a list in CSV or TSV.
 
     root/train|val|valid|validation|test/CLASS/**
     root/CLASS/**
     list.csv with the columns path and label (and split, where it has one)
 
-Only names are read here; whether a file is an image at all is for whoever opens it to say.
+Only names are read here; whether a file is an image at all shows when it is opened.
 """
 
 import csv
@@ -32,20 +32,21 @@ _PURPOSES = {Split.TRAIN: "training", Split.VAL: "validation", Split.TEST: "test
 
 _CARD = "card.json"
 _LISTS = {".csv": ",", ".tsv": "\t"}
-_LONGEST = 40
+_MAX_NAME = 40
 _LISTED = 8
-"""Names that a message shows before it only counts them."""
+"""Characters of a column name, and number of names, that a message shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListColumns:
-    """Which columns of a list say what.
+    """The columns of a list, and the folder of its paths.
 
     Attributes:
-        path: of the image file.
-        label: its class.
-        split: train, val or test; a list need not have it, and where it says so of some, the others are for training.
-        root: what relative paths are relative to; None is the folder that the list lies in.
+        path: name of the column with the image's path.
+        label: name of the column with its class.
+        split: name of the column with train, val or test, which is optional; images without one are for training if others
+            have one.
+        root: folder that paths are relative to; None is the folder of the list.
     """
 
     path: str = "path"
@@ -55,40 +56,41 @@ class ListColumns:
 
 
 def read(data: Path, columns: ListColumns | None = None) -> DataSet:
-    """The samples of a labelled folder or list.
+    """The labelled images of a folder or list.
 
     Args:
         data: a folder, or a file that ends in .csv or .tsv.
         columns: of a list.
 
     Raises:
-        DataError: there is none, or it is not labelled.
+        DataError: it does not exist, or has no labelled images.
+        UsageError: columns are named, and it is not a list.
     """
     if data.suffix.lower() in _LISTS and not data.is_dir():
-        return _listed(data, columns or ListColumns())
+        return _read_list(data, columns or ListColumns())
     if not data.exists():
-        raise DataError(f"there is no {data}", _LAYOUTS)
+        raise DataError(f"{data} does not exist", _LAYOUTS)
     if columns not in {None, ListColumns()}:
         raise UsageError(
-            f"{data} is no list, and --path-column, --label-column, --split-column and --root are for lists"
+            f"{data} is not a list, and --path-column, --label-column, --split-column and --root are for lists"
         )
     if not data.is_dir():
         raise DataError(f"{data} is neither a folder nor a list (.csv, .tsv)", _LAYOUTS)
     if (data / _CARD).is_file():
-        raise DataError(f"{data} is a model folder, not data", "the data comes first, the model after -m")
+        raise DataError(f"{data} is a model folder, not data", "give the data first, and the model with -m")
     folders, strays = _listing(data)
     is_split = _is_split(data, folders)
-    remarks = [*_about_strays(data, strays), *_about_dots(data)]
-    found = list(
+    remarks = [*_stray_remarks(data, strays), *_dot_folder_remarks(data)]
+    images = list(
         _split_samples(data, folders, remarks) if is_split else _class_samples(data, folders, None, remarks)
     )
-    if not found:
+    if not images:
         raise DataError(f"no labelled images in {data}", _LAYOUTS)
-    return _data_set(_name(data), str(data), found, remarks)
+    return _data_set(_name(data), str(data), images, remarks)
 
 
 _LAYOUTS = (
-    "a data set is a folder with a folder of images for each class, in train/ and val/ or not, or a CSV list"
+    "a data set is a folder with one folder of images per class, within train/ and val/ or not, or a CSV list"
 )
 
 
@@ -109,14 +111,17 @@ class _Labelled:
         return self.source.path
 
 
-def _data_set(name: str, root: str, found: Sequence[_Labelled], remarks: Iterable[str]) -> DataSet:
-    names = sorted({item.label for item in found})
+def _data_set(name: str, root: str, images: Sequence[_Labelled], remarks: Iterable[str]) -> DataSet:
+    names = sorted({item.label for item in images})
     index = {name: i for i, name in enumerate(names)}
-    titles = tuple(path_text(name) for name in names)  # bytes that are no UTF-8 are percent-encoded
+    titles = tuple(path_text(name) for name in names)  # bytes that are not UTF-8 are percent-encoded
     order = [*Split, None]
     samples = sorted(
-        (Sample(item.source, index[item.label], item.split) for item in found),
-        key=lambda sample: (order.index(sample.split), sample.label),  # the paths of a class stay as they are
+        (Sample(item.source, index[item.label], item.split) for item in images),
+        key=lambda sample: (
+            order.index(sample.split),
+            sample.label,
+        ),  # within a class, paths keep their order
     )
     return DataSet(name, root, titles, tuple(samples), tuple(remarks))
 
@@ -125,7 +130,7 @@ def _data_set(name: str, root: str, found: Sequence[_Labelled], remarks: Iterabl
 
 
 def _listing(folder: Path) -> tuple[list[str], list[str]]:
-    """Names of the folders in a folder, without dot-folders, and of the images that lie loose in it."""
+    """Names of the folders in a folder, without dot-folders, and of the images directly in it."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
@@ -136,9 +141,9 @@ def _listing(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def _is_split(root: Path, folders: Sequence[str]) -> bool:
-    """Whether the folders are splits: one of them is for training, or all of them are splits.
+    """Whether the folders are splits: one of them is `train`, or all of them have names of splits.
 
-    A class may be called `train`, too: then its images lie in that folder, and not in folders of classes.
+    A class may be called `train`, too: then that folder holds images, not class folders.
     """
     splits = [name for name in folders if name.lower() in SPLIT_FOLDERS and not _is_class(root / name)]
     return bool(splits) and ("train" in map(str.lower, splits) or len(splits) == len(folders))
@@ -150,20 +155,20 @@ def _is_class(folder: Path) -> bool:
 
 
 def _split_samples(root: Path, folders: Sequence[str], remarks: list[str]) -> Iterator[_Labelled]:
-    taken: dict[Split, str] = {}
+    folder_names: dict[Split, str] = {}
     for name in folders:
         split = SPLIT_FOLDERS.get(name.lower())
         if split is None:
-            remarks.append(f"{root / name} is left out: it is not a split (train, val, test)")
+            remarks.append(f"{root / name} is left out: not a split (train, val, test)")
             continue
-        if split in taken:
+        if split in folder_names:
             raise DataError(
-                f"{root} has two folders for {_PURPOSES[split]}, {taken[split]} and {name}",
+                f"{root} has two folders for {_PURPOSES[split]}, {folder_names[split]} and {name}",
                 "keep one of them",
             )
-        taken[split] = name
+        folder_names[split] = name
         classes, strays = _listing(root / name)
-        remarks += [*_about_strays(root / name, strays), *_about_dots(root / name)]
+        remarks += [*_stray_remarks(root / name, strays), *_dot_folder_remarks(root / name)]
         yield from _class_samples(root / name, classes, split, remarks)
 
 
@@ -172,7 +177,7 @@ def _class_samples(
 ) -> Iterator[_Labelled]:
     for name in classes:
         if _holds_runs(folder / name):
-            remarks.append(f"{folder / name} is left out: it holds networks, not images to learn from")
+            remarks.append(f"{folder / name} is left out: it contains models, not training images")
             continue
         is_empty = True
         for source in walk(str(folder / name)):
@@ -182,20 +187,20 @@ def _class_samples(
             is_empty = False
             yield _Labelled(source, name, split)
         if is_empty:
-            remarks.append(f"{folder / name} is left out: it holds no image")
+            remarks.append(f"{folder / name} is left out: no images")
 
 
 def _holds_runs(folder: Path) -> bool:
-    """Whether a folder is a model folder, or one of model folders, as `runs/` is."""
+    """Whether a folder is a model folder, or a folder of model folders such as `runs/`."""
     return any(True for pattern in (_CARD, f"*/{_CARD}") for _ in folder.glob(pattern))
 
 
-def _about_strays(folder: Path, strays: Sequence[str]) -> Iterator[str]:
+def _stray_remarks(folder: Path, strays: Sequence[str]) -> Iterator[str]:
     if strays:
-        yield f"left out: {counted(len(strays), 'image')} in {folder} itself, in no class's folder"
+        yield f"left out: {counted(len(strays), 'image')} directly in {folder}, not in a class folder"
 
 
-def _about_dots(folder: Path) -> Iterator[str]:
+def _dot_folder_remarks(folder: Path) -> Iterator[str]:
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if is_folder(entry) and entry.name.startswith(".") and entry.name != OWN_FOLDER:
             yield f"{folder / entry.name} is left out: its name begins with a dot"
@@ -204,61 +209,59 @@ def _about_dots(folder: Path) -> Iterator[str]:
 # ---- lists
 
 
-def _listed(file: Path, columns: ListColumns) -> DataSet:
+def _read_list(file: Path, columns: ListColumns) -> DataSet:
     remarks: list[str] = []
     root = columns.root or file.parent
     try:
         with file.open(encoding="utf-8-sig", newline="", errors="surrogateescape") as stream:
             rows = csv.DictReader(stream, delimiter=_LISTS[file.suffix.lower()])
             _require_columns(file, rows.fieldnames or (), columns)
-            found = _once(file, _rows(file, rows, columns, root, remarks), remarks)
+            images = _unique(file, _rows(file, rows, columns, root, remarks), remarks)
     except OSError as error:
         raise DataError(f"cannot read the list {file}: {error.strerror}") from error
     except csv.Error as error:
-        raise DataError(f"the list {file} is not readable as CSV: {error}") from error
-    if not found:
-        raise DataError(f"the list {file} names no labelled image")
-    if not any(item.source.stamp() for item in found):
+        raise DataError(f"the list {file} is not valid CSV: {error}") from error
+    if not images:
+        raise DataError(f"the list {file} has no labelled images")
+    if not any(item.source.stamp() for item in images):
         raise DataError(
-            f"no file that {file} lists exists; the first of {len(found):,} is {found[0].path}",
-            "say with --root what the paths are relative to",
+            f"none of the {len(images):,} files in {file} exists; the first is {images[0].path}",
+            "--root names the folder that the paths are relative to",
         )
-    if any(item.split for item in found):
-        found = [item if item.split else dataclasses.replace(item, split=Split.TRAIN) for item in found]
-    return _data_set(path_text(file.stem), str(root), found, remarks)
+    if any(item.split for item in images):
+        images = [item if item.split else dataclasses.replace(item, split=Split.TRAIN) for item in images]
+    return _data_set(path_text(file.stem), str(root), images, remarks)
 
 
-def _once(file: Path, rows: Iterable[_Labelled], remarks: list[str]) -> list[_Labelled]:
-    """Each file once; one with two classes, or in two splits, is refused."""
-    found: dict[str, _Labelled] = {}
+def _unique(file: Path, rows: Iterable[_Labelled], remarks: list[str]) -> list[_Labelled]:
+    """Each file once; an error where it is listed with two classes or in two splits."""
+    images: dict[str, _Labelled] = {}
     repeated = 0
     for row in rows:
-        first = found.setdefault(os.path.abspath(row.path), row)  # noqa: PTH100 - a string as good as any
+        first = images.setdefault(os.path.abspath(row.path), row)  # noqa: PTH100 - a string is as good as a Path
         if (first.label, first.split) != (row.label, row.split):
             raise DataError(
-                f"{file} lists {row.path} twice, as {_said(first)} and as {_said(row)}",
-                "each image has one class and lies in one split",
+                f"{file} lists {row.path} twice, as {_describe(first)} and as {_describe(row)}",
+                "each image has one class and one split",
             )
         repeated += first is not row
     if repeated:
-        remarks.append(f"left out: {counted(repeated, 'line')} of {file} with a path that was there before")
-    return list(found.values())
+        remarks.append(f"left out: {counted(repeated, 'line')} of {file} with a path that was already listed")
+    return list(images.values())
 
 
-def _said(row: _Labelled) -> str:
+def _describe(row: _Labelled) -> str:
     return f"{row.label!r} in {row.split}" if row.split else repr(row.label)
 
 
 def _require_columns(file: Path, header: Sequence[str], columns: ListColumns) -> None:
     if missing := [name for name in (columns.path, columns.label) if name not in header]:
-        there = ", ".join(repr(name[:_LONGEST]) for name in header[:_LISTED]) or "nothing"
+        columns_text = ", ".join(repr(name[:_MAX_NAME]) for name in header[:_LISTED]) or "nothing"
         if len(header) == 1 and ";" in header[0]:
-            raise DataError(
-                f"the list {file} is separated by semicolons", "separate it by commas, or by tabs as .tsv"
-            )
+            raise DataError(f"the list {file} is separated by semicolons", "use commas, or tabs in a .tsv")
         raise DataError(
-            f"the list {file} has no column {' and no '.join(map(repr, missing))}; its first line has {there}",
-            "name them with --path-column and --label-column; the first line of a list holds the columns' names",
+            f"the list {file} has no column {' and no '.join(map(repr, missing))}; its first line has {columns_text}",
+            "name them with --path-column and --label-column; the first line of a list has the column names",
         )
 
 
@@ -272,10 +275,10 @@ def _rows(
             continue
         if path_text(label) != label:
             raise DataError(f"{file}, entry {number}: its label is not UTF-8", "save the list as UTF-8")
-        told = (row.get(columns.split) or "").lower()
-        if told and told not in SPLIT_FOLDERS:
+        name = (row.get(columns.split) or "").lower()
+        if name and name not in SPLIT_FOLDERS:
             raise DataError(
-                f"{file}, entry {number}: {told!r} is not a split",
-                "use train, val or test, or nothing",
+                f"{file}, entry {number}: {name!r} is not a split",
+                "use train, val, test, or leave it empty",
             )
-        yield _Labelled(image_source(str(root / path)), label, SPLIT_FOLDERS.get(told))
+        yield _Labelled(image_source(str(root / path)), label, SPLIT_FOLDERS.get(name))

@@ -1,6 +1,6 @@
-"""Which images are learned from, and which are kept back.
+"""Stratified splits: which images are trained on and which are held out.
 
-An image's place in the draw depends on the seed and its own path alone: adding images moves few of the others.
+Whether an image is held out depends on the seed and its own path, so adding images moves few of the others.
 """
 
 import dataclasses
@@ -13,24 +13,24 @@ from cnncli.errors import DataError
 from cnncli.records.data import DataSet, Sample, Split
 
 _LISTED = 5
-"""Names that a message shows before it only counts them."""
+"""Names that a message lists before it only counts the rest."""
 
-_FEWEST_CLASSES = 2
+_MIN_CLASSES = 2
 
 
 def split_stratified(data: DataSet, val_share: float, seed: int) -> DataSet:
-    """The data set with every sample in a split, fit to learn from.
+    """The data set with every sample in a split, ready for training.
 
-    Where there is a split for validation, it stays as it is; else it is taken from what there is to train on, the same
-    share of each class. `test` never stands in for `val`.
+    An existing validation split stays as it is; otherwise the same share of each class is taken from the training images.
+    `test` never stands in for `val`.
 
     Args:
-        data: as it was found.
-        val_share: of each class, from 0 to 1.
+        data: as it was found on disk.
+        val_share: share of each class that is held out, from 0 to 1.
         seed: of the choice.
 
     Raises:
-        DataError: nothing can be learned from it, or it could not be judged what was learned.
+        DataError: there is nothing to train on, or nothing could be held out.
     """
     samples = [
         sample if sample.split else dataclasses.replace(sample, split=Split.TRAIN) for sample in data.samples
@@ -38,10 +38,11 @@ def split_stratified(data: DataSet, val_share: float, seed: int) -> DataSet:
     data = dataclasses.replace(data, samples=tuple(samples))
     if not data.split(Split.TRAIN):
         raise DataError(
-            f"{data.root} has nothing to train on", "put the classes into train/, or beside each other"
+            f"{data.root} has no training images",
+            "put the class folders into train/, or directly into the folder",
         )
     if not data.split(Split.VAL):
-        held_out = set(_drawn(data, val_share, seed))
+        held_out = set(_choose_held_out(data, val_share, seed))
         samples = [
             dataclasses.replace(sample, split=Split.VAL) if sample in held_out else sample
             for sample in data.samples
@@ -55,57 +56,53 @@ def _order(sample: Sample) -> tuple[int, int]:
     return list(Split).index(sample.split or Split.TRAIN), sample.label
 
 
-def _drawn(data: DataSet, share: float, seed: int) -> Iterator[Sample]:
-    """Of each class, those whose digest comes first; at least one where there are two, and never all."""
+def _choose_held_out(data: DataSet, share: float, seed: int) -> Iterator[Sample]:
+    """Of each class, the samples with the lowest digests; at least one where there are two, and never all."""
     classes = defaultdict(list)
     for sample in data.split(Split.TRAIN):
         classes[sample.label].append(sample)
     for samples in classes.values():
         count = min(max(round(share * len(samples)), 1), len(samples) - 1)
-        yield from sorted(samples, key=lambda sample: _lot(data.relative(sample.path), seed))[:count]
+        yield from sorted(samples, key=lambda sample: _digest(data.relative(sample.path), seed))[:count]
 
 
-def _lot(path: str, seed: int) -> bytes:
-    """What an image draws, whatever machine it lies on."""
+def _digest(path: str, seed: int) -> bytes:
+    """A digest of the seed and a path, which does not depend on the machine."""
     name = path.replace(os.sep, "/")
     return hashlib.blake2b(f"{seed}\n{name}".encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 
 def require_learnable(data: DataSet, *, is_read: bool = False) -> None:
-    """See that there are classes to tell apart, images of each to learn from, and some to judge by.
+    """Raise an error unless there are two classes, training images of each, and validation images.
 
     Args:
-        data: in its splits.
-        is_read: whether images that cannot be read are left out of it already.
+        data: with its splits.
+        is_read: whether unreadable images have already been left out.
 
     Raises:
-        DataError: there are not.
+        DataError: something is missing.
     """
-    if len(data.class_names) < _FEWEST_CLASSES:
+    if len(data.class_names) < _MIN_CLASSES:
         raise DataError(
-            f"{data.root} has one class only, {data.class_names[0]!r}: there is nothing to tell apart",
-            "give each class a folder of its own",
+            f"{data.root} has only one class, {data.class_names[0]!r}", "give each class a folder of its own"
         )
-    training = data.count(Split.TRAIN)
     if not data.split(Split.VAL):
         if is_read:
-            raise DataError(
-                f"no image of {data.root} that is for validation can be read: nothing would say what was learned",
-                "`cnncli check` says why",
-            )
+            raise DataError(f"no validation image of {data.root} can be read", "`cnncli check` says why")
         raise DataError(
-            f"each class of {data.root} has one image only: none is left to see what was learned",
-            "two of each class are the least; give others in val/",
+            f"each class of {data.root} has only one image, so none can be held out for validation",
+            "add images until each class has two, or put others into val/",
         )
-    unknown = [name for name, count in zip(data.class_names, training, strict=True) if not count]
-    if unknown:
+    training = data.count(Split.TRAIN)
+    missing = [name for name, count in zip(data.class_names, training, strict=True) if not count]
+    if missing:
         raise DataError(
-            f"there is nothing to learn {told(unknown)} from: in {data.root} no image for training shows it",
-            "classes are matched by name; move images to train/, or take the class out of the others",
+            f"{data.root} has no training image of {shortlist(missing)}",
+            "classes are matched by name; add images to train/, or remove the class from the other splits",
         )
 
 
-def told(names: Sequence[str]) -> str:
-    """A few names, and how many more."""
-    shown = ", ".join(repr(name) for name in names[:_LISTED])
-    return shown + (f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else "")
+def shortlist(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    text = ", ".join(repr(name) for name in names[:_LISTED])
+    return text + (f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else "")

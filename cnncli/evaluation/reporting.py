@@ -10,7 +10,7 @@ from pathlib import Path
 from cnncli.engines.engine import usable_cores
 from cnncli.images.decode import Decoding, decode
 from cnncli.images.sources import image_source
-from cnncli.records.data import DataFinding, DataSet, Sample, Split, Trouble
+from cnncli.records.data import DataFinding, DataSet, FindingKind, Sample, Split
 from cnncli.records.evaluation import Answer, Evaluation
 from cnncli.records.predictions import Unreadable
 from cnncli.records.report import DataFacts, Report
@@ -90,18 +90,18 @@ def data_facts(data: DataSet, unreadable: Mapping[str, str]) -> DataFacts:
     readable = [sample for sample in data.samples if data.relative(sample.path) not in unreadable]
     splits = [split for split in (*Split, None) if any(sample.split is split for sample in data.samples)]
     counts = {split: tuple(_count(readable, split, len(data.class_names))) for split in splits}
-    findings = [DataFinding(Trouble.LEFT_OUT, False, remark) for remark in data.remarks]
+    findings = [DataFinding(FindingKind.LEFT_OUT, False, remark) for remark in data.remarks]
     if unreadable:
         message = f"{len(unreadable):,} of {len(data.samples):,} images cannot be read"
         examples = tuple((f"{path}: {reason}",) for path, reason in unreadable.items())
-        findings.insert(0, DataFinding(Trouble.UNREADABLE, True, message, examples))
+        findings.insert(0, DataFinding(FindingKind.UNREADABLE, True, message, examples))
     for split in [split for split in splits if split or len(splits) == 1]:
         if empty := [name for name, count in zip(data.class_names, counts[split], strict=True) if not count]:
             message = (
                 f"{len(empty):,} of {len(data.class_names):,} classes have no image in {split or 'the data'}"
             )
             findings.append(
-                DataFinding(Trouble.MISSING_CLASS, True, message, tuple((name,) for name in empty))
+                DataFinding(FindingKind.MISSING_CLASS, True, message, tuple((name,) for name in empty))
             )
     return DataFacts(data.class_names, counts, tuple(findings))
 

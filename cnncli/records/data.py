@@ -1,4 +1,4 @@
-"""Labelled images: which there are, what they show, and what they are for."""
+"""Labelled images, their classes and their splits."""
 
 import enum
 import functools
@@ -9,26 +9,26 @@ from cnncli.records.predictions import ImageSource
 
 
 class Split(enum.StrEnum):
-    """What an image of a data set is for."""
+    """What an image of a data set is used for."""
 
     TRAIN = "train"
-    """To learn from."""
+    """For training."""
 
     VAL = "val"
-    """To choose by, and to say how good the choice is."""
+    """For choosing between networks, epochs and settings."""
 
     TEST = "test"
-    """To be asked once, at the end."""
+    """For one evaluation, at the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An image and its class.
+    """A labelled image.
 
     Attributes:
         source: where its bytes are; its path is that of the file below the root, as found or listed.
         label: index into the data set's class names.
-        split: what it is for; None where the data set does not say.
+        split: None where the data set has no splits.
     """
 
     source: ImageSource
@@ -43,14 +43,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """A labelled folder or list, as it was found on disk; no image has been opened yet.
+    """A labelled folder or list as it was found on disk; no image has been opened yet.
 
     Attributes:
         name: of the folder or the list.
-        root: what paths are told relative to.
-        class_names: in the order of their indices: sorted, as torchvision's ImageFolder sorts them.
-        samples: in the order of their splits, classes and paths.
-        remarks: what was left out, and why: one line each.
+        root: the folder that paths are shown relative to.
+        class_names: by index; sorted, as torchvision's ImageFolder sorts them.
+        samples: ordered by split, class and path.
+        remarks: what was left out and why, one line each.
     """
 
     name: str
@@ -60,25 +60,25 @@ class DataSet:
     remarks: tuple[str, ...] = ()
 
     def relative(self, path: str) -> str:
-        """A path as it is told: relative to the root, where the two are on one drive.
+        """A path relative to the root; unchanged where the two are on different drives.
 
-        Joined with the root it leads to the same file, also where that lies elsewhere and the root behind a link.
+        Joined with the root it leads to the same file, even if the file is elsewhere and the root is behind a link.
         """
         try:
-            told = os.path.relpath(path, self.root)
-            is_below = path.startswith(os.path.join(self.root, ""))  # noqa: PTH118 - a string as good as any
-            if told.startswith(os.pardir) and not is_below:
-                told = os.path.relpath(path, _real(self.root, os.getcwd()))  # noqa: PTH109 - as above
+            relative = os.path.relpath(path, self.root)
+            is_below = path.startswith(os.path.join(self.root, ""))  # noqa: PTH118 - a string is as good as a Path
+            if relative.startswith(os.pardir) and not is_below:
+                relative = os.path.relpath(path, _real(self.root, os.getcwd()))  # noqa: PTH109 - as above
         except ValueError:  # of Windows
             return path
-        return told
+        return relative
 
     def split(self, split: Split) -> tuple[Sample, ...]:
         """The samples of one split."""
         return tuple(sample for sample in self.samples if sample.split is split)
 
     def count(self, split: Split | None = None) -> list[int]:
-        """Samples of each class, of one split or of all."""
+        """Number of samples per class, in one split or in all."""
         counts = [0] * len(self.class_names)
         for sample in self.samples:
             if split is None or sample.split is split:
@@ -88,12 +88,12 @@ class DataSet:
 
 @functools.lru_cache(maxsize=8)
 def _real(root: str, _: str) -> str:
-    """Where a root lies that is told from a working folder; asked once and not for each of a million paths."""
+    """The real path of a root, given the working folder; cached, as it is needed for each of a million paths."""
     return os.path.realpath(root)
 
 
-class Trouble(enum.StrEnum):
-    """What can be wrong with a data set."""
+class FindingKind(enum.StrEnum):
+    """Kinds of findings about a data set."""
 
     UNREADABLE = "unreadable"
     LEFT_OUT = "left out"
@@ -101,39 +101,39 @@ class Trouble(enum.StrEnum):
     FEW_IMAGES = "few images"
     IMBALANCE = "imbalance"
     LEAKAGE = "leakage"
-    CONTRADICTION = "contradiction"
+    CONFLICTING_LABELS = "conflicting labels"
     DUPLICATES = "duplicates"
-    ODD_SIZES = "odd sizes"
-    ODD_MODES = "odd modes"
+    UNUSUAL_SIZES = "unusual sizes"
+    UNUSUAL_MODES = "unusual modes"
 
 
 @dataclass(frozen=True, slots=True)
 class DataFinding:
-    """Something about a data set that its owner should know.
+    """Something that the owner of a data set should know about it.
 
     Attributes:
-        trouble: what kind of thing.
-        harms: whether it would hurt training, or what one learns of its success.
-        told: in words.
-        examples: each a list of what belongs together: paths, or classes.
+        kind: what it is about.
+        is_problem: whether it would make training, or the accuracy measured after it, worse or misleading.
+        message: one line.
+        examples: each a group of paths or of class names.
     """
 
-    trouble: Trouble
-    harms: bool
-    told: str
+    kind: FindingKind
+    is_problem: bool
+    message: str
     examples: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DataHealth:
-    """What an examination of a data set found.
+    """The result of examining a data set.
 
     Attributes:
         data: as it was found on disk.
-        readable: images of each class that can be read, by split (None where the data does not say).
+        readable: number of readable images per class, by split (None where the data has no splits).
         sizes: smallest, median and largest (width, height) in pixels, by area; empty where nothing can be read.
-        modes: how many images have which mode and format.
-        findings: what is wrong, the harmful first.
+        modes: number of images by mode and format, e.g. "RGB JPEG".
+        findings: problems first.
     """
 
     data: DataSet
@@ -144,5 +144,5 @@ class DataHealth:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether nothing of it would hurt training."""
-        return not any(finding.harms for finding in self.findings)
+        """Whether no problems were found."""
+        return not any(finding.is_problem for finding in self.findings)

@@ -1,4 +1,4 @@
-"""What an examination of a data set found: text for a person, JSON for a program."""
+"""The findings about a data set, as text and as JSON."""
 
 import json
 
@@ -7,23 +7,23 @@ from cnncli.render.columns import Column, rows
 from cnncli.text import counted, path_text, printable
 
 _MOST_CLASSES = 30
-"""Classes that a table shows; of more it shows the largest and the smallest."""
+"""Rows of the class table; with more classes, the largest and the smallest are shown."""
 
 _MOST_EXAMPLES = 5
-_LONGEST = 40
-"""Characters of a class's name in the table."""
+_MAX_NAME = 40
+"""Characters of a class name in the table."""
 
 
 def data_health_text(health: DataHealth, width: int | None) -> str:
-    """Images of each class, and what is wrong."""
+    """Images per class, and the findings."""
     data = health.data
-    counts = {split: sum(found) for split, found in health.readable.items()}
-    told = ", ".join(f"{count:,} {_name(split)}" for split, count in counts.items())
+    counts = {split: sum(images) for split, images in health.readable.items()}
+    splits = ", ".join(f"{count:,} {_name(split)}" for split, count in counts.items())
     classes, images = (
         counted(len(data.class_names), "class", "classes"),
         counted(sum(counts.values()), "readable image"),
     )
-    lines = [f"{printable(data.name)}: {classes}, {images} ({told})"]
+    lines = [f"{printable(data.name)}: {classes}, {images} ({splits})"]
     if health.sizes:
         smallest, median, largest = (f"{width} x {height}" for width, height in health.sizes)
         modes = ", ".join(f"{count:,} {mode}" for mode, count in list(health.modes.items())[:_MOST_EXAMPLES])
@@ -31,9 +31,8 @@ def data_health_text(health: DataHealth, width: int | None) -> str:
     lines += ["", *_class_table(health, width), ""]
     for finding in health.findings:
         lines += _finding_lines(finding)
-    harmful = sum(finding.harms for finding in health.findings)
-    things = "1 thing" if harmful == 1 else f"{harmful:,} things" if harmful else "nothing"
-    lines.append(f"{things} would hurt training")
+    problems = sum(finding.is_problem for finding in health.findings)
+    lines.append(f"{counted(problems, 'problem')} found" if problems else "no problems found")
     return "\n".join(lines) + "\n"
 
 
@@ -50,7 +49,7 @@ def _class_table(health: DataHealth, width: int | None) -> list[str]:
         order = sorted(ranked[: _MOST_CLASSES // 2] + ranked[-_MOST_CLASSES // 2 :])
     columns = [
         Column("", [str(index) for index in order], is_number=True),
-        Column("class", [_shortened(names[index]) for index in order], importance=9),
+        Column("class", [_truncate(names[index]) for index in order], importance=9),
         *(
             Column(_name(split), [f"{counts[index]:,}" for index in order], is_number=True, importance=5)
             for split, counts in health.readable.items()
@@ -64,22 +63,24 @@ def _class_table(health: DataHealth, width: int | None) -> list[str]:
     return lines
 
 
-def _shortened(name: str) -> str:
+def _truncate(name: str) -> str:
     name = printable(name)
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+    return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…"
 
 
 def _finding_lines(finding: DataFinding) -> list[str]:
-    mark = "HARM" if finding.harms else "note"
-    lines = [f"{mark}  {printable(finding.told)}"]
-    lines += [f"      {', '.join(map(printable, example))}" for example in finding.examples[:_MOST_EXAMPLES]]
+    mark = "PROBLEM" if finding.is_problem else "note"
+    lines = [f"{mark:<7}  {printable(finding.message)}"]
+    lines += [
+        f"         {', '.join(map(printable, example))}" for example in finding.examples[:_MOST_EXAMPLES]
+    ]
     if len(finding.examples) > _MOST_EXAMPLES:
-        lines.append(f"      and {len(finding.examples) - _MOST_EXAMPLES:,} more (-f json has all)")
+        lines.append(f"         and {len(finding.examples) - _MOST_EXAMPLES:,} more (-f json has all)")
     return lines
 
 
 def data_health_json(health: DataHealth) -> str:
-    """Everything, as one object."""
+    """Everything, as one JSON object."""
     document = {
         "name": path_text(health.data.name),
         "root": path_text(health.data.root),
@@ -96,9 +97,9 @@ def data_health_json(health: DataHealth) -> str:
         "modes": health.modes,
         "findings": [
             {
-                "trouble": finding.trouble,
-                "harms": finding.harms,
-                "told": path_text(finding.told),
+                "kind": finding.kind,
+                "problem": finding.is_problem,
+                "message": path_text(finding.message),
                 "examples": [list(map(path_text, example)) for example in finding.examples],
             }
             for finding in health.findings

@@ -28,7 +28,7 @@ def test_healthy(cnncli: Cnncli, data: Path, imports: Imports) -> None:
     assert result.stdout.startswith(
         "pets: 2 classes, 12 readable images (12 not split)\nsizes 80 x 60 to 80 x 60"
     )
-    assert result.stdout.endswith("nothing would hurt training\n")
+    assert result.stdout.endswith("no problems found\n")
     _, packages = imports("check", data)
     assert not packages & {"torch", "onnxruntime", "sklearn", "matplotlib"}
 
@@ -40,16 +40,16 @@ def test_harm(cnncli: Cnncli, data: Path) -> None:
     result = cnncli("check", data)
     assert result.exit_code == 3
     lines = result.stdout.splitlines()
-    assert "HARM  1 of 14 images cannot be read" in lines
-    assert "HARM  1 set of images that are the same lie in several classes" in lines
-    assert "      cats/3.png, dogs/copy.png" in lines
-    assert any(line.startswith("note  ") and ".hidden is left out" in line for line in lines)
-    assert lines[-1] == "2 things would hurt training"
+    assert "PROBLEM  1 of 14 images cannot be read" in lines
+    assert "PROBLEM  1 set of identical images in several classes" in lines
+    assert "         cats/3.png, dogs/copy.png" in lines
+    assert any(line.startswith("note     ") and ".hidden is left out" in line for line in lines)
+    assert lines[-1] == "2 problems found"
     document = json.loads(cnncli("check", data, "-f", "json").stdout)
     assert document["healthy"] is False
-    assert [item["trouble"] for item in document["findings"] if item["harms"]] == [
+    assert [item["kind"] for item in document["findings"] if item["problem"]] == [
         "unreadable",
-        "contradiction",
+        "conflicting labels",
     ]
     assert document["classes"][0] == {"index": 0, "name": "cats", "images": {"not split": 6}}
 
@@ -62,7 +62,7 @@ def test_a_sheet_of_each_class(cnncli: Cnncli, data: Path, tmp_path: Path) -> No
         assert image.width > 6 * 96
         assert len(colours) > 1000
     among = cnncli("check", data, "--sheet", data / "cats" / "0.png", "--overwrite")
-    assert (among.exit_code, "would lie among the data" in among.stderr) == (1, True)
+    assert (among.exit_code, "would be inside the data folder" in among.stderr) == (1, True)
     other = cnncli("check", data, "--sheet", tmp_path / "a.xyz")
     assert (other.exit_code, "writes a PNG" in other.stderr) == (2, True)
     (data.parent / "list.csv").write_text("path,label\npets/cats/0.png,cat\npets/dogs/0.png,dog\n")
@@ -78,11 +78,10 @@ def test_nothing_that_can_be_read(cnncli: Cnncli, data: Path, colours: Path) -> 
         file.write_bytes(b"nothing")
     result = cnncli("finetune", data, "-m", colours, "--tune", "features", "-o", data.parent / "run")
     assert result.exit_code == 1
-    assert "no image of " in result.stderr.splitlines()[-2]
-    assert "that is for validation can be read" in result.stderr.splitlines()[-2]
+    assert "no validation image of " in result.stderr.splitlines()[-2]
 
 
 def test_what_is_no_data(cnncli: Cnncli, tmp_path: Path) -> None:
     result = cnncli("check", tmp_path / "nowhere")
     assert result.exit_code == 1
-    assert "there is no" in result.stderr
+    assert "does not exist" in result.stderr

@@ -269,7 +269,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     (tmp_path / "full" / "letter.txt").write_text("dear")
     refused: list[tuple[list[object], int, str]] = [
         ([tmp_path / "empty", "-m", colours], 1, "no labelled images in"),
-        ([tmp_path / "nowhere", "-m", colours], 1, "there is no"),
+        ([tmp_path / "nowhere", "-m", colours], 1, "does not exist"),
         ([hues, "-m", colours, "--overwrite"], 2, "--overwrite needs --output"),
         ([hues, "-m", colours, "-o", tmp_path / "full"], 1, "contains other files, e.g. letter.txt"),
         ([hues, "-m", colours, "-o", hues / "red" / "0.png"], 1, "is a file"),

@@ -241,7 +241,7 @@ def test_refusals_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path
     refused: list[tuple[list[object], int, str]] = [
         ([data, "-m", colours, "-o", "taken"], 1, "taken already exists"),
         ([data, "-m", colours, "--overwrite"], 2, "--overwrite needs --output"),
-        ([data, "-m", colours, "--root", "x"], 2, "is no list, and"),
+        ([data, "-m", colours, "--root", "x"], 2, "is not a list, and"),
         (
             [data, "-m", colours, "--class-weights", "balanced", "--classifier", "centroid"],
             2,
@@ -249,12 +249,12 @@ def test_refusals_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path
         ),
         ([data, "-m", colours, "--device", "cuda:9"], 2, "there is no device cuda:9"),
         ([data, "-m", colours, "-o", "photos", "--overwrite"], 1, "is no run of cnncli's"),
-        ([single, "-m", colours], 1, "has one class only, 'warm'"),
+        ([single, "-m", colours], 1, "has only one class, 'warm'"),
         ([colours, "-m", colours], 1, "is a model folder, not data"),
         ([data, "-m", str(data)], 1, "is no model folder: it has no card.json"),
         ([data, "-m", colours, "--val-split", "1.5"], 2, "--val-split must be between 0 and 1"),
         ([data, "-m", colours, "--tune", "everything"], 2, "unknown --tune value 'everything'"),
-        ([tmp_path / "nowhere", "-m", colours], 1, "there is no"),
+        ([tmp_path / "nowhere", "-m", colours], 1, "does not exist"),
         ([data, "-m", colours, "-c", "nowhere.toml"], 2, "cannot read the settings nowhere.toml"),
     ]
     for arguments, code, complaint in refused:

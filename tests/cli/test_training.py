@@ -215,7 +215,7 @@ def test_a_preview_shows_each_class_that_can_be_read(cnncli: Cnncli, data: Path)
     assert result.exit_code == 3, result.stderr
     warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
     assert warnings[:2] == [
-        f"warning: {data / 'train' / 'blue'} is left out: it holds no image",
+        f"warning: {data / 'train' / 'blue'} is left out: no images",
         "warning: no image of 'cold' can be read: `cnncli check` says why",
     ]
     assert sum("not an image" in line for line in warnings[2:]) == len(warnings) - 2 == 13
@@ -239,12 +239,12 @@ def test_what_is_left_out_is_said_and_changes_the_exit_code(
         ("test", "cold", "broken.png"),
     ]
     assert found["images"] == {"train": 36, "val": 15, "test": 9}
-    assert f"warning: {data / 'train' / 'blue'} is left out: it holds no image" in result.stderr
+    assert f"warning: {data / 'train' / 'blue'} is left out: no images" in result.stderr
     with (Path(found["folder"]) / "unreadable.csv").open() as stream:
         assert len(stream.readlines()) == 3
     page = (Path(found["folder"]) / "report.html").read_text()
     assert "2 of 62 images cannot be read" in page
-    assert "blue is left out: it holds no image" in page
+    assert "blue is left out: no images" in page
     assert "1 image could not be read" not in page  # in val, there is none
 
 

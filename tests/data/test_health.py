@@ -9,7 +9,7 @@ from PIL import Image
 from cnncli.data.health import examine
 from cnncli.data.layout import read
 from cnncli.data.likeness import Fingerprint, fingerprint, groups
-from cnncli.records.data import DataHealth, Trouble
+from cnncli.records.data import DataHealth, FindingKind
 
 
 def picture(seed: int, size: tuple[int, int] = (120, 90)) -> Image.Image:
@@ -41,9 +41,11 @@ def examined(root: Path) -> DataHealth:
     return examine(read(root), max_pixels=10**6, workers=2)
 
 
-def findings(root: Path) -> dict[Trouble, tuple[bool, int, str]]:
+def findings(root: Path) -> dict[FindingKind, tuple[bool, int, str]]:
     """Whether it harms, how many examples there are, and the words."""
-    return {item.trouble: (item.harms, len(item.examples), item.told) for item in examined(root).findings}
+    return {
+        item.kind: (item.is_problem, len(item.examples), item.message) for item in examined(root).findings
+    }
 
 
 def test_nothing_is_wrong_with_what_is_tidy(tidy: Path) -> None:
@@ -57,7 +59,7 @@ def test_nothing_is_wrong_with_what_is_tidy(tidy: Path) -> None:
 def test_files_that_cannot_be_read(tidy: Path) -> None:
     (tidy / "train" / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
     (tidy / "val" / "b" / "empty.png").touch()
-    harms, count, told = findings(tidy)[Trouble.UNREADABLE]
+    harms, count, told = findings(tidy)[FindingKind.UNREADABLE]
     assert (harms, count) == (True, 2)
     assert told == "2 of 20 images cannot be read"
 
@@ -65,7 +67,11 @@ def test_files_that_cannot_be_read(tidy: Path) -> None:
 def test_a_class_that_is_missing_from_a_split(tidy: Path) -> None:
     for number in range(5):
         saved(picture(100 + number), tidy / "train" / "c" / f"{number}.png")
-    assert findings(tidy)[Trouble.MISSING_CLASS] == (True, 1, "1 of 3 classes have no image in val")
+    assert findings(tidy)[FindingKind.MISSING_CLASS] == (
+        True,
+        1,
+        "1 of 3 classes have no readable image in val",
+    )
 
 
 def test_few_images_and_imbalance(tidy: Path) -> None:
@@ -75,8 +81,8 @@ def test_few_images_and_imbalance(tidy: Path) -> None:
     for number in range(20):
         saved(picture(400 + number), tidy / "train" / "a" / f"more{number}.png")
     found = findings(tidy)
-    assert found[Trouble.FEW_IMAGES] == (True, 1, "1 of 3 classes have fewer than 5 images to learn from")
-    assert found[Trouble.IMBALANCE][2].startswith("a has 26 images to learn from and rare 2")
+    assert found[FindingKind.FEW_IMAGES] == (True, 1, "1 of 3 classes have fewer than 5 training images")
+    assert found[FindingKind.IMBALANCE][2].startswith("a has 26 training images, rare has 2")
 
 
 def test_the_same_image_in_two_splits_and_in_two_classes(tidy: Path) -> None:
@@ -87,16 +93,16 @@ def test_the_same_image_in_two_splits_and_in_two_classes(tidy: Path) -> None:
     found = [
         item
         for item in examined(tidy).findings
-        if item.trouble in {Trouble.LEAKAGE, Trouble.CONTRADICTION, Trouble.DUPLICATES}
+        if item.kind in {FindingKind.LEAKAGE, FindingKind.CONFLICTING_LABELS, FindingKind.DUPLICATES}
     ]
-    assert [(item.trouble, item.harms, item.examples) for item in found] == [
-        (Trouble.LEAKAGE, True, (("train/a/0.png", "val/a/copy.png"),)),
-        (Trouble.LEAKAGE, True, (("train/b/0.png", "val/b/smaller.jpg"),)),
-        (Trouble.CONTRADICTION, True, (("train/a/1.png", "train/b/wrong.png"),)),
-        (Trouble.DUPLICATES, False, (("train/b/2.png", "train/b/twice.png"),)),
+    assert [(item.kind, item.is_problem, item.examples) for item in found] == [
+        (FindingKind.LEAKAGE, True, (("train/a/0.png", "val/a/copy.png"),)),
+        (FindingKind.LEAKAGE, True, (("train/b/0.png", "val/b/smaller.jpg"),)),
+        (FindingKind.CONFLICTING_LABELS, True, (("train/a/1.png", "train/b/wrong.png"),)),
+        (FindingKind.DUPLICATES, False, (("train/b/2.png", "train/b/twice.png"),)),
     ]
-    assert "the same lie in several splits" in found[0].told
-    assert "all but the same lie in several splits" in found[1].told
+    assert "of identical images in several splits" in found[0].message
+    assert "of nearly identical images in several splits" in found[1].message
 
 
 def test_odd_sizes_and_modes_are_remarks(tidy: Path) -> None:
@@ -104,8 +110,8 @@ def test_odd_sizes_and_modes_are_remarks(tidy: Path) -> None:
     saved(picture(501, (500, 60)), tidy / "train" / "a" / "long.png")
     saved(picture(502).convert("CMYK"), tidy / "train" / "a" / "printed.jpg")
     found = findings(tidy)
-    assert found[Trouble.ODD_SIZES][:2] == (False, 2)
-    assert found[Trouble.ODD_MODES][:2] == (False, 1)
+    assert found[FindingKind.UNUSUAL_SIZES][:2] == (False, 2)
+    assert found[FindingKind.UNUSUAL_MODES][:2] == (False, 1)
     assert examined(tidy).is_healthy
 
 
@@ -154,11 +160,11 @@ def test_a_similar_third_image_hides_nothing(tidy: Path) -> None:
     image = picture(900)
     saved(image, tidy / "train" / "a" / "leak.png")
     saved(image, tidy / "val" / "a" / "leaked.png")
-    assert findings(tidy)[Trouble.LEAKAGE][:2] == (True, 1)
+    assert findings(tidy)[FindingKind.LEAKAGE][:2] == (True, 1)
     saved(image.resize((240, 180)), tidy / "train" / "b" / "like.png")
-    found = [(item.trouble, item.harms) for item in examined(tidy).findings]
-    assert (Trouble.LEAKAGE, True) in found
-    assert (Trouble.CONTRADICTION, False) in found
+    found = [(item.kind, item.is_problem) for item in examined(tidy).findings]
+    assert (FindingKind.LEAKAGE, True) in found
+    assert (FindingKind.CONFLICTING_LABELS, False) in found
     assert not examined(tidy).is_healthy
 
 

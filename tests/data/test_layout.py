@@ -76,10 +76,10 @@ def test_what_is_left_out_is_told(made: Made) -> None:
     data = read(root)
     assert data.class_names == ("a", "b")
     complaints = "\n".join(data.remarks)
-    assert "notes is left out: it is not a split" in complaints
-    assert "left out: 1 image in" in complaints
+    assert "notes is left out: not a split" in complaints
+    assert "left out: 1 image directly in" in complaints
     assert ".cache is left out: its name begins with a dot" in complaints
-    assert "empty is left out: it holds no image" in complaints
+    assert "empty is left out: no images" in complaints
 
 
 def test_a_class_may_be_called_test(made: Made) -> None:
@@ -116,10 +116,10 @@ def test_a_tsv_with_columns_of_its_own_and_splits(made: Made) -> None:
         ("", "has no column 'path' and no 'label'; its first line has nothing"),
         ("1.jpg,cat\n2.jpg,dog\n", "its first line has '1.jpg', 'cat'"),
         ("path,kind\n1.jpg,cat\n", "has no column 'label'"),
-        ("path,label\n", "names no labelled image"),
+        ("path,label\n", "has no labelled images"),
         (
             "path,label\nno.jpg,cat\nnope.jpg,dog\n",
-            "no file that .* lists exists; the first of 2 is .*no.jpg",
+            "none of the 2 files in .* exists; the first is .*no.jpg",
         ),
         ("path,label,split\n1.jpg,cat,sometimes\n", "entry 2: 'sometimes' is not a split"),
     ],
@@ -135,7 +135,7 @@ def test_what_is_no_data(tmp_path: Path, colours: Path) -> None:
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "only.jpg").touch()
     for path, complaint in [
-        (tmp_path / "nowhere", "there is no"),
+        (tmp_path / "nowhere", "does not exist"),
         (tmp_path / "pictures" / "only.jpg", "is neither a folder nor a list"),
         (colours, "is a model folder, not data"),
         (tmp_path / "pictures", "no labelled images"),

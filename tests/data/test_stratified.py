@@ -80,9 +80,9 @@ def test_a_validation_split_stays_and_a_test_split_never_stands_in_for_it() -> N
 @pytest.mark.parametrize(
     ("data", "complaint"),
     [
-        (data_set({"only": 9}), "has one class only, 'only'"),
-        (data_set({"a": 1, "b": 1}), "each class of data has one image only"),
-        (data_set({"a": 4, "b": 4}, split=Split.TEST), "has nothing to train on"),
+        (data_set({"only": 9}), "has only one class, 'only'"),
+        (data_set({"a": 1, "b": 1}), "each class of data has only one image"),
+        (data_set({"a": 4, "b": 4}, split=Split.TEST), "has no training images"),
     ],
 )
 def test_what_cannot_be_learned_from(data: DataSet, complaint: str) -> None:
@@ -95,5 +95,5 @@ def test_a_class_that_is_only_in_validation_is_named() -> None:
         data_set({"a": 4, "b": 4, "new": 0}, split=Split.TRAIN),
         data_set({"a": 1, "b": 1, "new": 2}, "v", Split.VAL),
     )
-    with pytest.raises(DataError, match="there is nothing to learn 'new' from"):
+    with pytest.raises(DataError, match="has no training image of 'new'"):
         split_stratified(dataclasses.replace(train, samples=train.samples + val.samples), 0.2, 0)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cnncli.data import layout
 from cnncli.data.splits import splits_table
-from cnncli.data.stratified import require_learnable, split_stratified, told
+from cnncli.data.stratified import require_learnable, shortlist, split_stratified
 from cnncli.engines.heads import ClassifierHead, LinearHead, run_head
 from cnncli.errors import DataError
 from cnncli.evaluation.metrics import accuracy, confusion
@@ -212,7 +212,7 @@ def _say_what_may_surprise(found: "EmbeddedData", progress: Progress) -> None:
     counts = zip(found.data.class_names, found.data.count(Split.VAL), strict=True)
     if missing := [name for name, count in counts if not count]:
         progress.warning(
-            f"nothing is held out of {told(missing)}: how well they are recognised stays unknown"
+            f"nothing is held out of {shortlist(missing)}: how well they are recognised stays unknown"
         )
 
 
