@@ -8,7 +8,7 @@ stay apart (import-linter checks both, and a test holds this page against the di
     10     __main__      python -m cnncli                                                          no
     9      cli/          one thin file a command; options, the error boundary, stdout and stderr   no
     8      training/     a network that learns the classes of labelled images                      partly
-    8      export        a network as one ONNX file that runs without cnncli                       no
+    8      export/       a network as one ONNX file that runs without cnncli                       no
     8      inspection/   summaries, filters, feature maps, receptive fields, class activation      partly
     8      retrieval/    nearest neighbours in feature space                                       no
     7      evaluation/   how good a classifier is, where it fails, which of two is better          no

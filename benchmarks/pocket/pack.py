@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from cnncli import prepare
 from cnncli.data.splits import read_splits
 from cnncli.engines.compile import difference
-from cnncli.engines.shrinking import WORTH_HALVING, stored_in_half
+from cnncli.engines.shrinking import WORTH_HALVING, store_in_half
 from cnncli.evaluation.metrics import accuracy
 from cnncli.images.loader import Reader
 from cnncli.logits import cross_entropy
@@ -153,9 +153,9 @@ def pack(folder: ModelFolder, temperature: float, synsets: tuple[str, ...], outp
     )
     card = prepare.write_model_folder(output, network, card).card
     graph = output / model_folder.GRAPH
-    onnx.save(stored_in_half(onnx.load(graph)), graph)
+    onnx.save(store_in_half(onnx.load(graph)), graph)
     tensors = {
-        name: value.half() if _is_stored_in_half(value) else value
+        name: value.half() if _is_store_in_half(value) else value
         for name, value in network.state_dict().items()
     }
     save_tensors(tensors, output / model_folder.WEIGHTS)
@@ -174,11 +174,11 @@ def _fold_temperature(layer: torch.nn.Module, temperature: float) -> None:
 def _round_to_half(network: torch.nn.Module) -> None:
     with torch.no_grad():
         for value in network.state_dict().values():
-            if _is_stored_in_half(value):
+            if _is_store_in_half(value):
                 value.copy_(value.half().float())
 
 
-def _is_stored_in_half(value: torch.Tensor) -> bool:
+def _is_store_in_half(value: torch.Tensor) -> bool:
     return value.is_floating_point() and value.numel() >= WORTH_HALVING
 
 

@@ -1,4 +1,4 @@
-"""`cnncli export`: a network in one ONNX file, preprocessing and class names within."""
+"""`cnncli export`: a network as one ONNX file with preprocessing and class names."""
 
 import json
 from pathlib import Path
@@ -9,15 +9,17 @@ import typer
 from cnncli.cli import options
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.options import ResultFormat
-from cnncli.records.exporting import Input, Quantize
-from cnncli.text import counted
+from cnncli.records.exporting import ExportResult, Input, Quantize
+from cnncli.text import counted, percent, size
 
 
 def export(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="As for predict: a run, a model folder, a name.", show_default=False
+            metavar="MODEL",
+            help="Model to export: a run, a model folder, or a name as for predict.",
+            show_default=False,
         ),
     ],
     output: Annotated[
@@ -28,17 +30,17 @@ def export(
         Input,
         typer.Option(
             "--input",
-            help="uint8 takes images of any size (N, H, W, C); float takes preprocessed ones (N, C, H, W).",
+            help="Input of the file: uint8 images of any size (N, H, W, C), or preprocessed float images (N, C, H, W).",
         ),
     ] = Input.UINT8,
     half: Annotated[
-        bool, typer.Option("--half", help="Weights and arithmetic in float16: half the bytes of float32.")
+        bool, typer.Option("--half", help="Convert to float16: half the size of float32.")
     ] = False,
     quantize: Annotated[
         Quantize | None,
         typer.Option(
             "--quantize",
-            help="Arithmetic in whole numbers: a quarter of the bytes of float32.",
+            help="Convert to integer arithmetic: a quarter of the size of float32.",
             show_default=False,
         ),
     ] = None,
@@ -47,8 +49,7 @@ def export(
         typer.Option(
             "--calibrate",
             metavar="DIR",
-            help="For --quantize: some hundred images of the kind that it will see. Half of them, or the val or test split, say what "
-            "it costs.",
+            help="A few hundred typical images for --quantize. Half of them, or the val or test split, measure the loss in accuracy.",
         ),
     ] = None,
     check: Annotated[
@@ -56,19 +57,19 @@ def export(
         typer.Option(
             "--check",
             metavar="PATH",
-            help="An image or a folder on which its answers are compared with predict's; else two drawn ones are taken.",
+            help="Image or folder on which the file is compared with predict; by default two generated images.",
             show_default=False,
         ),
     ] = None,
     license_: Annotated[
         str | None,
         typer.Option(
-            "--license", metavar="TEXT", help="Of the weights; that of timm's is known.", show_default=False
+            "--license", metavar="TEXT", help="License of the weights; known for timm's.", show_default=False
         ),
     ] = None,
     overwrite: options.Overwrite = False,
     format_: Annotated[
-        ResultFormat, typer.Option("--format", "-f", help="How the result is told on standard output.")
+        ResultFormat, typer.Option("--format", "-f", help="Format of standard output.")
     ] = ResultFormat.TABLE,
     weights: options.Weights = None,
     labels: options.Labels = None,
@@ -77,9 +78,9 @@ def export(
     offline: options.Offline = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write a network as one ONNX file that runs without cnncli, preprocessing and class names within.
+    """Export a model as one ONNX file that runs without cnncli, with preprocessing and class names.
 
-    `cnncli predict -m FILE.onnx` takes it, too.
+    `cnncli predict -m FILE.onnx` runs it.
 
     \b
     Examples:
@@ -87,10 +88,9 @@ def export(
       cnncli export runs/photos -o int8.onnx --quantize int8 --calibrate photos/
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
-    size = options.image_size(img_size)
+    image_size = options.image_size(img_size)
     with quiet_libraries():
-        from cnncli.export import ExportSettings
-        from cnncli.export import export as write
+        from cnncli.export.onnx import ExportSettings, export_onnx
         from cnncli.networks.reference import Reference
         from cnncli.prepare import prepare
 
@@ -104,25 +104,31 @@ def export(
             license=license_,
             overwrite=overwrite,
         )
-        reference = Reference(model, weights, labels, pretrained=not no_pretrained, image_size=size)
-        found = write(prepare(reference, console, is_offline=offline, needs_classes=True), settings, console)
+        reference = Reference(model, weights, labels, pretrained=not no_pretrained, image_size=image_size)
+        folder = prepare(reference, console, is_offline=offline, needs_classes=True)
+        result = export_onnx(folder, settings, console)
     if format_ is ResultFormat.JSON:
         from dataclasses import asdict
 
-        write_data(json.dumps(asdict(found) | {"file": str(found.file)}, indent=2) + "\n")
+        write_data(json.dumps(asdict(result) | {"file": str(result.file)}, indent=2) + "\n")
         return
-    same = f"{100 * found.agreeing:.1f} % get the same class"
+    write_data(_text(result))
+
+
+def _text(result: ExportResult) -> str:
+    checked = counted(result.checked_images, "image")
     lines = [
-        f"file        {found.file}, {found.bytes / 1e6:.1f} MB (the compiled network has {found.former / 1e6:.1f} MB)",
-        f"checked     {counted(found.checked, 'image')}: probabilities within {found.difference:.1e} of predict's, {same}",
+        f"file        {result.file}, {size(result.bytes)} (the compiled network has {size(result.original_bytes)})",
+        (
+            f"checked     {checked}: probabilities within {result.max_difference:.1e} of predict's, "
+            f"{percent(result.agreement)} with the same class"
+        ),
     ]
-    if cost := found.cost:
-        lines.append(
-            f"{'cost':<12}{100 * cost.agreeing:.1f} % of {counted(cost.images, 'image')} get the same class as before"
-        )
-        if cost.before is not None and cost.after is not None:
-            lines.append(
-                f"{'accuracy':<12}{100 * cost.after:.1f} % of these, before {100 * cost.before:.1f} %"
-            )
-    lines.append(f"license     {found.license or 'not known; --license says it'}")
-    write_data("\n".join(lines) + "\n")
+    if cost := result.quantization:
+        images = counted(cost.images, "image")
+        lines.append(f"agreement   {percent(cost.agreement)} of {images} keep their class")
+        if cost.accuracy_before is not None and cost.accuracy_after is not None:
+            before, after = percent(cost.accuracy_before), percent(cost.accuracy_after)
+            lines.append(f"accuracy    {after} (before quantizing {before})")
+    lines.append(f"license     {result.license or 'unknown; set it with --license'}")
+    return "\n".join(lines) + "\n"

@@ -1,6 +1,6 @@
-"""A compiled network in fewer bits: float16 for half the bytes, int8 for a quarter and whole-number arithmetic.
+"""A compiled network in fewer bits: float16 for half the size, int8 for a quarter and integer arithmetic.
 
-The arithmetic is changed by ONNX Runtime's own tools. What it costs in accuracy is for the caller to measure.
+Converted by ONNX Runtime's own tools. What it costs in accuracy is for the caller to measure.
 """
 
 import contextlib
@@ -20,37 +20,37 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
 
 
-def halved(network: "ModelProto") -> "ModelProto":
-    """Weights and arithmetic in float16; what goes in and comes out stays float32.
+def convert_to_half(network: "ModelProto") -> "ModelProto":
+    """Convert weights and arithmetic to float16; inputs and outputs stay float32.
 
     Args:
-        network: images -> logits, embedding; it is used up.
+        network: images -> logits, embedding; modified in place.
 
     Raises:
         CompileError: it cannot be converted.
     """
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    with _silenced():
+    with _quiet_libraries():
         try:
-            found: ModelProto = convert_float_to_float16(network, keep_io_types=True)
+            converted: ModelProto = convert_float_to_float16(network, keep_io_types=True)
         except Exception as error:  # the converter has no exceptions of its own
             raise CompileError(
                 f"it cannot be converted to float16: {' '.join(str(error).split())}"
             ) from error
-    _sort(found.graph)
-    return found
+    _sort(converted.graph)
+    return converted
 
 
 WORTH_HALVING = 256
-"""Numbers from which on a tensor is stored in half: scales and shifts are few, and the rest depends on them."""
+"""Elements from which on a tensor is stored in half: scales and shifts are small, and precision matters for them."""
 
 
-def stored_in_half(network: "ModelProto") -> "ModelProto":
-    """Weights that lie in the file as float16 and are float32 again as soon as it is opened: half the bytes, same arithmetic.
+def store_in_half(network: "ModelProto") -> "ModelProto":
+    """Store weights as float16 and cast them back to float32 when the file is opened: half the size, same arithmetic.
 
     Args:
-        network: images -> logits, embedding; it is used up.
+        network: images -> logits, embedding; modified in place.
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -70,7 +70,7 @@ def stored_in_half(network: "ModelProto") -> "ModelProto":
 
 
 def _sort(graph: "GraphProto") -> None:
-    """Bring operations into an order in which each comes after those that it reads; the converter puts some at the end."""
+    """Sort nodes topologically; the converter appends some at the end."""
     nodes = list(graph.node)
     made_by = {name: number for number, node in enumerate(nodes) for name in node.output}
     order: dict[int, None] = {}
@@ -87,12 +87,12 @@ def _sort(graph: "GraphProto") -> None:
     graph.node.extend(copies)
 
 
-def quantized(network: "ModelProto", images: Iterable[Pixels]) -> "ModelProto":
-    """Weights as int8, each channel with a scale of its own, activations as uint8 with the range that images showed.
+def quantize(network: "ModelProto", images: Iterable[Pixels]) -> "ModelProto":
+    """Convert weights to int8 with a scale per channel, activations to uint8 with ranges measured on images.
 
     Args:
         network: images -> logits, embedding.
-        images: (C, H, W) each, preprocessed, of the kind that the network is for.
+        images: (C, H, W) each, preprocessed and typical of the network's use.
 
     Raises:
         CompileError: it cannot be converted.
@@ -103,15 +103,15 @@ def quantized(network: "ModelProto", images: Iterable[Pixels]) -> "ModelProto":
 
     rows = iter(images)
 
-    class Shown(quantization.CalibrationDataReader):  # type: ignore[misc]
-        """One image after the other."""
+    class _Images(quantization.CalibrationDataReader):  # type: ignore[misc]
+        """Feeds one image at a time."""
 
         def get_next(self) -> dict[str, Pixels] | None:
-            """The next one; None at the end."""
+            """The next image; None at the end."""
             image = next(rows, None)
             return None if image is None else {"images": image[None]}
 
-    with tempfile.TemporaryDirectory() as folder, _silenced():
+    with tempfile.TemporaryDirectory() as folder, _quiet_libraries():
         whole, ready, done = (Path(folder) / name for name in ("whole.onnx", "ready.onnx", "done.onnx"))
         onnx.save(network, whole)
         try:
@@ -119,7 +119,7 @@ def quantized(network: "ModelProto", images: Iterable[Pixels]) -> "ModelProto":
             quantization.quantize_static(
                 ready,
                 done,
-                Shown(),
+                _Images(),
                 per_channel=True,
                 reduce_range=True,  # or sums of two products overflow on processors without VNNI
                 activation_type=quantization.QuantType.QUInt8,
@@ -131,8 +131,8 @@ def quantized(network: "ModelProto", images: Iterable[Pixels]) -> "ModelProto":
 
 
 @contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """Both speak to their own developers."""
+def _quiet_libraries() -> Iterator[None]:
+    """Hide messages meant for the developers of ONNX Runtime."""
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

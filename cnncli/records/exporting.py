@@ -1,4 +1,4 @@
-"""What is asked of an export, and what came of it."""
+"""Options and results of an export."""
 
 import enum
 from dataclasses import dataclass
@@ -9,54 +9,54 @@ class Input(enum.StrEnum):
     """What an exported network takes in."""
 
     UINT8 = "uint8"
-    """Images (N, H, W, C) of any size, as Pillow and NumPy have them."""
+    """Images (N, H, W, C) of any size, as in Pillow and NumPy."""
 
     FLOAT = "float"
-    """Images (N, C, H, W) that are preprocessed already."""
+    """Preprocessed images (N, C, H, W)."""
 
 
 class Quantize(enum.StrEnum):
-    """Arithmetic in whole numbers."""
+    """Integer arithmetic."""
 
     INT8 = "int8"
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """What fewer bits cost, on the calibration images.
+class QuantizationCost:
+    """What quantizing costs, on images that were not used to calibrate.
 
     Attributes:
-        images: that were asked about.
-        agreeing: share of them that get the same class.
-        before, after: share that is named right; None where the images are not labelled with the network's classes.
+        images: images compared.
+        agreement: share of them with the same class as before.
+        accuracy_before, accuracy_after: top-1 accuracy; None where the images are not labelled with the network's classes.
     """
 
     images: int
-    agreeing: float
-    before: float | None
-    after: float | None
+    agreement: float
+    accuracy_before: float | None
+    accuracy_after: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
-    """What came of it.
+class ExportResult:
+    """An exported file and what checking it showed.
 
     Attributes:
         file: that was written.
-        bytes: of it.
-        former: bytes of the compiled network.
-        checked: images on which it was compared with predict.
-        difference: of any probability, at most.
-        agreeing: share of these images that get the same class.
-        cost: of fewer bits; None where there are as many as before.
-        license: under which the weights are given; None where that is not known.
+        bytes: its size.
+        original_bytes: size of the compiled network.
+        checked_images: images on which it was compared with predict.
+        max_difference: largest difference of any probability.
+        agreement: share of these images with the same class.
+        quantization: what quantizing costs; None if it was not quantized.
+        license: of the weights; None if unknown.
     """
 
     file: Path
     bytes: int
-    former: int
-    checked: int
-    difference: float
-    agreeing: float
-    cost: Cost | None
+    original_bytes: int
+    checked_images: int
+    max_difference: float
+    agreement: float
+    quantization: QuantizationCost | None
     license: str | None

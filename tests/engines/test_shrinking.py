@@ -9,13 +9,13 @@ from torch import nn
 
 from cnncli.engines.compile import compile_network
 from cnncli.engines.onnx import OnnxEngine
-from cnncli.engines.shrinking import stored_in_half
+from cnncli.engines.shrinking import store_in_half
 from cnncli.networks.embedding import with_embedding
 
 SHAPE = (3, 8, 8)
 
 
-def test_what_is_stored_in_half_computes_as_before(tmp_path: Path) -> None:
+def test_what_is_store_in_half_computes_as_before(tmp_path: Path) -> None:
     """To the last bit, where the weights are halves already."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 64, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64 * 36, 10)).eval()
@@ -23,7 +23,7 @@ def test_what_is_stored_in_half_computes_as_before(tmp_path: Path) -> None:
         parameter.data = parameter.data.half().float()
     whole, halved = tmp_path / "whole.onnx", tmp_path / "halved.onnx"
     compile_network(with_embedding(network, SHAPE), SHAPE, whole)
-    onnx.save(stored_in_half(onnx.load(whole)), halved)
+    onnx.save(store_in_half(onnx.load(whole)), halved)
     onnx.checker.check_model(onnx.load(halved))
     assert halved.stat().st_size < 0.52 * whole.stat().st_size
     images = np.random.default_rng(0).normal(size=(5, *SHAPE)).astype(np.float32)

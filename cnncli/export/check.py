@@ -1,0 +1,176 @@
+"""Proof that an exported file predicts what `cnncli predict` does, and the measured cost of quantizing it."""
+
+import io
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from onnxruntime import InferenceSession
+from PIL import Image
+
+from cnncli.engines import exported
+from cnncli.errors import CnncliError, DataError, ModelFolderError, NotANumberError
+from cnncli.evaluation import classes
+from cnncli.export.calibration import LabelledSource
+from cnncli.images.decode import Decoding, decode
+from cnncli.images.in_memory import InMemory
+from cnncli.images.preprocess import Pixels
+from cnncli.images.sources import ImageInput, image_source, walk
+from cnncli.inference import InferenceOptions, Session
+from cnncli.networks.model_folder import ModelFolder, seal
+from cnncli.records.defaults import MAX_PIXELS
+from cnncli.records.engines import EngineName, EngineOptions
+from cnncli.records.exporting import Input, QuantizationCost
+from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.progress import Progress
+
+_ONNX = EngineOptions(EngineName.ONNX)
+
+_GENERATED_SIZES = ((97, 131), (480, 320))
+"""(height, width) in pixels of the images to check with where none is given: noise, and soft waves."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """How far an exported file agrees with predict.
+
+    Attributes:
+        images: images that both saw.
+        max_difference: largest difference of any probability.
+        agreement: share of the images with the same top-1 class.
+    """
+
+    images: int
+    max_difference: float
+    agreement: float
+
+
+def check_predictions(
+    file: Path, folder: ModelFolder, input_: Input, paths: Sequence[Path], progress: Progress
+) -> CheckResult:
+    """Compare an exported file with predict, image by image.
+
+    Args:
+        file: that was exported.
+        folder: the network it was exported from.
+        input_: what the file takes in.
+        paths: images or folders of images; generated ones are used where there are none.
+        progress: told if the engine is not the usual one.
+
+    Raises:
+        DataError: a given image cannot be read, or there are none.
+        NotANumberError: the file's probabilities contain NaN.
+    """
+    exported_file = _open_file(file)
+    session = Session(folder, InferenceOptions(_ONNX, batch_size=1), progress)
+    named = {str(path) for path in paths if not path.is_dir()}
+    differences, agreements = [], []
+    for output in session.probabilities(_check_inputs(paths, folder.card.preprocessing.channels)):
+        if isinstance(output, Unreadable):
+            if output.path in named:
+                raise DataError(f"{output.path} cannot be read: {output.reason}")
+            continue
+        feed = _feed(output.source, session, input_)
+        if feed is None:
+            continue
+        (probabilities,) = exported_file.run(["probabilities"], feed)
+        if not np.isfinite(probabilities).all():
+            raise NotANumberError("the exported network's output contains NaN", "leave out --half")
+        differences.append(float(np.abs(probabilities - output.values).max()))
+        agreements.append(bool(probabilities.argmax() == output.values.argmax()))
+    if not differences:
+        raise DataError(f"there are no images in {paths[0]} to compare with")
+    return CheckResult(len(differences), max(differences), float(np.mean(agreements)))
+
+
+def _feed(source: ImageSource, session: Session, input_: Input) -> dict[str, Pixels] | None:
+    """An image as the exported file takes it; None if it cannot be read at its full size."""
+    if input_ is Input.FLOAT:
+        pixels = session.reader(source)
+        return None if isinstance(pixels, Unreadable) else {"images": pixels[None]}
+    image = decode(source, Decoding(session.reader.preprocessing.channels, MAX_PIXELS))
+    if isinstance(image, Unreadable):
+        return None
+    values = np.asarray(image)
+    return {"image": values[None] if values.ndim == 3 else values[None, :, :, None]}  # noqa: PLR2004 - (H, W, C)
+
+
+def _check_inputs(paths: Sequence[Path], channels: int) -> Iterator[ImageInput]:
+    for path in paths:
+        yield from walk(str(path)) if path.is_dir() else [image_source(str(path))]
+    if not paths:
+        for number, (height, width) in enumerate(_GENERATED_SIZES):
+            content = io.BytesIO()
+            _generate_image(number, height, width, channels).save(content, "PNG")
+            yield InMemory(f"generated {number}", content.getvalue())
+
+
+def _generate_image(number: int, height: int, width: int, channels: int) -> Image.Image:
+    if number:
+        rows, columns = np.mgrid[:height, :width]
+        waves = [np.sin(rows / (17 + 5 * c)) * np.cos(columns / (29 - 4 * c)) for c in range(channels)]
+        values = (127.5 * (1 + np.stack(waves, axis=-1))).astype(np.uint8)
+    else:
+        values = np.random.default_rng(number).integers(0, 256, (height, width, channels), np.uint8)
+    return Image.fromarray(values if channels > 1 else values[:, :, 0])
+
+
+def measure_cost(
+    file: Path, folder: ModelFolder, images: Sequence[LabelledSource], progress: Progress
+) -> QuantizationCost:
+    """Compare the predictions of the quantized file and the original network.
+
+    Args:
+        file: that was exported.
+        folder: the network it was exported from.
+        images: none of which was used to measure ranges.
+        progress: told if the engine is not the usual one.
+
+    Raises:
+        DataError: no image can be read.
+    """
+    indices = _label_indices(images, folder)
+    with tempfile.TemporaryDirectory() as draft:
+        quantized = seal(Path(draft), exported.unpack(file, Path(draft)))
+        streams = [
+            Session(network, InferenceOptions(_ONNX), progress).probabilities(
+                image.source for image in images
+            )
+            for network in (folder, quantized)
+        ]
+        predicted = [
+            (int(before.values.argmax()), int(after.values.argmax()), indices.get(image.label, -1))
+            for image, before, after in zip(images, *streams, strict=True)
+            if not isinstance(before, Unreadable) and not isinstance(after, Unreadable)
+        ]
+    if not predicted:
+        raise DataError("none of the images to calibrate with can be read")
+    before, after, truth = np.array(predicted).T
+    return QuantizationCost(
+        len(predicted),
+        float(np.mean(before == after)),
+        float(np.mean(before == truth)) if indices else None,
+        float(np.mean(after == truth)) if indices else None,
+    )
+
+
+def _label_indices(images: Sequence[LabelledSource], folder: ModelFolder) -> dict[str | None, int]:
+    """The network's class index of each label; empty where the labels are not the network's classes."""
+    names = sorted({image.label for image in images if image.label is not None})
+    if not names:
+        return {}
+    try:
+        match = classes.match_classes(names, range(len(names)), folder.card, None, subset=False)
+    except CnncliError:
+        return {}
+    return dict(zip(names, match.indices, strict=True))
+
+
+def _open_file(file: Path) -> InferenceSession:
+    try:
+        return InferenceSession(file, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions share no base class but this
+        reason = " ".join(str(error).split())
+        raise ModelFolderError(f"ONNX Runtime cannot run the exported network: {reason}") from error
