@@ -110,17 +110,19 @@ def _fill_hub_cache(folder: Path) -> None:
     from safetensors.torch import save_file
 
     from cnncli.networks import zoo
-    from cnncli.networks.packaged import packaged
+    from cnncli.networks.packaged import find_packaged
     from cnncli.networks.weights import load_into, read_state_dict
     from cnncli.records.progress import NullProgress
 
-    weights = packaged(MODEL)
+    weights = find_packaged(MODEL)
     file = weights.find() if weights else None
     if not file:
         raise SystemExit(f"the package with {MODEL} is not installed")
     architecture = zoo.offer(MODEL).architecture
     network = zoo.build(architecture)
-    load_into(network, zoo.adapted(read_state_dict(file, NullProgress()), network, architecture), file.name)
+    load_into(
+        network, zoo.adapt_weights(read_state_dict(file, NullProgress()), network, architecture), file.name
+    )
     repository = folder / "hub" / f"models--timm--{MODEL}"
     commit = "0" * 40
     snapshot = repository / "snapshots" / commit

@@ -22,12 +22,12 @@ from cnncli.engines.select import ENGINES
 from cnncli.errors import CnncliError, ModelFolderError, WeightsError
 from cnncli.networks import cache, index, model_folder, pocket
 from cnncli.networks.packaged import PACKAGED, PackagedWeights
-from cnncli.networks.prepared import find_prepared, or_built_in
+from cnncli.networks.prepared import fall_back_to_built_in, find_prepared
 from cnncli.networks.reference import Reference
 from cnncli.records.defaults import DEFAULT
 from cnncli.records.health import Examination, Finding, Verdict
 from cnncli.records.progress import NullProgress
-from cnncli.web import require_answer
+from cnncli.web import require_reachable
 
 _PREDICTING = {"typer", "rich", "pillow", "numpy", "onnxruntime", "platformdirs", "packaging"}
 """Packages without which nothing works; the others prepare networks."""
@@ -141,7 +141,7 @@ def _caches() -> Iterator[Finding]:
         yield _folder(kept.name, kept, "; may be deleted")
     if model := os.environ.get("CNNCLI_MODEL"):
         yield _default_model("CNNCLI_MODEL", model)
-    elif or_built_in(Reference(DEFAULT), NullProgress()).name == pocket.NAME:
+    elif fall_back_to_built_in(Reference(DEFAULT), NullProgress()).name == pocket.NAME:
         told = f"{pocket.NAME}: torch is not installed to prepare {DEFAULT}"
         yield Finding("default model", told)
     else:
@@ -166,7 +166,7 @@ def _default_model(title: str, name: str) -> Finding:
         return Finding(title, error.message, Verdict.WARNING, "set it to a name or a model folder")
     if path is None and Reference(name).is_exported:
         return Finding(title, f"{name}, an exported network, not used yet")
-    if path is None and (hint := index.unknown(name)):
+    if path is None and (hint := index.hint_if_unknown(name)):
         return Finding(title, f"no network is called {name!r}", Verdict.WARNING, hint)
     if path is None:
         return Finding(title, f"{name}, not prepared yet", advice=f"cnncli pull {name}")
@@ -211,9 +211,10 @@ def _servers(*, is_offline: bool) -> Iterator[Finding]:
         return
     from cnncli.networks import downloads
 
-    if is_offline or downloads.forbidden():
+    if is_offline or downloads.is_forbidden():
         yield Finding(
-            "downloads", "switched off" + (" by HF_HUB_OFFLINE" if downloads.forbidden() else " by --offline")
+            "downloads",
+            "switched off" + (" by HF_HUB_OFFLINE" if downloads.is_forbidden() else " by --offline"),
         )
         return
     for server, serves in (
@@ -222,7 +223,7 @@ def _servers(*, is_offline: bool) -> Iterator[Finding]:
     ):
         start = time.perf_counter()
         try:
-            require_answer(server)
+            require_reachable(server)
         except OSError as error:
             advice = "prepared networks work without it; behind a proxy set HTTPS_PROXY, for a mirror of the hub HF_ENDPOINT"
             told = f"{serves}: cannot be reached ({_first_line(error)})"

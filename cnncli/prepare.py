@@ -23,8 +23,8 @@ from cnncli.networks import cache, downloads, model_folder
 from cnncli.networks import card as cards
 from cnncli.networks.dependencies import explain_missing_packages
 from cnncli.networks.labels import read_labels
-from cnncli.networks.model_folder import ModelFolder, no_classes, require_classes
-from cnncli.networks.packaged import packaged
+from cnncli.networks.model_folder import ModelFolder, no_classes_error, require_classes
+from cnncli.networks.packaged import find_packaged
 from cnncli.networks.prepared import find_finished, find_prepared
 from cnncli.networks.pretrained import build_network, load_weights
 from cnncli.networks.reference import HUB, Reference
@@ -82,7 +82,7 @@ def prepare(
     if reference.is_exported:
         return _unpack_exported(reference, progress)
     _require_known(reference, needs_classes=needs_classes)
-    if is_offline or downloads.forbidden():
+    if is_offline or downloads.is_forbidden():
         _require_downloaded(reference)
     start = time.perf_counter()
     with explain_missing_packages(f"preparing {reference.name}"):
@@ -123,7 +123,7 @@ def resolve_untrained(
         card = model_folder.open_folder(path).card
         return UntrainedNetwork(card.name, card.architecture, card.preprocessing)
     if reference.is_exported:
-        raise model_folder.without_weights(reference.name)
+        raise model_folder.no_weights_error(reference.name)
     _require_known(reference)
     with explain_missing_packages(f"training {reference.name}"):
         offer = _find_offer(reference, progress, is_offline=is_offline)
@@ -143,10 +143,10 @@ def _require_known(reference: Reference, *, needs_classes: bool = False) -> None
     from cnncli.networks import index
 
     name = reference.name
-    if hint := index.unknown(name):
+    if hint := index.hint_if_unknown(name):
         raise _not_found(name, f"no network is called {name!r}", hint)
     if needs_classes and reference.weights is None and index.gives_features_only(name):
-        raise no_classes(name)
+        raise no_classes_error(name)
 
 
 def _require_downloaded(reference: Reference) -> None:
@@ -159,15 +159,15 @@ def _require_downloaded(reference: Reference) -> None:
 
     if reference.weights or not reference.pretrained:
         return
-    package = packaged(reference.name)
+    package = find_packaged(reference.name)
     if package and package.find():
         return
-    places = index.places(reference.name)
-    if places and not any(map(downloads.may_hold, places)):
+    places = index.weight_locations(reference.name)
+    if places and not any(map(downloads.may_be_cached, places)):
         raise WeightsError(
             f"the weights of {reference.name} are neither in {downloads.hub_cache()} nor in "
             f"{downloads.torch_cache()}, and nothing is downloaded offline",
-            package.hint if package else downloads.WITHOUT,
+            package.hint if package else downloads.OFFLINE_HINT,
         )
 
 
@@ -184,10 +184,10 @@ def _not_found(name: str, message: str, hint: str | None) -> ModelNotFoundError:
 def _unpack_exported(reference: Reference, progress: Progress) -> ModelFolder:
     """The model folder of an exported ONNX file, made once."""
     file = Path(reference.name).expanduser()
-    target = cache.place(f"{file.stem}+{model_folder.sha256(file)[:_DIGEST_SHOWN]}")
+    target = cache.folder_path(f"{file.stem}+{model_folder.sha256(file)[:_DIGEST_SHOWN]}")
     if not model_folder.is_model_folder(target):
         cache.require_writable()
-        with explain_missing_packages(f"reading {file}"), model_folder.drafted(target) as draft:
+        with explain_missing_packages(f"reading {file}"), model_folder.draft_folder(target) as draft:
             from cnncli.engines.exported import unpack
 
             card = dataclasses.replace(unpack(file, draft), name=target.name)
@@ -214,7 +214,7 @@ def _make_folder(
         offer = None if is_on_hub else _find_offer(reference, progress, is_offline=is_offline)
     offer = offer or _find_offer(reference, progress, is_offline=is_offline)
     name = save_as or offer.name + _suffix(reference)
-    target = cache.place(name)
+    target = cache.folder_path(name)
     if model_folder.is_model_folder(target):  # prepared before, under another spelling
         return _require_same(model_folder.open_folder(target), name)
     cache.require_writable()
@@ -237,7 +237,7 @@ def _make_folder(
             ),
         )
         cards.from_json(cards.to_json(card), offer.name)  # what the hub says must be valid
-        with model_folder.drafted(target) as draft:
+        with model_folder.draft_folder(target) as draft:
             write_model_folder(draft, network, card)
     return model_folder.open_folder(target)
 

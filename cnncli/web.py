@@ -15,7 +15,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 3.0
+TIMEOUT = 3.0
 """Seconds that a server may take for each word before it counts as unreachable."""
 
 DEADLINE = 5.0
@@ -26,7 +26,7 @@ _LONGEST_PAUSE = 30.0
 """Seconds without a byte after which a download has broken off."""
 
 
-def require_answer(url: str, method: str = "HEAD") -> int | None:
+def require_reachable(url: str, method: str = "HEAD") -> int | None:
     """See that a server can be reached, through whatever proxy the environment names.
 
     Nothing is sent that says who asks: a redirection may lead anywhere.
@@ -41,13 +41,13 @@ def require_answer(url: str, method: str = "HEAD") -> int | None:
     Raises:
         OSError: it cannot; an answer of any kind is good enough.
     """
-    return in_time(lambda: _length(url, method))
+    return call_with_timeout(lambda: _length(url, method))
 
 
 def _length(url: str, method: str) -> int | None:
     try:
         question = urllib.request.Request(url, method=method)  # noqa: S310 - of torchvision, or of the environment
-        with urllib.request.urlopen(question, timeout=PATIENCE) as answer:  # noqa: S310
+        with urllib.request.urlopen(question, timeout=TIMEOUT) as answer:  # noqa: S310
             length = answer.headers.get("Content-Length")
     except urllib.error.HTTPError:
         return None
@@ -58,7 +58,7 @@ def _length(url: str, method: str) -> int | None:
     return int(length) if length and length.isdecimal() else None
 
 
-def in_time(ask: Callable[[], T]) -> T:
+def call_with_timeout(ask: Callable[[], T]) -> T:
     """An answer, if it comes within `DEADLINE`; no library limits the whole of name look-up, addresses and redirections.
 
     Raises:

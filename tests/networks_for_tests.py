@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
-from cnncli.networks.model_folder import GRAPH, WEIGHTS, drafted, seal
+from cnncli.networks.model_folder import GRAPH, WEIGHTS, draft_folder, seal
 from cnncli.records.networks import (
     Architecture,
     Compilation,
@@ -76,7 +76,7 @@ def write_colours(target: Path) -> Path:
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    with drafted(target) as draft:
+    with draft_folder(target) as draft:
         onnx.save(model, draft / GRAPH)
         save_file({"weight": weight}, draft / WEIGHTS)
         seal(draft, colour_card())

@@ -26,7 +26,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def prepared(tiny: Path) -> Path:
-    place = cache.place(open_folder(tiny).card.name)
+    place = cache.folder_path(open_folder(tiny).card.name)
     shutil.copytree(tiny, place)
     return place
 

@@ -136,7 +136,7 @@ def test_weights_in_the_layout_of_their_authors(tmp_path: Path) -> None:
         for name, value in densenet.state_dict().items()
     }
     assert old.keys() != densenet.state_dict().keys()
-    assert zoo.adapted(old, densenet, architecture).keys() == densenet.state_dict().keys()
+    assert zoo.adapt_weights(old, densenet, architecture).keys() == densenet.state_dict().keys()
     vit = zoo.build(Architecture("timm", "test_vit", 1000))
     save_file(vit.state_dict(), tmp_path / "vit.safetensors")
     folder = prepare(Reference("test_vit", tmp_path / "vit.safetensors", image_size=(96, 96)), NullProgress())

@@ -191,7 +191,7 @@ def _train(
     settings: "FeatureSettings | NetworkSettings", run: Path | None, console: Console, *, is_offline: bool
 ) -> "FinetuneResult | None":
     """Start a run, or resume one."""
-    from cnncli.networks.prepared import more_accurate
+    from cnncli.networks.prepared import accuracy_hint
     from cnncli.training.run import finetune as start
     from cnncli.training.run import resume
 
@@ -199,7 +199,7 @@ def _train(
     if run:
         return resume(run, settings, console, bar, show)
     is_pretrained = settings.tune is not Tune.SCRATCH
-    if is_pretrained and settings.data.exists() and (hint := more_accurate(settings.reference)):
+    if is_pretrained and settings.data.exists() and (hint := accuracy_hint(settings.reference)):
         console.notice(hint)
     return start(settings, console, bar, show, is_offline=is_offline)
 

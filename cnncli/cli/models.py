@@ -10,7 +10,7 @@ from cnncli.cli import options
 from cnncli.cli.console import Console, error, is_terminal, write_data
 from cnncli.cli.groups import LIST, listing_by_default
 from cnncli.errors import CnncliError, ModelNotFoundError
-from cnncli.records.listing import ListFormat, Order
+from cnncli.records.listing import ListFormat, SortOrder
 
 models = listing_by_default("models")
 
@@ -29,8 +29,8 @@ def list_models(
         bool, typer.Option("--prepared", help="Only those that are prepared on this machine.")
     ] = False,
     sort: Annotated[
-        Order, typer.Option("--sort", help="Smallest first; top1 and disk largest first.")
-    ] = Order.NAME,
+        SortOrder, typer.Option("--sort", help="Smallest first; top1 and disk largest first.")
+    ] = SortOrder.NAME,
     format_: Annotated[
         ListFormat, typer.Option("--format", "-f", help="How to write the list.")
     ] = ListFormat.TABLE,

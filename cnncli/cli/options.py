@@ -83,13 +83,13 @@ def reference(
     Raises:
         UsageError: options that contradict each other, or an image size that is none.
     """
-    from cnncli.networks.prepared import or_built_in
+    from cnncli.networks.prepared import fall_back_to_built_in
     from cnncli.networks.reference import Reference
 
     asked = Reference(
         or_default(model), weights, labels, pretrained=not no_pretrained, image_size=image_size(img_size)
     )
-    return or_built_in(asked, progress) if model is None else asked
+    return fall_back_to_built_in(asked, progress) if model is None else asked
 
 
 def _auto_or_number(text: str) -> int | None:

@@ -172,7 +172,7 @@ def _warn_of_disagreement(result: ExportResult, progress: Progress) -> None:
 
 def _find_license(folder: ModelFolder) -> str | None:
     """The license of pocket, of packaged weights, or of timm's published weights; None if unknown."""
-    if pocket.is_at(folder.path):
+    if pocket.is_pocket_folder(folder.path):
         return pocket.LICENSE
     origin = folder.card.weights_origin
     if weights := next((weights for weights in PACKAGED if weights.package in origin), None):

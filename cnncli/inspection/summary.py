@@ -81,7 +81,7 @@ def resolve_spec(reference: Reference, settings: SummarySettings) -> NetworkSpec
         card = model_folder.open_folder(path).card
         spec = _folder_spec(card)
     elif reference.is_exported:
-        raise model_folder.without_weights(reference.name)
+        raise model_folder.no_weights_error(reference.name)
     else:
         offer = _offer(reference.name, size)
         spec = NetworkSpec(offer.name, offer.architecture, offer.preprocessing.size, offer.top1)

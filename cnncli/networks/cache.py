@@ -55,27 +55,27 @@ def _models() -> Path:
     return home() / f"models-{SCHEMA}"
 
 
-def place(name: str) -> Path:
+def folder_path(name: str) -> Path:
     """Where the model folder of that name belongs."""
     return _models() / name.replace("/", "--").replace(":", "--")
 
 
 def find(key: str) -> Path | None:
     """The model folder that was once prepared for this key, if it is still there."""
-    folder = _place_in(_entry(key))
+    folder = _remembered_folder(_entry(key))
     return folder if folder and is_model_folder(folder) else None
 
 
 def find_named(name: str) -> Path | None:
     """The prepared model folder that the list of prepared networks shows under this name."""
-    folder = place(name)
+    folder = folder_path(name)
     return folder if folder.parent == _models() and is_model_folder(folder) else None
 
 
-def _place_in(entry: Path) -> Path | None:
+def _remembered_folder(entry: Path) -> Path | None:
     """The folder that an entry leads to; None where it cannot be read."""
     try:
-        return place(json.loads(entry.read_text(encoding="utf-8"))["folder"])
+        return folder_path(json.loads(entry.read_text(encoding="utf-8"))["folder"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -116,7 +116,7 @@ def remove(folder: Path) -> None:
         else:
             shutil.rmtree(folder)
         for entry in (home() / f"names-{SCHEMA}").glob("*.json"):
-            if _place_in(entry) == folder:
+            if _remembered_folder(entry) == folder:
                 entry.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"cannot delete {folder}: {error.strerror or error}") from error

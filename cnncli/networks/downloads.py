@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from cnncli.errors import WeightsError
 
-WITHOUT = "pocket and all prepared networks work (`cnncli models --prepared`), and so do local weights (--weights FILE)"
+OFFLINE_HINT = "pocket and all prepared networks work (`cnncli models --prepared`), and so do local weights (--weights FILE)"
 """What to do where a download cannot be had."""
 
 TORCHVISION = "https://download.pytorch.org"
@@ -40,7 +40,7 @@ class HubFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class WebFile:
     """A file on the web; its name may end in the first digits of its SHA-256, as torchvision's do."""
 
     url: str
@@ -51,7 +51,7 @@ class Address:
         return self.url
 
 
-Published = HubFile | Address
+Published = HubFile | WebFile
 
 
 def endpoint() -> str:
@@ -61,7 +61,7 @@ def endpoint() -> str:
     return str(constants.ENDPOINT)
 
 
-def forbidden() -> bool:
+def is_forbidden() -> bool:
     """Whether the environment forbids downloads."""
     from huggingface_hub import constants
 
@@ -81,7 +81,7 @@ def torch_cache() -> Path:
     return Path(os.environ.get("TORCH_HOME", Path(caches, "torch"))).expanduser() / "hub" / "checkpoints"
 
 
-def may_hold(published: str) -> bool:
+def may_be_cached(published: str) -> bool:
     """Whether one of the caches has something of what is published; False is certain, True is worth a closer look.
 
     Args:

@@ -33,18 +33,18 @@ from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progr
 
 from cnncli.errors import WeightsError
 from cnncli.networks.downloads import (
-    WITHOUT,
-    Address,
+    OFFLINE_HINT,
     HubFile,
     Published,
-    forbidden,
+    WebFile,
     hub_cache,
+    is_forbidden,
     require_writable,
     torch_cache,
 )
 from cnncli.networks.model_folder import sha256
 from cnncli.records.progress import Progress
-from cnncli.web import PATIENCE, in_time, require_answer
+from cnncli.web import TIMEOUT, call_with_timeout, require_reachable
 
 
 def fetch(wanted: Published, progress: Progress, *, is_offline: bool) -> Path:
@@ -56,7 +56,7 @@ def fetch(wanted: Published, progress: Progress, *, is_offline: bool) -> Path:
     match wanted:
         case HubFile():
             return _fetch_from_hub(wanted, progress, is_offline=is_offline)
-        case Address():
+        case WebFile():
             return _fetch_from_address(wanted, progress, is_offline=is_offline)
 
 
@@ -73,10 +73,10 @@ def _fetch_from_hub(wanted: HubFile, progress: Progress, *, is_offline: bool) ->
         cached = try_to_load_from_cache(wanted.repository, name, revision=wanted.revision)
         if isinstance(cached, str):
             return _checked(Path(cached), _digest(Path(cached).resolve().name))  # named by its tag
-    if is_offline or forbidden():
+    if is_offline or is_forbidden():
         raise WeightsError(
             f"{wanted.repository} is not in the cache {constants.HF_HUB_CACHE}, and offline nothing is downloaded",
-            WITHOUT,
+            OFFLINE_HINT,
         )
     require_writable(hub_cache(), "HF_HOME")
     constants.HF_HUB_DISABLE_TELEMETRY = True  # nobody needs to know who asks, or from what program
@@ -88,7 +88,7 @@ def _fetch_from_hub(wanted: HubFile, progress: Progress, *, is_offline: bool) ->
             _require_content(wanted, name)
             return _checked(_download_from_hub(wanted, name, progress), _digest(announced))
     raise WeightsError(
-        f"{wanted.repository} on {constants.ENDPOINT} has no {' and no '.join(wanted.names)}", WITHOUT
+        f"{wanted.repository} on {constants.ENDPOINT} has no {' and no '.join(wanted.names)}", OFFLINE_HINT
     )
 
 
@@ -96,7 +96,7 @@ def _announced(wanted: HubFile, name: str) -> str | None:
     """The entity tag that the hub announces for the file; None where there is no such file."""
     url = hf_hub_url(wanted.repository, name, revision=wanted.revision)
     try:
-        return in_time(lambda: get_hf_file_metadata(url, timeout=PATIENCE)).etag or ""
+        return call_with_timeout(lambda: get_hf_file_metadata(url, timeout=TIMEOUT)).etag or ""
     except (RepositoryNotFoundError, GatedRepoError) as error:
         raise WeightsError(
             f"{constants.ENDPOINT} has no {wanted.repository}, or not for you",
@@ -114,7 +114,7 @@ def _require_content(wanted: HubFile, name: str) -> None:
     """See that the file itself can be had: its server is often another one than the hub, and behind other walls."""
     url = hf_hub_url(wanted.repository, name, revision=wanted.revision)
     try:
-        require_answer(url, method="GET")
+        require_reachable(url, method="GET")
     except OSError as error:
         raise _unreachable(url, wanted.repository, constants.HF_HUB_CACHE, error) from error
 
@@ -122,7 +122,7 @@ def _require_content(wanted: HubFile, name: str) -> None:
 def _download_from_hub(wanted: HubFile, name: str, progress: Progress) -> Path:
     try:
         with _bars(is_shown=progress.shows_bars):
-            file = hf_hub_download(wanted.repository, name, revision=wanted.revision, etag_timeout=PATIENCE)
+            file = hf_hub_download(wanted.repository, name, revision=wanted.revision, etag_timeout=TIMEOUT)
     except Exception as error:  # likewise
         raise _broken_off(wanted.repository, error) from error
     return Path(file)
@@ -131,7 +131,7 @@ def _download_from_hub(wanted: HubFile, name: str, progress: Progress) -> Path:
 # ---- addresses, as torchvision has them
 
 
-def _fetch_from_address(wanted: Address, progress: Progress, *, is_offline: bool) -> Path:
+def _fetch_from_address(wanted: WebFile, progress: Progress, *, is_offline: bool) -> Path:
     """The file in torch.hub's cache, downloaded if need be.
 
     Raises:
@@ -143,12 +143,12 @@ def _fetch_from_address(wanted: Address, progress: Progress, *, is_offline: bool
     digest = announced[1] if announced else ""
     if file.exists():
         return _checked(file, digest)
-    if is_offline or forbidden():
-        raise WeightsError(f"{file.name} is not in {folder}, and offline nothing is downloaded", WITHOUT)
+    if is_offline or is_forbidden():
+        raise WeightsError(f"{file.name} is not in {folder}, and offline nothing is downloaded", OFFLINE_HINT)
     require_writable(folder, "TORCH_HOME")
     with _patience():
         try:
-            length = require_answer(wanted.url)
+            length = require_reachable(wanted.url)
         except OSError as error:
             place = urlsplit(wanted.url)
             server = f"{place.scheme}://{place.netloc}"
@@ -160,7 +160,7 @@ def _fetch_from_address(wanted: Address, progress: Progress, *, is_offline: bool
     return _checked(file, digest)
 
 
-def _download_from_address(wanted: Address, file: Path, progress: Progress) -> None:
+def _download_from_address(wanted: WebFile, file: Path, progress: Progress) -> None:
     try:
         torch.hub.download_url_to_file(wanted.url, str(file), progress=progress.shows_bars)
     except (OSError, RuntimeError, http.client.HTTPException) as error:
@@ -174,7 +174,7 @@ def _download_from_address(wanted: Address, file: Path, progress: Progress) -> N
 def _patience() -> Iterator[None]:
     """torch.hub sets no time limit; without one a silent server holds us for ever."""
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(PATIENCE * 2)
+    socket.setdefaulttimeout(TIMEOUT * 2)
     try:
         yield
     finally:
@@ -230,7 +230,9 @@ def _digests(file: Path, announced: str) -> Iterator[str]:
 def _unreachable(server: str, wanted: str, cache: str | Path, error: Exception) -> WeightsError:
     answered = getattr(getattr(error, "response", None), "status_code", None) is not None
     what = "does not give" if answered else "cannot be reached for"
-    return WeightsError(f"{server} {what} {wanted} ({_reason(error)}); it would be kept in {cache}", WITHOUT)
+    return WeightsError(
+        f"{server} {what} {wanted} ({_reason(error)}); it would be kept in {cache}", OFFLINE_HINT
+    )
 
 
 def _broken_off(wanted: str, error: Exception) -> WeightsError:

@@ -20,7 +20,7 @@ from cnncli.networks.downloads import HubFile
 from cnncli.networks.hub import fetch
 from cnncli.networks.reference import HUB
 from cnncli.networks.zoo.offer import Offer
-from cnncli.networks.zoo.timm import HUB_FILES, described
+from cnncli.networks.zoo.timm import HUB_FILES, describe
 from cnncli.records.progress import Progress
 
 _CONFIG = "config.json"
@@ -59,7 +59,7 @@ def offer(name: str, image_size: tuple[int, int] | None, progress: Progress, *, 
     published = HubFile(repository, HUB_FILES, revision)
     own_size = _own_size(name, document)
     try:
-        return described(name, config.architecture, config, published, image_size, own_size)
+        return describe(name, config.architecture, config, published, image_size, own_size)
     except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
         raise _strange(name, error) from error
 

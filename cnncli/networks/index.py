@@ -86,7 +86,7 @@ def libraries(name: str) -> set[str] | None:
     return {entry.library for entry in known.entries if architecture(entry.name) == name}
 
 
-def places(name: str) -> set[str]:
+def weight_locations(name: str) -> set[str]:
     """Where the weights may be that a name asks for, as far as the index knows."""
     if name.startswith(HUB):
         return {name.removeprefix(HUB).partition("@")[0]}
@@ -122,7 +122,7 @@ def gives_features_only(name: str) -> bool:
     return bool(entries) and not any(entry.num_classes for entry in entries)
 
 
-def unknown(name: str) -> str | None:
+def hint_if_unknown(name: str) -> str | None:
     """A hint where no network is called so; None where one is, or where the libraries here are not the index's."""
     if name.startswith(HUB) or name.endswith(BLUEPRINT) or is_blueprint_text(name):
         return None
@@ -131,10 +131,10 @@ def unknown(name: str) -> str | None:
     known = read()
     if not matches_installed(known):
         return None
-    return closest(name, known.entries)
+    return closest_names_hint(name, known.entries)
 
 
-def closest(name: str, entries: Iterable[IndexEntry]) -> str:
+def closest_names_hint(name: str, entries: Iterable[IndexEntry]) -> str:
     """A hint for a name that leads nowhere: the names most like it."""
     import difflib
 

@@ -11,14 +11,14 @@ from cnncli.networks import cache, index, model_folder, pocket
 from cnncli.networks.packaged import PACKAGED
 from cnncli.networks.prepared import MADE_FROM
 from cnncli.networks.reference import HUB, LIBRARY, Reference
-from cnncli.records.listing import IndexEntry, Listed, Order, Prepared
+from cnncli.records.listing import IndexEntry, ListEntry, PreparedFolder, SortOrder
 from cnncli.records.networks import ModelCard
 from cnncli.records.progress import Progress
 
 
 def listing(
-    pattern: str, order: Order, progress: Progress, *, only_prepared: bool = False
-) -> Sequence[Listed]:
+    pattern: str, order: SortOrder, progress: Progress, *, only_prepared: bool = False
+) -> Sequence[ListEntry]:
     """The networks whose name matches.
 
     Args:
@@ -33,9 +33,9 @@ def listing(
     """
     known = {entry.name: entry for entry in index.read().entries}
     found = {item.entry.name: item for item in _prepared(known, progress)}
-    found[pocket.NAME] = Listed(known[pocket.NAME], Prepared(pocket.FOLDER, _size(pocket.FOLDER)))
+    found[pocket.NAME] = ListEntry(known[pocket.NAME], PreparedFolder(pocket.FOLDER, _size(pocket.FOLDER)))
     if not only_prepared:
-        found = {name: Listed(entry, None) for name, entry in known.items()} | found
+        found = {name: ListEntry(entry, None) for name, entry in known.items()} | found
     for weights in PACKAGED:
         if weights.model in found and weights.find():
             found[weights.model] = dataclasses.replace(found[weights.model], package=weights.package)
@@ -43,12 +43,16 @@ def listing(
     chosen = [item for name, item in found.items() if matches(name)]
     if not chosen:
         what = "prepared network" if only_prepared else "network"
-        hint = "`cnncli pull NAME` prepares one" if only_prepared else index.closest(pattern, known.values())
+        hint = (
+            "`cnncli pull NAME` prepares one"
+            if only_prepared
+            else index.closest_names_hint(pattern, known.values())
+        )
         raise ModelNotFoundError(f"no {what} matches {pattern!r}" if pattern else f"there is no {what}", hint)
     return sorted(chosen, key=lambda item: (*_rank(item, order), _natural(item.entry.name)))
 
 
-def remove(name: str) -> Prepared:
+def remove(name: str) -> PreparedFolder:
     """Delete a prepared network from the cache.
 
     Args:
@@ -62,12 +66,12 @@ def remove(name: str) -> Prepared:
         raise ModelNotFoundError(f"{name} is part of cnncli, and not in the cache of prepared networks")
     places = {path.name: path for path in cache.folders()}
     remembered = cache.find(Reference(name).key())
-    path = places.get(cache.place(name).name) or remembered
+    path = places.get(cache.folder_path(name).name) or remembered
     if path is None:
         raise ModelNotFoundError(
             f"no prepared network is called {name!r}", "`cnncli models --prepared` lists them"
         )
-    gone = Prepared(path, _size(path))
+    gone = PreparedFolder(path, _size(path))
     cache.remove(path)
     return gone
 
@@ -77,7 +81,7 @@ def cache_size() -> int:
     return _size(cache.home())
 
 
-def _prepared(known: dict[str, IndexEntry], progress: Progress) -> list[Listed]:
+def _prepared(known: dict[str, IndexEntry], progress: Progress) -> list[ListEntry]:
     items = []
     for path in cache.folders():
         try:
@@ -85,7 +89,9 @@ def _prepared(known: dict[str, IndexEntry], progress: Progress) -> list[Listed]:
         except ModelFolderError as error:
             progress.warning(f"{error.message}; `cnncli models rm {path.name}` deletes it")
             continue
-        items.append(Listed(known.get(card.name) or _derived(card, known), Prepared(path, _size(path))))
+        items.append(
+            ListEntry(known.get(card.name) or _derived(card, known), PreparedFolder(path, _size(path)))
+        )
     return items
 
 
@@ -123,22 +129,22 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
     return matches
 
 
-def _rank(item: Listed, order: Order) -> tuple[bool, float]:
+def _rank(item: ListEntry, order: SortOrder) -> tuple[bool, float]:
     """Sorts by a number, and what has none to the end."""
     entry = item.entry
     value: float | None
     match order:
-        case Order.NAME:
+        case SortOrder.NAME:
             value = 0
-        case Order.PARAMETERS:
+        case SortOrder.PARAMETERS:
             value = entry.parameters
-        case Order.MULTIPLY_ADDS:
+        case SortOrder.MULTIPLY_ADDS:
             value = entry.multiply_adds
-        case Order.INPUT:
+        case SortOrder.INPUT:
             value = entry.image_size[0] * entry.image_size[1]
-        case Order.TOP1:
+        case SortOrder.TOP1:
             value = None if entry.top1 is None else -entry.top1
-        case Order.DISK:
+        case SortOrder.DISK:
             value = None if item.prepared is None else -item.prepared.bytes
     return value is None, value or 0
 

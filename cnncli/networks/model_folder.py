@@ -43,7 +43,7 @@ class ModelFolder:
             ModelFolderError: the folder was made from an exported file, in which they are part of the graph.
         """
         if self.is_exported:
-            raise without_weights(self.card.name)
+            raise no_weights_error(self.card.name)
         return self.path / WEIGHTS
 
     @property
@@ -81,7 +81,7 @@ class ModelFolder:
         return "a nearest-neighbour classifier" if head and head.kind is HeadKind.NEIGHBOURS else None
 
 
-def without_weights(name: str) -> ModelFolderError:
+def no_weights_error(name: str) -> ModelFolderError:
     """What is to be said where the weights of an exported network are asked for."""
     return ModelFolderError(
         f"{name} is an exported network, which predicts and no more",
@@ -89,7 +89,7 @@ def without_weights(name: str) -> ModelFolderError:
     )
 
 
-def no_classes(name: str) -> UsageError:
+def no_classes_error(name: str) -> UsageError:
     """Error for a network without a classifier."""
     return UsageError(
         f"{name} has no classifier: it gives features, not classes",
@@ -104,7 +104,7 @@ def require_classes(folder: ModelFolder) -> ModelFolder:
         UsageError: it gives features only.
     """
     if folder.card.is_feature_extractor:
-        raise no_classes(folder.card.name)
+        raise no_classes_error(folder.card.name)
     return folder
 
 
@@ -163,7 +163,7 @@ def sha256(file: Path) -> str:
 
 
 def seal(draft: Path, card: ModelCard) -> ModelFolder:
-    """Complete a drafted folder: the facts of the network's files go into the card, the card is written last."""
+    """Complete a draft_folder folder: the facts of the network's files go into the card, the card is written last."""
     files = [file for file in (draft / WEIGHTS, draft / GRAPH) if file.exists()]
     facts = tuple(FileFacts(file.name, file.stat().st_size, sha256(file)) for file in files)
     sealed = dataclasses.replace(card, files=facts)
@@ -174,7 +174,7 @@ def seal(draft: Path, card: ModelCard) -> ModelFolder:
 
 
 @contextlib.contextmanager
-def drafted(target: Path) -> Iterator[Path]:
+def draft_folder(target: Path) -> Iterator[Path]:
     """A temporary folder beside `target` that becomes it when the block ends well, and else vanishes.
 
     Where another process was faster, its folder stays and ours is dropped.

@@ -87,7 +87,7 @@ PACKAGED = (
 """All that are known, by the version 0.1.0 of their packages."""
 
 
-def packaged(name: str) -> PackagedWeights | None:
+def find_packaged(name: str) -> PackagedWeights | None:
     """The packaged weights that a name asks for, whether the package is installed or not.
 
     Args:

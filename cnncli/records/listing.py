@@ -7,7 +7,7 @@ from pathlib import Path
 from cnncli.records.networks import Library
 
 
-class Order(enum.StrEnum):
+class SortOrder(enum.StrEnum):
     """What a list is sorted by: A to Z and smallest first, but the most accurate and the largest on disk first."""
 
     NAME = "name"
@@ -55,7 +55,7 @@ class IndexEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedFolder:
     """A model folder in the cache, and the bytes that it takes on disk."""
 
     folder: Path
@@ -63,7 +63,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListEntry:
     """A network that can be used.
 
     Attributes:
@@ -73,5 +73,5 @@ class Listed:
     """
 
     entry: IndexEntry
-    prepared: Prepared | None
+    prepared: PreparedFolder | None
     package: str | None = None

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 
-from cnncli.records.listing import Listed, ListFormat
+from cnncli.records.listing import ListEntry, ListFormat
 from cnncli.render.columns import Column, rows
 from cnncli.text import short, size
 
@@ -26,7 +26,7 @@ _FIELDS = (
 )
 
 
-def network_list(networks: Sequence[Listed], how: ListFormat, width: int | None) -> str:
+def network_list(networks: Sequence[ListEntry], how: ListFormat, width: int | None) -> str:
     """The list as text.
 
     Args:
@@ -47,7 +47,7 @@ def network_list(networks: Sequence[Listed], how: ListFormat, width: int | None)
             return json.dumps(objects, indent=2, ensure_ascii=False) + "\n"
 
 
-def _table(networks: Sequence[Listed], width: int | None) -> list[str]:
+def _table(networks: Sequence[ListEntry], width: int | None) -> list[str]:
     entries = [item.entry for item in networks]
     columns = [
         Column("name", [entry.name for entry in entries], importance=9),
@@ -78,7 +78,7 @@ def _short(number: int | None) -> str:
     return "" if number is None else short(number)
 
 
-def _state(item: Listed) -> str:
+def _state(item: ListEntry) -> str:
     """The size of a prepared network, or where its weights are if no server has to be asked for them."""
     if item.prepared:
         return size(item.prepared.bytes)
@@ -87,7 +87,7 @@ def _state(item: Listed) -> str:
     return "" if item.entry.published else "no weights"
 
 
-def _values(item: Listed) -> list[str | int | float | bool | None]:
+def _values(item: ListEntry) -> list[str | int | float | bool | None]:
     entry, prepared = item.entry, item.prepared
     return [
         entry.name,

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from cnncli.networks import cache, pocket, zoo
 from cnncli.networks.model_folder import open_folder
-from cnncli.networks.packaged import PackagedWeights, packaged
+from cnncli.networks.packaged import PackagedWeights, find_packaged
 from cnncli.networks.reference import Reference
 from cnncli.records.defaults import DEFAULT
 from cnncli.records.networks import Architecture
@@ -168,7 +168,7 @@ def test_whoever_fine_tunes_the_default_hears_of_a_larger_one(
     cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "data" / "a").mkdir(parents=True)
-    larger = packaged("tf_efficientnet_lite2")
+    larger = find_packaged("tf_efficientnet_lite2")
     assert larger is not None
     monkeypatch.setattr(PackagedWeights, "find", lambda _: None)
     told = cnncli("finetune", tmp_path / "data").stderr
@@ -197,7 +197,7 @@ def test_local_weights_under_a_name(cnncli: Cnncli, mine: Path) -> None:
     files = ("--weights", mine / "w.safetensors", "--labels", mine / "names.txt")
     result = cnncli("pull", "test_resnet", *files, "--save-as", "pets")
     assert result.exit_code == 0, result.stderr
-    assert result.stdout == f"test_resnet\t{cache.place('pets')}\n"
+    assert result.stdout == f"test_resnet\t{cache.folder_path('pets')}\n"
     assert {item["label"] for item in predictions(cnncli, LEMON, "-m", "pets")} == {"cat", "dog", "fox"}
     assert "pets" in cnncli("models", "--prepared").stdout
     refused = cnncli("predict", LEMON, "-m", "pets", "--img-size", 64)

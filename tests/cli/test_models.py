@@ -19,7 +19,7 @@ from tests.conftest import Cnncli, Imports
 def prepared(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
     name = open_folder(tiny).card.name
-    shutil.copytree(tiny, cache.place(name))
+    shutil.copytree(tiny, cache.folder_path(name))
     return name
 
 

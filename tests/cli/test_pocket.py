@@ -81,9 +81,9 @@ def test_a_folder_of_that_name_comes_first(
     Path("pocket").symlink_to(colours)
     (record,) = json.loads(cnncli("predict", photo, "-m", "pocket", "-f", "json").stdout)
     assert {item["label"] for item in record["predictions"]} == {"red", "green", "blue"}
-    assert not pocket.is_meant("pocket")
+    assert not pocket.is_pocket("pocket")
     Path("mine").symlink_to(pocket.FOLDER)
-    assert pocket.is_meant("mine")
+    assert pocket.is_pocket("mine")
 
 
 def test_its_files_say_the_same() -> None:

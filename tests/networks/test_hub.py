@@ -20,17 +20,17 @@ from safetensors.torch import save
 from cnncli.errors import CnncliError, ModelFolderError, ModelNotFoundError, UsageError, WeightsError
 from cnncli.inspection.summary import SummarySettings, resolve_spec, trace_spec
 from cnncli.networks import hub_repository, zoo
-from cnncli.networks.downloads import Address, HubFile, torch_cache
+from cnncli.networks.downloads import HubFile, WebFile, torch_cache
 from cnncli.networks.hub import fetch
 from cnncli.networks.listing import listing
 from cnncli.networks.model_folder import verify
 from cnncli.networks.reference import Reference
 from cnncli.networks.zoo.timm import HUB_FILES
 from cnncli.prepare import prepare
-from cnncli.records.listing import Order
+from cnncli.records.listing import SortOrder
 from cnncli.records.networks import Architecture, Embedding
 from cnncli.records.progress import NullProgress
-from cnncli.web import require_answer
+from cnncli.web import require_reachable
 from tests.conftest import Cnncli, Imports, Program, arrays_of
 from tests.stand_in_hub import Hub, running
 
@@ -190,7 +190,7 @@ def test_a_cache_that_cannot_be_written_is_found_before_anything_is_asked(
     assert "HF_HOME" in (caught.value.hint or "")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "file"))
     with pytest.raises(WeightsError, match="downloads cannot be kept in"):
-        fetch(Address(f"{asked.address}/net.pth"), NullProgress(), is_offline=False)
+        fetch(WebFile(f"{asked.address}/net.pth"), NullProgress(), is_offline=False)
     assert asked.requests == []
 
 
@@ -379,7 +379,7 @@ def test_a_backbone_gives_features_and_no_classes(
     assert found[0] == pytest.approx(found[1], abs=1e-4)
     similar = cnncli("similar", image, "--in", tmp_path, "-m", backbone)
     assert similar.exit_code == 0, similar.stderr
-    (listed,) = listing("garden", Order.NAME, NullProgress(), only_prepared=True)
+    (listed,) = listing("garden", SortOrder.NAME, NullProgress(), only_prepared=True)
     assert not listed.entry.num_classes
 
 
@@ -540,12 +540,12 @@ def test_a_small_file_is_checked_too(here: Hub) -> None:
 
 
 @pytest.fixture
-def published(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Address:
+def published(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WebFile:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     content = os.urandom(1000)
     path = f"models/net-{hashlib.sha256(content).hexdigest()[:8]}.pth"
     hub.files[path] = content
-    return Address(f"{hub.address}/{path}")
+    return WebFile(f"{hub.address}/{path}")
 
 
 def test_caches_are_where_torch_has_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -558,7 +558,7 @@ def test_caches_are_where_torch_has_them(monkeypatch: pytest.MonkeyPatch, tmp_pa
         assert torch_cache() == Path(torch.hub.get_dir(), "checkpoints")
 
 
-def test_an_address_is_downloaded_once(hub: Hub, published: Address, tmp_path: Path) -> None:
+def test_an_address_is_downloaded_once(hub: Hub, published: WebFile, tmp_path: Path) -> None:
     file = fetch(published, NullProgress(), is_offline=False)
     assert file.parent == tmp_path / "torch" / "hub" / "checkpoints"
     asked = len(hub.requests)
@@ -566,7 +566,7 @@ def test_an_address_is_downloaded_once(hub: Hub, published: Address, tmp_path: P
     assert len(hub.requests) == asked
 
 
-def test_a_damaged_file_at_an_address_is_removed(hub: Hub, published: Address) -> None:
+def test_a_damaged_file_at_an_address_is_removed(hub: Hub, published: WebFile) -> None:
     hub.behaviour = "corrupted"
     with pytest.raises(WeightsError, match="arrived damaged"):
         fetch(published, NullProgress(), is_offline=False)
@@ -574,13 +574,13 @@ def test_a_damaged_file_at_an_address_is_removed(hub: Hub, published: Address) -
     assert fetch(published, NullProgress(), is_offline=False).read_bytes() in hub.files.values()
 
 
-def test_an_address_that_does_not_answer(published: Address) -> None:
+def test_an_address_that_does_not_answer(published: WebFile) -> None:
     with pytest.raises(WeightsError, match="offline nothing is downloaded"):
         fetch(published, NullProgress(), is_offline=True)
     with pytest.raises(WeightsError, match="cannot be reached"):
-        fetch(Address("http://127.0.0.1:9/net-12345678.pth"), NullProgress(), is_offline=False)
+        fetch(WebFile("http://127.0.0.1:9/net-12345678.pth"), NullProgress(), is_offline=False)
     with pytest.raises(WeightsError, match="broke off: HTTP Error 404"):
-        fetch(Address(published.url + "x"), NullProgress(), is_offline=False)
+        fetch(WebFile(published.url + "x"), NullProgress(), is_offline=False)
 
 
 def test_half_a_file_without_a_digest_is_not_kept(
@@ -588,7 +588,7 @@ def test_half_a_file_without_a_digest_is_not_kept(
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     hub.files["net.pth.tar"] = os.urandom(100_000)
-    address = Address(f"{hub.address}/net.pth.tar")
+    address = WebFile(f"{hub.address}/net.pth.tar")
     hub.behaviour = "truncated"
     with pytest.raises(WeightsError, match="arrived in part: it should have 100,000 bytes"):
         fetch(address, NullProgress(), is_offline=False)
@@ -600,7 +600,7 @@ def test_half_a_file_without_a_digest_is_not_kept(
 def test_addresses_that_are_none(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     with pytest.raises(OSError, match=r"."):
-        require_answer(url)
+        require_reachable(url)
 
 
 def test_a_torchvision_network_by_its_address(
@@ -611,9 +611,9 @@ def test_a_torchvision_network_by_its_address(
     torch.save(zoo.build(Architecture("torchvision", "squeezenet1_1", 1000)).state_dict(), content)
     path = f"models/squeezenet1_1-{hashlib.sha256(content.getvalue()).hexdigest()[:8]}.pth"
     hub.files[path] = content.getvalue()
-    address = Address(f"{hub.address}/{path}")
+    address = WebFile(f"{hub.address}/{path}")
     offered = zoo.offer("squeezenet1_1")
-    assert isinstance(offered.published, Address)
+    assert isinstance(offered.published, WebFile)
     assert offered.published.url.startswith("https://download.pytorch.org/models/squeezenet1_1-")
     monkeypatch.setattr(zoo, "offer", lambda *_: dataclasses.replace(offered, published=address))
     folder = prepare(Reference("squeezenet1_1"), NullProgress())

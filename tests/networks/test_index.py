@@ -105,4 +105,4 @@ def test_written_and_read_again(tmp_path: Path) -> None:
     ],
 )
 def test_the_closest_names(known: dict[str, IndexEntry], name: str, hint: str) -> None:
-    assert hint in index.closest(name, known.values())
+    assert hint in index.closest_names_hint(name, known.values())

@@ -95,7 +95,7 @@ def test_the_cache_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert cache.find("key") is None
     cache.remember("key", "torchvision/colours")
     assert cache.find("key") is None  # remembered, but the folder has gone
-    folder = write_colours(cache.place("torchvision/colours"))
+    folder = write_colours(cache.folder_path("torchvision/colours"))
     assert cache.find("key") == folder == tmp_path / f"models-{SCHEMA}" / "torchvision--colours"
     (tmp_path / f"names-{SCHEMA}" / next(os.walk(tmp_path / f"names-{SCHEMA}"))[2][0]).write_text("broken")
     assert cache.find("key") is None

@@ -13,7 +13,7 @@ from cnncli.networks.card import SCHEMA
 from cnncli.networks.listing import cache_size, listing, remove
 from cnncli.networks.model_folder import open_folder
 from cnncli.networks.reference import Reference
-from cnncli.records.listing import Listed, Order
+from cnncli.records.listing import ListEntry, SortOrder
 from cnncli.records.progress import NullProgress
 
 
@@ -30,12 +30,12 @@ def own_home(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """A cache with one network in it, which was asked for as `test_resnet`."""
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
     name = open_folder(tiny).card.name
-    shutil.copytree(tiny, cache.place(name))
+    shutil.copytree(tiny, cache.folder_path(name))
     cache.remember(Reference("test_resnet").key(), name)
     return tmp_path / "home"
 
 
-def names(found: Sequence[Listed]) -> list[str]:
+def names(found: Sequence[ListEntry]) -> list[str]:
     return [item.entry.name for item in found]
 
 
@@ -57,35 +57,35 @@ def names(found: Sequence[Listed]) -> list[str]:
     ],
 )
 def test_patterns(pattern: str, within: str, without: str) -> None:
-    found = names(listing(pattern, Order.NAME, NullProgress()))
+    found = names(listing(pattern, SortOrder.NAME, NullProgress()))
     assert within in found
     assert without not in found
 
 
 def test_numbers_in_names_are_numbers() -> None:
-    found = names(listing("resnet*", Order.NAME, NullProgress()))
+    found = names(listing("resnet*", SortOrder.NAME, NullProgress()))
     assert found.index("resnet18.a1_in1k") < found.index("resnet101.a1_in1k")
 
 
-def value(item: Listed, order: Order) -> float | None:
+def value(item: ListEntry, order: SortOrder) -> float | None:
     entry = item.entry
     match order:
-        case Order.NAME:
+        case SortOrder.NAME:
             return 0
-        case Order.PARAMETERS:
+        case SortOrder.PARAMETERS:
             return entry.parameters
-        case Order.MULTIPLY_ADDS:
+        case SortOrder.MULTIPLY_ADDS:
             return entry.multiply_adds
-        case Order.INPUT:
+        case SortOrder.INPUT:
             return entry.image_size[0] * entry.image_size[1]
-        case Order.TOP1:
+        case SortOrder.TOP1:
             return -entry.top1 if entry.top1 else None
-        case Order.DISK:
+        case SortOrder.DISK:
             return -item.prepared.bytes if item.prepared else None
 
 
-@pytest.mark.parametrize("order", Order)
-def test_orders(own_home: Path, order: Order) -> None:
+@pytest.mark.parametrize("order", SortOrder)
+def test_orders(own_home: Path, order: SortOrder) -> None:
     assert own_home.is_dir()
     values = [value(item, order) for item in listing("", order, NullProgress())]
     told = [number for number in values if number is not None]
@@ -96,15 +96,15 @@ def test_orders(own_home: Path, order: Order) -> None:
 
 def test_what_is_prepared(own_home: Path, tiny: Path) -> None:
     assert own_home.is_dir()
-    (only,) = listing("test", Order.NAME, NullProgress(), only_prepared=True)
+    (only,) = listing("test", SortOrder.NAME, NullProgress(), only_prepared=True)
     assert only.entry.name == "test_resnet.r160_in1k+random"
     assert only.entry.parameters == 469_688
     assert only.prepared is not None
     assert only.prepared.bytes == sum(file.stat().st_size for file in tiny.iterdir())
     assert cache_size() > only.prepared.bytes
-    assert only in listing("test_*", Order.NAME, NullProgress())
+    assert only in listing("test_*", SortOrder.NAME, NullProgress())
     with pytest.raises(ModelNotFoundError, match="no prepared network matches 'resnet50'"):
-        listing("resnet50", Order.NAME, NullProgress(), only_prepared=True)
+        listing("resnet50", SortOrder.NAME, NullProgress(), only_prepared=True)
 
 
 def test_a_prepared_network_for_another_image_size_has_other_counts(own_home: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_prepared_network_for_another_image_size_has_other_counts(own_home: Pa
     card = json.loads((folder / "card.json").read_text())
     card["preprocessing"]["size"] = [96, 96]
     (folder / "card.json").write_text(json.dumps(card))
-    (only,) = listing("test", Order.NAME, NullProgress(), only_prepared=True)
+    (only,) = listing("test", SortOrder.NAME, NullProgress(), only_prepared=True)
     assert own_home in folder.parents
     assert (only.entry.parameters, only.entry.multiply_adds) == (469_688, None)
 
@@ -122,7 +122,7 @@ def test_a_damaged_folder_is_told_and_can_be_removed(own_home: Path) -> None:
     (folder / "model.onnx").unlink()
     listener = Listener()
     with pytest.raises(ModelNotFoundError):
-        listing("test", Order.NAME, listener, only_prepared=True)
+        listing("test", SortOrder.NAME, listener, only_prepared=True)
     (warning,) = listener.warnings
     assert "model.onnx cannot be read" in warning
     assert f"cnncli models rm {folder.name}" in warning

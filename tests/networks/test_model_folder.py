@@ -15,7 +15,7 @@ from cnncli.networks.model_folder import (
     CARD,
     GRAPH,
     WEIGHTS,
-    drafted,
+    draft_folder,
     is_model_folder,
     open_folder,
     seal,
@@ -73,7 +73,7 @@ def test_no_folder_at_all(tmp_path: Path) -> None:
 
 
 def test_a_failure_while_writing_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), drafted(tmp_path / "net") as draft:
+    with pytest.raises(ZeroDivisionError), draft_folder(tmp_path / "net") as draft:
         (draft / "model.onnx").write_bytes(b"half")
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
@@ -101,13 +101,16 @@ def test_a_folder_that_lost_its_card_is_replaced(colours: Path, tmp_path: Path) 
 
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot write a model folder"), drafted(tmp_path / "file" / "net"):
+    with (
+        pytest.raises(OutputError, match="cannot write a model folder"),
+        draft_folder(tmp_path / "file" / "net"),
+    ):
         pass
 
 
 def test_the_slower_of_two_writers_gives_way(tmp_path: Path) -> None:
     target = tmp_path / "net"
-    with drafted(target) as draft:
+    with draft_folder(target) as draft:
         (draft / "mine").touch()
         seal(draft, colour_card())
         write_colours(target)
@@ -141,8 +144,8 @@ def test_a_reader_never_sees_half_a_folder(tmp_path: Path) -> None:
 
 def test_a_writer_that_is_killed_leaves_no_folder(tmp_path: Path) -> None:
     program = (
-        "import time\nfrom pathlib import Path\nfrom cnncli.networks.model_folder import drafted\n"
-        f"with drafted(Path({str(tmp_path / 'net')!r})) as draft:\n"
+        "import time\nfrom pathlib import Path\nfrom cnncli.networks.model_folder import draft_folder\n"
+        f"with draft_folder(Path({str(tmp_path / 'net')!r})) as draft:\n"
         "    (draft / 'card.json').write_text('{}')\n    print('written', flush=True)\n    time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as writer:

@@ -8,7 +8,7 @@ import torch
 
 from cnncli.errors import WeightsError
 from cnncli.networks import weights, zoo
-from cnncli.networks.packaged import PACKAGED, PackagedWeights, packaged
+from cnncli.networks.packaged import PACKAGED, PackagedWeights, find_packaged
 from cnncli.networks.weights import read_state_dict
 from cnncli.records.networks import Architecture
 from cnncli.records.progress import NullProgress
@@ -55,17 +55,17 @@ def test_a_package_that_is_not_installed_or_has_lost_its_file(package: PackagedW
 
 def test_names_lead_to_packages_with_and_without_their_tag() -> None:
     for item in PACKAGED:
-        assert packaged(item.model) == packaged(item.model.partition(".")[0]) == item
+        assert find_packaged(item.model) == find_packaged(item.model.partition(".")[0]) == item
         assert zoo.offer(item.model).name == zoo.offer(item.model.partition(".")[0]).name == item.model
         assert zoo.offer(item.model).architecture.num_classes == 1000
-    assert packaged("resnet50") is packaged("tf_efficientnet_lite3.in1k") is None
+    assert find_packaged("resnet50") is find_packaged("tf_efficientnet_lite3.in1k") is None
 
 
 def test_the_default_models_weights_are_installed_and_fit(packaged_lite0: Path) -> None:
     tensors = read_state_dict(packaged_lite0, NullProgress())
     architecture = Architecture("timm", "tf_efficientnet_lite0", 1000)
     network = zoo.build(architecture)
-    weights.load_into(network, zoo.adapted(tensors, network, architecture), packaged_lite0.name)
+    weights.load_into(network, zoo.adapt_weights(tensors, network, architecture), packaged_lite0.name)
     torch.testing.assert_close(network.state_dict()["classifier.bias"], tensors["_fc.bias"])
 
 
@@ -107,7 +107,7 @@ def test_state_dicts_of_efficientnet_pytorch_fit_timms_networks() -> None:
     network = zoo.build(architecture)
     own = network.state_dict()
     tensors = {old: own[new] for old, new in TRANSLATIONS.items()}
-    translated = zoo.adapted(tensors, network, architecture)
+    translated = zoo.adapt_weights(tensors, network, architecture)
     assert list(translated) == list(TRANSLATIONS.values())
     assert all(translated[name] is own[name] for name in translated)
 
@@ -122,7 +122,7 @@ def test_names_that_are_none_of_that_packages_stay_and_are_reported() -> None:
         "_blocks.99._bn1.weight": own["bn1.weight"],
         "_dropout.weight": own["bn1.weight"],
     }
-    translated = zoo.adapted(strange, network, architecture)
+    translated = zoo.adapt_weights(strange, network, architecture)
     assert {"_blocks.99._bn1.weight", "_dropout.weight"} <= set(translated)
     with pytest.raises(WeightsError, match="does not fit the network"):
         weights.load_into(network, translated, "strange.pth")

@@ -12,7 +12,7 @@ from torch import nn
 
 from cnncli.errors import WeightsError
 from cnncli.networks.weights import (
-    inferred_classes,
+    infer_num_classes,
     load_into,
     load_saved,
     read_state_dict,
@@ -130,9 +130,9 @@ def test_an_empty_file_and_a_torchscript_archive(tmp_path: Path) -> None:
 
 
 def test_the_class_count_is_read_off_the_last_layer() -> None:
-    assert inferred_classes(shapes(network(7).state_dict()), shapes(network(4).state_dict()), 4) == 7
-    assert inferred_classes(shapes(network(4).state_dict()), shapes(network(4).state_dict()), 4) == 4
-    assert inferred_classes({"other": (7, 5)}, shapes(network(4).state_dict()), 4) == 4
+    assert infer_num_classes(shapes(network(7).state_dict()), shapes(network(4).state_dict()), 4) == 7
+    assert infer_num_classes(shapes(network(4).state_dict()), shapes(network(4).state_dict()), 4) == 4
+    assert infer_num_classes({"other": (7, 5)}, shapes(network(4).state_dict()), 4) == 4
 
 
 def test_weights_that_do_not_fit_are_listed() -> None:

@@ -22,11 +22,11 @@ SIZE = (80, 80)
 """Input (height, width) in pixels; training used up to 64 x 64."""
 
 
-def is_at(folder: Path) -> bool:
+def is_pocket_folder(folder: Path) -> bool:
     """Whether a path, however it is spelled, is pocket's model folder."""
     return folder.is_dir() and os.path.samefile(folder, FOLDER)  # noqa: PTH121 - Path's resolves nothing more
 
 
-def is_meant(name: str) -> bool:
+def is_pocket(name: str) -> bool:
     """Whether a model name means pocket: its name, unless a folder here has that name, or a path to its folder."""
-    return is_at(Path(name)) if os.path.isdir(name) else name == NAME  # noqa: PTH112 - says no to any text
+    return is_pocket_folder(Path(name)) if os.path.isdir(name) else name == NAME  # noqa: PTH112 - says no to any text

@@ -42,7 +42,9 @@ def offer(name: str, image_size: tuple[int, int] | None = None) -> Offer:
 
     if architecture in torchvision.architectures():
         return torchvision.offer(architecture, tag, image_size)
-    raise ModelNotFoundError(f"no network is called {name!r}", index.closest(name, index.read().entries))
+    raise ModelNotFoundError(
+        f"no network is called {name!r}", index.closest_names_hint(name, index.read().entries)
+    )
 
 
 def _timm_has(architecture: str) -> bool:
@@ -69,17 +71,19 @@ def build(architecture: Architecture, *, seed: int = 0, drop_path: float = 0.0) 
     random.manual_seed(seed)
     head = architecture.head
     if head is None:
-        return _own(architecture, drop_path).eval()
+        return _build_from_library(architecture, drop_path).eval()
     if head.kind is HeadKind.NEIGHBOURS:
         raise UsageError(
             "a nearest-neighbour classifier runs on ONNX Runtime only, and torch can neither look into it nor train it",
             "take the network that it was made from, or a classifier of --classifier logistic",
         )
-    network = _own(dataclasses.replace(architecture, num_classes=head.own_classes, head=None), drop_path)
+    network = _build_from_library(
+        dataclasses.replace(architecture, num_classes=head.own_classes, head=None), drop_path
+    )
     return LinearOnEmbedding(network, head.layer, nn.Linear(head.width, architecture.num_classes)).eval()
 
 
-def for_classes(architecture: Architecture, count: int) -> Architecture:
+def with_num_classes(architecture: Architecture, count: int) -> Architecture:
     """The same architecture with another number of classes, and a last layer of its own."""
     own = dataclasses.replace(architecture, num_classes=count, head=None)
     if architecture.library != "blueprint":
@@ -87,7 +91,7 @@ def for_classes(architecture: Architecture, count: int) -> Architecture:
     return dataclasses.replace(own, blueprint=blueprint.with_num_classes(architecture.blueprint or "", count))
 
 
-def _own(architecture: Architecture, drop_path: float) -> nn.Module:
+def _build_from_library(architecture: Architecture, drop_path: float) -> nn.Module:
     """The network as its library builds it."""
     network: nn.Module
     match architecture.library:
@@ -109,7 +113,9 @@ def _own(architecture: Architecture, drop_path: float) -> nn.Module:
     return network
 
 
-def adapted(tensors: dict[str, Tensor], network: nn.Module, architecture: Architecture) -> dict[str, Tensor]:
+def adapt_weights(
+    tensors: dict[str, Tensor], network: nn.Module, architecture: Architecture
+) -> dict[str, Tensor]:
     """Weights as published by a network's authors, named and shaped as the library's network has them."""
     own = network.state_dict()
     if all(name in own and own[name].shape == value.shape for name, value in tensors.items()):
@@ -118,11 +124,11 @@ def adapted(tensors: dict[str, Tensor], network: nn.Module, architecture: Archit
         case "timm":
             from cnncli.networks.zoo import timm
 
-            return timm.adapted(tensors, network)
+            return timm.adapt_weights(tensors, network)
         case "torchvision":
             from cnncli.networks.zoo import torchvision
 
-            return torchvision.adapted(tensors, network)
+            return torchvision.adapt_weights(tensors, network)
         case "blueprint":
             return tensors
 

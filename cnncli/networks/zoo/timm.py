@@ -13,7 +13,7 @@ from timm.models import EfficientNet, PretrainedCfg
 from torch import Tensor, nn
 
 from cnncli.errors import ModelNotFoundError
-from cnncli.networks.downloads import Address, HubFile, Published
+from cnncli.networks.downloads import HubFile, Published, WebFile
 from cnncli.networks.zoo import efficientnet_pytorch
 from cnncli.networks.zoo.offer import Offer, no_drop_path
 from cnncli.networks.zoo.torchvision import accuracy
@@ -32,10 +32,10 @@ def offer(architecture: str, tag: str, image_size: tuple[int, int] | None) -> Of
     """What timm has under a name; the arguments and errors are `zoo.offer`'s."""
     config = _config(architecture, tag)
     name = f"{architecture}.{config.tag}" if config.tag else architecture
-    return described(name, architecture, config, _published(config), image_size)
+    return describe(name, architecture, config, _published(config), image_size)
 
 
-def described(
+def describe(
     name: str,
     architecture: str,
     config: PretrainedCfg,
@@ -94,7 +94,7 @@ def _published(config: PretrainedCfg) -> Published | None:
         names = (config.hf_hub_filename,) if config.hf_hub_filename else HUB_FILES
         return HubFile(config.hf_hub_id, names)
     url = config.url if isinstance(config.url, str) else None
-    return Address(url) if url else None
+    return WebFile(url) if url else None
 
 
 def _config(architecture: str, tag: str) -> PretrainedCfg:
@@ -170,7 +170,7 @@ def build(architecture: Architecture, drop_path: float) -> nn.Module:
     return network
 
 
-def adapted(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+def adapt_weights(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """Weights in their authors' layout, as timm's network has them.
 
     timm keeps such a translation beside many of its networks; it also resamples position embeddings for another

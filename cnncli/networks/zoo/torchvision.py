@@ -8,7 +8,7 @@ import torchvision
 from torch import Tensor, nn
 
 from cnncli.errors import ModelNotFoundError, UsageError
-from cnncli.networks.downloads import Address
+from cnncli.networks.downloads import WebFile
 from cnncli.networks.reference import LIBRARY
 from cnncli.networks.zoo.offer import Offer, no_drop_path
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
@@ -31,7 +31,7 @@ def offer(architecture: str, tag: str, image_size: tuple[int, int] | None) -> Of
         preprocessing=preprocessing,
         class_names=class_names,
         imagenet="imagenet-1k" if class_names == imagenet_names() else None,
-        published=Address(weights.url),
+        published=WebFile(weights.url),
         top1=top1,
         top5=top5,
     )
@@ -119,7 +119,7 @@ def build(architecture: Architecture, drop_path: float) -> nn.Module:
     return network
 
 
-def adapted(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+def adapt_weights(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """Weights in their authors' layout, as torchvision's network has them: its DenseNets' layers were renamed."""
     if not isinstance(network, torchvision.models.DenseNet):
         return tensors

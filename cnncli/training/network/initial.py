@@ -60,7 +60,7 @@ def from_scratch(
     Raises:
         UsageError: it cannot process images of that size, or has no residual blocks for stochastic depth.
     """
-    architecture = zoo.for_classes(untrained.architecture, len(class_names))
+    architecture = zoo.with_num_classes(untrained.architecture, len(class_names))
     network = build(architecture, drop_path, seed)
     preprocessing = untrained.preprocessing
     try:
