@@ -95,7 +95,7 @@ def features(
         named = Reference(or_default(model), weights, pretrained=not no_pretrained, image_size=size)
         write_data(_layers(named, size))
         return
-    asked = Inputs.checked(inputs or [], files_from, null=null)
+    image_inputs = Inputs.from_options(inputs or [], files_from, null=null)
     target = _checked(output, resume=resume, overwrite=overwrite)
     if resume and not overwrite and target.exists() and not PartFolder(target).folder.exists():
         _require_own(target)
@@ -103,7 +103,7 @@ def features(
         return
     with quiet_libraries():
         from cnncli.features.extract import Extractor
-        from cnncli.files.vectors import Extracted, save_vectors
+        from cnncli.files.vectors import EmbeddingFile, save_vectors
         from cnncli.inference import InferenceOptions
         from cnncli.networks.card import to_json
         from cnncli.prepare import prepare
@@ -122,11 +122,13 @@ def features(
         extractor = Extractor(folder, inference, console, layer)
         part = PartFolder(target)
         with contextlib.closing(part):
-            images, unreadable = _run(extractor, asked, part, console, resume=resume, overwrite=overwrite)
-            what = Extracted(
+            images, unreadable = _run(
+                extractor, image_inputs, part, console, resume=resume, overwrite=overwrite
+            )
+            content = EmbeddingFile(
                 part.shards, to_json(folder.card), extractor.layer, json.dumps(dict(extractor.identity()))
             )
-            save_vectors(what, part.target)
+            save_vectors(content, part.target)
             part.discard()
     last = folder.card.embedding.layer
     told = f"what enters {last}, the last layer" if last else "the output"
@@ -180,7 +182,7 @@ def _require_own(target: Path) -> None:
 
 def _run(
     extractor: "Extractor",
-    asked: Inputs,
+    image_inputs: Inputs,
     part: "PartFolder",
     console: Console,
     *,
@@ -191,13 +193,13 @@ def _run(
     from cnncli.files.shards import SHARD
     from cnncli.records.predictions import Unreadable
 
-    found = asked.found(console)
+    sources = image_inputs.sources(console)
     part.begin(extractor.identity(), resume=resume, overwrite=overwrite)
-    done, unreadable = part.skip_complete(found)
+    done, unreadable = part.skip_complete(sources)
     waiting: list[EmbeddingRecord] = []
     with (
-        image_progress(console, asked.count, done, is_hidden=False) as advance,
-        contextlib.closing(extractor.extract(found)) as entries,
+        image_progress(console, image_inputs.count, done, is_hidden=False) as advance,
+        contextlib.closing(extractor.extract(sources)) as entries,
     ):
         try:
             for entry in entries:
@@ -224,7 +226,7 @@ def _run(
     part.add(waiting)
     if not done:
         part.discard()
-        raise asked.none_found()
+        raise image_inputs.no_images_error()
     return done - unreadable, unreadable
 
 

@@ -1,4 +1,4 @@
-"""What a user wants looked at, checked before any work begins."""
+"""The images that the command line names, checked before any work begins."""
 
 import io
 import os
@@ -15,68 +15,68 @@ from cnncli.records.progress import NullProgress, Progress
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Words of the command line, and a list of further paths.
+    """The arguments of a command, and a list of further paths.
 
     Attributes:
-        words: files, folders, globs, `-`.
-        files_from: a list of paths; `-` is standard input.
-        is_null_separated: paths of the list end with NUL.
+        arguments: files, folders, globs, `-`.
+        files_from: a file with a list of paths; `-` is standard input.
+        is_null_separated: whether the paths in the list end with NUL.
     """
 
-    words: Sequence[str]
+    arguments: Sequence[str]
     files_from: str | None
     is_null_separated: bool
 
     @classmethod
-    def checked(cls, words: Sequence[str], files_from: str | None, *, null: bool) -> "Inputs":
-        """The inputs, if they make sense together.
+    def from_options(cls, arguments: Sequence[str], files_from: str | None, *, null: bool) -> "Inputs":
+        """The inputs, after checking them.
 
         Raises:
-            UsageError: there are none, or standard input is asked to be two things.
-            InputError: there is no such list.
+            UsageError: there are none, or standard input would be read twice.
+            InputError: the list does not exist.
         """
-        if not words and files_from is None:
-            raise UsageError("there is nothing to look at", "give images, folders, -, or --files-from LIST")
+        if not arguments and files_from is None:
+            raise UsageError("no input given", "give images, folders, -, or --files-from LIST")
         if null and files_from is None:
-            raise UsageError("--null is about the list of --files-from, and there is none")
-        if words.count(STDIN) + (files_from == STDIN) > 1:
+            raise UsageError("--null is for the list of --files-from, and there is none")
+        if arguments.count(STDIN) + (files_from == STDIN) > 1:
             raise UsageError("standard input can only be read once", "give - once")
         if files_from is not None and files_from != STDIN:
-            if not os.path.exists(files_from):  # noqa: PTH110 - says no where a name is too long, too
+            if not os.path.exists(files_from):  # noqa: PTH110 - says False if a name is too long, too
                 raise InputError(f"cannot read the list {files_from}: no such file")
             if os.path.isdir(files_from):  # noqa: PTH112
                 raise InputError(
                     f"cannot read the list {files_from}: it is a folder", f"give {files_from} itself"
                 )
-        return cls(words, files_from, null)
+        return cls(arguments, files_from, null)
 
-    def found(self, progress: Progress) -> Iterator[ImageInput | None]:
-        """The images, in order; None where a list on a pipe keeps one waiting."""
+    def sources(self, progress: Progress) -> Iterator[ImageInput | None]:
+        """The images, in order; None while a list on a pipe is silent."""
         if self._reads_stdin and is_terminal(sys.stdin):
-            progress.notice("reading standard input, until Ctrl-D")
-        stdin = sys.stdin.buffer if sys.stdin else io.BytesIO()  # a closed one has nothing to say
-        is_alone = len(self.words) == 1 and self.files_from is None  # then an empty folder is an error
-        yield from sources.sources(self.words, stdin, None if is_alone else progress)
+            progress.notice("reading standard input (end with Ctrl-D)")
+        stdin = sys.stdin.buffer if sys.stdin else io.BytesIO()  # closed
+        is_alone = len(self.arguments) == 1 and self.files_from is None  # then an empty folder is an error
+        yield from sources.sources(self.arguments, stdin, None if is_alone else progress)
         if self.files_from is not None:
             with sources.open_list(self.files_from, stdin) as stream:
                 yield from sources.read_list(stream, separator=b"\0" if self.is_null_separated else b"\n")
 
     def count(self) -> int | None:
-        """How many images there are; None where only reading a pipe would tell, which could be done once."""
+        """The number of images; None where it could only be found by reading a pipe."""
         if self._reads_stdin or not (self.files_from is None or os.path.isfile(self.files_from)):  # noqa: PTH113
             return None
-        return sum(entry is not None for entry in self.found(NullProgress()))
+        return sum(entry is not None for entry in self.sources(NullProgress()))
 
     @property
     def _reads_stdin(self) -> bool:
-        return STDIN in self.words or self.files_from == STDIN
+        return STDIN in self.arguments or self.files_from == STDIN
 
-    def none_found(self) -> InputError:
-        """What to say where the inputs hold no image at all."""
-        named = [word for word in self.words if word != STDIN]
+    def no_images_error(self) -> InputError:
+        """The error for inputs without an image."""
+        names = [name for name in self.arguments if name != STDIN]
         if self.files_from is not None:
-            named.append("the list on standard input" if self.files_from == STDIN else self.files_from)
+            names.append("the list on standard input" if self.files_from == STDIN else self.files_from)
         return InputError(
-            f"no images in {', '.join(named)}",
-            "a folder's images are known by their endings, such as .jpg and .png",
+            f"no images in {', '.join(names)}",
+            "images in folders are recognised by their endings, such as .jpg and .png",
         )

@@ -91,9 +91,9 @@ def predict(
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet, verbose=verbose)
     options.image_size(img_size)  # refused here, before anything heavy is imported
-    asked = Inputs.checked(inputs or [], files_from, null=null)
+    images = Inputs.from_options(inputs or [], files_from, null=null)
     destination = Destination.from_options(format_, output, resume=resume, overwrite=overwrite)
-    gallery = Sheet.checked(sheet, output=output, resume=resume, overwrite=overwrite)
+    picture_sheet = Sheet.from_options(sheet, output=output, resume=resume, overwrite=overwrite)
     if destination.is_complete:
         console.notice(f"{output} is already complete; skipped (--overwrite starts again)")
         return
@@ -122,25 +122,25 @@ def predict(
         folder = prepare(reference, console, is_offline=offline, needs_classes=True)
         predictor = Predictor(folder, settings, console)
         console.detail(str(predictor))
-        sink = _run(predictor, asked, destination, gallery, console)
+        sink = _run(predictor, images, destination, picture_sheet, console)
     if sink.unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
 
 
 def _run(
-    predictor: "Predictor", asked: Inputs, destination: Destination, gallery: Sheet, console: Console
+    predictor: "Predictor", images: Inputs, destination: Destination, picture_sheet: Sheet, console: Console
 ) -> Sink:
     """Predict, write, draw; what was written before an interrupt stays."""
-    found = asked.found(console)
+    sources = images.sources(console)
     with (
-        destination.open_sink(predictor.identity(), found, predictor.topk) as sink,
-        image_progress(console, asked.count, sink.records, is_hidden=destination.hides_progress) as advance,
-        contextlib.closing(predictor.predict(found)) as records,
+        destination.open_sink(predictor.identity(), sources, predictor.topk) as sink,
+        image_progress(console, images.count, sink.records, is_hidden=destination.hides_progress) as advance,
+        contextlib.closing(predictor.predict(sources)) as records,
     ):
         try:
             for record in records:
                 sink.write(record)
-                gallery.add(record)
+                picture_sheet.add(record)
                 advance()
                 if not destination.format.spec.has_reasons and isinstance(record, Unreadable):
                     console.warning(f"{record.path}: {record.reason}")
@@ -149,9 +149,9 @@ def _run(
                 destination.report_interrupt(console)
             raise
         if not sink.records and destination.output:  # a file without a record is not kept
-            raise asked.none_found()
+            raise images.no_images_error()
     if not sink.records:
-        raise asked.none_found()
-    gallery.save(predictor.card, console)
+        raise images.no_images_error()
+    picture_sheet.save(predictor.card, console)
     destination.report_counts(sink, console)
     return sink

@@ -135,7 +135,7 @@ def similar(
     if not collection_path:
         raise UsageError("no images to search", "add --in FOLDER, or --in features.npz")
     words = [str(collection_path)] if duplicates else queries or []
-    inputs = Inputs.checked(words, files_from, null=null)
+    inputs = Inputs.from_options(words, files_from, null=null)
     destination = pictures.Destination.resolve_sheet(sheet, overwrite=overwrite) if sheet else None
     if sheet and collection_path.is_dir() and sheet.resolve().is_relative_to(collection_path.resolve()):
         raise OutputError(f"{sheet} is in the folder that is searched", "write it somewhere else")
@@ -218,9 +218,9 @@ def _print_neighbours(
     from cnncli.render import neighbours as render
     from cnncli.retrieval.similar import similar as find_neighbours
 
-    results = find_neighbours(inputs.found(console), collection, extractor, search.topk, search.metric)
+    results = find_neighbours(inputs.sources(console), collection, extractor, search.topk, search.metric)
     if not results:
-        raise inputs.none_found()
+        raise inputs.no_images_error()
     write_data(
         {
             SimilarFormat.JSON: render.neighbours_json,

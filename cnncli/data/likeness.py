@@ -1,8 +1,8 @@
-"""Which images are the same, or all but the same.
+"""Duplicates and near-duplicates among images.
 
-Two images are near duplicates where their difference hashes differ in few bits, and no pixel of their thumbnails by much:
-a hash alone takes any two pictures of little detail for the same. Scaling and recompression leave both as they are;
-cropping, mirroring and turning do not.
+Two images are near-duplicates if their difference hashes differ in few bits and no pixel of their thumbnails differs by much:
+by the hash alone, any two pictures with little detail would be the same. Scaling and recompression change neither much;
+cropping, mirroring and rotating do.
 """
 
 from collections import defaultdict
@@ -13,28 +13,29 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-MOST_BITS = 7
-"""Bits of the hash in which near duplicates may differ: one fewer than there are bands, so that one band is equal."""
+MAX_BITS = 7
+"""Bits of the hash in which near-duplicates may differ: one fewer than there are bands, so that one band is equal."""
 
-MOST_LEVELS = 32
-"""Largest difference, of 255, of any pixel of their thumbnails in any colour."""
+MAX_LEVELS = 32
+"""Largest difference (of 255) between their thumbnails, in any pixel and colour channel."""
 
 _SIDE = 8
 _BANDS = 8
-_LEAST_DEVIATION = 4.0
-"""Levels of any colour; what varies less is one colour, and is like every other image of one colour."""
+_MIN_DEVIATION = 4.0
+"""Standard deviation in levels; an image below it in all channels is of one colour, and would resemble every other such image."""
 
 _BLOCK = 256
-"""Images of one band that are compared with all of it at a time."""
+"""Images of a bucket that are compared with the whole bucket at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What an image looks like, in a few bytes.
+    """A compact description of an image.
 
     Attributes:
-        bits: (128,) bool: whether each pixel of 8 x 8 is brighter than the one to its right, and than the one below.
-        colours: (16, 16, 3) uint8, its thumbnail.
+        bits: (128,) bool, the difference hash: whether each pixel of 8 x 8 is brighter than the one to its right, and than the one
+            below.
+        colours: (16, 16, 3) uint8, a thumbnail.
     """
 
     bits: NDArray[np.bool_]
@@ -42,10 +43,10 @@ class Fingerprint:
 
 
 def fingerprint(image: Image.Image) -> Fingerprint | None:
-    """Of an image; None where it is of one colour."""
+    """The fingerprint of an image; None if the image is of one colour."""
     grey = image.convert("L")
     thumbnail = np.asarray(image.convert("RGB").resize((2 * _SIDE, 2 * _SIDE), Image.Resampling.BOX))
-    if thumbnail.std(axis=(0, 1)).max() < _LEAST_DEVIATION:
+    if thumbnail.std(axis=(0, 1)).max() < _MIN_DEVIATION:
         return None
     small = np.asarray(grey.resize((_SIDE + 1, _SIDE + 1), Image.Resampling.BOX)).astype(np.int16)
     right, below = small[:-1, :-1] > small[:-1, 1:], small[:-1, :-1] > small[1:, :-1]
@@ -53,11 +54,11 @@ def fingerprint(image: Image.Image) -> Fingerprint | None:
 
 
 def groups(fingerprints: Sequence[Fingerprint | None], digests: Sequence[str | None]) -> list[list[int]]:
-    """Indices of images that are alike, directly or through others; each group in ascending order.
+    """Groups of indices of similar images, directly or through others; each in ascending order.
 
     Args:
-        fingerprints: None is like nothing.
-        digests: of the files; equal ones are alike whatever they look like, None is like nothing.
+        fingerprints: of the images; None is similar to nothing.
+        digests: of the files; images with equal digests are in one group, None is equal to nothing.
     """
     forest = _Forest(len(fingerprints))
     first: dict[str, int] = {}
@@ -67,13 +68,13 @@ def groups(fingerprints: Sequence[Fingerprint | None], digests: Sequence[str | N
     distinct = {
         index: item for index, item in enumerate(fingerprints) if item and forest.root(index) == index
     }
-    for one, other in _alike(distinct):
+    for one, other in _similar_pairs(distinct):
         forest.join(one, other)
     return forest.trees()
 
 
 class _Forest:
-    """What belongs together, as trees whose roots stand for all of them."""
+    """Disjoint sets of indices, as trees whose roots represent them."""
 
     def __init__(self, size: int) -> None:
         self._parents = list(range(size))
@@ -89,15 +90,15 @@ class _Forest:
         self._parents[second] = first
 
     def trees(self) -> list[list[int]]:
-        """Those of more than one."""
-        found: dict[int, list[int]] = defaultdict(list)
+        """The sets with more than one index."""
+        members: dict[int, list[int]] = defaultdict(list)
         for index in range(len(self._parents)):
-            found[self.root(index)].append(index)
-        return [tree for tree in found.values() if len(tree) > 1]
+            members[self.root(index)].append(index)
+        return [tree for tree in members.values() if len(tree) > 1]
 
 
-def _alike(fingerprints: Mapping[int, Fingerprint]) -> Iterator[tuple[int, int]]:
-    """Pairs that are alike. Those that differ in few bits are equal in one of the bands, and only they are compared."""
+def _similar_pairs(fingerprints: Mapping[int, Fingerprint]) -> Iterator[tuple[int, int]]:
+    """Similar pairs. Hashes that differ in few bits are equal in one of the bands, and only those are compared."""
     if not fingerprints:
         return
     names = np.array(list(fingerprints))
@@ -110,7 +111,7 @@ def _alike(fingerprints: Mapping[int, Fingerprint]) -> Iterator[tuple[int, int]]
             for start in range(0, len(bucket) - 1, _BLOCK):
                 some = bucket[start : start + _BLOCK]
                 bits = np.bitwise_count(words[some, np.newaxis] ^ words[np.newaxis, bucket]).sum(axis=2)
-                for row, column in np.argwhere(bits <= MOST_BITS):
+                for row, column in np.argwhere(bits <= MAX_BITS):
                     one, other = some[row], bucket[column]
-                    if one < other and np.abs(colours[one] - colours[other]).max() <= MOST_LEVELS:
+                    if one < other and np.abs(colours[one] - colours[other]).max() <= MAX_LEVELS:
                         yield int(names[one]), int(names[other])

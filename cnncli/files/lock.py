@@ -1,17 +1,17 @@
-"""Keeps two runs from writing one file."""
+"""A lock that keeps two runs from writing the same file."""
 
 from typing import BinaryIO
 
 
 def lock(stream: BinaryIO, *, waits: bool = False) -> None:
-    """Keep other runs out of a file, where the file system knows how to.
+    """Lock a file, if the file system supports locks.
 
     Args:
-        stream: open until the lock is let go.
-        waits: until another run has let go.
+        stream: the open file; closing it releases the lock.
+        waits: whether to wait until another run has released it.
 
     Raises:
-        BlockingIOError: another run is in.
+        BlockingIOError: another run holds the lock.
     """
     try:
         import fcntl

@@ -1,4 +1,4 @@
-"""Whether something can be written where it is wanted, found out before the work that is to fill it."""
+"""Checks whether an output file can be written, before the work that fills it."""
 
 import os
 import tempfile
@@ -8,13 +8,13 @@ from cnncli.errors import OutputError
 
 
 def require_place(file: Path) -> None:
-    """See that a file may be written, before the work that is to fill it.
+    """Raise an error if a file cannot be written.
 
     Raises:
         OutputError: its folder does not exist or is read-only, or something else is in its place.
     """
-    if not os.path.isdir(file.parent):  # noqa: PTH112 - says no where a name is too long, too
-        raise OutputError(f"cannot write {file}: there is no folder {file.parent}")
+    if not os.path.isdir(file.parent):  # noqa: PTH112 - False where a name is too long, too
+        raise OutputError(f"cannot write {file}: the folder {file.parent} does not exist")
     try:
         with tempfile.TemporaryFile(dir=file.parent):
             pass
@@ -30,16 +30,16 @@ def require_place(file: Path) -> None:
 
 
 def require_free(file: Path, *, overwrite: bool, hint: str = "--overwrite replaces it") -> None:
-    """See that a file may be written and replaces nothing that should stay.
+    """Raise an error if a file cannot be written, or exists and must not be replaced.
 
     Args:
         file: to write.
-        overwrite: what is there may be replaced.
-        hint: what to do where it may not.
+        overwrite: whether an existing file may be replaced.
+        hint: of the error where it may not.
 
     Raises:
         OutputError: it cannot be written, or it already exists.
     """
     require_place(file)
-    if os.path.exists(file) and not overwrite:  # noqa: PTH110 - says no where a name is too long, too
+    if os.path.exists(file) and not overwrite:  # noqa: PTH110 - False where a name is too long, too
         raise OutputError(f"{file} already exists", hint)

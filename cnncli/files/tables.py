@@ -1,4 +1,4 @@
-"""Tables that are kept as CSV files."""
+"""Tables that are saved as CSV files."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ class Table:
 
     Attributes:
         name: of the file.
-        header: of its columns.
-        rows: of its values.
+        header: column names.
+        rows: values, one sequence per row.
     """
 
     name: str
@@ -23,15 +23,15 @@ class Table:
     rows: Sequence[Sequence[str | int | float | None]]
 
     def write(self, stream: TextIO) -> None:
-        """As CSV."""
+        """Write the table as CSV."""
         stream.writelines(csv_row(row) for row in (self.header, *self.rows))
 
 
 def write_tables(folder: Path, tables: Iterable[Table]) -> None:
-    """Each as a file of its name; bytes of a path that are no UTF-8 stay what they are.
+    """Write each table to the file of its name; bytes of a path that are not UTF-8 are written unchanged.
 
     Raises:
-        OSError: one cannot be written.
+        OSError: a table cannot be written.
     """
     for table in tables:
         with (folder / table.name).open(

@@ -1,4 +1,4 @@
-"""Embeddings as a file: NPZ, NPY with a CSV beside it, or Parquet; written shard by shard, whatever their number."""
+"""Embedding files: NPZ, NPY with a CSV beside it, or Parquet; written shard by shard, so memory does not grow with their number."""
 
 import io
 import zipfile
@@ -17,23 +17,23 @@ from cnncli.records.predictions import OK, UNREADABLE, Unreadable
 from cnncli.text import csv_row, is_percent_encoded, path_text
 
 TABLE = ".csv"
-"""The ending of the list beside an NPY, which says whose its rows are."""
+"""The ending of the table beside an NPY, which has the paths of its rows."""
 
 CSV_HEADER = ("path", "status", "row", "reason")
 
 Shards = Callable[[], Iterable[Shard]]
-"""Gives the shards in order, each time it is called."""
+"""Returns the shards in order, each time it is called."""
 
 
 @dataclass(frozen=True, slots=True)
-class Extracted:
-    """What is written of a run.
+class EmbeddingFile:
+    """The content of an embedding file.
 
     Attributes:
-        shards: of the inputs.
+        shards: with the inputs and their vectors.
         card: of the network, as JSON.
-        layer: whose numbers they are.
-        identity: everything that they depend on but the images, as JSON.
+        layer: that the vectors come from.
+        identity: everything that the vectors depend on apart from the images, as JSON.
     """
 
     shards: Shards
@@ -44,13 +44,13 @@ class Extracted:
 
 @dataclass(frozen=True, slots=True)
 class _Extent:
-    """How much there is.
+    """What is known about all shards together.
 
     Attributes:
         shape: (N, D) of all vectors.
-        paths: N, as text.
+        paths: of the N images, as text.
         encoded: rows whose path is percent-encoded.
-        unreadable: the inputs without one.
+        unreadable: inputs without a vector.
     """
 
     shape: tuple[int, int]
@@ -59,8 +59,8 @@ class _Extent:
     unreadable: list[Unreadable]
 
 
-def save_vectors(extracted: Extracted, file: Path) -> None:
-    """Write all of it, in the format of the file's ending.
+def save_vectors(content: EmbeddingFile, file: Path) -> None:
+    """Write the content in the format of the file's ending.
 
     Raises:
         OutputError: it cannot be written.
@@ -68,7 +68,7 @@ def save_vectors(extracted: Extracted, file: Path) -> None:
     write = {".npz": _npz, ".npy": _npy, ".parquet": _parquet}[file.suffix.lower()]
     try:
         with whole_file(file) as draft:
-            write(extracted, draft, file)
+            write(content, draft, file)
     except OSError as error:
         raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
 
@@ -87,26 +87,26 @@ def _extent(shards: Iterable[Shard]) -> _Extent:
 
 
 def _rows(shards: Iterable[Shard]) -> Iterator[Vectors]:
-    """The vectors of all shards that have any."""
+    """The vectors of each shard that has any."""
     return (shard.vectors for shard in shards if len(shard.vectors))
 
 
 # ---- NumPy
 
 
-def _npz(extracted: Extracted, draft: Path, _: Path) -> None:
-    extent = _extent(extracted.shards())
+def _npz(content: EmbeddingFile, draft: Path, _: Path) -> None:
+    extent = _extent(content.shards())
     with zipfile.ZipFile(draft, "w") as archive:
         with archive.open("embeddings.npy", "w", force_zip64=True) as stream:
-            _write_array(stream, extent.shape, extracted.shards())
+            _write_array(stream, extent.shape, content.shards())
         for name, array in (
             ("paths", _texts(extent.paths)),
             ("encoded", np.array(extent.encoded, np.int64)),
             ("unreadable", _texts([path_text(item.path) for item in extent.unreadable])),
             ("reasons", _texts([item.reason for item in extent.unreadable])),
-            ("card", np.array(extracted.card)),
-            ("layer", np.array(extracted.layer)),
-            ("identity", np.array(extracted.identity)),
+            ("card", np.array(content.card)),
+            ("layer", np.array(content.layer)),
+            ("identity", np.array(content.identity)),
         ):
             buffer = io.BytesIO()
             np.save(buffer, array)
@@ -118,27 +118,27 @@ def _texts(texts: Sequence[str]) -> "np.ndarray[tuple[int, ...], np.dtype[np.str
 
 
 def _write_array(stream: IO[bytes], shape: tuple[int, int], shards: Iterable[Shard]) -> None:
-    """An array as `numpy.save` would write it, without ever having all of it."""
+    """Write an array as `numpy.save` does, without holding all of it in memory."""
     header = {"descr": np.lib.format.dtype_to_descr(np.dtype("<f4")), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, header)
     for rows in _rows(shards):
         stream.write(np.ascontiguousarray(rows, "<f4").tobytes())
 
 
-def _npy(extracted: Extracted, draft: Path, file: Path) -> None:
-    extent = _extent(extracted.shards())
+def _npy(content: EmbeddingFile, draft: Path, file: Path) -> None:
+    extent = _extent(content.shards())
     with draft.open("wb") as stream:
-        _write_array(stream, extent.shape, extracted.shards())
+        _write_array(stream, extent.shape, content.shards())
     with (
         whole_file(file.with_suffix(TABLE)) as table,
         table.open("w", encoding="utf-8", newline="") as lines,
     ):
         lines.write(csv_row(CSV_HEADER))
-        lines.writelines(map(csv_row, _csv_rows(extracted.shards())))
+        lines.writelines(map(csv_row, _csv_rows(content.shards())))
 
 
 def _csv_rows(shards: Iterable[Shard]) -> Iterator[tuple[str, str, str, str]]:
-    """One for each input, in input order."""
+    """One row per input, in input order."""
     row = 0
     for shard in shards:
         for path, reason in zip(shard.paths, shard.reasons, strict=True):
@@ -152,16 +152,16 @@ def _csv_rows(shards: Iterable[Shard]) -> Iterator[tuple[str, str, str, str]]:
 # ---- Parquet
 
 
-def _parquet(extracted: Extracted, draft: Path, _: Path) -> None:
+def _parquet(content: EmbeddingFile, draft: Path, _: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    width = _extent(extracted.shards()).shape[1]
-    kind = pa.list_(pa.float32(), width or 1)
-    fields = [("path", pa.string()), ("status", pa.string()), ("embedding", kind), ("reason", pa.string())]
-    schema = pa.schema(fields, metadata={"card": extracted.card, "layer": extracted.layer})
+    width = _extent(content.shards()).shape[1]
+    vector = pa.list_(pa.float32(), width or 1)
+    fields = [("path", pa.string()), ("status", pa.string()), ("embedding", vector), ("reason", pa.string())]
+    schema = pa.schema(fields, metadata={"card": content.card, "layer": content.layer})
     with pq.ParquetWriter(draft, schema) as writer:
-        for shard in extracted.shards():
+        for shard in content.shards():
             rows = iter(shard.vectors.tolist())
             columns = [
                 [path_text(path) for path in shard.paths],

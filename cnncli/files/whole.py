@@ -1,4 +1,4 @@
-"""Files and folders that are there as a whole or not at all: written beside their place, then renamed."""
+"""Atomic files and folders: written as a draft beside the target, then renamed, so they appear complete or not at all."""
 
 import contextlib
 import os
@@ -10,18 +10,18 @@ from pathlib import Path
 from cnncli.errors import OutputError
 
 DRAFT = ".draft"
-"""How the names of drafts end; they begin with a dot."""
+"""The ending of the names of drafts, which begin with a dot."""
 
 
 @contextlib.contextmanager
 def whole_file(file: Path, *, alone: bool = False, sync: bool = False) -> Iterator[Path]:
-    """A draft that takes the file's place when the block ends well; a failure leaves what was there.
+    """The path of a draft, which replaces the file when the block succeeds; a failure leaves the file as it was.
 
     Args:
         file: to write.
-        alone: no other process writes it, so that the draft can have a fixed name: the next one overwrites what a killed
-            process left.
-        sync: wait until the draft is on the disk before it gets the name.
+        alone: whether no other process writes the file. The draft then has a fixed name, so that the next one overwrites what
+            a killed process left.
+        sync: whether to wait until the draft is on the disk before it is renamed.
 
     Raises:
         OSError: it cannot be written.
@@ -40,7 +40,7 @@ def whole_file(file: Path, *, alone: bool = False, sync: bool = False) -> Iterat
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Write a file as a whole.
+    """Write a file atomically.
 
     Raises:
         OutputError: it cannot be written.
@@ -53,19 +53,19 @@ def write_whole(file: Path, content: bytes) -> None:
 
 
 def rename(draft: Path, folder: Path) -> None:
-    """Give a draft its name; an empty folder of that name may give way.
+    """Rename a draft; an empty folder of that name is replaced.
 
     Raises:
-        OSError: something else has the name, or it cannot be given.
+        OSError: something else has the name, or renaming fails.
     """
     draft.rename(folder)
 
 
 def replace(draft: Path, folder: Path) -> None:
-    """Give a draft its name; a folder of that name goes once the draft is in its place.
+    """Rename a draft; an existing folder of that name is deleted afterwards.
 
     Raises:
-        OSError: it cannot be given; the former folder stays.
+        OSError: renaming fails; the former folder stays.
     """
     if not folder.exists():
         draft.rename(folder)
@@ -75,7 +75,7 @@ def replace(draft: Path, folder: Path) -> None:
     try:
         draft.rename(folder)
     except BaseException:
-        if not folder.exists():  # nobody else has taken the name meanwhile
+        if not folder.exists():  # no other process has taken the name meanwhile
             former.rename(folder)
         raise
     shutil.rmtree(former, ignore_errors=True)
@@ -83,11 +83,11 @@ def replace(draft: Path, folder: Path) -> None:
 
 @contextlib.contextmanager
 def whole_folder(folder: Path, settle: Callable[[Path, Path], object] = rename) -> Iterator[Path]:
-    """A draft of a folder; when the block ends well it is settled in the folder's place, else it vanishes.
+    """The path of a draft folder, which becomes the folder when the block succeeds; a failure deletes it.
 
     Args:
         folder: to write.
-        settle: gives the draft (first) its name (second).
+        settle: renames the draft (first argument) to the folder (second).
 
     Raises:
         OSError: it cannot be written.

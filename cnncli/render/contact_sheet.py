@@ -13,7 +13,7 @@ THUMBNAIL = (96, 96)
 """(width, height) in pixels that an image fits into."""
 
 ROWS, COLUMNS = 40, 10
-"""Most classes, and most images of each."""
+"""Largest number of classes, and of images per class."""
 
 _MARGIN, _LINE, _FONT_SIZE = 6, 18, 12
 _PAPER, _INK = "#ffffff", "#1b1b1b"
@@ -21,7 +21,7 @@ _PAPER, _INK = "#ffffff", "#1b1b1b"
 
 @dataclass(frozen=True, slots=True)
 class SheetRow:
-    """A class: its title, and small pictures (PNG) of some of its images; None where one cannot be read."""
+    """A class: its title, and PNG thumbnails of some of its images; None where one cannot be read."""
 
     title: str
     thumbnails: Sequence[bytes | None]
@@ -37,16 +37,16 @@ def contact_sheet_png(rows: Sequence[SheetRow]) -> bytes:
     for number, row in enumerate(rows):
         top = _MARGIN + number * height
         draw.text((_MARGIN, top), printable(row.title), _INK, font)
-        for place, thumbnail in enumerate(row.thumbnails):
+        for column, thumbnail in enumerate(row.thumbnails):
             if thumbnail:
-                sheet.paste(_shown(thumbnail), (_MARGIN + place * width, top + _LINE))
+                sheet.paste(_enlarge(thumbnail), (_MARGIN + column * width, top + _LINE))
     content = io.BytesIO()
     sheet.save(content, "PNG")
     return content.getvalue()
 
 
-def _shown(thumbnail: bytes) -> Image.Image:
-    """A small picture; a tiny one enlarged by a whole number, so that its pixels can be seen."""
+def _enlarge(thumbnail: bytes) -> Image.Image:
+    """The thumbnail; a tiny one is enlarged by a whole number, so that its pixels can be seen."""
     with Image.open(io.BytesIO(thumbnail)) as image:
         factor = max(min(THUMBNAIL[0] // image.width, THUMBNAIL[1] // image.height), 1)
         return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)

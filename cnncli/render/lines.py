@@ -1,7 +1,7 @@
-"""Records to lines: tsv for pipelines, csv for tables, JSON for programs.
+"""Records as text: tsv for pipelines, csv for tables, JSON for programs.
 
-Each renderer is three functions of text: what comes before the records, what a record becomes, what
-comes after. A record's text is complete in itself, so that it can be written and flushed at once.
+A renderer gives the text before the records, the text of each record, and the text after them. The text of a record is complete
+in itself, so that it can be written and flushed at once.
 """
 
 import json
@@ -14,30 +14,30 @@ from cnncli.text import csv_row, is_percent_encoded, path_text, tsv_text
 
 CSV_HEADER = ("path", "status", "rank", "index", "label", "probability", "reason")
 NO_LABEL = "-"
-"""What a tsv line has instead of a label where the image could not be read."""
+"""The label in the tsv line of an unreadable image."""
 
 
 class Renderer(Protocol):
-    """Records to text, one after the other."""
+    """Turns records into text, one after the other."""
 
     def begin(self) -> str:
-        """What comes before the first record."""
+        """The text before the first record."""
 
     def record(self, record: Record) -> str:
-        """One record, with its line end."""
+        """The text of a record, with its line end."""
 
     def end(self) -> str:
-        """What comes after the last record."""
+        """The text after the last record."""
 
 
 def probability_text(score: Score) -> str:
-    """Six decimals, as the reference tables of the field have it; never in exponents, which `sort -n` misreads."""
+    """Six decimals; never an exponent, which `sort -n` misreads."""
     return f"{score.probability:.6f}"
 
 
 @dataclass(frozen=True, slots=True)
 class Tsv:
-    """path, label, probability of the most probable class; no header, made for cut, sort and awk."""
+    """Path, label and probability of the most probable class; without a header, for cut, sort and awk."""
 
     def begin(self) -> str:
         """Nothing."""
@@ -58,14 +58,14 @@ class Tsv:
 
 @dataclass(frozen=True, slots=True)
 class Csv:
-    """A header, then one row a rank; RFC 4180 quoting, plain line feeds."""
+    """A header, then one row per rank; quoted as in RFC 4180, with plain line feeds."""
 
     def begin(self) -> str:
         """The header."""
         return _csv_text(CSV_HEADER)
 
     def record(self, record: Record) -> str:
-        """As many rows as the record has."""
+        """One row per rank."""
         return "".join(_csv_text(row) for row in rows(record))
 
     def end(self) -> str:
@@ -78,7 +78,7 @@ Row = tuple[str, str, int | None, int | None, str | None, float | None, str | No
 
 
 def rows(record: Record) -> list[Row]:
-    """A record as rows under `CSV_HEADER`: one a rank, or a single one with the reason."""
+    """A record as rows under `CSV_HEADER`: one per rank, or a single one with the reason."""
     path = path_text(record.path)
     if isinstance(record, Unreadable):
         return [(path, UNREADABLE, None, None, None, None, record.reason)]
@@ -94,7 +94,7 @@ def _csv_text(row: Sequence[str | int | float | None]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class JsonLines:
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     def begin(self) -> str:
         """Nothing."""
@@ -110,17 +110,17 @@ class JsonLines:
 
 
 class Json:
-    """One list of all records, written as they come."""
+    """One JSON list of all records, written record by record."""
 
     def __init__(self) -> None:
         self._separator = "[\n"
 
     def begin(self) -> str:
-        """Nothing: the bracket comes with the first record, or at the end."""
+        """Nothing: the opening bracket comes with the first record, or at the end."""
         return ""
 
     def record(self, record: Record) -> str:
-        """The separator, and an object."""
+        """The separator and the object."""
         separator, self._separator = self._separator, ",\n"
         return separator + json.dumps(json_object(record), ensure_ascii=False, allow_nan=False)
 
@@ -133,14 +133,14 @@ JsonObject = dict[str, "str | list[dict[str, str | int | float | None]]"]
 
 
 def json_object(record: Record) -> JsonObject:
-    """A record as JSON has it."""
+    """A record as a JSON object."""
     path = record.path
-    written: JsonObject = {"path": path_text(path)}
+    document: JsonObject = {"path": path_text(path)}
     if is_percent_encoded(path):
-        written["path_encoding"] = "percent"
+        document["path_encoding"] = "percent"
     if isinstance(record, Unreadable):
-        return written | {"status": UNREADABLE, "reason": record.reason}
-    return written | {"status": OK, "predictions": _json_scores(record)}
+        return document | {"status": UNREADABLE, "reason": record.reason}
+    return document | {"status": OK, "predictions": _json_scores(record)}
 
 
 def _json_scores(prediction: Prediction) -> list[dict[str, str | int | float | None]]:

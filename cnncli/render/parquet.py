@@ -8,8 +8,8 @@ from cnncli.errors import OutputError
 from cnncli.records.predictions import Record
 from cnncli.render.lines import CSV_HEADER, Row, rows
 
-_ROWS_A_GROUP = 50_000
-"""Rows of a row group, and so in memory; pyarrow recommends tens of thousands upwards."""
+_GROUP_ROWS = 50_000
+"""Rows of a row group, which are held in memory; pyarrow recommends tens of thousands upwards."""
 
 
 @contextmanager
@@ -22,34 +22,34 @@ def parquet_writer(file: Path) -> Iterator[Callable[[Record], None]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = (pa.string(), pa.string(), pa.int32(), pa.int32(), pa.string(), pa.float64(), pa.string())
-    schema = pa.schema(list(zip(CSV_HEADER, kinds, strict=True)))
+    types = (pa.string(), pa.string(), pa.int32(), pa.int32(), pa.string(), pa.float64(), pa.string())
+    schema = pa.schema(list(zip(CSV_HEADER, types, strict=True)))
     waiting: list[Row] = []
-    with _translated(file):
+    with _translate_errors(file):
         writer = pq.ParquetWriter(file, schema)
 
     def flush() -> None:
         columns = [list(column) for column in zip(*waiting, strict=True)] or [[] for _ in CSV_HEADER]
-        arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
-        with _translated(file):
+        arrays = [pa.array(column, type_) for column, type_ in zip(columns, types, strict=True)]
+        with _translate_errors(file):
             writer.write_table(pa.table(arrays, schema=schema))
         waiting.clear()
 
     def write(record: Record) -> None:
         waiting.extend(rows(record))
-        if len(waiting) >= _ROWS_A_GROUP:
+        if len(waiting) >= _GROUP_ROWS:
             flush()
 
     try:
         yield write
         flush()
     finally:
-        with _translated(file):
+        with _translate_errors(file):
             writer.close()
 
 
 @contextmanager
-def _translated(file: Path) -> Iterator[None]:
+def _translate_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A picture sheet: each image above its most probable labels as bars.
+"""A picture sheet: each image above bars for its most probable classes.
 
 After figure 4 of Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural
 Networks" (2012).
@@ -15,7 +15,7 @@ from cnncli.render import fonts
 from cnncli.text import printable
 
 LIMIT = 60
-"""Images on one sheet: as many as a person looks at, and a bound on its size."""
+"""Largest number of images on a sheet."""
 
 THUMBNAIL = (240, 180)
 """(width, height) in pixels that an image fits into."""
@@ -23,7 +23,7 @@ THUMBNAIL = (240, 180)
 _COLUMNS = 4
 _MARGIN = 12
 _CLASSES = 10
-"""Classes below an image, however many there are."""
+"""Largest number of classes below an image."""
 _LINE = 19
 """Height of a label's bar, in pixels."""
 _FONT_SIZE = 12
@@ -35,9 +35,9 @@ class Card:
     """One image of the sheet.
 
     Attributes:
-        record: what was said of it.
-        thumbnail: a small PNG or JPEG of it, where it could be read.
-        truth: its true class, as (index, name), where that is known.
+        record: its prediction.
+        thumbnail: a small PNG or JPEG; None where the image could not be read.
+        truth: (index, name) of its true class; None where it is not known.
     """
 
     record: Record
@@ -49,7 +49,7 @@ def sheet_png(cards: Sequence[Card]) -> bytes:
     """Draw the cards, four in a row, as a PNG."""
     font = fonts.font(_FONT_SIZE)
     lines = max(
-        (len(_shown(card.record)) for card in cards if isinstance(card.record, Prediction)), default=1
+        (len(_top_scores(card.record)) for card in cards if isinstance(card.record, Prediction)), default=1
     )
     width, height = THUMBNAIL[0] + _MARGIN, THUMBNAIL[1] + (lines + 1) * _LINE + 2 * _MARGIN
     columns = min(_COLUMNS, max(len(cards), 1))
@@ -79,14 +79,14 @@ def _draw(sheet: Image.Image, card: Card, origin: tuple[int, int], font: _Font) 
         draw.rectangle((left, top, left + THUMBNAIL[0] - 1, top + THUMBNAIL[1] - 1), outline=_ALARM)
     top += THUMBNAIL[1] + 3
     name = _name(card.record) + (f": {printable(card.truth[1])}" if card.truth else "")
-    draw.text((left, top), _shortened(name, THUMBNAIL[0], font), _INK, font)
+    draw.text((left, top), _truncate(name, THUMBNAIL[0], font), _INK, font)
     if isinstance(card.record, Unreadable):
-        draw.text((left, top + _LINE), _shortened(card.record.reason, THUMBNAIL[0], font), _ALARM, font)
+        draw.text((left, top + _LINE), _truncate(card.record.reason, THUMBNAIL[0], font), _ALARM, font)
         return
-    for rank, score in enumerate(_shown(card.record)):
-        place = (left, top + (rank + 1) * _LINE)
+    for rank, score in enumerate(_top_scores(card.record)):
+        corner = (left, top + (rank + 1) * _LINE)
         is_true = card.truth is not None and score.index == card.truth[0]
-        _draw_score(draw, score, place, font, _OTHER if rank else _BEST, is_true=is_true)
+        _draw_score(draw, score, corner, font, _OTHER if rank else _BEST, is_true=is_true)
 
 
 def _draw_score(
@@ -106,11 +106,11 @@ def _draw_score(
         draw.rectangle((left - 2, top - 1, left + THUMBNAIL[0] + 1, top + _LINE - 3), outline=_INK)
     percent = f"{score.probability:.1%}"
     room = THUMBNAIL[0] - font.getlength(percent) - 10
-    draw.text((left + 3, top), _shortened(printable(score.label), room, font), _INK, font)
+    draw.text((left + 3, top), _truncate(printable(score.label), room, font), _INK, font)
     draw.text((left + THUMBNAIL[0] - font.getlength(percent) - 3, top), percent, _INK, font)
 
 
-def _shown(prediction: Prediction) -> tuple[Score, ...]:
+def _top_scores(prediction: Prediction) -> tuple[Score, ...]:
     return prediction.scores[:_CLASSES]
 
 
@@ -118,8 +118,8 @@ def _name(record: Record) -> str:
     return printable(record.path.rstrip("/").rpartition("/")[2] or record.path)
 
 
-def _shortened(text: str, width: float, font: _Font) -> str:
-    """Text cut to so many pixels, with an ellipsis where something was cut."""
+def _truncate(text: str, width: float, font: _Font) -> str:
+    """Text that fits into a width in pixels, with an ellipsis where it was cut."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "…") > width:

@@ -120,7 +120,7 @@ def test_the_arithmetic_of_a_photograph(cnncli: Cnncli) -> None:
         (["1 2; 3", "--pool", "max:2"], 2, "matrix: the rows differ in length (2, 1 numbers)"),
         (["nowhere.jpg", "--kernel", "emboss"], 1, "nowhere.jpg: no such file"),
         ([PHOTO, "--kernel", "emboss", "-o", "x.gif"], 2, "neither a .png nor an .npz"),
-        ([PHOTO, "--kernel", "emboss", "-o", "none/x.png"], 1, "there is no folder none"),
+        ([PHOTO, "--kernel", "emboss", "-o", "none/x.png"], 1, "the folder none does not exist"),
         ([PHOTO, "--kernel", "emboss", "-o", "x.npz", "--show"], 2, ".npz, which holds numbers"),
     ],
 )

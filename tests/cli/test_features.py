@@ -197,9 +197,9 @@ def test_ctrl_c_before_anything_is_done_leaves_nothing(
         (["images"], 2, "there is no --output"),
         (["images", "-o", "x.txt"], 2, "ends in none of .npz, .npy, .parquet"),
         (["images", "--list-layers"], 2, "lists layers and does no more"),
-        (["-o", "x.npz"], 2, "nothing to look at"),
+        (["-o", "x.npz"], 2, "no input given"),
         (["empty", "-o", "x.npz"], 1, "no images in empty"),
-        (["images", "-o", "none/x.npz"], 1, "there is no folder none"),
+        (["images", "-o", "none/x.npz"], 1, "the folder none does not exist"),
     ],
 )
 def test_what_it_refuses(cnncli: Cnncli, images: Path, words: list[str], code: int, told: str) -> None:

@@ -356,8 +356,8 @@ def test_no_images_at_all(cnncli: Cnncli, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "there is nothing to look at"),
-        (["x", "-0"], "--null is about the list"),
+        ([], "no input given"),
+        (["x", "-0"], "--null is for the list"),
         (["-", "--files-from", "-"], "standard input can only be read once"),
         (["-", "-"], "standard input can only be read once"),
         (["x", "-f", "parquet"], "parquet is not text, so it needs a file"),
@@ -401,9 +401,9 @@ def test_a_damaged_model_folder(cnncli: Cnncli, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["-o", "{}/none/o.csv"], "there is no folder"),
+        (["-o", "{}/none/o.csv"], "does not exist"),
         (["-o", "{}", "--overwrite"], "it is a folder"),
-        (["--sheet", "{}/none/s.png"], "there is no folder"),
+        (["--sheet", "{}/none/s.png"], "does not exist"),
         (["--sheet", "{}/s.jpg"], "a sheet is a PNG"),
         (["--sheet", "{}/s.png", "-o", "{}/s.png", "-f", "tsv"], "cannot be the same file"),
         (["-o", "{}/o.xlsx"], "no output format has the ending .xlsx"),

@@ -252,7 +252,7 @@ def test_an_index_that_cannot_be_put_in_order(
     ("words", "code", "told"),
     [
         (["photos/1.png"], 2, "no images to search"),
-        (["--in", "photos"], 2, "nothing to look at"),
+        (["--in", "photos"], 2, "no input given"),
         (["photos/1.png", "--in", "nowhere"], 1, "nowhere: no such folder"),
         (["photos/1.png", "--in", "photos/1.png"], 1, "not an .npz file that `cnncli features` wrote"),
         (["photos/1.png", "--in", "empty.npz"], 1, "not an .npz file that `cnncli features` wrote"),

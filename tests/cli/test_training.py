@@ -199,7 +199,7 @@ def test_a_preview_replaces_nothing(cnncli: Cnncli, data: Path) -> None:
         (photograph, 1, "already exists"),
         (data / "seen.png", 1, "would lie among the data"),
         (Path("seen.jpg"), 2, "a preview is a PNG"),
-        (Path("nowhere", "seen.png"), 1, "there is no folder nowhere"),
+        (Path("nowhere", "seen.png"), 1, "the folder nowhere does not exist"),
     ]:
         result = cnncli("finetune", data, "-m", NET, "--preview", file)
         assert (result.exit_code, told in result.stderr) == (code, True), result.stderr

@@ -130,7 +130,7 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
 
 
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="there is no folder"):
+    with pytest.raises(OutputError, match="does not exist"):
         begun(tmp_path / "none" / "o.csv")
     with pytest.raises(OutputError, match="it is a folder"):
         begun(tmp_path)

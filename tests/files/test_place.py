@@ -23,7 +23,7 @@ def test_what_already_exists_is_replaced_only_where_that_is_wanted(tmp_path: Pat
 
 
 def test_places_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="there is no folder"):
+    with pytest.raises(OutputError, match="does not exist"):
         require_place(tmp_path / "none" / "a.png")
     with pytest.raises(OutputError, match="it is a folder"):
         require_place(tmp_path)
