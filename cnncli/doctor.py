@@ -46,7 +46,7 @@ def examine(*, is_offline: bool = False) -> Iterator[Examination]:
     yield Examination("packages", tuple(_packages()))
     yield Examination("machine", tuple(_machine()))
     yield Examination("caches", tuple(_caches()))
-    yield Examination("prepared networks", tuple(_prepared()))
+    yield Examination("prepared networks", tuple(_check_prepared()))
     yield Examination("servers", tuple(_servers(is_offline=is_offline)))
 
 
@@ -62,7 +62,7 @@ def _packages() -> Iterator[Finding]:
             yield _package(requirement)
     for weights in PACKAGED:
         if weights.find():
-            yield _packaged_weights(weights)
+            yield _check_packaged_weights(weights)
 
 
 def _package(requirement: Requirement) -> Finding:
@@ -89,8 +89,8 @@ def _package(requirement: Requirement) -> Finding:
     return Finding(name, version)
 
 
-def _packaged_weights(weights: PackagedWeights) -> Finding:
-    """Weights in an installed package, compared with their digest."""
+def _check_packaged_weights(weights: PackagedWeights) -> Finding:
+    """Compare the weights in an installed package with their digest."""
     file = weights.find()
     try:
         if file:
@@ -115,7 +115,7 @@ def _machine() -> Iterator[Finding]:
     )
     for spec in ENGINES:
         if spec.is_installed:
-            yield _found(spec.title, lambda: spec.load().describe())  # noqa: B023 - called at once
+            yield _finding_of(spec.title, lambda: spec.load().describe())  # noqa: B023 - called at once
 
 
 # ---- caches
@@ -156,7 +156,7 @@ def _folder(name: str, folder: Path, remark: str = "") -> Finding:
         return Finding(
             name, f"{folder} cannot be written: nothing can be downloaded", Verdict.WARNING, advice
         )
-    return _found(name, lambda: f"{folder}, {cache.size(folder) / 1e6:,.1f} MB{remark}")
+    return _finding_of(name, lambda: f"{folder}, {cache.size(folder) / 1e6:,.1f} MB{remark}")
 
 
 def _default_model(title: str, name: str) -> Finding:
@@ -180,8 +180,8 @@ def _default_model(title: str, name: str) -> Finding:
 # ---- prepared networks
 
 
-def _prepared() -> Iterator[Finding]:
-    """Every file compared with its digest."""
+def _check_prepared() -> Iterator[Finding]:
+    """Compare every file of the prepared networks with its digest."""
     folders = list(cache.folders())
     for path in folders:
         again = f"`cnncli models rm {path.name}`, then prepare it again"
@@ -232,8 +232,8 @@ def _servers(*, is_offline: bool) -> Iterator[Finding]:
             yield Finding(server, f"{serves}: answers in {time.perf_counter() - start:.1f} s")
 
 
-def _found(subject: str, tell: Callable[[], str]) -> Finding:
-    """A finding that is well unless finding it out fails."""
+def _finding_of(subject: str, tell: Callable[[], str]) -> Finding:
+    """A finding with the text that `tell` returns; broken if it raises."""
     try:
         return Finding(subject, tell())
     except Exception as error:  # noqa: BLE001 - whatever is wrong is what we came to find

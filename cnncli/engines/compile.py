@@ -100,7 +100,7 @@ def _trace(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> N
     try:
         with tempfile.TemporaryDirectory(dir=file.parent) as folder:
             traced = Path(folder, "traced.onnx")
-            with _silenced(), torch.inference_mode(mode=False), torch.no_grad():
+            with _silence_exporter(), torch.inference_mode(mode=False), torch.no_grad():
                 # A value that becomes a Python number is the same ever after, whatever the next images are.
                 warnings.simplefilter("error", torch.jit.TracerWarning)  # type: ignore[attr-defined]
                 torch.onnx.export(
@@ -166,7 +166,7 @@ def _export(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> 
     """
     images = torch.zeros(_EXPORT_BATCH, *shape)
     try:
-        with _silenced(), torch.inference_mode(mode=False), torch.no_grad():
+        with _silence_exporter(), torch.inference_mode(mode=False), torch.no_grad():
             program = torch.onnx.export(
                 network,
                 (images,),
@@ -237,8 +237,8 @@ def _root_cause(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """The exporter speaks to its own developers: in warnings, in log lines, on stdout."""
+def _silence_exporter() -> Iterator[None]:
+    """Suppress what torch's exporter writes for its own developers: warnings, log lines, stdout."""
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

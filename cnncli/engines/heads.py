@@ -207,12 +207,12 @@ def _nodes(head: ClassifierHead) -> "tuple[list[NodeProto], list[TensorProto]]":
         ("Log", ["raised"], ["logits"], {}),
     ]
     return [
-        helper.make_node(kind, _named(inputs), _named(outputs), **options)
+        helper.make_node(kind, _qualify(inputs), _qualify(outputs), **options)
         for kind, inputs, outputs, options in steps
     ], constants
 
 
-def _named(names: Sequence[str]) -> list[str]:
+def _qualify(names: Sequence[str]) -> list[str]:
     return [name if name in {"embedding", "logits"} else f"{_PREFIX}{name}" for name in names]
 
 

@@ -1,8 +1,8 @@
-"""`images.preprocess` once more, as an ONNX graph: uint8 images of any size to what a network takes in.
+"""`images.preprocess` as an ONNX graph, from uint8 images of any size to a network's input.
 
-ONNX's Resize with antialias is Pillow's resampling, on bytes, first along the rows and then along the columns; sizes and
-margins are computed in float64, as Python computes them. So the two agree, but for the last bit of some bytes, and for a few
-values of noise where a bicubic filter overshoots (of a photograph fewer than one byte in a thousand differs, by one).
+ONNX's Resize with antialias is Pillow's resampling of bytes, first along the rows and then along the columns; sizes and
+margins are computed in float64, as in Python. The results agree except for the last bit of some bytes, and for a few values
+of noise where a bicubic filter overshoots (in a photograph, fewer than one byte in a thousand differs, by one).
 """
 
 from collections.abc import Sequence
@@ -20,63 +20,71 @@ _FILTERS: dict[Interpolation, dict[str, Any]] = {
     Interpolation.BILINEAR: {"mode": "linear"},
     Interpolation.BICUBIC: {"mode": "cubic", "cubic_coeff_a": -0.5},
 }
-"""Attributes of ONNX's Resize that make it Pillow's filter of that name; its nearest rounds otherwise, and it has no more."""
+"""Attributes of ONNX's Resize that make it equal to Pillow's filter of that name. ONNX's nearest rounds differently; other filters do not exist."""
 
 _LIKE_PILLOW = {"coordinate_transformation_mode": "half_pixel", "antialias": 1, "exclude_outside": 1}
-"""A pixel is a square; one that is made of many is made of all of them; what lies beyond the edge has no say."""
+"""Pixels are squares; a downscaled pixel averages all pixels that it covers; nothing beyond the edge is used."""
 
 OPSET = 18
-"""The first in which Resize has antialias."""
+"""The first opset in which Resize has antialias."""
 
 PREFIX = "preprocessing/"
-"""Of all names within, so that they are no network's."""
+"""Prefix of all names in the graph, so that none collides with the network's."""
 
 
-def preprocessing_graph(how: Preprocessing) -> "GraphProto":
+def preprocessing_graph(preprocessing: Preprocessing) -> "GraphProto":
     """A graph from `image` (N, H, W, C) uint8, of any H and W, to `images` (N, C, h, w) float32.
 
     Args:
-        how: what the network was trained to see.
+        preprocessing: of the network.
 
     Raises:
-        CompileError: ONNX has not that filter.
+        CompileError: ONNX has no such filter.
     """
     from onnx import TensorProto, helper
 
-    if how.interpolation not in _FILTERS:
+    if preprocessing.interpolation not in _FILTERS:
         raise CompileError(
-            f"ONNX has no {how.interpolation} filter that is Pillow's",
-            "--input float leaves the preprocessing out",
+            f"ONNX has no {preprocessing.interpolation} filter equal to Pillow's",
+            "--input float exports without preprocessing",
         )
     graph = _Graph()
     planes = graph.add("Transpose", "image", perm=[0, 3, 1, 2])
     shape = graph.add("Shape", planes)
     first = graph.add("Slice", shape, graph.ints([0]), graph.ints([2]))
     size = graph.add("Slice", shape, graph.ints([2]), graph.ints([4]))
-    resized = _resized_size(graph, size, how)
+    resized = _output_size(graph, size, preprocessing)
     nothing = graph.constant(np.array([], np.float32))
-    filter_ = _LIKE_PILLOW | _FILTERS[how.interpolation]
+    filter_ = _LIKE_PILLOW | _FILTERS[preprocessing.interpolation]
     image = graph.add(
         "Resize", planes, nothing, nothing, graph.add("Concat", first, resized, axis=0), **filter_
     )
-    values = _cropped(graph, graph.add("Cast", image, to=TensorProto.FLOAT), resized, how)
-    for operation, numbers in (("Div", [255.0] * how.channels), ("Sub", how.mean), ("Div", how.std)):
+    values = _crop(graph, graph.add("Cast", image, to=TensorProto.FLOAT), resized, preprocessing)
+    for operation, numbers in (
+        ("Div", [255.0] * preprocessing.channels),
+        ("Sub", preprocessing.mean),
+        ("Div", preprocessing.std),
+    ):
         values = graph.add(operation, values, graph.column(numbers))
     graph.nodes.append(helper.make_node("Identity", [values], ["images"]))
-    taken = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", "H", "W", how.channels])
-    given = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", how.channels, *how.size])
-    return helper.make_graph(graph.nodes, "preprocessing", [taken], [given], graph.constants)
+    input_ = helper.make_tensor_value_info(
+        "image", TensorProto.UINT8, ["N", "H", "W", preprocessing.channels]
+    )
+    output = helper.make_tensor_value_info(
+        "images", TensorProto.FLOAT, ["N", preprocessing.channels, *preprocessing.size]
+    )
+    return helper.make_graph(graph.nodes, "preprocessing", [input_], [output], graph.constants)
 
 
 class _Graph:
-    """Nodes in the making, each known by the name of its only output."""
+    """A graph under construction; nodes are referred to by the name of their only output."""
 
     def __init__(self) -> None:
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
 
-    def add(self, operation: str, *inputs: str, **attributes: Any) -> str:  # noqa: ANN401 - whatever ONNX has
-        """An operation; the name of what comes out."""
+    def add(self, operation: str, *inputs: str, **attributes: Any) -> str:  # noqa: ANN401 - any attribute of ONNX
+        """Add an operation; returns the name of its output."""
         from onnx import helper
 
         name = f"{PREFIX}{operation.lower()}_{len(self.nodes)}"
@@ -84,7 +92,7 @@ class _Graph:
         return name
 
     def constant(self, values: "np.ndarray[Any, Any]") -> str:
-        """A tensor that is always the same."""
+        """Add a constant tensor; returns its name."""
         from onnx import numpy_helper
 
         name = f"{PREFIX}constant_{len(self.constants)}"
@@ -92,46 +100,48 @@ class _Graph:
         return name
 
     def ints(self, values: Sequence[int]) -> str:
-        """An int64 vector."""
+        """Add a constant int64 vector."""
         return self.constant(np.array(values, np.int64))
 
     def doubles(self, values: Sequence[float]) -> str:
-        """A float64 vector."""
+        """Add a constant float64 vector."""
         return self.constant(np.array(values, np.float64))
 
     def column(self, values: Sequence[float]) -> str:
-        """(C, 1, 1) float32, to go with planes."""
+        """Add a constant (C, 1, 1) float32 array, which broadcasts over images."""
         return self.constant(np.array(values, np.float32)[:, np.newaxis, np.newaxis])
 
 
-def _resized_size(graph: _Graph, size: str, how: Preprocessing) -> str:
-    """`images.preprocess.resized_size`, for and as (height, width) int64."""
+def _output_size(graph: _Graph, size: str, preprocessing: Preprocessing) -> str:
+    """Add `images.preprocess.size_after_resize`; input and output are (height, width) as int64."""
     from onnx import TensorProto
 
-    if how.resize_mode is Resize.SQUASH:
-        return graph.ints(how.resize)
-    if how.resize_mode is Resize.SHORTER:
+    if preprocessing.resize_mode is Resize.SQUASH:
+        return graph.ints(preprocessing.resize)
+    if preprocessing.resize_mode is Resize.SHORTER:
         shorter = graph.add("ReduceMin", size, keepdims=1)
-        # Whole numbers divide as the longer side is cut; for the shorter one this is the target itself.
-        return graph.add("Div", graph.add("Mul", size, graph.ints([how.resize[0]])), shorter)
+        # Integer division truncates the longer side, as in Python; the shorter side is the target itself.
+        return graph.add("Div", graph.add("Mul", size, graph.ints([preprocessing.resize[0]])), shorter)
     exact = graph.add("Cast", size, to=TensorProto.DOUBLE)
-    ratios = graph.add("Div", exact, graph.doubles(how.resize))
-    reduce = "ReduceMin" if how.resize_mode is Resize.COVER else "ReduceMax"
+    ratios = graph.add("Div", exact, graph.doubles(preprocessing.resize))
+    reduce = "ReduceMin" if preprocessing.resize_mode is Resize.COVER else "ReduceMax"
     sides = graph.add("Round", graph.add("Div", exact, graph.add(reduce, ratios, keepdims=1)))
     return graph.add("Max", graph.add("Cast", sides, to=TensorProto.INT64), graph.ints([1]))
 
 
-def _cropped(graph: _Graph, values: str, resized: str, how: Preprocessing) -> str:
-    """`images.preprocess.cropped`, of planes: filled up where they are too small, then cut."""
+def _crop(graph: _Graph, values: str, resized: str, preprocessing: Preprocessing) -> str:
+    """Add `images.preprocess.center_crop`: pad (C, H, W) where it is too small, then crop."""
     from onnx import TensorProto
 
-    target = graph.ints(how.size)
-    is_small = any(small < large for small, large in zip(how.resize, how.size, strict=True))
-    if how.resize_mode is Resize.FIT or is_small:
+    target = graph.ints(preprocessing.size)
+    is_small = any(
+        small < large for small, large in zip(preprocessing.resize, preprocessing.size, strict=True)
+    )
+    if preprocessing.resize_mode is Resize.FIT or is_small:
         missing = graph.add("Max", graph.add("Sub", target, resized), graph.ints([0]))
         before, none = graph.add("Div", missing, graph.ints([2])), graph.ints([0, 0])
         pads = graph.add("Concat", none, before, none, graph.add("Sub", missing, before), axis=0)
-        fill = graph.column(how.fill)
+        fill = graph.column(preprocessing.fill)
         values = graph.add("Add", graph.add("Pad", graph.add("Sub", values, fill), pads), fill)
     more = graph.add("Max", graph.add("Sub", resized, target), graph.ints([0]))
     half = graph.add("Div", graph.add("Cast", more, to=TensorProto.DOUBLE), graph.doubles([2.0]))

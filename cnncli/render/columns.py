@@ -45,7 +45,7 @@ def rows(columns: Sequence[Column], width: int | None = None) -> list[str]:
     widths = [column.width for column in kept]
     return [
         _GAP.join(
-            _aligned(text, column, size) for text, column, size in zip(line, kept, widths, strict=True)
+            _align(text, column, size) for text, column, size in zip(line, kept, widths, strict=True)
         ).rstrip()
         for line in lines
     ]
@@ -55,5 +55,5 @@ def _total(columns: Sequence[Column]) -> int:
     return sum(column.width for column in columns) + len(_GAP) * (len(columns) - 1)
 
 
-def _aligned(text: str, column: Column, width: int) -> str:
+def _align(text: str, column: Column, width: int) -> str:
     return " " * (width - cell_len(text)) + text if column.is_number else set_cell_size(text, width)

@@ -59,8 +59,10 @@ class Table:
         name = printable(record.path)
         if isinstance(record, Unreadable):
             return self._unreadable(name, record.reason)
-        scores = _told(record)
-        rows = self._stacked(name, scores) if not self._columns.image else self._side_by_side(name, scores)
+        scores = _scores_above_threshold(record)
+        rows = (
+            self._stack_labels(name, scores) if not self._columns.image else self._side_by_side(name, scores)
+        )
         return "".join(map(self._text, rows)) + ("\n" if len(record.scores) > 1 else "")
 
     def end(self) -> str:
@@ -93,7 +95,7 @@ class Table:
             for rank, score in enumerate(scores)
         ]
 
-    def _stacked(self, name: str, scores: list[Score]) -> list[Text]:
+    def _stack_labels(self, name: str, scores: list[Score]) -> list[Text]:
         width = max(self._width - _GAP - _PERCENT - 1, 1)
         lines = [Text(_fit_path(name, self._width))]
         for rank, score in enumerate(scores):
@@ -123,8 +125,8 @@ def _columns(width: int) -> _Columns:
     return _Columns(image, names - image, bar)
 
 
-def _told(prediction: Prediction) -> list[Score]:
-    """The scores without those below the threshold; if none is left, the first, which says so."""
+def _scores_above_threshold(prediction: Prediction) -> list[Score]:
+    """The scores that reach the threshold; if none does, the first, whose label is `unknown`."""
     known = [score for score in prediction.scores if score.index is not None]
     return known or list(prediction.scores[:1])
 
