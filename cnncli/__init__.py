@@ -18,11 +18,11 @@ stay apart (import-linter checks both, and a test holds this page against the di
     5      inference     a model folder, opened and run over image sources, in input order         no
     5      prepare       a reference to a model folder: finds it or makes it                       lazily
     4      engines/      pixels to logits and embeddings: ONNX Runtime, torch; the compiler        partly
-    3      data/         labelled folders and lists; which image is for what                       no
+    3      data/         labelled folders and lists, splits, problems of data, common data sets         no
     3      networks/     what a typed name means; model folder; timm, torchvision, blueprints      partly
-    2      images/       files, folders, lists, stdin; bytes to pixels; threads that feed engines  no
-    2      files/        files that are whole or can be resumed; tables, embeddings               no
-    2      render/       records to text, tables, pictures, and the report's page                  no
+    2      images/       image sources, decoding, preprocessing, augmentation, the batch loader      no
+    2      files/        atomic files, files that can be resumed, tables, embedding files           no
+    2      render/       records as text, tables, pictures and the report; the output formats       no
     2      web           questions to servers, files from them, all with a limit                    no
     1      logits        what logits mean: probabilities, best classes, loss                              no
     1      geometry      output sizes and receptive fields of convolutions and poolings             no

@@ -133,7 +133,7 @@ class KnownSplits:
         return self.splits.get(sample.path) is Split.TRAIN
 
 
-def known_splits(data: DataSet, runs: Sequence[Path]) -> KnownSplits:
+def match_splits(data: DataSet, runs: Sequence[Path]) -> KnownSplits:
     """Match a data set with the splits.csv of some runs; folders without one are passed over."""
     tables, remarks = _tables(runs)
     keys = {sample.path: _key(sample) for sample in data.samples} if tables else {}

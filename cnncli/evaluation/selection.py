@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnncli.data.splits import KnownSplits, known_splits, missing_held_out
+from cnncli.data.splits import KnownSplits, match_splits, missing_held_out
 from cnncli.errors import DataError
 from cnncli.records.data import DataSet, Sample, Split
 from cnncli.text import counted
@@ -44,7 +44,7 @@ def select_samples(data: DataSet, requested: str | None, runs: Sequence[Path]) -
     Raises:
         DataError: the data has no such split, or the runs trained on all of it.
     """
-    known = known_splits(data, runs)
+    known = match_splits(data, runs)
     data = dataclasses.replace(data, remarks=(*data.remarks, *known.remarks))
     if data.split(Split.VAL):
         return _by_data(data, requested, known)

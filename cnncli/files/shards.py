@@ -64,7 +64,7 @@ class Shard:
         return [Unreadable(path, reason) for path, reason in pairs if reason]
 
     @property
-    def embedded(self) -> list[str]:
+    def embedded_paths(self) -> list[str]:
         """The paths of the inputs with a vector."""
         return [path for path, reason in zip(self.paths, self.reasons, strict=True) if not reason]
 

@@ -79,8 +79,10 @@ def _extent(shards: Iterable[Shard]) -> _Extent:
     unreadable: list[Unreadable] = []
     width = 0
     for shard in shards:
-        encoded += [row for row, path in enumerate(shard.embedded, len(paths)) if is_percent_encoded(path)]
-        paths += map(path_text, shard.embedded)
+        encoded += [
+            row for row, path in enumerate(shard.embedded_paths, len(paths)) if is_percent_encoded(path)
+        ]
+        paths += map(path_text, shard.embedded_paths)
         unreadable += shard.unreadable
         width = width or shard.vectors.shape[1]
     return _Extent((len(paths), width), paths, encoded, unreadable)

@@ -31,12 +31,12 @@ class Column:
 
 
 def rows(columns: Sequence[Column], width: int | None = None) -> list[str]:
-    """The titles and the rows, one string a line.
+    """The titles and the rows, one string per line.
 
     Args:
         columns: from left to right, all with the same number of cells.
-        width: of the terminal; None where there is none, and every column stays. A single column that is
-            left is not cut.
+        width: of the terminal; the least important columns are dropped until the rest fits, and the last one is not cut.
+            None keeps all columns.
     """
     kept = list(columns)
     while width is not None and len(kept) > 1 and _total(kept) > width:

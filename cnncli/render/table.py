@@ -1,6 +1,6 @@
-"""Predictions for a person at a terminal: a row a class, with a bar for its probability.
+"""Predictions as a table on a terminal: one row per class, with a bar for its probability.
 
-Rows are written as they come, so the columns are laid out from the terminal's width alone.
+Rows are written as they come, so the layout depends on the terminal's width alone.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from cnncli.text import printable
 
 _GAP = 2
 _PERCENT = 6
-"""Columns of `100.0%`."""
+"""Width of `100.0%`."""
 _NARROW = 56
-"""Columns below which the image's name gets a line of its own and the bar is dropped."""
+"""Terminal width below which the image's name gets a line of its own and bars are omitted."""
 _WIDEST = 140
-"""Columns beyond which a table no longer helps the eye."""
+"""Largest width of the table."""
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -36,7 +36,7 @@ class Table:
         """Lay out the columns.
 
         Args:
-            console: whose width, colours and encoding count.
+            console: gives width, colours and encoding.
         """
         self._console = console
         self._width = min(console.width, _WIDEST)
@@ -148,12 +148,12 @@ def _bar_style(rank: int, score: Score) -> str:
 
 
 def _fit(text: str, width: int) -> str:
-    """Text in exactly so many terminal cells; what is too long ends in an ellipsis."""
+    """Text padded or cut to a width in terminal cells; text that is cut ends in an ellipsis."""
     return set_cell_size(text, width) if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
 
 
 def _fit_path(path: str, width: int) -> str:
-    """The same for a path: its folders go first, then the beginning of its name."""
+    """A path padded or cut to a width: its folders are cut first, then the beginning of its name."""
     if cell_len(path) > width and "/" in path.rstrip("/"):
         path = "…/" + path.rstrip("/").rpartition("/")[2]
     if cell_len(path) > width:

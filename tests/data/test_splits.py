@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cnncli.data.splits import SPLITS, known_splits, missing_held_out, read_splits, splits_table
+from cnncli.data.splits import SPLITS, match_splits, missing_held_out, read_splits, splits_table
 from cnncli.errors import DataError
 from cnncli.images.local_file import LocalFile
 from cnncli.records.data import DataSet, Sample, Split
@@ -57,7 +57,7 @@ def test_an_image_that_is_gone_has_no_size(data: DataSet, tmp_path: Path) -> Non
     assert [row["bytes"] for row in csv.DictReader(io.StringIO(stream.getvalue()))] == ["", "6000", "7"]
     run = save(data, tmp_path / "run")
     assert read_splits(run, data.root, NAMES, "photos") == data
-    assert len(known_splits(on_disk(Path(data.root)), [run]).splits) == 2
+    assert len(match_splits(on_disk(Path(data.root)), [run]).splits) == 2
 
 
 @pytest.mark.parametrize("schema", [1])
@@ -97,7 +97,7 @@ def test_other_tables_are_refused_in_one_line(content: str, reason: str, tmp_pat
 def test_a_table_from_before_is_remarked_on(data: DataSet, tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / SPLITS).write_text("path,label,split,bytes\na/1.jpg,a,train,5000\n")
-    known = known_splits(data, [tmp_path / "old", tmp_path / "none", save(data, tmp_path / "run")])
+    known = match_splits(data, [tmp_path / "old", tmp_path / "none", save(data, tmp_path / "run")])
     assert len(known.splits) == 3
     assert len(known.remarks) == 1
     assert "written before cnncli 0.1.0" in known.remarks[0]
@@ -107,7 +107,7 @@ def test_moved_data_and_renamed_classes_are_recognised(data: DataSet, tmp_path: 
     run = save(data, tmp_path / "run")
     moved = Path(data.root).rename(tmp_path / "moved")
     (moved / "b").rename(moved / "beta")
-    known = known_splits(on_disk(moved), [run])
+    known = match_splits(on_disk(moved), [run])
     assert {Path(path).name: split for path, split in known.splits.items()} == {
         "1.jpg": Split.TRAIN,
         "2.jpg": Split.VAL,  # 3.jpg is too small to be recognised without its folder's name
@@ -125,5 +125,5 @@ def test_train_wins_where_runs_differ(data: DataSet, tmp_path: Path) -> None:
         for sample in data.samples
     )
     other = save(DataSet("photos", data.root, NAMES, flipped), tmp_path / "other")
-    assert set(known_splits(data, [one, other]).splits.values()) == {Split.TRAIN}
-    assert set(known_splits(data, [other, one]).splits.values()) == {Split.TRAIN}
+    assert set(match_splits(data, [one, other]).splits.values()) == {Split.TRAIN}
+    assert set(match_splits(data, [other, one]).splits.values()) == {Split.TRAIN}
