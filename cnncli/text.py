@@ -14,18 +14,18 @@ _PREFIXES = ("", "K", "M", "G", "T", "P")
 
 def short(number: float) -> str:
     """`25557032` as `25.6M`."""
-    value, prefix = _scaled(number)
+    value, prefix = _scale(number)
     return f"{value}{prefix}"
 
 
 def size(count: int) -> str:
     """Bytes: `97800000` as `97.8 MB`, in powers of 1,000."""
-    value, prefix = _scaled(count)
+    value, prefix = _scale(count)
     return f"{value} {'k' if prefix == 'K' else prefix}B"
 
 
 def counted(number: int, thing: str, things: str = "") -> str:
-    """`1 image`, `1,203 images`; for `2 classes`, how several are called has to be said."""
+    """`1 image`, `1,203 images`; an irregular plural is passed as `things`: `2 classes`."""
     return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"
 
 
@@ -34,7 +34,8 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _scaled(number: float) -> tuple[str, str]:
+def _scale(number: float) -> tuple[str, str]:
+    """Three significant digits, and the prefix of the power of 1,000 that they are multiples of."""
     value = float(number)
     for prefix in _PREFIXES:
         if abs(value) < 999.5 or prefix == _PREFIXES[-1]:  # noqa: PLR2004 - what rounds to four digits takes the next prefix
