@@ -1,6 +1,6 @@
-"""Looks at the installation: packages, devices, caches, what is prepared, the way to the hub.
+"""Checks the installation: packages, engines, caches, prepared models, servers.
 
-Never raises for what it finds: everything is a finding, with advice where there is something to do.
+Nothing it finds is raised: every problem is a finding, with advice where there is something to do.
 """
 
 import importlib
@@ -30,23 +30,23 @@ from cnncli.records.progress import NullProgress
 from cnncli.web import require_reachable
 
 _PREDICTING = {"typer", "rich", "pillow", "numpy", "onnxruntime", "platformdirs", "packaging"}
-"""Packages without which nothing works; the others prepare networks."""
+"""Packages without which nothing works; the others prepare models."""
 
 _IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn", "grad-cam": "pytorch_grad_cam"}
-_LITTLE_SPACE = 2e9
-"""Free bytes below which the next network may not fit: VGG-16 takes 1.1 GB while it is prepared."""
+_LOW_SPACE = 2e9
+"""Free bytes below which the next model may not fit: VGG-16 takes 1.1 GB while it is prepared."""
 
 
 def examine(*, is_offline: bool = False) -> Iterator[Examination]:
-    """Everything, topic by topic.
+    """Run all checks, topic by topic.
 
     Args:
-        is_offline: leave the servers alone.
+        is_offline: do not contact servers.
     """
     yield Examination("packages", tuple(_packages()))
     yield Examination("machine", tuple(_machine()))
     yield Examination("caches", tuple(_caches()))
-    yield Examination("prepared networks", tuple(_check_prepared()))
+    yield Examination("prepared models", tuple(_prepared_models()))
     yield Examination("servers", tuple(_servers(is_offline=is_offline)))
 
 
@@ -59,38 +59,38 @@ def _packages() -> Iterator[Finding]:
     for text in metadata.requires("cnncli") or ():
         requirement = Requirement(text)
         if requirement.marker is None:  # the others belong to extras
-            yield _package(requirement)
+            yield _check_package(requirement)
     for weights in PACKAGED:
         if weights.find():
-            yield _check_packaged_weights(weights)
+            yield _check_weights(weights)
 
 
-def _package(requirement: Requirement) -> Finding:
+def _check_package(requirement: Requirement) -> Finding:
     name, install = requirement.name, f"pip install '{requirement}'"
     is_needed = name in _PREDICTING
     try:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
-        told = "not installed" if is_needed else "not installed; prepared networks predict without it"
-        return Finding(name, told, Verdict.BROKEN if is_needed else Verdict.WARNING, install)
+        message = "not installed" if is_needed else "not installed; prepared models predict without it"
+        return Finding(name, message, Verdict.BROKEN if is_needed else Verdict.WARNING, install)
     if not requirement.specifier.contains(version, prereleases=True):
-        return Finding(name, f"{version}, tested is {requirement.specifier}", Verdict.WARNING, install)
+        return Finding(name, f"{version}, but {requirement.specifier} is needed", Verdict.WARNING, install)
     if weights := next(
         (weights for weights in PACKAGED if weights.package == name), None
-    ):  # its code is never run
+    ):  # none of its code is run
         if weights.find():
             return Finding(name, version)
         return Finding(name, f"{version}, without its weights", Verdict.BROKEN, weights.hint)
     try:
         importlib.import_module(_IMPORTED_AS.get(name, name.replace("-", "_")))
-    except Exception as error:  # noqa: BLE001 - a broken library fails in any way it likes
-        told = f"{version} cannot be imported: {_first_line(error)}"
-        return Finding(name, told, Verdict.BROKEN, f"pip install --force-reinstall '{requirement}'")
+    except Exception as error:  # noqa: BLE001 - a broken library may raise anything
+        message = f"{version} cannot be imported: {_first_line(error)}"
+        return Finding(name, message, Verdict.BROKEN, f"pip install --force-reinstall '{requirement}'")
     return Finding(name, version)
 
 
-def _check_packaged_weights(weights: PackagedWeights) -> Finding:
-    """Compare the weights in an installed package with their digest."""
+def _check_weights(weights: PackagedWeights) -> Finding:
+    """Compare the weights of an installed package with their digest."""
     file = weights.find()
     try:
         if file:
@@ -110,12 +110,10 @@ def _check_packaged_weights(weights: PackagedWeights) -> Finding:
 
 def _machine() -> Iterator[Finding]:
     yield Finding("system", f"{platform.system()} {platform.release()}, {platform.machine()}")
-    yield Finding(
-        "cores", f"{usable_cores()} usable of {os.cpu_count() or 1}: as many threads decode and compute"
-    )
+    yield Finding("cores", f"{usable_cores()} usable of {os.cpu_count() or 1}, one decoding thread each")
     for spec in ENGINES:
         if spec.is_installed:
-            yield _finding_of(spec.title, lambda: spec.load().describe())  # noqa: B023 - called at once
+            yield _attempt(spec.title, lambda: spec.load().describe())  # noqa: B023 - called at once
 
 
 # ---- caches
@@ -128,38 +126,36 @@ def _caches() -> Iterator[Finding]:
     except CnncliError as error:
         yield Finding("CNNCLI_HOME", error.message, Verdict.BROKEN, error.hint)
     else:
-        yield _folder("CNNCLI_HOME", home)
-        if (free := shutil.disk_usage(home).free) < _LITTLE_SPACE:
-            told = f"{free / 1e9:.1f} GB free beside {home}"
-            yield Finding("disk", told, Verdict.WARNING, "`cnncli models rm NAME` makes room")
+        yield _check_folder("CNNCLI_HOME", home)
+        if (free := shutil.disk_usage(home).free) < _LOW_SPACE:
+            message = f"{free / 1e9:.1f} GB free at {home}"
+            yield Finding("disk", message, Verdict.WARNING, "`cnncli models rm NAME` frees space")
     if _is_installed("torch") and _is_installed("huggingface_hub"):
         from cnncli.networks import downloads
 
-        yield _folder("HF_HUB_CACHE", downloads.hub_cache())
-        yield _folder("TORCH_HOME", downloads.torch_cache())
-    for kept in sorted((*home.glob("features-*"), *home.glob("datasets"))):
-        yield _folder(kept.name, kept, "; may be deleted")
+        yield _check_folder("HF_HUB_CACHE", downloads.hub_cache())
+        yield _check_folder("TORCH_HOME", downloads.torch_cache())
+    for folder in sorted((*home.glob("features-*"), *home.glob("datasets"))):
+        yield _check_folder(folder.name, folder, "; safe to delete")
     if model := os.environ.get("CNNCLI_MODEL"):
-        yield _default_model("CNNCLI_MODEL", model)
+        yield _check_model("CNNCLI_MODEL", model)
     elif fall_back_to_built_in(Reference(DEFAULT), NullProgress()).name == pocket.NAME:
-        told = f"{pocket.NAME}: torch is not installed to prepare {DEFAULT}"
-        yield Finding("default model", told)
+        message = f"{pocket.NAME}, because {DEFAULT} cannot be prepared without torch"
+        yield Finding("default model", message)
     else:
-        yield _default_model("default model", DEFAULT)
+        yield _check_model("default model", DEFAULT)
 
 
-def _folder(name: str, folder: Path, remark: str = "") -> Finding:
+def _check_folder(name: str, folder: Path, remark: str = "") -> Finding:
     if not folder.exists():
-        return Finding(name, f"{folder}, not there yet")
+        return Finding(name, f"{folder}, does not exist yet")
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        advice = f"set {name.removesuffix('_CACHE')} to a folder that can be written"
-        return Finding(
-            name, f"{folder} cannot be written: nothing can be downloaded", Verdict.WARNING, advice
-        )
-    return _finding_of(name, lambda: f"{folder}, {cache.size(folder) / 1e6:,.1f} MB{remark}")
+        advice = f"set {name.removesuffix('_CACHE')} to a writable folder"
+        return Finding(name, f"{folder} is not writable: nothing can be downloaded", Verdict.WARNING, advice)
+    return _attempt(name, lambda: f"{folder}, {cache.size(folder) / 1e6:,.1f} MB{remark}")
 
 
-def _default_model(title: str, name: str) -> Finding:
+def _check_model(title: str, name: str) -> Finding:
     try:
         path = find_prepared(Reference(name))
     except CnncliError as error:
@@ -174,14 +170,14 @@ def _default_model(title: str, name: str) -> Finding:
         model_folder.verify(model_folder.open_folder(path))
     except (ModelFolderError, OSError) as error:
         return Finding(title, _first_line(error), Verdict.BROKEN, "copy or prepare the folder again")
-    return Finding(title, f"{name}, prepared, as written")
+    return Finding(title, f"{name}, prepared, digests match")
 
 
-# ---- prepared networks
+# ---- prepared models
 
 
-def _check_prepared() -> Iterator[Finding]:
-    """Compare every file of the prepared networks with its digest."""
+def _prepared_models() -> Iterator[Finding]:
+    """Compare every file with its digest."""
     folders = list(cache.folders())
     for path in folders:
         again = f"`cnncli models rm {path.name}`, then prepare it again"
@@ -194,12 +190,10 @@ def _check_prepared() -> Iterator[Finding]:
             yield Finding(path.name, f"cannot be read: {error.strerror}", Verdict.BROKEN, again)
         else:
             reason = folder.card.compilation.reason
-            how = (
-                f"runs on torch only: {reason}" if reason else f"{cache.size(path) / 1e6:,.1f} MB, as written"
-            )
-            yield Finding(folder.card.name, how)
+            size = f"{cache.size(path) / 1e6:,.1f} MB, digests match"
+            yield Finding(folder.card.name, f"runs on torch only: {reason}" if reason else size)
     if not folders:
-        yield Finding("none", "the first use of a network prepares it", advice="cnncli pull resnet50")
+        yield Finding("none", "models are prepared on first use", advice="cnncli pull resnet50")
 
 
 # ---- servers
@@ -207,14 +201,13 @@ def _check_prepared() -> Iterator[Finding]:
 
 def _servers(*, is_offline: bool) -> Iterator[Finding]:
     if not (_is_installed("torch") and _is_installed("huggingface_hub")):
-        yield Finding("downloads", "not possible without torch and huggingface_hub", Verdict.WARNING)
+        yield Finding("downloads", "impossible without torch and huggingface_hub", Verdict.WARNING)
         return
     from cnncli.networks import downloads
 
     if is_offline or downloads.is_forbidden():
         yield Finding(
-            "downloads",
-            "switched off" + (" by HF_HUB_OFFLINE" if downloads.is_forbidden() else " by --offline"),
+            "downloads", "disabled" + (" by HF_HUB_OFFLINE" if downloads.is_forbidden() else " by --offline")
         )
         return
     for server, serves in (
@@ -225,18 +218,18 @@ def _servers(*, is_offline: bool) -> Iterator[Finding]:
         try:
             require_reachable(server)
         except OSError as error:
-            advice = "prepared networks work without it; behind a proxy set HTTPS_PROXY, for a mirror of the hub HF_ENDPOINT"
-            told = f"{serves}: cannot be reached ({_first_line(error)})"
-            yield Finding(server, told, Verdict.WARNING, advice)
+            advice = "prepared models work without it; set HTTPS_PROXY for a proxy, HF_ENDPOINT for a mirror"
+            message = f"{serves}: unreachable ({_first_line(error)})"
+            yield Finding(server, message, Verdict.WARNING, advice)
         else:
-            yield Finding(server, f"{serves}: answers in {time.perf_counter() - start:.1f} s")
+            yield Finding(server, f"{serves}: reachable, {time.perf_counter() - start:.1f} s")
 
 
-def _finding_of(subject: str, tell: Callable[[], str]) -> Finding:
-    """A finding with the text that `tell` returns; broken if it raises."""
+def _attempt(subject: str, describe: Callable[[], str]) -> Finding:
+    """A finding that is OK unless `describe` raises."""
     try:
-        return Finding(subject, tell())
-    except Exception as error:  # noqa: BLE001 - whatever is wrong is what we came to find
+        return Finding(subject, describe())
+    except Exception as error:  # noqa: BLE001 - any failure is a finding
         return Finding(subject, _first_line(error), Verdict.BROKEN)
 
 

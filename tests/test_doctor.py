@@ -42,11 +42,11 @@ def findings(*, is_offline: bool = True) -> dict[str, Finding]:
 def test_all_is_well(prepared: Path) -> None:
     found = findings()
     assert {finding.verdict for finding in found.values()} == {Verdict.OK}
-    assert found["torch"].told.startswith("runs networks on cpu (")
-    assert found["onnxruntime"].told == metadata.version("onnxruntime")
-    assert found["test_resnet.r160_in1k+random"].told.endswith("MB, as written")
-    assert found["CNNCLI_HOME"].told.startswith(str(prepared.parents[1]))
-    assert found["downloads"].told == "switched off by --offline"
+    assert found["torch"].message.startswith("runs networks on cpu (")
+    assert found["onnxruntime"].message == metadata.version("onnxruntime")
+    assert found["test_resnet.r160_in1k+random"].message.endswith("MB, digests match")
+    assert found["CNNCLI_HOME"].message.startswith(str(prepared.parents[1]))
+    assert found["downloads"].message == "disabled by --offline"
 
 
 def test_one_changed_byte_in_a_prepared_network(prepared: Path) -> None:
@@ -55,7 +55,7 @@ def test_one_changed_byte_in_a_prepared_network(prepared: Path) -> None:
     (prepared / "model.safetensors").write_bytes(content)
     finding = findings()[prepared.name]
     assert finding.verdict is Verdict.BROKEN
-    assert "is not what was written there" in finding.told
+    assert "is not what was written there" in finding.message
     assert finding.advice == f"`cnncli models rm {prepared.name}`, then prepare it again"
 
 
@@ -83,7 +83,7 @@ def test_packages_that_are_missing_or_too_old(
     monkeypatch.setattr(metadata, "version", lambda name: "0.1" if name == package else real(name))
     old = findings()[package]
     assert old.verdict is Verdict.WARNING
-    assert old.told.startswith("0.1, tested is >=")
+    assert old.message.startswith("0.1, but >=")
 
 
 def test_a_package_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,29 +97,29 @@ def test_a_package_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(importlib, "import_module", broken)
     finding = findings()["onnx"]
     assert finding.verdict is Verdict.BROKEN
-    assert "libprotobuf.so" in finding.told
+    assert "libprotobuf.so" in finding.message
 
 
 def test_a_cache_that_cannot_be_written(own_home: Path) -> None:
     own_home.write_text("a file where the folder should be")
     finding = findings()["CNNCLI_HOME"]
     assert finding.verdict is Verdict.BROKEN
-    assert finding.advice == "set CNNCLI_HOME to a folder that can be written"
+    assert finding.advice == "set CNNCLI_HOME to a writable folder"
 
 
 def test_the_default_model(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("net.onnx").touch()
-    for name, told, verdict in (
+    for name, message, verdict in (
         ("net.onnx", "net.onnx, an exported network, not used yet", Verdict.OK),
-        (str(prepared), f"{prepared}, prepared, as written", Verdict.OK),
+        (str(prepared), f"{prepared}, prepared, digests match", Verdict.OK),
         ("resnet50", "resnet50, not prepared yet", Verdict.OK),
         ("./nowhere", "./nowhere is no model folder: there is no such folder", Verdict.WARNING),
         ("resnt50", "no network is called 'resnt50'", Verdict.WARNING),
     ):
         monkeypatch.setenv("CNNCLI_MODEL", name)
         finding = findings()["CNNCLI_MODEL"]
-        assert (finding.told, finding.verdict) == (told, verdict)
+        assert (finding.message, finding.verdict) == (message, verdict)
 
 
 def test_a_default_model_that_is_damaged(
@@ -139,14 +139,14 @@ def test_servers(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("cnncli.networks.downloads.TORCHVISION", "http://127.0.0.1:9")
         found = findings(is_offline=False)
     assert found[hub.address].verdict is Verdict.OK
-    assert found[hub.address].told.startswith("timm's weights: answers in ")
+    assert found[hub.address].message.startswith("timm's weights: reachable, ")
     assert found["http://127.0.0.1:9"].verdict is Verdict.WARNING
-    assert "cannot be reached" in found["http://127.0.0.1:9"].told
+    assert "unreachable" in found["http://127.0.0.1:9"].message
     for nonsense in ("nonsense", "http://["):
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", nonsense)
         assert findings(is_offline=False)[nonsense].verdict is Verdict.WARNING
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert findings(is_offline=False)["downloads"].told == "switched off by HF_HUB_OFFLINE"
+    assert findings(is_offline=False)["downloads"].message == "disabled by HF_HUB_OFFLINE"
 
 
 def test_the_command(cnncli: Cnncli, prepared: Path) -> None:
@@ -156,7 +156,7 @@ def test_the_command(cnncli: Cnncli, prepared: Path) -> None:
         "packages",
         "machine",
         "caches",
-        "prepared networks",
+        "prepared models",
         "servers",
     ]
     (prepared / "model.onnx").write_bytes(b"")

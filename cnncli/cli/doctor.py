@@ -1,4 +1,4 @@
-"""`cnncli doctor`: what is installed here, what works, and what to do about what does not."""
+"""`cnncli doctor`: check the installation."""
 
 from typing import Annotated
 
@@ -12,12 +12,12 @@ from cnncli.cli.options import ReportFormat
 def doctor(
     offline: options.Offline = False,
     format_: Annotated[
-        ReportFormat, typer.Option("--format", "-f", help="How to write the findings.")
+        ReportFormat, typer.Option("--format", "-f", help="Format of the findings.")
     ] = ReportFormat.TEXT,
 ) -> None:
-    """Look at packages, devices, caches, prepared networks (every byte of them) and the way to the hub.
+    """Check packages, devices, caches, prepared models (every byte) and servers.
 
-    Exit code 1 where something is broken that cnncli needs. Takes the seconds that importing torch takes.
+    Exits with 1 if something that cnncli needs is broken. Takes a few seconds, to import torch.
     """
     with quiet_libraries():
         from cnncli.doctor import examine

@@ -1,4 +1,4 @@
-"""`cnncli features`: embeddings to a file."""
+"""`cnncli features`: write embeddings to a file."""
 
 import contextlib
 import importlib.util
@@ -36,8 +36,8 @@ def features(
             "--output",
             "-o",
             metavar="FILE",
-            help="An .npz (embeddings, paths, what could not be read, the model's card), an .npy with a .csv beside it, or a "
-            ".parquet; grows as FILE.part.",
+            help="File to write: .npz (embeddings, paths, unreadable inputs, model card), .npy with a .csv beside it, or .parquet; "
+            "saved as FILE.part until complete.",
         ),
     ] = None,
     layer: Annotated[
@@ -45,14 +45,12 @@ def features(
         typer.Option(
             "--layer",
             metavar="NAME",
-            help="What comes out of this layer, averaged over positions, by torch.  [default: what enters the last layer]",
+            help="Layer whose output to write, averaged over positions (needs torch).  [default: input of the last layer]",
         ),
     ] = None,
     list_layers: Annotated[
         bool,
-        typer.Option(
-            "--list-layers", help="Print the names of the layers and what comes out of them, and end."
-        ),
+        typer.Option("--list-layers", help="List the layers with their output shapes, then exit."),
     ] = False,
     weights: options.Weights = None,
     no_pretrained: options.NoPretrained = False,
@@ -70,10 +68,10 @@ def features(
     offline: options.Offline = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write what a network makes of images, as numbers: their embeddings.
+    """Write the embeddings of images to a file.
 
-    A row of float32 for each image that can be read, in input order, the others listed with the reason. With a prepared
-    network torch is not imported, unless --layer asks for another layer than the last.
+    One row of float32 per readable image, in input order; the others are listed with the reason. With a prepared model
+    torch is not imported, unless --layer asks for a layer before the last.
 
     \b
     Examples:
@@ -89,14 +87,12 @@ def features(
     size = options.image_size(img_size)
     if list_layers:
         if inputs or output or files_from or layer or resume or overwrite:
-            raise UsageError(
-                "--list-layers lists layers and does no more", "give a network, and nothing else"
-            )
+            raise UsageError("--list-layers takes only a model", "leave out inputs and outputs")
         named = Reference(or_default(model), weights, pretrained=not no_pretrained, image_size=size)
         write_data(_layers(named, size))
         return
     image_inputs = Inputs.from_options(inputs or [], files_from, null=null)
-    target = _checked(output, resume=resume, overwrite=overwrite)
+    target = _require_target(output, resume=resume, overwrite=overwrite)
     if resume and not overwrite and target.exists() and not PartFolder(target).folder.exists():
         _require_own(target)
         console.notice(f"{target} is already complete; skipped (--overwrite starts again)")
@@ -131,52 +127,50 @@ def features(
             save_vectors(content, part.target)
             part.discard()
     last = folder.card.embedding.layer
-    told = f"what enters {last}, the last layer" if last else "the output"
-    told = f"what comes out of {layer}" if layer else told
-    console.notice(f"{target}: {counted(images, 'image')}; {told}, of {folder.card.name}")
+    what = f"input of {last}, the last layer" if last else "output"
+    what = f"output of {layer}" if layer else what
+    console.notice(f"saved {target}: {counted(images, 'image')}, {what} of {folder.card.name}")
     if unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
 
 
-def _checked(output: Path | None, *, resume: bool, overwrite: bool) -> Path:
-    """The file to write, if it can be one.
+def _require_target(output: Path | None, *, resume: bool, overwrite: bool) -> Path:
+    """The file to write.
 
     Raises:
-        UsageError: none, or of no known kind.
+        UsageError: there is no --output, or its ending is unknown.
         MissingPackageError: the format needs a package that is not installed.
-        OutputError: it cannot be there.
+        OutputError: it cannot be written there.
     """
     from cnncli.files.place import require_place
     from cnncli.files.vectors import TABLE
 
     if output is None:
-        raise UsageError("there is no --output", "add -o features.npz, .npy or .parquet")
+        raise UsageError("--output is missing", "add -o features.npz, .npy or .parquet")
     if output.suffix.lower() not in _ENDINGS:
-        raise UsageError(f"--output {output} ends in none of {', '.join(_ENDINGS)}")
+        raise UsageError(f"--output {output} does not end in {', '.join(_ENDINGS)}")
     if output.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise MissingPackageError("Parquet needs the package pyarrow", "pip install 'cnncli[parquet]'")
     require_place(output)
     table = output.with_suffix(TABLE)
     if output.suffix.lower() == ".npy" and table.exists() and not (overwrite or (resume and output.exists())):
-        raise OutputError(
-            f"{table}, which would say whose rows they are, already exists", "--overwrite replaces it"
-        )
+        raise OutputError(f"{table}, which would list the images, already exists", "--overwrite replaces it")
     return output
 
 
 def _require_own(target: Path) -> None:
-    """See that an NPZ that already exists is one of features, and not one of a picture's numbers.
+    """Check that an existing NPZ contains features, and not the values of a picture.
 
     Raises:
-        OutputError: it is something else.
+        OutputError: it does not.
     """
     if target.suffix.lower() != ".npz":
         return
     names = zipfile.ZipFile(target).namelist() if zipfile.is_zipfile(target) else []
     if "identity.npy" not in names:
         raise OutputError(
-            f"{target} already exists, and no file of features",
-            "--overwrite replaces it, -o writes elsewhere",
+            f"{target} already exists and is not a feature file",
+            "--overwrite replaces it, or choose another file with -o",
         )
 
 
@@ -189,7 +183,7 @@ def _run(
     resume: bool,
     overwrite: bool,
 ) -> tuple[int, int]:
-    """Fill the shards; how many images there are, and how many inputs could not be read."""
+    """Write the shards; the number of images, and of inputs that could not be read."""
     from cnncli.files.shards import SHARD
     from cnncli.records.predictions import Unreadable
 

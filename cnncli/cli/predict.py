@@ -1,4 +1,4 @@
-"""`cnncli predict`: name what is in images."""
+"""`cnncli predict`: classify images."""
 
 import contextlib
 from pathlib import Path
@@ -31,27 +31,36 @@ def predict(
     topk: Annotated[
         int,
         typer.Option(
-            "--topk", "-k", min=1, metavar="INT", help="Classes of each image, most probable first."
+            "--topk", "-k", min=1, metavar="INT", help="Number of classes per image, most probable first."
         ),
     ] = 5,
     threshold: Annotated[
         float,
         typer.Option(
-            "--threshold", min=0, max=1, metavar="P", help="Call a class below this probability unknown."
+            "--threshold",
+            min=0,
+            max=1,
+            metavar="P",
+            help="Confidence threshold; less probable classes are reported as unknown.",
         ),
     ] = 0.0,
     label_style: Annotated[
-        LabelStyle, typer.Option("--label-style", help="What a class is called.")
+        LabelStyle,
+        typer.Option("--label-style", help="Label of a class: its name, WordNet identifier or index."),
     ] = LabelStyle.NAME,
     tta: Annotated[
-        bool, typer.Option("--tta", help="Look at each image mirrored, too, and average (twice the time).")
+        bool,
+        typer.Option(
+            "--tta",
+            help="Test-time augmentation: average over each image and its horizontal flip (twice the time).",
+        ),
     ] = False,
     format_: Annotated[
         Format | None,
         typer.Option(
             "--format",
             "-f",
-            help="table on a terminal, else tsv (the best class only); with --output by its ending.",
+            help="Output format; default: table on a terminal, by the ending of --output, else tsv (top class only).",
             show_default=False,
         ),
     ] = None,
@@ -63,7 +72,7 @@ def predict(
         typer.Option(
             "--sheet",
             metavar="FILE.png",
-            help="Draw the first 60 images with their classes as bars.",
+            help="Save the first 60 images with bars of their probabilities.",
         ),
     ] = None,
     files_from: options.FilesFrom = None,
@@ -78,19 +87,19 @@ def predict(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Name what is in images.
+    """Classify images.
 
-    One record for each input, in input order: an image that cannot be read is reported in its place.
+    Writes one record per input, in input order; an image that cannot be read is reported in its place.
 
     \b
     Examples:
       cnncli predict photo.jpg
       cnncli predict photo.jpg -m resnet50
-      cnncli predict photos/ -m a/model/folder -o answers.csv
+      cnncli predict photos/ -m a/model/folder -o predictions.csv
       find . -name '*.jpg' | cnncli predict --files-from - -m runs/photos
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet, verbose=verbose)
-    options.image_size(img_size)  # refused here, before anything heavy is imported
+    options.image_size(img_size)  # usage errors come before slow imports
     images = Inputs.from_options(inputs or [], files_from, null=null)
     destination = Destination.from_options(format_, output, resume=resume, overwrite=overwrite)
     picture_sheet = Sheet.from_options(sheet, output=output, resume=resume, overwrite=overwrite)
@@ -130,7 +139,7 @@ def predict(
 def _run(
     predictor: "Predictor", images: Inputs, destination: Destination, picture_sheet: Sheet, console: Console
 ) -> Sink:
-    """Predict, write, draw; what was written before an interrupt stays."""
+    """Predict and write the records; those written before an interrupt are kept."""
     sources = images.sources(console)
     with (
         destination.open_sink(predictor.identity(), sources, predictor.topk) as sink,

@@ -47,7 +47,7 @@ def require_writable() -> None:
     except OSError as error:
         raise OutputError(
             f"prepared networks cannot be kept in {home()}: {error.strerror}",
-            "set CNNCLI_HOME to a folder that can be written",
+            "set CNNCLI_HOME to a writable folder",
         ) from error
 
 

@@ -110,5 +110,5 @@ def require_writable(folder: Path, variable: str) -> None:
     except OSError as error:
         raise WeightsError(
             f"downloads cannot be kept in {folder}: {error.strerror}",
-            f"set {variable} to a folder that can be written",
+            f"set {variable} to a writable folder",
         ) from error

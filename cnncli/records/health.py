@@ -1,40 +1,40 @@
-"""What an examination of this installation finds."""
+"""What `cnncli doctor` finds."""
 
 import enum
 from dataclasses import dataclass
 
 
 class Verdict(enum.StrEnum):
-    """How bad it is."""
+    """Severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
-    """Something does not work that not everybody needs."""
+    """Something optional does not work."""
 
     BROKEN = "broken"
-    """Something does not work that cnncli needs."""
+    """Something that cnncli needs does not work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        subject: what was looked at.
-        told: what was found: a version, a path, a reason.
-        verdict: how bad it is.
+        subject: what was checked.
+        message: the result: a version, a path, a reason.
+        verdict: severity.
         advice: what to do about it.
     """
 
     subject: str
-    told: str
+    message: str
     verdict: Verdict = Verdict.OK
     advice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What was found about one topic."""
+    """The findings on one topic."""
 
     topic: str
     findings: tuple[Finding, ...]

@@ -1,4 +1,4 @@
-"""What the doctor found: text for a person, JSON for a program."""
+"""Findings of `cnncli doctor` as text or JSON."""
 
 import json
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from cnncli.render.columns import Column, rows
 
 
 def examination_text(examination: Examination) -> str:
-    """One topic: a line a finding, advice under what needs some."""
+    """One topic: one line per finding, with advice below where there is some."""
     findings = examination.findings
     columns = [
         Column(
@@ -16,7 +16,7 @@ def examination_text(examination: Examination) -> str:
             [finding.verdict.upper() if finding.verdict is not Verdict.OK else "ok" for finding in findings],
         ),
         Column("", [finding.subject for finding in findings]),
-        Column("", [finding.told for finding in findings]),
+        Column("", [finding.message for finding in findings]),
     ]
     lines = [examination.topic]
     for finding, row in zip(findings, rows(columns)[1:], strict=True):
@@ -27,12 +27,12 @@ def examination_text(examination: Examination) -> str:
 
 
 def health_json(examinations: Iterable[Examination]) -> str:
-    """All topics as a list of findings."""
+    """The findings of all topics as one list."""
     findings = [
         {
             "topic": examination.topic,
             "subject": finding.subject,
-            "told": finding.told,
+            "message": finding.message,
             "verdict": finding.verdict,
             "advice": finding.advice,
         }

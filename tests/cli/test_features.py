@@ -104,7 +104,7 @@ def test_nothing_is_overwritten_unasked(cnncli: Cnncli, images: Path) -> None:
     Path("list.csv").write_text("mine")
     result = cnncli("features", images, "-o", "list.npy")
     assert result.exit_code == 1
-    assert "list.csv, which would say whose rows they are, already exists" in result.stderr
+    assert "list.csv, which would list the images, already exists" in result.stderr
     assert Path("list.csv").read_text() == "mine"
     assert cnncli("features", images, "-o", "list.npy", "--overwrite").exit_code == 3
 
@@ -156,7 +156,7 @@ def test_a_run_goes_on_where_it_was_broken(
     np.savez("other.npz", panel=np.zeros(3))
     refused = cnncli("features", images, "-o", "other.npz", "--resume")
     assert refused.exit_code == 1
-    assert "no file of features" in refused.stderr
+    assert "not a feature file" in refused.stderr
     assert cnncli("features", images, "-o", "f.npz").exit_code == 1
 
 
