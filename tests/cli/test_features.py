@@ -194,9 +194,9 @@ def test_ctrl_c_before_anything_is_done_leaves_nothing(
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["images"], 2, "there is no --output"),
-        (["images", "-o", "x.txt"], 2, "ends in none of .npz, .npy, .parquet"),
-        (["images", "--list-layers"], 2, "lists layers and does no more"),
+        (["images"], 2, "--output is missing"),
+        (["images", "-o", "x.txt"], 2, "does not end in .npz, .npy, .parquet"),
+        (["images", "--list-layers"], 2, "takes only a model"),
         (["-o", "x.npz"], 2, "no input given"),
         (["empty", "-o", "x.npz"], 1, "no images in empty"),
         (["images", "-o", "none/x.npz"], 1, "the folder none does not exist"),

@@ -364,7 +364,7 @@ def test_no_images_at_all(cnncli: Cnncli, tmp_path: Path) -> None:
         (["x", "--resume"], "--resume continues the file of --output"),
         (["x", "-f", "table", "-o", "t"], "a table is for the terminal"),
         (["x", "-o", "t.json", "--resume"], "a json file cannot be resumed"),
-        (["x", "-o", "t.csv", "--resume", "--sheet", "s.png"], "--sheet cannot show images"),
+        (["x", "-o", "t.csv", "--resume", "--sheet", "s.png"], "--sheet would miss"),
         (
             ["x", "--engine", "onnx", "--precision", "bf16"],
             "--engine onnx is not possible: it computes in fp32",
