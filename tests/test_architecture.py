@@ -141,6 +141,8 @@ def test_no_error_type_is_raised_nowhere() -> None:
 MEASURED = ("cnncli", "benchmarks", "sample_images")
 MAX_BODY_LINES = 65
 MAX_MEDIAN_BODY_LINES, MAX_P90_BODY_LINES = 6, 19
+MAX_PARTICIPLES = 0.03
+"""Share of functions. A participle before a noun can name a value (`cached_folder`), so a few are fine."""
 PARTICIPLE = re.compile(
     r"(?!(?:bed|bleed|breed|deed|embed|exceed|feed|indeed|need|proceed|red|seed|shed|speed|succeed|weed)$)\w+ed"
     r"|begun|bent|bitten|born|bought|bound|broken|brought|built|caught|chosen|dealt|done|drawn|driven|fed|felt|found"
@@ -199,3 +201,9 @@ def test_a_participle_is_recognised(name: str) -> None:
 @pytest.mark.parametrize("name", ["embed", "is_prepared", "split", "read_bytes", "seed", "__enter__", "_put"])
 def test_verbs_and_nouns_are_no_participles(name: str) -> None:
     assert not is_named_by_participle(name)
+
+
+@pytest.mark.parametrize("folder", MEASURED)
+def test_functions_are_named_by_verbs_or_nouns(folder: str) -> None:
+    participles = [item.location for item in functions(folder) if is_named_by_participle(item.name)]
+    assert len(participles) <= MAX_PARTICIPLES * len(functions(folder)), "\n".join(participles)
