@@ -67,7 +67,7 @@ def _run_all(data: str, weights: str) -> dict[str, list[Run]]:
 
 
 def _row(label: str, runs: Mapping[str, Sequence[Run]], name: str) -> list[str]:
-    val = json.loads(runs[name][0].stdout)["chosen"]["val"]
+    val = json.loads(runs[name][0].stdout)["classifier"]["val"]
     return [
         label,
         f"{100 * val['right'] / val['images']:.1f} %",

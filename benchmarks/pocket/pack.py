@@ -35,8 +35,8 @@ from cnncli.networks.weights import load_saved, save_tensors
 from cnncli.records.data import Sample, Split
 from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.networks import Compilation, Metric
-from cnncli.training import manifest
 from cnncli.training.features.classifiers import inverse_temperature
+from cnncli.training.manifest import load_manifest
 
 ORIGIN = "trained by cnncli on Tiny ImageNet's 200 classes, with the recipe beside it"
 BATCH_SIZE = 100
@@ -53,7 +53,7 @@ def main() -> None:
         raise SystemExit(__doc__)
     run, classes = Path(sys.argv[1]), Path(sys.argv[2])
     folder = model_folder.open_folder(run)
-    root = manifest.load(run).root
+    root = load_manifest(run).root
     samples = read_splits(run, root, folder.card.class_names, "").split(Split.VAL)
     labels = np.array([sample.label for sample in samples], np.intp)
     folder, logits = choose_size(folder, samples, labels)

@@ -1,6 +1,5 @@
 """`--config FILE.toml`: options from a file, each under its name; what is on the command line wins."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,21 +7,14 @@ import typer
 
 from cnncli.errors import UsageError
 
-_MADE = "made"
-"""The table of a run's settings that says what they met; no options."""
-
 
 def _read(context: typer.Context, file: Path | None) -> Path | None:
     """Make the file's values the defaults of the command's options."""
     if file is None:
         return None
-    try:
-        values = tomllib.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
-    except OSError as error:
-        raise UsageError(f"cannot read the settings {file}: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"the settings {file} are not TOML: {error}") from error
-    values.pop(_MADE, None)
+    from cnncli.training.settings_file import read_settings
+
+    values = read_settings(file).options
     known = {_option(parameter.name) for parameter in context.command.params} - {"config"}
     if unknown := sorted(set(values) - known):
         raise UsageError(
@@ -62,9 +54,9 @@ def _resume(context: typer.Context, run: Path | None) -> Path | None:
     if not run.is_dir():
         raise UsageError(f"there is no run {run} to go on with")
     _read(context, run / "settings.toml")
-    from cnncli.training import manifest as beginning
+    from cnncli.training.manifest import load_manifest
 
-    context.default_map = {**(context.default_map or {}), "epochs": str(beginning.load(run).epochs)}
+    context.default_map = {**(context.default_map or {}), "epochs": str(load_manifest(run).epochs)}
     return run
 
 

@@ -214,7 +214,7 @@ def report(plan: EvaluationPlan, result: Evaluation, comparison: Comparison | No
         evaluation=result,
         test=None,
         data=data_facts(dataclasses.replace(data, samples=selection.samples), failed),
-        taught=None,
+        training=None,
         comparison=comparison,
         settings=_settings(plan),
         versions=_versions(),

@@ -1,4 +1,4 @@
-"""What a report tells of a network: how good it is, where it fails, what it was made from."""
+"""What a report shows of a network: how good it is, where it fails, how it was trained."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from cnncli.records.evaluation import Comparison, Evaluation
 from cnncli.records.training import ClassifierScore, Epoch
 
 Facts = tuple[tuple[str, str], ...]
-"""Names and values, in an order."""
+"""Names and values, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,38 +28,38 @@ class DataFacts:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSummary:
-    """How a network was taught.
+    """How a network was trained.
 
     Attributes:
-        epochs: of training it; none where only a classifier was fitted.
-        features: share of validation images that a classifier on features names right; None where there was none.
-        trials: classifiers that were compared.
-        chosen: the one that was taken, among them.
-        why: this is the network that was kept.
+        epochs: of training it; empty where only a classifier was fitted.
+        feature_accuracy: validation accuracy of a classifier on features; None where there was none.
+        classifiers: classifiers on features that were compared.
+        classifier: the one of them that was kept.
+        reason: why this network was kept, in words.
     """
 
     epochs: tuple[Epoch, ...]
-    features: float | None
-    trials: tuple[ClassifierScore, ...]
-    chosen: ClassifierScore | None
-    why: str
+    feature_accuracy: float | None
+    classifiers: tuple[ClassifierScore, ...]
+    classifier: ClassifierScore | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that is told.
+    """Everything that a report shows.
 
     Attributes:
         title: of the page.
-        facts: what was asked of what.
+        facts: model and data in a few lines.
         evaluation: how good the network is.
-        test: the same on the test split, where another one was chosen by; else None.
-        data: what it was asked about, and taught with.
-        taught: how; None where that was another time.
+        test: the same on the test split, where `evaluation` is on the validation split; else None.
+        data: images of each class, and problems.
+        training: how it was trained; None in an evaluation.
         comparison: with another network; None where there is none.
-        settings: each under its option's name.
-        versions: of the packages that had a hand in it.
-        pictures: small JPEGs of some images, by their path.
+        settings: values of the options.
+        versions: package versions.
+        pictures: small JPEGs of some images, by path.
     """
 
     title: str
@@ -67,7 +67,7 @@ class Report:
     evaluation: Evaluation
     test: Evaluation | None
     data: DataFacts
-    taught: TrainingSummary | None
+    training: TrainingSummary | None
     comparison: Comparison | None
     settings: Facts
     versions: Facts

@@ -1,4 +1,4 @@
-"""What is asked of a training, and what came of it."""
+"""What fine-tuning is asked to do, its progress, and its result."""
 
 import enum
 from dataclasses import dataclass
@@ -7,47 +7,47 @@ from cnncli.records.evaluation import Accuracy
 
 
 class Tune(enum.StrEnum):
-    """Which part of a network learns."""
+    """What is trained."""
 
     AUTO = "auto"
-    """None of it first, as `features`; then all of it, as `full`, where there is time for that. The better one stays."""
+    """First `features`, then, if there is time, `full`; the better one is kept."""
 
     FEATURES = "features"
-    """None of it: a classifier is fitted to its embeddings."""
+    """A classifier on the network's embeddings; the network stays as it is."""
 
     HEAD = "head"
     """A new last layer."""
 
     LAST = "last"
-    """The last stages, and a new last layer."""
+    """The last stages and a new last layer."""
 
     FULL = "full"
-    """Everything, from the weights that it has."""
+    """The whole network, from its pretrained weights."""
 
     SCRATCH = "scratch"
-    """Everything, from random weights."""
+    """The whole network, from random weights."""
 
 
 class Schedule(enum.StrEnum):
-    """How the learning rate changes while a network is trained."""
+    """Learning rate schedules."""
 
     COSINE = "cosine"
-    """Falls as half a wave of the cosine (Loshchilov and Hutter, 2016)."""
+    """Cosine annealing (Loshchilov and Hutter, 2016)."""
 
     STEP = "step"
-    """Falls by a factor, every so many epochs."""
+    """Decays by a factor every few epochs."""
 
     ONE_CYCLE = "onecycle"
-    """Rises from a 25th for three tenths of the time and falls to nothing, each as half a wave (Smith, 2018)."""
+    """Rises from 1/25 for three tenths of the time, then falls to zero, both along a cosine (Smith, 2018)."""
 
     CONSTANT = "constant"
 
 
 class Amp(enum.StrEnum):
-    """Arithmetic of the forward pass; weights and their updates are fp32 always."""
+    """Precision of the forward pass; weights and their updates are always fp32."""
 
     AUTO = "auto"
-    """bf16 where a measurement finds it faster, else fp32."""
+    """bf16 if measured to be faster, else fp32."""
 
     OFF = "off"
     BF16 = "bf16"
@@ -55,20 +55,20 @@ class Amp(enum.StrEnum):
 
 
 class Layout(enum.StrEnum):
-    """How images and feature maps lie in memory."""
+    """Memory layout of images and feature maps."""
 
     AUTO = "auto"
-    """The faster of the two, by a measurement."""
+    """The faster of the two, as measured."""
 
     NCHW = "nchw"
     CHANNELS_LAST = "channels-last"
 
 
 class ClassifierName(enum.StrEnum):
-    """What is fitted to embeddings."""
+    """Classifiers on embeddings."""
 
     AUTO = "auto"
-    """Each of the others is tried; the first that is as good as the best is taken."""
+    """Compares all others, and keeps the first that is as good as the best."""
 
     LOGISTIC = "logistic"
     SVM = "svm"
@@ -77,34 +77,33 @@ class ClassifierName(enum.StrEnum):
 
 
 class ClassWeights(enum.StrEnum):
-    """What an image counts while a classifier is fitted."""
+    """Class weights of the loss."""
 
     NONE = "none"
-    """As much as any other."""
+    """All images count alike."""
 
     BALANCED = "balanced"
-    """The less the more its class has: all classes count alike."""
+    """Inversely proportional to class frequencies: all classes count alike."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassifierScore:
-    """A classifier that was tried.
+    """How good a classifier on features is.
 
     Attributes:
         name: of the classifier.
-        strength: what was chosen for it by cross-validation: `C = 0.01`, `k = 5`; empty where there is nothing to choose.
-        cross_validated: share of the training images named right by classifiers that had not seen them; None where
-            there were too few images to try.
-        standard_error: of that share over the folds; None likewise.
-        train: on the images that it learned from.
-        val: on those that it did not.
-        seconds: that it took to choose and fit it.
+        parameter: hyperparameter chosen by cross-validation, e.g. `C = 0.01` or `k = 5`; empty where there is none.
+        cv_accuracy: accuracy in cross-validation on the training images; None where there are too few.
+        cv_standard_error: its standard error over the folds; None likewise.
+        train: accuracy on the training images.
+        val: accuracy on the validation images.
+        seconds: time for cross-validation and fit.
     """
 
     name: ClassifierName
-    strength: str
-    cross_validated: float | None
-    standard_error: float | None
+    parameter: str
+    cv_accuracy: float | None
+    cv_standard_error: float | None
     train: Accuracy
     val: Accuracy
     seconds: float
@@ -112,17 +111,17 @@ class ClassifierScore:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What came of seeing every training image once.
+    """Figures of an epoch.
 
     Attributes:
         number: from 1.
-        lr: the learning rate at its end.
-        train_loss: mean over the images as they were seen, changed at random, by the network as it was then.
-        train_top1: share of them named right; of mixed images, by what they show most of.
+        lr: learning rate at its end.
+        train_loss: mean loss over the augmented training images, each by the network of that step.
+        train_top1: accuracy on them; with mixup or CutMix, against the class with the larger share.
         val_loss: mean cross-entropy over the validation images.
-        val_top1: share of them named right.
-        seconds: of training and validation.
-        images_per_second: of training alone.
+        val_top1: accuracy on them.
+        seconds: duration of training and validation.
+        images_per_second: training throughput.
     """
 
     number: int
@@ -137,15 +136,15 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """Where a training stands.
+    """How far training has come.
 
     Attributes:
-        epoch, epochs: the present one, from 1, and how many there will be.
-        images, total: of this epoch that are done, and how many it has.
-        loss: mean over them.
-        top1: share of them named right.
-        images_per_second: of late.
-        seconds_left: of the whole training, as far as that can be known.
+        epoch, epochs: current epoch, from 1, and number of epochs.
+        images, total: images of this epoch that are done, and all.
+        loss: mean loss over them.
+        top1: accuracy on them.
+        images_per_second: current throughput.
+        seconds_left: estimate for all remaining epochs.
     """
 
     epoch: int
@@ -159,35 +158,35 @@ class TrainingProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A part of the work, and the seconds that it took."""
+class Timing:
+    """The seconds that a step took."""
 
-    name: str
+    step: str
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class FinetuneResult:
-    """What a training came to.
+    """The result of fine-tuning.
 
     Attributes:
-        folder: the run: a model folder with what led to it beside the network.
-        model: what it started from.
-        tune: how the network in the run was taught.
+        folder: the run, a model folder.
+        model: name of the network that it started from.
+        tune: how the network in the run was trained.
         class_names: in the order of the logits.
-        images: of each split that could be read: train, val, test.
-        trials: the classifiers that were tried, in the order in which they were; none where no features were looked at.
-        chosen: which of them the run holds, or began with; None likewise.
-        epochs: of training the network itself; none where only a classifier was fitted.
-        best_epoch: the number of the one whose weights the run holds; None likewise.
-        why: this is what the run holds, in words.
-        train: of a classifier on features, on the images that it learned from; None where views of them were seen.
-        val: on those that it did not.
-        val_loss: mean cross-entropy on the same.
-        test, test_loss: on the test split; None where there is none.
-        steps: where the time went.
+        images: readable images of each split: train, val, test.
+        classifiers: classifiers on features that were compared, in the order of fitting; empty where none were.
+        classifier: the one that the run holds or started with; None likewise.
+        epochs: of training the network; empty where only a classifier was fitted.
+        best_epoch: number of the epoch whose weights the run holds; None likewise.
+        reason: why this is what the run holds, in words.
+        train: training accuracy of the classifier on features; None where the run holds a trained network.
+        val: validation accuracy.
+        val_loss: mean cross-entropy on the validation images.
+        test, test_loss: the same on the test split; None where there is none.
+        timings: where the time went.
         unreadable: images that were left out, as paths relative to the data's root.
-        remarks: whatever else was left out or may surprise.
+        remarks: on the data.
     """
 
     folder: str
@@ -195,16 +194,16 @@ class FinetuneResult:
     tune: Tune
     class_names: tuple[str, ...]
     images: tuple[int, int, int]
-    trials: tuple[ClassifierScore, ...]
-    chosen: ClassifierScore | None
+    classifiers: tuple[ClassifierScore, ...]
+    classifier: ClassifierScore | None
     epochs: tuple[Epoch, ...]
     best_epoch: int | None
-    why: str
+    reason: str
     train: Accuracy | None
     val: Accuracy
     val_loss: float
     test: Accuracy | None
     test_loss: float | None
-    steps: tuple[Step, ...]
+    timings: tuple[Timing, ...]
     unreadable: tuple[str, ...]
     remarks: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Charts of a report: SVG whose ink is the page's own, so that they are as readable in the dark.
+"""Charts of a report: SVG in the text colour of the page, so that they suit its dark mode, too.
 
 The reliability diagram is that of DeGroot and Fienberg (1983), as Guo et al. (2017) draw it.
 """
@@ -22,12 +22,12 @@ _BLUE, _ORANGE = "#0072b2", "#d55e00"
 """Of Okabe and Ito's palette, which colour-blind people can tell apart."""
 
 _TALL = 0.08
-"""Of a bar that its number fits into."""
+"""Height of a bar from which its number fits into it."""
 
 _INK = "#010203"
-"""Stands for the page's own colour of text."""
+"""Placeholder for the text colour of the page."""
 
-_STYLE: Any = {  # rc_context wants each name to be one that it knows
+_STYLE: Any = {  # rc_context has a type of its own for names
     "svg.fonttype": "none",
     "svg.hashsalt": "cnncli",
     "font.family": "sans-serif",
@@ -44,73 +44,75 @@ def reliability_svg(bins: Sequence[CalibrationBin], error: float) -> str:
     """A reliability diagram.
 
     Args:
-        bins: of the expected calibration error.
-        error: that error.
+        bins: of predictions by probability.
+        error: expected calibration error, from 0 to 1.
     """
     with rc_context(_STYLE):
         return _svg(_reliability(bins, error), "reliability diagram")
 
 
 def reliability_png(bins: Sequence[CalibrationBin], error: float) -> bytes:
-    """The same as a PNG."""
+    """A reliability diagram as a PNG; arguments as for `reliability_svg`."""
     picture = io.BytesIO()
     _reliability(bins, error).savefig(picture, format="png", dpi=120)
     return picture.getvalue()
 
 
 def coverage_svg(points: Sequence[Coverage], images: int) -> str:
-    """Share of images answered, and of right ones among these, by threshold.
+    """Coverage and accuracy by confidence threshold.
 
     Args:
-        points: by growing threshold.
-        images: of all thresholds.
+        points: in the order of their thresholds.
+        images: number of all images.
     """
     with rc_context(_STYLE):
         figure, axes = _axes()
-        there = [point for point in points if point.images]
-        thresholds = [point.threshold for point in there]
-        axes.plot(thresholds, [point.images / images for point in there], "--", color=_BLUE, label="answered")
-        rights = [point.correct / point.images for point in there]
-        axes.plot(thresholds, rights, color=_ORANGE, label="right among the answered")
-        axes.set_xlabel("least probability of an answer")
+        points = [point for point in points if point.images]
+        thresholds = [point.threshold for point in points]
+        axes.plot(
+            thresholds, [point.images / images for point in points], "--", color=_BLUE, label="coverage"
+        )
+        accuracies = [point.correct / point.images for point in points]
+        axes.plot(thresholds, accuracies, color=_ORANGE, label="accuracy")
+        axes.set_xlabel("confidence threshold")
         axes.set_title("coverage and accuracy")
         axes.legend(loc="lower left")
-        return _svg(figure, "coverage and accuracy by threshold")
+        return _svg(figure, "coverage and accuracy by confidence threshold")
 
 
-def curves_svg(history: Sequence[Epoch], features: float | None) -> str:
-    """The curves of a training; arguments as `render.curves.curves_png`'s."""
+def curves_svg(history: Sequence[Epoch], feature_accuracy: float | None) -> str:
+    """The training curves; arguments as for `render.curves.curves`."""
     with rc_context(_STYLE):
-        return _svg(curves(history, features), "curves of the training")
+        return _svg(curves(history, feature_accuracy), "training curves")
 
 
 def _reliability(bins: Sequence[CalibrationBin], error: float) -> Figure:
     figure, axes = _axes()
-    axes.plot([0, 1], [0, 1], ":", color="#777777", label="as right as it says")
-    there = [bin_ for bin_ in bins if bin_.images]
-    centres = [(bin_.low + bin_.high) / 2 for bin_ in there]
+    axes.plot([0, 1], [0, 1], ":", color="#777777", label="perfect calibration")
+    filled = [bin_ for bin_ in bins if bin_.images]
+    centres = [(bin_.low + bin_.high) / 2 for bin_ in filled]
     axes.bar(
         centres,
-        [bin_.accuracy for bin_ in there],
+        [bin_.accuracy for bin_ in filled],
         width=0.9 / len(bins),
         color=_BLUE,
         alpha=0.8,
-        label="right",
+        label="accuracy",
     )
     axes.plot(
-        [bin_.confidence for bin_ in there],
-        [bin_.accuracy for bin_ in there],
+        [bin_.confidence for bin_ in filled],
+        [bin_.accuracy for bin_ in filled],
         "o",
         color=_ORANGE,
         markersize=4,
     )
-    most = max(bin_.images for bin_ in there)
-    for centre, bin_ in zip(centres, there, strict=True):
+    most = max(bin_.images for bin_ in filled)
+    for centre, bin_ in zip(centres, filled, strict=True):
         if bin_.images >= most / 50:
             colour = "white" if bin_.accuracy > _TALL else _INK
             axes.text(centre, 0.02, str(bin_.images), ha="center", fontsize=7, color=colour)
-    axes.set_xlabel("probability of the answer")
-    axes.set_title(f"right answers by probability (ECE {100 * error:.1f} %)")
+    axes.set_xlabel("predicted probability")
+    axes.set_title(f"reliability diagram (ECE {100 * error:.1f} %)")
     axes.legend(loc="upper left")
     return figure
 
@@ -129,7 +131,7 @@ def _axes() -> tuple[Figure, Axes]:
 
 
 def _svg(figure: Figure, title: str) -> str:
-    """An SVG element for a page, named for those who cannot see it."""
+    """An SVG element for a page, with a title for screen readers."""
     picture = io.StringIO()
     figure.savefig(picture, format="svg", metadata={"Date": None, "Creator": None})
     text = picture.getvalue()

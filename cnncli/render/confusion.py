@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 from cnncli.text import printable
 
 _MOST_NUMBERED = 25
-"""Classes up to which each cell holds its number."""
+"""Classes up to which cells show their numbers."""
 
 MOST_NAMED = 60
-"""Classes up to which each row and column has its name."""
+"""Classes up to which rows and columns are labelled."""
 
 _LONGEST = 24
-"""Characters of a name."""
+"""Characters of a label."""
 
 _SIDE = (4.0, 14.0)
-"""Inches of the smallest and the largest picture."""
+"""Smallest and largest side of the picture in inches."""
 
 _DARK = 0.55
-"""Share of a row from which its cell is so dark that the number is white."""
+"""Share of its row from which a cell is so dark that its number is white."""
 
 
 def confusion_png(counts: NDArray[np.intp], class_names: Sequence[str]) -> bytes:
-    """A PNG: each row is a class, coloured by what its images were taken for, as shares of the row.
+    """A PNG: one row per true class, coloured by the share of its images that each class was predicted for.
 
     Args:
-        counts: (K, K), images of the class in the row that were taken for the class in the column.
+        counts: (K, K), images by true class (row) and predicted class (column).
         class_names: K.
     """
     classes = len(class_names)
@@ -39,20 +39,20 @@ def confusion_png(counts: NDArray[np.intp], class_names: Sequence[str]) -> bytes
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xlabel("predicted")
-    axes.set_ylabel("actual")
+    axes.set_ylabel("true")
     if classes <= MOST_NAMED:
         names = [printable(name) for name in class_names]
         names = [name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…" for name in names]
-        escaped = [name.replace("$", r"\$") for name in names]  # else it begins a formula
+        escaped = [name.replace("$", r"\$") for name in names]  # or matplotlib would start a formula
         axes.set_xticks(range(classes), escaped, rotation=90)
         axes.set_yticks(range(classes), escaped)
     if classes <= _MOST_NUMBERED:
         for row, column in np.argwhere(counts):
             colour = "white" if shares[row, column] > _DARK else "black"
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)
-    figure.colorbar(shown, ax=axes, label="share of the actual class", shrink=0.8)
+    figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=120)
     return picture.getvalue()

@@ -1,4 +1,4 @@
-"""Curves of a training, and of the search for its learning rate, as pictures."""
+"""Training curves and the learning rate range test, as pictures."""
 
 import io
 from collections.abc import Sequence
@@ -11,20 +11,20 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from cnncli.records.training import Epoch
 
 _TRAIN, _VAL, _GREY = "#0072b2", "#d55e00", "#777777"
-"""Of Okabe and Ito's palette, which colour-blind people can tell apart."""
+"""From the palette of Okabe and Ito, which is safe for colour-blind people."""
 
 
-def curves_png(history: Sequence[Epoch], features: float | None) -> bytes:
+def curves_png(history: Sequence[Epoch], feature_accuracy: float | None) -> bytes:
     """A PNG of `curves`."""
-    return _png(curves(history, features))
+    return _png(curves(history, feature_accuracy))
 
 
-def curves(history: Sequence[Epoch], features: float | None) -> Figure:
-    """Loss, accuracy and learning rate, epoch by epoch.
+def curves(history: Sequence[Epoch], feature_accuracy: float | None) -> Figure:
+    """Loss, accuracy and learning rate by epoch.
 
     Args:
         history: the epochs.
-        features: share of right answers of a classifier on features, drawn as a line to be beaten; None for none.
+        feature_accuracy: validation accuracy of a classifier on features, drawn as a baseline; None for no line.
     """
     figure, (loss, top1, rate) = _axes(3)
     epochs = [epoch.number for epoch in history]
@@ -37,8 +37,8 @@ def curves(history: Sequence[Epoch], features: float | None) -> Figure:
         axes.plot(epochs, val, color=_VAL, label="val", marker=marker)
     best = max(history, key=lambda epoch: (epoch.val_top1, -epoch.val_loss))
     top1.plot(best.number, best.val_top1, "o", color=_VAL, label=f"best: epoch {best.number}")
-    if features is not None:
-        top1.axhline(features, color=_GREY, linestyle="--", label="classifier on features")
+    if feature_accuracy is not None:
+        top1.axhline(feature_accuracy, color=_GREY, linestyle="--", label="classifier on features")
     rate.plot(epochs, [epoch.lr for epoch in history], color=_GREY, marker=marker)
     top1.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     for axes, title in ((loss, "loss"), (top1, "accuracy"), (rate, "learning rate")):
@@ -51,13 +51,13 @@ def curves(history: Sequence[Epoch], features: float | None) -> Figure:
 
 
 def lr_range_png(rates: Sequence[float], losses: Sequence[float], chosen: float) -> bytes:
-    """A PNG: the loss at growing learning rates, and the one that was chosen."""
+    """A PNG of a learning rate range test: the loss by learning rate, and the rate that was chosen."""
     figure, (axes,) = _axes(1)
     axes.plot(rates, losses, color=_TRAIN)
     axes.axvline(chosen, color=_VAL, linestyle="--", label=f"chosen: {chosen:.1e}")
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
-    axes.set_title("loss, smoothed, while the learning rate grows with each step")
+    axes.set_title("learning rate range test (smoothed loss)")
     axes.legend()
     return _png(figure)
 
@@ -65,10 +65,10 @@ def lr_range_png(rates: Sequence[float], losses: Sequence[float], chosen: float)
 def _axes(count: int) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(4.2 * count + 1.5 * (count == 1), 3.6), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = [figure.add_subplot(1, count, place + 1) for place in range(count)]
-    for one in axes:
-        one.grid(alpha=0.3)
-        one.spines[["top", "right"]].set_visible(False)
+    axes = [figure.add_subplot(1, count, column + 1) for column in range(count)]
+    for panel in axes:
+        panel.grid(alpha=0.3)
+        panel.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 

@@ -1,31 +1,32 @@
-"""What a training came to, in words and as JSON."""
+"""The result of fine-tuning, as text and as JSON."""
 
 import dataclasses
 import json
+from typing import Any
 
-from cnncli.records.training import ClassifierScore, FinetuneResult
+from cnncli.records.training import ClassifierScore, Epoch, FinetuneResult
 from cnncli.render.columns import Column, rows
 from cnncli.render.evaluation_text import accuracy_text
 from cnncli.text import path_text, percent, printable
 
 
 def finetuned_text(result: FinetuneResult, width: int | None) -> str:
-    """Lines for a person: the classifiers that were tried, how good the chosen one is, where the time went."""
-    lines = rows(_columns(result), width) if len(result.trials) > 1 else []
-    if result.chosen and not result.best_epoch:
-        chosen = result.chosen
-        named = f"{chosen.name} ({chosen.strength})" if chosen.strength else str(chosen.name)
-        lines.append(f"chosen      {named}: {result.why}")
-    else:
-        lines.append(f"chosen      {result.why}")
+    """The classifiers that were compared, the accuracy of the one that was kept, and timings.
+
+    Args:
+        result: of the run.
+        width: of the terminal in characters; None for no limit.
+    """
+    lines = rows(_columns(result.classifiers), width) if len(result.classifiers) > 1 else []
+    lines.append(f"kept        {_kept(result)}")
     if result.train:
         lines.append(f"train       {accuracy_text(result.train)}")
     lines.append(f"val         {accuracy_text(result.val)}, loss {result.val_loss:.4f}")
     if result.test and result.test_loss is not None:
         lines.append(f"test        {accuracy_text(result.test)}, loss {result.test_loss:.4f}")
     lines += [
-        f"{'time' if not number else '':<12}{step.seconds:6.1f} s  {step.name}"
-        for number, step in enumerate(result.steps)
+        f"{'' if number else 'time':<12}{timing.seconds:6.1f} s  {timing.step}"
+        for number, timing in enumerate(result.timings)
     ]
     lines.append(f"run         {printable(result.folder)}")
     return "\n".join(lines) + "\n"
@@ -38,24 +39,38 @@ def finetuned_json(result: FinetuneResult) -> str:
     document["unreadable"] = [path_text(path) for path in result.unreadable]
     document["remarks"] = [path_text(remark) for remark in result.remarks]
     document["images"] = dict(zip(("train", "val", "test"), result.images, strict=True))
+    document["epochs"] = [_epoch(epoch) for epoch in result.epochs]
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _columns(result: FinetuneResult) -> list[Column]:
-    trials = result.trials
+def _epoch(epoch: Epoch) -> dict[str, Any]:
+    """The columns of history.csv."""
+    values = dataclasses.asdict(epoch)
+    return {"epoch": values.pop("number"), **values}
+
+
+def _kept(result: FinetuneResult) -> str:
+    score = result.classifier
+    if not score or result.best_epoch:
+        return result.reason
+    name = f"{score.name} ({score.parameter})" if score.parameter else str(score.name)
+    return f"{name}: {result.reason}"
+
+
+def _columns(scores: tuple[ClassifierScore, ...]) -> list[Column]:
     return [
-        Column("classifier", [str(trial.name) for trial in trials], importance=9),
-        Column("strength", [trial.strength for trial in trials], importance=4),
+        Column("classifier", [str(score.name) for score in scores], importance=9),
+        Column("parameter", [score.parameter for score in scores], importance=4),
         Column(
-            "cross-validated", [_cross_validated(trial) for trial in trials], is_number=True, importance=8
+            "cross-validation", [_cross_validation(score) for score in scores], is_number=True, importance=8
         ),
-        Column("train", [percent(trial.train.share) for trial in trials], is_number=True, importance=5),
-        Column("val", [percent(trial.val.share) for trial in trials], is_number=True, importance=7),
-        Column("time", [f"{trial.seconds:.1f} s" for trial in trials], is_number=True, importance=3),
+        Column("train", [percent(score.train.share) for score in scores], is_number=True, importance=5),
+        Column("val", [percent(score.val.share) for score in scores], is_number=True, importance=7),
+        Column("time", [f"{score.seconds:.1f} s" for score in scores], is_number=True, importance=3),
     ]
 
 
-def _cross_validated(trial: ClassifierScore) -> str:
-    if trial.cross_validated is None or trial.standard_error is None:
+def _cross_validation(score: ClassifierScore) -> str:
+    if score.cv_accuracy is None or score.cv_standard_error is None:
         return ""
-    return f"{percent(trial.cross_validated)} ± {percent(trial.standard_error)}"
+    return f"{percent(score.cv_accuracy)} ± {percent(score.cv_standard_error)}"

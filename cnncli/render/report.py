@@ -1,6 +1,6 @@
-"""A report as one HTML file: nothing is loaded from anywhere, whatever classes and files are called.
+"""A report as one self-contained HTML file, safe whatever classes and files are called.
 
-Jinja escapes every name; what the script needs travels as JSON in which no tag can begin, and becomes text, never markup.
+Jinja escapes every name; the script gets its data as JSON that cannot contain tags, and turns it into text, never markup.
 """
 
 import base64
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 GALLERY = 24
-"""Worst mistakes that are shown with all that was said of them."""
+"""Number of worst mistakes shown with their predictions."""
 
 _MATRIX = 60
-"""Classes up to which the matrix has all; of more it shows those with the most mistakes."""
+"""Largest number of classes in the matrix; beyond it, those with the most mistakes are shown."""
 
 LISTED, _ALL_LISTED = 60, 20_000
-"""Images that are told of for a cell, and altogether."""
+"""Images listed per cell of the matrix, and altogether."""
 
 _SHOWN = 200
-"""Lines of a list; the tables beside the report have all."""
+"""Longest list; the CSV files beside the report are complete."""
 
 _PAIRS = 30
 
 
 def report_html(report: Report) -> str:
-    """The page."""
+    """A report as an HTML page."""
     from cnncli.render.charts import coverage_svg, curves_svg, reliability_svg  # matplotlib, half a second
 
     found = report.evaluation
@@ -42,7 +42,7 @@ def report_html(report: Report) -> str:
     gallery = mistakes[:GALLERY]
     matrix = matrix_classes(found)
     pictures = {path: _data_url(content) for path, content in report.pictures.items()}
-    taught = report.taught
+    training = report.training
     return (
         _environment()
         .from_string(_resource("report.html.j2"))
@@ -59,7 +59,9 @@ def report_html(report: Report) -> str:
             cells=_cells(found, matrix, names, gallery, pictures),
             reliability=reliability_svg(found.bins, found.calibration_error),
             coverage=coverage_svg(found.coverage, len(found.answers)),
-            curves=curves_svg(taught.epochs, taught.features) if taught and taught.epochs else "",
+            curves=curves_svg(training.epochs, training.feature_accuracy)
+            if training and training.epochs
+            else "",
             css=_resource("report.css"),
             script=_resource("report.js"),
             shown=_SHOWN,
@@ -89,14 +91,14 @@ def _data_url(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
 
 
-def _pairs(confusion_cells: Sequence[ConfusionCell]) -> list[ConfusionCell]:
-    """Cells off the diagonal, the largest first."""
-    wrong = [cell for cell in confusion_cells if cell.actual != cell.predicted]
+def _pairs(cells: Sequence[ConfusionCell]) -> list[ConfusionCell]:
+    """Off-diagonal cells of the matrix, the largest first."""
+    wrong = [cell for cell in cells if cell.actual != cell.predicted]
     return sorted(wrong, key=lambda cell: -cell.images)[:_PAIRS]
 
 
 def matrix_classes(found: Evaluation) -> list[int]:
-    """Classes of the matrix: all that occur, or those that have most to do with mistakes."""
+    """Classes in the matrix: all that occur, or those with the most mistakes."""
     occurring = [score.index for score in found.classes]
     if len(occurring) <= _MATRIX:
         return occurring
@@ -115,32 +117,32 @@ def _cells(
     gallery: Sequence[Answer],
     pictures: Mapping[str, str],
 ) -> str:
-    """The matrix for the script: names of its classes, and for each cell [actual, predicted, images, shown]."""
-    place = {index: number for number, index in enumerate(matrix)}
-    known: dict[str, str] = dict(pictures) | {
+    """The matrix as JSON for the script: class names, and per cell [true, predicted, images, listed images]."""
+    position = {index: number for number, index in enumerate(matrix)}
+    sources: dict[str, str] = dict(pictures) | {
         answer.path: f"#m{number}" for number, answer in enumerate(gallery) if answer.path in pictures
     }
-    told: dict[tuple[int, int], list[Any]] = {}
-    room = _ALL_LISTED
+    listed: dict[tuple[int, int], list[Any]] = {}
+    remaining = _ALL_LISTED
     for answer in sorted(
         found.answers,
         key=lambda answer: (answer.is_correct, answer.path not in pictures, -answer.probability),
     ):
-        cell = told.setdefault((answer.label, answer.predicted), [])
-        if len(cell) < LISTED and room:
-            room -= 1
-            cell.append([printable(answer.path), round(answer.probability, 4), known.get(answer.path)])
+        cell = listed.setdefault((answer.label, answer.predicted), [])
+        if len(cell) < LISTED and remaining:
+            remaining -= 1
+            cell.append([printable(answer.path), round(answer.probability, 4), sources.get(answer.path)])
     document = {
         "names": [names[index] for index in matrix],
         "cells": [
             [
-                place[cell.actual],
-                place[cell.predicted],
+                position[cell.actual],
+                position[cell.predicted],
                 cell.images,
-                told.get((cell.actual, cell.predicted), []),
+                listed.get((cell.actual, cell.predicted), []),
             ]
             for cell in found.confusion_cells
-            if cell.actual in place and cell.predicted in place
+            if cell.actual in position and cell.predicted in position
         ],
     }
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""What a run of training a network began with, kept beside its checkpoints, so that it can go on and come to its end."""
+"""manifest.json: what a run that trains the network starts from; resuming it and finishing it depend on this file."""
 
 import dataclasses
 import json
@@ -18,18 +18,24 @@ from cnncli.records.networks import ModelCard
 from cnncli.records.training import Tune
 from cnncli.training.run_folder import CHECKPOINTS
 
-_FILE = "beginning.json"
-_FORMAT = 1
+MANIFEST = "manifest.json"
+"""The name of the file in a run's `checkpoints/`."""
+
+_BEFORE_SCHEMAS = "beginning.json"
+"""The file's name before cnncli 0.1.0."""
+
+SCHEMA = 1
+"""The schema number that is written. A later number must not stop this one from being read."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadableSample:
-    """An image that could not be read before training, and takes no part in it.
+    """An image that could not be read before training, and is not in splits.csv.
 
     Attributes:
         path: relative to the data's root.
-        label: index of its class.
-        split: that it would be in.
+        label: class index.
+        split: the split that it would be in.
         reason: why it cannot be read.
     """
 
@@ -41,24 +47,25 @@ class UnreadableSample:
 
 @dataclass(frozen=True, slots=True)
 class RunManifest:
-    """What does not change while a network is trained.
+    """What stays the same while a network is trained.
 
     Attributes:
-        card: of the network that it will be.
-        tune: how it is taught: head, last, full, scratch.
-        stages: of `last`.
-        epochs: that there are to be.
-        data_name: of the data set.
+        card: card of the network that the run will hold.
+        tune: head, last, full or scratch.
+        stages: number of stages that `last` trains.
+        epochs: number of epochs to train.
+        data_name: name of the data set.
         root: what the paths in splits.csv are relative to.
-        started_from: the network, in words.
-        features: how good a classifier on the features is, where one is in the run until something better comes.
-        features_loss: its mean cross-entropy on the same images.
+        base_model: name of the network that the run started from.
+        feature_accuracy: validation accuracy of the classifier on features that the run holds until training does better;
+            None where there is none.
+        feature_loss: its cross-entropy on the same images.
         remarks: on the data.
-        seconds: that went by before training.
-        left_out: images that were found unreadable while embeddings were made, and are not in splits.csv.
-        may_stop_early: where the classifier on features is better and training no longer improves; not once somebody has asked
-            for another number of epochs.
-        head_share: of the validation images that the classifier on features names right with which `last` and `full` begin.
+        preparation_seconds: time that was spent before training.
+        unreadable: images that could not be read when embeddings were computed.
+        initial_accuracy: validation accuracy of the classifier on features that `last` and `full` start with.
+        may_stop_early: whether training ends when it does not improve and the classifier on features is better; not after
+            somebody asked for another number of epochs.
     """
 
     card: ModelCard
@@ -67,70 +74,96 @@ class RunManifest:
     epochs: int
     data_name: str
     root: str
-    started_from: str
-    features: Accuracy | None
-    features_loss: float | None
+    base_model: str
+    feature_accuracy: Accuracy | None
+    feature_loss: float | None
     remarks: tuple[str, ...]
-    seconds: float
-    left_out: tuple[UnreadableSample, ...] = ()
-    head_share: float | None = None
+    preparation_seconds: float
+    unreadable: tuple[UnreadableSample, ...] = ()
+    initial_accuracy: float | None = None
     may_stop_early: bool = True
 
-    def unreadable(self) -> dict[str, str]:
-        """Why images were left out, by their paths."""
-        return {self._path(item): item.reason for item in self.left_out}
+    def unreadable_reasons(self) -> dict[str, str]:
+        """Why images could not be read, by path."""
+        return {self._path(sample): sample.reason for sample in self.unreadable}
 
-    def listed(self, data: DataSet) -> DataSet:
-        """The data of splits.csv and what was left out of it, with the remarks that were made on it."""
-        samples = (Sample(image_source(self._path(item)), item.label, item.split) for item in self.left_out)
+    def with_unreadable(self, data: DataSet) -> DataSet:
+        """The data of splits.csv and the unreadable images, with the remarks on the data."""
+        samples = (
+            Sample(image_source(self._path(sample)), sample.label, sample.split) for sample in self.unreadable
+        )
         return dataclasses.replace(data, samples=(*data.samples, *samples), remarks=self.remarks)
 
-    def _path(self, item: UnreadableSample) -> str:
-        return os.path.join(self.root, item.path)  # noqa: PTH118 - a string as good as any
+    def _path(self, sample: UnreadableSample) -> str:
+        return os.path.join(self.root, sample.path)  # noqa: PTH118 - a string is as good as a Path
 
 
-def save(run: Path, beginning: RunManifest) -> None:
-    """Write it."""
-    document: dict[str, Any] = dataclasses.asdict(beginning) | {"format": _FORMAT}
-    document["card"] = cards.to_json(beginning.card)
-    file = run / CHECKPOINTS / _FILE
+def save_manifest(run: Path, manifest: RunManifest) -> None:
+    """Write the manifest of a run.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    document: dict[str, Any] = {"schema": SCHEMA} | dataclasses.asdict(manifest)
+    document["card"] = cards.to_json(manifest.card)
+    file = run / CHECKPOINTS / MANIFEST
     file.parent.mkdir(exist_ok=True)
     try:
         with whole_file(file, alone=True) as draft:
             draft.write_text(json.dumps(document, indent=2), encoding="utf-8", errors="surrogateescape")
     except OSError as error:
-        raise OutputError(f"cannot write {file}: {error.strerror}", "make room, and try again") from error
+        raise OutputError(
+            f"cannot write {file}: {error.strerror}", "free some space, and try again"
+        ) from error
 
 
-def load(run: Path) -> RunManifest:
-    """Read it.
+def load_manifest(run: Path) -> RunManifest:
+    """Read the manifest of a run.
 
     Raises:
-        TrainingError: there is none, or it is damaged.
+        TrainingError: there is none, it is damaged, or it has another schema.
     """
-    file = run / CHECKPOINTS / _FILE
+    file = run / CHECKPOINTS / MANIFEST
     try:
         document = json.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
-        _require_format(document.pop("format"))
-        document["card"] = cards.from_json(document["card"], str(file))
-        document["tune"] = Tune(document["tune"])
-        document["remarks"] = tuple(document["remarks"])
-        document["left_out"] = tuple(_left_out(item) for item in document.get("left_out", ()))
-        document["features"] = document["features"] and Accuracy(**document["features"])
-        return RunManifest(**document)
+        _require_schema(document.pop("schema"))
+        return _from_json(document, str(file))
     except FileNotFoundError as error:
-        raise TrainingError(
-            f"{run} is no run of training that could go on: it has no {CHECKPOINTS}/{_FILE}",
-            "a finished features run has nothing to go on with; else start without --resume",
-        ) from error
+        raise _not_resumable(run) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TrainingError(f"{file} is damaged: {error}", "start again, with another --output") from error
+        raise TrainingError(
+            f"{file} cannot be read: {error}", "start a new run, with another --output"
+        ) from error
 
 
-def _left_out(item: Mapping[str, Any]) -> UnreadableSample:
-    return UnreadableSample(**{**item, "split": item["split"] and Split(item["split"])})
+def _from_json(document: dict[str, Any], file: str) -> RunManifest:
+    accuracy = document["feature_accuracy"]
+    values = document | {
+        "card": cards.from_json(document["card"], file),
+        "tune": Tune(document["tune"]),
+        "remarks": tuple(document["remarks"]),
+        "unreadable": tuple(_unreadable_sample(sample) for sample in document["unreadable"]),
+        "feature_accuracy": accuracy and Accuracy(**accuracy),
+    }
+    return RunManifest(**values)
 
 
-def _require_format(found: object) -> None:
-    if found != _FORMAT:
-        raise ValueError("another version of cnncli wrote it")
+def _unreadable_sample(sample: Mapping[str, Any]) -> UnreadableSample:
+    return UnreadableSample(**{**sample, "split": sample["split"] and Split(sample["split"])})
+
+
+def _require_schema(schema: object) -> None:
+    if schema != SCHEMA:
+        raise ValueError(f"its schema number is {schema}, and this cnncli reads {SCHEMA}")
+
+
+def _not_resumable(run: Path) -> TrainingError:
+    if (run / CHECKPOINTS / _BEFORE_SCHEMAS).exists():
+        return TrainingError(
+            f"{run} was started before cnncli 0.1.0 and cannot be resumed",
+            "start a new run, with another --output",
+        )
+    return TrainingError(
+        f"{run} cannot be resumed: it has no {CHECKPOINTS}/{MANIFEST}",
+        "a finished features run cannot be trained further; otherwise start without --resume",
+    )

@@ -1,7 +1,8 @@
 """`--preview`: training images as the network will see them, before any training."""
 
+import contextlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
@@ -14,95 +15,97 @@ from cnncli.images.image_cache import ImageCache, Planes
 from cnncli.images.loader import Reader
 from cnncli.networks import cache
 from cnncli.prepare import resolve_untrained
-from cnncli.records.data import Split
+from cnncli.records.data import DataSet, Split
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 from cnncli.render.contact_sheet import ROWS, THUMBNAIL, SheetRow, contact_sheet_png
-from cnncli.training.features import fit as features
 from cnncli.training.network import batches
+from cnncli.training.preparation import read_data
 from cnncli.training.settings import NetworkSettings
 
 _VIEWS = 9
+
+_CACHE_SIZE = 2**30
+"""Bytes of decoded images."""
 
 
 def save_preview(
     settings: NetworkSettings, file: Path, progress: Progress, *, is_offline: bool = False
 ) -> bool:
-    """A row for each class: one of its training images as it is, then as it is seen in one epoch after the other.
+    """Save a picture with one row per class: a training image, then its augmented views in the first epochs.
 
     Args:
         settings: of the training.
         file: the PNG to write.
-        progress: hears what is left out.
+        progress: told what is left out.
         is_offline: download nothing.
 
     Returns:
-        Whether all that was looked at could be read; what could not was told of.
+        Whether all images that were opened could be read; a warning names the others.
 
     Raises:
-        UsageError: the file is no PNG.
-        OutputError: something is in the file's place, or it would lie among the data.
-        CnncliError: the data or the network cannot be had, or the file cannot be written.
+        UsageError: the file is not a PNG.
+        OutputError: the file exists, or would lie among the data.
+        CnncliError: the data or the network cannot be used, or the file cannot be written.
     """
     _require_place(file, settings.data)
-    data = features.read(settings, progress)
-    how = resolve_untrained(settings.reference, progress, is_offline=is_offline).preprocessing
+    data = read_data(settings, progress)
+    preprocessing = resolve_untrained(settings.reference, progress, is_offline=is_offline).preprocessing
     allow_pixels(settings.max_pixels)
-    samples = data.split(Split.TRAIN)
-    reader = Reader(how, settings.max_pixels)
-    pictures = batches.for_training(
-        samples, reader, ImageCache(cache.home() / "pixels", 2**30), settings.options.augmentation
-    )
-    rows = []
-    failed: list[Unreadable] = []
-    for label, name in enumerate(data.class_names[:ROWS]):
-        numbers = (number for number, sample in enumerate(samples) if sample.label == label)
-        found = _first(pictures, numbers, failed)
-        if found is None:
-            progress.warning(f"no image of {name!r} can be read: `cnncli check` says why")
-            continue
-        number, whole = found
-        seen = [
-            batches.RandomViews(pictures, how.size, settings.options.augmentation, settings.seed, epoch)(
-                number
-            )
-            for epoch in range(_VIEWS)
+    unreadable: list[Unreadable] = []
+    reader = Reader(preprocessing, settings.max_pixels)
+    images = ImageCache(cache.home() / "pixels", _CACHE_SIZE)
+    store = batches.for_training(data.split(Split.TRAIN), reader, images, settings.options.augmentation)
+    with contextlib.closing(store):
+        rows = [
+            _row(store, name, number, settings, preprocessing.size)
+            for name, number in _first_readable(data, store, unreadable, progress)
         ]
-        rows.append(
-            SheetRow(name, [_thumbnail(view) for view in [whole, *seen] if not isinstance(view, Unreadable)])
-        )
     if not rows:
         raise DataError(f"no image of {data.root} can be read", "`cnncli check` says why")
-    pictures.close()
     write_whole(file, contact_sheet_png(rows))
-    for record in failed:
+    for record in unreadable:
         progress.warning(f"{record.path}: {record.reason}")
     if len(data.class_names) > ROWS:
-        progress.notice(f"the first {ROWS} of {len(data.class_names):,} classes are shown")
+        progress.notice(f"only the first {ROWS} of {len(data.class_names):,} classes are shown")
     progress.notice(
-        f"{file}: an image of each class, then {_VIEWS} views of it, as the first epochs will see it"
+        f"saved {file}: one image of each class, and {_VIEWS} views of it, as the first epochs see them"
     )
-    return not failed
+    return not unreadable
 
 
 def _require_place(file: Path, data: Path) -> None:
     if file.suffix.lower() != ".png":
-        raise UsageError(f"--preview {file}: a preview is a PNG", "give a name that ends in .png")
-    require_free(file, overwrite=False, hint="--preview writes to another name, too")
+        raise UsageError(f"--preview {file}: a preview is a PNG", "use a name that ends in .png")
+    require_free(file, overwrite=False, hint="--preview can write to another file")
     if data.is_dir() and file.resolve().is_relative_to(data.resolve()):
         raise OutputError(f"{file} would lie among the data", "write it somewhere else")
 
 
-def _first(
-    pictures: batches.ImageStore, numbers: Iterable[int], failed: list[Unreadable]
-) -> tuple[int, Planes] | None:
-    """The first of these images that can be read; those before it have failed."""
-    for number in numbers:
-        image = pictures.read(number)
-        if not isinstance(image, Unreadable):
-            return number, image
-        failed.append(image)
-    return None
+def _first_readable(
+    data: DataSet, store: batches.ImageStore, unreadable: list[Unreadable], progress: Progress
+) -> Iterator[tuple[str, int]]:
+    """Name and first readable image of each class; unreadable ones before it are added to the list."""
+    samples = data.split(Split.TRAIN)
+    for label, name in enumerate(data.class_names[:ROWS]):
+        for number in (number for number, sample in enumerate(samples) if sample.label == label):
+            image = store.read(number)
+            if not isinstance(image, Unreadable):
+                yield name, number
+                break
+            unreadable.append(image)
+        else:
+            progress.warning(f"no image of {name!r} can be read: `cnncli check` says why")
+
+
+def _row(
+    store: batches.ImageStore, name: str, number: int, settings: NetworkSettings, size: tuple[int, int]
+) -> SheetRow:
+    """An image and its views at a size (height, width)."""
+    augmentation, seed = settings.options.augmentation, settings.seed
+    views = [batches.RandomViews(store, size, augmentation, seed, epoch)(number) for epoch in range(_VIEWS)]
+    images = [store.read(number), *views]
+    return SheetRow(name, [_thumbnail(image) for image in images if not isinstance(image, Unreadable)])
 
 
 def _thumbnail(planes: Planes) -> bytes:

@@ -1,86 +1,88 @@
-"""The report of a run: what it was made from, how it was taught, how good it is."""
+"""The report of a run: what it started from, how it was trained, how good it is."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from cnncli.evaluation import reporting
 from cnncli.evaluation.measures import EvaluationContext, evaluation
 from cnncli.records.data import DataSet, Split
 from cnncli.records.evaluation import Answer, Evaluation
 from cnncli.records.predictions import Unreadable
-from cnncli.records.report import Report, TrainingSummary
+from cnncli.records.report import Facts, Report, TrainingSummary
+from cnncli.training.settings_file import RecordedSettings
 
 _HELD_OUT = {Split.VAL: "held out from training", Split.TEST: "evaluated once, at the end"}
 
-_MADE = "made"
-"""Of the settings, what they met."""
 
-
-def evaluated(
+def evaluate_split(
     model: str, data: DataSet, split: Split, answers: Sequence[Answer], unreadable: Sequence[Unreadable]
 ) -> Evaluation | None:
-    """How good a run is on a split of its data; None where it has none that can be read."""
+    """How good a run is on a split of its data; None where no image of it can be read."""
     if not answers:
         return None
-    there = {sample.path for sample in data.split(split)}
-    failed = [record for record in unreadable if record.path in there]
+    paths = {sample.path for sample in data.split(split)}
+    records = [record for record in unreadable if record.path in paths]
     context = EvaluationContext(model, data.name, str(split), _HELD_OUT[split], data.class_names)
-    return evaluation(context, answers, relative(data, failed))
+    return evaluation(context, answers, with_relative_paths(data, records))
 
 
-def relative(data: DataSet, unreadable: Sequence[Unreadable]) -> list[Unreadable]:
-    """The same, with their paths as they are told."""
-    return [Unreadable(data.relative(item.path), item.reason) for item in unreadable]
+def with_relative_paths(data: DataSet, unreadable: Sequence[Unreadable]) -> list[Unreadable]:
+    """The same records, with paths relative to the data's root."""
+    return [Unreadable(data.relative(record.path), record.reason) for record in unreadable]
 
 
-def paths(data: DataSet, unreadable: Sequence[Unreadable]) -> tuple[str, ...]:
-    """Which images they are, as they are told."""
-    return tuple(item.path for item in relative(data, unreadable))
+def relative_paths(data: DataSet, unreadable: Sequence[Unreadable]) -> tuple[str, ...]:
+    """The paths of some records, relative to the data's root."""
+    return tuple(record.path for record in with_relative_paths(data, unreadable))
 
 
 def write(
     folder: Path,
     name: str,
     data: DataSet,
-    found: tuple[Evaluation, Evaluation | None],
-    taught: TrainingSummary,
-    recorded: Mapping[str, Any],
+    evaluations: tuple[Evaluation, Evaluation | None],
+    training: TrainingSummary,
+    settings: RecordedSettings,
     unreadable: Sequence[Unreadable],
 ) -> None:
-    """Put a report into a run's folder.
+    """Write the report into a run's folder.
 
     Args:
-        folder: to write to.
+        folder: the folder.
         name: of the run.
-        data: its images, all that were listed.
-        found: how good it is on the validation split, and on the test split if there is one.
-        taught: how.
-        recorded: the settings as the run keeps them.
+        data: all images, unreadable ones, too.
+        evaluations: how good the run is on the validation split, and on the test split if there is one.
+        training: how it was trained.
+        settings: of the run.
         unreadable: images that were left out.
 
     Raises:
         OSError: it cannot be written.
     """
-    val, test = found
-    made = recorded.get(_MADE, {})
-    counted = ", ".join(f"{len(samples):,} {split}" for split in Split if (samples := data.split(split)))
+    val, test = evaluations
+    counts = ", ".join(f"{len(samples):,} {split}" for split in Split if (samples := data.split(split)))
+    reasons = {record.path: record.reason for record in with_relative_paths(data, unreadable)}
     report = Report(
-        title=f"{name}: {made.get('started_from', '')} taught {data.name}",
+        title=f"{name}: {settings.base_model} fine-tuned on {data.name}",
         facts=(
-            ("network", f"{made.get('started_from', '')}, weights: {made.get('weights', '')}"),
-            ("way of training", f"--tune {recorded.get('tune', '')}"),
-            ("data", f"{data.name}, {len(data.class_names):,} classes: {counted}"),
-            ("made", f"{dt.datetime.now().astimezone():%Y-%m-%d %H:%M}"),
+            ("base model", f"{settings.base_model}, weights: {settings.weights}"),
+            ("training", f"--tune {settings.options.get('tune', '')}"),
+            ("data", f"{data.name}, {len(data.class_names):,} classes: {counts}"),
+            ("created", f"{dt.datetime.now().astimezone():%Y-%m-%d %H:%M}"),
         ),
         evaluation=val,
         test=test,
-        data=reporting.data_facts(data, {item.path: item.reason for item in relative(data, unreadable)}),
-        taught=taught,
+        data=reporting.data_facts(data, reasons),
+        training=training,
         comparison=None,
-        settings=tuple((key, str(value)) for key, value in recorded.items() if key != _MADE),
-        versions=tuple((key, str(value)) for key, value in made.items()),
-        pictures=reporting.pictures(val, data.root, recorded["max_pixels"]),
+        settings=tuple((name, str(value)) for name, value in settings.options.items()),
+        versions=_provenance(settings),
+        pictures=reporting.pictures(val, data.root, settings.options["max_pixels"]),
     )
     reporting.write_report(folder, report)
+
+
+def _provenance(settings: RecordedSettings) -> Facts:
+    digest = (("data_digest", settings.data_digest),) if settings.data_digest else ()
+    return (*digest, *settings.versions.items())

@@ -1,31 +1,29 @@
-"""What `cnncli finetune` does: which way of training, in which order, and what is kept of it."""
+"""What `cnncli finetune` does: prepares a run, trains the network, publishes the result."""
 
-import dataclasses
 import math
 import time
-import tomllib
-from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cnncli.data import layout
 from cnncli.data.splits import splits_table
 from cnncli.errors import TrainingError, UsageError
 from cnncli.prepare import prepare, resolve_untrained
-from cnncli.records.data import DataSet
+from cnncli.records.data import DataSet, Split
 from cnncli.records.progress import Progress
 from cnncli.records.training import FinetuneResult, Tune
-from cnncli.text import counted
+from cnncli.text import counted, percent
 from cnncli.training import run_folder
-from cnncli.training.features import fit as features
-from cnncli.training.features.fit import Bar, explore, finetune_features
-from cnncli.training.features.replace_head import require_own_head
-from cnncli.training.manifest import RunManifest, UnreadableSample
-from cnncli.training.manifest import load as load_beginning
-from cnncli.training.manifest import save as save_beginning
+from cnncli.training.features.fit import search_classifiers
+from cnncli.training.features.publish import finetune_features, write_run
+from cnncli.training.features.replace_head import require_replaceable_head
+from cnncli.training.manifest import RunManifest, load_manifest, save_manifest
 from cnncli.training.options import CHANGEABLE, flag
+from cnncli.training.preparation import Bar, describe_data, read_data
 from cnncli.training.processes import is_main
-from cnncli.training.settings import FeatureSettings, NetworkSettings, option_values, settings_document
+from cnncli.training.settings import FeatureSettings, NetworkSettings, option_values, record_settings
+from cnncli.training.settings_file import SETTINGS, RecordedSettings, read_settings
 
 if TYPE_CHECKING:
     from cnncli.training.network.initial import InitialModel
@@ -33,7 +31,10 @@ if TYPE_CHECKING:
     from cnncli.training.network.trainer import Show
 
 _FEWEST_EPOCHS = 3
-"""That have to fit into the time for `auto` to train the network itself."""
+"""`auto` trains the network only if so many epochs fit into the time budget."""
+
+_VALIDATION_COST = 1 / 3
+"""Time per validation image, as a share of that per training image: a forward pass is a third of a step."""
 
 
 def finetune(
@@ -44,251 +45,258 @@ def finetune(
     *,
     is_offline: bool = False,
 ) -> FinetuneResult | None:
-    """Teach a network the classes of labelled images.
+    """Fine-tune a network on labelled images.
 
     Args:
-        settings: what is asked for.
-        progress: hears what is being done, and what was left out.
-        bar: moves while images are looked at.
-        show: moves while the network is trained.
+        settings: of the run.
+        progress: told of each step and of what is left out.
+        bar: progress bar over the images.
+        show: called after each training step.
         is_offline: download nothing.
 
     Returns:
-        What it came to; None in processes of torchrun's other than the first.
+        The result; None in all processes of torchrun but the first.
 
     Raises:
-        CnncliError: the data or the network are not fit for it, or the run cannot be written.
+        CnncliError: the data or the network cannot be used, or the run cannot be written.
     """
     if isinstance(settings, FeatureSettings):
         return finetune_features(settings, progress, bar, is_offline=is_offline) if is_main() else None
     from cnncli.training.network import publish, trainer
 
-    begun = PreparedRun(None, None)
+    prepared = PreparedRun(None, None)
     if is_main():
-        begun = _begin(settings, progress, bar, is_offline=is_offline)
-    run = trainer.train(begun.run, settings, progress, show)
+        prepared = prepare_run(settings, progress, bar, is_offline=is_offline)
+    run = trainer.train(prepared.run, settings, progress, show)
     if run is None or not is_main():
-        return begun.features
-    return publish.publish(run, settings, begun.features, progress, bar)
+        return prepared.features
+    return publish.publish(run, settings, prepared.features, progress, bar)
+
+
+# ---- resuming
 
 
 def resume(
     run: Path, settings: FeatureSettings | NetworkSettings, progress: Progress, bar: Bar, show: "Show"
 ) -> FinetuneResult | None:
-    """Go on with a run that was interrupted, or that is to have another number of epochs; arguments and errors as `finetune`'s.
+    """Resume an interrupted run, or train a finished one for another number of epochs.
 
     Args:
         run: its folder.
-        settings: those that it was begun with, limits aside, and the epochs that it is to have.
-        progress: hears what is being done.
-        bar: moves while images are looked at.
-        show: moves while the network is trained.
+        settings: those that it was started with; the options in `CHANGEABLE` may differ.
+        progress: told of each step.
+        bar: progress bar over the images.
+        show: called after each training step.
+
+    Returns:
+        As `finetune`.
+
+    Raises:
+        CnncliError: the run cannot be resumed, or not with these settings.
     """
     if settings.output:
-        raise UsageError("--output has no effect with --resume, which goes on in the run's own folder")
-    begun = load_beginning(run)
+        raise UsageError("--output has no effect with --resume, which writes to the run's own folder")
+    manifest = load_manifest(run)
     if isinstance(settings, FeatureSettings):
         raise UsageError(f"--tune features has no effect with --resume: {run} trains the network itself")
-    _require_same_classes(run, settings, begun)
+    _require_same_classes(run, settings, manifest)
+    _require_same_settings(run, settings)
     from cnncli.training.network import checkpoints, publish, trainer
 
-    _require_same_settings(run, settings)
-    levers = settings.options
-    if levers.epochs != begun.epochs:
-        done = len(checkpoints.load(run, progress.warning).history)
-        if levers.epochs < done:
-            raise UsageError(
-                f"{run} has {counted(done, 'epoch')} behind it already, more than --epochs {levers.epochs}"
-            )
-        begun = dataclasses.replace(begun, epochs=levers.epochs, may_stop_early=False)
+    epochs = settings.options.epochs
+    if epochs != manifest.epochs:
+        finished = len(checkpoints.load(run, progress.warning).history)
+        if epochs < finished:
+            raise UsageError(f"{run} has finished {counted(finished, 'epoch')}, more than --epochs {epochs}")
+        manifest = replace(manifest, epochs=epochs, may_stop_early=False)
         if is_main():
-            save_beginning(run, begun)
-    progress.notice(f"going on with {run}: {begun.started_from}, {counted(begun.epochs, 'epoch')}")
+            save_manifest(run, manifest)
+    progress.notice(f"resuming {run}: {manifest.base_model}, {counted(epochs, 'epoch')}")
     trainer.train(run, settings, progress, show)
     return publish.publish(run, settings, None, progress, bar) if is_main() else None
 
 
-_OF_THE_RUN = CHANGEABLE | {"workers"}
-
-
 def _require_same_settings(run: Path, settings: NetworkSettings) -> None:
-    """See that no option differs that would change what has been learned so far.
+    """Raise where an option differs that affects what has been learned so far.
 
     Raises:
-        TrainingError: one does.
+        TrainingError: there is one.
     """
-    file = run / run_folder.SETTINGS
-    try:
-        former = tomllib.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{file} cannot be read: {error}", "start a new run") from error
-    former.pop("made", None)
-    now = option_values(settings)
-    changed = {name for name in former.keys() | now.keys() if former.get(name) != now.get(name)}
-    if refused := sorted(changed - _OF_THE_RUN):
-        told = ", ".join(f"{flag(name)} (was {former.get(name, 'not given')})" for name in refused)
+    before, now = read_settings(run / SETTINGS).options, option_values(settings)
+    changes = {name for name in before.keys() | now.keys() if before.get(name) != now.get(name)}
+    if refused := sorted(changes - CHANGEABLE - {"workers"}):
+        names = ", ".join(f"{flag(name)} (was {before.get(name, 'not set')})" for name in refused)
         raise TrainingError(
-            f"{run} was begun with other settings: {told}",
-            f"{', '.join(sorted(map(flag, CHANGEABLE)))} may change; else start a new run",
+            f"{run} was started with other settings: {names}",
+            f"only {', '.join(sorted(map(flag, CHANGEABLE)))} may change; otherwise start a new run",
         )
 
 
-def _require_same_classes(run: Path, settings: NetworkSettings, begun: RunManifest) -> None:
-    found = layout.read(settings.data, settings.columns).class_names
-    if found != begun.card.class_names:
-        other = sorted(set(found) ^ set(begun.card.class_names)) or list(found)
+def _require_same_classes(run: Path, settings: NetworkSettings, manifest: RunManifest) -> None:
+    class_names = layout.read(settings.data, settings.columns).class_names
+    if class_names != manifest.card.class_names:
+        difference = sorted(set(class_names) ^ set(manifest.card.class_names)) or list(class_names)
         raise TrainingError(
-            f"{settings.data} has other classes now than when {run} was begun, as {other[0]!r}",
+            f"{settings.data} has other classes than when {run} was started, e.g. {difference[0]!r}",
             "start a new run",
         )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+# ---- preparing
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedRun:
-    """What there is before training.
+    """A run before training.
 
     Attributes:
-        run: the folder; None where nothing more is to be trained.
-        features: what a classifier on features came to, where one was fitted.
+        run: its folder; None where no network is to be trained.
+        features: result of the classifier on features, where `auto` fitted one.
     """
 
     run: Path | None
     features: FinetuneResult | None
 
 
-def _begin(settings: NetworkSettings, progress: Progress, bar: Bar, *, is_offline: bool) -> PreparedRun:
-    """Everything up to the first step of training."""
+def prepare_run(settings: NetworkSettings, progress: Progress, bar: Bar, *, is_offline: bool) -> PreparedRun:
+    """Do everything before the first training step: read the data, build the network, create the run's folder.
+
+    Raises:
+        CnncliError: the data or the network cannot be used, or the run cannot be written.
+    """
     if settings.tune in {Tune.HEAD, Tune.SCRATCH}:
-        return _begin_without_features(settings, progress, is_offline=is_offline)
+        return _prepare_directly(settings, progress, is_offline=is_offline)
+    return _prepare_from_features(settings, progress, bar, is_offline=is_offline)
+
+
+def _prepare_from_features(
+    settings: NetworkSettings, progress: Progress, bar: Bar, *, is_offline: bool
+) -> PreparedRun:
+    """`last`, `full` and `auto`, whose last layer starts as a classifier on the network's features."""
     from cnncli.training.network import trainer
     from cnncli.training.network.initial import from_weights
 
-    started = time.perf_counter()
-    explored = explore(settings, progress, bar, is_offline=is_offline)
-    data, folder = explored.found.data, explored.folder
-    head, trial = explored.learned.linear or (None, None)
-    share = trial.val.share if trial else None
-    found, path = None, None
+    start = time.perf_counter()
+    search = search_classifiers(settings, progress, bar, is_offline=is_offline)
+    data, card = search.embedded.data, search.folder.card
+    head, score = search.result.linear() or (None, None)
+    features = None
     if settings.tune is Tune.AUTO:
-        found = features.write(explored, settings)
-        path = Path(found.folder)
+        features = write_run(search, settings)
         progress.notice(
-            f"a classifier on its features: {100 * found.val.share:.1f} % on val, in {path}, which can be used already"
+            f"a classifier on its features: {percent(features.val.share)} on val, saved in {features.folder}"
         )
-    elif share is not None:
-        progress.notice(f"its last layer begins as a classifier on its features: {100 * share:.1f} % on val")
-    levers = settings.options
-    start = from_weights(folder, head, data.class_names, levers.drop_path)
-    trainer.require_trainable(start, settings)
-    taken = trainer.fastest_throughput(start, settings, progress)
-    if found:
-        epochs, why = _in_time(settings, taken, data)
-        progress.notice(why)
+    elif score:
+        progress.notice(
+            f"its last layer starts as a classifier on its features: {percent(score.val.share)} on val"
+        )
+    initial = from_weights(search.folder, head, data.class_names, settings.options.drop_path)
+    trainer.require_trainable(initial, settings)
+    throughput = trainer.fastest_throughput(initial, settings, progress)
+    if features:
+        epochs, reason = _epochs_in_budget(settings, throughput, data)
+        progress.notice(reason)
         if not epochs:
-            return PreparedRun(None, dataclasses.replace(found, why=f"{found.why}; {why}"))
-        settings = dataclasses.replace(settings, options=dataclasses.replace(levers, epochs=epochs))
-    digest = features.digest(explored.found)
-    facts = settings_document(settings, folder.card.name, folder.card.weights_origin, digest)
-    if path is None:
-        path = _new_run(explored.target, data, facts)
+            return PreparedRun(None, replace(features, reason=f"{features.reason}; {reason}"))
+        settings = replace(settings, options=replace(settings.options, epochs=epochs))
+    recorded = record_settings(settings, card.name, card.weights_origin, search.embedded.digest())
+    if features:
+        run = Path(features.folder)
+        recorded.write(run)
+        settings = replace(settings, tune=Tune.FULL)
     else:
-        run_folder.write(path, [], facts, {})
-        settings = dataclasses.replace(settings, tune=Tune.FULL)
-    begun = _beginning(settings, start, data, folder.card.name, found, started)
-    begun = dataclasses.replace(begun, head_share=share, left_out=_left_out(explored.found))
-    trainer.write_start(path, start, taken, settings, begun)
-    return PreparedRun(path, found)
-
-
-def _left_out(found: features.EmbeddedData) -> tuple[UnreadableSample, ...]:
-    """The images of which there are no embeddings."""
-    samples = {sample.path: sample for sample in found.listed.samples}
-    return tuple(
-        UnreadableSample(found.listed.relative(path), samples[path].label, samples[path].split, record.reason)
-        for record in found.unreadable
-        if (path := record.path)
+        run = _create_folder(search.target, data, recorded)
+    manifest = replace(
+        _manifest(settings, initial, data, card.name, start),
+        feature_accuracy=features.val if features else None,
+        feature_loss=features.val_loss if features else None,
+        initial_accuracy=score.val.share if score else None,
+        unreadable=search.embedded.unreadable_samples(),
     )
+    trainer.write_start(run, initial, throughput, settings, manifest)
+    return PreparedRun(run, features)
 
 
-def _in_time(settings: NetworkSettings, taken: "Throughput", data: DataSet) -> tuple[int, str]:
-    """How many epochs of training all of the network fit into the time, 0 if too few do; and that in words."""
-    levers = settings.options
-    images = sum(sample.split == "train" for sample in data.samples)
-    held = sum(sample.split == "val" for sample in data.samples)
-    epoch = (images + held / 3) / taken.images_per_second / 60  # a forward pass is a third of a step
-    fitting = levers.epochs if not levers.time_budget else math.floor(levers.time_budget / epoch)
-    fewest = min(_FEWEST_EPOCHS, levers.epochs)
-    if fitting < fewest:
-        return 0, (
-            f"training all of it would take {_told(fewest * epoch)} for {counted(fewest, 'epoch')}, more than "
-            f"--time-budget {levers.time_budget:g}: the classifier on features stays"
-        )
-    epochs = min(fitting, levers.epochs)
-    return epochs, f"training all of it: up to {counted(epochs, 'epoch')} in about {_told(epochs * epoch)}"
-
-
-def _told(minutes: float) -> str:
-    return f"{minutes:,.0f} min" if minutes >= 1.5 else f"{max(60 * minutes, 1):,.0f} s"  # noqa: PLR2004
-
-
-def _begin_without_features(
-    settings: NetworkSettings, progress: Progress, *, is_offline: bool
-) -> PreparedRun:
-    """`head` and `scratch`, for which nothing needs to be known of the images beforehand."""
-    started = time.perf_counter()
-    data = features.read(settings, progress)
-    target = run_folder.choose_run_folder(settings.output, data.name, overwrite=settings.overwrite)
+def _prepare_directly(settings: NetworkSettings, progress: Progress, *, is_offline: bool) -> PreparedRun:
+    """`head` and `scratch`, which need no features."""
     from cnncli.training.network import trainer
-    from cnncli.training.network.initial import from_scratch, from_weights
 
-    levers = settings.options
-    if settings.tune is Tune.SCRATCH:
-        found = resolve_untrained(settings.reference, progress, is_offline=is_offline)
-        progress.notice(f"starting from {found.name} with random weights")
-        start, origin = from_scratch(found, data.class_names, settings.seed, levers.drop_path), "random"
-    else:
-        progress.notice(f"starting from {settings.reference.name}, whose last layer is trained anew")
-        folder = prepare(settings.reference, progress, is_offline=is_offline)
-        require_own_head(folder)
-        start, origin = (
-            from_weights(folder, None, data.class_names, levers.drop_path),
-            folder.card.weights_origin,
-        )
-    trainer.require_trainable(start, settings)
-    features.say_what_there_is(data, progress)
-    taken = trainer.fastest_throughput(start, settings, progress)
-    name = start.card.name if settings.tune is Tune.SCRATCH else folder.card.name
-    run = _new_run(target, data, settings_document(settings, name, origin, None))
-    trainer.write_start(run, start, taken, settings, _beginning(settings, start, data, name, None, started))
+    start = time.perf_counter()
+    data = read_data(settings, progress)
+    target = run_folder.choose_run_folder(settings.output, data.name, overwrite=settings.overwrite)
+    initial, base_model, origin = _build_initial(settings, data.class_names, progress, is_offline=is_offline)
+    trainer.require_trainable(initial, settings)
+    describe_data(data, progress)
+    throughput = trainer.fastest_throughput(initial, settings, progress)
+    run = _create_folder(target, data, record_settings(settings, base_model, origin, None))
+    manifest = _manifest(settings, initial, data, base_model, start)
+    trainer.write_start(run, initial, throughput, settings, manifest)
     return PreparedRun(run, None)
 
 
-def _new_run(target: run_folder.Target, data: DataSet, facts: Mapping[str, Any]) -> Path:
+def _build_initial(
+    settings: NetworkSettings, class_names: tuple[str, ...], progress: Progress, *, is_offline: bool
+) -> tuple["InitialModel", str, str]:
+    """The network for `head` or `scratch`, the name of what it started from, and the origin of its weights."""
+    from cnncli.training.network.initial import from_scratch, from_weights
+
+    drop_path = settings.options.drop_path
+    if settings.tune is Tune.SCRATCH:
+        untrained = resolve_untrained(settings.reference, progress, is_offline=is_offline)
+        progress.notice(f"starting from {untrained.name} with random weights")
+        initial = from_scratch(untrained, class_names, settings.seed, drop_path)
+        return initial, initial.card.name, "random"
+    progress.notice(f"starting from {settings.reference.name} with a new last layer")
+    folder = prepare(settings.reference, progress, is_offline=is_offline)
+    require_replaceable_head(folder)
+    initial = from_weights(folder, None, class_names, drop_path)
+    return initial, folder.card.name, folder.card.weights_origin
+
+
+def _epochs_in_budget(settings: NetworkSettings, throughput: "Throughput", data: DataSet) -> tuple[int, str]:
+    """How many epochs fit into the time budget, 0 if too few do; and that in words."""
+    options = settings.options
+    images = len(data.split(Split.TRAIN)) + len(data.split(Split.VAL)) * _VALIDATION_COST
+    epoch = images / throughput.images_per_second / 60
+    fitting = options.epochs if not options.time_budget else math.floor(options.time_budget / epoch)
+    fewest = min(_FEWEST_EPOCHS, options.epochs)
+    if fitting < fewest:
+        return 0, (
+            f"training the whole network would take {_duration(fewest * epoch)} for {counted(fewest, 'epoch')}, more than "
+            f"--time-budget {options.time_budget:g}: the classifier on features stays"
+        )
+    epochs = min(fitting, options.epochs)
+    return (
+        epochs,
+        f"training the whole network: up to {counted(epochs, 'epoch')} in about {_duration(epochs * epoch)}",
+    )
+
+
+def _duration(minutes: float) -> str:
+    return f"{minutes:,.0f} min" if minutes >= 1.5 else f"{max(60 * minutes, 1):,.0f} s"  # noqa: PLR2004
+
+
+def _create_folder(target: run_folder.Target, data: DataSet, settings: RecordedSettings) -> Path:
     """The folder of a run that is to be trained, with its settings and its splits."""
-    with run_folder.writing(target) as draft:
-        run_folder.write(draft, [splits_table(data)], facts, {})
+    with run_folder.draft_run(target) as draft:
+        run_folder.write_files(draft, [splits_table(data)], settings, {})
         (draft / run_folder.CHECKPOINTS).mkdir()
         return run_folder.settle(draft, target)
 
 
-def _beginning(
-    settings: NetworkSettings,
-    start: "InitialModel",
-    data: DataSet,
-    name: str,
-    found: FinetuneResult | None,
-    started: float,
+def _manifest(
+    settings: NetworkSettings, initial: "InitialModel", data: DataSet, base_model: str, start: float
 ) -> RunManifest:
     return RunManifest(
-        card=start.card,
+        card=initial.card,
         tune=settings.tune,
         stages=settings.stages,
         epochs=settings.options.epochs,
         data_name=data.name,
         root=str(Path(data.root).resolve()),
-        started_from=name,
-        features=found.val if found else None,
-        features_loss=found.val_loss if found else None,
+        base_model=base_model,
+        feature_accuracy=None,
+        feature_loss=None,
         remarks=data.remarks,
-        seconds=time.perf_counter() - started,
+        preparation_seconds=time.perf_counter() - start,
     )

@@ -1,18 +1,18 @@
-"""The folder of a run: a model folder, and beside the network what led to it.
+"""The folder of a run: a model folder, and beside the network everything that led to it.
 
 card.json, model.safetensors, model.onnx    the network
-settings.toml       what was asked for, and with which versions; `--config` reads it again
+settings.toml       options, what the run started from, package versions; `--config` reads it
 splits.csv          path, label, split, bytes, schema: which image was in which split
-predictions.csv     every image of the validation and test splits: what it is, what it was taken for
-classifiers.csv     the classifiers that were tried
+predictions.csv     predictions for every image of the validation and test splits
+classifiers.csv     the classifiers on features that were compared
 confusion_matrix.png
-report.html         all of this to look at, in one file
-unreadable.csv      path, reason: where some images could not be read
-history.csv         every epoch of training the network itself
+report.html         all of this in one file
+unreadable.csv      path, reason; only where images could not be read
+history.csv         loss, accuracy and learning rate of every epoch
 curves.png          the same as a picture
-lr_range.png        where `--lr auto` found the learning rate
-tensorboard/        the same for TensorBoard
-checkpoints/        what training goes on from: beginning.json, last.pt, before.pt, best.safetensors
+lr_range.png        the learning rate range test of `--lr auto`
+tensorboard/        the history for TensorBoard
+checkpoints/        what training is resumed from: manifest.json, last.pt, before.pt, best.safetensors
 """
 
 import contextlib
@@ -22,9 +22,6 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import tomli_w
 
 from cnncli.data.splits import SPLITS
 from cnncli.errors import OutputError
@@ -32,21 +29,22 @@ from cnncli.files.tables import Table, write_tables
 from cnncli.files.whole import replace, whole_folder
 from cnncli.networks.model_folder import CARD, GRAPH, WEIGHTS, is_model_folder
 from cnncli.text import is_percent_encoded
+from cnncli.training.history import HISTORY
+from cnncli.training.settings_file import SETTINGS, RecordedSettings
 
 RUNS = Path("runs")
-SETTINGS = "settings.toml"
 CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a run is to go.
+    """Where a run is written.
 
     Attributes:
-        path: of its folder, free when it was chosen.
-        usual: the path that runs on this data have where it is free, then with a number; None where the user named
-            the folder, and no other will do.
-        replaces: an earlier run there may be replaced.
+        path: its folder, free when it was chosen.
+        usual: the default path for runs on this data, to which a number is added if it is taken; None where the user named
+            the folder.
+        replaces: whether an earlier run there is replaced.
     """
 
     path: Path
@@ -55,24 +53,22 @@ class Target:
 
 
 def choose_run_folder(output: Path | None, name: str, *, overwrite: bool) -> Target:
-    """The folder that a run goes to.
+    """Choose the folder of a run.
 
     Args:
-        output: what was asked for; None for `runs/NAME`, or the first of `runs/NAME-2`, `-3`, … that is free.
+        output: the requested folder; None for `runs/NAME`, or the first free one of `runs/NAME-2`, `-3`, …
         name: of the data.
-        overwrite: an earlier run in `output` may be replaced.
+        overwrite: whether an earlier run in `output` may be replaced.
 
     Raises:
-        OutputError: there is something already, or it cannot be written.
+        OutputError: something else is there, or it cannot be written.
     """
     path = output or _free(RUNS / name)
     if path.resolve() == Path.cwd():
-        raise OutputError(
-            "a run cannot take the place of the folder that it is started in", "name another with --output"
-        )
+        raise OutputError("a run cannot replace the current folder", "choose another with --output")
     if is_percent_encoded(str(path)):
         raise OutputError(
-            f"{path} cannot be a run's folder: its name is not UTF-8", "name another with --output"
+            f"{path} cannot be a run's folder: its name is not UTF-8", "choose another with --output"
         )
     try:
         is_ours = is_run(path)
@@ -81,18 +77,18 @@ def choose_run_folder(output: Path | None, name: str, *, overwrite: bool) -> Tar
         raise OutputError(f"cannot look into {path}: {error.strerror}") from error
     if is_taken:
         raise OutputError(
-            f"{path} already exists, and is no run of cnncli's, so it is left alone",
-            "--output names another folder",
+            f"{path} already exists and is not a run of cnncli",
+            "choose another folder with --output",
         )
     if is_ours and (foreign := _foreign(path)):
         raise OutputError(
             f"{path} holds more than a run: {', '.join(foreign)}",
-            "move that away, or name another folder with --output",
+            "move that away, or choose another folder with --output",
         )
     if is_ours and not overwrite:
         raise OutputError(
             f"{path} already exists",
-            "--overwrite replaces an earlier run; --output names another folder; --resume goes on with one",
+            "--overwrite replaces an earlier run; --output names another folder; --resume resumes one",
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,29 +96,29 @@ def choose_run_folder(output: Path | None, name: str, *, overwrite: bool) -> Tar
             pass
     except OSError as error:
         raise OutputError(
-            f"cannot write a run to {path}: {error.strerror}", "--output names another folder"
+            f"cannot write a run to {path}: {error.strerror}", "choose another folder with --output"
         ) from error
     return Target(path, None if output else RUNS / name, is_ours)
 
 
-_OURS = frozenset(
+_FILES = frozenset(
     {CARD, WEIGHTS, GRAPH, SETTINGS, SPLITS, "predictions.csv", "classifiers.csv", "unreadable.csv"}
-    | {"confusion_matrix.png", "history.csv", "curves.png", "lr_range.png", "report.html"}
+    | {"confusion_matrix.png", HISTORY, "curves.png", "lr_range.png", "report.html"}
 )
-_OUR_FOLDERS = frozenset({CHECKPOINTS, "tensorboard"})
+_FOLDERS = frozenset({CHECKPOINTS, "tensorboard"})
 
 
 def _foreign(folder: Path) -> list[str]:
-    """What lies in a run's folder and is none of its files."""
+    """Names of files and folders in a run's folder that do not belong to a run."""
     return sorted(
         entry.name
         for entry in folder.iterdir()
-        if entry.name not in (_OUR_FOLDERS if entry.is_dir() else _OURS) and entry.name != _DRAFT
+        if entry.name not in (_FOLDERS if entry.is_dir() else _FILES) and entry.name != _DRAFT
     )
 
 
 _DRAFT = ".finished"
-"""The folder in which a trained network is put together."""
+"""The temporary folder in which a trained network is written."""
 
 
 def is_run(path: Path) -> bool:
@@ -131,34 +127,34 @@ def is_run(path: Path) -> bool:
 
 
 def _free(path: Path) -> Path:
-    """The path, or the first one with a number that is not there."""
+    """The path, or the first one with a number that does not exist."""
     numbered = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
     return next(candidate for candidate in itertools.chain([path], numbered) if not candidate.exists())
 
 
 @contextlib.contextmanager
-def writing(target: Target) -> Iterator[Path]:
-    """A draft of a run beside its place; when the block ends well, `settle` has to give it its name.
+def draft_run(target: Target) -> Iterator[Path]:
+    """A temporary folder beside a run's path; the block has to end with `settle`.
 
     Raises:
         OutputError: it cannot be written.
     """
     try:
-        with whole_folder(target.path, settle=_settled_by_caller) as draft:
+        with whole_folder(target.path, settle=_leave_to_caller) as draft:
             yield draft
     except OSError as error:
         raise OutputError(f"cannot write a run to {target.path}: {error.strerror or error}") from error
 
 
-def _settled_by_caller(draft: Path, target: Path) -> None:
-    """Nothing: whoever writes a run settles it, as its name may be another in the end."""
+def _leave_to_caller(draft: Path, target: Path) -> None:
+    """Do nothing: the block calls `settle`, which returns the final path."""
 
 
 def settle(draft: Path, target: Target) -> Path:
-    """Give a finished draft its name. What came there meanwhile stays: a run that may have any name takes the next.
+    """Rename a finished draft to its final path; where that has been taken meanwhile, the next free number is used.
 
     Raises:
-        OutputError: the name that was asked for has been taken meanwhile; the run is lost.
+        OutputError: the path that the user named has been taken meanwhile; the run is lost.
     """
     if target.replaces:
         replace(draft, target.path)
@@ -175,28 +171,28 @@ def settle(draft: Path, target: Target) -> Path:
             return path
 
 
-def write(
-    draft: Path, tables: Iterable[Table], settings: Mapping[str, Any] | None, pictures: Mapping[str, bytes]
+def write_files(
+    draft: Path, tables: Iterable[Table], settings: RecordedSettings | None, pictures: Mapping[str, bytes]
 ) -> None:
-    """Put everything into a run's folder but the network.
+    """Write everything but the network into a run's folder.
 
     Args:
         draft: the folder.
-        tables: as CSV.
-        settings: as settings.toml; None where that already exists.
-        pictures: PNG files by name.
+        tables: written as CSV.
+        settings: for settings.toml; None where that already exists.
+        pictures: contents of PNG files, by name.
     """
     write_tables(draft, tables)
     if settings is not None:
-        (draft / SETTINGS).write_bytes(tomli_w.dumps(settings).encode("utf-8", "surrogateescape"))
+        settings.write(draft)
     for name, content in pictures.items():
         (draft / name).write_bytes(content)
 
 
-def finish(draft: Path, run: Path) -> None:
+def install_network(draft: Path, run: Path) -> None:
     """Move a finished network and its tables into the run that trained it.
 
-    The card leaves first and comes last: who looks meanwhile finds no network, and never half of one.
+    The card is removed first and moved last, so that a reader finds either no network or a complete one.
     """
     (run / CARD).unlink(missing_ok=True)
     (run / GRAPH).unlink(missing_ok=True)
@@ -205,21 +201,21 @@ def finish(draft: Path, run: Path) -> None:
 
 
 @contextlib.contextmanager
-def finishing(run: Path) -> Iterator[Path]:
-    """A draft within a run, for `finish`.
+def draft_network(run: Path) -> Iterator[Path]:
+    """A temporary folder within a run, for `install_network`.
 
     Raises:
         OutputError: it cannot be written.
     """
     draft = run / _DRAFT
-    shutil.rmtree(draft, ignore_errors=True)  # of a process that was killed while it wrote
+    shutil.rmtree(draft, ignore_errors=True)  # left by a process that was killed
     try:
         draft.mkdir()
         yield draft
     except OSError as error:
         raise OutputError(
             f"cannot write the network to {run}: {error.strerror or error}; its training is saved",
-            f"make room, then: cnncli finetune --resume {run}",
+            f"free some space, then: cnncli finetune --resume {run}",
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)

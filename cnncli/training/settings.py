@@ -19,6 +19,7 @@ from cnncli.records.progress import Progress
 from cnncli.records.training import ClassifierName, ClassWeights, Tune
 from cnncli.training.options import TrainingOptions
 from cnncli.training.resolve import is_in_effect
+from cnncli.training.settings_file import RecordedSettings
 
 MOST_VIEWS = 100
 VAL_SPLIT = 0.2
@@ -141,21 +142,18 @@ def choose_tune(tune: Tune, reference: Reference, progress: Progress) -> Tune:
     return tune
 
 
-def settings_document(
+def record_settings(
     settings: FinetuneSettings, base_model: str, weights_origin: str, data_digest: str | None
-) -> dict[str, Any]:
-    """The settings as a run keeps them: each under the name of its option; and what they were applied to, under `made`.
+) -> RecordedSettings:
+    """The settings as a run keeps them.
 
     Args:
         settings: of the run.
-        base_model: name of the network that the run started from.
+        base_model: name of the network that the run starts from.
         weights_origin: where its weights come from.
         data_digest: SHA-256 of the listing of the images; None where they were not read beforehand.
     """
-    facts = {"started_from": base_model, "weights": weights_origin, "data_digest": data_digest} | versions()
-    return option_values(settings) | {
-        "made": {fact: value for fact, value in facts.items() if value is not None}
-    }
+    return RecordedSettings(option_values(settings), base_model, weights_origin, data_digest, versions())
 
 
 def option_values(settings: FinetuneSettings) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from cnncli.records.engines import EngineName, EngineOptions
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import NullProgress
 from cnncli.training import options
-from cnncli.training.run_folder import choose_run_folder, settle, writing
+from cnncli.training.run_folder import choose_run_folder, draft_run, settle
 from tests.conftest import Cnncli, Imports
 
 KINDS = {"warm": (230, 90, 40), "cold": (40, 90, 230), "green": (60, 200, 80)}
@@ -61,7 +61,7 @@ def test_a_run_is_a_model_folder_that_predicts_what_it_says(
     found = run(cnncli, data, "-m", colours, "--classifier", classifier)
     assert found["folder"] == "runs/shades"
     assert found["images"] == {"train": 24, "val": 6, "test": 0}
-    assert found["chosen"]["val"]["correct"] == 6
+    assert found["classifier"]["val"]["correct"] == 6
     folder = open_folder(Path("runs/shades"))
     verify(folder)
     assert folder.card.class_names == ("cold", "green", "warm")
@@ -92,8 +92,8 @@ def test_everything_that_led_to_it_lies_beside_it(cnncli: Cnncli, data: Path, co
     }
     settings = tomllib.loads(Path("runs/shades/settings.toml").read_text())
     assert settings["seed"] == 3
-    assert settings["made"]["started_from"] == "colours"
-    assert len(settings["made"]["data_digest"]) == 64
+    assert settings["provenance"]["base_model"] == "colours"
+    assert len(settings["provenance"]["data_digest"]) == 64
     with Image.open("runs/shades/confusion_matrix.png") as picture:
         assert picture.width > 200
     assert [row["classifier"] for row in table(Path("runs/shades/classifiers.csv"))] == [
@@ -110,7 +110,7 @@ def test_settings_run_again_give_the_same_network(cnncli: Cnncli, data: Path, co
     for name in ("model.onnx", "model.safetensors", "splits.csv", "predictions.csv"):
         assert Path("again", name).read_bytes() == Path("runs/shades", name).read_bytes()
     found = run(cnncli, "-c", "runs/shades/settings.toml", "--classifier", "knn", "-o", "other")
-    assert found["chosen"]["name"] == "knn"
+    assert found["classifier"]["name"] == "knn"
     list_again = run(cnncli, "runs/shades/splits.csv", "--root", data, "-m", colours, "-o", "listed")
     assert list_again["images"] == {"train": 21, "val": 9, "test": 0}
 
@@ -194,7 +194,7 @@ def test_the_words_for_a_person(cnncli: Cnncli, data: Path, colours: Path) -> No
     first, second, third = result.stderr.splitlines()[:3]
     assert second == "shades: 3 classes, 30 images (24 train, 6 val)"
     assert third == "classes: 0 cold, 1 green, 2 warm"
-    assert first == f"starting from {colours}, whose features stay as they are"
+    assert first == f"starting from {colours}, which stays as it is"
     assert "val         100.0 % of 6 images correct (95 % CI 61.0 to 100.0)" in result.stdout
     assert "run         runs/shades" in result.stdout
     assert "cnncli predict -m runs/shades IMAGE" in result.stderr
@@ -227,7 +227,7 @@ def test_a_thousand_classes_of_two_images(
             Image.new("RGB", (4, 4), (label % 256, label // 4, number)).save(file)
     found = run(cnncli, tmp_path / "many", "-m", colours)
     assert found["images"] == {"train": 1000, "val": 1000, "test": 0}
-    assert [trial["name"] for trial in found["trials"]] == ["logistic", "centroid", "knn"]
+    assert [score["name"] for score in found["classifiers"]] == ["logistic", "centroid", "knn"]
     assert len(open_folder(Path("runs/many")).card.class_names) == 1000
 
 
@@ -248,7 +248,7 @@ def test_refusals_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path
             "no effect on centroids",
         ),
         ([data, "-m", colours, "--device", "cuda:9"], 2, "there is no device cuda:9"),
-        ([data, "-m", colours, "-o", "photos", "--overwrite"], 1, "is no run of cnncli's"),
+        ([data, "-m", colours, "-o", "photos", "--overwrite"], 1, "is not a run of cnncli"),
         ([single, "-m", colours], 1, "has only one class, 'warm'"),
         ([colours, "-m", colours], 1, "is a model folder, not data"),
         ([data, "-m", str(data)], 1, "is no model folder: it has no card.json"),
@@ -327,10 +327,10 @@ def test_what_came_meanwhile_is_not_replaced(tmp_path: Path, monkeypatch: pytest
     first, second = (choose_run_folder(None, "shades", overwrite=False) for _ in range(2))
     asked = choose_run_folder(Path("runs/shades"), "shades", overwrite=False)
     for target, expected in ((first, "runs/shades"), (second, "runs/shades-2")):
-        with writing(target) as draft:
+        with draft_run(target) as draft:
             (draft / "card.json").write_text(expected)
             assert settle(draft, target) == Path(expected)
-    with pytest.raises(OutputError, match="cannot write the run to"), writing(asked) as draft:
+    with pytest.raises(OutputError, match="cannot write the run to"), draft_run(asked) as draft:
         (draft / "card.json").write_text("late")
         settle(draft, asked)
     assert Path("runs/shades/card.json").read_text() == "runs/shades"
@@ -342,7 +342,11 @@ def test_every_option_of_the_settings_is_one_of_the_command(
 ) -> None:
     """What a run records is what `--config` takes, and what the command offers is recorded."""
     run(cnncli, data, "-m", colours, "--classifier", "centroid")
-    recorded = set(tomllib.loads(Path("runs/shades/settings.toml").read_text())) - {"made"}
+    recorded = set(tomllib.loads(Path("runs/shades/settings.toml").read_text())) - {
+        "schema",
+        "provenance",
+        "versions",
+    }
     offered = set(inspect.signature(finetune).parameters)
     of_the_call = {"config", "format_", "offline", "output", "overwrite", "quiet", "resume", "preview"}
     unset = {"weights", "img_size", "root", "batch_size", "workers"} | set(options.declarations())

@@ -97,7 +97,7 @@ def test_its_files_say_the_same() -> None:
         *(field.name for field in dataclasses.fields(FinetuneSettings)),
     }
     with (MEASUREMENTS / "history.csv").open(newline="") as stream:
-        epochs = [int(row["number"]) for row in csv.DictReader(stream)]
+        epochs = [int(row["epoch"]) for row in csv.DictReader(stream)]
     assert epochs == list(range(1, recipe["epochs"] + 1))
     kept = json.loads((MEASUREMENTS / "evaluation.json").read_text())
     assert {item["name"] for item in kept["classes"]} == set(card.class_names)

@@ -21,7 +21,7 @@ from safetensors.numpy import load_file
 
 from cnncli.errors import TrainingStopped
 from cnncli.networks.model_folder import open_folder, verify
-from cnncli.training import manifest as beginning
+from cnncli.training.manifest import load_manifest
 from cnncli.training.network.loop import Loop
 from tests.conftest import Cnncli, Program
 
@@ -73,7 +73,7 @@ def test_from_scratch_to_a_model_folder_that_predicts_what_it_says(cnncli: Cnncl
     assert sum(right) == found["test"]["correct"]
     assert found["test_loss"] > 0
     best = max(found["epochs"], key=lambda epoch: (epoch["val_top1"], -epoch["val_loss"]))
-    assert found["best_epoch"] == best["number"]
+    assert found["best_epoch"] == best["epoch"]
     assert found["val"]["correct"] / 15 == pytest.approx(best["val_top1"])
     assert found["val_loss"] == pytest.approx(best["val_loss"], rel=1e-3, abs=1e-4)
 
@@ -101,7 +101,7 @@ def test_auto_reports_features_first_and_keeps_the_better(cnncli: Cnncli, data: 
     trained = max(epoch["val_top1"] for epoch in found["epochs"])
     is_better = round(100 * trained, 1) > float(told[1])
     assert found["tune"] == ("full" if is_better else "features")
-    assert ("where the classifier on features has" if is_better else "which stays") in found["why"]
+    assert ("where the classifier on features has" if is_better else "which stays") in found["reason"]
     kept = found["val"]["correct"] / found["val"]["images"]
     assert 100 * kept == pytest.approx(max(100 * trained, float(told[1])), abs=0.05)
     assert Path(found["folder"], "classifiers.csv").exists()
@@ -134,7 +134,7 @@ def test_auto_stops_where_it_does_no_better_than_features(
 def test_auto_says_when_there_is_no_time(cnncli: Cnncli, data: Path, tiny: Path) -> None:
     found = run(cnncli, data, "-m", tiny, "--time-budget", 0.00001)
     assert found["tune"] == "features"
-    assert "more than --time-budget 1e-05: the classifier on features stays" in found["why"]
+    assert "more than --time-budget 1e-05: the classifier on features stays" in found["reason"]
     assert found["epochs"] == []
 
 
@@ -158,7 +158,7 @@ def test_a_finished_run_is_raised_to_more_epochs(cnncli: Cnncli, data: Path) -> 
     assert ", 4 epochs\n" in cnncli("finetune", "--resume", "runs/shades").stderr
     refused = cnncli("finetune", "--resume", "runs/shades", "--epochs", 3)
     assert refused.exit_code == 2
-    assert "runs/shades has 4 epochs behind it already, more than --epochs 3" in refused.stderr
+    assert "runs/shades has finished 4 epochs, more than --epochs 3" in refused.stderr
     refused = cnncli("finetune", "--resume", "runs/shades", "--lr", 0.5)
     assert refused.exit_code == 1
     assert "--lr (was 0.001)" in refused.stderr
@@ -174,9 +174,9 @@ def test_a_run_gets_the_epochs_back_that_it_was_begun_with(
     with monkeypatch.context() as patch:
         patch.setattr(Loop, "run", _interrupted)
         assert cnncli("finetune", "--resume", "runs/shades", "--epochs", 5).exit_code == 130
-    assert beginning.load(Path("runs/shades")).epochs == 5
+    assert load_manifest(Path("runs/shades")).epochs == 5
     assert len(run(cnncli, "--resume", "runs/shades", "--epochs", 2)["epochs"]) == 2
-    assert beginning.load(Path("runs/shades")).epochs == 2
+    assert load_manifest(Path("runs/shades")).epochs == 2
 
 
 def _interrupted(_loop: Loop, _report: object) -> None:
@@ -407,7 +407,7 @@ def test_a_features_run_has_nothing_to_go_on_with(cnncli: Cnncli, data: Path, ti
     run(cnncli, data, "-m", tiny, "--tune", "features", "--classifier", "centroid")
     result = cnncli("finetune", "--resume", "runs/shades")
     assert result.exit_code == 1
-    assert "a finished features run has nothing to go on with" in result.stderr
+    assert "a finished features run cannot be trained further" in result.stderr
 
 
 @pytest.mark.timeout(1200)

@@ -51,7 +51,7 @@ def report(found: Evaluation, root: str = "/nowhere", **more: Any) -> Report:
         "evaluation": found,
         "test": None,
         "data": reporting.data_facts(data, {}),
-        "taught": None,
+        "training": None,
         "comparison": None,
         "settings": (("seed", "0"),),
         "versions": (("cnncli", "0"),),
@@ -88,9 +88,9 @@ def test_names_are_never_markup() -> None:
 
 def test_everything_has_its_place() -> None:
     found = judged(("a", "b"), 30)
-    taught = TrainingSummary(epochs(), 0.5, (), None, "epoch 3 of 3 was the best on val")
-    page = report_html(report(found, taught=taught, test=found))
-    for words in ("Kept: epoch 3 of 3", "curves of the training", "top-1 on test", "reliability diagram"):
+    summary = TrainingSummary(epochs(), 0.5, (), None, "epoch 3 of 3 was the best on val")
+    page = report_html(report(found, training=summary, test=found))
+    for words in ("Kept: epoch 3 of 3", "training curves", "top-1 on test", "reliability diagram"):
         assert words in page
     assert "top-5" not in page  # of two classes both are among the first five
 
@@ -133,9 +133,9 @@ def page(tmp_path: Path) -> Path:
         paths.append(path)
     found = judged(names, 80, paths)
     file = tmp_path / "report.html"
-    taught = TrainingSummary(epochs(), 0.6, (), None, "the best")
+    summary = TrainingSummary(epochs(), 0.6, (), None, "the best")
     file.write_text(
-        report_html(report(found, str(tmp_path), taught=taught, comparison=compare(found, found)))
+        report_html(report(found, str(tmp_path), training=summary, comparison=compare(found, found)))
     )
     return file
 

@@ -72,7 +72,7 @@ def settings_for(data: Path, model: str = DRAWN, tune: Tune = Tune.SCRATCH, **gi
 
 
 def start_run(settings: NetworkSettings, listener: Any = None) -> Path:
-    found = run._begin(settings, listener or NullProgress(), no_bar, is_offline=True)
+    found = run.prepare_run(settings, listener or NullProgress(), no_bar, is_offline=True)
     assert found.run
     return found.run
 

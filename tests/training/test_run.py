@@ -75,18 +75,18 @@ def test_a_run_does_not_go_on_with_other_settings(
 
 def test_a_run_does_not_go_on_elsewhere(data: Path, base: TrainedRun) -> None:
     """And a refusal changes nothing of it."""
-    before = (base.folder / "checkpoints" / "beginning.json").read_bytes()
+    before = (base.folder / "checkpoints" / "manifest.json").read_bytes()
     with pytest.raises(UsageError, match="--output has no effect with --resume"):
         run.resume(
             base.folder, settings_for(data, epochs=9, output=Path("x")), NullProgress(), no_bar, no_show
         )
-    assert (base.folder / "checkpoints" / "beginning.json").read_bytes() == before
+    assert (base.folder / "checkpoints" / "manifest.json").read_bytes() == before
 
 
 def test_a_run_does_not_go_on_with_other_classes(data: Path, base: TrainedRun) -> None:
     (data / "blue").mkdir()
     (data / "blue" / "1.png").write_bytes((data / "cold" / "1.png").read_bytes())
-    with pytest.raises(TrainingError, match=r"has other classes now than when .* was begun, as 'blue'"):
+    with pytest.raises(TrainingError, match=r"has other classes than when .* was started, e\.g\. 'blue'"):
         run.resume(base.folder, base.settings, NullProgress(), no_bar, no_show)
 
 

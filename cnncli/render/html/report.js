@@ -50,9 +50,9 @@ function drawCell(row, column) {
   const place = make("td", { className: row === column ? "right" : "" });
   if (!cell) return place;
   const share = cell[2] / totals[row];
-  const told = `${counted(cell[2], "image")} of ${facts.names[row]} taken for ${facts.names[column]} (${percent(share)})`;
-  const button = make("button", { type: "button", title: told, className: share > 0.55 ? "dark" : "" }, String(cell[2]));
-  button.setAttribute("aria-label", told);
+  const text = `${counted(cell[2], "image")} of ${facts.names[row]} predicted as ${facts.names[column]} (${percent(share)})`;
+  const button = make("button", { type: "button", title: text, className: share > 0.55 ? "dark" : "" }, String(cell[2]));
+  button.setAttribute("aria-label", text);
   button.setAttribute("aria-pressed", String(pressed === cell));
   button.style.setProperty("--share", Math.max(share, 0.08).toFixed(3));
   button.addEventListener("click", () => {
@@ -67,8 +67,8 @@ function drawCell(row, column) {
 
 function showCell([row, column, count, shown]) {
   const title = row === column
-    ? `${facts.names[row]}, named right: ${counted(count, "image")}`
-    : `${facts.names[row]} taken for ${facts.names[column]}: ${counted(count, "image")}`;
+    ? `${facts.names[row]}, predicted correctly: ${counted(count, "image")}`
+    : `${facts.names[row]} predicted as ${facts.names[column]}: ${counted(count, "image")}`;
   const pictured = shown.filter((image) => image[2]).map(([path, probability, picture]) => {
     const source = picture.startsWith("#") ? document.getElementById(picture.slice(1)).src : picture;
     return make("li", {}, make("img", { src: source, alt: title }), make("p", { className: "path" }, path), make("p", {}, percent(probability)));

@@ -1,7 +1,7 @@
-"""Classifiers on embeddings: fitted by scikit-learn, their strength chosen by cross-validation.
+"""Classifiers on embeddings: fitted by scikit-learn, with one hyperparameter chosen by cross-validation.
 
-Each ends as a head that a network can carry: weights and biases, or the known embeddings themselves. Embeddings are
-standardised before they are fitted, with shrunk variances, and that is folded into the weights afterwards.
+Each becomes a head that a network can carry: weights and biases, or the training embeddings themselves. Embeddings are
+standardised with shrunk variances before fitting; the standardisation is folded into the weights afterwards.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,46 +22,46 @@ Labels = NDArray[np.intp]
 
 FOLDS = 5
 LARGE = 3000
-"""Rows above which strengths are compared on a part of them, in fewer folds: the choice is hardly another."""
-_FOLDS_OF_LARGE = 3
+"""Rows above which hyperparameters are compared on a subset, in fewer folds; the choice is hardly ever another."""
+_LARGE_FOLDS = 3
 
-_STRENGTHS: Mapping[ClassifierName, Sequence[float]] = {
+_PARAMETERS: Mapping[ClassifierName, Sequence[float]] = {
     ClassifierName.LOGISTIC: (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
     ClassifierName.SVM: (1e-4, 1e-3, 1e-2, 1e-1),
     ClassifierName.KNN: (1, 3, 5, 9, 15, 25),
     ClassifierName.CENTROID: (0.0,),
 }
-"""Inverse strengths of the L2 penalty (C), from strong to weak; numbers of neighbours; a centroid has nothing to choose."""
+"""C, the inverse strength of the L2 penalty, from strong to weak; k, the number of neighbours; centroids have none."""
 
-_USUAL = {
+_DEFAULT_PARAMETERS = {
     ClassifierName.LOGISTIC: 1.0,
     ClassifierName.SVM: 1e-1,
     ClassifierName.KNN: 1,
     ClassifierName.CENTROID: 0.0,
 }
-"""Where there are too few images to choose."""
+"""Used where there are too few images for cross-validation."""
 
 _LEAST_VARIATION = 1e-5
-"""Standard deviation of a feature, as a share of its mean, below which it is taken for a constant."""
+"""A feature whose standard deviation is below this share of its mean counts as constant."""
 
 _SHRINKAGE = 0.3
-"""Share of the features' mean variance that is added to the variance of each. A feature that is zero for nearly all of a few
-training images would else be divided by next to nothing, and on a new image outvote all others. On ants_bees with 2, 5 and 20
-images per class, EfficientNet-Lite0's features name 84, 88 and 95 % right instead of 64, 76 and 93 %; with all 243 as many."""
+"""Share of the features' mean variance that is added to the variance of each. Otherwise a feature that is zero for nearly all
+of a few training images would be divided by almost zero, and dominate on a new image. On ants_bees with 2, 5 and 20 images per
+class, the accuracy on EfficientNet-Lite0's features is 84, 88 and 95 % instead of 64, 76 and 93 %; with all 243 it is the same."""
 
 _TEMPERATURES = (-7.0, 7.0)
-"""Logarithms of the coldest and the hottest temperature that is tried."""
+"""Logarithms of the smallest and the largest inverse temperature."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Embeddings to learn from.
+    """Embeddings to fit a classifier to.
 
     Attributes:
         vectors: (N, V, D), of each image itself and of its random views.
-        labels: (N,), index of each image's class.
-        classes: K.
-        weights: what an image counts.
+        labels: (N,), class index of each image.
+        classes: K, number of classes.
+        weights: whether classes are weighted.
     """
 
     vectors: Array
@@ -69,9 +69,9 @@ class Rows:
     classes: int
     weights: ClassWeights = ClassWeights.NONE
 
-    def taken(self, chosen: NDArray[np.intp]) -> "Rows":
-        """Some of the images."""
-        return Rows(self.vectors[chosen], self.labels[chosen], self.classes, self.weights)
+    def subset(self, indices: NDArray[np.intp]) -> "Rows":
+        """The images with these indices."""
+        return Rows(self.vectors[indices], self.labels[indices], self.classes, self.weights)
 
     def flat(self) -> tuple[Array, Labels]:
         """Every view as a row of its own: (N V, D), and its class."""
@@ -80,109 +80,112 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
-    """A classifier with the strength that suits it.
+class FitResult:
+    """A fitted classifier.
 
     Attributes:
-        head: what a network carries.
-        strength: what was chosen, in words.
-        accuracy: mean share of held-out images named right (of classes, where these count alike); None where there
-            were too few to hold any out.
-        error: its standard error over the folds.
+        head: the classifier.
+        parameter: chosen hyperparameter, e.g. `C = 0.01`; empty where there is none.
+        cv_accuracy: accuracy in cross-validation, balanced where classes are weighted; None where there are too few images.
+        cv_standard_error: its standard error over the folds; None likewise.
     """
 
     head: ClassifierHead
-    strength: str
-    accuracy: float | None
-    error: float | None
+    parameter: str
+    cv_accuracy: float | None
+    cv_standard_error: float | None
 
 
-def fit(name: ClassifierName, rows: Rows, seed: int) -> Fitted:
-    """Choose the strength of a classifier, and fit it to all rows.
+def fit(name: ClassifierName, rows: Rows, seed: int) -> FitResult:
+    """Choose the hyperparameter of a classifier, and fit it to all rows.
 
     Args:
         name: any but AUTO.
         rows: at least one of each class.
-        seed: of the folds.
+        seed: random seed of the folds.
     """
     folds = _folds(rows, seed)
-    strengths = [
-        strength
-        for strength in _STRENGTHS[name]
-        if name is not ClassifierName.KNN or strength <= len(rows.labels)
-    ]
     if not folds:
-        return Fitted(_final(name, rows, _USUAL[name], ()), _told(name, _USUAL[name]), None, None)
-    trials = [_held_out(name, rows, strengths, fold) for fold in folds]
-    right = np.array(
-        [[_score(logits, labels, rows.weights) for logits in of_each] for of_each, labels in trials]
+        default = _DEFAULT_PARAMETERS[name]
+        return FitResult(_fit_final(name, rows, default, ()), _parameter_text(name, default), None, None)
+    parameters = [
+        parameter
+        for parameter in _PARAMETERS[name]
+        if name is not ClassifierName.KNN or parameter <= len(rows.labels)
+    ]
+    predictions = [_held_out_logits(name, rows, parameters, fold) for fold in folds]
+    scores = np.array(
+        [[_score(logits, labels, rows.weights) for logits in each] for each, labels in predictions]
     )
-    best = int(right.mean(axis=0).argmax())  # of equals the first
-    held_out = [(of_each[best], labels) for of_each, labels in trials]
-    head = _final(name, rows, strengths[best], held_out)
-    error = float(right[:, best].std(ddof=1) / np.sqrt(len(folds)))
-    return Fitted(head, _told(name, strengths[best]), float(right[:, best].mean()), error)
+    best = int(scores.mean(axis=0).argmax())  # the first of equals
+    held_out = [(each[best], labels) for each, labels in predictions]
+    return FitResult(
+        _fit_final(name, rows, parameters[best], held_out),
+        _parameter_text(name, parameters[best]),
+        float(scores[:, best].mean()),
+        float(scores[:, best].std(ddof=1) / np.sqrt(len(folds))),
+    )
 
 
-def _told(name: ClassifierName, strength: float) -> str:
+def _parameter_text(name: ClassifierName, parameter: float) -> str:
     match name:
         case ClassifierName.KNN:
-            return f"k = {strength:g}"
+            return f"k = {parameter:g}"
         case ClassifierName.CENTROID:
             return ""
         case _:
-            return f"C = {strength:g}"
+            return f"C = {parameter:g}"
 
 
 def _score(logits: Array, labels: Labels, weights: ClassWeights) -> float:
-    """Share of images named right; where classes count alike, the mean of that over the classes."""
-    right = logits.argmax(axis=1) == labels
+    """Accuracy; balanced accuracy where classes are weighted."""
+    is_right = logits.argmax(axis=1) == labels
     if weights is ClassWeights.NONE:
-        return float(right.mean())
-    return float(np.mean([right[labels == k].mean() for k in np.unique(labels)]))
+        return float(is_right.mean())
+    return float(np.mean([is_right[labels == k].mean() for k in np.unique(labels)]))
 
 
 def _folds(rows: Rows, seed: int) -> list[tuple[Labels, Labels]]:
-    """Images to learn from and images held out, several times; a class of a single image is always learned from."""
+    """Training and held-out indices of each fold; the only image of a class is in every training set."""
     counts = np.bincount(rows.labels, minlength=rows.classes)
-    chosen = np.flatnonzero(counts[rows.labels] > 1)
+    indices = np.flatnonzero(counts[rows.labels] > 1)
     single = np.flatnonzero(counts[rows.labels] == 1)
-    is_large = len(chosen) > LARGE
+    is_large = len(indices) > LARGE
     if is_large:
-        draw, share = np.random.default_rng(seed), LARGE / len(chosen)
-        least = {k: max(2, round(share * counts[k])) for k in np.flatnonzero(counts > 1)}
-        chosen = np.concatenate(
-            [draw.permutation(np.flatnonzero(rows.labels == k))[:count] for k, count in least.items()]
+        rng, share = np.random.default_rng(seed), LARGE / len(indices)
+        sizes = {k: max(2, round(share * counts[k])) for k in np.flatnonzero(counts > 1)}
+        indices = np.concatenate(
+            [rng.permutation(np.flatnonzero(rows.labels == k))[:size] for k, size in sizes.items()]
         )
-    if len(np.unique(rows.labels[chosen])) < 2:  # noqa: PLR2004 - nothing to tell apart
+    if len(np.unique(rows.labels[indices])) < 2:  # noqa: PLR2004 - nothing to compare
         return []
-    smallest = int(np.unique(rows.labels[chosen], return_counts=True)[1].min())
-    parts = StratifiedKFold(
-        min(_FOLDS_OF_LARGE if is_large else FOLDS, smallest), shuffle=True, random_state=seed
+    smallest = int(np.unique(rows.labels[indices], return_counts=True)[1].min())
+    folds = StratifiedKFold(
+        min(_LARGE_FOLDS if is_large else FOLDS, smallest), shuffle=True, random_state=seed
     )
     return [
-        (np.concatenate([chosen[learn], single]), chosen[held])
-        for learn, held in parts.split(chosen, rows.labels[chosen])
+        (np.concatenate([indices[train], single]), indices[held_out])
+        for train, held_out in folds.split(indices, rows.labels[indices])
     ]
 
 
-def _held_out(
-    name: ClassifierName, rows: Rows, strengths: Sequence[float], fold: tuple[Labels, Labels]
+def _held_out_logits(
+    name: ClassifierName, rows: Rows, parameters: Sequence[float], fold: tuple[Labels, Labels]
 ) -> tuple[list[Array], Labels]:
-    """Logits of the held-out images themselves, for each strength; and their classes."""
-    learn, held = fold
-    heads = _heads(name, rows.taken(learn), strengths, _ROUGH)
-    return [head.logits(rows.vectors[held, 0]) for head in heads], rows.labels[held]
+    """Logits of the held-out images themselves, for each hyperparameter; and their labels."""
+    train, held_out = fold
+    heads = _fit_heads(name, rows.subset(train), parameters, _ROUGH)
+    return [head.logits(rows.vectors[held_out, 0]) for head in heads], rows.labels[held_out]
 
 
-def _final(
-    name: ClassifierName, rows: Rows, strength: float, held_out: Sequence[tuple[Array, Labels]]
+def _fit_final(
+    name: ClassifierName, rows: Rows, parameter: float, held_out: Sequence[tuple[Array, Labels]]
 ) -> ClassifierHead:
-    """Fitted to all rows; its logits multiplied by the temperature that suits the held-out images."""
-    (head,) = _heads(name, rows, [strength], _FINE)
-    # Logistic regression, too: the strength that names most images right may be one at which it dares say nothing.
+    """Fit to all rows; linear logits are calibrated on the held-out images by temperature scaling."""
+    (head,) = _fit_heads(name, rows, [parameter], _FINE)
+    # Logistic regression, too: the most accurate C may be one that leaves all probabilities nearly equal.
     if held_out and isinstance(head, LinearHead):
-        logits, labels = (np.concatenate(part) for part in zip(*held_out, strict=True))
+        logits, labels = (np.concatenate(arrays) for arrays in zip(*held_out, strict=True))
         scale = inverse_temperature(logits, labels)
         return LinearHead(head.weights * scale, head.biases * scale)
     if name is ClassifierName.CENTROID and isinstance(
@@ -194,28 +197,28 @@ def _final(
 
 
 def inverse_temperature(logits: Array, labels: Labels) -> float:
-    """What to multiply logits by so that their softmax is as probable as it claims (Guo et al., 2017)."""
-    # Held-out images that are all right do not make the next one certain: Platt's (1999) targets fall short of 1.
+    """The factor for logits that minimises their cross-entropy (temperature scaling; Guo et al., 2017)."""
+    # Smoothed targets as Platt's (1999), lest perfect held-out predictions make the next one certain.
     doubt = 1 / (len(labels) + 2)
 
-    def surprise(logarithm: float) -> float:
+    def loss(logarithm: float) -> float:
         scaled = log_probabilities(logits * np.exp(logarithm))
-        right = scaled[np.arange(len(labels)), labels].mean()
-        return -float((1 - doubt) * right + doubt * scaled.mean())
+        target = scaled[np.arange(len(labels)), labels].mean()
+        return -float((1 - doubt) * target + doubt * scaled.mean())
 
-    return float(np.exp(minimize_scalar(surprise, bounds=_TEMPERATURES, method="bounded").x))
-
-
-# ---- the four
+    return float(np.exp(minimize_scalar(loss, bounds=_TEMPERATURES, method="bounded").x))
 
 
-def _heads(
-    name: ClassifierName, rows: Rows, strengths: Sequence[float], tolerance: float
+# ---- the four classifiers
+
+
+def _fit_heads(
+    name: ClassifierName, rows: Rows, parameters: Sequence[float], tolerance: float
 ) -> Iterable[ClassifierHead]:
-    """One for each strength."""
+    """One head per hyperparameter."""
     vectors, labels = rows.flat()
     shift, deviation = vectors.mean(axis=0), vectors.std(axis=0)
-    # What varies by no more than float32's last digits says nothing, and enlarged it would be all that counts.
+    # A feature that varies by no more than float32's last digits is noise; standardised, it would dominate.
     varies = deviation > _LEAST_VARIATION * np.abs(shift)
     shrunk = np.sqrt(deviation**2 + _SHRINKAGE * np.mean(deviation**2))
     scale = np.where(varies, 1 / np.where(varies, shrunk, 1), 0)
@@ -224,19 +227,19 @@ def _heads(
     match name:
         case ClassifierName.KNN:
             votes = np.eye(rows.classes)[labels] * _row_weights(rows, labels)[:, np.newaxis]
-            return [NeighbourHead(standardised, votes, shift, scale, int(k)) for k in strengths]
+            return [NeighbourHead(standardised, votes, shift, scale, int(k)) for k in parameters]
         case ClassifierName.LOGISTIC:
             fit_one = _logistic
         case ClassifierName.SVM:
             fit_one = _svm
         case _:
             fit_one = _centroid
-    fitted = [fit_one(standardised, labels, rows, strength, tolerance) for strength in strengths]
-    return [LinearHead(weights * scale, biases - (weights * scale) @ shift) for weights, biases in fitted]
+    pairs = [fit_one(standardised, labels, rows, parameter, tolerance) for parameter in parameters]
+    return [LinearHead(weights * scale, biases - (weights * scale) @ shift) for weights, biases in pairs]
 
 
 def _row_weights(rows: Rows, labels: Labels) -> Array:
-    """What each row counts: 1, or as scikit-learn's `balanced` has it, N / (K times the rows of its class)."""
+    """Weight of each row: 1, or N / (K * rows of its class), as scikit-learn's `balanced`."""
     if rows.weights is ClassWeights.NONE:
         return np.ones(len(labels))
     counts = np.bincount(labels, minlength=rows.classes)
@@ -249,41 +252,37 @@ def _class_weight(rows: Rows) -> str | None:
 
 
 _ROUGH, _FINE = 1e-3, 1e-4
-"""Tolerances at which the solvers stop: while strengths are compared, and in the end, which is scikit-learn's own."""
+"""Solver tolerances: for cross-validation, and for the final fit (scikit-learn's default)."""
 
 
-def _logistic(
-    vectors: Array, labels: Labels, rows: Rows, strength: float, tolerance: float
-) -> tuple[Array, Array]:
-    model = LogisticRegression(
-        C=strength, max_iter=1000, tol=tolerance, class_weight=_class_weight(rows)
-    ).fit(vectors, labels)
+def _logistic(vectors: Array, labels: Labels, rows: Rows, c: float, tolerance: float) -> tuple[Array, Array]:
+    model = LogisticRegression(C=c, max_iter=1000, tol=tolerance, class_weight=_class_weight(rows)).fit(
+        vectors, labels
+    )
     return _per_class(model.coef_, model.intercept_)
 
 
-def _svm(
-    vectors: Array, labels: Labels, rows: Rows, strength: float, tolerance: float
-) -> tuple[Array, Array]:
+def _svm(vectors: Array, labels: Labels, rows: Rows, c: float, tolerance: float) -> tuple[Array, Array]:
     images, width = vectors.shape
     model = LinearSVC(
-        C=strength,
+        C=c,
         max_iter=5000,
         tol=tolerance,
         class_weight=_class_weight(rows),
-        dual=images < 4 * width,  # several times faster there, measured
+        dual=images < 4 * width,  # measured: several times faster there
         random_state=0,
     ).fit(vectors, labels)
     return _per_class(model.coef_, model.intercept_)
 
 
 def _per_class(weights: Array, biases: Array) -> tuple[Array, Array]:
-    """scikit-learn has one row for two classes, the margin of the second; half of it for each is the same."""
+    """scikit-learn gives one row for two classes, the margin of the second; halves for each class are equivalent."""
     if len(weights) > 1:
         return weights, biases
     return np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
 
 
 def _centroid(vectors: Array, labels: Labels, rows: Rows, _: float, __: float) -> tuple[Array, Array]:
-    """The nearest class mean wins: -|e - c|^2 is 2 c e - |c|^2, and a part that is the same for all classes."""
+    """Nearest class mean: -|e - c|^2 is 2 c e - |c|^2, plus a term that is the same for all classes."""
     means = np.stack([vectors[labels == k].mean(axis=0) for k in range(rows.classes)])
     return 2 * means, -(means**2).sum(axis=1)

@@ -1,8 +1,8 @@
-"""A prepared network with another classifier on its embeddings: weights, compiled network and card, without torch.
+"""A prepared network with a new classifier on its embeddings: weights, compiled network and card, without torch.
 
-Where the last layer's answer is the logits, the new classifier becomes that layer, and the weights are those of the
-same architecture with other classes. Elsewhere (SqueezeNet has a ReLU and an average behind its last convolution) it is
-a layer of its own, `head`, and the network's weights keep their names after `network.`.
+Where the output of the last layer is the logits, the new classifier replaces that layer, and the weights are those of the
+same architecture with other classes. Elsewhere (SqueezeNet has a ReLU and an average pooling after its last convolution)
+it becomes a layer of its own, `head`, and the names of the network's weights get the prefix `network.`.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from cnncli.networks.model_folder import GRAPH, WEIGHTS, ModelFolder, is_auxilia
 from cnncli.records.networks import Compilation, Embedding, Head, HeadKind, ModelCard
 
 TOLERANCE = 1e-3
-"""Largest difference of any logit, as a share of the logits' spread, between the finished network and its classifier."""
+"""Largest allowed difference of a logit between the finished network and its parts, as a share of the logits' spread."""
 
 _HEAD = "head"
 """What `networks.embedding.LinearOnEmbedding` calls its classifier."""
@@ -31,23 +31,23 @@ _HEAD = "head"
 Tensor = NDArray[np.float32]
 
 
-def require_trainable(folder: ModelFolder) -> None:
-    """See that a network can get another classifier.
+def require_new_head_fits(folder: ModelFolder) -> None:
+    """Raise unless a network can get a new classifier without torch.
 
     Raises:
         UsageError: it cannot.
     """
-    require_own_head(folder)
+    require_replaceable_head(folder)
     card = folder.card
     if folder.graph is None:
         raise UsageError(
-            f"{card.name} could not be compiled ({card.compilation.reason}), and features need that",
+            f"{card.name} could not be compiled ({card.compilation.reason}), which --tune features needs",
             "start from another network, or train it with --tune head",
         )
 
 
-def require_own_head(folder: ModelFolder) -> None:
-    """See that a network has a last layer that another one can replace.
+def require_replaceable_head(folder: ModelFolder) -> None:
+    """Raise unless a network has a last layer that can be replaced.
 
     Raises:
         UsageError: it is a nearest-neighbour classifier.
@@ -60,62 +60,64 @@ def require_own_head(folder: ModelFolder) -> None:
         )
 
 
-def write_headed(
+def write_with_new_head(
     draft: Path, base: ModelFolder, head: ClassifierHead, card: ModelCard, pixels: Pixels
 ) -> ModelFolder:
-    """A model folder: the network with another classifier.
+    """Write a model folder: a network with a new classifier.
 
     Args:
         draft: the folder to write to.
-        base: the network, fit for it (`require_trainable`).
+        base: the network, for which `require_new_head_fits` has passed.
         head: the classifier, K classes.
-        card: with the K class names; what the classifier changes is put right.
-        pixels: (N, C, H, W) on which the finished network is compared with base and head apart.
+        card: with the K class names; what depends on the classifier is adapted.
+        pixels: (N, C, H, W) on which the finished network is compared with base and head.
 
     Raises:
-        ModelFolderError: they answer differently.
+        ModelFolderError: their outputs differ.
     """
     graph = base.graph
-    assert graph is not None  # noqa: S101 - for the type checker: `require_trainable` has seen to it
-    tensors, changed = headed(base, head, card)
+    assert graph is not None  # noqa: S101 - for mypy; `require_new_head_fits` has passed
+    tensors, adapted = weights_with_new_head(base, head, card)
     save_file(tensors, draft / WEIGHTS)
     replace_head(graph, head, draft / GRAPH)
-    compilation = _compared(graph, head, draft / GRAPH, pixels)
-    return model_folder.seal(draft, dataclasses.replace(changed, compilation=compilation))
+    compilation = _verify(graph, head, draft / GRAPH, pixels)
+    return model_folder.seal(draft, dataclasses.replace(adapted, compilation=compilation))
 
 
-def headed(base: ModelFolder, head: ClassifierHead, card: ModelCard) -> tuple[dict[str, Tensor], ModelCard]:
-    """The weights of a network with another classifier, and its card; the arguments are `write_headed`'s.
+def weights_with_new_head(
+    base: ModelFolder, head: ClassifierHead, card: ModelCard
+) -> tuple[dict[str, Tensor], ModelCard]:
+    """The weights of a network with a new classifier, and its card; arguments as for `write_with_new_head`.
 
-    Auxiliary heads that only training uses stay behind: they know other classes.
+    Auxiliary heads are left out: they have the old classes.
     """
     tensors = {name: tensor for name, tensor in load_file(base.weights).items() if not is_auxiliary(name)}
-    changed = dataclasses.replace(
+    adapted = dataclasses.replace(
         card,
         architecture=dataclasses.replace(base.card.architecture, num_classes=len(card.class_names)),
         embedding=base.card.embedding,
     )
     if isinstance(head, NeighbourHead):
-        return tensors, _beside(changed, base.card, HeadKind.NEIGHBOURS)
-    weights, biases = _single(head)
+        return tensors, _with_own_head(adapted, base.card, HeadKind.NEIGHBOURS)
+    weights, biases = _float32(head)
     layer = base.card.embedding.layer
-    if _replaces_last(base.card, tensors):
+    if _is_last_layer_replaceable(base.card, tensors):
         kernel = tensors[f"{layer}.weight"].shape[2:]  # of a 1x1 convolution, if it is one
         own = {f"{layer}.weight": weights.reshape(*weights.shape, *kernel), f"{layer}.bias": biases}
-        return tensors | own, changed
+        return tensors | own, adapted
     left_out = {f"{layer}.weight", f"{layer}.bias"}
     tensors = {f"network.{name}": tensor for name, tensor in tensors.items() if name not in left_out}
     own = {f"{_HEAD}.weight": weights, f"{_HEAD}.bias": biases}
-    return tensors | own, _beside(changed, base.card, HeadKind.LINEAR)
+    return tensors | own, _with_own_head(adapted, base.card, HeadKind.LINEAR)
 
 
-def _single(head: LinearHead) -> tuple[Tensor, Tensor]:
-    """Weights and biases as they are stored: safetensors writes an array's memory as it lies, so in rows."""
+def _float32(head: LinearHead) -> tuple[Tensor, Tensor]:
+    """Weights and biases as float32, C-contiguous: safetensors writes an array's memory as it is."""
     return np.ascontiguousarray(head.weights, np.float32), np.ascontiguousarray(head.biases, np.float32)
 
 
-def _replaces_last(card: ModelCard, tensors: Mapping[str, Tensor]) -> bool:
-    """Whether a linear classifier can be the last layer itself; a blueprint's text says how many classes that has."""
+def _is_last_layer_replaceable(card: ModelCard, tensors: Mapping[str, Tensor]) -> bool:
+    """Whether a linear classifier can replace the last layer; the number of classes in a blueprint's text is fixed."""
     is_written_down = card.architecture.library == "blueprint" and card.architecture.head is None
     layer = card.embedding.layer
     if not card.embedding.gives_logits or is_written_down or f"{layer}.bias" not in tensors:
@@ -123,8 +125,8 @@ def _replaces_last(card: ModelCard, tensors: Mapping[str, Tensor]) -> bool:
     return math.prod(tensors[f"{layer}.weight"].shape[1:]) == card.embedding.size
 
 
-def _beside(card: ModelCard, base: ModelCard, kind: HeadKind) -> ModelCard:
-    """With a classifier of its own, beside the network's."""
+def _with_own_head(card: ModelCard, base: ModelCard, kind: HeadKind) -> ModelCard:
+    """The card of a network whose new classifier is a layer of its own."""
     head = Head(kind, base.embedding.layer, base.embedding.size, base.architecture.num_classes)
     embedding = base.embedding
     if kind is HeadKind.LINEAR:
@@ -134,11 +136,11 @@ def _beside(card: ModelCard, base: ModelCard, kind: HeadKind) -> ModelCard:
     )
 
 
-def _compared(base: Path, head: ClassifierHead, graph: Path, pixels: Pixels) -> Compilation:
-    """The finished network beside what it was made of, on the same images."""
+def _verify(base: Path, head: ClassifierHead, graph: Path, pixels: Pixels) -> Compilation:
+    """Compare the finished network with network and classifier on the same images."""
     expected = run_head(head, OnnxEngine(base).run(pixels).embeddings)
-    found = OnnxEngine(graph).run(pixels).logits
-    largest, spread = float(np.abs(found - expected).max()), float(np.ptp(expected))
+    logits = OnnxEngine(graph).run(pixels).logits
+    largest, spread = float(np.abs(logits - expected).max()), float(np.ptp(expected))
     if not largest <= TOLERANCE * max(spread, 1):
         raise ModelFolderError(
             f"the finished network's logits differ by {largest:.2g} from its classifier's, on a spread of {spread:.2g}"

@@ -15,7 +15,7 @@ from cnncli.networks.embedding import with_embedding
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import UntrainedNetwork
 from cnncli.records.networks import Architecture, Compilation, Embedding, ModelCard
-from cnncli.training.features.replace_head import headed
+from cnncli.training.features.replace_head import weights_with_new_head
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,8 @@ def from_weights(
         UsageError: the network has no residual blocks for stochastic depth.
     """
     zeros = LinearHead(np.zeros((len(class_names), folder.card.embedding.size)), np.zeros(len(class_names)))
-    tensors, card = headed(folder, head or zeros, dataclasses.replace(folder.card, class_names=class_names))
+    own_card = dataclasses.replace(folder.card, class_names=class_names)
+    tensors, card = weights_with_new_head(folder, head or zeros, own_card)
     network = build(card.architecture, drop_path)
     InitialModel(network, card).drop_auxiliary()
     state: dict[str, Tensor] = {name: torch.from_numpy(value) for name, value in tensors.items()}

@@ -1,19 +1,17 @@
 """What a training writes after each epoch: a line, history.csv, TensorBoard."""
 
 import contextlib
-import csv
-import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
-from cnncli.files.whole import whole_file
 from cnncli.records.progress import Progress
 from cnncli.records.training import Epoch
+from cnncli.training.history import write_history
 from cnncli.training.network.checkpoints import Checkpoint
 
-TENSORBOARD, HISTORY = "tensorboard", "history.csv"
+TENSORBOARD = "tensorboard"
 
 
 @contextlib.contextmanager
@@ -51,20 +49,6 @@ def epoch_line(epoch: Epoch, epochs: int, *, is_best: bool) -> str:
         f"val loss {epoch.val_loss:6.3f} {100 * epoch.val_top1:5.1f} %  "
         f"{epoch.seconds:.0f} s, {epoch.images_per_second:,.1f} img/s{'  best' if is_best else ''}"
     )
-
-
-def write_history(run: Path, history: Sequence[Epoch]) -> None:
-    """All epochs so far, as a table; replaced as a whole."""
-    with (
-        whole_file(run / HISTORY, alone=True) as draft,
-        draft.open("w", encoding="utf-8", newline="") as stream,
-    ):
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(field.name for field in dataclasses.fields(Epoch))
-        writer.writerows(
-            [f"{value:.6g}" if isinstance(value, float) else value for value in dataclasses.astuple(epoch)]
-            for epoch in history
-        )
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,17 +24,17 @@ from cnncli.records.networks import Metric, PackageVersion
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Deduplicated, Progress
 from cnncli.records.report import TrainingSummary
-from cnncli.records.training import Epoch, FinetuneResult, Step, Tune
+from cnncli.records.training import Epoch, FinetuneResult, Timing, Tune
 from cnncli.text import counted
-from cnncli.training import manifest as manifests
 from cnncli.training import report as reporting
 from cnncli.training import run_folder
-from cnncli.training.features.fit import Bar
-from cnncli.training.manifest import RunManifest
+from cnncli.training.manifest import RunManifest, load_manifest
 from cnncli.training.network import checkpoints
 from cnncli.training.network.checkpoints import Checkpoint
 from cnncli.training.network.initial import InitialModel, build
+from cnncli.training.preparation import Bar
 from cnncli.training.settings import NetworkSettings, versions
+from cnncli.training.settings_file import SETTINGS, read_settings
 
 
 def publish(
@@ -53,7 +52,7 @@ def publish(
     Raises:
         CnncliError: the run cannot be read or written.
     """
-    manifest = manifests.load(run)
+    manifest = load_manifest(run)
     checkpoint = checkpoints.load(run, progress.warning)
     best = checkpoint.best
     if best is None:
@@ -62,8 +61,9 @@ def publish(
         )
     data = read_splits(run, manifest.root, manifest.card.class_names, manifest.data_name)
     finished = _FinishedRun(run, manifest, checkpoint, best, data, settings, features)
-    if manifest.features and best.val_top1 <= manifest.features.share:
-        result = finished.keep_features(manifest.features, progress, bar)
+    features_accuracy = manifest.feature_accuracy
+    if features_accuracy and best.val_top1 <= features_accuracy.share:
+        result = finished.keep_features(features_accuracy, progress, bar)
     else:
         result = finished.write_network(progress, bar)
     checkpoints.remove_superseded(run)
@@ -85,11 +85,11 @@ def _warn_if_little_was_learned(best: Epoch, manifest: RunManifest, progress: Pr
             f"the network has learned next to nothing: its loss, {best.val_loss:.3f}, is no better than that of guessing among "
             f"{classes:,} classes, {math.log(classes):.3f}; try a lower --lr, --lr auto, or more --epochs"
         )
-    elif (
-        manifest.features is None and manifest.head_share is not None and best.val_top1 < manifest.head_share
-    ):
+        return
+    initial = manifest.initial_accuracy
+    if manifest.feature_accuracy is None and initial is not None and best.val_top1 < initial:
         progress.warning(
-            f"it started with a classifier on its features that was better, {_percent(manifest.head_share)} on val: try more "
+            f"it started with a classifier on its features that was better, {_percent(initial)} on val: try more "
             "--epochs, --augment none, or a lower --lr; --tune features keeps the classifier, auto the better of both"
         )
 
@@ -126,27 +126,27 @@ class _FinishedRun:
     features: FinetuneResult | None
 
     @property
-    def listed(self) -> DataSet:
-        """The images with those that could not be read before training."""
-        return self.manifest.listed(self.data)
+    def full_data(self) -> DataSet:
+        """All images, with those that could not be read before training."""
+        return self.manifest.with_unreadable(self.data)
 
     def keep_features(self, features: Accuracy, progress: Progress, bar: Bar) -> FinetuneResult:
         """Keep the classifier on features, which training did not beat; the report shows both."""
-        why = (
-            f"training all of it reached {_percent(self.best.val_top1)} on val, no more than "
+        reason = (
+            f"training the whole network reached {_percent(self.best.val_top1)} on val, no more than "
             f"the classifier on features ({_percent(features.share)}), which stays"
         )
         evaluations = self._evaluate(model_folder.open_folder(self.run), progress, bar)
-        with run_folder.finishing(self.run) as draft:
-            self._write_report(draft, evaluations, why)
+        with run_folder.draft_network(self.run) as draft:
+            self._write_report(draft, evaluations, reason)
             for file in draft.iterdir():
                 file.replace(self.run / file.name)
         return dataclasses.replace(
             self.features or _features_result(self.run, self.manifest, features, self.data, evaluations.test),
             epochs=tuple(self.checkpoint.history),
-            why=why,
-            steps=self._steps(),
-            unreadable=reporting.paths(self.data, evaluations.unreadable),
+            reason=reason,
+            timings=self._timings(),
+            unreadable=reporting.relative_paths(self.data, evaluations.unreadable),
         )
 
     def write_network(self, progress: Progress, bar: Bar) -> FinetuneResult:
@@ -163,7 +163,7 @@ class _FinishedRun:
             weights_origin=_origin(manifest, len(self.checkpoint.history)),
             versions=tuple(PackageVersion(*item) for item in versions().items()),
         )
-        with run_folder.finishing(run) as draft:
+        with run_folder.draft_network(run) as draft:
             try:
                 folder = write_model_folder(draft, network.eval(), card)
             except CompileError as error:
@@ -171,8 +171,8 @@ class _FinishedRun:
             evaluations = self._evaluate(folder, progress, bar)
             self._write_tables(folder, evaluations)
             result = self._result(evaluations)
-            self._write_report(draft, evaluations, result.why)
-            run_folder.finish(draft, run)
+            self._write_report(draft, evaluations, result.reason)
+            run_folder.install_network(draft, run)
         return result
 
     def _evaluate(self, folder: model_folder.ModelFolder, progress: Progress, bar: Bar) -> _SplitEvaluations:
@@ -193,7 +193,7 @@ class _FinishedRun:
             }
         unreadable = self._unreadable(scores.values())
         val, test = (
-            reporting.evaluated(self.run.name, self.listed, split, score.answers, unreadable)
+            reporting.evaluate_split(self.run.name, self.full_data, split, score.answers, unreadable)
             for split, score in scores.items()
         )
         if val is None:
@@ -202,31 +202,35 @@ class _FinishedRun:
 
     def _unreadable(self, scores: Iterable[ScoredSamples]) -> list[Unreadable]:
         """What could not be read before, during or after training, each image once, in the order of the data."""
-        reasons = self.manifest.unreadable() | self.checkpoint.unreadable
+        reasons = self.manifest.unreadable_reasons() | self.checkpoint.unreadable
         records = {path: Unreadable(path, reason) for path, reason in reasons.items()}
         records |= {record.path: record for score in scores for record in score.unreadable}
-        paths = dict.fromkeys(sample.path for sample in self.listed.samples)
+        paths = dict.fromkeys(sample.path for sample in self.full_data.samples)
         return [records[path] for path in paths if path in records]
 
-    def _write_report(self, folder: Path, evaluations: _SplitEvaluations, why: str) -> None:
+    def _write_report(self, folder: Path, evaluations: _SplitEvaluations, reason: str) -> None:
         """Write curves and report."""
         from cnncli.render.curves import curves_png
 
-        features = self.features
-        share = self.manifest.features.share if self.manifest.features else None
-        (folder / "curves.png").write_bytes(curves_png(self.checkpoint.history, share))
+        features, accuracy = self.features, self.manifest.feature_accuracy
+        baseline = accuracy.share if accuracy else None
+        (folder / "curves.png").write_bytes(curves_png(self.checkpoint.history, baseline))
         summary = TrainingSummary(
             epochs=tuple(self.checkpoint.history),
-            features=share,
-            trials=features.trials if features else (),
-            chosen=features.chosen if features else None,
-            why=why,
+            feature_accuracy=baseline,
+            classifiers=features.classifiers if features else (),
+            classifier=features.classifier if features else None,
+            reason=reason,
         )
-        settings = tomllib.loads(
-            (self.run / run_folder.SETTINGS).read_text(encoding="utf-8", errors="surrogateescape")
+        reporting.write(
+            folder,
+            self.run.name,
+            self.full_data,
+            (evaluations.val, evaluations.test),
+            summary,
+            read_settings(self.run / SETTINGS),
+            evaluations.unreadable,
         )
-        splits = (evaluations.val, evaluations.test)
-        reporting.write(folder, self.run.name, self.listed, splits, summary, settings, evaluations.unreadable)
 
     def _write_tables(self, folder: model_folder.ModelFolder, evaluations: _SplitEvaluations) -> None:
         """Write predictions, confusion matrix and metrics beside the finished network."""
@@ -239,9 +243,9 @@ class _FinishedRun:
         matrix = confusion_png(confusion(predicted, labels, len(class_names)), class_names)
         tables = [
             predictions(answers, class_names),
-            *unreadable_table(reporting.relative(self.data, evaluations.unreadable)),
+            *unreadable_table(reporting.with_relative_paths(self.data, evaluations.unreadable)),
         ]
-        run_folder.write(folder.path, tables, None, {"confusion_matrix.png": matrix})
+        run_folder.write_files(folder.path, tables, None, {"confusion_matrix.png": matrix})
         top1 = {"val_top1": val.top1} | ({"test_top1": test.top1} if test else {})
         model_folder.seal(folder.path, dataclasses.replace(folder.card, metrics=_metrics(top1)))
 
@@ -250,7 +254,7 @@ class _FinishedRun:
         unreadable = {record.path for record in evaluations.unreadable}
         return FinetuneResult(
             folder=str(self.run),
-            model=manifest.started_from,
+            model=manifest.base_model,
             tune=manifest.tune,
             class_names=data.class_names,
             images=(
@@ -258,26 +262,27 @@ class _FinishedRun:
                 len(val.answers),
                 len(test.answers) if test else 0,
             ),
-            trials=(),
-            chosen=None,
+            classifiers=(),
+            classifier=None,
             epochs=tuple(self.checkpoint.history),
             best_epoch=self.best.number,
-            why=_reason(manifest, self.best, len(self.checkpoint.history)),
+            reason=_reason(manifest, self.best, len(self.checkpoint.history)),
             train=None,
             val=val.top1,
             val_loss=val.loss,
             test=test.top1 if test else None,
             test_loss=test.loss if test else None,
-            steps=self._steps(),
+            timings=self._timings(),
             unreadable=tuple(record.path for record in evaluations.unreadable),
             remarks=manifest.remarks,
         )
 
-    def _steps(self) -> tuple[Step, ...]:
+    def _timings(self) -> tuple[Timing, ...]:
         """Where the time went, as far as the run's folder knows."""
-        before = self.features.steps if self.features else (Step("preparing", self.manifest.seconds),)
+        preparation = (Timing("preparing", self.manifest.preparation_seconds),)
+        before = self.features.timings if self.features else preparation
         epochs = counted(len(self.checkpoint.history), "epoch")
-        return (*before, Step(f"training, {epochs}", self.checkpoint.seconds))
+        return (*before, Timing(f"training, {epochs}", self.checkpoint.seconds))
 
 
 def _features_result(
@@ -287,21 +292,21 @@ def _features_result(
     train, val, test_images = (len(data.split(split)) for split in Split)
     return FinetuneResult(
         folder=str(run),
-        model=manifest.started_from,
+        model=manifest.base_model,
         tune=Tune.FEATURES,
         class_names=data.class_names,
         images=(train, val, test_images),
-        trials=(),
-        chosen=None,
+        classifiers=(),
+        classifier=None,
         epochs=(),
         best_epoch=None,
-        why="",
+        reason="",
         train=None,
         val=features,
-        val_loss=manifest.features_loss or math.nan,
+        val_loss=manifest.feature_loss or math.nan,
         test=test.top1 if test else None,
         test_loss=test.loss if test else None,
-        steps=(),
+        timings=(),
         unreadable=(),
         remarks=manifest.remarks,
     )
@@ -309,7 +314,7 @@ def _features_result(
 
 def _origin(manifest: RunManifest, epochs: int) -> str:
     """Where the weights come from, for the card."""
-    start = "random weights" if manifest.tune is Tune.SCRATCH else manifest.started_from
+    start = "random weights" if manifest.tune is Tune.SCRATCH else manifest.base_model
     trained = {
         Tune.HEAD: "a new last layer",
         Tune.LAST: f"its last {counted(manifest.stages, 'stage')}",
@@ -320,9 +325,9 @@ def _origin(manifest: RunManifest, epochs: int) -> str:
 def _reason(manifest: RunManifest, best: Epoch, epochs: int) -> str:
     """Why the run holds this network."""
     reason = f"epoch {best.number} of {epochs} was the best on val"
-    if manifest.features is None:
+    if manifest.feature_accuracy is None:
         return reason
-    return f"{reason}: {_percent(best.val_top1)}, where the classifier on features has {_percent(manifest.features.share)}"
+    return f"{reason}: {_percent(best.val_top1)}, where the classifier on features has {_percent(manifest.feature_accuracy.share)}"
 
 
 def _metrics(accuracies: Mapping[str, Accuracy]) -> tuple[Metric, ...]:

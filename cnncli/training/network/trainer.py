@@ -26,9 +26,8 @@ from cnncli.networks import cache
 from cnncli.records.networks import Preprocessing
 from cnncli.records.progress import NullProgress, Progress
 from cnncli.records.training import Amp, TrainingProgress, Tune
-from cnncli.training import manifest as manifests
 from cnncli.training import run_folder
-from cnncli.training.manifest import RunManifest
+from cnncli.training.manifest import RunManifest, load_manifest, save_manifest
 from cnncli.training.network import checkpoints
 from cnncli.training.network.checkpoints import Checkpoint, RunConstants
 from cnncli.training.network.initial import InitialModel, build
@@ -128,7 +127,7 @@ def write_start(
     """
     options = settings.options
     (run / run_folder.CHECKPOINTS).mkdir(parents=True, exist_ok=True)
-    manifests.save(run, manifest)
+    save_manifest(run, manifest)
     constants = RunConstants(options.lr, throughput.layout, throughput.amp)
     checkpoints.save(run, Checkpoint(network=initial.network.state_dict(), constants=constants))
 
@@ -226,7 +225,7 @@ def _set_deterministic(options: TrainingOptions, seed: int) -> None:
 
 def _read_task(run: Path, settings: NetworkSettings, progress: Progress) -> TrainingTask:
     """The task as the run's folder describes it."""
-    manifest, options = manifests.load(run), settings.options
+    manifest, options = load_manifest(run), settings.options
     card = manifest.card
     options = dataclasses.replace(options, epochs=manifest.epochs)
     initial = InitialModel(build(card.architecture, options.drop_path), card)
@@ -238,7 +237,7 @@ def _read_task(run: Path, settings: NetworkSettings, progress: Progress) -> Trai
     cache_size = options.cache_size
     if cache_size is None:
         cache_size = round(psutil.virtual_memory().available * _CACHE_SHARE)
-    features = manifest.features if manifest.may_stop_early else None
+    features = manifest.feature_accuracy if manifest.may_stop_early else None
     return TrainingTask(
         network=initial.network,
         head=initial.head,

@@ -35,7 +35,7 @@ def shrunk(vectors: Array) -> FunctionTransformer:
 def test_linear_ones_decide_as_scikit_learns_do(name: ClassifierName, classes: int) -> None:
     rows = clouds(classes)
     fitted = fit(name, rows, 0)
-    strength = float(fitted.strength.removeprefix("C = "))
+    strength = float(fitted.parameter.removeprefix("C = "))
     theirs = (
         LogisticRegression(C=strength, max_iter=1000)
         if name is ClassifierName.LOGISTIC
@@ -62,7 +62,7 @@ def test_centroids_and_neighbours_decide_as_scikit_learns_do() -> None:
     found = fit(ClassifierName.CENTROID, rows, 0).head.logits(vectors).argmax(axis=1)
     assert (found == centroid.predict(vectors)).all()
     fitted = fit(ClassifierName.KNN, rows, 0)
-    neighbours = int(fitted.strength.removeprefix("k = "))
+    neighbours = int(fitted.parameter.removeprefix("k = "))
     theirs = make_pipeline(shrunk(vectors), KNeighborsClassifier(neighbours)).fit(vectors, labels)
     assert np.allclose(np.exp(fitted.head.logits(vectors)), theirs.predict_proba(vectors), atol=1e-6)
 
@@ -85,15 +85,15 @@ def test_the_strength_is_judged_by_what_was_not_seen() -> None:
     noisy = draws.standard_normal((60, 300))
     fitted = fit(ClassifierName.LOGISTIC, Rows(noisy[:, np.newaxis], labels, 2), 0)
     assert (fitted.head.logits(noisy).argmax(axis=1) == labels).mean() > 0.85
-    assert fitted.accuracy is not None
-    assert 0.3 < fitted.accuracy < 0.75
+    assert fitted.cv_accuracy is not None
+    assert 0.3 < fitted.cv_accuracy < 0.75
 
 
 def test_too_few_images_to_choose() -> None:
     rows = Rows(np.arange(12.0).reshape(3, 1, 4), np.array([0, 1, 1]), 2)
     for name in (ClassifierName.LOGISTIC, ClassifierName.SVM, ClassifierName.KNN, ClassifierName.CENTROID):
         fitted = fit(name, rows, 0)
-        assert fitted.accuracy is None
+        assert fitted.cv_accuracy is None
         assert (fitted.head.logits(rows.vectors[:, 0]).argmax(axis=1) == rows.labels).all()
 
 
@@ -124,14 +124,14 @@ def test_many_small_classes() -> None:
     draws = np.random.default_rng(0)
     labels = np.repeat(np.arange(1100), 3)
     rows = Rows(draws.standard_normal((3300, 1, 4)) + labels[:, np.newaxis, np.newaxis], labels, 1100)
-    assert fit(ClassifierName.CENTROID, rows, 0).accuracy is not None
+    assert fit(ClassifierName.CENTROID, rows, 0).cv_accuracy is not None
 
 
 def test_a_class_of_one_image_does_not_keep_the_others_from_being_compared() -> None:
     rows = clouds(3)
     labels = np.append(rows.labels, 3)
     with_one = Rows(np.concatenate([rows.vectors, rows.vectors[:1] + 50]), labels, 4)
-    assert fit(ClassifierName.LOGISTIC, with_one, 0).accuracy is not None
+    assert fit(ClassifierName.LOGISTIC, with_one, 0).cv_accuracy is not None
 
 
 def test_features_that_all_but_never_change_count_for_nothing() -> None:
@@ -151,17 +151,17 @@ def test_held_out_images_are_judged_by_themselves_and_not_by_a_view() -> None:
     noise = np.random.default_rng(1).standard_normal(rows.vectors.shape) * 100
     views = np.concatenate([rows.vectors, noise], axis=1)
     fitted = fit(ClassifierName.LOGISTIC, Rows(views, rows.labels, 2), 0)
-    assert fitted.accuracy is not None
-    assert fitted.accuracy > 0.85
+    assert fitted.cv_accuracy is not None
+    assert fitted.cv_accuracy > 0.85
 
 
 def test_the_standard_error_is_that_of_the_folds() -> None:
     rows = clouds(3, 40, spread=6)
     fitted = fit(ClassifierName.CENTROID, rows, 0)
-    assert fitted.accuracy is not None
-    assert fitted.error is not None
-    binomial = np.sqrt(fitted.accuracy * (1 - fitted.accuracy) / len(rows.labels))
-    assert binomial / 4 < fitted.error < binomial * 4
+    assert fitted.cv_accuracy is not None
+    assert fitted.cv_standard_error is not None
+    binomial = np.sqrt(fitted.cv_accuracy * (1 - fitted.cv_accuracy) / len(rows.labels))
+    assert binomial / 4 < fitted.cv_standard_error < binomial * 4
 
 
 def test_where_classes_count_alike_strengths_are_judged_by_the_mean_over_the_classes() -> None:
@@ -169,8 +169,8 @@ def test_where_classes_count_alike_strengths_are_judged_by_the_mean_over_the_cla
     draws = np.random.default_rng(0)
     labels = np.array([0] * 300 + [1] * 15)
     rows = Rows(draws.standard_normal((315, 1, 3)), labels, 2)
-    plain = fit(ClassifierName.LOGISTIC, rows, 0).accuracy
-    alike = fit(ClassifierName.LOGISTIC, Rows(rows.vectors, labels, 2, ClassWeights.BALANCED), 0).accuracy
+    plain = fit(ClassifierName.LOGISTIC, rows, 0).cv_accuracy
+    alike = fit(ClassifierName.LOGISTIC, Rows(rows.vectors, labels, 2, ClassWeights.BALANCED), 0).cv_accuracy
     assert plain is not None
     assert alike is not None
     assert plain > 0.9

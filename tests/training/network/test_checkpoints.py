@@ -29,7 +29,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_it(data: Path, monkeypatch: py
     assert f"--resume {folder}" in (left.value.hint or "")
     assert checkpoints.load(folder, lambda _: None).epoch == before.epoch
     assert {file.name for file in (folder / "checkpoints").iterdir()} <= {
-        "beginning.json",
+        "manifest.json",
         "last.pt",
         "best.safetensors",
     }

@@ -17,7 +17,7 @@ from cnncli.images.local_file import LocalFile
 from cnncli.networks import model_folder, zoo
 from cnncli.records.augmentation import Strength
 from cnncli.records.progress import NullProgress
-from cnncli.training import manifest
+from cnncli.training.manifest import load_manifest
 from cnncli.training.network import publish
 from tests.training.small_runs import PLAIN, TrainedRun, no_bar, settings_for, train_run
 
@@ -26,7 +26,7 @@ def distance(one: TrainedRun, other: TrainedRun, data: Path) -> float:
     """Mean Kullback-Leibler divergence between what two networks say of the training images."""
     said = []
     for found in (one, other):
-        card = manifest.load(found.folder).card
+        card = load_manifest(found.folder).card
         net = zoo.build(card.architecture)
         net.load_state_dict(found.checkpoint.network)
         reader = Reader(card.preprocessing, 10**6)

@@ -15,7 +15,7 @@ from cnncli.images.loader import Reader
 from cnncli.records.data import Split
 from cnncli.records.predictions import Unreadable
 from cnncli.records.training import Layout
-from cnncli.training import manifest
+from cnncli.training.manifest import load_manifest
 from cnncli.training.network import checkpoints
 from cnncli.training.network.validation import Validation
 from tests.training.small_runs import TrainedRun, settings_for, train_run
@@ -55,7 +55,7 @@ def test_validation_pixels_are_predicts(data: Path, monkeypatch: pytest.MonkeyPa
         run = train_run(settings)
         from cnncli.data.splits import read_splits
 
-        start = manifest.load(run.folder)
+        start = load_manifest(run.folder)
         samples = read_splits(run.folder, start.root, start.card.class_names, "shades").split(Split.VAL)
         read = Reader(start.card.preprocessing, 10**8)
         expected = [read(sample.source) for sample in samples]

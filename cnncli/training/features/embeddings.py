@@ -1,0 +1,127 @@
+"""Embeddings of a labelled data set, split by split."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.data.stratified import shortlist
+from cnncli.features.embed import Embedder, EmbedSettings
+from cnncli.inference import InferenceOptions
+from cnncli.networks.model_folder import ModelFolder
+from cnncli.records.data import DataSet, Sample, Split
+from cnncli.records.predictions import Unreadable
+from cnncli.records.progress import Progress
+from cnncli.text import counted
+from cnncli.training.manifest import UnreadableSample
+from cnncli.training.preparation import Bar
+from cnncli.training.settings import FinetuneSettings
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedSplit:
+    """The readable images of a split.
+
+    Attributes:
+        samples: N images.
+        vectors: (N, 1 + V, D) float32, embeddings of each image and of V random views of it.
+        digests: SHA-256 of each file.
+    """
+
+    samples: tuple[Sample, ...]
+    vectors: NDArray[np.float32]
+    digests: tuple[str, ...]
+
+    @property
+    def labels(self) -> "np.ndarray[tuple[int], np.dtype[np.intp]]":
+        """(N,), the class index of each image."""
+        return np.array([sample.label for sample in self.samples], np.intp)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedData:
+    """A data set and its embeddings.
+
+    Attributes:
+        data: the readable images.
+        full_data: all images.
+        splits: the embeddings.
+        unreadable: images that could not be read.
+    """
+
+    data: DataSet
+    full_data: DataSet
+    splits: Mapping[Split, EmbeddedSplit]
+    unreadable: Sequence[Unreadable]
+
+    def digest(self) -> str:
+        """SHA-256 of a listing of the data: split, class and digest of each file, in sorted order."""
+        lines = sorted(
+            f"{name}\t{self.data.class_names[sample.label]}\t{digest}\n"
+            for name, split in self.splits.items()
+            for sample, digest in zip(split.samples, split.digests, strict=True)
+        )
+        return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+    def unreadable_samples(self) -> tuple[UnreadableSample, ...]:
+        """The unreadable images with their labels and splits."""
+        samples = {sample.path: sample for sample in self.full_data.samples}
+        return tuple(
+            UnreadableSample(
+                self.full_data.relative(record.path),
+                samples[record.path].label,
+                samples[record.path].split,
+                record.reason,
+            )
+            for record in self.unreadable
+        )
+
+
+def embed_data(
+    folder: ModelFolder, data: DataSet, settings: FinetuneSettings, progress: Progress, bar: Bar
+) -> EmbeddedData:
+    """Compute the embeddings of all images, or read them from the cache.
+
+    Raises:
+        CnncliError: the network cannot be run as requested.
+    """
+    inference = InferenceOptions(
+        engine=settings.engine_options,
+        batch_size=settings.batch_size,
+        max_pixels=settings.max_pixels,
+        workers=settings.workers,
+    )
+    embedder = Embedder(folder, EmbedSettings(settings.seed, inference), progress)
+    views = {Split.TRAIN: settings.augment_features, Split.VAL: 0, Split.TEST: 0}
+    splits: dict[Split, EmbeddedSplit] = {}
+    unreadable: list[Unreadable] = []
+    with bar(sum(len(data.split(split)) * (1 + count) for split, count in views.items())) as advance:
+        for split, count in views.items():
+            samples = data.split(split)
+            embeddings = embedder.embed([sample.source for sample in samples], count, advance)
+            rows = [row for row, digest in enumerate(embeddings.digests) if digest]
+            splits[split] = EmbeddedSplit(
+                tuple(samples[row] for row in rows),
+                embeddings.vectors if len(rows) == len(samples) else embeddings.vectors[rows],
+                tuple(digest for digest in embeddings.digests if digest),
+            )
+            unreadable += embeddings.unreadable
+    readable = tuple(sample for split in Split for sample in splits[split].samples)
+    return EmbeddedData(dataclasses.replace(data, samples=readable), data, splits, unreadable)
+
+
+def warn_about_data(embedded: EmbeddedData, progress: Progress) -> None:
+    """Warn of unreadable images, of duplicates across splits, and of classes without validation images."""
+    for record in embedded.unreadable:
+        progress.warning(f"{record.path} is left out: {record.reason}")
+    train, val = embedded.splits[Split.TRAIN], embedded.splits[Split.VAL]
+    if shared := len(set(train.digests) & set(val.digests)):
+        progress.warning(f"in train and in val, too: {counted(shared, 'image')}; `cnncli check` names them")
+    counts = zip(embedded.data.class_names, embedded.data.count(Split.VAL), strict=True)
+    if missing := [name for name, count in counts if not count]:
+        progress.warning(
+            f"no validation images of {shortlist(missing)}: how well they are recognised stays unknown"
+        )

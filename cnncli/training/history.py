@@ -1,0 +1,63 @@
+"""history.csv: one row per epoch of training.
+
+    epoch, lr, train_loss, train_top1, val_loss, val_top1, seconds, images_per_second, schema
+
+The schema number is the same in every row, as in splits.csv.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import astuple
+from pathlib import Path
+
+from cnncli.errors import DataError
+from cnncli.files.whole import whole_file
+from cnncli.records.training import Epoch
+
+HISTORY = "history.csv"
+
+SCHEMA = 1
+"""The schema number that is written. A later number must not stop this one from being read."""
+
+_NUMBERS = ("lr", "train_loss", "train_top1", "val_loss", "val_top1", "seconds", "images_per_second")
+
+
+def write_history(run: Path, history: Sequence[Epoch]) -> None:
+    """Replace the table of a run by one of all epochs so far.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with (
+        whole_file(run / HISTORY, alone=True) as draft,
+        draft.open("w", encoding="utf-8", newline="") as stream,
+    ):
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("epoch", *_NUMBERS, "schema"))
+        for epoch in history:
+            number, *values = astuple(epoch)
+            writer.writerow((number, *(f"{value:.6g}" for value in values), SCHEMA))
+
+
+def read_history(run: Path) -> list[Epoch]:
+    """The epochs of a run, rounded to six digits.
+
+    Raises:
+        DataError: the table cannot be read.
+    """
+    file = run / HISTORY
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            return [_epoch(row) for row in csv.DictReader(stream)]
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror}") from error
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
+        raise DataError(f"{file} cannot be read: {error}") from error
+
+
+def _epoch(row: dict[str, str]) -> Epoch:
+    if "schema" not in row:
+        raise ValueError("it was written before cnncli 0.1.0")
+    if row["schema"] != str(SCHEMA):
+        raise ValueError(f"its schema number is {row['schema']}, and this cnncli reads {SCHEMA}")
+    return Epoch(int(row["epoch"]), *(float(row[name]) for name in _NUMBERS))

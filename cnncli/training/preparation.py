@@ -1,0 +1,53 @@
+"""What both ways of fine-tuning share: reading the data, describing it, timing the steps."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+from cnncli.data import layout
+from cnncli.data.stratified import split_stratified
+from cnncli.records.data import DataSet, Split
+from cnncli.records.progress import Progress
+from cnncli.records.training import Timing
+from cnncli.text import counted
+from cnncli.training.settings import VAL_SPLIT, FinetuneSettings
+
+Bar = Callable[[int], AbstractContextManager[Callable[[], None]]]
+"""Opens a progress bar for a number of images; yields a function to call once per image."""
+
+
+class Stopwatch:
+    """The seconds that each step took."""
+
+    def __init__(self) -> None:
+        self.timings: list[Timing] = []
+
+    @contextlib.contextmanager
+    def measure(self, step: str) -> Iterator[None]:
+        """Time the block under the name of a step."""
+        start = time.perf_counter()
+        yield
+        self.timings.append(Timing(step, time.perf_counter() - start))
+
+
+def read_data(settings: FinetuneSettings, progress: Progress) -> DataSet:
+    """The data set, each image in a split; warns of whatever is left out.
+
+    Raises:
+        DataError: it cannot be trained on.
+    """
+    data = layout.read(settings.data, settings.columns)
+    for remark in data.remarks:
+        progress.warning(remark)
+    if settings.val_split != VAL_SPLIT and data.split(Split.VAL):
+        progress.warning(f"--val-split has no effect: {settings.data} has a validation split")
+    return split_stratified(data, settings.val_split, settings.seed)
+
+
+def describe_data(data: DataSet, progress: Progress) -> None:
+    """Report the number of images per split, and the classes in their order."""
+    counts = [f"{len(samples):,} {split}" for split in Split if (samples := data.split(split))]
+    images = counted(len(data.samples), "image")
+    progress.notice(f"{data.name}: {len(data.class_names):,} classes, {images} ({', '.join(counts)})")
+    progress.notice(f"classes: {', '.join(f'{index} {name}' for index, name in enumerate(data.class_names))}")

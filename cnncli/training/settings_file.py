@@ -1,0 +1,98 @@
+"""settings.toml: the options of a run, what it started from, and package versions.
+
+schema = 1
+tune = "full"           options, each under its name; `--config` reads them
+…
+[provenance]            base_model, weights, data_digest
+[versions]              cnncli, python, torch, …
+"""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from cnncli.errors import UsageError
+
+SETTINGS = "settings.toml"
+
+SCHEMA = 1
+"""The schema number that is written. A later number must not stop this one from being read."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSettings:
+    """The settings of a run, as it keeps them.
+
+    Attributes:
+        options: values of the options, as they are typed.
+        base_model: name of the network that the run started from.
+        weights: where its weights come from.
+        data_digest: SHA-256 of the listing of the images; None where they were not read before training.
+        versions: versions of Python and of the packages that the run depends on.
+    """
+
+    options: Mapping[str, Any]
+    base_model: str = ""
+    weights: str = ""
+    data_digest: str | None = None
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Write settings.toml into a folder.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        provenance = {"base_model": self.base_model, "weights": self.weights}
+        if self.data_digest:
+            provenance["data_digest"] = self.data_digest
+        document = {
+            "schema": SCHEMA,
+            **self.options,
+            "provenance": provenance,
+            "versions": dict(self.versions),
+        }
+        (folder / SETTINGS).write_bytes(tomli_w.dumps(document).encode("utf-8", "surrogateescape"))
+
+
+def read_settings(file: Path) -> RecordedSettings:
+    """Read a settings.toml, or a file of options that a person wrote.
+
+    Raises:
+        UsageError: it cannot be read, is not TOML, or has another schema.
+    """
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
+    except OSError as error:
+        raise UsageError(f"cannot read the settings {file}: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"the settings {file} are not TOML: {error}") from error
+    _require_schema(document, file)
+    provenance, versions = document.pop("provenance", {}), document.pop("versions", {})
+    return RecordedSettings(
+        options=document,
+        base_model=provenance.get("base_model", ""),
+        weights=provenance.get("weights", ""),
+        data_digest=provenance.get("data_digest"),
+        versions=versions,
+    )
+
+
+def _require_schema(document: dict[str, Any], file: Path) -> None:
+    """Take the schema number out of a document; only files that a person wrote may lack it."""
+    schema = document.pop("schema", None)
+    if schema is None and "made" in document:
+        raise UsageError(
+            f"the settings {file} were written before cnncli 0.1.0 and cannot be read",
+            "start a new run; or delete the table [made], and use the file with --config",
+        )
+    if schema not in {None, SCHEMA}:
+        raise UsageError(
+            f"the settings {file} have the schema number {schema}, and this cnncli reads {SCHEMA}",
+            "install a newer cnncli",
+        )
