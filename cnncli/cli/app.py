@@ -20,7 +20,7 @@ from cnncli.errors import CnncliError
 
 COMMANDS = {
     "predict": "Name what is in images.",
-    "finetune": "Teach a network the classes of a labelled folder.",
+    "finetune": "Fine-tune a network on labelled images.",
     "evaluate": "How good is a model on labelled images, and where does it fail?",
     "check": "Is a labelled folder fit to learn from?",
     "datasets": "Common data sets, downloaded as labelled folders.",

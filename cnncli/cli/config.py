@@ -1,4 +1,4 @@
-"""`--config FILE.toml`: options from a file, each under its name; what is on the command line wins."""
+"""`--config FILE.toml`: options from a file, each under its name; the command line takes precedence."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ import typer
 from cnncli.errors import UsageError
 
 
-def _read(context: typer.Context, file: Path | None) -> Path | None:
+def _apply_config(context: typer.Context, file: Path | None) -> Path | None:
     """Make the file's values the defaults of the command's options."""
     if file is None:
         return None
@@ -18,8 +18,8 @@ def _read(context: typer.Context, file: Path | None) -> Path | None:
     known = {_option(parameter.name) for parameter in context.command.params} - {"config"}
     if unknown := sorted(set(values) - known):
         raise UsageError(
-            f"the settings {file} have {', '.join(map(repr, unknown))}, which {context.info_name} has not",
-            f"there are {', '.join(sorted(known))}",
+            f"the settings {file} have {', '.join(map(repr, unknown))}, which {context.info_name} does not have",
+            f"its options are {', '.join(sorted(known))}",
         )
     for parameter in context.command.params:
         name = _option(parameter.name)
@@ -27,14 +27,14 @@ def _read(context: typer.Context, file: Path | None) -> Path | None:
             continue
         if isinstance(values[name], bool) != getattr(parameter, "is_flag", False):
             kind = "true or false" if getattr(parameter, "is_flag", False) else "a value, not a flag"
-            raise UsageError(f"in the settings {file}, {name} is {kind}, and not {values[name]!r}")
-        parameter.envvar = None  # the file was named on the command line: the environment comes after it
-    context.default_map = {_parameter(name): _text(value) for name, value in values.items()}
+            raise UsageError(f"in the settings {file}, {name} must be {kind}, not {values[name]!r}")
+        parameter.envvar = None  # a file named on the command line takes precedence over the environment
+    context.default_map = {_parameter(name): _typed_value(value) for name, value in values.items()}
     return file
 
 
 def _option(parameter: str | None) -> str:
-    """The option's name as it stands in a file: `format_` is `format`, since Python has a word of that name."""
+    """The name of a parameter's option in a file: `format` for `format_`."""
     return (parameter or "").rstrip("_")
 
 
@@ -42,18 +42,18 @@ def _parameter(option: str) -> str:
     return f"{option}_" if option == "format" else option
 
 
-def _text(value: Any) -> Any:  # noqa: ANN401 - whatever TOML has
-    """As it would be typed; flags stay what they are."""
+def _typed_value(value: Any) -> Any:  # noqa: ANN401 - whatever TOML has
+    """A value as it would be typed; flags stay what they are."""
     return value if isinstance(value, bool) else str(value)
 
 
-def _resume(context: typer.Context, run: Path | None) -> Path | None:
-    """Take all options from the run that is to go on, and the number of epochs that it was last told to have."""
+def _apply_run_settings(context: typer.Context, run: Path | None) -> Path | None:
+    """Make the settings of a run the defaults of the command's options, with the epochs that it was last asked for."""
     if run is None:
         return None
     if not run.is_dir():
-        raise UsageError(f"there is no run {run} to go on with")
-    _read(context, run / "settings.toml")
+        raise UsageError(f"there is no run {run} to resume")
+    _apply_config(context, run / "settings.toml")
     from cnncli.training.manifest import load_manifest
 
     context.default_map = {**(context.default_map or {}), "epochs": str(load_manifest(run).epochs)}
@@ -66,8 +66,8 @@ Resume = Annotated[
         "--resume",
         metavar="RUN",
         is_eager=True,
-        callback=_resume,
-        help="Go on with an interrupted run, with the settings that it was begun with; with --epochs, to more of them.",
+        callback=_apply_run_settings,
+        help="Resume an interrupted run with its own settings; with --epochs, train a finished run further.",
     ),
 ]
 
@@ -78,7 +78,7 @@ Config = Annotated[
         "-c",
         metavar="FILE.toml",
         is_eager=True,
-        callback=_read,
-        help="Take options from a file, as a run's settings.toml has them; those on the command line win.",
+        callback=_apply_config,
+        help="Read options from a file, e.g. the settings.toml of a run; the command line takes precedence.",
     ),
 ]

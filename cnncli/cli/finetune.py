@@ -1,4 +1,4 @@
-"""`cnncli finetune`: teach a network the classes of a labelled folder."""
+"""`cnncli finetune`: fine-tune a network on labelled images."""
 
 import shutil
 import sys
@@ -34,8 +34,8 @@ def finetune(
         typer.Option(
             "--tune",
             metavar="auto|features|head|last:N|full|scratch",
-            help="What learns: a classifier on the network's features, its last layer, its last N stages, all of it, all of "
-            "it from random weights; auto begins with features and goes on to full if there is time.",
+            help="What to train: a classifier on the network's features; its last layer; its last N stages; the whole network; "
+            "the whole network from random weights. auto starts with features and continues with full if there is time.",
         ),
     ] = "auto",
     output: Annotated[
@@ -44,7 +44,7 @@ def finetune(
             "--output",
             "-o",
             metavar="DIR",
-            help="The folder of the run.  [default: runs/NAME, or the next that is free]",
+            help="Folder of the run.  [default: runs/NAME, or the next free one]",
         ),
     ] = None,
     overwrite: Annotated[
@@ -55,11 +55,11 @@ def finetune(
     preview: Annotated[
         Path | None,
         typer.Option(
-            "--preview", metavar="FILE.png", help="Draw training images as they will be seen, and stop."
+            "--preview", metavar="FILE.png", help="Save a picture of augmented training images, and stop."
         ),
     ] = None,
     format_: Annotated[
-        ResultFormat, typer.Option("--format", "-f", help="How the result is told on standard output.")
+        ResultFormat, typer.Option("--format", "-f", help="Format of the result on standard output.")
     ] = ResultFormat.TABLE,
     quiet: options.Quiet = False,
     weights: options.Weights = None,
@@ -71,7 +71,7 @@ def finetune(
         typer.Option(
             "--val-split",
             metavar="SHARE",
-            help="Of each class, held out where there is no val/.",
+            help="Share of each class that is held out if the data has no validation split.",
             rich_help_panel=_DATA,
         ),
     ] = 0.2,
@@ -79,7 +79,7 @@ def finetune(
         ClassWeights,
         typer.Option(
             "--class-weights",
-            help="balanced lets rare classes count as much as others.",
+            help="Class weights of the loss; balanced lets rare classes count as much as others.",
             rich_help_panel=_DATA,
         ),
     ] = ClassWeights.NONE,
@@ -92,7 +92,7 @@ def finetune(
         ClassifierName,
         typer.Option(
             "--classifier",
-            help="On features: auto tries all, and takes the first that is as good as the best.",
+            help="Classifier on the features; auto compares all and keeps the first that is as good as the best.",
             rich_help_panel=_FEATURES,
         ),
     ] = ClassifierName.AUTO,
@@ -101,7 +101,7 @@ def finetune(
         typer.Option(
             "--augment-features",
             metavar="N",
-            help="Learn from the features of N random views of each image, too.",
+            help="Also train the classifier on the features of N augmented views of each image.",
             rich_help_panel=_FEATURES,
             min=0,
             max=100,
@@ -112,13 +112,13 @@ def finetune(
     device: options.Device = "auto",
     batch_size: options.BatchSize = None,
     workers: options.Workers = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="INT", min=0, help="Of every random choice.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="INT", min=0, help="Random seed.")] = 0,
     **training_options: Any,  # noqa: ANN401 - `cli.training_options` declares them
 ) -> None:
-    """Teach a network the classes of a labelled folder; the run is a model folder that predict uses.
+    """Fine-tune on labelled images; the result is a model folder for predict.
 
-    Without --tune: first the network stays as it is, and a classifier is fitted to its features, which takes seconds. Then,
-    if that takes no more than --time-budget, all of the network is trained, and the better of the two is kept.
+    By default, a classifier is first fitted to the network's features, which takes seconds. Then, if that fits into
+    --time-budget, the whole network is trained, and the better of the two is kept.
 
     \b
     Examples:
@@ -129,7 +129,7 @@ def finetune(
       cnncli finetune photos/ -m resnet50 --tune last:2 --epochs 20 --mixup 0.2
       cnncli finetune photos/ -m lenet5 --tune scratch --opt sgd --lr auto
       cnncli finetune --resume runs/photos --epochs 40
-    """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
+    """  # noqa: D301 - Typer keeps the lines of a paragraph that starts with a backspace
     if resume and config:
         raise UsageError("--config has no effect with --resume, which uses the run's own settings")
     from cnncli.data.layout import ListColumns

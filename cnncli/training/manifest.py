@@ -105,7 +105,7 @@ def save_manifest(run: Path, manifest: RunManifest) -> None:
         OutputError: it cannot be written.
     """
     document: dict[str, Any] = {"schema": SCHEMA} | dataclasses.asdict(manifest)
-    document["card"] = cards.to_json(manifest.card)
+    document["card"] = json.loads(cards.to_json(manifest.card))
     file = run / CHECKPOINTS / MANIFEST
     file.parent.mkdir(exist_ok=True)
     try:
@@ -139,7 +139,7 @@ def load_manifest(run: Path) -> RunManifest:
 def _from_json(document: dict[str, Any], file: str) -> RunManifest:
     accuracy = document["feature_accuracy"]
     values = document | {
-        "card": cards.from_json(document["card"], file),
+        "card": cards.from_json(json.dumps(document["card"]), file),
         "tune": Tune(document["tune"]),
         "remarks": tuple(document["remarks"]),
         "unreadable": tuple(_unreadable_sample(sample) for sample in document["unreadable"]),

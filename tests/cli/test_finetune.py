@@ -276,7 +276,7 @@ def test_refusals_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path
 def test_settings_that_are_none(cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path) -> None:
     for content, complaint in [
         ("seed = ", "are not TOML"),
-        ("speed = 3", "have 'speed', which finetune has not"),
+        ("speed = 3", "have 'speed', which finetune does not have"),
         ("val_split = 'half'", "'half' is not a valid float"),
         ("format = 'json'\nclassifier = 'tree'", "'tree' is not one of"),
     ]:

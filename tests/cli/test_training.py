@@ -387,7 +387,7 @@ def test_refusals_are_one_line_and_leave_nothing(cnncli: Cnncli, data: Path, tin
             2,
             "--preview has no effect with --tune features",
         ),
-        (["--resume", "nowhere"], 2, "there is no run nowhere"),
+        (["--resume", "nowhere"], 2, "there is no run nowhere to resume"),
         (["--resume", data], 2, "cannot read the settings"),
         ([data, "-m", NET, "--device", "cuda:7"], 2, "there is no device cuda:7"),
     ]

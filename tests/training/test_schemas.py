@@ -1,0 +1,105 @@
+"""A run's settings, manifest and history are read by every schema number; runs without one get one clear line."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cnncli.errors import CnncliError, DataError, TrainingError, UsageError
+from cnncli.records.data import DataSet
+from cnncli.records.training import Epoch, Tune
+from cnncli.training.history import HISTORY, read_history, write_history
+from cnncli.training.manifest import MANIFEST, load_manifest, save_manifest
+from cnncli.training.run_folder import CHECKPOINTS
+from cnncli.training.settings_file import SETTINGS, RecordedSettings, read_settings
+from tests.conftest import Cnncli
+
+SCHEMAS = Path(__file__).parent / "schemas"
+
+
+@pytest.fixture(params=[1])
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A run of each schema number."""
+    (tmp_path / CHECKPOINTS).mkdir()
+    shutil.copy(SCHEMAS / f"settings-{request.param}.toml", tmp_path / SETTINGS)
+    shutil.copy(SCHEMAS / f"history-{request.param}.csv", tmp_path / HISTORY)
+    shutil.copy(SCHEMAS / f"manifest-{request.param}.json", tmp_path / CHECKPOINTS / MANIFEST)
+    return tmp_path
+
+
+def test_settings_of_every_schema_are_read(run: Path) -> None:
+    settings = read_settings(run / SETTINGS)
+    assert settings.options["data"] == "/photos/shades"
+    assert settings.options["sched"] == "step"
+    assert settings.options.keys().isdisjoint({"schema", "provenance", "versions"})
+    assert settings.base_model == "base"
+    assert settings.weights == "random weights, all of it trained on shades for 2 epochs"
+    assert settings.data_digest
+    assert len(settings.data_digest) == 64
+    assert settings.versions["torch"] == "2.14.1"
+
+
+def test_config_reads_settings_of_every_schema(run: Path, cnncli: Cnncli) -> None:
+    """The schema number is no option: only the data of this run are missing here."""
+    result = cnncli("finetune", "-c", run / SETTINGS, "-o", run / "again", "-m", "pocket")
+    assert result.exit_code == 1
+    assert "there is no /photos/shades" in result.stderr
+
+
+def test_history_of_every_schema_is_read(run: Path) -> None:
+    first, second = read_history(run)
+    assert first == Epoch(1, 0.000225, 0.215154, 1, 0.0303731, 1, 0.100961, 93.6847)
+    assert second.number == 2
+
+
+def test_manifest_of_every_schema_is_read(run: Path) -> None:
+    manifest = load_manifest(run)
+    assert (manifest.tune, manifest.epochs, manifest.base_model) == (Tune.FULL, 2, "base")
+    assert manifest.card.class_names == ("cold", "warm")
+    assert manifest.feature_accuracy
+    assert manifest.feature_accuracy.right == 2
+    (sample,) = manifest.with_unreadable(DataSet("shades", manifest.root, ("cold", "warm"), ())).samples
+    assert sample.path == "/photos/shades/warm/broken.png"
+    assert list(manifest.unreadable_reasons()) == [sample.path]
+
+
+def test_what_is_written_is_read(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    settings, history, manifest = read_settings(run / SETTINGS), read_history(run), load_manifest(run)
+    settings.write(tmp_path / "new")
+    write_history(tmp_path / "new", history)
+    save_manifest(tmp_path / "new", manifest)
+    assert read_settings(tmp_path / "new" / SETTINGS) == settings
+    assert read_history(tmp_path / "new") == history
+    assert load_manifest(tmp_path / "new") == manifest
+
+
+def test_options_that_a_person_wrote_need_no_schema(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("epochs = 3\n")
+    assert read_settings(tmp_path / "mine.toml") == RecordedSettings({"epochs": 3})
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "error", "complaint"),
+    [
+        (SETTINGS, "seed = 0\n[made]\ntorch = '2'\n", UsageError, "were written before cnncli 0.1.0"),
+        (SETTINGS, "schema = 99\n", UsageError, "have the schema number 99, and this cnncli reads 1"),
+        (HISTORY, "number,lr\n1,0.1\n", DataError, "it was written before cnncli 0.1.0"),
+        (HISTORY, "epoch,schema\n1,99\n", DataError, "its schema number is 99, and this cnncli reads 1"),
+        (f"{CHECKPOINTS}/{MANIFEST}", '{"schema": 99}', TrainingError, "its schema number is 99, and this"),
+        (f"{CHECKPOINTS}/beginning.json", '{"format": 1}', TrainingError, "was started before cnncli 0.1.0"),
+    ],
+)
+def test_other_schemas_get_one_clear_line(
+    tmp_path: Path, file: str, content: str, error: type[CnncliError], complaint: str
+) -> None:
+    (tmp_path / CHECKPOINTS).mkdir()
+    (tmp_path / file).write_text(content)
+    with pytest.raises(error, match=complaint) as refused:
+        if file == SETTINGS:
+            read_settings(tmp_path / SETTINGS)
+        elif file == HISTORY:
+            read_history(tmp_path)
+        else:
+            load_manifest(tmp_path)
+    assert "\n" not in refused.value.message
