@@ -70,7 +70,7 @@ def _row(label: str, runs: Mapping[str, Sequence[Run]], name: str) -> list[str]:
     val = json.loads(runs[name][0].stdout)["classifier"]["val"]
     return [
         label,
-        f"{100 * val['right'] / val['images']:.1f} %",
+        f"{100 * val['correct'] / val['images']:.1f} %",
         f"{median_seconds(runs[name]):.1f} s",
         f"{median_ratio(runs[name], runs['floor']):.2f}",
         f"{median_ratio(runs['script'], runs[name]):.2f}",

@@ -307,7 +307,7 @@ def test_a_broken_file_that_is_listed_in_two_ways(cnncli: Cnncli, data: Path, ti
     Path("list.csv").write_text("\n".join(["path,label", *lines]) + "\n")
     result = cnncli("finetune", "list.csv", "-m", tiny, "--tune", "last:1", *QUICK, "-f", "json")
     assert result.exit_code == 3, result.stderr
-    assert "left out: 1 line of list.csv with a path that was there before" in result.stderr
+    assert "left out: 1 line of list.csv with a path that was already listed" in result.stderr
     told = json.loads(result.stdout)
     assert [(Path(told["folder"]).parent.parent / path).name for path in told["unreadable"]] == [
         files[0].name

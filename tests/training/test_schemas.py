@@ -43,7 +43,7 @@ def test_config_reads_settings_of_every_schema(run: Path, cnncli: Cnncli) -> Non
     """The schema number is no option: only the data of this run are missing here."""
     result = cnncli("finetune", "-c", run / SETTINGS, "-o", run / "again", "-m", "pocket")
     assert result.exit_code == 1
-    assert "there is no /photos/shades" in result.stderr
+    assert "/photos/shades does not exist" in result.stderr
 
 
 def test_history_of_every_schema_is_read(run: Path) -> None:
@@ -57,7 +57,7 @@ def test_manifest_of_every_schema_is_read(run: Path) -> None:
     assert (manifest.tune, manifest.epochs, manifest.base_model) == (Tune.FULL, 2, "base")
     assert manifest.card.class_names == ("cold", "warm")
     assert manifest.feature_accuracy
-    assert manifest.feature_accuracy.right == 2
+    assert manifest.feature_accuracy.correct == 2
     (sample,) = manifest.with_unreadable(DataSet("shades", manifest.root, ("cold", "warm"), ())).samples
     assert sample.path == "/photos/shades/warm/broken.png"
     assert list(manifest.unreadable_reasons()) == [sample.path]
