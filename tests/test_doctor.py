@@ -13,7 +13,7 @@ from cnncli.networks import cache
 from cnncli.networks.model_folder import open_folder
 from cnncli.records.health import Finding, Verdict
 from tests.conftest import Cnncli
-from tests.stand_in_hub import Hub, running
+from tests.hub_server import Hub, run_hub
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +134,7 @@ def test_a_default_model_that_is_damaged(
 
 
 def test_servers(monkeypatch: pytest.MonkeyPatch) -> None:
-    with running(Hub({})) as hub:  # has nothing, but answers
+    with run_hub(Hub({})) as hub:  # has nothing, but answers
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
         monkeypatch.setattr("cnncli.networks.downloads.TORCHVISION", "http://127.0.0.1:9")
         found = findings(is_offline=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cnncli.web import BrokenOffError, download
-from tests.stand_in_hub import Hub, running
+from tests.hub_server import Hub, run_hub
 
 CONTENT = os.urandom(300_000)
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
@@ -16,7 +16,7 @@ MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 def test_a_download_goes_on_where_it_broke_off(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "set.tgz"
     seen: list[int] = []
-    with running(Hub({"set.tgz": CONTENT}, "truncated")) as hub:
+    with run_hub(Hub({"set.tgz": CONTENT}, "truncated")) as hub:
         with pytest.raises(BrokenOffError):
             download(f"{hub.address}/set.tgz", file, MD5, seen.append)
         assert not file.exists()
@@ -32,7 +32,7 @@ def test_a_download_goes_on_where_it_broke_off(tmp_path: Path) -> None:
 
 def test_another_file_than_was_announced_is_not_kept(tmp_path: Path) -> None:
     with (
-        running(Hub({"set.tgz": CONTENT}, "corrupted")) as hub,
+        run_hub(Hub({"set.tgz": CONTENT}, "corrupted")) as hub,
         pytest.raises(OSError, match="its MD5 is another"),
     ):
         download(f"{hub.address}/set.tgz", tmp_path / "set.tgz", MD5)
@@ -41,15 +41,15 @@ def test_another_file_than_was_announced_is_not_kept(tmp_path: Path) -> None:
 
 def test_what_is_left_of_another_file_is_begun_again(tmp_path: Path) -> None:
     (tmp_path / "set.tgz.part").write_bytes(b"x" * (len(CONTENT) + 10))
-    with running(Hub({"set.tgz": CONTENT})) as hub, pytest.raises(OSError, match="another"):
+    with run_hub(Hub({"set.tgz": CONTENT})) as hub, pytest.raises(OSError, match="another"):
         download(f"{hub.address}/set.tgz", tmp_path / "set.tgz", MD5)
-    with running(Hub({"set.tgz": CONTENT})) as hub:
+    with run_hub(Hub({"set.tgz": CONTENT})) as hub:
         download(f"{hub.address}/set.tgz", tmp_path / "set.tgz", MD5)
     assert (tmp_path / "set.tgz").read_bytes() == CONTENT
 
 
 def test_what_cannot_be_had(tmp_path: Path) -> None:
-    with running(Hub({})) as hub, pytest.raises(OSError, match="answers 404"):
+    with run_hub(Hub({})) as hub, pytest.raises(OSError, match="answers 404"):
         download(f"{hub.address}/set.tgz", tmp_path / "set.tgz", MD5)
     with pytest.raises(OSError, match="cannot be reached"):
         download("http://127.0.0.1:9/set.tgz", tmp_path / "set.tgz", MD5)

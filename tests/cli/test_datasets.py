@@ -19,7 +19,7 @@ from cnncli.data.catalogue import DATA_SETS
 from cnncli.data.torchvision_sets import load_plain_pickle
 from cnncli.errors import DataError
 from tests.conftest import Cnncli
-from tests.stand_in_hub import Hub, running
+from tests.hub_server import Hub, run_hub
 
 
 def md5(content: bytes) -> str:
@@ -96,7 +96,7 @@ def mnist(monkeypatch: pytest.MonkeyPatch) -> Hub:
 def test_mnist_from_a_server(
     cnncli: Cnncli, mnist: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running(mnist):
+    with run_hub(mnist):
         monkeypatch.setattr(datasets.MNIST, "mirrors", ["http://127.0.0.1:9/", f"{mnist.address}/"])
         result = cnncli("datasets", "get", "mnist", tmp_path / "mnist")
     assert result.exit_code == 0, result.stderr
@@ -112,7 +112,7 @@ def test_mnist_from_a_server(
 def test_a_download_that_breaks_off_goes_on(
     cnncli: Cnncli, mnist: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running(mnist):
+    with run_hub(mnist):
         monkeypatch.setattr(datasets.MNIST, "mirrors", [f"{mnist.address}/"])
         mnist.behaviour = "truncated"
         result = cnncli("datasets", "get", "mnist", tmp_path / "mnist")
@@ -127,7 +127,7 @@ def test_a_download_that_breaks_off_goes_on(
 def test_a_file_that_is_another(
     cnncli: Cnncli, mnist: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running(mnist):
+    with run_hub(mnist):
         monkeypatch.setattr(datasets.MNIST, "mirrors", [f"{mnist.address}/"])
         mnist.behaviour = "corrupted"
         result = cnncli("datasets", "get", "mnist", tmp_path / "mnist")
@@ -161,7 +161,7 @@ def test_cifar_from_a_server(
     monkeypatch.setattr(kind, "test_list", [("test_1", md5(batch))])
     monkeypatch.setattr(kind, "meta", {"filename": "names", "key": titles, "md5": md5(meta)})
     monkeypatch.setattr(kind, "tgz_md5", md5(archive))
-    with running(Hub({"cifar.tar.gz": archive})) as hub:
+    with run_hub(Hub({"cifar.tar.gz": archive})) as hub:
         monkeypatch.setattr(kind, "url", f"{hub.address}/cifar.tar.gz")
         result = cnncli("datasets", "get", name, tmp_path / "cifar")
     assert result.exit_code == 0, result.stderr
@@ -207,7 +207,7 @@ def test_flowers_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pyte
     kinds = {"image": "102flowers.tgz", "label": "imagelabels.mat", "setid": "setid.mat"}
     announced = {kind: (name, md5(files[name])) for kind, name in kinds.items()}
     monkeypatch.setattr(datasets.Flowers102, "_file_dict", announced)
-    with running(Hub(files)) as hub:
+    with run_hub(Hub(files)) as hub:
         monkeypatch.setattr(datasets.Flowers102, "_download_url_prefix", f"{hub.address}/")
         found = written(cnncli, "flowers102", tmp_path / "flowers")
     assert [Path(name).parts[0] for name in found] == ["test", "test", "train", "train", "val", "val"]
@@ -225,7 +225,7 @@ def test_pets_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.
         ),
         "annotations.tar.gz": packed({f"annotations/{name}": content for name, content in lists.items()}),
     }
-    with running(Hub(files)) as hub:
+    with run_hub(Hub(files)) as hub:
         resources = tuple((f"{hub.address}/{name}", md5(content)) for name, content in files.items())
         monkeypatch.setattr(datasets.OxfordIIITPet, "_RESOURCES", resources)
         found = written(cnncli, "oxford-pets", tmp_path / "pets")
@@ -240,7 +240,7 @@ def test_food_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.
     images = {f"food-101/images/{kind}/{n}.jpg": jpeg() for kind in ("apple_pie", "sushi") for n in (0, 1)}
     archive = packed(images | {f"food-101/meta/{split}.json": content for split, content in meta.items()})
     monkeypatch.setattr(datasets.Food101, "_MD5", md5(archive))
-    with running(Hub({"food.tar.gz": archive})) as hub:
+    with run_hub(Hub({"food.tar.gz": archive})) as hub:
         monkeypatch.setattr(datasets.Food101, "_URL", f"{hub.address}/food.tar.gz")
         found = written(cnncli, "food101", tmp_path / "food")
     assert found == ["test/apple_pie/1.jpg", "test/sushi/1.jpg", "train/apple_pie/0.jpg", "train/sushi/0.jpg"]

@@ -32,7 +32,7 @@ from cnncli.records.networks import Architecture, Embedding
 from cnncli.records.progress import NullProgress
 from cnncli.web import require_reachable
 from tests.conftest import Cnncli, Imports, Program, arrays_of
-from tests.stand_in_hub import Hub, running
+from tests.hub_server import Hub, run_hub
 
 pytestmark = pytest.mark.slow  # servers that dawdle take their time
 
@@ -43,7 +43,7 @@ FILE = f"{REPOSITORY}/resolve/main/model.safetensors"
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     weights = save(zoo.build(Architecture("timm", "test_resnet", 1000)).state_dict())
-    with running(Hub({FILE: weights})) as served:
+    with run_hub(Hub({FILE: weights})) as served:
         for name in ("HF_HUB_OFFLINE", "HF_HUB_CACHE", "HF_TOKEN"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("HF_ENDPOINT", served.address)
@@ -156,7 +156,7 @@ def test_a_server_of_files_that_does_not_answer_is_given_up_soon(asked: Hub) -> 
 def test_no_other_server_hears_the_token(asked: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights lie on servers that the hub sends one to."""
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    with running(Hub(asked.files), "127.0.0.2") as other:
+    with run_hub(Hub(asked.files), "127.0.0.2") as other:
         asked.behaviour, asked.elsewhere = "redirecting", other.address
         fetch(WEIGHTS, NullProgress(), is_offline=False)
         assert "Bearer hf_secret" in asked.tokens

@@ -104,7 +104,7 @@ class Hub:
 
 
 @contextlib.contextmanager
-def running(hub: Hub, host: str = "127.0.0.1") -> Iterator[Hub]:
+def run_hub(hub: Hub, host: str = "127.0.0.1") -> Iterator[Hub]:
     """The server, answering on a port of this machine until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
