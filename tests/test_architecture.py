@@ -139,7 +139,7 @@ def test_no_error_type_is_raised_nowhere() -> None:
 
 
 MEASURED = ("cnncli", "benchmarks", "sample_images")
-MAX_BODY_LINES = 65
+MAX_FILE_LINES, MAX_BODY_LINES = 350, 65
 MAX_MEDIAN_BODY_LINES, MAX_P90_BODY_LINES = 6, 19
 MAX_PARTICIPLES = 0.03
 """Share of functions. A participle before a noun can name a value (`cached_folder`), so a few are fine."""
@@ -207,3 +207,10 @@ def test_verbs_and_nouns_are_no_participles(name: str) -> None:
 def test_functions_are_named_by_verbs_or_nouns(folder: str) -> None:
     participles = [item.location for item in functions(folder) if is_named_by_participle(item.name)]
     assert len(participles) <= MAX_PARTICIPLES * len(functions(folder)), "\n".join(participles)
+
+
+@pytest.mark.parametrize("folder", MEASURED)
+def test_files_are_short(folder: str) -> None:
+    texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / folder).rglob("*.py")}
+    lengths = {str(path.relative_to(ROOT)): len(text.splitlines()) for path, text in texts.items()}
+    assert not {path: lines for path, lines in lengths.items() if lines > MAX_FILE_LINES}
