@@ -25,5 +25,5 @@ def test_endings() -> None:
 
 
 def test_members_are_their_names() -> None:
-    assert [str(format_) for format_ in Format] == ["table", "tsv", "csv", "jsonl", "json", "parquet"]
-    assert [format_.value for format_ in Format] == [str(format_) for format_ in Format]
+    assert [str(format_) for format_ in Format] == [format_.value for format_ in Format]
+    assert (str(Format.TSV), f"{Format.CSV}") == ("tsv", "csv")
