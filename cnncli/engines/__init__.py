@@ -1,1 +1,1 @@
-"""Networks at work: pixels to logits and embeddings, by ONNX Runtime or by torch; and the compiler."""
+"""Pixels to logits and embeddings, by ONNX Runtime, OpenVINO or torch; and the compiler of model.onnx."""

@@ -1,8 +1,8 @@
-"""A torch network to model.onnx, and the proof that both answer alike.
+"""A torch network to model.onnx, with a check that both compute the same.
 
-There are two ways. Tracing records what torch does to one batch and takes a second; it suits networks whose steps depend
-neither on what is in the images nor on how many there are, as those of convolutional networks. torch.export, which reasons
-about any number of images, suits nearly all others and takes ten times as long.
+There are two ways. Tracing records the operations on one batch and takes a second; it suits networks whose operations depend
+neither on the content nor on the number of the images, which is true of convolutional networks. torch.export, which works
+for any number of images, suits nearly all others and takes ten times as long.
 """
 
 import contextlib
@@ -31,26 +31,31 @@ TOLERANCE = 1e-4
 """Largest difference of any logit, as a share of the logits' spread, at which a compiled network is trusted."""
 
 _GRAPH_LIMIT = 2**31 - 1
-"""Bytes of a Protocol Buffers file, and so of an ONNX file with its weights inside."""
+"""Largest size in bytes of a Protocol Buffers file, and so of an ONNX file with its weights inside."""
 
 _EXPORT_BATCH = 2
-"""Images while tracing: more than one, or torch takes the batch axis for a constant."""
+"""Images while tracing: more than one, or torch treats the batch axis as a constant."""
 
-_PROOF_BATCH = 3
-"""Images of the comparison: another number than while tracing, so that a fixed batch axis shows."""
+_CHECK_BATCH = 3
+"""Images of the comparison: not as many as while tracing, to detect a fixed batch axis."""
 
 _INPUTS, _OUTPUTS = ["images"], ["logits", "embedding"]
 
 _OPSET = 18
-"""Of a traced network: the first in which Resize has antialias, which preprocessing inside a graph needs."""
+"""ONNX opset of a traced network: the first in which Resize has antialias, which preprocessing needs."""
 
 _FATAL_ONLY = 4
-"""ONNX Runtime's severity at which it does not report what is about to be caught."""
+"""ONNX Runtime's log severity at which it does not log errors that are caught here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Torch and ONNX Runtime on the same random images."""
+    """Torch and ONNX Runtime on the same random images.
+
+    Attributes:
+        largest_difference: of any logit.
+        spread: largest minus smallest logit.
+    """
 
     largest_difference: float
     spread: float
@@ -62,10 +67,10 @@ def compile_network(network: WithEmbedding, shape: tuple[int, int, int], file: P
     Args:
         network: in evaluation mode, on the CPU.
         shape: (C, H, W) of its input.
-        file: to write; left out if this fails.
+        file: to write; does not exist if this fails.
 
     Raises:
-        CompileError: the exporter cannot express it, or the result answers differently.
+        CompileError: the exporter does not support it, or the result computes something else.
     """
     weight_bytes = sum(tensor.nbytes for tensor in network.state_dict().values())
     if weight_bytes > _GRAPH_LIMIT:
@@ -81,7 +86,7 @@ def _export_and_compare(
     shape: tuple[int, int, int],
     file: Path,
 ) -> Comparison:
-    """Write the file in one of the two ways; one that answers differently is deleted."""
+    """Write the file in one of the two ways; deleted if it computes something else."""
     try:
         export(network, shape, file)
         return compare(network, shape, file)
@@ -91,17 +96,17 @@ def _export_and_compare(
 
 
 def _trace(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> None:
-    """Write what torch does to one batch, with constants folded and the number of images left open.
+    """Trace the network with one batch, fold constants, and leave the number of images open.
 
     Raises:
-        CompileError: the steps depend on the images or on their number.
+        CompileError: the operations depend on the images or on their number.
     """
     images = torch.zeros(_EXPORT_BATCH, *shape)
     try:
         with tempfile.TemporaryDirectory(dir=file.parent) as folder:
             traced = Path(folder, "traced.onnx")
             with _silence_exporter(), torch.inference_mode(mode=False), torch.no_grad():
-                # A value that becomes a Python number is the same ever after, whatever the next images are.
+                # A value that becomes a Python number would be a constant for all later images.
                 warnings.simplefilter("error", torch.jit.TracerWarning)  # type: ignore[attr-defined]
                 torch.onnx.export(
                     network,
@@ -115,15 +120,15 @@ def _trace(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> N
             model = _fold_constants(traced)
         _open_batch_axis(model, file)
         session = onnxruntime.InferenceSession(file, _options(), providers=["CPUExecutionProvider"])
-        session.run(_OUTPUTS, {"images": np.zeros((_PROOF_BATCH, *shape), np.float32)})
-    except (ModuleNotFoundError, MemoryError):  # no fault of the network
+        session.run(_OUTPUTS, {"images": np.zeros((_CHECK_BATCH, *shape), np.float32)})
+    except (ModuleNotFoundError, MemoryError):  # not the network's fault
         raise
-    except Exception as error:  # the tracer and ONNX Runtime fail in as many ways as there are operators
+    except Exception as error:  # the tracer and ONNX Runtime may raise anything
         raise CompileError(f"torch cannot trace it: {_root_cause(error)}") from error
 
 
 def _fold_constants(traced: Path) -> "ModelProto":
-    """The same network without steps whose result is always the same, such as the sizes of maps."""
+    """The same network without operations whose result is constant, such as sizes of feature maps."""
     import onnx
 
     folded = traced.with_name("folded.onnx")
@@ -135,7 +140,7 @@ def _fold_constants(traced: Path) -> "ModelProto":
     onnxruntime.InferenceSession(traced, options, providers=["CPUExecutionProvider"])
     model = onnx.load(folded)
     if any(node.domain for node in model.graph.node):
-        raise CompileError("ONNX Runtime put operations of its own into it")
+        raise CompileError("ONNX Runtime inserted operators of its own")
     own = [item for item in model.opset_import if not item.domain]
     del model.opset_import[:]
     model.opset_import.extend(own)
@@ -143,10 +148,10 @@ def _fold_constants(traced: Path) -> "ModelProto":
 
 
 def _open_batch_axis(model: "ModelProto", file: Path) -> None:
-    """Write a network that was traced for one number of images as one for any; running it shows whether it is."""
+    """Declare the batch axis variable; running the network with another batch shows whether it is."""
     import onnx
 
-    del model.graph.value_info[:]  # sizes of everything in between, for that one number
+    del model.graph.value_info[:]  # intermediate shapes, for the traced batch
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "N"
     onnx.save(model, file)
@@ -159,10 +164,10 @@ def _options() -> onnxruntime.SessionOptions:
 
 
 def _export(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> None:
-    """Write it for any number of images, by torch.export.
+    """Export the network for any number of images, by torch.export.
 
     Raises:
-        CompileError: torch cannot express it.
+        CompileError: torch does not support it.
     """
     images = torch.zeros(_EXPORT_BATCH, *shape)
     try:
@@ -177,16 +182,16 @@ def _export(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> 
                 verbose=False,
             )
             assert program is not None  # noqa: S101 - for the type checker: only dynamo=False returns None
-            _without_traces(program)
+            _strip_metadata(program)
             program.save(file)
-    except (ModuleNotFoundError, OSError, MemoryError):  # no fault of the network
+    except (ModuleNotFoundError, OSError, MemoryError):  # not the network's fault
         raise
-    except Exception as error:  # the exporter fails in as many ways as torch has operators
+    except Exception as error:  # the exporter may raise anything
         raise CompileError(f"torch cannot export it: {_root_cause(error)}") from error
 
 
-def _without_traces(program: torch.onnx.ONNXProgram) -> None:
-    """Drop what the exporter notes of where each operation came from: paths of this machine, in a file to be given away."""
+def _strip_metadata(program: torch.onnx.ONNXProgram) -> None:
+    """Remove the exporter's notes on the origin of each operation: they contain paths of this machine."""
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()
         for value in node.outputs:
@@ -196,41 +201,41 @@ def _without_traces(program: torch.onnx.ONNXProgram) -> None:
 
 
 def compare(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> Comparison:
-    """Run both on the same random images.
+    """Compare both on the same random images.
 
     Raises:
         CompileError: a logit differs by more than `TOLERANCE` of the logits' spread.
     """
-    found = difference(network, shape, file)
-    if not found.largest_difference <= TOLERANCE * found.spread:
+    result = difference(network, shape, file)
+    if not result.largest_difference <= TOLERANCE * result.spread:
         raise CompileError(
-            f"the compiled network's logits differ by {found.largest_difference:.2g} on a spread of {found.spread:.2g}"
+            f"the compiled network's logits differ by {result.largest_difference:.2g} on a spread of {result.spread:.2g}"
         )
-    return found
+    return result
 
 
 def difference(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> Comparison:
-    """Likewise, whatever comes of it.
+    """As `compare`, whatever the difference.
 
     Raises:
-        CompileError: the compiled network does not run, or does not even give as many logits.
+        CompileError: the compiled network does not run, or has another number of logits.
     """
-    images = torch.randn(_PROOF_BATCH, *shape, generator=torch.Generator().manual_seed(0))
+    images = torch.randn(_CHECK_BATCH, *shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected = network(images)[0].numpy()
     try:
-        found = OnnxEngine(file).run(images.numpy()).logits
+        logits = OnnxEngine(file).run(images.numpy()).logits
     except CnncliError:
         raise
     except Exception as error:  # ONNX Runtime's exceptions share no base class but this
         raise CompileError(f"the compiled network does not run: {_root_cause(error)}") from error
-    if found.shape != expected.shape:
-        raise CompileError(f"the compiled network answers with {found.shape} instead of {expected.shape}")
-    return Comparison(float(abs(found - expected).max()), float(expected.max() - expected.min()))
+    if logits.shape != expected.shape:
+        raise CompileError(f"the compiled network has logits {logits.shape} instead of {expected.shape}")
+    return Comparison(float(abs(logits - expected).max()), float(expected.max() - expected.min()))
 
 
 def _root_cause(error: BaseException) -> str:
-    """The first line of what went wrong first; the exporter wraps it in a report of its own."""
+    """First line of the original error, which the exporter wraps in a report."""
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,10 +1,10 @@
-"""A network as one ONNX file that needs no cnncli: preprocessing before it, probabilities after it, its card within.
+"""A network as one ONNX file that needs no cnncli: with preprocessing, probabilities and its card.
 
-What comes in is `image` (N, H, W, C) uint8 of any size, or `images` (N, C, H, W) float32 that are preprocessed already; what
-comes out are `probabilities` (N, K) and `embedding` (N, D). The compiled network stays whole in between, under the names
-that it has in a model folder, so that `unpack` can take it out again.
+Its input is `image` (N, H, W, C) uint8 of any size, or `images` (N, C, H, W) float32, already preprocessed; its outputs are
+`probabilities` (N, K) and `embedding` (N, D). The compiled network stays intact in between, with the names it has in a model
+folder, so that `unpack` can extract it.
 
-The file's metadata: `class_names` (a JSON list), `license` where it is known, `description`, and `cnncli_card`.
+The file's metadata: `class_names` (a JSON list), `license` if known, `description`, and `cnncli_card`.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ def load(folder: ModelFolder) -> "ModelProto":
     """The compiled network of a model folder.
 
     Raises:
-        CompileError: there is none.
+        CompileError: there is no compiled network.
         ModelFolderError: it cannot be read.
     """
     if folder.graph is None:
@@ -47,16 +47,16 @@ def load(folder: ModelFolder) -> "ModelProto":
 def pack(
     network: "ModelProto", card: ModelCard, license_: str | None, *, with_preprocessing: bool
 ) -> "ModelProto":
-    """One graph with everything.
+    """Add preprocessing, probabilities and metadata to a compiled network.
 
     Args:
         network: images -> logits, embedding.
-        card: of it.
-        license_: under which its weights are given, if that is known.
-        with_preprocessing: whether it takes bytes of any size.
+        card: the network's card.
+        license_: of the weights; None if unknown.
+        with_preprocessing: whether it takes uint8 images of any size.
 
     Raises:
-        CompileError: ONNX cannot express the preprocessing.
+        CompileError: ONNX does not support the preprocessing.
     """
     import onnx
     from onnx import TensorProto, helper
@@ -73,7 +73,7 @@ def pack(
     del graph.output[:]
     graph.output.extend(outputs)
     if with_preprocessing:
-        _put_before(graph, _preprocessing(card, model))
+        _prepend(graph, _preprocessing(card, model))
     sealed = dataclasses.replace(card, files=())
     facts = {
         "class_names": json.dumps(card.class_names, ensure_ascii=False),
@@ -92,8 +92,8 @@ def _preprocessing(card: ModelCard, model: "ModelProto") -> "GraphProto":
     return preprocessing_graph(card.preprocessing)
 
 
-def _put_before(graph: "GraphProto", first: "GraphProto") -> None:
-    """Let a graph's input come from another one, whose names are its own."""
+def _prepend(graph: "GraphProto", first: "GraphProto") -> None:
+    """Put one graph before another; their names must differ."""
     nodes = [*first.node, *graph.node]
     copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
@@ -104,7 +104,7 @@ def _put_before(graph: "GraphProto", first: "GraphProto") -> None:
 
 
 def save(model: "ModelProto", file: Path) -> None:
-    """Write the file, which appears when it is complete.
+    """Write the file as a whole.
 
     Raises:
         CompileError: it is larger than an ONNX file can be.
@@ -116,11 +116,11 @@ def save(model: "ModelProto", file: Path) -> None:
         draft.write_bytes(model.SerializeToString())
 
 
-def require_sound(file: Path) -> None:
-    """See that a file keeps the rules of ONNX, which ONNX Runtime is lenient about.
+def require_valid(file: Path) -> None:
+    """Check that a file is valid ONNX; ONNX Runtime accepts more.
 
     Raises:
-        CompileError: it does not.
+        CompileError: it is not.
     """
     import onnx
 
@@ -128,21 +128,21 @@ def require_sound(file: Path) -> None:
         onnx.checker.check_model(file, full_check=True)
     except Exception as error:  # the checker's and shape inference's exceptions share no base class but this
         reason = " ".join(str(error).split())[:200]
-        raise CompileError(f"the exported network is no sound ONNX: {reason}") from error
+        raise CompileError(f"the exported network is not valid ONNX: {reason}") from error
 
 
 def unpack(file: Path, folder: Path) -> ModelCard:
-    """Take the compiled network out of an exported file.
+    """Extract the compiled network from an exported file.
 
     Args:
-        file: that was exported.
+        file: written by `cnncli export`.
         folder: to write model.onnx to.
 
     Returns:
-        Its card.
+        The network's card.
 
     Raises:
-        ModelFolderError: this is no such file, or it is damaged.
+        ModelFolderError: the file is damaged or was not written by cnncli.
     """
     import onnx
     from onnx import TensorProto, helper
@@ -150,9 +150,7 @@ def unpack(file: Path, folder: Path) -> ModelCard:
     model = _read(file)
     facts = {item.key: item.value for item in model.metadata_props}
     if _CARD not in facts:
-        raise ModelFolderError(
-            f"{file} was not exported by cnncli: nothing in it says how to prepare images for it, or names its classes"
-        )
+        raise ModelFolderError(f"{file} was not exported by cnncli: it has no preprocessing and class names")
     card = cards.from_json(facts[_CARD], str(file))
     graph, how = model.graph, card.preprocessing
     added = {"images", "probabilities"}
@@ -174,7 +172,7 @@ def unpack(file: Path, folder: Path) -> ModelCard:
 
 
 def license_of(network: "ModelProto") -> str | None:
-    """Under which the weights are given of a network that was exported and read again; None where that is not known."""
+    """The license that an exported file names; None if it names none."""
     return next((item.value for item in network.metadata_props if item.key == _LICENSE), None)
 
 

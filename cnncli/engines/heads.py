@@ -1,7 +1,7 @@
-"""Classifiers on embeddings, and model.onnx with another one in place of its own.
+"""Classifiers on embeddings, and replacing the classifier of model.onnx.
 
-All that is needed is in the compiled network already: what leads to the embedding stays as it is, what follows it is
-dropped, and the new classifier's few operations are put there. So nothing is exported again, and no torch is needed.
+The operations that lead to the embedding stay, those after it are removed, and the new classifier's few operations are
+appended. Nothing has to be exported again, and torch is not needed.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 LEAST_SHARE = 1e-9
-"""Votes that a class without any gets: the logarithm of nothing is no number."""
+"""Share of votes of a class without any, so that its logarithm is finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,13 @@ class LinearHead:
 
 @dataclass(frozen=True, slots=True)
 class NeighbourHead:
-    """Logits are the logarithms of the shares of votes that the nearest known embeddings give to each class.
+    """Logits are log shares of the votes of the k nearest neighbours.
 
     Attributes:
-        vectors: (M, D), the known embeddings, standardised.
-        votes: (M, K), what each counts for its class, else zero.
-        shift, scale: (D,), that standardise an embedding: (embedding - shift) * scale.
-        neighbours: that are asked.
+        vectors: (M, D), the training embeddings, standardised.
+        votes: (M, K), the weight of each in its class, else zero.
+        shift, scale: (D,), to standardise an embedding: (embedding - shift) * scale.
+        neighbours: k.
     """
 
     vectors: Array
@@ -64,7 +64,7 @@ class NeighbourHead:
         return np.concatenate([self._logits(block) for block in blocks])
 
     def _logits(self, embeddings: Array) -> Array:
-        """Squared Euclidean distances, less what is the same for all that are known: |v|^2 - 2 e v."""
+        """From squared Euclidean distances without the term that all neighbours share: |v|^2 - 2 e v."""
         standardised = (embeddings - self.shift) * self.scale
         distances = (self.vectors**2).sum(axis=1) - 2 * standardised @ self.vectors.T
         last = min(self.neighbours, len(self.vectors)) - 1
@@ -75,21 +75,21 @@ class NeighbourHead:
 
 
 _BLOCK = 256
-"""Embeddings whose distances to all that are known are in memory at a time."""
+"""Embeddings whose distances to all training embeddings are in memory at a time."""
 
 ClassifierHead = LinearHead | NeighbourHead
 
 
 def replace_head(graph: Path, head: ClassifierHead, target: Path) -> None:
-    """Write a compiled network with another classifier.
+    """Write a compiled network with a new classifier.
 
     Args:
-        graph: of the network: images (N, C, H, W) -> logits, embedding (N, D).
-        head: what makes logits of the embedding now.
+        graph: images (N, C, H, W) -> logits, embedding (N, D).
+        head: the new classifier.
         target: the file to write.
 
     Raises:
-        ModelFolderError: the graph is not what a compiled network looks like.
+        ModelFolderError: the graph is not a compiled network.
     """
     import onnx
     from onnx import TensorProto, helper
@@ -102,8 +102,8 @@ def replace_head(graph: Path, head: ClassifierHead, target: Path) -> None:
         ) from error
     nodes, constants = _nodes(head)
     inside = model.graph
-    _keep_what_leads_to("embedding", inside)
-    _rename(inside, "logits", f"{_PREFIX}former_logits")  # of a backbone they lead to the embedding
+    _keep_dependencies("embedding", inside)
+    _rename(inside, "logits", f"{_PREFIX}former_logits")  # of a backbone these are its embedding
     inside.node.extend(nodes)
     inside.initializer.extend(constants)
     classes = len(head.biases) if isinstance(head, LinearHead) else head.votes.shape[1]
@@ -116,9 +116,9 @@ def replace_head(graph: Path, head: ClassifierHead, target: Path) -> None:
 
 
 def run_head(head: ClassifierHead, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logits (N, K) for embeddings (N, D), by the very operations that `replace_head` puts into a network.
+    """Logits (N, K) for embeddings (N, D), computed by the operations that `replace_head` writes.
 
-    NumPy's are the same but for the last digits, which can decide who the last of the nearest neighbours is.
+    NumPy gives the same but for the last digits, which can decide which neighbour is the k-th.
     """
     import onnxruntime
     from onnx import TensorProto, helper
@@ -137,25 +137,25 @@ def run_head(head: ClassifierHead, embeddings: NDArray[np.float32]) -> NDArray[n
 
 
 _OPSET, _IR_VERSION = 18, 10
-"""As the exporter writes them."""
+"""As the exporter writes."""
 
 _PREFIX = "cnncli_head_"
-"""Before the names of what is added, which must not be those of something that is there."""
+"""Prefix of all added names, so that they do not clash with existing ones."""
 
 
-def _keep_what_leads_to(output: str, inside: "GraphProto") -> None:
-    """Drop every operation, constant and remark that does not lead to a value."""
+def _keep_dependencies(output: str, inside: "GraphProto") -> None:
+    """Remove every node, constant and shape that an output does not depend on."""
     needed, kept = {output}, []
     for node in reversed(inside.node):
         if needed & set(node.output):
             kept.append(node)
             needed |= _read_by(node)
     constants = [constant for constant in inside.initializer if constant.name in needed]
-    remarks = [remark for remark in inside.value_info if remark.name in needed]
+    shapes = [shape for shape in inside.value_info if shape.name in needed]
     for old, new in (
         (inside.node, kept[::-1]),
         (inside.initializer, constants),
-        (inside.value_info, remarks),
+        (inside.value_info, shapes),
     ):
         copies = [type(item).FromString(item.SerializeToString()) for item in new]
         del old[:]
@@ -163,14 +163,14 @@ def _keep_what_leads_to(output: str, inside: "GraphProto") -> None:
 
 
 def _rename(inside: "GraphProto", old: str, new: str) -> None:
-    """Give a value within a graph another name."""
+    """Rename a value within a graph."""
     for node in inside.node:
         for names in (node.input, node.output):
             names[:] = [new if name == old else name for name in names]
 
 
 def _read_by(node: "NodeProto") -> set[str]:
-    """The values that an operation reads, those inside its branches included."""
+    """The values that a node reads, including those inside its branches."""
     inner = [step for attribute in node.attribute for step in attribute.g.node]
     outputs = {
         attribute_output.name for attribute in node.attribute for attribute_output in attribute.g.output
@@ -179,7 +179,7 @@ def _read_by(node: "NodeProto") -> set[str]:
 
 
 def _nodes(head: ClassifierHead) -> "tuple[list[NodeProto], list[TensorProto]]":
-    """The operations of a classifier, and its constants."""
+    """The nodes of a classifier, and its constants."""
     from onnx import helper
 
     if isinstance(head, LinearHead):

@@ -1,4 +1,4 @@
-"""model.onnx on the CPU, by ONNX Runtime. Needs no torch; cold, it costs a tenth of a second."""
+"""model.onnx on the CPU, by ONNX Runtime. Needs no torch; opening it takes a tenth of a second."""
 
 from pathlib import Path
 
@@ -10,16 +10,16 @@ from cnncli.errors import ModelFolderError, OutOfMemoryError
 from cnncli.images.preprocess import Pixels
 
 BATCH_SIZE = 8
-"""Images at a time. On a CPU larger batches are no faster (measured: SqueezeNet and ResNet-50 at 1 to 32),
-they only delay the first answer and hold more memory."""
+"""Images per batch. On a CPU larger batches are no faster (measured: SqueezeNet and ResNet-50 at 1 to 32), they only delay
+the first result and take more memory."""
 
 _ERRORS_ONLY = 3
-"""ONNX Runtime's severity: 0 is everything, 3 is errors."""
+"""ONNX Runtime's log severity: 0 is everything, 3 is errors."""
 
 _SETTINGS = {
-    # Threads that wait in a loop for the next layer take the cores from those that decode the next images.
+    # Threads that spin while they wait for the next layer would slow down the threads that decode images.
     "session.intra_op.allow_spinning": "0",
-    # Layers are cut into smaller and smaller pieces, so that a core that is needed elsewhere holds up none.
+    # Work is divided into ever smaller blocks, so that one busy core does not hold up the others.
     "session.dynamic_block_base": "4",
 }
 
@@ -44,10 +44,10 @@ class OnnxEngine:
 
         Args:
             graph: a model folder's model.onnx.
-            threads: that one run may use; None for all usable cores.
+            threads: threads of one run; None for all usable cores.
 
         Raises:
-            ModelFolderError: the file is not what a compiled network looks like.
+            ModelFolderError: the file is not a compiled network.
         """
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
@@ -62,12 +62,12 @@ class OnnxEngine:
             ) from error
 
     def __str__(self) -> str:
-        """What computes, for those who want to know."""
+        """Engine, device and threads, for `--verbose`."""
         return f"ONNX Runtime {onnxruntime.__version__} on the CPU, {self._threads} threads"
 
     @property
     def batch_size(self) -> int:
-        """Images that this engine likes to have at a time."""
+        """Preferred number of images per batch."""
         return BATCH_SIZE
 
     def run(self, pixels: Pixels) -> Outputs:
@@ -82,6 +82,6 @@ class OnnxEngine:
             if "alloc" not in str(error).lower() and not isinstance(error, MemoryError):
                 raise
             raise OutOfMemoryError(
-                f"no memory for a batch of {len(pixels)}", "use a smaller --batch-size"
+                f"out of memory with a batch of {len(pixels)}", "use a smaller --batch-size"
             ) from error
         return Outputs(np.asarray(logits), np.asarray(embeddings))

@@ -1,6 +1,6 @@
-"""model.onnx on the CPU, by OpenVINO: in bf16 about twice as fast where the processor computes in it.
+"""model.onnx on the CPU, by OpenVINO: about twice as fast in bf16 on processors that support it.
 
-An extra (`pip install 'cnncli[openvino]'`). It reads the same file as ONNX Runtime.
+An optional package (`pip install 'cnncli[openvino]'`). It reads the same file as ONNX Runtime.
 """
 
 import sys
@@ -13,18 +13,18 @@ from cnncli.errors import ModelFolderError, UsageError
 from cnncli.images.preprocess import Pixels
 from cnncli.records.engines import Precision
 
-# OpenVINO reports its own import to a web address through this package, and does without it where it is missing.
+# OpenVINO reports its import to a server through this package, and works without it.
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-import openvino  # noqa: E402 - after that
+import openvino  # noqa: E402 - after the line above
 
 BATCH_SIZE = 16
-"""Images at a time. Measured: ResNet-50 and MobileNetV3 in bf16 gain nothing beyond it."""
+"""Images per batch. Measured: ResNet-50 and MobileNetV3 in bf16 are no faster with more."""
 
 _HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.FP16: "f16"}
 
 
 def computes_in(precision: Precision) -> bool:
-    """Whether this processor computes in that precision, as far as OpenVINO knows."""
+    """Whether this processor supports a precision, according to OpenVINO."""
     return precision.upper() in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
@@ -47,20 +47,20 @@ class OpenVinoEngine:
 
         Args:
             graph: a model folder's model.onnx.
-            precision: of the arithmetic.
-            threads: that one run may use; None for all usable cores.
+            precision: number format of the computation.
+            threads: threads of one run; None for all usable cores.
 
         Raises:
-            UsageError: this processor does not compute in that precision.
-            ModelFolderError: the file is not what a compiled network looks like.
+            UsageError: this processor does not support the precision.
+            ModelFolderError: the file is not a compiled network.
         """
         self._precision = precision
         self._threads = threads or usable_cores()
         settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "INFERENCE_NUM_THREADS": self._threads,
-            "PERFORMANCE_HINT": "LATENCY",  # one batch at a time, on all threads
-            "ENABLE_CPU_PINNING": False,  # the cores are shared with the threads that decode
+            "PERFORMANCE_HINT": "LATENCY",  # one batch at a time on all threads
+            "ENABLE_CPU_PINNING": False,  # the cores are shared with the decoding threads
         }
         try:
             self._network = openvino.Core().compile_model(graph, "CPU", settings)
@@ -69,19 +69,19 @@ class OpenVinoEngine:
                 f"OpenVINO cannot open {graph}: {' '.join(str(error).split())}", "leave out --engine openvino"
             ) from error
         used = self._network.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-        if used != _HINTS[precision]:  # a hint that cannot be followed is passed over in silence
+        if used != _HINTS[precision]:  # OpenVINO ignores hints it cannot follow
             raise UsageError(
-                f"OpenVINO computes in {used} on this processor where {precision} is asked for",
+                f"OpenVINO computes in {used} instead of {precision} on this processor",
                 "use --precision fp32",
             )
 
     def __str__(self) -> str:
-        """What computes, for those who want to know."""
+        """Engine, precision and threads, for `--verbose`."""
         return f"OpenVINO {openvino.__version__} on the CPU, {self._precision}, {self._threads} threads"
 
     @property
     def batch_size(self) -> int:
-        """Images that this engine likes to have at a time."""
+        """Preferred number of images per batch."""
         return BATCH_SIZE
 
     def run(self, pixels: Pixels) -> Outputs:

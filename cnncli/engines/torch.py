@@ -1,4 +1,4 @@
-"""model.safetensors on any device that torch knows.
+"""model.safetensors on any device that torch supports.
 
 For GPUs, for other precisions, and for networks that could not be compiled.
 """
@@ -44,23 +44,23 @@ class TorchEngine:
         threads: int | None = None,
         layer: str | None = None,
     ) -> None:
-        """Build the network of a model folder and give it its weights.
+        """Build the network of a model folder and load its weights.
 
         Args:
-            folder: with the architecture in its card.
+            folder: the network.
             device: `cpu`, `cuda`, `cuda:1`, `mps`.
-            precision: of the arithmetic.
-            threads: that one run may use on the CPU; None for all usable cores.
-            layer: whose output becomes the embedding; None takes what enters the last one.
+            precision: number format of the computation.
+            threads: threads of one run on the CPU; None for all usable cores.
+            layer: name of the layer whose output becomes the embedding; None takes the input of the last layer.
 
         Raises:
-            UsageError: this machine has no such device, or the network no such layer.
-            WeightsError: the weights are not this network's.
+            UsageError: the device or the layer does not exist.
+            WeightsError: the weights do not fit the network.
         """
         self._device = require_device(device)
         self._precision, self._dtype = precision, _DTYPES[precision]
         torch.set_num_threads(threads or usable_cores())
-        # By default torch rounds a GPU's fp32 convolutions to 10 bits of mantissa; fp32 shall mean fp32.
+        # By default torch computes fp32 convolutions on a GPU in TF32, with 10 bits of mantissa.
         torch.backends.cudnn.allow_tf32 = precision is not Precision.FP32
         network = zoo.build(folder.card.architecture)
         weights.load_saved(network, folder.weights)
@@ -73,12 +73,12 @@ class TorchEngine:
         self._network = wrapped.to(self._device).to(memory_format=torch.channels_last)
 
     def __str__(self) -> str:
-        """What computes, for those who want to know."""
+        """Engine, device and precision, for `--verbose`."""
         return f"torch {torch.__version__} on {self._device}, {self._precision}"
 
     @property
     def batch_size(self) -> int:
-        """Images that this engine likes to have at a time."""
+        """Preferred number of images per batch."""
         return CPU_BATCH_SIZE if self._device.type == "cpu" else GPU_BATCH_SIZE
 
     def run(self, pixels: Pixels) -> Outputs:
@@ -87,7 +87,7 @@ class TorchEngine:
         Raises:
             OutOfMemoryError: the batch is too large for the device.
         """
-        with _out_of_memory_translated(len(pixels)), torch.inference_mode(), self._autocast():
+        with _translate_out_of_memory(len(pixels)), torch.inference_mode(), self._autocast():
             images = torch.from_numpy(pixels).to(self._device, memory_format=torch.channels_last)
             logits, embeddings = self._network(images)
             return Outputs(_array(logits), _array(embeddings))
@@ -99,14 +99,14 @@ class TorchEngine:
 
 
 def devices() -> list[str]:
-    """The devices of this machine as torch calls them, with what each is."""
-    found = [f"cpu ({torch.get_num_threads()} threads)"]
-    found += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
-    return [*found, "mps"] if torch.backends.mps.is_available() else found
+    """The devices of this machine by their torch names, each with a description."""
+    names = [f"cpu ({torch.get_num_threads()} threads)"]
+    names += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    return [*names, "mps"] if torch.backends.mps.is_available() else names
 
 
 def cuda_is_available() -> bool:
-    """Whether torch can compute on a CUDA device here."""
+    """Whether torch finds a CUDA device."""
     return torch.cuda.is_available()
 
 
@@ -116,35 +116,37 @@ def _array(tensor: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.floa
 
 
 def require_device(name: str) -> torch.device:
-    """A device that is there.
+    """The device with this name.
 
     Raises:
-        UsageError: it is not.
+        UsageError: it does not exist.
     """
     device = torch.device(name)
     if device.type == "cuda":
         count = torch.cuda.device_count()
         if (device.index or 0) >= count:
             raise UsageError(
-                f"there is no device {name}: torch sees {count} CUDA devices here", "use --device cpu"
+                f"there is no device {name}: torch finds {count} CUDA devices", "use --device cpu"
             )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("there is no device mps: torch sees no Apple GPU here", "use --device cpu")
+        raise UsageError("there is no device mps: torch finds no Apple GPU", "use --device cpu")
     return device
 
 
 @contextlib.contextmanager
-def _out_of_memory_translated(images: int) -> Iterator[None]:
+def _translate_out_of_memory(images: int) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        raise OutOfMemoryError(f"no memory for a batch of {images}", "use a smaller --batch-size") from error
+        raise OutOfMemoryError(
+            f"out of memory with a batch of {images}", "use a smaller --batch-size"
+        ) from error
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether memory was too little: CUDA has an exception for it, the CPU's allocator and MPS only a message."""
+    """Whether memory ran out: CUDA has an exception for it, the CPU's allocator and MPS only a message."""
     message = str(error).lower()
     is_named = isinstance(error, torch.OutOfMemoryError)
     return is_named or "out of memory" in message or "can't allocate memory" in message

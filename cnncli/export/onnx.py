@@ -136,7 +136,7 @@ def _check(
     with _explain_full_disk(), tempfile.TemporaryDirectory() as folder_of_trial:
         trial = Path(folder_of_trial) / f"trial{exported.ENDING}"
         exported.save(packed, trial)
-        exported.require_sound(trial)
+        exported.require_valid(trial)
         check = check_predictions(trial, folder, settings.input, settings.check, progress)
         cost = measure_cost(trial, folder, images.held_out, progress) if images else None
     return check, cost

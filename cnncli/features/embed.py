@@ -1,4 +1,4 @@
-"""Paths to embeddings: each image is read once and goes through the engine once, now or some other time."""
+"""Embeddings of images and their random views, each computed once and then taken from the cache."""
 
 import hashlib
 import json
@@ -89,10 +89,10 @@ class Embedder:
         computed = 0
         with store.open_store(
             self._folder.card.name, self._identity(), vectors.shape[2], self._progress
-        ) as kept:
+        ) as cache:
             for view in range(1 + views):
                 keys = [self._key(digest, view) if digest else None for digest in digests]
-                known = kept.find(sorted({key for key in keys if key}))
+                known = cache.find(sorted({key for key in keys if key}))
                 for row, key in enumerate(keys):
                     if key in known:
                         vectors[row, view] = known[key]
@@ -100,7 +100,7 @@ class Embedder:
                 for _ in unreadable:  # their further views are skipped
                     advance()
                 todo = [row for row, key in enumerate(keys) if key not in known and row not in unreadable]
-                with kept.writing() as keep:
+                with cache.writing() as save:
                     for row, output in self._compute(sources, todo, view):
                         advance()
                         if isinstance(output, Unreadable):
@@ -110,7 +110,7 @@ class Embedder:
                         computed += 1
                         content = contents[row]
                         if (key := keys[row]) and content and content.stamp == sources[row].stamp():
-                            keep(key, output.values)  # the file is still the one whose digest was taken
+                            save(key, output.values)  # the file is still the one whose digest was taken
         readable = tuple(None if row in unreadable else digest for row, digest in enumerate(digests))
         return Embeddings(vectors, readable, tuple(unreadable[row] for row in sorted(unreadable)), computed)
 
@@ -134,21 +134,21 @@ class Embedder:
             return list(pool.map(_content, sources))
 
     def _identity(self) -> str:
-        """Everything that an embedding depends on but the image: network, pixels, arithmetic."""
+        """Everything that an embedding depends on apart from the image: network, preprocessing, engine."""
         card, options = self._folder.card, self._settings.inference
         network = [self._folder.digest, asdict(card.architecture), card.embedding.layer]
-        pixels = [asdict(card.preprocessing), options.max_pixels, metadata.version("pillow"), _RULES]
+        pixels = [asdict(card.preprocessing), options.max_pixels, metadata.version("pillow"), _VERSION]
         return json.dumps([network, pixels, asdict(options.engine)], sort_keys=True)
 
     def _key(self, digest: str, view: int) -> bytes:
         if not view:
             return bytes.fromhex(digest)
-        told = f"{digest} view {view} seed {self._settings.seed} of {FEATURE_VIEWS}"
-        return hashlib.sha256(told.encode()).digest()
+        text = f"{digest} view {view} seed {self._settings.seed} of {FEATURE_VIEWS}"
+        return hashlib.sha256(text.encode()).digest()
 
 
-_RULES = 2
-"""Of decoding and of views; another number forgets what was computed under others."""
+_VERSION = 2
+"""Version of decoding and of views; a new one ignores embeddings cached under older ones."""
 
 
 def _content(source: ImageSource) -> _Content | None:

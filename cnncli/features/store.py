@@ -1,9 +1,9 @@
-"""Embeddings that were computed once, kept in the cache: one SQLite file a network.
+"""Cache of embeddings: one SQLite file per network.
 
     CNNCLI_HOME/features-1/NAME-DIGEST.sqlite
 
-An embedding is found by the digest of its image's bytes, so a file may be moved, renamed and copied. What was stored
-before an interruption stays.
+An embedding is found by the digest of its image's bytes, so images may be moved, renamed and copied. Embeddings stored
+before an interrupt stay.
 """
 
 import contextlib
@@ -23,18 +23,18 @@ Vector = NDArray[np.float32]
 """(D,) float32."""
 
 _SCHEMA = 1
-_ASKED_AT_ONCE = 500
-"""Keys of one question; SQLite takes no more than 999 by default."""
+_KEYS_PER_QUERY = 500
+"""SQLite allows at most 999 by default."""
 
-_KEPT_AT_ONCE = 64
-"""Embeddings of one transaction, each of which waits for the disk."""
+_ROWS_PER_TRANSACTION = 64
+"""Each transaction waits for the disk."""
 
-_PATIENCE = 30.0
-"""Seconds to wait for another process that writes."""
+_TIMEOUT = 30.0
+"""Seconds to wait for another process that is writing."""
 
 
 class FeatureStore:
-    """Embeddings by their keys. One that cannot be opened holds nothing, and keeps nothing."""
+    """Embeddings by key. A store that cannot be opened is empty and stores nothing."""
 
     def __init__(self, connection: sqlite3.Connection | None, size: int, progress: Progress) -> None:
         self._connection = connection
@@ -42,33 +42,33 @@ class FeatureStore:
         self._progress = progress
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Vector]:
-        """Those of the asked for that are there."""
+        """Embeddings of those keys that are stored."""
         found: dict[bytes, Vector] = {}
-        for start in range(0, len(keys), _ASKED_AT_ONCE):
-            some = keys[start : start + _ASKED_AT_ONCE]
-            marks = ",".join("?" * len(some))
-            rows = self._execute(f"SELECT key, vector FROM embeddings WHERE key IN ({marks})", some)  # noqa: S608 - question marks
+        for start in range(0, len(keys), _KEYS_PER_QUERY):
+            batch = keys[start : start + _KEYS_PER_QUERY]
+            marks = ",".join("?" * len(batch))
+            rows = self._execute(f"SELECT key, vector FROM embeddings WHERE key IN ({marks})", batch)  # noqa: S608 - question marks
             vectors = ((key, np.frombuffer(vector, np.float32)) for key, vector in rows)
             found |= {key: vector for key, vector in vectors if len(vector) == self._size}
         return found
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Callable[[bytes, Vector], None]]:
-        """A function that keeps an embedding, some at a time; what is left is kept when the block ends, however."""
-        waiting: dict[bytes, Vector] = {}
+        """A function that stores an embedding, several per transaction; the rest is stored when the block ends or fails."""
+        pending: dict[bytes, Vector] = {}
 
-        def keep(key: bytes, vector: Vector) -> None:
-            waiting[key] = vector
-            if len(waiting) >= _KEPT_AT_ONCE:
-                self._keep(waiting)
-                waiting.clear()
+        def store(key: bytes, vector: Vector) -> None:
+            pending[key] = vector
+            if len(pending) >= _ROWS_PER_TRANSACTION:
+                self._store(pending)
+                pending.clear()
 
         try:
-            yield keep
+            yield store
         finally:
-            self._keep(waiting)
+            self._store(pending)
 
-    def _keep(self, vectors: Mapping[bytes, Vector]) -> None:
+    def _store(self, vectors: Mapping[bytes, Vector]) -> None:
         if self._connection:
             rows = [(key, vector.tobytes()) for key, vector in vectors.items()]
             try:
@@ -77,17 +77,17 @@ class FeatureStore:
             except sqlite3.Error as error:
                 self._give_up(error)
 
-    def _execute(self, question: str, values: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
+    def _execute(self, query: str, values: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
         if not self._connection:
             return []
         try:
-            return self._connection.execute(question, tuple(values)).fetchall()
+            return self._connection.execute(query, tuple(values)).fetchall()
         except sqlite3.Error as error:
             self._give_up(error)
             return []
 
     def _give_up(self, error: sqlite3.Error) -> None:
-        self._progress.warning(f"embeddings are not kept for another time: {error}")
+        self._progress.warning(f"embeddings are not cached: {error}")
         self._connection = None
 
 
@@ -96,16 +96,16 @@ def open_store(name: str, identity: str, size: int, progress: Progress) -> Itera
     """The store of a network.
 
     Args:
-        name: of the network, for people who look into the cache.
-        identity: everything that an embedding depends on but the image.
-        size: D, numbers of an embedding.
-        progress: hears if nothing can be kept.
+        name: of the network, for the file's name.
+        identity: everything that an embedding depends on apart from the image.
+        size: D, the length of an embedding.
+        progress: told if nothing can be stored.
     """
-    file = place(name, identity)
+    file = store_path(name, identity)
     connection = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(file, timeout=_PATIENCE)
+        connection = sqlite3.connect(file, timeout=_TIMEOUT)
         with connection:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS embeddings (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID"
@@ -113,7 +113,7 @@ def open_store(name: str, identity: str, size: int, progress: Progress) -> Itera
     except (sqlite3.Error, OSError) as error:
         damaged = isinstance(error, sqlite3.DatabaseError) and file.exists()
         progress.warning(
-            f"embeddings are not kept for another time: {error}{f'; delete {file} if it is damaged' if damaged else ''}"
+            f"embeddings are not cached: {error}{f'; delete {file} if it is damaged' if damaged else ''}"
         )
         if connection:
             connection.close()
@@ -125,7 +125,7 @@ def open_store(name: str, identity: str, size: int, progress: Progress) -> Itera
             connection.close()
 
 
-def place(name: str, identity: str) -> Path:
+def store_path(name: str, identity: str) -> Path:
     """The file of a network's embeddings."""
     digest, plain = hashlib.sha256(identity.encode()).hexdigest()[:16], re.sub(r"[^\w.+-]", "-", name)[:100]
     return home() / f"features-{_SCHEMA}" / f"{plain}-{digest}.sqlite"

@@ -124,7 +124,7 @@ def test_onnx_runtimes_out_of_memory_is_translated(tiny: Path) -> None:
         "try:\n    engine.run(pixels)\nexcept OutOfMemoryError as error:\n    print(error)\n"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert result.stdout == "no memory for a batch of 1500\n"
+    assert result.stdout == "out of memory with a batch of 1500\n"
 
 
 def test_cudas_out_of_memory_is_translated(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ def test_cudas_out_of_memory_is_translated(tiny: Path, monkeypatch: pytest.Monke
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(engine, "_network", full)
-    with pytest.raises(OutOfMemoryError, match="no memory for a batch of 2"):
+    with pytest.raises(OutOfMemoryError, match="out of memory with a batch of 2"):
         engine.run(images(2, 160))
 
 

@@ -128,7 +128,7 @@ def test_a_store_that_is_damaged_or_forbidden_is_no_obstacle(folder: ModelFolder
     listener = Listener()
     assert embedder(folder, listener).embed(files(paths)).computed == 5
     assert len(listener.warnings) == 1
-    assert "embeddings are not kept" in listener.warnings[0]
+    assert "embeddings are not cached" in listener.warnings[0]
 
 
 def test_vectors_of_another_width_are_not_taken(folder: ModelFolder, paths: list[str]) -> None:
