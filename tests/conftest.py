@@ -1,4 +1,4 @@
-"""What tests share: where things are, and small real networks."""
+"""Shared fixtures: paths, small real networks, and ways to run the command line."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 
-# As the program itself does on a busy machine, before anybody imports torch: tests start processes beside each other.
+# The command line does the same on a busy machine. Set before torch is imported, since tests run side by side.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
@@ -32,11 +32,11 @@ Program = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update", action="store_true", help="write pages anew that tests compare")
+    parser.addoption("--update", action="store_true", help="update the pages that tests compare")
 
 
 def slow_cases(names: Sequence[str], kept: Collection[str]) -> "list[ParameterSet]":
-    """Cases of a slow test: those that `.ci/run` runs, and the further ones that only `.ci/full` runs."""
+    """Parametrised cases of a slow test: `.ci/run` runs the kept ones, `.ci/full` all of them."""
     marks = {True: pytest.mark.slow, False: pytest.mark.full}
     assert set(kept) <= set(names)
     return [pytest.param(name, marks=marks[name in kept]) for name in names]
@@ -44,7 +44,7 @@ def slow_cases(names: Sequence[str], kept: Collection[str]) -> "list[ParameterSe
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The real weights and photographs beside the checkout."""
+    """The folder with real weights and photographs beside the checkout."""
     folder = ROOT.parent / "shared"
     if not (folder / "models").is_dir():
         pytest.skip("needs the real weights and photographs in ../shared")
@@ -53,13 +53,13 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache of prepared networks for the whole run."""
+    """A cache of prepared networks, shared by all tests of a session."""
     return tmp_path_factory.mktemp("home")
 
 
 @pytest.fixture(autouse=True)
 def environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees the user's settings or fills the user's cache."""
+    """Isolate tests from the user's settings and cache."""
     for name in [name for name in os.environ if name.startswith("CNNCLI_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("CNNCLI_HOME", str(home))
@@ -69,7 +69,7 @@ def environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder that tells red, green and blue apart, with provable probabilities."""
+    """A model folder that classifies red, green and blue, with probabilities that can be computed by hand."""
     from tests.networks_for_tests import write_colours
 
     return write_colours(tmp_path_factory.mktemp("models") / "colours")
@@ -90,7 +90,7 @@ def squeezenet(shared: Path, home: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def tiny(home: Path) -> Iterator[Path]:
-    """timm's own test network with random weights, prepared: a real network of 300 kB."""
+    """timm's own test network (300 kB) with random weights, prepared."""
     from cnncli.networks.reference import Reference
     from cnncli.prepare import prepare
     from cnncli.records.progress import NullProgress
@@ -102,7 +102,7 @@ def tiny(home: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def unprivileged() -> Iterator[Path]:
-    """A folder of one's own, without the powers of root, for whom no file is forbidden."""
+    """A temporary folder, with root privileges dropped: root may write everywhere."""
     folder = Path(tempfile.mkdtemp())
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     if is_root:
@@ -119,7 +119,7 @@ def unprivileged() -> Iterator[Path]:
 
 @pytest.fixture
 def cnncli() -> Cnncli:
-    """The program in this process; what it prints is captured."""
+    """Run the command line in this process, with its output captured."""
 
     def run(*arguments: str | Path, stdin: bytes | None = None) -> Result:
         return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
@@ -129,7 +129,7 @@ def cnncli() -> Cnncli:
 
 @pytest.fixture
 def program() -> Program:
-    """The program as a process of its own."""
+    """Run the command line in a new process."""
 
     def run(
         *arguments: str | Path, stdin: bytes = b"", **environment: str
@@ -147,7 +147,7 @@ Imports = Callable[..., tuple["subprocess.CompletedProcess[bytes]", set[str]]]
 
 @pytest.fixture
 def imports(program: Program, tmp_path: Path) -> Imports:
-    """The program as a process of its own, and the packages that it had imported in the end."""
+    """Run the command line in a new process; return also the packages that it has imported by its end."""
 
     def run(
         *arguments: str | Path, **environment: str
@@ -165,14 +165,14 @@ def imports(program: Program, tmp_path: Path) -> Imports:
 
 
 def arrays_of(file: Path) -> "dict[str, np.ndarray[Any, Any]]":
-    """What an NPZ holds."""
+    """The arrays in an NPZ file."""
     with np.load(file) as arrays:
         return dict(arrays)
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A red, a green and a blue image, a broken one, and something that is none."""
+    """A folder with a red, a green, a blue and a broken image, and a text file."""
     folder = tmp_path / "photos"
     (folder / "more").mkdir(parents=True)
     Image.new("RGB", (20, 10), "red").save(folder / "a red.png")

@@ -1,4 +1,4 @@
-"""A small server that answers as the Hugging Face hub does, well or badly."""
+"""A small HTTP server that imitates the Hugging Face Hub, including its failures."""
 
 import contextlib
 import hashlib
@@ -11,17 +11,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Hub:
-    """What is served, and how.
+    """The files of the server and how it behaves.
 
     Attributes:
-        files: content by path, `timm/net/resolve/main/model.safetensors`.
-        behaviour: `well`, `slow`, `truncated`, `corrupted`, `redirecting`, `silent`, `silent_download` (which tells
-            of files and does not give them), `dawdling` (which never comes to an end).
-        requests: methods and paths that were asked for.
-        tokens: that came with them.
-        elsewhere: where `redirecting` leads to; empty for the same server.
-        tag: of large files; empty for their SHA-256, as the hub has it.
-        headers: more of them, with every answer.
+        files: content by path, e.g. `timm/net/resolve/main/model.safetensors`.
+        behaviour: `well`, `slow`, `truncated`, `corrupted`, `redirecting`, `silent`, `silent_download` (answers HEAD
+            but not GET), or `dawdling` (sends headers without end).
+        requests: method and path of each request.
+        tokens: Authorization header of each request.
+        elsewhere: base URL of redirects; empty for this server.
+        tag: ETag of large files; empty for their SHA-256, as on the real Hub.
+        headers: additional headers of every response.
     """
 
     files: dict[str, bytes]
@@ -66,7 +66,7 @@ class Hub:
         handler.end_headers()
 
     def _describe(self, handler: BaseHTTPRequestHandler, content: bytes) -> None:
-        """Large files are announced by their SHA-256, small ones by git's SHA-1, as on the real hub."""
+        """Send the SHA-256 of large files and git's SHA-1 of small ones, as the real Hub does."""
         handler.send_header("X-Repo-Commit", "1" * 40)
         for name, value in self.headers.items():
             handler.send_header(name, value)
@@ -105,7 +105,7 @@ class Hub:
 
 @contextlib.contextmanager
 def run_hub(hub: Hub, host: str = "127.0.0.1") -> Iterator[Hub]:
-    """The server, answering on a port of this machine until the block ends."""
+    """Run the server on a free local port until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

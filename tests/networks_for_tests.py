@@ -1,4 +1,4 @@
-"""Small real networks whose answers can be computed by hand."""
+"""Small real networks whose outputs can be computed by hand."""
 
 from pathlib import Path
 
@@ -22,11 +22,11 @@ from cnncli.records.networks import (
 
 COLOURS = ("red", "green", "blue")
 SHARPNESS = 4.0
-"""Logits of the colour classifier are this times the mean of each channel, 0 to 1."""
+"""The logits of the colour classifier are the channel means, from 0 to 1, multiplied by this."""
 
 
 def colour_preprocessing(size: int = 8) -> Preprocessing:
-    """Pixels between 0 and 1, nothing subtracted."""
+    """Pixels between 0 and 1, without normalisation."""
     return Preprocessing(
         channels=3,
         size=(size, size),
@@ -40,7 +40,7 @@ def colour_preprocessing(size: int = 8) -> Preprocessing:
 
 
 def colour_card() -> ModelCard:
-    """The card of the colour classifier."""
+    """The model card of the colour classifier."""
     return ModelCard(
         name="colours",
         architecture=Architecture("timm", "test_resnet", len(COLOURS)),
@@ -56,7 +56,7 @@ def colour_card() -> ModelCard:
 
 
 def write_colours(target: Path) -> Path:
-    """The colour classifier as a model folder: mean of each channel, times `SHARPNESS`."""
+    """Write the colour classifier as a model folder; its logits are the channel means times `SHARPNESS`."""
     weight = np.eye(3, dtype=np.float32) * SHARPNESS
     nodes = [
         helper.make_node("ReduceMean", ["images", "axes"], ["embedding"], keepdims=0),
@@ -84,7 +84,7 @@ def write_colours(target: Path) -> Path:
 
 
 def colour_probabilities(rgb: tuple[int, int, int]) -> NDArray[np.float64]:
-    """What the colour classifier must answer for an image of one colour."""
+    """The probabilities that the colour classifier must give for an image of one colour."""
     powers = np.exp(SHARPNESS * np.array(rgb) / 255)
     probabilities: NDArray[np.float64] = powers / powers.sum()
     return probabilities

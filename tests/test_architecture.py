@@ -30,35 +30,35 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def copied_house(tmp_path: Path) -> Path:
+def package_copy(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "cnncli", tmp_path / "cnncli", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
 
-def test_every_command_is_on_the_list() -> None:
-    """A room's file with a function or a Typer of its own name is a command."""
+def test_every_command_is_registered() -> None:
+    """A file in cli/ with a function or a Typer app of the same name is a command."""
     files = [path.stem for path in (ROOT / "cnncli" / "cli").glob("*.py")]
     room = {stem: importlib.import_module(f"cnncli.cli.{stem}") for stem in files if stem != "__init__"}
     assert {stem for stem, module in room.items() if hasattr(module, stem)} - {"app"} == set(COMMANDS)
 
 
-def test_floors_hold() -> None:
+def test_imports_respect_the_floors() -> None:
     result = lint_imports(ROOT)
     assert result.returncode == 0, result.stdout
 
 
-def test_a_module_without_a_floor_fails(copied_house: Path) -> None:
-    (copied_house / "cnncli" / "attic.py").write_text("")
-    result = lint_imports(copied_house)
+def test_a_module_without_a_floor_is_an_error(package_copy: Path) -> None:
+    (package_copy / "cnncli" / "attic.py").write_text("")
+    result = lint_imports(package_copy)
     assert result.returncode != 0
     assert "attic" in result.stdout
 
 
-def test_an_import_upwards_fails(copied_house: Path) -> None:
-    room = copied_house / "cnncli" / "records" / "progress.py"
+def test_an_import_of_a_higher_floor_is_an_error(package_copy: Path) -> None:
+    room = package_copy / "cnncli" / "records" / "progress.py"
     room.write_text("import cnncli.images.sources\n" + room.read_text())
-    assert lint_imports(copied_house).returncode != 0
+    assert lint_imports(package_copy).returncode != 0
 
 
 @pytest.mark.parametrize(
@@ -95,11 +95,11 @@ def rooms_on_disk() -> set[str]:
     } - {"__init__"}
 
 
-def test_the_map_shows_the_rooms() -> None:
+def test_the_map_lists_every_room() -> None:
     assert rooms_on_the_map() == rooms_on_disk()
 
 
-def test_the_error_tree_is_drawn_as_it_is() -> None:
+def test_the_docstring_shows_the_error_tree() -> None:
     documented = dict(parse_tree_in_docstring())
     actual = {
         name: kind.__base__.__name__
@@ -110,7 +110,7 @@ def test_the_error_tree_is_drawn_as_it_is() -> None:
 
 
 def parse_tree_in_docstring() -> list[tuple[str, str]]:
-    """(class, base) of each branch, by its indentation."""
+    """(class, base class) of each branch of the drawn tree."""
     lines = [
         line for line in (errors.__doc__ or "").splitlines() if re.match(r"    (CnncliError|[ │├└])", line)
     ]
@@ -128,7 +128,7 @@ def parse_tree_in_docstring() -> list[tuple[str, str]]:
     return pairs
 
 
-def test_no_error_type_is_raised_nowhere() -> None:
+def test_every_error_type_is_raised() -> None:
     source = "".join(path.read_text() for path in (ROOT / "cnncli").rglob("*.py"))
     unused = [
         name

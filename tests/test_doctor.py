@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong, and nothing where all is well."""
+"""doctor reports problems of the installation, and none if everything works."""
 
 import importlib
 import json
@@ -39,7 +39,7 @@ def findings(*, is_offline: bool = True) -> dict[str, Finding]:
     }
 
 
-def test_all_is_well(prepared: Path) -> None:
+def test_no_problems_in_a_working_installation(prepared: Path) -> None:
     found = findings()
     assert {finding.verdict for finding in found.values()} == {Verdict.OK}
     assert found["torch"].message.startswith("runs networks on cpu (")
@@ -49,7 +49,7 @@ def test_all_is_well(prepared: Path) -> None:
     assert found["downloads"].message == "disabled by --offline"
 
 
-def test_one_changed_byte_in_a_prepared_network(prepared: Path) -> None:
+def test_a_changed_byte_in_a_prepared_network_is_reported(prepared: Path) -> None:
     content = bytearray((prepared / "model.safetensors").read_bytes())
     content[-1] ^= 1
     (prepared / "model.safetensors").write_bytes(content)
@@ -59,13 +59,13 @@ def test_one_changed_byte_in_a_prepared_network(prepared: Path) -> None:
     assert finding.advice == f"`cnncli models rm {prepared.name}`, then prepare it again"
 
 
-def test_a_prepared_network_that_lost_a_file(prepared: Path) -> None:
+def test_a_missing_file_of_a_prepared_network_is_reported(prepared: Path) -> None:
     (prepared / "model.onnx").unlink()
     assert findings()[prepared.name].verdict is Verdict.BROKEN
 
 
 @pytest.mark.parametrize(("package", "verdict"), [("onnxruntime", Verdict.BROKEN), ("timm", Verdict.WARNING)])
-def test_packages_that_are_missing_or_too_old(
+def test_missing_and_old_packages_are_reported(
     package: str, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = metadata.version
@@ -86,7 +86,7 @@ def test_packages_that_are_missing_or_too_old(
     assert old.message.startswith("0.1, but >=")
 
 
-def test_a_package_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_fails_to_import_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.import_module
 
     def broken(name: str) -> object:
@@ -100,14 +100,16 @@ def test_a_package_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> N
     assert "libprotobuf.so" in finding.message
 
 
-def test_a_cache_that_cannot_be_written(own_home: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_reported(own_home: Path) -> None:
     own_home.write_text("a file where the folder should be")
     finding = findings()["CNNCLI_HOME"]
     assert finding.verdict is Verdict.BROKEN
     assert finding.advice == "set CNNCLI_HOME to a writable folder"
 
 
-def test_the_default_model(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_model_is_examined(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("net.onnx").touch()
     for name, message, verdict in (
@@ -122,7 +124,7 @@ def test_the_default_model(prepared: Path, tmp_path: Path, monkeypatch: pytest.M
         assert (finding.message, finding.verdict) == (message, verdict)
 
 
-def test_a_default_model_that_is_damaged(
+def test_a_damaged_default_model_is_reported(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = shutil.copytree(prepared, tmp_path / "copy")
@@ -133,7 +135,7 @@ def test_a_default_model_that_is_damaged(
     assert findings()["CNNCLI_MODEL"].verdict is Verdict.BROKEN
 
 
-def test_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_servers_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     with run_hub(Hub({})) as hub:  # has nothing, but answers
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
         monkeypatch.setattr("cnncli.networks.downloads.TORCHVISION", "http://127.0.0.1:9")
@@ -149,7 +151,7 @@ def test_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert findings(is_offline=False)["downloads"].message == "disabled by HF_HUB_OFFLINE"
 
 
-def test_the_command(cnncli: Cnncli, prepared: Path) -> None:
+def test_the_command_prints_findings_and_sets_its_exit_code(cnncli: Cnncli, prepared: Path) -> None:
     well = cnncli("doctor", "--offline")
     assert well.exit_code == 0
     assert [line for line in well.stdout.splitlines() if line and not line.startswith(" ")] == [

@@ -1,4 +1,4 @@
-"""The formulas against torch, and against the numbers of the course."""
+"""The formulas agree with torch and with worked examples of the course."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ kernels, strides, paddings, dilations = (
         (224, 3, 2, 1, 1, 112),
         (128, 5, 2, 0, 1, 62),
         (62, 5, 2, 0, 1, 29),
-        (29, 5, 2, 0, 1, 13),  # one course prints 12: a slip
+        (29, 5, 2, 0, 1, 13),  # lecture notes that say 12 are wrong
         (50, 3, 2, 4, 1, 28),
         (100, 5, 1, 2, 1, 100),
         (50, 3, 2, 4, 3, 26),
@@ -39,7 +39,7 @@ kernels, strides, paddings, dilations = (
         (64, 5, 1, 0, 1, 60),
     ],
 )
-def test_worked_output_sizes(
+def test_output_sizes_of_worked_examples(
     size: int, kernel: int, stride: int, padding: int, dilation: int, expected: int
 ) -> None:
     assert output_size(size, kernel, stride, padding, dilation) == expected
@@ -47,7 +47,7 @@ def test_worked_output_sizes(
 
 @given(size=st.integers(1, 80), kernel=kernels, stride=strides, padding=paddings, dilation=dilations)
 @settings(max_examples=300, deadline=None)
-def test_convolutions_as_torch_computes_them(
+def test_convolution_output_sizes_agree_with_torch(
     size: int, kernel: int, stride: int, padding: int, dilation: int
 ) -> None:
     layer = nn.Conv1d(1, 1, kernel, stride, padding, dilation, device="meta")
@@ -62,7 +62,7 @@ def test_convolutions_as_torch_computes_them(
 
 @given(size=st.integers(1, 80), kernel=kernels, stride=strides, padding=paddings, ceil=st.booleans())
 @settings(max_examples=300, deadline=None)
-def test_poolings_as_torch_computes_them(
+def test_pooling_output_sizes_agree_with_torch(
     size: int, kernel: int, stride: int, padding: int, *, ceil: bool
 ) -> None:
     assume(2 * padding <= kernel)
@@ -77,13 +77,13 @@ def test_poolings_as_torch_computes_them(
 
 
 @given(size=st.integers(1, 100), kernel=st.integers(0, 6).map(lambda n: 2 * n + 1), dilation=dilations)
-def test_same_keeps_the_size(size: int, kernel: int, dilation: int) -> None:
+def test_same_padding_keeps_the_size(size: int, kernel: int, dilation: int) -> None:
     padding = same_padding(kernel, dilation)
     assert output_size(size, kernel, 1, padding, dilation) == size
     assert 2 * padding + 1 == effective_kernel_size(kernel, dilation)
 
 
-def test_receptive_fields() -> None:
+def test_receptive_fields_grow_layer_by_layer() -> None:
     field = ReceptiveField()
     for kernel, stride in [(3, 1), (3, 1), (2, 2)]:  # the first block of VGG
         field = field.after_layer(kernel, stride)
@@ -96,7 +96,7 @@ def test_receptive_fields() -> None:
     assert union([field, ReceptiveField(6, 2, -1)]) == ReceptiveField(7, 2, -1)
 
 
-def test_where_a_field_lies() -> None:
+def test_span_of_a_receptive_field() -> None:
     stem = ReceptiveField().after_layer(7, 2, padding=3)  # of a ResNet
     assert stem.span(0) == (-3, 4)
     assert stem.span(10) == (17, 24)

@@ -21,7 +21,7 @@ from cnncli.records.predictions import Prediction
 from cnncli.records.progress import NullProgress
 
 
-def test_an_output_that_overflows_is_an_error() -> None:
+def test_overflowing_outputs_are_an_error() -> None:
     class Overflowing:
         batch_size = 8
 
@@ -34,7 +34,7 @@ def test_an_output_that_overflows_is_an_error() -> None:
         list(run(Overflowing(), [batch], lambda outputs: outputs.embeddings))
 
 
-def test_both_engines_give_the_same_records(tiny: Path, tmp_path: Path) -> None:
+def test_onnx_and_torch_give_the_same_records(tiny: Path, tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     for number in range(12):
         Image.fromarray(draw.integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(

@@ -1,4 +1,4 @@
-"""Logits to answers: the formulas against SciPy, and where numbers get extreme."""
+"""Probabilities and losses agree with SciPy and stay exact for extreme logits."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from tests.networks_for_tests import SHARPNESS, colour_probabilities
 SCORES = np.random.default_rng(0).normal(size=(7, 10)).astype(np.float32) * 10
 
 
-def test_probabilities() -> None:
+def test_probabilities_of_extreme_and_known_logits() -> None:
     scores = np.array([[1000.0, 1000.0, -1000.0], [0.0, 0.0, 0.0]], np.float32)
     np.testing.assert_allclose(
         seam.probabilities(scores), [[0.5, 0.5, 0.0], [1 / 3, 1 / 3, 1 / 3]], atol=1e-7
@@ -19,24 +19,24 @@ def test_probabilities() -> None:
     np.testing.assert_allclose(seam.probabilities(red)[0], colour_probabilities((255, 0, 0)), rtol=1e-6)
 
 
-def test_log_probabilities_stay_exact_where_probabilities_vanish() -> None:
+def test_log_probabilities_are_exact_for_tiny_probabilities() -> None:
     scores = np.array([[0.0, -2000.0]])
     np.testing.assert_array_equal(seam.log_probabilities(scores), [[0.0, -2000.0]])
     exact = SCORES.astype(np.float64)
     np.testing.assert_array_equal(seam.log_probabilities(exact), special.log_softmax(exact, axis=1))
 
 
-def test_logits_of_probabilities_lead_back_to_them() -> None:
+def test_logits_of_probabilities_give_the_same_probabilities() -> None:
     shares = seam.probabilities(SCORES)
     np.testing.assert_allclose(seam.probabilities(seam.logits_of(shares)), shares, rtol=1e-5)
     assert np.isfinite(seam.logits_of(np.array([[1.0, 0.0]], np.float32))).all()
 
 
-def test_top_classes_of_equals_takes_the_lower_index() -> None:
+def test_ties_among_top_classes_go_to_the_lower_index() -> None:
     assert seam.top_classes(np.array([[0.2, 0.4, 0.4]]), 2).tolist() == [[1, 2]]
 
 
-def test_both_losses_agree() -> None:
+def test_cross_entropy_and_log_loss_agree() -> None:
     labels = np.arange(7) % 10
     right = seam.probabilities(SCORES.astype(np.float64))[np.arange(7), labels]
     assert seam.cross_entropy(SCORES, labels) == pytest.approx(seam.log_loss(right))

@@ -1,4 +1,4 @@
-"""What is given away: the wheel has the network in it and works alone, the sdist has all that the tests need."""
+"""The wheel contains the built-in model and works alone; the sdist contains all files of the repository."""
 
 import json
 import os
@@ -17,8 +17,8 @@ IMAGE = ROOT / "sample_images" / "lemon.jpg"
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An sdist, and the wheel that is made from it."""
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an sdist and the wheel built from it."""
     folder = tmp_path_factory.mktemp("built")
     subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT],
@@ -28,8 +28,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_wheel_alone_works_from_anywhere(built: Path, tmp_path: Path, program: Program) -> None:
-    (wheel,) = built.glob("*.whl")
+def test_the_wheel_works_outside_the_repository(
+    distributions: Path, tmp_path: Path, program: Program
+) -> None:
+    (wheel,) = distributions.glob("*.whl")
     assert wheel.stat().st_size < 15_000_000
     alone = tmp_path / "alone"
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(alone), str(wheel)]
@@ -41,22 +43,22 @@ def test_the_wheel_alone_works_from_anywhere(built: Path, tmp_path: Path, progra
         *("predict", str(IMAGE), "-f", "json"),
     ]
     environment = os.environ | {"PYTHONPATH": str(alone), "CNNCLI_HOME": str(tmp_path / "home")}
-    said = subprocess.run(
+    output = subprocess.run(
         command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True
     ).stdout
-    place, answer = said.split("\n", 1)
-    assert Path(place).is_relative_to(alone)
-    here = json.loads(program("predict", IMAGE, "-f", "json").stdout)
-    assert json.loads(answer) == here
+    package, records = output.split("\n", 1)
+    assert Path(package).is_relative_to(alone)
+    expected = json.loads(program("predict", IMAGE, "-f", "json").stdout)
+    assert json.loads(records) == expected
 
 
-def test_the_sdist_has_all_files_of_the_repository(built: Path) -> None:
-    (sdist,) = built.glob("*.tar.gz")
+def test_the_sdist_has_all_files_of_the_repository(distributions: Path) -> None:
+    (sdist,) = distributions.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     files = [model_folder.CARD, model_folder.GRAPH, model_folder.WEIGHTS]
     assert {f"cnncli/networks/{pocket.NAME}/{name}" for name in files} <= names
     if not (ROOT / ".git").exists():
-        pytest.skip("this is no clone, so nobody knows which files there should be")
+        pytest.skip("not a git clone, so the list of files is not known")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
     assert not set(listed.stdout.split("\0")) - {""} - names

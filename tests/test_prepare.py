@@ -1,4 +1,4 @@
-"""From what a user types to a model folder and an engine: once, and torch only where it is needed."""
+"""A model reference becomes a model folder once; torch is imported only if needed."""
 
 import contextlib
 import re
@@ -54,7 +54,7 @@ def weights_file(folder: Path, classes: int = 1000, channels: int = 3) -> Path:
     return folder / "w.safetensors"
 
 
-def test_once_prepared_it_is_found_without_asking_anyone(
+def test_a_prepared_network_is_found_without_preparing_it_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listener, reference = Listener(), Reference("test_resnet", weights_file(tmp_path))
@@ -71,14 +71,14 @@ def test_once_prepared_it_is_found_without_asking_anyone(
     assert prepare(Reference(str(folder.path)), again).card == folder.card
 
 
-def test_a_name_with_and_without_its_tag_is_one_folder(tmp_path: Path) -> None:
+def test_a_name_with_and_without_its_tag_gives_one_folder(tmp_path: Path) -> None:
     weights = weights_file(tmp_path)
     plain = prepare(Reference("test_resnet", weights), NullProgress())
     assert prepare(Reference("test_resnet.r160_in1k", weights), NullProgress()).path == plain.path
     assert prepare(Reference("test_resnet", weights, image_size=(96, 96)), NullProgress()).path != plain.path
 
 
-def test_the_class_count_comes_from_the_weights_and_the_names_from_a_file(tmp_path: Path) -> None:
+def test_the_class_count_is_read_from_the_weights_and_names_from_labels(tmp_path: Path) -> None:
     weights, names = weights_file(tmp_path, classes=3), tmp_path / "names"
     listener = Listener()
     unnamed = prepare(Reference("test_resnet", weights), listener)
@@ -93,7 +93,7 @@ def test_the_class_count_comes_from_the_weights_and_the_names_from_a_file(tmp_pa
         prepare(Reference("test_resnet", weights, names), NullProgress())
 
 
-def test_whoever_needs_classes_is_told_before_weights_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_without_classes_is_refused_before_its_download(monkeypatch: pytest.MonkeyPatch) -> None:
     offered = zoo.offer("vit_small_patch14_dinov2")
     assert offered.architecture.num_classes == 0
     assert not offered.has_classes
@@ -103,7 +103,7 @@ def test_whoever_needs_classes_is_told_before_weights_are_fetched(monkeypatch: p
             prepare(Reference(name), NullProgress(), needs_classes=True)
 
 
-def test_weights_for_grey_images(tmp_path: Path) -> None:
+def test_weights_for_grey_images_are_accepted(tmp_path: Path) -> None:
     folder = prepare(Reference("test_resnet", weights_file(tmp_path, classes=4, channels=1)), NullProgress())
     assert folder.card.architecture.channels == folder.card.preprocessing.channels == 1
     assert folder.card.preprocessing.mean == pytest.approx((0.5,))
@@ -127,8 +127,8 @@ def test_weights_of_another_network_leave_nothing_behind(
     assert not list((tmp_path / "home").rglob("*.safetensors"))
 
 
-def test_weights_in_the_layout_of_their_authors(tmp_path: Path) -> None:
-    """torchvision's DenseNets are published with old names; timm resamples a ViT's position embeddings."""
+def test_published_weights_with_other_key_names_are_converted(tmp_path: Path) -> None:
+    """torchvision's DenseNet weights have old key names; timm resamples a ViT's position embeddings."""
     architecture = Architecture("torchvision", "densenet121", 1000)
     densenet = zoo.build(architecture)
     old = {
@@ -143,7 +143,7 @@ def test_weights_in_the_layout_of_their_authors(tmp_path: Path) -> None:
     assert folder.card.preprocessing.size == (96, 96)
 
 
-def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
+def test_weights_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
     tensors = load_file(weights_file(tmp_path))
     tensors["fc.bias"][3] = float("nan")
     save_file(tensors, tmp_path / "nan.safetensors")
@@ -151,28 +151,28 @@ def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
         prepare(Reference("test_resnet", tmp_path / "nan.safetensors"), NullProgress())
 
 
-def test_labels_count_for_random_weights_too(tmp_path: Path) -> None:
+def test_labels_apply_to_random_weights(tmp_path: Path) -> None:
     (tmp_path / "names").write_text("\n".join(f"thing {i}" for i in range(1000)))
     named = prepare(Reference("test_resnet", labels=tmp_path / "names", pretrained=False), NullProgress())
     plain = prepare(Reference("test_resnet", pretrained=False), NullProgress())
     assert (named.card.class_names[7], plain.card.class_names[0]) == ("thing 7", "tench")
 
 
-def test_random_weights_are_said_loudly_each_time() -> None:
+def test_random_weights_give_a_warning_each_time() -> None:
     for _ in range(2):
         listener = Listener()
         prepare(Reference("test_resnet", pretrained=False), listener)
         assert listener.warnings == ["test_resnet has random weights: its predictions are meaningless"]
 
 
-def test_where_the_cache_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "file"))
     with pytest.raises(OutputError, match="prepared networks cannot be kept in"):
         prepare(Reference("test_resnet", pretrained=False), NullProgress())
 
 
-def test_names_and_sizes_that_lead_nowhere(tmp_path: Path) -> None:
+def test_unknown_names_and_impossible_sizes_are_errors(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError, match="no network is called 'test_resnat'"):
         prepare(Reference("test_resnat", pretrained=False), NullProgress())
     with pytest.raises(CompileError, match="does not run on images of 3 x 4 x 4"):
@@ -191,8 +191,8 @@ def test_a_network_that_cannot_be_compiled_runs_on_torch_and_says_why(
         raise CompileError("torch cannot export it: no operator")
 
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
-    for way in ("_trace", "_export"):
-        monkeypatch.setattr(compiler, way, fails)
+    for exporter in ("_trace", "_export"):
+        monkeypatch.setattr(compiler, exporter, fails)
     folder = prepare(Reference("test_resnet", pretrained=False), NullProgress())
     assert folder.graph is None
     assert folder.card.compilation.reason == "torch cannot export it: no operator"

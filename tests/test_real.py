@@ -1,4 +1,4 @@
-"""Real ImageNet weights on real photographs, against figures that were computed elsewhere."""
+"""Real ImageNet weights on real photographs agree with reference predictions of another program."""
 
 import csv
 import io
@@ -43,17 +43,17 @@ def reference(shared: Path) -> dict[str, Expected]:
 
 
 def check(text: str, reference: dict[str, Expected]) -> None:
-    """A csv of predict against the reference: all lists, all probabilities, 69 and 85 right."""
-    found: dict[str, list[tuple[int, float]]] = {}
+    """Compare a CSV of `predict` with the reference: top-5 lists, probabilities, 69 correct in top-1 and 85 in top-5."""
+    scores: dict[str, list[tuple[int, float]]] = {}
     for row in csv.DictReader(io.StringIO(text)):
-        found.setdefault(Path(row["path"]).name, []).append((int(row["index"]), float(row["probability"])))
-    assert found.keys() == reference.keys()
+        scores.setdefault(Path(row["path"]).name, []).append((int(row["index"]), float(row["probability"])))
+    assert scores.keys() == reference.keys()
     for name, expected in reference.items():
-        assert [index for index, _ in found[name]] == expected.top5, name
-        assert [p for _, p in found[name]] == pytest.approx(expected.probabilities, abs=1e-3), name
-    assert sum(found[name][0][0] == expected.truth for name, expected in reference.items()) == 69
+        assert [index for index, _ in scores[name]] == expected.top5, name
+        assert [p for _, p in scores[name]] == pytest.approx(expected.probabilities, abs=1e-3), name
+    assert sum(scores[name][0][0] == expected.truth for name, expected in reference.items()) == 69
     assert (
-        sum(expected.truth in [index for index, _ in found[name]] for name, expected in reference.items())
+        sum(expected.truth in [index for index, _ in scores[name]] for name, expected in reference.items())
         == 85
     )
 
@@ -64,7 +64,7 @@ def photographs(shared: Path) -> Path:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_openvino_is_right_as_often(
+def test_openvino_is_as_accurate(
     cnncli: Cnncli, squeezenet: Path, photographs: Path, reference: dict[str, Expected], precision: str
 ) -> None:
     openvino = pytest.importorskip("cnncli.engines.openvino", exc_type=ImportError)
@@ -81,7 +81,7 @@ def test_openvino_is_right_as_often(
     assert 67 <= right <= 71
 
 
-def test_by_name_and_weights(
+def test_a_name_with_local_weights(
     cnncli: Cnncli, shared: Path, photographs: Path, reference: dict[str, Expected]
 ) -> None:
     weights = shared / "models" / "squeezenet1_0_imagenet.safetensors"
@@ -102,7 +102,7 @@ def test_by_name_and_weights(
     ],
     ids=" ".join,
 )
-def test_threads_batches_and_engines(
+def test_threads_batches_and_engines_do_not_change_predictions(
     cnncli: Cnncli,
     squeezenet: Path,
     photographs: Path,
@@ -112,24 +112,24 @@ def test_threads_batches_and_engines(
     check(cnncli("predict", photographs, "-m", squeezenet, "-f", "csv", *options).stdout, reference)
 
 
-def test_globs_and_lists(
+def test_globs_and_lists_give_the_same_predictions(
     program: Program,
     squeezenet: Path,
     photographs: Path,
     reference: dict[str, Expected],
 ) -> None:
-    def predicted(*arguments: str, stdin: bytes = b"") -> str:
+    def predict(*arguments: str, stdin: bytes = b"") -> str:
         result = program("predict", *arguments, "-m", squeezenet, "-f", "csv", stdin=stdin)
         assert (result.returncode, result.stderr) == (0, b"")
         return result.stdout.decode()
 
-    check(predicted(f"{photographs}/*.JPEG"), reference)
+    check(predict(f"{photographs}/*.JPEG"), reference)
     names = sorted(str(path) for path in photographs.glob("*.JPEG"))
-    check(predicted("--files-from", "-", stdin="\n".join(names).encode()), reference)
-    check(predicted("--files-from", "-", "-0", stdin="\0".join(names).encode()), reference)
+    check(predict("--files-from", "-", stdin="\n".join(names).encode()), reference)
+    check(predict("--files-from", "-", "-0", stdin="\0".join(names).encode()), reference)
 
 
-def test_standard_input(
+def test_an_image_on_standard_input(
     program: Program,
     squeezenet: Path,
     photographs: Path,
@@ -143,13 +143,13 @@ def test_standard_input(
         assert [score["index"] for score in record["predictions"]] == reference[name].top5
 
 
-def test_synsets(cnncli: Cnncli, squeezenet: Path, photographs: Path) -> None:
+def test_labels_as_synsets(cnncli: Cnncli, squeezenet: Path, photographs: Path) -> None:
     robin = photographs / "n01558993_robin.JPEG"
     result = cnncli("predict", robin, "-m", squeezenet, "--label-style", "synset")
     assert result.stdout.split("\t")[1] == "n01558993"
 
 
-def test_odd_images_one_record_each_in_order(program: Program, squeezenet: Path, shared: Path) -> None:
+def test_odd_images_give_one_record_each_in_order(program: Program, squeezenet: Path, shared: Path) -> None:
     names = sorted(str(path) for path in (shared / "data" / "odd-images").iterdir())
     result = program(
         "predict", "--files-from", "-", "-m", squeezenet, "-f", "jsonl", stdin="\n".join(names).encode()
@@ -165,14 +165,14 @@ def test_odd_images_one_record_each_in_order(program: Program, squeezenet: Path,
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_light_install_is_enough(
+def test_predicting_works_with_the_light_install(
     squeezenet: Path,
     photographs: Path,
     reference: dict[str, Expected],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A fresh environment with the packages that docs/networks.md names, and nothing of torch."""
+    """In a fresh environment with only the packages that docs/networks.md names, so without torch."""
     root = Path(__file__).parents[1]
     page = (root / "docs" / "networks.md").read_text()
     line = next(
@@ -206,9 +206,9 @@ def test_the_light_install_is_enough(
     check(result.stdout, reference)
     monkeypatch.delenv("CNNCLI_MODEL")
     lemon = root / "sample_images" / "lemon.jpg"
-    copied = shutil.copytree(prepare(Reference(DEFAULT), NullProgress()).path, tmp_path / "copied")
+    copy = shutil.copytree(prepare(Reference(DEFAULT), NullProgress()).path, tmp_path / "copy")
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "empty"))
-    for model, said in (((), "torch is not installed, so the built-in model pocket"), (("-m", copied), "")):
+    for model, notice in (((), "torch is not installed, so the built-in model pocket"), (("-m", copy), "")):
         result = subprocess.run([*command[:2], lemon, *model], capture_output=True, text=True, check=True)
         assert result.stdout.split("\t")[1] == "lemon"
-        assert result.stderr.startswith(said) if said else result.stderr == ""
+        assert result.stderr.startswith(notice) if notice else result.stderr == ""

@@ -1,4 +1,4 @@
-"""docs/commands.md is what the commands say of themselves; `pytest tests/test_reference.py --update` writes it anew."""
+"""docs/commands.md contains the help of every command; `pytest tests/test_reference.py --update` updates it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,19 +12,19 @@ PAGE = Path(__file__).parents[1] / "docs" / "commands.md"
 
 HEAD = """# All commands
 
-What `cnncli COMMAND --help` says. Written by `pytest tests/test_reference.py --update`, and compared by the same test.
+The output of `cnncli COMMAND --help`. Generated with `pytest tests/test_reference.py --update`; the same test compares it.
 """
 
 
 def commands() -> Iterator[tuple[str, ...]]:
-    """Each command, and each command of a command but the one that goes without saying."""
+    """Each command and subcommand, except `list`, which runs by default."""
     yield ()
     for name, command in LazyCommands().items():
         yield (name,)
         yield from ((name, inner) for inner in getattr(command, "commands", {}) if inner != "list")
 
 
-def test_the_page_of_all_commands(
+def test_the_page_has_the_help_of_every_command(
     cnncli: Cnncli, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")

@@ -1,4 +1,4 @@
-"""Downloads: whole and as announced, going on where they broke off."""
+"""Downloads are complete, match their checksum, and resume after an interruption."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ CONTENT = os.urandom(300_000)
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 
 
-def test_a_download_goes_on_where_it_broke_off(tmp_path: Path) -> None:
+def test_an_interrupted_download_resumes(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "set.tgz"
     seen: list[int] = []
     with run_hub(Hub({"set.tgz": CONTENT}, "truncated")) as hub:
@@ -30,7 +30,7 @@ def test_a_download_goes_on_where_it_broke_off(tmp_path: Path) -> None:
     assert sum(seen) == len(CONTENT)
 
 
-def test_another_file_than_was_announced_is_not_kept(tmp_path: Path) -> None:
+def test_a_file_with_another_checksum_is_deleted(tmp_path: Path) -> None:
     with (
         run_hub(Hub({"set.tgz": CONTENT}, "corrupted")) as hub,
         pytest.raises(OSError, match="its MD5 is another"),
@@ -39,7 +39,7 @@ def test_another_file_than_was_announced_is_not_kept(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_left_of_another_file_is_begun_again(tmp_path: Path) -> None:
+def test_a_part_of_another_file_is_downloaded_again(tmp_path: Path) -> None:
     (tmp_path / "set.tgz.part").write_bytes(b"x" * (len(CONTENT) + 10))
     with run_hub(Hub({"set.tgz": CONTENT})) as hub, pytest.raises(OSError, match="another"):
         download(f"{hub.address}/set.tgz", tmp_path / "set.tgz", MD5)
@@ -48,7 +48,7 @@ def test_what_is_left_of_another_file_is_begun_again(tmp_path: Path) -> None:
     assert (tmp_path / "set.tgz").read_bytes() == CONTENT
 
 
-def test_what_cannot_be_had(tmp_path: Path) -> None:
+def test_missing_files_and_unreachable_servers_are_errors(tmp_path: Path) -> None:
     with run_hub(Hub({})) as hub, pytest.raises(OSError, match="answers 404"):
         download(f"{hub.address}/set.tgz", tmp_path / "set.tgz", MD5)
     with pytest.raises(OSError, match="cannot be reached"):
