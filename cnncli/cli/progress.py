@@ -1,4 +1,4 @@
-"""A moving bar on stderr: images done, images a second, time left."""
+"""Progress bars on stderr: images done, images per second, time left."""
 
 import contextlib
 import math
@@ -16,10 +16,10 @@ from cnncli.text import counted
 def image_progress(
     console: Console, count: Callable[[], int | None], done: int, *, is_hidden: bool
 ) -> Iterator[Callable[[], None]]:
-    """A function to call once for each image; it moves a bar where somebody is there to see it.
+    """A function to call once per image; on a terminal it moves a progress bar.
 
     Args:
-        console: knows whether somebody is.
+        console: knows whether there is a terminal.
         count: how many images there will be, None where that cannot be known; asked in a thread, since
             counting means walking all folders a second time.
         done: images of the run that this one goes on from.
@@ -32,11 +32,11 @@ def image_progress(
     from rich import progress
 
     # While the total is unknown, the bar shows nothing rather than something that looks full.
-    columns = (progress.BarColumn(pulse_style="bar.back"), progress.TextColumn("{task.fields[told]}"))
+    columns = (progress.BarColumn(pulse_style="bar.back"), progress.TextColumn("{task.fields[text]}"))
     screen = rich.console.Console(stderr=True)
     with progress.Progress(*columns, console=screen, transient=True, redirect_stdout=False) as bar:
-        task = bar.add_task("", total=None, completed=done, told="")
-        begun, images = time.monotonic(), 0
+        task = bar.add_task("", total=None, completed=done, text="")
+        start, images = time.monotonic(), 0
 
         def set_total() -> None:
             with contextlib.suppress(CnncliError, OSError):  # whoever walks them for real will say so
@@ -45,15 +45,15 @@ def image_progress(
         def advance() -> None:
             nonlocal images
             images += 1
-            rate = images / max(time.monotonic() - begun, 1e-9)
-            bar.update(task, advance=1, told=_told(done + images, bar.tasks[task].total, rate))
+            rate = images / max(time.monotonic() - start, 1e-9)
+            bar.update(task, advance=1, text=_images_text(done + images, bar.tasks[task].total, rate))
 
         threading.Thread(target=set_total, daemon=True).start()
         yield advance
 
 
-def _told(images: int, total: float | None, rate: float) -> str:
-    """`144 of 396 images, 85.6 img/s, 0:03 left`, as far as it is known."""
+def _images_text(images: int, total: float | None, rate: float) -> str:
+    """`144 of 396 images, 85.6 img/s, 0:03 left`; less where the total is unknown."""
     if not total:
         return f"{counted(images, 'image')}, {rate:,.1f} img/s"
     seconds = round(max(total - images, 0) / rate)
@@ -61,7 +61,7 @@ def _told(images: int, total: float | None, rate: float) -> str:
 
 
 def image_bars(console: Console) -> Callable[[int], contextlib.AbstractContextManager[Callable[[], None]]]:
-    """A bar for so many images."""
+    """A function that opens a progress bar for a number of images."""
 
     @contextlib.contextmanager
     def bar(images: int) -> Iterator[Callable[[], None]]:
@@ -74,34 +74,34 @@ def image_bars(console: Console) -> Callable[[int], contextlib.AbstractContextMa
 def training_progress(
     console: Console,
 ) -> Callable[[], contextlib.AbstractContextManager[Callable[[TrainingProgress], None]]]:
-    """A bar for the epoch that is under way: images a second, loss, accuracy, time left."""
+    """A function that opens a progress bar for the current epoch: images per second, loss, accuracy, time left."""
 
     @contextlib.contextmanager
-    def shown() -> Iterator[Callable[[TrainingProgress], None]]:
+    def open_bar() -> Iterator[Callable[[TrainingProgress], None]]:
         if not console.shows_bars:
             yield lambda _: None
             return
         import rich.console
         from rich import progress
 
-        columns = (progress.BarColumn(bar_width=24), progress.TextColumn("{task.fields[told]}"))
+        columns = (progress.BarColumn(bar_width=24), progress.TextColumn("{task.fields[text]}"))
         screen = rich.console.Console(stderr=True)
         with progress.Progress(*columns, console=screen, transient=True, redirect_stdout=False) as bar:
-            task = bar.add_task("", total=None, told="the first step takes longest")
+            task = bar.add_task("", total=None, text="the first step takes longest")
 
-            def show(moment: TrainingProgress) -> None:
-                bar.update(task, total=moment.total, completed=moment.images, told=_training_told(moment))
+            def show(state: TrainingProgress) -> None:
+                bar.update(task, total=state.total, completed=state.images, text=_training_text(state))
 
             yield show
 
-    return shown
+    return open_bar
 
 
-def _training_told(moment: TrainingProgress) -> str:
+def _training_text(state: TrainingProgress) -> str:
     return (
-        f"epoch {moment.epoch}/{moment.epochs}  {moment.images:,} of {moment.total:,}  "
-        f"{moment.images_per_second:,.1f} img/s  loss {moment.loss:.3f}  {100 * moment.top1:.1f} %  "
-        f"{_clock(moment.seconds_left)} left"
+        f"epoch {state.epoch}/{state.epochs}  {state.images:,} of {state.total:,}  "
+        f"{state.images_per_second:,.1f} img/s  loss {state.loss:.3f}  {100 * state.top1:.1f} %  "
+        f"{_clock(state.seconds_left)} left"
     )
 
 

@@ -1,4 +1,4 @@
-"""What happens to images while a network learns from them."""
+"""Data augmentation: what may happen to training images, and presets."""
 
 import enum
 from collections.abc import Mapping
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 
 class AutoAugment(enum.StrEnum):
-    """Operations drawn from a fixed set, with nothing to tune."""
+    """Automatic augmentation policies."""
 
     NONE = "none"
     RAND = "rand"
-    """Two operations at a strength of 9 of 30 (Cubuk et al., 2020)."""
+    """RandAugment: two random operations at magnitude 9 of 30 (Cubuk et al., 2020)."""
 
     TRIVIAL = "trivial"
-    """One operation at any strength (Müller and Hutter, 2021)."""
+    """TrivialAugment: one random operation at a random magnitude (Müller and Hutter, 2021)."""
 
 
 class Strength(enum.StrEnum):
-    """How much training images are changed."""
+    """Augmentation presets."""
 
     NONE = "none"
     LIGHT = "light"
@@ -27,19 +27,19 @@ class Strength(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """What happens to training images.
+    """Random changes of training images.
 
     Attributes:
-        scale: least and largest share of the image's area that a view shows (torchvision's RandomResizedCrop; Szegedy et
-            al., 2015).
-        ratio: least and largest width to height of that part, before it is brought to the network's shape.
-        hflip: probability that left and right change places.
-        vflip: probability that top and bottom do.
-        rotate: largest angle, in degrees, to either side.
-        translate: farthest shift, as a share of each side.
-        color_jitter: most by which brightness, contrast and saturation change, as a share.
-        aa: operations drawn from a set.
-        reprob: probability that a rectangle is erased (Zhong et al., 2017).
+        scale: smallest and largest share of the image's area in a crop (torchvision's RandomResizedCrop; Szegedy et al.,
+            2015).
+        ratio: smallest and largest aspect ratio (width to height) of the crop, before it is resized.
+        hflip: probability of a horizontal flip.
+        vflip: probability of a vertical flip.
+        rotate: largest rotation in degrees, in either direction.
+        translate: largest shift, as a share of each side.
+        color_jitter: largest change of brightness, contrast and saturation, as a share.
+        aa: automatic augmentation policy.
+        reprob: probability of random erasing (Zhong et al., 2017).
     """
 
     scale: tuple[float, float] = (1.0, 1.0)
@@ -54,7 +54,7 @@ class Augmentation:
 
     @property
     def crops(self) -> bool:
-        """Whether a view shows less than the whole image."""
+        """Whether images are cropped."""
         return self.scale != (1.0, 1.0) or self.ratio != (1.0, 1.0)
 
 

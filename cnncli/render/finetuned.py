@@ -11,14 +11,14 @@ from cnncli.text import path_text, percent, printable
 
 
 def finetuned_text(result: FinetuneResult, width: int | None) -> str:
-    """The classifiers that were compared, the accuracy of the one that was kept, and timings.
+    """The classifiers that were compared, the accuracy of the chosen one, and timings.
 
     Args:
         result: of the run.
         width: of the terminal in characters; None for no limit.
     """
     lines = rows(_columns(result.classifiers), width) if len(result.classifiers) > 1 else []
-    lines.append(f"kept        {_kept(result)}")
+    lines.append(f"chosen      {_choice(result)}")
     if result.train:
         lines.append(f"train       {accuracy_text(result.train)}")
     lines.append(f"val         {accuracy_text(result.val)}, loss {result.val_loss:.4f}")
@@ -49,7 +49,7 @@ def _epoch(epoch: Epoch) -> dict[str, Any]:
     return {"epoch": values.pop("number"), **values}
 
 
-def _kept(result: FinetuneResult) -> str:
+def _choice(result: FinetuneResult) -> str:
     score = result.classifier
     if not score or result.best_epoch:
         return result.reason

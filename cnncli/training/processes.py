@@ -1,8 +1,8 @@
-"""Several processes that train as one, as torchrun starts them."""
+"""Which process of a distributed training this is, as torchrun numbers them; without torch."""
 
 import os
 
 
 def is_main() -> bool:
-    """Whether this process is the one that writes and speaks; torchrun numbers those that it starts."""
+    """Whether this process writes files and messages; true without torchrun."""
     return os.environ.get("RANK", "0") == "0"

@@ -33,10 +33,10 @@ KINDS = {"warm": (230, 90, 40), "cold": (40, 90, 230), "green": (60, 200, 80)}
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three classes of ten images that differ in their mean colour; the working directory is where runs go."""
-    draws = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for name, colour in KINDS.items():
         for number in range(10):
-            pixels = np.clip(np.array(colour) + draws.normal(0, 40, (12, 16, 3)), 0, 255).astype(np.uint8)
+            pixels = np.clip(np.array(colour) + rng.normal(0, 40, (12, 16, 3)), 0, 255).astype(np.uint8)
             file = tmp_path / "shades" / name / f"{number}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(file)
@@ -55,30 +55,30 @@ def run(cnncli: Cnncli, *arguments: object) -> Any:
 
 
 @pytest.mark.parametrize("classifier", ["logistic", "svm", "knn", "centroid", "auto"])
-def test_a_run_is_a_model_folder_that_predicts_what_it_says(
+def test_a_run_is_a_model_folder_whose_predictions_match_its_table(
     cnncli: Cnncli, data: Path, colours: Path, classifier: str
 ) -> None:
-    found = run(cnncli, data, "-m", colours, "--classifier", classifier)
-    assert found["folder"] == "runs/shades"
-    assert found["images"] == {"train": 24, "val": 6, "test": 0}
-    assert found["classifier"]["val"]["correct"] == 6
+    output = run(cnncli, data, "-m", colours, "--classifier", classifier)
+    assert output["folder"] == "runs/shades"
+    assert output["images"] == {"train": 24, "val": 6, "test": 0}
+    assert output["classifier"]["val"]["correct"] == 6
     folder = open_folder(Path("runs/shades"))
     verify(folder)
     assert folder.card.class_names == ("cold", "green", "warm")
     assert {metric.name for metric in folder.card.metrics} == {"train_top1", "val_top1"}
-    told = {row["path"]: row for row in table(Path("runs/shades/predictions.csv"))}
-    assert len(told) == 6
-    answers = cnncli("predict", *(data / path for path in told), "-m", "runs/shades", "-f", "jsonl", "-k", 3)
+    rows = {row["path"]: row for row in table(Path("runs/shades/predictions.csv"))}
+    assert len(rows) == 6
+    answers = cnncli("predict", *(data / path for path in rows), "-m", "runs/shades", "-f", "jsonl", "-k", 3)
     for line in answers.stdout.splitlines():
         answer = json.loads(line)
-        row = told[os.path.relpath(answer["path"], data)]
+        row = rows[os.path.relpath(answer["path"], data)]
         by_label = {item["label"]: item["probability"] for item in answer["predictions"]}
         assert row["predicted"] == answer["predictions"][0]["label"]
         assert float(row["probability"]) == pytest.approx(by_label[row["predicted"]], abs=1e-4)
         assert float(row["label_probability"]) == pytest.approx(by_label[row["label"]], abs=1e-4)
 
 
-def test_everything_that_led_to_it_lies_beside_it(cnncli: Cnncli, data: Path, colours: Path) -> None:
+def test_a_run_keeps_settings_splits_and_classifiers(cnncli: Cnncli, data: Path, colours: Path) -> None:
     run(cnncli, data, "-m", colours, "--seed", 3)
     files = {file.name for file in Path("runs/shades").iterdir()}
     assert files == {
@@ -104,18 +104,18 @@ def test_everything_that_led_to_it_lies_beside_it(cnncli: Cnncli, data: Path, co
     ]
 
 
-def test_settings_run_again_give_the_same_network(cnncli: Cnncli, data: Path, colours: Path) -> None:
+def test_recorded_settings_reproduce_the_network(cnncli: Cnncli, data: Path, colours: Path) -> None:
     run(cnncli, data, "-m", colours, "--classifier", "svm", "--val-split", 0.3, "--augment-features", 2)
     run(cnncli, "-c", "runs/shades/settings.toml", "-o", "again")
     for name in ("model.onnx", "model.safetensors", "splits.csv", "predictions.csv"):
         assert Path("again", name).read_bytes() == Path("runs/shades", name).read_bytes()
-    found = run(cnncli, "-c", "runs/shades/settings.toml", "--classifier", "knn", "-o", "other")
-    assert found["classifier"]["name"] == "knn"
+    output = run(cnncli, "-c", "runs/shades/settings.toml", "--classifier", "knn", "-o", "other")
+    assert output["classifier"]["name"] == "knn"
     list_again = run(cnncli, "runs/shades/splits.csv", "--root", data, "-m", colours, "-o", "listed")
     assert list_again["images"] == {"train": 21, "val": 9, "test": 0}
 
 
-def test_a_second_run_takes_another_name_and_computes_nothing_again(
+def test_a_second_run_takes_a_free_name_and_reuses_embeddings(
     cnncli: Cnncli, data: Path, colours: Path, imports: Imports
 ) -> None:
     run(cnncli, data, "-m", colours)
@@ -131,14 +131,14 @@ def test_a_second_run_takes_another_name_and_computes_nothing_again(
 def test_a_test_split_is_scored_once(cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path) -> None:
     shutil.copytree(data, tmp_path / "split" / "train")
     shutil.copytree(data, tmp_path / "split" / "test")
-    found = run(cnncli, tmp_path / "split", "-m", colours)
-    assert found["images"] == {"train": 24, "val": 6, "test": 30}
-    assert found["test"]["images"] == 30
+    output = run(cnncli, tmp_path / "split", "-m", colours)
+    assert output["images"] == {"train": 24, "val": 6, "test": 30}
+    assert output["test"]["images"] == 30
     assert {row["split"] for row in table(Path("runs/split/predictions.csv"))} == {"val", "test"}
 
 
 @pytest.mark.parametrize("model", ["tiny", "squeezenet"])
-def test_torch_goes_on_from_a_linear_one(
+def test_torch_can_use_a_linear_classifier(
     cnncli: Cnncli, data: Path, model: str, request: pytest.FixtureRequest
 ) -> None:
     """Where the last layer gives the logits it is replaced; SqueezeNet has a ReLU behind its own."""
@@ -167,7 +167,7 @@ def test_torch_goes_on_from_a_linear_one(
     )
 
 
-def test_neighbours_live_in_the_graph_alone(cnncli: Cnncli, data: Path, colours: Path) -> None:
+def test_nearest_neighbours_are_in_the_onnx_graph_only(cnncli: Cnncli, data: Path, colours: Path) -> None:
     run(cnncli, data, "-m", colours, "--classifier", "knn", "-o", "knn")
     on_torch = cnncli("predict", data, "-m", "knn", "--engine", "torch")
     assert on_torch.exit_code == 2
@@ -189,7 +189,7 @@ def test_unreadable_images_are_left_out_and_listed(cnncli: Cnncli, data: Path, c
     assert "broken.jpg" not in Path("runs/shades/splits.csv").read_text()
 
 
-def test_the_words_for_a_person(cnncli: Cnncli, data: Path, colours: Path) -> None:
+def test_text_output(cnncli: Cnncli, data: Path, colours: Path) -> None:
     result = cnncli("finetune", "--tune", "features", data, "-m", colours)
     first, second, third = result.stderr.splitlines()[:3]
     assert second == "shades: 3 classes, 30 images (24 train, 6 val)"
@@ -209,14 +209,14 @@ def test_labels_of_every_kind(cnncli: Cnncli, data: Path, colours: Path, tmp_pat
     ]
     with (tmp_path / "list.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([("path", "label"), *rows])
-    found = run(cnncli, tmp_path / "list.csv", "--root", data, "-m", colours, "-o", "odd")
-    assert found["class_names"] == sorted(labels)
+    output = run(cnncli, tmp_path / "list.csv", "--root", data, "-m", colours, "-o", "odd")
+    assert output["class_names"] == sorted(labels)
     assert {row["label"] for row in table(Path("odd/splits.csv"))} == set(labels)
     answer = cnncli("predict", data / "warm" / "0.png", "-m", "odd").stdout
     assert answer.split("\t")[1] == 'a, "b"'
 
 
-def test_a_thousand_classes_of_two_images(
+def test_a_thousand_classes_with_two_images_each(
     cnncli: Cnncli, colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -225,20 +225,20 @@ def test_a_thousand_classes_of_two_images(
             file = tmp_path / "many" / f"c{label:04}" / f"{number}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (4, 4), (label % 256, label // 4, number)).save(file)
-    found = run(cnncli, tmp_path / "many", "-m", colours)
-    assert found["images"] == {"train": 1000, "val": 1000, "test": 0}
-    assert [score["name"] for score in found["classifiers"]] == ["logistic", "centroid", "knn"]
+    output = run(cnncli, tmp_path / "many", "-m", colours)
+    assert output["images"] == {"train": 1000, "val": 1000, "test": 0}
+    assert [score["name"] for score in output["classifiers"]] == ["logistic", "centroid", "knn"]
     assert len(open_folder(Path("runs/many")).card.class_names) == 1000
 
 
-def test_refusals_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path) -> None:
+def test_errors_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "precious.jpg").write_text("mine")
     run(cnncli, data, "-m", colours, "-o", "taken")
     before = Path("taken/card.json").read_bytes()
     single = tmp_path / "single"
     shutil.copytree(data / "warm", single / "warm")
-    refused: list[tuple[list[object], int, str]] = [
+    cases: list[tuple[list[object], int, str]] = [
         ([data, "-m", colours, "-o", "taken"], 1, "taken already exists"),
         ([data, "-m", colours, "--overwrite"], 2, "--overwrite needs --output"),
         ([data, "-m", colours, "--root", "x"], 2, "is not a list, and"),
@@ -257,7 +257,7 @@ def test_refusals_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path
         ([tmp_path / "nowhere", "-m", colours], 1, "does not exist"),
         ([data, "-m", colours, "-c", "nowhere.toml"], 2, "cannot read the settings nowhere.toml"),
     ]
-    for arguments, code, complaint in refused:
+    for arguments, code, complaint in cases:
         result = cnncli("finetune", "--tune", "features", *arguments)
         assert (result.exit_code, complaint in result.stderr) == (code, True), (arguments, result.stderr)
     assert Path("taken/card.json").read_bytes() == before
@@ -273,7 +273,7 @@ def test_refusals_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path
     assert not [name for name in os.listdir() if name.startswith(".")]
 
 
-def test_settings_that_are_none(cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path) -> None:
+def test_invalid_settings_files(cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path) -> None:
     for content, complaint in [
         ("seed = ", "are not TOML"),
         ("speed = 3", "have 'speed', which finetune does not have"),
@@ -286,7 +286,7 @@ def test_settings_that_are_none(cnncli: Cnncli, data: Path, colours: Path, tmp_p
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs permissions")
-def test_a_place_that_cannot_be_written(
+def test_an_output_folder_that_cannot_be_written(
     unprivileged: Path, colours: Path, cnncli: Cnncli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CNNCLI_HOME", str(unprivileged / "home"))
@@ -311,17 +311,17 @@ def test_a_place_that_cannot_be_written(
     assert "cannot write a run to" in result.stderr
 
 
-def test_runs_among_the_data_are_no_class(
+def test_runs_inside_the_data_are_not_a_class(
     cnncli: Cnncli, data: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(data)
     for _ in range(2):
-        found = run(cnncli, ".", "-m", colours, "--classifier", "centroid")
-        assert found["class_names"] == ["cold", "green", "warm"]
-    assert found["folder"] == "runs/shades-2"
+        output = run(cnncli, ".", "-m", colours, "--classifier", "centroid")
+        assert output["class_names"] == ["cold", "green", "warm"]
+    assert output["folder"] == "runs/shades-2"
 
 
-def test_what_came_meanwhile_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_created_meanwhile_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two runs that began at once: the second to end takes the next name, or says that its own is taken."""
     monkeypatch.chdir(tmp_path)
     first, second = (choose_run_folder(None, "shades", overwrite=False) for _ in range(2))
@@ -337,9 +337,7 @@ def test_what_came_meanwhile_is_not_replaced(tmp_path: Path, monkeypatch: pytest
     assert sorted(os.listdir("runs")) == ["shades", "shades-2"]
 
 
-def test_every_option_of_the_settings_is_one_of_the_command(
-    cnncli: Cnncli, data: Path, colours: Path
-) -> None:
+def test_recorded_settings_are_options_of_the_command(cnncli: Cnncli, data: Path, colours: Path) -> None:
     """What a run records is what `--config` takes, and what the command offers is recorded."""
     run(cnncli, data, "-m", colours, "--classifier", "centroid")
     recorded = set(tomllib.loads(Path("runs/shades/settings.toml").read_text())) - {
@@ -348,12 +346,12 @@ def test_every_option_of_the_settings_is_one_of_the_command(
         "versions",
     }
     offered = set(inspect.signature(finetune).parameters)
-    of_the_call = {"config", "format_", "offline", "output", "overwrite", "quiet", "resume", "preview"}
+    not_recorded = {"config", "format_", "offline", "output", "overwrite", "quiet", "resume", "preview"}
     unset = {"weights", "img_size", "root", "batch_size", "workers"} | set(options.declarations())
-    assert recorded | unset == offered - of_the_call
+    assert recorded | unset == offered - not_recorded
 
 
-def test_copies_on_both_sides_are_told(cnncli: Cnncli, data: Path, colours: Path) -> None:
+def test_duplicates_across_splits_are_reported(cnncli: Cnncli, data: Path, colours: Path) -> None:
     for file in sorted((data / "warm").iterdir()):
         shutil.copy(file, file.with_name(f"copy of {file.name}"))
     result = cnncli("finetune", "--tune", "features", data, "-m", colours, "--classifier", "centroid")
@@ -362,14 +360,14 @@ def test_copies_on_both_sides_are_told(cnncli: Cnncli, data: Path, colours: Path
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are Unicode elsewhere")
-def test_class_names_that_are_no_text(cnncli: Cnncli, data: Path, colours: Path) -> None:
+def test_class_names_that_are_not_utf8(cnncli: Cnncli, data: Path, colours: Path) -> None:
     os.rename(os.fsencode(data / "warm"), os.fsencode(data) + b"/caf\xe9")
-    found = run(cnncli, data, "-m", colours, "--classifier", "centroid")
-    assert found["class_names"] == ["caf%E9", "cold", "green"]
+    output = run(cnncli, data, "-m", colours, "--classifier", "centroid")
+    assert output["class_names"] == ["caf%E9", "cold", "green"]
     assert any(row["path"].startswith("caf\udce9/") for row in table(Path("runs/shades/splits.csv")))
 
 
-def test_a_file_of_settings_comes_before_the_environment(
+def test_config_takes_precedence_over_the_environment(
     cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(cnncli, data.name, "-m", colours, "--classifier", "centroid", "-o", "first")
@@ -379,14 +377,14 @@ def test_a_file_of_settings_comes_before_the_environment(
     assert run(cnncli, "-c", tmp_path / "first" / "settings.toml")["model"] == "colours"
 
 
-def test_a_cache_of_features_knows_what_may_be_read(cnncli: Cnncli, data: Path, colours: Path) -> None:
+def test_cached_embeddings_respect_max_pixels(cnncli: Cnncli, data: Path, colours: Path) -> None:
     run(cnncli, data, "-m", colours)
     result = cnncli("finetune", "--tune", "features", data, "-m", colours, "--max-pixels", 10)
     assert result.exit_code == 1
     assert "more than the limit of 10" in result.stderr
 
 
-def test_the_network_is_spoken_of_after_the_images(cnncli: Cnncli, tmp_path: Path) -> None:
+def test_data_errors_come_before_the_network(cnncli: Cnncli, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     result = cnncli("finetune", tmp_path / "empty")
     assert result.exit_code == 1

@@ -31,11 +31,11 @@ QUICK = ("--epochs", 2, "-b", 8, "--amp", "off", "--layout", "nchw")
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    draws = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for split, count in (("train", 12), ("val", 5), ("test", 3)):
         for name, colour in {"warm": (230, 90, 40), "cold": (40, 90, 230), "green": (60, 200, 80)}.items():
             for number in range(count):
-                pixels = np.clip(np.array(colour) + draws.normal(0, 40, (16, 16, 3)), 0, 255).astype(np.uint8)
+                pixels = np.clip(np.array(colour) + rng.normal(0, 40, (16, 16, 3)), 0, 255).astype(np.uint8)
                 file = tmp_path / "shades" / split / name / f"{number}.png"
                 file.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(pixels).save(file)
@@ -49,15 +49,15 @@ def run(cnncli: Cnncli, *arguments: object) -> Any:
     return json.loads(result.stdout)
 
 
-def test_from_scratch_to_a_model_folder_that_predicts_what_it_says(cnncli: Cnncli, data: Path) -> None:
-    found = run(
+def test_scratch_gives_a_model_folder_whose_predictions_match_the_result(cnncli: Cnncli, data: Path) -> None:
+    output = run(
         cnncli, data, "-m", NET, "--epochs", 8, "-b", 8, "--lr", 0.01
     )  # auto, without weights, is scratch
-    assert found["tune"] == "scratch"
-    assert found["images"] == {"train": 36, "val": 15, "test": 9}
-    assert found["val"]["correct"] >= 13
-    assert len(found["epochs"]) == 8
-    folder = open_folder(Path(found["folder"]))
+    assert output["tune"] == "scratch"
+    assert output["images"] == {"train": 36, "val": 15, "test": 9}
+    assert output["val"]["correct"] >= 13
+    assert len(output["epochs"]) == 8
+    folder = open_folder(Path(output["folder"]))
     verify(folder)
     assert folder.graph
     files = {file.name for file in folder.path.iterdir()}
@@ -70,22 +70,24 @@ def test_from_scratch_to_a_model_folder_that_predicts_what_it_says(cnncli: Cnncl
         json.loads(line)["predictions"][0]["label"] == Path(json.loads(line)["path"]).parent.name
         for line in answers.stdout.splitlines()
     ]
-    assert sum(right) == found["test"]["correct"]
-    assert found["test_loss"] > 0
-    best = max(found["epochs"], key=lambda epoch: (epoch["val_top1"], -epoch["val_loss"]))
-    assert found["best_epoch"] == best["epoch"]
-    assert found["val"]["correct"] / 15 == pytest.approx(best["val_top1"])
-    assert found["val_loss"] == pytest.approx(best["val_loss"], rel=1e-3, abs=1e-4)
+    assert sum(right) == output["test"]["correct"]
+    assert output["test_loss"] > 0
+    best = max(output["epochs"], key=lambda epoch: (epoch["val_top1"], -epoch["val_loss"]))
+    assert output["best_epoch"] == best["epoch"]
+    assert output["val"]["correct"] / 15 == pytest.approx(best["val_top1"])
+    assert output["val_loss"] == pytest.approx(best["val_loss"], rel=1e-3, abs=1e-4)
 
 
 @pytest.mark.slow
-def test_a_network_whose_last_layer_gives_no_logits_is_compiled_too(cnncli: Cnncli, data: Path) -> None:
+def test_a_network_without_a_final_linear_layer_is_compiled(cnncli: Cnncli, data: Path) -> None:
     """SqueezeNet has a ReLU and an average behind its last convolution."""
     arguments = ("-m", "squeezenet1_1", "--no-pretrained", "--img-size", 32)
-    found = run(cnncli, data, *arguments, "--tune", "head", "--epochs", 1, "--amp", "off", "--layout", "nchw")
-    folder = open_folder(Path(found["folder"]))
+    output = run(
+        cnncli, data, *arguments, "--tune", "head", "--epochs", 1, "--amp", "off", "--layout", "nchw"
+    )
+    folder = open_folder(Path(output["folder"]))
     assert folder.graph, folder.card.compilation.reason
-    again = run(cnncli, data, "-m", found["folder"], "--tune", "last:1", *QUICK, "-o", "further")
+    again = run(cnncli, data, "-m", output["folder"], "--tune", "last:1", *QUICK, "-o", "further")
     assert open_folder(Path("further")).graph
     assert again["model"] == "shades"
 
@@ -93,20 +95,20 @@ def test_a_network_whose_last_layer_gives_no_logits_is_compiled_too(cnncli: Cnnc
 def test_auto_reports_features_first_and_keeps_the_better(cnncli: Cnncli, data: Path, tiny: Path) -> None:
     result = cnncli("finetune", data, "-m", tiny, "--epochs", 1, "-f", "json")
     assert result.exit_code == 0, result.stderr
-    said, found = result.stderr, json.loads(result.stdout)
-    assert "a classifier on its features: " in said
-    assert said.index("a classifier on its features") < said.index("epoch 1/1")
-    told = re.search(r"a classifier on its features: ([0-9.]+) % on val", said)
-    assert told
-    trained = max(epoch["val_top1"] for epoch in found["epochs"])
-    is_better = round(100 * trained, 1) > float(told[1])
-    assert found["tune"] == ("full" if is_better else "features")
-    assert ("where the classifier on features has" if is_better else "which stays") in found["reason"]
-    kept = found["val"]["correct"] / found["val"]["images"]
-    assert 100 * kept == pytest.approx(max(100 * trained, float(told[1])), abs=0.05)
-    assert Path(found["folder"], "classifiers.csv").exists()
-    assert Path(found["folder"], "history.csv").exists()
-    verify(open_folder(Path(found["folder"])))
+    messages, output = result.stderr, json.loads(result.stdout)
+    assert "a classifier on its features: " in messages
+    assert messages.index("a classifier on its features") < messages.index("epoch 1/1")
+    match = re.search(r"a classifier on its features: ([0-9.]+) % on val", messages)
+    assert match
+    trained = max(epoch["val_top1"] for epoch in output["epochs"])
+    is_better = round(100 * trained, 1) > float(match[1])
+    assert output["tune"] == ("full" if is_better else "features")
+    assert ("where the classifier on features has" if is_better else "which stays") in output["reason"]
+    kept = output["val"]["correct"] / output["val"]["images"]
+    assert 100 * kept == pytest.approx(max(100 * trained, float(match[1])), abs=0.05)
+    assert Path(output["folder"], "classifiers.csv").exists()
+    assert Path(output["folder"], "history.csv").exists()
+    verify(open_folder(Path(output["folder"])))
 
 
 def test_auto_stops_where_it_does_no_better_than_features(
@@ -125,22 +127,22 @@ def test_auto_stops_where_it_does_no_better_than_features(
     result = cnncli("finetune", *arguments, "-f", "json")
     assert result.exit_code == 0, result.stderr
     assert "no better than the classifier on features after 3 epochs: stopped" in result.stderr
-    found = json.loads(result.stdout)
-    assert (found["tune"], len(found["epochs"])) == ("features", 3)
-    assert len(run(cnncli, "--resume", found["folder"])["epochs"]) == 3
-    assert len(run(cnncli, "--resume", found["folder"], "--epochs", 6)["epochs"]) == 6
+    output = json.loads(result.stdout)
+    assert (output["tune"], len(output["epochs"])) == ("features", 3)
+    assert len(run(cnncli, "--resume", output["folder"])["epochs"]) == 3
+    assert len(run(cnncli, "--resume", output["folder"], "--epochs", 6)["epochs"]) == 6
 
 
-def test_auto_says_when_there_is_no_time(cnncli: Cnncli, data: Path, tiny: Path) -> None:
-    found = run(cnncli, data, "-m", tiny, "--time-budget", 0.00001)
-    assert found["tune"] == "features"
-    assert "more than --time-budget 1e-05: the classifier on features stays" in found["reason"]
-    assert found["epochs"] == []
+def test_auto_skips_training_that_exceeds_the_time_budget(cnncli: Cnncli, data: Path, tiny: Path) -> None:
+    output = run(cnncli, data, "-m", tiny, "--time-budget", 0.00001)
+    assert output["tune"] == "features"
+    assert "more than --time-budget 1e-05: the classifier on features stays" in output["reason"]
+    assert output["epochs"] == []
 
 
-def test_settings_run_again_give_the_same_network(cnncli: Cnncli, data: Path) -> None:
-    how = ("--mixup", 0.2, "--drop", 0.1, "--scale", "0.3,1", "--model-ema-decay", 0.9, "--aa", "trivial")
-    run(cnncli, data, "-m", NET, *QUICK, *how)
+def test_recorded_settings_reproduce_the_network(cnncli: Cnncli, data: Path) -> None:
+    options = ("--mixup", 0.2, "--drop", 0.1, "--scale", "0.3,1", "--model-ema-decay", 0.9, "--aa", "trivial")
+    run(cnncli, data, "-m", NET, *QUICK, *options)
     run(cnncli, "-c", "runs/shades/settings.toml", "-o", "again")
     assert (Path("again") / "model.safetensors").read_bytes() == Path(
         "runs/shades/model.safetensors"
@@ -151,10 +153,10 @@ def test_settings_run_again_give_the_same_network(cnncli: Cnncli, data: Path) ->
     assert first == second
 
 
-def test_a_finished_run_is_raised_to_more_epochs(cnncli: Cnncli, data: Path) -> None:
+def test_a_finished_run_can_be_trained_further(cnncli: Cnncli, data: Path) -> None:
     run(cnncli, data, "-m", NET, *QUICK)
-    found = run(cnncli, "--resume", "runs/shades", "--epochs", 4)
-    assert len(found["epochs"]) == 4
+    output = run(cnncli, "--resume", "runs/shades", "--epochs", 4)
+    assert len(output["epochs"]) == 4
     assert ", 4 epochs\n" in cnncli("finetune", "--resume", "runs/shades").stderr
     refused = cnncli("finetune", "--resume", "runs/shades", "--epochs", 3)
     assert refused.exit_code == 2
@@ -167,7 +169,7 @@ def test_a_finished_run_is_raised_to_more_epochs(cnncli: Cnncli, data: Path) -> 
     assert "--config has no effect with --resume" in refused.stderr
 
 
-def test_a_run_gets_the_epochs_back_that_it_was_begun_with(
+def test_resume_can_restore_the_number_of_epochs(
     cnncli: Cnncli, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(cnncli, data, "-m", NET, *QUICK)
@@ -183,7 +185,7 @@ def _interrupted(_loop: Loop, _report: object) -> None:
     raise TrainingStopped("interrupted")
 
 
-def test_preview_draws_and_trains_nothing(cnncli: Cnncli, data: Path) -> None:
+def test_preview_saves_a_picture_without_training(cnncli: Cnncli, data: Path) -> None:
     result = cnncli("finetune", data, "-m", NET, "--augment", "strong", "--preview", "seen.png")
     assert result.exit_code == 0, result.stderr
     with Image.open("seen.png") as sheet:
@@ -192,21 +194,21 @@ def test_preview_draws_and_trains_nothing(cnncli: Cnncli, data: Path) -> None:
     assert not Path("runs").exists()
 
 
-def test_a_preview_replaces_nothing(cnncli: Cnncli, data: Path) -> None:
+def test_preview_replaces_no_file(cnncli: Cnncli, data: Path) -> None:
     photograph = data / "train" / "warm" / "1.png"
     before = photograph.read_bytes()
-    for file, code, told in [
+    for file, code, complaint in [
         (photograph, 1, "already exists"),
         (data / "seen.png", 1, "would lie among the data"),
         (Path("seen.jpg"), 2, "a preview is a PNG"),
         (Path("nowhere", "seen.png"), 1, "the folder nowhere does not exist"),
     ]:
         result = cnncli("finetune", data, "-m", NET, "--preview", file)
-        assert (result.exit_code, told in result.stderr) == (code, True), result.stderr
+        assert (result.exit_code, complaint in result.stderr) == (code, True), result.stderr
     assert photograph.read_bytes() == before
 
 
-def test_a_preview_shows_each_class_that_can_be_read(cnncli: Cnncli, data: Path) -> None:
+def test_preview_shows_each_readable_class(cnncli: Cnncli, data: Path) -> None:
     (data / "train" / "warm" / "0.png").write_bytes(b"nothing")  # the first: the second is shown
     for file in (data / "train" / "cold").iterdir():
         file.write_bytes(b"nothing")
@@ -223,58 +225,58 @@ def test_a_preview_shows_each_class_that_can_be_read(cnncli: Cnncli, data: Path)
 
 
 @pytest.mark.parametrize("way", [("scratch", "-m", NET), ("last:1",), ("auto",), ("features",)])
-def test_what_is_left_out_is_said_and_changes_the_exit_code(
+def test_unreadable_images_are_reported_and_change_the_exit_code(
     cnncli: Cnncli, data: Path, tiny: Path, way: tuple[str, ...]
 ) -> None:
     """Whoever finds that an image cannot be read, and whichever network is kept."""
     (data / "train" / "warm" / "broken.png").write_bytes(b"nothing")
     (data / "test" / "cold" / "broken.png").write_bytes(b"nothing")
     (data / "train" / "blue").mkdir()
-    levers = () if way[0] == "features" else QUICK
-    result = cnncli("finetune", data, "-m", tiny, "--tune", *way, *levers, "-f", "json")
+    options = () if way[0] == "features" else QUICK
+    result = cnncli("finetune", data, "-m", tiny, "--tune", *way, *options, "-f", "json")
     assert result.exit_code == 3, result.stderr
-    found = json.loads(result.stdout)
-    assert [Path(path).parts[-3:] for path in found["unreadable"]] == [
+    output = json.loads(result.stdout)
+    assert [Path(path).parts[-3:] for path in output["unreadable"]] == [
         ("train", "warm", "broken.png"),
         ("test", "cold", "broken.png"),
     ]
-    assert found["images"] == {"train": 36, "val": 15, "test": 9}
+    assert output["images"] == {"train": 36, "val": 15, "test": 9}
     assert f"warning: {data / 'train' / 'blue'} is left out: no images" in result.stderr
-    with (Path(found["folder"]) / "unreadable.csv").open() as stream:
+    with (Path(output["folder"]) / "unreadable.csv").open() as stream:
         assert len(stream.readlines()) == 3
-    page = (Path(found["folder"]) / "report.html").read_text()
+    page = (Path(output["folder"]) / "report.html").read_text()
     assert "2 of 62 images cannot be read" in page
     assert "blue is left out: no images" in page
     assert "1 image could not be read" not in page  # in val, there is none
 
 
-def test_names_that_are_no_text(cnncli: Cnncli, data: Path, tiny: Path) -> None:
+def test_names_that_are_not_utf8(cnncli: Cnncli, data: Path, tiny: Path) -> None:
     """Of the data, as any folder may be called; but not of a run."""
     strange = Path(os.fsdecode(b"caf\xe9"))
     data.rename(strange)
     refused = cnncli("finetune", strange, "-m", tiny, *QUICK, "-o", os.fsdecode(b"r\xfcn"))
     assert (refused.exit_code, "its name is not UTF-8" in refused.stderr) == (1, True)
-    found = run(cnncli, strange, "-m", tiny, "--tune", "last:1", *QUICK)
-    assert found["folder"] == "runs/caf%E9"
+    output = run(cnncli, strange, "-m", tiny, "--tune", "last:1", *QUICK)
+    assert output["folder"] == "runs/caf%E9"
     assert len(run(cnncli, "--resume", "runs/caf%E9", "--epochs", 3)["epochs"]) == 3
     for format_ in ("json", "table"):
-        told = cnncli("evaluate", strange, "-m", "runs/caf%E9", "-f", format_, "-o", f"judged-{format_}")
-        assert told.exit_code == 0, told.stderr
-        assert "caf%E9" in told.stdout
+        result = cnncli("evaluate", strange, "-m", "runs/caf%E9", "-f", format_, "-o", f"judged-{format_}")
+        assert result.exit_code == 0, result.stderr
+        assert "caf%E9" in result.stdout
     assert run(cnncli, strange, "-m", tiny, "--tune", "features")["folder"] == "runs/caf%E9-2"
 
 
-def test_a_list_behind_a_link_finds_its_images_again(cnncli: Cnncli, data: Path, tmp_path: Path) -> None:
+def test_a_list_behind_a_symbolic_link(cnncli: Cnncli, data: Path, tmp_path: Path) -> None:
     deep = tmp_path / "some" / "where" / "deep"
     deep.mkdir(parents=True)
     lines = [f"{file},{file.parent.name},{file.parts[-3]}" for file in sorted(data.rglob("*.png"))]
     (deep / "list.csv").write_text("\n".join(["path,label,split", *lines]) + "\n")
     (tmp_path / "lists").symlink_to(deep)
-    found = run(cnncli, tmp_path / "lists" / "list.csv", "-m", NET, *QUICK)
-    assert found["images"] == {"train": 36, "val": 15, "test": 9}
+    output = run(cnncli, tmp_path / "lists" / "list.csv", "-m", NET, *QUICK)
+    assert output["images"] == {"train": 36, "val": 15, "test": 9}
 
 
-def test_classes_behind_links_are_known_again(cnncli: Cnncli, data: Path, tiny: Path, tmp_path: Path) -> None:
+def test_class_folders_behind_symbolic_links(cnncli: Cnncli, data: Path, tiny: Path, tmp_path: Path) -> None:
     """By the folders' names as they are listed, so that what was learned from is not asked about as if it were new."""
     classes = sorted((data / "train").iterdir())
     listed = tmp_path / "project"
@@ -285,21 +287,21 @@ def test_classes_behind_links_are_known_again(cnncli: Cnncli, data: Path, tiny: 
     lines = [f"{file},{file.parent.name}" for file in files]
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "list.csv").write_text("\n".join(["path,label", *lines]) + "\n")
-    found = run(cnncli, tmp_path / "lists" / "list.csv", "-m", tiny, "--tune", "features")
-    told = cnncli(
+    output = run(cnncli, tmp_path / "lists" / "list.csv", "-m", tiny, "--tune", "features")
+    result = cnncli(
         "evaluate",
         tmp_path / "lists" / "list.csv",
         "-m",
-        found["folder"],
+        output["folder"],
         "-f",
         "json",
         "-o",
         tmp_path / "judged",
     )
-    assert json.loads(told.stdout)["images"] == found["images"]["val"] < len(files)
+    assert json.loads(result.stdout)["images"] == output["images"]["val"] < len(files)
 
 
-def test_a_broken_file_that_is_listed_in_two_ways(cnncli: Cnncli, data: Path, tiny: Path) -> None:
+def test_an_unreadable_file_listed_by_two_paths(cnncli: Cnncli, data: Path, tiny: Path) -> None:
     files = sorted((data / "train").rglob("*.png"))
     files[0].write_bytes(b"nothing")
     again = f"{files[0].parent}/../{files[0].parent.name}/{files[0].name}"
@@ -308,8 +310,8 @@ def test_a_broken_file_that_is_listed_in_two_ways(cnncli: Cnncli, data: Path, ti
     result = cnncli("finetune", "list.csv", "-m", tiny, "--tune", "last:1", *QUICK, "-f", "json")
     assert result.exit_code == 3, result.stderr
     assert "left out: 1 line of list.csv with a path that was already listed" in result.stderr
-    told = json.loads(result.stdout)
-    assert [(Path(told["folder"]).parent.parent / path).name for path in told["unreadable"]] == [
+    output = json.loads(result.stdout)
+    assert [(Path(output["folder"]).parent.parent / path).name for path in output["unreadable"]] == [
         files[0].name
     ]
 
@@ -332,7 +334,7 @@ def test_an_interrupt_after_the_last_epoch(
     assert len(run(cnncli, "--resume", "runs/shades")["epochs"]) == 2
 
 
-def test_a_single_image_at_a_time(cnncli: Cnncli, data: Path) -> None:
+def test_batch_size_1(cnncli: Cnncli, data: Path) -> None:
     """Which batch normalisation cannot learn from where maps have come down to a pixel, and may well look at."""
     net = "input 3x12x12; activation: relu; conv3-6; gap; batchnorm; FC-3"
     refused = cnncli("finetune", data, "-m", net, "-b", 1)
@@ -343,8 +345,8 @@ def test_a_single_image_at_a_time(cnncli: Cnncli, data: Path) -> None:
     assert further["val"]["images"] == 15
 
 
-def test_refusals_are_one_line_and_leave_nothing(cnncli: Cnncli, data: Path, tiny: Path) -> None:
-    refused: list[tuple[list[object], int, str]] = [
+def test_errors_are_one_line_and_leave_no_run(cnncli: Cnncli, data: Path, tiny: Path) -> None:
+    cases: list[tuple[list[object], int, str]] = [
         ([data, "-m", NET, "--lr", 0], 2, "--lr must be above 0"),
         ([data, "-m", NET, "--lr", "nan"], 2, "neither a number nor 'auto'"),
         ([data, "-m", NET, "--lr", -1], 2, "--lr must be above 0"),
@@ -391,7 +393,7 @@ def test_refusals_are_one_line_and_leave_nothing(cnncli: Cnncli, data: Path, tin
         (["--resume", data], 2, "cannot read the settings"),
         ([data, "-m", NET, "--device", "cuda:7"], 2, "there is no device cuda:7"),
     ]
-    for arguments, code, complaint in refused:
+    for arguments, code, complaint in cases:
         result = cnncli("finetune", *arguments)
         assert (result.exit_code, complaint in result.stderr) == (code, True), (arguments, result.stderr)
         assert result.stderr.count("error: ") == 1
@@ -403,7 +405,7 @@ def test_refusals_are_one_line_and_leave_nothing(cnncli: Cnncli, data: Path, tin
     assert "taken already exists" in result.stderr
 
 
-def test_a_features_run_has_nothing_to_go_on_with(cnncli: Cnncli, data: Path, tiny: Path) -> None:
+def test_a_features_run_cannot_be_resumed(cnncli: Cnncli, data: Path, tiny: Path) -> None:
     run(cnncli, data, "-m", tiny, "--tune", "features", "--classifier", "centroid")
     result = cnncli("finetune", "--resume", "runs/shades")
     assert result.exit_code == 1
@@ -416,21 +418,21 @@ def test_a_features_run_has_nothing_to_go_on_with(cnncli: Cnncli, data: Path, ti
 )
 def test_kills_lose_nothing(program: Program, data: Path, count: int) -> None:
     """kill -9 at random moments, of many from the first import to the writing of the network; the same bytes in the end."""
-    levers = (
+    options = (
         "--epochs 15 -b 4 --amp off --layout nchw --mixup 0.3 --reprob 0.3 --drop 0.2 --model-ema-decay 0.99"
     )
-    beginning = ["finetune", str(data), "-m", NET, *levers.split(" "), "-q"]
-    assert program(*beginning, "-o", "whole").returncode == 0
+    command_line = ["finetune", str(data), "-m", NET, *options.split(" "), "-q"]
+    assert program(*command_line, "-o", "whole").returncode == 0
     start = time.monotonic()
-    assert program(*beginning, "-o", "timed").returncode == 0
+    assert program(*command_line, "-o", "timed").returncode == 0
     seconds = time.monotonic() - start
     chance = random.Random(0)
-    going_on = ["finetune", "--resume", "cut", "-q"]
+    resume = ["finetune", "--resume", "cut", "-q"]
     kills = ended = 0
     while kills < count or not ended or Path("cut").exists():
-        command = [*beginning, "-o", "cut"]
+        command = [*command_line, "-o", "cut"]
         if Path("cut", "checkpoints", "last.pt").exists():
-            command = going_on
+            command = resume
         elif Path("cut").exists():
             command.append("--overwrite")
         killed_after = chance.uniform(0.3, 0.95) * seconds if kills < count else 600
@@ -457,7 +459,7 @@ def assert_same_run(one: Path, other: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_are_one_of_the_same_batch(data: Path) -> None:
+def test_two_processes_match_one_with_the_same_batch_size(data: Path) -> None:
     """Without dropout and batch normalisation, to 1e-5; with mixing, and with images that cannot be read."""
     for split in ("train", "val"):
         for number in range(3):
@@ -497,7 +499,7 @@ def test_two_processes_are_one_of_the_same_batch(data: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_and_says_how_to_go_on(data: Path) -> None:
+def test_ctrl_c_saves_a_checkpoint_and_says_how_to_resume(data: Path) -> None:
     arguments = [
         "finetune",
         str(data),

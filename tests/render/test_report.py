@@ -90,7 +90,7 @@ def test_everything_has_its_place() -> None:
     found = judged(("a", "b"), 30)
     summary = TrainingSummary(epochs(), 0.5, (), None, "epoch 3 of 3 was the best on val")
     page = report_html(report(found, training=summary, test=found))
-    for words in ("Kept: epoch 3 of 3", "training curves", "top-1 on test", "reliability diagram"):
+    for words in ("Chosen: epoch 3 of 3", "training curves", "top-1 on test", "reliability diagram"):
         assert words in page
     assert "top-5" not in page  # of two classes both are among the first five
 

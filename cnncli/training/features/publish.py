@@ -191,13 +191,13 @@ def classifiers_table(scores: Sequence[ClassifierScore]) -> Table:
         (
             score.name,
             score.parameter,
-            _rounded(score.cv_accuracy),
-            _rounded(score.cv_standard_error),
-            _rounded(score.train.share),
-            _rounded(score.val.share),
-            _rounded(score.val.low),
-            _rounded(score.val.high),
-            _rounded(score.seconds),
+            _four_digits(score.cv_accuracy),
+            _four_digits(score.cv_standard_error),
+            _four_digits(score.train.share),
+            _four_digits(score.val.share),
+            _four_digits(score.val.low),
+            _four_digits(score.val.high),
+            _four_digits(score.seconds),
         )
         for score in scores
     ]
@@ -215,5 +215,5 @@ def classifiers_table(scores: Sequence[ClassifierScore]) -> Table:
     return Table("classifiers.csv", header, rows)
 
 
-def _rounded(number: float | None) -> str:
+def _four_digits(number: float | None) -> str:
     return "" if number is None else f"{number:.4f}"
