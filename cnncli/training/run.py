@@ -12,10 +12,10 @@ from cnncli.errors import TrainingError, UsageError
 from cnncli.prepare import prepare, resolve_untrained
 from cnncli.records.data import DataSet, Split
 from cnncli.records.progress import Progress
-from cnncli.records.training import FinetuneResult, Tune
+from cnncli.records.training import ClassifierScore, FinetuneResult, Tune
 from cnncli.text import counted, percent
 from cnncli.training import run_folder
-from cnncli.training.features.fit import search_classifiers
+from cnncli.training.features.fit import FeatureSearch, search_classifiers
 from cnncli.training.features.publish import finetune_features, write_run
 from cnncli.training.features.replace_head import require_replaceable_head
 from cnncli.training.manifest import RunManifest, load_manifest, save_manifest
@@ -180,16 +180,7 @@ def _prepare_from_features(
     search = search_classifiers(settings, progress, bar, is_offline=is_offline)
     data, card = search.embedded.data, search.folder.card
     head, score = search.result.linear() or (None, None)
-    features = None
-    if settings.tune is Tune.AUTO:
-        features = write_run(search, settings)
-        progress.notice(
-            f"a classifier on its features: {percent(features.val.share)} on val, saved in {features.folder}"
-        )
-    elif score:
-        progress.notice(
-            f"its last layer starts as a classifier on its features: {percent(score.val.share)} on val"
-        )
+    features = _publish_features(search, settings, score, progress)
     initial = from_weights(search.folder, head, data.class_names, settings.options.drop_path)
     trainer.require_trainable(initial, settings)
     throughput = trainer.fastest_throughput(initial, settings, progress)
@@ -215,6 +206,21 @@ def _prepare_from_features(
     )
     trainer.write_start(run, initial, throughput, settings, manifest)
     return PreparedRun(run, features)
+
+
+def _publish_features(
+    search: FeatureSearch, settings: NetworkSettings, linear: ClassifierScore | None, progress: Progress
+) -> FinetuneResult | None:
+    """Write the classifier on features as a run, with `auto`; report how accurate it is."""
+    if settings.tune is Tune.AUTO:
+        result = write_run(search, settings)
+        accuracy = percent(result.val.share)
+        progress.notice(f"a classifier on its features: {accuracy} on val, saved in {result.folder}")
+        return result
+    if linear:
+        accuracy = percent(linear.val.share)
+        progress.notice(f"its last layer starts as a classifier on its features: {accuracy} on val")
+    return None
 
 
 def _prepare_directly(settings: NetworkSettings, progress: Progress, *, is_offline: bool) -> PreparedRun:
