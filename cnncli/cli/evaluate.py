@@ -145,20 +145,14 @@ def evaluate(
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     names = models or list(filter(None, [os.environ.get("CNNCLI_MODEL")]))
-    if ensemble and len(names) <= 1:
-        raise UsageError("--ensemble needs several models", "repeat -m")
-    if len(names) > 1 and (weights or labels):
-        raise UsageError(
-            "--weights and --labels work with one model only",
-            "prepare each model first: `cnncli pull MODEL --weights FILE --labels FILE --save-as NAME`",
-        )
-    if overwrite and not output:
-        raise UsageError("--overwrite needs --output", "leave it out")
-    if threshold is not None and format_ is EvaluationFormat.CSV and not output:
-        raise UsageError(
-            "--threshold has no effect with -f csv",
-            "use -f table, -f json or --output",
-        )
+    _require_consistent(
+        names,
+        ensemble=ensemble,
+        has_weights=bool(weights or labels),
+        output=output,
+        overwrite=overwrite,
+        loses_threshold=threshold is not None and format_ is EvaluationFormat.CSV,
+    )
     options.image_size(img_size)  # usage errors come before slow imports
     with quiet_libraries():
         from cnncli.data.layout import ListColumns
@@ -208,6 +202,36 @@ def evaluate(
             console.notice(f"saved {output / 'report.html'}")
     if evaluations[0].unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
+
+
+def _require_consistent(
+    models: list[str],
+    *,
+    ensemble: bool,
+    has_weights: bool,
+    output: Path | None,
+    overwrite: bool,
+    loses_threshold: bool,
+) -> None:
+    """Check that the options do not contradict each other.
+
+    Raises:
+        UsageError: they do.
+    """
+    if ensemble and len(models) <= 1:
+        raise UsageError("--ensemble needs several models", "repeat -m")
+    if len(models) > 1 and has_weights:
+        raise UsageError(
+            "--weights and --labels work with one model only",
+            "prepare each model first: `cnncli pull MODEL --weights FILE --labels FILE --save-as NAME`",
+        )
+    if overwrite and not output:
+        raise UsageError("--overwrite needs --output", "leave it out")
+    if loses_threshold and not output:
+        raise UsageError(
+            "--threshold has no effect with -f csv",
+            "use -f table, -f json or --output",
+        )
 
 
 def _text(evaluation: "Evaluation", comparison: "Comparison | None", format_: EvaluationFormat) -> str:

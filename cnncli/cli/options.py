@@ -1,4 +1,4 @@
-"""Options that commands share: one name, one meaning, one help text. Loads nothing heavy."""
+"""Options that commands share: one name, one meaning, one help text. Imports nothing heavy."""
 
 import enum
 import re
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
     from cnncli.networks.reference import Reference
 
 UNREADABLE_INPUTS = 3
-"""Exit code where some inputs could not be read, and all others were seen to."""
+"""Exit code if some inputs could not be read and all others were processed."""
 
 
 class ResultFormat(enum.StrEnum):
-    """How a result is told."""
+    """Formats of a result."""
 
     TABLE = "table"
     JSON = "json"
 
 
 class ReportFormat(enum.StrEnum):
-    """How findings are written."""
+    """Formats of findings."""
 
     TEXT = "text"
     JSON = "json"
 
 
-def named(word: str) -> Path:
-    """A path that somebody has named: an empty one, as of a variable that is not set, would be the current folder.
+def parse_path(word: str) -> Path:
+    """A path from the command line; an empty one, as from an unset variable, would mean the current folder.
 
     Raises:
         UsageError: it is empty.
     """
     if not word:
-        raise UsageError("the name of a file or folder is empty", "is a variable not set?")
+        raise UsageError("a path is empty", "is a shell variable unset?")
     return Path(word)
 
 
@@ -57,7 +57,7 @@ def image_size(text: str | None) -> tuple[int, int] | None:
     height = int(match[1]) if match else 0
     width = int(match[2] or height) if match else 0
     if not height or not width:
-        raise UsageError(f"--img-size: {text!r} is not a size", "write 384, or 384x512 for height x width")
+        raise UsageError(f"--img-size {text!r} is not a size", "use 384, or 384x512 for height x width")
     return height, width
 
 
@@ -70,18 +70,18 @@ def reference(
     no_pretrained: bool = False,
     img_size: str | None = None,
 ) -> "Reference":
-    """The network that the options ask for; the default model where none is named.
+    """The model that the options name; the default model if they name none.
 
     Args:
         model: `--model`.
-        progress: told when the built-in model takes the place of the default.
+        progress: told if the built-in model replaces the default.
         weights: `--weights`.
         labels: `--labels`.
         no_pretrained: `--no-pretrained`.
         img_size: `--img-size`.
 
     Raises:
-        UsageError: options that contradict each other, or an image size that is none.
+        UsageError: options that contradict each other, or an invalid image size.
     """
     from cnncli.networks.prepared import fall_back_to_built_in
     from cnncli.networks.reference import Reference
@@ -93,10 +93,10 @@ def reference(
 
 
 def _auto_or_number(text: str) -> int | None:
-    """A number above zero; `auto` as None."""
+    """A positive integer; None for `auto`."""
     if text == "auto":
         return None
-    if not text.isdecimal() or not 1 <= int(text) <= 65536:  # noqa: PLR2004 - more is a slip of the finger
+    if not text.isdecimal() or not 1 <= int(text) <= 65536:  # noqa: PLR2004 - a larger one is a typing error
         raise typer.BadParameter(f"{text!r} is neither 'auto' nor a number from 1 to 65536")
     return int(text)
 
@@ -105,7 +105,7 @@ Inputs = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="INPUT...",
-        help="Image files, folders (with all folders in them), globs, or - for one image on standard input.",
+        help="Image files, folders (searched recursively), globs, or - for one image on standard input.",
         show_default=False,
     ),
 ]
@@ -114,7 +114,7 @@ FilesFrom = Annotated[
     typer.Option(
         "--files-from",
         metavar="LIST",
-        help="Read paths of images from this file, one a line, as they stand; - is standard input.",
+        help="Read image paths from this file, one per line, taken literally; - is standard input.",
     ),
 ]
 NullSeparated = Annotated[
@@ -122,7 +122,7 @@ NullSeparated = Annotated[
     typer.Option(
         "--null",
         "-0",
-        help="Paths in the list end with NUL, as find -print0 writes them.",
+        help="Paths in the --files-from list end with NUL, as written by find -print0.",
     ),
 ]
 MaxPixels = Annotated[
@@ -131,14 +131,14 @@ MaxPixels = Annotated[
         "--max-pixels",
         min=1,
         metavar="N",
-        help="Do not read images of more pixels than this.  [default: 178956970]",
+        help="Do not read images with more pixels than this.  [default: 178956970]",
     ),
 ]
 ExactDecode = Annotated[
     bool,
     typer.Option(
         "--exact-decode",
-        help="Decode every pixel of JPEGs above 4 megapixels, which takes several times as long.",
+        help="Decode JPEGs above 4 megapixels at full resolution, which takes several times as long.",
     ),
 ]
 
@@ -158,7 +158,7 @@ Weights = Annotated[
     typer.Option(
         "--weights",
         metavar="FILE",
-        help="Local weights for the named network: safetensors or a torch checkpoint.",
+        help="Local weights for the model: safetensors or a torch checkpoint.",
     ),
 ]
 Labels = Annotated[
@@ -166,23 +166,23 @@ Labels = Annotated[
     typer.Option(
         "--labels",
         metavar="FILE",
-        help="Names of those weights' classes, one a line.",
+        help="File with the class names of --weights, one per line.",
     ),
 ]
 NoPretrained = Annotated[
     bool,
-    typer.Option("--no-pretrained", help="Random weights, to try what a network costs."),
+    typer.Option("--no-pretrained", help="Use random weights, to measure what a model costs."),
 ]
 ImageSize = Annotated[
     str | None,
     typer.Option(
         "--img-size",
         metavar="N|HxW",
-        help="Another input size in pixels than the network's own.",
+        help="Input size in pixels, instead of the model's own.",
     ),
 ]
 
-Offline = Annotated[bool, typer.Option("--offline", help="Download nothing; use what is on this machine.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Download nothing; use only local files.")]
 
 Device = Annotated[
     str,
@@ -237,29 +237,33 @@ Data = Annotated[
     Path,
     typer.Argument(
         metavar="DATA",
-        parser=named,
-        help="A folder with a folder of images for each class, in train/ and val/ or not; or a CSV or TSV list.",
+        parser=parse_path,
+        help="A folder with one folder of images per class, optionally below train/, val/ and test/; or a CSV or TSV list.",
         show_default=False,
     ),
 ]
 PathColumn = Annotated[
-    str, typer.Option("--path-column", metavar="NAME", help="The column of a list that holds paths.")
+    str,
+    typer.Option("--path-column", metavar="NAME", help="Column with the image paths in a CSV or TSV list."),
 ]
 LabelColumn = Annotated[
-    str, typer.Option("--label-column", metavar="NAME", help="The column of a list that holds classes.")
+    str,
+    typer.Option("--label-column", metavar="NAME", help="Column with the class labels in a CSV or TSV list."),
 ]
 SplitColumn = Annotated[
     str,
     typer.Option(
         "--split-column",
         metavar="NAME",
-        help="The column of a list that holds train, val or test, if it has one.",
+        help="Column with train, val or test in a CSV or TSV list, if it has one.",
     ),
 ]
 Root = Annotated[
     Path | None,
     typer.Option(
-        "--root", metavar="DIR", help="What a list's paths are relative to.  [default: the list's folder]"
+        "--root",
+        metavar="DIR",
+        help="Folder that the paths of a CSV or TSV list are relative to.  [default: the list's folder]",
     ),
 ]
 
@@ -269,16 +273,16 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Write to a file; grows as FILE.part, renamed when complete.",
+        help="File to write; named FILE.part until complete.",
     ),
 ]
 Resume = Annotated[
     bool,
-    typer.Option("--resume", help="Go on where an interrupted run left FILE.part."),
+    typer.Option("--resume", help="Continue FILE.part of an interrupted run."),
 ]
 Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace a file that already exists."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what is used: folder, engine, threads.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only print errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print model folder, engine and threads.")]

@@ -46,7 +46,7 @@ def similar(
         typer.Option(
             "--in",
             metavar="FOLDER|FILE.npz",
-            parser=options.named,
+            parser=options.parse_path,
             help="Images to search: a folder, whose embeddings are cached in it and updated each time, or a file that "
             "`cnncli features` wrote.",
         ),
@@ -56,7 +56,7 @@ def similar(
         typer.Option(
             "--duplicates",
             metavar="FOLDER|FILE.npz",
-            parser=options.named,
+            parser=options.parse_path,
             help="List groups of near-duplicates in this folder or file instead of searching it.",
         ),
     ] = None,

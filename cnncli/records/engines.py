@@ -29,9 +29,9 @@ class EngineOptions:
     """Which engine is asked for.
 
     Attributes:
-        engine: AUTO takes ONNX Runtime on a CPU where the network is compiled, torch elsewhere.
+        engine: AUTO takes the first of `engines.select.ENGINES` that can run the network.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes CUDA where there is one.
-        precision: anything but FP32 needs torch or OpenVINO.
+        precision: number format of the computation; not every engine supports each.
     """
 
     engine: EngineName = EngineName.AUTO

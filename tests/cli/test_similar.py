@@ -263,7 +263,7 @@ def test_an_index_that_cannot_be_put_in_order(
             2,
             "--within has no effect without --duplicates",
         ),
-        (["photos/1.png", "--in", ""], 2, "the name of a file or folder is empty"),
+        (["photos/1.png", "--in", ""], 2, "a path is empty"),
         (
             ["photos/1.png", "--in", "photos", "--sheet", "photos/s.png"],
             1,
