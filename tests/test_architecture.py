@@ -65,7 +65,9 @@ def test_an_import_of_a_higher_floor_is_an_error(package_copy: Path) -> None:
     "arguments",
     [[], ["--help"], ["--version"], ["--nonsense"], ["nonsense"]]
     + [[command, *rest] for command in COMMANDS for rest in (["--help"], ["--nonsense"])]
-    + [["predict"], ["predict", "-m", "resnet50", "x.jpg", "--resume"]],
+    + [["predict"], ["predict", "-m", "resnet50", "x.jpg", "--resume"]]
+    + [["finetune", "x", *rest] for rest in (["--lr", "-1"], ["--val-split", "2"], ["--tune", "all"])]
+    + [["finetune", "x", "--tune", "features", "--epochs", "3"]],
     ids=" ".join,
 )
 def test_help_and_usage_errors_load_nothing_heavy(arguments: list[str]) -> None:
