@@ -1,31 +1,31 @@
-"""The error tree: everything that cnncli says went wrong, with what to do about it.
+"""The error tree: every error that users can fix, with a hint.
 
     CnncliError                 exit code 1: nothing could be done
-    ├── UsageError              exit code 2: options that do not fit together
-    ├── InputError              the list of inputs cannot be read, or no input holds an image
+    ├── UsageError              exit code 2: invalid options, or a combination that makes no sense
+    ├── InputError              the list of inputs cannot be read, or no input is an image
     ├── OutputError             a result cannot be written, or would overwrite another
-    ├── ModelNotFoundError      a model's name means nothing here
+    ├── ModelNotFoundError      no model has this name
     ├── ModelFolderError        a model folder is incomplete, damaged, or of another version
-    ├── WeightsError            weights that cannot be had, read, or do not fit
-    ├── CompileError            a network that ONNX cannot express
-    ├── MissingPackageError     an optional package is needed for this
-    ├── DataError               labelled data that is not there, or that nothing can be learned from
-    ├── TrainingError           a training that cannot begin, go on, or come to something
-    ├── TrainingStopped         exit code 130: interrupted, saved, can go on
-    ├── GeometryError           a layer does not fit onto its input
-    ├── BlueprintError          a network's description cannot be read
-    ├── NotANumberError         a network answers with infinities or worse
-    └── OutOfMemoryError        a batch does not fit into the device's memory
+    ├── WeightsError            weights cannot be downloaded or read, or do not fit
+    ├── CompileError            a network cannot be exported to ONNX
+    ├── MissingPackageError     an optional package is not installed
+    ├── DataError               labelled data is missing, or cannot be used for training
+    ├── TrainingError           a training cannot start, resume or converge
+    ├── TrainingStopped         exit code 130: interrupted and saved; can be resumed
+    ├── GeometryError           a layer does not fit its input
+    ├── BlueprintError          a blueprint has a syntax error
+    ├── NotANumberError         a network returns infinite or NaN values
+    └── OutOfMemoryError        a batch does not fit into the memory of the device
 
-An image that cannot be read is no error: it is a record (`records.predictions.Unreadable`).
+An unreadable image is not an error but a record (`records.predictions.Unreadable`).
 """
 
 
 class CnncliError(Exception):
-    """Something that a person can mend: one line on what is wrong, and a hint on what to do.
+    """An error that the user can fix: one line on what is wrong, and a hint on what to do.
 
     Args:
-        message: what went wrong, and where; one line, no full stop.
+        message: what went wrong, and where; one line, without a full stop.
         hint: what to do about it.
     """
 
@@ -38,64 +38,64 @@ class CnncliError(Exception):
 
 
 class UsageError(CnncliError):
-    """Options that are fine one by one, but not together."""
+    """Invalid options, or a combination of options that makes no sense."""
 
     exit_code = 2
 
 
 class InputError(CnncliError):
-    """The inputs as a whole cannot be had: a list that cannot be read, a folder without images."""
+    """The inputs as a whole cannot be used: a list that cannot be read, a folder without images."""
 
 
 class OutputError(CnncliError):
-    """A result cannot be written where it was asked for."""
+    """A result cannot be written, or would overwrite another."""
 
 
 class ModelNotFoundError(CnncliError):
-    """What was typed names no network."""
+    """No model has this name."""
 
 
 class ModelFolderError(CnncliError):
-    """A model folder that must not be trusted."""
+    """A model folder that is incomplete, damaged, or of another version."""
 
 
 class WeightsError(CnncliError):
-    """Weights that cannot be had, cannot be read safely, or belong to another network."""
+    """Weights that cannot be downloaded, cannot be read safely, or belong to another network."""
 
 
 class CompileError(CnncliError):
-    """A network that could not be expressed in ONNX, or whose compiled copy answers differently."""
+    """A network that cannot be exported to ONNX, or whose ONNX copy gives different results."""
 
 
 class MissingPackageError(CnncliError):
-    """A capability whose package is not installed."""
+    """A package that this command needs is not installed."""
 
 
 class DataError(CnncliError):
-    """Labelled data that cannot be found, is not labelled, or has nothing to learn from."""
+    """Labelled data that is missing, has no labels, or cannot be used for training."""
 
 
 class TrainingError(CnncliError):
-    """A training that cannot begin, cannot go on from where it stopped, or has lost its way."""
+    """A training that cannot start, cannot be resumed, or diverges."""
 
 
-class TrainingStopped(CnncliError):  # noqa: N818 - nothing went wrong
-    """A training that was interrupted, saved what it had come to, and can go on."""
+class TrainingStopped(CnncliError):  # noqa: N818 - not an error
+    """A training that was interrupted and saved, and can be resumed."""
 
     exit_code = 130
 
 
 class GeometryError(CnncliError):
-    """Sizes that do not go together: a kernel larger than its image, branches that do not match."""
+    """Sizes that do not fit together: a kernel larger than its input, branches of different sizes."""
 
 
 class BlueprintError(CnncliError):
-    """A blueprint with a word that means nothing, or in the wrong place."""
+    """A blueprint with a syntax error."""
 
 
 class NotANumberError(CnncliError):
-    """An answer that overflowed, which must not be written down as one."""
+    """A network output with infinite or NaN values, which is not a result."""
 
 
 class OutOfMemoryError(CnncliError):
-    """A batch that the device has no memory for."""
+    """A batch that does not fit into the memory of the device."""

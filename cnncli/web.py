@@ -1,6 +1,6 @@
-"""Questions to servers and files from them, with a limit to everything: no library that downloads sets one.
+"""HTTP requests and downloads with time limits, which the download libraries do not set.
 
-Knows no hub and no cache. What goes wrong is an `OSError`; whoever asked says what was wanted.
+Independent of any hub or cache. Every failure is an `OSError`; callers add what they asked for.
 """
 
 import hashlib
@@ -16,131 +16,133 @@ from typing import TypeVar
 T = TypeVar("T")
 
 TIMEOUT = 3.0
-"""Seconds that a server may take for each word before it counts as unreachable."""
+"""Seconds that connecting, or a single read, may take before a server counts as unreachable."""
 
 DEADLINE = 5.0
-"""Seconds for a whole answer, with all addresses of the server's name and however it dawdles."""
+"""Seconds for a complete response, including name resolution and redirects."""
 
 _CHUNK = 1 << 18
-_LONGEST_PAUSE = 30.0
-"""Seconds without a byte after which a download has broken off."""
+_READ_TIMEOUT = 30.0
+"""Seconds without data after which a download counts as interrupted."""
 
 
 def require_reachable(url: str, method: str = "HEAD") -> int | None:
-    """See that a server can be reached, through whatever proxy the environment names.
+    """Check that a server answers, through a proxy if the environment names one.
 
-    Nothing is sent that says who asks: a redirection may lead anywhere.
+    No credentials are sent, since a redirect may lead anywhere.
 
     Args:
-        url: what to ask for.
-        method: GET asks for the content, too, and leaves as soon as it begins to come.
+        url: to request.
+        method: GET requests the content as well, and disconnects when it starts to arrive.
 
     Returns:
-        The length of the content in bytes, where it is told.
+        The length of the content in bytes; None where the server does not say.
 
     Raises:
-        OSError: it cannot; an answer of any kind is good enough.
+        OSError: the server cannot be reached; an HTTP error status counts as an answer.
     """
     return call_with_timeout(lambda: _length(url, method))
 
 
 def _length(url: str, method: str) -> int | None:
     try:
-        question = urllib.request.Request(url, method=method)  # noqa: S310 - of torchvision, or of the environment
-        with urllib.request.urlopen(question, timeout=TIMEOUT) as answer:  # noqa: S310
-            length = answer.headers.get("Content-Length")
+        request = urllib.request.Request(url, method=method)  # noqa: S310 - of torchvision, or of the environment
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+            length = response.headers.get("Content-Length")
     except urllib.error.HTTPError:
         return None
     except urllib.error.URLError as error:
         raise OSError(str(error.reason)) from error
-    except (http.client.HTTPException, ValueError) as error:  # no HTTP spoken there, or no address at all
+    except (http.client.HTTPException, ValueError) as error:  # not an HTTP server, or not a URL
         raise OSError(f"{type(error).__name__}: {error}") from error
     return int(length) if length and length.isdecimal() else None
 
 
-def call_with_timeout(ask: Callable[[], T]) -> T:
-    """An answer, if it comes within `DEADLINE`; no library limits the whole of name look-up, addresses and redirections.
+def call_with_timeout(function: Callable[[], T]) -> T:
+    """The result of a function, within `DEADLINE`; no library limits name resolution, connections and redirects together.
 
     Raises:
-        TimeoutError: it does not. Whatever asks is left behind, and does not keep the program from ending.
-        Exception: whatever the question raises.
+        TimeoutError: too slow. The call is abandoned in a daemon thread, which does not keep the program from exiting.
+        Exception: whatever the function raises.
     """
-    answer: Future[T] = Future()
+    result: Future[T] = Future()
 
     def work() -> None:
         try:
-            answer.set_result(ask())
-        except BaseException as error:  # noqa: BLE001 - whoever waits will hear of it
-            answer.set_exception(error)
+            result.set_result(function())
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            result.set_exception(error)
 
-    threading.Thread(target=work, daemon=True, name="ask").start()
+    threading.Thread(target=work, daemon=True, name="request").start()
     try:
-        return answer.result(DEADLINE)
+        return result.result(DEADLINE)
     except TimeoutError as error:
-        if answer.done():  # the question's own
+        if result.done():  # a TimeoutError of the function itself
             raise
         raise TimeoutError(f"no answer within {DEADLINE:g} s") from error
 
 
-class BrokenOffError(OSError):
-    """A download that came to an end before its file did; asked for again, it goes on from there."""
+class InterruptedDownloadError(OSError):
+    """A download that ended early; the next attempt resumes it."""
 
 
-def download(url: str, file: Path, announced: str, advance: Callable[[int], None] = lambda _: None) -> None:
-    """A file from a server, whole and as announced; grows as `FILE.part`, and goes on from there the next time.
+def download(
+    url: str, file: Path, expected_md5: str, advance: Callable[[int], None] = lambda _: None
+) -> None:
+    """Download a file and verify it; the data so far is in `FILE.part`, from where the next attempt resumes.
 
     Args:
-        url: where it is.
-        file: where it goes.
-        announced: the MD5 of its content, in hexadecimal, as its publisher tells it.
-        advance: hears how many bytes have come, at first how many were there.
+        url: of the file.
+        file: to write.
+        expected_md5: MD5 of its content, in hexadecimal, as published.
+        advance: called with the number of new bytes; first with the number already in `FILE.part`.
 
     Raises:
-        BrokenOffError: the rest may be had another time.
-        OSError: it cannot be had, cannot be written, or is another file.
+        InterruptedDownloadError: the connection broke; another attempt resumes.
+        OSError: the file cannot be downloaded or written, or has another MD5.
     """
     part = file.with_name(f"{file.name}.part")
     file.parent.mkdir(parents=True, exist_ok=True)
-    there = part.stat().st_size if part.exists() else 0
-    if there and md5(part) == announced:  # whoever fetched it was stopped before it got its name
+    size = part.stat().st_size if part.exists() else 0
+    if size and md5(part) == expected_md5:  # complete, but interrupted before it was renamed
         part.replace(file)
         return
     try:
-        with _opened(url, there) as answer:
-            goes_on = answer.status == http.HTTPStatus.PARTIAL_CONTENT
-            there = there if goes_on else 0
-            advance(there)
-            length = answer.headers.get("Content-Length")
-            with part.open("ab" if goes_on else "wb") as stream:
-                for chunk in iter(lambda: answer.read(_CHUNK), b""):
+        with _request_from(url, size) as response:
+            is_resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
+            size = size if is_resumed else 0
+            advance(size)
+            length = response.headers.get("Content-Length")
+            with part.open("ab" if is_resumed else "wb") as stream:
+                for chunk in iter(lambda: response.read(_CHUNK), b""):
                     stream.write(chunk)
                     advance(len(chunk))
     except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        raise BrokenOffError(str(error).strip() or type(error).__name__) from error
-    if length and part.stat().st_size < there + int(length):
-        raise BrokenOffError(f"{part.stat().st_size:,} of {there + int(length):,} bytes came")
-    if md5(part) != announced:
+        raise InterruptedDownloadError(str(error).strip() or type(error).__name__) from error
+    if length and part.stat().st_size < size + int(length):
+        raise InterruptedDownloadError(f"received {part.stat().st_size:,} of {size + int(length):,} bytes")
+    if md5(part) != expected_md5:
         part.unlink()
-        raise OSError(f"what came from {url} is not the file that was announced (its MD5 is another)")
+        raise OSError(f"the file from {url} has the wrong MD5")
     part.replace(file)
 
 
-def _opened(url: str, begin: int) -> http.client.HTTPResponse:
-    """The answer to a question for a file, from some byte on if the server can."""
-    headers = {"Range": f"bytes={begin}-"} if begin else {}
-    question = urllib.request.Request(url, headers=headers)  # noqa: S310 - of a publisher, or of the environment
+def _request_from(url: str, offset: int) -> http.client.HTTPResponse:
+    """The response to a request for a file, from a byte offset if the server supports it."""
+    headers = {"Range": f"bytes={offset}-"} if offset else {}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - of a publisher, or of the environment
     try:
-        answer: http.client.HTTPResponse = urllib.request.urlopen(question, timeout=_LONGEST_PAUSE)  # noqa: S310
+        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_READ_TIMEOUT)  # noqa: S310
     except urllib.error.HTTPError as error:
-        if begin and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return _opened(url, 0)  # nothing beyond what is there, which then is another file's
+        if offset and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return _request_from(url, 0)  # FILE.part is not shorter than the file, so it holds another one
         raise OSError(f"{url} answers {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
         raise OSError(f"{url} cannot be reached: {error.reason}") from error
-    return answer
+    return response
 
 
 def md5(file: Path) -> str:
-    """Of a file's content, in hexadecimal: what old publishers announce."""
+    """MD5 of a file's content, in hexadecimal."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -55,7 +55,7 @@ def test_a_changed_byte_in_a_prepared_network_is_reported(prepared: Path) -> Non
     (prepared / "model.safetensors").write_bytes(content)
     finding = findings()[prepared.name]
     assert finding.verdict is Verdict.BROKEN
-    assert "is not what was written there" in finding.message
+    assert "has changed: its SHA-256 is wrong" in finding.message
     assert finding.advice == f"`cnncli models rm {prepared.name}`, then prepare it again"
 
 
@@ -116,7 +116,7 @@ def test_the_default_model_is_examined(
         ("net.onnx", "net.onnx, an exported network, not used yet", Verdict.OK),
         (str(prepared), f"{prepared}, prepared, digests match", Verdict.OK),
         ("resnet50", "resnet50, not prepared yet", Verdict.OK),
-        ("./nowhere", "./nowhere is no model folder: there is no such folder", Verdict.WARNING),
+        ("./nowhere", "./nowhere is not a model folder: no such folder", Verdict.WARNING),
         ("resnt50", "no network is called 'resnt50'", Verdict.WARNING),
     ):
         monkeypatch.setenv("CNNCLI_MODEL", name)

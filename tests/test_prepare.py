@@ -147,7 +147,7 @@ def test_weights_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
     tensors = load_file(weights_file(tmp_path))
     tensors["fc.bias"][3] = float("nan")
     save_file(tensors, tmp_path / "nan.safetensors")
-    with pytest.raises(WeightsError, match=r"is damaged: fc\.bias holds values that are no numbers"):
+    with pytest.raises(WeightsError, match=r"is damaged: fc\.bias holds infinite or NaN values"):
         prepare(Reference("test_resnet", tmp_path / "nan.safetensors"), NullProgress())
 
 
@@ -168,7 +168,7 @@ def test_random_weights_give_a_warning_each_time() -> None:
 def test_a_cache_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "file"))
-    with pytest.raises(OutputError, match="prepared networks cannot be kept in"):
+    with pytest.raises(OutputError, match="cannot write prepared networks to"):
         prepare(Reference("test_resnet", pretrained=False), NullProgress())
 
 

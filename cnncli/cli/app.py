@@ -15,45 +15,45 @@ from typer.core import TyperGroup
 
 from cnncli import __version__
 from cnncli.cli import console
-from cnncli.cli.groups import Sectioned
+from cnncli.cli.groups import SectionedCommand
 from cnncli.errors import CnncliError
 
 COMMANDS = {
-    "predict": "Name what is in images.",
+    "predict": "Classify images.",
     "finetune": "Fine-tune a network on labelled images.",
-    "evaluate": "How good is a model on labelled images, and where does it fail?",
-    "check": "Is a labelled folder fit to learn from?",
+    "evaluate": "Evaluate a model on labelled images, and show where it fails.",
+    "check": "Check a labelled folder for problems before training.",
     "datasets": "Common data sets, downloaded as labelled folders.",
-    "summary": "Show what a network is made of and what it costs.",
+    "summary": "Show the layers of a network and what they cost.",
     "models": "List networks; delete prepared ones.",
-    "pull": "Download and prepare networks ahead.",
-    "features": "Write what a network makes of images, as numbers.",
-    "similar": "Find the images that are nearest to others, or nearly the same.",
-    "filters": "Draw what a layer looks for: its kernels.",
-    "maps": "Draw what the layers of a network make of an image.",
-    "convolve": "Lay a kernel on an image or a matrix, and pool.",
-    "cam": "Draw what in an image speaks for a class.",
-    "receptive": "Draw where on an image a unit looks.",
-    "export": "Write a network as one ONNX file that runs without cnncli.",
-    "doctor": "What works here, and what to do about what does not.",
+    "pull": "Download and prepare networks for offline use.",
+    "features": "Write the embeddings of images to a file.",
+    "similar": "Find the nearest images, or near-duplicates.",
+    "filters": "Draw the filters of a convolutional layer.",
+    "maps": "Draw the feature maps of an image.",
+    "convolve": "Apply a kernel and a pooling to an image or a matrix.",
+    "cam": "Draw class activation maps (Grad-CAM and others).",
+    "receptive": "Draw the receptive field of a unit.",
+    "export": "Export a network as one ONNX file that runs without cnncli.",
+    "doctor": "Check the installation, and say how to fix problems.",
 }
-"""Each has a module of its name in this room, and in it a function, or a Typer, of its name."""
+"""Each is a function, or a Typer, in a module of the same name in this room."""
 
 INTERRUPTED = 130
 
 
 class LazyCommands(Mapping[str, Any]):
-    """The commands by name; only the one that is asked for is imported."""
+    """The commands by name; a command is imported when it is looked up."""
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - Typer does not export its command class's base
-        """The command, ready to run."""
+        """Import a command."""
         if name not in COMMANDS:
             raise KeyError(name)
         body = getattr(importlib.import_module(f"cnncli.cli.{name}"), name)
         if isinstance(body, typer.Typer):
             return typer.main.get_command(body)
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-        alone.command(name, cls=Sectioned)(body)
+        alone.command(name, cls=SectionedCommand)(body)
         return typer.main.get_command(alone)
 
     def __iter__(self) -> Iterator[str]:
@@ -138,7 +138,7 @@ class ErrorBoundary(TyperGroup):
 
 @contextlib.contextmanager
 def _reader_may_leave() -> Iterator[None]:
-    """A pipe whose reader has seen enough is no error."""
+    """Exit quietly when the reader of a pipe has closed it."""
     try:
         yield
     except BrokenPipeError:
@@ -157,7 +157,7 @@ def _usage_error(problem: typer.TyperException) -> CnncliError:
 app = typer.Typer(
     name="cnncli",
     cls=ErrorBoundary,
-    help="Name what is in images, with any network of timm or torchvision.",
+    help="Classify images, and fine-tune, evaluate and inspect networks of timm and torchvision.",
     epilog="Environment: CNNCLI_MODEL (default model), CNNCLI_HOME (prepared networks), CNNCLI_DEBUG=1 (tracebacks).",
     invoke_without_command=True,
     pretty_exceptions_enable=False,
@@ -166,8 +166,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(asked: bool) -> None:  # noqa: FBT001 - Typer calls it with the flag
-    if asked:
+def _show_version(is_set: bool) -> None:  # noqa: FBT001 - Typer calls it with the flag
+    if is_set:
         print(f"cnncli {__version__}")
         raise typer.Exit
 
@@ -184,15 +184,15 @@ def _program(
         print(context.get_help())
 
 
-_LOOKS, _PAUSE = 8, 0.01
-"""How often, and how many seconds apart, it is looked whether the machine is busy: once would mistake a passing process."""
+_SAMPLES, _INTERVAL = 8, 0.01
+"""Number of load samples and seconds between them; a single one may catch a short-lived process."""
 
 
-def _machine_is_busy() -> bool:
-    """Whether others are using half of the cores, not only at this moment; Linux tells."""
-    for look in range(_LOOKS):
-        if look:
-            time.sleep(_PAUSE)
+def _is_machine_busy() -> bool:
+    """Whether other processes have been using at least half of the cores in all samples; False where not on Linux."""
+    for sample in range(_SAMPLES):
+        if sample:
+            time.sleep(_INTERVAL)
         try:
             with open("/proc/loadavg", encoding="ascii") as stream:  # noqa: PTH123 - pathlib is not needed yet
                 running = int(stream.read().split()[3].partition("/")[0])
@@ -205,11 +205,11 @@ def _machine_is_busy() -> bool:
 
 def main() -> None:
     """The console script."""
-    # Importing torch makes so many objects that Python looks for garbage among them again and again, a seventh of the
-    # time. What this program throws away hardly ever refers to itself, so it may look for that less often.
+    # Importing torch creates so many objects that the garbage collector takes a seventh of the time. This program creates
+    # few reference cycles, so the collector may run less often.
     gc.set_threshold(50_000, 20, 100)
-    if "OMP_WAIT_POLICY" not in os.environ and _machine_is_busy():
-        # torch's threads wait for each other by turning in circles, which is best where they have the cores to themselves.
-        # Else they wait for a thread that does not run, and training takes ten times as long: let them sleep soon.
+    if "OMP_WAIT_POLICY" not in os.environ and _is_machine_busy():
+        # OpenMP threads spin while they wait for each other, which is best on idle cores. On busy ones they spin for a thread
+        # that is not scheduled, and training takes ten times as long: make them sleep soon.
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     app(prog_name="cnncli")

@@ -1,4 +1,4 @@
-"""The one place for stdout and stderr: data goes to the one, talk to the other."""
+"""Output: data goes to stdout, messages go to stderr."""
 
 import contextlib
 import io
@@ -15,17 +15,17 @@ from cnncli.text import printable
 
 
 def is_debugging() -> bool:
-    """Whether `CNNCLI_DEBUG` asks for tracebacks and for what libraries say."""
+    """Whether `CNNCLI_DEBUG` asks for tracebacks and for the messages of libraries."""
     return os.environ.get("CNNCLI_DEBUG", "") not in {"", "0"}
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a person reads this stream; a closed one is None."""
+    """Whether this stream is a terminal; a closed stream is None."""
     return stream is not None and stream.isatty()
 
 
 def is_pipe(stream: TextIO | None) -> bool:
-    """Whether another program reads this stream."""
+    """Whether this stream is a pipe to another program."""
     try:
         return stream is not None and stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
     except (OSError, io.UnsupportedOperation):
@@ -33,36 +33,36 @@ def is_pipe(stream: TextIO | None) -> bool:
 
 
 class Console:
-    """What a command says to its user. Implements `records.progress.Progress`."""
+    """Messages of a command on stderr. Implements `records.progress.Progress`."""
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
-        """Talk, on stderr.
+        """Create a console.
 
         Args:
-            quiet: only errors are said.
-            verbose: details are said, too.
+            quiet: only print errors.
+            verbose: also print details.
         """
         self._quiet = quiet
         self._verbose = verbose and not quiet
 
     def notice(self, message: str) -> None:
-        """Something worth knowing."""
+        """Print information."""
         if not self._quiet:
             _say(message)
 
     def warning(self, message: str) -> None:
-        """Something that may surprise."""
+        """Print a warning."""
         if not self._quiet:
             _say(f"warning: {message}")
 
     def detail(self, message: str) -> None:
-        """Something for those who asked for more."""
+        """Print a detail, with `verbose` only."""
         if self._verbose:
             _say(message)
 
     @contextlib.contextmanager
     def activity(self, message: str) -> Iterator[None]:
-        """Something that takes seconds: a spinner for as long as the block lasts where somebody sees it, else a line."""
+        """Show a spinner on a terminal while the block runs; elsewhere print the message."""
         if not self.shows_bars:
             self.notice(message)
             yield
@@ -82,12 +82,12 @@ class Console:
 
     @property
     def shows_bars(self) -> bool:
-        """Whether a moving bar would be seen."""
+        """Whether progress bars are visible."""
         return not self._quiet and is_terminal(sys.stderr)
 
 
 def error(problem: CnncliError) -> None:
-    """A problem in one line, and a hint in another."""
+    """Print an error and its hint, one line each."""
     _say(f"error: {problem.message}")
     if problem.hint:
         _say(f"hint: {problem.hint}")
@@ -95,16 +95,16 @@ def error(problem: CnncliError) -> None:
 
 def _say(message: str) -> None:
     if sys.stderr:  # None where it is closed, and print would then take stdout instead
-        with contextlib.suppress(OSError):  # nobody listens any more
+        with contextlib.suppress(OSError):  # the reader has gone
             print(printable(" ".join(message.splitlines())), file=sys.stderr, flush=True)
 
 
 def write_data(text: str) -> None:
-    """Data to stdout at once: UTF-8 and plain line feeds, whatever the locale says.
+    """Write data to stdout and flush: UTF-8 with plain line feeds in any locale.
 
     Raises:
         BrokenPipeError: the reader has gone.
-        OutputError: it cannot be written otherwise.
+        OutputError: it cannot be written for another reason.
     """
     if not sys.stdout:
         raise OutputError("cannot write to standard output: it is closed")
@@ -121,17 +121,17 @@ def write_data(text: str) -> None:
 
 
 def discard_stdout() -> None:
-    """Where stdout cannot be written any more: keep Python from complaining about it at exit."""
+    """Redirect stdout to the null device, so that Python does not complain at exit about a stdout it cannot write."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Keep what libraries say off the user's screen: Python's warnings and log lines, and C code that writes to descriptor 2.
+    """Hide the messages of libraries: Python warnings, log lines, and what C code writes to file descriptor 2.
 
-    libtiff, for one, reports every broken file there. Our own words go to a copy of the descriptor.
-    `CNNCLI_DEBUG=1` lets everything through.
+    libtiff, for example, reports every broken file there. Our own messages go to a copy of the descriptor. With
+    `CNNCLI_DEBUG=1` nothing is hidden.
     """
     if is_debugging():
         yield
@@ -149,22 +149,22 @@ def quiet_libraries() -> Iterator[None]:
 @contextlib.contextmanager
 def _descriptor_2_closed() -> Iterator[None]:
     try:
-        is_stderr = bool(sys.stderr) and sys.stderr.fileno() == 2  # noqa: PLR2004 - the number that C knows
+        is_stderr = bool(sys.stderr) and sys.stderr.fileno() == 2  # noqa: PLR2004 - stderr in C
     except (OSError, io.UnsupportedOperation):
         is_stderr = False
-    if not is_stderr:  # somebody holds stderr already, as tests do
+    if not is_stderr:  # stderr is already redirected, as in tests
         yield
         return
     original, copy = sys.stderr, os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    null = os.open(os.devnull, os.O_WRONLY)
     original.flush()
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
+    os.dup2(null, 2)
+    os.close(null)
     sys.stderr = open(copy, "w", buffering=1, encoding=original.encoding, errors="backslashreplace")  # noqa: PTH123, SIM115 - a descriptor
     try:
         yield
     finally:
-        spoken, sys.stderr = sys.stderr, original
+        own, sys.stderr = sys.stderr, original
         os.dup2(copy, 2)
-        with contextlib.suppress(OSError):  # nobody listens any more
-            spoken.close()
+        with contextlib.suppress(OSError):  # the reader has gone
+            own.close()

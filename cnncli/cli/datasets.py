@@ -12,12 +12,12 @@ import typer
 
 from cnncli.cli import options
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
-from cnncli.cli.groups import LIST, listing_by_default
+from cnncli.cli.groups import LIST, list_group
 from cnncli.cli.options import ResultFormat
 from cnncli.cli.progress import image_progress
 from cnncli.errors import OutputError, UsageError
 
-datasets = listing_by_default("datasets")
+datasets = list_group("datasets")
 
 
 @datasets.command(LIST)

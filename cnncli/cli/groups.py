@@ -1,4 +1,4 @@
-"""Commands whose options stand in sections, and commands that have commands of their own, one of which goes without saying."""
+"""Commands with options in sections, and command groups with a default subcommand that lists."""
 
 from typing import Any
 
@@ -6,38 +6,38 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 LIST = "list"
-"""The command that goes without saying."""
+"""The default subcommand."""
 
 
-class _ListsByDefault(TyperGroup):
-    """What is no command's name is an argument of the one that lists."""
+class _ListGroup(TyperGroup):
+    """A group whose arguments go to `list` unless they start with a subcommand."""
 
     def parse_args(self, context: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as in typer
-        """Put in the command that goes without saying."""
+        """Insert the default subcommand."""
         return super().parse_args(context, args if args and args[0] in self.commands else [LIST, *args])
 
 
-def listing_by_default(name: str) -> typer.Typer:
-    """A command that lists, unless one of its own commands is named."""
+def list_group(name: str) -> typer.Typer:
+    """A command group with the default subcommand `list`."""
     return typer.Typer(
         name=name,
-        cls=_ListsByDefault,
+        cls=_ListGroup,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
 
 
-class Sectioned(TyperCommand):
-    """Its help tells options apart by their `rich_help_panel`, without rich."""
+class SectionedCommand(TyperCommand):
+    """A command whose help groups options by their `rich_help_panel`, without rich."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - as in typer
-        """Arguments, options of no section, then section by section."""
+        """Write arguments, options without a section, then the sections."""
         sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
         for parameter in self.get_params(ctx):
             if record := parameter.get_help_record(ctx):
-                usual = "Options" if parameter.param_type_name == "option" else "Arguments"
-                title = getattr(parameter, "rich_help_panel", None) or usual
+                default = "Options" if parameter.param_type_name == "option" else "Arguments"
+                title = getattr(parameter, "rich_help_panel", None) or default
                 sections.setdefault(title, []).append(record)
         for title, records in sections.items():
             if records:

@@ -1,4 +1,4 @@
-"""`cnncli models`: which networks there are, which are prepared; and how to get rid of one."""
+"""`cnncli models`: list available networks; delete prepared ones."""
 
 import shutil
 import sys
@@ -8,11 +8,11 @@ import typer
 
 from cnncli.cli import options
 from cnncli.cli.console import Console, error, is_terminal, write_data
-from cnncli.cli.groups import LIST, listing_by_default
+from cnncli.cli.groups import LIST, list_group
 from cnncli.errors import CnncliError, ModelNotFoundError
 from cnncli.records.listing import ListFormat, SortOrder
 
-models = listing_by_default("models")
+models = list_group("models")
 
 
 @models.command(LIST)
@@ -21,27 +21,26 @@ def list_models(
         str,
         typer.Argument(
             metavar="[PATTERN]",
-            help="Part of a name, or a whole name with * ? [...] in it (in quotes, for the shell).",
+            help="Part of a name, or a glob pattern with * ? [...] for the whole name (in quotes, for the shell).",
             show_default=False,
         ),
     ] = "",
     prepared: Annotated[
-        bool, typer.Option("--prepared", help="Only those that are prepared on this machine.")
+        bool, typer.Option("--prepared", help="List only networks that are prepared on this machine.")
     ] = False,
     sort: Annotated[
-        SortOrder, typer.Option("--sort", help="Smallest first; top1 and disk largest first.")
+        SortOrder,
+        typer.Option("--sort", help="Sort key; ascending, except for top1 and disk, which are descending."),
     ] = SortOrder.NAME,
-    format_: Annotated[
-        ListFormat, typer.Option("--format", "-f", help="How to write the list.")
-    ] = ListFormat.TABLE,
+    format_: Annotated[ListFormat, typer.Option("--format", "-f", help="Output format.")] = ListFormat.TABLE,
     quiet: options.Quiet = False,
 ) -> None:
     """List networks: source, classes, parameters, multiply-adds, input size, ImageNet top-1, size on disk.
 
-    A name without its tag, as in resnet50, takes the library's own choice among its weights. Top-1 is
-    torchvision's figure for its weights, in percent; timm does not publish any with its names. The size on
-    disk is that of prepared networks; "in package" means installed with a Python package: no download needed.
-    A prepared network's name works with -m. `cnncli models rm NAME...` deletes prepared networks.
+    A name without a tag, such as resnet50, selects the library's default weights. Top-1 is the accuracy in percent that
+    torchvision publishes for its weights; timm does not publish it. The size on disk is that of prepared networks; "in
+    package" means that an installed Python package contains the weights, so no download is needed. The names of prepared
+    networks work with -m. `cnncli models rm NAME...` deletes prepared networks.
 
     \b
     Examples:
@@ -52,21 +51,21 @@ def list_models(
     from cnncli.networks.cache import home
     from cnncli.networks.listing import cache_size, listing
     from cnncli.render.network_list import network_list
-    from cnncli.text import size
+    from cnncli.text import counted, size
 
     console = Console(quiet=quiet)
     try:
-        found = listing(pattern, sort, console, only_prepared=prepared)
+        networks = listing(pattern, sort, console, only_prepared=prepared)
     except ModelNotFoundError as problem:
         if format_ is ListFormat.TABLE:
             raise
-        console.notice(problem.message)  # a program takes an empty list as well as any other
-        found = ()
+        console.notice(problem.message)  # programs get an empty list
+        networks = ()
     width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
-    write_data(network_list(found, format_, width))
-    prepared_here = sum(item.prepared is not None for item in found)
+    write_data(network_list(networks, format_, width))
+    count = sum(item.prepared is not None for item in networks)
     console.notice(
-        f"{len(found):,} found, {prepared_here:,} of them prepared; the cache {home()} holds {size(cache_size())}"
+        f"{counted(len(networks), 'network')}, {count:,} prepared; cache {home()}: {size(cache_size())}"
     )
 
 
@@ -75,12 +74,14 @@ def remove_models(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="NAME...", help="As `cnncli models --prepared` lists them.", show_default=False
+            metavar="NAME...",
+            help="Names of prepared networks, as `cnncli models --prepared` lists them.",
+            show_default=False,
         ),
     ],
     quiet: options.Quiet = False,
 ) -> None:
-    """Delete prepared networks. What was downloaded stays in the caches of its libraries."""
+    """Delete prepared networks. Downloaded weights remain in the caches of huggingface_hub and torch."""
     from cnncli.networks.listing import remove
     from cnncli.text import size
 
@@ -88,9 +89,9 @@ def remove_models(
     failures = 0
     for name in names:
         try:
-            gone = remove(name)
-            console.notice(f"deleted {gone.folder} ({size(gone.bytes)})")
-        except CnncliError as problem:  # the others may still be deleted
+            removed = remove(name)
+            console.notice(f"deleted {removed.folder} ({size(removed.bytes)})")
+        except CnncliError as problem:  # go on with the others
             error(problem)
             failures += 1
     if failures:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from cnncli.errors import DataError
 from cnncli.records.progress import Progress
-from cnncli.web import BrokenOffError, download, md5
+from cnncli.web import InterruptedDownloadError, download, md5
 
 Bar = Callable[[int | None], contextlib.AbstractContextManager[Callable[[int], None]]]
 """From the amount of work, if it is known, a progress bar: a function to call with each amount that is done."""
@@ -81,7 +81,7 @@ def _download(archive: Archive, file: Path, progress: Progress, bar: Bar) -> Non
         try:
             with bar(None) as advance:
                 download(url, file, archive.md5, advance)
-        except BrokenOffError as error:
+        except InterruptedDownloadError as error:
             raise DataError(
                 f"the download of {url} was interrupted: {error}", "the same command resumes it"
             ) from error

@@ -1,13 +1,13 @@
-"""Where prepared model folders are kept, and which of them answers to what was asked for.
+"""The cache of prepared model folders, and which references lead to which of them.
 
     CNNCLI_HOME/                 default: the platform's cache directory
-        models-3/NAME/           model folders; 3 is the schema of their cards
-        names-3/KEY.json         what was asked for -> NAME
+        models-3/NAME/           model folders; 3 is the schema number of their cards
+        names-3/KEY.json         reference -> NAME
         features-1/              embeddings by network and image (`features.store`)
-        pixels/                  where trainings keep decoded images, in files without names (`images.image_cache`)
+        pixels/                  decoded images during training, in unnamed files (`images.image_cache`)
 
-A name is remembered apart from the folder because several lead to one (`resnet50`, `resnet50.a1_in1k`),
-and because a typed name must find its folder without asking timm, which takes seconds to import.
+References are stored apart from the folders because several lead to the same one (`resnet50`, `resnet50.a1_in1k`), and
+because finding a folder must not import timm, which takes seconds.
 """
 
 import contextlib
@@ -27,18 +27,18 @@ from cnncli.networks.model_folder import is_model_folder
 
 def home() -> Path:
     """The cache: `CNNCLI_HOME`, or the platform's cache directory."""
-    if chosen := os.environ.get("CNNCLI_HOME"):
-        return Path(os.path.expanduser(chosen))  # noqa: PTH111 - leaves an unknown ~user as it is
+    if path := os.environ.get("CNNCLI_HOME"):
+        return Path(os.path.expanduser(path))  # noqa: PTH111 - leaves an unknown ~user as it is
     import platformdirs
 
     return platformdirs.user_cache_path("cnncli", appauthor=False)
 
 
 def require_writable() -> None:
-    """See that the cache can be written, before the work that is to fill it.
+    """Check that the cache is writable, before the work whose result goes there.
 
     Raises:
-        OutputError: it cannot.
+        OutputError: it is not.
     """
     try:
         _models().mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def require_writable() -> None:
             pass
     except OSError as error:
         raise OutputError(
-            f"prepared networks cannot be kept in {home()}: {error.strerror}",
+            f"cannot write prepared networks to {home()}: {error.strerror}",
             "set CNNCLI_HOME to a writable folder",
         ) from error
 
@@ -56,24 +56,24 @@ def _models() -> Path:
 
 
 def folder_path(name: str) -> Path:
-    """Where the model folder of that name belongs."""
+    """The path of the model folder of a prepared network."""
     return _models() / name.replace("/", "--").replace(":", "--")
 
 
 def find(key: str) -> Path | None:
-    """The model folder that was once prepared for this key, if it is still there."""
+    """The model folder that was prepared for a key; None where there is none."""
     folder = _remembered_folder(_entry(key))
     return folder if folder and is_model_folder(folder) else None
 
 
 def find_named(name: str) -> Path | None:
-    """The prepared model folder that the list of prepared networks shows under this name."""
+    """The model folder of the prepared network with this name; None where there is none."""
     folder = folder_path(name)
     return folder if folder.parent == _models() and is_model_folder(folder) else None
 
 
 def _remembered_folder(entry: Path) -> Path | None:
-    """The folder that an entry leads to; None where it cannot be read."""
+    """The folder that a `names` file leads to; None where the file cannot be read."""
     try:
         return folder_path(json.loads(entry.read_text(encoding="utf-8"))["folder"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -81,7 +81,7 @@ def _remembered_folder(entry: Path) -> Path | None:
 
 
 def remember(key: str, name: str) -> None:
-    """From now on, `find(key)` leads to the folder of that name.
+    """Make `find(key)` return the folder of that name.
 
     Raises:
         OutputError: the cache cannot be written.
@@ -98,14 +98,14 @@ def remember(key: str, name: str) -> None:
 
 
 def folders() -> Iterator[Path]:
-    """All prepared model folders by name, sound or damaged."""
+    """All prepared model folders in order of their names, including damaged ones."""
     for path in sorted(_models().glob("*")) if _models().is_dir() else ():
         if path.is_dir() and not path.name.startswith("."):
             yield path
 
 
 def remove(folder: Path) -> None:
-    """Delete a prepared model folder, and forget what was asked for to get it.
+    """Delete a prepared model folder and the references to it.
 
     Raises:
         OutputError: it cannot be deleted.
@@ -123,11 +123,11 @@ def remove(folder: Path) -> None:
 
 
 def size(folder: Path) -> int:
-    """Bytes of all files in a folder and the folders in it, links not followed, as far as they stay while we look."""
+    """Total bytes of the files in a folder and its subfolders, without following links."""
     total = 0
     for root, _, files in os.walk(folder):
         for file in files:
-            with contextlib.suppress(OSError):  # another process may just be done with it
+            with contextlib.suppress(OSError):  # another process may have deleted it
                 total += os.lstat(os.path.join(root, file)).st_size  # noqa: PTH118 - a cache may be large
     return total
 

@@ -1,7 +1,6 @@
-"""What is known of downloads before anything that downloads is imported: servers, caches, what they hold.
+"""Where weights are published and where downloads are cached; imports none of the libraries that download.
 
-huggingface_hub and torch.hub, which do download, take seconds to import; whoever may not download, or finds no
-server, should hear so at once.
+huggingface_hub and torch.hub take seconds to import, and errors such as being offline should be reported at once.
 """
 
 import os
@@ -13,10 +12,10 @@ from urllib.parse import urlsplit
 from cnncli.errors import WeightsError
 
 OFFLINE_HINT = "pocket and all prepared networks work (`cnncli models --prepared`), and so do local weights (--weights FILE)"
-"""What to do where a download cannot be had."""
+"""Hint for a failed download."""
 
 TORCHVISION = "https://download.pytorch.org"
-"""Where torchvision's weights are."""
+"""The server of torchvision's weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +23,9 @@ class HubFile:
     """A file of a repository on the Hugging Face hub.
 
     Attributes:
-        repository: `timm/resnet50.a1_in1k`.
-        names: of the file, the first that exists.
-        revision: a branch, a tag or a commit of the repository; None is its main branch.
+        repository: such as `timm/resnet50.a1_in1k`.
+        names: possible names of the file; the first that exists counts.
+        revision: a branch, tag or commit; None for the main branch.
     """
 
     repository: str
@@ -35,19 +34,19 @@ class HubFile:
 
     @property
     def place(self) -> str:
-        """Where it is, in a word."""
+        """Repository or URL, for messages and the index."""
         return self.repository
 
 
 @dataclass(frozen=True, slots=True)
 class WebFile:
-    """A file on the web; its name may end in the first digits of its SHA-256, as torchvision's do."""
+    """A file at a URL; its name may end in the first digits of its SHA-256, as torchvision's do."""
 
     url: str
 
     @property
     def place(self) -> str:
-        """Where it is, in a word."""
+        """Repository or URL, for messages and the index."""
         return self.url
 
 
@@ -55,37 +54,37 @@ Published = HubFile | WebFile
 
 
 def endpoint() -> str:
-    """The address of the Hugging Face hub: `HF_ENDPOINT`, or the public one."""
+    """The URL of the Hugging Face hub: `HF_ENDPOINT`, or the public one."""
     from huggingface_hub import constants
 
     return str(constants.ENDPOINT)
 
 
 def is_forbidden() -> bool:
-    """Whether the environment forbids downloads."""
+    """Whether the environment forbids downloads (`HF_HUB_OFFLINE`)."""
     from huggingface_hub import constants
 
     return bool(constants.HF_HUB_OFFLINE)
 
 
 def hub_cache() -> Path:
-    """Where huggingface_hub keeps what it downloads."""
+    """The cache of huggingface_hub."""
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE)
 
 
 def torch_cache() -> Path:
-    """Where torch.hub keeps the weights that it downloads; it makes the same of the environment."""
+    """The cache of torch.hub for weights, from the same environment variables that torch.hub reads."""
     caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     return Path(os.environ.get("TORCH_HOME", Path(caches, "torch"))).expanduser() / "hub" / "checkpoints"
 
 
 def may_be_cached(published: str) -> bool:
-    """Whether one of the caches has something of what is published; False is certain, True is worth a closer look.
+    """Whether one of the caches may hold published weights; False is certain.
 
     Args:
-        published: a repository of the hub, `timm/resnet50.a1_in1k`, or an address.
+        published: a repository on the hub, such as `timm/resnet50.a1_in1k`, or a URL.
     """
     place = urlsplit(published)
     if place.scheme:
@@ -94,14 +93,14 @@ def may_be_cached(published: str) -> bool:
 
 
 def require_writable(folder: Path, variable: str) -> None:
-    """See that a download can be kept, before it is asked for.
+    """Check that a cache is writable, before a download.
 
     Args:
         folder: the cache.
-        variable: of the environment, that moves it.
+        variable: the environment variable that sets its location.
 
     Raises:
-        WeightsError: it cannot.
+        WeightsError: it is not.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -109,6 +108,6 @@ def require_writable(folder: Path, variable: str) -> None:
             pass
     except OSError as error:
         raise WeightsError(
-            f"downloads cannot be kept in {folder}: {error.strerror}",
+            f"cannot write downloads to {folder}: {error.strerror}",
             f"set {variable} to a writable folder",
         ) from error

@@ -1,9 +1,8 @@
-"""Weights from where they are published: the Hugging Face hub, and the addresses of timm and torchvision.
+"""Downloads of published weights: from the Hugging Face hub, and from the URLs of timm and torchvision.
 
-huggingface_hub and torch.hub download, each into its own cache (HF_HOME, TORCH_HOME), where other programs
-find the files, too. Before that we ask, with little patience, whether the file can be had: left alone, both
-spend the better part of a minute on a hub that cannot be reached. What has arrived is compared with the
-SHA-256 that was announced, and is not used if it differs.
+huggingface_hub and torch.hub download into their own caches (HF_HOME, TORCH_HOME), which they share with other programs.
+Before that, a request with a short timeout checks that the file is available: on their own, both wait most of a minute for
+an unreachable server. A downloaded file is compared with its published SHA-256 and deleted if it differs.
 """
 
 import contextlib
@@ -48,10 +47,10 @@ from cnncli.web import TIMEOUT, call_with_timeout, require_reachable
 
 
 def fetch(wanted: Published, progress: Progress, *, is_offline: bool) -> Path:
-    """A file in the cache of what downloads it, downloaded if need be.
+    """The path of a file in its cache; it is downloaded if necessary.
 
     Raises:
-        WeightsError: it cannot be had, or what arrived is not what was announced.
+        WeightsError: it cannot be downloaded, or its digest is wrong.
     """
     match wanted:
         case HubFile():
@@ -64,54 +63,56 @@ def fetch(wanted: Published, progress: Progress, *, is_offline: bool) -> Path:
 
 
 def _fetch_from_hub(wanted: HubFile, progress: Progress, *, is_offline: bool) -> Path:
-    """The file in huggingface_hub's cache, downloaded if need be.
+    """The path of the file in huggingface_hub's cache; it is downloaded if necessary.
 
     Raises:
-        WeightsError: it cannot be had, or what arrived is not what was announced.
+        WeightsError: it cannot be downloaded, or its digest is wrong.
     """
     for name in wanted.names:
         cached = try_to_load_from_cache(wanted.repository, name, revision=wanted.revision)
         if isinstance(cached, str):
-            return _checked(Path(cached), _digest(Path(cached).resolve().name))  # named by its tag
+            return _verify(Path(cached), _digest(Path(cached).resolve().name))  # the blob's name is its etag
     if is_offline or is_forbidden():
         raise WeightsError(
-            f"{wanted.repository} is not in the cache {constants.HF_HUB_CACHE}, and offline nothing is downloaded",
+            f"{wanted.repository} is not in the cache {constants.HF_HUB_CACHE}, and nothing is downloaded offline",
             OFFLINE_HINT,
         )
     require_writable(hub_cache(), "HF_HOME")
-    constants.HF_HUB_DISABLE_TELEMETRY = True  # nobody needs to know who asks, or from what program
-    # Another server and another protocol, which tries for minutes where it is blocked, and which nobody can ask first.
+    constants.HF_HUB_DISABLE_TELEMETRY = True
+    # Xet uses another server, which cannot be checked beforehand, and retries for minutes where that is blocked.
     constants.HF_HUB_DISABLE_XET = True
     for name in wanted.names:
-        announced = _announced(wanted, name)
-        if announced is not None:
+        etag = _etag(wanted, name)
+        if etag is not None:
             _require_content(wanted, name)
-            return _checked(_download_from_hub(wanted, name, progress), _digest(announced))
+            return _verify(_download_from_hub(wanted, name, progress), _digest(etag))
     raise WeightsError(
         f"{wanted.repository} on {constants.ENDPOINT} has no {' and no '.join(wanted.names)}", OFFLINE_HINT
     )
 
 
-def _announced(wanted: HubFile, name: str) -> str | None:
-    """The entity tag that the hub announces for the file; None where there is no such file."""
+def _etag(wanted: HubFile, name: str) -> str | None:
+    """The file's etag on the hub; None where there is no such file."""
     url = hf_hub_url(wanted.repository, name, revision=wanted.revision)
     try:
         return call_with_timeout(lambda: get_hf_file_metadata(url, timeout=TIMEOUT)).etag or ""
     except (RepositoryNotFoundError, GatedRepoError) as error:
         raise WeightsError(
-            f"{constants.ENDPOINT} has no {wanted.repository}, or not for you",
-            "log in with `hf auth login`",
+            f"{constants.ENDPOINT} has no {wanted.repository}, or you have no access to it",
+            "if it is gated or private, log in with `hf auth login`",
         ) from error
     except RevisionNotFoundError as error:
         raise WeightsError(f"{wanted.repository} on {constants.ENDPOINT} has no {wanted.revision}") from error
     except EntryNotFoundError:
         return None
-    except Exception as error:  # each version of huggingface_hub has the errors of another HTTP library
+    except (
+        Exception
+    ) as error:  # versions of huggingface_hub differ in the HTTP library whose errors they raise
         raise _unreachable(constants.ENDPOINT, wanted.repository, constants.HF_HUB_CACHE, error) from error
 
 
 def _require_content(wanted: HubFile, name: str) -> None:
-    """See that the file itself can be had: its server is often another one than the hub, and behind other walls."""
+    """Check that the file itself is available: it is often on another server than the hub, which may be blocked."""
     url = hf_hub_url(wanted.repository, name, revision=wanted.revision)
     try:
         require_reachable(url, method="GET")
@@ -121,58 +122,59 @@ def _require_content(wanted: HubFile, name: str) -> None:
 
 def _download_from_hub(wanted: HubFile, name: str, progress: Progress) -> Path:
     try:
-        with _bars(is_shown=progress.shows_bars):
+        with _progress_bars(is_shown=progress.shows_bars):
             file = hf_hub_download(wanted.repository, name, revision=wanted.revision, etag_timeout=TIMEOUT)
-    except Exception as error:  # likewise
-        raise _broken_off(wanted.repository, error) from error
+    except Exception as error:  # as above
+        raise _interrupted(wanted.repository, error) from error
     return Path(file)
 
 
-# ---- addresses, as torchvision has them
+# ---- URLs, as torchvision has them
 
 
 def _fetch_from_address(wanted: WebFile, progress: Progress, *, is_offline: bool) -> Path:
-    """The file in torch.hub's cache, downloaded if need be.
+    """The path of the file in torch.hub's cache; it is downloaded if necessary.
 
     Raises:
-        WeightsError: it cannot be had, or what arrived is not what its name announces.
+        WeightsError: it cannot be downloaded, is incomplete, or its digest is not the one in its name.
     """
     folder = torch_cache()
     file = folder / Path(urlsplit(wanted.url).path).name
-    announced = re.search(r"-([0-9a-f]{8,64})\.", file.name)
-    digest = announced[1] if announced else ""
+    match = re.search(r"-([0-9a-f]{8,64})\.", file.name)
+    digest = match[1] if match else ""
     if file.exists():
-        return _checked(file, digest)
+        return _verify(file, digest)
     if is_offline or is_forbidden():
-        raise WeightsError(f"{file.name} is not in {folder}, and offline nothing is downloaded", OFFLINE_HINT)
+        raise WeightsError(f"{file.name} is not in {folder}, and nothing is downloaded offline", OFFLINE_HINT)
     require_writable(folder, "TORCH_HOME")
-    with _patience():
+    with _socket_timeout():
         try:
             length = require_reachable(wanted.url)
         except OSError as error:
-            place = urlsplit(wanted.url)
-            server = f"{place.scheme}://{place.netloc}"
-            raise _unreachable(server, file.name, folder, error) from error
+            url = urlsplit(wanted.url)
+            raise _unreachable(f"{url.scheme}://{url.netloc}", file.name, folder, error) from error
         _download_from_address(wanted, file, progress)
     if length is not None and file.stat().st_size != length:
         file.unlink()
-        raise WeightsError(f"{file.name} arrived in part: it should have {length:,} bytes", "try again")
-    return _checked(file, digest)
+        raise WeightsError(
+            f"the download of {file.name} is incomplete: expected {length:,} bytes", "try again"
+        )
+    return _verify(file, digest)
 
 
 def _download_from_address(wanted: WebFile, file: Path, progress: Progress) -> None:
     try:
         torch.hub.download_url_to_file(wanted.url, str(file), progress=progress.shows_bars)
     except (OSError, RuntimeError, http.client.HTTPException) as error:
-        raise _broken_off(wanted.url, error) from error
+        raise _interrupted(wanted.url, error) from error
 
 
 # ---- both
 
 
 @contextlib.contextmanager
-def _patience() -> Iterator[None]:
-    """torch.hub sets no time limit; without one a silent server holds us for ever."""
+def _socket_timeout() -> Iterator[None]:
+    """Set a default socket timeout: torch.hub sets none, and would wait for a silent server forever."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT * 2)
     try:
@@ -182,8 +184,8 @@ def _patience() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _bars(*, is_shown: bool) -> Iterator[None]:
-    """huggingface_hub draws its bars wherever stderr leads, unless it is told not to."""
+def _progress_bars(*, is_shown: bool) -> Iterator[None]:
+    """Hide the progress bars of huggingface_hub, which it also writes to a stderr that is not a terminal."""
     if is_shown or are_progress_bars_disabled():
         yield
         return
@@ -194,49 +196,44 @@ def _bars(*, is_shown: bool) -> Iterator[None]:
         enable_progress_bars()
 
 
-def _checked(file: Path, announced: str) -> Path:
-    """The file, if its digest begins as announced; else it is removed, so that the next try is a fresh one."""
-    if not announced or any(digest.startswith(announced) for digest in _digests(file, announced)):
+def _verify(file: Path, expected: str) -> Path:
+    """The file, if its digest begins with the expected digits; else delete it, so that the next attempt starts over."""
+    if not expected or any(digest.startswith(expected) for digest in _digests(file, expected)):
         return file
     file.resolve().unlink()
     file.unlink(missing_ok=True)
-    raise WeightsError(
-        f"{file.name} arrived damaged: its digest is not the one that was announced",
-        "it was removed; try again",
-    )
+    raise WeightsError(f"the download of {file.name} is damaged: wrong digest", "it was deleted; try again")
 
 
-def _digest(tag: str) -> str:
-    """What an entity tag of the hub announces; empty where it is no digest that we know.
+def _digest(etag: str) -> str:
+    """The digest in an etag; empty where the etag is not a known kind of digest.
 
-    Large files go by their SHA-256, small ones by git's SHA-1; a mirror may have tags of its own.
+    The hub has the SHA-256 of large files and git's SHA-1 of small ones; mirrors may use other etags.
     """
-    return tag if re.fullmatch(f"[0-9a-f]{{{_GIT_DIGITS}}}|[0-9a-f]{{64}}", tag) else ""
+    return etag if re.fullmatch(f"[0-9a-f]{{{_SHA1_DIGITS}}}|[0-9a-f]{{64}}", etag) else ""
 
 
-_GIT_DIGITS = 40
+_SHA1_DIGITS = 40
 
 
-def _digests(file: Path, announced: str) -> Iterator[str]:
-    """Of a file's content, those that the announced one may be."""
-    if len(announced) != _GIT_DIGITS:
+def _digests(file: Path, expected: str) -> Iterator[str]:
+    """The digests of a file that an expected one of this length may be."""
+    if len(expected) != _SHA1_DIGITS:
         yield sha256(file)
         return
     content = file.read_bytes()
     yield hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-    yield hashlib.sha1(content, usedforsecurity=False).hexdigest()  # as mirrors have it
+    yield hashlib.sha1(content, usedforsecurity=False).hexdigest()  # on mirrors
 
 
 def _unreachable(server: str, wanted: str, cache: str | Path, error: Exception) -> WeightsError:
-    answered = getattr(getattr(error, "response", None), "status_code", None) is not None
-    what = "does not give" if answered else "cannot be reached for"
-    return WeightsError(
-        f"{server} {what} {wanted} ({_reason(error)}); it would be kept in {cache}", OFFLINE_HINT
-    )
+    has_answered = getattr(getattr(error, "response", None), "status_code", None) is not None
+    problem = f"refuses to send {wanted}" if has_answered else f"cannot be reached to download {wanted}"
+    return WeightsError(f"{server} {problem} ({_reason(error)})", f"put a copy in {cache}; {OFFLINE_HINT}")
 
 
-def _broken_off(wanted: str, error: Exception) -> WeightsError:
-    return WeightsError(f"the download of {wanted} broke off: {_reason(error)}", "try again")
+def _interrupted(wanted: str, error: Exception) -> WeightsError:
+    return WeightsError(f"the download of {wanted} was interrupted: {_reason(error)}", "try again")
 
 
 def _reason(error: Exception) -> str:

@@ -1,8 +1,8 @@
-"""A network of timm's in somebody's own repository on the Hugging Face hub: `hf-hub:org/name`.
+"""timm networks in repositories on the Hugging Face hub: `hf-hub:org/name`.
 
-Such a repository has, beside the weights, a `config.json` in which timm says what they are weights of:
-`architecture`, `num_classes`, `model_args`, `label_names`, and under `pretrained_cfg` how images are prepared.
-Older ones have the last one's entries at the top.
+Beside the weights, such a repository has a `config.json` written by timm: `architecture`, `num_classes`, `model_args`,
+`label_names`, and the preprocessing under `pretrained_cfg`. Older ones have the entries of `pretrained_cfg` at the top
+level.
 """
 
 import dataclasses
@@ -24,48 +24,50 @@ from cnncli.networks.zoo.timm import HUB_FILES, describe
 from cnncli.records.progress import Progress
 
 _CONFIG = "config.json"
-_LARGEST_SIDE, _MOST_CLASSES = 16_384, 1_000_000
-_UNDERSTOOD = {"num_classes", "in_chans", "img_size"}
-"""Arguments of timm's `create_model` that a model card has a place for."""
-_WITHOUT_EFFECT = re.compile(r".*drop.*|pretrained.*|cache_dir|scriptable|exportable|no_jit|checkpoint_path")
-"""Arguments that change nothing of a network that only predicts."""
+_MAX_SIDE, _MAX_CLASSES = 16_384, 1_000_000
+_SUPPORTED_ARGUMENTS = {"num_classes", "in_chans", "img_size"}
+"""Arguments of timm's `create_model` that a model card can store."""
+_IRRELEVANT_ARGUMENTS = re.compile(
+    r".*drop.*|pretrained.*|cache_dir|scriptable|exportable|no_jit|checkpoint_path"
+)
+"""Arguments that do not affect inference."""
 
 
 def offer(name: str, image_size: tuple[int, int] | None, progress: Progress, *, is_offline: bool) -> Offer:
-    """What a repository holds.
+    """The network in a repository.
 
     Args:
         name: `hf-hub:org/name`, or `hf-hub:org/name@revision`.
-        image_size: (height, width) in pixels, where it should differ from the weights' own.
-        progress: hears of downloads.
-        is_offline: use what is in the hub's cache.
+        image_size: (height, width) in pixels; None for that of the weights.
+        progress: reports downloads.
+        is_offline: use the hub's cache only.
 
     Raises:
-        ModelNotFoundError: the name is none, or the repository holds no network of timm.
-        WeightsError: the repository cannot be had.
+        ModelNotFoundError: the name is invalid, or the repository holds no timm network.
+        WeightsError: the repository is not available.
     """
     match = re.fullmatch(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", name.removeprefix(HUB))
     if not match:
-        raise ModelNotFoundError(f"{name} is no repository of the hub", f"write {HUB}org/name")
+        raise ModelNotFoundError(f"{name} is not a repository on the hub", f"write {HUB}org/name")
     repository, revision = match[1], match[2]
     file = fetch(HubFile(repository, (_CONFIG,), revision), progress, is_offline=is_offline)
     document = _document(name, file)
     config = _config(name, document)
     if not isinstance(config.architecture, str) or not timm.is_model(config.architecture):
         raise ModelNotFoundError(
-            f"{name} holds no network of timm: its {_CONFIG} names the architecture {config.architecture!r}",
-            "networks of other libraries on the hub cannot be read",
+            f"{name} holds no timm network: its {_CONFIG} names the architecture {config.architecture!r}",
+            "networks of other libraries on the hub are not supported",
         )
     published = HubFile(repository, HUB_FILES, revision)
     own_size = _own_size(name, document)
     try:
         return describe(name, config.architecture, config, published, image_size, own_size)
     except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
-        raise _strange(name, error) from error
+        raise _invalid_config(name, error) from error
 
 
-def _strange(name: str, error: object) -> ModelNotFoundError:
-    return ModelNotFoundError(f"the {_CONFIG} of {name} is not as timm writes it: {error}")
+def _invalid_config(name: str, error: object) -> ModelNotFoundError:
+    return ModelNotFoundError(f"the {_CONFIG} of {name} is invalid: {error}")
 
 
 def _document(name: str, file: Path) -> Mapping[str, Any]:
@@ -79,10 +81,10 @@ def _document(name: str, file: Path) -> Mapping[str, Any]:
 
 
 def _config(name: str, document: Mapping[str, Any]) -> PretrainedCfg:
-    """As timm keeps it within itself; what stands at the top of the document counts more than what stands within."""
+    """Timm's configuration of the weights; top-level entries take precedence over those in `pretrained_cfg`."""
     for field, kind in (("pretrained_cfg", dict), ("model_args", dict), ("label_descriptions", dict)):
         if not isinstance(document.get(field, {}), kind | None):
-            raise _strange(name, f"{field} is no object")
+            raise _invalid_config(name, f"{field} is not an object")
     arguments = _arguments(name, document)
     values = {**(document.get("pretrained_cfg") or document)}
     for field in ("architecture", "num_classes", "label_names", "label_descriptions"):
@@ -97,43 +99,41 @@ def _config(name: str, document: Mapping[str, Any]) -> PretrainedCfg:
         _, height, width = map(int, config.input_size)
         config.input_size = (int(arguments.get("in_chans", config.input_size[0])), height, width)
     except (TypeError, ValueError) as error:
-        raise _strange(name, error) from error
-    sides_fit = all(0 < side <= _LARGEST_SIDE for side in (height, width))
-    if not (sides_fit and type(config.num_classes) is int and 0 <= config.num_classes <= _MOST_CLASSES):
-        raise _strange(name, f"{config.num_classes!r} classes, images of {height} x {width} pixels")
+        raise _invalid_config(name, error) from error
+    sides_fit = all(0 < side <= _MAX_SIDE for side in (height, width))
+    if not (sides_fit and type(config.num_classes) is int and 0 <= config.num_classes <= _MAX_CLASSES):
+        raise _invalid_config(name, f"{config.num_classes!r} classes, images of {height} x {width} pixels")
     return config
 
 
 def _label_names(name: str, names: object) -> list[str] | None:
-    """Names in the order of the logits; None where there are none."""
+    """Class names in the order of the logits; None where there are none."""
     try:
-        if isinstance(names, dict):  # by index, which JSON makes text
+        if isinstance(names, dict):  # by index, as text
             names = [names[index] for index in sorted(names, key=int)]
     except ValueError as error:
-        raise _strange(name, error) from error
+        raise _invalid_config(name, error) from error
     if names is None:
         return None
     if not isinstance(names, list) or not all(isinstance(label, str) for label in names):
-        raise _strange(name, "label_names is no list of names")
+        raise _invalid_config(name, "label_names is not a list of names")
     return names
 
 
 def _arguments(name: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
-    given = {
+    arguments = {
         argument: value
         for argument, value in (document.get("model_args") or {}).items()
-        if not _WITHOUT_EFFECT.fullmatch(argument)
+        if not _IRRELEVANT_ARGUMENTS.fullmatch(argument)
     }
-    if strange := sorted(given.keys() - _UNDERSTOOD):
-        raise ModelNotFoundError(
-            f"{name} was built with {', '.join(f'{argument}={given[argument]!r}' for argument in strange)}, "
-            "which this version cannot repeat",
-        )
-    return given
+    if unsupported := sorted(arguments.keys() - _SUPPORTED_ARGUMENTS):
+        values = ", ".join(f"{argument}={arguments[argument]!r}" for argument in unsupported)
+        raise ModelNotFoundError(f"{name} was built with {values}, which this version does not support")
+    return arguments
 
 
 def _own_size(name: str, document: Mapping[str, Any]) -> tuple[int, int] | None:
-    """The image size that the architecture was built for, where it was told one."""
+    """The `img_size` argument that the architecture was built with; None where there was none."""
     match _arguments(name, document).get("img_size"):
         case None:
             return None
@@ -142,4 +142,4 @@ def _own_size(name: str, document: Mapping[str, Any]) -> tuple[int, int] | None:
         case [int(height), int(width)]:
             return height, width
         case other:
-            raise ModelNotFoundError(f"{name} was built for the image size {other!r}, which is none")
+            raise ModelNotFoundError(f"{name} was built for {other!r}, which is not an image size")

@@ -1,7 +1,6 @@
-"""The index of networks: what timm and torchvision offer, as a table that is read without either.
+"""The index of the networks of timm and torchvision: a table that is read in milliseconds, without either library.
 
-`indexing.py` writes it. Whoever lists networks or looks for a name reads it in milliseconds, where asking the
-libraries themselves takes seconds.
+`indexing.py` writes it. Importing the libraries themselves takes seconds.
 """
 
 import csv
@@ -23,14 +22,14 @@ _SUGGESTIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """All networks by name, and the versions of the libraries that they were taken from."""
+    """All networks, and the versions of the libraries that they were taken from."""
 
     versions: tuple[PackageVersion, ...]
     entries: tuple[IndexEntry, ...]
 
 
 class _Row(TypedDict):
-    """A line of the file, by its header."""
+    """A line of the file by column."""
 
     name: str
     library: str
@@ -44,7 +43,7 @@ class _Row(TypedDict):
 
 
 def read(file: Path = FILE) -> Index:
-    """The index, its entries in the order of their names."""
+    """Read the index; entries are in order of their names."""
     with file.open(encoding="utf-8", newline="") as stream:
         versions = [item.split("=") for item in stream.readline().removeprefix("# ").split()]
         rows = csv.DictReader(stream, delimiter="\t")
@@ -55,7 +54,7 @@ def read(file: Path = FILE) -> Index:
 
 
 def write(index: Index, file: Path = FILE) -> None:
-    """Replace the file."""
+    """Write the index."""
     with file.open("w", encoding="utf-8", newline="") as stream:
         print("#", *(f"{item.package}={item.version}" for item in index.versions), file=stream)
         rows = csv.writer(stream, delimiter="\t", lineterminator="\n")
@@ -64,7 +63,7 @@ def write(index: Index, file: Path = FILE) -> None:
 
 
 def installed_version(package: str) -> str | None:
-    """Of a package, without what stands after a + and says how it was built; None where it is not installed."""
+    """The version of a package without its local part (after a +); None where it is not installed."""
     from importlib import metadata  # costs as much as reading the index
 
     try:
@@ -79,15 +78,15 @@ def architecture(name: str) -> str:
 
 
 def libraries(name: str) -> set[str] | None:
-    """Where an architecture of that name is to be had; None where the libraries here are not the index's."""
-    known = read()
-    if not matches_installed(known):
+    """The libraries that have an architecture of that name; None where the installed versions are not the index's."""
+    index = read()
+    if not matches_installed(index):
         return None
-    return {entry.library for entry in known.entries if architecture(entry.name) == name}
+    return {entry.library for entry in index.entries if architecture(entry.name) == name}
 
 
 def weight_locations(name: str) -> set[str]:
-    """Where the weights may be that a name asks for, as far as the index knows."""
+    """Repositories and URLs where the weights of a name may be published, according to the index."""
     if name.startswith(HUB):
         return {name.removeprefix(HUB).partition("@")[0]}
     entries = [entry for entry in read().entries if architecture(entry.name) == architecture(name)]
@@ -95,7 +94,7 @@ def weight_locations(name: str) -> set[str]:
 
 
 def matches_installed(index: Index) -> bool:
-    """Whether the libraries here have the networks that the index lists."""
+    """Whether the installed libraries have the versions that the index was made from."""
     return all(
         _series(item.package, installed_version(item.package) or "") == _series(item.package, item.version)
         for item in index.versions
@@ -103,17 +102,17 @@ def matches_installed(index: Index) -> bool:
 
 
 def _series(package: str, version: str) -> str:
-    """A version as far as it decides which networks there are: torchvision's patch releases bring none, timm's do."""
+    """The part of a version that decides which networks exist: torchvision's patch releases add none, timm's do."""
     return version.rpartition(".")[0] if package == "torchvision" else version
 
 
 def is_known(name: str) -> bool:
-    """Whether the index has a network of that name, with or without the tag of its weights."""
+    """Whether the index has a network of that name, with or without a tag."""
     return any(architecture(entry.name) == architecture(name) for entry in read().entries)
 
 
 def gives_features_only(name: str) -> bool:
-    """Whether all published weights of that name, with or without a tag, tell no classes apart."""
+    """Whether all published weights of that name, with or without a tag, have no classifier."""
     entries = [
         entry
         for entry in read().entries
@@ -123,19 +122,19 @@ def gives_features_only(name: str) -> bool:
 
 
 def hint_if_unknown(name: str) -> str | None:
-    """A hint where no network is called so; None where one is, or where the libraries here are not the index's."""
+    """A hint if no network has this name; None if one has, or if the installed libraries are not the index's."""
     if name.startswith(HUB) or name.endswith(BLUEPRINT) or is_blueprint_text(name):
         return None
     if is_known(name):
         return None
-    known = read()
-    if not matches_installed(known):
+    index = read()
+    if not matches_installed(index):
         return None
-    return closest_names_hint(name, known.entries)
+    return closest_names_hint(name, index.entries)
 
 
 def closest_names_hint(name: str, entries: Iterable[IndexEntry]) -> str:
-    """A hint for a name that leads nowhere: the names most like it."""
+    """A hint with the names that are closest to an unknown one."""
     import difflib
 
     names = list(dict.fromkeys(architecture(entry.name) for entry in entries))
@@ -143,7 +142,7 @@ def closest_names_hint(name: str, entries: Iterable[IndexEntry]) -> str:
     return (
         f"did you mean {', '.join(close)}?"
         if close
-        else "`cnncli models` lists all names; a folder's path will do, too"
+        else "`cnncli models` lists all names; the path of a model folder also works"
     )
 
 

@@ -1,9 +1,9 @@
-"""Writes the index of networks: every name of timm, torchvision and our own blueprints, built and counted.
+"""Writes the index of networks: every network of timm, torchvision and our blueprints, with parameters and multiply-adds.
 
     python -m cnncli.networks.indexing
 
-Run it after a new release of timm or torchvision; a test says when that is due. Networks are built on the meta
-device, so no weights are made and nothing is fetched. Six minutes on two cores.
+Run it after a new release of timm or torchvision; a test fails when that is due. Networks are built on the meta device,
+without weights or downloads. Takes six minutes on two cores.
 """
 
 import sys
@@ -24,8 +24,8 @@ from cnncli.records.networks import Architecture, PackageVersion
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """What is built and counted once, however many weights there are for it."""
+class Job:
+    """A network to count; several sets of weights may share one."""
 
     architecture: Architecture
     image_size: tuple[int, int]
@@ -33,44 +33,44 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Parameters, and multiply-adds for one image; None where the forward pass cannot be followed."""
+    """Parameters, and multiply-adds for one image; None where the forward pass cannot be traced."""
 
     parameters: int
     multiply_adds: int | None
 
 
 def names() -> list[str]:
-    """Every set of weights, and every architecture without one, by the name that asks for it."""
+    """The names of all sets of weights, and of architectures without any."""
     published = timm.list_pretrained()
     architectures = {name.partition(".")[0] for name in published}
     bare = [name for name in timm.list_models() if name not in architectures]
     return [*published, *bare, *torchvision.names(), *blueprint.names(), pocket.NAME]
 
 
-def subject(offer: Offer) -> Subject:
-    """What has to be counted for an offer."""
-    return Subject(offer.architecture, offer.preprocessing.size)
+def job(offer: Offer) -> Job:
+    """The network to count for an offer."""
+    return Job(offer.architecture, offer.preprocessing.size)
 
 
-def count(subject: Subject) -> Counts:
-    """Build a network on the meta device, and send one image of no content through it.
+def count(job: Job) -> Counts:
+    """Build a network on the meta device and count the operations for one image.
 
-    torch's `FlopCounterMode` counts a multiplication and an addition as two.
+    torch's `FlopCounterMode` counts a multiply-add as two.
     """
     torch.set_num_threads(1)
-    architecture = subject.architecture
+    architecture = job.architecture
     device = torch.device("meta")
     try:
         with device:
             network = zoo.build(architecture)
-    except (RuntimeError, NotImplementedError):  # needs the values of its weights while it is built
+    except (RuntimeError, NotImplementedError):  # its constructor reads the values of weights
         device = torch.device("cpu")
         network = zoo.build(architecture)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     network.requires_grad_(
         requires_grad=False
     )  # the counter stumbles over parameters that are passed as inputs
-    images = torch.zeros(1, architecture.channels, *subject.image_size, device=device)
+    images = torch.zeros(1, architecture.channels, *job.image_size, device=device)
     return Counts(parameters, _multiply_adds(network, images))
 
 
@@ -87,17 +87,17 @@ def _multiply_adds(network: nn.Module, images: torch.Tensor) -> int | None:
 
 
 def entries() -> Iterator[IndexEntry]:
-    """The whole index, counted anew."""
+    """All entries of the index."""
     offers = {name: zoo.offer(name) for name in names()}
-    subjects = list({subject(offer): None for offer in offers.values()})
+    jobs = list({job(offer): None for offer in offers.values()})
     with ProcessPoolExecutor() as pool:
-        counts = dict(zip(subjects, pool.map(count, subjects, chunksize=4), strict=True))
+        counts = dict(zip(jobs, pool.map(count, jobs, chunksize=4), strict=True))
     for name, offer in offers.items():
-        yield entry(name, offer, counts[subject(offer)])
+        yield entry(name, offer, counts[job(offer)])
 
 
 def entry(name: str, offer: Offer, counts: Counts) -> IndexEntry:
-    """One line of the index."""
+    """One entry of the index."""
     return IndexEntry(
         name=name,
         library=offer.architecture.library,
@@ -112,7 +112,7 @@ def entry(name: str, offer: Offer, counts: Counts) -> IndexEntry:
 
 
 def versions() -> tuple[PackageVersion, ...]:
-    """The libraries whose networks are listed; what stands after a + is how they were built."""
+    """The versions of the libraries whose networks are listed."""
     return tuple(
         PackageVersion(package, index.installed_version(package) or "") for package in ("timm", "torchvision")
     )

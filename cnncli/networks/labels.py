@@ -1,4 +1,4 @@
-"""Class names: read from a file, or what the field calls the classes of ImageNet."""
+"""Class names: from a file, or from a model card in some style."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +9,10 @@ from cnncli.records.predictions import LabelStyle
 
 
 def read_labels(file: Path) -> tuple[str, ...]:
-    """Class names, one a line, in the order of the logits.
+    """Class names from a file, one per line, in the order of the logits.
 
     Raises:
-        WeightsError: the file cannot be read as UTF-8 text, or holds no name.
+        WeightsError: the file cannot be read as UTF-8 text, or is empty.
     """
     try:
         lines = file.read_text(encoding="utf-8-sig").split("\n")
@@ -22,15 +22,15 @@ def read_labels(file: Path) -> tuple[str, ...]:
         raise WeightsError(f"the class names file {file} is not UTF-8 text") from error
     names = tuple(line.strip() for line in lines if line.strip())
     if not names:
-        raise WeightsError(f"the class names file {file} is empty", "write one class name a line")
+        raise WeightsError(f"the class names file {file} is empty", "write one class name per line")
     return names
 
 
 def labels(card: ModelCard, style: LabelStyle) -> Sequence[str]:
-    """What each class is called, in the order of the logits.
+    """The labels of all classes in a style, in the order of the logits.
 
     Raises:
-        UsageError: synsets are asked of a network whose classes are not WordNet's.
+        UsageError: synsets for a network whose classes have none.
     """
     match style:
         case LabelStyle.NAME:

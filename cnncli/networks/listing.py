@@ -1,4 +1,4 @@
-"""Which networks there are: those of the index and those that are prepared, without asking any library."""
+"""The networks of the index and the prepared ones, listed without importing any library."""
 
 import dataclasses
 import fnmatch
@@ -19,65 +19,64 @@ from cnncli.records.progress import Progress
 def listing(
     pattern: str, order: SortOrder, progress: Progress, *, only_prepared: bool = False
 ) -> Sequence[ListEntry]:
-    """The networks whose name matches.
+    """The networks whose name matches a pattern.
 
     Args:
-        pattern: with `*`, `?` or `[…]`, the whole name, with or without its library and its tag; else any
-            part of a name. Upper and lower case are one.
-        order: of the list; whatever has no value of that kind comes last.
-        progress: hears of damaged folders.
-        only_prepared: leave out what is not in the cache.
+        pattern: with `*`, `?` or `[…]`, the whole name, with or without library and tag; else any part of a name. Case
+            does not matter.
+        order: of the list; entries without a value come last.
+        progress: reports damaged folders.
+        only_prepared: only networks in the cache.
 
     Raises:
-        ModelNotFoundError: nothing matches; the message has the closest names.
+        ModelNotFoundError: nothing matches; the hint has the closest names.
     """
     known = {entry.name: entry for entry in index.read().entries}
-    found = {item.entry.name: item for item in _prepared(known, progress)}
-    found[pocket.NAME] = ListEntry(known[pocket.NAME], PreparedFolder(pocket.FOLDER, _size(pocket.FOLDER)))
+    entries = {item.entry.name: item for item in _prepared(known, progress)}
+    entries[pocket.NAME] = ListEntry(known[pocket.NAME], PreparedFolder(pocket.FOLDER, _size(pocket.FOLDER)))
     if not only_prepared:
-        found = {name: ListEntry(entry, None) for name, entry in known.items()} | found
+        entries = {name: ListEntry(entry, None) for name, entry in known.items()} | entries
     for weights in PACKAGED:
-        if weights.model in found and weights.find():
-            found[weights.model] = dataclasses.replace(found[weights.model], package=weights.package)
+        if weights.model in entries and weights.find():
+            entries[weights.model] = dataclasses.replace(entries[weights.model], package=weights.package)
     matches = _matcher(pattern)
-    chosen = [item for name, item in found.items() if matches(name)]
-    if not chosen:
-        what = "prepared network" if only_prepared else "network"
+    selection = [item for name, item in entries.items() if matches(name)]
+    if not selection:
+        kind = "prepared network" if only_prepared else "network"
         hint = (
             "`cnncli pull NAME` prepares one"
             if only_prepared
             else index.closest_names_hint(pattern, known.values())
         )
-        raise ModelNotFoundError(f"no {what} matches {pattern!r}" if pattern else f"there is no {what}", hint)
-    return sorted(chosen, key=lambda item: (*_rank(item, order), _natural(item.entry.name)))
+        raise ModelNotFoundError(f"no {kind} matches {pattern!r}" if pattern else f"there is no {kind}", hint)
+    return sorted(selection, key=lambda item: (*_sort_key(item, order), _natural_key(item.entry.name)))
 
 
 def remove(name: str) -> PreparedFolder:
-    """Delete a prepared network from the cache.
+    """Delete a prepared network from the cache, and return its path and size.
 
     Args:
-        name: as the list has it, or as it was asked for when it was prepared.
+        name: as listed, or as it was named when it was prepared.
 
     Raises:
-        ModelNotFoundError: no prepared network is called so.
+        ModelNotFoundError: no prepared network has this name.
         OutputError: it cannot be deleted.
     """
     if name == pocket.NAME:
-        raise ModelNotFoundError(f"{name} is part of cnncli, and not in the cache of prepared networks")
-    places = {path.name: path for path in cache.folders()}
-    remembered = cache.find(Reference(name).key())
-    path = places.get(cache.folder_path(name).name) or remembered
+        raise ModelNotFoundError(f"{name} is part of cnncli and not in the cache of prepared networks")
+    folders = {path.name: path for path in cache.folders()}
+    path = folders.get(cache.folder_path(name).name) or cache.find(Reference(name).key())
     if path is None:
         raise ModelNotFoundError(
             f"no prepared network is called {name!r}", "`cnncli models --prepared` lists them"
         )
-    gone = PreparedFolder(path, _size(path))
+    removed = PreparedFolder(path, _size(path))
     cache.remove(path)
-    return gone
+    return removed
 
 
 def cache_size() -> int:
-    """Bytes of everything in the cache of prepared networks."""
+    """Total size of the cache in bytes."""
     return _size(cache.home())
 
 
@@ -89,9 +88,8 @@ def _prepared(known: dict[str, IndexEntry], progress: Progress) -> list[ListEntr
         except ModelFolderError as error:
             progress.warning(f"{error.message}; `cnncli models rm {path.name}` deletes it")
             continue
-        items.append(
-            ListEntry(known.get(card.name) or _derived(card, known), PreparedFolder(path, _size(path)))
-        )
+        entry = known.get(card.name) or _entry_from_card(card, known)
+        items.append(ListEntry(entry, PreparedFolder(path, _size(path))))
     return items
 
 
@@ -102,35 +100,36 @@ def _size(path: Path) -> int:
         raise OutputError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _derived(card: ModelCard, known: dict[str, IndexEntry]) -> IndexEntry:
+def _entry_from_card(card: ModelCard, known: dict[str, IndexEntry]) -> IndexEntry:
     """An entry for a network that was prepared from local weights, for another image size, or from the hub."""
-    how, built = card.preprocessing, card.architecture
-    counted = known.get(card.name.partition(MADE_FROM)[0])
+    size, architecture = card.preprocessing.size, card.architecture
+    base = known.get(card.name.partition(MADE_FROM)[0])
     classes = len(card.class_names)
-    is_same = counted is not None and counted.num_classes == classes and how.channels == 3  # noqa: PLR2004 - RGB
-    is_same = is_same and built.image_size in {None, counted.image_size if counted else None}
-    entry = IndexEntry(card.name, built.library, classes, None, None, how.size, None, None, None)
-    if not (is_same and counted):
+    entry = IndexEntry(card.name, architecture.library, classes, None, None, size, None, None, None)
+    is_rgb = card.preprocessing.channels == 3  # noqa: PLR2004 - red, green and blue
+    if base is None or base.num_classes != classes or not is_rgb:
         return entry
-    macs = counted.multiply_adds if counted.image_size == how.size else None
-    return dataclasses.replace(entry, parameters=counted.parameters, multiply_adds=macs)
+    if architecture.image_size not in {None, base.image_size}:
+        return entry
+    macs = base.multiply_adds if base.image_size == size else None
+    return dataclasses.replace(entry, parameters=base.parameters, multiply_adds=macs)
 
 
 def _matcher(pattern: str) -> Callable[[str], bool]:
-    wanted = pattern.lower()
-    if not re.search(r"[*?[]", wanted):
-        return lambda name: wanted in name.lower()
-    whole = re.compile(fnmatch.translate(wanted))
+    lower = pattern.lower()
+    if not re.search(r"[*?[]", lower):
+        return lambda name: lower in name.lower()
+    glob = re.compile(fnmatch.translate(lower))
 
     def matches(name: str) -> bool:
         plain = name.lower().removeprefix(LIBRARY).removeprefix(HUB)
-        return any(map(whole.match, (name.lower(), plain, plain.partition(".")[0])))
+        return any(map(glob.match, (name.lower(), plain, plain.partition(".")[0])))
 
     return matches
 
 
-def _rank(item: ListEntry, order: SortOrder) -> tuple[bool, float]:
-    """Sorts by a number, and what has none to the end."""
+def _sort_key(item: ListEntry, order: SortOrder) -> tuple[bool, float]:
+    """A key that sorts by a number, with entries that have none at the end."""
     entry = item.entry
     value: float | None
     match order:
@@ -149,6 +148,6 @@ def _rank(item: ListEntry, order: SortOrder) -> tuple[bool, float]:
     return value is None, value or 0
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sorts resnet18 before resnet101."""
+def _natural_key(name: str) -> list[tuple[int, str]]:
+    """A key that sorts resnet18 before resnet101."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name.lower())]

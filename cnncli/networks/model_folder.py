@@ -1,8 +1,8 @@
 """The model folder: card.json, model.safetensors, and model.onnx where the network could be compiled.
 
-Written in a temporary folder beside its place and renamed, so that nobody ever sees half of one. Opened
-strictly: every file that the card lists must be there at its size. Digests are computed when a folder is
-written; comparing them costs as much as reading everything, so it is done on request (`verify`).
+It is written to a temporary folder and renamed, so that it is never seen incomplete. Opening is strict: every file that the
+card lists must exist with its size. Digests are computed when a folder is written; comparing them means reading all files,
+so only `verify` does it.
 """
 
 import contextlib
@@ -24,23 +24,28 @@ CARD, WEIGHTS, GRAPH = "card.json", "model.safetensors", "model.onnx"
 
 
 def is_auxiliary(name: str) -> bool:
-    """Whether a tensor belongs to the heads of torchvision's GoogLeNet and Inception v3 that only training uses."""
+    """Whether a tensor belongs to an auxiliary head of torchvision's GoogLeNet or Inception v3, used in training only."""
     return name.startswith(("aux1.", "aux2.", "AuxLogits."))
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A model folder that is complete, and its card."""
+    """A complete model folder.
+
+    Attributes:
+        path: of the folder.
+        card: its model card.
+    """
 
     path: Path
     card: ModelCard
 
     @property
     def weights(self) -> Path:
-        """The weights, as safetensors.
+        """The weights file, in safetensors format.
 
         Raises:
-            ModelFolderError: the folder was made from an exported file, in which they are part of the graph.
+            ModelFolderError: the folder was made from an exported network, whose weights are in the graph.
         """
         if self.is_exported:
             raise no_weights_error(self.card.name)
@@ -48,33 +53,33 @@ class ModelFolder:
 
     @property
     def graph(self) -> Path | None:
-        """The compiled network; None where the card says why there is none."""
+        """The ONNX file; None where the network was not compiled, for which the card gives the reason."""
         return None if self.card.compilation.reason else self.path / GRAPH
 
     def require_graph(self) -> Path:
-        """The compiled network.
+        """The ONNX file.
 
         Raises:
             ModelFolderError: there is none.
         """
         if self.graph is None:
-            raise ModelFolderError(f"{self.path} has no compiled network: {self.card.compilation.reason}")
+            raise ModelFolderError(f"{self.path} has no {GRAPH}: {self.card.compilation.reason}")
         return self.graph
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what makes the network this one: its weights; of an exported one its graph."""
+        """SHA-256 of the weights; of the ONNX file for an exported network."""
         facts = {item.name: item.sha256 for item in self.card.files}
         return facts.get(WEIGHTS) or facts[GRAPH]
 
     @property
     def is_exported(self) -> bool:
-        """Whether it was made from an exported file, and has a graph but no weights."""
+        """Whether it was made from an exported network, and so has an ONNX file but no weights file."""
         return all(facts.name != WEIGHTS for facts in self.card.files)
 
     @property
     def needs_onnx(self) -> str | None:
-        """What in it torch cannot run; None where it can."""
+        """What makes ONNX Runtime necessary, because torch cannot run it; None where torch can."""
         if self.is_exported:
             return "an exported network"
         head = self.card.architecture.head
@@ -82,10 +87,10 @@ class ModelFolder:
 
 
 def no_weights_error(name: str) -> ModelFolderError:
-    """What is to be said where the weights of an exported network are asked for."""
+    """Error for an exported network where weights are needed."""
     return ModelFolderError(
-        f"{name} is an exported network, which predicts and no more",
-        "train or look inside the one that it was exported from",
+        f"{name} is an exported network, which can only predict",
+        "train or inspect the network that it was exported from",
     )
 
 
@@ -98,10 +103,10 @@ def no_classes_error(name: str) -> UsageError:
 
 
 def require_classes(folder: ModelFolder) -> ModelFolder:
-    """The same folder, if its network tells classes apart.
+    """The same folder, if its network has a classifier.
 
     Raises:
-        UsageError: it gives features only.
+        UsageError: it has none.
     """
     if folder.card.is_feature_extractor:
         raise no_classes_error(folder.card.name)
@@ -110,22 +115,24 @@ def require_classes(folder: ModelFolder) -> ModelFolder:
 
 def is_model_folder(path: Path) -> bool:
     """Whether a path holds a model folder, complete or not."""
-    return os.path.isfile(path / CARD)  # noqa: PTH113 - says no where a name is too long, too
+    return os.path.isfile(path / CARD)  # noqa: PTH113 - False for names that are too long, too
 
 
 def open_folder(path: Path) -> ModelFolder:
-    """The model folder at a path.
+    """Open the model folder at a path.
 
     Raises:
-        ModelFolderError: it is not one, its card is damaged or of another version, or a file is missing
-            or has another size than the card says.
+        ModelFolderError: it is not one, its card is damaged or of another version, or a file is missing or differs in size
+            from the card.
     """
     try:
         text = (path / CARD).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelFolderError(f"{path} is no model folder: its {CARD} cannot be read ({error})") from error
+        raise ModelFolderError(
+            f"{path} is not a model folder: its {CARD} cannot be read ({error})"
+        ) from error
     card = cards.from_json(text, str(path / CARD))
-    needed = {WEIGHTS if card.compilation.reason else GRAPH}  # a graph has the weights within
+    needed = {WEIGHTS if card.compilation.reason else GRAPH}  # a graph contains the weights
     if missing := needed - {facts.name for facts in card.files}:
         raise ModelFolderError(f"{path / CARD} does not list {', '.join(sorted(missing))}", _AGAIN)
     for facts in card.files:
@@ -133,7 +140,7 @@ def open_folder(path: Path) -> ModelFolder:
     return ModelFolder(path, card)
 
 
-_AGAIN = "put back the file that was there, or make the folder again: a prepared network with `cnncli pull`, a run with finetune"
+_AGAIN = "restore the original file, or create the folder again: a prepared network with `cnncli pull`, a run with finetune"
 
 
 def _check_size(file: Path, facts: FileFacts) -> None:
@@ -142,18 +149,18 @@ def _check_size(file: Path, facts: FileFacts) -> None:
     except OSError as error:
         raise ModelFolderError(f"{file} cannot be read: {error.strerror}", _AGAIN) from error
     if size != facts.bytes:
-        raise ModelFolderError(f"{file} has {size:,} bytes where the card says {facts.bytes:,}", _AGAIN)
+        raise ModelFolderError(f"{file} has {size:,} bytes instead of {facts.bytes:,}", _AGAIN)
 
 
 def verify(folder: ModelFolder) -> None:
-    """Compare every file with its digest; takes as long as reading them.
+    """Compare every file with its digest, which means reading it.
 
     Raises:
-        ModelFolderError: a file is not what was written.
+        ModelFolderError: a file has changed.
     """
     for facts in folder.card.files:
         if sha256(folder.path / facts.name) != facts.sha256:
-            raise ModelFolderError(f"{folder.path / facts.name} is not what was written there", _AGAIN)
+            raise ModelFolderError(f"{folder.path / facts.name} has changed: its SHA-256 is wrong", _AGAIN)
 
 
 def sha256(file: Path) -> str:
@@ -163,21 +170,21 @@ def sha256(file: Path) -> str:
 
 
 def seal(draft: Path, card: ModelCard) -> ModelFolder:
-    """Complete a draft_folder folder: the facts of the network's files go into the card, the card is written last."""
+    """Complete a draft: add sizes and digests of its files to the card, and write the card last."""
     files = [file for file in (draft / WEIGHTS, draft / GRAPH) if file.exists()]
     facts = tuple(FileFacts(file.name, file.stat().st_size, sha256(file)) for file in files)
     sealed = dataclasses.replace(card, files=facts)
     (draft / CARD).write_text(cards.to_json(sealed), encoding="utf-8")
-    for file in files:  # some libraries write for their user alone; a prepared network may be shared
+    for file in files:  # some libraries write files that only their owner can read
         file.chmod((draft / CARD).stat().st_mode)
     return ModelFolder(draft, sealed)
 
 
 @contextlib.contextmanager
 def draft_folder(target: Path) -> Iterator[Path]:
-    """A temporary folder beside `target` that becomes it when the block ends well, and else vanishes.
+    """A temporary folder that is renamed to `target` when the block ends without an exception, and deleted otherwise.
 
-    Where another process was faster, its folder stays and ours is dropped.
+    If another process has created `target` meanwhile, its folder is kept.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -192,14 +199,14 @@ def draft_folder(target: Path) -> Iterator[Path]:
         ) from error
 
 
-_FORGOTTEN = 24 * 3600
-"""Seconds after which a draft is taken for the remains of a process that was killed."""
+_STALE = 24 * 3600
+"""Age in seconds from which a draft counts as left over by a killed process."""
 
 
 def _remove_forgotten(folder: Path) -> None:
     for draft in folder.glob(f".*{DRAFT}"):
-        with contextlib.suppress(OSError):  # its process may just be done with it
-            if time.time() - draft.stat().st_mtime > _FORGOTTEN:
+        with contextlib.suppress(OSError):  # its process may have renamed it
+            if time.time() - draft.stat().st_mtime > _STALE:
                 shutil.rmtree(draft, ignore_errors=True)
 
 
@@ -209,5 +216,5 @@ def _take_place(draft: Path, target: Path) -> None:
     except OSError:
         if is_model_folder(target):  # another process was faster
             return
-        shutil.rmtree(target)  # the remains of a folder that lost its card
+        shutil.rmtree(target)  # a folder without a card is not a model folder
         draft.rename(target)

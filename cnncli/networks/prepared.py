@@ -1,4 +1,4 @@
-"""Finished and prepared model folders by name, the model to use without torch, and names that are still free."""
+"""Model folders by name, the model to use where torch is not installed, and which names are free."""
 
 import importlib.util
 import re
@@ -13,18 +13,18 @@ from cnncli.records.defaults import DEFAULT
 from cnncli.records.progress import Progress
 
 LARGER = "tf_efficientnet_lite2"
-"""The network to take where the default is not accurate enough; `networks.packaged` has its weights, too."""
+"""The network to suggest where the default is not accurate enough; `networks.packaged` has its weights, too."""
 
 MADE_FROM = "+"
-"""Where a prepared network's name goes on after the name of the network that it was made from."""
+"""Separates the name of the original network from the rest of a prepared network's name."""
 
 
 def find_finished(reference: Reference) -> Path | None:
-    """The model folder that a reference names: a path, the built-in model, or a name that only a prepared network has.
+    """The model folder that a reference names: by path, as the built-in model, or by a name only a prepared network has.
 
     Raises:
-        ModelNotFoundError: a path that leads to no model folder.
-        UsageError: options that would change a finished folder.
+        ModelNotFoundError: a path that is not a model folder.
+        UsageError: options that cannot change a finished model folder.
     """
     if path := reference.find_folder():
         return path
@@ -32,16 +32,16 @@ def find_finished(reference: Reference) -> Path | None:
     if named is None or _is_published(reference.name):
         return None
     if reference.changes():
-        raise reference.cannot_change()
+        raise reference.cannot_change_error()
     return named
 
 
 def find_prepared(reference: Reference) -> Path | None:
-    """The model folder for a reference where nothing has to be prepared; else None.
+    """The model folder for a reference, if it needs no preparation; else None.
 
     Raises:
-        ModelNotFoundError: a path that leads to no model folder.
-        UsageError: options that would change a finished folder.
+        ModelNotFoundError: a path that is not a model folder.
+        UsageError: options that cannot change a finished model folder.
     """
     if path := find_finished(reference) or cache.find(reference.key()):
         return path
@@ -55,18 +55,18 @@ def _find_named(name: str) -> Path | None:
 
 
 def _is_published(name: str) -> bool:
-    """Whether a name means a network somewhere else, of which the prepared one is a copy."""
-    from cnncli.networks import index  # only for names of prepared networks: reading it takes a while
+    """Whether a name is that of a published network, of which the prepared one is a copy."""
+    from cnncli.networks import index  # imported late, because reading it takes a while
 
     return MADE_FROM not in name and (name.startswith(HUB) or index.is_known(name))
 
 
 def fall_back_to_built_in(reference: Reference, progress: Progress) -> Reference:
-    """The default model, or the built-in one where there is no torch to prepare the default.
+    """The default model, or the built-in one if torch, which prepares the default, is not installed.
 
     Args:
         reference: to the default model.
-        progress: told when the built-in model takes its place.
+        progress: reports the fallback.
     """
     if importlib.util.find_spec("torch") or reference.changes() or find_prepared(reference):
         return reference
@@ -77,11 +77,12 @@ def fall_back_to_built_in(reference: Reference, progress: Progress) -> Reference
 
 
 def accuracy_hint(reference: Reference) -> str | None:
-    """A hint for fine-tuning with one of our small networks: which one is usually more accurate, and how to get it."""
+    """A hint for fine-tuning one of our small networks: which network is usually more accurate; None for other networks."""
     if reference.changes():
         return None
     if pocket.is_pocket(reference.name):
-        return f"{pocket.NAME} sees {pocket.SIZE[0]} x {pocket.SIZE[1]} pixels; {DEFAULT}, the default, is usually more accurate on photos"
+        size = " x ".join(map(str, pocket.SIZE))
+        return f"{pocket.NAME} has an input of {size} pixels; {DEFAULT}, the default, is usually more accurate on photos"
     larger = find_packaged(LARGER)
     if larger is None or find_packaged(reference.name) is not find_packaged(DEFAULT):
         return None
@@ -90,10 +91,10 @@ def accuracy_hint(reference: Reference) -> str | None:
 
 
 def require_free_name(name: str) -> None:
-    """See that a network can be prepared under a name of one's own.
+    """Check that a network can be prepared under a name.
 
     Raises:
-        UsageError: it is no name, or something is called so already.
+        UsageError: the name is invalid, or taken.
     """
     from cnncli.networks import blueprint, index
 

@@ -1,4 +1,4 @@
-"""What a user asks for when asking for a network. Knows names and files, no library of networks."""
+"""References to networks, as users type them. Handles names and files only, no library."""
 
 import difflib
 import json
@@ -12,36 +12,36 @@ from cnncli.networks import pocket
 from cnncli.networks.model_folder import is_model_folder
 
 LIBRARY = "torchvision/"
-"""Before a name, asks for torchvision's network even where timm has one of that name."""
+"""Prefix that selects torchvision's network where timm has one of the same name."""
 
 HUB = "hf-hub:"
-"""Before `org/name` or `org/name@revision`, asks for a repository on the Hugging Face hub, as timm writes it."""
+"""Prefix of a repository on the Hugging Face hub, `org/name` or `org/name@revision`, as in timm."""
 
 BLUEPRINT = ".cnn"
-"""How files end that hold a blueprint."""
+"""Suffix of blueprint files."""
 
 EXPORTED = ".onnx"
-"""How files end that hold an exported network."""
+"""Suffix of exported networks."""
 
 _BLUEPRINT_TEXT = re.compile(r"\s*(#|input\s|input:|activation:)", re.IGNORECASE)
 
 
 def is_blueprint_text(name: str) -> bool:
-    """Whether this is no name but a blueprint itself, as one writes it in quotes."""
+    """Whether this is the text of a blueprint instead of a name."""
     return _BLUEPRINT_TEXT.match(name) is not None or ";" in name or "\n" in name
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A network as a user refers to it.
+    """A network as the user names it.
 
     Attributes:
-        name: a model folder's path; `pocket`; a name of timm or torchvision, with or without a tag; `hf-hub:org/name`; a
-            blueprint's name, file or text.
-        weights: local weights for the named architecture.
-        labels: a file with one class name a line.
-        pretrained: False asks for random weights.
-        image_size: (height, width) in pixels, where it should differ from the network's own.
+        name: path of a model folder; `pocket`; name in timm or torchvision, with or without a tag; `hf-hub:org/name`; name,
+            file or text of a blueprint.
+        weights: file with local weights for the named architecture.
+        labels: file with one class name per line.
+        pretrained: False for random weights.
+        image_size: (height, width) in pixels; None for the network's own.
     """
 
     name: str
@@ -52,14 +52,14 @@ class Reference:
 
     def __post_init__(self) -> None:
         if self.weights and not self.pretrained:
-            raise UsageError("--weights and --no-pretrained contradict each other", "leave one of them out")
+            raise UsageError("--weights and --no-pretrained contradict each other", "omit one of them")
 
     def find_folder(self) -> Path | None:
-        """The model folder that the name is a path of, or that comes with cnncli; None where it is another name.
+        """The model folder that the name is the path of, or the built-in one; None where it is another kind of name.
 
         Raises:
-            ModelNotFoundError: a path that leads to no model folder.
-            UsageError: options that would change a finished folder.
+            ModelNotFoundError: a path that is not a model folder.
+            UsageError: options that cannot change a finished model folder.
         """
         if is_blueprint_text(self.name):
             return None
@@ -76,19 +76,21 @@ class Reference:
             return None
         if os.path.isfile(path):  # noqa: PTH113
             raise ModelNotFoundError(
-                f"{self.name} is a file, and a model is a name or a folder",
-                "for weights, name their architecture: -m resnet50 --weights FILE",
+                f"{self.name} is a file, not a model folder",
+                "for a weights file, name its architecture: -m resnet50 --weights FILE",
             )
         if self.name.startswith(HUB):
             return None
         if self.name.startswith((".", "/", "~")) or ("/" in self.name and not self.name.startswith(LIBRARY)):
-            what = "it has no card.json" if os.path.isdir(path) else "there is no such folder"  # noqa: PTH112
-            raise ModelNotFoundError(f"{self.name} is no model folder: {what}", _folders_like(path))
+            reason = "it has no card.json" if os.path.isdir(path) else "no such folder"  # noqa: PTH112
+            raise ModelNotFoundError(
+                f"{self.name} is not a model folder: {reason}", _similar_folders_hint(path)
+            )
         return None
 
     @property
     def is_exported(self) -> bool:
-        """Whether the name is the path of a network in one ONNX file."""
+        """Whether the name is the path of an exported network, an ONNX file."""
         return self.name.endswith(EXPORTED) and os.path.isfile(os.path.expanduser(self.name))  # noqa: PTH111, PTH113
 
     def _blueprint_identity(self) -> list[str | int] | None:
@@ -96,31 +98,31 @@ class Reference:
         return _identity(Path(self.name), "blueprint") if is_file else None
 
     def changes(self) -> list[str]:
-        """The options that ask for something else than a finished model folder holds."""
-        given = {
+        """The names of the options that would change a finished model folder."""
+        options = {
             "--weights": self.weights is not None,
             "--labels": self.labels is not None,
             "--no-pretrained": not self.pretrained,
             "--img-size": self.image_size is not None,
         }
-        return [option for option, is_given in given.items() if is_given]
+        return [option for option, is_set in options.items() if is_set]
 
-    def cannot_change(self) -> UsageError:
-        """For a finished model folder and options that would change it."""
+    def cannot_change_error(self) -> UsageError:
+        """Error for options that cannot change a finished model folder."""
         return UsageError(
             f"{self.name} is a finished model folder; {', '.join(self.changes())} cannot change it",
-            "name the architecture instead, as in --model resnet50",
+            "name the architecture instead, e.g. --model resnet50",
         )
 
     def _refuse_changes(self) -> None:
         if self.changes():
-            raise self.cannot_change()
+            raise self.cannot_change_error()
 
     def key(self) -> str:
-        """Everything that the prepared folder depends on, as one line; files count by place, size and time.
+        """Everything that the prepared folder depends on, as JSON; files are identified by path, size and time.
 
         Raises:
-            WeightsError: a file that does not exist.
+            WeightsError: a file does not exist.
         """
         return json.dumps(
             {
@@ -140,18 +142,19 @@ class Reference:
         )
 
 
-def _identity(file: Path, what: str) -> list[str | int]:
+def _identity(file: Path, kind: str) -> list[str | int]:
+    """Path, size and modification time of a file; `kind` is for messages."""
     try:
         status = file.stat()
     except OSError as error:
-        raise WeightsError(f"cannot read the {what} file {file}: {error.strerror}") from error
+        raise WeightsError(f"cannot read the {kind} file {file}: {error.strerror}") from error
     if not file.is_file():
-        raise WeightsError(f"the {what} file {file} is not a file")
+        raise WeightsError(f"the {kind} file {file} is not a regular file")
     return [os.path.realpath(file), status.st_size, status.st_mtime_ns]
 
 
-def _folders_like(path: Path) -> str | None:
-    """Which model folders there are beside it, those with the closest names; None where there are none."""
+def _similar_folders_hint(path: Path) -> str | None:
+    """A hint with the model folders beside a path whose names are closest; None where there are none."""
     try:
         names = [folder.name for folder in path.parent.iterdir() if is_model_folder(folder)]
     except OSError:

@@ -1,7 +1,7 @@
-"""Weights from a local file: read without running anything, unwrapped, and fitted to a network.
+"""Weights from a file: read safely, extracted from a checkpoint, and loaded into a network.
 
-Safetensors, or a torch checkpoint read by torch's weights-only unpickler: a plain state dict, one under
-`state_dict` or `model`, with an average of itself (EMA) beside it, with `module.` before every name.
+The file holds safetensors, or a checkpoint that torch's weights-only unpickler reads: a plain state dict, or one under
+`state_dict` or `model`, perhaps with an averaged copy (EMA) and with a prefix such as `module.` before every name.
 """
 
 import pickle
@@ -25,23 +25,23 @@ StateDict = dict[str, Tensor]
 Shapes = Mapping[str, tuple[int, ...]]
 
 _AVERAGES = ("state_dict_ema", "model_ema", "ema_state_dict", "ema")
-"""Where training scripts (timm's, torchvision's references) keep the averaged copy; preferred, as they do."""
+"""Keys under which training scripts (timm, torchvision's references) store averaged weights; preferred, as they do."""
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 
 _PREFIXES = ("module.", "_orig_mod.", "model.")
-"""What DataParallel, torch.compile and Lightning put before every name."""
+"""Prefixes that DataParallel, torch.compile and Lightning add to every name."""
 
-_LISTED = 5
-"""Names that an error message shows before it only counts them."""
+_MAX_COMPLAINTS = 5
+"""Complaints that an error message lists; the others are counted."""
 
 
 def read_state_dict(file: Path, progress: Progress) -> StateDict:
     """The tensors in a weights file, by name.
 
     Raises:
-        WeightsError: the file is neither safetensors nor a checkpoint of plain tensors; one that would
-            run code when unpickled is refused and what it would call is named.
+        WeightsError: the file is neither safetensors nor a checkpoint of plain tensors; for a pickle that would run code,
+            the message names what it would call.
     """
     if not file.stat().st_size:
         raise WeightsError(f"{file} is empty", _SAVE_HINT)
@@ -54,7 +54,7 @@ def read_state_dict(file: Path, progress: Progress) -> StateDict:
 
 
 def _is_safetensors(file: Path) -> bool:
-    """By content: eight bytes of header length, then a JSON object."""
+    """Whether a file holds safetensors, by suffix or content: eight bytes of header length, then a JSON object."""
     with file.open("rb") as stream:
         head = stream.read(9)
     return file.suffix == ".safetensors" or head[8:] == b"{"
@@ -63,26 +63,26 @@ def _is_safetensors(file: Path) -> bool:
 def _unpickle(file: Path) -> object:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch remarks on pickle protocols that it reads all the same
+            warnings.simplefilter("ignore")  # torch warns about pickle protocols that it can read
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if name := _refused_name(file, str(error)):
             raise WeightsError(
-                f"{file} is refused: unpickling it would call {name}",
-                "save its state dict alone (torch.save(model.state_dict(), …)) or as safetensors",
+                f"{file} is unsafe: unpickling it would call {name}",
+                "save only its state dict (torch.save(model.state_dict(), …)), or as safetensors",
             ) from error
         if zipfile.is_zipfile(file):
-            raise WeightsError(f"{file} is refused: it holds more than tensors", _SAVE_HINT) from error
+            raise WeightsError(f"{file} is unsafe: it holds more than tensors", _SAVE_HINT) from error
         raise WeightsError(f"{file} is neither safetensors nor a torch checkpoint", _SAVE_HINT) from error
-    except Exception as error:  # an unpickler of arbitrary bytes raises anything
-        what = "a TorchScript archive" if "TorchScript" in str(error) else "damaged, or no weights file"
-        raise WeightsError(f"{file} is {what}", _SAVE_HINT) from error
+    except Exception as error:  # unpickling arbitrary bytes may raise anything
+        problem = "a TorchScript archive" if "TorchScript" in str(error) else "damaged, or not a weights file"
+        raise WeightsError(f"{file} is {problem}", _SAVE_HINT) from error
 
 
 def _refused_name(file: Path, message: str) -> str | None:
-    """What an unpickler would have called: from torch's message, or read off the opcodes, none of them run."""
-    if found := re.search(r"GLOBAL ([\w.]+)", message):
-        return found[1]
+    """The name of what unpickling would call, from torch's message or from the opcodes, without running them."""
+    if match := re.search(r"GLOBAL ([\w.]+)", message):
+        return match[1]
     strings: list[str] = []
     try:
         with file.open("rb") as stream:
@@ -93,16 +93,16 @@ def _refused_name(file: Path, message: str) -> str | None:
                     return ".".join(strings[-2:])
                 if isinstance(argument, str):
                     strings.append(argument)
-    except ValueError:  # not a pickle from end to end
+    except ValueError:  # not a complete pickle
         pass
     return None
 
 
-_SAVE_HINT = "give safetensors, or a checkpoint with a state dict"
+_SAVE_HINT = "use safetensors, or a checkpoint with a state dict"
 
 
 def _tensors(checkpoint: object, file: Path, progress: Progress) -> StateDict:
-    """The state dict within a checkpoint; an averaged copy is preferred and said."""
+    """The state dict in a checkpoint; averaged weights are preferred, which is reported."""
     if not isinstance(checkpoint, Mapping):
         raise WeightsError(f"{file} holds a {type(checkpoint).__name__}, not a state dict", _SAVE_HINT)
     for name in (*_AVERAGES, *_WRAPPERS):
@@ -113,12 +113,12 @@ def _tensors(checkpoint: object, file: Path, progress: Progress) -> StateDict:
             return _tensors(inner, file, progress)
     tensors = {str(name): value for name, value in checkpoint.items() if isinstance(value, Tensor)}
     if not tensors:
-        raise WeightsError(f"{file} holds no tensors under the names that checkpoints use", _SAVE_HINT)
+        raise WeightsError(f"{file} holds no tensors under the usual keys of checkpoints", _SAVE_HINT)
     return tensors
 
 
 def _strip_prefix(tensors: StateDict) -> StateDict:
-    """Names as the network has them; `n_averaged` is torch's counter of an averaged model."""
+    """Remove prefixes of all names, and `n_averaged`, the counter of torch's averaged models."""
     tensors = {name: value for name, value in tensors.items() if name != "n_averaged"}
     for prefix in _PREFIXES:
         if tensors and all(name.startswith(prefix) for name in tensors):
@@ -132,30 +132,30 @@ def shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
 
 
 def infer_num_classes(found: Shapes, expected: Shapes, num_classes: int) -> int:
-    """How many classes the weights know, read off the layers that differ from the network's in just that.
+    """The number of classes of weights, from layers whose shape differs from the network's in just that dimension.
 
     Args:
         found: shapes in the file.
-        expected: shapes of a network built with `num_classes`.
-        num_classes: what the network was built with.
+        expected: shapes in a network built with `num_classes`.
+        num_classes: of that network.
     """
     counts = {own for own, other in _length_differences(found, expected, axis=0) if other == num_classes}
     return counts.pop() if len(counts) == 1 else num_classes
 
 
 def infer_channels(found: Shapes, expected: Shapes, channels: int) -> int:
-    """How many planes the weights look at: one, where a kernel differs from the network's in just that.
+    """The number of input channels of weights: 1 if a kernel differs from the network's in just that dimension.
 
     Args:
         found: shapes in the file.
-        expected: shapes of a network built for `channels`.
-        channels: what the network was built for.
+        expected: shapes in a network built with `channels`.
+        channels: of that network.
     """
     return 1 if (1, channels) in _length_differences(found, expected, axis=1) else channels
 
 
 def _length_differences(found: Shapes, expected: Shapes, axis: int) -> set[tuple[int, int]]:
-    """(found, expected) lengths of those tensors that differ along this axis and no other."""
+    """(found, expected) lengths of tensors that differ along this axis only."""
     return {
         (shape[axis], other[axis])
         for name, shape in found.items()
@@ -165,45 +165,51 @@ def _length_differences(found: Shapes, expected: Shapes, axis: int) -> set[tuple
 
 
 def load_into(module: nn.Module, tensors: StateDict, origin: str) -> None:
-    """Give a network its weights; each must fit, none may be missing or left over.
+    """Load weights into a network; all must fit, and none may be missing or left over.
 
-    Heads that only training uses may be missing, and so may BatchNorm's count of batches.
+    Auxiliary heads and BatchNorm's `num_batches_tracked` may be missing.
+
+    Args:
+        module: the network.
+        tensors: by name.
+        origin: of the weights, for messages.
 
     Raises:
-        WeightsError: with the names that do not fit.
+        WeightsError: with the names that do not fit; or a tensor has infinite or NaN values.
     """
-    own, given = shapes(module.state_dict()), shapes(tensors)
+    expected, actual = shapes(module.state_dict()), shapes(tensors)
     complaints = [
         *(
-            f"{name} is {_by(given[name])} instead of {_by(own[name])}"
-            for name in own
-            if given.get(name, own[name]) != own[name]
+            f"{name} is {_shape_text(actual[name])} instead of {_shape_text(expected[name])}"
+            for name in expected
+            if actual.get(name, expected[name]) != expected[name]
         ),
-        *(f"{name} is missing" for name in own if name not in given and not _is_dispensable(name)),
-        *(f"{name} is not part of the network" for name in given if name not in own),
+        *(f"{name} is missing" for name in expected if name not in actual and not _is_optional(name)),
+        *(f"{name} is not part of the network" for name in actual if name not in expected),
     ]
     if complaints:
-        more = f" and {len(complaints) - _LISTED:,} more" if len(complaints) > _LISTED else ""
+        rest = len(complaints) - _MAX_COMPLAINTS
+        more = f" and {rest:,} more" if rest > 0 else ""
         raise WeightsError(
-            f"{origin} does not fit the network: {'; '.join(complaints[:_LISTED])}{more}",
+            f"{origin} does not fit the network: {'; '.join(complaints[:_MAX_COMPLAINTS])}{more}",
             "name the architecture that these weights were trained with",
         )
     if broken := next((name for name, value in tensors.items() if not torch.isfinite(value).all()), None):
-        raise WeightsError(f"{origin} is damaged: {broken} holds values that are no numbers")
+        raise WeightsError(f"{origin} is damaged: {broken} holds infinite or NaN values")
     module.load_state_dict(tensors, strict=False)
 
 
-def _is_dispensable(name: str) -> bool:
-    """Not used by inference."""
+def _is_optional(name: str) -> bool:
+    """Whether inference does not use a tensor."""
     return is_auxiliary(name.removeprefix("network.")) or name.endswith("num_batches_tracked")
 
 
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape)) or "a single number"
+def _shape_text(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "a scalar"
 
 
 def save_state_dict(module: nn.Module, file: Path) -> None:
-    """The network's tensors as safetensors, each name with its own copy.
+    """Save the tensors of a network as safetensors.
 
     Raises:
         OSError: the file cannot be written.
@@ -212,7 +218,7 @@ def save_state_dict(module: nn.Module, file: Path) -> None:
 
 
 def save_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
-    """Tensors by name as safetensors, each with its own copy.
+    """Save tensors as safetensors; shared ones are copied, since the format does not allow sharing.
 
     Raises:
         OSError: the file cannot be written.
@@ -225,10 +231,10 @@ def save_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
 
 
 def load_saved(module: nn.Module, file: Path) -> None:
-    """Give a network the weights that `save_state_dict` wrote.
+    """Load weights that `save_state_dict` wrote.
 
     Raises:
-        WeightsError: they are not this network's.
+        WeightsError: the file is damaged, or the weights are of another network.
     """
     try:
         tensors = load_file(file)

@@ -1,4 +1,4 @@
-"""Lists of networks: what there is, what is prepared, and how a list is wished for."""
+"""Lists of networks."""
 
 import enum
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from cnncli.records.networks import Library
 
 
 class SortOrder(enum.StrEnum):
-    """What a list is sorted by: A to Z and smallest first, but the most accurate and the largest on disk first."""
+    """Sort keys of a list: ascending, except for accuracy and size on disk, which are descending."""
 
     NAME = "name"
     PARAMETERS = "params"
@@ -19,7 +19,7 @@ class SortOrder(enum.StrEnum):
 
 
 class ListFormat(enum.StrEnum):
-    """How a list is written."""
+    """Output format of a list."""
 
     TABLE = "table"
     CSV = "csv"
@@ -28,19 +28,17 @@ class ListFormat(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """A network that a library offers, as far as a list says it.
+    """A network of a library, as the index has it.
 
     Attributes:
-        name: that asks for it, with its library where needed and the tag of its weights:
-            `resnet50.a1_in1k`, `torchvision/alexnet.IMAGENET1K_V1`.
-        library: who builds it.
-        num_classes: that its weights tell apart; 0 for those that give features only.
-        parameters: of all layers; None where nobody counted them.
-        multiply_adds: for one image of `image_size`; None likewise.
+        name: with library and tag where needed: `resnet50.a1_in1k`, `torchvision/alexnet.IMAGENET1K_V1`.
+        library: that builds it.
+        num_classes: of its weights; 0 for a network without a classifier.
+        parameters: of all layers; None where unknown.
+        multiply_adds: for one image of `image_size`; None where unknown.
         image_size: (height, width) in pixels.
-        top1, top5: share of ImageNet's validation images in percent, as the library publishes it with the
-            weights; None where it does not.
-        published: where its weights are: a repository of the hub or an address; None where nobody published any.
+        top1, top5: published accuracy on ImageNet's validation set in percent; None where there is none.
+        published: repository on the hub or URL of its weights; None where there are none.
     """
 
     name: str
@@ -56,7 +54,7 @@ class IndexEntry:
 
 @dataclass(frozen=True, slots=True)
 class PreparedFolder:
-    """A model folder in the cache, and the bytes that it takes on disk."""
+    """A model folder in the cache and its size in bytes."""
 
     folder: Path
     bytes: int
@@ -64,12 +62,12 @@ class PreparedFolder:
 
 @dataclass(frozen=True, slots=True)
 class ListEntry:
-    """A network that can be used.
+    """An entry of a list of networks.
 
     Attributes:
-        entry: what is known of it.
-        prepared: where it is prepared, if it is.
-        package: an installed Python package that carries its weights, if one does.
+        entry: of the index, or made from a model card.
+        prepared: its model folder; None where it is not prepared.
+        package: an installed Python package that contains its weights; None where there is none.
     """
 
     entry: IndexEntry

@@ -1,4 +1,4 @@
-"""What a network is, as far as anyone who uses it must know."""
+"""Networks: architecture, preprocessing, classes and the model card."""
 
 import enum
 from dataclasses import dataclass
@@ -9,23 +9,23 @@ LIBRARIES: tuple[Library, ...] = get_args(Library)
 
 
 class Resize(enum.StrEnum):
-    """How an image is brought to size before the centre crop."""
+    """How an image is resized before the centre crop."""
 
     SHORTER = "shorter"
-    """The shorter side to `resize[0]`, lengths cut as torchvision cuts them (`Resize(int)`)."""
+    """The shorter side to `resize[0]`, the other one truncated to an integer as in torchvision's `Resize(int)`."""
 
     COVER = "cover"
-    """Until both sides reach `resize`, lengths rounded (timm's `ResizeKeepRatio`)."""
+    """Both sides to at least `resize`, keeping proportions, rounded as in timm's `ResizeKeepRatio`."""
 
     FIT = "fit"
-    """Until both sides lie within `resize`, the rest filled (timm's `crop_mode="border"`)."""
+    """Both sides to at most `resize`, keeping proportions, padded with `fill` (timm's `crop_mode="border"`)."""
 
     SQUASH = "squash"
-    """Exactly to `resize`, whatever becomes of the proportions (timm's `crop_mode="squash"`)."""
+    """Exactly to `resize`, ignoring proportions (timm's `crop_mode="squash"`)."""
 
 
 class Interpolation(enum.StrEnum):
-    """Pillow's filters, named as timm names them."""
+    """Pillow's resampling filters under timm's names."""
 
     NEAREST = "nearest"
     BILINEAR = "bilinear"
@@ -37,16 +37,16 @@ class Interpolation(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """From a decoded image to what the network was trained to see.
+    """The evaluation transform from a decoded image to the network's input: resize, centre crop, normalise.
 
     Attributes:
         channels: 3 for RGB, 1 for Pillow's `L`.
         size: (height, width) of the network's input, in pixels.
-        resize_mode: how the image is brought to `resize`.
+        resize_mode: how the image is resized to `resize`.
         resize: (height, width) in pixels, before the centre crop to `size`.
-        interpolation: the filter of the resize.
-        fill: one value a channel, 0 to 255, where the crop reaches beyond the image.
-        mean, std: one value a channel, of pixels scaled to 0..1.
+        interpolation: filter of the resize.
+        fill: one value per channel, 0 to 255, where the crop extends beyond the image.
+        mean, std: one value per channel, of pixels scaled to 0..1.
     """
 
     channels: int
@@ -60,24 +60,24 @@ class Preprocessing:
 
 
 class HeadKind(enum.StrEnum):
-    """What a classifier on an embedding computes."""
+    """Kinds of classifiers on an embedding."""
 
     LINEAR = "linear"
-    """Weights (K, D) and biases (K)."""
+    """A linear layer: weights (K, D) and biases (K,)."""
 
     NEIGHBOURS = "neighbours"
-    """The votes of the nearest training images; it lives in model.onnx alone."""
+    """k nearest neighbours among the training images; stored in model.onnx only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A classifier on a network's embedding, in place of the network's own.
+    """A classifier on a network's embedding that replaces the network's own.
 
     Attributes:
-        kind: what it computes.
-        layer: the network's own last weight layer, whose pooled input is the embedding.
-        width: D, of the embedding.
-        own_classes: rows of that layer, which the head replaces.
+        kind: of classifier.
+        layer: name of the network's own last weight layer, whose pooled input is the embedding.
+        width: D, the size of the embedding.
+        own_classes: number of outputs of that layer.
     """
 
     kind: HeadKind
@@ -88,16 +88,16 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """Everything that is needed to build the network again, weights aside.
+    """Everything needed to build a network, except weights.
 
     Attributes:
-        library: who builds it.
-        name: what that library calls it, without a tag.
-        num_classes: rows of the last layer; 0 for a backbone without one.
-        channels: planes of the input.
-        image_size: (height, width), where the architecture itself depends on it; else None.
-        blueprint: its text, where it is built from one; else None.
-        head: the classifier that took the place of the network's own; None where it is the network's own.
+        library: that builds it.
+        name: its name in that library, without a tag.
+        num_classes: number of outputs; 0 for a backbone without a classifier.
+        channels: of the input.
+        image_size: (height, width) in pixels, if the architecture depends on it; else None.
+        blueprint: its text, for a network built from one; else None.
+        head: a classifier that replaces the network's own; None for the network's own.
     """
 
     library: Library
@@ -111,7 +111,7 @@ class Architecture:
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """A file of a model folder: its size in bytes and the SHA-256 of its content, in hexadecimal."""
+    """A file of a model folder: name, size in bytes, and SHA-256 in hexadecimal."""
 
     name: str
     bytes: int
@@ -120,12 +120,12 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
-    """How model.onnx compares with torch on random input, or why there is no model.onnx.
+    """The comparison of model.onnx with torch on random input, or the reason why there is no model.onnx.
 
     Attributes:
         reason: why the network was not compiled; None where it was.
-        largest_difference: of any logit, where both ran the same input.
-        spread: largest minus smallest logit of that run; the difference is judged against it.
+        largest_difference: largest absolute difference between logits; None where there is no model.onnx.
+        spread: largest minus smallest logit, to which the difference is compared; None likewise.
     """
 
     reason: str | None
@@ -135,7 +135,7 @@ class Compilation:
 
 @dataclass(frozen=True, slots=True)
 class PackageVersion:
-    """A package that had a hand in the folder."""
+    """A package that a model folder was made with, and its version."""
 
     package: str
     version: str
@@ -143,13 +143,12 @@ class PackageVersion:
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """What a network makes of an image before it names it: the pooled input of its last weight layer.
+    """The embedding of a network: the pooled input of its last weight layer.
 
     Attributes:
-        size: D, numbers of an embedding.
-        layer: the name of that last weight layer; empty where the network's output is itself the embedding.
-        gives_logits: whether that layer's answer to an embedding is the logits, with nothing after it: then another
-            layer can take its place.
+        size: D, the number of dimensions.
+        layer: name of that layer; empty where the network's output is the embedding.
+        gives_logits: whether that layer applied to an embedding gives the logits, so that a linear layer can replace it.
     """
 
     size: int
@@ -159,13 +158,13 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """How good a network was found to be when it was trained.
+    """A metric of a network, measured after its training.
 
     Attributes:
-        name: `val_top1`, a share of images.
+        name: such as `val_top1`.
         value: from 0 to 1.
-        low, high: ends of its 95 % interval.
-        images: that it was measured on.
+        low, high: its 95 % confidence interval.
+        images: number of images that it was measured on.
     """
 
     name: str
@@ -177,21 +176,20 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a model folder says of its network.
+    """The description of the network in a model folder.
 
     Attributes:
         name: unique among prepared networks; also the name of its folder in the cache.
-        architecture: how to build it again.
-        preprocessing: how to feed it.
-        class_names: what people call the classes, in the order of the logits; empty for a feature extractor, whose outputs
-            are no classes.
-        synsets: WordNet identifiers of the same classes, where they have any.
-        embedding: what stands before its last layer.
-        weights_origin: where the weights came from, in words.
-        compilation: how far model.onnx can be trusted.
-        files: those that make the network; what else lies in the folder is of no importance to it.
-        versions: of the packages that made it.
-        metrics: of its own training, where it had any here.
+        architecture: how to build it.
+        preprocessing: of images.
+        class_names: in the order of the logits; empty for a feature extractor.
+        synsets: WordNet IDs of the classes; None where they have none.
+        embedding: of the network.
+        weights_origin: where the weights came from, as text.
+        compilation: comparison of model.onnx with torch.
+        files: of the network; other files in the folder are ignored.
+        versions: of the packages that the folder was made with.
+        metrics: of the fine-tuning; empty for a network that was not fine-tuned.
     """
 
     name: str
@@ -208,5 +206,5 @@ class ModelCard:
 
     @property
     def is_feature_extractor(self) -> bool:
-        """Whether it has no classifier: its embeddings are all that it gives."""
+        """Whether it has no classifier, so that embeddings are its only output."""
         return not self.class_names

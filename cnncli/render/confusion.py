@@ -13,7 +13,7 @@ from cnncli.text import printable
 _MOST_NUMBERED = 25
 """Classes up to which cells show their numbers."""
 
-MOST_NAMED = 60
+MAX_NAMED = 60
 """Classes up to which rows and columns are labelled."""
 
 _LONGEST = 24
@@ -42,7 +42,7 @@ def confusion_png(counts: NDArray[np.intp], class_names: Sequence[str]) -> bytes
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    if classes <= MOST_NAMED:
+    if classes <= MAX_NAMED:
         names = [printable(name) for name in class_names]
         names = [name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…" for name in names]
         escaped = [name.replace("$", r"\$") for name in names]  # or matplotlib would start a formula

@@ -1,4 +1,4 @@
-"""The font of pictures: one with accents, Greek and Cyrillic, where it is installed."""
+"""The font of pictures: DejaVu Sans, which has accents, Greek and Cyrillic, if matplotlib is installed."""
 
 import contextlib
 import importlib.util
@@ -8,13 +8,13 @@ from PIL import ImageFont
 
 
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """DejaVu Sans as matplotlib brings it, found without importing matplotlib; else Pillow's own, which has ASCII only.
+    """DejaVu Sans from matplotlib, which is not imported for it; else Pillow's default font, which is ASCII only.
 
     Args:
         size: in pixels.
     """
-    found = importlib.util.find_spec("matplotlib")
-    for folder in (found.submodule_search_locations or []) if found else []:
+    spec = importlib.util.find_spec("matplotlib")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
         file = Path(folder, "mpl-data", "fonts", "ttf", "DejaVuSans.ttf")
         with contextlib.suppress(OSError):
             return ImageFont.truetype(str(file), size)

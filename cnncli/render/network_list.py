@@ -1,4 +1,4 @@
-"""Networks that can be used: as a table, as csv, as JSON."""
+"""Lists of networks as a table, CSV and JSON."""
 
 import csv
 import io
@@ -19,22 +19,22 @@ _FIELDS = (
     "width",
     "top1",
     "top5",
-    "published",
+    "pretrained",
     "prepared",
     "bytes",
     "package",
 )
 
 
-def network_list(networks: Sequence[ListEntry], how: ListFormat, width: int | None) -> str:
-    """The list as text.
+def network_list(networks: Sequence[ListEntry], format_: ListFormat, width: int | None) -> str:
+    """A list of networks as text.
 
     Args:
-        networks: in the order in which they are shown.
-        how: table, csv or JSON.
-        width: of the terminal that a table is for; None where there is none.
+        networks: in their order.
+        format_: of the output.
+        width: of the terminal in characters, for a table; None where there is none.
     """
-    match how:
+    match format_:
         case ListFormat.TABLE:
             return "".join(f"{line}\n" for line in _table(networks, width))
         case ListFormat.CSV:
@@ -69,7 +69,7 @@ def _table(networks: Sequence[ListEntry], width: int | None) -> list[str]:
             is_number=True,
             importance=6,
         ),
-        Column("on disk", [_state(item) for item in networks], is_number=True, importance=8),
+        Column("on disk", [_on_disk(item) for item in networks], is_number=True, importance=8),
     ]
     return rows(columns, width)
 
@@ -78,8 +78,8 @@ def _short(number: int | None) -> str:
     return "" if number is None else short(number)
 
 
-def _state(item: ListEntry) -> str:
-    """The size of a prepared network, or where its weights are if no server has to be asked for them."""
+def _on_disk(item: ListEntry) -> str:
+    """The size of a prepared network; else `in package` or `no weights`, or nothing for weights to download."""
     if item.prepared:
         return size(item.prepared.bytes)
     if item.package:

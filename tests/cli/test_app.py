@@ -13,7 +13,7 @@ def test_alone_it_shows_its_help(cnncli: Cnncli) -> None:
     result = cnncli()
     assert result.exit_code == 0
     assert result.stdout == cnncli("--help").stdout
-    assert re.search(r"\n  predict +Name what is in images.\n", result.stdout)
+    assert re.search(r"\n  predict +Classify images.\n", result.stdout)
 
 
 def test_version(cnncli: Cnncli) -> None:

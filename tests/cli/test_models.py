@@ -48,7 +48,7 @@ def test_a_table(cnncli: Cnncli) -> None:
         "224x224",
         "80.9",
     ]
-    assert "8 found, 0 of them prepared" in result.stderr
+    assert "8 networks, 0 prepared" in result.stderr
 
 
 def test_csv_and_json_say_the_same(cnncli: Cnncli, prepared: str) -> None:
@@ -66,7 +66,7 @@ def test_csv_and_json_say_the_same(cnncli: Cnncli, prepared: str) -> None:
 def test_prepared_ones_and_their_removal(cnncli: Cnncli, prepared: str) -> None:
     listed = cnncli("models", "test", "--prepared", "--sort", "disk")
     assert listed.stdout.splitlines()[1].startswith(prepared)
-    assert "1 found, 1 of them prepared; the cache" in listed.stderr
+    assert "1 network, 1 prepared; cache" in listed.stderr
     removed = cnncli("models", "rm", prepared)
     assert (removed.exit_code, removed.stdout) == (0, "")
     assert removed.stderr.startswith("deleted ")

@@ -147,9 +147,7 @@ def test_it_learns_other_classes_in_seconds(cnncli: Cnncli, shades: Path, tmp_pa
     run = tmp_path / "run"
     result = cnncli("finetune", shades, "--tune", "features", "-o", run)
     assert result.exit_code == 0, result.stderr
-    hint = (
-        "pocket sees 80 x 80 pixels; tf_efficientnet_lite0, the default, is usually more accurate on photos"
-    )
+    hint = "pocket has an input of 80 x 80 pixels; tf_efficientnet_lite0, the default, is usually more accurate on photos"
     assert hint in result.stderr
     found = {metric.name: metric.value for metric in model_folder.open_folder(run).card.metrics}
     assert found["val_top1"] > 0.9

@@ -409,7 +409,7 @@ def test_a_damaged_model_folder(cnncli: Cnncli, tmp_path: Path) -> None:
         (["-o", "{}/o.xlsx"], "no output format has the ending .xlsx"),
         (["-o", "/dev/null"], "it is a device or a pipe"),
         (["-o", ""], "--output is empty"),
-        (["-m", "/etc/hostname"], "is a file, and a model is a name or a folder"),
+        (["-m", "/etc/hostname"], "is a file, not a model folder"),
         (["--files-from", "{}/none"], "cannot read the list"),
         (["--files-from", "{}", "-o", "{}/o.csv"], "it is a folder"),
         (["--files-from", "/proc/self/mem", "-o", "{}/o.csv"], "cannot read the list"),

@@ -43,7 +43,7 @@ def spoil(change: Callable[[dict[str, Any]], object]) -> str:
         ("", "not JSON"),
         ("[1]", "not a model card"),
         ("{}", "not a model card"),
-        (spoil(lambda card: card.update(schema=99)), f"schema 99; this cnncli reads schema {SCHEMA}"),
+        (spoil(lambda card: card.update(schema=99)), f"schema 99; this version of cnncli reads schema {SCHEMA}"),
         (spoil(lambda card: card.pop("class_names")), "card lacks class_names"),
         (spoil(lambda card: card.update(colour="red")), "card has unknown colour"),
         (spoil(lambda card: card.update(name=3)), "card.name should be of type str, not int"),
@@ -58,7 +58,7 @@ def spoil(change: Callable[[dict[str, Any]], object]) -> str:
         (spoil(lambda card: card["preprocessing"].update(interpolation="magic")), "should be one of"),
         (spoil(lambda card: card["preprocessing"].update(channels=4)), "channels should be 1 or 3"),
         (spoil(lambda card: card["preprocessing"].update(std=[1.0, 0.0, 1.0])), "std should be above zero"),
-        (spoil(lambda card: card["preprocessing"].update(mean=[0.5])), "one mean, std and fill a channel"),
+        (spoil(lambda card: card["preprocessing"].update(mean=[0.5])), "one mean, std and fill per channel"),
         (
             spoil(lambda card: card["architecture"].update(library="keras")),
             "architecture.library should be one of",

@@ -33,7 +33,7 @@ def test_sampled_entries_are_counted_anew(known: dict[str, IndexEntry]) -> None:
     small = [name for name, entry in known.items() if (entry.multiply_adds or 0) < 3e9]
     for name in random.Random(0).sample(small, 12):
         offered = zoo.offer(name)
-        counted = indexing.entry(name, offered, indexing.count(indexing.subject(offered)))
+        counted = indexing.entry(name, offered, indexing.count(indexing.job(offered)))
         assert counted == known[name], name
 
 

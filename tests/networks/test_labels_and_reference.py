@@ -54,7 +54,7 @@ def test_a_path_of_a_model_folder(colours: Path, monkeypatch: pytest.MonkeyPatch
         str(colours.parent),
         "/" + "x" * 300,
     ):
-        with pytest.raises(ModelNotFoundError, match="is no model folder"):
+        with pytest.raises(ModelNotFoundError, match="is not a model folder"):
             Reference(name).find_folder()
 
 
@@ -86,7 +86,7 @@ def test_the_key_knows_what_the_network_depends_on(tmp_path: Path) -> None:
     assert Reference("resnet50", file).key() != key
     with pytest.raises(WeightsError, match="cannot read the weights file"):
         Reference("resnet50", tmp_path / "none").key()
-    with pytest.raises(WeightsError, match="is not a file"):
+    with pytest.raises(WeightsError, match="is not a regular file"):
         Reference("resnet50", tmp_path).key()
 
 

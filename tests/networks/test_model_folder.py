@@ -47,7 +47,7 @@ def test_a_missing_file(folder: Path, name: str) -> None:
 def test_a_cut_file(folder: Path) -> None:
     with (folder / GRAPH).open("ab") as stream:
         stream.truncate(100)
-    with pytest.raises(ModelFolderError, match="has 100 bytes where the card says"):
+    with pytest.raises(ModelFolderError, match="has 100 bytes instead of"):
         open_folder(folder)
 
 
@@ -55,7 +55,7 @@ def test_a_changed_file_is_found_by_its_digest(folder: Path) -> None:
     data = bytearray((folder / GRAPH).read_bytes())
     data[-1] ^= 1
     (folder / GRAPH).write_bytes(data)
-    with pytest.raises(ModelFolderError, match="is not what was written"):
+    with pytest.raises(ModelFolderError, match="has changed: its SHA-256 is wrong"):
         verify(open_folder(folder))
 
 
@@ -68,7 +68,7 @@ def test_a_card_that_forgets_a_file(folder: Path) -> None:
 
 
 def test_no_folder_at_all(tmp_path: Path) -> None:
-    with pytest.raises(ModelFolderError, match="is no model folder"):
+    with pytest.raises(ModelFolderError, match="is not a model folder"):
         open_folder(tmp_path)
 
 

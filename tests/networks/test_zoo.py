@@ -81,7 +81,7 @@ def test_another_image_size() -> None:
     assert zoo.build(vit.architecture)(torch.zeros(1, 3, 96, 128)).shape == (1, 1000)
     squeezenet = zoo.offer("squeezenet1_0", (112, 112))
     assert (squeezenet.preprocessing.size, squeezenet.preprocessing.resize) == ((112, 112), (128, 128))
-    with pytest.raises(UsageError, match="takes 224 x 224 pixels only"):
+    with pytest.raises(UsageError, match="accepts 224 x 224 pixels only"):
         zoo.offer("torchvision/vit_b_16", (96, 96))
 
 

@@ -1,7 +1,7 @@
-"""Networks of timm, of torchvision, of blueprints: found by name, built, and described.
+"""Networks of timm, torchvision and blueprints: by name, with preprocessing and class names, and built.
 
-The one place that knows which library has what; each has a module here that knows what it calls things. Importing
-torchvision and timm takes time, so each is imported when something of its own is asked for.
+Chooses the library for a name; each library has a module of its own here. Importing torchvision and timm is slow, so each
+is imported only when it is needed.
 """
 
 import dataclasses
@@ -17,15 +17,15 @@ from cnncli.records.networks import Architecture, HeadKind
 
 
 def offer(name: str, image_size: tuple[int, int] | None = None) -> Offer:
-    """What a name stands for: timm's where timm has it, else torchvision's; `torchvision/NAME` always.
+    """The network of a name: timm's if timm has it, else torchvision's; `torchvision/NAME` is always torchvision's.
 
     Args:
         name: of a network, with or without the tag of its weights.
-        image_size: (height, width) in pixels, where it should differ from the weights' own.
+        image_size: (height, width) in pixels; None for that of the weights.
 
     Raises:
-        ModelNotFoundError: no library has it; the message has the closest names.
-        UsageError: the network cannot take that image size.
+        ModelNotFoundError: no library has such a network; the hint has the closest names.
+        UsageError: the network does not support that image size.
     """
     if name == pocket.NAME:
         name, image_size = str(pocket.BLUEPRINT), image_size or pocket.SIZE
@@ -48,7 +48,7 @@ def offer(name: str, image_size: tuple[int, int] | None = None) -> Offer:
 
 
 def _timm_has(architecture: str) -> bool:
-    """Whether timm knows a name; the index answers where it was made from the libraries that are here."""
+    """Whether timm has an architecture; answered by the index if it matches the installed libraries."""
     libraries = index.libraries(architecture)
     if libraries is not None:
         return "timm" in libraries
@@ -58,15 +58,15 @@ def _timm_has(architecture: str) -> bool:
 
 
 def build(architecture: Architecture, *, seed: int = 0, drop_path: float = 0.0) -> nn.Module:
-    """The network in evaluation mode, with random weights: the same ones each time.
+    """Build a network in evaluation mode, with random weights that depend on the seed only.
 
     Args:
-        architecture: what to build.
-        seed: of the weights.
-        drop_path: probability that, in training, its last residual block is skipped; less for those below it.
+        architecture: to build.
+        seed: of the random weights.
+        drop_path: stochastic depth rate of the last residual block; lower for earlier ones.
 
     Raises:
-        UsageError: a classifier that torch cannot run; a network without residual blocks that could be skipped.
+        UsageError: torch cannot run its classifier, or the network does not support stochastic depth.
     """
     random.manual_seed(seed)
     head = architecture.head
@@ -74,8 +74,8 @@ def build(architecture: Architecture, *, seed: int = 0, drop_path: float = 0.0) 
         return _build_from_library(architecture, drop_path).eval()
     if head.kind is HeadKind.NEIGHBOURS:
         raise UsageError(
-            "a nearest-neighbour classifier runs on ONNX Runtime only, and torch can neither look into it nor train it",
-            "take the network that it was made from, or a classifier of --classifier logistic",
+            "a nearest-neighbour classifier runs on ONNX Runtime only, and cannot be inspected or trained by torch",
+            "use the network that it was made from, or fine-tune with --classifier logistic",
         )
     network = _build_from_library(
         dataclasses.replace(architecture, num_classes=head.own_classes, head=None), drop_path
@@ -84,7 +84,7 @@ def build(architecture: Architecture, *, seed: int = 0, drop_path: float = 0.0) 
 
 
 def with_num_classes(architecture: Architecture, count: int) -> Architecture:
-    """The same architecture with another number of classes, and a last layer of its own."""
+    """The same architecture with another number of classes, and the library's own last layer."""
     own = dataclasses.replace(architecture, num_classes=count, head=None)
     if architecture.library != "blueprint":
         return own
@@ -92,7 +92,7 @@ def with_num_classes(architecture: Architecture, count: int) -> Architecture:
 
 
 def _build_from_library(architecture: Architecture, drop_path: float) -> nn.Module:
-    """The network as its library builds it."""
+    """The network as built by its library, without another head."""
     network: nn.Module
     match architecture.library:
         case "timm":
@@ -116,7 +116,7 @@ def _build_from_library(architecture: Architecture, drop_path: float) -> nn.Modu
 def adapt_weights(
     tensors: dict[str, Tensor], network: nn.Module, architecture: Architecture
 ) -> dict[str, Tensor]:
-    """Weights as published by a network's authors, named and shaped as the library's network has them."""
+    """Weights as published by a network's authors, renamed and reshaped for the library's network."""
     own = network.state_dict()
     if all(name in own and own[name].shape == value.shape for name, value in tensors.items()):
         return tensors
@@ -133,17 +133,17 @@ def adapt_weights(
             return tensors
 
 
-def synsets(offered: Offer) -> tuple[str, ...] | None:
-    """WordNet's identifiers of an offer's classes; None where they are not ImageNet's."""
-    if offered.imagenet is None:
+def synsets(offer: Offer) -> tuple[str, ...] | None:
+    """WordNet IDs of an offer's classes; None where they are not those of ImageNet."""
+    if offer.imagenet is None:
         return None
     from cnncli.networks.zoo import timm
 
-    return timm.synsets(offered.imagenet)
+    return timm.synsets(offer.imagenet)
 
 
 def versions() -> dict[str, str]:
-    """Versions of the libraries that build networks."""
+    """Versions of the libraries that build networks, by package."""
     import timm
     import torch
     import torchvision

@@ -1,7 +1,7 @@
 """State dicts of the package EfficientNet-PyTorch (b0 to b8, lite0 to lite4) under the names that timm's networks use.
 
 Both follow Google's TensorFlow checkpoints, so tensors differ in their names only: EfficientNet-PyTorch numbers all blocks
-in one row (`_blocks.5._bn1.weight`), timm by stage and block (`blocks.2.1.bn2.weight`).
+consecutively (`_blocks.5._bn1.weight`), timm by stage and block (`blocks.2.1.bn2.weight`).
 """
 
 import re
@@ -22,7 +22,7 @@ _DEPTHWISE_SEPARABLE = _SQUEEZE_EXCITE | {
     "_project_conv": "conv_pw",
     "_bn2": "bn2",
 }
-"""Blocks without an expansion: those of the first stage."""
+"""Layers of blocks without expansion, which are those of the first stage."""
 _INVERTED_RESIDUAL = _SQUEEZE_EXCITE | {
     "_expand_conv": "conv_pw",
     "_bn0": "bn1",
@@ -35,16 +35,16 @@ _BLOCK_TENSOR = re.compile(r"_blocks\.(\d+)\.(\w+)\.(\w+)")
 
 
 def is_efficientnet_pytorch(tensors: dict[str, Tensor]) -> bool:
-    """Whether a state dict has the names of that package."""
+    """Whether a state dict has the tensor names of that package."""
     return "_conv_stem.weight" in tensors and "_blocks.0._depthwise_conv.weight" in tensors
 
 
 def rename(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """The same tensors, named as timm's network has them; names that are not that package's stay as they are.
+    """The same tensors under timm's names; other names are unchanged.
 
     Args:
         tensors: of EfficientNet-PyTorch.
-        network: timm's; it says how many blocks each stage has.
+        network: timm's, which gives the number of blocks in each stage.
     """
     stages = network.get_submodule("blocks").children()
     positions = [(s, b) for s, stage in enumerate(stages) for b, _ in enumerate(stage.children())]

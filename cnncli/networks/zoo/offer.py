@@ -1,4 +1,4 @@
-"""What a library offers: a network with one set of its weights."""
+"""Offers of libraries: a network with one set of weights."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,18 @@ from cnncli.records.networks import Architecture, Preprocessing
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A network that a library offers, with what goes with one set of its weights.
+    """A network of a library with one set of weights.
 
     Attributes:
-        name: full, with library and tag: `resnet50.a1_in1k`, `torchvision/alexnet.IMAGENET1K_V1`.
+        name: full name, with library and tag: `resnet50.a1_in1k`, `torchvision/alexnet.IMAGENET1K_V1`.
         architecture: how to build it.
-        preprocessing: what those weights were trained to see.
-        class_names: of its pretrained weights; None where the library does not say.
-        imagenet: which of ImageNet's sets of classes those are, in timm's words; None for others.
-        published: where those weights are; None where nobody published any.
-        top1, top5: percent of ImageNet's validation images, where the library says so.
-        has_classes: whether its published weights tell classes apart; False for a backbone without a classifier and for one
-            half of a pair, such as CLIP's image tower, whose outputs are dimensions of an embedding.
+        preprocessing: that the weights were trained with.
+        class_names: of the weights; None where the library does not give any.
+        imagenet: timm's name of the ImageNet subset of the classes, such as imagenet-1k; None for other classes.
+        published: where the weights are published; None where they are not.
+        top1, top5: accuracy on ImageNet's validation set in percent, as published by the library; None where it is not.
+        has_classes: whether the published weights have a classifier; False for a backbone, and for an image tower such as
+            CLIP's, whose outputs are dimensions of an embedding.
     """
 
     name: str
@@ -35,7 +35,5 @@ class Offer:
 
 
 def no_drop_path(architecture: Architecture) -> UsageError:
-    """For a network in which no block can be skipped."""
-    return UsageError(
-        f"{architecture.name} has no residual blocks that its library could skip", "leave --drop-path out"
-    )
+    """Error for a network without stochastic depth."""
+    return UsageError(f"{architecture.name} does not support stochastic depth", "omit --drop-path")

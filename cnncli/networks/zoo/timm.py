@@ -21,15 +21,15 @@ from cnncli.networks.zoo.torchvision import imagenet_names as torchvision_names
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
 
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
-"""What timm calls the weights on the hub, the safe form first."""
+"""timm's names for weights files on the hub, the safe format first."""
 _IMAGENET_1K = 1000
 
 _TORCHVISIONS = "tv_in1k"
-"""timm's tag of weights that are torchvision's first ones, whose accuracy is published; timm's own names come without."""
+"""timm's tag for copies of torchvision's first weights (IMAGENET1K_V1), whose accuracy torchvision publishes."""
 
 
 def offer(architecture: str, tag: str, image_size: tuple[int, int] | None) -> Offer:
-    """What timm has under a name; the arguments and errors are `zoo.offer`'s."""
+    """Timm's network of a name; arguments and errors as `zoo.offer`."""
     config = _config(architecture, tag)
     name = f"{architecture}.{config.tag}" if config.tag else architecture
     return describe(name, architecture, config, _published(config), image_size)
@@ -43,24 +43,24 @@ def describe(
     image_size: tuple[int, int] | None,
     own_size: tuple[int, int] | None = None,
 ) -> Offer:
-    """A network of timm's as one of its configurations describes it.
+    """A timm network with the weights of one configuration.
 
     Args:
-        name: full, of the network with its weights.
+        name: full name of the network with its weights.
         architecture: timm's name for it.
-        config: what timm, or a repository on the hub, says of the weights.
-        published: where they are.
-        image_size: (height, width) in pixels, where it should differ from the weights' own.
-        own_size: likewise, for which the weights' architecture was built, where that is not its usual one.
+        config: timm's configuration of the weights, or that of a repository on the hub.
+        published: where they are published.
+        image_size: (height, width) in pixels; None for that of the weights.
+        own_size: (height, width) that the architecture was built with; None for its default.
     """
-    how = preprocessing(config, image_size)
-    fixed = how.size if config.fixed_input_size and image_size else own_size
+    steps = preprocessing(config, image_size)
+    fixed = steps.size if config.fixed_input_size and image_size else own_size
     class_names, imagenet = _classes(config)
     top1, top5 = accuracy(architecture, "IMAGENET1K_V1") if config.tag == _TORCHVISIONS else (None, None)
     return Offer(
         name=name,
         architecture=Architecture("timm", architecture, config.num_classes, config.input_size[0], fixed),
-        preprocessing=how,
+        preprocessing=steps,
         class_names=class_names,
         imagenet=imagenet,
         published=published,
@@ -70,20 +70,21 @@ def describe(
     )
 
 
-_FEWEST_CLASSES_WITHOUT_NAMES = 10_000
-"""timm knows the class names of all its classifiers with fewer classes: they are ImageNet's. Where it knows none, fewer outputs
-are the dimensions of an embedding: CLIP, MobileCLIP, MetaCLIP, ViTamin, Perception Encoder."""
+_MIN_UNNAMED_CLASSES = 10_000
+"""timm has class names (ImageNet's) for all its classifiers with fewer classes. Networks with fewer outputs and without
+names give embeddings: CLIP, MobileCLIP, MetaCLIP, ViTamin, Perception Encoder."""
 
 
 def _gives_embeddings(architecture: str, config: PretrainedCfg) -> bool:
-    """Whether a network without class names has none because its outputs are dimensions of an embedding.
+    """Whether the outputs of a network without class names are dimensions of an embedding.
 
-    A repository's network counts if some of timm's own weights for its architecture have as many outputs, and those are none.
+    That of a repository on the hub counts if timm's own weights for the architecture have the same number of outputs and no
+    class names.
     """
     if not config.num_classes:
         return True
     own = map(timm.get_pretrained_cfg, timm.list_pretrained(f"{architecture}.*"))
-    return config.num_classes < _FEWEST_CLASSES_WITHOUT_NAMES and any(
+    return config.num_classes < _MIN_UNNAMED_CLASSES and any(
         other and other.num_classes == config.num_classes and not infer_imagenet_subset(other.to_dict())
         for other in own
     )
@@ -103,13 +104,13 @@ def _config(architecture: str, tag: str) -> PretrainedCfg:
     except RuntimeError as error:
         tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
         raise ModelNotFoundError(
-            f"timm has no weights {tag!r} for {architecture}", f"it has {', '.join(tags) or 'none'}"
+            f"timm has no weights {tag!r} for {architecture}", f"tags: {', '.join(tags) or 'none'}"
         ) from error
     return config or PretrainedCfg(architecture=architecture)
 
 
 def preprocessing(config: PretrainedCfg, image_size: tuple[int, int] | None) -> Preprocessing:
-    """What timm's `transforms_imagenet_eval` does with this configuration, in our words."""
+    """The preprocessing that timm's `transforms_imagenet_eval` does for a configuration."""
     data = resolve_data_config(pretrained_cfg=config.to_dict())
     channels = int(data["input_size"][0])
     height, width = image_size or data["input_size"][1:]
@@ -129,7 +130,7 @@ def preprocessing(config: PretrainedCfg, image_size: tuple[int, int] | None) -> 
 
 
 def _classes(config: PretrainedCfg) -> tuple[tuple[str, ...] | None, str | None]:
-    """Names, and the set of ImageNet's classes that they are."""
+    """Class names, and the ImageNet subset that they belong to."""
     if config.label_names:
         descriptions = config.label_descriptions or {}
         return tuple(descriptions.get(name, name) for name in config.label_names), None
@@ -139,7 +140,7 @@ def _classes(config: PretrainedCfg) -> tuple[tuple[str, ...] | None, str | None]
 
 @functools.cache
 def _imagenet_names(imagenet: str) -> tuple[str, ...]:
-    """The 1,000 classes go by torchvision's names."""
+    """Class names of an ImageNet subset; for the 1,000 classes torchvision's, which are unique."""
     info = ImageNetInfo(imagenet)
     if info.num_classes() == _IMAGENET_1K:
         return torchvision_names()
@@ -147,12 +148,12 @@ def _imagenet_names(imagenet: str) -> tuple[str, ...]:
 
 
 def synsets(imagenet: str) -> tuple[str, ...]:
-    """WordNet's identifiers of a set of ImageNet's classes."""
+    """WordNet IDs of an ImageNet subset."""
     return tuple(ImageNetInfo(imagenet).label_names())
 
 
 def build(architecture: Architecture, drop_path: float) -> nn.Module:
-    """The network, with random weights; the arguments and errors are `zoo.build`'s."""
+    """Build a network with random weights; arguments and errors as `zoo.build`."""
     options: dict[str, Any] = {"in_chans": architecture.channels}
     if drop_path:
         options["drop_path_rate"] = drop_path
@@ -171,19 +172,19 @@ def build(architecture: Architecture, drop_path: float) -> nn.Module:
 
 
 def adapt_weights(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """Weights in their authors' layout, as timm's network has them.
+    """Weights in their authors' layout, converted for timm's network.
 
-    timm keeps such a translation beside many of its networks; it also resamples position embeddings for another
-    image size. Of EfficientNet's it has none.
+    timm has a conversion function beside many networks, which also resamples position embeddings to another image size. For
+    EfficientNet-PyTorch it has none.
     """
     if efficientnet_pytorch.is_efficientnet_pytorch(tensors) and isinstance(network, EfficientNet):
         return efficientnet_pytorch.rename(tensors, network)
-    home = sys.modules[type(network).__module__]
-    translate = getattr(home, "checkpoint_filter_fn", None) or getattr(home, "_filter_fn", None)
-    if translate is None:
+    module = sys.modules[type(network).__module__]
+    convert = getattr(module, "checkpoint_filter_fn", None) or getattr(module, "_filter_fn", None)
+    if convert is None:
         return tensors
     try:
-        translated: dict[str, Tensor] = translate(dict(tensors), network)
+        converted: dict[str, Tensor] = convert(dict(tensors), network)
     except (KeyError, RuntimeError, ValueError, IndexError, TypeError, AttributeError):
-        return tensors  # not weights that it knows; what does not fit will be told
-    return translated
+        return tensors  # another layout; loading reports what does not fit
+    return converted

@@ -15,7 +15,7 @@ from cnncli.records.networks import Architecture, Interpolation, Preprocessing, 
 
 
 def offer(architecture: str, tag: str, image_size: tuple[int, int] | None) -> Offer:
-    """What torchvision has under a name; the arguments and errors are `zoo.offer`'s."""
+    """Torchvision's network of a name; arguments and errors as `zoo.offer`."""
     weights = _weights(architecture, tag)
     class_names = tuple(weights.meta["categories"])
     preprocessing = _preprocessing(architecture, weights, image_size)
@@ -38,16 +38,16 @@ def offer(architecture: str, tag: str, image_size: tuple[int, int] | None) -> Of
 
 
 def accuracy(architecture: str, tag: str) -> tuple[float | None, float | None]:
-    """Top-1 and top-5 in percent, as published with a set of weights; None where it was not."""
+    """Published top-1 and top-5 accuracy of a set of weights in percent; None where there is none."""
     if architecture not in architectures():
         return None, None
     weights = torchvision.models.get_model_weights(architecture).__members__.get(tag)
-    found = weights.meta["_metrics"].get("ImageNet-1K", {}) if weights else {}
-    return found.get("acc@1"), found.get("acc@5")
+    metrics = weights.meta["_metrics"].get("ImageNet-1K", {}) if weights else {}
+    return metrics.get("acc@1"), metrics.get("acc@5")
 
 
 def names() -> list[str]:
-    """All sets of weights that name classes, each as `torchvision/NAME.TAG`; VGG16_Weights.IMAGENET1K_FEATURES does not."""
+    """All sets of weights with class names, as `torchvision/NAME.TAG`; VGG16_Weights.IMAGENET1K_FEATURES has none."""
     return [
         f"{LIBRARY}{architecture}.{weights.name}"
         for architecture in architectures()
@@ -58,11 +58,11 @@ def names() -> list[str]:
 
 def _weights(architecture: str, tag: str) -> Any:  # noqa: ANN401 - torchvision is not typed
     available = torchvision.models.get_model_weights(architecture)
-    chosen = available.__members__.get(tag) if tag else available.DEFAULT
-    if chosen is None or not chosen.meta["categories"]:
-        tags = ", ".join(weights.name for weights in available if weights.meta["categories"])
-        raise ModelNotFoundError(f"torchvision has no weights {tag!r} for {architecture}", f"it has {tags}")
-    return chosen
+    weights = available.__members__.get(tag) if tag else available.DEFAULT
+    if weights is None or not weights.meta["categories"]:
+        tags = ", ".join(known.name for known in available if known.meta["categories"])
+        raise ModelNotFoundError(f"torchvision has no weights {tag!r} for {architecture}", f"tags: {tags}")
+    return weights
 
 
 def _preprocessing(
@@ -70,7 +70,7 @@ def _preprocessing(
     weights: Any,  # noqa: ANN401 - torchvision is not typed
     image_size: tuple[int, int] | None,
 ) -> Preprocessing:
-    """What `weights.transforms()` (torchvision's `ImageClassification` preset) does, in our words."""
+    """The preprocessing that `weights.transforms()` (torchvision's `ImageClassification` preset) does."""
     preset = weights.transforms()
     (resize,), (crop,) = preset.resize_size, preset.crop_size
     preprocessing = Preprocessing(
@@ -87,7 +87,7 @@ def _preprocessing(
         return preprocessing
     if architecture.startswith(("vit_", "maxvit_")):
         raise UsageError(
-            f"torchvision's {architecture} takes {crop} x {crop} pixels only", "leave --img-size out"
+            f"torchvision's {architecture} accepts {crop} x {crop} pixels only", "omit --img-size"
         )
     scaled = (round(image_size[0] * resize / crop), round(image_size[1] * resize / crop))
     square = scaled[0] == scaled[1]
@@ -100,11 +100,11 @@ def _preprocessing(
 
 
 def build(architecture: Architecture, drop_path: float) -> nn.Module:
-    """The network, with random weights; the arguments and errors are `zoo.build`'s."""
+    """Build a network with random weights; arguments and errors as `zoo.build`."""
     options: dict[str, Any] = {}
     if architecture.name in {"googlenet", "inception_v3"}:
-        # Their published weights expect the input rescaled within the network, which torchvision switches
-        # on only together with its own download; and drawing their weights at random takes seconds.
+        # The published weights need the input to be rescaled within the network, which torchvision enables only together
+        # with its own download; and random initialisation takes seconds.
         options = {"transform_input": True, "init_weights": False}
     if architecture.image_size:
         options["image_size"] = architecture.image_size[0]
@@ -120,21 +120,21 @@ def build(architecture: Architecture, drop_path: float) -> nn.Module:
 
 
 def adapt_weights(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """Weights in their authors' layout, as torchvision's network has them: its DenseNets' layers were renamed."""
+    """Weights in their authors' layout, converted for torchvision's network: the layers of its DenseNets were renamed."""
     if not isinstance(network, torchvision.models.DenseNet):
         return tensors
     return {_OLD_DENSENET.sub(r"\1\2", name): value for name, value in tensors.items()}
 
 
 _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)$")
-"""As in torchvision's `densenet._load_state_dict`: `norm.1.weight` was `norm1.weight`'s name."""
+"""As in torchvision's `densenet._load_state_dict`: `norm.1.weight` is the old name of `norm1.weight`."""
 
 
 def architectures() -> list[str]:
-    """All names of networks that classify images."""
+    """The names of all image classification networks."""
     return list(torchvision.models.list_models(module=torchvision.models))
 
 
 def imagenet_names() -> tuple[str, ...]:
-    """The 1,000 classes of ImageNet as torchvision calls them: short, and no name twice."""
+    """Torchvision's names of ImageNet's 1,000 classes, which are short and unique."""
     return tuple(torchvision.models.SqueezeNet1_0_Weights.IMAGENET1K_V1.meta["categories"])
