@@ -43,7 +43,7 @@ def spoil(change: Callable[[dict[str, Any]], object]) -> str:
         ("", "not JSON"),
         ("[1]", "not a model card"),
         ("{}", "not a model card"),
-        (spoil(lambda card: card.update(schema=99)), f"schema 99; this version of cnncli reads schema {SCHEMA}"),
+        (spoil(lambda card: card.update(schema=99)), f"this version of cnncli reads schema {SCHEMA}"),
         (spoil(lambda card: card.pop("class_names")), "card lacks class_names"),
         (spoil(lambda card: card.update(colour="red")), "card has unknown colour"),
         (spoil(lambda card: card.update(name=3)), "card.name should be of type str, not int"),
