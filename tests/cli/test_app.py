@@ -9,7 +9,7 @@ import cnncli as package
 from tests.conftest import Cnncli
 
 
-def test_alone_it_shows_its_help(cnncli: Cnncli) -> None:
+def test_without_a_command_it_shows_help(cnncli: Cnncli) -> None:
     result = cnncli()
     assert result.exit_code == 0
     assert result.stdout == cnncli("--help").stdout
@@ -20,14 +20,14 @@ def test_version(cnncli: Cnncli) -> None:
     assert cnncli("--version").stdout == f"cnncli {package.__version__}\n"
 
 
-def test_a_command_that_does_not_exist(cnncli: Cnncli) -> None:
+def test_an_unknown_command_is_wrong_usage(cnncli: Cnncli) -> None:
     result = cnncli("predct")
     assert result.exit_code == 2
     assert result.stderr.startswith("error: no such command 'predct'")
     assert result.stderr.endswith("hint: cnncli --help\n")
 
 
-def test_a_name_too_long_to_ask_about_is_no_network(cnncli: Cnncli) -> None:
+def test_a_path_too_long_for_the_system_is_not_a_network(cnncli: Cnncli) -> None:
     result = cnncli("pull", "x" * 300, "pocket")
     assert result.exit_code == 1
     assert f"no network is called '{'x' * 300}'" in result.stderr
@@ -67,7 +67,7 @@ def loaded(cnncli: Cnncli, tmp_path: Path) -> None:
         ["features", "x.jpg", "-o", f"{'x' * 300}.npz"],
     ],
 )
-def test_places_that_may_not_be_asked_about(
+def test_paths_without_permission_are_reported(
     cnncli: Cnncli,
     loaded: None,  # noqa: ARG001 - Python itself may lie where nobody may read
     unprivileged: Path,

@@ -22,7 +22,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "pets"
 
 
-def test_healthy(cnncli: Cnncli, data: Path, imports: Imports) -> None:
+def test_a_healthy_data_set_has_no_problems(cnncli: Cnncli, data: Path, imports: Imports) -> None:
     result = cnncli("check", data)
     assert result.exit_code == 0
     assert result.stdout.startswith(
@@ -33,7 +33,7 @@ def test_healthy(cnncli: Cnncli, data: Path, imports: Imports) -> None:
     assert not packages & {"torch", "onnxruntime", "sklearn", "matplotlib"}
 
 
-def test_harm(cnncli: Cnncli, data: Path) -> None:
+def test_harmful_problems_set_the_exit_code(cnncli: Cnncli, data: Path) -> None:
     (data / "cats" / "broken.jpg").write_bytes(b"nothing")
     (data / "dogs" / "copy.png").write_bytes((data / "cats" / "3.png").read_bytes())
     (data / ".hidden").mkdir()
@@ -73,7 +73,7 @@ def test_a_sheet_of_each_class(cnncli: Cnncli, data: Path, tmp_path: Path) -> No
     assert (again.exit_code, "already exists" in again.stderr) == (1, True)
 
 
-def test_nothing_that_can_be_read(cnncli: Cnncli, data: Path, colours: Path) -> None:
+def test_data_without_readable_images(cnncli: Cnncli, data: Path, colours: Path) -> None:
     for file in data.rglob("*.png"):
         file.write_bytes(b"nothing")
     result = cnncli("finetune", data, "-m", colours, "--tune", "features", "-o", data.parent / "run")
@@ -81,7 +81,7 @@ def test_nothing_that_can_be_read(cnncli: Cnncli, data: Path, colours: Path) -> 
     assert "no validation image of " in result.stderr.splitlines()[-2]
 
 
-def test_what_is_no_data(cnncli: Cnncli, tmp_path: Path) -> None:
+def test_paths_that_are_not_data_sets_are_errors(cnncli: Cnncli, tmp_path: Path) -> None:
     result = cnncli("check", tmp_path / "nowhere")
     assert result.exit_code == 1
     assert "does not exist" in result.stderr

@@ -18,7 +18,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_matrix_in_numbers_out(cnncli: Cnncli, here: Path) -> None:
+def test_a_matrix_gives_numbers(cnncli: Cnncli, here: Path) -> None:
     assert cnncli("convolve", POOLED, "--pool", "avg:2").stdout == "4.75 6.25\n4.75 4.25\n"
     (here / "m.csv").write_text("1,2,3\n4,5,6\n7,8,9\n")
     result = cnncli("convolve", "m.csv", "--kernel", "1/3 1/3", "--steps", "0,1", "--steps", "2,0")
@@ -30,7 +30,7 @@ def test_a_matrix_in_numbers_out(cnncli: Cnncli, here: Path) -> None:
     assert not list(here.glob("*.png"))
 
 
-def test_kernel_and_pooling_after_each_other(cnncli: Cnncli) -> None:
+def test_pooling_follows_the_kernel(cnncli: Cnncli) -> None:
     words = ("--kernel", "1 0; 0 1", "--padding", "1", "--pool", "max:2/1", "--steps", "all")
     lines = cnncli("convolve", POOLED, *words).stdout.splitlines()
     assert lines[1] == "0,1: max(9, 6, 5, 16) = 16"
@@ -54,13 +54,13 @@ def test_stride_padding_dilation_and_flip(cnncli: Cnncli, more: list[str], first
     assert len(lines) == rows
 
 
-def test_numbers_that_begin_with_a_minus(cnncli: Cnncli) -> None:
+def test_matrices_may_start_with_a_minus_sign(cnncli: Cnncli) -> None:
     result = cnncli("convolve", "-1 2; 3 4", "--kernel", "-2 1")
     assert (result.exit_code, result.stdout) == (0, "4\n-2\n"), result.stderr
     assert cnncli("convolve", "-1", "--pool", "max:1").stdout == "-1\n"
 
 
-def test_kernels_that_change_brightness_say_what_is_black_and_white(cnncli: Cnncli) -> None:
+def test_the_range_of_values_is_reported_if_a_kernel_changes_it(cnncli: Cnncli) -> None:
     assert cnncli("convolve", PHOTO, "--kernel", "1 1; 1 1", "-o", "b.npz").exit_code == 0
     found = arrays_of(Path("b.npz"))
     assert found["titles"][1].endswith(f"black is {found['1'].min():.4g}, white {found['1'].max():.4g}")
@@ -72,7 +72,7 @@ def test_an_image_on_standard_input(cnncli: Cnncli) -> None:
     assert Path("image-emboss.png").exists()
 
 
-def test_a_photograph_becomes_a_picture_without_torch(imports: Imports, here: Path) -> None:
+def test_a_photograph_is_convolved_without_torch(imports: Imports, here: Path) -> None:
     result, packages = imports("convolve", PHOTO, "--kernel", "sobel-x", "--pool", "max:2")
     assert result.returncode == 0, result.stderr
     assert not packages & {"torch", "matplotlib", "onnxruntime"}
@@ -80,7 +80,7 @@ def test_a_photograph_becomes_a_picture_without_torch(imports: Imports, here: Pa
         assert picture.width == 1000
 
 
-def test_the_numbers_behind_the_picture(cnncli: Cnncli) -> None:
+def test_npz_output_has_the_values_of_the_picture(cnncli: Cnncli) -> None:
     assert cnncli("convolve", PHOTO, "--kernel", "high-pass", "-o", "n.npz").exit_code == 0
     found = arrays_of(Path("n.npz"))
     grey = np.asarray(Image.open(PHOTO).convert("L"), float)
@@ -91,7 +91,7 @@ def test_the_numbers_behind_the_picture(cnncli: Cnncli) -> None:
     assert arrays_of(Path("c.npz"))["1"].shape == (grey.shape[0] - 2, grey.shape[1] - 2, 3)
 
 
-def test_the_arithmetic_of_a_photograph(cnncli: Cnncli) -> None:
+def test_steps_show_the_arithmetic_of_a_photograph(cnncli: Cnncli) -> None:
     red = np.asarray(Image.open(PHOTO))[:2, 0, 0]
     result = cnncli("convolve", PHOTO, "--kernel", "1/2; 1/2", "--steps", "0,0", "--ascii")
     first = result.stdout.splitlines()[0]
@@ -124,13 +124,13 @@ def test_the_arithmetic_of_a_photograph(cnncli: Cnncli) -> None:
         ([PHOTO, "--kernel", "emboss", "-o", "x.npz", "--show"], 2, ".npz, which holds numbers"),
     ],
 )
-def test_what_it_refuses(cnncli: Cnncli, words: list[str | Path], code: int, told: str) -> None:
+def test_invalid_arguments_are_errors(cnncli: Cnncli, words: list[str | Path], code: int, told: str) -> None:
     result = cnncli("convolve", *words)
     assert result.exit_code == code, result.output
     assert told in result.stderr
 
 
-def test_a_picture_that_is_there_stays(cnncli: Cnncli) -> None:
+def test_an_existing_picture_is_not_overwritten(cnncli: Cnncli) -> None:
     Path("x.png").write_text("mine")
     words = ("convolve", PHOTO, "--kernel", "emboss", "-o", "x.png")
     assert cnncli(*words).exit_code == 1

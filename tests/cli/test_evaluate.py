@@ -62,9 +62,7 @@ def run(cnncli: Cnncli, *arguments: object, code: int = 0) -> Any:
     return json.loads(result.stdout)
 
 
-def test_finetune_evaluate_predictions_and_report_tell_one_story(
-    cnncli: Cnncli, data: Path, colours: Path
-) -> None:
+def test_finetune_evaluate_predictions_and_report_agree(cnncli: Cnncli, data: Path, colours: Path) -> None:
     made = cnncli("finetune", data, "-m", colours, "--tune", "features", "-f", "json")
     assert made.exit_code == 0, made.stderr
     taught = json.loads(made.stdout)
@@ -95,7 +93,7 @@ def test_finetune_evaluate_predictions_and_report_tell_one_story(
     assert {file.name for file in Path("how").iterdir()} <= outputs._OWN_FILES
 
 
-def test_the_splits_of_a_run(cnncli: Cnncli, data: Path, colours: Path) -> None:
+def test_the_splits_of_a_run_are_used(cnncli: Cnncli, data: Path, colours: Path) -> None:
     cnncli("finetune", data, "-m", colours, "--tune", "features", "-q")
     assert run(cnncli, data, "-m", "runs/shades", "--split", "train")["images"] == 48
     assert run(cnncli, data, "-m", "runs/shades", "--split", "all")["images"] == 60
@@ -112,7 +110,7 @@ def test_the_splits_of_a_run(cnncli: Cnncli, data: Path, colours: Path) -> None:
     assert "left out: 1 image that runs/shades neither trained on nor held out" in result.stderr
 
 
-def test_what_was_learned_from_is_not_asked_about(cnncli: Cnncli, data: Path, colours: Path) -> None:
+def test_training_images_are_left_out(cnncli: Cnncli, data: Path, colours: Path) -> None:
     cnncli("finetune", data, "-m", colours, "--tune", "features", "-q")
     splits = {row["path"]: row["split"] for row in table(Path("runs/shades/splits.csv"))}
     learned = [path for path, split in splits.items() if split == "train"]
@@ -142,7 +140,7 @@ def test_what_was_learned_from_is_not_asked_about(cnncli: Cnncli, data: Path, co
     assert "the model was trained on 45 of these images" in everything.stderr
 
 
-def test_other_pictures_of_the_same_names_are_not_taken_for_known(
+def test_other_images_with_the_same_names_are_not_recognised(
     cnncli: Cnncli, data: Path, colours: Path
 ) -> None:
     cnncli("finetune", data, "-m", colours, "--tune", "features", "-q")
@@ -153,7 +151,7 @@ def test_other_pictures_of_the_same_names_are_not_taken_for_known(
     assert run(cnncli, "others", "-m", "runs/shades")["images"] == 60
 
 
-def test_networks_that_cannot_read_the_same_images(
+def test_models_are_compared_on_images_that_both_can_read(
     cnncli: Cnncli, hues: Path, colours: Path, tiny: Path, tmp_path: Path
 ) -> None:
     """One resizes without regard to proportions, the other refuses what would become too long."""
@@ -169,7 +167,7 @@ def test_networks_that_cannot_read_the_same_images(
             assert [item["path"] for item in one["unreadable"]] == ["red/narrow.png"]
 
 
-def test_a_folder_with_splits(cnncli: Cnncli, hues: Path, colours: Path) -> None:
+def test_splits_of_the_data_folder_are_used(cnncli: Cnncli, hues: Path, colours: Path) -> None:
     whole = hues.rename(hues.with_name("whole"))
     shutil.copytree(whole, hues / "train")
     found = run(cnncli, hues, "-m", colours)
@@ -181,7 +179,7 @@ def test_a_folder_with_splits(cnncli: Cnncli, hues: Path, colours: Path) -> None
     assert (found["split"], found["images"]) == ("test", 2)
 
 
-def test_known_answers(cnncli: Cnncli, hues: Path, colours: Path) -> None:
+def test_metrics_of_known_predictions(cnncli: Cnncli, hues: Path, colours: Path) -> None:
     """Of seven flat images one is lime in the folder of red ones."""
     found = run(cnncli, hues, "-m", colours, "--threshold", 0.9)
     assert found["top1"] == 6 / 7
@@ -218,7 +216,7 @@ def test_unreadable_images_are_listed(cnncli: Cnncli, hues: Path, colours: Path)
     assert "no image of hues (all) can be read" in refused.stderr
 
 
-def test_two_models(cnncli: Cnncli, data: Path, colours: Path) -> None:
+def test_two_models_are_compared(cnncli: Cnncli, data: Path, colours: Path) -> None:
     for name in ("svm", "centroid"):
         cnncli("finetune", data, "-m", colours, "--tune", "features", "--classifier", name, "-o", name, "-q")
     found = run(cnncli, data, "-m", "svm", "-m", "centroid", "-o", "how")
@@ -243,7 +241,7 @@ def test_two_models(cnncli: Cnncli, data: Path, colours: Path) -> None:
     assert cnncli("evaluate", data, "-m", "svm", "-m", "centroid", "-m", "svm").exit_code == 2
 
 
-def test_an_ensemble_averages_and_tta_looks_twice(cnncli: Cnncli, data: Path, colours: Path) -> None:
+def test_ensemble_and_tta_average_probabilities(cnncli: Cnncli, data: Path, colours: Path) -> None:
     for name in ("svm", "centroid"):
         cnncli("finetune", data, "-m", colours, "--tune", "features", "--classifier", name, "-o", name, "-q")
     run(cnncli, data, "-m", "svm", "-o", "a")
@@ -292,7 +290,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert run(cnncli, hues, "-m", colours, "--map", pairs)["top1"] == 6 / 7
 
 
-def test_one_class_can_be_asked_about(cnncli: Cnncli, hues: Path, colours: Path) -> None:
+def test_data_with_a_single_class(cnncli: Cnncli, hues: Path, colours: Path) -> None:
     for name in ("green", "blue"):
         shutil.rmtree(hues / name)
     assert run(cnncli, hues, "-m", colours)["top1"] == 2 / 3
@@ -310,7 +308,7 @@ def test_an_earlier_evaluation_is_replaced_when_asked(cnncli: Cnncli, hues: Path
     assert [file for file in os.listdir(how.parent) if file.endswith(".draft")] == []
 
 
-def test_a_full_disk_keeps_what_was_found(
+def test_results_are_printed_even_if_the_disk_is_full(
     cnncli: Cnncli, hues: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -324,13 +322,13 @@ def test_a_full_disk_keeps_what_was_found(
     assert not (hues.parent / "how").exists()
 
 
-def test_a_folder_that_must_not_be_written(unprivileged: Path) -> None:
+def test_an_output_folder_without_permission_is_an_error(unprivileged: Path) -> None:
     unprivileged.chmod(0o555)
     with pytest.raises(OutputError, match=r"cannot write to .*: Permission denied"):
         outputs.require_place(unprivileged / "how", overwrite=False)
 
 
-def test_nothing_of_torch_is_imported(imports: Imports, hues: Path, colours: Path) -> None:
+def test_torch_is_not_imported(imports: Imports, hues: Path, colours: Path) -> None:
     result, seen = imports("evaluate", hues, "-m", colours)
     assert result.returncode == 0, result.stderr
     assert not seen & {"torch", "torchvision", "timm"}
@@ -354,7 +352,7 @@ def test_the_reference_is_reproduced(cnncli: Cnncli, shared: Path, squeezenet: P
 
 
 @pytest.mark.shared
-def test_a_renamed_class_hides_nothing(
+def test_a_renamed_class_folder_is_recognised(
     cnncli: Cnncli, shared: Path, squeezenet: Path, tmp_path: Path
 ) -> None:
     for name in ("ants", "bees"):

@@ -33,7 +33,7 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_every_format_has_the_same_numbers(cnncli: Cnncli, images: Path) -> None:
+def test_all_formats_have_the_same_numbers(cnncli: Cnncli, images: Path) -> None:
     pytest.importorskip("pyarrow")
     import pyarrow.parquet as pq
 
@@ -58,7 +58,7 @@ def test_every_format_has_the_same_numbers(cnncli: Cnncli, images: Path) -> None
     assert json.loads(table.schema.metadata[b"card"])["name"] == "pocket"
 
 
-def test_they_are_what_enters_the_last_layer_and_need_no_torch(imports: Imports, images: Path) -> None:
+def test_embeddings_are_the_last_layers_input_and_need_no_torch(imports: Imports, images: Path) -> None:
     result, packages = imports("features", images / "0.png", "-o", "f.npz")
     assert result.returncode == 0, result.stderr
     assert not packages & {"torch", "timm", "sklearn"}
@@ -81,7 +81,7 @@ def test_they_are_what_enters_the_last_layer_and_need_no_torch(imports: Imports,
     assert said[0]["predictions"][0]["probability"] == pytest.approx(shares.max(), abs=1e-3)
 
 
-def test_any_layer(cnncli: Cnncli, images: Path) -> None:
+def test_outputs_of_any_layer(cnncli: Cnncli, images: Path) -> None:
     listed = [line.split() for line in cnncli("features", "--list-layers").stdout.splitlines()]
     assert ["conv1", "Conv2d", "40x40x40"] in listed
     assert cnncli("features", images / "0.png", "--layer", "conv1", "-o", "c.npz").exit_code == 0
@@ -100,7 +100,7 @@ def test_any_layer(cnncli: Cnncli, images: Path) -> None:
     assert not Path("d.npz.part").exists()
 
 
-def test_nothing_is_overwritten_unasked(cnncli: Cnncli, images: Path) -> None:
+def test_existing_files_are_not_overwritten(cnncli: Cnncli, images: Path) -> None:
     Path("list.csv").write_text("mine")
     result = cnncli("features", images, "-o", "list.npy")
     assert result.exit_code == 1
@@ -109,7 +109,7 @@ def test_nothing_is_overwritten_unasked(cnncli: Cnncli, images: Path) -> None:
     assert cnncli("features", images, "-o", "list.npy", "--overwrite").exit_code == 3
 
 
-def test_a_carriage_return_in_a_name_is_no_end_of_a_line(cnncli: Cnncli, images: Path) -> None:
+def test_a_carriage_return_in_a_path_is_kept(cnncli: Cnncli, images: Path) -> None:
     names = [file.name for file in images.iterdir()]
     (images / "a\rb.jpg").write_bytes(b"nothing")
     cnncli("features", images, "-o", "list.npy")
@@ -127,9 +127,7 @@ def test_two_runs_do_not_mix(cnncli: Cnncli, images: Path) -> None:
     assert cnncli("features", images, "-o", "f.npz", "--overwrite").exit_code == 3
 
 
-def test_a_run_goes_on_where_it_was_broken(
-    cnncli: Cnncli, images: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_run_resumes(cnncli: Cnncli, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cnncli("features", images, "-o", "whole.npz").exit_code == 3
     monkeypatch.setattr(shards, "SHARD", 2)
     real = shards.PartFolder.add
@@ -162,7 +160,7 @@ def test_a_run_goes_on_where_it_was_broken(
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.slow
-def test_ctrl_c_keeps_what_is_done(images: Path) -> None:
+def test_ctrl_c_keeps_finished_shards(images: Path) -> None:
     paths = [str(images / "0.png")] * 60_000
     (images.parent / "list").write_text("\n".join(paths))
     command = [sys.executable, "-m", "cnncli", "features", "--files-from", "list", "-o", "f.npz"]
@@ -178,7 +176,7 @@ def test_ctrl_c_keeps_what_is_done(images: Path) -> None:
     assert kept >= 1024
 
 
-def test_ctrl_c_before_anything_is_done_leaves_nothing(
+def test_ctrl_c_before_the_first_image_leaves_no_files(
     cnncli: Cnncli, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:
@@ -202,7 +200,9 @@ def test_ctrl_c_before_anything_is_done_leaves_nothing(
         (["images", "-o", "none/x.npz"], 1, "the folder none does not exist"),
     ],
 )
-def test_what_it_refuses(cnncli: Cnncli, images: Path, words: list[str], code: int, told: str) -> None:
+def test_invalid_arguments_are_errors(
+    cnncli: Cnncli, images: Path, words: list[str], code: int, told: str
+) -> None:
     (images.parent / "empty").mkdir()
     result = cnncli("features", *words)
     assert result.exit_code == code, result.output
@@ -210,7 +210,7 @@ def test_what_it_refuses(cnncli: Cnncli, images: Path, words: list[str], code: i
     assert not list(images.parent.glob("*.part"))
 
 
-def test_names_that_are_no_utf8_come_back(cnncli: Cnncli, images: Path) -> None:
+def test_paths_that_are_not_utf8_are_restored(cnncli: Cnncli, images: Path) -> None:
     name = os.fsencode(images) + b"/\xff.png"
     try:
         os.rename(os.fsencode(images / "0.png"), name)

@@ -200,7 +200,7 @@ def test_text_output(cnncli: Cnncli, data: Path, colours: Path) -> None:
     assert "cnncli predict -m runs/shades IMAGE" in result.stderr
 
 
-def test_labels_of_every_kind(cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path) -> None:
+def test_unusual_class_names(cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path) -> None:
     labels = ['a, "b"', "line\nfeed", "sl/ash"]
     rows = [
         (str(file.relative_to(data)), labels[index])

@@ -30,7 +30,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["receptive", PHOTO, "--layer", "residual3"], "lemon-pocket-residual3-receptive.png"),
     ],
 )
-def test_each_draws_a_picture(cnncli: Cnncli, here: Path, words: list[str | Path], file: str | None) -> None:
+def test_each_command_saves_a_picture(
+    cnncli: Cnncli, here: Path, words: list[str | Path], file: str | None
+) -> None:
     result = cnncli(*words, *([] if file else ["-o", "named.png"]))
     assert result.exit_code == 0, result.output
     with Image.open(here / (file or "named.png")) as picture:
@@ -41,7 +43,7 @@ def test_each_draws_a_picture(cnncli: Cnncli, here: Path, words: list[str | Path
     assert "--overwrite replaces it" in again.stderr
 
 
-def test_what_is_printed_beside_the_picture(cnncli: Cnncli) -> None:
+def test_results_are_also_printed(cnncli: Cnncli) -> None:
     moved = cnncli("maps", PHOTO, "--shift", "2,0", "-o", "s.png").stdout.splitlines()
     assert moved[0].split("  ")[-2:] == ["difference", "units compared"]
     assert moved[1].split() == ["conv1", "40x40x40", "1,0", "0.0%", "interior"]
@@ -52,7 +54,7 @@ def test_what_is_printed_beside_the_picture(cnncli: Cnncli) -> None:
     )
 
 
-def test_the_numbers_behind_the_pictures(cnncli: Cnncli) -> None:
+def test_npz_output_has_the_values_of_the_pictures(cnncli: Cnncli) -> None:
     assert cnncli("cam", PHOTO, "--class", "lemon", "--class", "orange", "-o", "c.npz").exit_code == 0
     found = arrays_of(Path("c.npz"))
     assert [title.split(",")[0] for title in found["titles"]] == ["input", "lemon", "orange"]
@@ -62,7 +64,7 @@ def test_the_numbers_behind_the_pictures(cnncli: Cnncli) -> None:
     assert np.stack([arrays_of(Path("m.npz"))[str(number)] for number in range(1, 41)]).shape == (40, 40, 40)
 
 
-def test_blueprints_and_transformers(cnncli: Cnncli) -> None:
+def test_blueprints_and_transformers_are_supported(cnncli: Cnncli) -> None:
     for words in (
         ["filters", "lenet5"],
         ["maps", PHOTO, "-m", "lenet5"],
@@ -95,14 +97,14 @@ def test_blueprints_and_transformers(cnncli: Cnncli) -> None:
         (["receptive", PHOTO, "--unit", "99,0"], "unit 99,0 is outside the 40 x 40 maps"),
     ],
 )
-def test_what_they_refuse(cnncli: Cnncli, here: Path, words: list[str | Path], told: str) -> None:
+def test_invalid_arguments_are_errors(cnncli: Cnncli, here: Path, words: list[str | Path], told: str) -> None:
     result = cnncli(*words)
     assert result.exit_code == 2, result.output
     assert told in result.stderr
     assert not list(here.glob("*.png"))
 
 
-def test_images_that_cannot_be_read(cnncli: Cnncli) -> None:
+def test_unreadable_images_are_errors(cnncli: Cnncli) -> None:
     result = cnncli("maps", "nowhere.jpg")
     assert result.exit_code == 1
     assert "nowhere.jpg: no such file" in result.stderr

@@ -23,7 +23,7 @@ def prepared(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> str
     return name
 
 
-def test_a_table(cnncli: Cnncli) -> None:
+def test_models_are_listed_as_a_table(cnncli: Cnncli) -> None:
     result = cnncli("models", "torchvision/resnet*")
     assert result.exit_code == 0
     head, *rows = result.stdout.splitlines()
@@ -51,7 +51,7 @@ def test_a_table(cnncli: Cnncli) -> None:
     assert "8 networks, 0 prepared" in result.stderr
 
 
-def test_csv_and_json_say_the_same(cnncli: Cnncli, prepared: str) -> None:
+def test_csv_and_json_agree(cnncli: Cnncli, prepared: str) -> None:
     rows = list(csv.DictReader(io.StringIO(cnncli("models", "test_", "-f", "csv").stdout)))
     objects = json.loads(cnncli("models", "test_", "-f", "json").stdout)
     assert len(rows) == len(objects) > 10
@@ -63,7 +63,7 @@ def test_csv_and_json_say_the_same(cnncli: Cnncli, prepared: str) -> None:
     assert here["bytes"] > 1_000_000
 
 
-def test_prepared_ones_and_their_removal(cnncli: Cnncli, prepared: str) -> None:
+def test_prepared_models_are_listed_and_removed(cnncli: Cnncli, prepared: str) -> None:
     listed = cnncli("models", "test", "--prepared", "--sort", "disk")
     assert listed.stdout.splitlines()[1].startswith(prepared)
     assert "1 network, 1 prepared; cache" in listed.stderr
@@ -81,7 +81,7 @@ def test_prepared_ones_and_their_removal(cnncli: Cnncli, prepared: str) -> None:
     assert "no prepared network matches 'test'" in empty.stderr
 
 
-def test_a_program_gets_an_empty_list(
+def test_an_empty_result_is_an_empty_list_in_json(
     cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path))
@@ -90,20 +90,20 @@ def test_a_program_gets_an_empty_list(
     assert "no prepared network matches 'test'" in found.stderr
 
 
-def test_a_pattern_that_is_no_name(cnncli: Cnncli) -> None:
+def test_a_pattern_without_matches(cnncli: Cnncli) -> None:
     result = cnncli("models", "resnt50")
     assert result.exit_code == 1
     assert "no network matches 'resnt50'" in result.stderr
     assert "did you mean resnet50" in result.stderr
 
 
-def test_listing_imports_no_library_of_networks(imports: Imports) -> None:
+def test_listing_imports_neither_timm_nor_torchvision(imports: Imports) -> None:
     result, packages = imports("models", "alexnet")
     assert result.returncode == 0
     assert not packages & {"torch", "timm", "numpy", "PIL"}
 
 
-def test_a_reader_that_leaves_early() -> None:
+def test_a_closed_pipe_ends_quietly() -> None:
     command = [sys.executable, "-m", "cnncli", "models"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None

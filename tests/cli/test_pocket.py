@@ -30,7 +30,7 @@ def photo(tmp_path: Path) -> Path:
     return tmp_path / "photo.png"
 
 
-def test_it_is_whole_and_small() -> None:
+def test_its_files_are_complete_and_small() -> None:
     folder = model_folder.open_folder(pocket.FOLDER)
     model_folder.verify(folder)
     assert folder.card.name == pocket.NAME
@@ -39,7 +39,7 @@ def test_it_is_whole_and_small() -> None:
     assert sum(file.stat().st_size for file in pocket.FOLDER.iterdir() if file.is_file()) < 12_000_000
 
 
-def test_it_answers_without_torch(imports: Imports, photo: Path, home: Path) -> None:
+def test_it_predicts_without_torch(imports: Imports, photo: Path, home: Path) -> None:
     before = sorted(home.iterdir())
     result, packages = imports(
         "predict", photo, "-m", "pocket", "-f", "json", HF_ENDPOINT="http://127.0.0.1:9"
@@ -62,7 +62,7 @@ def test_torch_and_the_graph_agree(cnncli: Cnncli, photo: Path) -> None:
     assert first == pytest.approx(second, abs=2e-3)
 
 
-def test_where_it_is_listed(cnncli: Cnncli, program: Program) -> None:
+def test_it_is_listed(cnncli: Cnncli, program: Program) -> None:
     (entry,) = json.loads(cnncli("models", "pocket", "-f", "json").stdout)
     assert entry["parameters"] == 2_452_720
     assert "is part of cnncli" in cnncli("models", "rm", "pocket").stderr
@@ -74,7 +74,7 @@ def test_where_it_is_listed(cnncli: Cnncli, program: Program) -> None:
     assert "pocket, prepared, digests match" in program("doctor", "--offline").stdout.decode()
 
 
-def test_a_folder_of_that_name_comes_first(
+def test_a_folder_called_pocket_takes_precedence(
     cnncli: Cnncli, photo: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(photo.parent)
@@ -86,7 +86,7 @@ def test_a_folder_of_that_name_comes_first(
     assert pocket.is_pocket("mine")
 
 
-def test_its_files_say_the_same() -> None:
+def test_its_files_agree() -> None:
     card = model_folder.open_folder(pocket.FOLDER).card
     assert card.preprocessing.size == card.architecture.image_size == pocket.SIZE
     assert card.architecture.blueprint is not None
@@ -103,7 +103,7 @@ def test_its_files_say_the_same() -> None:
     assert {item["name"] for item in kept["classes"]} == set(card.class_names)
 
 
-def test_what_the_pages_say_of_it() -> None:
+def test_the_docs_state_its_measured_figures() -> None:
     """Each figure of its section is in its evaluation, or in what its benchmark wrote."""
     evaluation = json.loads((MEASUREMENTS / "evaluation.json").read_text())
     page = (ROOT / "docs" / "networks.md").read_text()
@@ -120,7 +120,7 @@ def test_what_the_pages_say_of_it() -> None:
     assert figures <= measured, figures - measured
 
 
-def test_most_of_the_drawn_objects_are_in_its_first_five(cnncli: Cnncli) -> None:
+def test_most_sample_images_are_correct_in_top_5(cnncli: Cnncli) -> None:
     files = sorted((ROOT / "sample_images").glob("*.jpg"))
     records = json.loads(cnncli("predict", *files, "-f", "json").stdout)
     firsts = [
@@ -143,7 +143,9 @@ def shades(tmp_path: Path) -> Path:
     return tmp_path / "shades"
 
 
-def test_it_learns_other_classes_in_seconds(cnncli: Cnncli, shades: Path, tmp_path: Path) -> None:
+def test_its_features_transfer_to_other_classes_in_seconds(
+    cnncli: Cnncli, shades: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     result = cnncli("finetune", shades, "--tune", "features", "-o", run)
     assert result.exit_code == 0, result.stderr
@@ -154,7 +156,7 @@ def test_it_learns_other_classes_in_seconds(cnncli: Cnncli, shades: Path, tmp_pa
     assert hint not in cnncli("finetune", tmp_path / "nowhere").stderr
 
 
-def test_a_run_that_began_with_it_goes_on(cnncli: Cnncli, shades: Path, tmp_path: Path) -> None:
+def test_a_run_that_started_from_it_resumes(cnncli: Cnncli, shades: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     way = ("--tune", "last:1", "--epochs", "1", "-q")
     assert cnncli("finetune", shades, *way, "-o", run).exit_code == 0

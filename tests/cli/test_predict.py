@@ -24,7 +24,7 @@ def default_model(colours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNNCLI_MODEL", str(colours))
 
 
-def test_piped_it_is_tsv_with_reasons_on_stderr(cnncli: Cnncli, photos: Path) -> None:
+def test_in_a_pipe_output_is_tsv_with_reasons_on_stderr(cnncli: Cnncli, photos: Path) -> None:
     result = cnncli("predict", photos)
     assert result.stdout == (
         f"{photos}/a red.png\tred\t{RED}\n"
@@ -39,7 +39,7 @@ def test_piped_it_is_tsv_with_reasons_on_stderr(cnncli: Cnncli, photos: Path) ->
     assert result.exit_code == 3
 
 
-def test_all_well_is_exit_code_0_and_silence(cnncli: Cnncli, photos: Path) -> None:
+def test_success_is_exit_code_0_with_empty_stderr(cnncli: Cnncli, photos: Path) -> None:
     result = cnncli("predict", photos / "c.bmp")
     assert (result.exit_code, result.stderr) == (0, "")
 
@@ -59,14 +59,14 @@ def test_csv(cnncli: Cnncli, photos: Path) -> None:
     }
 
 
-def test_jsonl_and_json_say_the_same(cnncli: Cnncli, photos: Path) -> None:
+def test_jsonl_and_json_agree(cnncli: Cnncli, photos: Path) -> None:
     lines = [json.loads(line) for line in cnncli("predict", photos, "-f", "jsonl").stdout.splitlines()]
     assert json.loads(cnncli("predict", photos, "-f", "json").stdout) == lines
     assert [line["status"] for line in lines] == ["ok", "unreadable", "ok", "ok"]
     assert [len(line["predictions"]) for line in lines if "predictions" in line] == [3, 3, 3]  # all there are
 
 
-def test_one_image_is_a_list_too(cnncli: Cnncli, photos: Path) -> None:
+def test_json_of_one_image_is_a_list(cnncli: Cnncli, photos: Path) -> None:
     assert isinstance(json.loads(cnncli("predict", photos / "c.bmp", "-f", "json").stdout), list)
 
 
@@ -126,7 +126,7 @@ def test_tta_averages_both_views(cnncli: Cnncli, tiny: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("options", [["--precision", "bf16"], ["--precision", "fp16"], ["--engine", "torch"]])
-def test_other_arithmetic_gives_nearly_the_same(
+def test_other_engines_and_precisions_give_nearly_the_same(
     cnncli: Cnncli, tiny: Path, photos: Path, options: list[str]
 ) -> None:
     image = (photos / "a red.png", "-m", tiny, "-f", "jsonl", "-k", "1000")
@@ -172,7 +172,9 @@ def test_the_order_of_inputs_is_the_order_of_records(cnncli: Cnncli, photos: Pat
 @pytest.mark.parametrize(
     "options", [["-b", "1"], ["-b", "3", "-j", "1"], ["-b", "64", "-j", "8"], ["-b", "auto"]]
 )
-def test_batches_and_threads_change_nothing(cnncli: Cnncli, tmp_path: Path, options: list[str]) -> None:
+def test_batches_and_threads_do_not_change_predictions(
+    cnncli: Cnncli, tmp_path: Path, options: list[str]
+) -> None:
     draw = np.random.default_rng(0)
     for number in range(40):
         pixels = draw.integers(0, 256, (16, 16, 3), dtype=np.uint8)
@@ -234,7 +236,7 @@ def test_the_format_follows_the_files_ending(cnncli: Cnncli, photos: Path, tmp_p
         assert (tmp_path / name).read_text() == expected
 
 
-def test_an_existing_file_is_safe(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
+def test_an_existing_file_is_not_overwritten(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "o.csv").write_text("precious")
     result = cnncli("predict", photos, "-o", tmp_path / "o.csv")
     assert (result.exit_code, (tmp_path / "o.csv").read_text()) == (1, "precious")
@@ -297,7 +299,7 @@ def test_resume_refuses_another_format_and_other_class_names(
     assert Path(f"{output}.part").read_bytes() == kept
 
 
-def test_resume_of_what_is_complete_has_nothing_to_do(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
+def test_resume_of_a_complete_file_does_nothing(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
     output = tmp_path / "o.csv"
     cnncli("predict", photos, "-o", output)
     whole = output.read_bytes()
@@ -323,21 +325,23 @@ def test_an_empty_folder_among_others_is_mentioned(cnncli: Cnncli, photos: Path,
     assert (result.exit_code, result.stderr) == (0, f"warning: no images in {tmp_path}/empty\n")
 
 
-def test_resume_without_anything_to_go_on_from_begins(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
+def test_resume_without_a_part_file_starts_from_the_beginning(
+    cnncli: Cnncli, photos: Path, tmp_path: Path
+) -> None:
     assert cnncli("predict", photos, "-o", tmp_path / "o.csv", "--resume").exit_code == 3
 
 
 # ---- nothing to do, and usage
 
 
-def test_no_images_leave_no_file(cnncli: Cnncli, tmp_path: Path) -> None:
+def test_without_images_no_file_is_written(cnncli: Cnncli, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for name in ("o.csv", "o.json", "o.tsv", "o.parquet"):
         assert cnncli("predict", tmp_path / "empty", "-o", tmp_path / name).exit_code == 1
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
-def test_a_sheet_replaces_nothing_unasked(cnncli: Cnncli, photos: Path) -> None:
+def test_an_existing_sheet_is_not_overwritten(cnncli: Cnncli, photos: Path) -> None:
     before = (photos / "a red.png").read_bytes()
     result = cnncli("predict", photos / "c.bmp", "--sheet", photos / "a red.png")
     assert (result.exit_code, (photos / "a red.png").read_bytes()) == (1, before)
@@ -419,7 +423,7 @@ def test_a_damaged_model_folder(cnncli: Cnncli, tmp_path: Path) -> None:
         (["--label-style", "synset", "-o", "{}/o.csv"], "no WordNet synsets"),
     ],
 )
-def test_what_cannot_work_is_said_before_any_work(
+def test_impossible_options_are_errors_before_any_work(
     cnncli: Cnncli, photos: Path, tmp_path: Path, options: list[str], message: str
 ) -> None:
     empty = tmp_path / "empty"

@@ -67,7 +67,9 @@ def test_without_torch_an_unprepared_network_says_what_is_needed(program: Progra
 
 
 @pytest.mark.slow
-def test_a_missing_exporter_is_no_fault_of_the_network(program: Program, tmp_path: Path) -> None:
+def test_a_missing_exporter_is_not_reported_as_a_fault_of_the_network(
+    program: Program, tmp_path: Path
+) -> None:
     (tmp_path / "onnxscript.py").write_text("raise ModuleNotFoundError('none', name='onnxscript')")
     environment = {"PYTHONPATH": str(tmp_path), "CNNCLI_HOME": str(tmp_path / "home")}
     result = program("predict", "x.jpg", "-m", "test_vit", "--no-pretrained", **environment)
@@ -93,7 +95,7 @@ def test_names_that_are_not_utf8(program: Program, tmp_path: Path) -> None:
         assert by_argument.stdout == tsv.stdout
 
 
-def test_leading_dashes(tmp_path: Path) -> None:
+def test_paths_with_leading_dashes(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8), "red").save(tmp_path / "-x.png")
     command = [sys.executable, "-m", "cnncli", "predict", "--", "-x.png"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
@@ -124,7 +126,7 @@ def size_of(file: Path) -> int:
 
 
 @posix_only
-def test_ctrl_c_ends_at_once_and_says_how_to_go_on(many: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_at_once_and_says_how_to_resume(many: Path, tmp_path: Path) -> None:
     output = tmp_path / "o.tsv"
     with start("predict", many, "-o", output, stderr=subprocess.PIPE) as process:
         part = Path(f"{output}.part")
@@ -147,7 +149,7 @@ def test_ctrl_c_ends_at_once_and_says_how_to_go_on(many: Path, tmp_path: Path) -
     "format_",
     ["tsv", pytest.param("csv", marks=pytest.mark.slow), pytest.param("jsonl", marks=pytest.mark.slow)],
 )
-def test_killed_again_and_again_every_input_is_there_once_in_order(
+def test_repeated_kills_and_resumes_give_every_input_once_in_order(
     many: Path, tmp_path: Path, format_: str
 ) -> None:
     output = tmp_path / f"o.{format_}"
@@ -171,7 +173,7 @@ def test_killed_again_and_again_every_input_is_there_once_in_order(
 
 
 @posix_only
-def test_streams_that_are_full_or_closed(photos: Path) -> None:
+def test_full_and_closed_output_streams(photos: Path) -> None:
     def run(redirection: str) -> "subprocess.CompletedProcess[str]":
         command = f"{sys.executable} -m cnncli predict '{photos}/c.bmp' {redirection}"
         return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
@@ -207,7 +209,7 @@ def test_streams_that_are_full_or_closed(photos: Path) -> None:
 
 
 @posix_only
-def test_a_slow_list_is_answered_as_it_comes(photos: Path) -> None:
+def test_records_appear_while_a_list_is_still_being_read(photos: Path) -> None:
     with start("predict", "--files-from", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin
         assert process.stdout
@@ -220,7 +222,7 @@ def test_a_slow_list_is_answered_as_it_comes(photos: Path) -> None:
 
 
 @posix_only
-def test_pipelines_of_the_shell(photos: Path) -> None:
+def test_shell_pipelines(photos: Path) -> None:
     cnncli = f"{sys.executable} -m cnncli"
     counted = shell(
         f"find '{photos}' -type f | sort | {cnncli} predict --files-from - -q | cut -f2 | sort | uniq -c | sort -rn"
@@ -242,7 +244,7 @@ def shell(command: str) -> str:
 
 @pytest.mark.shared
 @posix_only
-def test_noise_of_libraries_stays_inside(program: Program, shared: Path) -> None:
+def test_messages_from_libraries_are_hidden(program: Program, shared: Path) -> None:
     """libtiff writes to descriptor 2, Pillow logs; both must not reach the user."""
     odd = shared / "data" / "odd-images"
     noisy = [*odd.glob("crash-*.tif"), *odd.glob("oom-*.tif")]
@@ -253,7 +255,7 @@ def test_noise_of_libraries_stays_inside(program: Program, shared: Path) -> None
 
 
 @posix_only
-def test_on_a_terminal_it_is_a_table_in_colour(photos: Path) -> None:
+def test_on_a_terminal_output_is_a_coloured_table(photos: Path) -> None:
     text = on_a_terminal("predict", str(photos / "c.bmp"))
     assert "\x1b[1" in text
     assert "green" in text
@@ -262,7 +264,7 @@ def test_on_a_terminal_it_is_a_table_in_colour(photos: Path) -> None:
 
 
 @posix_only
-def test_progress_moves_only_on_a_terminal_and_leaves_it_clean(many: Path, tmp_path: Path) -> None:
+def test_progress_bars_appear_on_terminals_only_and_are_erased(many: Path, tmp_path: Path) -> None:
     text = on_a_terminal("predict", str(many), "-o", str(tmp_path / "o.tsv"))
     assert "img/s" in text
     assert "1,000 records" in text
@@ -270,7 +272,7 @@ def test_progress_moves_only_on_a_terminal_and_leaves_it_clean(many: Path, tmp_p
 
 
 @posix_only
-def test_counting_for_the_progress_bar_takes_nothing_from_a_pipe(photos: Path, tmp_path: Path) -> None:
+def test_counting_inputs_does_not_consume_a_pipe(photos: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "list")
     names = "".join(f"{photos}/c.bmp\n" for _ in range(300))
     feeding = subprocess.Popen(["bash", "-c", f"printf '%s' \"$0\" > '{tmp_path}/list'", names])

@@ -51,7 +51,7 @@ def test_an_image_is_nearest_to_its_copy_and_not_its_own_neighbour(cnncli: Cnncl
     assert cosine.stdout.split("\t")[1].endswith("4.png")
 
 
-def test_an_index_is_kept_and_brought_up_to_date(
+def test_an_index_is_cached_and_updated(
     cnncli: Cnncli, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
@@ -85,7 +85,7 @@ def test_an_index_is_kept_and_brought_up_to_date(
 
 
 @pytest.mark.parametrize("kind", [".json", ".vectors"])
-def test_a_damaged_index_is_made_again(cnncli: Cnncli, photos: Path, kind: str) -> None:
+def test_a_damaged_index_is_rebuilt(cnncli: Cnncli, photos: Path, kind: str) -> None:
     words = ("similar", photos / "0.png", "--in", photos, "-f", "json")
     before = cnncli(*words).stdout
     (file,) = (photos / ".cnncli").glob(f"*{kind}")
@@ -93,7 +93,7 @@ def test_a_damaged_index_is_made_again(cnncli: Cnncli, photos: Path, kind: str) 
     assert cnncli(*words).stdout == before
 
 
-def test_an_index_that_is_fresh_is_not_written_again(cnncli: Cnncli, photos: Path) -> None:
+def test_an_up_to_date_index_is_not_written_again(cnncli: Cnncli, photos: Path) -> None:
     words = ("similar", photos / "0.png", "--in", photos)
     cnncli(*words)
     before = {file: file.stat().st_mtime_ns for file in (photos / ".cnncli").iterdir()}
@@ -101,7 +101,7 @@ def test_an_index_that_is_fresh_is_not_written_again(cnncli: Cnncli, photos: Pat
     assert {file: file.stat().st_mtime_ns for file in (photos / ".cnncli").iterdir()} == before
 
 
-def test_what_was_computed_before_an_interruption_stays(
+def test_an_interrupt_keeps_computed_embeddings(
     cnncli: Cnncli, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Extractor.extract
@@ -126,7 +126,7 @@ def test_what_was_computed_before_an_interruption_stays(
     assert len(set(names)) == 9
 
 
-def test_groups_of_likes_in_every_format(cnncli: Cnncli, photos: Path) -> None:
+def test_groups_of_duplicates_in_every_format(cnncli: Cnncli, photos: Path) -> None:
     shutil.copy(photos / "2.png", photos / "copy of 2.png")
     with Image.open(photos / "9.png") as image:
         image.resize((37, 37)).save(photos / "smaller 9.jpg")
@@ -154,7 +154,7 @@ def test_groups_of_likes_in_every_format(cnncli: Cnncli, photos: Path) -> None:
     assert [len(group) for group in everything] == [12]
 
 
-def test_copies_are_found_however_they_were_changed(cnncli: Cnncli, tmp_path: Path) -> None:
+def test_modified_copies_are_found(cnncli: Cnncli, tmp_path: Path) -> None:
     folder = tmp_path / "objects"
     folder.mkdir()
     names = ("teapot", "monarch", "school_bus", "lemon")
@@ -170,7 +170,7 @@ def test_copies_are_found_however_they_were_changed(cnncli: Cnncli, tmp_path: Pa
     assert found == sorted([f"{name}-{number}" for number in range(4)] for name in names)
 
 
-def test_tables_and_lines_for_queries_that_cannot_be_read(cnncli: Cnncli, photos: Path) -> None:
+def test_unreadable_queries_in_tables_and_tsv(cnncli: Cnncli, photos: Path) -> None:
     words = ("similar", "nowhere.png", photos / "1.png", "--in", photos, "-k", "2")
     assert cnncli(*words).stdout.splitlines()[0] == "nowhere.png\t-\t"
     records = json.loads(cnncli(*words, "-f", "json").stdout)
@@ -186,7 +186,7 @@ def test_queries_from_a_list(cnncli: Cnncli, photos: Path) -> None:
     assert [name for name, _ in neighbour_names(result.stdout)] == ["1.png", "8.png"]
 
 
-def test_a_folder_that_cannot_be_written_has_its_index_elsewhere(
+def test_the_index_of_a_read_only_folder_is_kept_in_the_cache(
     cnncli: Cnncli, photos: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = os.access
@@ -196,7 +196,7 @@ def test_a_folder_that_cannot_be_written_has_its_index_elsewhere(
     assert list((home / "indexes").glob("*/*.json"))
 
 
-def test_among_features_without_torch(imports: Imports, cnncli: Cnncli, photos: Path) -> None:
+def test_a_feature_file_is_searched_without_torch(imports: Imports, cnncli: Cnncli, photos: Path) -> None:
     assert cnncli("features", photos, "-o", "f.npz").exit_code == 0
     result, packages = imports("similar", photos / "2.png", "--in", "f.npz", "-k", "1", "-f", "json")
     assert result.returncode == 0, result.stderr
@@ -218,7 +218,7 @@ def test_features_of_another_network_or_layer_are_refused(
     assert cnncli("similar", photos / "2.png", "--in", "c.npz", "--layer", "conv1").exit_code == 0
 
 
-def test_a_sheet_and_what_cannot_be_read(cnncli: Cnncli, photos: Path) -> None:
+def test_a_sheet_with_unreadable_images(cnncli: Cnncli, photos: Path) -> None:
     (photos / "broken.png").write_bytes(b"nothing")
     result = cnncli("similar", photos / "1.png", photos / "broken.png", "--in", photos, "--sheet", "s.png")
     assert result.exit_code == 3
@@ -228,7 +228,7 @@ def test_a_sheet_and_what_cannot_be_read(cnncli: Cnncli, photos: Path) -> None:
     assert cnncli("similar", photos / "1.png", "--in", photos, "--sheet", "s.png").exit_code == 1
 
 
-def test_an_index_that_cannot_be_put_in_order(
+def test_an_index_that_cannot_be_updated(
     cnncli: Cnncli, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a full disk: it stays as it was, and is found again."""
@@ -272,7 +272,9 @@ def test_an_index_that_cannot_be_put_in_order(
         (["photos/1.png", "--in", "photos", "--sheet", "x.npz"], 2, "--sheet x.npz is not a .png"),
     ],
 )
-def test_what_it_refuses(cnncli: Cnncli, photos: Path, words: list[str], code: int, told: str) -> None:
+def test_invalid_arguments_are_errors(
+    cnncli: Cnncli, photos: Path, words: list[str], code: int, told: str
+) -> None:
     np.save(photos.parent / "array.npy", np.zeros(3))
     (photos.parent / "empty.npz").touch()
     result = cnncli("similar", *words)

@@ -187,7 +187,7 @@ def test_the_table_adds_up(cnncli: Cnncli) -> None:
     assert "depth           16 weight layers\n" in totals
 
 
-def test_formats_say_the_same(cnncli: Cnncli, summary: Summary) -> None:
+def test_all_formats_agree(cnncli: Cnncli, summary: Summary) -> None:
     found = summary("lenet5")
     rows = list(csv.DictReader(io.StringIO(cnncli("summary", "lenet5", "-f", "csv").stdout)))
     assert [row["name"] for row in rows] == [row["name"] for row in found["layers"]]
@@ -229,7 +229,7 @@ def test_options_change_what_is_counted(summary: Summary) -> None:
     )
 
 
-def test_the_arithmetic_is_told(cnncli: Cnncli) -> None:
+def test_explain_shows_the_arithmetic(cnncli: Cnncli) -> None:
     text = cnncli("summary", "torchvision/vgg16", "--explain", "features.0").stdout
     assert "(224 - 3 + 2*1)/1 + 1 = 224" in text
     assert "3*3*3*64 + 64 = 1,792" in text
@@ -298,7 +298,9 @@ def test_model_folders_and_blueprint_files(
         (["xcit_nano_12_p16_224", "--img-size", "225"], 1, "does not accept 225 x 225 pixels"),
     ],
 )
-def test_refusals(cnncli: Cnncli, arguments: list[str], code: int, complaint: str) -> None:
+def test_invalid_arguments_are_errors(
+    cnncli: Cnncli, arguments: list[str], code: int, complaint: str
+) -> None:
     result = cnncli("summary", *arguments)
     assert complaint in result.stderr
     assert result.exit_code == code
@@ -315,7 +317,9 @@ def test_refusals(cnncli: Cnncli, arguments: list[str], code: int, complaint: st
         ("test_vit", 161, 16),  # takes multiples only
     ],
 )
-def test_the_smallest_size_that_works_is_told(cnncli: Cnncli, model: str, size: int, smallest: int) -> None:
+def test_the_smallest_possible_input_size_is_named(
+    cnncli: Cnncli, model: str, size: int, smallest: int
+) -> None:
     result = cnncli("summary", model, "--img-size", str(size))
     assert result.exit_code == 1
     assert (
@@ -325,7 +329,7 @@ def test_the_smallest_size_that_works_is_told(cnncli: Cnncli, model: str, size: 
     assert cnncli("summary", model, "--img-size", str(smallest)).exit_code == 0
 
 
-def test_blueprints_are_written_back(cnncli: Cnncli, tmp_path: Path) -> None:
+def test_show_blueprint_prints_a_blueprint(cnncli: Cnncli, tmp_path: Path) -> None:
     small = cnncli("summary", "vgg-a", "--show-blueprint", "--img-size", "64").stdout
     assert small.startswith("input 3x64x64\n")
     explosive = tmp_path / "explosive.cnn"
@@ -347,13 +351,13 @@ def test_layers_are_explained_wherever_they_are(cnncli: Cnncli) -> None:
     assert "receptive field width   1 + (5 - 1)*1 = 5" in uneven
 
 
-def test_several_networks_are_one_csv_file(cnncli: Cnncli) -> None:
+def test_several_networks_give_one_csv_table(cnncli: Cnncli) -> None:
     rows = list(csv.DictReader(io.StringIO(cnncli("summary", "lenet5", "mlp", "-f", "csv").stdout)))
     assert {row["model"] for row in rows} == {"lenet5", "mlp"}
     assert sum(int(row["parameters"]) for row in rows if row["model"] == "lenet5") == 61_706
 
 
-def test_what_training_needs_is_told_or_why_not(cnncli: Cnncli, summary: Summary) -> None:
+def test_training_memory_or_the_reason_why_it_is_unknown(cnncli: Cnncli, summary: Summary) -> None:
     alone = cnncli("summary", "resnest14d").stdout
     assert "training unknown: batch normalisation needs at least two images (-b 2)" in alone
     assert summary("resnest14d", "-b", "2")["totals"]["training_activation_bytes"] > 0

@@ -92,7 +92,9 @@ def test_a_network_without_a_final_linear_layer_is_compiled(cnncli: Cnncli, data
     assert again["model"] == "shades"
 
 
-def test_auto_reports_features_first_and_keeps_the_better(cnncli: Cnncli, data: Path, tiny: Path) -> None:
+def test_auto_reports_features_first_and_keeps_the_better_model(
+    cnncli: Cnncli, data: Path, tiny: Path
+) -> None:
     result = cnncli("finetune", data, "-m", tiny, "--epochs", 1, "-f", "json")
     assert result.exit_code == 0, result.stderr
     messages, output = result.stderr, json.loads(result.stdout)
@@ -111,7 +113,7 @@ def test_auto_reports_features_first_and_keeps_the_better(cnncli: Cnncli, data: 
     verify(open_folder(Path(output["folder"])))
 
 
-def test_auto_stops_where_it_does_no_better_than_features(
+def test_auto_stops_if_training_is_no_better_than_features(
     cnncli: Cnncli, data: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that never gets there; asked for more epochs, it trains all of them."""

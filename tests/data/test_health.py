@@ -48,7 +48,7 @@ def findings(root: Path) -> dict[FindingKind, tuple[bool, int, str]]:
     }
 
 
-def test_nothing_is_wrong_with_what_is_tidy(tidy: Path) -> None:
+def test_clean_data_has_no_problems(tidy: Path) -> None:
     health = examined(tidy)
     assert health.findings == ()
     assert health.is_healthy
@@ -56,7 +56,7 @@ def test_nothing_is_wrong_with_what_is_tidy(tidy: Path) -> None:
     assert health.modes == {"RGB PNG": 18}
 
 
-def test_files_that_cannot_be_read(tidy: Path) -> None:
+def test_unreadable_files_are_reported(tidy: Path) -> None:
     (tidy / "train" / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
     (tidy / "val" / "b" / "empty.png").touch()
     harms, count, told = findings(tidy)[FindingKind.UNREADABLE]
@@ -105,7 +105,7 @@ def test_the_same_image_in_two_splits_and_in_two_classes(tidy: Path) -> None:
     assert "of nearly identical images in several splits" in found[1].message
 
 
-def test_odd_sizes_and_modes_are_remarks(tidy: Path) -> None:
+def test_odd_sizes_and_modes_are_harmless_findings(tidy: Path) -> None:
     saved(picture(500, (20, 20)), tidy / "train" / "a" / "small.png")
     saved(picture(501, (500, 60)), tidy / "train" / "a" / "long.png")
     saved(picture(502).convert("CMYK"), tidy / "train" / "a" / "printed.jpg")
@@ -115,11 +115,11 @@ def test_odd_sizes_and_modes_are_remarks(tidy: Path) -> None:
     assert examined(tidy).is_healthy
 
 
-def test_pictures_of_one_colour_are_like_nothing() -> None:
+def test_images_of_one_colour_are_not_near_duplicates() -> None:
     assert fingerprint(Image.new("RGB", (50, 50), "red")) is None
 
 
-def test_small_drawings_on_one_ground_are_not_alike() -> None:
+def test_small_drawings_on_the_same_background_are_not_near_duplicates() -> None:
     """The same ground, and another colour or another place of what is on it."""
     drawings = []
     for colour, place in (("red", 20), ("blue", 20), ("red", 60)):
@@ -129,7 +129,7 @@ def test_small_drawings_on_one_ground_are_not_alike() -> None:
     assert groups(drawings, [None] * 3) == []
 
 
-def test_likeness_is_that_of_all_pairs() -> None:
+def test_near_duplicates_agree_with_a_comparison_of_all_pairs() -> None:
     """What the bands leave out is not alike."""
     draws = np.random.default_rng(0)
     colours = np.zeros((16, 16, 3), np.uint8)
@@ -155,7 +155,7 @@ def test_likeness_is_that_of_all_pairs() -> None:
     assert set(group) == expected
 
 
-def test_a_similar_third_image_hides_nothing(tidy: Path) -> None:
+def test_a_similar_third_image_hides_no_duplicates(tidy: Path) -> None:
     """Leakage stays leakage when another class has something like it."""
     image = picture(900)
     saved(image, tidy / "train" / "a" / "leak.png")

@@ -34,7 +34,7 @@ def told(data: DataSet) -> list[tuple[str, str, Split | None]]:
     return [(Path(sample.path).name, data.class_names[sample.label], sample.split) for sample in data.samples]
 
 
-def test_a_folder_of_classes(made: Made) -> None:
+def test_a_folder_with_one_folder_per_class(made: Made) -> None:
     data = read(made("cat/b.jpg", "cat/a.png", "dog/deep/er/c.jpg", "Zebra/z.gif"))
     assert data.class_names == ("Zebra", "cat", "dog")  # as torchvision sorts them
     assert told(data) == [("z.gif", "Zebra", None), ("a.png", "cat", None), ("b.jpg", "cat", None), ("c.jpg", "dog", None)]  # fmt: skip
@@ -55,7 +55,7 @@ def test_a_split_folder_is_matched_by_name(made: Made, name: str) -> None:
     ]
 
 
-def test_the_same_order_as_torchvisions_image_folder(tmp_path: Path) -> None:
+def test_classes_sort_as_in_torchvisions_image_folder(tmp_path: Path) -> None:
     from torchvision.datasets import ImageFolder
 
     for name in ("b/2.png", "b/10.png", "a/x.png", "C/y.png", "ä/z.png", "10/q.png", "9/q.png"):
@@ -68,7 +68,7 @@ def test_the_same_order_as_torchvisions_image_folder(tmp_path: Path) -> None:
     assert [(sample.path, sample.label) for sample in ours.samples] == theirs.samples
 
 
-def test_what_is_left_out_is_told(made: Made) -> None:
+def test_skipped_folders_are_reported(made: Made) -> None:
     root = made(
         "train/a/1.jpg", "train/b/2.jpg", "train/loose.jpg", "train/.cache/3.jpg", "notes/x.jpg", "readme.txt"
     )
@@ -124,14 +124,14 @@ def test_a_tsv_with_columns_of_its_own_and_splits(made: Made) -> None:
         ("path,label,split\n1.jpg,cat,sometimes\n", "entry 2: 'sometimes' is not a split"),
     ],
 )
-def test_lists_that_are_none(made: Made, content: str, complaint: str) -> None:
+def test_invalid_lists_are_errors(made: Made, content: str, complaint: str) -> None:
     root = made("1.jpg")
     (root / "list.csv").write_text(content)
     with pytest.raises(DataError, match=complaint):
         read(root / "list.csv")
 
 
-def test_what_is_no_data(tmp_path: Path, colours: Path) -> None:
+def test_paths_that_are_not_data_sets_are_errors(tmp_path: Path, colours: Path) -> None:
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "only.jpg").touch()
     for path, complaint in [
@@ -156,7 +156,7 @@ def test_two_folders_for_training(made: Made) -> None:
         read(made("train/a/1.jpg", "Train/a/2.jpg"))
 
 
-def test_a_list_that_says_the_split_of_some(made: Made) -> None:
+def test_a_list_with_splits_for_some_images(made: Made) -> None:
     root = made("1.jpg", "2.jpg")
     (root / "list.csv").write_text("path,label,split\n1.jpg,cat,\n2.jpg,cat,val\n")
     assert told(read(root / "list.csv")) == [("1.jpg", "cat", Split.TRAIN), ("2.jpg", "cat", Split.VAL)]
@@ -174,7 +174,7 @@ def test_a_list_that_contradicts_itself(made: Made) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need no rights there")
-def test_links_that_lead_to_themselves(made: Made) -> None:
+def test_links_to_themselves(made: Made) -> None:
     root = made("a/1.jpg", "b/2.jpg")
     (root / "loop").symlink_to("loop")
     assert read(root).class_names == ("a", "b")

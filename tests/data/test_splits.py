@@ -46,11 +46,11 @@ def on_disk(folder: Path) -> DataSet:
     return DataSet(folder.name, str(folder), names, samples)
 
 
-def test_what_is_written_is_read(data: DataSet, tmp_path: Path) -> None:
+def test_written_splits_are_read_back(data: DataSet, tmp_path: Path) -> None:
     assert read_splits(save(data, tmp_path / "run"), data.root, NAMES, "photos") == data
 
 
-def test_an_image_that_is_gone_has_no_size(data: DataSet, tmp_path: Path) -> None:
+def test_a_missing_image_has_no_size(data: DataSet, tmp_path: Path) -> None:
     Path(data.samples[0].path).unlink()
     stream = io.StringIO()
     splits_table(data).write(stream)
@@ -94,7 +94,7 @@ def test_other_tables_are_refused_in_one_line(content: str, reason: str, tmp_pat
         read_splits(tmp_path, "photos", NAMES, "photos")
 
 
-def test_a_table_from_before_is_remarked_on(data: DataSet, tmp_path: Path) -> None:
+def test_a_table_without_a_schema_is_reported_and_ignored(data: DataSet, tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / SPLITS).write_text("path,label,split,bytes\na/1.jpg,a,train,5000\n")
     known = match_splits(data, [tmp_path / "old", tmp_path / "none", save(data, tmp_path / "run")])
@@ -118,7 +118,7 @@ def test_moved_data_and_renamed_classes_are_recognised(data: DataSet, tmp_path: 
     assert missing_held_out(on_disk(moved), [run]) == ["b/2.jpg"]
 
 
-def test_train_wins_where_runs_differ(data: DataSet, tmp_path: Path) -> None:
+def test_train_wins_if_runs_disagree(data: DataSet, tmp_path: Path) -> None:
     one = save(data, tmp_path / "one")
     flipped = tuple(
         Sample(sample.source, sample.label, Split.VAL if sample.split is Split.TRAIN else Split.TRAIN)

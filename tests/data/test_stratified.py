@@ -28,7 +28,9 @@ def data_set(counts: Mapping[str, int], root: str = "data", split: Split | None 
     share=st.floats(0.05, 0.9),
     seed=st.integers(0, 99),
 )
-def test_each_class_gives_its_share_and_keeps_some(counts: list[int], share: float, seed: int) -> None:
+def test_each_class_is_split_in_proportion_and_keeps_training_images(
+    counts: list[int], share: float, seed: int
+) -> None:
     found = split_stratified(
         data_set({f"c{index}": count for index, count in enumerate(counts)}), share, seed
     )
@@ -40,7 +42,7 @@ def test_each_class_gives_its_share_and_keeps_some(counts: list[int], share: flo
         assert abs(held - share * count) <= 1
 
 
-def test_the_same_seed_splits_alike_wherever_the_data_lies() -> None:
+def test_the_same_seed_gives_the_same_split_at_another_path() -> None:
     first, second = (
         split_stratified(data_set({"a": 30, "b": 20}, root), 0.2, 7) for root in ("here", "there/is")
     )
@@ -52,7 +54,7 @@ def test_the_same_seed_splits_alike_wherever_the_data_lies() -> None:
     assert split_stratified(data_set({"a": 30, "b": 20}, "here"), 0.2, 8).samples != first.samples
 
 
-def test_more_images_move_none_of_the_others_far() -> None:
+def test_additional_images_hardly_change_the_split_of_others() -> None:
     before = {
         sample.path: sample.split for sample in split_stratified(data_set({"a": 100, "b": 5}), 0.2, 0).samples
     }
@@ -63,7 +65,7 @@ def test_more_images_move_none_of_the_others_far() -> None:
     assert len(moved) <= 4
 
 
-def test_a_validation_split_stays_and_a_test_split_never_stands_in_for_it() -> None:
+def test_an_existing_validation_split_is_kept_and_test_never_replaces_it() -> None:
     train, test = data_set({"a": 10, "b": 10}, split=Split.TRAIN), data_set({"a": 3, "b": 3}, "t", Split.TEST)
     both = dataclasses.replace(train, samples=train.samples + test.samples)
     found = split_stratified(both, 0.2, 0)
@@ -85,7 +87,7 @@ def test_a_validation_split_stays_and_a_test_split_never_stands_in_for_it() -> N
         (data_set({"a": 4, "b": 4}, split=Split.TEST), "has no training images"),
     ],
 )
-def test_what_cannot_be_learned_from(data: DataSet, complaint: str) -> None:
+def test_data_that_cannot_be_learned_from_is_an_error(data: DataSet, complaint: str) -> None:
     with pytest.raises(DataError, match=complaint):
         split_stratified(data, 0.2, 0)
 

@@ -46,7 +46,7 @@ class Forgetful(Linear):
 SHAPE = (3, 4, 4)
 
 
-def test_any_number_of_images(tmp_path: Path) -> None:
+def test_a_graph_takes_any_number_of_images(tmp_path: Path) -> None:
     network = with_embedding(Linear().eval(), SHAPE)
     comparison = compile_network(network, SHAPE, tmp_path / "net.onnx")
     assert comparison.largest_difference <= 1e-5
@@ -90,20 +90,20 @@ def test_tracing_is_enough_for_convolutional_networks(
 
 
 @pytest.mark.parametrize("kind", [Counting, DependsOnTheData])
-def test_tracing_refuses_what_depends_on_the_images_or_their_number(
+def test_tracing_refuses_networks_that_depend_on_values_or_batch_size(
     tmp_path: Path, kind: type[nn.Module]
 ) -> None:
     with pytest.raises(CompileError, match="torch cannot trace it"):
         compiler._trace(with_embedding(kind().eval(), SHAPE), SHAPE, tmp_path / "net.onnx")
 
 
-def test_what_cannot_be_traced_is_exported_for_any_number_of_images(tmp_path: Path) -> None:
+def test_networks_that_cannot_be_traced_are_exported(tmp_path: Path) -> None:
     network = with_embedding(Counting().eval(), SHAPE)
     compile_network(network, SHAPE, tmp_path / "net.onnx")
     assert OnnxEngine(tmp_path / "net.onnx").run(np.zeros((7, *SHAPE), np.float32)).logits.shape == (7, 2)
 
 
-def test_a_graph_tells_nothing_of_the_machine_that_made_it(tmp_path: Path) -> None:
+def test_a_graph_contains_no_paths_of_the_machine(tmp_path: Path) -> None:
     compile_network(with_embedding(Linear().eval(), SHAPE), SHAPE, tmp_path / "net.onnx")
     noted = (tmp_path / "net.onnx").read_bytes()
     assert str(Path(torch.__file__).parent).encode() not in noted
@@ -111,14 +111,14 @@ def test_a_graph_tells_nothing_of_the_machine_that_made_it(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kind", [DependsOnTheData, Forgetful, OnlyForTwo])
-def test_what_cannot_be_compiled_says_why_and_leaves_nothing(tmp_path: Path, kind: type[nn.Module]) -> None:
+def test_a_failed_compilation_says_why_and_leaves_no_files(tmp_path: Path, kind: type[nn.Module]) -> None:
     with pytest.raises(CompileError) as caught:
         compile_network(with_embedding(kind().eval(), SHAPE), SHAPE, tmp_path / "net.onnx")
     assert "\n" not in caught.value.message
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_networks_graph_is_not_trusted(tmp_path: Path) -> None:
+def test_a_graph_of_another_network_is_refused(tmp_path: Path) -> None:
     compile_network(with_embedding(Linear().eval(), SHAPE), SHAPE, tmp_path / "net.onnx")
     with pytest.raises(CompileError, match="differ by"):
         compare(with_embedding(Linear().eval(), SHAPE), SHAPE, tmp_path / "net.onnx")
@@ -129,7 +129,7 @@ def test_a_network_without_weight_layers() -> None:
         with_embedding(nn.Flatten().eval(), SHAPE)
 
 
-def test_an_image_too_small_for_the_network() -> None:
+def test_an_image_size_too_small_for_the_network_is_an_error() -> None:
     with pytest.raises(CompileError, match="does not run on images of 3 x 20 x 20"):
         with_embedding(torch_alexnet(), (3, 20, 20))
 

@@ -39,7 +39,7 @@ def test_a_damaged_graph(tmp_path: Path) -> None:
         OnnxEngine(tmp_path / GRAPH)
 
 
-def test_both_engines_answer_alike(tiny: Path) -> None:
+def test_onnx_and_torch_agree(tiny: Path) -> None:
     folder = open_folder(tiny)
     pixels = images(5, 160)
     onnx = OnnxEngine(tiny / GRAPH).run(pixels)
@@ -50,7 +50,7 @@ def test_both_engines_answer_alike(tiny: Path) -> None:
     assert onnx.embeddings.shape == (5, folder.card.embedding.size)
 
 
-def test_the_embedding_is_what_enters_the_last_layer(tiny: Path) -> None:
+def test_the_embedding_is_the_input_of_the_last_layer(tiny: Path) -> None:
     from safetensors.numpy import load_file
 
     tensors = load_file(tiny / "model.safetensors")
@@ -60,7 +60,7 @@ def test_the_embedding_is_what_enters_the_last_layer(tiny: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", [Precision.BF16, Precision.FP16])
-def test_lower_precisions_are_close_and_not_the_same(tiny: Path, precision: Precision) -> None:
+def test_lower_precisions_are_close_to_fp32(tiny: Path, precision: Precision) -> None:
     folder, pixels = open_folder(tiny), images(2, 160)
     exact = TorchEngine(folder, "cpu", Precision.FP32).run(pixels).logits
     rough = TorchEngine(folder, "cpu", precision).run(pixels)
@@ -69,7 +69,7 @@ def test_lower_precisions_are_close_and_not_the_same(tiny: Path, precision: Prec
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "mps"])
-def test_devices_that_are_not_there(tiny: Path, device: str) -> None:
+def test_missing_devices_are_errors(tiny: Path, device: str) -> None:
     import torch
 
     if device == "mps" and torch.backends.mps.is_available():
@@ -93,7 +93,7 @@ class Small:
         return Outputs(pixels[:, :, 0, 0], pixels[:, :, 0, 0])
 
 
-def test_a_full_memory_halves_the_batch_and_is_remembered() -> None:
+def test_out_of_memory_halves_the_batch_size_for_good() -> None:
     small = Small()
     engine, pixels = RetryOnOom(small), images(8)
     for _ in range(2):
@@ -101,7 +101,7 @@ def test_a_full_memory_halves_the_batch_and_is_remembered() -> None:
     assert small.sizes == [8, 4, 2, 2, 2, 2, 2, 2, 2, 2]
 
 
-def test_when_not_even_one_image_fits() -> None:
+def test_out_of_memory_with_one_image_is_an_error() -> None:
     class Full:
         batch_size = 8
 
@@ -140,7 +140,7 @@ def test_cudas_out_of_memory_is_translated(tiny: Path, monkeypatch: pytest.Monke
         engine.run(images(2, 160))
 
 
-def test_the_mean_over_mirrored_images() -> None:
+def test_flip_averaging_is_the_mean_over_mirrored_images() -> None:
     class Left:
         """Logits are the upper left pixel: mirroring shows."""
 
@@ -161,6 +161,6 @@ def test_the_mean_over_mirrored_images() -> None:
 
 
 @pytest.mark.parametrize("device", ["toaster", "meta", "xpu", "cuda:x", ""])
-def test_words_that_are_no_device(device: str) -> None:
+def test_invalid_device_names_are_errors(device: str) -> None:
     with pytest.raises(UsageError, match="is not a device"):
         EngineOptions(device=device)

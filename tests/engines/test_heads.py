@@ -32,7 +32,7 @@ NEIGHBOURS = NeighbourHead(
 
 @pytest.mark.parametrize("head", [LINEAR, NEIGHBOURS], ids=["linear", "neighbours"])
 @pytest.mark.parametrize("images", [1, 3])
-def test_the_graph_answers_as_the_head_does(
+def test_the_graph_gives_the_outputs_of_the_head(
     tiny: Path, tmp_path: Path, head: ClassifierHead, images: int
 ) -> None:
     folder = open_folder(tiny)
@@ -48,7 +48,7 @@ def test_the_graph_answers_as_the_head_does(
     onnx.checker.check_model(onnx.load(tmp_path / "new.onnx"))
 
 
-def test_nothing_of_the_old_classifier_is_left(tiny: Path, tmp_path: Path) -> None:
+def test_the_old_classifier_is_removed_from_the_graph(tiny: Path, tmp_path: Path) -> None:
     replace_head(tiny / GRAPH, LINEAR, tmp_path / "new.onnx")
     names = [item.name for item in onnx.load(tmp_path / "new.onnx").graph.initializer]
     assert not [name for name in names if "fc" in name]
@@ -56,7 +56,7 @@ def test_nothing_of_the_old_classifier_is_left(tiny: Path, tmp_path: Path) -> No
     assert len(onnx.load(tmp_path / "newer.onnx").graph.initializer) == len(names)
 
 
-def test_votes_are_shares_of_the_nearest() -> None:
+def test_probabilities_are_shares_of_the_nearest_neighbours() -> None:
     """Five points on a line; the three nearest to 1.2 are 1, 2 and 0."""
     vectors = np.array([[0.0], [1], [2], [3], [4]])
     votes = np.eye(2)[[0, 1, 1, 0, 0]]
@@ -66,7 +66,7 @@ def test_votes_are_shares_of_the_nearest() -> None:
     assert np.allclose(np.exp(alone.logits(np.array([[0.1]]))), [[1, LEAST_SHARE]])
 
 
-def test_what_is_no_graph(tmp_path: Path) -> None:
+def test_invalid_graphs_are_errors(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"nothing")
     with pytest.raises(ModelFolderError, match="cannot be read"):
         replace_head(tmp_path / "model.onnx", LINEAR, tmp_path / "new.onnx")

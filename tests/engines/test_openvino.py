@@ -19,7 +19,7 @@ from cnncli.engines.openvino import OpenVinoEngine, computes_in
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
-def test_fp32_answers_as_onnx_runtime_does(tiny: Path, count: int) -> None:
+def test_fp32_agrees_with_onnx_runtime(tiny: Path, count: int) -> None:
     pixels = np.random.default_rng(0).random((count, 3, 160, 160), dtype=np.float32)
     one, other = (
         engine.run(pixels)
@@ -31,7 +31,7 @@ def test_fp32_answers_as_onnx_runtime_does(tiny: Path, count: int) -> None:
 
 
 @pytest.mark.skipif(not computes_in(Precision.BF16), reason="this processor does not compute in bf16")
-def test_bf16_is_another_arithmetic_and_not_far_off(tiny: Path) -> None:
+def test_bf16_is_close_to_fp32(tiny: Path) -> None:
     pixels = np.random.default_rng(0).random((4, 3, 160, 160), dtype=np.float32)
     exact = OnnxEngine(tiny / GRAPH).run(pixels).logits
     found = OpenVinoEngine(tiny / GRAPH, Precision.BF16).run(pixels).logits
@@ -47,7 +47,7 @@ def test_a_precision_that_the_processor_lacks_is_refused(tiny: Path, precision: 
         OpenVinoEngine(tiny / GRAPH, precision)
 
 
-def test_it_is_chosen_by_name_only(tiny: Path) -> None:
+def test_openvino_is_used_only_if_requested(tiny: Path) -> None:
     folder = open_folder(tiny)
     chosen = open_engine(folder, EngineOptions(EngineName.OPENVINO), NullProgress())
     assert str(chosen).startswith("OpenVINO ")
@@ -63,7 +63,7 @@ def test_a_damaged_graph(tmp_path: Path) -> None:
         OpenVinoEngine(tmp_path / GRAPH, Precision.FP32)
 
 
-def test_without_the_package(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_an_error_with_a_hint(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "openvino" else real(name))
     with pytest.raises(MissingPackageError, match="needs the package openvino") as caught:

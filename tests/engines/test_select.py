@@ -24,7 +24,7 @@ def test_every_engine_has_a_row() -> None:
     assert {spec.name for spec in ENGINES} == set(EngineName) - {EngineName.AUTO}
 
 
-def test_which_engine_runs_what(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_engine_for_each_device_and_precision(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = open_folder(tiny)
     assert isinstance(open_engine(folder, EngineOptions(), NullProgress()), OnnxEngine)
     assert isinstance(open_engine(folder, EngineOptions(EngineName.TORCH), NullProgress()), TorchEngine)
@@ -44,7 +44,7 @@ def test_which_engine_runs_what(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(open_engine(folder, EngineOptions(device="cpu"), NullProgress()), OnnxEngine)
 
 
-def test_what_torch_cannot_run_stays_on_the_cpu(
+def test_networks_that_torch_cannot_run_stay_on_the_cpu(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever device there is, where nobody asked for one."""
@@ -70,7 +70,7 @@ def test_what_torch_cannot_run_stays_on_the_cpu(
                 open_engine(folder, wish, NullProgress())
 
 
-def test_without_a_driver_torch_is_not_even_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gpu_driver_torch_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setattr("cnncli.engines.torch.cuda_is_available", None)
     assert not select._cuda_is_visible()

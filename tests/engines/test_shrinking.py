@@ -15,7 +15,7 @@ from cnncli.networks.embedding import with_embedding
 SHAPE = (3, 8, 8)
 
 
-def test_what_is_store_in_half_computes_as_before(tmp_path: Path) -> None:
+def test_weights_stored_in_half_precision_give_the_same_outputs(tmp_path: Path) -> None:
     """To the last bit, where the weights are halves already."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 64, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64 * 36, 10)).eval()

@@ -36,43 +36,45 @@ def card() -> ModelCard:
         (["beagle", "persian_cat"], (1, 0)),
     ],
 )
-def test_by_name_synset_index_or_loosely(card: ModelCard, names: list[str], places: tuple[int, ...]) -> None:
+def test_classes_match_by_name_synset_index_or_loosely(
+    card: ModelCard, names: list[str], places: tuple[int, ...]
+) -> None:
     found = match_classes(names, range(len(names)), card, None, subset=False)
     assert found.indices == places
     assert found.groups is None
     assert found.class_names == card.class_names
 
 
-def test_folders_are_seldom_called_with_apostrophes(card: ModelCard) -> None:
+def test_names_match_without_apostrophes(card: ModelCard) -> None:
     card = dataclasses.replace(card, class_names=("potter's wheel", "jack-o'-lantern", "crane", "beagle"))
     found = match_classes(["jack_o_lantern", "Potters_wheel"], range(2), card, None, subset=False)
     assert found.indices == (1, 0)
 
 
-def test_a_number_is_no_name_but_of_a_class_called_so(card: ModelCard) -> None:
+def test_a_number_is_a_name_only_if_a_class_has_it(card: ModelCard) -> None:
     assert find_classes(card, ["persian_cat", "n02", "0", "crane", "ants"]) == [0, 1, None, None, None]
     digits = dataclasses.replace(card, class_names=("3", "0", "7", "1"))
     assert find_classes(digits, ["0", "1", "2"]) == [1, 3, None]
 
 
-def test_what_is_not_known_is_listed(card: ModelCard) -> None:
+def test_unknown_classes_are_listed(card: ModelCard) -> None:
     with pytest.raises(DataError, match="does not have 2 of the classes: 'ants', 'bees'"):
         match_classes(["ants", "beagle", "bees"], range(3), card, None, subset=False)
     found = match_classes(["ants", "beagle"], [1], card, None, subset=False)  # no image shows ants
     assert found.indices == (-1, 1)
 
 
-def test_a_name_of_two_classes_is_no_name(card: ModelCard) -> None:
+def test_an_ambiguous_name_is_an_error(card: ModelCard) -> None:
     with pytest.raises(DataError, match="has 2 classes named 'crane'"):
         match_classes(["crane", "beagle"], range(2), card, None, subset=False)
 
 
-def test_two_names_of_one_class(card: ModelCard) -> None:
+def test_two_names_for_one_class_are_an_error(card: ModelCard) -> None:
     with pytest.raises(DataError, match="'Hund' and 'beagle' are both 'beagle'"):
         match_classes(["Hund", "beagle"], range(2), card, {"Hund": ["beagle"]}, subset=False)
 
 
-def test_only_a_subset_can_be_said(card: ModelCard, tmp_path: Path) -> None:
+def test_predictions_can_be_restricted_to_a_subset(card: ModelCard, tmp_path: Path) -> None:
     found = match_classes(["n03", "n01"], range(2), card, None, subset=True)
     assert found.class_names == ("crane", "Persian cat")
     member = EnsembleMember(ModelFolder(tmp_path, card), found.groups)
@@ -80,7 +82,7 @@ def test_only_a_subset_can_be_said(card: ModelCard, tmp_path: Path) -> None:
     assert merged[0].tolist() == pytest.approx([0.5, 0.5])
 
 
-def test_several_classes_count_as_one(card: ModelCard, tmp_path: Path) -> None:
+def test_several_classes_can_be_merged_into_one(card: ModelCard, tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("bird,n03\nbird,n04\ncat,n01\n")
     found = match_classes(["bird", "cat"], range(2), card, read_class_map(pairs), subset=False)
@@ -92,7 +94,7 @@ def test_several_classes_count_as_one(card: ModelCard, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["one\n", "a,b,c\n", "a,\n"])
-def test_a_list_of_classes_has_pairs(tmp_path: Path, text: str) -> None:
+def test_a_class_map_has_two_columns(tmp_path: Path, text: str) -> None:
     file = tmp_path / "pairs.csv"
     file.write_text(text)
     with pytest.raises(UsageError, match="entry 1 is not a pair of names"):
@@ -101,7 +103,7 @@ def test_a_list_of_classes_has_pairs(tmp_path: Path, text: str) -> None:
         read_class_map(tmp_path / "nothing.csv")
 
 
-def test_classes_in_another_order_are_brought_into_this_one(card: ModelCard, tmp_path: Path) -> None:
+def test_classes_in_another_order_are_reordered(card: ModelCard, tmp_path: Path) -> None:
     first = dataclasses.replace(card, class_names=("a", "b", "c", "d"), synsets=None)
     other = dataclasses.replace(first, class_names=("d", "c", "b", "a"))
     mine, theirs = (match_classes(["b", "d"], range(2), one, None, subset=False) for one in (first, other))

@@ -46,7 +46,7 @@ def drawn(images: int, classes: int, seed: int, sharpness: float = 2.0) -> tuple
 
 @settings(max_examples=40, deadline=None)
 @given(images=st.integers(1, 60), classes=st.integers(2, 8), seed=st.integers(0, 10**6))
-def test_figures_are_scikit_learns(images: int, classes: int, seed: int) -> None:
+def test_metrics_agree_with_scikit_learn(images: int, classes: int, seed: int) -> None:
     probabilities, labels = drawn(images, classes, seed)
     found, predicted = asked(probabilities, labels), probabilities.argmax(axis=1)
     assert found.top1.share == pytest.approx(accuracy_score(labels, predicted))
@@ -67,7 +67,7 @@ def test_figures_are_scikit_learns(images: int, classes: int, seed: int) -> None
     assert sum(score.predicted for score in found.classes) == images
 
 
-def test_intervals_are_those_of_images_drawn_one_by_one() -> None:
+def test_bootstrap_intervals_agree_with_resampling_single_images() -> None:
     """The bootstrap as the textbook has it: whole images, with replacement, scikit-learn on each draw."""
     probabilities, labels = drawn(120, 5, 3)
     predicted = probabilities.argmax(axis=1)
@@ -94,19 +94,19 @@ def test_intervals_are_those_of_images_drawn_one_by_one() -> None:
     assert found.macro.f1.low < found.macro.f1.value < found.macro.f1.high
 
 
-def test_the_same_answers_have_the_same_intervals() -> None:
+def test_the_same_predictions_have_the_same_intervals() -> None:
     probabilities, labels = drawn(50, 4, 0)
     assert asked(probabilities, labels) == asked(probabilities, labels)
 
 
-def test_all_right_is_not_certain() -> None:
+def test_an_accuracy_of_1_has_an_interval() -> None:
     """Drawing right answers again and again never gives a wrong one; Wilson's interval knows that few say little."""
     few = accuracy(np.zeros(5, np.intp), np.zeros(5, np.intp))
     assert few.high == 1
     assert 0.5 < few.low < 0.6
 
 
-def test_resampling_draws_as_many_images() -> None:
+def test_resampling_draws_as_many_images_as_there_are() -> None:
     counts = np.array([3, 0, 7])
     draws = np.concatenate(list(bootstrap_counts(counts)))
     assert draws.shape == (DRAWS, 3)
@@ -116,7 +116,7 @@ def test_resampling_draws_as_many_images() -> None:
     assert 0 <= low < 0.3 < high <= 1
 
 
-def test_an_interval_holds_its_own_figure() -> None:
+def test_an_interval_contains_its_estimate() -> None:
     """Where classes have few images, a draw leaves many out, and the mean over classes of all draws is too small."""
     probabilities, labels = drawn(80, 8, 5)
     labels[:8] = range(8)
@@ -154,7 +154,7 @@ def test_coverage() -> None:
     assert coverage(answers, 1.0).images == 0
 
 
-def test_nothing_readable_is_an_error() -> None:
+def test_data_without_readable_images_is_an_error() -> None:
     with pytest.raises(DataError, match=r"no image of data \(test\) can be read"):
         evaluation(EvaluationContext("net", "data", "test", "", NAMES), [], [])
 
@@ -170,7 +170,7 @@ def test_mcnemars_test_by_hand() -> None:
     assert mcnemar(0, 5) == mcnemar(5, 0) == pytest.approx(2 / 32)
 
 
-def test_a_comparison_names_the_images_that_differ() -> None:
+def test_a_comparison_lists_the_images_that_differ() -> None:
     labels = np.array([0, 1, 2, 0])
     new, old = (np.full((4, 3), 0.1) for _ in range(2))
     for row, (mine, theirs) in enumerate(zip([0, 1, 0, 1], [0, 2, 2, 1], strict=True)):

@@ -40,7 +40,7 @@ def session(how: Preprocessing) -> onnxruntime.InferenceSession:
     extra=st.tuples(st.integers(-3, 9), st.integers(-3, 9)),
     channels=st.sampled_from([1, 3]),
 )
-def test_the_graph_computes_what_predict_computes(
+def test_the_graph_preprocesses_as_predict_does(
     size: tuple[int, int],
     mode: Resize,
     interpolation: Interpolation,
@@ -99,7 +99,9 @@ def predicted(cnncli: Cnncli, model: Path, images: Path) -> list[Any]:
 
 
 @pytest.mark.parametrize("options", [[], ["--input", "float"], ["--half"]])
-def test_there_and_back(cnncli: Cnncli, tiny: Path, patches: Path, options: list[str]) -> None:
+def test_predict_reads_an_exported_network(
+    cnncli: Cnncli, tiny: Path, patches: Path, options: list[str]
+) -> None:
     file = patches.parent / "net.onnx"
     found = run(cnncli, tiny, "-o", file, "--check", patches, *options)
     assert found["checked_images"] == 12
@@ -117,7 +119,9 @@ def test_there_and_back(cnncli: Cnncli, tiny: Path, patches: Path, options: list
             )
 
 
-def test_what_is_in_the_file(cnncli: Cnncli, colours: Path, patches: Path) -> None:
+def test_the_file_contains_class_names_preprocessing_and_license(
+    cnncli: Cnncli, colours: Path, patches: Path
+) -> None:
     file = patches.parent / "colours.onnx"
     run(cnncli, colours, "-o", file, "--license", "CC0-1.0")
     onnx.checker.check_model(onnx.load(file))
@@ -137,7 +141,7 @@ def test_what_is_in_the_file(cnncli: Cnncli, colours: Path, patches: Path) -> No
     assert embedding.shape == (2, 3)
 
 
-def test_int8_tells_what_it_costs(cnncli: Cnncli, tiny: Path, colours: Path, patches: Path) -> None:
+def test_int8_reports_its_cost(cnncli: Cnncli, tiny: Path, colours: Path, patches: Path) -> None:
     file = patches.parent / "small.onnx"
     found = run(cnncli, colours, "-o", file, "--quantize", "int8", "--calibrate", patches)
     assert found["quantization"]["images"] == 6  # the other half gave the ranges
@@ -176,7 +180,7 @@ def test_a_run_is_exported_with_its_classifier(
     assert predicted(cnncli, Path("knn.onnx"), patches)[0]["predictions"][0]["label"] == "blue"
 
 
-def test_an_exported_network_predicts_and_no_more(cnncli: Cnncli, colours: Path, patches: Path) -> None:
+def test_an_exported_network_works_with_predict_only(cnncli: Cnncli, colours: Path, patches: Path) -> None:
     file = patches.parent / "colours.onnx"
     run(cnncli, colours, "-o", file)
     assert json.loads(cnncli("evaluate", patches, "-m", file, "-f", "json").stdout)["top1"] == 1
@@ -192,7 +196,7 @@ def test_an_exported_network_predicts_and_no_more(cnncli: Cnncli, colours: Path,
     assert (bf16.exit_code, "runs on ONNX Runtime only" in bf16.stderr) == (2, True)
 
 
-def test_what_predict_refuses_is_not_compared(cnncli: Cnncli, tiny: Path, patches: Path) -> None:
+def test_images_that_predict_cannot_read_are_not_compared(cnncli: Cnncli, tiny: Path, patches: Path) -> None:
     """An image so narrow that resizing it would fill the memory."""
     Image.new("L", (60_000, 2)).save(patches / "red" / "narrow.png")
     assert run(cnncli, tiny, "-o", patches.parent / "net.onnx", "--check", patches)["checked_images"] == 12

@@ -58,14 +58,14 @@ def files(paths: Sequence[str]) -> list[LocalFile]:
 EXPECTED = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1], [0, 0, 0]], np.float32)
 
 
-def test_mean_colours(folder: ModelFolder, paths: list[str]) -> None:
+def test_embeddings_of_the_colour_network_are_mean_colours(folder: ModelFolder, paths: list[str]) -> None:
     found = embedder(folder).embed(files(paths))
     assert np.allclose(found.vectors[:, 0], EXPECTED)
     assert found.computed == 5
     assert len(set(found.digests)) == 5
 
 
-def test_nothing_is_computed_twice(folder: ModelFolder, paths: list[str], tmp_path: Path) -> None:
+def test_embeddings_are_computed_once(folder: ModelFolder, paths: list[str], tmp_path: Path) -> None:
     embedder(folder).embed(files(paths[:3]))
     moved = tmp_path / "moved.png"
     shutil.copy(paths[0], moved)
@@ -74,16 +74,14 @@ def test_nothing_is_computed_twice(folder: ModelFolder, paths: list[str], tmp_pa
     assert np.allclose(found.vectors[:, 0], [*EXPECTED, EXPECTED[0]])
 
 
-def test_a_changed_file_is_another_image(folder: ModelFolder, paths: list[str]) -> None:
+def test_a_changed_file_is_computed_again(folder: ModelFolder, paths: list[str]) -> None:
     embedder(folder).embed(files(paths[:1]))
     Image.new("RGB", (9, 7), "blue").save(paths[0])
     found = embedder(folder).embed(files(paths[:1]))
     assert np.allclose(found.vectors[0, 0], EXPECTED[2])
 
 
-def test_unreadable_ones_leave_the_others_in_their_places(
-    folder: ModelFolder, paths: list[str], tmp_path: Path
-) -> None:
+def test_unreadable_images_do_not_shift_others(folder: ModelFolder, paths: list[str], tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"nothing")
     wanted = [paths[0], str(tmp_path / "broken.png"), paths[1], str(tmp_path / "missing.png"), paths[2]]
     for _ in range(2):  # computed, and from the store
@@ -93,7 +91,7 @@ def test_unreadable_ones_leave_the_others_in_their_places(
         assert [digest is None for digest in found.digests] == [False, True, False, True, False]
 
 
-def test_views_are_random_but_the_same_each_time(folder: ModelFolder, tmp_path: Path) -> None:
+def test_views_are_random_but_reproducible(folder: ModelFolder, tmp_path: Path) -> None:
     image = str(tmp_path / "noise.png")
     Image.effect_noise((60, 40), 90).convert("RGB").save(image)
     first = embedder(folder, seed=1).embed(files([image]), views=3)
@@ -109,7 +107,7 @@ def test_views_are_random_but_the_same_each_time(folder: ModelFolder, tmp_path: 
     assert np.array_equal(embedder(folder, seed=1).embed(files([image]), views=3).vectors, first.vectors)
 
 
-def test_what_was_computed_before_an_interrupt_is_kept(folder: ModelFolder, paths: list[str]) -> None:
+def test_an_interrupt_keeps_computed_embeddings(folder: ModelFolder, paths: list[str]) -> None:
     def interrupted(count: list[int]) -> None:
         count.append(1)
         if len(count) == 4:
@@ -121,7 +119,7 @@ def test_what_was_computed_before_an_interrupt_is_kept(folder: ModelFolder, path
     assert embedder(folder).embed(files(paths)).computed == 2
 
 
-def test_a_store_that_is_damaged_or_forbidden_is_no_obstacle(folder: ModelFolder, paths: list[str]) -> None:
+def test_a_damaged_or_forbidden_cache_is_ignored(folder: ModelFolder, paths: list[str]) -> None:
     embedder(folder).embed(files(paths))
     (file,) = (home() / "features-1").iterdir()
     file.write_bytes(b"no database" * 100)
@@ -131,7 +129,7 @@ def test_a_store_that_is_damaged_or_forbidden_is_no_obstacle(folder: ModelFolder
     assert "embeddings are not cached" in listener.warnings[0]
 
 
-def test_vectors_of_another_width_are_not_taken(folder: ModelFolder, paths: list[str]) -> None:
+def test_cached_vectors_of_another_size_are_ignored(folder: ModelFolder, paths: list[str]) -> None:
     embedder(folder).embed(files(paths))
     (file,) = (home() / "features-1").iterdir()
     with sqlite3.connect(file) as connection:
@@ -140,7 +138,7 @@ def test_vectors_of_another_width_are_not_taken(folder: ModelFolder, paths: list
     assert np.allclose(embedder(folder).embed(files(paths)).vectors[:, 0], EXPECTED)
 
 
-def test_another_arithmetic_other_pixels_or_another_limit_are_other_embeddings(
+def test_precision_preprocessing_and_pixel_limit_are_part_of_the_cache_key(
     folder: ModelFolder, paths: list[str]
 ) -> None:
     embedder(folder).embed(files(paths))
@@ -155,7 +153,7 @@ def test_another_arithmetic_other_pixels_or_another_limit_are_other_embeddings(
     assert asked.embed(files(paths)).computed == 5
 
 
-def test_a_network_that_overflows_is_told(
+def test_overflowing_embeddings_are_an_error(
     folder: ModelFolder, paths: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = OnnxEngine.run

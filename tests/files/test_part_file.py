@@ -46,14 +46,14 @@ def test_an_interrupt_keeps_what_was_written(tmp_path: Path) -> None:
     assert file.target.read_bytes() == b"handsome"
 
 
-def test_what_cannot_be_resumed_does_not_offer_it(tmp_path: Path) -> None:
+def test_formats_without_resume_do_not_offer_it(tmp_path: Path) -> None:
     (tmp_path / "o.json.part").touch()
     with pytest.raises(OutputError) as caught:
         PartFile(tmp_path / "o.json", is_resumable=False).begin(SETTINGS, resume=False, overwrite=False)
     assert caught.value.hint == "--overwrite starts again"
 
 
-def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+def test_two_runs_cannot_write_the_same_file(tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
     first = begun(tmp_path / "o.csv")
     for how in ({}, {"resume": True}, {"overwrite": True}):
@@ -70,7 +70,7 @@ def test_an_interrupted_overwrite_can_be_resumed(tmp_path: Path) -> None:
     assert (tmp_path / "o.csv").read_text() == "old"
 
 
-def test_a_run_that_comes_as_another_ends_does_not_touch_its_result(
+def test_a_run_that_starts_as_another_ends_does_not_replace_its_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = begun(tmp_path / "o.csv")
@@ -98,14 +98,14 @@ def test_a_file_system_that_cannot_lock(tmp_path: Path, monkeypatch: pytest.Monk
     assert (tmp_path / "o.csv").read_bytes() == b"done"
 
 
-def test_settings_that_are_none(tmp_path: Path) -> None:
+def test_invalid_settings_are_refused(tmp_path: Path) -> None:
     begun(tmp_path / "o.csv").close()
     (tmp_path / "o.csv.part.json").write_text("null")
     with pytest.raises(OutputError, match="cannot be read"):
         begun(tmp_path / "o.csv", resume=True)
 
 
-def test_results_are_not_overwritten_unasked(tmp_path: Path) -> None:
+def test_existing_results_are_not_overwritten(tmp_path: Path) -> None:
     target = tmp_path / "o.csv"
     target.write_text("precious")
     for resume in (False, True):
@@ -129,7 +129,7 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
         file.begin(SETTINGS, resume=True, overwrite=False)
 
 
-def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="does not exist"):
         begun(tmp_path / "none" / "o.csv")
     with pytest.raises(OutputError, match="it is a folder"):
@@ -138,7 +138,7 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
         begun(tmp_path / ("x" * 300))
 
 
-def test_a_disk_that_fills_is_told_and_loses_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_loses_no_records(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")
     file = begun(tmp_path / "o.csv")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -153,6 +153,6 @@ def test_a_disk_that_fills_is_told_and_loses_nothing(tmp_path: Path) -> None:
     assert not file.target.exists()
 
 
-def test_nothing_is_left_where_there_was_nothing_to_write(tmp_path: Path) -> None:
+def test_without_records_no_part_file_is_left(tmp_path: Path) -> None:
     begun(tmp_path / "o.csv").discard()
     assert list(tmp_path.iterdir()) == []

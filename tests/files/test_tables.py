@@ -6,7 +6,7 @@ import io
 from cnncli.files.tables import Table
 
 
-def test_any_name_comes_back() -> None:
+def test_any_path_is_read_back() -> None:
     rows = [("a\rb.jpg", "x"), ("a\nb.jpg", 'y"'), ("a,b\r\n.jpg", ""), ("plain.jpg", "z")]
     stream = io.StringIO(newline="")
     Table("t.csv", ("path", "label"), rows).write(stream)

@@ -17,7 +17,7 @@ def test_a_file_appears_when_its_draft_is_complete(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failure_keeps_the_old_file(tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
     file.write_text("old")
     with pytest.raises(KeyError), whole_file(file) as draft:
@@ -27,7 +27,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_what_a_killed_process_left_is_overwritten(tmp_path: Path) -> None:
+def test_drafts_of_killed_processes_are_overwritten(tmp_path: Path) -> None:
     (tmp_path / f".a.txt{DRAFT}").write_text("a longer draft of a process that was killed")
     with whole_file(tmp_path / "a.txt", alone=True) as draft:
         draft.write_text("new")
@@ -35,7 +35,7 @@ def test_what_a_killed_process_left_is_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "a.txt").read_text() == "new"
 
 
-def test_where_it_cannot_be_written(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"cannot write .*s\.png: No such file or directory"):
         write_whole(tmp_path / "none" / "s.png", b"")
 

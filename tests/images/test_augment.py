@@ -28,7 +28,7 @@ def viewed(image: Image.Image, size: tuple[int, int], how: Augmentation, seed: i
     return random_view(planes, size, how, np.random.default_rng(seed))
 
 
-def test_without_any_change_it_is_the_middle(image: Image.Image) -> None:
+def test_without_augmentation_a_view_is_the_center_crop(image: Image.Image) -> None:
     view = seen(image)
     assert view.shape == (32, 32, 3)
     assert (view == seen(image, seed=5)).all()
@@ -49,7 +49,7 @@ def test_a_crop_shows_a_part_of_that_area(image: Image.Image) -> None:
         assert width * height == pytest.approx(60 * 80 * 0.25, rel=0.2)
 
 
-def test_turned_and_shifted(image: Image.Image) -> None:
+def test_rotation_and_translation(image: Image.Image) -> None:
     turned = [seen(image, seed=seed, rotate=30.0) for seed in range(5)]
     assert all((view != seen(image)).mean() > 0.3 for view in turned)
     shifted = seen(image, seed=1, translate=0.3)
@@ -69,7 +69,7 @@ def test_jitter_is_pillows_brightness_contrast_and_saturation_at_once(image: Ima
 
 @pytest.mark.parametrize("kind", [AutoAugment.RAND, AutoAugment.TRIVIAL])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_every_operation_runs_on_colours_and_on_grey(
+def test_every_operation_works_on_colour_and_grey_images(
     image: Image.Image, kind: AutoAugment, mode: str
 ) -> None:
     views = {seen(image.convert(mode), seed=seed, aa=kind).tobytes() for seed in range(60)}
@@ -91,7 +91,7 @@ def test_erasing_overwrites_a_rectangle(image: Image.Image) -> None:
     )
 
 
-def test_a_view_depends_on_its_draws_alone(image: Image.Image) -> None:
+def test_a_view_depends_only_on_its_random_numbers(image: Image.Image) -> None:
     for how in (PRESETS[strength] for strength in Strength):
         views = [viewed(image, (24, 40), how, seed) for seed in (1, 1, 2)]
         assert views[0].shape == (24, 40, 3)

@@ -78,7 +78,7 @@ def test_exif_orientation_is_applied(orientation: int, format_: str) -> None:
     assert found[14, 2, 2] > 200
 
 
-def test_damaged_exif_leaves_the_picture() -> None:
+def test_damaged_exif_is_ignored() -> None:
     found = pixels(encoded(arrow(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff", quality=95))
     assert found.shape == (16, 32, 3)
 
@@ -130,7 +130,7 @@ def test_32_bit_grey_is_scaled_from_its_own_range(dtype: type[np.int32 | np.floa
     assert found.tolist() == [[0, 128], [191, 255]]
 
 
-def test_floats_that_are_no_numbers() -> None:
+def test_floats_that_are_not_numbers() -> None:
     values = np.array([[np.nan, 1.0], [np.inf, 3.0]], np.float32)
     found = pixels(encoded(Image.fromarray(values), "TIFF"), Decoding(channels=1))
     assert found.tolist() == [[0, 0], [0, 255]]
@@ -169,7 +169,7 @@ def test_lab() -> None:
 
 
 @pytest.mark.parametrize("format_", ["GIF", "PNG", "WEBP", "TIFF"])
-def test_the_first_frame_counts(format_: str) -> None:
+def test_the_first_frame_is_used(format_: str) -> None:
     first, second = Image.new("RGB", (8, 8), (250, 0, 0)), Image.new("RGB", (8, 8), (0, 0, 250))
     source = encoded(
         first,
@@ -222,7 +222,7 @@ def test_one_channel_is_pillows_grey(mode: str) -> None:
 # ---- what cannot be read
 
 
-def test_things_that_are_no_files(tmp_path: Path) -> None:
+def test_paths_that_are_not_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "s"))
@@ -262,7 +262,7 @@ def test_a_truncated_jpeg() -> None:
         (b"\xff\x0a" + b"\0" * 40, "JPEG XL"),
     ],
 )
-def test_what_is_not_an_image_that_pillow_reads(data: bytes, expected: str) -> None:
+def test_files_that_pillow_cannot_read(data: bytes, expected: str) -> None:
     assert expected in reason(InMemory("x", data))
 
 
@@ -388,7 +388,7 @@ def test_flipped_bytes_never_raise(format_: str) -> None:
 
 @given(st.binary(max_size=300), st.sampled_from(SAVED), st.integers(0, 40))
 @settings(max_examples=200, deadline=None)
-def test_garbage_behind_a_true_beginning_never_raises(garbage: bytes, format_: str, kept: int) -> None:
+def test_garbage_after_a_valid_header_never_raises(garbage: bytes, format_: str, kept: int) -> None:
     found = decode(InMemory("x", SAMPLES[format_][:kept] + garbage), Decoding(max_pixels=2_000_000))
     assert isinstance(found, Unreadable) or found.mode == "RGB"
 
@@ -397,7 +397,7 @@ SAMPLES = {format_: sample(format_) for format_ in SAVED}
 
 
 @pytest.mark.shared
-def test_pillows_own_odd_images_are_all_named_or_reported(shared: Path) -> None:
+def test_pillows_own_test_images_are_decoded_or_reported(shared: Path) -> None:
     files = sorted((shared / "data" / "odd-images").iterdir())
     assert len(files) == 150
     results = [decode(LocalFile(str(file)), Decoding()) for file in files]

@@ -23,7 +23,7 @@ def image(number: int, size: int = 10) -> np.ndarray:
     return np.full((size, size + number % 3, 3), number % 256, np.uint8)
 
 
-def test_what_is_kept_comes_back_and_the_file_has_no_name(store: Store, tmp_path: Path) -> None:
+def test_cached_images_are_returned_and_the_file_is_unnamed(store: Store, tmp_path: Path) -> None:
     kept = store(tmp_path / "pixels", 10**8)
     for number in range(500):
         kept.keep(number, image(number, 40))
@@ -36,7 +36,7 @@ def test_what_is_kept_comes_back_and_the_file_has_no_name(store: Store, tmp_path
     assert kept.find(500) is None
 
 
-def test_room_is_a_bound(store: Store, tmp_path: Path) -> None:
+def test_the_cache_does_not_exceed_its_size(store: Store, tmp_path: Path) -> None:
     kept = store(tmp_path, 1000)
     for number in range(10):
         kept.keep(number, image(0))
@@ -44,7 +44,7 @@ def test_room_is_a_bound(store: Store, tmp_path: Path) -> None:
     assert [kept.find(number) is not None for number in range(10)] == [True] * 3 + [False] * 7
 
 
-def test_nothing_is_kept_where_nothing_can_be(store: Store, tmp_path: Path) -> None:
+def test_an_unwritable_folder_disables_the_cache(store: Store, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     kept = store(tmp_path / "file", 10**6)
     kept.keep(0, image(0))
@@ -52,7 +52,7 @@ def test_nothing_is_kept_where_nothing_can_be(store: Store, tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_no_room(store: Store, tmp_path: Path) -> None:
+def test_a_full_disk_disables_the_cache(store: Store, tmp_path: Path) -> None:
     kept = store(tmp_path, 10**6)
     kept.keep(0, image(0))
     assert kept._file

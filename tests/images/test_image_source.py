@@ -87,7 +87,7 @@ def test_local_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["missing.png", "a\0b", ""])
-def test_a_local_file_that_is_none(path: str) -> None:
+def test_a_missing_local_file(path: str) -> None:
     assert LocalFile(path).stamp() is None
     assert sha256(LocalFile(path)) is None
     with pytest.raises((OSError, UnreadableError)):

@@ -37,7 +37,9 @@ def read_number(source: ImageSource) -> Pixels | Unreadable:
 
 @given(st.integers(0, 60), st.integers(1, 9), st.integers(1, 8))
 @settings(max_examples=40, deadline=None)
-def test_every_entry_once_in_order_with_its_own_pixels(count: int, batch_size: int, workers: int) -> None:
+def test_every_input_appears_once_in_order_with_its_own_pixels(
+    count: int, batch_size: int, workers: int
+) -> None:
     seen = []
     for batch in batches(numbered(count), read_number, batch_size=batch_size, workers=workers):
         assert 1 <= len(batch.entries) <= batch_size
@@ -53,7 +55,7 @@ def test_every_entry_once_in_order_with_its_own_pixels(count: int, batch_size: i
     assert seen == list(range(count))
 
 
-def test_names_that_led_nowhere_keep_their_place() -> None:
+def test_missing_files_keep_their_position() -> None:
     gone = Unreadable("gone", "no")
     found: list[ImageSource | Unreadable] = [LocalFile("1"), gone, LocalFile("2")]
     (batch,) = batches(found, read_number, batch_size=8, workers=2)
@@ -67,7 +69,7 @@ def test_a_batch_without_a_single_image() -> None:
     assert len(batch.pixels) == 0
 
 
-def test_no_more_than_two_batches_are_under_way() -> None:
+def test_at_most_two_batches_are_in_flight() -> None:
     begun = 0
 
     def endless() -> Iterator[ImageSource]:
@@ -82,7 +84,7 @@ def test_no_more_than_two_batches_are_under_way() -> None:
     loader.close()
 
 
-def test_a_pause_hands_out_what_there_is() -> None:
+def test_a_pause_yields_the_images_so_far() -> None:
     found = iter([LocalFile("1"), LocalFile("2"), None, LocalFile("4"), None, None, LocalFile("5")])
     sizes = [len(batch.entries) for batch in batches(found, read_number, batch_size=8, workers=2)]
     assert sizes == [2, 1, 1]
@@ -98,7 +100,7 @@ def slow(source: ImageSource) -> Pixels | Unreadable:
 
 
 @pytest.mark.parametrize("is_engine", [True, False], ids=["while the engine runs", "while inputs are listed"])
-def test_an_interrupt_ends_at_once_and_leaves_no_thread(*, is_engine: bool) -> None:
+def test_an_interrupt_stops_all_threads(*, is_engine: bool) -> None:
     def listed() -> Iterator[ImageSource]:
         yield from numbered(890)
         if not is_engine:
@@ -123,7 +125,7 @@ def test_a_bug_while_reading_is_not_hidden() -> None:
     assert not decoding_threads()
 
 
-def test_a_sliver_that_would_explode_is_reported() -> None:
+def test_an_extreme_aspect_ratio_is_reported() -> None:
     import dataclasses
     import io
 

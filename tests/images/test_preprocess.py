@@ -58,7 +58,7 @@ def timm_spec(
     channels=st.sampled_from([1, 3]),
 )
 @settings(max_examples=300, deadline=None)
-def test_timms_transform(
+def test_pixels_equal_timms_transform(
     width: int,
     height: int,
     size: tuple[int, int],
@@ -97,7 +97,9 @@ def test_timms_transform(
     interpolation=st.sampled_from(["nearest", "bilinear", "bicubic"]),
 )
 @settings(max_examples=150, deadline=None)
-def test_torchvisions_transform(width: int, height: int, crop: int, resize: int, interpolation: str) -> None:
+def test_pixels_equal_torchvisions_transform(
+    width: int, height: int, crop: int, resize: int, interpolation: str
+) -> None:
     transform = torchvision.transforms._presets.ImageClassification(
         crop_size=crop,
         resize_size=resize,
@@ -132,7 +134,7 @@ NETWORKS = [
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("size", [(500, 375), (375, 500), (33, 401), (224, 224), (100, 90), (640, 641)])
-def test_networks_of_timm(name: str, size: tuple[int, int]) -> None:
+def test_pixels_equal_timms_for_its_networks(name: str, size: tuple[int, int]) -> None:
     config = timm.get_pretrained_cfg(name)
     assert config
     transform = create_transform(**resolve_data_config(pretrained_cfg=config.to_dict()), is_training=False)
@@ -152,7 +154,7 @@ def test_networks_of_timm(name: str, size: tuple[int, int]) -> None:
         "squeezenet1_0",
     ],
 )
-def test_networks_of_torchvision(name: str) -> None:
+def test_pixels_equal_torchvisions_for_its_networks(name: str) -> None:
     architecture, _, tag = name.removeprefix("torchvision/").partition(".")
     available = torchvision.models.get_model_weights(architecture)
     transform = (available[tag] if tag else available.DEFAULT).transforms()
@@ -164,9 +166,7 @@ def test_networks_of_torchvision(name: str) -> None:
 
 
 @given(width=st.integers(1, 5000), height=st.integers(1, 5000), mode=st.sampled_from(list(Resize)))
-def test_the_size_after_the_resize_is_the_one_that_was_announced(
-    width: int, height: int, mode: Resize
-) -> None:
+def test_the_announced_size_is_that_after_the_resize(width: int, height: int, mode: Resize) -> None:
     how = dataclasses.replace(zoo.offer("resnet50").preprocessing, resize_mode=mode, resize=(40, 30))
     resized = size_after_resize((width, height), how)
     assert min(resized) >= 1

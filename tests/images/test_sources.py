@@ -48,7 +48,7 @@ def test_a_folder_gives_its_images_sorted_then_its_folders(tmp_path: Path) -> No
     ]
 
 
-def test_paths_come_out_as_they_went_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_are_returned_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path, "x/a.jpg")
     monkeypatch.chdir(tmp_path)
     words = ["./x/a.jpg", "x//a.jpg", "./x/", "nowhere.jpg", "-strange.jpg"]
@@ -61,7 +61,7 @@ def test_paths_come_out_as_they_went_in(tmp_path: Path, monkeypatch: pytest.Monk
     ]
 
 
-def test_globs_that_no_shell_expanded(tmp_path: Path) -> None:
+def test_globs_are_expanded(tmp_path: Path) -> None:
     touch(tmp_path, "b.jpg", "a.jpg", "sub/c.jpg", "d.txt")
     assert paths(list(sources([f"{tmp_path}/*.jpg"]))) == [f"{tmp_path}/a.jpg", f"{tmp_path}/b.jpg"]
     assert paths(list(sources([f"{tmp_path}/**/*.jpg"]))) == [
@@ -157,9 +157,7 @@ def test_deep_folders_do_not_exhaust_the_stack(tmp_path: Path) -> None:
     assert found.path == "d/" * depth + "a.jpg"
 
 
-def test_the_first_answer_comes_long_before_the_walk_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_first_source_comes_before_the_walk_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path, *(f"{i:03}/{j}.jpg" for i in range(50) for j in range(3)))
     visited = []
     scandir = os.scandir
@@ -173,7 +171,7 @@ def test_the_first_answer_comes_long_before_the_walk_ends(
     assert len(visited) == 2
 
 
-def test_memory_is_that_of_one_directory(tmp_path: Path) -> None:
+def test_memory_grows_with_one_directory_only(tmp_path: Path) -> None:
     def peak(folders: int) -> int:
         root = tmp_path / str(folders)
         touch(root, *(f"{i:03}/{j:03}.jpg" for i in range(folders) for j in range(200)))
@@ -199,7 +197,7 @@ def test_null_separated_lists_may_hold_newlines() -> None:
     assert found == ["a\nb.jpg", "c\r"]
 
 
-def test_a_silent_pipe_says_so() -> None:
+def test_a_silent_pipe_is_reported() -> None:
     read, write = os.pipe()
     with os.fdopen(read, "rb") as stream:
         os.write(write, b"a.jpg\nb.j")

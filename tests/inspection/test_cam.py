@@ -14,7 +14,7 @@ from cnncli.records.choices import CamMethod
 from tests.inspection.conftest import network, noise
 
 
-def test_maps_of_one_value_say_nothing_of_where(tmp_path: Path) -> None:
+def test_maps_of_a_single_value_are_an_error(tmp_path: Path) -> None:
     other = network("test_resnet")
     with pytest.raises(UsageError, match="are 1 x 1"):
         cam.activation_map(other, noise(other, tmp_path), "global_pool.pool", 0, CamMethod.GRADCAM)
@@ -35,7 +35,7 @@ def test_grad_cam_of_a_pooled_network_is_the_class_activation_map(
 
 
 @pytest.mark.parametrize("method", list(CamMethod))
-def test_every_method_gives_values_from_none_to_most(
+def test_every_method_gives_values_from_0_to_1(
     model: LoadedModel, image: InputImage, method: CamMethod
 ) -> None:
     result = cam.activation_map(model, image, "relu2", 0, method)
@@ -48,7 +48,7 @@ def test_every_method_gives_values_from_none_to_most(
     ("name", "expected"),
     [("test_resnet", "layer4"), ("test_vit", "blocks.5.norm1"), ("test_convnext", "norm")],
 )
-def test_the_layer_to_look_at_is_found(name: str, expected: str, tmp_path: Path) -> None:
+def test_the_default_target_layer_of_several_architectures(name: str, expected: str, tmp_path: Path) -> None:
     other = network(name)
     image = noise(other, tmp_path)
     result = cam.target_layer(other, image)

@@ -50,7 +50,7 @@ def test_the_pooling_of_the_course() -> None:
     }
 
 
-def test_the_four_edge_filters_find_what_they_are_called() -> None:
+def test_the_four_edge_filters_detect_their_edges() -> None:
     darker = np.zeros((8, 8))
     to_the_right, downwards = darker.copy(), darker.copy()
     to_the_right[:, 4:] = 1
@@ -74,7 +74,7 @@ def test_the_four_edge_filters_find_what_they_are_called() -> None:
     st.sampled_from(["valid", "same", "2"]),
     st.integers(0, 99),
 )
-def test_it_is_what_torch_computes(
+def test_convolution_agrees_with_torch(
     height: int, width: int, stride: int, dilation: int, padding: str, seed: int
 ) -> None:
     draws = np.random.default_rng(seed)
@@ -92,7 +92,7 @@ def test_it_is_what_torch_computes(
 
 
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 99))
-def test_pooling_is_what_torch_computes(size: int, stride: int, seed: int) -> None:
+def test_pooling_agrees_with_torch(size: int, stride: int, seed: int) -> None:
     planes = np.random.default_rng(seed).normal(size=(2, 7, 9))
     tensor = torch.from_numpy(planes)
     largest = convolution.pool(planes, convolution.parse_pooling(f"max:{size}/{stride}"))
@@ -114,7 +114,7 @@ def test_a_flipped_kernel_convolves() -> None:
     assert one_way.tolist() == other_way.tolist()
 
 
-def test_what_the_names_stand_for() -> None:
+def test_kernels_by_name() -> None:
     named = {name: kernels.parse_kernel(name) for name in kernels.KERNELS}
     assert (named["laplacian"].weights == -named["high-pass"].weights).all()
     assert (named["sobel-y"].weights == named["sobel-x"].weights.T).all()
@@ -149,13 +149,13 @@ def test_kernels_from_text_and_files(tmp_path: Path) -> None:
         ("1/0", "'1/0' in row 1 is not a number"),
     ],
 )
-def test_what_is_no_kernel(text: str, told: str) -> None:
+def test_invalid_kernels_are_errors(text: str, told: str) -> None:
     with pytest.raises(UsageError) as error:
         kernels.parse_kernel(text)
     assert told in error.value.message
 
 
-def test_what_cannot_be_done() -> None:
+def test_impossible_convolutions_are_errors() -> None:
     image = numbers("1 2; 3 4")
     with pytest.raises(GeometryError, match="does not fit"):
         convolution.cross_correlate(image, kernels.parse_kernel("sobel-x").weights, WindowSettings())
@@ -169,7 +169,7 @@ def test_what_cannot_be_done() -> None:
         kernels.read_matrix(Path("nowhere.csv"))
 
 
-def test_the_arithmetic_in_words() -> None:
+def test_the_arithmetic_as_text() -> None:
     image = numbers(COURSE)
     assert convolution.explain_products(
         image, kernels.parse_kernel("high-pass").weights, WindowSettings(), (0, 0)
@@ -192,5 +192,5 @@ def test_the_arithmetic_in_words() -> None:
         (-1.256, "-1.26"),
     ],
 )
-def test_numbers_are_spelled_exactly(number: Any, text: str) -> None:
+def test_numbers_are_printed_exactly(number: Any, text: str) -> None:
     assert kernels.number_text(number) == text

@@ -26,7 +26,7 @@ def test_filters_are_the_weights(model: LoadedModel) -> None:
     assert deeper.panels[0].scale is Scale.SIGNED
 
 
-def test_random_filters_stand_beside_the_trained_ones(model: LoadedModel) -> None:
+def test_random_filters_are_shown_beside_trained_ones(model: LoadedModel) -> None:
     both = filters.figure(model, None, 6, beside_random=True)
     alone = filters.figure(model, None, 6, beside_random=False)
     numbers = [str(number) for number in range(1, 7)]
@@ -50,6 +50,6 @@ def test_a_fully_connected_first_layer_has_templates() -> None:
     assert [panel.values.shape for panel in figure.panels] == [(8, 8)] * 4
 
 
-def test_what_has_no_filters(model: LoadedModel) -> None:
+def test_layers_without_filters_are_errors(model: LoadedModel) -> None:
     with pytest.raises(UsageError, match="relu1 is a ReLU, which has no filters"):
         filters.figure(model, "relu1", 4, beside_random=False)

@@ -9,7 +9,7 @@ from cnncli.inspection.loading import InputImage, LoadedModel
 from cnncli.records.pictures import Scale
 
 
-def test_maps_are_what_the_layer_answers_the_strongest_first(model: LoadedModel, image: InputImage) -> None:
+def test_maps_are_the_layers_outputs_strongest_first(model: LoadedModel, image: InputImage) -> None:
     figure = maps.layer_figure(model, image, "relu1", 3)
     answer = model.network.get_submodule("conv1")(image.batch).relu()[0].detach()
     order = answer.flatten(1).std(dim=1).argsort(descending=True)[:3].tolist()

@@ -22,7 +22,7 @@ from tests.inspection.conftest import network, noise
         "input 1x40x40; conv3-2 dilation 2 valid; conv3-2 dilation 3 valid; gap; FC-2",
     ],
 )
-def test_the_theoretical_field_is_where_the_gradient_can_be(text: str, tmp_path: Path) -> None:
+def test_the_theoretical_field_contains_all_gradients(text: str, tmp_path: Path) -> None:
     other = network(text)
     with torch.no_grad():
         for parameter in other.network.parameters():  # nothing cancels out, and no ReLU is closed
@@ -47,14 +47,14 @@ def test_the_theoretical_field_is_where_the_gradient_can_be(text: str, tmp_path:
             assert top <= result.effective[0] <= result.effective[2] <= bottom
 
 
-def test_a_unit_behind_everything_sees_everything(tmp_path: Path) -> None:
+def test_a_unit_after_global_pooling_sees_the_whole_image(tmp_path: Path) -> None:
     other = network("test_vit")
     result = receptive.unit_field(other, noise(other, tmp_path), "blocks.1", None)
     assert result.theoretical is None
     assert result.map_size[0] > 1
 
 
-def test_torchvisions_transformers_are_followed_step_by_step(tmp_path: Path) -> None:
+def test_receptive_fields_of_torchvisions_transformers(tmp_path: Path) -> None:
     """Where no gradient is asked for, torch would take one operation for all of a layer."""
     torch.manual_seed(0)
     block = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
@@ -75,7 +75,7 @@ def test_torchvisions_transformers_are_followed_step_by_step(tmp_path: Path) -> 
     assert result.is_traced
 
 
-def test_windows_of_attention_are_said_not_to_be_followed(tmp_path: Path) -> None:
+def test_windowed_attention_is_reported_as_unsupported(tmp_path: Path) -> None:
     class Windows(nn.Module):
         """Positions of the upper half are mixed, and those of the lower one."""
 
@@ -103,14 +103,16 @@ def test_windows_of_attention_are_said_not_to_be_followed(tmp_path: Path) -> Non
     assert not figure.panels[1].boxes
 
 
-def test_the_effective_field_holds_its_share(model: LoadedModel, image: InputImage) -> None:
+def test_the_effective_field_contains_its_share_of_the_gradient(
+    model: LoadedModel, image: InputImage
+) -> None:
     result = receptive.unit_field(model, image, "conv2", None)
     assert result.effective
     top, left, bottom, right = map(int, result.effective)
     assert result.gradient[top:bottom, left:right].sum() >= 0.95 * result.gradient.sum()
 
 
-def test_a_silent_unit_is_told_of(tmp_path: Path) -> None:
+def test_a_unit_without_gradient_is_reported(tmp_path: Path) -> None:
     other = network("input 1x16x16; conv3-2 same relu; gap; FC-2")
     with torch.no_grad():
         other.network.get_submodule("conv1").bias.fill_(-1000)  # type: ignore[operator]
@@ -120,6 +122,6 @@ def test_a_silent_unit_is_told_of(tmp_path: Path) -> None:
     assert "inactive" in receptive.figure(other, noise(other, tmp_path), result).note
 
 
-def test_a_unit_that_is_not_there(model: LoadedModel, image: InputImage) -> None:
+def test_a_unit_outside_the_map_is_an_error(model: LoadedModel, image: InputImage) -> None:
     with pytest.raises(UsageError, match="unit 30,0 is outside the 30 x 30 maps"):
         receptive.unit_field(model, image, "conv1", (30, 0))

@@ -12,7 +12,7 @@ from cnncli.records.pictures import Scale
 from tests.inspection.conftest import network, noise
 
 
-def test_maps_move_with_the_image_until_pooling(model: LoadedModel, image: InputImage) -> None:
+def test_maps_shift_with_the_image_until_pooling(model: LoadedModel, image: InputImage) -> None:
     even, odd = (shift.compare_shift(model, image, by).layers for by in ((2, 0), (1, 0)))
     assert [item.layer for item in even][:3] == ["conv1", "maxpool1", "conv2"]
     assert even[0].difference == pytest.approx(0, abs=1e-5)
@@ -24,7 +24,7 @@ def test_maps_move_with_the_image_until_pooling(model: LoadedModel, image: Input
     assert (odd[1].difference or 0) > 0.05
 
 
-def test_jumps_and_not_proportions_say_how_far_maps_move(tmp_path: Path) -> None:
+def test_the_expected_shift_follows_from_the_jump(tmp_path: Path) -> None:
     lenet = network("lenet5")
     shifts = {item.layer: item for item in shift.compare_shift(lenet, noise(lenet, tmp_path), (8, 4)).layers}
     assert {name: item.expected_shift for name, item in shifts.items()} == {
@@ -36,7 +36,7 @@ def test_jumps_and_not_proportions_say_how_far_maps_move(tmp_path: Path) -> None
     assert all(item.difference == pytest.approx(0, abs=1e-5) for item in shifts.values())
 
 
-def test_where_every_unit_sees_the_border_it_is_said(tmp_path: Path) -> None:
+def test_layers_whose_units_all_see_the_border_are_marked(tmp_path: Path) -> None:
     deep = network("input 1x16x16; repeat 4 { conv5-4 same relu }; gap; FC-2")
     *_, last = shift.compare_shift(deep, noise(deep, tmp_path), (2, 0)).layers
     assert last.includes_border
@@ -44,7 +44,7 @@ def test_where_every_unit_sees_the_border_it_is_said(tmp_path: Path) -> None:
     assert 0 < (last.difference or 0) < 1
 
 
-def test_a_shift_moves_to_the_right_and_downwards(model: LoadedModel, image: InputImage) -> None:
+def test_a_positive_shift_is_to_the_right_and_down(model: LoadedModel, image: InputImage) -> None:
     result = shift.compare_shift(model, image, (3, -2))
     figure = shift.figure(model, result, "conv1")
     before, after = figure.panels[0].values, figure.panels[3].values
@@ -54,14 +54,14 @@ def test_a_shift_moves_to_the_right_and_downwards(model: LoadedModel, image: Inp
 
 
 @pytest.mark.parametrize(("by", "told"), [((0, 0), "does not move the image"), ((20, 0), "at least half")])
-def test_shifts_that_make_no_sense(
+def test_invalid_shifts_are_errors(
     model: LoadedModel, image: InputImage, by: tuple[int, int], told: str
 ) -> None:
     with pytest.raises(UsageError, match=told):
         shift.compare_shift(model, image, by)
 
 
-def test_a_layer_that_does_not_convolve_is_compared_if_it_is_asked_for(
+def test_a_layer_other_than_a_convolution_is_compared_on_request(
     model: LoadedModel, image: InputImage
 ) -> None:
     assert "relu1" not in shift.compare_shift(model, image, (2, 0)).before

@@ -67,7 +67,7 @@ def check_totals(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SOME)
-def test_totals_of_some(name: str) -> None:
+def test_totals_of_some_networks(name: str) -> None:
     check_totals(name)
 
 
@@ -107,7 +107,7 @@ def test_receptive_fields_of_vgg16() -> None:
 
 
 @pytest.mark.parametrize("name", ["torchvision/vgg11", "resnet18", "torchvision/squeezenet1_0"])
-def test_receptive_fields_are_where_gradients_come_from(name: str) -> None:
+def test_receptive_fields_agree_with_gradients(name: str) -> None:
     """Of the middle value of a feature map: the pixels of the image that it depends on."""
     size = 127
     network = zoo.build(zoo.offer(name).architecture)
@@ -156,7 +156,7 @@ class Shared(nn.Module):
         return answer
 
 
-def test_shared_weights_count_once_and_calls_are_shown_each() -> None:
+def test_shared_weights_count_once_and_each_call_has_a_row() -> None:
     found = taken_apart(Shared(), 1, 4, 8, 8)
     calls = [(layer.name, layer.call, layer.weights, layer.biases) for layer in found.layers]
     assert calls == [

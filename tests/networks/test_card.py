@@ -18,7 +18,7 @@ def test_round_trip() -> None:
     assert from_json(to_json(colour_card()), "card.json") == colour_card()
 
 
-def test_a_person_can_read_it() -> None:
+def test_a_card_is_human_readable() -> None:
     text = to_json(colour_card())
     assert text.splitlines()[1] == f'  "schema": {SCHEMA},'
     assert '"resize_mode": "squash"' in text
@@ -67,7 +67,7 @@ def spoil(change: Callable[[dict[str, Any]], object]) -> str:
         (spoil(lambda card: card.update(synsets=["n1"])), "synsets should have 3 entries"),
     ],
 )
-def test_a_card_that_is_none_is_refused_with_its_place(text: str, message: str) -> None:
+def test_invalid_cards_are_errors_that_name_the_file(text: str, message: str) -> None:
     with pytest.raises(ModelFolderError) as caught:
         from_json(text, "some/card.json")
     assert "some/card.json" in caught.value.message

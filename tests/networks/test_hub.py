@@ -58,7 +58,7 @@ def image(tmp_path: Path) -> Path:
     return tmp_path / "a.png"
 
 
-def test_downloaded_once_and_then_needed_no_more(hub: Hub, program: Program, image: Path) -> None:
+def test_weights_are_downloaded_once(hub: Hub, program: Program, image: Path) -> None:
     first = program("predict", image, "-m", "test_resnet")
     assert first.returncode == 0, first.stderr
     assert {request.partition(" ")[2] for request in hub.requests} == {
@@ -76,7 +76,7 @@ def test_downloaded_once_and_then_needed_no_more(hub: Hub, program: Program, ima
 
 @pytest.mark.slow
 @pytest.mark.parametrize("behaviour", ["slow", "redirecting"])
-def test_answers_that_take_their_way(hub: Hub, program: Program, behaviour: str) -> None:
+def test_redirects_and_slow_answers(hub: Hub, program: Program, behaviour: str) -> None:
     hub.behaviour = behaviour
     result = program("pull", "test_resnet")
     assert result.returncode == 0, result.stderr
@@ -107,7 +107,7 @@ def test_a_truncated_download_says_so_and_is_never_used(hub: Hub, program: Progr
     assert program("pull", "test_resnet").returncode == 0
 
 
-def test_what_the_hub_does_not_have(hub: Hub, program: Program) -> None:
+def test_files_that_the_hub_lacks(hub: Hub, program: Program) -> None:
     hub.files.clear()
     result = program("pull", "test_resnet")
     assert result.returncode == 1
@@ -132,7 +132,7 @@ WEIGHTS = HubFile(REPOSITORY, ("model.safetensors",))
 
 
 @pytest.mark.parametrize(("state", "requests"), [("silent", 1), ("dawdling", 1), ("gone", 0)])
-def test_a_hub_that_cannot_be_reached_is_asked_once(
+def test_an_unreachable_hub_is_tried_once(
     asked: Hub, state: str, requests: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Left alone, huggingface_hub asks six times, with pauses: 23 s where nobody listens, 54 s where nobody speaks."""
@@ -145,7 +145,7 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(
     assert "--weights FILE" in (caught.value.hint or "")
 
 
-def test_a_server_of_files_that_does_not_answer_is_given_up_soon(asked: Hub) -> None:
+def test_a_silent_file_server_is_given_up_soon(asked: Hub) -> None:
     """Left alone, huggingface_hub asks it six times: 70 s."""
     asked.behaviour = "silent_download"
     with pytest.raises(WeightsError, match="cannot be reached to download"):
@@ -153,7 +153,7 @@ def test_a_server_of_files_that_does_not_answer_is_given_up_soon(asked: Hub) -> 
     assert [request.partition(" ")[0] for request in asked.requests] == ["HEAD", "GET"]
 
 
-def test_no_other_server_hears_the_token(asked: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_is_sent_to_no_other_server(asked: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights lie on servers that the hub sends one to."""
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     with run_hub(Hub(asked.files), "127.0.0.2") as other:
@@ -175,12 +175,12 @@ def test_files_come_from_the_server_that_was_asked_first(asked: Hub) -> None:
 
 
 @pytest.mark.parametrize("kind", ["md5", "sha1", "no digest"])
-def test_a_mirror_may_have_tags_of_its_own(asked: Hub, kind: str) -> None:
+def test_a_mirror_may_have_its_own_etags(asked: Hub, kind: str) -> None:
     asked.tag = "v7" if kind == "no digest" else hashlib.new(kind, asked.files[FILE]).hexdigest()
     assert fetch(WEIGHTS, NullProgress(), is_offline=False).read_bytes() == asked.files[FILE]
 
 
-def test_a_cache_that_cannot_be_written_is_found_before_anything_is_asked(
+def test_an_unwritable_cache_is_an_error_before_any_request(
     asked: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("no folder")
@@ -209,9 +209,7 @@ def test_the_whole_program_gives_up_on_a_silent_hub_within_seconds(hub: Hub, pro
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 @pytest.mark.parametrize(("options", "is_shown"), [([], True), (["-q"], False)])
-def test_a_download_moves_a_bar_where_somebody_sees_it(
-    hub: Hub, options: list[str], *, is_shown: bool
-) -> None:
+def test_a_download_shows_progress_on_a_terminal(hub: Hub, options: list[str], *, is_shown: bool) -> None:
     """Half a million bytes, slowly."""
     import termios  # not everywhere
 
@@ -235,7 +233,7 @@ def test_a_download_moves_a_bar_where_somebody_sees_it(
     assert (b"model.safetensors" in seen and b"%|" in seen) == is_shown
 
 
-def test_offline_nothing_is_asked(hub: Hub, program: Program) -> None:
+def test_offline_sends_no_requests(hub: Hub, program: Program) -> None:
     for result in (
         program("pull", "test_resnet", "--offline"),
         program("pull", "test_resnet", HF_HUB_OFFLINE="1"),
@@ -246,7 +244,7 @@ def test_offline_nothing_is_asked(hub: Hub, program: Program) -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet50", "resnet50.a1_in1k", "torchvision/vgg16", "hf-hub:some/one"])
-def test_offline_is_answered_without_importing_what_downloads(hub: Hub, imports: Imports, name: str) -> None:
+def test_offline_imports_neither_torch_nor_timm(hub: Hub, imports: Imports, name: str) -> None:
     result, packages = imports("pull", name, "--offline", TORCH_HOME=os.environ["HF_HOME"])
     assert result.returncode == 1
     assert b"nothing is downloaded offline" in result.stderr
@@ -313,7 +311,7 @@ def here(garden: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     return garden
 
 
-def test_a_summary_of_somebodys_network_takes_no_weights(here: Hub) -> None:
+def test_a_summary_of_a_hub_network_downloads_no_weights(here: Hub) -> None:
     settings = SummarySettings()
     spec = resolve_spec(Reference("hf-hub:someone/garden"), settings)
     assert trace_spec(spec, settings).layers[-1].outputs == ((1, 3),)
@@ -321,7 +319,7 @@ def test_a_summary_of_somebodys_network_takes_no_weights(here: Hub) -> None:
     assert not [request for request in here.requests if "safetensors" in request]
 
 
-def test_somebodys_own_repository(here: Hub) -> None:
+def test_a_repository_of_another_organisation(here: Hub) -> None:
     folder = prepare(Reference("hf-hub:someone/garden"), NullProgress())
     assert folder.path.name == "hf-hub--someone--garden"
     assert folder.card.architecture == Architecture("timm", "test_vit", 3, 3, (96, 96))
@@ -383,7 +381,7 @@ def test_a_backbone_gives_features_and_no_classes(
     assert not listed.entry.num_classes
 
 
-def test_a_backbones_own_file_and_one_with_a_classifier(here: Hub, tmp_path: Path) -> None:
+def test_a_backbones_weights_with_and_without_a_classifier(here: Hub, tmp_path: Path) -> None:
     """Both are weights for an architecture whose published weights have no classifier."""
     for classes in (0, 5):
         network = timm.create_model("test_vit", num_classes=classes)
@@ -400,7 +398,7 @@ def test_a_backbones_own_file_and_one_with_a_classifier(here: Hub, tmp_path: Pat
 
 
 @pytest.mark.parametrize("tune", ["features", "head", "full"])
-def test_a_backbone_learns_classes(
+def test_a_backbone_can_be_fine_tuned(
     backbone: str, cnncli: Cnncli, shades: Path, tmp_path: Path, tune: str
 ) -> None:
     run = tmp_path / "run"
@@ -436,7 +434,7 @@ def test_an_image_tower_has_no_classes_though_it_has_outputs(here: Hub, tmp_path
         prepare(Reference(name, file, tmp_path / "names"), NullProgress())
 
 
-def test_older_repositories_say_everything_at_the_top(here: Hub) -> None:
+def test_older_repositories_have_a_flat_configuration(here: Hub) -> None:
     inner = json.loads(here.files["someone/garden/resolve/main/config.json"])["pretrained_cfg"]
     described(here, pretrained_cfg=None, label_names={"1": "b", "0": "a", "2": "c"}, **inner)
     offered = hub_repository.offer("hf-hub:someone/garden", None, NullProgress(), is_offline=False)
@@ -463,7 +461,9 @@ def test_a_revision_of_a_repository(here: Hub) -> None:
         ({"pretrained_cfg": {"input_size": 3}}, "is invalid"),
     ],
 )
-def test_repositories_of_another_kind(here: Hub, changes: dict[str, object], complaint: str) -> None:
+def test_repositories_of_other_libraries_are_refused(
+    here: Hub, changes: dict[str, object], complaint: str
+) -> None:
     described(here, **changes)
     with pytest.raises(ModelNotFoundError, match=complaint):
         hub_repository.offer("hf-hub:someone/garden", None, NullProgress(), is_offline=False)
@@ -492,7 +492,9 @@ def test_repositories_of_another_kind(here: Hub, changes: dict[str, object], com
     ],
     ids=str,
 )
-def test_nothing_strange_reaches_the_cache(here: Hub, tmp_path: Path, changes: dict[str, object]) -> None:
+def test_unusual_configurations_are_refused_or_give_a_valid_folder(
+    here: Hub, tmp_path: Path, changes: dict[str, object]
+) -> None:
     described(here, **changes)
     try:
         folder = prepare(Reference("hf-hub:someone/garden"), NullProgress())
@@ -504,7 +506,7 @@ def test_nothing_strange_reaches_the_cache(here: Hub, tmp_path: Path, changes: d
         assert folder.card.class_names[0] in {"rose", "class 0"}  # names that do not fit are left out
 
 
-def test_two_names_that_share_a_folder_are_not_taken_for_each_other(here: Hub) -> None:
+def test_two_names_with_the_same_folder_are_distinguished(here: Hub) -> None:
     for path in list(here.files):
         here.files[path.replace("garden", "garden--x")] = here.files[path]
     first = prepare(Reference("hf-hub:someone/garden"), NullProgress())
@@ -517,20 +519,20 @@ def test_two_names_that_share_a_folder_are_not_taken_for_each_other(here: Hub) -
 
 
 @pytest.mark.parametrize("content", [b"[1]", b"{", b"\xff"])
-def test_a_configuration_that_is_none(here: Hub, content: bytes) -> None:
+def test_an_invalid_configuration_is_an_error(here: Hub, content: bytes) -> None:
     here.files["someone/garden/resolve/main/config.json"] = content
     with pytest.raises(ModelNotFoundError, match=r"the config\.json of hf-hub:someone/garden is not"):
         hub_repository.offer("hf-hub:someone/garden", None, NullProgress(), is_offline=False)
 
 
 @pytest.mark.parametrize("name", ["hf-hub:", "hf-hub:garden", "hf-hub:a/b/c", "hf-hub:a/b@"])
-def test_names_that_are_no_repository(here: Hub, name: str) -> None:
+def test_invalid_repository_names_are_errors(here: Hub, name: str) -> None:
     with pytest.raises(ModelNotFoundError, match="is not a repository on the hub"):
         prepare(Reference(name), NullProgress())
     assert here.requests == []
 
 
-def test_a_small_file_is_checked_too(here: Hub) -> None:
+def test_small_files_are_checked_too(here: Hub) -> None:
     here.behaviour = "corrupted"
     with pytest.raises(WeightsError, match=r"download of config\.json is damaged"):
         hub_repository.offer("hf-hub:someone/garden", None, NullProgress(), is_offline=False)
@@ -548,7 +550,7 @@ def published(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WebF
     return WebFile(f"{hub.address}/{path}")
 
 
-def test_caches_are_where_torch_has_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_caches_are_those_of_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
     for variables in ({}, {"XDG_CACHE_HOME": str(tmp_path)}, {"TORCH_HOME": "~/torch"}):
         for name in ("XDG_CACHE_HOME", "TORCH_HOME"):
@@ -558,7 +560,7 @@ def test_caches_are_where_torch_has_them(monkeypatch: pytest.MonkeyPatch, tmp_pa
         assert torch_cache() == Path(torch.hub.get_dir(), "checkpoints")
 
 
-def test_an_address_is_downloaded_once(hub: Hub, published: WebFile, tmp_path: Path) -> None:
+def test_a_url_is_downloaded_once(hub: Hub, published: WebFile, tmp_path: Path) -> None:
     file = fetch(published, NullProgress(), is_offline=False)
     assert file.parent == tmp_path / "torch" / "hub" / "checkpoints"
     asked = len(hub.requests)
@@ -566,7 +568,7 @@ def test_an_address_is_downloaded_once(hub: Hub, published: WebFile, tmp_path: P
     assert len(hub.requests) == asked
 
 
-def test_a_damaged_file_at_an_address_is_removed(hub: Hub, published: WebFile) -> None:
+def test_a_damaged_download_from_a_url_is_deleted(hub: Hub, published: WebFile) -> None:
     hub.behaviour = "corrupted"
     with pytest.raises(WeightsError, match="is damaged"):
         fetch(published, NullProgress(), is_offline=False)
@@ -574,7 +576,7 @@ def test_a_damaged_file_at_an_address_is_removed(hub: Hub, published: WebFile) -
     assert fetch(published, NullProgress(), is_offline=False).read_bytes() in hub.files.values()
 
 
-def test_an_address_that_does_not_answer(published: WebFile) -> None:
+def test_a_url_that_does_not_answer(published: WebFile) -> None:
     with pytest.raises(WeightsError, match="nothing is downloaded offline"):
         fetch(published, NullProgress(), is_offline=True)
     with pytest.raises(WeightsError, match="cannot be reached"):
@@ -583,7 +585,7 @@ def test_an_address_that_does_not_answer(published: WebFile) -> None:
         fetch(WebFile(published.url + "x"), NullProgress(), is_offline=False)
 
 
-def test_half_a_file_without_a_digest_is_not_kept(
+def test_a_truncated_file_without_a_digest_is_deleted(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
@@ -597,13 +599,13 @@ def test_half_a_file_without_a_digest_is_not_kept(
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://[", "ftp//x", "http://127.0.0.1:9/net-12345678.pth"])
-def test_addresses_that_are_none(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_urls_are_errors(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     with pytest.raises(OSError, match=r"."):
         require_reachable(url)
 
 
-def test_a_torchvision_network_by_its_address(
+def test_a_torchvision_network_is_downloaded_from_its_url(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))

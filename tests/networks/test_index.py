@@ -22,13 +22,13 @@ def require_same_libraries() -> None:
         pytest.skip(f"the index is that of {index.read().versions}, and {indexing.versions()} are installed")
 
 
-def test_the_index_is_that_of_the_installed_libraries(known: dict[str, IndexEntry]) -> None:
+def test_the_index_matches_the_installed_libraries(known: dict[str, IndexEntry]) -> None:
     """Where this fails: `python -m cnncli.networks.indexing` writes it anew."""
     require_same_libraries()
     assert set(known) == set(indexing.names())
 
 
-def test_sampled_entries_are_counted_anew(known: dict[str, IndexEntry]) -> None:
+def test_sampled_entries_have_the_right_counts(known: dict[str, IndexEntry]) -> None:
     require_same_libraries()
     small = [name for name, entry in known.items() if (entry.multiply_adds or 0) < 3e9]
     for name in random.Random(0).sample(small, 12):
@@ -38,7 +38,7 @@ def test_sampled_entries_are_counted_anew(known: dict[str, IndexEntry]) -> None:
 
 
 @pytest.mark.slow
-def test_every_entry_says_of_itself_what_the_libraries_say(known: dict[str, IndexEntry]) -> None:
+def test_every_entry_agrees_with_its_library(known: dict[str, IndexEntry]) -> None:
     """All but what has to be counted."""
     require_same_libraries()
     for name, entry in known.items():
@@ -46,7 +46,7 @@ def test_every_entry_says_of_itself_what_the_libraries_say(known: dict[str, Inde
         assert indexing.entry(name, zoo.offer(name), counted) == entry
 
 
-def test_torchvision_publishes_the_same_counts(known: dict[str, IndexEntry]) -> None:
+def test_counts_agree_with_those_that_torchvision_publishes(known: dict[str, IndexEntry]) -> None:
     """In its metadata: parameters, and multiply-adds in units of 10^9 with three decimals."""
     require_same_libraries()
     checked = 0
@@ -78,14 +78,14 @@ def test_image_towers_give_features_and_no_classes(known: dict[str, IndexEntry])
     assert known["vit_base_patch16_224.bamboo"].num_classes == 115_217
 
 
-def test_numbers_that_every_course_teaches(known: dict[str, IndexEntry]) -> None:
+def test_well_known_parameter_counts(known: dict[str, IndexEntry]) -> None:
     vgg = known["torchvision/vgg16.IMAGENET1K_V1"]
     assert (vgg.parameters, vgg.multiply_adds) == (138_357_544, 15_470_264_320)
     assert known["resnet50.a1_in1k"].parameters == 25_557_032
     assert known["torchvision/alexnet.IMAGENET1K_V1"].parameters == 61_100_840
 
 
-def test_written_and_read_again(tmp_path: Path) -> None:
+def test_an_index_round_trips(tmp_path: Path) -> None:
     entries = (
         IndexEntry("a.x", "timm", 10, 12345, None, (96, 128), None, None, None),
         IndexEntry("torchvision/b.Y", "torchvision", 1000, 5, 7, (224, 224), 71.25, 90.5, "https://a/b"),

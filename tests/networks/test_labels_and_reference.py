@@ -15,14 +15,14 @@ from cnncli.records.predictions import LabelStyle
 from tests.networks_for_tests import colour_card, write_colours
 
 
-def test_names_one_a_line(tmp_path: Path) -> None:
+def test_labels_files_have_one_name_per_line(tmp_path: Path) -> None:
     file = tmp_path / "names"
     file.write_bytes("\ufeffcat\r\nnoisy dog \n\nこねこ\n".encode())
     assert read_labels(file) == ("cat", "noisy dog", "こねこ")
 
 
 @pytest.mark.parametrize(("data", "message"), [(b"", "is empty"), (b"\xff\xfe", "not UTF-8")])
-def test_files_without_names(tmp_path: Path, data: bytes, message: str) -> None:
+def test_labels_files_without_names_are_errors(tmp_path: Path, data: bytes, message: str) -> None:
     (tmp_path / "names").write_bytes(data)
     with pytest.raises(WeightsError, match=message):
         read_labels(tmp_path / "names")
@@ -58,7 +58,7 @@ def test_a_path_of_a_model_folder(colours: Path, monkeypatch: pytest.MonkeyPatch
             Reference(name).find_folder()
 
 
-def test_a_slip_in_a_folders_name_is_told(colours: Path) -> None:
+def test_a_misspelt_folder_name_gets_a_suggestion(colours: Path) -> None:
     with pytest.raises(ModelNotFoundError) as error:
         Reference(f"{colours}s").find_folder()
     assert error.value.hint == f"did you mean {colours}?"
@@ -69,12 +69,12 @@ def test_a_finished_folder_cannot_be_changed(colours: Path) -> None:
         Reference(str(colours), weights=Path("w"), image_size=(8, 8)).find_folder()
 
 
-def test_contradictions() -> None:
+def test_contradictory_options_are_errors() -> None:
     with pytest.raises(UsageError, match="contradict"):
         Reference("resnet50", weights=Path("w"), pretrained=False)
 
 
-def test_the_key_knows_what_the_network_depends_on(tmp_path: Path) -> None:
+def test_the_cache_key_depends_on_everything_that_changes_the_network(tmp_path: Path) -> None:
     file = tmp_path / "w"
     file.write_bytes(b"1")
     key = Reference("resnet50", file).key()
@@ -90,7 +90,7 @@ def test_the_key_knows_what_the_network_depends_on(tmp_path: Path) -> None:
         Reference("resnet50", tmp_path).key()
 
 
-def test_the_cache_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prepared_network_is_found_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path))
     assert cache.find("key") is None
     cache.remember("key", "torchvision/colours")

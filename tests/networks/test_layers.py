@@ -41,7 +41,7 @@ def test_a_layer_that_does_not_exist() -> None:
         ((1, 3, 8), (32, 32), None),
     ],
 )
-def test_maps_however_they_are_laid_out(
+def test_maps_of_any_memory_layout(
     shape: tuple[int, ...], size: tuple[int, int], maps_shape: tuple[int, ...] | None
 ) -> None:
     output = torch.arange(math.prod(shape)).reshape(shape)

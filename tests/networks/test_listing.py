@@ -62,7 +62,7 @@ def test_patterns(pattern: str, within: str, without: str) -> None:
     assert without not in found
 
 
-def test_numbers_in_names_are_numbers() -> None:
+def test_names_sort_by_the_numbers_in_them() -> None:
     found = names(listing("resnet*", SortOrder.NAME, NullProgress()))
     assert found.index("resnet18.a1_in1k") < found.index("resnet101.a1_in1k")
 
@@ -94,7 +94,7 @@ def test_orders(own_home: Path, order: SortOrder) -> None:
     assert values[: len(told)] == told  # what has no value comes last
 
 
-def test_what_is_prepared(own_home: Path, tiny: Path) -> None:
+def test_prepared_networks_are_listed(own_home: Path, tiny: Path) -> None:
     assert own_home.is_dir()
     (only,) = listing("test", SortOrder.NAME, NullProgress(), only_prepared=True)
     assert only.entry.name == "test_resnet.r160_in1k+random"
@@ -117,7 +117,7 @@ def test_a_prepared_network_for_another_image_size_has_other_counts(own_home: Pa
     assert (only.entry.parameters, only.entry.multiply_adds) == (469_688, None)
 
 
-def test_a_damaged_folder_is_told_and_can_be_removed(own_home: Path) -> None:
+def test_a_damaged_folder_is_listed_and_can_be_removed(own_home: Path) -> None:
     folder = next(cache.folders())
     (folder / "model.onnx").unlink()
     listener = Listener()
@@ -147,7 +147,7 @@ def test_entries_that_cannot_be_read_do_not_keep_a_folder_from_being_removed(own
     assert list(cache.folders()) == []
 
 
-def test_a_link_is_removed_and_not_what_it_leads_to(own_home: Path, tmp_path: Path) -> None:
+def test_a_link_is_removed_but_not_its_target(own_home: Path, tmp_path: Path) -> None:
     folder = next(cache.folders())
     folder.rename(tmp_path / "elsewhere")
     folder.symlink_to(tmp_path / "elsewhere")

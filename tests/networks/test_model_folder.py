@@ -29,7 +29,7 @@ def folder(colours: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(colours, tmp_path / "copy"))
 
 
-def test_a_whole_folder_opens_and_verifies(folder: Path) -> None:
+def test_a_complete_folder_opens_and_verifies(folder: Path) -> None:
     opened = open_folder(folder)
     assert opened.card.class_names == ("red", "green", "blue")
     assert opened.graph == folder / GRAPH
@@ -44,7 +44,7 @@ def test_a_missing_file(folder: Path, name: str) -> None:
         open_folder(folder)
 
 
-def test_a_cut_file(folder: Path) -> None:
+def test_a_truncated_file(folder: Path) -> None:
     with (folder / GRAPH).open("ab") as stream:
         stream.truncate(100)
     with pytest.raises(ModelFolderError, match="has 100 bytes instead of"):
@@ -59,7 +59,7 @@ def test_a_changed_file_is_found_by_its_digest(folder: Path) -> None:
         verify(open_folder(folder))
 
 
-def test_a_card_that_forgets_a_file(folder: Path) -> None:
+def test_a_card_that_lacks_a_file(folder: Path) -> None:
     card = folder / CARD
     card.write_text(card.read_text().replace("model.onnx", "other.onnx"))
     shutil.copy(folder / GRAPH, folder / "other.onnx")
@@ -67,7 +67,7 @@ def test_a_card_that_forgets_a_file(folder: Path) -> None:
         open_folder(folder)
 
 
-def test_no_folder_at_all(tmp_path: Path) -> None:
+def test_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(ModelFolderError, match="is not a model folder"):
         open_folder(tmp_path)
 
@@ -79,7 +79,7 @@ def test_a_failure_while_writing_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_was_written_may_be_read_by_others(colours: Path) -> None:
+def test_a_folder_has_the_usual_permissions(colours: Path) -> None:
     assert {oct(path.stat().st_mode & 0o044) for path in colours.iterdir()} == {"0o44"}
 
 
@@ -99,7 +99,7 @@ def test_a_folder_that_lost_its_card_is_replaced(colours: Path, tmp_path: Path) 
     verify(open_folder(write_colours(target)))
 
 
-def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(OutputError, match="cannot write a model folder"),
@@ -108,7 +108,7 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
         pass
 
 
-def test_the_slower_of_two_writers_gives_way(tmp_path: Path) -> None:
+def test_the_slower_of_two_writers_keeps_the_first_folder(tmp_path: Path) -> None:
     target = tmp_path / "net"
     with draft_folder(target) as draft:
         (draft / "mine").touch()

@@ -45,7 +45,7 @@ def test_a_changed_file_is_refused(package: PackagedWeights) -> None:
         package.verify(file)
 
 
-def test_a_package_that_is_not_installed_or_has_lost_its_file(package: PackagedWeights) -> None:
+def test_a_missing_package_or_weights_file_is_not_found(package: PackagedWeights) -> None:
     file = package.find()
     assert file is not None
     file.unlink()
@@ -112,7 +112,7 @@ def test_state_dicts_of_efficientnet_pytorch_fit_timms_networks() -> None:
     assert all(translated[name] is own[name] for name in translated)
 
 
-def test_names_that_are_none_of_that_packages_stay_and_are_reported() -> None:
+def test_unknown_keys_are_kept_and_reported() -> None:
     architecture = Architecture("timm", "tf_efficientnet_lite0", 10)
     network = zoo.build(architecture)
     own = network.state_dict()

@@ -47,7 +47,7 @@ def same(found: dict[str, torch.Tensor]) -> bool:
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
-def test_safetensors_by_any_name(tmp_path: Path, suffix: str) -> None:
+def test_safetensors_are_read_whatever_the_file_extension(tmp_path: Path, suffix: str) -> None:
     save_file(plain(), tmp_path / f"w{suffix}")
     assert same(read_state_dict(tmp_path / f"w{suffix}", NullProgress()))
 
@@ -61,7 +61,7 @@ def test_checkpoints(tmp_path: Path, key: str | None, prefix: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["state_dict_ema", "model_ema"])
-def test_the_averaged_copy_is_preferred_and_said(tmp_path: Path, key: str) -> None:
+def test_an_averaged_copy_is_preferred_and_reported(tmp_path: Path, key: str) -> None:
     other = {name: value + 1 for name, value in plain().items()}
     averaged = {"module." + name: value for name, value in plain().items()} | {"n_averaged": torch.tensor(7)}
     torch.save({"state_dict": other, key: averaged}, tmp_path / "w.pt")
@@ -70,7 +70,7 @@ def test_the_averaged_copy_is_preferred_and_said(tmp_path: Path, key: str) -> No
     assert listener.notices == [f"w.pt: using the averaged weights under {key!r}"]
 
 
-def test_an_average_that_is_empty_does_not_count(tmp_path: Path) -> None:
+def test_an_empty_averaged_copy_is_ignored(tmp_path: Path) -> None:
     torch.save({"state_dict": plain(), "state_dict_ema": {}}, tmp_path / "w.pt")
     assert same(read_state_dict(tmp_path / "w.pt", NullProgress()))
 
@@ -110,7 +110,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_named(
         ("w.pt", pickle.dumps({"epoch": 1})),
     ],
 )
-def test_what_is_no_weights_file(tmp_path: Path, name: str, data: bytes) -> None:
+def test_invalid_weights_files_are_errors(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(WeightsError) as caught:
         read_state_dict(tmp_path / name, NullProgress())
@@ -129,7 +129,7 @@ def test_an_empty_file_and_a_torchscript_archive(tmp_path: Path) -> None:
         read_state_dict(tmp_path / "script.pt", NullProgress())
 
 
-def test_the_class_count_is_read_off_the_last_layer() -> None:
+def test_the_class_count_is_read_from_the_last_layer() -> None:
     assert infer_num_classes(shapes(network(7).state_dict()), shapes(network(4).state_dict()), 4) == 7
     assert infer_num_classes(shapes(network(4).state_dict()), shapes(network(4).state_dict()), 4) == 4
     assert infer_num_classes({"other": (7, 5)}, shapes(network(4).state_dict()), 4) == 4
@@ -148,12 +148,12 @@ def test_weights_that_do_not_fit_are_listed() -> None:
     )
 
 
-def test_long_complaints_are_counted() -> None:
+def test_long_lists_of_problems_are_shortened() -> None:
     with pytest.raises(WeightsError, match="and 5 more"):
         load_into(network(), {"a": torch.zeros(1), "b": torch.zeros(1)}, "w.pt")
 
 
-def test_saved_weights_come_back(tmp_path: Path) -> None:
+def test_saved_weights_are_read_back(tmp_path: Path) -> None:
     torch.manual_seed(1)
     first, second = network(), network()
     first[3].weight = second[3].weight  # type: ignore[index]

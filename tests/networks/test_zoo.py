@@ -39,7 +39,7 @@ def test_a_name_means_one_network(typed: str, name: str, library: str) -> None:
         ("🦊", "`cnncli models` lists all names"),
     ],
 )
-def test_a_name_that_means_nothing_gets_close_ones(typed: str, hint: str) -> None:
+def test_an_unknown_name_gets_the_closest_names(typed: str, hint: str) -> None:
     with pytest.raises(ModelNotFoundError) as caught:
         zoo.offer(typed)
     assert hint in (caught.value.hint or "")
@@ -107,7 +107,7 @@ def test_one_channel() -> None:
     assert network(torch.zeros(2, 1, 64, 64)).shape == (2, 5)
 
 
-def test_every_classification_network_of_torchvision_is_on_offer() -> None:
+def test_every_classification_network_of_torchvision_is_available() -> None:
     names = torchvision.models.list_models(module=torchvision.models)
     assert len(names) >= 80
     for name in names:

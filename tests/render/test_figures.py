@@ -19,7 +19,7 @@ def panel(scale: Scale = Scale.SIGNED, side: int = 5, **more: object) -> Panel:
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 64])
-def test_a_figure_is_a_thousand_pixels_wide_and_all_panels_are_on_it(count: int) -> None:
+def test_a_figure_is_1000_pixels_wide_and_shows_all_panels(count: int) -> None:
     figure = Figure("many", tuple(panel() for _ in range(count)), columns=8, legend="values")
     with Image.open(io.BytesIO(figures.figure_png(figure))) as picture:
         assert picture.width == figures.WIDTH
@@ -32,7 +32,7 @@ def test_a_figure_is_a_thousand_pixels_wide_and_all_panels_are_on_it(count: int)
     assert found >= count * (side - 1) ** 2
 
 
-def test_signed_values_are_white_at_zero_and_alike_in_strength_on_both_sides() -> None:
+def test_signed_values_are_white_at_zero_and_symmetric_in_strength() -> None:
     colours = figures.colours(Panel("", np.array([[-2.0, 0.0, 1.0, 2.0]]), Scale.SIGNED)).astype(int)
     assert (colours[0, 1] >= 240).all()
     assert tuple(colours[0, 0]) == (0xB3, 0x58, 0x06)
@@ -40,20 +40,20 @@ def test_signed_values_are_white_at_zero_and_alike_in_strength_on_both_sides() -
     assert colours[0, 2].sum() > colours[0, 3].sum()
 
 
-def test_images_stay_as_they_are_and_strength_goes_from_dark_to_bright() -> None:
+def test_images_are_unchanged_and_strengths_go_from_dark_to_bright() -> None:
     image = np.array([[[0, 128, 255], [-5, 300, 7]]], float)
     assert figures.colours(Panel("", image, Scale.IMAGE)).tolist() == [[[0, 128, 255], [0, 255, 7]]]
     strength = figures.colours(Panel("", np.array([[0.0, 0.5, 1.0]]), Scale.STRENGTH)).astype(int).sum(axis=2)
     assert (np.diff(strength[0]) > 0).all()
 
 
-def test_values_that_are_all_the_same_have_a_colour() -> None:
+def test_constant_values_have_a_colour() -> None:
     same = np.ones((2, 2))
     assert figures.colours(Panel("", same, Scale.STRENGTH)).shape == (2, 2, 3)
     assert (figures.colours(Panel("", 0 * same, Scale.SIGNED)) >= 240).all()
 
 
-def test_proportions_are_kept_and_long_titles_cut() -> None:
+def test_aspect_ratios_are_kept_and_long_titles_cut() -> None:
     wide = Panel("x" * 500, np.zeros((10, 40)), Scale.SIGNED)
     drawn = figures.draw_figure(Figure("words " * 60, (wide,), columns=1))
     assert drawn.width == 1000
@@ -74,7 +74,7 @@ def test_no_line_of_a_title_is_wider_than_its_panel() -> None:
     assert (first, second) == ("network.residual3.", "body.conv1")
 
 
-def test_a_box_is_where_it_should_be() -> None:
+def test_a_box_is_drawn_in_the_right_place() -> None:
     grey = Panel("", np.full((10, 10), 128.0), Scale.IMAGE, boxes=(Box(2, 3, 4, 5, "field"),))
     drawn = np.asarray(figures.draw_figure(Figure("", (grey,), columns=1))).astype(int)
     yellow = np.argwhere((drawn == [0xFF, 0xD4, 0x00]).all(axis=2))
@@ -85,7 +85,7 @@ def test_a_box_is_where_it_should_be() -> None:
     assert yellow[:, 0].max() + 1 - bottom == pytest.approx(8 * scale, abs=12)
 
 
-def test_the_numbers_behind_a_figure(tmp_path: Path) -> None:
+def test_npz_output_has_the_values_of_a_figure(tmp_path: Path) -> None:
     file = tmp_path / "numbers.npz"
     file.write_bytes(figure_npz(Figure("", (panel(), panel(side=3)), columns=2)))
     found = arrays_of(file)
@@ -93,7 +93,7 @@ def test_the_numbers_behind_a_figure(tmp_path: Path) -> None:
     assert found["1"].tolist() == panel(side=3).values.tolist()
 
 
-def test_a_rough_view() -> None:
+def test_a_figure_as_characters() -> None:
     buffer = io.BytesIO()
     half = np.zeros((40, 40), np.uint8)
     half[:, 20:] = 255

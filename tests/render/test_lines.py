@@ -87,7 +87,7 @@ def bytes_of(document: dict[str, str]) -> bytes:
 
 
 @given(records)
-def test_the_very_bytes_of_a_name_come_back_from_json(record: Record) -> None:
+def test_the_bytes_of_a_path_can_be_restored_from_json(record: Record) -> None:
     line = JsonLines().record(record)
     assert line.count("\n") == 1
     document = json.loads(line.encode())  # valid UTF-8, whatever the name
@@ -107,7 +107,7 @@ def test_a_tsv_line_has_three_fields(record: Record) -> None:
 
 
 @given(st.lists(records, max_size=5))
-def test_csv_comes_back(shown: list[Record]) -> None:
+def test_csv_is_read_back(shown: list[Record]) -> None:
     text = Csv().begin() + "".join(map(Csv().record, shown))
     header, *rows = csv.reader(io.StringIO(text, newline=""))
     assert tuple(header) == CSV_HEADER

@@ -78,7 +78,7 @@ def test_a_large_report_stays_small(tmp_path: Path) -> None:
     assert len(page) < 10e6
 
 
-def test_names_are_never_markup() -> None:
+def test_names_are_escaped() -> None:
     found = judged((EVIL, SCRIPT, "plain"), 60)
     page = report_html(report(found, title=EVIL, facts=((EVIL, SCRIPT),), comparison=compare(found, found)))
     assert "<img src=x" not in page
@@ -86,7 +86,7 @@ def test_names_are_never_markup() -> None:
     assert page.count("</script>") == 2
 
 
-def test_everything_has_its_place() -> None:
+def test_every_section_is_present() -> None:
     found = judged(("a", "b"), 30)
     summary = TrainingSummary(epochs(), 0.5, (), None, "epoch 3 of 3 was the best on val")
     page = report_html(report(found, training=summary, test=found))
@@ -193,7 +193,7 @@ def test_it_works_in_a_browser(browser: "WebDriver", page: Path) -> None:
     assert loaded == 0
 
 
-def test_it_fits_a_telephone(browser: "WebDriver", page: Path) -> None:
+def test_it_fits_a_phone_screen(browser: "WebDriver", page: Path) -> None:
     browser.set_window_size(500, 900)  # Chromium's narrowest
     browser.get(page.as_uri())
     assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")

@@ -56,7 +56,7 @@ def test_a_file_torn_at_any_byte_keeps_its_whole_records(format_: Format) -> Non
 
 @given(st.lists(records, max_size=6), st.sampled_from(RESUMABLE), st.data())
 @settings(deadline=None, max_examples=150)
-def test_going_on_from_any_torn_file_gives_the_whole_one(
+def test_resuming_any_torn_file_gives_the_complete_file(
     shown: list[Record], format_: Format, data: st.DataObject
 ) -> None:
     import tempfile
@@ -83,7 +83,7 @@ def test_other_inputs_are_refused(tmp_path: Path, now: list[str]) -> None:
         skip_complete(map(LocalFile, now), part, reader_of(Format.TSV), 5)
 
 
-def test_pauses_of_a_list_are_not_inputs(tmp_path: Path) -> None:
+def test_pauses_in_a_list_are_not_inputs(tmp_path: Path) -> None:
     part = tmp_path / "o.part"
     part.write_bytes(b"a.jpg\tx\t0.5\n")
     inputs = iter([None, LocalFile("a.jpg"), None, LocalFile("b.jpg")])
@@ -95,7 +95,7 @@ def test_pauses_of_a_list_are_not_inputs(tmp_path: Path) -> None:
     ("format_", "content"),
     [(Format.TSV, b"a.jpg\t-\t\r\n"), (Format.CSV, b"path,status\r\na.jpg,unreadable,,,,,x\r\n")],
 )
-def test_lines_of_another_program_are_refused(tmp_path: Path, format_: Format, content: bytes) -> None:
+def test_files_of_other_programs_are_refused(tmp_path: Path, format_: Format, content: bytes) -> None:
     part = tmp_path / "o.part"
     part.write_bytes(content)
     with pytest.raises(OutputError, match="damaged after record 0"):

@@ -32,7 +32,7 @@ def test_at_80_columns() -> None:
     ]
 
 
-def test_a_narrow_terminal_stacks() -> None:
+def test_a_narrow_terminal_gets_stacked_rows() -> None:
     lines = [line.rstrip() for line in drawn(28, CAT, BROKEN).splitlines()]
     assert lines == [
         "a.jpg",
@@ -76,5 +76,5 @@ def test_classes_below_the_threshold_are_left_out() -> None:
     assert drawn(80, Prediction(LocalFile("x"), (low, low))).count("unknown") == 1
 
 
-def test_terminal_codes_in_names_are_spelled_out() -> None:
+def test_terminal_escape_codes_in_names_are_escaped() -> None:
     assert "\x1b" not in drawn(80, Unreadable("\x1b]0;evil\x07.jpg", "\x1b[2J"))

@@ -26,9 +26,7 @@ def brute(queries: Any, vectors: Any, metric: DistanceMetric) -> Any:
 
 @given(st.integers(1, 70), st.integers(1, 5), st.integers(0, 999), st.sampled_from(list(DistanceMetric)))
 @settings(deadline=None)
-def test_it_finds_what_looking_at_all_pairs_finds(
-    count: int, k: int, seed: int, metric: DistanceMetric
-) -> None:
+def test_results_agree_with_brute_force(count: int, k: int, seed: int, metric: DistanceMetric) -> None:
     draws = np.random.default_rng(seed)
     vectors = draws.normal(3, 1, (count, 6)).astype(np.float32)
     queries = draws.normal(3, 1, (3, 6)).astype(np.float32)
@@ -49,7 +47,7 @@ def test_vectors_far_from_the_origin_keep_their_order() -> None:
 
 
 @pytest.mark.parametrize("block", [7, 16, 100_000])
-def test_equals_come_in_their_order(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ties_keep_their_order(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "BLOCK", block)
     vectors = np.zeros((4000, 3), np.float32)
     vectors[1234] = 1
@@ -57,7 +55,7 @@ def test_equals_come_in_their_order(block: int, monkeypatch: pytest.MonkeyPatch)
     assert places.tolist() == [[1234, 0, 1, 2]] * 2
 
 
-def test_more_queries_than_are_compared_at_a_time() -> None:
+def test_more_queries_than_fit_into_a_block() -> None:
     draws = np.random.default_rng(0)
     vectors = draws.normal(size=(50, 4)).astype(np.float32)
     queries = draws.normal(size=(150, 4)).astype(np.float32)
@@ -68,7 +66,7 @@ def test_more_queries_than_are_compared_at_a_time() -> None:
 
 @given(st.integers(2, 60), st.integers(0, 999), st.sampled_from(list(DistanceMetric)))
 @settings(deadline=None)
-def test_groups_are_the_first_and_what_is_near_to_it(count: int, seed: int, metric: DistanceMetric) -> None:
+def test_a_group_is_an_image_and_its_near_duplicates(count: int, seed: int, metric: DistanceMetric) -> None:
     vectors = np.random.default_rng(seed).normal(size=(count, 3)).astype(np.float32)
     limit = 0.3 if metric is DistanceMetric.EUCLIDEAN else 0.02
     far = brute(vectors, vectors, metric)
@@ -86,7 +84,7 @@ def test_groups_are_the_first_and_what_is_near_to_it(count: int, seed: int, metr
             assert distance == pytest.approx(far[members[0][0], index], abs=1e-6)
 
 
-def test_groups_reach_over_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_extend_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
     at_once = groups(vectors, 0.5, DistanceMetric.EUCLIDEAN)
     monkeypatch.setattr("cnncli.retrieval.nearest._ROWS", 7)

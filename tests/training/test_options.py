@@ -49,7 +49,7 @@ def test_every_optimiser_of_timm_has_a_family() -> None:
         assert optimizer_family(family.example) is family
 
 
-def test_the_help_shows_the_defaults_that_hold() -> None:
+def test_the_help_shows_the_effective_defaults() -> None:
     assert default_text("epochs") == "10; scratch 30"
     assert default_text("lr").startswith("0.0003; head 0.002; scratch 0.001; sgd")
     assert default_text("weight_decay") == "0.05; sgd 0.0005; adam, rmsprop 0; head 0.0001"
@@ -117,7 +117,7 @@ def test_recorded_options_can_be_read_again() -> None:
     assert is_in_effect("kd_weight", resolved)
 
 
-def test_mixing_to_the_end_needs_no_mixing() -> None:
+def test_mixup_off_epoch_0_needs_no_mixing() -> None:
     """So that settings can be reused without mixing."""
     resolved = resolve(Tune.FULL, {"cutmix": 0.0, "mixup_off_epoch": 0})
     assert not any(resolved.mixes(epoch) for epoch in range(3))

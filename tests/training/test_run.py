@@ -28,7 +28,7 @@ from tests.training.small_runs import (
 )
 
 
-def test_more_epochs_go_on_from_the_last_one(data: Path) -> None:
+def test_more_epochs_continue_from_the_last_one(data: Path) -> None:
     found = train_run(settings_for(data, sched=Schedule.CONSTANT))
     assert found.checkpoint.epoch == 2
     whole = train_run(settings_for(data, sched=Schedule.CONSTANT, epochs=4))
@@ -43,7 +43,7 @@ def test_more_epochs_go_on_from_the_last_one(data: Path) -> None:
     ).all()
 
 
-def test_fewer_epochs_end_it_sooner_along_the_shorter_curve(
+def test_fewer_epochs_end_a_run_sooner_on_the_shorter_schedule(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = start_run(settings_for(data, sched=Schedule.COSINE, epochs=5))
@@ -66,14 +66,14 @@ def test_fewer_epochs_end_it_sooner_along_the_shorter_curve(
         ({"mixup": 0.3}, r"--mixup \(was 0.0\)"),
     ],
 )
-def test_a_run_does_not_go_on_with_other_settings(
+def test_a_run_does_not_resume_with_other_settings(
     data: Path, base: TrainedRun, changes: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(TrainingError, match=complaint):
         run.resume(base.folder, settings_for(data, **changes), NullProgress(), no_bar, no_show)
 
 
-def test_a_run_does_not_go_on_elsewhere(data: Path, base: TrainedRun) -> None:
+def test_a_run_does_not_resume_in_another_folder(data: Path, base: TrainedRun) -> None:
     """And a refusal changes nothing of it."""
     before = (base.folder / "checkpoints" / "manifest.json").read_bytes()
     with pytest.raises(UsageError, match="--output has no effect with --resume"):
@@ -83,14 +83,14 @@ def test_a_run_does_not_go_on_elsewhere(data: Path, base: TrainedRun) -> None:
     assert (base.folder / "checkpoints" / "manifest.json").read_bytes() == before
 
 
-def test_a_run_does_not_go_on_with_other_classes(data: Path, base: TrainedRun) -> None:
+def test_a_run_does_not_resume_with_other_classes(data: Path, base: TrainedRun) -> None:
     (data / "blue").mkdir()
     (data / "blue" / "1.png").write_bytes((data / "cold" / "1.png").read_bytes())
     with pytest.raises(TrainingError, match=r"has other classes than when .* was started, e\.g\. 'blue'"):
         run.resume(base.folder, base.settings, NullProgress(), no_bar, no_show)
 
 
-def test_what_cannot_begin_leaves_no_run(data: Path) -> None:
+def test_a_run_that_cannot_start_leaves_no_folder(data: Path) -> None:
     refused = [
         (settings_for(data, opt="nothing"), "--opt nothing cannot be used"),
         (settings_for(data, amp=Amp.FP16), "--amp fp16 needs a GPU"),
@@ -108,7 +108,7 @@ def test_a_teacher_that_does_not_fit_leaves_no_run(data: Path) -> None:
     assert not Path("runs").exists() or not list(Path("runs").iterdir())
 
 
-def test_an_optimiser_that_wants_more_than_gradients_leaves_no_run(data: Path) -> None:
+def test_an_unsupported_optimiser_leaves_no_run(data: Path) -> None:
     with pytest.raises(UsageError, match="--opt adahessian cannot be used: it needs more than the gradients"):
         start_run(settings_for(data, PLAIN, opt="adahessian"))
     assert not list((data.parent / "runs").iterdir())

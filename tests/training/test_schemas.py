@@ -63,7 +63,7 @@ def test_manifest_of_every_schema_is_read(run: Path) -> None:
     assert list(manifest.unreadable_reasons()) == [sample.path]
 
 
-def test_what_is_written_is_read(run: Path, tmp_path: Path) -> None:
+def test_written_settings_history_and_manifest_are_read_back(run: Path, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     settings, history, manifest = read_settings(run / SETTINGS), read_history(run), load_manifest(run)
     settings.write(tmp_path / "new")
@@ -74,7 +74,7 @@ def test_what_is_written_is_read(run: Path, tmp_path: Path) -> None:
     assert load_manifest(tmp_path / "new") == manifest
 
 
-def test_options_that_a_person_wrote_need_no_schema(tmp_path: Path) -> None:
+def test_a_hand_written_settings_file_needs_no_schema(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text("epochs = 3\n")
     assert read_settings(tmp_path / "mine.toml") == RecordedSettings({"epochs": 3})
 

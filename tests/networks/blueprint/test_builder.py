@@ -45,7 +45,7 @@ def parameters(network: nn.Module) -> int:
         ("resnet50-2015", 25_557_032),
     ],
 )
-def test_parameters_of_the_shipped(name: str, expected: int) -> None:
+def test_parameters_of_the_shipped_blueprints(name: str, expected: int) -> None:
     with torch.device("meta"):
         assert parameters(build(blueprint.find(name))) == expected
 
@@ -132,7 +132,7 @@ def test_the_plain_network_is_the_residual_one_without_shortcuts() -> None:
     assert parameters(plain) == parameters(residual)
 
 
-def test_auxiliary_heads_speak_while_training_only() -> None:
+def test_auxiliary_heads_are_used_in_training_only() -> None:
     network = build(blueprint.find("googlenet-2014"))
     assert network.loss_weights == (0.3, 0.3)
     images = torch.randn(2, 3, 224, 224)
@@ -190,13 +190,13 @@ def test_an_activation_is_never_implied_and_never_follows_the_logits() -> None:
         ("input 3x8x8; repeat 9999 { residual { repeat 9999 { relu } } }; FC-2", "the blueprint has more than 10,000 layers"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_told_before_anything_is_built(text: str, complaint: str) -> None:
+def test_layers_that_do_not_fit_are_reported_before_building(text: str, complaint: str) -> None:
     with pytest.raises((GeometryError, BlueprintError)) as caught:
         build(parse(text))
     assert complaint in caught.value.message
 
 
-def test_a_network_that_gives_no_logits_can_be_looked_at_but_not_trained() -> None:
+def test_a_network_without_logits_can_be_summarised_but_not_trained() -> None:
     tree = parse("input 3x8x8; conv3-8")
     assert build(tree)(torch.zeros(1, 3, 8, 8)).shape == (1, 8, 8, 8)
     with pytest.raises(BlueprintError, match="the network's output is 8x8x8, not one number per class"):
@@ -205,7 +205,7 @@ def test_a_network_that_gives_no_logits_can_be_looked_at_but_not_trained() -> No
 
 @given(steps)
 @settings(max_examples=150, deadline=None)
-def test_what_fits_is_built_with_the_shapes_that_were_foreseen(result: tuple[object, ...]) -> None:
+def test_networks_are_built_with_the_computed_shapes(result: tuple[object, ...]) -> None:
     tree = Blueprint((3, 24, 24), result, None)  # type: ignore[arg-type]
     try:
         expected = shapes.output_shape(tree)

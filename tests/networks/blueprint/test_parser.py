@@ -144,7 +144,7 @@ def test_repeats_remarks_and_lines() -> None:
         ("input 3x8x8; conv3-4)", "unknown layer"),
     ],
 )
-def test_what_is_no_blueprint(text: str, complaint: str) -> None:
+def test_invalid_blueprints_are_errors(text: str, complaint: str) -> None:
     with pytest.raises(BlueprintError) as caught:
         parse(text)
     assert complaint in caught.value.message
@@ -152,7 +152,7 @@ def test_what_is_no_blueprint(text: str, complaint: str) -> None:
 
 @given(st.text(alphabet="convpolinuteFC-relgap0123456789x/ ;{}|#().\n:", max_size=60))
 @settings(max_examples=300, deadline=None)
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     for whole in (text, f"input 3x8x8; {text}"):
         try:
             result = parse(whole)
@@ -208,28 +208,28 @@ steps = st.lists(st.recursive(leaves, nested, max_leaves=8), min_size=1, max_siz
 
 @given(st.builds(Blueprint, st.tuples(numbers, numbers, numbers), steps, activations))
 @settings(max_examples=200, deadline=None)
-def test_what_is_written_is_read_back(result: Blueprint) -> None:
+def test_written_blueprints_are_read_back(result: Blueprint) -> None:
     assert parse(to_text(result)) == result
 
 
 @pytest.mark.parametrize("name", blueprint.names())
-def test_shipped_blueprints_are_written_back(name: str) -> None:
+def test_shipped_blueprints_round_trip(name: str) -> None:
     result = blueprint.find(name)
     assert parse(to_text(result)) == result
 
 
-def test_the_page_names_all_that_is_shipped_and_its_examples_are_true() -> None:
+def test_the_notation_page_lists_shipped_blueprints_and_its_examples_work() -> None:
     page = blueprint.notation()
     assert all(name in page.split() for name in blueprint.names())
 
 
-def test_what_is_nested_as_deep_as_can_be_is_written_and_read_again() -> None:
+def test_the_deepest_nesting_round_trips() -> None:
     text = "input 3x8x8\n" + "residual {\n" * 32 + "conv3-3\nconv3-3\n" + "}\n" * 32 + "FC-2"
     result = parse(text)
     assert parse(to_text(result)) == result
 
 
-def test_a_slip_gets_the_word_that_was_meant() -> None:
+def test_a_misspelt_word_gets_a_suggestion() -> None:
     with pytest.raises(BlueprintError) as caught:
         parse("input 3x8x8; conf3-64; FC-2")
     assert "conv3-64" in (caught.value.hint or "")

@@ -13,7 +13,7 @@ from cnncli.training.network import checkpoints
 from tests.training.small_runs import TrainedRun, resume_run, settings_for, start_run
 
 
-def test_a_full_disk_leaves_the_checkpoint_before_it(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_the_previous_checkpoint(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = start_run(settings_for(data))
     before = checkpoints.load(folder, lambda _: None)
 
@@ -35,7 +35,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_it(data: Path, monkeypatch: py
     }
 
 
-def test_a_checkpoint_that_was_cut_in_half(base: TrainedRun) -> None:
+def test_a_truncated_checkpoint_is_refused(base: TrainedRun) -> None:
     folder = base.folder / "checkpoints"
     whole = (folder / "last.pt").read_bytes()
     (folder / "last.pt").write_bytes(whole[: len(whole) // 2])

@@ -22,7 +22,7 @@ def frozen_as_they_were(found: TrainedRun, network_of: Path) -> set[str]:
     }
 
 
-def test_head_and_last_leave_everything_else_alone_norms_too(data: Path, tiny: Path) -> None:
+def test_head_and_last_keep_other_layers_and_norms_unchanged(data: Path, tiny: Path) -> None:
     names: dict[str, Any] = {"epochs": 1, "lr": 0.01}
     head = train_run(settings_for(data, str(tiny), Tune.HEAD, **names))
     every = set(head.checkpoint.network)
@@ -39,7 +39,7 @@ def test_head_and_last_leave_everything_else_alone_norms_too(data: Path, tiny: P
     assert any("running_mean" in name for name in every - frozen_as_they_were(scratch, tiny))
 
 
-def test_full_begins_with_the_classifier_on_features(data: Path, tiny: Path) -> None:
+def test_full_starts_from_the_classifier_on_features(data: Path, tiny: Path) -> None:
     """Before any step it answers as the features run does."""
     settings = settings_for(data, str(tiny), Tune.FULL, epochs=1)
     progressed = checkpoints.load(start_run(settings), lambda _: None)
@@ -48,7 +48,7 @@ def test_full_begins_with_the_classifier_on_features(data: Path, tiny: Path) -> 
     assert head.network["fc.weight"].abs().max() == 0
 
 
-def test_a_blueprint_gets_as_many_classes_as_there_are(data: Path) -> None:
+def test_a_blueprint_gets_the_number_of_classes_of_the_data(data: Path) -> None:
     text = "input 3x12x12; conv3-6; aux 0.3 { gap; FC-10 }; FC-10"
     found = train_run(settings_for(data, text)).checkpoint.network
     assert [len(found[name]) for name in found if name.endswith("fc1.weight")] == [3, 3]

@@ -36,7 +36,7 @@ from tests.training.small_runs import (
 )
 
 
-def test_the_ends_of_a_training(data: Path) -> None:
+def test_training_ends_by_epochs_patience_or_time(data: Path) -> None:
     assert len(train_run(settings_for(data, epochs=3)).checkpoint.history) == 3
     still: dict[str, Any] = {"lr": 1e-12, "sched": Schedule.CONSTANT}
     patient = train_run(settings_for(data, PLAIN, epochs=9, patience=2, **still))
@@ -49,7 +49,7 @@ def test_the_ends_of_a_training(data: Path) -> None:
     assert any("the --time-budget" in line for line in listener.said)
 
 
-def test_images_grow(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progressive_resizing_increases_the_image_size(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[tuple[int, ...]] = []
     real = BlueprintNetwork.forward
 
@@ -76,7 +76,7 @@ def test_images_grow(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 3, 4, 5])
-def test_going_on_ends_where_an_unbroken_run_ends(
+def test_resume_ends_bit_for_bit_like_an_uninterrupted_run(
     data: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     """Bit for bit, killed before any checkpoint of its own, within an epoch and at its end."""
@@ -99,7 +99,7 @@ def test_going_on_ends_where_an_unbroken_run_ends(
     ]
 
 
-def test_an_interrupt_at_the_last_step_of_an_epoch_can_be_gone_on_from(
+def test_a_run_interrupted_at_the_last_step_of_an_epoch_resumes(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As every interrupt is where an epoch is one step."""
@@ -123,7 +123,9 @@ def test_an_interrupt_at_the_last_step_of_an_epoch_can_be_gone_on_from(
     assert (resume_run(folder, settings).weights == whole.weights).all()
 
 
-def test_an_interrupt_saves_and_says_how_to_go_on(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_saves_a_checkpoint_and_says_how_to_resume(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import signal
 
     folder = start_run(settings_for(data))
@@ -143,7 +145,7 @@ def test_an_interrupt_saves_and_says_how_to_go_on(data: Path, monkeypatch: pytes
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_images_that_cannot_be_read_are_left_out_and_listed(data: Path) -> None:
+def test_unreadable_images_are_skipped_and_listed(data: Path) -> None:
     (data / "warm" / "broken.png").write_bytes(b"nothing")
     listener = Listener()
     result = run.finetune(settings_for(data, PLAIN, epochs=1), listener, no_bar, no_show)
@@ -154,7 +156,7 @@ def test_images_that_cannot_be_read_are_left_out_and_listed(data: Path) -> None:
     assert "broken.png" in Path(result.folder, "unreadable.csv").read_text()
 
 
-def test_what_training_tells(data: Path) -> None:
+def test_training_reports_its_progress(data: Path) -> None:
     moments: list[TrainingProgress] = []
 
     def show() -> Any:
@@ -175,7 +177,7 @@ def test_what_training_tells(data: Path) -> None:
     assert any((folder / "tensorboard").iterdir())
 
 
-def test_tensorboard_has_each_epoch_once_after_going_on(data: Path, base: TrainedRun) -> None:
+def test_tensorboard_has_each_epoch_once_after_a_resume(data: Path, base: TrainedRun) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     time.sleep(

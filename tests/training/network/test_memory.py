@@ -25,7 +25,7 @@ print(usual, faults())
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks glibc")
-def test_pages_are_not_given_back_and_fetched_again() -> None:
+def test_freed_memory_is_kept_for_reuse() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(done.stderr.strip().splitlines()[-1])

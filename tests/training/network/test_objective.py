@@ -62,7 +62,7 @@ def test_distillation_follows_its_teacher(data: Path, tmp_path: Path) -> None:
         train_run(settings_for(renamed, PLAIN, output=stranger, kd_model=tmp_path / "teacher"))
 
 
-def test_a_teacher_may_call_its_classes_otherwise(data: Path, tmp_path: Path) -> None:
+def test_a_teacher_may_have_other_class_names(data: Path, tmp_path: Path) -> None:
     """`cold` is "Cold" to it, and so on: it is the same teacher as with our names."""
     quick: dict[str, Any] = {"epochs": 1, "augment": Strength.NONE}
     teacher, settings = tmp_path / "teacher", settings_for(data, PLAIN, output=tmp_path / "teacher", **quick)
@@ -78,7 +78,7 @@ def test_a_teacher_may_call_its_classes_otherwise(data: Path, tmp_path: Path) ->
         train_run(settings_for(data, PLAIN, **wishes))
 
 
-def test_auxiliary_heads_learn_with_their_weight(data: Path) -> None:
+def test_auxiliary_losses_are_weighted(data: Path) -> None:
     text = "input 3x12x12; activation: relu; conv3-6; aux {weight} {{ gap; FC-3 }}; conv3-8/2; FC-3"
     plain, aided, same = (
         train_run(settings_for(data, text.format(weight=weight), augment=Strength.NONE))

@@ -12,7 +12,7 @@ from tests.training.small_runs import settings_for
 @pytest.mark.parametrize(
     ("name", "is_fused"), [("adamw", True), ("sgd", True), ("rmsprop", False), ("lookahead_adamw", False)]
 )
-def test_an_optimiser_takes_one_pass_over_all_weights_where_torch_can(
+def test_optimisers_are_fused_where_torch_has_a_fused_implementation(
     data: Path, name: str, *, is_fused: bool
 ) -> None:
     layers = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))

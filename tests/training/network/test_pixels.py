@@ -8,7 +8,7 @@ from cnncli.records.augmentation import PRESETS, Strength
 from cnncli.training.network.pixels import resize
 
 
-def test_torch_resizes_as_pillow_does_but_for_rounding() -> None:
+def test_torch_resizes_like_pillow_up_to_rounding() -> None:
     draws = np.random.default_rng(0)
     for channels in (1, 3):
         planes = draws.integers(0, 256, (61, 47, channels), dtype=np.uint8)

@@ -5,7 +5,7 @@ import numpy as np
 from cnncli.training.network import rng
 
 
-def test_each_image_once_an_epoch_in_batches_alike() -> None:
+def test_each_image_comes_once_per_epoch_in_batches_of_similar_size() -> None:
     labels = np.zeros(103, np.intp)
     batches = rng.batches(labels, 10, 0, 0, balanced=False)
     assert len(batches) == 11
@@ -13,7 +13,7 @@ def test_each_image_once_an_epoch_in_batches_alike() -> None:
     assert sorted(np.concatenate(batches)) == list(range(103))
 
 
-def test_order_depends_on_seed_and_epoch_alone() -> None:
+def test_the_order_depends_on_seed_and_epoch_only() -> None:
     labels = np.zeros(50, np.intp)
 
     def order(seed: int, epoch: int) -> list[int]:
@@ -23,14 +23,14 @@ def test_order_depends_on_seed_and_epoch_alone() -> None:
     assert len({tuple(order(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
 
 
-def test_balanced_draws_rare_classes_as_often_as_others() -> None:
+def test_balanced_sampling_draws_all_classes_equally_often() -> None:
     labels = np.array([0] * 900 + [1] * 100)
     drawn = np.concatenate(rng.batches(labels, 50, 0, 0, balanced=True))
     assert len(drawn) == 1000
     assert 0.44 < labels[drawn].mean() < 0.56
 
 
-def test_no_two_things_are_drawn_alike() -> None:
+def test_random_streams_are_independent() -> None:
     places = [
         (epoch, step, rank, piece)
         for epoch in range(3)

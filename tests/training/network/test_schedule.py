@@ -14,7 +14,7 @@ def levers(**given: object) -> TrainingOptions:
     return resolve(Tune.SCRATCH, {"epochs": 10, "warmup_epochs": 2.0} | given)
 
 
-def test_cosine_rises_in_the_warm_up_and_falls_as_half_a_wave() -> None:
+def test_cosine_schedule_with_warm_up() -> None:
     how = levers()
     assert learning_rate(how, 0.1, 0) == 0
     assert learning_rate(how, 0.1, 1) == pytest.approx(0.05)
@@ -24,7 +24,7 @@ def test_cosine_rises_in_the_warm_up_and_falls_as_half_a_wave() -> None:
     assert learning_rate(replace(how, min_lr=0.01), 0.1, 10) == pytest.approx(0.01)
 
 
-def test_steps_and_a_constant() -> None:
+def test_step_and_constant_schedules() -> None:
     how = replace(levers(), sched=Schedule.STEP, warmup_epochs=0, decay_epochs=3, decay_rate=0.1)
     rates = [learning_rate(how, 1, epoch) for epoch in (0, 2.9, 3, 5.9, 6, 9)]
     assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.001])
@@ -32,7 +32,7 @@ def test_steps_and_a_constant() -> None:
     assert [learning_rate(how, 1, epoch) for epoch in (0.5, 1, 9.9)] == [0.5, 1, 1]
 
 
-def test_one_cycle_is_torchs() -> None:
+def test_onecycle_agrees_with_torch() -> None:
     """But for the last step, where torch's ends at a 10,000th of what it began with and ours at nothing."""
     import torch
 
@@ -47,6 +47,6 @@ def test_one_cycle_is_torchs() -> None:
             theirs.step()
 
 
-def test_a_warm_up_never_takes_more_than_half() -> None:
+def test_warm_up_takes_at_most_half_of_the_epochs() -> None:
     how = levers(epochs=2, warmup_epochs=5.0)
     assert learning_rate(how, 1, 1) == pytest.approx(1)

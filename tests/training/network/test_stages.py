@@ -13,11 +13,11 @@ def names(network: nn.Module, head: str) -> list[str]:
     return [stage.name for stage in stages(network, head)]
 
 
-def test_resnets_have_their_stem_and_four_layers() -> None:
+def test_the_stages_of_a_resnet_are_its_stem_and_four_layers() -> None:
     assert names(timm.create_model("resnet18"), "fc") == ["conv1", "layer1", "layer2", "layer3", "layer4"]
 
 
-def test_where_the_layers_lie_in_one_part_they_are_the_stages() -> None:
+def test_children_of_a_single_container_are_the_stages() -> None:
     vgg = names(torchvision.models.vgg11(weights=None), "classifier.6")
     assert vgg[:2] == ["features.0", "features.3"]
     assert vgg[-2:] == ["classifier.0", "classifier.3"]
@@ -39,7 +39,7 @@ def test_every_parameter_is_in_one_group(name: str, head: str) -> None:
         assert dimensions == {group["weight_decay"] == 0.05}
 
 
-def test_the_learning_rate_falls_towards_the_image() -> None:
+def test_layer_decay_lowers_the_learning_rate_towards_the_input() -> None:
     network = timm.create_model("resnet18")
     scale = {
         id(parameter): group["lr_scale"]
@@ -54,7 +54,7 @@ def test_the_learning_rate_falls_towards_the_image() -> None:
     )  # a norm belongs to what it stands behind
 
 
-def test_what_is_frozen() -> None:
+def test_frozen_parameters_by_tune() -> None:
     network = timm.create_model("resnet18")
     freeze_below(network, "fc", 0)
     assert {name for name, parameter in network.named_parameters() if parameter.requires_grad} == {

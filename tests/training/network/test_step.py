@@ -28,12 +28,12 @@ from tests.training.small_runs import (
 )
 
 
-def test_pieces_of_a_batch_are_the_batch(data: Path) -> None:
+def test_micro_batches_give_the_gradients_of_the_batch(data: Path) -> None:
     whole = train_run(settings_for(data, PLAIN)).weights
     assert np.allclose(train_run(settings_for(data, PLAIN, grad_accum_steps=3)).weights, whole, atol=1e-6)
 
 
-def test_layouts_and_what_is_kept_change_nothing(data: Path, base: TrainedRun) -> None:
+def test_memory_layout_and_image_cache_do_not_change_training(data: Path, base: TrainedRun) -> None:
     last = train_run(
         settings_for(data, PLAIN, layout=Layout.CHANNELS_LAST)
     )  # dropout draws in the order of memory
@@ -42,7 +42,7 @@ def test_layouts_and_what_is_kept_change_nothing(data: Path, base: TrainedRun) -
     assert (train_run(settings_for(data, cache_size=0)).weights == base.weights).all()
 
 
-def test_what_is_kept_is_bounded(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_image_cache_is_bounded(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rooms: list[int] = []
 
     def counted(folder: Path, room: int) -> ImageCache:
@@ -54,7 +54,7 @@ def test_what_is_kept_is_bounded(data: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert sum(rooms) == 10_000
 
 
-def test_a_loss_that_is_no_number_stops_it_and_spoils_nothing(data: Path) -> None:
+def test_a_nan_loss_stops_training_and_keeps_the_checkpoint(data: Path) -> None:
     settings = settings_for(data, lr=900.0, opt="sgd", epochs=30)
     folder = start_run(settings)
     with pytest.raises(NotANumberError, match="no longer a number, in epoch") as lost:
@@ -64,7 +64,7 @@ def test_a_loss_that_is_no_number_stops_it_and_spoils_nothing(data: Path) -> Non
     assert all(torch.isfinite(value).all() for value in progressed.network.values())
 
 
-def test_too_little_memory_halves_the_pieces(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_halves_the_micro_batches(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     most = 3
 
     def forward(self: BlueprintNetwork, images: torch.Tensor) -> Any:
@@ -88,7 +88,7 @@ def test_too_little_memory_halves_the_pieces(data: Path, monkeypatch: pytest.Mon
         resume_run(folder, settings)
 
 
-def test_several_processes_with_too_little_memory_say_so() -> None:
+def test_out_of_memory_in_several_processes_is_an_error() -> None:
     """One of them cannot begin its part again while the others wait for it."""
     stub = SimpleNamespace(processes=SimpleNamespace(count=2))
     with pytest.raises(OutOfMemoryError, match="a process has not enough memory"):

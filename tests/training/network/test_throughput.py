@@ -9,7 +9,7 @@ from cnncli.training.network import throughput
 from tests.training.small_runs import Listener, resume_run, settings_for, train_run
 
 
-def test_auto_measures_and_looks_for_a_learning_rate(data: Path) -> None:
+def test_auto_measures_throughput_and_finds_a_learning_rate(data: Path) -> None:
     listener = Listener()
     found = train_run(settings_for(data, lr=None, amp=Amp.AUTO, layout=Layout.AUTO), listener)
     assert 1e-7 < found.checkpoint.constants.peak_lr < 1
@@ -19,7 +19,7 @@ def test_auto_measures_and_looks_for_a_learning_rate(data: Path) -> None:
     assert again.checkpoint.constants == found.checkpoint.constants
 
 
-def test_arithmetic_that_is_imitated_is_warned_of(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_emulated_precision_gives_a_warning(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for has, amp in ((True, Amp.BF16), (False, Amp.OFF), (False, Amp.BF16)):
         monkeypatch.setattr(throughput, "has_bf16", lambda _device, has=has: has)
         listener = Listener()

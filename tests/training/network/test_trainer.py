@@ -16,7 +16,7 @@ from cnncli.training import options
 from tests.training.small_runs import PLAIN, TrainedRun, settings_for, start_run, train_run
 
 
-def test_the_same_again_gives_the_same(data: Path, base: TrainedRun) -> None:
+def test_training_is_reproducible(data: Path, base: TrainedRun) -> None:
     assert (train_run(settings_for(data)).weights == base.weights).all()
     assert (train_run(settings_for(data, seed=1)).weights != base.weights).any()
 
@@ -84,11 +84,11 @@ ELSEWHERE = {
 """TrainingOptions whose effect tests of their own show."""
 
 
-def test_every_lever_is_tested() -> None:
+def test_every_training_option_is_tested() -> None:
     assert CHANGES.keys() | WITH_OTHERS.keys() | ELSEWHERE == set(options.declarations())
 
 
-def test_every_lever_has_an_effect(data: Path, base: TrainedRun) -> None:
+def test_every_training_option_has_an_effect(data: Path, base: TrainedRun) -> None:
     for name, value in CHANGES.items():
         found = train_run(settings_for(data, **{name: value}))
         assert not np.array_equal(found.weights, base.weights), name
@@ -111,7 +111,7 @@ def test_deterministic_is_switched_on(data: Path) -> None:
         torch.use_deterministic_algorithms(mode=False)
 
 
-def test_blocks_are_skipped_where_there_are_any(data: Path) -> None:
+def test_stochastic_depth_applies_to_networks_with_residual_blocks(data: Path) -> None:
     names: dict[str, Any] = {"epochs": 1, "augment": Strength.NONE}
     without = train_run(settings_for(data, "test_resnet", **names))
     assert not np.array_equal(
@@ -124,6 +124,6 @@ def test_blocks_are_skipped_where_there_are_any(data: Path) -> None:
 
 
 @pytest.mark.slow
-def test_compiled_it_learns_the_same(data: Path) -> None:
+def test_torch_compile_trains_the_same_network(data: Path) -> None:
     found = train_run(settings_for(data, PLAIN, compile=True))
     assert np.allclose(found.weights, train_run(settings_for(data, PLAIN)).weights, atol=1e-4)

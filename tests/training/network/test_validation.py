@@ -21,7 +21,7 @@ from cnncli.training.network.validation import Validation
 from tests.training.small_runs import TrainedRun, settings_for, train_run
 
 
-def test_a_moving_average_is_what_is_judged_and_kept(data: Path, base: TrainedRun) -> None:
+def test_the_moving_average_is_evaluated_and_saved(data: Path, base: TrainedRun) -> None:
     found = train_run(settings_for(data, model_ema_decay=0.999))
     assert (found.weights == base.weights).all()
     kept = checkpoints.load_best(found.folder)
@@ -29,13 +29,13 @@ def test_a_moving_average_is_what_is_judged_and_kept(data: Path, base: TrainedRu
     assert found.checkpoint.history[-1].val_loss != base.checkpoint.history[-1].val_loss
 
 
-def test_nothing_to_judge_by_is_told_at_once(data: Path) -> None:
+def test_missing_validation_images_are_an_error_before_training(data: Path) -> None:
     settings = dataclasses.replace(settings_for(data), max_pixels=10)
     with pytest.raises(CnncliError, match="no validation image can be read"):
         train_run(settings)
 
 
-def test_validation_pixels_are_predicts(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_validation_pixels_equal_those_of_predict(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bit for bit what `predict` sends through an engine, in either layout."""
     seen: list[torch.Tensor] = []
     real = Validation.run
