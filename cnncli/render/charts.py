@@ -118,7 +118,8 @@ def _reliability(bins: Sequence[CalibrationBin], error: float) -> Figure:
 
 
 def _axes() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(5, 3.8), layout="constrained")
+    figure = Figure(figsize=(5, 3.8))
+    figure.subplots_adjust(left=0.12, right=0.95, bottom=0.14, top=0.91)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_xlim(0, 1)

@@ -41,6 +41,7 @@ def curves(history: Sequence[Epoch], feature_accuracy: float | None) -> Figure:
         top1.axhline(feature_accuracy, color=_GREY, linestyle="--", label="classifier on features")
     rate.plot(epochs, [epoch.lr for epoch in history], color=_GREY, marker=marker)
     top1.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    rate.ticklabel_format(axis="y", scilimits=(-2, 3))
     for axes, title in ((loss, "loss"), (top1, "accuracy"), (rate, "learning rate")):
         axes.set_title(title)
         axes.set_xlabel("epoch")
@@ -63,7 +64,12 @@ def lr_range_png(rates: Sequence[float], losses: Sequence[float], chosen: float)
 
 
 def _axes(count: int) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(4.2 * count + 1.5 * (count == 1), 3.6), layout="constrained")
+    width = 4.2 * count + 1.5 * (count == 1)
+    figure = Figure(figsize=(width, 3.6))
+    # Margins in inches. A layout engine would find them by drawing everything twice.
+    figure.subplots_adjust(
+        left=0.6 / width, right=1 - 0.15 / width, bottom=0.15, top=0.9, wspace=0.8 / (width / count - 0.8)
+    )
     FigureCanvasAgg(figure)
     axes = [figure.add_subplot(1, count, column + 1) for column in range(count)]
     for panel in axes:
