@@ -113,7 +113,7 @@ def _machine() -> Iterator[Finding]:
     yield Finding("cores", f"{usable_cores()} usable of {os.cpu_count() or 1}, one decoding thread each")
     for spec in ENGINES:
         if spec.is_installed:
-            yield _attempt(spec.title, lambda: spec.load().describe())  # noqa: B023 - called at once
+            yield _attempt(spec.title, spec.describe)
 
 
 # ---- caches

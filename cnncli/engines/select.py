@@ -66,6 +66,10 @@ class EngineSpec:
         """Whether its package is installed."""
         return importlib.util.find_spec(self.package) is not None
 
+    def describe(self) -> str:
+        """What the engine can do here, for `cnncli doctor`."""
+        return self.load().describe()
+
 
 def _load_onnx() -> EngineModule:
     from cnncli.engines import onnx
@@ -167,24 +171,14 @@ def choose_engine(
     Raises:
         UsageError: none can.
     """
-    if options.engine is EngineName.AUTO:
-        candidates = [
-            spec for spec in ENGINES if spec.is_automatic and (spec.gives_layers or not needs_layers)
-        ]
-    else:
-        candidates = [spec for spec in ENGINES if spec.name is options.engine]
-    if needs_layers and not candidates[0].gives_layers:
-        able = " or ".join(spec.title for spec in ENGINES if spec.gives_layers)
-        raise UsageError(f"--layer needs {able}, and --engine is {options.engine}", "leave one of them out")
-    obstacles = [_find_obstacle(spec, folder, device, options.precision) for spec in candidates]
-    if folder.needs_onnx and not needs_layers:
-        obstacles = [
-            obstacle if spec.needs_graph else folder.needs_onnx
-            for spec, obstacle in zip(candidates, obstacles, strict=True)
-        ]
+    candidates = _find_candidates(options.engine, needs_layers=needs_layers)
+    obstacles = [
+        _find_obstacle(spec, folder, device, options.precision, needs_layers=needs_layers)
+        for spec in candidates
+    ]
     if None in obstacles:
         return candidates[obstacles.index(None)]
-    if not candidates[-1].needs_graph and folder.needs_onnx:
+    if folder.needs_onnx and not candidates[-1].needs_graph:
         raise UsageError(
             f"{folder.needs_onnx} runs on ONNX Runtime only, on the CPU and in fp32",
             "leave out --engine, --device and --precision",
@@ -192,13 +186,34 @@ def choose_engine(
     raise UsageError(f"--engine {options.engine} is not possible: {obstacles[-1]}", "leave it out")
 
 
-def _find_obstacle(spec: EngineSpec, folder: "ModelFolder", device: str, precision: Precision) -> str | None:
+def _find_candidates(name: EngineName, *, needs_layers: bool) -> list[EngineSpec]:
+    """The engines that `--engine` allows, in the order to try them.
+
+    Raises:
+        UsageError: the engine cannot give the output of a layer, and that is needed.
+    """
+    able = [spec for spec in ENGINES if spec.gives_layers or not needs_layers]
+    if name is EngineName.AUTO:
+        return [spec for spec in able if spec.is_automatic]
+    if all(spec.name is not name for spec in able):
+        titles = " or ".join(spec.title for spec in able)
+        raise UsageError(f"--layer needs {titles}, and --engine is {name}", "leave one of them out")
+    return [spec for spec in able if spec.name is name]
+
+
+def _find_obstacle(
+    spec: EngineSpec, folder: "ModelFolder", device: str, precision: Precision, *, needs_layers: bool
+) -> str | None:
     """Why an engine cannot run a network as wanted; None if it can."""
     if device.partition(":")[0] not in spec.devices:
-        return f"it runs on the CPU, not on {device}"
+        return f"it runs on {', '.join(sorted(spec.devices))}, not on {device}"
     if precision not in spec.precisions:
         return f"it computes in {', '.join(sorted(spec.precisions))}, not in {precision}"
-    return folder.card.compilation.reason if spec.needs_graph else None
+    if spec.needs_graph:
+        return folder.card.compilation.reason
+    return (
+        None if needs_layers else folder.needs_onnx
+    )  # a layer of such a folder is refused when it is opened
 
 
 def _choose_device(folder: "ModelFolder", options: EngineOptions) -> str:

@@ -52,7 +52,7 @@ def test_openvino_is_used_only_if_requested(tiny: Path) -> None:
     chosen = open_engine(folder, EngineOptions(EngineName.OPENVINO), NullProgress())
     assert str(chosen).startswith("OpenVINO ")
     with pytest.raises(
-        UsageError, match="--engine openvino is not possible: it runs on the CPU, not on cuda"
+        UsageError, match="--engine openvino is not possible: it runs on cpu, not on cuda"
     ):
         open_engine(folder, EngineOptions(EngineName.OPENVINO, "cuda"), NullProgress())
 
