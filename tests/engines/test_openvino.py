@@ -51,9 +51,7 @@ def test_openvino_is_used_only_if_requested(tiny: Path) -> None:
     folder = open_folder(tiny)
     chosen = open_engine(folder, EngineOptions(EngineName.OPENVINO), NullProgress())
     assert str(chosen).startswith("OpenVINO ")
-    with pytest.raises(
-        UsageError, match="--engine openvino is not possible: it runs on cpu, not on cuda"
-    ):
+    with pytest.raises(UsageError, match="--engine openvino is not possible: it runs on cpu, not on cuda"):
         open_engine(folder, EngineOptions(EngineName.OPENVINO, "cuda"), NullProgress())
 
 
