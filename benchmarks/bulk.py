@@ -1,4 +1,4 @@
-"""Throughput of `predict` beside other programs, whole processes.
+"""Throughput of `predict` compared with other programs, as whole processes.
 
     python -m benchmarks.bulk PHOTOGRAPHS
 

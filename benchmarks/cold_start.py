@@ -1,4 +1,4 @@
-"""Cold start: one photograph, a prepared network, the whole process, beside other programs.
+"""Cold start: the whole process for one photograph with a prepared network, compared with other programs.
 
     python -m benchmarks.cold_start PHOTOGRAPHS
 

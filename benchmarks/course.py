@@ -75,7 +75,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         body = "\n\n".join([_transfer(ants_bees, weights), _digits(), _course_network(tiny)])
-    publish("course", "What courses teach", body, ("ANTS_BEES", "WEIGHTS", "TINY_IMAGENET"))
+    publish("course", "Examples from courses", body, ("ANTS_BEES", "WEIGHTS", "TINY_IMAGENET"))
 
 
 def finetune(*arguments: str, program: Sequence[str] = ("-m", "cnncli")) -> TrainingRun:

@@ -1,4 +1,4 @@
-"""`finetune --tune features` beside the least it can take, and beside the usual script.
+"""`finetune --tune features` compared with its floor, and with a script as people usually write it.
 
     python -m benchmarks.feature_classifier DATA WEIGHTS
 

@@ -1,4 +1,4 @@
-"""`cnncli finetune DATA` with default options, beside fastai and AutoGluon with the same weights and validation images.
+"""`cnncli finetune DATA` with default options, compared with fastai and AutoGluon with the same weights and validation images.
 
     python -m benchmarks.finetune_defaults DATA... --fastai PYTHON --autogluon PYTHON
 

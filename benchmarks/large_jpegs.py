@@ -1,4 +1,4 @@
-"""Loading JPEGs of 12 megapixels: cnncli's loader beside timm's, without a network.
+"""Loading JPEGs of 12 megapixels: cnncli's loader compared with timm's, without a network.
 
     python -m benchmarks.large_jpegs PHOTOGRAPHS
 

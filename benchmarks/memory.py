@@ -1,4 +1,4 @@
-"""Peak memory for 20,000 images beside that for 1,000.
+"""Peak memory for 20,000 images compared with that for 1,000.
 
 python -m benchmarks.memory PHOTOGRAPHS
 """

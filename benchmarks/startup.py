@@ -1,4 +1,4 @@
-"""Start-up time of --help and of a usage error, beside `python -c pass`; whole processes.
+"""Start-up time of --help and of a usage error in addition to that of `python -c pass`, as whole processes.
 
 python -m benchmarks.startup
 """

@@ -1,4 +1,4 @@
-"""`cnncli summary` beside torchinfo: the same totals, in less time and memory.
+"""`cnncli summary` compared with torchinfo: equal totals, time and memory.
 
     python -m benchmarks.summaries
 
@@ -53,7 +53,7 @@ def main() -> None:
     rows = [_row(name, size) for name, size in NETWORKS.items()]
     publish(
         "summaries",
-        "Summaries beside torchinfo",
+        "Summaries compared with torchinfo",
         f"Whole processes run alternately, medians of {ROUNDS} rounds. torchinfo's multiply-adds are exactly cnncli's plus "
         f"those of biases and normalisation layers.\n\n{table(HEADER, rows)}",
         (),

@@ -1,4 +1,4 @@
-"""An epoch of training beside the least that it can take, and beside a plain loop with timm.
+"""An epoch of training compared with its floor, and with a plain loop with timm.
 
     python -m benchmarks.training DATA
 

@@ -1,4 +1,4 @@
-"""Which architecture learns most in a short run: pocket's beside others of its size.
+"""Which architecture is the most accurate after a short run: pocket's, or others of its size.
 
 python -m benchmarks.pocket.architectures DATA
 
@@ -41,7 +41,7 @@ def main() -> None:
     header = ("network", "input", "parameters", "multiply-adds", "latency, one core", "accuracy")
     publish(
         "pocket.architectures",
-        "The choice of pocket's architecture",
+        "Architectures compared for pocket",
         f"{EPOCHS} epochs of pocket's recipe from random weights, at full resolution from the start; accuracy on the "
         f"validation split, a tenth of the images.\n\n{table(header, rows)}\n\n{NOTES}",
         ("DATA",),

@@ -100,7 +100,7 @@ def _predict(images: Sequence[Path]) -> list[tuple[list[str], float]]:
 
 
 def _latency() -> str:
-    """Latency of the engine alone on one core, and of a whole process beside an empty one."""
+    """Latency of the engine alone on one core, and of a whole process minus that of an empty one."""
     runs = run_alternately(
         {
             "empty": ["-c", "pass"],
