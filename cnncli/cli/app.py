@@ -28,7 +28,7 @@ COMMANDS = {
     "models": "List networks; delete prepared ones.",
     "pull": "Download and prepare networks for offline use.",
     "features": "Write the embeddings of images to a file.",
-    "similar": "Find the nearest images, or near-duplicates.",
+    "similar": "Find the nearest neighbours of images, or near-duplicates.",
     "filters": "Draw the filters of a convolutional layer.",
     "maps": "Draw the feature maps of an image.",
     "convolve": "Apply a kernel and a pooling to an image or a matrix.",
@@ -65,7 +65,7 @@ class LazyCommands(Mapping[str, Any]):
         return len(COMMANDS)
 
 
-_OF_PATHS = {
+_PATH_ERRORS = {
     errno.EACCES,
     errno.ELOOP,
     errno.ENAMETOOLONG,
@@ -74,7 +74,7 @@ _OF_PATHS = {
     errno.EPERM,
     errno.EROFS,
 }
-"""What the system says of a path that may not even be asked about, or not be written to."""
+"""Errors of the operating system about a path that cannot be accessed or written."""
 
 
 class ErrorBoundary(TyperGroup):
@@ -127,7 +127,7 @@ class ErrorBoundary(TyperGroup):
             console.error(problem)
             raise typer.Exit(problem.exit_code) from None
         except OSError as problem:
-            if problem.errno not in _OF_PATHS or problem.filename is None or console.is_debugging():
+            if problem.errno not in _PATH_ERRORS or problem.filename is None or console.is_debugging():
                 raise
             console.error(CnncliError(f"cannot use {os.fsdecode(problem.filename)}: {problem.strerror}"))
             raise typer.Exit(CnncliError.exit_code) from None

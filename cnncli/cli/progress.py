@@ -39,7 +39,7 @@ def image_progress(
         start, images = time.monotonic(), 0
 
         def set_total() -> None:
-            with contextlib.suppress(CnncliError, OSError):  # whoever walks them for real will say so
+            with contextlib.suppress(CnncliError, OSError):  # reported when the images are read
                 bar.update(task, total=count())
 
         def advance() -> None:

@@ -113,7 +113,7 @@ def similar(
     offline: options.Offline = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Find the nearest images in the feature space of a network, or near-duplicates.
+    """Find the nearest neighbours of images in the feature space of a network, or groups of near-duplicates.
 
     \b
     Examples:

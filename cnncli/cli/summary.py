@@ -72,7 +72,7 @@ def summarize(
             "--depth",
             min=0,
             metavar="N",
-            help="Show modules nested up to N levels deep, with everything inside them added up.",
+            help="Show modules down to N nesting levels; deeper ones are added up in the module around them.",
         ),
     ] = None,
     columns: Annotated[

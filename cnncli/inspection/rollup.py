@@ -25,8 +25,8 @@ def rows_named(layers: Sequence[Layer], name: str) -> list[Row]:
     """A row for each call of the layer or block of that name, at any depth."""
     called = [layer for layer in layers if layer.call]
     matches = [
-        _row(layer, called[place : _end(called, place)], is_block=_end(called, place) > place + 1)
-        for place, layer in enumerate(called)
+        _row(layer, called[index : _end(called, index)], is_block=_end(called, index) > index + 1)
+        for index, layer in enumerate(called)
         if layer.name == name
     ]
     inside = [

@@ -33,7 +33,7 @@ class HubFile:
     revision: str | None = None
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Repository or URL, for messages and the index."""
         return self.repository
 
@@ -45,7 +45,7 @@ class WebFile:
     url: str
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Repository or URL, for messages and the index."""
         return self.url
 
@@ -86,9 +86,9 @@ def may_be_cached(published: str) -> bool:
     Args:
         published: a repository on the hub, such as `timm/resnet50.a1_in1k`, or a URL.
     """
-    place = urlsplit(published)
-    if place.scheme:
-        return (torch_cache() / Path(place.path).name).exists()
+    url = urlsplit(published)
+    if url.scheme:
+        return (torch_cache() / Path(url.path).name).exists()
     return (hub_cache() / f"models--{published.replace('/', '--')}").exists()
 
 

@@ -107,7 +107,7 @@ def entry(name: str, offer: Offer, counts: Counts) -> IndexEntry:
         image_size=offer.preprocessing.size,
         top1=offer.top1,
         top5=offer.top5,
-        published=offer.published.place if offer.published else None,
+        published=offer.published.location if offer.published else None,
     )
 
 

@@ -46,7 +46,7 @@ def load_weights(
     Args:
         reference: what the user named.
         offer: what its name stands for.
-        progress: told of downloads.
+        progress: reports downloads.
         is_offline: use what is in the caches, download nothing.
 
     Raises:

@@ -131,34 +131,34 @@ def shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in tensors.items()}
 
 
-def infer_num_classes(found: Shapes, expected: Shapes, num_classes: int) -> int:
+def infer_num_classes(actual: Shapes, expected: Shapes, num_classes: int) -> int:
     """The number of classes of weights, from layers whose shape differs from the network's in just that dimension.
 
     Args:
-        found: shapes in the file.
+        actual: shapes in the file.
         expected: shapes in a network built with `num_classes`.
         num_classes: of that network.
     """
-    counts = {own for own, other in _length_differences(found, expected, axis=0) if other == num_classes}
+    counts = {own for own, other in _length_differences(actual, expected, axis=0) if other == num_classes}
     return counts.pop() if len(counts) == 1 else num_classes
 
 
-def infer_channels(found: Shapes, expected: Shapes, channels: int) -> int:
+def infer_channels(actual: Shapes, expected: Shapes, channels: int) -> int:
     """The number of input channels of weights: 1 if a kernel differs from the network's in just that dimension.
 
     Args:
-        found: shapes in the file.
+        actual: shapes in the file.
         expected: shapes in a network built with `channels`.
         channels: of that network.
     """
-    return 1 if (1, channels) in _length_differences(found, expected, axis=1) else channels
+    return 1 if (1, channels) in _length_differences(actual, expected, axis=1) else channels
 
 
-def _length_differences(found: Shapes, expected: Shapes, axis: int) -> set[tuple[int, int]]:
-    """(found, expected) lengths of tensors that differ along this axis only."""
+def _length_differences(actual: Shapes, expected: Shapes, axis: int) -> set[tuple[int, int]]:
+    """(actual, expected) lengths of tensors that differ along this axis only."""
     return {
         (shape[axis], other[axis])
-        for name, shape in found.items()
+        for name, shape in actual.items()
         if (other := expected.get(name)) and len(shape) == len(other) > axis and shape != other
         if shape[:axis] + shape[axis + 1 :] == other[:axis] + other[axis + 1 :]
     }

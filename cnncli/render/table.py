@@ -71,8 +71,8 @@ class Table:
 
     def _unreadable(self, name: str, reason: str) -> str:
         indent = self._columns.image + _GAP
-        told = Text(f"cannot be read: {printable(reason)}", "yellow")
-        lines = told.wrap(self._console, max(self._width - indent, 1))
+        message = Text(f"cannot be read: {printable(reason)}", "yellow")
+        lines = message.wrap(self._console, max(self._width - indent, 1))
         head = _fit_path(name, self._columns.image or self._width)
         if self._columns.image:
             rows = [Text(head + " " * _GAP), *[Text(" " * indent)] * (len(lines) - 1)]

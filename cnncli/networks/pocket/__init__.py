@@ -1,6 +1,6 @@
-"""The built-in model: a finished model folder that comes with cnncli, its blueprint and its training recipe.
+"""The built-in model: a model folder that comes with cnncli, its blueprint and its training recipe.
 
-Knows no torch. How the model was made and measured is in the repository's benchmarks/pocket.
+Needs no torch. How the model was made and measured is in the repository's benchmarks/pocket.
 """
 
 import os
