@@ -25,10 +25,10 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def prepared(tiny: Path) -> Path:
-    place = cache.folder_path(open_folder(tiny).card.name)
-    shutil.copytree(tiny, place)
-    return place
+def model_folder(tiny: Path) -> Path:
+    folder = cache.folder_path(open_folder(tiny).card.name)
+    shutil.copytree(tiny, folder)
+    return folder
 
 
 def findings(*, is_offline: bool = True) -> dict[str, Finding]:
@@ -39,29 +39,29 @@ def findings(*, is_offline: bool = True) -> dict[str, Finding]:
     }
 
 
-def test_no_problems_in_a_working_installation(prepared: Path) -> None:
-    found = findings()
-    assert {finding.verdict for finding in found.values()} == {Verdict.OK}
-    assert found["torch"].message.startswith("runs networks on cpu (")
-    assert found["onnxruntime"].message == metadata.version("onnxruntime")
-    assert found["test_resnet.r160_in1k+random"].message.endswith("MB, digests match")
-    assert found["CNNCLI_HOME"].message.startswith(str(prepared.parents[1]))
-    assert found["downloads"].message == "disabled by --offline"
+def test_no_problems_in_a_working_installation(model_folder: Path) -> None:
+    by_subject = findings()
+    assert {finding.verdict for finding in by_subject.values()} == {Verdict.OK}
+    assert by_subject["torch"].message.startswith("runs networks on cpu (")
+    assert by_subject["onnxruntime"].message == metadata.version("onnxruntime")
+    assert by_subject["test_resnet.r160_in1k+random"].message.endswith("MB, digests match")
+    assert by_subject["CNNCLI_HOME"].message.startswith(str(model_folder.parents[1]))
+    assert by_subject["downloads"].message == "disabled by --offline"
 
 
-def test_a_changed_byte_in_a_prepared_network_is_reported(prepared: Path) -> None:
-    content = bytearray((prepared / "model.safetensors").read_bytes())
+def test_a_changed_byte_in_a_prepared_network_is_reported(model_folder: Path) -> None:
+    content = bytearray((model_folder / "model.safetensors").read_bytes())
     content[-1] ^= 1
-    (prepared / "model.safetensors").write_bytes(content)
-    finding = findings()[prepared.name]
+    (model_folder / "model.safetensors").write_bytes(content)
+    finding = findings()[model_folder.name]
     assert finding.verdict is Verdict.BROKEN
     assert "has changed: its SHA-256 is wrong" in finding.message
-    assert finding.advice == f"`cnncli models rm {prepared.name}`, then prepare it again"
+    assert finding.advice == f"`cnncli models rm {model_folder.name}`, then prepare it again"
 
 
-def test_a_missing_file_of_a_prepared_network_is_reported(prepared: Path) -> None:
-    (prepared / "model.onnx").unlink()
-    assert findings()[prepared.name].verdict is Verdict.BROKEN
+def test_a_missing_file_of_a_prepared_network_is_reported(model_folder: Path) -> None:
+    (model_folder / "model.onnx").unlink()
+    assert findings()[model_folder.name].verdict is Verdict.BROKEN
 
 
 @pytest.mark.parametrize(("package", "verdict"), [("onnxruntime", Verdict.BROKEN), ("timm", Verdict.WARNING)])
@@ -70,12 +70,12 @@ def test_missing_and_old_packages_are_reported(
 ) -> None:
     real = metadata.version
 
-    def missing(name: str) -> str:
+    def raise_if_missing(name: str) -> str:
         if name == package:
             raise metadata.PackageNotFoundError(name)
         return real(name)
 
-    monkeypatch.setattr(metadata, "version", missing)
+    monkeypatch.setattr(metadata, "version", raise_if_missing)
     finding = findings()[package]
     assert finding.verdict is verdict
     assert finding.advice is not None
@@ -89,12 +89,12 @@ def test_missing_and_old_packages_are_reported(
 def test_a_package_that_fails_to_import_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.import_module
 
-    def broken(name: str) -> object:
+    def fail_on_import(name: str) -> object:
         if name == "onnx":
             raise OSError("libprotobuf.so: cannot open shared object file")
         return real(name)
 
-    monkeypatch.setattr(importlib, "import_module", broken)
+    monkeypatch.setattr(importlib, "import_module", fail_on_import)
     finding = findings()["onnx"]
     assert finding.verdict is Verdict.BROKEN
     assert "libprotobuf.so" in finding.message
@@ -108,13 +108,13 @@ def test_a_cache_that_cannot_be_written_is_reported(own_home: Path) -> None:
 
 
 def test_the_default_model_is_examined(
-    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("net.onnx").touch()
     for name, message, verdict in (
         ("net.onnx", "net.onnx, an exported network, not used yet", Verdict.OK),
-        (str(prepared), f"{prepared}, prepared, digests match", Verdict.OK),
+        (str(model_folder), f"{model_folder}, prepared, digests match", Verdict.OK),
         ("resnet50", "resnet50, not prepared yet", Verdict.OK),
         ("./nowhere", "./nowhere is not a model folder: no such folder", Verdict.WARNING),
         ("resnt50", "no network is called 'resnt50'", Verdict.WARNING),
@@ -125,9 +125,9 @@ def test_the_default_model_is_examined(
 
 
 def test_a_damaged_default_model_is_reported(
-    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = shutil.copytree(prepared, tmp_path / "copy")
+    copy = shutil.copytree(model_folder, tmp_path / "copy")
     content = bytearray((copy / "model.onnx").read_bytes())
     content[1000] ^= 1
     (copy / "model.onnx").write_bytes(content)
@@ -139,11 +139,11 @@ def test_servers_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     with run_hub(Hub({})) as hub:  # has nothing, but answers
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
         monkeypatch.setattr("cnncli.networks.downloads.TORCHVISION", "http://127.0.0.1:9")
-        found = findings(is_offline=False)
-    assert found[hub.address].verdict is Verdict.OK
-    assert found[hub.address].message.startswith("timm's weights: reachable, ")
-    assert found["http://127.0.0.1:9"].verdict is Verdict.WARNING
-    assert "unreachable" in found["http://127.0.0.1:9"].message
+        by_subject = findings(is_offline=False)
+    assert by_subject[hub.address].verdict is Verdict.OK
+    assert by_subject[hub.address].message.startswith("timm's weights: reachable, ")
+    assert by_subject["http://127.0.0.1:9"].verdict is Verdict.WARNING
+    assert "unreachable" in by_subject["http://127.0.0.1:9"].message
     for nonsense in ("nonsense", "http://["):
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", nonsense)
         assert findings(is_offline=False)[nonsense].verdict is Verdict.WARNING
@@ -151,19 +151,19 @@ def test_servers_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     assert findings(is_offline=False)["downloads"].message == "disabled by HF_HUB_OFFLINE"
 
 
-def test_the_command_prints_findings_and_sets_its_exit_code(cnncli: Cnncli, prepared: Path) -> None:
-    well = cnncli("doctor", "--offline")
-    assert well.exit_code == 0
-    assert [line for line in well.stdout.splitlines() if line and not line.startswith(" ")] == [
+def test_the_command_prints_findings_and_sets_its_exit_code(cnncli: Cnncli, model_folder: Path) -> None:
+    healthy = cnncli("doctor", "--offline")
+    assert healthy.exit_code == 0
+    assert [line for line in healthy.stdout.splitlines() if line and not line.startswith(" ")] == [
         "packages",
         "machine",
         "caches",
         "prepared models",
         "servers",
     ]
-    (prepared / "model.onnx").write_bytes(b"")
-    ill = cnncli("doctor", "--offline", "-f", "json")
-    assert ill.exit_code == 1
-    (broken,) = [item for item in json.loads(ill.stdout) if item["verdict"] == "broken"]
-    assert broken["subject"] == prepared.name
+    (model_folder / "model.onnx").write_bytes(b"")
+    damaged = cnncli("doctor", "--offline", "-f", "json")
+    assert damaged.exit_code == 1
+    (broken,) = [item for item in json.loads(damaged.stdout) if item["verdict"] == "broken"]
+    assert broken["subject"] == model_folder.name
     assert "  BROKEN  " in cnncli("doctor", "--offline").stdout

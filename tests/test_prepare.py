@@ -94,9 +94,9 @@ def test_the_class_count_is_read_from_the_weights_and_names_from_labels(tmp_path
 
 
 def test_a_network_without_classes_is_refused_before_its_download(monkeypatch: pytest.MonkeyPatch) -> None:
-    offered = zoo.offer("vit_small_patch14_dinov2")
-    assert offered.architecture.num_classes == 0
-    assert not offered.has_classes
+    offer = zoo.offer("vit_small_patch14_dinov2")
+    assert offer.architecture.num_classes == 0
+    assert not offer.has_classes
     monkeypatch.setattr("cnncli.networks.hub.fetch", None)
     for name in ("vit_small_patch14_dinov2", "resnet50_clip.openai"):
         with pytest.raises(UsageError, match="has no classifier: it gives features, not classes"):
