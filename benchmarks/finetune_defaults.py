@@ -111,7 +111,7 @@ def _fill_hub_cache(folder: Path) -> None:
 
     from cnncli.networks import zoo
     from cnncli.networks.packaged import find_packaged
-    from cnncli.networks.weights import load_into, read_state_dict
+    from cnncli.networks.zoo.weights import load_into, read_state_dict
     from cnncli.records.progress import NullProgress
 
     weights = find_packaged(MODEL)

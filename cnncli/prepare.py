@@ -41,7 +41,7 @@ from cnncli.records.progress import Progress
 if TYPE_CHECKING:
     from torch import nn
 
-    from cnncli.networks.embedding import WithEmbedding
+    from cnncli.networks.zoo.embedding import WithEmbedding
     from cnncli.networks.zoo.offer import Offer
 
 _DIGEST_SHOWN = 12
@@ -258,7 +258,8 @@ def _require_same(folder: ModelFolder, name: str) -> ModelFolder:
 
 def _find_offer(reference: Reference, progress: Progress, *, is_offline: bool) -> "Offer":
     """What the name stands for."""
-    from cnncli.networks import hub_repository, zoo
+    from cnncli.networks import zoo
+    from cnncli.networks.zoo import hub_repository
 
     if reference.name.startswith(HUB):
         return hub_repository.offer(reference.name, reference.image_size, progress, is_offline=is_offline)
@@ -321,8 +322,8 @@ def write_model_folder(draft: Path, network: "nn.Module", card: ModelCard) -> Mo
         CompileError: the network has no layer that gives logits, or does not run on its own input size.
         OSError: the folder cannot be written.
     """
-    from cnncli.networks.embedding import with_embedding
-    from cnncli.networks.weights import save_state_dict
+    from cnncli.networks.zoo.embedding import with_embedding
+    from cnncli.networks.zoo.weights import save_state_dict
 
     shape = (card.preprocessing.channels, *card.preprocessing.size)
     wrapped = with_embedding(network, shape, has_last_layer=not card.is_feature_extractor)

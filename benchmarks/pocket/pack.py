@@ -29,9 +29,9 @@ from cnncli.evaluation.metrics import accuracy
 from cnncli.images.loader import Reader
 from cnncli.logits import cross_entropy
 from cnncli.networks import model_folder, pocket, zoo
-from cnncli.networks.embedding import with_embedding
 from cnncli.networks.model_folder import ModelFolder
-from cnncli.networks.weights import load_saved, save_tensors
+from cnncli.networks.zoo.embedding import with_embedding
+from cnncli.networks.zoo.weights import load_saved, save_tensors
 from cnncli.records.data import Sample, Split
 from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.networks import Compilation, Metric

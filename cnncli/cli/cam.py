@@ -80,8 +80,8 @@ def cam(
         from cnncli.networks.dependencies import explain_missing_packages
 
         with explain_missing_packages("class activation maps"):
-            from cnncli.inspection import cam as activation
-        from cnncli.inspection.loading import load_image
+            from cnncli.inspection.network import cam as activation
+        from cnncli.inspection.network.loading import load_image
 
         indices = activation.class_indices(loaded.card, classes or ())
         input_image = load_image(inspection.read_source(image), loaded.card)

@@ -226,7 +226,7 @@ def _run(
 
 def _layers(reference: "Reference", size: tuple[int, int] | None) -> str:
     """A table of the layers: name, type and output shape."""
-    from cnncli.inspection.summary import SummarySettings, inspect_network
+    from cnncli.inspection.network.summary import SummarySettings, inspect_network
     from cnncli.render.columns import Column, rows
 
     _, anatomy = inspect_network(reference, SummarySettings(image_size=size))

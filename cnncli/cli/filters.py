@@ -67,6 +67,6 @@ def filters(
         loaded = inspection.load_model(
             model, weights, None, img_size, console, pretrained=not no_pretrained, offline=offline
         )
-        from cnncli.inspection.filters import figure
+        from cnncli.inspection.network.filters import figure
 
         destination.write(figure(loaded, layer, top, beside_random=random), console)

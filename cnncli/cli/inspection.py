@@ -15,7 +15,7 @@ from cnncli.records.defaults import or_default
 from cnncli.records.predictions import ImageSource
 
 if TYPE_CHECKING:
-    from cnncli.inspection.loading import LoadedModel
+    from cnncli.inspection.network.loading import LoadedModel
 
 Image = Annotated[
     str,
@@ -49,7 +49,7 @@ def load_model(
     reference = Reference(or_default(model), weights, labels, pretrained=pretrained, image_size=size)
     folder = prepare(reference, console, is_offline=offline, needs_classes=needs_classes)
     with explain_missing_packages(f"inspecting {folder.card.name}"):
-        from cnncli.inspection import loading
+        from cnncli.inspection.network import loading
 
         return loading.load_model(folder)
 

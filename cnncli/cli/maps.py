@@ -97,12 +97,12 @@ def maps(
         loaded = inspection.load_model(
             model, weights, None, img_size, console, pretrained=not no_pretrained, offline=offline
         )
-        from cnncli.inspection import maps as feature_maps
-        from cnncli.inspection.loading import load_image
+        from cnncli.inspection.network import maps as feature_maps
+        from cnncli.inspection.network.loading import load_image
 
         input_image = load_image(inspection.read_source(image), loaded.card)
         if offset:
-            from cnncli.inspection import shift as equivariance
+            from cnncli.inspection.network import shift as equivariance
 
             comparison = equivariance.compare_shift(loaded, input_image, offset, *([layer] if layer else []))
             figure = equivariance.figure(loaded, comparison, layer or next(iter(comparison.before)))

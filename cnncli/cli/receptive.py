@@ -12,7 +12,7 @@ from cnncli.errors import UsageError
 from cnncli.records.defaults import or_default
 
 if TYPE_CHECKING:
-    from cnncli.inspection.receptive import UnitField
+    from cnncli.inspection.network.receptive import UnitField
 
 
 def receptive(
@@ -67,8 +67,8 @@ def receptive(
         loaded = inspection.load_model(
             model, weights, None, img_size, console, pretrained=not no_pretrained, offline=offline
         )
-        from cnncli.inspection.loading import load_image
-        from cnncli.inspection.receptive import figure, unit_field
+        from cnncli.inspection.network.loading import load_image
+        from cnncli.inspection.network.receptive import figure, unit_field
 
         input_image = load_image(inspection.read_source(image), loaded.card)
         field = unit_field(loaded, input_image, layer, position)

@@ -14,7 +14,7 @@ from cnncli.cli.console import is_terminal, quiet_libraries, write_data
 from cnncli.errors import UsageError
 
 if TYPE_CHECKING:
-    from cnncli.inspection.summary import SummarySettings
+    from cnncli.inspection.network.summary import SummarySettings
     from cnncli.records.anatomy import Summary
 
 _ALL = "all"
@@ -177,7 +177,7 @@ def summarize(
             write_data(_blueprint_text(model, size))
         return
     with quiet_libraries():
-        from cnncli.inspection.summary import SummarySettings
+        from cnncli.inspection.network.summary import SummarySettings
 
         settings = SummarySettings(size, batch_size, channels, num_classes, dtype)
         summaries = [_summary(model, settings, depth, kinds, sort) for model in models]
@@ -232,8 +232,8 @@ def _columns(text: str | None) -> list[str]:
 def _summary(
     model: str, settings: "SummarySettings", depth: int | None, kinds: Sequence[str], sort: str | None
 ) -> "Summary":
+    from cnncli.inspection.network.summary import inspect_network
     from cnncli.inspection.rollup import rows, select_rows
-    from cnncli.inspection.summary import inspect_network
     from cnncli.networks.reference import Reference
     from cnncli.records.anatomy import Summary
 

@@ -22,7 +22,7 @@ import torch
 
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import CnncliError, CompileError
-from cnncli.networks.embedding import WithEmbedding
+from cnncli.networks.zoo.embedding import WithEmbedding
 
 if TYPE_CHECKING:
     from onnx import ModelProto

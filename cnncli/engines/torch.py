@@ -12,9 +12,10 @@ import torch
 from cnncli.engines.engine import EngineRequest, Outputs, usable_cores
 from cnncli.errors import OutOfMemoryError, UsageError
 from cnncli.images.preprocess import Pixels
-from cnncli.networks import weights, zoo
-from cnncli.networks.embedding import WithEmbedding, WithLayerOutput, with_embedding
+from cnncli.networks import zoo
 from cnncli.networks.model_folder import ModelFolder
+from cnncli.networks.zoo import weights
+from cnncli.networks.zoo.embedding import WithEmbedding, WithLayerOutput, with_embedding
 from cnncli.records.engines import Precision
 
 CPU_BATCH_SIZE, GPU_BATCH_SIZE = 8, 64

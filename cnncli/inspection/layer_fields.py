@@ -2,8 +2,8 @@
 
 from cnncli.errors import UsageError
 from cnncli.geometry import ReceptiveField
-from cnncli.inspection.loading import InputImage, LoadedModel
-from cnncli.inspection.tracing import TracingError, trace
+from cnncli.inspection.network.loading import InputImage, LoadedModel
+from cnncli.inspection.network.tracing import TracingError, trace
 
 HeightAndWidth = tuple[ReceptiveField, ReceptiveField]
 """Receptive fields along height and width."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from cnncli.networks.downloads import Published
-    from cnncli.networks.weights import StateDict
     from cnncli.networks.zoo.offer import Offer
+    from cnncli.networks.zoo.weights import StateDict
     from cnncli.records.networks import Architecture
 
 _IMAGENET_CLASSES = 1000
@@ -54,7 +54,7 @@ def load_weights(
     """
     if not reference.pretrained:
         return InitialWeights(None, "", "random")
-    from cnncli.networks.weights import read_state_dict
+    from cnncli.networks.zoo.weights import read_state_dict
 
     if reference.weights:
         tensors = read_state_dict(reference.weights, progress)
@@ -75,7 +75,7 @@ def _find_published(
     offer: "Offer", published: "Published", progress: Progress, *, is_offline: bool
 ) -> tuple[Path, str]:
     """The file with an offer's published weights and its origin: an installed package, else a server or its cache."""
-    from cnncli.networks import hub
+    from cnncli.networks.zoo import hub
 
     package = find_packaged(offer.name)
     if package and (file := package.find()):
@@ -101,7 +101,8 @@ def build_network(
     Raises:
         WeightsError: the weights do not fit the network.
     """
-    from cnncli.networks import weights, zoo
+    from cnncli.networks import zoo
+    from cnncli.networks.zoo import weights
 
     architecture = offer.architecture
     network = zoo.build(architecture)

@@ -10,7 +10,7 @@ from PIL import Image
 from benchmarks.pocket import pack
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.networks import model_folder, pocket, zoo
-from cnncli.networks.weights import load_saved
+from cnncli.networks.zoo.weights import load_saved
 from cnncli.training.features.classifiers import inverse_temperature
 from tests.conftest import Cnncli
 

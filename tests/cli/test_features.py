@@ -85,8 +85,8 @@ def test_outputs_of_any_layer(cnncli: Cnncli, images: Path) -> None:
     listed = [line.split() for line in cnncli("features", "--list-layers").stdout.splitlines()]
     assert ["conv1", "Conv2d", "40x40x40"] in listed
     assert cnncli("features", images / "0.png", "--layer", "conv1", "-o", "c.npz").exit_code == 0
-    from cnncli.inspection.loading import load_image, load_model
-    from cnncli.inspection.maps import layer_maps
+    from cnncli.inspection.network.loading import load_image, load_model
+    from cnncli.inspection.network.maps import layer_maps
     from cnncli.networks.model_folder import open_folder
 
     model = load_model(open_folder(pocket.FOLDER))

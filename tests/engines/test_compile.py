@@ -12,7 +12,7 @@ from cnncli.engines.compile import compare, compile_network
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import CompileError
 from cnncli.networks import blueprint, zoo
-from cnncli.networks.embedding import with_embedding
+from cnncli.networks.zoo.embedding import with_embedding
 from cnncli.records.networks import Embedding
 from tests.conftest import slow_cases
 

@@ -10,7 +10,7 @@ from torch import nn
 from cnncli.engines.compile import compile_network
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.engines.shrinking import store_in_half
-from cnncli.networks.embedding import with_embedding
+from cnncli.networks.zoo.embedding import with_embedding
 
 SHAPE = (3, 8, 8)
 

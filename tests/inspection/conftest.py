@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from cnncli.images.local_file import LocalFile
-from cnncli.inspection.loading import InputImage, LoadedModel, load_image, load_model
+from cnncli.inspection.network.loading import InputImage, LoadedModel, load_image, load_model
 from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
 from cnncli.records.progress import NullProgress

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torchvision
 
-from cnncli.networks import index, indexing, zoo
+from cnncli.networks import index, zoo
+from cnncli.networks.zoo import indexing
 from cnncli.records.listing import IndexEntry
 from cnncli.records.networks import PackageVersion
 
@@ -23,7 +24,7 @@ def require_same_libraries() -> None:
 
 
 def test_the_index_matches_the_installed_libraries(known: dict[str, IndexEntry]) -> None:
-    """Where this fails: `python -m cnncli.networks.indexing` writes it anew."""
+    """Where this fails: `python -m cnncli.networks.zoo.indexing` writes it anew."""
     require_same_libraries()
     assert set(known) == set(indexing.names())
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from cnncli.errors import WeightsError
-from cnncli.networks import weights, zoo
+from cnncli.networks import zoo
 from cnncli.networks.packaged import PACKAGED, PackagedWeights, find_packaged
-from cnncli.networks.weights import read_state_dict
+from cnncli.networks.zoo import weights
+from cnncli.networks.zoo.weights import read_state_dict
 from cnncli.records.networks import Architecture
 from cnncli.records.progress import NullProgress
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn, random
 
 from cnncli.errors import ModelNotFoundError, UsageError
 from cnncli.networks import blueprint, index, pocket
-from cnncli.networks.embedding import LinearOnEmbedding
 from cnncli.networks.reference import LIBRARY
+from cnncli.networks.zoo.embedding import LinearOnEmbedding
 from cnncli.networks.zoo.offer import Offer, no_drop_path
 from cnncli.records.networks import Architecture, HeadKind
 
@@ -104,8 +104,8 @@ def _build_from_library(architecture: Architecture, drop_path: float) -> nn.Modu
 
             network = torchvision.build(architecture, drop_path)
         case "blueprint":
-            from cnncli.networks.blueprint.builder import build as build_blueprint
             from cnncli.networks.blueprint.parser import parse
+            from cnncli.networks.zoo.blueprint_builder import build as build_blueprint
 
             if drop_path:
                 raise no_drop_path(architecture)

@@ -26,7 +26,7 @@ TOLERANCE = 1e-3
 """Largest allowed difference of a logit between the finished network and its parts, as a share of the logits' spread."""
 
 _HEAD = "head"
-"""What `networks.embedding.LinearOnEmbedding` calls its classifier."""
+"""What `networks.zoo.embedding.LinearOnEmbedding` calls its classifier."""
 
 Tensor = NDArray[np.float32]
 

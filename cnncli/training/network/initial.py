@@ -10,9 +10,10 @@ from torch.nn import functional
 
 from cnncli.engines.heads import LinearHead
 from cnncli.errors import CompileError, UsageError
-from cnncli.networks import weights, zoo
-from cnncli.networks.embedding import with_embedding
+from cnncli.networks import zoo
 from cnncli.networks.model_folder import ModelFolder
+from cnncli.networks.zoo import weights
+from cnncli.networks.zoo.embedding import with_embedding
 from cnncli.prepare import UntrainedNetwork
 from cnncli.records.networks import Architecture, Compilation, Embedding, ModelCard
 from cnncli.training.features.replace_head import weights_with_new_head

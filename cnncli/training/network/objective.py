@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cnncli.networks.blueprint.builder import BlueprintNetwork
+from cnncli.networks.zoo.blueprint_builder import BlueprintNetwork
 from cnncli.records.networks import Preprocessing
 from cnncli.training.network.rng import Indices
 from cnncli.training.network.teacher import Teacher

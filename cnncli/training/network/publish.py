@@ -15,7 +15,8 @@ from cnncli.evaluation.scoring import EnsembleMember, ScoredSamples, score_sampl
 from cnncli.evaluation.tables import predictions
 from cnncli.evaluation.tables import unreadable as unreadable_table
 from cnncli.inference import InferenceOptions
-from cnncli.networks import model_folder, weights
+from cnncli.networks import model_folder
+from cnncli.networks.zoo import weights
 from cnncli.prepare import write_model_folder
 from cnncli.records.data import DataSet, Split
 from cnncli.records.engines import EngineOptions

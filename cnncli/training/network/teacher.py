@@ -12,7 +12,7 @@ from cnncli.errors import UsageError
 from cnncli.evaluation.classes import find_classes
 from cnncli.networks import zoo
 from cnncli.networks.reference import Reference
-from cnncli.networks.weights import load_saved
+from cnncli.networks.zoo.weights import load_saved
 from cnncli.prepare import prepare
 from cnncli.records.networks import Preprocessing
 from cnncli.records.progress import Progress

@@ -14,7 +14,7 @@ from cnncli.errors import (
     TrainingStopped,
     UsageError,
 )
-from cnncli.networks.blueprint.builder import BlueprintNetwork
+from cnncli.networks.zoo.blueprint_builder import BlueprintNetwork
 from cnncli.records.progress import NullProgress
 from cnncli.records.training import Schedule, TrainingProgress
 from cnncli.training import run

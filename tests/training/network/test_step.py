@@ -13,7 +13,7 @@ from cnncli.errors import (
     OutOfMemoryError,
 )
 from cnncli.images.image_cache import ImageCache
-from cnncli.networks.blueprint.builder import BlueprintNetwork
+from cnncli.networks.zoo.blueprint_builder import BlueprintNetwork
 from cnncli.records.training import Layout
 from cnncli.training.network import checkpoints, loop
 from cnncli.training.network.step import TrainingStep

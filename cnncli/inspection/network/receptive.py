@@ -8,9 +8,9 @@ from torch import Tensor
 
 from cnncli.errors import UsageError
 from cnncli.inspection.layer_fields import layer_fields
-from cnncli.inspection.loading import InputImage, LoadedModel
-from cnncli.inspection.maps import first_map_layer
-from cnncli.networks.layers import capture_outputs, feature_maps, find_layer, full_layer_name
+from cnncli.inspection.network.loading import InputImage, LoadedModel
+from cnncli.inspection.network.maps import first_map_layer
+from cnncli.networks.zoo.layers import capture_outputs, feature_maps, find_layer, full_layer_name
 from cnncli.records.pictures import Box, Figure, Panel, Scale, Values
 
 _SHARE = 0.95

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cnncli.errors import CnncliError, GeometryError, UsageError
-from cnncli.inspection.tracing import FORWARD_ERRORS, TracingError, first_line, trace
+from cnncli.inspection.network.tracing import FORWARD_ERRORS, TracingError, first_line, trace
 from cnncli.networks import blueprint, model_folder, zoo
 from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.writer import to_text

@@ -6,9 +6,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from cnncli.inspection.network.summary import build_without_weights
+from cnncli.inspection.network.tracing import TracingError, trace
 from cnncli.inspection.rollup import rows
-from cnncli.inspection.summary import build_without_weights
-from cnncli.inspection.tracing import TracingError, trace
 from cnncli.networks import zoo
 from cnncli.records.anatomy import Anatomy, Layer
 from tests.conftest import slow_cases

@@ -1,6 +1,6 @@
 """Writes the index of networks: every network of timm, torchvision and our blueprints, with parameters and multiply-adds.
 
-    python -m cnncli.networks.indexing
+    python -m cnncli.networks.zoo.indexing
 
 Run it after a new release of timm or torchvision; a test fails when that is due. Networks are built on the meta device,
 without weights or downloads. Takes six minutes on two cores.

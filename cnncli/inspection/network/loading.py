@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from cnncli.errors import InputError
 from cnncli.images.loader import Reader
 from cnncli.images.preprocess import center_crop, normalize, resize
-from cnncli.networks import weights, zoo
+from cnncli.networks import zoo
 from cnncli.networks.model_folder import ModelFolder
+from cnncli.networks.zoo import weights
 from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.networks import ModelCard
 from cnncli.records.pictures import Values

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from cnncli.errors import UsageError
-from cnncli.networks.layers import as_maps, feature_maps, find_layer, layer_outputs, output_per_image
+from cnncli.networks.zoo.layers import as_maps, feature_maps, find_layer, layer_outputs, output_per_image
 
 
 def test_outputs_are_copied_before_the_next_layer_overwrites_them() -> None:

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from cnncli.errors import UsageError
-from cnncli.inspection.loading import LoadedModel
+from cnncli.inspection.network.loading import LoadedModel
 from cnncli.networks import zoo
-from cnncli.networks.layers import find_layer, full_layer_name, layer_outputs
+from cnncli.networks.zoo.layers import find_layer, full_layer_name, layer_outputs
 from cnncli.records.networks import ModelCard
 from cnncli.records.pictures import Figure, Panel, Scale
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cnncli.errors import CompileError
-from cnncli.networks.layers import as_maps, capture_outputs, find_layer, output_per_image
+from cnncli.networks.zoo.layers import as_maps, capture_outputs, find_layer, output_per_image
 from cnncli.records.networks import Embedding
 
 _WEIGHT_LAYERS = (nn.Linear, nn.Conv2d)

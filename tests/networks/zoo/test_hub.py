@@ -18,13 +18,14 @@ from PIL import Image
 from safetensors.torch import save
 
 from cnncli.errors import CnncliError, ModelFolderError, ModelNotFoundError, UsageError, WeightsError
-from cnncli.inspection.summary import SummarySettings, resolve_spec, trace_spec
-from cnncli.networks import hub_repository, zoo
+from cnncli.inspection.network.summary import SummarySettings, resolve_spec, trace_spec
+from cnncli.networks import zoo
 from cnncli.networks.downloads import HubFile, WebFile, torch_cache
-from cnncli.networks.hub import fetch
 from cnncli.networks.listing import listing
 from cnncli.networks.model_folder import verify
 from cnncli.networks.reference import Reference
+from cnncli.networks.zoo import hub_repository
+from cnncli.networks.zoo.hub import fetch
 from cnncli.networks.zoo.timm import HUB_FILES
 from cnncli.prepare import prepare
 from cnncli.records.listing import SortOrder

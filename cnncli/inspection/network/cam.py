@@ -12,9 +12,9 @@ from torch import Tensor
 from cnncli import logits
 from cnncli.errors import UsageError
 from cnncli.evaluation.classes import find_class
-from cnncli.inspection.loading import InputImage, LoadedModel
-from cnncli.inspection.maps import layer_maps
-from cnncli.networks.layers import as_maps, capture_outputs, find_layer
+from cnncli.inspection.network.loading import InputImage, LoadedModel
+from cnncli.inspection.network.maps import layer_maps
+from cnncli.networks.zoo.layers import as_maps, capture_outputs, find_layer
 from cnncli.records.choices import CamMethod
 from cnncli.records.networks import ModelCard
 from cnncli.records.pictures import Figure, Panel, Scale, Values

@@ -7,8 +7,8 @@ import pytest
 from torch.nn import functional
 
 from cnncli.errors import UsageError
-from cnncli.inspection import cam, maps
-from cnncli.inspection.loading import InputImage, LoadedModel
+from cnncli.inspection.network import cam, maps
+from cnncli.inspection.network.loading import InputImage, LoadedModel
 from cnncli.networks import model_folder
 from cnncli.records.choices import CamMethod
 from tests.inspection.conftest import network, noise

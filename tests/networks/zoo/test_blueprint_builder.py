@@ -9,9 +9,9 @@ from torch import nn
 from cnncli.errors import BlueprintError, CnncliError, GeometryError
 from cnncli.networks import blueprint
 from cnncli.networks.blueprint import shapes
-from cnncli.networks.blueprint.builder import build
 from cnncli.networks.blueprint.parser import parse
 from cnncli.networks.blueprint.tree import Blueprint
+from cnncli.networks.zoo.blueprint_builder import build
 from tests.networks.blueprint.test_parser import steps
 
 

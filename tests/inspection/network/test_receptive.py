@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn import functional
 
 from cnncli.errors import UsageError
-from cnncli.inspection import receptive
-from cnncli.inspection.loading import InputImage, LoadedModel
+from cnncli.inspection.network import receptive
+from cnncli.inspection.network.loading import InputImage, LoadedModel
 from tests.inspection.conftest import network, noise
 
 

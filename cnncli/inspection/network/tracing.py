@@ -18,7 +18,7 @@ from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from cnncli.geometry import ReceptiveField
-from cnncli.inspection.propagation import TensorInfo, propagate
+from cnncli.inspection.network.propagation import TensorInfo, propagate
 from cnncli.records.anatomy import Anatomy, Layer, Shape, Totals, Window
 
 

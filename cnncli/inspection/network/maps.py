@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from cnncli.errors import UsageError
-from cnncli.inspection.loading import InputImage, LoadedModel
-from cnncli.networks.layers import as_maps, feature_maps, find_layer, layer_outputs
+from cnncli.inspection.network.loading import InputImage, LoadedModel
+from cnncli.networks.zoo.layers import as_maps, feature_maps, find_layer, layer_outputs
 from cnncli.records.pictures import Figure, Panel, Scale
 
 _COLUMNS = 8

@@ -10,9 +10,9 @@ from torch.nn import functional
 from cnncli.errors import UsageError
 from cnncli.geometry import ReceptiveField
 from cnncli.inspection.layer_fields import HeightAndWidth, layer_fields
-from cnncli.inspection.loading import InputImage, LoadedModel
-from cnncli.inspection.maps import layer_maps, maps_by_layer, strongest
-from cnncli.networks.layers import full_layer_name
+from cnncli.inspection.network.loading import InputImage, LoadedModel
+from cnncli.inspection.network.maps import layer_maps, maps_by_layer, strongest
+from cnncli.networks.zoo.layers import full_layer_name
 from cnncli.records.anatomy import LayerShift
 from cnncli.records.pictures import Figure, Panel, Scale, Values
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cnncli.errors import UsageError
-from cnncli.inspection import filters
-from cnncli.inspection.loading import LoadedModel
+from cnncli.inspection.network import filters
+from cnncli.inspection.network.loading import LoadedModel
 from cnncli.records.pictures import Scale
 from tests.inspection.conftest import network
 

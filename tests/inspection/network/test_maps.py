@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cnncli.errors import UsageError
-from cnncli.inspection import maps
-from cnncli.inspection.loading import InputImage, LoadedModel
+from cnncli.inspection.network import maps
+from cnncli.inspection.network.loading import InputImage, LoadedModel
 from cnncli.records.pictures import Scale
 
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cnncli.errors import WeightsError
-from cnncli.networks.weights import (
+from cnncli.networks.zoo.weights import (
     infer_num_classes,
     load_into,
     load_saved,

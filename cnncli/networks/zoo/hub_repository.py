@@ -17,8 +17,8 @@ from timm.models import PretrainedCfg
 
 from cnncli.errors import ModelNotFoundError
 from cnncli.networks.downloads import HubFile
-from cnncli.networks.hub import fetch
 from cnncli.networks.reference import HUB
+from cnncli.networks.zoo.hub import fetch
 from cnncli.networks.zoo.offer import Offer
 from cnncli.networks.zoo.timm import HUB_FILES, describe
 from cnncli.records.progress import Progress

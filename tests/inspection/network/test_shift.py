@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cnncli.errors import UsageError
-from cnncli.inspection import shift
-from cnncli.inspection.loading import InputImage, LoadedModel
+from cnncli.inspection.network import shift
+from cnncli.inspection.network.loading import InputImage, LoadedModel
 from cnncli.records.pictures import Scale
 from tests.inspection.conftest import network, noise
 

@@ -5,9 +5,9 @@ from collections import OrderedDict
 import numpy as np
 from torch import nn
 
-from cnncli.inspection import filters, receptive, shift
-from cnncli.inspection.loading import InputImage, LoadedModel
-from cnncli.networks.layers import find_layer
+from cnncli.inspection.network import filters, receptive, shift
+from cnncli.inspection.network.loading import InputImage, LoadedModel
+from cnncli.networks.zoo.layers import find_layer
 
 
 def test_an_image_is_preprocessed_for_the_network(model: LoadedModel, image: InputImage) -> None:

@@ -1,0 +1,1 @@
+"""Looking inside a network with torch; its neighbours in `inspection` work without."""
