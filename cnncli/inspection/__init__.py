@@ -1,1 +1,1 @@
-"""Looking inside networks: what each layer does to shapes, and what it costs."""
+"""Inspecting networks: layers and costs, filters, feature maps, receptive fields, class activation maps."""

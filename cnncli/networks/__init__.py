@@ -1,1 +1,1 @@
-"""Networks at rest: what a typed name means, the model folder, and the libraries that networks come from."""
+"""Networks: references, model folders, and the libraries that networks come from."""

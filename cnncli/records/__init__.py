@@ -1,1 +1,1 @@
-"""The vocabulary: frozen types, one file a topic, that every room speaks. Knows nothing else."""
+"""Frozen types that all rooms share, one file per topic. Imports no other room."""
