@@ -109,7 +109,7 @@ def _folder_spec(card: ModelCard) -> NetworkSpec:
 def _offer(name: str, size: tuple[int, int] | None) -> Offer:
     if not name.startswith(HUB):
         return zoo.offer(name, size)
-    from cnncli.networks import hub_repository  # imports timm, which most names do not need
+    from cnncli.networks.zoo import hub_repository  # imports timm, which most names do not need
 
     return hub_repository.offer(name, size, NullProgress(), is_offline=False)
 
