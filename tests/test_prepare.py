@@ -97,7 +97,7 @@ def test_a_network_without_classes_is_refused_before_its_download(monkeypatch: p
     offer = zoo.offer("vit_small_patch14_dinov2")
     assert offer.architecture.num_classes == 0
     assert not offer.has_classes
-    monkeypatch.setattr("cnncli.networks.hub.fetch", None)
+    monkeypatch.setattr("cnncli.networks.zoo.hub.fetch", None)
     for name in ("vit_small_patch14_dinov2", "resnet50_clip.openai"):
         with pytest.raises(UsageError, match="has no classifier: it gives features, not classes"):
             prepare(Reference(name), NullProgress(), needs_classes=True)

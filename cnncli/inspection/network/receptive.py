@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cnncli.errors import UsageError
-from cnncli.inspection.layer_fields import layer_fields
+from cnncli.inspection.network.layer_fields import layer_fields
 from cnncli.inspection.network.loading import InputImage, LoadedModel
 from cnncli.inspection.network.maps import first_map_layer
 from cnncli.networks.zoo.layers import capture_outputs, feature_maps, find_layer, full_layer_name

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from cnncli.errors import UsageError
 from cnncli.geometry import ReceptiveField
-from cnncli.inspection.layer_fields import HeightAndWidth, layer_fields
+from cnncli.inspection.network.layer_fields import HeightAndWidth, layer_fields
 from cnncli.inspection.network.loading import InputImage, LoadedModel
 from cnncli.inspection.network.maps import layer_maps, maps_by_layer, strongest
 from cnncli.networks.zoo.layers import full_layer_name
