@@ -230,7 +230,7 @@ def test_two_models_are_compared(cnncli: Cnncli, data: Path, colours: Path) -> N
     assert {item["path"] for item in found["gained"]} == {path for path in new if new[path] and not old[path]}
     assert {item["path"] for item in found["lost"]} == {path for path in new if old[path] and not new[path]}
     assert found["both_correct"] + found["neither_correct"] + len(found["gained"]) + len(found["lost"]) == 12
-    assert "Only centroid is right" in Path("how/report.html").read_text()
+    assert "Only centroid is correct" in Path("how/report.html").read_text()
     text = cnncli("evaluate", data, "-m", "svm", "-m", "centroid").stdout
     assert "McNemar" in text
     assert f"only svm is correct: {len(found['gained'])} image" in text
