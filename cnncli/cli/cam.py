@@ -59,7 +59,7 @@ def cam(
         raise UsageError(
             "--class has no effect with --method eigencam, which ignores the class", "omit one of them"
         )
-    destination = pictures.Destination.resolve(
+    destination = pictures.PictureDestination.resolve(
         output,
         pictures.file_name(pictures.stem(image), Path(or_default(model)).name, "cam"),
         overwrite=overwrite,

@@ -139,7 +139,7 @@ def apply(
         matrix = _matrix(source)
         if matrix is None:
             default = pictures.file_name(pictures.stem(source), *filter(None, (kernel, pool)))
-            destination = pictures.Destination.resolve(
+            destination = pictures.PictureDestination.resolve(
                 output, default, overwrite=overwrite, show=show, rough=rough
             )
             _draw(source, layer, positions, destination, console)
@@ -188,7 +188,11 @@ Positions = list[tuple[int, int] | None]
 
 
 def _draw(
-    source: str, layer: "ConvPool", positions: Positions, destination: pictures.Destination, console: Console
+    source: str,
+    layer: "ConvPool",
+    positions: Positions,
+    destination: pictures.PictureDestination,
+    console: Console,
 ) -> None:
     from cnncli.inspection.convolve_image import before_and_after, image_planes
 

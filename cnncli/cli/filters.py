@@ -56,7 +56,7 @@ def filters(
       cnncli filters resnet18 --layer layer1.0.conv1 --top 8
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
-    destination = pictures.Destination.resolve(
+    destination = pictures.PictureDestination.resolve(
         output,
         pictures.file_name(Path(or_default(model)).name, layer or "", "filters"),
         overwrite=overwrite,

@@ -81,7 +81,7 @@ def maps(
         raise UsageError(
             "--shift draws a single layer, and prints all of them", "name a layer, or omit --layer"
         )
-    destination = pictures.Destination.resolve(
+    destination = pictures.PictureDestination.resolve(
         output,
         pictures.file_name(
             pictures.stem(image),

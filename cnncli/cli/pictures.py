@@ -38,7 +38,7 @@ _PNG, _NPZ = ".png", ".npz"
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class PictureDestination:
     """Where a figure is saved and shown.
 
     Attributes:
@@ -54,7 +54,7 @@ class Destination:
     @classmethod
     def resolve(
         cls, file: Path | None, default: str, *, overwrite: bool, show: bool, rough: bool
-    ) -> "Destination":
+    ) -> "PictureDestination":
         """The destination that the options name; checked before anything is computed.
 
         Args:
@@ -81,7 +81,7 @@ class Destination:
         return cls(file, show, rough)
 
     @classmethod
-    def resolve_sheet(cls, file: Path, *, overwrite: bool) -> "Destination":
+    def resolve_sheet(cls, file: Path, *, overwrite: bool) -> "PictureDestination":
         """The destination of `--sheet`.
 
         Raises:

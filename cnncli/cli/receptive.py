@@ -56,7 +56,7 @@ def receptive(
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     position = _parse_unit(unit) if unit is not None else None
-    destination = pictures.Destination.resolve(
+    destination = pictures.PictureDestination.resolve(
         output,
         pictures.file_name(pictures.stem(image), Path(or_default(model)).name, layer or "", "receptive"),
         overwrite=overwrite,

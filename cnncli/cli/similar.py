@@ -136,7 +136,7 @@ def similar(
         raise UsageError("no images to search", "add --in FOLDER, or --in features.npz")
     words = [str(collection_path)] if duplicates else queries or []
     inputs = Inputs.from_options(words, files_from, null=null)
-    destination = pictures.Destination.resolve_sheet(sheet, overwrite=overwrite) if sheet else None
+    destination = pictures.PictureDestination.resolve_sheet(sheet, overwrite=overwrite) if sheet else None
     if sheet and collection_path.is_dir() and sheet.resolve().is_relative_to(collection_path.resolve()):
         raise OutputError(f"{sheet} is in the folder that is searched", "write it somewhere else")
     format_ = format_ or (SimilarFormat.TABLE if is_terminal(sys.stdout) else SimilarFormat.TSV)
@@ -176,7 +176,7 @@ class _Search:
     topk: int
     metric: DistanceMetric
     format: SimilarFormat
-    sheet: pictures.Destination | None
+    sheet: pictures.PictureDestination | None
 
 
 def _collection(path: Path, extractor: "Extractor", console: Console) -> "Collection":

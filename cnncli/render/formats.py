@@ -38,9 +38,9 @@ class FormatSpec:
 def _table() -> Renderer:
     import rich.console
 
-    from cnncli.render.table import Table
+    from cnncli.render.table import PredictionTable
 
-    return Table(rich.console.Console())
+    return PredictionTable(rich.console.Console())
 
 
 def _parquet(file: Path) -> AbstractContextManager[WriteRecord]:

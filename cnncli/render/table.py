@@ -29,7 +29,7 @@ class _Columns:
     bar: int
 
 
-class Table:
+class PredictionTable:
     """Records as the rows of a table as wide as the terminal."""
 
     def __init__(self, console: Console) -> None:

@@ -9,13 +9,13 @@ from rich.console import Console
 
 from cnncli.images.local_file import LocalFile
 from cnncli.records.predictions import Prediction, Record, Score, Unreadable
-from cnncli.render.table import Table
+from cnncli.render.table import PredictionTable
 from tests.render.test_lines import BROKEN, CAT, UNSURE, records
 
 
 def drawn(width: int, *shown: Record, encoding: str = "utf-8") -> str:
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
-    table = Table(Console(file=file, width=width, color_system=None))
+    table = PredictionTable(Console(file=file, width=width, color_system=None))
     return table.begin() + "".join(map(table.record, shown)) + table.end()
 
 
