@@ -20,7 +20,7 @@ from benchmarks.results import publish, table
 from benchmarks.timing import median_seconds, run_alternately
 from cnncli.engines.engine import Engine, usable_cores
 from cnncli.engines.onnx import OnnxEngine
-from cnncli.images.loader import Reader
+from cnncli.images.loader import ImageReader
 from cnncli.images.local_file import LocalFile
 from cnncli.networks.model_folder import open_folder
 from cnncli.records.defaults import MAX_PIXELS
@@ -34,7 +34,7 @@ def ceiling(network: Network, images: Path) -> float:
     """Images per second that decoding, spread over all cores, and the engine allow together."""
     folder = open_folder(network.folder)
     engine: Engine = OnnxEngine(network.folder / "model.onnx")
-    read = Reader(folder.card.preprocessing, MAX_PIXELS)
+    read = ImageReader(folder.card.preprocessing, MAX_PIXELS)
     sources = [LocalFile(str(file)) for file in sorted(images.iterdir())[:TIMED_IMAGES]]
     start = time.perf_counter()
     arrays = [array for array in map(read, sources) if not isinstance(array, Unreadable)]

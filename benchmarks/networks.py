@@ -57,7 +57,7 @@ def _write_random_weights(name: str, photographs: Path, file: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from cnncli.images.loader import Reader
+    from cnncli.images.loader import ImageReader
     from cnncli.images.local_file import LocalFile
     from cnncli.networks import zoo
     from cnncli.records.defaults import MAX_PIXELS
@@ -65,7 +65,7 @@ def _write_random_weights(name: str, photographs: Path, file: Path) -> None:
 
     offer = zoo.offer(name)
     network = zoo.build(offer.architecture)
-    read = Reader(offer.preprocessing, MAX_PIXELS)
+    read = ImageReader(offer.preprocessing, MAX_PIXELS)
     arrays = [read(LocalFile(str(path))) for path in jpegs(photographs)[:CALIBRATION_IMAGES]]
     images = torch.stack([torch.from_numpy(array) for array in arrays if not isinstance(array, Unreadable)])
     for module in network.modules():

@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.photographs import NOISE, class_indices, enlarge
 from benchmarks.results import publish, table
 from cnncli.engines.onnx import OnnxEngine
-from cnncli.images.loader import Reader
+from cnncli.images.loader import ImageReader
 from cnncli.images.preprocess import Pixels
 from cnncli.logits import probabilities
 from cnncli.networks.model_folder import GRAPH, open_folder
@@ -55,8 +55,8 @@ class Decoders:
     """A network's engine, and its two readers."""
 
     engine: OnnxEngine
-    exact: Reader
-    reduced: Reader
+    exact: ImageReader
+    reduced: ImageReader
 
     def compare(self, source: ImageSource, label: int | None) -> Comparison:
         """Run the network on both versions of one photograph."""
@@ -79,7 +79,7 @@ class Decoders:
         )
 
 
-def read_timed(read: Reader, source: ImageSource) -> tuple[Pixels, float]:
+def read_timed(read: ImageReader, source: ImageSource) -> tuple[Pixels, float]:
     """Preprocessed pixels, and how many seconds they took.
 
     Raises:
@@ -106,8 +106,8 @@ def main() -> None:
     preprocessing = folder.card.preprocessing
     decoders = Decoders(
         OnnxEngine(options.model / GRAPH),
-        exact=Reader(preprocessing, MAX_PIXELS, exact=True),
-        reduced=Reader(preprocessing, MAX_PIXELS),
+        exact=ImageReader(preprocessing, MAX_PIXELS, exact=True),
+        reduced=ImageReader(preprocessing, MAX_PIXELS),
     )
     files = sorted(options.photographs.glob("*.[jJ]*"))
     labels = class_indices(options.photographs)

@@ -25,7 +25,7 @@ from cnncli.networks.packaged import PACKAGED, PackagedWeights
 from cnncli.networks.prepared import fall_back_to_built_in, find_prepared
 from cnncli.networks.reference import Reference
 from cnncli.records.defaults import DEFAULT
-from cnncli.records.health import Examination, Finding, Verdict
+from cnncli.records.diagnosis import Examination, Finding, Verdict
 from cnncli.records.progress import NullProgress
 from cnncli.web import require_reachable
 

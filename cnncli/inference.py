@@ -17,7 +17,7 @@ from cnncli.engines.engine import Engine, Outputs, usable_cores
 from cnncli.engines.select import open_engine
 from cnncli.errors import NotANumberError
 from cnncli.images.decode import allow_pixels
-from cnncli.images.loader import Batch, Reader, batches
+from cnncli.images.loader import ImageReader, InputBatch, batches
 from cnncli.images.preprocess import Pixels
 from cnncli.images.sources import ImageInput
 from cnncli.networks.model_folder import ModelFolder
@@ -83,7 +83,7 @@ class Session:
         self._batch_size = options.batch_size or engine.batch_size
         self._workers = options.workers or usable_cores()
         self.folder = folder
-        self.reader = Reader(folder.card.preprocessing, options.max_pixels, options.exact_decode)
+        self.reader = ImageReader(folder.card.preprocessing, options.max_pixels, options.exact_decode)
         allow_pixels(options.max_pixels)
 
     def __str__(self) -> str:
@@ -132,7 +132,7 @@ class Session:
 
 
 def run(
-    engine: Engine, loaded: Iterable[Batch], choose: Callable[[Outputs], Values]
+    engine: Engine, loaded: Iterable[InputBatch], choose: Callable[[Outputs], Values]
 ) -> Generator[ImageOutput | Unreadable]:
     """Run batches through an engine.
 

@@ -11,7 +11,7 @@ import pytest
 from cnncli import doctor
 from cnncli.networks import cache
 from cnncli.networks.model_folder import open_folder
-from cnncli.records.health import Finding, Verdict
+from cnncli.records.diagnosis import Finding, Verdict
 from tests.conftest import Cnncli
 from tests.hub_server import Hub, run_hub
 

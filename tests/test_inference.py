@@ -9,7 +9,7 @@ from PIL import Image
 
 from cnncli.engines.engine import Outputs
 from cnncli.errors import NotANumberError
-from cnncli.images.loader import Batch
+from cnncli.images.loader import InputBatch
 from cnncli.images.local_file import LocalFile
 from cnncli.images.preprocess import Pixels
 from cnncli.images.sources import sources
@@ -29,7 +29,7 @@ def test_overflowing_outputs_are_an_error() -> None:
             values = np.full((len(pixels), 3), np.inf, np.float32)
             return Outputs(values, values)
 
-    batch = Batch((LocalFile("a"),), np.zeros((1, 3, 8, 8), np.float32))
+    batch = InputBatch((LocalFile("a"),), np.zeros((1, 3, 8, 8), np.float32))
     with pytest.raises(NotANumberError):
         list(run(Overflowing(), [batch], lambda outputs: outputs.embeddings))
 

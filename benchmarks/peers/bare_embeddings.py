@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from cnncli.images.loader import Reader
+from cnncli.images.loader import ImageReader
 from cnncli.images.local_file import LocalFile
 from cnncli.networks.model_folder import open_folder
 
 data, model = map(Path, sys.argv[1:])
 folder = open_folder(model)
-read = Reader(folder.card.preprocessing, 10**9)
+read = ImageReader(folder.card.preprocessing, 10**9)
 session = onnxruntime.InferenceSession(folder.path / "model.onnx", providers=["CPUExecutionProvider"])
 paths = sorted(data.rglob("*.jpg"))
 with ThreadPoolExecutor(2) as pool:

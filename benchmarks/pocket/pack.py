@@ -26,7 +26,7 @@ from cnncli.data.splits import read_splits
 from cnncli.engines.compile import difference
 from cnncli.engines.shrinking import WORTH_HALVING, store_in_half
 from cnncli.evaluation.metrics import accuracy
-from cnncli.images.loader import Reader
+from cnncli.images.loader import ImageReader
 from cnncli.logits import cross_entropy
 from cnncli.networks import model_folder, pocket, zoo
 from cnncli.networks.model_folder import ModelFolder
@@ -121,7 +121,7 @@ def compute_logits(folder: ModelFolder, samples: tuple[Sample, ...]) -> NDArray[
     """Logits (N, K) of readable images."""
     network = zoo.build(folder.card.architecture).eval()
     load_saved(network, folder.weights)
-    read = Reader(folder.card.preprocessing, MAX_PIXELS)
+    read = ImageReader(folder.card.preprocessing, MAX_PIXELS)
     pixels = np.stack([np.asarray(read(sample.source)) for sample in samples])
     with torch.inference_mode():
         batches = np.array_split(pixels, len(pixels) // BATCH_SIZE + 1)

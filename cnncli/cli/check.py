@@ -12,7 +12,7 @@ from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.options import ReportFormat
 from cnncli.cli.progress import image_progress
 from cnncli.errors import OutputError, UsageError
-from cnncli.files.place import require_free
+from cnncli.files.output_path import require_free
 
 if TYPE_CHECKING:
     from cnncli.records.data import DataSet

@@ -21,8 +21,8 @@ def doctor(
     """
     with quiet_libraries():
         from cnncli.doctor import examine
-        from cnncli.records.health import Verdict
-        from cnncli.render.health import examination_text, health_json
+        from cnncli.records.diagnosis import Verdict
+        from cnncli.render.diagnosis import diagnosis_json, examination_text
 
         examinations = []
         for examination in examine(is_offline=offline):
@@ -30,7 +30,7 @@ def doctor(
             if format_ is ReportFormat.TEXT:
                 write_data(examination_text(examination))
         if format_ is ReportFormat.JSON:
-            write_data(health_json(examinations))
+            write_data(diagnosis_json(examinations))
     verdicts = {finding.verdict for examination in examinations for finding in examination.findings}
     if Verdict.BROKEN in verdicts:
         raise typer.Exit(1)

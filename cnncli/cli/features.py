@@ -142,7 +142,7 @@ def _require_target(output: Path | None, *, resume: bool, overwrite: bool) -> Pa
         MissingPackageError: the format needs a package that is not installed.
         OutputError: it cannot be written there.
     """
-    from cnncli.files.place import require_place
+    from cnncli.files.output_path import require_writable_file
     from cnncli.files.vectors import TABLE
 
     if output is None:
@@ -151,7 +151,7 @@ def _require_target(output: Path | None, *, resume: bool, overwrite: bool) -> Pa
         raise UsageError(f"--output {output} does not end in {', '.join(_ENDINGS)}")
     if output.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise MissingPackageError("Parquet needs the package pyarrow", "pip install 'cnncli[parquet]'")
-    require_place(output)
+    require_writable_file(output)
     table = output.with_suffix(TABLE)
     if output.suffix.lower() == ".npy" and table.exists() and not (overwrite or (resume and output.exists())):
         raise OutputError(f"{table}, which would list the images, already exists", "--overwrite replaces it")

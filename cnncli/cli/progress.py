@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from cnncli.cli.console import Console
 from cnncli.errors import CnncliError
+from cnncli.records.progress import ProgressBar
 from cnncli.records.training import TrainingProgress
 from cnncli.text import counted
 
@@ -60,7 +61,7 @@ def _images_text(images: int, total: float | None, rate: float) -> str:
     return f"{images:,} of {counted(round(total), 'image')}, {rate:,.1f} img/s, {_clock(seconds)} left"
 
 
-def image_bars(console: Console) -> Callable[[int], contextlib.AbstractContextManager[Callable[[], None]]]:
+def image_bars(console: Console) -> ProgressBar:
     """A function that opens a progress bar for a number of images."""
 
     @contextlib.contextmanager

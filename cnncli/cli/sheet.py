@@ -5,7 +5,7 @@ from pathlib import Path, PurePath
 
 from cnncli.cli.console import Console
 from cnncli.errors import UsageError
-from cnncli.files.place import require_free, require_place
+from cnncli.files.output_path import require_free, require_writable_file
 from cnncli.records.networks import ModelCard
 from cnncli.records.predictions import Prediction, Record
 
@@ -43,7 +43,7 @@ class Sheet:
             raise UsageError(f"--sheet {file}: a sheet is a PNG", "give a name that ends in .png")
         if output is not None and _resolve(file) == _resolve(output):
             raise UsageError("--sheet and --output cannot be the same file")
-        require_place(_resolve(file))
+        require_writable_file(_resolve(file))
         require_free(file, overwrite=overwrite)
         return cls(file)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cnncli.cli.console import Console, is_pipe, is_terminal, write_data
 from cnncli.errors import MissingPackageError, UsageError
+from cnncli.files.output_path import require_writable_file
 from cnncli.files.part_file import PartFile, Settings
-from cnncli.files.place import require_place
 from cnncli.images.sources import STDIN, ImageInput
 from cnncli.records.predictions import Record, Unreadable
 from cnncli.render.formats import Format, format_of
@@ -75,7 +75,7 @@ class Destination:
             _require_stdout_possible(format_, resume=resume)
         else:
             _require_file_possible(format_, resume=resume)
-            require_place(output)
+            require_writable_file(output)
         return cls(format_, output, resume, overwrite)
 
     @property

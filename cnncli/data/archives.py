@@ -12,8 +12,8 @@ from cnncli.errors import DataError
 from cnncli.records.progress import Progress
 from cnncli.web import InterruptedDownloadError, download, md5
 
-Bar = Callable[[int | None], contextlib.AbstractContextManager[Callable[[int], None]]]
-"""From the amount of work, if it is known, a progress bar: a function to call with each amount that is done."""
+AmountBar = Callable[[int | None], contextlib.AbstractContextManager[Callable[[int], None]]]
+"""Opens a progress bar for an amount of work (None where unknown); yields a function to call with each amount done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Picture:
 
 
 def fetch(
-    archives: Iterable[Archive], store: Path, progress: Progress, bar: Bar, *, is_offline: bool
+    archives: Iterable[Archive], store: Path, progress: Progress, bar: AmountBar, *, is_offline: bool
 ) -> None:
     """Download the archives that are missing, and resume interrupted downloads.
 
@@ -74,7 +74,7 @@ def _require_published(file: Path, archive: Archive) -> None:
         raise DataError(f"{file} is not the published file (its MD5 differs)", "delete it, and try again")
 
 
-def _download(archive: Archive, file: Path, progress: Progress, bar: Bar) -> None:
+def _download(archive: Archive, file: Path, progress: Progress, bar: AmountBar) -> None:
     reasons: list[str] = []
     for url in archive.urls:
         progress.notice(f"downloading {url}")

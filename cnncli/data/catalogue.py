@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cnncli.data.archives import Bar, Picture
+from cnncli.data.archives import AmountBar, Picture
 from cnncli.data.digits import digits
 from cnncli.data.torchvision_sets import (
     Archives,
@@ -67,7 +67,7 @@ def find_data_set(name: str) -> CommonDataSet:
     return DATA_SETS[name]
 
 
-def write_data_set(data_set: CommonDataSet, store: Path, target: Path, shift: int, bar: Bar) -> int:
+def write_data_set(data_set: CommonDataSet, store: Path, target: Path, shift: int, bar: AmountBar) -> int:
     """Write a data set as a labelled folder, which appears when it is complete; the number of images.
 
     Args:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from cnncli.errors import DataError
-from cnncli.files.tables import Table
+from cnncli.files.csv_tables import Table
 from cnncli.images.sources import image_source
 from cnncli.records.data import DataSet, Sample, Split
 

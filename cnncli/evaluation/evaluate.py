@@ -4,7 +4,6 @@ import dataclasses
 import datetime as dt
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -25,12 +24,9 @@ from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataSet
 from cnncli.records.evaluation import Comparison, Evaluation
 from cnncli.records.predictions import Unreadable
-from cnncli.records.progress import Deduplicated, Progress
+from cnncli.records.progress import Deduplicated, Progress, ProgressBar
 from cnncli.records.report import Facts, Report
 from cnncli.text import counted
-
-Bar = Callable[[int], AbstractContextManager[Callable[[], None]]]
-"""Makes a progress bar for a number of images: a function to call once per image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +123,7 @@ def _match_classes(
     return (first, *(classes.align_classes(first, other) for other in others))
 
 
-def evaluate(plan: EvaluationPlan, progress: Progress, bar: Bar) -> list[Evaluation]:
+def evaluate(plan: EvaluationPlan, progress: Progress, bar: ProgressBar) -> list[Evaluation]:
     """Run the networks on the images.
 
     Args:

@@ -22,7 +22,7 @@ from cnncli.errors import OutputError
 from cnncli.evaluation import tables
 from cnncli.evaluation.evaluate import EvaluationPlan, report
 from cnncli.evaluation.reporting import REPORT, write_report
-from cnncli.files.tables import Table, write_tables
+from cnncli.files.csv_tables import Table, write_tables
 from cnncli.files.whole import replace, whole_folder
 from cnncli.records.evaluation import Comparison, Evaluation
 
@@ -41,7 +41,7 @@ _OWN_FILES = frozenset(
 )
 
 
-def require_place(folder: Path, *, overwrite: bool) -> Path:
+def require_output_folder(folder: Path, *, overwrite: bool) -> Path:
     """Check that results can be written to a folder, before anything is computed.
 
     Returns:
@@ -93,7 +93,7 @@ def _open_draft(folder: Path) -> Iterator[Path]:
 def write(
     folder: Path, result: str, plan: EvaluationPlan, evaluation: Evaluation, comparison: Comparison | None
 ) -> None:
-    """Write everything to a folder that `require_place` has checked.
+    """Write everything to a folder that `require_output_folder` has checked.
 
     Args:
         folder: to write.

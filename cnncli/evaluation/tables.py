@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from cnncli.files.tables import Table
+from cnncli.files.csv_tables import Table
 from cnncli.records.evaluation import Answer, Change, Comparison, Evaluation
 from cnncli.records.predictions import Unreadable
 from cnncli.text import path_text

@@ -10,7 +10,7 @@ from cnncli.data import layout
 from cnncli.engines.engine import usable_cores
 from cnncli.errors import DataError
 from cnncli.evaluation import selection
-from cnncli.images.loader import Reader, batches
+from cnncli.images.loader import ImageReader, batches
 from cnncli.images.preprocess import Pixels
 from cnncli.images.sources import walk
 from cnncli.networks.model_folder import ModelFolder
@@ -81,6 +81,6 @@ def _find_images(data: Path, folder: ModelFolder) -> tuple[list[LabelledSource],
 
 def read_pixels(folder: ModelFolder, sources: tuple[ImageSource, ...]) -> Iterator[Pixels]:
     """(C, H, W) of each image that can be read."""
-    read = Reader(folder.card.preprocessing, MAX_PIXELS)
+    read = ImageReader(folder.card.preprocessing, MAX_PIXELS)
     for batch in batches(sources, read, batch_size=8, workers=usable_cores()):
         yield from batch.pixels

@@ -11,7 +11,7 @@ from cnncli.engines import exported, shrinking
 from cnncli.errors import OutputError, UsageError
 from cnncli.export.calibration import CalibrationImages, read_pixels, select_images
 from cnncli.export.check import CheckResult, check_predictions, measure_cost
-from cnncli.files.place import require_free
+from cnncli.files.output_path import require_free
 from cnncli.networks import pocket
 from cnncli.networks.dependencies import explain_missing_packages
 from cnncli.networks.model_folder import ModelFolder

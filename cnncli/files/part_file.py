@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from cnncli.errors import OutputError
 from cnncli.files.lock import lock
-from cnncli.files.place import require_place
+from cnncli.files.output_path import require_writable_file
 
 Settings = Mapping[str, str | int | float | bool | None]
 """Everything that the content depends on, apart from the inputs."""
@@ -54,7 +54,7 @@ class PartFile:
             OutputError: the file or a part file exists and neither `resume` nor `overwrite` allows it; another process writes
                 it; it was started with other settings; or nothing can be written.
         """
-        require_place(self.target)
+        require_writable_file(self.target)
         with self._translate_errors():
             stream, was_there = self._open_locked()
             self._stream = stream

@@ -21,8 +21,8 @@ import numpy as np
 
 from cnncli.errors import OutputError
 from cnncli.files.lock import lock
+from cnncli.files.output_path import require_writable_file
 from cnncli.files.part_file import Settings
-from cnncli.files.place import require_place
 from cnncli.files.whole import write_whole
 from cnncli.records.features import EmbeddingRecord, ImageEmbedding, Vectors
 from cnncli.records.predictions import ImageSource, Unreadable
@@ -85,7 +85,7 @@ class PartFolder:
             OutputError: the file or the folder exists and neither `resume` nor `overwrite` allows it; another process writes
                 it; it was started with other settings; or nothing can be written.
         """
-        require_place(self.target)
+        require_writable_file(self.target)
         there = self.folder.is_dir()
         if there and resume:
             self._lock()

@@ -16,7 +16,7 @@ FEATURE_VIEWS = PRESETS[Strength.LIGHT]
 """Augmentation of the views that `--augment-features` adds."""
 
 
-Resize = Callable[[Planes, tuple[int, int]], Planes]
+ResizeFunction = Callable[[Planes, tuple[int, int]], Planes]
 """Resizes an image to (height, width) in pixels."""
 
 
@@ -30,7 +30,7 @@ def random_view(
     size: tuple[int, int],
     augmentation: Augmentation,
     rng: np.random.Generator,
-    resize: Resize = resize_planes,
+    resize: ResizeFunction = resize_planes,
 ) -> Planes:
     """A random view of an image at the network's size, resized bilinearly whatever the network's own filter is.
 
@@ -89,7 +89,7 @@ def _random_crop(
     size: tuple[int, int],
     augmentation: Augmentation,
     rng: np.random.Generator,
-    resize: Resize,
+    resize: ResizeFunction,
 ) -> Planes:
     """A random crop, or the largest centre crop of the network's shape, as for predicting."""
     height, width = planes.shape[:2]

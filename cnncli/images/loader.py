@@ -26,7 +26,7 @@ _Waiting = deque[tuple[ImageInput, "Future[Pixels | Unreadable] | None"]]
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class InputBatch:
     """Consecutive inputs.
 
     Attributes:
@@ -39,7 +39,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class ImageReader:
     """Reads an image as pixels for a network; every command reads its images this way.
 
     Attributes:
@@ -85,7 +85,7 @@ class ViewReader:
         seed: of the randomness.
     """
 
-    reader: Reader
+    reader: ImageReader
     view: int
     seed: int
 
@@ -109,7 +109,7 @@ def batches(
     *,
     batch_size: int,
     workers: int,
-) -> Generator[Batch]:
+) -> Generator[InputBatch]:
     """The inputs in batches; the next batch is decoded while the last one is used.
 
     Args:
@@ -135,12 +135,12 @@ def batches(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _flush(waiting: _Waiting, batch_size: int) -> Iterator[Batch]:
+def _flush(waiting: _Waiting, batch_size: int) -> Iterator[InputBatch]:
     while waiting:
         yield _next_batch(waiting, batch_size)
 
 
-def _next_batch(waiting: _Waiting, batch_size: int) -> Batch:
+def _next_batch(waiting: _Waiting, batch_size: int) -> InputBatch:
     """The next entries in order; waits for those that are still being read."""
     entries: list[ImageInput] = []
     pixels: list[Pixels] = []
@@ -152,4 +152,4 @@ def _next_batch(waiting: _Waiting, batch_size: int) -> Batch:
         elif loaded is not None:
             pixels.append(loaded)
         entries.append(entry)
-    return Batch(tuple(entries), np.stack(pixels) if pixels else np.empty((0, 0, 0, 0), np.float32))
+    return InputBatch(tuple(entries), np.stack(pixels) if pixels else np.empty((0, 0, 0, 0), np.float32))

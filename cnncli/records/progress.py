@@ -1,7 +1,11 @@
 """What long work reports while it runs, so that nothing below the command line knows a terminal."""
 
 import contextlib
+from collections.abc import Callable
 from typing import Protocol
+
+ProgressBar = Callable[[int], contextlib.AbstractContextManager[Callable[[], None]]]
+"""Opens a progress bar for a number of images; yields a function to call once per image."""
 
 
 class Progress(Protocol):

@@ -43,7 +43,7 @@ _STRENGTH = (
 )
 """viridis (S. van der Walt, N. Smith), sampled at nine points."""
 
-Pixels = NDArray[np.uint8]
+RgbPixels = NDArray[np.uint8]
 """(H, W, 3)."""
 
 
@@ -81,7 +81,7 @@ def draw_figure(figure: Figure) -> Image.Image:
 # ---- values to colours
 
 
-def colours(panel: Panel) -> Pixels:
+def colours(panel: Panel) -> RgbPixels:
     """(H, W, 3): the values of a panel, mapped to colours."""
     low, high = panel.value_range
     values = panel.values
@@ -91,14 +91,14 @@ def colours(panel: Panel) -> Pixels:
     anchors = _SIGNED if panel.scale is Scale.SIGNED else _STRENGTH
     middle = 0.5 if panel.scale is Scale.SIGNED else 0.0
     shares = np.full(values.shape, middle) if high <= low else np.clip((values - low) / (high - low), 0, 1)
-    mapped: Pixels = _palette(anchors)[(shares * 255).round().astype(int)]
+    mapped: RgbPixels = _palette(anchors)[(shares * 255).round().astype(int)]
     return mapped
 
 
 _UNDER_OPACITY = 0.5
 
 
-def _blend(panel: Panel) -> Pixels:
+def _blend(panel: Panel) -> RgbPixels:
     """(H, W, 3): the colours of a panel, blended with the image under it."""
     above = colours(panel)
     if panel.under is None:
@@ -107,7 +107,7 @@ def _blend(panel: Panel) -> Pixels:
     return (_UNDER_OPACITY * below + (1 - _UNDER_OPACITY) * above).round().astype(np.uint8)
 
 
-def _palette(anchors: Sequence[str]) -> Pixels:
+def _palette(anchors: Sequence[str]) -> RgbPixels:
     """(256, 3): colours interpolated linearly between anchors such as `#440154`."""
     points = np.array([[int(anchor[start : start + 2], 16) for start in (1, 3, 5)] for anchor in anchors])
     known, wanted = np.linspace(0, 1, len(anchors)), np.linspace(0, 1, 256)

@@ -9,7 +9,7 @@ from typing import Self
 
 from cnncli.records.predictions import Record
 from cnncli.render.lines import Csv, Json, JsonLines, Renderer, Tsv
-from cnncli.render.resume import CSV_READER, JSONL_READER, TSV_READER, Reader
+from cnncli.render.resume import CSV_READER, JSONL_READER, TSV_READER, RecordReader
 
 WriteRecord = Callable[[Record], None]
 
@@ -30,7 +30,7 @@ class FormatSpec:
     endings: tuple[str, ...] = ()
     renderer: Callable[[], Renderer] | None = None
     writer: Callable[[Path], AbstractContextManager[WriteRecord]] | None = None
-    reader: Reader | None = None
+    reader: RecordReader | None = None
     has_reasons: bool = True
     package: str | None = None
 
@@ -38,7 +38,7 @@ class FormatSpec:
 def _table() -> Renderer:
     import rich.console
 
-    from cnncli.render.table import PredictionTable
+    from cnncli.render.prediction_table import PredictionTable
 
     return PredictionTable(rich.console.Console())
 

@@ -73,11 +73,11 @@ class Csv:
         return ""
 
 
-Row = tuple[str, str, int | None, int | None, str | None, float | None, str | None]
+CsvRow = tuple[str, str, int | None, int | None, str | None, float | None, str | None]
 """The values under `CSV_HEADER`."""
 
 
-def rows(record: Record) -> list[Row]:
+def rows(record: Record) -> list[CsvRow]:
     """A record as rows under `CSV_HEADER`: one per rank, or a single one with the reason."""
     path = path_text(record.path)
     if isinstance(record, Unreadable):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cnncli.errors import OutputError
 from cnncli.records.predictions import Record
-from cnncli.render.lines import CSV_HEADER, Row, rows
+from cnncli.render.lines import CSV_HEADER, CsvRow, rows
 
 _GROUP_ROWS = 50_000
 """Rows of a row group, which are held in memory; pyarrow recommends tens of thousands upwards."""
@@ -24,7 +24,7 @@ def parquet_writer(file: Path) -> Iterator[Callable[[Record], None]]:
 
     types = (pa.string(), pa.string(), pa.int32(), pa.int32(), pa.string(), pa.float64(), pa.string())
     schema = pa.schema(list(zip(CSV_HEADER, types, strict=True)))
-    waiting: list[Row] = []
+    waiting: list[CsvRow] = []
     with _translate_errors(file):
         writer = pq.ParquetWriter(file, schema)
 

@@ -69,7 +69,7 @@ class Lines:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class RecordReader:
     """How the records of a format are read back.
 
     Attributes:
@@ -83,7 +83,7 @@ class Reader:
 
 
 def skip_complete(
-    inputs: Iterator[ImageSource | Unreadable | None], part: Path, reader: Reader, rows_per_image: int
+    inputs: Iterator[ImageSource | Unreadable | None], part: Path, reader: RecordReader, rows_per_image: int
 ) -> ResumePoint:
     """Consume the inputs that a file already has a record for, in order.
 
@@ -156,6 +156,6 @@ def _tsv_path(path: str) -> str:
     return tsv_text(path_text(path))
 
 
-TSV_READER = Reader(_read_tsv, _tsv_path)
-CSV_READER = Reader(_read_csv, path_text)
-JSONL_READER = Reader(_read_jsonl, path_text)
+TSV_READER = RecordReader(_read_tsv, _tsv_path)
+CSV_READER = RecordReader(_read_csv, path_text)
+JSONL_READER = RecordReader(_read_jsonl, path_text)

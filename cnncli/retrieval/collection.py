@@ -30,10 +30,8 @@ from cnncli.images import sources
 from cnncli.networks.cache import home
 from cnncli.records.features import EmbeddingRecord, ImageEmbedding, Vectors
 from cnncli.records.predictions import ImageSource, Stamp, Unreadable
+from cnncli.records.progress import ProgressBar
 from cnncli.text import path_of
-
-ProgressBar = Callable[[int], contextlib.AbstractContextManager[Callable[[], None]]]
-"""Opens a progress bar for a number of images; the function that it yields advances it by one."""
 
 _VECTORS = ".vectors"
 _SAVE_INTERVAL = 1024

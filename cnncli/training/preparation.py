@@ -2,8 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 
 from cnncli.data import layout
 from cnncli.data.stratified import split_stratified
@@ -12,9 +11,6 @@ from cnncli.records.progress import Progress
 from cnncli.records.training import Timing
 from cnncli.text import counted
 from cnncli.training.settings import VAL_SPLIT, FinetuneSettings
-
-Bar = Callable[[int], AbstractContextManager[Callable[[], None]]]
-"""Opens a progress bar for a number of images; yields a function to call once per image."""
 
 
 class Stopwatch:

@@ -8,11 +8,11 @@ from pathlib import Path
 from PIL import Image
 
 from cnncli.errors import DataError, OutputError, UsageError
-from cnncli.files.place import require_free
+from cnncli.files.output_path import require_free
 from cnncli.files.whole import write_whole
 from cnncli.images.decode import allow_pixels
 from cnncli.images.image_cache import ImageCache, Planes
-from cnncli.images.loader import Reader
+from cnncli.images.loader import ImageReader
 from cnncli.networks import cache
 from cnncli.prepare import resolve_untrained
 from cnncli.records.data import DataSet, Split
@@ -48,12 +48,12 @@ def save_preview(
         OutputError: the file exists, or would lie among the data.
         CnncliError: the data or the network cannot be used, or the file cannot be written.
     """
-    _require_place(file, settings.data)
+    _validate_file(file, settings.data)
     data = read_data(settings, progress)
     preprocessing = resolve_untrained(settings.reference, progress, is_offline=is_offline).preprocessing
     allow_pixels(settings.max_pixels)
     unreadable: list[Unreadable] = []
-    reader = Reader(preprocessing, settings.max_pixels)
+    reader = ImageReader(preprocessing, settings.max_pixels)
     images = ImageCache(cache.home() / "pixels", _CACHE_SIZE)
     store = batches.for_training(data.split(Split.TRAIN), reader, images, settings.options.augmentation)
     with contextlib.closing(store):
@@ -74,7 +74,7 @@ def save_preview(
     return not unreadable
 
 
-def _require_place(file: Path, data: Path) -> None:
+def _validate_file(file: Path, data: Path) -> None:
     if file.suffix.lower() != ".png":
         raise UsageError(f"--preview {file}: a preview is a PNG", "use a name that ends in .png")
     require_free(file, overwrite=False, hint="--preview can write to another file")

@@ -11,7 +11,7 @@ from cnncli.data.splits import splits_table
 from cnncli.errors import TrainingError, UsageError
 from cnncli.prepare import prepare, resolve_untrained
 from cnncli.records.data import DataSet, Split
-from cnncli.records.progress import Progress
+from cnncli.records.progress import Progress, ProgressBar
 from cnncli.records.training import ClassifierScore, FinetuneResult, Tune
 from cnncli.text import counted, percent
 from cnncli.training import run_folder
@@ -20,7 +20,7 @@ from cnncli.training.features.publish import finetune_features, write_run
 from cnncli.training.features.replace_head import require_replaceable_head
 from cnncli.training.manifest import RunManifest, load_manifest, save_manifest
 from cnncli.training.options import CHANGEABLE, flag
-from cnncli.training.preparation import Bar, describe_data, read_data
+from cnncli.training.preparation import describe_data, read_data
 from cnncli.training.processes import is_main
 from cnncli.training.settings import FeatureSettings, NetworkSettings, option_values, record_settings
 from cnncli.training.settings_file import SETTINGS, RecordedSettings, read_settings
@@ -40,7 +40,7 @@ _VALIDATION_COST = 1 / 3
 def finetune(
     settings: FeatureSettings | NetworkSettings,
     progress: Progress,
-    bar: Bar,
+    bar: ProgressBar,
     show: "Show",
     *,
     is_offline: bool = False,
@@ -77,7 +77,7 @@ def finetune(
 
 
 def resume(
-    run: Path, settings: FeatureSettings | NetworkSettings, progress: Progress, bar: Bar, show: "Show"
+    run: Path, settings: FeatureSettings | NetworkSettings, progress: Progress, bar: ProgressBar, show: "Show"
 ) -> FinetuneResult | None:
     """Resume an interrupted run, or train a finished one for another number of epochs.
 
@@ -158,7 +158,9 @@ class PreparedRun:
     features: FinetuneResult | None
 
 
-def prepare_run(settings: NetworkSettings, progress: Progress, bar: Bar, *, is_offline: bool) -> PreparedRun:
+def prepare_run(
+    settings: NetworkSettings, progress: Progress, bar: ProgressBar, *, is_offline: bool
+) -> PreparedRun:
     """Do everything before the first training step: read the data, build the network, create the run's folder.
 
     Raises:
@@ -170,7 +172,7 @@ def prepare_run(settings: NetworkSettings, progress: Progress, bar: Bar, *, is_o
 
 
 def _prepare_from_features(
-    settings: NetworkSettings, progress: Progress, bar: Bar, *, is_offline: bool
+    settings: NetworkSettings, progress: Progress, bar: ProgressBar, *, is_offline: bool
 ) -> PreparedRun:
     """`last`, `full` and `auto`, whose last layer starts as a classifier on the network's features."""
     from cnncli.training.network import trainer

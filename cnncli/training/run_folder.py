@@ -25,7 +25,7 @@ from pathlib import Path
 
 from cnncli.data.splits import SPLITS
 from cnncli.errors import OutputError
-from cnncli.files.tables import Table, write_tables
+from cnncli.files.csv_tables import Table, write_tables
 from cnncli.files.whole import replace, whole_folder
 from cnncli.networks.model_folder import CARD, GRAPH, WEIGHTS, is_model_folder
 from cnncli.text import is_percent_encoded

@@ -325,7 +325,7 @@ def test_results_are_printed_even_if_the_disk_is_full(
 def test_an_output_folder_without_permission_is_an_error(unprivileged: Path) -> None:
     unprivileged.chmod(0o555)
     with pytest.raises(OutputError, match=r"cannot write to .*: Permission denied"):
-        outputs.require_place(unprivileged / "how", overwrite=False)
+        outputs.require_output_folder(unprivileged / "how", overwrite=False)
 
 
 def test_torch_is_not_imported(imports: Imports, hues: Path, colours: Path) -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 from cnncli.cli.finetune import finetune
 from cnncli.engines.select import open_engine
 from cnncli.errors import OutputError
-from cnncli.images.loader import Reader
+from cnncli.images.loader import ImageReader
 from cnncli.images.local_file import LocalFile
 from cnncli.networks.model_folder import open_folder, verify
 from cnncli.records.engines import EngineName, EngineOptions
@@ -146,7 +146,7 @@ def test_torch_can_use_a_linear_classifier(
     run(cnncli, data, "-m", base, "--classifier", "logistic", "-o", "run")
     folder = open_folder(Path("run"))
     assert (folder.card.architecture.head is None) == (model == "tiny")
-    read = Reader(folder.card.preprocessing, 10**6)
+    read = ImageReader(folder.card.preprocessing, 10**6)
     images = [read(LocalFile(str(file))) for file in sorted(data.rglob("*.png"))[:4]]
     pixels = np.stack([image for image in images if not isinstance(image, Unreadable)])
     layers = json.loads(cnncli("summary", "run", "-f", "json").stdout)["layers"]

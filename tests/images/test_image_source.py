@@ -13,7 +13,7 @@ from PIL import Image
 
 from cnncli.data.health import examine
 from cnncli.data.splits import match_splits, splits_table
-from cnncli.files.tables import write_tables
+from cnncli.files.csv_tables import write_tables
 from cnncli.images.decode import Decoding, decode
 from cnncli.images.digest import sha256
 from cnncli.images.in_memory import InMemory

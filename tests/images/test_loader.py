@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cnncli.images.in_memory import InMemory
-from cnncli.images.loader import Reader, batches
+from cnncli.images.loader import ImageReader, batches
 from cnncli.images.local_file import LocalFile
 from cnncli.images.preprocess import Pixels
 from cnncli.records.defaults import MAX_PIXELS
@@ -134,6 +134,6 @@ def test_an_extreme_aspect_ratio_is_reported() -> None:
     file = io.BytesIO()
     Image.new("RGB", (1, 60_000)).save(file, "PNG")
     how = dataclasses.replace(colour_preprocessing(), resize_mode=Resize.SHORTER, resize=(256, 256))
-    found = Reader(how, MAX_PIXELS)(InMemory("sliver", file.getvalue()))
+    found = ImageReader(how, MAX_PIXELS)(InMemory("sliver", file.getvalue()))
     assert isinstance(found, Unreadable)
     assert "so narrow (1 x 60000)" in found.reason

@@ -12,7 +12,7 @@ from cnncli.images.local_file import LocalFile
 from cnncli.records.predictions import Prediction, Record, Score, Unreadable
 from cnncli.render.formats import Format
 from cnncli.render.lines import Renderer
-from cnncli.render.resume import Lines, Reader, skip_complete
+from cnncli.render.resume import Lines, RecordReader, skip_complete
 from tests.render.test_lines import records
 
 RESUMABLE = [Format.TSV, Format.CSV, Format.JSONL]
@@ -30,7 +30,7 @@ def renderer_of(format_: Format) -> Renderer:
     return format_.spec.renderer()
 
 
-def reader_of(format_: Format) -> Reader:
+def reader_of(format_: Format) -> RecordReader:
     assert format_.spec.reader
     return format_.spec.reader
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cnncli.errors import InputError
-from cnncli.images.loader import Reader
+from cnncli.images.loader import ImageReader
 from cnncli.images.preprocess import center_crop, normalize, resize
 from cnncli.networks import zoo
 from cnncli.networks.model_folder import ModelFolder
@@ -64,7 +64,7 @@ def load_image(source: ImageSource, card: ModelCard) -> InputImage:
         InputError: it cannot be read.
     """
     preprocessing = card.preprocessing
-    image = Reader(preprocessing, MAX_PIXELS).image(source)
+    image = ImageReader(preprocessing, MAX_PIXELS).image(source)
     if isinstance(image, Unreadable):
         raise InputError(f"{source.path}: {image.reason}")
     crop = center_crop(resize(image, preprocessing), preprocessing)

@@ -27,14 +27,12 @@ from cnncli.networks.blueprint.tree import (
     Pooling,
     Residual,
     Shortcut,
-    Sides,
     SoftMax,
     Step,
     Steps,
 )
+from cnncli.records.anatomy import Shape, Sides
 from cnncli.records.choices import PoolKind
-
-Shape = tuple[int, ...]
 
 MAX_ELEMENTS = 2**40
 """Largest number of elements of a feature map, or of weights of a layer; more is a typing error."""

@@ -18,10 +18,10 @@ from cnncli.networks.blueprint.tree import (
     LocalResponseNorm,
     Padding,
     Pooling,
-    Sides,
     SoftMax,
     Step,
 )
+from cnncli.records.anatomy import Sides
 from cnncli.records.choices import PoolKind
 
 _MAX_NUMBER = 1_000_000

@@ -6,9 +6,8 @@ Sides are (height, width) in pixels, or (length,) for 1D signals. Padding `SAME`
 import enum
 from dataclasses import dataclass, field
 
+from cnncli.records.anatomy import Sides
 from cnncli.records.choices import PoolKind
-
-Sides = tuple[int, ...]
 
 SAME = "same"
 Padding = Sides | str

@@ -21,11 +21,11 @@ from cnncli.networks.blueprint.tree import (
     Pooling,
     Residual,
     Shortcut,
-    Sides,
     SoftMax,
     Step,
     Steps,
 )
+from cnncli.records.anatomy import Sides
 
 _INDENT = "    "
 

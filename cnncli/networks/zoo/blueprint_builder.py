@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cnncli.networks.blueprint import shapes
-from cnncli.networks.blueprint.shapes import Shape
 from cnncli.networks.blueprint.tree import (
     Activation,
     ActivationStep,
@@ -31,11 +30,11 @@ from cnncli.networks.blueprint.tree import (
     Pooling,
     Residual,
     Shortcut,
-    Sides,
     SoftMax,
     Step,
     Steps,
 )
+from cnncli.records.anatomy import Shape, Sides
 from cnncli.records.choices import PoolKind
 
 _ACTIVATIONS: dict[Activation, type[nn.Module]] = {

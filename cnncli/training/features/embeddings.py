@@ -14,10 +14,9 @@ from cnncli.inference import InferenceOptions
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.predictions import Unreadable
-from cnncli.records.progress import Progress
+from cnncli.records.progress import Progress, ProgressBar
 from cnncli.text import counted
 from cnncli.training.manifest import UnreadableSample
-from cnncli.training.preparation import Bar
 from cnncli.training.settings import FinetuneSettings
 
 
@@ -81,7 +80,7 @@ class EmbeddedData:
 
 
 def embed_data(
-    folder: ModelFolder, data: DataSet, settings: FinetuneSettings, progress: Progress, bar: Bar
+    folder: ModelFolder, data: DataSet, settings: FinetuneSettings, progress: Progress, bar: ProgressBar
 ) -> EmbeddedData:
     """Compute the embeddings of all images, or read them from the cache.
 

@@ -19,11 +19,11 @@ from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import prepare
 from cnncli.records.data import Split
 from cnncli.records.evaluation import Accuracy
-from cnncli.records.progress import Progress
+from cnncli.records.progress import Progress, ProgressBar
 from cnncli.records.training import ClassifierName, ClassifierScore, Tune
 from cnncli.training.features.embeddings import EmbeddedData, EmbeddedSplit, embed_data, warn_about_data
 from cnncli.training.features.replace_head import require_new_head_fits
-from cnncli.training.preparation import Bar, Stopwatch, describe_data, read_data
+from cnncli.training.preparation import Stopwatch, describe_data, read_data
 from cnncli.training.run_folder import Target, choose_run_folder
 from cnncli.training.settings import FinetuneSettings
 
@@ -99,7 +99,7 @@ class FeatureSearch:
 
 
 def search_classifiers(
-    settings: FinetuneSettings, progress: Progress, bar: Bar, *, is_offline: bool = False
+    settings: FinetuneSettings, progress: Progress, bar: ProgressBar, *, is_offline: bool = False
 ) -> FeatureSearch:
     """Fit classifiers to a network's embeddings of labelled images; nothing is written yet.
 

@@ -13,8 +13,8 @@ from cnncli.evaluation.metrics import confusion
 from cnncli.evaluation.scoring import answers_of
 from cnncli.evaluation.tables import predictions
 from cnncli.evaluation.tables import unreadable as unreadable_table
-from cnncli.files.tables import Table
-from cnncli.images.loader import Reader
+from cnncli.files.csv_tables import Table
+from cnncli.images.loader import ImageReader
 from cnncli.images.preprocess import Pixels
 from cnncli.logits import cross_entropy, probabilities
 from cnncli.networks.model_folder import ModelFolder
@@ -22,14 +22,13 @@ from cnncli.records.data import DataSet, Split
 from cnncli.records.evaluation import Answer, Evaluation
 from cnncli.records.networks import Compilation, Metric, ModelCard, PackageVersion
 from cnncli.records.predictions import Unreadable
-from cnncli.records.progress import Progress
+from cnncli.records.progress import Progress, ProgressBar
 from cnncli.records.report import TrainingSummary
 from cnncli.records.training import ClassifierScore, FinetuneResult, Tune
 from cnncli.training import report, run_folder
 from cnncli.training.features.embeddings import EmbeddedSplit
 from cnncli.training.features.fit import FeatureSearch, SearchResult, search_classifiers, split_logits
 from cnncli.training.features.replace_head import write_with_new_head
-from cnncli.training.preparation import Bar
 from cnncli.training.settings import FeatureSettings, FinetuneSettings, record_settings, versions
 
 _VERIFIED_IMAGES = 8
@@ -37,7 +36,7 @@ _VERIFIED_IMAGES = 8
 
 
 def finetune_features(
-    settings: FeatureSettings, progress: Progress, bar: Bar, *, is_offline: bool = False
+    settings: FeatureSettings, progress: Progress, bar: ProgressBar, *, is_offline: bool = False
 ) -> FinetuneResult:
     """Fit a classifier to a network's embeddings of labelled images, and write both as a model folder.
 
@@ -147,7 +146,7 @@ def _summary(result: SearchResult) -> TrainingSummary:
 
 def _first_pixels(folder: ModelFolder, split: EmbeddedSplit, settings: FinetuneSettings) -> Pixels:
     """(N, C, H, W) of the first few images of a split."""
-    read = Reader(folder.card.preprocessing, settings.max_pixels)
+    read = ImageReader(folder.card.preprocessing, settings.max_pixels)
     images = [read(sample.source) for sample in split.samples[:_VERIFIED_IMAGES]]
     readable = [image for image in images if not isinstance(image, Unreadable)]
     if not readable:

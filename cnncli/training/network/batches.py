@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cnncli.images import augment
-from cnncli.images.augment import Resize, random_view
+from cnncli.images.augment import ResizeFunction, random_view
 from cnncli.images.image_cache import ImageCache, Planes
-from cnncli.images.loader import Reader
+from cnncli.images.loader import ImageReader
 from cnncli.images.preprocess import FILTERS, center_crop, resize
 from cnncli.records.augmentation import Augmentation
 from cnncli.records.data import Sample
@@ -45,7 +45,7 @@ class ImageStore:
     def __init__(
         self,
         samples: Sequence[Sample],
-        reader: Reader,
+        reader: ImageReader,
         kept: ImageCache,
         shrink: Callable[[Image.Image], Image.Image],
     ) -> None:
@@ -82,7 +82,7 @@ class ImageStore:
 
 
 def for_training(
-    samples: Sequence[Sample], reader: Reader, kept: ImageCache, augmentation: Augmentation
+    samples: Sequence[Sample], reader: ImageReader, kept: ImageCache, augmentation: Augmentation
 ) -> ImageStore:
     """Images to take random crops of, cached no larger than the smallest crop needs."""
     height, width = reader.preprocessing.size
@@ -98,7 +98,7 @@ def for_training(
     return ImageStore(samples, reader, kept, shrink)
 
 
-def for_validation(samples: Sequence[Sample], reader: Reader, kept: ImageCache) -> ImageStore:
+def for_validation(samples: Sequence[Sample], reader: ImageReader, kept: ImageCache) -> ImageStore:
     """Images as predicting sees them: resized and cropped, not yet normalised."""
     preprocessing = reader.preprocessing
     return ImageStore(
@@ -124,7 +124,7 @@ class RandomViews:
     augmentation: Augmentation
     seed: int
     epoch: int
-    resize: Resize = augment.resize_planes
+    resize: ResizeFunction = augment.resize_planes
 
     def __call__(self, number: int) -> Planes | Unreadable:
         """(H, W, C)."""

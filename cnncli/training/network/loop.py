@@ -15,7 +15,7 @@ from accelerate import Accelerator
 
 from cnncli.errors import TrainingStopped
 from cnncli.images.image_cache import ImageCache
-from cnncli.images.loader import Reader
+from cnncli.images.loader import ImageReader
 from cnncli.records.data import Split
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
@@ -258,7 +258,7 @@ class Loop:
 
 def _open_images(task: TrainingTask, processes: Processes) -> tuple[ImageStore, ImageStore]:
     """The training and the validation images; their caches share one limit, of which validation gets a quarter at most."""
-    reader = Reader(task.preprocessing, task.max_pixels)
+    reader = ImageReader(task.preprocessing, task.max_pixels)
     folder, room = task.cache
     room //= processes.count
     height, width = task.preprocessing.size

@@ -23,7 +23,7 @@ from cnncli.records.engines import EngineOptions
 from cnncli.records.evaluation import Accuracy, Evaluation
 from cnncli.records.networks import Metric, PackageVersion
 from cnncli.records.predictions import Unreadable
-from cnncli.records.progress import Deduplicated, Progress
+from cnncli.records.progress import Deduplicated, Progress, ProgressBar
 from cnncli.records.report import TrainingSummary
 from cnncli.records.training import Epoch, FinetuneResult, Timing, Tune
 from cnncli.text import counted
@@ -33,13 +33,16 @@ from cnncli.training.manifest import RunManifest, load_manifest
 from cnncli.training.network import checkpoints
 from cnncli.training.network.checkpoints import Checkpoint
 from cnncli.training.network.initial import InitialModel, build
-from cnncli.training.preparation import Bar
 from cnncli.training.settings import NetworkSettings, versions
 from cnncli.training.settings_file import SETTINGS, read_settings
 
 
 def publish(
-    run: Path, settings: NetworkSettings, features: FinetuneResult | None, progress: Progress, bar: Bar
+    run: Path,
+    settings: NetworkSettings,
+    features: FinetuneResult | None,
+    progress: Progress,
+    bar: ProgressBar,
 ) -> FinetuneResult:
     """Write the best network of a training as a model folder, evaluated on the validation and test splits.
 
@@ -131,7 +134,7 @@ class _FinishedRun:
         """All images, with those that could not be read before training."""
         return self.manifest.with_unreadable(self.data)
 
-    def keep_features(self, features: Accuracy, progress: Progress, bar: Bar) -> FinetuneResult:
+    def keep_features(self, features: Accuracy, progress: Progress, bar: ProgressBar) -> FinetuneResult:
         """Keep the classifier on features, which training did not beat; the report shows both."""
         reason = (
             f"training the whole network reached {_percent(self.best.val_top1)} on val, no more than "
@@ -150,7 +153,7 @@ class _FinishedRun:
             unreadable=reporting.relative_paths(self.data, evaluations.unreadable),
         )
 
-    def write_network(self, progress: Progress, bar: Bar) -> FinetuneResult:
+    def write_network(self, progress: Progress, bar: ProgressBar) -> FinetuneResult:
         """Make the best network of the training the run's."""
         run, manifest = self.run, self.manifest
         progress.notice(f"writing the network of epoch {self.best.number}, the best on val")
@@ -176,7 +179,9 @@ class _FinishedRun:
             run_folder.install_network(draft, run)
         return result
 
-    def _evaluate(self, folder: model_folder.ModelFolder, progress: Progress, bar: Bar) -> _SplitEvaluations:
+    def _evaluate(
+        self, folder: model_folder.ModelFolder, progress: Progress, bar: ProgressBar
+    ) -> _SplitEvaluations:
         """Evaluate the finished network on the validation and the test split."""
         options = InferenceOptions(
             max_pixels=self.settings.max_pixels,

@@ -12,7 +12,7 @@ import torch
 from cnncli.errors import (
     UsageError,
 )
-from cnncli.images.loader import Reader
+from cnncli.images.loader import ImageReader
 from cnncli.images.local_file import LocalFile
 from cnncli.networks import model_folder, zoo
 from cnncli.records.augmentation import Strength
@@ -29,7 +29,7 @@ def distance(one: TrainedRun, other: TrainedRun, data: Path) -> float:
         card = load_manifest(found.folder).card
         net = zoo.build(card.architecture)
         net.load_state_dict(found.checkpoint.network)
-        reader = Reader(card.preprocessing, 10**6)
+        reader = ImageReader(card.preprocessing, 10**6)
         pixels = [np.asarray(reader(LocalFile(str(file)))) for file in sorted(data.rglob("*.png"))]
         with torch.no_grad():
             said.append(net.eval()(torch.from_numpy(np.stack(pixels))).log_softmax(dim=1))

@@ -11,7 +11,7 @@ import torch
 from cnncli.errors import (
     CnncliError,
 )
-from cnncli.images.loader import Reader
+from cnncli.images.loader import ImageReader
 from cnncli.records.data import Split
 from cnncli.records.predictions import Unreadable
 from cnncli.records.training import Layout
@@ -57,7 +57,7 @@ def test_validation_pixels_equal_those_of_predict(data: Path, monkeypatch: pytes
 
         start = load_manifest(run.folder)
         samples = read_splits(run.folder, start.root, start.card.class_names, "shades").split(Split.VAL)
-        read = Reader(start.card.preprocessing, 10**8)
+        read = ImageReader(start.card.preprocessing, 10**8)
         expected = [read(sample.source) for sample in samples]
         assert not any(isinstance(pixels, Unreadable) for pixels in expected)
         assert np.array_equal(torch.cat(seen).numpy(), np.stack(expected))  # type: ignore[arg-type]

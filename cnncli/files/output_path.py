@@ -7,7 +7,7 @@ from pathlib import Path
 from cnncli.errors import OutputError
 
 
-def require_place(file: Path) -> None:
+def require_writable_file(file: Path) -> None:
     """Raise an error if a file cannot be written.
 
     Raises:
@@ -40,6 +40,6 @@ def require_free(file: Path, *, overwrite: bool, hint: str = "--overwrite replac
     Raises:
         OutputError: it cannot be written, or it already exists.
     """
-    require_place(file)
+    require_writable_file(file)
     if os.path.exists(file) and not overwrite:  # noqa: PTH110 - False where a name is too long, too
         raise OutputError(f"{file} already exists", hint)

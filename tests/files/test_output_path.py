@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from cnncli.errors import OutputError
-from cnncli.files.place import require_free, require_place
+from cnncli.files.output_path import require_free, require_writable_file
 
 
 def test_a_place_in_a_folder_that_exists(tmp_path: Path) -> None:
-    require_place(tmp_path / "a.png")
+    require_writable_file(tmp_path / "a.png")
     require_free(tmp_path / "a.png", overwrite=False)
     assert not list(tmp_path.iterdir())
 
@@ -24,8 +24,8 @@ def test_what_already_exists_is_replaced_only_where_that_is_wanted(tmp_path: Pat
 
 def test_places_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="does not exist"):
-        require_place(tmp_path / "none" / "a.png")
+        require_writable_file(tmp_path / "none" / "a.png")
     with pytest.raises(OutputError, match="it is a folder"):
-        require_place(tmp_path)
+        require_writable_file(tmp_path)
     with pytest.raises(OutputError, match="File name too long"):
-        require_place(tmp_path / f"{'x' * 300}.png")
+        require_writable_file(tmp_path / f"{'x' * 300}.png")

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from cnncli.files.tables import Table
+from cnncli.files.csv_tables import Table
 
 
 def test_any_path_is_read_back() -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 
-from cnncli.records.health import Examination, Verdict
+from cnncli.records.diagnosis import Examination, Verdict
 from cnncli.render.columns import Column, rows
 
 
@@ -26,7 +26,7 @@ def examination_text(examination: Examination) -> str:
     return "\n".join([*lines, "", ""])
 
 
-def health_json(examinations: Iterable[Examination]) -> str:
+def diagnosis_json(examinations: Iterable[Examination]) -> str:
     """The findings of all topics as one list."""
     findings = [
         {

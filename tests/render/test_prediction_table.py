@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cnncli.images.local_file import LocalFile
 from cnncli.records.predictions import Prediction, Record, Score, Unreadable
-from cnncli.render.table import PredictionTable
+from cnncli.render.prediction_table import PredictionTable
 from tests.render.test_lines import BROKEN, CAT, UNSURE, records
 
 
