@@ -42,6 +42,16 @@ def slow_cases(names: Sequence[str], kept: Collection[str]) -> "list[ParameterSe
     return [pytest.param(name, marks=marks[name in kept]) for name in names]
 
 
+def some_slow(cases: Sequence[object], default: Collection[object]) -> "list[ParameterSet]":
+    """Parametrised cases of which the default ones always run; the others are slow."""
+    assert all(case in cases for case in default)
+    marks = {True: (), False: (pytest.mark.slow,)}
+    return [
+        pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=marks[case in default])
+        for case in cases
+    ]
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with real weights and photographs beside the checkout."""
@@ -98,6 +108,18 @@ def tiny(home: Path) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CNNCLI_HOME", str(home))
         yield prepare(Reference("test_resnet", pretrained=False), NullProgress()).path
+
+
+@pytest.fixture(scope="session")
+def tiny_64(home: Path) -> Iterator[Path]:
+    """The same for images of 64 x 64 pixels, which train several times as fast."""
+    from cnncli.networks.reference import Reference
+    from cnncli.prepare import prepare
+    from cnncli.records.progress import NullProgress
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CNNCLI_HOME", str(home))
+        yield prepare(Reference("test_resnet", pretrained=False, image_size=(64, 64)), NullProgress()).path
 
 
 @pytest.fixture

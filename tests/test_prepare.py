@@ -127,6 +127,7 @@ def test_weights_of_another_network_leave_nothing_behind(
     assert not list((tmp_path / "home").rglob("*.safetensors"))
 
 
+@pytest.mark.slow
 def test_published_weights_with_other_key_names_are_converted(tmp_path: Path) -> None:
     """torchvision's DenseNet weights have old key names; timm resamples a ViT's position embeddings."""
     architecture = Architecture("torchvision", "densenet121", 1000)

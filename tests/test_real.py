@@ -63,6 +63,7 @@ def photographs(shared: Path) -> Path:
     return shared / "data" / "imagenet-samples"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_openvino_is_as_accurate(
     cnncli: Cnncli, squeezenet: Path, photographs: Path, reference: dict[str, Expected], precision: str
@@ -81,6 +82,7 @@ def test_openvino_is_as_accurate(
     assert 67 <= right <= 71
 
 
+@pytest.mark.slow
 def test_a_name_with_local_weights(
     cnncli: Cnncli, shared: Path, photographs: Path, reference: dict[str, Expected]
 ) -> None:
@@ -90,6 +92,7 @@ def test_a_name_with_local_weights(
     check(result.stdout, reference)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -112,6 +115,7 @@ def test_threads_batches_and_engines_do_not_change_predictions(
     check(cnncli("predict", photographs, "-m", squeezenet, "-f", "csv", *options).stdout, reference)
 
 
+@pytest.mark.slow
 def test_globs_and_lists_give_the_same_predictions(
     program: Program,
     squeezenet: Path,

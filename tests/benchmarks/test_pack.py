@@ -33,6 +33,7 @@ def run(cnncli: Cnncli, tmp_path: Path) -> Path:
     return output
 
 
+@pytest.mark.slow
 def test_packing_divides_the_logits_by_the_temperature(run: Path, tmp_path: Path) -> None:
     output = tmp_path / "packed"
     output.mkdir()
@@ -61,6 +62,7 @@ def test_the_fitted_temperature_undoes_a_scaling_of_logits() -> None:
     assert inverse_temperature(3 * logits.astype(np.float64), labels) == pytest.approx(1 / 3, rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_model_with_other_classes_does_not_replace_pocket(run: Path) -> None:
     with pytest.raises(SystemExit, match="not pocket's classes"):
         pack.require_replacement(model_folder.open_folder(run))

@@ -25,7 +25,7 @@ from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import NullProgress
 from cnncli.training import options
 from cnncli.training.run_folder import choose_run_folder, draft_run, settle
-from tests.conftest import Cnncli, Imports
+from tests.conftest import Cnncli, Imports, some_slow
 
 KINDS = {"warm": (230, 90, 40), "cold": (40, 90, 230), "green": (60, 200, 80)}
 
@@ -137,7 +137,7 @@ def test_a_test_split_is_scored_once(cnncli: Cnncli, data: Path, colours: Path, 
     assert {row["split"] for row in table(Path("runs/split/predictions.csv"))} == {"val", "test"}
 
 
-@pytest.mark.parametrize("model", ["tiny", "squeezenet"])
+@pytest.mark.parametrize("model", some_slow(["tiny", "squeezenet"], ["tiny"]))
 def test_torch_can_use_a_linear_classifier(
     cnncli: Cnncli, data: Path, model: str, request: pytest.FixtureRequest
 ) -> None:
@@ -216,6 +216,7 @@ def test_unusual_class_names(cnncli: Cnncli, data: Path, colours: Path, tmp_path
     assert answer.split("\t")[1] == 'a, "b"'
 
 
+@pytest.mark.slow
 def test_a_thousand_classes_with_two_images_each(
     cnncli: Cnncli, colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ def test_npz_output_has_the_values_of_the_pictures(cnncli: Cnncli) -> None:
     assert np.stack([arrays_of(Path("m.npz"))[str(number)] for number in range(1, 41)]).shape == (40, 40, 40)
 
 
+@pytest.mark.slow
 def test_blueprints_and_transformers_are_supported(cnncli: Cnncli) -> None:
     for words in (
         ["filters", "lenet5"],

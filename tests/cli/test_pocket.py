@@ -62,7 +62,7 @@ def test_torch_and_the_graph_agree(cnncli: Cnncli, photo: Path) -> None:
     assert first == pytest.approx(second, abs=2e-3)
 
 
-def test_it_is_listed(cnncli: Cnncli, program: Program) -> None:
+def test_it_is_listed(cnncli: Cnncli) -> None:
     (entry,) = json.loads(cnncli("models", "pocket", "-f", "json").stdout)
     assert entry["parameters"] == 2_452_720
     assert "is part of cnncli" in cnncli("models", "rm", "pocket").stderr
@@ -71,6 +71,10 @@ def test_it_is_listed(cnncli: Cnncli, program: Program) -> None:
     assert refused.exit_code == 2
     assert "pocket is a finished model folder; --img-size cannot change it" in refused.stderr
     assert "pocket" in cnncli("predict", "x.png", "-m", "pockt").stderr
+
+
+@pytest.mark.slow
+def test_doctor_checks_its_digests(program: Program) -> None:
     assert "pocket, prepared, digests match" in program("doctor", "--offline").stdout.decode()
 
 
@@ -156,14 +160,13 @@ def test_its_features_transfer_to_other_classes_in_seconds(
     assert hint not in cnncli("finetune", tmp_path / "nowhere").stderr
 
 
+@pytest.mark.slow
 def test_a_run_that_started_from_it_resumes(cnncli: Cnncli, shades: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     way = ("--tune", "last:1", "--epochs", "1", "-q")
     assert cnncli("finetune", shades, *way, "-o", run).exit_code == 0
     result = cnncli("finetune", "--resume", run, "--epochs", 2, "-q")
     assert result.exit_code == 0, result.stderr
-    again = cnncli("finetune", "-c", run / "settings.toml", "-o", tmp_path / "again", "-q")
-    assert again.exit_code == 0, again.stderr
     assert tomllib.loads((run / "settings.toml").read_text())["model"] == "pocket"
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cnncli.errors import OutputError
 from cnncli.files.part_file import PartFile
-from tests.conftest import Cnncli
+from tests.conftest import Cnncli, some_slow
 from tests.networks_for_tests import colour_probabilities
 
 RED = "0.964663"
@@ -253,7 +253,7 @@ def unfinished(cnncli: Cnncli, photos: Path, output: Path, *options: str) -> byt
     return Path(f"{output}.part").read_bytes()
 
 
-@pytest.mark.parametrize("format_", ["tsv", "csv", "jsonl"])
+@pytest.mark.parametrize("format_", some_slow(["tsv", "csv", "jsonl"], ["jsonl"]))
 def test_resume(cnncli: Cnncli, photos: Path, tmp_path: Path, format_: str) -> None:
     output, part = tmp_path / f"o.{format_}", tmp_path / f"o.{format_}.part"
     whole = unfinished(cnncli, photos, output, "-k", "2")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Cnncli
+from tests.conftest import Cnncli, some_slow
 
 Json = Any
 Summary = Callable[..., Json]
@@ -169,7 +169,7 @@ def test_resnets_and_the_plain_network(summary: Summary) -> None:
     assert [summary(f"resnet{depth}")["totals"]["depth"] for depth in (18, 34, 50)] == [18, 34, 50]
 
 
-@pytest.mark.parametrize("name", ["inception_v3", "inception_resnet_v2"])
+@pytest.mark.parametrize("name", some_slow(["inception_v3", "inception_resnet_v2"], ["inception_v3"]))
 def test_networks_for_299_pixels(summary: Summary, name: str) -> None:
     assert summary(name)["input"] == [1, 3, 299, 299]
 
@@ -311,10 +311,10 @@ def test_invalid_arguments_are_errors(
 @pytest.mark.parametrize(
     ("model", "size", "smallest"),
     [
-        ("torchvision/alexnet", 60, 63),
         ("vgg-d", 8, 32),
-        ("vit_tiny_patch16_224", 8, 16),  # built anew for each size
-        ("test_vit", 161, 16),  # takes multiples only
+        ("test_vit", 161, 16),  # accepts multiples only
+        pytest.param("torchvision/alexnet", 60, 63, marks=pytest.mark.slow),
+        pytest.param("vit_tiny_patch16_224", 8, 16, marks=pytest.mark.slow),  # built anew for each size
     ],
 )
 def test_the_smallest_possible_input_size_is_named(

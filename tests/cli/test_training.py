@@ -30,6 +30,11 @@ QUICK = ("--epochs", 2, "-b", 8, "--amp", "off", "--layout", "nchw")
 
 
 @pytest.fixture
+def tiny(tiny_64: Path) -> Path:
+    return tiny_64
+
+
+@pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rng = np.random.default_rng(0)
     for split, count in (("train", 12), ("val", 5), ("test", 3)):
@@ -113,6 +118,7 @@ def test_auto_reports_features_first_and_keeps_the_better_model(
     verify(open_folder(Path(output["folder"])))
 
 
+@pytest.mark.slow
 def test_auto_stops_if_training_is_no_better_than_features(
     cnncli: Cnncli, data: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,7 +232,15 @@ def test_preview_shows_each_readable_class(cnncli: Cnncli, data: Path) -> None:
     assert Path("seen.png").is_file()
 
 
-@pytest.mark.parametrize("way", [("scratch", "-m", NET), ("last:1",), ("auto",), ("features",)])
+@pytest.mark.parametrize(
+    "way",
+    [
+        ("scratch", "-m", NET),
+        ("features",),
+        pytest.param(("last:1",), marks=pytest.mark.slow),
+        pytest.param(("auto",), marks=pytest.mark.slow),
+    ],
+)
 def test_unreadable_images_are_reported_and_change_the_exit_code(
     cnncli: Cnncli, data: Path, tiny: Path, way: tuple[str, ...]
 ) -> None:
@@ -252,6 +266,7 @@ def test_unreadable_images_are_reported_and_change_the_exit_code(
     assert "1 image could not be read" not in page  # in val, there is none
 
 
+@pytest.mark.slow
 def test_names_that_are_not_utf8(cnncli: Cnncli, data: Path, tiny: Path) -> None:
     """Of the data, as any folder may be called; but not of a run."""
     strange = Path(os.fsdecode(b"caf\xe9"))
@@ -303,6 +318,7 @@ def test_class_folders_behind_symbolic_links(cnncli: Cnncli, data: Path, tiny: P
     assert json.loads(result.stdout)["images"] == output["images"]["val"] < len(files)
 
 
+@pytest.mark.slow
 def test_an_unreadable_file_listed_by_two_paths(cnncli: Cnncli, data: Path, tiny: Path) -> None:
     files = sorted((data / "train").rglob("*.png"))
     files[0].write_bytes(b"nothing")
@@ -336,6 +352,7 @@ def test_an_interrupt_after_the_last_epoch(
     assert len(run(cnncli, "--resume", "runs/shades")["epochs"]) == 2
 
 
+@pytest.mark.slow
 def test_batch_size_1(cnncli: Cnncli, data: Path) -> None:
     """Which batch normalisation cannot learn from where maps have come down to a pixel, and may well look at."""
     net = "input 3x12x12; activation: relu; conv3-6; gap; batchnorm; FC-3"

@@ -29,6 +29,7 @@ def test_the_index_matches_the_installed_libraries(known: dict[str, IndexEntry])
     assert set(known) == set(indexing.names())
 
 
+@pytest.mark.slow
 def test_sampled_entries_have_the_right_counts(known: dict[str, IndexEntry]) -> None:
     require_same_libraries()
     small = [name for name, entry in known.items() if (entry.multiply_adds or 0) < 3e9]

@@ -12,6 +12,11 @@ from tests.training.small_runs import TrainedRun, settings_for, train_run
 
 
 @pytest.fixture
+def tiny(tiny_64: Path) -> Path:
+    return tiny_64
+
+
+@pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three classes of ten images that differ in their mean colour, the last one rarer."""
     draws = np.random.default_rng(0)

@@ -46,7 +46,11 @@ def test_every_method_gives_values_from_0_to_1(
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("test_resnet", "layer4"), ("test_vit", "blocks.5.norm1"), ("test_convnext", "norm")],
+    [
+        ("test_resnet", "layer4"),
+        pytest.param("test_vit", "blocks.5.norm1", marks=pytest.mark.slow),
+        pytest.param("test_convnext", "norm", marks=pytest.mark.slow),
+    ],
 )
 def test_the_default_target_layer_of_several_architectures(name: str, expected: str, tmp_path: Path) -> None:
     other = network(name)

@@ -207,7 +207,7 @@ steps = st.lists(st.recursive(leaves, nested, max_leaves=8), min_size=1, max_siz
 
 
 @given(st.builds(Blueprint, st.tuples(numbers, numbers, numbers), steps, activations))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_written_blueprints_are_read_back(result: Blueprint) -> None:
     assert parse(to_text(result)) == result
 

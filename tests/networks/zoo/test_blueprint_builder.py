@@ -80,13 +80,13 @@ PROJECTED = {  # ResNets as torchvision has them: projections, and the stride in
 @pytest.mark.parametrize(
     ("name", "theirs"),
     [
-        ("vgg-a", "vgg11"),
-        pytest.param("vgg-b", "vgg13", marks=pytest.mark.slow),
-        ("vgg-d", "vgg16"),
-        pytest.param("vgg-e", "vgg19", marks=pytest.mark.slow),
+        pytest.param("vgg-a", "vgg11", marks=pytest.mark.full),
+        pytest.param("vgg-b", "vgg13", marks=pytest.mark.full),
+        pytest.param("vgg-d", "vgg16", marks=pytest.mark.slow),
+        pytest.param("vgg-e", "vgg19", marks=pytest.mark.full),
         ("alexnet-one-tower", "alexnet"),
         (PROJECTED["resnet18"], "resnet18"),
-        (PROJECTED["resnet50"], "resnet50"),
+        pytest.param(PROJECTED["resnet50"], "resnet50", marks=pytest.mark.slow),
     ],
     ids=["vgg-a", "vgg-b", "vgg-d", "vgg-e", "alexnet", "resnet18", "resnet50"],
 )

@@ -172,7 +172,7 @@ def test_training_reports_its_progress(data: Path) -> None:
     assert len(lines) == 2
     assert lines[0].startswith("epoch 1/2  lr ")
     table = (folder / "history.csv").read_text().splitlines()
-    assert table[0].startswith("number,lr,train_loss,train_top1,val_loss,val_top1")
+    assert table[0].startswith("epoch,lr,train_loss,train_top1,val_loss,val_top1")
     assert len(table) == 3
     assert any((folder / "tensorboard").iterdir())
 

@@ -88,6 +88,7 @@ def test_every_training_option_is_tested() -> None:
     assert CHANGES.keys() | WITH_OTHERS.keys() | ELSEWHERE == set(options.declarations())
 
 
+@pytest.mark.slow
 def test_every_training_option_has_an_effect(data: Path, base: TrainedRun) -> None:
     for name, value in CHANGES.items():
         found = train_run(settings_for(data, **{name: value}))
@@ -111,6 +112,7 @@ def test_deterministic_is_switched_on(data: Path) -> None:
         torch.use_deterministic_algorithms(mode=False)
 
 
+@pytest.mark.slow
 def test_stochastic_depth_applies_to_networks_with_residual_blocks(data: Path) -> None:
     names: dict[str, Any] = {"epochs": 1, "augment": Strength.NONE}
     without = train_run(settings_for(data, "test_resnet", **names))
