@@ -126,7 +126,7 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.timeout(1200)
 def test_commands_of_the_other_pages_run(workspace: Path) -> None:
     steps = [step for page in PAGES for step in steps_of(page)]

@@ -132,7 +132,7 @@ def test_a_file_with_another_checksum_is_refused(
         mnist.behaviour = "corrupted"
         result = cnncli("datasets", "get", "mnist", tmp_path / "mnist")
     assert result.exit_code == 1
-    assert "its MD5 is another" in result.stderr
+    assert "has the wrong MD5" in result.stderr
     assert not (tmp_path / "mnist").exists()
 
 

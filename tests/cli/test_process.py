@@ -147,7 +147,7 @@ def test_ctrl_c_ends_at_once_and_says_how_to_resume(many: Path, tmp_path: Path) 
 @posix_only
 @pytest.mark.parametrize(
     "format_",
-    ["tsv", pytest.param("csv", marks=pytest.mark.slow), pytest.param("jsonl", marks=pytest.mark.slow)],
+    ["tsv", pytest.param("csv", marks=pytest.mark.full), pytest.param("jsonl", marks=pytest.mark.full)],
 )
 def test_repeated_kills_and_resumes_give_every_input_once_in_order(
     many: Path, tmp_path: Path, format_: str

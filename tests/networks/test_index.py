@@ -39,7 +39,7 @@ def test_sampled_entries_have_the_right_counts(known: dict[str, IndexEntry]) -> 
         assert counted == known[name], name
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_every_entry_agrees_with_its_library(known: dict[str, IndexEntry]) -> None:
     """All but what has to be counted."""
     require_same_libraries()
