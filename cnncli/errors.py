@@ -10,7 +10,7 @@
     ├── CompileError            a network cannot be exported to ONNX
     ├── MissingPackageError     an optional package is not installed
     ├── DataError               labelled data is missing, or cannot be used for training
-    ├── TrainingError           a training cannot start, resume or converge
+    ├── TrainingError           a training run cannot start, resume or converge
     ├── TrainingStopped         exit code 130: interrupted and saved; can be resumed
     ├── GeometryError           a layer does not fit its input
     ├── BlueprintError          a blueprint has a syntax error
@@ -76,11 +76,11 @@ class DataError(CnncliError):
 
 
 class TrainingError(CnncliError):
-    """A training that cannot start, cannot be resumed, or diverges."""
+    """A training run that cannot start, cannot be resumed, or diverges."""
 
 
 class TrainingStopped(CnncliError):  # noqa: N818 - not an error
-    """A training that was interrupted and saved, and can be resumed."""
+    """A training run that was interrupted and saved, and can be resumed."""
 
     exit_code = 130
 

@@ -173,7 +173,7 @@ def _require_downloaded(reference: Reference) -> None:
 
 def _not_found(name: str, message: str, hint: str | None) -> ModelNotFoundError:
     """The error for an unknown name; a folder of that name may be what the user meant."""
-    if os.path.isdir(name):  # noqa: PTH112 - says no where a name is too long, too
+    if os.path.isdir(name):  # noqa: PTH112 - also False for a name that is too long
         return ModelNotFoundError(f"the folder {name} has no card.json, and {message}")
     return ModelNotFoundError(message, hint)
 

@@ -1,4 +1,4 @@
-"""Wording that all rooms share: counts, short numbers, file names in any format, rows of CSV."""
+"""Wording shared by all rooms: counts, short numbers, paths in any output format, rows of CSV."""
 
 import csv
 import io
@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import unquote_to_bytes
 
-# ---- numbers, as people write them: large ones in three digits, as papers do, and one thing without an s
+# ---- numbers for people: three significant digits, and singular or plural
 
 _PREFIXES = ("", "K", "M", "G", "T", "P")
 
@@ -47,24 +47,24 @@ def _scale(number: float) -> tuple[str, str]:
     return f"{value:.{digits}f}", prefix
 
 
-# ---- paths: any file name there is, in formats that are UTF-8 and have rules of their own
+# ---- paths: any file name, in formats that are UTF-8 and have rules of their own
 
 _SURROGATE = re.compile("[\udc80-\udcff]")
-"""What `os.fsdecode` makes of a byte that is no UTF-8."""
+"""What `os.fsdecode` makes of a byte that is not UTF-8."""
 
 _TSV_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 def is_percent_encoded(path: str) -> bool:
-    """Whether `path_text` writes this path percent-encoded: it holds bytes that are no UTF-8."""
+    """Whether `path_text` writes this path percent-encoded: it holds bytes that are not UTF-8."""
     return _SURROGATE.search(path) is not None
 
 
 def path_text(path: str) -> str:
     """The path as valid Unicode.
 
-    Bytes that are no UTF-8 are percent-encoded, and then `%` itself is, too, so that
-    `urllib.parse.unquote_to_bytes` gives back the very bytes of the name.
+    Bytes that are not UTF-8 are percent-encoded. `%` itself is then encoded as well, so that
+    `urllib.parse.unquote_to_bytes` restores the original bytes.
     """
     if not is_percent_encoded(path):
         return path
@@ -72,7 +72,7 @@ def path_text(path: str) -> str:
 
 
 def path_of(text: str) -> str:
-    """The path that `path_text` has percent-encoded."""
+    """The path that `path_text` percent-encoded."""
     return os.fsdecode(unquote_to_bytes(text))
 
 
@@ -82,7 +82,7 @@ def tsv_text(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Text that leaves a terminal as it is: line ends, escape codes and stray bytes are spelled out."""
+    r"""Text that is safe to print on a terminal: line ends, escape codes and invalid bytes are escaped."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape", "replace").decode()
         for character in path_text(text)
@@ -95,7 +95,7 @@ def printable(text: str) -> str:
 def csv_row(values: Sequence[str | int | float | None]) -> str:
     """A row of CSV, which ends with a line feed.
 
-    With its own line end, the csv module knows to quote a lone carriage return; without, a name with one would end the row.
+    The csv module quotes a lone carriage return only with its own line end, so that is replaced afterwards.
     """
     text = io.StringIO()
     csv.writer(text).writerow(values)

@@ -1,1 +1,1 @@
-"""The command line: one thin file a command, and the only rooms that know a terminal."""
+"""The command line: one thin file per command. Only this room knows about the terminal."""

@@ -1,4 +1,4 @@
-"""The program: its commands, and the one boundary at which errors become words and exit codes."""
+"""The program: its commands, and the error boundary, which turns errors into messages and exit codes."""
 
 import contextlib
 import errno
@@ -23,7 +23,7 @@ COMMANDS = {
     "finetune": "Fine-tune a network on labelled images.",
     "evaluate": "Evaluate a model on labelled images, and show where it fails.",
     "check": "Check a labelled folder for problems before training.",
-    "datasets": "Common data sets, downloaded as labelled folders.",
+    "datasets": "List common data sets; download one as a labelled folder.",
     "summary": "Show the layers of a network and what they cost.",
     "models": "List networks; delete prepared ones.",
     "pull": "Download and prepare networks for offline use.",
@@ -35,9 +35,9 @@ COMMANDS = {
     "cam": "Draw class activation maps (Grad-CAM and others).",
     "receptive": "Draw the receptive field of a unit.",
     "export": "Export a network as one ONNX file that runs without cnncli.",
-    "doctor": "Check the installation, and say how to fix problems.",
+    "doctor": "Check the installation, and suggest how to fix problems.",
 }
-"""Each is a function, or a Typer, in a module of the same name in this room."""
+"""Help of each command, which is a function or a Typer in the module of the same name."""
 
 INTERRUPTED = 130
 
@@ -49,19 +49,19 @@ class LazyCommands(Mapping[str, Any]):
         """Import a command."""
         if name not in COMMANDS:
             raise KeyError(name)
-        body = getattr(importlib.import_module(f"cnncli.cli.{name}"), name)
-        if isinstance(body, typer.Typer):
-            return typer.main.get_command(body)
-        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-        alone.command(name, cls=SectionedCommand)(body)
-        return typer.main.get_command(alone)
+        function = getattr(importlib.import_module(f"cnncli.cli.{name}"), name)
+        if isinstance(function, typer.Typer):
+            return typer.main.get_command(function)
+        program = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+        program.command(name, cls=SectionedCommand)(function)
+        return typer.main.get_command(program)
 
     def __iter__(self) -> Iterator[str]:
-        """Their names, in the order of the help."""
+        """The names, in the order of the help."""
         return iter(COMMANDS)
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of commands."""
         return len(COMMANDS)
 
 
@@ -78,9 +78,9 @@ _PATH_ERRORS = {
 
 
 class ErrorBoundary(TyperGroup):
-    """Turns every error that a person can mend into two lines on stderr and an exit code.
+    """Turns every error that the user can fix into a message, a hint and an exit code.
 
-    Anything else is a bug and keeps its traceback.
+    Any other exception is a bug and keeps its traceback.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as in typer
@@ -88,12 +88,12 @@ class ErrorBoundary(TyperGroup):
         self.commands = LazyCommands()  # type: ignore[assignment]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - as in typer
-        """Their names and what each is for, without importing one."""
+        """Write the names and summaries of the commands, without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
     def main(self, *arguments: Any, standalone_mode: bool = True, **options: Any) -> Any:  # noqa: ANN401 - as in typer
-        """Run the program and exit, unless the caller wants to (`standalone_mode=False`)."""
+        """Run the program and exit; without exiting if `standalone_mode=False`."""
         try:
             code = super().main(*arguments, **(options | {"standalone_mode": False}))
         except typer.TyperException as problem:
@@ -101,7 +101,9 @@ class ErrorBoundary(TyperGroup):
             code = getattr(problem, "exit_code", 2)
         except typer.Abort:
             code = INTERRUPTED
-        except OSError as problem:  # of help and version texts; a command's data has its own way out
+        except (
+            OSError
+        ) as problem:  # from help and version texts; commands write their data with `console.write_data`
             if problem.errno != errno.ENOSPC:
                 raise
             console.discard_stdout()
@@ -112,14 +114,14 @@ class ErrorBoundary(TyperGroup):
         return code
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as in typer
-        """Read the command line; help and version are answered here."""
-        with _reader_may_leave():
+        """Parse the command line; `--help` and `--version` are handled here."""
+        with _exit_on_closed_pipe():
             return super().make_context(*arguments, **options)
 
     def invoke(self, context: Any) -> Any:  # noqa: ANN401 - Typer does not export its context class's base
         """Run a command."""
         try:
-            with _reader_may_leave():
+            with _exit_on_closed_pipe():
                 return super().invoke(context)
         except CnncliError as problem:
             if console.is_debugging():
@@ -137,7 +139,7 @@ class ErrorBoundary(TyperGroup):
 
 
 @contextlib.contextmanager
-def _reader_may_leave() -> Iterator[None]:
+def _exit_on_closed_pipe() -> Iterator[None]:
     """Exit quietly when the reader of a pipe has closed it."""
     try:
         yield
@@ -175,7 +177,7 @@ def _show_version(is_set: bool) -> None:  # noqa: FBT001 - Typer calls it with t
 @app.callback()
 def _program(
     context: typer.Context,
-    version: Annotated[  # noqa: ARG001 - its callback answers
+    version: Annotated[  # noqa: ARG001 - handled by its callback
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
     ] = False,

@@ -1,4 +1,4 @@
-"""`cnncli check`: looks for problems of a data set before any training."""
+"""`cnncli check`: checks a data set for problems before training."""
 
 import shutil
 import sys
@@ -99,5 +99,7 @@ def _save_sheet(data: "DataSet", file: Path, max_pixels: int, console: Console) 
         thumbnails = [thumbnail(sample.source, THUMBNAIL, max_pixels) for sample in samples[:COLUMNS]]
         rows.append(SheetRow(f"{name} ({len(samples):,})", thumbnails))
     write_whole(file, contact_sheet_png(rows))
-    cut = f", the first {ROWS} of {len(data.class_names):,} classes" if len(data.class_names) > ROWS else ""
-    console.notice(f"saved {file}{cut}")
+    remark = (
+        f", the first {ROWS} of {len(data.class_names):,} classes" if len(data.class_names) > ROWS else ""
+    )
+    console.notice(f"saved {file}{remark}")

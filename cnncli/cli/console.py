@@ -94,8 +94,8 @@ def error(problem: CnncliError) -> None:
 
 
 def _say(message: str) -> None:
-    if sys.stderr:  # None where it is closed, and print would then take stdout instead
-        with contextlib.suppress(OSError):  # the reader has gone
+    if sys.stderr:  # None if it is closed, and print would then write to stdout
+        with contextlib.suppress(OSError):  # the reader has closed the pipe
             print(printable(" ".join(message.splitlines())), file=sys.stderr, flush=True)
 
 
@@ -103,7 +103,7 @@ def write_data(text: str) -> None:
     """Write data to stdout and flush: UTF-8 with plain line feeds in any locale.
 
     Raises:
-        BrokenPipeError: the reader has gone.
+        BrokenPipeError: the reader has closed the pipe.
         OutputError: it cannot be written for another reason.
     """
     if not sys.stdout:
@@ -139,7 +139,7 @@ def quiet_libraries() -> Iterator[None]:
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings(), _descriptor_2_closed():
+        with warnings.catch_warnings(), _redirect_descriptor_2():
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -147,7 +147,7 @@ def quiet_libraries() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _descriptor_2_closed() -> Iterator[None]:
+def _redirect_descriptor_2() -> Iterator[None]:
     try:
         is_stderr = bool(sys.stderr) and sys.stderr.fileno() == 2  # noqa: PLR2004 - stderr in C
     except (OSError, io.UnsupportedOperation):
@@ -164,7 +164,7 @@ def _descriptor_2_closed() -> Iterator[None]:
     try:
         yield
     finally:
-        own, sys.stderr = sys.stderr, original
+        redirected, sys.stderr = sys.stderr, original
         os.dup2(copy, 2)
-        with contextlib.suppress(OSError):  # the reader has gone
-            own.close()
+        with contextlib.suppress(OSError):  # the reader has closed the pipe
+            redirected.close()

@@ -25,10 +25,10 @@ _NEGATIVE = re.compile(r"-\.?\d[\d\s;,./+eE-]*")
 
 
 class _NegativeNumbersCommand(TyperCommand):
-    """A command that does not take a matrix with a leading minus for an option."""
+    """A command that does not mistake a matrix with a leading minus for an option."""
 
     def parse_args(self, context: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as in typer
-        """Put a space, which the numbers ignore, before a leading minus."""
+        """Put a space, which is ignored in a matrix, before a leading minus."""
         return super().parse_args(
             context, [f" {word}" if _NEGATIVE.fullmatch(word) else word for word in args]
         )
@@ -81,7 +81,10 @@ def apply(
     dilation: Annotated[
         int,
         typer.Option(
-            "--dilation", metavar="INT", min=1, help="Dilation of the kernel: pixels between its weights."
+            "--dilation",
+            metavar="INT",
+            min=1,
+            help="Dilation of the kernel: distance between its weights, in pixels.",
         ),
     ] = 1,
     flip: Annotated[
@@ -178,7 +181,7 @@ def _matrix(source: str) -> "Numbers | None":
     path = Path(source)
     if path.suffix.lower() in _MATRIX_SUFFIXES:
         return read_matrix(path)
-    is_file = os.path.exists(source)  # noqa: PTH110 - False for names that are too long, too
+    is_file = os.path.exists(source)  # noqa: PTH110 - also False for a name that is too long
     is_text = not is_file and re.fullmatch(r"[\s;,./+-]*\d[\d\s;,./+eE-]*", source)
     return parse_matrix(source, "matrix") if is_text else None
 

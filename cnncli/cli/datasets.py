@@ -44,7 +44,7 @@ def list_datasets(
         return
     columns = [
         Column("name", [item.name for item in sets], importance=9),
-        Column("shows", [item.description for item in sets], importance=5),
+        Column("description", [item.description for item in sets], importance=5),
         Column("classes", [f"{item.classes:,}" for item in sets], is_number=True, importance=7),
         Column("images", [f"{item.images:,}" for item in sets], is_number=True, importance=8),
         Column("size", [item.size for item in sets], importance=4),
@@ -68,7 +68,7 @@ def get_dataset(
     dest: Annotated[
         Path,
         typer.Argument(
-            metavar="DEST", help="Folder to write; must not exist or be empty.", show_default=False
+            metavar="DEST", help="Folder to write; must be empty or not exist yet.", show_default=False
         ),
     ],
     shift: Annotated[
@@ -82,8 +82,7 @@ def get_dataset(
 ) -> None:
     """Write a data set as a labelled folder: one folder per class, within train/ and test/ where it has splits.
 
-    Downloads are kept in CNNCLI_HOME, resume after an interruption, and are compared with the checksums that torchvision
-    publishes.
+    Downloads are kept in CNNCLI_HOME, can be resumed, and are verified with the checksums that torchvision publishes.
     """
     console = Console(quiet=quiet)
     if dest.resolve() == Path.cwd() or (dest.exists() and (not dest.is_dir() or any(dest.iterdir()))):
@@ -95,7 +94,7 @@ def get_dataset(
 
         data_set = find_data_set(name)
         if shift and data_set.name != DIGITS:
-            raise UsageError(f"--shift is for digits, not for {name}", "leave it out")
+            raise UsageError(f"--shift is for digits, not for {name}", "omit it")
         store = home() / "datasets"
         fetch(data_set.archives(), store, console, _bytes_bar(console), is_offline=offline)
         count = write_data_set(data_set, store, dest, shift, _images_bar(console))
@@ -123,7 +122,7 @@ def _images_bar(
 def _bytes_bar(
     console: Console,
 ) -> Callable[[int | None], contextlib.AbstractContextManager[Callable[[int], None]]]:
-    """A bar of the megabytes downloaded and the speed."""
+    """A function that opens a progress bar with the size and speed of a download."""
 
     @contextlib.contextmanager
     def bar(total: int | None) -> Iterator[Callable[[int], None]]:

@@ -32,7 +32,7 @@ def filters(
         int, typer.Option("--top", metavar="INT", min=1, max=512, help="Number of filters to draw.")
     ] = 64,
     random: Annotated[
-        bool, typer.Option("--random", help="Also draw the filters of the untrained network, side by side.")
+        bool, typer.Option("--random", help="Also draw the filters of the untrained network next to them.")
     ] = False,
     weights: options.Weights = None,
     no_pretrained: options.NoPretrained = False,

@@ -1,4 +1,4 @@
-"""The images that the command line names, checked before any work begins."""
+"""The input images of a command, checked before any work begins."""
 
 import io
 import os
@@ -38,11 +38,11 @@ class Inputs:
         if not arguments and files_from is None:
             raise UsageError("no input given", "give images, folders, -, or --files-from LIST")
         if null and files_from is None:
-            raise UsageError("--null is for the list of --files-from, and there is none")
+            raise UsageError("--null has no effect without --files-from")
         if arguments.count(STDIN) + (files_from == STDIN) > 1:
             raise UsageError("standard input can only be read once", "give - once")
         if files_from is not None and files_from != STDIN:
-            if not os.path.exists(files_from):  # noqa: PTH110 - says False if a name is too long, too
+            if not os.path.exists(files_from):  # noqa: PTH110 - also False for a name that is too long
                 raise InputError(f"cannot read the list {files_from}: no such file")
             if os.path.isdir(files_from):  # noqa: PTH112
                 raise InputError(
@@ -62,7 +62,7 @@ class Inputs:
                 yield from sources.read_list(stream, separator=b"\0" if self.is_null_separated else b"\n")
 
     def count(self) -> int | None:
-        """The number of images; None where it could only be found by reading a pipe."""
+        """The number of images; None if only reading a pipe could tell."""
         if self._reads_stdin or not (self.files_from is None or os.path.isfile(self.files_from)):  # noqa: PTH113
             return None
         return sum(entry is not None for entry in self.sources(NullProgress()))

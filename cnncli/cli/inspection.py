@@ -1,4 +1,4 @@
-"""What `cam`, `filters`, `maps` and `receptive` share: loading the model, reading the image."""
+"""Shared by `cam`, `filters`, `maps` and `receptive`: loading the model, reading the image."""
 
 import sys
 from pathlib import Path

@@ -91,7 +91,7 @@ def remove_models(
         try:
             removed = remove(name)
             console.notice(f"deleted {removed.folder} ({size(removed.bytes)})")
-        except CnncliError as problem:  # go on with the others
+        except CnncliError as problem:  # continue with the others
             error(problem)
             failures += 1
     if failures:

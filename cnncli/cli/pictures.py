@@ -1,4 +1,4 @@
-"""Options of the commands that draw: where the picture is saved, and whether it is shown."""
+"""Options of the commands that draw pictures: where a picture is saved, and whether it is shown."""
 
 import os
 import shutil

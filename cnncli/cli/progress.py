@@ -15,16 +15,16 @@ from cnncli.text import counted
 
 @contextlib.contextmanager
 def image_progress(
-    console: Console, count: Callable[[], int | None], done: int, *, is_hidden: bool
+    console: Console, count: Callable[[], int | None], completed: int, *, is_hidden: bool
 ) -> Iterator[Callable[[], None]]:
     """A function to call once per image; on a terminal it moves a progress bar.
 
     Args:
-        console: knows whether there is a terminal.
-        count: how many images there will be, None where that cannot be known; asked in a thread, since
-            counting means walking all folders a second time.
-        done: images of the run that this one goes on from.
-        is_hidden: a bar would run into the data.
+        console: of the command.
+        count: returns the number of images, None if unknown; called in a thread, since counting means walking
+            all folders a second time.
+        completed: images that were already processed before the run was resumed.
+        is_hidden: show no bar, because it would mix with the data.
     """
     if is_hidden or not console.shows_bars:
         yield lambda: None
@@ -32,11 +32,11 @@ def image_progress(
     import rich.console
     from rich import progress
 
-    # While the total is unknown, the bar shows nothing rather than something that looks full.
+    # While the total is unknown, the bar stays empty instead of pulsing, which looks full.
     columns = (progress.BarColumn(pulse_style="bar.back"), progress.TextColumn("{task.fields[text]}"))
     screen = rich.console.Console(stderr=True)
     with progress.Progress(*columns, console=screen, transient=True, redirect_stdout=False) as bar:
-        task = bar.add_task("", total=None, completed=done, text="")
+        task = bar.add_task("", total=None, completed=completed, text="")
         start, images = time.monotonic(), 0
 
         def set_total() -> None:
@@ -47,14 +47,14 @@ def image_progress(
             nonlocal images
             images += 1
             rate = images / max(time.monotonic() - start, 1e-9)
-            bar.update(task, advance=1, text=_images_text(done + images, bar.tasks[task].total, rate))
+            bar.update(task, advance=1, text=_images_text(completed + images, bar.tasks[task].total, rate))
 
         threading.Thread(target=set_total, daemon=True).start()
         yield advance
 
 
 def _images_text(images: int, total: float | None, rate: float) -> str:
-    """`144 of 396 images, 85.6 img/s, 0:03 left`; less where the total is unknown."""
+    """`144 of 396 images, 85.6 img/s, 0:03 left`; without the total and the time left if they are unknown."""
     if not total:
         return f"{counted(images, 'image')}, {rate:,.1f} img/s"
     seconds = round(max(total - images, 0) / rate)

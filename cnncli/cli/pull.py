@@ -1,4 +1,4 @@
-"""`cnncli pull`: download and prepare networks ahead, for machines and moments without a network."""
+"""`cnncli pull`: download and prepare networks for offline use."""
 
 from typing import Annotated
 
@@ -30,7 +30,7 @@ def pull(
     offline: options.Offline = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Download networks and prepare them, so that later they answer at once and offline.
+    """Download networks and prepare them, so that they can be used at once and offline.
 
     Prints each network's name and model folder, tab-separated; the folder can be copied to another machine
     and used there by its path.
@@ -42,9 +42,11 @@ def pull(
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     size = options.image_size(img_size)
-    own = {"--weights": weights, "--labels": labels, "--save-as": save_as}
-    if len(models) > 1 and (given := [option for option, value in own.items() if value is not None]):
-        raise UsageError(f"{', '.join(given)}: only for one model at a time", "call pull once for each")
+    single_model_options = {"--weights": weights, "--labels": labels, "--save-as": save_as}
+    if len(models) > 1 and (
+        invalid := [option for option, value in single_model_options.items() if value is not None]
+    ):
+        raise UsageError(f"{', '.join(invalid)}: only for one model at a time", "call pull once for each")
     with quiet_libraries():
         from cnncli.networks.prepared import require_free_name
         from cnncli.networks.reference import Reference
@@ -58,7 +60,7 @@ def pull(
                 reference = Reference(model, weights, labels, image_size=size)
                 folder = prepare(reference, console, is_offline=offline, save_as=save_as)
                 write_data(f"{model}\t{folder.path}\n")
-            except CnncliError as problem:  # the others may still be had
+            except CnncliError as problem:  # continue with the others
                 error(problem)
                 code = max(code, problem.exit_code)
     if code:

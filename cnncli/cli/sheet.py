@@ -48,7 +48,7 @@ class Sheet:
         return cls(file)
 
     def add(self, record: Record) -> None:
-        """Add an image, if there is room."""
+        """Add an image, if the sheet is not full."""
         if self._file is None:
             return
         from cnncli.render.sheet import LIMIT
@@ -62,7 +62,7 @@ class Sheet:
 
         Args:
             card: of the network.
-            console: is told the file's name.
+            console: reports the saved file.
 
         Raises:
             OutputError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""Where records go: a table on the terminal, lines on stdout, a file that grows and can be resumed."""
+"""Destinations of records: a table on the terminal, lines on stdout, or a file that can be resumed."""
 
 import contextlib
 import importlib.util
@@ -21,10 +21,10 @@ from cnncli.text import counted
 
 @dataclass(slots=True)
 class Sink:
-    """Takes records, and counts them.
+    """Writes records, and counts them.
 
     Attributes:
-        records: number taken so far, including those of the run that is resumed.
+        records: number written so far, including those of the run that is resumed.
         unreadable: number of those without a prediction.
     """
 
@@ -33,7 +33,7 @@ class Sink:
     unreadable: int = 0
 
     def write(self, record: Record) -> None:
-        """Take one more record."""
+        """Write a record."""
         self._write(record)
         self.records += 1
         self.unreadable += isinstance(record, Unreadable)
@@ -59,22 +59,24 @@ class Destination:
     def from_options(
         cls, format_: Format | None, output: Path | None, *, resume: bool, overwrite: bool
     ) -> "Destination":
-        """The destination that the options describe; the format by the file's ending, or by what stdout is.
+        """The destination that the options describe.
+
+        The default format depends on the file's suffix, or on whether stdout is a terminal.
 
         Raises:
             UsageError: the options contradict each other.
             MissingPackageError: the format needs a package that is not installed.
             OutputError: the file cannot be written there.
         """
-        if output == Path(STDIN):  # as everywhere, - is the standard stream
+        if output == Path(STDIN):  # - is the standard stream, as everywhere
             output = None
         if output is not None and not output.name:
             raise UsageError("--output is empty", "give a file's name, or - for standard output")
         format_ = format_ or _default_format(output)
         if output is None:
-            _require_stdout_possible(format_, resume=resume)
+            _require_valid_for_stdout(format_, resume=resume)
         else:
-            _require_file_possible(format_, resume=resume)
+            _require_valid_for_file(format_, resume=resume)
             require_writable_file(output)
         return cls(format_, output, resume, overwrite)
 
@@ -90,7 +92,7 @@ class Destination:
 
     @property
     def hides_progress(self) -> bool:
-        """Whether a progress bar would run into the data: on a terminal, or in a pipe that may lead to one."""
+        """Whether a progress bar would mix with the data: on a terminal, or in a pipe that may lead to one."""
         return self.output is None and (is_terminal(sys.stdout) or is_pipe(sys.stdout))
 
     @contextlib.contextmanager
@@ -101,7 +103,7 @@ class Destination:
 
         Args:
             settings: what the records depend on; a file that was started with others is not resumed.
-            inputs: the images; those that the file already has a record for are consumed.
+            inputs: the images; those that the file already has records for are consumed.
             rows_per_image: csv rows of a readable image.
         """
         if self.output is None:
@@ -113,23 +115,23 @@ class Destination:
         reader = self.format.spec.reader
         file = PartFile(self.output, is_resumable=reader is not None)
         with contextlib.closing(file):
-            done = ResumePoint(0, 0, 0)
+            point = ResumePoint(0, 0, 0)
             is_resumed = file.begin(
                 {"format": self.format, **settings}, resume=self.resume, overwrite=self.overwrite
             )
             if reader and is_resumed:
-                done = skip_complete(inputs, file.part, reader, rows_per_image)
+                point = skip_complete(inputs, file.part, reader, rows_per_image)
             sink = None
             try:
-                with self._open_file(file, done) as sink:
+                with self._open_file(file, point) as sink:
                     yield sink
             except BaseException:
-                if not (sink or done).records:
+                if not (sink or point).records:
                     file.discard()
                 raise
 
     @contextlib.contextmanager
-    def _open_file(self, file: PartFile, done: ResumePoint) -> Iterator[Sink]:
+    def _open_file(self, file: PartFile, point: ResumePoint) -> Iterator[Sink]:
         """A sink that writes to a file after its complete records."""
         if self.format.spec.writer:
             with self.format.spec.writer(file.part) as write:
@@ -137,10 +139,12 @@ class Destination:
             file.complete()
             return
         renderer = self._renderer()
-        with file.open(keep=done.end) as append:
-            if not done.end:
+        with file.open(keep=point.end) as append:
+            if not point.end:
                 append(renderer.begin().encode())
-            yield Sink(lambda record: append(renderer.record(record).encode()), done.records, done.unreadable)
+            yield Sink(
+                lambda record: append(renderer.record(record).encode()), point.records, point.unreadable
+            )
             append(renderer.end().encode())
 
     def _renderer(self) -> Renderer:
@@ -149,12 +153,12 @@ class Destination:
         return self.format.spec.renderer()
 
     def report_interrupt(self, console: Console) -> None:
-        """Say how to continue after an interrupt."""
+        """Report how to continue after an interrupt."""
         if self.output and self.format.spec.reader:
             console.notice(f"finished records are kept in {PartFile(self.output).part}; --resume continues")
 
     def report_counts(self, sink: Sink, console: Console) -> None:
-        """Say what was written, where the records themselves do not show it."""
+        """Report how many records were written and how many images were unreadable, unless the output shows it."""
         failures = f"{sink.unreadable:,} of {counted(sink.records, 'image')} could not be read"
         if self.output and sink.records:
             console.notice(
@@ -173,16 +177,16 @@ def _default_format(output: Path | None) -> Format:
     raise UsageError(f"no output format has the ending {output.suffix}", "choose one with -f")
 
 
-def _require_stdout_possible(format_: Format, *, resume: bool) -> None:
+def _require_valid_for_stdout(format_: Format, *, resume: bool) -> None:
     if format_.spec.renderer is None:
         raise UsageError(
             f"{format_} is not text, so it needs a file", f"add --output FILE{format_.spec.endings[0]}"
         )
     if resume:
-        raise UsageError("--resume continues the file of --output, and there is none")
+        raise UsageError("--resume has no effect without --output")
 
 
-def _require_file_possible(format_: Format, *, resume: bool) -> None:
+def _require_valid_for_file(format_: Format, *, resume: bool) -> None:
     spec = format_.spec
     if not spec.endings:
         names = [other for other in Format if other.spec.endings]

@@ -39,7 +39,7 @@ class Dtype(enum.StrEnum):
 
 
 class _ExplainCommand(TyperCommand):
-    """A command whose `--explain` needs no value; without one it explains every layer."""
+    """A command in which the value of `--explain` is optional; without it, every layer is explained."""
 
     def parse_args(self, context: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as in typer
         """Insert the value `all` where there is none."""
@@ -72,7 +72,7 @@ def summarize(
             "--depth",
             min=0,
             metavar="N",
-            help="Show modules down to N nesting levels; deeper ones are added up in the module around them.",
+            help="Show N levels of nested modules; deeper ones are added up in the module that contains them.",
         ),
     ] = None,
     columns: Annotated[
@@ -196,7 +196,7 @@ def _require_unset(options: Mapping[str, bool]) -> None:
 
 
 def _blueprint_text(model: str, size: tuple[int, int] | None) -> str:
-    """The text of a blueprint, which is given by name, as a file, as text or by a model folder."""
+    """The text of a blueprint: a shipped one, a file, a text, or that of a model folder."""
     from cnncli.networks import model_folder
     from cnncli.networks.blueprint import find
     from cnncli.networks.blueprint.shapes import output_shape

@@ -1,1 +1,1 @@
-"""Labelled folders and lists: found, split, examined; and the common data sets."""
+"""Labelled folders and lists: reading, splitting and checking them; common data sets."""

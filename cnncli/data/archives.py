@@ -1,4 +1,4 @@
-"""Archives that common data sets are downloaded as: fetched, compared with their MD5, unpacked."""
+"""Archives of common data sets: downloading, verifying and unpacking them."""
 
 import contextlib
 import tarfile
@@ -52,8 +52,8 @@ def fetch(
     Args:
         archives: of a data set.
         store: the folder of all data sets.
-        progress: is told what is downloaded.
-        bar: shows the bytes.
+        progress: receives a notice of each download.
+        bar: for the bytes.
         is_offline: download nothing.
 
     Raises:
@@ -65,7 +65,7 @@ def fetch(
             _require_published(file, archive)
             continue
         if is_offline:
-            raise DataError(f"{file} does not exist, and offline nothing is downloaded")
+            raise DataError(f"{file} does not exist, and nothing is downloaded offline")
         _download(archive, file, progress, bar)
 
 
@@ -95,7 +95,7 @@ def _download(archive: Archive, file: Path, progress: Progress, bar: AmountBar) 
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a tar archive once; a stamp file beside it says that this is done.
+    """Unpack a tar archive once; a stamp file beside it records that.
 
     Raises:
         DataError: the archive is damaged.

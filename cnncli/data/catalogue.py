@@ -34,13 +34,13 @@ class CommonDataSet:
     """A data set that courses and papers use.
 
     Attributes:
-        name: by which the user asks for it.
+        name: as the user types it.
         description: what the images show.
         classes: number of classes.
         images: number of images in all splits.
-        size: of the images in pixels, in words.
+        size: of the images in pixels, as text.
         download_mb: megabytes to download; 0 where it comes with a library.
-        splits: from the folder of each split to torchvision's name for it; the folder has no name where there are no splits.
+        splits: folder of each split -> torchvision's name for it; the folder is empty for a data set without splits.
         archives: the files that it is downloaded as.
         pictures: the images of a split.
     """
@@ -68,17 +68,17 @@ def find_data_set(name: str) -> CommonDataSet:
 
 
 def write_data_set(data_set: CommonDataSet, store: Path, target: Path, shift: int, bar: AmountBar) -> int:
-    """Write a data set as a labelled folder, which appears when it is complete; the number of images.
+    """Write a data set as a labelled folder, which appears when it is complete; return the number of images.
 
     Args:
         data_set: whose archives have been fetched.
         store: the folder of all data sets.
         target: the folder to write.
         shift: largest shift of `digits` in pixels.
-        bar: shows the images.
+        bar: for the images.
 
     Raises:
-        DataError: the archives are not what they should be.
+        DataError: the content of the archives is not as expected.
         OutputError: the folder cannot be written.
     """
     count = 0

@@ -12,20 +12,20 @@ _SIDE, _SCALE = 32, 3
 """Side of an image in pixels, and the factor by which the 8 x 8 pixels of a digit are enlarged."""
 
 MAX_SHIFT = (_SIDE - 8 * _SCALE) // 2
-"""Pixels by which a digit can be moved and still lie within the image."""
+"""Largest shift of a digit, in pixels, that keeps it within the image."""
 
 
 def digits(shift: int = 0) -> Iterator[Picture]:
     """The 1,797 digits of 8 x 8 pixels in 17 greys, enlarged to 24 x 24 on 32 x 32.
 
     Args:
-        shift: largest random shift of a digit in pixels, up to `MAX_SHIFT`; the same digit is always shifted alike.
+        shift: largest random shift of a digit in pixels, up to `MAX_SHIFT`; each digit is always shifted by the same amount.
 
     Raises:
         UsageError: the shift is too large.
     """
     if not 0 <= shift <= MAX_SHIFT:
-        raise UsageError(f"--shift is from 0 to {MAX_SHIFT}, not {shift}", "more would cut the digits")
+        raise UsageError(f"--shift must be from 0 to {MAX_SHIFT}, not {shift}", "more would cut the digits")
     from sklearn.datasets import load_digits
 
     dataset = load_digits()

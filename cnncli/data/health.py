@@ -1,4 +1,4 @@
-"""Problems of a data set that can be images before any training."""
+"""Problems of a data set that can be found before training."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from cnncli.data.likeness import Fingerprint, fingerprint, groups
+from cnncli.data.near_duplicates import Fingerprint, fingerprint, groups
 from cnncli.images.decode import Decoding, Header, decode, header
 from cnncli.images.in_memory import InMemory
 from cnncli.records.data import DataFinding, DataHealth, DataSet, FindingKind, Sample, Split
@@ -14,13 +14,13 @@ from cnncli.records.predictions import ImageSource, Unreadable, UnreadableError
 from cnncli.text import counted
 
 MIN_IMAGES = 5
-"""Training images of a class below which hardly anything can be learned about it."""
+"""Training images below which a class can hardly be learned."""
 
 IMBALANCE = 10
 """Ratio of the largest class to the smallest from which an imbalance is reported."""
 
 MIN_SIDE, MAX_RATIO = 32, 4
-"""Shorter side in pixels below which little can be images; aspect ratio above which a crop loses most of an image."""
+"""Shorter side in pixels below which little can be seen; aspect ratio above which a crop loses most of an image."""
 
 _USUAL_MODES = {"RGB", "L"}
 _THUMBNAIL = (64, 64)
@@ -29,8 +29,8 @@ _BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
-class _Examined:
-    """Why an image cannot be read, or its properties."""
+class _ImageFacts:
+    """The properties of an image, or the reason why it cannot be read."""
 
     reason: str | None
     header: Header | None = None
@@ -44,12 +44,12 @@ def examine(
     """Open every image of a data set and look for problems.
 
     Args:
-        data: as it was found on disk.
-        max_pixels: of the largest image that is decoded.
+        data: as read from disk.
+        max_pixels: larger images are not decoded.
         workers: number of threads.
         advance: called once per image.
     """
-    images: list[_Examined] = []
+    images: list[_ImageFacts] = []
     with ThreadPoolExecutor(workers, thread_name_prefix="examine") as pool:
         for batch in _batches(data.samples, _BATCH):
             for image in pool.map(lambda sample: _examine(sample, max_pixels), batch):
@@ -78,17 +78,17 @@ def examine(
     )
 
 
-def _examine(sample: Sample, max_pixels: int) -> _Examined:
+def _examine(sample: Sample, max_pixels: int) -> _ImageFacts:
     source, digest = _content(sample.source)
-    head = header(source)
+    facts = header(source)
     image = decode(source, Decoding(max_pixels=max_pixels, target_size=lambda _: _THUMBNAIL))
-    if isinstance(head, Unreadable) or isinstance(image, Unreadable):
-        return _Examined(next(item.reason for item in (head, image) if isinstance(item, Unreadable)))
-    return _Examined(None, head, digest, fingerprint(image))
+    if isinstance(facts, Unreadable) or isinstance(image, Unreadable):
+        return _ImageFacts(next(item.reason for item in (facts, image) if isinstance(item, Unreadable)))
+    return _ImageFacts(None, facts, digest, fingerprint(image))
 
 
 def _content(source: ImageSource) -> tuple[ImageSource, str | None]:
-    """The image in memory and the SHA-256 of its bytes; what cannot be read is left for the decoder to report."""
+    """The image in memory and the SHA-256 of its bytes; for a source that cannot be read, the source itself, so that the decoder reports it."""
     try:
         with source.open() as stream:
             data = stream.read()
@@ -105,19 +105,19 @@ def _batches(samples: Sequence[Sample], size: int) -> Iterator[Sequence[Sample]]
 # ---- findings
 
 
-def _unreadable(data: DataSet, images: Sequence[_Examined]) -> Iterator[DataFinding]:
-    bad = [
+def _unreadable(data: DataSet, images: Sequence[_ImageFacts]) -> Iterator[DataFinding]:
+    reasons = [
         (sample.path, image.reason)
         for sample, image in zip(data.samples, images, strict=True)
         if image.reason
     ]
-    if bad:
-        message = f"{len(bad):,} of {len(images):,} images cannot be read"
+    if reasons:
+        message = f"{len(reasons):,} of {len(images):,} images cannot be read"
         yield DataFinding(
             FindingKind.UNREADABLE,
             True,
             message,
-            tuple((f"{data.relative(path)}: {reason}",) for path, reason in bad),
+            tuple((f"{data.relative(path)}: {reason}",) for path, reason in reasons),
         )
 
 
@@ -125,7 +125,7 @@ def _splits(data: DataSet) -> list[Split | None]:
     return [split for split in (*Split, None) if any(sample.split is split for sample in data.samples)]
 
 
-def _count(data: DataSet, images: Sequence[_Examined], split: Split | None) -> list[int]:
+def _count(data: DataSet, images: Sequence[_ImageFacts], split: Split | None) -> list[int]:
     counts = [0] * len(data.class_names)
     for sample, image in zip(data.samples, images, strict=True):
         if sample.split is split and not image.reason:
@@ -133,7 +133,7 @@ def _count(data: DataSet, images: Sequence[_Examined], split: Split | None) -> l
     return counts
 
 
-def _classes(data: DataSet, images: Sequence[_Examined]) -> Iterator[DataFinding]:
+def _classes(data: DataSet, images: Sequence[_ImageFacts]) -> Iterator[DataFinding]:
     """Classes with no or few images, and imbalance."""
     if len(data.class_names) == 1:
         yield DataFinding(
@@ -168,23 +168,23 @@ def _classes(data: DataSet, images: Sequence[_Examined]) -> Iterator[DataFinding
         yield DataFinding(FindingKind.IMBALANCE, True, message)
 
 
-def _likeness(data: DataSet, images: Sequence[_Examined]) -> Iterator[DataFinding]:
+def _likeness(data: DataSet, images: Sequence[_ImageFacts]) -> Iterator[DataFinding]:
     """Identical and nearly identical images, the worst kind first."""
-    found: dict[tuple[FindingKind, bool], list[tuple[str, ...]]] = defaultdict(list)
+    examples: dict[tuple[FindingKind, bool], list[tuple[str, ...]]] = defaultdict(list)
     for group in groups([image.fingerprint for image in images], [image.digest for image in images]):
         copies: dict[str | None, list[int]] = defaultdict(list)
         for index in group:
             copies[images[index].digest].append(index)
-        # Each on its own: a third image that is only similar must not hide that two are the same.
+        # Identical images are reported separately, so that a third image that is only similar does not hide them.
         for same in copies.values():
             if len(same) > 1:
                 for kind in _likeness_kinds(data, same):
-                    found[kind, True].append(_relative_paths(data, same))
+                    examples[kind, True].append(_relative_paths(data, same))
         if len(copies) > 1:
             for kind in _likeness_kinds(data, group):
-                found[kind, False].append(_relative_paths(data, group))
-    for (kind, is_exact), examples in sorted(
-        found.items(), key=lambda item: (list(FindingKind).index(item[0][0]), not item[0][1])
+                examples[kind, False].append(_relative_paths(data, group))
+    for (kind, is_exact), sets in sorted(
+        examples.items(), key=lambda item: (list(FindingKind).index(item[0][0]), not item[0][1])
     ):
         # If no validation split exists yet, copies may be split between train and val.
         may_be_split = kind is FindingKind.DUPLICATES and is_exact and Split.VAL not in _splits(data)
@@ -194,9 +194,9 @@ def _likeness(data: DataSet, images: Sequence[_Examined]) -> Iterator[DataFindin
             or (kind is FindingKind.CONFLICTING_LABELS and is_exact)
         )
         likeness = "identical" if is_exact else "nearly identical"
-        where = _MAY_BE_SPLIT if may_be_split else _WHERE[kind]
-        message = f"{counted(len(examples), 'set')} of {likeness} images {where}"
-        yield DataFinding(kind, is_problem, message, tuple(examples))
+        location = _MAY_BE_SPLIT if may_be_split else _LOCATIONS[kind]
+        message = f"{counted(len(sets), 'set')} of {likeness} images {location}"
+        yield DataFinding(kind, is_problem, message, tuple(sets))
 
 
 def _likeness_kinds(data: DataSet, group: Sequence[int]) -> list[FindingKind]:
@@ -215,14 +215,14 @@ def _relative_paths(data: DataSet, group: Sequence[int]) -> tuple[str, ...]:
 
 
 _MAY_BE_SPLIT = "in one class: --val-split may put copies into both train and val"
-_WHERE = {
+_LOCATIONS = {
     FindingKind.LEAKAGE: "in several splits: test or validation accuracy would be too high",
     FindingKind.CONFLICTING_LABELS: "in several classes",
     FindingKind.DUPLICATES: "in one class",
 }
 
 
-def _shapes(data: DataSet, images: Sequence[_Examined]) -> Iterator[DataFinding]:
+def _shapes(data: DataSet, images: Sequence[_ImageFacts]) -> Iterator[DataFinding]:
     unusual_sizes, unusual_modes = [], []
     for sample, image in zip(data.samples, images, strict=True):
         if image.header is None:

@@ -1,10 +1,10 @@
-"""Labelled data on disk: a folder with one folder per class, within split folders or not, or a list in CSV or TSV.
+"""Labelled data on disk: a folder with one folder per class, optionally within split folders, or a CSV or TSV list.
 
     root/train|val|valid|validation|test/CLASS/**
     root/CLASS/**
-    list.csv with the columns path and label (and split, where it has one)
+    list.csv with the columns path and label (and optionally split)
 
-Only names are read here; whether a file is an image at all shows when it is opened.
+Only names are read here; whether a file really is an image is known when it is opened.
 """
 
 import csv
@@ -33,7 +33,7 @@ _PURPOSES = {Split.TRAIN: "training", Split.VAL: "validation", Split.TEST: "test
 _CARD = "card.json"
 _LISTS = {".csv": ",", ".tsv": "\t"}
 _MAX_NAME = 40
-_LISTED = 8
+_MAX_LISTED = 8
 """Characters of a column name, and number of names, that a message shows."""
 
 
@@ -44,8 +44,8 @@ class ListColumns:
     Attributes:
         path: name of the column with the image's path.
         label: name of the column with its class.
-        split: name of the column with train, val or test, which is optional; images without one are for training if others
-            have one.
+        split: name of the optional column with train, val or test; if some images have a split, those without one are for
+            training.
         root: folder that paths are relative to; None is the folder of the list.
     """
 
@@ -99,7 +99,7 @@ def _name(data: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Labelled:
+class _LabelledImage:
     """An image and the name of its class."""
 
     source: ImageSource
@@ -111,7 +111,7 @@ class _Labelled:
         return self.source.path
 
 
-def _data_set(name: str, root: str, images: Sequence[_Labelled], remarks: Iterable[str]) -> DataSet:
+def _data_set(name: str, root: str, images: Sequence[_LabelledImage], remarks: Iterable[str]) -> DataSet:
     names = sorted({item.label for item in images})
     index = {name: i for i, name in enumerate(names)}
     titles = tuple(path_text(name) for name in names)  # bytes that are not UTF-8 are percent-encoded
@@ -143,7 +143,7 @@ def _listing(folder: Path) -> tuple[list[str], list[str]]:
 def _is_split(root: Path, folders: Sequence[str]) -> bool:
     """Whether the folders are splits: one of them is `train`, or all of them have names of splits.
 
-    A class may be called `train`, too: then that folder holds images, not class folders.
+    A class may also be called `train`; its folder then holds images, not class folders.
     """
     splits = [name for name in folders if name.lower() in SPLIT_FOLDERS and not _is_class(root / name)]
     return bool(splits) and ("train" in map(str.lower, splits) or len(splits) == len(folders))
@@ -154,7 +154,7 @@ def _is_class(folder: Path) -> bool:
     return bool(images) and not folders
 
 
-def _split_samples(root: Path, folders: Sequence[str], remarks: list[str]) -> Iterator[_Labelled]:
+def _split_samples(root: Path, folders: Sequence[str], remarks: list[str]) -> Iterator[_LabelledImage]:
     folder_names: dict[Split, str] = {}
     for name in folders:
         split = SPLIT_FOLDERS.get(name.lower())
@@ -174,7 +174,7 @@ def _split_samples(root: Path, folders: Sequence[str], remarks: list[str]) -> It
 
 def _class_samples(
     folder: Path, classes: Sequence[str], split: Split | None, remarks: list[str]
-) -> Iterator[_Labelled]:
+) -> Iterator[_LabelledImage]:
     for name in classes:
         if _holds_runs(folder / name):
             remarks.append(f"{folder / name} is left out: it contains models, not training images")
@@ -185,7 +185,7 @@ def _class_samples(
                 remarks.append(f"{source.path} is left out: {source.reason}")
                 continue
             is_empty = False
-            yield _Labelled(source, name, split)
+            yield _LabelledImage(source, name, split)
         if is_empty:
             remarks.append(f"{folder / name} is left out: no images")
 
@@ -233,12 +233,12 @@ def _read_list(file: Path, columns: ListColumns) -> DataSet:
     return _data_set(path_text(file.stem), str(root), images, remarks)
 
 
-def _unique(file: Path, rows: Iterable[_Labelled], remarks: list[str]) -> list[_Labelled]:
-    """Each file once; an error where it is listed with two classes or in two splits."""
-    images: dict[str, _Labelled] = {}
+def _unique(file: Path, rows: Iterable[_LabelledImage], remarks: list[str]) -> list[_LabelledImage]:
+    """Each file once; a file listed with two classes or in two splits is an error."""
+    images: dict[str, _LabelledImage] = {}
     repeated = 0
     for row in rows:
-        first = images.setdefault(os.path.abspath(row.path), row)  # noqa: PTH100 - a string is as good as a Path
+        first = images.setdefault(os.path.abspath(row.path), row)  # noqa: PTH100 - the path is a string
         if (first.label, first.split) != (row.label, row.split):
             raise DataError(
                 f"{file} lists {row.path} twice, as {_describe(first)} and as {_describe(row)}",
@@ -250,13 +250,13 @@ def _unique(file: Path, rows: Iterable[_Labelled], remarks: list[str]) -> list[_
     return list(images.values())
 
 
-def _describe(row: _Labelled) -> str:
+def _describe(row: _LabelledImage) -> str:
     return f"{row.label!r} in {row.split}" if row.split else repr(row.label)
 
 
 def _require_columns(file: Path, header: Sequence[str], columns: ListColumns) -> None:
     if missing := [name for name in (columns.path, columns.label) if name not in header]:
-        columns_text = ", ".join(repr(name[:_MAX_NAME]) for name in header[:_LISTED]) or "nothing"
+        columns_text = ", ".join(repr(name[:_MAX_NAME]) for name in header[:_MAX_LISTED]) or "nothing"
         if len(header) == 1 and ";" in header[0]:
             raise DataError(f"the list {file} is separated by semicolons", "use commas, or tabs in a .tsv")
         raise DataError(
@@ -267,7 +267,7 @@ def _require_columns(file: Path, header: Sequence[str], columns: ListColumns) ->
 
 def _rows(
     file: Path, rows: Iterable[dict[str, str | None]], columns: ListColumns, root: Path, remarks: list[str]
-) -> Iterator[_Labelled]:
+) -> Iterator[_LabelledImage]:
     for number, row in enumerate(rows, start=2):
         path, label = row[columns.path], row[columns.label]
         if not path or not label:
@@ -281,4 +281,4 @@ def _rows(
                 f"{file}, entry {number}: {name!r} is not a split",
                 "use train, val, test, or leave it empty",
             )
-        yield _Labelled(image_source(str(root / path)), label, SPLIT_FOLDERS.get(name))
+        yield _LabelledImage(image_source(str(root / path)), label, SPLIT_FOLDERS.get(name))

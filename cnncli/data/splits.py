@@ -6,7 +6,7 @@ An image is recognised by the names of its folder and its file and by its size i
 by file name and size, if these are unique and the file is large enough. So data may be moved, classes may be renamed, and
 a part of the data may be evaluated.
 
-The number under `schema` is the same in every row: a column, unlike a comment, is understood by every reader of CSV.
+The number under `schema` is the same in every row: every program that reads CSV understands a column, but not a comment.
 """
 
 import csv
@@ -25,12 +25,12 @@ SPLITS = "splits.csv"
 """The name of the file in a run's folder."""
 
 SCHEMA = 1
-"""The schema number that is written. A later number must not stop this one from being read."""
+"""The schema number that is written. Later versions must keep reading this one."""
 
 _HEADER = ("path", "label", "split", "bytes", "schema")
 
 _UNIQUE_SIZE = 4096
-"""Bytes from which two different files of the same name hardly ever have the same size."""
+"""Size in bytes from which two different files of the same name hardly ever have the same size."""
 
 _Key = tuple[str, str, int]
 """Folder name, file name, size in bytes."""
@@ -67,7 +67,7 @@ def read_splits(run: Path, root: str, class_names: tuple[str, ...], name: str) -
     if unknown := next((row.label for row in rows if row.label not in labels), None):
         raise _unusable(run, f"the network has no class {unknown!r}")
     samples = tuple(
-        Sample(image_source(os.path.join(root, row.path)), labels[row.label], row.split)  # noqa: PTH118 - a string is as good as a Path
+        Sample(image_source(os.path.join(root, row.path)), labels[row.label], row.split)  # noqa: PTH118 - the path is a string
         for row in rows
     )
     return DataSet(name, root, class_names, samples)
@@ -75,7 +75,7 @@ def read_splits(run: Path, root: str, class_names: tuple[str, ...], name: str) -
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row of splits.csv; size None where the file could not be found when the table was written."""
+    """A row of splits.csv; size is None if the file was missing when the table was written."""
 
     path: str
     label: str
@@ -116,11 +116,11 @@ def _row(row: Mapping[str, str]) -> _Row:
 
 @dataclass(frozen=True, slots=True)
 class KnownSplits:
-    """What some runs know about a data set.
+    """The splits that the images of a data set had in earlier runs.
 
     Attributes:
-        splits: of the images that a run knows, by path; train where any run trained on the image.
-        runs: the folders of the runs that know any.
+        splits: of the images that occur in a run, by path; train if any run trained on the image.
+        runs: the folders of the runs in which any of the images occur.
         remarks: one line for each table that cannot be used.
     """
 
@@ -134,20 +134,20 @@ class KnownSplits:
 
 
 def match_splits(data: DataSet, runs: Sequence[Path]) -> KnownSplits:
-    """Match a data set with the splits.csv of some runs; folders without one are passed over."""
+    """Match a data set with the splits.csv of some runs; folders without one are skipped."""
     tables, remarks = _tables(runs)
     keys = {sample.path: _key(sample) for sample in data.samples} if tables else {}
     splits: dict[str, Split] = {}
-    knowing: list[str] = []
+    matching_runs: list[str] = []
     for run, rows in tables.items():
         matches = dict(_matches(keys, rows))
-        knowing += [str(run)] if matches else []
+        matching_runs += [str(run)] if matches else []
         splits |= {path: split for path, split in matches.items() if splits.get(path) is not Split.TRAIN}
-    return KnownSplits(splits, tuple(knowing), tuple(remarks))
+    return KnownSplits(splits, tuple(matching_runs), tuple(remarks))
 
 
 def _tables(runs: Iterable[Path]) -> tuple[dict[Path, list[_Row]], list[str]]:
-    """The rows of each run that has a table, and why others cannot be used."""
+    """The rows of each run that has a table, and remarks on tables that cannot be used."""
     tables: dict[Path, list[_Row]] = {}
     remarks = []
     for run in runs:

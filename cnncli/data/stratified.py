@@ -1,4 +1,4 @@
-"""Stratified splits: which images are trained on and which are held out.
+"""Stratified splits: choosing the images that are held out.
 
 Whether an image is held out depends on the seed and its own path, so adding images moves few of the others.
 """
@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from cnncli.errors import DataError
 from cnncli.records.data import DataSet, Sample, Split
 
-_LISTED = 5
-"""Names that a message lists before it only counts the rest."""
+_MAX_LISTED = 5
+"""Names that a message lists; the others are counted."""
 
 _MIN_CLASSES = 2
 
@@ -25,9 +25,9 @@ def split_stratified(data: DataSet, val_share: float, seed: int) -> DataSet:
     `test` never stands in for `val`.
 
     Args:
-        data: as it was found on disk.
+        data: as read from disk.
         val_share: share of each class that is held out, from 0 to 1.
-        seed: of the choice.
+        seed: of the random choice.
 
     Raises:
         DataError: there is nothing to train on, or nothing could be held out.
@@ -104,5 +104,5 @@ def require_learnable(data: DataSet, *, is_read: bool = False) -> None:
 
 def shortlist(names: Sequence[str]) -> str:
     """The first few names, and how many more there are."""
-    text = ", ".join(repr(name) for name in names[:_LISTED])
-    return text + (f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else "")
+    text = ", ".join(repr(name) for name in names[:_MAX_LISTED])
+    return text + (f" and {len(names) - _MAX_LISTED:,} more" if len(names) > _MAX_LISTED else "")

@@ -1,6 +1,6 @@
 """Data sets that torchvision knows: where they are downloaded from, and their images.
 
-torchvision's own classes read them, except CIFAR's pickles: unpickling with torchvision would call whatever a file names.
+torchvision's own classes read them, except CIFAR's pickles: torchvision unpickles them, which would call whatever the file names.
 """
 
 import gzip
@@ -17,10 +17,10 @@ from cnncli.data.archives import Archive, Picture, unpack
 from cnncli.errors import DataError
 
 Archives = Callable[[], Sequence[Archive]]
-"""Gives the archives of a data set; imports torchvision, which takes seconds."""
+"""Returns the archives of a data set; imports torchvision, which takes seconds."""
 
 Pictures = Callable[[Path, str], Iterator[Picture]]
-"""From the folder of all data sets and torchvision's name of a split, the images of that split."""
+"""Yields the images of a split, from the folder of all data sets and torchvision's name of the split."""
 
 
 def mnist(class_name: str) -> tuple[Archives, Pictures]:
@@ -67,7 +67,7 @@ def cifar(class_name: str) -> tuple[Archives, Pictures]:
 
 
 def load_plain_pickle(file: Path) -> Any:  # noqa: ANN401 - dictionaries of arrays, lists and names
-    """Load a pickle that holds NumPy arrays and plain values; nothing else is called.
+    """Load a pickle that holds NumPy arrays and plain values only; no other function is called.
 
     Raises:
         DataError: it holds something else.
@@ -98,7 +98,7 @@ def flowers_archives() -> Sequence[Archive]:
     """The archives of Flowers-102."""
     dataset = _dataset_class("Flowers102")
     return [
-        Archive((f"{dataset._download_url_prefix}{name}",), md5, f"flowers-102/{name}")  # noqa: SLF001 - published nowhere else
+        Archive((f"{dataset._download_url_prefix}{name}",), md5, f"flowers-102/{name}")  # noqa: SLF001 - not in the public API
         for name, md5 in dataset._file_dict.values()  # noqa: SLF001
     ]
 
@@ -141,7 +141,7 @@ def food_pictures(store: Path, split: str) -> Iterator[Picture]:
 
 
 def _dataset_class(name: str) -> Any:  # noqa: ANN401 - torchvision is not typed
-    from torchvision import datasets  # seconds
+    from torchvision import datasets  # takes seconds
 
     return getattr(datasets, name)
 

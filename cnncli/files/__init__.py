@@ -1,1 +1,1 @@
-"""Files that are whole, or say how far they have come: written beside their place, locked, resumed."""
+"""Atomic files and folders, resumable output files, locks, CSV tables and embedding files."""

@@ -11,9 +11,9 @@ def require_writable_file(file: Path) -> None:
     """Raise an error if a file cannot be written.
 
     Raises:
-        OutputError: its folder does not exist or is read-only, or something else is in its place.
+        OutputError: its folder does not exist or is read-only, or the path is something other than a file.
     """
-    if not os.path.isdir(file.parent):  # noqa: PTH112 - False where a name is too long, too
+    if not os.path.isdir(file.parent):  # noqa: PTH112 - also False for a name that is too long
         raise OutputError(f"cannot write {file}: the folder {file.parent} does not exist")
     try:
         with tempfile.TemporaryFile(dir=file.parent):
@@ -35,11 +35,11 @@ def require_free(file: Path, *, overwrite: bool, hint: str = "--overwrite replac
     Args:
         file: to write.
         overwrite: whether an existing file may be replaced.
-        hint: of the error where it may not.
+        hint: of the error if it may not.
 
     Raises:
         OutputError: it cannot be written, or it already exists.
     """
     require_writable_file(file)
-    if os.path.exists(file) and not overwrite:  # noqa: PTH110 - False where a name is too long, too
+    if os.path.exists(file) and not overwrite:  # noqa: PTH110 - also False for a name that is too long
         raise OutputError(f"{file} already exists", hint)

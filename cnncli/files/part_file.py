@@ -25,13 +25,15 @@ class PartFile:
     """An output file that is being written."""
 
     def __init__(self, target: Path, *, is_resumable: bool = True) -> None:
-        """Nothing is written yet.
+        """Name the files; nothing is written yet.
 
         Args:
             target: where the complete file goes.
             is_resumable: whether a later run can resume it.
         """
-        self.target = Path(os.path.realpath(target))  # a link stays, and what it leads to is written
+        self.target = Path(
+            os.path.realpath(target)
+        )  # so that the target of a link is written, and the link stays
         self.part = self.target.with_name(self.target.name + ".part")
         self.settings = self.target.with_name(self.target.name + ".part.json")
         self._is_resumable = is_resumable
@@ -43,7 +45,7 @@ class PartFile:
         return os.path.isfile(self.target) and not os.path.exists(self.part)  # noqa: PTH110, PTH113
 
     def begin(self, settings: Settings, *, resume: bool, overwrite: bool) -> bool:
-        """Lock the part file; whether an earlier run left something in it to resume.
+        """Lock the part file; return whether an earlier run is resumed.
 
         Args:
             settings: what the content depends on.
@@ -51,42 +53,44 @@ class PartFile:
             overwrite: replace a complete file or a part file that exists.
 
         Raises:
-            OutputError: the file or a part file exists and neither `resume` nor `overwrite` allows it; another process writes
-                it; it was started with other settings; or nothing can be written.
+            OutputError: the file or a part file exists and neither `resume` nor `overwrite` allows it; another process is
+                writing it; it was started with other settings; or nothing can be written.
         """
         require_writable_file(self.target)
         with self._translate_errors():
-            stream, was_there = self._open_locked()
+            stream, existed = self._open_locked()
             self._stream = stream
             try:
-                return self._claim(settings, was_there=was_there, resume=resume, overwrite=overwrite)
+                return self._claim(settings, existed=existed, resume=resume, overwrite=overwrite)
             except BaseException:
-                if not was_there:
+                if not existed:
                     self.part.unlink(missing_ok=True)
                 self.close()
                 raise
 
-    def _claim(self, settings: Settings, *, was_there: bool, resume: bool, overwrite: bool) -> bool:
-        if was_there and resume:
+    def _claim(self, settings: Settings, *, existed: bool, resume: bool, overwrite: bool) -> bool:
+        if existed and resume:
             self._require_same(settings)
             return True
         if self.target.exists() and not overwrite:
             raise OutputError(f"{self.target} already exists", "--overwrite replaces it")
-        if was_there and not overwrite:
-            again = "--overwrite starts again"
+        if existed and not overwrite:
+            restart_hint = "--overwrite starts again"
             raise OutputError(
                 f"{self.part} exists: an earlier run did not finish",
-                f"--resume continues it, {again}" if self._is_resumable else again,
+                f"--resume continues it, {restart_hint}" if self._is_resumable else restart_hint,
             )
         if self._stream:
-            self._stream.truncate(0)  # before the settings change, lest old rows be taken for new ones
+            self._stream.truncate(
+                0
+            )  # before the settings change, so that old rows never appear under new settings
         self.settings.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         return False
 
     def _open_locked(self) -> tuple[BinaryIO, bool]:
         """The part file, open and locked, and whether it existed before."""
         while True:
-            was_there = self.part.exists()
+            existed = self.part.exists()
             stream = self.part.open("ab")
             try:
                 lock(stream)
@@ -94,7 +98,7 @@ class PartFile:
                 stream.close()
                 raise OutputError(f"another run is writing {self.part}", "wait for it, or stop it") from None
             if _is_at(stream, self.part):
-                return stream, was_there
+                return stream, existed
             stream.close()  # another run has just finished with it
 
     def _require_same(self, settings: Settings) -> None:
@@ -116,14 +120,14 @@ class PartFile:
 
     @contextlib.contextmanager
     def open(self, keep: int = 0) -> Iterator[Write]:
-        """A function that appends after the first `keep` bytes; the file is complete when the block ends well.
+        """A function that appends after the first `keep` bytes; the file is complete when the block succeeds.
 
         Raises:
             OutputError: it cannot be written; what was written stays.
         """
         stream = self._stream
         if stream is None:
-            raise ValueError("begin() comes first")
+            raise ValueError("call begin() first")
 
         def write(data: bytes) -> None:
             with self._translate_errors():
@@ -141,14 +145,14 @@ class PartFile:
             self.close()
 
     def complete(self) -> None:
-        """Give the file its name."""
+        """Rename the part file to its final name."""
         with self._translate_errors():
             self.part.replace(self.target)
             self.settings.unlink(missing_ok=True)
         self.close()
 
     def discard(self) -> None:
-        """Delete the part file: there was nothing to write."""
+        """Delete the part file, if there was nothing to write."""
         with self._translate_errors():
             self.part.unlink(missing_ok=True)
             self.settings.unlink(missing_ok=True)
@@ -169,7 +173,7 @@ class PartFile:
 
 
 def _is_at(stream: BinaryIO, path: Path) -> bool:
-    """Whether an open file is still the one of that name."""
+    """Whether an open file is still the one at this path."""
     try:
         return os.path.samestat(os.fstat(stream.fileno()), path.stat())
     except FileNotFoundError:

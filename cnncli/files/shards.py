@@ -1,9 +1,9 @@
-"""Unfinished embeddings: shards in a folder beside their file, from which an interrupted run resumes.
+"""Embeddings of an unfinished run: shards in a folder beside the output file, from which the run resumes.
 
     OUT.part/settings.json      what the embeddings depend on
-    OUT.part/000000.npz, …      each holds up to 1,024 inputs: paths, vectors, reasons of the unreadable ones
+    OUT.part/000000.npz, …      up to 1,024 inputs each: paths, vectors, reasons of the unreadable ones
 
-A shard is written whole or not at all.
+Shards are written atomically.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from cnncli.records.features import EmbeddingRecord, ImageEmbedding, Vectors
 from cnncli.records.predictions import ImageSource, Unreadable
 
 SHARD = 1024
-"""Inputs of a full shard: what a kill may cost."""
+"""Inputs of a full shard, which is the most that a killed process loses."""
 
 _SETTINGS, _LOCK = "settings.json", "lock"
 
@@ -79,22 +79,22 @@ class PartFolder:
         self._lock_stream: BinaryIO | None = None
 
     def begin(self, settings: Settings, *, resume: bool, overwrite: bool) -> None:
-        """Make and lock the folder, or lock the one of an interrupted run that is resumed.
+        """Create and lock the folder, or lock that of the interrupted run that is resumed.
 
         Raises:
-            OutputError: the file or the folder exists and neither `resume` nor `overwrite` allows it; another process writes
-                it; it was started with other settings; or nothing can be written.
+            OutputError: the file or the folder exists and neither `resume` nor `overwrite` allows it; another process is
+                writing it; it was started with other settings; or nothing can be written.
         """
         require_writable_file(self.target)
-        there = self.folder.is_dir()
-        if there and resume:
+        exists = self.folder.is_dir()
+        if exists and resume:
             self._lock()
             self._require_same(settings)
             self._count = len(self._files())
             return
         if self.target.exists() and not overwrite:
             raise OutputError(f"{self.target} already exists", "--overwrite replaces it")
-        if there and not overwrite:
+        if exists and not overwrite:
             raise OutputError(
                 f"{self.folder} exists: an earlier run did not finish",
                 "--resume continues it, --overwrite starts again",
@@ -107,28 +107,28 @@ class PartFolder:
             write_whole(self.folder / _SETTINGS, json.dumps(settings, indent=2).encode())
 
     def skip_complete(self, inputs: Iterator[ImageSource | Unreadable | None]) -> tuple[int, int]:
-        """Consume the inputs that are in the shards; how many they are, and how many of them were unreadable.
+        """Consume the inputs that are in the shards; return their number, and how many of them were unreadable.
 
         Args:
-            inputs: as in the run that wrote the shards; None counts for nothing.
+            inputs: as in the run that wrote the shards; None is skipped.
 
         Raises:
             OutputError: they are not the same, so that vectors would be mixed up.
         """
-        done = unreadable = 0
+        count = unreadable = 0
         for shard in self.shards():
             for path in shard.paths:
                 item = next((item for item in inputs if item), None)
-                here = item.path if item else None
-                if here != path:
-                    now = "there are no more inputs" if here is None else f"it is {here}"
+                current = item.path if item else None
+                if current != path:
+                    now = "there are no more inputs" if current is None else f"it is {current}"
                     raise OutputError(
-                        f"cannot resume {self.folder}: its input {done + 1} is {path}, now {now}",
+                        f"cannot resume {self.folder}: its input {count + 1} is {path}, now {now}",
                         "give the same inputs, or start again with --overwrite",
                     )
-                done += 1
+                count += 1
             unreadable += len(shard.unreadable)
-        return done, unreadable
+        return count, unreadable
 
     def add(self, entries: Sequence[EmbeddingRecord]) -> None:
         """Write one more shard, unless it is empty.
@@ -140,9 +140,9 @@ class PartFolder:
             return
         shard = Shard.of(entries)
         buffer = io.BytesIO()
-        # Names of files are bytes, which JSON cannot hold.
-        told = json.dumps([[os.fsencode(path).hex() for path in shard.paths], list(shard.reasons)])
-        np.savez(buffer, told=np.array(told), vectors=shard.vectors)
+        # In hexadecimal, since paths are bytes, which JSON cannot hold.
+        inputs = json.dumps([[os.fsencode(path).hex() for path in shard.paths], list(shard.reasons)])
+        np.savez(buffer, inputs=np.array(inputs), vectors=shard.vectors)
         write_whole(self.folder / f"{self._count:06d}.npz", buffer.getvalue())
         self._count += 1
 
@@ -155,7 +155,7 @@ class PartFolder:
         for file in self._files():
             try:
                 with np.load(file) as arrays:
-                    paths, reasons = json.loads(str(arrays["told"]))
+                    paths, reasons = json.loads(str(arrays["inputs"]))
                     yield Shard(
                         tuple(os.fsdecode(bytes.fromhex(path)) for path in paths),
                         tuple(reasons),

@@ -19,8 +19,8 @@ def whole_file(file: Path, *, alone: bool = False, sync: bool = False) -> Iterat
 
     Args:
         file: to write.
-        alone: whether no other process writes the file. The draft then has a fixed name, so that the next one overwrites what
-            a killed process left.
+        alone: whether no other process writes the file. The draft then has a fixed name, so that the next one overwrites
+            the draft of a killed process.
         sync: whether to wait until the draft is on the disk before it is renamed.
 
     Raises:
@@ -75,7 +75,7 @@ def replace(draft: Path, folder: Path) -> None:
     try:
         draft.rename(folder)
     except BaseException:
-        if not folder.exists():  # no other process has taken the name meanwhile
+        if not folder.exists():  # unless another process has used the name in the meantime
             former.rename(folder)
         raise
     shutil.rmtree(former, ignore_errors=True)

@@ -1,1 +1,1 @@
-"""From names to pixels: sources, decoding, preprocessing, and the threads that keep an engine fed."""
+"""From names to pixels: image sources, decoding, preprocessing, augmentation, and the batch loader."""

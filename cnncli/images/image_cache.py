@@ -1,6 +1,6 @@
-"""A cache of decoded images in one memory-mapped file, so that each image is decoded once, as far as there is room.
+"""A cache of decoded images in one memory-mapped file, so that each image is decoded only once, if there is space.
 
-The file has no name: it lies in a given folder and disappears with the process, however that ends.
+The file has no name, so it disappears with the process, however that ends.
 """
 
 import mmap
@@ -17,28 +17,28 @@ Planes = NDArray[np.uint8]
 
 
 class ImageCache:
-    """Decoded images of any size by number, as long as there is room.
+    """Decoded images of any size by number, as long as there is space.
 
-    Safe to use from several threads, if each image is added by one of them.
+    Thread-safe, if each image is added by one thread only.
     """
 
-    def __init__(self, folder: Path, room: int) -> None:
-        """The cache is empty.
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        """Create an empty cache.
 
         Args:
-            folder: where the file is made; if it cannot be written, nothing is cached.
-            room: largest size of the file in bytes.
+            folder: for the file; if it is not writable, nothing is cached.
+            max_bytes: largest size of the file.
         """
         self._entries: dict[int, tuple[int, tuple[int, ...]]] = {}
         self._lock = threading.Lock()
-        self._room, self._end = room, 0
+        self._max_bytes, self._end = max_bytes, 0
         self._view: Planes = np.empty(0, np.uint8)
         self._file: IO[bytes] | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as this object
         except OSError:
-            self._room = 0
+            self._max_bytes = 0
 
     def find(self, number: int) -> Planes | None:
         """The read-only image (H, W, C) of a number; None if it is not cached."""
@@ -48,34 +48,34 @@ class ImageCache:
         start, shape = entry
         return self._view[start : start + int(np.prod(shape))].reshape(shape)
 
-    def keep(self, number: int, image: Planes) -> None:
-        """Add an image (H, W, C), if there is room; a full disk counts as no room."""
+    def add(self, number: int, image: Planes) -> None:
+        """Add an image (H, W, C), if there is space in the cache and on the disk."""
         with self._lock:
             start = self._end
-            if self._file is None or start + image.nbytes > self._room or number in self._entries:
+            if self._file is None or start + image.nbytes > self._max_bytes or number in self._entries:
                 return
             try:
-                # Written, not mapped: a full disk then raises, where a mapped page would kill the process.
+                # Written through the file: on a full disk that raises an exception, while a mapped page would kill the process.
                 self._file.seek(start)
                 self._file.write(np.ascontiguousarray(image).data)
                 self._file.flush()
                 self._map(self._file, start + image.nbytes)
             except OSError:
-                self._room = start
+                self._max_bytes = start
                 return
             self._end += image.nbytes
             self._entries[number] = (start, image.shape)
 
     def _map(self, file: IO[bytes], end: int) -> None:
-        """Map what was written into memory; the mapping doubles each time, as one per image would be slow."""
+        """Map the written part into memory; the mapping doubles each time, since one mapping per image would be slow."""
         if end <= len(self._view):
             return
-        length = min(max(2 * end, _FIRST_MAPPING), self._room)
-        file.truncate(length)  # beyond what is written it is a hole and takes no room
+        length = min(max(2 * end, _FIRST_MAPPING), self._max_bytes)
+        file.truncate(length)  # the part that is not written yet takes no disk space
         self._view = np.frombuffer(mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ), np.uint8)
 
     def close(self) -> None:
-        """Add nothing more; images that were returned stay readable."""
+        """Stop adding images; those already returned stay readable."""
         with self._lock:
             if self._file is not None:
                 self._file.close()

@@ -1,7 +1,7 @@
 """Decoding and preprocessing in threads, ahead of the engine, in order, in bounded memory.
 
-Pillow and NumPy release the interpreter lock while they work, so threads are enough. At any moment at most two batches are
-decoded or being decoded; unreadable images keep their places.
+Pillow and NumPy release the interpreter lock while they work, so threads are enough. At most two batches are
+decoded or being decoded at a time. Unreadable images keep their position.
 """
 
 import zlib
@@ -22,7 +22,7 @@ from cnncli.records.networks import Preprocessing
 from cnncli.records.predictions import ImageSource, Unreadable
 
 _Waiting = deque[tuple[ImageInput, "Future[Pixels | Unreadable] | None"]]
-"""Inputs that are being read, in order; a name that led to no image has no future."""
+"""Inputs that are being read, in order; an input that is already known to be unreadable has no future."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class InputBatch:
     """Consecutive inputs.
 
     Attributes:
-        entries: in input order; an `ImageSource` has pixels, an `Unreadable` has none.
+        entries: in input order; only an `ImageSource` has pixels.
         pixels: (N, C, H, W) float32, one image for each `ImageSource` among the entries.
     """
 
@@ -43,8 +43,8 @@ class ImageReader:
     """Reads an image as pixels for a network; every command reads its images this way.
 
     Attributes:
-        preprocessing: that the network was trained with.
-        max_pixels: of the largest image that is decoded.
+        preprocessing: as the network was trained with.
+        max_pixels: larger images are not decoded.
         exact: decode every pixel of a large JPEG.
     """
 
@@ -53,12 +53,12 @@ class ImageReader:
     exact: bool = False
 
     def __call__(self, source: ImageSource) -> Pixels | Unreadable:
-        """Planes (C, H, W) float32, or why there are none."""
+        """Pixels (C, H, W) float32, or the reason why the image cannot be read."""
         image = self.image(source)
         return image if isinstance(image, Unreadable) else preprocess(image, self.preprocessing)
 
     def image(self, source: ImageSource) -> Image.Image | Unreadable:
-        """The image in the mode that the network takes, or why there is none."""
+        """The image in the mode that the network expects, or the reason why it cannot be read."""
         target_size = None if self.exact else self._size_after_resize
         image = decode(source, Decoding(self.preprocessing.channels, self.max_pixels, target_size))
         if isinstance(image, Unreadable):
@@ -90,7 +90,7 @@ class ViewReader:
     seed: int
 
     def __call__(self, source: ImageSource) -> Pixels | Unreadable:
-        """Planes (C, H, W) float32, or why there are none."""
+        """Pixels (C, H, W) float32, or the reason why the image cannot be read."""
         image = self.reader.image(source)
         if isinstance(image, Unreadable):
             return image
@@ -110,15 +110,15 @@ def batches(
     batch_size: int,
     workers: int,
 ) -> Generator[InputBatch]:
-    """The inputs in batches; the next batch is decoded while the last one is used.
+    """The inputs in batches; the next batch is decoded while the current one is used.
 
     Args:
-        inputs: in order; None says that the next input may take long, so a batch is yielded as it is.
+        inputs: in order; None means that the next input may take long, so that the current batch is yielded early.
         read: reads the pixels of a source; called in `workers` threads.
         batch_size: entries per batch, readable or not; the last batch may be smaller.
         workers: number of threads.
 
-    Closing the generator (an interrupt does) cancels what has not begun and leaves no thread behind.
+    Closing the generator, as an interrupt does, cancels all images that are not being decoded yet and ends the threads.
     """
     waiting: _Waiting = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")

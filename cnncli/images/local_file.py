@@ -10,7 +10,7 @@ from cnncli.records.predictions import ImageSource, Stamp, UnreadableError
 
 @dataclass(frozen=True, slots=True)
 class LocalFile(ImageSource):
-    """An image in a regular file. Opening never waits for the other end of a pipe."""
+    """An image in a regular file. Opening never blocks, not even on a pipe."""
 
     def open(self) -> BinaryIO:
         """The file, open for reading."""
@@ -26,14 +26,14 @@ class LocalFile(ImageSource):
     def stamp(self) -> Stamp | None:
         """Size and modification time from the file system."""
         try:
-            status = os.stat(self.path)  # noqa: PTH116 - a string is as good as a Path
+            status = os.stat(self.path)  # noqa: PTH116 - the path is a string
         except (OSError, ValueError):
             return None
         return Stamp(status.st_size, status.st_mtime_ns)
 
 
 def _reason_without_content(status: os.stat_result) -> str | None:
-    """Why something on disk holds no image, if its kind or size already says so."""
+    """The reason why a directory entry cannot be an image, by its kind or size; None if it can."""
     if stat.S_ISDIR(status.st_mode):
         return "a folder, not a file"
     if stat.S_ISFIFO(status.st_mode):

@@ -1,8 +1,8 @@
-"""A decoded image to the float32 planes that a network was trained to see.
+"""From a decoded image to the float32 pixels that a network expects.
 
 Bit for bit what timm's `create_transform(**data_config, is_training=False)` and torchvision's
-`weights.transforms()` compute on the same image: Pillow resizes and crops, NumPy does the arithmetic, in
-the same order and precision. tests/images/test_preprocess.py holds it against both.
+`weights.transforms()` compute from the same image: Pillow resizes and crops, NumPy does the arithmetic, in
+the same order and precision. tests/images/test_preprocess.py compares it with both.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from PIL import Image
 from cnncli.records.networks import Interpolation, Preprocessing, Resize
 
 Pixels = NDArray[np.float32]
-"""(C, H, W) float32 of one image, or (N, C, H, W) of several: what a network takes in."""
+"""(C, H, W) float32 of one image, or (N, C, H, W) of several: the input of a network."""
 
 FILTERS = {
     Interpolation.NEAREST: Image.Resampling.NEAREST,
@@ -26,7 +26,7 @@ FILTERS = {
 
 
 def preprocess(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
-    """Planes (C, H, W) float32 of an image in the mode that the network takes (`RGB` or `L`)."""
+    """Pixels (C, H, W) float32 of an image in the mode that the network expects (`RGB` or `L`)."""
     return normalize(center_crop(resize(image, preprocessing), preprocessing), preprocessing)
 
 
@@ -38,25 +38,25 @@ def size_after_resize(size: tuple[int, int], preprocessing: Preprocessing) -> tu
         case Resize.SQUASH:
             return target_width, target_height
         case Resize.SHORTER:
-            # torchvision's _compute_resized_output_size: the longer side is cut, not rounded.
+            # torchvision's _compute_resized_output_size: the longer side is truncated, not rounded.
             long = int(target_height * max(size) / min(size))
             return (target_height, long) if width <= height else (long, target_height)
         case Resize.COVER:
             ratio = min(height / target_height, width / target_width)
         case Resize.FIT:
             ratio = max(height / target_height, width / target_width)
-    # timm's ResizeKeepRatio rounds both sides; a sliver keeps at least one pixel.
+    # timm's ResizeKeepRatio rounds both sides; a narrow image keeps at least one pixel.
     return max(round(width / ratio), 1), max(round(height / ratio), 1)
 
 
 def resize(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    """The image at `size_after_resize`."""
+    """The image, resized to `size_after_resize`."""
     size = size_after_resize(image.size, preprocessing)
     return image if size == image.size else image.resize(size, FILTERS[preprocessing.interpolation])
 
 
 def center_crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    """The centre of an image at the network's size; where the image ends before, `fill`."""
+    """The centre of an image, cropped to the network's size; a smaller image is padded with `fill`."""
     height, width = preprocessing.size
     left, top = _margin(image.width, width), _margin(image.height, height)
     if image.width >= width and image.height >= height:
@@ -73,8 +73,7 @@ def center_crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image
 def _margin(length: int, target: int) -> int:
     """Pixels cut off before the crop; negative where the image is shorter and gets padded.
 
-    torchvision's center_crop: half, rounded to even, where something is cut off; rounded down where
-    something is added.
+    As in torchvision's center_crop: half the difference, rounded to even for a crop, and rounded down for padding.
     """
     return round((length - target) / 2) if length >= target else -((target - length) // 2)
 

@@ -1,7 +1,7 @@
 """The inputs that a user names, as a stream of image sources: files, folders, globs, lists, standard input.
 
-Whether a file is an image at all is for `decode` to say. Only the names of one directory are in memory at a time (and, for the
-folders above it, the names of those still to visit), so a walk may be endless.
+Whether a file is an image is decided by `decode`. Only the names of one directory are in memory at a time (and the names of the
+folders still to visit), so a walk may be arbitrarily long.
 """
 
 import glob
@@ -25,26 +25,26 @@ OWN_FOLDER = ".cnncli"
 STDIN = "-"
 
 ImageInput = ImageSource | Unreadable
-"""An image source, or a name that led to none."""
+"""An image source, or an input that leads to no image."""
 
 IMAGE_EXTENSIONS = frozenset(
-    f".{ending}"
+    f".{suffix}"
     for line in (
         "apng avif avifs blp bmp bw cur dcx dds dib fit fits flc fli ftc ftu gif heic heif icb icns ico im",
         "j2c j2k jfif jp2 jpc jpe jpeg jpf jpg jpx jxl mpo msp pbm pcx pfm pgm png pnm ppm psd pxr qoi ras",
         "rgb rgba sgi tga tif tiff vda vst webp xbm xpm",
     )
-    for ending in line.split()
+    for suffix in line.split()
 )
-"""Endings of the files in a folder that count as images. Those that Pillow cannot read (HEIC, JPEG XL) are included: a photo
+"""Suffixes of the files in a folder that count as images. Those that Pillow cannot read (HEIC, JPEG XL) are included: a photo
 that is skipped silently is worse than one that is reported."""
 
 STALL_SECONDS = 0.1
-"""Seconds without a new line on a pipe after which a batch that is not full is used as it is."""
+"""Seconds without a new line on a pipe after which an incomplete batch is used."""
 
 
 def image_source(path: str) -> ImageSource:
-    """The source that a path stands for; a new kind of source is recognised here."""
+    """The image source of a path; new kinds of sources are recognised here."""
     return LocalFile(path)
 
 
@@ -56,7 +56,7 @@ def sources(
     Args:
         inputs: files, folders, globs that no shell expanded, `-` for one image on standard input.
         stdin: where `-` is read from.
-        progress: is warned of folders without an image, which may be an unmounted disk or a typing error.
+        progress: receives a warning for a folder without images, which may be an unmounted disk or a typing error.
     """
     for name in inputs:
         if name == STDIN:
@@ -79,7 +79,7 @@ def _expand_glob(pattern: str) -> Iterator[ImageInput]:
     if not matches:
         yield Unreadable(pattern, "no file matches this pattern")
     walked: set[str] = set()
-    for match in matches:  # a folder comes before what is in it, which `**` matches, too
+    for match in matches:  # a folder comes before its content, which `**` also matches
         path = match.rstrip(os.sep) or match
         if any(folder in walked for folder in _parents(path)):
             continue
@@ -115,9 +115,9 @@ def walk(root: str) -> Iterator[ImageInput]:
     while stack:
         folder = stack.pop()
         try:
-            identity = os.stat(folder.path)
-            here = (identity.st_dev, identity.st_ino)
-            if here in folder.lineage:
+            status = os.stat(folder.path)
+            key = (status.st_dev, status.st_ino)
+            if key in folder.lineage:
                 yield Unreadable(folder.path, "a link back to a folder above it")
                 continue
             files, folders = _listing(folder.path)
@@ -126,7 +126,7 @@ def walk(root: str) -> Iterator[ImageInput]:
             continue
         for name in files:
             yield image_source(os.path.join(folder.path, name))
-        lineage = folder.lineage | {here}
+        lineage = folder.lineage | {key}
         stack.extend(_Folder(os.path.join(folder.path, name), lineage) for name in reversed(folders))
 
 
@@ -144,7 +144,7 @@ def _listing(folder: str) -> tuple[list[str], list[str]]:
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a folder; a link that leads to itself or cannot be followed counts as a file, and fails as one."""
+    """Whether an entry is a folder; a link that leads to itself or cannot be followed counts as a file, and is then reported as unreadable."""
     try:
         return entry.is_dir()
     except OSError:
@@ -165,7 +165,7 @@ def read_list(stream: BinaryIO, *, separator: bytes = b"\n") -> Iterator[ImageSo
         separator: `\n` (a `\r` before it is dropped, empty lines are skipped) or `\0`.
 
     Yields:
-        None whenever a pipe was silent for `STALL_SECONDS`, so that a batch that is not full can be used as it is.
+        None whenever a pipe was silent for `STALL_SECONDS`, so that an incomplete batch can be used.
     """
     rest = b""
     for chunk in _chunks(stream):
@@ -188,7 +188,7 @@ def _chunks(stream: BinaryIO, size: int = 65536) -> Iterator[bytes | None]:
     """The content of a stream in pieces; None for each stall of a pipe."""
     try:
         descriptor = stream.fileno()
-    except (OSError, io.UnsupportedOperation):  # not a file: all bytes are there
+    except (OSError, io.UnsupportedOperation):  # not a file: all bytes are in memory
         yield stream.read()
         return
     can_stall = os.name == "posix" and not stat.S_ISREG(os.fstat(descriptor).st_mode)

@@ -26,7 +26,7 @@ class WindowSettings:
     Attributes:
         stride: pixels from one window to the next.
         padding: ((top, bottom), (left, right)), in pixels of zeros.
-        dilation: pixels between neighbouring weights of the kernel.
+        dilation: distance between neighbouring weights of the kernel, in pixels.
     """
 
     stride: int = 1

@@ -66,7 +66,7 @@ def parse_kernel(text: str) -> Kernel:
     """
     if text in KERNELS:
         return Kernel(text, parse_matrix(KERNELS[text], f"kernel {text}"))
-    if os.path.isfile(text):  # noqa: PTH113 - False for names that are too long, too
+    if os.path.isfile(text):  # noqa: PTH113 - also False for a name that is too long
         return Kernel(Path(text).name, read_matrix(Path(text)))
     if re.search(r"\d", text):
         return Kernel(" ".join(text.split()), parse_matrix(text, "--kernel"))

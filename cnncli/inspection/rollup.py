@@ -17,16 +17,16 @@ def rows(layers: Sequence[Layer], depth: int | None = None) -> list[Row]:
         layers: of an anatomy; the first is the network itself.
         depth: modules nested deeper than this are rolled up into the row of the block around them; None for no limit.
     """
-    called = [layer for layer in layers if layer.call]
-    return [*_rows(called, depth), *_uncalled_rows([layer for layer in layers if not layer.call], depth)]
+    calls = [layer for layer in layers if layer.call]
+    return [*_rows(calls, depth), *_uncalled_rows([layer for layer in layers if not layer.call], depth)]
 
 
 def rows_named(layers: Sequence[Layer], name: str) -> list[Row]:
     """A row for each call of the layer or block of that name, at any depth."""
-    called = [layer for layer in layers if layer.call]
+    calls = [layer for layer in layers if layer.call]
     matches = [
-        _row(layer, called[index : _end(called, index)], is_block=_end(called, index) > index + 1)
-        for index, layer in enumerate(called)
+        _row(layer, calls[index : _end(calls, index)], is_block=_end(calls, index) > index + 1)
+        for index, layer in enumerate(calls)
         if layer.name == name
     ]
     inside = [

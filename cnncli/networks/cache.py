@@ -1,4 +1,4 @@
-"""The cache of prepared model folders, and which references lead to which of them.
+"""The cache of prepared model folders, and an index from references to folders.
 
     CNNCLI_HOME/                 default: the platform's cache directory
         models-3/NAME/           model folders; 3 is the schema number of their cards
@@ -28,7 +28,7 @@ from cnncli.networks.model_folder import is_model_folder
 def home() -> Path:
     """The cache: `CNNCLI_HOME`, or the platform's cache directory."""
     if path := os.environ.get("CNNCLI_HOME"):
-        return Path(os.path.expanduser(path))  # noqa: PTH111 - leaves an unknown ~user as it is
+        return Path(os.path.expanduser(path))  # noqa: PTH111 - does not change an unknown ~user
     import platformdirs
 
     return platformdirs.user_cache_path("cnncli", appauthor=False)

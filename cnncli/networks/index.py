@@ -151,7 +151,7 @@ def _entry(row: _Row) -> IndexEntry:
     library = row["library"]
     return IndexEntry(
         name=row["name"],
-        library=next(known for known in LIBRARIES if known == library),
+        library=next(name for name in LIBRARIES if name == library),
         num_classes=int(row["num_classes"]),
         parameters=int(row["parameters"]),
         multiply_adds=int(row["multiply_adds"]) if row["multiply_adds"] else None,

@@ -31,11 +31,13 @@ def listing(
     Raises:
         ModelNotFoundError: nothing matches; the hint has the closest names.
     """
-    known = {entry.name: entry for entry in index.read().entries}
-    entries = {item.entry.name: item for item in _prepared(known, progress)}
-    entries[pocket.NAME] = ListEntry(known[pocket.NAME], PreparedFolder(pocket.FOLDER, _size(pocket.FOLDER)))
+    index_entries = {entry.name: entry for entry in index.read().entries}
+    entries = {item.entry.name: item for item in _prepared(index_entries, progress)}
+    entries[pocket.NAME] = ListEntry(
+        index_entries[pocket.NAME], PreparedFolder(pocket.FOLDER, _size(pocket.FOLDER))
+    )
     if not only_prepared:
-        entries = {name: ListEntry(entry, None) for name, entry in known.items()} | entries
+        entries = {name: ListEntry(entry, None) for name, entry in index_entries.items()} | entries
     for weights in PACKAGED:
         if weights.model in entries and weights.find():
             entries[weights.model] = dataclasses.replace(entries[weights.model], package=weights.package)
@@ -46,7 +48,7 @@ def listing(
         hint = (
             "`cnncli pull NAME` prepares one"
             if only_prepared
-            else index.closest_names_hint(pattern, known.values())
+            else index.closest_names_hint(pattern, index_entries.values())
         )
         raise ModelNotFoundError(f"no {kind} matches {pattern!r}" if pattern else f"there is no {kind}", hint)
     return sorted(selection, key=lambda item: (*_sort_key(item, order), _natural_key(item.entry.name)))
@@ -80,7 +82,7 @@ def cache_size() -> int:
     return _size(cache.home())
 
 
-def _prepared(known: dict[str, IndexEntry], progress: Progress) -> list[ListEntry]:
+def _prepared(index_entries: dict[str, IndexEntry], progress: Progress) -> list[ListEntry]:
     items = []
     for path in cache.folders():
         try:
@@ -88,7 +90,7 @@ def _prepared(known: dict[str, IndexEntry], progress: Progress) -> list[ListEntr
         except ModelFolderError as error:
             progress.warning(f"{error.message}; `cnncli models rm {path.name}` deletes it")
             continue
-        entry = known.get(card.name) or _entry_from_card(card, known)
+        entry = index_entries.get(card.name) or _entry_from_card(card, index_entries)
         items.append(ListEntry(entry, PreparedFolder(path, _size(path))))
     return items
 
@@ -100,10 +102,10 @@ def _size(path: Path) -> int:
         raise OutputError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _entry_from_card(card: ModelCard, known: dict[str, IndexEntry]) -> IndexEntry:
+def _entry_from_card(card: ModelCard, index_entries: dict[str, IndexEntry]) -> IndexEntry:
     """An entry for a network that was prepared from local weights, for another image size, or from the hub."""
     size, architecture = card.preprocessing.size, card.architecture
-    base = known.get(card.name.partition(MADE_FROM)[0])
+    base = index_entries.get(card.name.partition(MADE_FROM)[0])
     classes = len(card.class_names)
     entry = IndexEntry(card.name, architecture.library, classes, None, None, size, None, None, None)
     is_rgb = card.preprocessing.channels == 3  # noqa: PLR2004 - red, green and blue

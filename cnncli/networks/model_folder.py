@@ -115,7 +115,7 @@ def require_classes(folder: ModelFolder) -> ModelFolder:
 
 def is_model_folder(path: Path) -> bool:
     """Whether a path holds a model folder, complete or not."""
-    return os.path.isfile(path / CARD)  # noqa: PTH113 - False for names that are too long, too
+    return os.path.isfile(path / CARD)  # noqa: PTH113 - also False for names that are too long
 
 
 def open_folder(path: Path) -> ModelFolder:
@@ -134,22 +134,22 @@ def open_folder(path: Path) -> ModelFolder:
     card = cards.from_json(text, str(path / CARD))
     needed = {WEIGHTS if card.compilation.reason else GRAPH}  # a graph contains the weights
     if missing := needed - {facts.name for facts in card.files}:
-        raise ModelFolderError(f"{path / CARD} does not list {', '.join(sorted(missing))}", _AGAIN)
+        raise ModelFolderError(f"{path / CARD} does not list {', '.join(sorted(missing))}", _RESTORE_HINT)
     for facts in card.files:
         _check_size(path / facts.name, facts)
     return ModelFolder(path, card)
 
 
-_AGAIN = "restore the original file, or create the folder again: a prepared network with `cnncli pull`, a run with finetune"
+_RESTORE_HINT = "restore the original file, or create the folder again: a prepared network with `cnncli pull`, a run with finetune"
 
 
 def _check_size(file: Path, facts: FileFacts) -> None:
     try:
         size = file.stat().st_size
     except OSError as error:
-        raise ModelFolderError(f"{file} cannot be read: {error.strerror}", _AGAIN) from error
+        raise ModelFolderError(f"{file} cannot be read: {error.strerror}", _RESTORE_HINT) from error
     if size != facts.bytes:
-        raise ModelFolderError(f"{file} has {size:,} bytes instead of {facts.bytes:,}", _AGAIN)
+        raise ModelFolderError(f"{file} has {size:,} bytes instead of {facts.bytes:,}", _RESTORE_HINT)
 
 
 def verify(folder: ModelFolder) -> None:
@@ -160,7 +160,9 @@ def verify(folder: ModelFolder) -> None:
     """
     for facts in folder.card.files:
         if sha256(folder.path / facts.name) != facts.sha256:
-            raise ModelFolderError(f"{folder.path / facts.name} has changed: its SHA-256 is wrong", _AGAIN)
+            raise ModelFolderError(
+                f"{folder.path / facts.name} has changed: its SHA-256 is wrong", _RESTORE_HINT
+            )
 
 
 def sha256(file: Path) -> str:
@@ -184,14 +186,14 @@ def seal(draft: Path, card: ModelCard) -> ModelFolder:
 def draft_folder(target: Path) -> Iterator[Path]:
     """A temporary folder that is renamed to `target` when the block ends without an exception, and deleted otherwise.
 
-    If another process has created `target` meanwhile, its folder is kept.
+    If another process has created `target` in the meantime, its folder is kept.
 
     Raises:
         OutputError: the folder cannot be written.
     """
     try:
-        with whole_folder(target, _take_place) as draft:
-            _remove_forgotten(target.parent)
+        with whole_folder(target, _rename_or_keep) as draft:
+            _remove_stale_drafts(target.parent)
             yield draft
     except OSError as error:
         raise OutputError(
@@ -203,14 +205,14 @@ _STALE = 24 * 3600
 """Age in seconds from which a draft counts as left over by a killed process."""
 
 
-def _remove_forgotten(folder: Path) -> None:
+def _remove_stale_drafts(folder: Path) -> None:
     for draft in folder.glob(f".*{DRAFT}"):
         with contextlib.suppress(OSError):  # its process may have renamed it
             if time.time() - draft.stat().st_mtime > _STALE:
                 shutil.rmtree(draft, ignore_errors=True)
 
 
-def _take_place(draft: Path, target: Path) -> None:
+def _rename_or_keep(draft: Path, target: Path) -> None:
     try:
         draft.rename(target)
     except OSError:

@@ -94,7 +94,7 @@ def require_free_name(name: str) -> None:
     """Check that a network can be prepared under a name.
 
     Raises:
-        UsageError: the name is invalid, or taken.
+        UsageError: the name is invalid, or in use.
     """
     from cnncli.networks import blueprint, index
 

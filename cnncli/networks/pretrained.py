@@ -107,8 +107,8 @@ def build_network(
     architecture = offer.architecture
     network = zoo.build(architecture)
     if is_local and initial.tensors and not architecture.num_classes:
-        own = zoo.adapt_weights(initial.tensors, network, architecture)
-        if own.keys() - network.state_dict().keys():  # more than the backbone has: a classifier
+        adapted = zoo.adapt_weights(initial.tensors, network, architecture)
+        if adapted.keys() - network.state_dict().keys():  # more than the backbone has: a classifier
             architecture = dataclasses.replace(architecture, num_classes=_IMAGENET_CLASSES)
             network = zoo.build(architecture)
     if initial.tensors is None:

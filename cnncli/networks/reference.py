@@ -55,7 +55,7 @@ class Reference:
             raise UsageError("--weights and --no-pretrained contradict each other", "omit one of them")
 
     def find_folder(self) -> Path | None:
-        """The model folder that the name is the path of, or the built-in one; None where it is another kind of name.
+        """The model folder whose path the name is, or the built-in one; None for any other kind of name.
 
         Raises:
             ModelNotFoundError: a path that is not a model folder.
@@ -63,7 +63,7 @@ class Reference:
         """
         if is_blueprint_text(self.name):
             return None
-        path = Path(os.path.expanduser(self.name))  # noqa: PTH111 - leaves an unknown ~user as it is
+        path = Path(os.path.expanduser(self.name))  # noqa: PTH111 - does not change an unknown ~user
         if self.name == pocket.NAME and not is_model_folder(path):
             path = pocket.FOLDER
         if is_model_folder(path):

@@ -1,1 +1,1 @@
-"""Records to text and pictures. Knows records, and neither images nor networks."""
+"""Records as text and pictures. Uses `records` only, neither images nor networks."""

@@ -63,7 +63,7 @@ FIELDS = {
 """All columns of a summary by the name that `--columns` takes, from left to right."""
 
 _DEFAULT_CELLS = {"dilation": {"", "1"}, "groups": {"", "1"}, "trainable": {"", "yes"}, "padding": {"", "0"}}
-"""A column with these cells only is omitted, unless `--columns` names it."""
+"""A column in which all cells are among these is omitted, unless `--columns` names it."""
 
 
 def summary_table(summary: Summary, names: Sequence[str], width: int | None) -> str:
@@ -150,13 +150,13 @@ def _shapes(shapes: Iterable[Shape]) -> str:
     return " ".join(map(_shape, shapes))
 
 
-def _field_text(row: Row, what: str) -> str:
-    """The `size` or `jump` of the receptive field; for the size of the whole image `all`."""
+def _field_text(row: Row, quantity: str) -> str:
+    """The `size` or `jump` of the receptive field; `all` for the size of the whole image."""
     if row.field is None:
         return ""
-    values = row.field.size if what == "size" else row.field.jump
+    values = row.field.size if quantity == "size" else row.field.jump
     if values is None:
-        return "all" if what == "size" else ""
+        return "all" if quantity == "size" else ""
     texts = [f"{value:g}" for value in values]
     return texts[0] if len(set(texts)) == 1 else "x".join(texts)
 

@@ -1,4 +1,4 @@
-"""Text in columns, for a terminal or a pipe: the least important columns go first where room is short."""
+"""Text in columns, for a terminal or a pipe: the least important columns are dropped where the terminal is narrow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ _GAP = "  "
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A title and one cell a row.
+    """A title and one cell per row.
 
     Attributes:
         title: of the column.
-        cells: one a row.
-        is_number: aligned right.
-        importance: columns of less go first.
+        cells: one per row.
+        is_number: align right.
+        importance: columns of lower importance are dropped first.
     """
 
     title: str
@@ -26,7 +26,7 @@ class Column:
 
     @property
     def width(self) -> int:
-        """Terminal cells of its widest text."""
+        """Width of the widest text, in terminal cells."""
         return max(map(cell_len, (self.title, *self.cells)))
 
 
@@ -38,14 +38,14 @@ def rows(columns: Sequence[Column], width: int | None = None) -> list[str]:
         width: of the terminal; the least important columns are dropped until the rest fits, and the last one is not cut.
             None keeps all columns.
     """
-    kept = list(columns)
-    while width is not None and len(kept) > 1 and _total(kept) > width:
-        kept.remove(min(kept, key=lambda column: column.importance))
-    lines = zip(*((column.title, *column.cells) for column in kept), strict=True)
-    widths = [column.width for column in kept]
+    visible = list(columns)
+    while width is not None and len(visible) > 1 and _total(visible) > width:
+        visible.remove(min(visible, key=lambda column: column.importance))
+    lines = zip(*((column.title, *column.cells) for column in visible), strict=True)
+    widths = [column.width for column in visible]
     return [
         _GAP.join(
-            _align(text, column, size) for text, column, size in zip(line, kept, widths, strict=True)
+            _align(text, column, size) for text, column, size in zip(line, visible, widths, strict=True)
         ).rstrip()
         for line in lines
     ]

@@ -110,8 +110,8 @@ def _blend(panel: Panel) -> RgbPixels:
 def _palette(anchors: Sequence[str]) -> RgbPixels:
     """(256, 3): colours interpolated linearly between anchors such as `#440154`."""
     points = np.array([[int(anchor[start : start + 2], 16) for start in (1, 3, 5)] for anchor in anchors])
-    known, wanted = np.linspace(0, 1, len(anchors)), np.linspace(0, 1, 256)
-    channels = [np.interp(wanted, known, channel) for channel in points.T]
+    positions, samples = np.linspace(0, 1, len(anchors)), np.linspace(0, 1, 256)
+    channels = [np.interp(samples, positions, channel) for channel in points.T]
     return np.stack(channels, axis=1).round().astype(np.uint8)
 
 

@@ -16,15 +16,15 @@ WriteRecord = Callable[[Record], None]
 
 @dataclass(frozen=True, slots=True)
 class FormatSpec:
-    """What is known about a format.
+    """The properties of a format.
 
     Attributes:
-        endings: of the files that are written in it, in lower case; none where it is for the terminal only.
-        renderer: makes records text; None for a format that is not text.
-        writer: opens a file and gives a function that appends a record; for a format that is not text.
-        reader: reads a torn file back; None where a file cannot be resumed.
-        has_reasons: whether a record says why an image could not be read.
-        package: that has to be installed, by the extra with the format's name.
+        endings: suffixes of its files, in lower case; none for a format that is for the terminal only.
+        renderer: turns records into text; None for a format that is not text.
+        writer: opens a file and yields a function that appends a record; for a format that is not text.
+        reader: reads back an incomplete file; None if a file cannot be resumed.
+        has_reasons: whether a record has the reason why an image could not be read.
+        package: that it needs; the extra with the format's name installs it.
     """
 
     endings: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Format(enum.StrEnum):
     spec: FormatSpec
 
     def __new__(cls, name: str, spec: FormatSpec) -> Self:
-        """A member that is its name, as those of every StrEnum are."""
+        """A member whose value is its name, as in every StrEnum."""
         member = str.__new__(cls, name)
         member._value_ = name
         member.spec = spec
@@ -70,6 +70,6 @@ class Format(enum.StrEnum):
 
 
 def format_of(file: Path) -> Format | None:
-    """The format that a file's ending stands for; None where it stands for none."""
+    """The format with a file's suffix; None if there is none."""
     ending = file.suffix.lower()
     return next((format_ for format_ in Format if ending in format_.spec.endings), None)

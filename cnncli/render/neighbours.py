@@ -22,12 +22,12 @@ def neighbours_json(results: Results) -> str:
 def _query_object(item: Neighbours | Unreadable) -> dict[str, Any]:
     if isinstance(item, Unreadable):
         return _path_object(item.path) | {"status": UNREADABLE, "reason": item.reason}
-    near = [_neighbour_object(one) for one in item.nearest]
-    return _path_object(item.path) | {"status": "ok", "nearest": near}
+    nearest = [_neighbour_object(neighbour) for neighbour in item.nearest]
+    return _path_object(item.path) | {"status": "ok", "nearest": nearest}
 
 
-def _neighbour_object(one: Neighbour) -> dict[str, Any]:
-    return _path_object(one.path) | {"distance": one.distance}
+def _neighbour_object(neighbour: Neighbour) -> dict[str, Any]:
+    return _path_object(neighbour.path) | {"distance": neighbour.distance}
 
 
 def _path_object(path: str) -> dict[str, str]:
@@ -42,7 +42,10 @@ def neighbours_tsv(results: Results) -> str:
         if isinstance(item, Unreadable):
             lines.append(f"{_tsv(item.path)}\t{NO_LABEL}\t\n")
             continue
-        lines += [f"{_tsv(item.path)}\t{_tsv(one.path)}\t{one.distance:.6g}\n" for one in item.nearest]
+        lines += [
+            f"{_tsv(item.path)}\t{_tsv(neighbour.path)}\t{neighbour.distance:.6g}\n"
+            for neighbour in item.nearest
+        ]
     return "".join(lines)
 
 
@@ -59,8 +62,10 @@ def neighbours_table(results: Results) -> str:
             continue
         if not item.nearest:
             cells.append((printable(item.path), "no other image", ""))
-        for rank, one in enumerate(item.nearest):
-            cells.append(("" if rank else printable(item.path), printable(one.path), f"{one.distance:.4g}"))
+        for rank, neighbour in enumerate(item.nearest):
+            cells.append(
+                ("" if rank else printable(item.path), printable(neighbour.path), f"{neighbour.distance:.4g}")
+            )
     queries, paths, distances = zip(*cells, strict=True) if cells else ((), (), ())
     columns = [
         Column("query", queries),
@@ -72,24 +77,24 @@ def neighbours_table(results: Results) -> str:
 
 def groups_json(groups: Groups) -> str:
     """A list of groups, each a list of objects."""
-    return _json([[_neighbour_object(one) for one in group] for group in groups])
+    return _json([[_neighbour_object(neighbour) for neighbour in group] for group in groups])
 
 
 def groups_tsv(groups: Groups) -> str:
     """A line `group`, `path`, `distance` for each image; distances are from the first image of the group."""
     return "".join(
-        f"{number}\t{_tsv(one.path)}\t{one.distance:.6g}\n"
+        f"{number}\t{_tsv(neighbour.path)}\t{neighbour.distance:.6g}\n"
         for number, group in enumerate(groups, 1)
-        for one in group
+        for neighbour in group
     )
 
 
 def groups_table(groups: Groups) -> str:
     """A row for each image; the first row of each group has its number, the others the distance from the first."""
     cells = [
-        ("" if rank else str(number), printable(one.path), f"{one.distance:.4g}" if rank else "")
+        ("" if rank else str(number), printable(neighbour.path), f"{neighbour.distance:.4g}" if rank else "")
         for number, group in enumerate(groups, 1)
-        for rank, one in enumerate(group)
+        for rank, neighbour in enumerate(group)
     ]
     if not cells:
         return ""

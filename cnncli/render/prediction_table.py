@@ -1,6 +1,6 @@
 """Predictions as a table on a terminal: one row per class, with a bar for its probability.
 
-Rows are written as they come, so the layout depends on the terminal's width alone.
+Rows are written as they come, so the layout depends on the terminal's width only.
 """
 
 from dataclasses import dataclass
@@ -127,8 +127,8 @@ def _columns(width: int) -> _Columns:
 
 def _scores_above_threshold(prediction: Prediction) -> list[Score]:
     """The scores that reach the threshold; if none does, the first, whose label is `unknown`."""
-    known = [score for score in prediction.scores if score.index is not None]
-    return known or list(prediction.scores[:1])
+    above = [score for score in prediction.scores if score.index is not None]
+    return above or list(prediction.scores[:1])
 
 
 def _percent(score: Score) -> str:

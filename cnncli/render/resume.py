@@ -1,4 +1,4 @@
-"""Reading back a torn output file: which inputs it already has a record for, and where the next record belongs."""
+"""Reading back an incomplete output file: which inputs it has records for, and where the next record goes."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ class CompleteRecord:
     Attributes:
         path: as the format writes it.
         is_unreadable: the image could not be read.
-        end: offset in bytes behind the record's last line.
+        end: offset in bytes after the record's last line.
     """
 
     path: str
@@ -35,7 +35,7 @@ class ResumePoint:
     Attributes:
         records: number of complete records.
         unreadable: number of those without a prediction.
-        end: offset in bytes behind the last complete record.
+        end: offset in bytes after the last complete record.
     """
 
     records: int
@@ -44,7 +44,7 @@ class ResumePoint:
 
 
 class Lines:
-    """The complete lines of a stream, and the offset in bytes behind the last one that was read."""
+    """The complete lines of a stream, and the offset in bytes after the last one that was read."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -60,9 +60,9 @@ class Lines:
             yield line.decode("utf-8")
 
     def require_own_end(self) -> None:
-        """Raise ValueError where another program wrote the last line; to be called at the end of a record.
+        """Raise ValueError if another program wrote the last line. Call this at the end of a record only.
 
-        Within a record, a quoted path may hold any line end.
+        Within a record, a quoted path may contain any line end.
         """
         if self._is_foreign:
             raise ValueError("line ends of another program")
@@ -74,7 +74,7 @@ class RecordReader:
 
     Attributes:
         read: from the lines of a file and the rows of a readable image, yields the complete records in order, and stops before
-            a torn one. Raises ValueError where a complete line is not a record.
+            an incomplete one. Raises ValueError where a complete line is not a record.
         written_path: a path as the format writes it.
     """
 
@@ -88,7 +88,7 @@ def skip_complete(
     """Consume the inputs that a file already has a record for, in order.
 
     Args:
-        inputs: as in the run that wrote the file; None counts for nothing.
+        inputs: as in the run that wrote the file; None is skipped.
         part: the file.
         reader: of its format.
         rows_per_image: csv rows of a readable image.
@@ -96,27 +96,27 @@ def skip_complete(
     Raises:
         OutputError: the inputs are not the same, so that records would be mixed up; or the file is damaged before its end.
     """
-    done = ResumePoint(0, 0, 0)
+    point = ResumePoint(0, 0, 0)
     with part.open("rb") as stream:
         entries = reader.read(Lines(stream), rows_per_image)
-        while entry := _next(entries, part, done):
+        while entry := _next(entries, part, point):
             path = next((item.path for item in inputs if item), None)
             if path is None or reader.written_path(path) != entry.path:
                 now = "there are no more inputs" if path is None else f"it is {path}"
                 raise OutputError(
-                    f"cannot resume {part}: its record {done.records + 1} is of {entry.path}, now {now}",
+                    f"cannot resume {part}: its record {point.records + 1} is of {entry.path}, now {now}",
                     "give the same inputs, or start again with --overwrite",
                 )
-            done = ResumePoint(done.records + 1, done.unreadable + entry.is_unreadable, entry.end)
-    return done
+            point = ResumePoint(point.records + 1, point.unreadable + entry.is_unreadable, entry.end)
+    return point
 
 
-def _next(entries: Iterator[CompleteRecord], part: Path, done: ResumePoint) -> CompleteRecord | None:
+def _next(entries: Iterator[CompleteRecord], part: Path, point: ResumePoint) -> CompleteRecord | None:
     try:
         return next(entries, None)
     except ValueError as error:
         raise OutputError(
-            f"cannot resume {part}: it is damaged after record {done.records} (byte {done.end})",
+            f"cannot resume {part}: it is damaged after record {point.records} (byte {point.end})",
             "cut it there, or start again with --overwrite",
         ) from error
 

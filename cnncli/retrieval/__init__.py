@@ -1,1 +1,1 @@
-"""Nearest neighbours in feature space."""
+"""Nearest neighbours and near-duplicates in feature space."""

@@ -63,7 +63,7 @@ def folder_collection(folder: Path, extractor: Extractor, progress_bar: Progress
     Args:
         folder: to search, with its subfolders.
         extractor: computes embeddings.
-        progress_bar: for the images that go through the network.
+        progress_bar: for the images whose embeddings are computed.
 
     Raises:
         InputError: the folder holds no images.
@@ -97,7 +97,7 @@ class _FileState:
 
     @classmethod
     def of(cls, source: ImageSource) -> "_FileState":
-        """The present state of a source."""
+        """The current state of a source."""
         stamp = source.stamp() or Stamp(-1, -1)
         return cls(source.path, stamp.size, stamp.modified)
 

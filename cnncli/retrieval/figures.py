@@ -26,22 +26,22 @@ MAX_QUERIES, MAX_NEIGHBOURS = 60, 9
 def figure(results: Sequence[Neighbours], title: str) -> Figure:
     """A row for each of the first `MAX_QUERIES` queries: the query and its nearest neighbours."""
     panels = []
-    drawn = results[:MAX_QUERIES]
-    folders = {PurePath(one.path).parent for item in drawn for one in item.nearest}
+    selection = results[:MAX_QUERIES]
+    folders = {PurePath(neighbour.path).parent for item in selection for neighbour in item.nearest}
     parts = 2 if len(folders) > 1 else 1  # the names of the folder, which is often the class, and the file
-    width = min(max(len(item.nearest) for item in drawn), MAX_NEIGHBOURS)
-    for item in drawn:
+    width = min(max(len(item.nearest) for item in selection), MAX_NEIGHBOURS)
+    for item in selection:
         panels.append(_panel(item.source, f"query: {PurePath(item.path).name}"))
-        for one in item.nearest[:width]:
-            name = PurePath(*PurePath(one.path).parts[-parts:])
-            panels.append(_panel(image_source(one.path), f"{name}, {one.distance:.3g}"))
+        for neighbour in item.nearest[:width]:
+            name = PurePath(*PurePath(neighbour.path).parts[-parts:])
+            panels.append(_panel(image_source(neighbour.path), f"{name}, {neighbour.distance:.3g}"))
         panels += [_BLANK] * (width - len(item.nearest[:width]))
     remark = f"; the first {MAX_QUERIES} of {len(results):,} queries" if len(results) > MAX_QUERIES else ""
     return Figure(title + remark, tuple(panels), width + 1)
 
 
 def _panel(source: ImageSource, title: str) -> Panel:
-    """An image centred on a white canvas of `_SIZE`; only white where it is no longer readable."""
+    """An image centred on a white canvas of `_SIZE`; blank if it can no longer be read."""
     canvas = np.full((_SIZE[1], _SIZE[0], 3), _WHITE)
     small = thumbnail(source, _SIZE)
     if not small:

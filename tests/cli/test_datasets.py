@@ -71,7 +71,7 @@ def test_shifted_digits_are_not_cut_off(cnncli: Cnncli, tmp_path: Path) -> None:
         moved += not np.array_equal(first, second)
     assert moved > 40
     refused = cnncli("datasets", "get", "digits", tmp_path / "far", "--shift", 5)
-    assert (refused.exit_code, "--shift is from 0 to 4" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "--shift must be from 0 to 4" in refused.stderr) == (2, True)
 
 
 @pytest.fixture
@@ -260,7 +260,7 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
 def test_invalid_arguments_are_errors(cnncli: Cnncli, tmp_path: Path) -> None:
     for arguments, complaint, code in [
         (["get", "imagenet", tmp_path / "x"], "unknown data set 'imagenet'", 1),
-        (["get", "mnist", tmp_path / "x", "--offline"], "offline nothing is downloaded", 1),
+        (["get", "mnist", tmp_path / "x", "--offline"], "nothing is downloaded offline", 1),
         (["get", "mnist", tmp_path / "x", "--shift", "2"], "--shift is for digits, not for mnist", 2),
     ]:
         result = cnncli("datasets", *arguments)

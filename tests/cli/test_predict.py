@@ -361,11 +361,11 @@ def test_no_images_at_all(cnncli: Cnncli, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         ([], "no input given"),
-        (["x", "-0"], "--null is for the list"),
+        (["x", "-0"], "--null has no effect without --files-from"),
         (["-", "--files-from", "-"], "standard input can only be read once"),
         (["-", "-"], "standard input can only be read once"),
         (["x", "-f", "parquet"], "parquet is not text, so it needs a file"),
-        (["x", "--resume"], "--resume continues the file of --output"),
+        (["x", "--resume"], "--resume has no effect without --output"),
         (["x", "-f", "table", "-o", "t"], "a table is for the terminal"),
         (["x", "-o", "t.json", "--resume"], "a json file cannot be resumed"),
         (["x", "-o", "t.csv", "--resume", "--sheet", "s.png"], "--sheet would miss"),

@@ -8,7 +8,7 @@ from PIL import Image
 
 from cnncli.data.health import examine
 from cnncli.data.layout import read
-from cnncli.data.likeness import Fingerprint, fingerprint, groups
+from cnncli.data.near_duplicates import Fingerprint, fingerprint, groups
 from cnncli.records.data import DataHealth, FindingKind
 
 

@@ -26,7 +26,7 @@ def image(number: int, size: int = 10) -> np.ndarray:
 def test_cached_images_are_returned_and_the_file_is_unnamed(store: Store, tmp_path: Path) -> None:
     kept = store(tmp_path / "pixels", 10**8)
     for number in range(500):
-        kept.keep(number, image(number, 40))
+        kept.add(number, image(number, 40))
     assert os.listdir(tmp_path / "pixels") == []
     for number in range(500):
         found = kept.find(number)
@@ -39,7 +39,7 @@ def test_cached_images_are_returned_and_the_file_is_unnamed(store: Store, tmp_pa
 def test_the_cache_does_not_exceed_its_size(store: Store, tmp_path: Path) -> None:
     kept = store(tmp_path, 1000)
     for number in range(10):
-        kept.keep(number, image(0))
+        kept.add(number, image(0))
     assert kept.bytes == 900
     assert [kept.find(number) is not None for number in range(10)] == [True] * 3 + [False] * 7
 
@@ -47,17 +47,17 @@ def test_the_cache_does_not_exceed_its_size(store: Store, tmp_path: Path) -> Non
 def test_an_unwritable_folder_disables_the_cache(store: Store, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     kept = store(tmp_path / "file", 10**6)
-    kept.keep(0, image(0))
+    kept.add(0, image(0))
     assert kept.find(0) is None
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_disables_the_cache(store: Store, tmp_path: Path) -> None:
     kept = store(tmp_path, 10**6)
-    kept.keep(0, image(0))
+    kept.add(0, image(0))
     assert kept._file
     with kept._file, open("/dev/full", "wb", buffering=0) as full:
         kept._file = full
-        kept.keep(1, image(1))
+        kept.add(1, image(1))
     assert kept.find(1) is None
     assert kept.find(0) is not None

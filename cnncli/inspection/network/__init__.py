@@ -1,1 +1,1 @@
-"""Looking inside a network with torch; its neighbours in `inspection` work without."""
+"""Inspecting networks with torch, which the other modules of `inspection` do not need."""

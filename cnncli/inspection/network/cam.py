@@ -92,8 +92,8 @@ def probabilities(model: LoadedModel, image: InputImage) -> Values:
     """(K,): the probabilities of all classes."""
     with torch.inference_mode():
         scores: Values = model.network(image.batch)[:1].double().numpy()
-    shares: Values = logits.probabilities(scores)[0]
-    return shares
+    result: Values = logits.probabilities(scores)[0]
+    return result
 
 
 def activation_map(model: LoadedModel, image: InputImage, name: str, index: int, method: CamMethod) -> Values:
@@ -145,12 +145,16 @@ def figure(
     Raises:
         UsageError: as `activation_map`.
     """
-    shares = probabilities(model, image)
+    class_probabilities = probabilities(model, image)
     is_per_class = method is not CamMethod.EIGENCAM
     overlays = []
     for index in indices if is_per_class else indices[:1]:
         heat = activation_map(model, image, name, index, method)
-        title = f"{model.card.class_names[index]}, {shares[index]:.1%}" if is_per_class else "all classes"
+        title = (
+            f"{model.card.class_names[index]}, {class_probabilities[index]:.1%}"
+            if is_per_class
+            else "all classes"
+        )
         title += "" if heat.any() else " (zero everywhere)"
         overlays.append(Panel(title, heat, Scale.STRENGTH, (0.0, 1.0), under=image.picture))
     return Figure(

@@ -117,7 +117,7 @@ def maps_by_layer(model: LoadedModel, images: Tensor, *extra: str) -> dict[str, 
         layers |= {name: modules[name] for name in _block_names(modules)}
     outputs = layer_outputs(model.network, layers, images)
     maps = {name: as_maps(output, images.shape[2:]) for name, output in outputs.items()}
-    return {name: one[0] for name, one in maps.items() if one is not None and len(one) == len(images)}
+    return {name: batch[0] for name, batch in maps.items() if batch is not None and len(batch) == len(images)}
 
 
 def _block_names(modules: Mapping[str, nn.Module]) -> Iterator[str]:

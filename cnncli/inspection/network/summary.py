@@ -204,10 +204,10 @@ def _smallest_size_hint(reference: Reference, settings: SummarySettings) -> str 
     Some networks accept multiples of a number only. Between the largest size tried that fails and the smallest that
     works, bisection finds the limit.
     """
-    own = resolve_spec(reference, dataclasses.replace(settings, image_size=None)).size
-    own_size = f"the network's own size is {' x '.join(map(str, own))}"
+    default_size = resolve_spec(reference, dataclasses.replace(settings, image_size=None)).size
+    own_size = f"the network's own size is {' x '.join(map(str, default_size))}"
     low = 0
-    for high in sorted({*_SIDES, max(own)}):
+    for high in sorted({*_SIDES, max(default_size)}):
         if _fits(reference, settings, high):
             break
         low = high

@@ -116,7 +116,7 @@ class _Tracer(TorchDispatchMode):
         self._names = {module: name for name, module in network.named_modules()}
         self._call_counts: dict[nn.Module, int] = {}
         self._stack: list[_Call] = []
-        self._failed: _Call | None = None  # the innermost module that raised an exception
+        self._failed: _Call | None = None  # the innermost module that raised
         self._infos = WeakTensorKeyDictionary()
         self._weights = WeakTensorKeyDictionary()
         for parameter in network.parameters():
@@ -210,15 +210,15 @@ class _Memory:
         self.alive = 0
         self._excluded = excluded
         self._views: dict[int, int] = {}
-        self._known = WeakTensorKeyDictionary()
+        self._tensors = WeakTensorKeyDictionary()
 
     def count(self, tensors: Sequence[Tensor]) -> None:
         """Count new tensors until they are freed."""
         for tensor in tensors:
             identity, size = _storage(tensor), tensor.untyped_storage().nbytes()
-            if identity in self._excluded or tensor in self._known:
+            if identity in self._excluded or tensor in self._tensors:
                 continue
-            self._known[tensor] = True
+            self._tensors[tensor] = True
             if identity not in self._views:
                 self.alive += size
             self._views[identity] = self._views.get(identity, 0) + 1
@@ -248,11 +248,11 @@ def _training_bytes(network: nn.Module, images: Tensor) -> tuple[int | None, str
             None,
             "the network does not run on meta tensors",
         )  # a real run would change batch-norm statistics
-    own = _own_storages(network)
+    own_storages = _own_storages(network)
     saved: dict[int, tuple[Tensor, int]] = {}
 
     def keep(tensor: Tensor) -> Tensor:
-        if (identity := _storage(tensor)) not in own:
+        if (identity := _storage(tensor)) not in own_storages:
             saved[identity] = tensor, tensor.untyped_storage().nbytes()
         return tensor
 
@@ -290,13 +290,13 @@ def _layers(network: nn.Module, calls: Sequence[_Call]) -> Iterator[Layer]:
 
 
 def _layer(call: _Call, counted: set[int]) -> Layer:
-    own = [
+    parameters = [
         (name, parameter)
         for name, parameter in call.module.named_parameters(recurse=False)
         if id(parameter) not in counted
     ]
-    counted.update(id(parameter) for _, parameter in own)
-    biases = sum(parameter.numel() for name, parameter in own if name.endswith("bias"))
+    counted.update(id(parameter) for _, parameter in parameters)
+    biases = sum(parameter.numel() for name, parameter in parameters if name.endswith("bias"))
     return Layer(
         name=call.name,
         kind=type(call.module).__name__,
@@ -306,9 +306,9 @@ def _layer(call: _Call, counted: set[int]) -> Layer:
         window=call.window,
         inputs=call.inputs,
         outputs=call.outputs,
-        weights=sum(parameter.numel() for _, parameter in own) - biases,
+        weights=sum(parameter.numel() for _, parameter in parameters) - biases,
         biases=biases,
-        frozen=sum(parameter.numel() for _, parameter in own if not parameter.requires_grad),
+        frozen=sum(parameter.numel() for _, parameter in parameters if not parameter.requires_grad),
         multiply_adds=call.multiply_adds,
         activation_bytes=call.output_bytes,
         input_field=call.input_info.field if call.input_info else None,

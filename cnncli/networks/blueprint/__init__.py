@@ -1,7 +1,7 @@
 """Blueprints: networks in the notation of the papers.
 
-`parser` turns a text into a `tree`, `shapes` checks whether its layers fit together, `builder` builds a torch module from
-it, and `writer` turns it into text again. Only the builder needs torch.
+`parser` turns a text into a `tree`, `shapes` checks whether its layers fit together, and `writer` turns it back into text. None
+of them needs torch; `zoo.blueprint_builder` builds a torch module from the tree.
 """
 
 import dataclasses

@@ -94,7 +94,7 @@ def _bodies(step: Step) -> Sequence[Steps]:
 
 
 def _count(steps: Steps) -> int:
-    """The number of steps, with those inside them; counting stops above `MAX_STEPS`."""
+    """The number of steps, including nested ones; counting stops above `MAX_STEPS`."""
     total = len(steps)
     for step in steps:
         if total > MAX_STEPS:
@@ -288,8 +288,8 @@ def _shape_error(step: BaseStep, message: str, hint: str | None = None) -> Geome
 
 
 def hidden_activation(
-    blueprint_activation: Activation | None, own: Activation | None, *, is_last: bool
+    blueprint_activation: Activation | None, layer_activation: Activation | None, *, is_last: bool
 ) -> Activation | None:
     """The activation after a weight layer: its own, or the header's unless it gives the logits; None for none."""
-    activation = own or (None if is_last else blueprint_activation)
+    activation = layer_activation or (None if is_last else blueprint_activation)
     return None if activation is Activation.LINEAR else activation

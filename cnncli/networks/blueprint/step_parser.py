@@ -45,11 +45,11 @@ def parse_step(words: StepWords, axes: int) -> Step:  # noqa: C901, PLR0911 - on
     """A step without others inside.
 
     Args:
-        words: of the step; those that belong to it are taken.
+        words: of the step; those that are understood are consumed.
         axes: of the input, without channels.
 
     Raises:
-        BlueprintError: there is no such step, or a value of it is invalid.
+        BlueprintError: there is no such step, or one of its values is invalid.
     """
     head, location = words.head, words.location
     if match := _CONV.fullmatch(head):
@@ -82,9 +82,9 @@ def parse_step(words: StepWords, axes: int) -> Step:  # noqa: C901, PLR0911 - on
 
 
 def _convolution(match: re.Match[str], words: StepWords, axes: int) -> Convolution:
-    own_axes = 1 if match[1] else 2
-    if own_axes != axes:
-        raise words.error(f"a convolution over {own_axes} axes on an input with {axes} axes beside channels")
+    conv_axes = 1 if match[1] else 2
+    if conv_axes != axes:
+        raise words.error(f"a convolution over {conv_axes} axes on an input with {axes} axes beside channels")
     kernel = _parse_sides(match[2], axes, words)
     stride = _take_stride(match[4], words)
     padding = _take_padding(words, axes)
@@ -132,7 +132,7 @@ def _local_response_norm(words: StepWords) -> LocalResponseNorm:
 
 
 def _take_stride(inline: str | None, words: StepWords) -> str | None:
-    """The stride, which stands after the slash of the kernel, after a slash of its own, or after `stride`; once."""
+    """The stride, written after the kernel's slash, after a slash of its own, or after `stride`; at most once."""
     match = words.take_match(_STRIDE)
     strides = [stride for stride in (inline, match and match[1], words.take_value("stride")) if stride]
     if len(strides) > 1:

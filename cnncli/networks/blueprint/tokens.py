@@ -48,7 +48,7 @@ def tokenize(text: str) -> Iterator[Token]:
 
 
 class StepWords:
-    """The words of one step, which are taken out one by one.
+    """The words of one step, consumed one by one.
 
     Attributes:
         head: the first word.
@@ -65,7 +65,7 @@ class StepWords:
         return BlueprintError(f"{self.location}: {message}", hint)
 
     def take(self, *names: str) -> str | None:
-        """Take the first of these words that is there."""
+        """Consume the first of these words that is present."""
         for name in names:
             if name in self._rest:
                 self._rest.remove(name)
@@ -73,7 +73,7 @@ class StepWords:
         return None
 
     def take_match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        """Take the first word that matches a pattern."""
+        """Consume the first word that matches a pattern."""
         for word in self._rest:
             if match := pattern.fullmatch(word):
                 self._rest.remove(word)
@@ -81,7 +81,7 @@ class StepWords:
         return None
 
     def take_value(self, *names: str) -> str | None:
-        """Take the first of these words that is there together with the word after it, and return the latter.
+        """Consume the first of these words that is present and the word after it, and return the latter.
 
         Raises:
             BlueprintError: nothing follows the word.
@@ -97,11 +97,11 @@ class StepWords:
         return None
 
     def take_next(self) -> str | None:
-        """Take the next word."""
+        """Consume the next word."""
         return self._rest.pop(0) if self._rest else None
 
     def require_empty(self) -> None:
-        """Check that all words were taken.
+        """Check that all words were consumed.
 
         Raises:
             BlueprintError: a word is left.

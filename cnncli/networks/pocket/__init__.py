@@ -24,9 +24,9 @@ SIZE = (80, 80)
 
 def is_pocket_folder(folder: Path) -> bool:
     """Whether a path, however it is spelled, is pocket's model folder."""
-    return folder.is_dir() and os.path.samefile(folder, FOLDER)  # noqa: PTH121 - Path's resolves nothing more
+    return folder.is_dir() and os.path.samefile(folder, FOLDER)  # noqa: PTH121 - the same as Path's
 
 
 def is_pocket(name: str) -> bool:
     """Whether a model name means pocket: its name, unless a folder here has that name, or a path to its folder."""
-    return is_pocket_folder(Path(name)) if os.path.isdir(name) else name == NAME  # noqa: PTH112 - says no to any text
+    return is_pocket_folder(Path(name)) if os.path.isdir(name) else name == NAME  # noqa: PTH112 - False for any other text

@@ -1,7 +1,7 @@
 """Networks of timm, torchvision and blueprints: by name, with preprocessing and class names, and built.
 
-Chooses the library for a name; each library has a module of its own here. Importing torchvision and timm is slow, so each
-is imported only when it is needed.
+This module chooses the library for a name; each library has a module of its own. Importing torchvision and timm is slow, so
+each is imported only when it is needed.
 """
 
 import dataclasses
@@ -48,7 +48,7 @@ def offer(name: str, image_size: tuple[int, int] | None = None) -> Offer:
 
 
 def _timm_has(architecture: str) -> bool:
-    """Whether timm has an architecture; answered by the index if it matches the installed libraries."""
+    """Whether timm has an architecture: from the index if it matches the installed libraries, else from timm."""
     libraries = index.libraries(architecture)
     if libraries is not None:
         return "timm" in libraries
@@ -85,10 +85,12 @@ def build(architecture: Architecture, *, seed: int = 0, drop_path: float = 0.0) 
 
 def with_num_classes(architecture: Architecture, count: int) -> Architecture:
     """The same architecture with another number of classes, and the library's own last layer."""
-    own = dataclasses.replace(architecture, num_classes=count, head=None)
+    changed = dataclasses.replace(architecture, num_classes=count, head=None)
     if architecture.library != "blueprint":
-        return own
-    return dataclasses.replace(own, blueprint=blueprint.with_num_classes(architecture.blueprint or "", count))
+        return changed
+    return dataclasses.replace(
+        changed, blueprint=blueprint.with_num_classes(architecture.blueprint or "", count)
+    )
 
 
 def _build_from_library(architecture: Architecture, drop_path: float) -> nn.Module:
@@ -117,8 +119,8 @@ def adapt_weights(
     tensors: dict[str, Tensor], network: nn.Module, architecture: Architecture
 ) -> dict[str, Tensor]:
     """Weights as published by a network's authors, renamed and reshaped for the library's network."""
-    own = network.state_dict()
-    if all(name in own and own[name].shape == value.shape for name, value in tensors.items()):
+    expected = network.state_dict()
+    if all(name in expected and expected[name].shape == value.shape for name, value in tensors.items()):
         return tensors
     match architecture.library:
         case "timm":

@@ -46,100 +46,107 @@ from cnncli.records.progress import Progress
 from cnncli.web import TIMEOUT, call_with_timeout, require_reachable
 
 
-def fetch(wanted: Published, progress: Progress, *, is_offline: bool) -> Path:
+def fetch(published: Published, progress: Progress, *, is_offline: bool) -> Path:
     """The path of a file in its cache; it is downloaded if necessary.
 
     Raises:
         WeightsError: it cannot be downloaded, or its digest is wrong.
     """
-    match wanted:
+    match published:
         case HubFile():
-            return _fetch_from_hub(wanted, progress, is_offline=is_offline)
+            return _fetch_from_hub(published, progress, is_offline=is_offline)
         case WebFile():
-            return _fetch_from_address(wanted, progress, is_offline=is_offline)
+            return _fetch_from_url(published, progress, is_offline=is_offline)
 
 
 # ---- the Hugging Face hub
 
 
-def _fetch_from_hub(wanted: HubFile, progress: Progress, *, is_offline: bool) -> Path:
+def _fetch_from_hub(hub_file: HubFile, progress: Progress, *, is_offline: bool) -> Path:
     """The path of the file in huggingface_hub's cache; it is downloaded if necessary.
 
     Raises:
         WeightsError: it cannot be downloaded, or its digest is wrong.
     """
-    for name in wanted.names:
-        cached = try_to_load_from_cache(wanted.repository, name, revision=wanted.revision)
+    for name in hub_file.names:
+        cached = try_to_load_from_cache(hub_file.repository, name, revision=hub_file.revision)
         if isinstance(cached, str):
             return _verify(Path(cached), _digest(Path(cached).resolve().name))  # the blob's name is its etag
     if is_offline or is_forbidden():
         raise WeightsError(
-            f"{wanted.repository} is not in the cache {constants.HF_HUB_CACHE}, and nothing is downloaded offline",
+            f"{hub_file.repository} is not in the cache {constants.HF_HUB_CACHE}, and nothing is downloaded offline",
             OFFLINE_HINT,
         )
     require_writable(hub_cache(), "HF_HOME")
     constants.HF_HUB_DISABLE_TELEMETRY = True
     # Xet uses another server, which cannot be checked beforehand, and retries for minutes where that is blocked.
     constants.HF_HUB_DISABLE_XET = True
-    for name in wanted.names:
-        etag = _etag(wanted, name)
+    for name in hub_file.names:
+        etag = _etag(hub_file, name)
         if etag is not None:
-            _require_content(wanted, name)
-            return _verify(_download_from_hub(wanted, name, progress), _digest(etag))
+            _require_content(hub_file, name)
+            return _verify(_download_from_hub(hub_file, name, progress), _digest(etag))
     raise WeightsError(
-        f"{wanted.repository} on {constants.ENDPOINT} has no {' and no '.join(wanted.names)}", OFFLINE_HINT
+        f"{hub_file.repository} on {constants.ENDPOINT} has no {' and no '.join(hub_file.names)}",
+        OFFLINE_HINT,
     )
 
 
-def _etag(wanted: HubFile, name: str) -> str | None:
+def _etag(hub_file: HubFile, name: str) -> str | None:
     """The file's etag on the hub; None where there is no such file."""
-    url = hf_hub_url(wanted.repository, name, revision=wanted.revision)
+    url = hf_hub_url(hub_file.repository, name, revision=hub_file.revision)
     try:
         return call_with_timeout(lambda: get_hf_file_metadata(url, timeout=TIMEOUT)).etag or ""
     except (RepositoryNotFoundError, GatedRepoError) as error:
         raise WeightsError(
-            f"{constants.ENDPOINT} has no {wanted.repository}, or you have no access to it",
+            f"{constants.ENDPOINT} has no {hub_file.repository}, or you have no access to it",
             "if it is gated or private, log in with `hf auth login`",
         ) from error
     except RevisionNotFoundError as error:
-        raise WeightsError(f"{wanted.repository} on {constants.ENDPOINT} has no {wanted.revision}") from error
+        raise WeightsError(
+            f"{hub_file.repository} on {constants.ENDPOINT} has no {hub_file.revision}"
+        ) from error
     except EntryNotFoundError:
         return None
     except (
         Exception
     ) as error:  # versions of huggingface_hub differ in the HTTP library whose errors they raise
-        raise _unreachable(constants.ENDPOINT, wanted.repository, constants.HF_HUB_CACHE, error) from error
+        raise _unreachable_error(
+            constants.ENDPOINT, hub_file.repository, constants.HF_HUB_CACHE, error
+        ) from error
 
 
-def _require_content(wanted: HubFile, name: str) -> None:
+def _require_content(hub_file: HubFile, name: str) -> None:
     """Check that the file itself is available: it is often on another server than the hub, which may be blocked."""
-    url = hf_hub_url(wanted.repository, name, revision=wanted.revision)
+    url = hf_hub_url(hub_file.repository, name, revision=hub_file.revision)
     try:
         require_reachable(url, method="GET")
     except OSError as error:
-        raise _unreachable(url, wanted.repository, constants.HF_HUB_CACHE, error) from error
+        raise _unreachable_error(url, hub_file.repository, constants.HF_HUB_CACHE, error) from error
 
 
-def _download_from_hub(wanted: HubFile, name: str, progress: Progress) -> Path:
+def _download_from_hub(hub_file: HubFile, name: str, progress: Progress) -> Path:
     try:
         with _progress_bars(is_shown=progress.shows_bars):
-            file = hf_hub_download(wanted.repository, name, revision=wanted.revision, etag_timeout=TIMEOUT)
-    except Exception as error:  # as above
-        raise _interrupted(wanted.repository, error) from error
+            file = hf_hub_download(
+                hub_file.repository, name, revision=hub_file.revision, etag_timeout=TIMEOUT
+            )
+    except Exception as error:  # as in `_etag`
+        raise _interrupted_error(hub_file.repository, error) from error
     return Path(file)
 
 
-# ---- URLs, as torchvision has them
+# ---- URLs (torchvision, and some networks of timm)
 
 
-def _fetch_from_address(wanted: WebFile, progress: Progress, *, is_offline: bool) -> Path:
+def _fetch_from_url(web_file: WebFile, progress: Progress, *, is_offline: bool) -> Path:
     """The path of the file in torch.hub's cache; it is downloaded if necessary.
 
     Raises:
         WeightsError: it cannot be downloaded, is incomplete, or its digest is not the one in its name.
     """
     folder = torch_cache()
-    file = folder / Path(urlsplit(wanted.url).path).name
+    file = folder / Path(urlsplit(web_file.url).path).name
     match = re.search(r"-([0-9a-f]{8,64})\.", file.name)
     digest = match[1] if match else ""
     if file.exists():
@@ -149,11 +156,11 @@ def _fetch_from_address(wanted: WebFile, progress: Progress, *, is_offline: bool
     require_writable(folder, "TORCH_HOME")
     with _socket_timeout():
         try:
-            length = require_reachable(wanted.url)
+            length = require_reachable(web_file.url)
         except OSError as error:
-            url = urlsplit(wanted.url)
-            raise _unreachable(f"{url.scheme}://{url.netloc}", file.name, folder, error) from error
-        _download_from_address(wanted, file, progress)
+            url = urlsplit(web_file.url)
+            raise _unreachable_error(f"{url.scheme}://{url.netloc}", file.name, folder, error) from error
+        _download_from_url(web_file, file, progress)
     if length is not None and file.stat().st_size != length:
         file.unlink()
         raise WeightsError(
@@ -162,11 +169,11 @@ def _fetch_from_address(wanted: WebFile, progress: Progress, *, is_offline: bool
     return _verify(file, digest)
 
 
-def _download_from_address(wanted: WebFile, file: Path, progress: Progress) -> None:
+def _download_from_url(web_file: WebFile, file: Path, progress: Progress) -> None:
     try:
-        torch.hub.download_url_to_file(wanted.url, str(file), progress=progress.shows_bars)
+        torch.hub.download_url_to_file(web_file.url, str(file), progress=progress.shows_bars)
     except (OSError, RuntimeError, http.client.HTTPException) as error:
-        raise _interrupted(wanted.url, error) from error
+        raise _interrupted_error(web_file.url, error) from error
 
 
 # ---- both
@@ -226,14 +233,14 @@ def _digests(file: Path, expected: str) -> Iterator[str]:
     yield hashlib.sha1(content, usedforsecurity=False).hexdigest()  # on mirrors
 
 
-def _unreachable(server: str, wanted: str, cache: str | Path, error: Exception) -> WeightsError:
+def _unreachable_error(server: str, file: str, cache: str | Path, error: Exception) -> WeightsError:
     has_answered = getattr(getattr(error, "response", None), "status_code", None) is not None
-    problem = f"refuses to send {wanted}" if has_answered else f"cannot be reached to download {wanted}"
+    problem = f"refuses to send {file}" if has_answered else f"cannot be reached to download {file}"
     return WeightsError(f"{server} {problem} ({_reason(error)})", f"put a copy in {cache}; {OFFLINE_HINT}")
 
 
-def _interrupted(wanted: str, error: Exception) -> WeightsError:
-    return WeightsError(f"the download of {wanted} was interrupted: {_reason(error)}", "try again")
+def _interrupted_error(file: str, error: Exception) -> WeightsError:
+    return WeightsError(f"the download of {file} was interrupted: {_reason(error)}", "try again")
 
 
 def _reason(error: Exception) -> str:

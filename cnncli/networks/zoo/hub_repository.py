@@ -93,9 +93,9 @@ def _config(name: str, document: Mapping[str, Any]) -> PretrainedCfg:
     if "num_classes" in arguments:
         values["num_classes"] = arguments["num_classes"]
     values["label_names"] = _label_names(name, values.get("label_names"))
-    known = {field.name for field in dataclasses.fields(PretrainedCfg)}
+    fields = {field.name for field in dataclasses.fields(PretrainedCfg)}
     try:
-        config = PretrainedCfg(**{field: value for field, value in values.items() if field in known})
+        config = PretrainedCfg(**{field: value for field, value in values.items() if field in fields})
         _, height, width = map(int, config.input_size)
         config.input_size = (int(arguments.get("in_chans", config.input_size[0])), height, width)
     except (TypeError, ValueError) as error:

@@ -32,9 +32,11 @@ def full_layer_name(network: nn.Module, name: str) -> str:
     for full in (name, f"{_WRAPPED}.{name}"):
         if name and full in names:
             return full
-    known = [known for known in names if known]
+    layers = [layer for layer in names if layer]
     close = list(
-        dict.fromkeys([*difflib.get_close_matches(name, known, 4, cutoff=0.4), *known[:2], "…", *known[-2:]])
+        dict.fromkeys(
+            [*difflib.get_close_matches(name, layers, 4, cutoff=0.4), *layers[:2], "…", *layers[-2:]]
+        )
     )
     raise UsageError(
         f"no layer is called {name!r}", f"layers: {', '.join(close)}; `cnncli summary` lists all"

@@ -24,7 +24,7 @@ HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 """timm's names for weights files on the hub, the safe format first."""
 _IMAGENET_1K = 1000
 
-_TORCHVISIONS = "tv_in1k"
+_TORCHVISION_TAG = "tv_in1k"
 """timm's tag for copies of torchvision's first weights (IMAGENET1K_V1), whose accuracy torchvision publishes."""
 
 
@@ -54,12 +54,12 @@ def describe(
         own_size: (height, width) that the architecture was built with; None for its default.
     """
     steps = preprocessing(config, image_size)
-    fixed = steps.size if config.fixed_input_size and image_size else own_size
+    build_size = steps.size if config.fixed_input_size and image_size else own_size
     class_names, imagenet = _classes(config)
-    top1, top5 = accuracy(architecture, "IMAGENET1K_V1") if config.tag == _TORCHVISIONS else (None, None)
+    top1, top5 = accuracy(architecture, "IMAGENET1K_V1") if config.tag == _TORCHVISION_TAG else (None, None)
     return Offer(
         name=name,
-        architecture=Architecture("timm", architecture, config.num_classes, config.input_size[0], fixed),
+        architecture=Architecture("timm", architecture, config.num_classes, config.input_size[0], build_size),
         preprocessing=steps,
         class_names=class_names,
         imagenet=imagenet,
@@ -83,10 +83,10 @@ def _gives_embeddings(architecture: str, config: PretrainedCfg) -> bool:
     """
     if not config.num_classes:
         return True
-    own = map(timm.get_pretrained_cfg, timm.list_pretrained(f"{architecture}.*"))
+    configs = map(timm.get_pretrained_cfg, timm.list_pretrained(f"{architecture}.*"))
     return config.num_classes < _MIN_UNNAMED_CLASSES and any(
         other and other.num_classes == config.num_classes and not infer_imagenet_subset(other.to_dict())
-        for other in own
+        for other in configs
     )
 
 
@@ -116,14 +116,14 @@ def preprocessing(config: PretrainedCfg, image_size: tuple[int, int] | None) -> 
     height, width = image_size or data["input_size"][1:]
     resize = (math.floor(height / data["crop_pct"]), math.floor(width / data["crop_pct"]))
     mode = {"squash": Resize.SQUASH, "border": Resize.FIT}.get(data["crop_mode"])
-    filled = data["crop_mode"] == "border"
+    has_border = data["crop_mode"] == "border"
     return Preprocessing(
         channels=channels,
         size=(height, width),
         resize_mode=mode or (Resize.SHORTER if resize[0] == resize[1] else Resize.COVER),
         resize=resize,
         interpolation=Interpolation(data["interpolation"]),
-        fill=tuple(round(255 * value) if filled else 0 for value in data["mean"]),
+        fill=tuple(round(255 * value) if has_border else 0 for value in data["mean"]),
         mean=tuple(map(float, data["mean"])),
         std=tuple(map(float, data["std"])),
     )

@@ -60,7 +60,7 @@ def _weights(architecture: str, tag: str) -> Any:  # noqa: ANN401 - torchvision 
     available = torchvision.models.get_model_weights(architecture)
     weights = available.__members__.get(tag) if tag else available.DEFAULT
     if weights is None or not weights.meta["categories"]:
-        tags = ", ".join(known.name for known in available if known.meta["categories"])
+        tags = ", ".join(entry.name for entry in available if entry.meta["categories"])
         raise ModelNotFoundError(f"torchvision has no weights {tag!r} for {architecture}", f"tags: {tags}")
     return weights
 

@@ -139,7 +139,8 @@ def infer_num_classes(actual: Shapes, expected: Shapes, num_classes: int) -> int
         expected: shapes in a network built with `num_classes`.
         num_classes: of that network.
     """
-    counts = {own for own, other in _length_differences(actual, expected, axis=0) if other == num_classes}
+    lengths = _length_differences(actual, expected, axis=0)
+    counts = {count for count, built in lengths if built == num_classes}
     return counts.pop() if len(counts) == 1 else num_classes
 
 

@@ -77,7 +77,7 @@ class ImageStore:
             return image
         planes = np.asarray(self._shrink(image))
         planes = planes if planes.ndim == 3 else planes[:, :, np.newaxis]  # noqa: PLR2004 - (H, W, C)
-        self._kept.keep(number, planes)
+        self._kept.add(number, planes)
         return planes
 
 

@@ -1,7 +1,7 @@
 """Duplicates and near-duplicates among images.
 
 Two images are near-duplicates if their difference hashes differ in few bits and no pixel of their thumbnails differs by much:
-by the hash alone, any two pictures with little detail would be the same. Scaling and recompression change neither much;
+by the hash alone, any two images with little detail would be duplicates. Scaling and recompression change neither much;
 cropping, mirroring and rotating do.
 """
 
@@ -61,15 +61,15 @@ def groups(fingerprints: Sequence[Fingerprint | None], digests: Sequence[str | N
         digests: of the files; images with equal digests are in one group, None is equal to nothing.
     """
     forest = _Forest(len(fingerprints))
-    first: dict[str, int] = {}
+    by_digest: dict[str, int] = {}
     for index, digest in enumerate(digests):
         if digest:
-            forest.join(first.setdefault(digest, index), index)
+            forest.join(by_digest.setdefault(digest, index), index)
     distinct = {
         index: item for index, item in enumerate(fingerprints) if item and forest.root(index) == index
     }
-    for one, other in _similar_pairs(distinct):
-        forest.join(one, other)
+    for first, second in _similar_pairs(distinct):
+        forest.join(first, second)
     return forest.trees()
 
 
@@ -85,8 +85,8 @@ class _Forest:
             index = self._parents[index]
         return index
 
-    def join(self, one: int, other: int) -> None:
-        first, second = sorted((self.root(one), self.root(other)))
+    def join(self, index: int, other: int) -> None:
+        first, second = sorted((self.root(index), self.root(other)))
         self._parents[second] = first
 
     def trees(self) -> list[list[int]]:
@@ -109,9 +109,9 @@ def _similar_pairs(fingerprints: Mapping[int, Fingerprint]) -> Iterator[tuple[in
         order = np.argsort(bands[:, band], kind="stable")
         for bucket in np.split(order, np.flatnonzero(np.diff(bands[order, band])) + 1):
             for start in range(0, len(bucket) - 1, _BLOCK):
-                some = bucket[start : start + _BLOCK]
-                bits = np.bitwise_count(words[some, np.newaxis] ^ words[np.newaxis, bucket]).sum(axis=2)
+                rows = bucket[start : start + _BLOCK]
+                bits = np.bitwise_count(words[rows, np.newaxis] ^ words[np.newaxis, bucket]).sum(axis=2)
                 for row, column in np.argwhere(bits <= MAX_BITS):
-                    one, other = some[row], bucket[column]
-                    if one < other and np.abs(colours[one] - colours[other]).max() <= MAX_LEVELS:
-                        yield int(names[one]), int(names[other])
+                    first, second = rows[row], bucket[column]
+                    if first < second and np.abs(colours[first] - colours[second]).max() <= MAX_LEVELS:
+                        yield int(names[first]), int(names[second])
