@@ -88,7 +88,7 @@ def _examine(sample: Sample, max_pixels: int) -> _ImageFacts:
 
 
 def _content(source: ImageSource) -> tuple[ImageSource, str | None]:
-    """The image in memory and the SHA-256 of its bytes; for a source that cannot be read, the source itself, so that the decoder reports it."""
+    """The image in memory and the SHA-256 of its bytes; the source itself and None if it cannot be read."""
     try:
         with source.open() as stream:
             data = stream.read()

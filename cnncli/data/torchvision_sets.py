@@ -1,6 +1,6 @@
 """Data sets that torchvision knows: where they are downloaded from, and their images.
 
-torchvision's own classes read them, except CIFAR's pickles: torchvision unpickles them, which would call whatever the file names.
+torchvision's own classes read them, except CIFAR's pickles, which torchvision loads without restricting what they may call.
 """
 
 import gzip

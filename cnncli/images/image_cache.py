@@ -55,7 +55,7 @@ class ImageCache:
             if self._file is None or start + image.nbytes > self._max_bytes or number in self._entries:
                 return
             try:
-                # Written through the file: on a full disk that raises an exception, while a mapped page would kill the process.
+                # Written through the file: on a full disk this raises, while writing to a mapped page would kill the process.
                 self._file.seek(start)
                 self._file.write(np.ascontiguousarray(image).data)
                 self._file.flush()

@@ -15,7 +15,7 @@ class LocalFile(ImageSource):
     def open(self) -> BinaryIO:
         """The file, open for reading."""
         if "\0" in self.path:
-            raise UnreadableError("a path cannot hold a NUL byte; a list that find -print0 wrote needs -0")
+            raise UnreadableError("a path cannot contain a NUL byte; a list written by find -print0 needs -0")
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(self.path, flags)
         if reason := _reason_without_content(os.fstat(descriptor)):

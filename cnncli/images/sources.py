@@ -144,7 +144,7 @@ def _listing(folder: str) -> tuple[list[str], list[str]]:
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a folder; a link that leads to itself or cannot be followed counts as a file, and is then reported as unreadable."""
+    """Whether an entry is a folder. A link that cannot be followed counts as a file, and is then reported as unreadable."""
     try:
         return entry.is_dir()
     except OSError:

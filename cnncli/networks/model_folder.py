@@ -79,7 +79,7 @@ class ModelFolder:
 
     @property
     def needs_onnx(self) -> str | None:
-        """What makes ONNX Runtime necessary, because torch cannot run it; None where torch can."""
+        """The part that only ONNX Runtime can run, for messages; None if torch can run the network."""
         if self.is_exported:
             return "an exported network"
         head = self.card.architecture.head

@@ -88,8 +88,8 @@ def _rank_exactly(
 def groups(vectors: Vectors, limit: float, metric: DistanceMetric) -> list[list[tuple[int, float]]]:
     """Groups of two or more vectors within a limit of the first, as (index, distance from the first).
 
-    Each group is a vector that is in no group yet, and all later ones within the limit that are in none either. Distances
-    count from the first only: chains of small differences would otherwise join vectors that are far apart.
+    A group consists of a vector that is not in a group yet, and of all later ones that are not and lie within the limit.
+    Only distances from the first count: chains of small differences would otherwise join vectors that are far apart.
 
     Args:
         vectors: (N, D); all pairs are compared, which takes hours for a million.

@@ -236,7 +236,7 @@ def test_paths_that_are_not_files(tmp_path: Path) -> None:
         assert reason(LocalFile(str(tmp_path / "none.jpg"))) == "no such file"
         assert reason(LocalFile(str(tmp_path / "dangling.jpg"))) == "no such file"
         assert reason(LocalFile("x" * 5000)) == "file name too long"
-        assert reason(LocalFile("a\0b")).startswith("a path cannot hold a NUL byte")
+        assert reason(LocalFile("a\0b")).startswith("a path cannot contain a NUL byte")
         assert reason(InMemory("-", b"")) == "empty: no bytes on standard input"
 
 

@@ -117,7 +117,7 @@ def _etag(hub_file: HubFile, name: str) -> str | None:
 
 
 def _require_content(hub_file: HubFile, name: str) -> None:
-    """Check that the file itself is available: it is often on another server than the hub, which may be blocked."""
+    """Check that the file itself is available: it is often on a different server than the hub, which may be blocked."""
     url = hf_hub_url(hub_file.repository, name, revision=hub_file.revision)
     try:
         require_reachable(url, method="GET")
@@ -224,7 +224,7 @@ _SHA1_DIGITS = 40
 
 
 def _digests(file: Path, expected: str) -> Iterator[str]:
-    """The digests of a file that an expected one of this length may be."""
+    """The digests of a file that an expected digest of this length can match."""
     if len(expected) != _SHA1_DIGITS:
         yield sha256(file)
         return

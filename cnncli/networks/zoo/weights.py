@@ -25,7 +25,7 @@ StateDict = dict[str, Tensor]
 Shapes = Mapping[str, tuple[int, ...]]
 
 _AVERAGES = ("state_dict_ema", "model_ema", "ema_state_dict", "ema")
-"""Keys under which training scripts (timm, torchvision's references) store averaged weights; preferred, as they do."""
+"""Keys under which training scripts (timm, torchvision's references) store averaged weights, which are preferred here as well."""
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 
