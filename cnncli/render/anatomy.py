@@ -9,7 +9,7 @@ from typing import Any
 
 from cnncli.records.anatomy import Anatomy, Row, Shape, Summary, Window
 from cnncli.render.columns import Column, rows
-from cnncli.text import counted, short, size
+from cnncli.text import counted, short, sides_text, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class _Field:
 
 
 def _of_window(value: Callable[[Window], Sequence[int]]) -> Callable[[Row], str]:
-    return lambda row: sides(value(row.window)) if row.window else ""
+    return lambda row: sides_text(value(row.window)) if row.window else ""
 
 
 def _trainable_text(row: Row) -> str:
@@ -134,11 +134,6 @@ def summary_json(summaries: Sequence[Summary]) -> str:
 
 
 # ---- cells
-
-
-def sides(values: Sequence[int]) -> str:
-    """`3` for (3, 3), `3x5` for (3, 5)."""
-    return str(values[0]) if len(set(values)) == 1 else "x".join(map(str, values))
 
 
 def _shape(shape: Shape) -> str:

@@ -51,7 +51,7 @@ def figure(model: LoadedModel, name: str | None, top: int, *, beside_random: boo
     description = _description(weights, len(trained), None if is_rgb else channels)
     return Figure(
         f"{model.card.name}, {layer}: {description}"
-        + ("; left trained, right untrained" if beside_random else ""),
+        + ("; trained (left) and untrained (right)" if beside_random else ""),
         tuple(_panels(trained, random, columns, largest, is_rgb=is_rgb)),
         columns * 2 + 1 if beside_random else columns,
         legend=None if is_rgb else "weight" + (", each side on its own scale" if random is not None else ""),

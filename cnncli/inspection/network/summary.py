@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cnncli.errors import CnncliError, GeometryError, UsageError
-from cnncli.inspection.network.tracing import FORWARD_ERRORS, TracingError, first_line, trace
+from cnncli.inspection.network.tracing import FORWARD_ERRORS, TracingError, trace
 from cnncli.networks import blueprint, model_folder, zoo
 from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.writer import to_text
@@ -18,6 +18,7 @@ from cnncli.networks.zoo.offer import Offer
 from cnncli.records.anatomy import Anatomy
 from cnncli.records.networks import Architecture, HeadKind, ModelCard
 from cnncli.records.progress import NullProgress
+from cnncli.text import first_line
 
 _LARGEST_SIDE = 65_536
 _DTYPES = {

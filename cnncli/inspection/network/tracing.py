@@ -20,6 +20,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from cnncli.geometry import ReceptiveField
 from cnncli.inspection.network.propagation import TensorInfo, propagate
 from cnncli.records.anatomy import Anatomy, Layer, Shape, Totals, Window
+from cnncli.text import first_line
 
 
 @dataclass(slots=True)
@@ -268,11 +269,6 @@ def _training_bytes(network: nn.Module, images: Tensor) -> tuple[int | None, str
     finally:
         network.train(was_training)
     return sum(size for _, size in saved.values()), None
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an exception's message, or its class where it has none."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 # ---- from calls to layers

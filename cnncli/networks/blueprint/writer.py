@@ -25,7 +25,7 @@ from cnncli.networks.blueprint.tree import (
     Step,
     Steps,
 )
-from cnncli.records.anatomy import Sides
+from cnncli.text import sides_text
 
 _INDENT = "    "
 
@@ -128,18 +128,18 @@ def _word(step: Step) -> str:  # noqa: C901, PLR0911 - one line per kind of step
 
 def _convolution(step: Convolution) -> str:
     dimensions = "1d" if len(step.kernel) == 1 else ""
-    stride = "" if set(step.stride) == {1} else f"/{_sides_text(step.stride)}"
+    stride = "" if set(step.stride) == {1} else f"/{sides_text(step.stride)}"
     padding = "" if step.padding == SAME else f" {_padding(step.padding)}"
-    dilation = "" if set(step.dilation) == {1} else f" dilation {_sides_text(step.dilation)}"
+    dilation = "" if set(step.dilation) == {1} else f" dilation {sides_text(step.dilation)}"
     groups = "" if step.groups == 1 else f" groups {step.groups}"
     return (
-        f"conv{dimensions}{_sides_text(step.kernel)}-{step.out_channels}{stride}{padding}{dilation}{groups}"
+        f"conv{dimensions}{sides_text(step.kernel)}-{step.out_channels}{stride}{padding}{dilation}{groups}"
         f"{_layer_options(step)}"
     )
 
 
 def _pooling(step: Pooling) -> str:
-    window = _sides_text(step.kernel) + ("" if step.stride == step.kernel else f"/{_sides_text(step.stride)}")
+    window = sides_text(step.kernel) + ("" if step.stride == step.kernel else f"/{sides_text(step.stride)}")
     is_padded = step.padding == SAME or any(int(side) for side in step.padding)
     return (
         f"{step.kind}pool {window}"
@@ -152,17 +152,12 @@ def _padding(padding: Padding) -> str:
     if padding == SAME:
         return SAME
     sides = tuple(int(side) for side in padding)
-    return f"pad {_sides_text(sides)}" if any(sides) else "valid"
+    return f"pad {sides_text(sides)}" if any(sides) else "valid"
 
 
 def _layer_options(step: Convolution | Linear) -> str:
     activation = f" {step.activation}" if step.activation else ""
     return ("" if step.bias else " nobias") + (" batchnorm" if step.batchnorm else "") + activation
-
-
-def _sides_text(sides: Sides) -> str:
-    """`3` for (3, 3), `3x5` for (3, 5)."""
-    return str(sides[0]) if len(set(sides)) == 1 else "x".join(map(str, sides))
 
 
 def _number(value: float) -> str:

@@ -43,6 +43,7 @@ from cnncli.networks.downloads import (
 )
 from cnncli.networks.model_folder import sha256
 from cnncli.records.progress import Progress
+from cnncli.text import first_line
 from cnncli.web import TIMEOUT, call_with_timeout, require_reachable
 
 
@@ -236,12 +237,8 @@ def _digests(file: Path, expected: str) -> Iterator[str]:
 def _unreachable_error(server: str, file: str, cache: str | Path, error: Exception) -> WeightsError:
     has_answered = getattr(getattr(error, "response", None), "status_code", None) is not None
     problem = f"refuses to send {file}" if has_answered else f"cannot be reached to download {file}"
-    return WeightsError(f"{server} {problem} ({_reason(error)})", f"put a copy in {cache}; {OFFLINE_HINT}")
+    return WeightsError(f"{server} {problem} ({first_line(error)})", f"put a copy in {cache}; {OFFLINE_HINT}")
 
 
 def _interrupted_error(file: str, error: Exception) -> WeightsError:
-    return WeightsError(f"the download of {file} was interrupted: {_reason(error)}", "try again")
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return WeightsError(f"the download of {file} was interrupted: {first_line(error)}", "try again")
