@@ -119,9 +119,9 @@ def test_stochastic_depth_applies_to_networks_with_residual_blocks(data: Path) -
     assert not np.array_equal(
         train_run(settings_for(data, "test_resnet", drop_path=0.5, **names)).weights, without.weights
     )
-    with pytest.raises(UsageError, match="no residual blocks"):
+    with pytest.raises(UsageError, match="does not support stochastic depth"):
         start_run(settings_for(data, drop_path=0.5))
-    with pytest.raises(UsageError, match="no residual blocks"):
+    with pytest.raises(UsageError, match="does not support stochastic depth"):
         start_run(settings_for(data, "torchvision/squeezenet1_1", drop_path=0.5))
 
 
