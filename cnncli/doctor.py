@@ -1,6 +1,6 @@
 """Checks the installation: packages, engines, caches, prepared models, servers.
 
-Nothing it finds is raised: every problem is a finding, with advice where there is something to do.
+Problems are not raised but become findings, with advice if there is something to do.
 """
 
 import importlib
@@ -31,7 +31,7 @@ from cnncli.text import first_line
 from cnncli.web import require_reachable
 
 _PREDICTING = {"typer", "rich", "pillow", "numpy", "onnxruntime", "platformdirs", "packaging"}
-"""Packages without which nothing works; the others prepare models."""
+"""Packages without which nothing works; the others are needed to prepare models."""
 
 _IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn", "grad-cam": "pytorch_grad_cam"}
 _LOW_SPACE = 2e9
@@ -76,9 +76,8 @@ def _check_package(requirement: Requirement) -> Finding:
         return Finding(name, message, Verdict.BROKEN if is_needed else Verdict.WARNING, install)
     if not requirement.specifier.contains(version, prereleases=True):
         return Finding(name, f"{version}, but {requirement.specifier} is needed", Verdict.WARNING, install)
-    if weights := next(
-        (weights for weights in PACKAGED if weights.package == name), None
-    ):  # none of its code is run
+    # The code of a package that only carries weights is not imported.
+    if weights := next((weights for weights in PACKAGED if weights.package == name), None):
         if weights.find():
             return Finding(name, version)
         return Finding(name, f"{version}, without its weights", Verdict.BROKEN, weights.hint)

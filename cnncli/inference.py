@@ -38,10 +38,10 @@ class InferenceOptions:
     Attributes:
         engine: engine, device and precision.
         batch_size: images per batch; None leaves it to the engine.
-        tta: average over each image and its horizontal flip.
+        tta: whether to average over each image and its horizontal flip.
         max_pixels: larger images are not decoded.
-        exact_decode: decode every pixel of a large JPEG.
-        workers: decoding threads; None is one per core.
+        exact_decode: whether to decode large JPEGs at full resolution.
+        workers: number of decoding threads; None for one per core.
     """
 
     engine: EngineOptions = field(default_factory=EngineOptions)
@@ -61,7 +61,7 @@ class ImageOutput:
 
 
 class Session:
-    """A model folder that is open and ready for images."""
+    """An open model folder, ready for images."""
 
     def __init__(
         self, folder: ModelFolder, options: InferenceOptions, progress: Progress, *, layer: str | None = None
@@ -71,7 +71,7 @@ class Session:
         Args:
             folder: the network.
             options: how it runs.
-            progress: told if the engine is not the usual one.
+            progress: reports if torch runs a network because it could not be compiled.
             layer: name of the layer whose output becomes the embedding, which needs torch; None takes the network's own
                 embedding, the pooled input of its last layer.
 
@@ -97,7 +97,7 @@ class Session:
         """Probabilities (K,) of each image, in input order.
 
         Args:
-            sources: the inputs; None says that the next one may take long, so waiting ones go ahead.
+            sources: the inputs; None means that the next one may take long, so that waiting ones are processed first.
 
         Raises:
             NotANumberError: the network overflows on some image.
@@ -112,8 +112,8 @@ class Session:
         """Embedding (D,) of each image, in input order.
 
         Args:
-            sources: the inputs; None says that the next one may take long, so waiting ones go ahead.
-            read: turns a source into pixels, where it is not `reader`.
+            sources: the inputs; None means that the next one may take long, so that waiting ones are processed first.
+            read: turns a source into pixels; `reader` by default.
 
         Raises:
             NotANumberError: the network overflows on some image.
@@ -139,7 +139,7 @@ def run(
     Args:
         engine: the network.
         loaded: batches from `images.loader.batches`.
-        choose: takes the values of interest, one row per image, from the outputs of a batch.
+        choose: selects the values of interest, one row per image, from the outputs of a batch.
 
     Yields:
         One entry for each input, in order.

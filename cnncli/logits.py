@@ -1,7 +1,7 @@
 """What logits mean: the one module that turns a network's scores into answers.
 
-Every network here has one task, to tell K classes apart of which exactly one is right, so its logits (N, K) are the
-arguments of a softmax. Whatever gives logits another meaning (independent labels, several tasks) starts here.
+Every network here has a single task, to tell apart K classes of which exactly one is correct, so its logits (N, K) are
+inputs of a softmax. To give logits another meaning (independent labels, several tasks), start here.
 """
 
 from typing import TypeVar
@@ -15,11 +15,11 @@ ONNX_OPERATOR = "Softmax"
 """The ONNX operator that computes `probabilities`, along axis 1."""
 
 _TINY = float(np.finfo(np.float32).tiny)
-"""What stands for a probability of 0 where its logarithm is needed."""
+"""Replaces a probability of 0 where its logarithm is needed."""
 
 
 def probabilities(logits: NDArray[Float]) -> NDArray[Float]:
-    """Softmax of each row of (N, K): exp(x_k) / sum of exp(x_j), shifted by the largest so that nothing overflows."""
+    """Softmax of each row of (N, K): exp(x_k) / sum of exp(x_j), shifted by the maximum so that nothing overflows."""
     exponentials: NDArray[Float] = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares: NDArray[Float] = exponentials / exponentials.sum(axis=1, keepdims=True)
     return shares
@@ -38,7 +38,7 @@ def logits_of(shares: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def top_classes(shares: NDArray[Float], count: int) -> NDArray[np.intp]:
-    """Indices (N, count) of the most probable classes of (N, K), best first; of equals, the lower index first."""
+    """Indices (N, count) of the most probable classes of (N, K), best first; ties are in the order of their indices."""
     return np.argsort(-shares, axis=1, kind="stable")[:, :count]
 
 
@@ -51,5 +51,5 @@ def cross_entropy(logits: NDArray[np.float32], labels: NDArray[np.intp]) -> floa
 
 
 def log_loss(label_probabilities: NDArray[np.float64]) -> float:
-    """Mean over N images of -log p(label), in nats, from the probabilities (N,) of the right classes."""
+    """Mean over N images of -log p(label), in nats, from the probabilities (N,) of the true classes."""
     return float(-np.log(np.maximum(label_probabilities, _TINY)).mean())

@@ -23,7 +23,7 @@ class PredictSettings:
     """What a prediction contains, and how images go through the network.
 
     Attributes:
-        topk: classes of a prediction, most probable first.
+        topk: number of classes of a prediction, most probable first.
         threshold: a class less probable than this is called `unknown`.
         label_style: names, WordNet identifiers or indices as labels.
         inference: engine, batches, decoding.
@@ -63,7 +63,7 @@ class Predictor:
 
     @property
     def topk(self) -> int:
-        """Classes of each prediction: as many as asked for, at most all."""
+        """Number of classes per prediction: as many as requested, at most all."""
         return min(self._settings.topk, len(self._labels))
 
     def identity(self) -> Mapping[str, str | int | float | bool]:
@@ -110,7 +110,7 @@ def prediction(
     Args:
         output: probabilities (K,) of the image.
         class_labels: K labels, in the order of the logits.
-        topk: classes of a prediction, most probable first; at most K.
+        topk: number of classes of a prediction, most probable first; at most K.
         threshold: a class less probable than this is called `unknown`.
     """
     (best,) = top_classes(output.values[None], topk)

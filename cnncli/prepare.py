@@ -1,6 +1,6 @@
-"""A reference to a model folder: finds it, or makes it, once.
+"""From a reference to a model folder: finds it, or makes it once.
 
-Where the folder exists, nothing of torch is imported.
+If the folder exists, torch is not imported.
 """
 
 import dataclasses
@@ -56,12 +56,12 @@ def prepare(
     needs_classes: bool = False,
     save_as: str | None = None,
 ) -> ModelFolder:
-    """The model folder that a reference stands for; made if it does not exist yet.
+    """The model folder of a reference; it is made if it does not exist yet.
 
     Args:
         reference: what the user named.
-        progress: told what takes time.
-        is_offline: use what is in the caches, download nothing.
+        progress: reports what takes time.
+        is_offline: use only what is in the caches; download nothing.
         needs_classes: refuse a network without a classifier.
         save_as: name for the prepared network, checked with `networks.prepared.require_free_name`.
 
@@ -102,8 +102,8 @@ class UntrainedNetwork:
 
     Attributes:
         name: its name.
-        architecture: with the number of classes that its library gives it.
-        preprocessing: that of its published weights, or its library's default.
+        architecture: its architecture, with its library's number of classes.
+        preprocessing: preprocessing of its published weights, or its library's default.
     """
 
     name: str
@@ -114,10 +114,10 @@ class UntrainedNetwork:
 def resolve_untrained(
     reference: Reference, progress: Progress, *, is_offline: bool = False
 ) -> UntrainedNetwork:
-    """What a reference stands for, without its weights; nothing is prepared.
+    """The network that a reference stands for, without its weights; nothing is prepared.
 
     Raises:
-        CnncliError: the reference stands for nothing, or the network does not take that image size.
+        CnncliError: the reference stands for nothing, or the network does not support that image size.
     """
     if path := find_finished(reference):
         card = model_folder.open_folder(path).card
@@ -162,8 +162,8 @@ def _require_downloaded(reference: Reference) -> None:
     package = find_packaged(reference.name)
     if package and package.find():
         return
-    places = index.weight_locations(reference.name)
-    if places and not any(map(downloads.may_be_cached, places)):
+    locations = index.weight_locations(reference.name)
+    if locations and not any(map(downloads.may_be_cached, locations)):
         raise WeightsError(
             f"the weights of {reference.name} are neither in {downloads.hub_cache()} nor in "
             f"{downloads.torch_cache()}, and nothing is downloaded offline",
@@ -172,7 +172,7 @@ def _require_downloaded(reference: Reference) -> None:
 
 
 def _not_found(name: str, message: str, hint: str | None) -> ModelNotFoundError:
-    """The error for an unknown name; a folder of that name may be what the user meant."""
+    """The error for an unknown name; the user may have meant a folder of that name."""
     if os.path.isdir(name):  # noqa: PTH112 - also False for a name that is too long
         return ModelNotFoundError(f"the folder {name} has no card.json, and {message}")
     return ModelNotFoundError(message, hint)
@@ -243,10 +243,10 @@ def _make_folder(
 
 
 def _require_same(folder: ModelFolder, name: str) -> ModelFolder:
-    """The folder, unless it holds another network.
+    """The folder, if it holds the network with this name.
 
     Raises:
-        ModelFolderError: it does.
+        ModelFolderError: it holds another one.
     """
     if folder.card.name != name:
         raise ModelFolderError(
@@ -257,7 +257,7 @@ def _require_same(folder: ModelFolder, name: str) -> ModelFolder:
 
 
 def _find_offer(reference: Reference, progress: Progress, *, is_offline: bool) -> "Offer":
-    """What the name stands for."""
+    """The offer of a library or hub repository for a reference."""
     from cnncli.networks import zoo
     from cnncli.networks.zoo import hub_repository
 
@@ -280,12 +280,13 @@ def _suffix(reference: Reference) -> str:
     return "".join(f"+{part}" for part in ["-".join(digests), *size] if part)
 
 
-def _for_channels(how: Preprocessing, channels: int) -> Preprocessing:
+def _for_channels(preprocessing: Preprocessing, channels: int) -> Preprocessing:
     """Preprocessing for greyscale images: mean and standard deviation averaged over the colour channels."""
-    if channels == how.channels:
-        return how
-    mean, std = (sum(values) / len(values) for values in (how.mean, how.std))
-    return dataclasses.replace(how, channels=channels, mean=(mean,), std=(std,), fill=how.fill[:channels])
+    if channels == preprocessing.channels:
+        return preprocessing
+    mean, std = (sum(values) / len(values) for values in (preprocessing.mean, preprocessing.std))
+    fill = preprocessing.fill[:channels]
+    return dataclasses.replace(preprocessing, channels=channels, mean=(mean,), std=(std,), fill=fill)
 
 
 def _classes(
@@ -315,7 +316,7 @@ def write_model_folder(draft: Path, network: "nn.Module", card: ModelCard) -> Mo
 
     Args:
         draft: the folder to write to.
-        network: in evaluation mode, on the CPU.
+        network: the network, in evaluation mode, on the CPU.
         card: its card; embedding and compilation are filled in.
 
     Raises:

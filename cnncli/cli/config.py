@@ -15,11 +15,11 @@ def _apply_config(context: typer.Context, file: Path | None) -> Path | None:
     from cnncli.training.settings_file import read_settings
 
     values = read_settings(file).options
-    known = {_option(parameter.name) for parameter in context.command.params} - {"config"}
-    if unknown := sorted(set(values) - known):
+    available = {_option(parameter.name) for parameter in context.command.params} - {"config"}
+    if unknown := sorted(set(values) - available):
         raise UsageError(
             f"the settings {file} have {', '.join(map(repr, unknown))}, which {context.info_name} does not have",
-            f"its options are {', '.join(sorted(known))}",
+            f"its options are {', '.join(sorted(available))}",
         )
     for parameter in context.command.params:
         name = _option(parameter.name)
@@ -29,7 +29,7 @@ def _apply_config(context: typer.Context, file: Path | None) -> Path | None:
             kind = "true or false" if getattr(parameter, "is_flag", False) else "a value, not a flag"
             raise UsageError(f"in the settings {file}, {name} must be {kind}, not {values[name]!r}")
         parameter.envvar = None  # a file named on the command line takes precedence over the environment
-    context.default_map = {_parameter(name): _typed_value(value) for name, value in values.items()}
+    context.default_map = {_parameter(name): _command_line_value(value) for name, value in values.items()}
     return file
 
 
@@ -42,13 +42,13 @@ def _parameter(option: str) -> str:
     return f"{option}_" if option == "format" else option
 
 
-def _typed_value(value: Any) -> Any:  # noqa: ANN401 - whatever TOML has
-    """A value as it would be typed; flags stay what they are."""
+def _command_line_value(value: Any) -> Any:  # noqa: ANN401 - whatever TOML has
+    """A value as it would be typed; flags are unchanged."""
     return value if isinstance(value, bool) else str(value)
 
 
 def _apply_run_settings(context: typer.Context, run: Path | None) -> Path | None:
-    """Make the settings of a run the defaults of the command's options, with the epochs that it was last asked for."""
+    """Make the settings of a run the defaults of the command's options, with its last number of epochs."""
     if run is None:
         return None
     if not run.is_dir():

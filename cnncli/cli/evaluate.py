@@ -1,4 +1,4 @@
-"""`cnncli evaluate`: how good is it, and where does it fail."""
+"""`cnncli evaluate`: measure how accurate a model is, and show where it fails."""
 
 import enum
 import io
@@ -29,7 +29,7 @@ class EvaluationFormat(enum.StrEnum):
     CSV = "csv"
 
 
-class Split(enum.StrEnum):
+class SplitChoice(enum.StrEnum):
     """Images to evaluate on."""
 
     TRAIN = "train"
@@ -55,7 +55,7 @@ def evaluate(
         ),
     ] = None,
     split: Annotated[
-        Split | None,
+        SplitChoice | None,
         typer.Option(
             "--split",
             help="Images to evaluate on; by default test if there is one, else val (that of the model's run), else all.",
@@ -151,7 +151,7 @@ def evaluate(
         has_weights=bool(weights or labels),
         output=output,
         overwrite=overwrite,
-        loses_threshold=threshold is not None and format_ is EvaluationFormat.CSV,
+        ignores_threshold=threshold is not None and format_ is EvaluationFormat.CSV,
     )
     options.image_size(img_size)  # usage errors come before slow imports
     with quiet_libraries():
@@ -211,7 +211,7 @@ def _require_consistent(
     has_weights: bool,
     output: Path | None,
     overwrite: bool,
-    loses_threshold: bool,
+    ignores_threshold: bool,
 ) -> None:
     """Check that the options do not contradict each other.
 
@@ -227,7 +227,7 @@ def _require_consistent(
         )
     if overwrite and not output:
         raise UsageError("--overwrite needs --output", "leave it out")
-    if loses_threshold and not output:
+    if ignores_threshold and not output:
         raise UsageError(
             "--threshold has no effect with -f csv",
             "use -f table, -f json or --output",

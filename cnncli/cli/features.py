@@ -88,8 +88,8 @@ def features(
     if list_layers:
         if inputs or output or files_from or layer or resume or overwrite:
             raise UsageError("--list-layers takes only a model", "leave out inputs and outputs")
-        named = Reference(or_default(model), weights, pretrained=not no_pretrained, image_size=size)
-        write_data(_layers(named, size))
+        listed = Reference(or_default(model), weights, pretrained=not no_pretrained, image_size=size)
+        write_data(_layers(listed, size))
         return
     image_inputs = Inputs.from_options(inputs or [], files_from, null=null)
     target = _require_target(output, resume=resume, overwrite=overwrite)
@@ -127,9 +127,9 @@ def features(
             save_vectors(content, part.target)
             part.discard()
     last = folder.card.embedding.layer
-    what = f"input of {last}, the last layer" if last else "output"
-    what = f"output of {layer}" if layer else what
-    console.notice(f"saved {target}: {counted(images, 'image')}, {what} of {folder.card.name}")
+    source = f"input of {last}, the last layer" if last else "output"
+    source = f"output of {layer}" if layer else source
+    console.notice(f"saved {target}: {counted(images, 'image')}, {source} of {folder.card.name}")
     if unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
 
@@ -183,16 +183,16 @@ def _run(
     resume: bool,
     overwrite: bool,
 ) -> tuple[int, int]:
-    """Write the shards; the number of images, and of inputs that could not be read."""
+    """Write the shards; returns the number of images, and of inputs that could not be read."""
     from cnncli.files.shards import SHARD
     from cnncli.records.predictions import Unreadable
 
     sources = image_inputs.sources(console)
     part.begin(extractor.identity(), resume=resume, overwrite=overwrite)
-    done, unreadable = part.skip_complete(sources)
+    finished, unreadable = part.skip_complete(sources)
     waiting: list[EmbeddingRecord] = []
     with (
-        image_progress(console, image_inputs.count, done, is_hidden=False) as advance,
+        image_progress(console, image_inputs.count, finished, is_hidden=False) as advance,
         contextlib.closing(extractor.extract(sources)) as entries,
     ):
         try:
@@ -201,27 +201,27 @@ def _run(
                 if isinstance(entry, Unreadable):
                     unreadable += 1
                     console.warning(f"{entry.path}: {entry.reason}")
-                done += 1
+                finished += 1
                 advance()
                 if len(waiting) == SHARD:
                     part.add(waiting)
                     waiting = []
         except KeyboardInterrupt:
-            if not done:
+            if not finished:
                 part.discard()
                 raise
             part.add(waiting)
             console.notice(f"finished embeddings are kept in {part.folder}; --resume continues")
             raise
         except BaseException:
-            if not done:
+            if not finished:
                 part.discard()
             raise
     part.add(waiting)
-    if not done:
+    if not finished:
         part.discard()
         raise image_inputs.no_images_error()
-    return done - unreadable, unreadable
+    return finished - unreadable, unreadable
 
 
 def _layers(reference: "Reference", size: tuple[int, int] | None) -> str:

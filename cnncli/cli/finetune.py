@@ -142,7 +142,7 @@ def finetune(
     reference = options.reference(
         model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size
     )
-    chosen = choose_tune(requested, reference, console)
+    final_tune = choose_tune(requested, reference, console)
     explicit = explicit_options(training_options) | ({"batch_size": batch_size} if batch_size else {})
     shared: dict[str, Any] = {
         "data": data,
@@ -161,11 +161,13 @@ def finetune(
         "workers": workers,
     }
     settings: FeatureSettings | NetworkSettings
-    if chosen is Tune.FEATURES:
+    if final_tune is Tune.FEATURES:
         require_no_training_options(explicit)
         settings = FeatureSettings(**shared)
     else:
-        settings = NetworkSettings(**shared, tune=chosen, stages=stages, options=resolve(chosen, explicit))
+        settings = NetworkSettings(
+            **shared, tune=final_tune, stages=stages, options=resolve(final_tune, explicit)
+        )
     with quiet_libraries():
         if preview:
             _save_preview(settings, preview, console, is_offline=offline)
@@ -205,14 +207,14 @@ def _train(
 
 
 def _print_result(result: "FinetuneResult", format_: ResultFormat, console: Console) -> None:
-    """Write the result to standard output, and say what can be done with it."""
-    from cnncli.render.finetuned import finetuned_json, finetuned_text
+    """Write the result to standard output, and suggest how to use it."""
+    from cnncli.render.finetuned import finetune_json, finetune_text
 
     if format_ is ResultFormat.JSON:
-        write_data(finetuned_json(result))
+        write_data(finetune_json(result))
     else:
         width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
-        write_data(finetuned_text(result, width))
+        write_data(finetune_text(result, width))
         console.notice(f"report: {Path(result.folder) / 'report.html'}")
         console.notice(f"use it: cnncli predict -m {result.folder} IMAGE")
     if result.unreadable:

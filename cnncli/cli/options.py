@@ -1,4 +1,4 @@
-"""Options that commands share: one name, one meaning, one help text. Imports nothing heavy."""
+"""Options that several commands share, each with one name, one meaning and one help text. Imports nothing heavy."""
 
 import enum
 import re
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cnncli.networks.reference import Reference
 
 UNREADABLE_INPUTS = 3
-"""Exit code if some inputs could not be read and all others were processed."""
+"""Exit code if some inputs could not be read; all others were processed."""
 
 
 class ResultFormat(enum.StrEnum):
@@ -74,7 +74,7 @@ def reference(
 
     Args:
         model: `--model`.
-        progress: told if the built-in model replaces the default.
+        progress: reports if the built-in model replaces the default.
         weights: `--weights`.
         labels: `--labels`.
         no_pretrained: `--no-pretrained`.
@@ -86,10 +86,10 @@ def reference(
     from cnncli.networks.prepared import fall_back_to_built_in
     from cnncli.networks.reference import Reference
 
-    asked = Reference(
+    requested = Reference(
         or_default(model), weights, labels, pretrained=not no_pretrained, image_size=image_size(img_size)
     )
-    return fall_back_to_built_in(asked, progress) if model is None else asked
+    return fall_back_to_built_in(requested, progress) if model is None else requested
 
 
 def _auto_or_number(text: str) -> int | None:

@@ -1,6 +1,6 @@
-"""Options of the command line for training a network, derived from their declarations in `training.options`.
+"""Command-line options for training a network, derived from their declarations in `training.options`.
 
-None has a default of its own, so that the command knows which ones were set.
+Their defaults are None, so that the command knows which ones were set.
 """
 
 import enum
@@ -46,8 +46,8 @@ def explicit_options(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: None if value is _AUTO else value for name, value in explicit.items()}
 
 
-def _annotation(name: str, type_: Any, option: Option) -> Any:  # noqa: ANN401 - types, and what Typer takes
-    """A type with its `typer.Option`; of types that are parsed here, Typer learns nothing but that a text comes in."""
+def _annotation(name: str, type_: Any, option: Option) -> Any:  # noqa: ANN401 - types, and what Typer accepts
+    """A type with its `typer.Option`; for Typer, options that are parsed here are text."""
     parser = _PARSERS.get(option.kind)
     is_plain = parser is None and not (isinstance(type_, type) and issubclass(type_, bool | enum.Enum))
     default = default_text(name)

@@ -1,4 +1,4 @@
-"""Engines that wrap another one: smaller batches where memory is short, averaging over a flipped copy."""
+"""Engines that wrap another one: smaller batches if memory is short, averaging over a flipped copy."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from cnncli.logits import logits_of, probabilities
 
 
 class RetryOnOom:
-    """An engine that halves the batch when memory runs out, and remembers the size that fitted."""
+    """An engine that halves the batch when memory runs out, and remembers the size that fits."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

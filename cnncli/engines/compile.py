@@ -1,4 +1,4 @@
-"""A torch network to model.onnx, with a check that both compute the same.
+"""A torch network to model.onnx, with a check that both give the same outputs.
 
 There are two ways. Tracing records the operations on one batch and takes a second; it suits networks whose operations depend
 neither on the content nor on the number of the images, which is true of convolutional networks. torch.export, which works
@@ -38,7 +38,7 @@ _EXPORT_BATCH = 2
 """Images while tracing: more than one, or torch treats the batch axis as a constant."""
 
 _CHECK_BATCH = 3
-"""Images of the comparison: not as many as while tracing, to detect a fixed batch axis."""
+"""Images of the comparison: another number than while tracing, to detect a fixed batch axis."""
 
 _INPUTS, _OUTPUTS = ["images"], ["logits", "embedding"]
 
@@ -46,15 +46,15 @@ _OPSET = 18
 """ONNX opset of a traced network: the first in which Resize has antialias, which preprocessing needs."""
 
 _FATAL_ONLY = 4
-"""ONNX Runtime's log severity at which it does not log errors that are caught here."""
+"""ONNX Runtime's log severity above errors, which are caught here."""
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """Torch and ONNX Runtime on the same random images.
+class OutputDifference:
+    """How far ONNX Runtime's outputs differ from torch's on the same random images.
 
     Attributes:
-        largest_difference: of any logit.
+        largest_difference: largest absolute difference of any logit.
         spread: largest minus smallest logit.
     """
 
@@ -62,16 +62,16 @@ class Comparison:
     spread: float
 
 
-def compile_network(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> Comparison:
+def compile_network(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> OutputDifference:
     """Write `network` as ONNX: images (N, C, H, W) -> logits (N, K), embedding (N, D), for any N.
 
     Args:
-        network: in evaluation mode, on the CPU.
+        network: the network, in evaluation mode, on the CPU.
         shape: (C, H, W) of its input.
-        file: to write; does not exist if this fails.
+        file: the file to write; does not exist if this fails.
 
     Raises:
-        CompileError: the exporter does not support it, or the result computes something else.
+        CompileError: the exporter does not support it, or the outputs of the result differ.
     """
     weight_bytes = sum(tensor.nbytes for tensor in network.state_dict().values())
     if weight_bytes > _GRAPH_LIMIT:
@@ -86,8 +86,8 @@ def _export_and_compare(
     network: WithEmbedding,
     shape: tuple[int, int, int],
     file: Path,
-) -> Comparison:
-    """Write the file in one of the two ways; deleted if it computes something else."""
+) -> OutputDifference:
+    """Write the file in one of the two ways; delete it if its outputs differ."""
     try:
         export(network, shape, file)
         return compare(network, shape, file)
@@ -134,17 +134,16 @@ def _fold_constants(traced: Path) -> "ModelProto":
 
     folded = traced.with_name("folded.onnx")
     options = _options()
-    options.graph_optimization_level = (
-        onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    )  # for any processor
+    # The basic optimisations do not depend on the processor.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(folded)
     onnxruntime.InferenceSession(traced, options, providers=["CPUExecutionProvider"])
     model = onnx.load(folded)
     if any(node.domain for node in model.graph.node):
         raise CompileError("ONNX Runtime inserted operators of its own")
-    own = [item for item in model.opset_import if not item.domain]
+    standard = [item for item in model.opset_import if not item.domain]
     del model.opset_import[:]
-    model.opset_import.extend(own)
+    model.opset_import.extend(standard)
     return model
 
 
@@ -201,8 +200,8 @@ def _strip_metadata(program: torch.onnx.ONNXProgram) -> None:
     program.model.graph.metadata_props.clear()
 
 
-def compare(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> Comparison:
-    """Compare both on the same random images.
+def compare(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> OutputDifference:
+    """Compare a network and its compiled file on the same random images.
 
     Raises:
         CompileError: a logit differs by more than `TOLERANCE` of the logits' spread.
@@ -215,8 +214,8 @@ def compare(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> 
     return result
 
 
-def difference(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> Comparison:
-    """As `compare`, whatever the difference.
+def difference(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> OutputDifference:
+    """As `compare`, but without a limit on the difference.
 
     Raises:
         CompileError: the compiled network does not run, or has another number of logits.
@@ -232,7 +231,7 @@ def difference(network: WithEmbedding, shape: tuple[int, int, int], file: Path) 
         raise CompileError(f"the compiled network does not run: {_root_cause(error)}") from error
     if logits.shape != expected.shape:
         raise CompileError(f"the compiled network has logits {logits.shape} instead of {expected.shape}")
-    return Comparison(float(abs(logits - expected).max()), float(expected.max() - expected.min()))
+    return OutputDifference(float(abs(logits - expected).max()), float(expected.max() - expected.min()))
 
 
 def _root_cause(error: BaseException) -> str:
@@ -244,7 +243,7 @@ def _root_cause(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _silence_exporter() -> Iterator[None]:
-    """Suppress what torch's exporter writes for its own developers: warnings, log lines, stdout."""
+    """Suppress the exporter's messages to its own developers: warnings, log lines, stdout."""
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

@@ -1,4 +1,4 @@
-"""What every engine does; knows no library."""
+"""What every engine does; imports no inference library."""
 
 import os
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class EngineRequest:
-    """What an engine is to open.
+    """What an engine should open.
 
     Attributes:
         folder: the network.

@@ -27,7 +27,7 @@ ENDING = ".onnx"
 
 _CARD, _LICENSE = "cnncli_card", "license"
 _LARGEST = 2**31 - 1
-"""Bytes of a Protocol Buffers file."""
+"""Largest size of a Protocol Buffers file in bytes."""
 
 
 def load(folder: ModelFolder) -> "ModelProto":
@@ -52,8 +52,8 @@ def pack(
     Args:
         network: images -> logits, embedding.
         card: the network's card.
-        license_: of the weights; None if unknown.
-        with_preprocessing: whether it takes uint8 images of any size.
+        license_: license of the weights; None if unknown.
+        with_preprocessing: whether its input is uint8 images of any size.
 
     Raises:
         CompileError: ONNX does not support the preprocessing.
@@ -68,17 +68,17 @@ def pack(
     embedding = next(output for output in graph.output if output.name == "embedding")
     batch = graph.input[0].type.tensor_type.shape.dim[0].dim_param or "N"
     shape = [batch, card.architecture.num_classes]
-    said = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, shape)
-    outputs = [said, embedding]
+    probabilities = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, shape)
+    outputs = [probabilities, embedding]
     del graph.output[:]
     graph.output.extend(outputs)
     if with_preprocessing:
         _prepend(graph, _preprocessing(card, model))
-    sealed = dataclasses.replace(card, files=())
+    embedded_card = dataclasses.replace(card, files=())
     facts = {
         "class_names": json.dumps(card.class_names, ensure_ascii=False),
         "description": f"{card.name}, weights: {card.weights_origin}",
-        _CARD: cards.to_json(sealed),
+        _CARD: cards.to_json(embedded_card),
     }
     helper.set_model_props(model, facts | ({_LICENSE: license_} if license_ else {}))
     model.producer_name = "cnncli"
@@ -104,7 +104,7 @@ def _prepend(graph: "GraphProto", first: "GraphProto") -> None:
 
 
 def save(model: "ModelProto", file: Path) -> None:
-    """Write the file as a whole.
+    """Write the file atomically.
 
     Raises:
         CompileError: it is larger than an ONNX file can be.
@@ -136,7 +136,7 @@ def unpack(file: Path, folder: Path) -> ModelCard:
 
     Args:
         file: written by `cnncli export`.
-        folder: to write model.onnx to.
+        folder: the folder to write model.onnx to.
 
     Returns:
         The network's card.
@@ -152,22 +152,22 @@ def unpack(file: Path, folder: Path) -> ModelCard:
     if _CARD not in facts:
         raise ModelFolderError(f"{file} was not exported by cnncli: it has no preprocessing and class names")
     card = cards.from_json(facts[_CARD], str(file))
-    graph, how = model.graph, card.preprocessing
+    graph, preprocessing = model.graph, card.preprocessing
     added = {"images", "probabilities"}
-    kept = [
+    nodes = [
         node
         for node in graph.node
         if not all(name in added or name.startswith(PREFIX) for name in node.output)
     ]
     constants = [constant for constant in graph.initializer if not constant.name.startswith(PREFIX)]
-    shape: list[str | int] = ["N", how.channels, *how.size]
-    taken = helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)
+    shape: list[str | int] = ["N", preprocessing.channels, *preprocessing.size]
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", card.architecture.num_classes])
     embedding = next(output for output in graph.output if output.name == "embedding")
-    inner = helper.make_graph(kept, graph.name, [taken], [logits, embedding], constants)
-    alone = helper.make_model(inner, opset_imports=model.opset_import, ir_version=model.ir_version)
-    helper.set_model_props(alone, {_LICENSE: facts[_LICENSE]} if _LICENSE in facts else {})
-    onnx.save(alone, folder / GRAPH)
+    inner = helper.make_graph(nodes, graph.name, [images], [logits, embedding], constants)
+    network = helper.make_model(inner, opset_imports=model.opset_import, ir_version=model.ir_version)
+    helper.set_model_props(network, {_LICENSE: facts[_LICENSE]} if _LICENSE in facts else {})
+    onnx.save(network, folder / GRAPH)
     return card
 
 

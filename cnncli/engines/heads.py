@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 LEAST_SHARE = 1e-9
-"""Share of votes of a class without any, so that its logarithm is finite."""
+"""Share of votes of a class without votes, so that its logarithm is finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class LinearHead:
     biases: Array
 
     def logits(self, embeddings: Array) -> Array:
-        """(N, K) for embeddings (N, D)."""
+        """Logits (N, K) of embeddings (N, D)."""
         logits: Array = embeddings @ self.weights.T + self.biases
         return logits
 
@@ -47,9 +47,9 @@ class NeighbourHead:
 
     Attributes:
         vectors: (M, D), the training embeddings, standardised.
-        votes: (M, K), the weight of each in its class, else zero.
-        shift, scale: (D,), to standardise an embedding: (embedding - shift) * scale.
-        neighbours: k.
+        votes: (M, K), weight of each embedding in the column of its class, zero elsewhere.
+        shift, scale: (D,), which standardise an embedding: (embedding - shift) * scale.
+        neighbours: k, the number of neighbours.
     """
 
     vectors: Array
@@ -59,7 +59,7 @@ class NeighbourHead:
     neighbours: int
 
     def logits(self, embeddings: Array) -> Array:
-        """(N, K) for embeddings (N, D)."""
+        """Logits (N, K) of embeddings (N, D)."""
         blocks = [embeddings[start : start + _BLOCK] for start in range(0, len(embeddings), _BLOCK)]
         return np.concatenate([self._logits(block) for block in blocks])
 
@@ -103,7 +103,7 @@ def replace_head(graph: Path, head: ClassifierHead, target: Path) -> None:
     nodes, constants = _nodes(head)
     inside = model.graph
     _keep_dependencies("embedding", inside)
-    _rename(inside, "logits", f"{_PREFIX}former_logits")  # of a backbone these are its embedding
+    _rename(inside, "logits", f"{_PREFIX}former_logits")  # the "logits" of a backbone are its embedding
     inside.node.extend(nodes)
     inside.initializer.extend(constants)
     classes = len(head.biases) if isinstance(head, LinearHead) else head.votes.shape[1]
@@ -118,7 +118,7 @@ def replace_head(graph: Path, head: ClassifierHead, target: Path) -> None:
 def run_head(head: ClassifierHead, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     """Logits (N, K) for embeddings (N, D), computed by the operations that `replace_head` writes.
 
-    NumPy gives the same but for the last digits, which can decide which neighbour is the k-th.
+    NumPy gives the same result except for the last digits, which can decide which neighbour is the k-th.
     """
     import onnxruntime
     from onnx import TensorProto, helper
@@ -137,7 +137,7 @@ def run_head(head: ClassifierHead, embeddings: NDArray[np.float32]) -> NDArray[n
 
 
 _OPSET, _IR_VERSION = 18, 10
-"""As the exporter writes."""
+"""The versions that the exporter writes."""
 
 _PREFIX = "cnncli_head_"
 """Prefix of all added names, so that they do not clash with existing ones."""
@@ -145,15 +145,15 @@ _PREFIX = "cnncli_head_"
 
 def _keep_dependencies(output: str, inside: "GraphProto") -> None:
     """Remove every node, constant and shape that an output does not depend on."""
-    needed, kept = {output}, []
+    needed, nodes = {output}, []
     for node in reversed(inside.node):
         if needed & set(node.output):
-            kept.append(node)
-            needed |= _read_by(node)
+            nodes.append(node)
+            needed |= _inputs_of(node)
     constants = [constant for constant in inside.initializer if constant.name in needed]
     shapes = [shape for shape in inside.value_info if shape.name in needed]
     for old, new in (
-        (inside.node, kept[::-1]),
+        (inside.node, nodes[::-1]),
         (inside.initializer, constants),
         (inside.value_info, shapes),
     ):
@@ -169,13 +169,13 @@ def _rename(inside: "GraphProto", old: str, new: str) -> None:
             names[:] = [new if name == old else name for name in names]
 
 
-def _read_by(node: "NodeProto") -> set[str]:
+def _inputs_of(node: "NodeProto") -> set[str]:
     """The values that a node reads, including those inside its branches."""
     inner = [step for attribute in node.attribute for step in attribute.g.node]
     outputs = {
         attribute_output.name for attribute in node.attribute for attribute_output in attribute.g.output
     }
-    return set(node.input).union(outputs, *map(_read_by, inner))
+    return set(node.input).union(outputs, *map(_inputs_of, inner))
 
 
 def _nodes(head: ClassifierHead) -> "tuple[list[NodeProto], list[TensorProto]]":

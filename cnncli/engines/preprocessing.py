@@ -36,7 +36,7 @@ def preprocessing_graph(preprocessing: Preprocessing) -> "GraphProto":
     """A graph from `image` (N, H, W, C) uint8, of any H and W, to `images` (N, C, h, w) float32.
 
     Args:
-        preprocessing: of the network.
+        preprocessing: the network's preprocessing.
 
     Raises:
         CompileError: ONNX has no such filter.

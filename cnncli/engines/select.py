@@ -1,7 +1,7 @@
 """Which engine runs a network: one row per engine.
 
-A new engine is a file in this room, a row here and a member of `EngineName`. Nothing heavy is imported: the command
-line writes its help from these rows.
+A new engine is a file in this folder, a row here and a member of `EngineName`. Nothing heavy is imported: the help of the
+command line is derived from these rows.
 """
 
 import importlib.util
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class EngineModule(Protocol):
-    """What the file of an engine offers."""
+    """The functions of an engine's module."""
 
     def open_engine(self, request: "EngineRequest") -> "Engine":
         """Open a network."""
@@ -33,20 +33,20 @@ class EngineModule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """An engine, as options, doctor and sessions need to know it.
+    """What options, doctor and sessions need to know of an engine.
 
     Attributes:
         name: value of `--engine`.
-        title: for people.
-        summary: for `--help`, after the name.
-        package: to import.
-        extra: of cnncli that installs the package; None where cnncli always needs it or can do without.
-        devices: kinds of device it runs on.
-        precisions: it computes in.
+        title: name for people.
+        summary: text for `--help`, after the name.
+        package: package to import.
+        extra: extra of cnncli that installs the package; None if it is always installed, or left to the user.
+        devices: kinds of device that it runs on.
+        precisions: precisions that it computes in.
         is_automatic: whether `--engine auto` may choose it.
         needs_graph: whether it runs model.onnx; the others run model.safetensors.
         gives_layers: whether it can give the output of any layer.
-        load: imports its file.
+        load: imports its module.
     """
 
     name: EngineName
@@ -136,12 +136,12 @@ ENGINES = (
 def open_engine(
     folder: "ModelFolder", options: EngineOptions, progress: Progress, *, layer: str | None = None
 ) -> "Engine":
-    """Open a network with the engine that is asked for, or the first that can run it.
+    """Open a network with the requested engine, or else the first that can run it.
 
     Args:
         folder: the network.
         options: engine, device and precision.
-        progress: told if torch runs a network because it could not be compiled.
+        progress: reports if torch runs a network because it could not be compiled.
         layer: name of the layer whose output becomes the embedding; None takes the network's own embedding.
 
     Raises:
@@ -166,7 +166,7 @@ def open_engine(
 def choose_engine(
     folder: "ModelFolder", device: str, options: EngineOptions, *, needs_layers: bool = False
 ) -> EngineSpec:
-    """The engine that is asked for, or else the first that can run the network.
+    """The requested engine, or else the first that can run the network.
 
     Raises:
         UsageError: none can.
@@ -192,32 +192,30 @@ def _find_candidates(name: EngineName, *, needs_layers: bool) -> list[EngineSpec
     Raises:
         UsageError: the engine cannot give the output of a layer, and that is needed.
     """
-    able = [spec for spec in ENGINES if spec.gives_layers or not needs_layers]
+    specs = [spec for spec in ENGINES if spec.gives_layers or not needs_layers]
     if name is EngineName.AUTO:
-        return [spec for spec in able if spec.is_automatic]
-    if all(spec.name is not name for spec in able):
-        titles = " or ".join(spec.title for spec in able)
+        return [spec for spec in specs if spec.is_automatic]
+    if all(spec.name is not name for spec in specs):
+        titles = " or ".join(spec.title for spec in specs)
         raise UsageError(f"--layer needs {titles}, and --engine is {name}", "leave one of them out")
-    return [spec for spec in able if spec.name is name]
+    return [spec for spec in specs if spec.name is name]
 
 
 def _find_obstacle(
     spec: EngineSpec, folder: "ModelFolder", device: str, precision: Precision, *, needs_layers: bool
 ) -> str | None:
-    """Why an engine cannot run a network as wanted; None if it can."""
+    """Why an engine cannot run a network as requested; None if it can."""
     if device.partition(":")[0] not in spec.devices:
         return f"it runs on {', '.join(sorted(spec.devices))}, not on {device}"
     if precision not in spec.precisions:
         return f"it computes in {', '.join(sorted(spec.precisions))}, not in {precision}"
     if spec.needs_graph:
         return folder.card.compilation.reason
-    return (
-        None if needs_layers else folder.needs_onnx
-    )  # a layer of such a folder is refused when it is opened
+    return None if needs_layers else folder.needs_onnx  # opening a layer of such a folder is an error later
 
 
 def _choose_device(folder: "ModelFolder", options: EngineOptions) -> str:
-    """The device that is asked for; for `auto` CUDA where there is one and the engine and network can use it."""
+    """The requested device; `auto` is CUDA if there is one that engine and network can use, else the CPU."""
     if options.device != "auto":
         return options.device
     allows_cuda = any(
@@ -227,7 +225,7 @@ def _choose_device(folder: "ModelFolder", options: EngineOptions) -> str:
 
 
 def _cuda_is_visible() -> bool:
-    """Whether there is a CUDA device; torch, which takes seconds to import, is asked only if there is a driver."""
+    """Whether there is a CUDA device; torch, which takes seconds to import, is needed only if there is a driver."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}
     driver = Path("/dev/nvidiactl").exists() or Path("/proc/driver/nvidia/version").exists()
     if hidden or not (driver or os.name == "nt") or importlib.util.find_spec("torch") is None:

@@ -1,6 +1,6 @@
 """A compiled network in fewer bits: float16 for half the size, int8 for a quarter and integer arithmetic.
 
-Converted by ONNX Runtime's own tools. What it costs in accuracy is for the caller to measure.
+Converted by ONNX Runtime's own tools. The caller measures the loss in accuracy.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ def convert_to_half(network: "ModelProto") -> "ModelProto":
     """
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    with _quiet_libraries():
+    with _silence_converters():
         try:
             converted: ModelProto = convert_float_to_float16(network, keep_io_types=True)
         except Exception as error:  # the converter has no exceptions of its own
@@ -43,7 +43,7 @@ def convert_to_half(network: "ModelProto") -> "ModelProto":
 
 
 WORTH_HALVING = 256
-"""Elements from which on a tensor is stored in half: scales and shifts are small, and precision matters for them."""
+"""Smallest number of elements of a tensor that is stored in half: scales and shifts are small, and need the precision."""
 
 
 def store_in_half(network: "ModelProto") -> "ModelProto":
@@ -72,13 +72,13 @@ def store_in_half(network: "ModelProto") -> "ModelProto":
 def _sort(graph: "GraphProto") -> None:
     """Sort nodes topologically; the converter appends some at the end."""
     nodes = list(graph.node)
-    made_by = {name: number for number, node in enumerate(nodes) for name in node.output}
+    producers = {name: number for number, node in enumerate(nodes) for name in node.output}
     order: dict[int, None] = {}
     waiting = list(reversed(range(len(nodes))))
     while waiting:
         number = waiting[-1]
-        read = {made_by[name] for name in nodes[number].input if name in made_by}
-        if number not in order and (missing := read - order.keys()):
+        dependencies = {producers[name] for name in nodes[number].input if name in producers}
+        if number not in order and (missing := dependencies - order.keys()):
             waiting += missing
             continue
         order.setdefault(waiting.pop())
@@ -111,14 +111,15 @@ def quantize(network: "ModelProto", images: Iterable[Pixels]) -> "ModelProto":
             image = next(rows, None)
             return None if image is None else {"images": image[None]}
 
-    with tempfile.TemporaryDirectory() as folder, _quiet_libraries():
-        whole, ready, done = (Path(folder) / name for name in ("whole.onnx", "ready.onnx", "done.onnx"))
-        onnx.save(network, whole)
+    with tempfile.TemporaryDirectory() as folder, _silence_converters():
+        names = ("original.onnx", "preprocessed.onnx", "quantized.onnx")
+        original, preprocessed, quantized = (Path(folder) / name for name in names)
+        onnx.save(network, original)
         try:
-            quant_pre_process(whole, ready, skip_symbolic_shape=True)
+            quant_pre_process(original, preprocessed, skip_symbolic_shape=True)
             quantization.quantize_static(
-                ready,
-                done,
+                preprocessed,
+                quantized,
                 _Images(),
                 per_channel=True,
                 reduce_range=True,  # or sums of two products overflow on processors without VNNI
@@ -127,11 +128,11 @@ def quantize(network: "ModelProto", images: Iterable[Pixels]) -> "ModelProto":
             )
         except Exception as error:  # ONNX Runtime's exceptions share no base class but this
             raise CompileError(f"it cannot be converted to int8: {' '.join(str(error).split())}") from error
-        return onnx.load(done)
+        return onnx.load(quantized)
 
 
 @contextlib.contextmanager
-def _quiet_libraries() -> Iterator[None]:
+def _silence_converters() -> Iterator[None]:
     """Hide messages meant for the developers of ONNX Runtime."""
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)

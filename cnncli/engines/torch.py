@@ -65,8 +65,8 @@ class TorchEngine:
         torch.backends.cudnn.allow_tf32 = precision is not Precision.FP32
         network = zoo.build(folder.card.architecture)
         weights.load_saved(network, folder.weights)
-        how = folder.card.preprocessing
-        shape = (how.channels, *how.size)
+        preprocessing = folder.card.preprocessing
+        shape = (preprocessing.channels, *preprocessing.size)
         if layer:
             wrapped: WithLayerOutput | WithEmbedding = WithLayerOutput(network, layer).eval()
         else:

@@ -13,7 +13,7 @@ from cnncli.errors import DataError, UsageError
 from cnncli.records.networks import ModelCard
 
 ClassMap = Mapping[str, Sequence[str]]
-"""For classes of the data, what the network calls them: one class may be several of the network's."""
+"""The network's names for classes of the data; one class of the data may be several of the network's."""
 
 _MOST_LISTED = 10
 """Unknown classes that an error message names."""
@@ -23,13 +23,13 @@ _LOOSE = str.maketrans({"_": " ", "-": " ", "'": None, "’": None})  # noqa: RU
 
 @dataclass(frozen=True, slots=True)
 class ClassMatch:
-    """The classes of an evaluation, and where those of the data are among them.
+    """The classes of an evaluation, and the positions of the data's classes among them.
 
     Attributes:
         class_names: G names.
-        groups: (K,), for each class of the network the index among the G that it counts as; negative for none. None where
-            the G classes are all K of the network, in the same order.
-        indices: for each class of the data its index among the G; negative where it does not occur.
+        groups: (K,), index among the G that each class of the network counts as; negative for none. None if the G classes
+            are all K of the network, in the same order.
+        indices: index among the G of each class of the data; negative where it does not occur.
     """
 
     class_names: tuple[str, ...]
@@ -50,38 +50,39 @@ def match_classes(
     Args:
         names: classes of the data.
         occurring: indices of those that have images.
-        card: of the network.
-        class_map: what the network calls the data's classes; None without a list.
-        subset: only the classes that occur can be predicted.
+        card: the network's card.
+        class_map: the network's names for the data's classes; None without --map.
+        subset: whether only the classes that occur can be predicted.
 
     Raises:
-        DataError: the network does not know some class, or two are the same to it.
+        DataError: the network does not have a class, or two classes are the same class of the network.
     """
-    wanted = [names[index] for index in occurring]
-    found = _find_all(wanted, card, class_map or {})
-    _require_distinct(wanted, found, card)
-    if not subset and all(len(indices) == 1 for indices in found.values()):
-        only = {name: indices[0] for name, indices in found.items()}
-        return ClassMatch(card.class_names, None, tuple(only.get(name, -1) for name in names))
+    occurring_names = [names[index] for index in occurring]
+    matches = _find_all(occurring_names, card, class_map or {})
+    _require_distinct(occurring_names, matches, card)
+    if not subset and all(len(indices) == 1 for indices in matches.values()):
+        order = {name: indices[0] for name, indices in matches.items()}
+        return ClassMatch(card.class_names, None, tuple(order.get(name, -1) for name in names))
     groups = np.full(len(card.class_names), -1, np.intp)
     titles = []
-    for index, name in enumerate(wanted):
-        groups[list(found[name])] = index
-        is_telling = name in (class_map or {}) or len(found[name]) > 1  # else it may be an index, for example
-        titles.append(name if is_telling else card.class_names[found[name][0]])
+    for index, name in enumerate(occurring_names):
+        groups[list(matches[name])] = index
+        # Otherwise the data's name may be an index, for example.
+        is_name = name in (class_map or {}) or len(matches[name]) > 1
+        titles.append(name if is_name else card.class_names[matches[name][0]])
     if not subset:
-        rest = np.flatnonzero(groups < 0)
-        groups[rest] = np.arange(len(titles), len(titles) + len(rest))
-        titles += [card.class_names[index] for index in rest]
-    order = {name: index for index, name in enumerate(wanted)}
+        others = np.flatnonzero(groups < 0)
+        groups[others] = np.arange(len(titles), len(titles) + len(others))
+        titles += [card.class_names[index] for index in others]
+    order = {name: index for index, name in enumerate(occurring_names)}
     return ClassMatch(tuple(titles), groups, tuple(order.get(name, -1) for name in names))
 
 
-def _require_distinct(wanted: Sequence[str], found: Mapping[str, Sequence[int]], card: ModelCard) -> None:
+def _require_distinct(names: Sequence[str], matches: Mapping[str, Sequence[int]], card: ModelCard) -> None:
     """Check that no two classes of the data are the same class of the network."""
-    counts = Counter(index for indices in found.values() for index in indices)
+    counts = Counter(index for indices in matches.values() for index in indices)
     if repeated := [index for index, count in counts.items() if count > 1]:
-        both = [name for name in wanted if repeated[0] in found[name]]
+        both = [name for name in names if repeated[0] in matches[name]]
         raise DataError(
             f"{' and '.join(map(repr, both))} are both {card.class_names[repeated[0]]!r} in {card.name}",
             "use --map FILE to say which class each is",
@@ -102,16 +103,16 @@ def align_classes(first: ClassMatch, other: ClassMatch) -> ClassMatch:
             "these networks have different classes, so their predictions cannot be averaged",
             "--subset keeps only the classes of the data, which may be the same",
         )
-    moved = np.array([order[name] for name in other.class_names], np.intp)
-    groups = moved if other.groups is None else np.where(other.groups < 0, -1, moved[other.groups])
-    indices = tuple(int(moved[index]) if index >= 0 else index for index in other.indices)
+    positions = np.array([order[name] for name in other.class_names], np.intp)
+    groups = positions if other.groups is None else np.where(other.groups < 0, -1, positions[other.groups])
+    indices = tuple(int(positions[index]) if index >= 0 else index for index in other.indices)
     return ClassMatch(first.class_names, groups, indices)
 
 
 def read_class_map(file: Path) -> dict[str, list[str]]:
-    """What the network calls the classes of the data: two columns of a CSV or TSV file, the data's name first.
+    """Read the network's names for classes of the data: two columns of a CSV or TSV file, the data's name first.
 
-    A class of the data on several lines is all of these classes of the network.
+    A class of the data on several lines stands for all of these classes of the network.
 
     Raises:
         UsageError: the file cannot be read, or is not such a list.
@@ -140,7 +141,7 @@ class _Naming:
     """One way to name classes.
 
     Attributes:
-        indices: of the classes with a name; several where it is ambiguous.
+        indices: indices of the classes with each name; several if it is ambiguous.
         normalize: turns a name into a key of `indices`.
     """
 
@@ -149,7 +150,7 @@ class _Naming:
 
     @classmethod
     def of(cls, names: Iterable[str], normalize: Callable[[str], str] = str) -> "_Naming":
-        """By these names, in the order of the classes."""
+        """The naming with these names, in the order of the classes."""
         indices: dict[str, list[int]] = defaultdict(list)
         for index, name in enumerate(names):
             indices[normalize(name)].append(index)
@@ -161,7 +162,7 @@ class _Naming:
 
 
 def _namings(card: ModelCard) -> list[_Naming]:
-    """All ways to name a network's classes, the safest first; an index comes last, since a number may mean anything."""
+    """All ways to name a network's classes, the most reliable first; indices come last, since a number may mean anything."""
     return [*_by_name(card), _Naming.of(map(str, range(len(card.class_names))))]
 
 
@@ -171,33 +172,32 @@ def _by_name(card: ModelCard) -> list[_Naming]:
 
 
 def _simplify(name: str) -> str:
-    """A name without regard to case, apostrophes, and what stands between words."""
+    """A name without case, apostrophes and separators of words."""
     return " ".join(name.casefold().translate(_LOOSE).split())
 
 
-def _find_all(wanted: Sequence[str], card: ModelCard, class_map: ClassMap) -> dict[str, Sequence[int]]:
+def _find_all(names: Sequence[str], card: ModelCard, class_map: ClassMap) -> dict[str, Sequence[int]]:
     """Indices of the network's classes for each name.
 
     Names in the class map are looked up in every naming; a network that knows none of the mapped names may know the name
-    itself, as one trained on this data does. All other names must be of one naming: the one that finds most.
+    itself, as one trained on this data does. All other names must be of one naming: the one that matches most of them.
 
     Raises:
         DataError: a name is unknown or ambiguous.
     """
     namings = _namings(card)
-    found: dict[str, Sequence[int]] = {}
-    for name in wanted:
+    matches: dict[str, Sequence[int]] = {}
+    for name in names:
         mapped = [_find_unique(word, namings) for word in dict.fromkeys(class_map.get(name, ()))]
         if mapped and all(index is not None for index in mapped):
-            found[name] = [index for index in mapped if index is not None]
-    rest = [name for name in wanted if name not in found]
-    naming = max(
-        namings, key=lambda naming: sum(bool(naming.find(name)) for name in rest)
-    )  # the first of equals
-    unclear = {name: indices for name in rest if len(indices := naming.find(name)) != 1}
+            matches[name] = [index for index in mapped if index is not None]
+    others = [name for name in names if name not in matches]
+    # Ties go to the first naming.
+    naming = max(namings, key=lambda naming: sum(bool(naming.find(name)) for name in others))
+    unclear = {name: indices for name in others if len(indices := naming.find(name)) != 1}
     if unclear:
         raise _unclear_error(unclear, card, class_map)
-    return found | {name: naming.find(name) for name in rest}
+    return matches | {name: naming.find(name) for name in others}
 
 
 def _unclear_error(unclear: Mapping[str, Sequence[int]], card: ModelCard, class_map: ClassMap) -> DataError:
@@ -217,12 +217,12 @@ def _unclear_error(unclear: Mapping[str, Sequence[int]], card: ModelCard, class_
 
 
 def find_class(card: ModelCard, word: str) -> int | None:
-    """The index of the only class with this name, synset or index, without regard to case; None if there is none."""
+    """The index of the only class with this name, synset or index, ignoring case; None if there is none."""
     return _find_unique(word, _namings(card))
 
 
 def find_classes(card: ModelCard, names: Iterable[str]) -> list[int | None]:
-    """For each name the index of the only class with it, as `find_class`, but by name or synset only."""
+    """The index of the only class with each name, as in `find_class`, but by name or synset only."""
     namings = _by_name(card)
     return [_find_unique(name, namings) for name in names]
 

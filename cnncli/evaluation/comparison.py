@@ -7,16 +7,16 @@ from cnncli.records.evaluation import Answer, Change, Comparison, Estimate, Eval
 
 
 def compare(new: Evaluation, old: Evaluation) -> Comparison:
-    """The difference in top-1 accuracy, and the images that make it.
+    """The difference in top-1 accuracy, and the images that cause it.
 
     Args:
         new: evaluation of one network.
-        old: of the other, on the same images in the same order.
+        old: evaluation of the other one, on the same images in the same order.
     """
     pairs = list(zip(new.answers, old.answers, strict=True))
-    gained = [(mine, theirs) for mine, theirs in pairs if mine.is_correct and not theirs.is_correct]
-    lost = [(mine, theirs) for mine, theirs in pairs if theirs.is_correct and not mine.is_correct]
-    both = sum(mine.is_correct and theirs.is_correct for mine, theirs in pairs)
+    gained = [pair for pair in pairs if pair[0].is_correct and not pair[1].is_correct]
+    lost = [pair for pair in pairs if pair[1].is_correct and not pair[0].is_correct]
+    both = sum(new_answer.is_correct and old_answer.is_correct for new_answer, old_answer in pairs)
     counts = np.array([len(gained), len(lost), len(pairs) - len(gained) - len(lost)])
     samples = np.concatenate([(draws[:, 0] - draws[:, 1]) / len(pairs) for draws in bootstrap_counts(counts)])
     difference = (len(gained) - len(lost)) / len(pairs)
@@ -47,16 +47,16 @@ def mcnemar(gained: int, lost: int) -> float:
 
 
 def _changes(new: Evaluation, old: Evaluation, pairs: list[tuple[Answer, Answer]]) -> list[Change]:
-    """The most confident first."""
+    """The images as changes, the most confident first."""
     ranked = sorted(pairs, key=lambda pair: -max(pair[0].probability, pair[1].probability))
     return [
         Change(
-            mine.path,
-            new.class_names[mine.label],
-            old.class_names[theirs.predicted],
-            theirs.probability,
-            new.class_names[mine.predicted],
-            mine.probability,
+            new_answer.path,
+            new.class_names[new_answer.label],
+            old.class_names[old_answer.predicted],
+            old_answer.probability,
+            new.class_names[new_answer.predicted],
+            new_answer.probability,
         )
-        for mine, theirs in ranked
+        for new_answer, old_answer in ranked
     ]

@@ -1,4 +1,4 @@
-"""What `cnncli evaluate` does: labelled images through one network, an ensemble, or two networks to compare."""
+"""`cnncli evaluate`: run labelled images through one network, an ensemble, or two networks to compare."""
 
 import dataclasses
 import datetime as dt
@@ -34,12 +34,12 @@ class EvaluationSettings:
     """What to evaluate, and how the networks run.
 
     Attributes:
-        data: labelled folder or list.
-        columns: of a list.
+        data: a labelled folder or list.
+        columns: columns of a list.
         split: train, val, test or all; None takes test, else val, else all.
-        subset: only the classes of the data can be predicted.
-        class_map: file with what the network calls the data's classes.
-        ensemble: average the networks instead of comparing them.
+        subset: whether only the classes of the data can be predicted.
+        class_map: file with the network's names for the data's classes.
+        ensemble: whether to average the networks instead of comparing them.
         threshold: also report coverage and accuracy at this confidence.
         inference: engine, batches, decoding.
     """
@@ -60,10 +60,10 @@ class EvaluationPlan:
 
     Attributes:
         data: labelled images.
-        selection: those to evaluate on.
+        selection: the images to evaluate on.
         members: the networks of each evaluation; several are averaged.
-        matches: for each of them, what the data's classes are to it.
-        settings: what was asked for.
+        matches: how the data's classes match those of each network.
+        settings: what to evaluate, and how.
     """
 
     data: DataSet
@@ -78,11 +78,11 @@ def plan_evaluation(settings: EvaluationSettings, folders: Sequence[ModelFolder]
 
     Args:
         settings: what to evaluate.
-        folders: the networks; of two to compare the new one first.
+        folders: the networks; if two are compared, the new one first.
 
     Raises:
         DataError: there are no such images, or a network does not have their classes.
-        UsageError: networks that cannot be averaged, or more than two to compare.
+        UsageError: the networks cannot be averaged, or there are more than two to compare.
     """
     members = [tuple(folders)] if settings.ensemble else [(folder,) for folder in folders]
     if len(members) > 2:  # noqa: PLR2004 - the new one and the old one
@@ -99,7 +99,7 @@ def plan_evaluation(settings: EvaluationSettings, folders: Sequence[ModelFolder]
 
 
 def _exported_remarks(folders: Sequence[ModelFolder]) -> list[str]:
-    """An exported network no longer has the splits.csv of its run."""
+    """Remarks on exported networks, which no longer have the splits.csv of their run."""
     return [
         f"{folder.card.name} was exported and has no record of its training images: some may be among these"
         for folder in folders
@@ -114,7 +114,7 @@ def _match_classes(
     occurring: Sequence[int],
     member: Sequence[ModelFolder],
 ) -> tuple[ClassMatch, ...]:
-    """What the data's classes are to each network of an evaluation."""
+    """Match the data's classes with those of each network of an evaluation."""
     class_map = classes.read_class_map(settings.class_map) if settings.class_map else None
     first, *others = (
         classes.match_classes(names, occurring, folder.card, class_map, subset=settings.subset)
@@ -127,9 +127,9 @@ def evaluate(plan: EvaluationPlan, progress: Progress, bar: ProgressBar) -> list
     """Run the networks on the images.
 
     Args:
-        plan: from `plan_evaluation`.
-        progress: told what is evaluated, and of anything unexpected.
-        bar: moves once per image and network.
+        plan: made by `plan_evaluation`.
+        progress: reports what is evaluated, and anything unexpected.
+        bar: opens a progress bar over the images of each network.
 
     Returns:
         One evaluation, or those of the new and of the old network.
@@ -148,13 +148,13 @@ def evaluate(plan: EvaluationPlan, progress: Progress, bar: ProgressBar) -> list
             _score(plan, member, matches, progress, advance)
             for member, matches in zip(plan.members, plan.matches, strict=True)
         ]
-    failed = {record.path: record for one in scored for record in one.unreadable}
+    failed = {record.path: record for outcome in scored for record in outcome.unreadable}
     for record in failed.values():
         progress.warning(f"{record.path} cannot be read: {record.reason}")
     with explain_missing_packages("evaluating"):
         return [
-            _evaluate_scored(plan, member, matches[0].class_names, one, failed)
-            for member, matches, one in zip(plan.members, plan.matches, scored, strict=True)
+            _evaluate_scored(plan, member, matches[0].class_names, outcome, failed)
+            for member, matches, outcome in zip(plan.members, plan.matches, scored, strict=True)
         ]
 
 
@@ -196,7 +196,7 @@ def _evaluate_scored(
 
 
 def report(plan: EvaluationPlan, result: Evaluation, comparison: Comparison | None) -> Report:
-    """What report.html shows of an evaluation."""
+    """The contents of an evaluation's report.html."""
     selection, data = plan.selection, plan.data
     cards = [folder.card for member in plan.members for folder in member]
     failed = {record.path: record.reason for record in result.unreadable}
@@ -241,7 +241,7 @@ def _settings(plan: EvaluationPlan) -> Facts:
 
 
 def _versions() -> Facts:
-    """Versions of everything that the figures depend on."""
+    """Versions of everything that the results depend on."""
     packages = ("numpy", "pillow", "onnxruntime", "scikit-learn", "scipy")
     return (
         ("cnncli", __version__),

@@ -1,4 +1,4 @@
-"""Answers to metrics: accuracy, precision, recall and F1 by class, calibration, coverage, with confidence intervals.
+"""Metrics of answers: accuracy, precision, recall and F1 by class, calibration, coverage, with confidence intervals.
 
 Intervals are from the bootstrap (Efron, 1979): 1,000 resamples of the images with replacement; 95 % of the values lie
 within. Metrics that depend on the confusion matrix alone are computed from resamples of its cells, which is equivalent and
@@ -43,9 +43,9 @@ class EvaluationContext:
         model: name of the network, or of the networks of an ensemble.
         data: name of the data set.
         split: train, val, test or all.
-        split_source: where the split comes from, in words.
+        split_source: where the split comes from, as text.
         class_names: K names of the classes that can be predicted.
-        threshold: confidence to report on besides the usual ones; None for no other.
+        threshold: a confidence threshold to report on in addition to the usual ones; None for no other.
         remarks: what was left out or is unexpected, one line each.
     """
 
@@ -119,7 +119,7 @@ def coverage(answers: Sequence[Answer], threshold: float) -> Coverage:
 
 
 def calibration(answers: Sequence[Answer]) -> tuple[float, tuple[CalibrationBin, ...]]:
-    """The expected calibration error, and the bins that it is the weighted mean of."""
+    """The expected calibration error, and the bins that it is computed from."""
     confidences = np.array([answer.probability for answer in answers])
     correct = np.array([answer.is_correct for answer in answers], float)
     bins = np.clip(np.ceil(confidences * BINS).astype(np.intp) - 1, 0, BINS - 1)
@@ -156,10 +156,10 @@ def _class_scores(
         ClassScore(int(index), float(precision), float(recall), float(f1), int(support), int(answered[index]))
         for index, precision, recall, f1, support in zip(occurring, *scores, strict=True)
     ]
-    weights, has = scores[3] / len(labels), scores[3] > 0
+    weights, has_images = scores[3] / len(labels), scores[3] > 0
     macro, weighted = (
         [float(values) for values in means]
-        for means in (np.mean(np.asarray(scores[:3])[:, has], axis=1), np.dot(scores[:3], weights))
+        for means in (np.mean(np.asarray(scores[:3])[:, has_images], axis=1), np.dot(scores[:3], weights))
     )
     samples = [
         np.concatenate(parts) for parts in zip(*_bootstrap_averages(cells, counts, occurring), strict=True)

@@ -13,13 +13,13 @@ _Z = 1.959964
 
 
 DRAWS, _BATCH, _SEED = 1000, 100, 0
-"""Bootstrap resamples of an interval; how many are in memory at a time; random seed."""
+"""Number of bootstrap resamples; how many of them are in memory at a time; random seed."""
 
 
 def accuracy(predicted: NDArray[np.intp], labels: NDArray[np.intp]) -> Accuracy:
-    """The share of equal entries in (N,) and (N,), N above zero.
+    """The share of predictions (N,) that equal the labels (N,), N above zero.
 
-    The interval is the bootstrap's; where all or none are correct, for which it would have no width, Wilson's.
+    The interval is from the bootstrap; if all or none are correct, for which it would have no width, it is Wilson's.
     """
     correct, images = int((predicted == labels).sum()), len(labels)
     if correct in {0, images}:
@@ -30,15 +30,15 @@ def accuracy(predicted: NDArray[np.intp], labels: NDArray[np.intp]) -> Accuracy:
 
 
 def bootstrap_counts(counts: NDArray[np.intp]) -> Iterator[NDArray[np.int64]]:
-    """Images of each kind in bootstrap resamples: (B, C) at a time, `DRAWS` in all.
+    """Images of each kind in bootstrap resamples: (B, C) at a time, `DRAWS` in total.
 
     Args:
         counts: (C,), images of each kind in the sample.
     """
-    draws = np.random.default_rng(_SEED)
+    rng = np.random.default_rng(_SEED)
     images = int(counts.sum())
     for _ in range(DRAWS // _BATCH):
-        yield draws.multinomial(images, counts / images, _BATCH)
+        yield rng.multinomial(images, counts / images, _BATCH)
 
 
 def interval(samples: NDArray[np.float64], value: float, least: float = 0.0) -> tuple[float, float]:
@@ -60,9 +60,9 @@ def wilson(correct: int, images: int) -> tuple[float, float]:
     share = correct / images
     centre = share + _Z**2 / (2 * images)
     margin = _Z * math.sqrt(share * (1 - share) / images + _Z**2 / (4 * images**2))
-    whole = 1 + _Z**2 / images
-    low = (centre - margin) / whole if correct else 0.0
-    high = (centre + margin) / whole if correct < images else 1.0
+    divisor = 1 + _Z**2 / images
+    low = (centre - margin) / divisor if correct else 0.0
+    high = (centre + margin) / divisor if correct < images else 1.0
     return low, high
 
 

@@ -1,7 +1,7 @@
 """The folder that `cnncli evaluate --output` writes.
 
 evaluation.json     what `--format json` prints
-report.html         everything, to look at, in one file
+report.html         everything in one file, for people
 predictions.csv     every image: its label and prediction (predictions_old.csv: by the old network)
 classes.csv         precision, recall and F1 of each class and on average
 confusion_matrix.csv, confusion_matrix.png
@@ -96,11 +96,11 @@ def write(
     """Write everything to a folder that `require_output_folder` has checked.
 
     Args:
-        folder: to write.
+        folder: the folder.
         result: the evaluation, or the comparison, as JSON.
         plan: what was evaluated.
-        evaluation: of the network, or of the new one.
-        comparison: of two networks; None where there is one.
+        evaluation: evaluation of the network, or of the new one.
+        comparison: comparison of two networks; None if there is only one.
 
     Raises:
         OutputError: it cannot be written.

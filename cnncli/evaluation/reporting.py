@@ -1,4 +1,4 @@
-"""Collects what report.html shows: thumbnails of the most telling images, and facts about the data."""
+"""Contents of report.html: thumbnails of the most informative images, and facts about the data."""
 
 import io
 import itertools
@@ -40,34 +40,34 @@ def pictures(result: Evaluation, root: str, max_pixels: int) -> dict[str, bytes]
 
     Args:
         result: the evaluation.
-        root: of the data.
+        root: root folder of the data.
         max_pixels: larger images are not decoded.
     """
-    paths = [answer.path for answer in _choose_pictured(result)]
+    paths = [answer.path for answer in _choose_images(result)]
 
     def load(path: str) -> bytes | None:
-        return _thumbnail(os.path.join(root, path), max_pixels)  # noqa: PTH118 - a string as good as any
+        return _thumbnail(os.path.join(root, path), max_pixels)  # noqa: PTH118 - a string is as good as a Path
 
     with ThreadPoolExecutor(usable_cores()) as pool:
         contents = dict(zip(paths, pool.map(load, paths), strict=True))
     return {path: content for path, content in contents.items() if content}
 
 
-def _choose_pictured(result: Evaluation) -> list[Answer]:
+def _choose_images(result: Evaluation) -> list[Answer]:
     """The most confident mistakes, then images of each cell of the confusion matrix in turn, mistakes first."""
-    chosen = {answer.path: answer for answer in result.mistakes()[:GALLERY]}
+    images = {answer.path: answer for answer in result.mistakes()[:GALLERY]}
     classes = set(matrix_classes(result))
     cells: dict[tuple[int, int], list[Answer]] = {}
     for answer in sorted(result.answers, key=lambda answer: (answer.is_correct, -answer.probability)):
         if {answer.label, answer.predicted} <= classes:
             cells.setdefault((answer.label, answer.predicted), []).append(answer)
-    in_turn = itertools.chain.from_iterable(
+    alternating = itertools.chain.from_iterable(
         itertools.zip_longest(*(cell[:LISTED] for cell in cells.values()))
     )
-    for answer in in_turn:
-        if answer and len(chosen) < _PICTURES:
-            chosen[answer.path] = answer
-    return list(chosen.values())
+    for answer in alternating:
+        if answer and len(images) < _PICTURES:
+            images[answer.path] = answer
+    return list(images.values())
 
 
 def _thumbnail(path: str, max_pixels: int) -> bytes | None:
@@ -81,7 +81,7 @@ def _thumbnail(path: str, max_pixels: int) -> bytes | None:
 
 
 def data_facts(data: DataSet, unreadable: Mapping[str, str]) -> DataFacts:
-    """What an evaluation or a training run found out about its data; `cnncli check` looks closer.
+    """What an evaluation or a training run has seen of its data; `cnncli check` examines it more closely.
 
     Args:
         data: all images.

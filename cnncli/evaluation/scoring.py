@@ -1,4 +1,4 @@
-"""Labelled images to answers: what a network, or an ensemble, predicts for each, along the very path of `predict`."""
+"""Labelled images to answers: what a network, or an ensemble, predicts for each; computed exactly as by `predict`."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 
 _TOP = 5
-"""Classes kept of an answer, enough for top-5 accuracy."""
+"""Number of classes in an answer, enough for top-5 accuracy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,28 +25,28 @@ class EnsembleMember:
 
     Attributes:
         folder: the network.
-        groups: (K,), for each class of the network the index of the class it counts as; negative leaves it out. None
-            where the network's classes are those of the evaluation, in the same order.
+        groups: (K,), index of the evaluation's class that each class of the network counts as; negative leaves it out. None if
+            the network's classes are those of the evaluation, in the same order.
     """
 
     folder: ModelFolder
     groups: NDArray[np.intp] | None = None
 
     def merge_classes(self, shares: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities (N, G) from (N, K): grouped classes added up, scaled to a sum of 1 where some are left out."""
+        """Probabilities (N, G) from (N, K): classes of a group are added up, and scaled to a sum of 1 if some are left out."""
         if self.groups is None:
             return shares
-        counted = self.groups >= 0
+        is_included = self.groups >= 0
         merged = np.zeros((len(shares), int(self.groups.max()) + 1), np.float32)
-        np.add.at(merged.T, self.groups[counted], shares.T[counted])
-        if not counted.all():
+        np.add.at(merged.T, self.groups[is_included], shares.T[is_included])
+        if not is_included.all():
             merged /= np.maximum(merged.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return merged
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredSamples:
-    """What came of labelled images.
+    """The results of running labelled images.
 
     Attributes:
         answers: one for each image that could be read, in the order of the samples.
@@ -72,7 +72,7 @@ def score_samples(
         samples: the images, labelled with indices of the evaluation's classes.
         relative: turns a sample's path into the one to report.
         options: how the networks run.
-        progress: told if an engine is not the usual one.
+        progress: reports if torch runs a network because it could not be compiled.
         advance: called once per image.
 
     Raises:

@@ -13,7 +13,7 @@ from cnncli.text import counted
 ALL = "all"
 
 _KNOWN_SHARE = 0.5
-"""Share of the images that runs must know for their splits to be used; with fewer, only the images they trained on are left out."""
+"""Share of the images that must be in the runs' splits for these to be used; below it, only their training images are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Selection:
     Attributes:
         samples: the images.
         split: train, val, test or all.
-        split_source: where the split comes from, in words.
-        remarks: what may surprise, one line each.
+        split_source: where the split comes from, as text.
+        remarks: what may be unexpected, one line each.
     """
 
     samples: tuple[Sample, ...]
@@ -34,7 +34,7 @@ class Selection:
 
 
 def select_samples(data: DataSet, requested: str | None, runs: Sequence[Path]) -> Selection:
-    """The images of the requested split; by default of test, else of val, else all.
+    """The images of the requested split; by default those of test, else of val, else all.
 
     Args:
         data: as it was found on disk.
@@ -54,7 +54,7 @@ def select_samples(data: DataSet, requested: str | None, runs: Sequence[Path]) -
 
 
 def _by_runs(data: DataSet, requested: str | None, known: KnownSplits, runs: Sequence[Path]) -> Selection:
-    """The data is, for the greater part, that of the runs: their splits apply."""
+    """Most of the data is that of the runs: their splits apply."""
     samples = tuple(
         dataclasses.replace(sample, split=known.splits.get(sample.path, sample.split))
         for sample in data.samples
@@ -69,14 +69,14 @@ def _by_runs(data: DataSet, requested: str | None, known: KnownSplits, runs: Seq
             "--split all evaluates on them anyway",
         )
     return _select_split(
-        data, requested, f"split saved in {names}", _trained_on(data.samples, known, requested)
+        data, requested, f"split saved in {names}", _count_trained_on(data.samples, known, requested)
     )
 
 
 def _by_data(data: DataSet, requested: str | None, known: KnownSplits) -> Selection:
     """The data has a validation split of its own, though a run may have trained on some of it."""
     selection = _select_split(data, requested, f"split given by {data.name}", 0)
-    trained_on = _trained_on(selection.samples, known, requested)
+    trained_on = _count_trained_on(selection.samples, known, requested)
     if not trained_on:
         return selection
     remark = (
@@ -88,12 +88,12 @@ def _by_data(data: DataSet, requested: str | None, known: KnownSplits) -> Select
 def _without_training_images(data: DataSet, requested: str | None, known: KnownSplits) -> Selection:
     """The data is not that of a run, though a run may have trained on a few of its images."""
     source = f"split given by {data.name}"
-    rest = tuple(sample for sample in data.samples if not known.is_trained_on(sample))
-    trained_on = len(data.samples) - len(rest)
+    unseen = tuple(sample for sample in data.samples if not known.is_trained_on(sample))
+    trained_on = len(data.samples) - len(unseen)
     if requested is not None or not trained_on:
         return _select_split(data, requested, source, trained_on)
     remark = f"left out: {counted(trained_on, 'image')} that {' and '.join(known.runs)} trained on"
-    data = dataclasses.replace(data, samples=rest, remarks=(*data.remarks, remark))
+    data = dataclasses.replace(data, samples=unseen, remarks=(*data.remarks, remark))
     return _select_split(data, None, source, 0)
 
 
@@ -115,8 +115,8 @@ def _select_split(data: DataSet, requested: str | None, source: str, trained_on:
     return Selection(data.split(split), str(split), source, data.remarks)
 
 
-def _trained_on(samples: Sequence[Sample], known: KnownSplits, requested: str | None) -> int:
-    """How many of the images a run trained on, where that may surprise."""
+def _count_trained_on(samples: Sequence[Sample], known: KnownSplits, requested: str | None) -> int:
+    """Number of images that a run trained on; 0 if training images were requested."""
     return 0 if requested == Split.TRAIN else sum(map(known.is_trained_on, samples))
 
 
@@ -130,5 +130,5 @@ def _unknown_remarks(samples: Sequence[Sample], known: KnownSplits) -> tuple[str
     if not unknown:
         return ()
     runs = " and ".join(known.runs)
-    whose = f"{counted(len(unknown), 'image')} that {runs} neither trained on nor held out"
-    return (f"left out: {whose}, e.g. {unknown[0]}: new, or unreadable at the time",)
+    images = f"{counted(len(unknown), 'image')} that {runs} neither trained on nor held out"
+    return (f"left out: {images}, e.g. {unknown[0]}: new, or unreadable at the time",)

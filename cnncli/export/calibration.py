@@ -1,4 +1,4 @@
-"""Images to quantize with: some to measure the ranges of activations, others to measure what quantizing costs."""
+"""Images for quantizing: some to measure the ranges of activations, others to measure the loss in accuracy."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.predictions import ImageSource, Unreadable
 
 _MOST = 200
-"""Images to measure ranges on, at most; more hardly change them."""
+"""Largest number of images to measure ranges on; more hardly change them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,11 @@ class LabelledSource:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationImages:
-    """Images of the kind that the network is for.
+    """Images that are typical of the network's use.
 
     Attributes:
-        ranges: those to measure the ranges of activations on.
-        held_out: others, to measure the cost on.
+        ranges: images to measure the ranges of activations on.
+        held_out: other images, to measure the loss in accuracy on.
     """
 
     ranges: tuple[ImageSource, ...]
@@ -43,7 +43,7 @@ class CalibrationImages:
 
 
 def select_images(data: Path, folder: ModelFolder) -> CalibrationImages:
-    """Measure ranges on training images and the cost on held-out ones, where data or run know them; else each on half.
+    """Choose images to measure on: ranges on training images, the loss in accuracy on held-out ones; else each on half.
 
     Args:
         data: labelled folder or list, or a folder of images.
@@ -58,11 +58,11 @@ def select_images(data: Path, folder: ModelFolder) -> CalibrationImages:
     order = [images[index] for index in np.random.default_rng(0).permutation(len(images))]
     others = [image for image in order if image.source.path not in held_out]
     if held_out and others:
-        ranges, rest = others[:_MOST], [image for image in order if image.source.path in held_out]
+        ranges, remaining = others[:_MOST], [image for image in order if image.source.path in held_out]
     else:
         count = min(_MOST, max(len(order) // 2, 1))
-        ranges, rest = order[:count], order[count:] or order
-    return CalibrationImages(tuple(image.source for image in ranges), tuple(rest))
+        ranges, remaining = order[:count], order[count:] or order
+    return CalibrationImages(tuple(image.source for image in ranges), tuple(remaining))
 
 
 def _find_images(data: Path, folder: ModelFolder) -> tuple[list[LabelledSource], set[str]]:

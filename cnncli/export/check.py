@@ -1,4 +1,4 @@
-"""Proof that an exported file predicts what `cnncli predict` does, and the measured cost of quantizing it."""
+"""Check that an exported file predicts the same as `cnncli predict`, and measure the loss in accuracy of quantizing."""
 
 import io
 import tempfile
@@ -29,7 +29,7 @@ from cnncli.records.progress import Progress
 _ONNX = EngineOptions(EngineName.ONNX)
 
 _GENERATED_SIZES = ((97, 131), (480, 320))
-"""(height, width) in pixels of the images to check with where none is given: noise, and soft waves."""
+"""(height, width) in pixels of the images that are used if the user names none: noise, and smooth waves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class CheckResult:
     """How far an exported file agrees with predict.
 
     Attributes:
-        images: images that both saw.
+        images: number of images compared.
         max_difference: largest difference of any probability.
         agreement: share of the images with the same top-1 class.
     """
@@ -53,23 +53,23 @@ def check_predictions(
     """Compare an exported file with predict, image by image.
 
     Args:
-        file: that was exported.
+        file: the exported file.
         folder: the network it was exported from.
-        input_: what the file takes in.
+        input_: kind of the file's input.
         paths: images or folders of images; generated ones are used where there are none.
-        progress: told if the engine is not the usual one.
+        progress: reports if torch runs a network because it could not be compiled.
 
     Raises:
-        DataError: a given image cannot be read, or there are none.
+        DataError: an image that the user named cannot be read, or there are none.
         NotANumberError: the file's probabilities contain NaN.
     """
     exported_file = _open_file(file)
     session = Session(folder, InferenceOptions(_ONNX, batch_size=1), progress)
-    named = {str(path) for path in paths if not path.is_dir()}
+    image_paths = {str(path) for path in paths if not path.is_dir()}
     differences, agreements = [], []
     for output in session.probabilities(_check_inputs(paths, folder.card.preprocessing.channels)):
         if isinstance(output, Unreadable):
-            if output.path in named:
+            if output.path in image_paths:
                 raise DataError(f"{output.path} cannot be read: {output.reason}")
             continue
         feed = _feed(output.source, session, input_)
@@ -123,10 +123,10 @@ def measure_cost(
     """Compare the predictions of the quantized file and the original network.
 
     Args:
-        file: that was exported.
+        file: the exported file.
         folder: the network it was exported from.
         images: none of which was used to measure ranges.
-        progress: told if the engine is not the usual one.
+        progress: reports if torch runs a network because it could not be compiled.
 
     Raises:
         DataError: no image can be read.

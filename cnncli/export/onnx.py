@@ -1,4 +1,4 @@
-"""What `cnncli export` does: a network in one ONNX file, converted to fewer bits if asked for, checked against predict."""
+"""`cnncli export`: write a network as one ONNX file, optionally in fewer bits, and check it against predict."""
 
 import contextlib
 import tempfile
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 _FEW_IMAGES = 50
-"""Images below which the ranges of activations are uncertain."""
+"""Number of images below which the ranges of activations are unreliable."""
 
 _LOW_AGREEMENT = 0.9
 """Share of images with the same class below which an export is suspicious."""
@@ -36,13 +36,13 @@ class ExportSettings:
 
     Attributes:
         output: the file to write.
-        input: what it takes in.
-        half: convert to float16.
-        quantize: convert to int8.
-        calibration: images of the kind that the network is for, labelled or not; needed for int8.
-        check: images or folders on which it is compared with `predict`.
-        license: of the weights.
-        overwrite: the file may already exist.
+        input: kind of its input.
+        half: whether to convert to float16.
+        quantize: integer type to convert to; None for no conversion.
+        calibration: images that are typical of the network's use, labelled or not; needed for int8.
+        check: images or folders on which the file is compared with `predict`.
+        license: license of the weights.
+        overwrite: whether an existing file may be replaced.
     """
 
     output: Path
@@ -74,7 +74,7 @@ def export_onnx(folder: ModelFolder, settings: ExportSettings, progress: Progres
     Args:
         folder: the network.
         settings: what to export, and how.
-        progress: told what takes time, and of anything unexpected.
+        progress: reports what takes time, and anything unexpected.
 
     Raises:
         CnncliError: it cannot be expressed in ONNX, the images cannot be read, or the file cannot be written.
@@ -111,7 +111,7 @@ def _convert(
     images: CalibrationImages | None,
     progress: Progress,
 ) -> "ModelProto":
-    """The network in float16 or int8 if asked for."""
+    """The network in float16 or int8 if requested."""
     if settings.half:
         progress.notice("converting to float16")
         return shrinking.convert_to_half(network)
@@ -132,9 +132,9 @@ def _check(
     images: CalibrationImages | None,
     progress: Progress,
 ) -> tuple[CheckResult, QuantizationCost | None]:
-    """Check a temporary file, so that nothing is written that does not work."""
-    with _explain_full_disk(), tempfile.TemporaryDirectory() as folder_of_trial:
-        trial = Path(folder_of_trial) / f"trial{exported.ENDING}"
+    """Check a temporary file, so that no file is written that does not work."""
+    with _explain_full_disk(), tempfile.TemporaryDirectory() as temporary_folder:
+        trial = Path(temporary_folder) / f"trial{exported.ENDING}"
         exported.save(packed, trial)
         exported.require_valid(trial)
         check = check_predictions(trial, folder, settings.input, settings.check, progress)
@@ -161,7 +161,7 @@ def _save(packed: "ModelProto", file: Path) -> None:
 
 
 def _warn_of_disagreement(result: ExportResult, progress: Progress) -> None:
-    # The many images of a calibration say more than the few with which every file is checked.
+    # The many images of a calibration are better evidence than the few with which every file is checked.
     cost = result.quantization
     agreement, images = (cost.agreement, cost.images) if cost else (result.agreement, result.checked_images)
     if agreement < _LOW_AGREEMENT:

@@ -1,4 +1,4 @@
-"""Embeddings of images and their random views, each computed once and then taken from the cache."""
+"""Embeddings of images and their random views, each computed once and then read from the cache."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ class Embeddings:
     Attributes:
         vectors: (N, 1 + views, D) float32: the image itself first, then its views; NaN for unreadable images.
         digests: SHA-256 of each file, None where it could not be read.
-        unreadable: those that could not be read, in input order.
+        unreadable: the images that could not be read, in input order.
         computed: images and views that went through the engine; the others were in the cache.
     """
 
@@ -76,7 +76,7 @@ class Embedder:
 
         Args:
             sources: N images.
-            views: random augmentations of each image, beside the image itself.
+            views: random augmentations of each image, in addition to the image itself.
             advance: called once for each image and view.
 
         Raises:
@@ -92,14 +92,14 @@ class Embedder:
         ) as cache:
             for view in range(1 + views):
                 keys = [self._key(digest, view) if digest else None for digest in digests]
-                known = cache.find(sorted({key for key in keys if key}))
+                cached = cache.find(sorted({key for key in keys if key}))
                 for row, key in enumerate(keys):
-                    if key in known:
-                        vectors[row, view] = known[key]
+                    if key in cached:
+                        vectors[row, view] = cached[key]
                         advance()
                 for _ in unreadable:  # their further views are skipped
                     advance()
-                todo = [row for row, key in enumerate(keys) if key not in known and row not in unreadable]
+                todo = [row for row, key in enumerate(keys) if key not in cached and row not in unreadable]
                 with cache.writing() as save:
                     for row, output in self._compute(sources, todo, view):
                         advance()
@@ -110,14 +110,14 @@ class Embedder:
                         computed += 1
                         content = contents[row]
                         if (key := keys[row]) and content and content.stamp == sources[row].stamp():
-                            save(key, output.values)  # the file is still the one whose digest was taken
+                            save(key, output.values)  # the file has not changed since its digest was computed
         readable = tuple(None if row in unreadable else digest for row, digest in enumerate(digests))
         return Embeddings(vectors, readable, tuple(unreadable[row] for row in sorted(unreadable)), computed)
 
     def _compute(
         self, sources: Sequence[ImageSource], rows: Sequence[int], view: int
     ) -> Iterator[tuple[int, ImageOutput | Unreadable]]:
-        """Row and embedding of one view of each image that the cache does not have."""
+        """Row and embedding of one view of each image that is not cached."""
         if not rows:
             return
         session = self._open_session()
@@ -148,11 +148,11 @@ class Embedder:
 
 
 _VERSION = 2
-"""Version of decoding and of views; a new one ignores embeddings cached under older ones."""
+"""Version of decoding and of views; embeddings cached under another version are ignored."""
 
 
 def _content(source: ImageSource) -> _Content | None:
-    """None where the image cannot be read; the decoder reports why."""
+    """Digest and stamp of an image; None if it cannot be read, in which case the decoder reports why."""
     stamp = source.stamp()
     digest = sha256(source) if stamp else None
     return _Content(digest, stamp) if stamp and digest else None

@@ -27,8 +27,8 @@ class Extractor:
         Args:
             folder: the network.
             options: how it runs.
-            progress: told if the engine is not the usual one.
-            layer: name of the layer whose output is wanted, which needs torch; None takes the network's own embedding, the
+            progress: reports if torch runs a network because it could not be compiled.
+            layer: name of the layer whose output becomes the embedding, which needs torch; None takes the network's own embedding, the
                 pooled input of its last layer.
 
         Raises:
@@ -39,7 +39,7 @@ class Extractor:
 
     @property
     def layer(self) -> str:
-        """The layer whose output, or whose input if it is the last, the embeddings are."""
+        """The layer whose output the embeddings are, or whose input if it is the last layer."""
         return self._layer or self._folder.card.embedding.layer or _OUTPUT
 
     def identity(self) -> Mapping[str, str | int | float | bool | None]:

@@ -2,8 +2,8 @@
 
     CNNCLI_HOME/features-1/NAME-DIGEST.sqlite
 
-An embedding is found by the digest of its image's bytes, so images may be moved, renamed and copied. Embeddings stored
-before an interrupt stay.
+The key of an embedding is the digest of its image's bytes, so images may be moved, renamed and copied. Embeddings stored
+before an interrupt are kept.
 """
 
 import contextlib
@@ -42,15 +42,15 @@ class FeatureStore:
         self._progress = progress
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Vector]:
-        """Embeddings of those keys that are stored."""
-        found: dict[bytes, Vector] = {}
+        """Embeddings of the given keys; keys that are not stored are missing."""
+        embeddings: dict[bytes, Vector] = {}
         for start in range(0, len(keys), _KEYS_PER_QUERY):
             batch = keys[start : start + _KEYS_PER_QUERY]
             marks = ",".join("?" * len(batch))
             rows = self._execute(f"SELECT key, vector FROM embeddings WHERE key IN ({marks})", batch)  # noqa: S608 - question marks
             vectors = ((key, np.frombuffer(vector, np.float32)) for key, vector in rows)
-            found |= {key: vector for key, vector in vectors if len(vector) == self._size}
-        return found
+            embeddings |= {key: vector for key, vector in vectors if len(vector) == self._size}
+        return embeddings
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Callable[[bytes, Vector], None]]:
@@ -96,10 +96,10 @@ def open_store(name: str, identity: str, size: int, progress: Progress) -> Itera
     """The store of a network.
 
     Args:
-        name: of the network, for the file's name.
+        name: the network's name, for the file name.
         identity: everything that an embedding depends on apart from the image.
         size: D, the length of an embedding.
-        progress: told if nothing can be stored.
+        progress: reports if nothing can be stored.
     """
     file = store_path(name, identity)
     connection = None

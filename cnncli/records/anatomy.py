@@ -14,12 +14,12 @@ class Window:
     """How a convolution or pooling slides over its input, one value per axis.
 
     Attributes:
-        size: of its input in pixels; larger than the layer's input where the layer pads that itself.
+        size: size of its input in pixels; larger than the layer's input if the layer pads that itself.
         kernel, stride, padding, dilation: in pixels; padding on each side.
-        groups: of channels, as in torch's `groups`.
+        groups: number of channel groups, as in torch's `groups`.
         ceil: whether a pooling rounds its output size up, as with torch's `ceil_mode`.
         transposed: whether it is a transposed convolution.
-        output_padding: of a transposed convolution, in pixels.
+        output_padding: output padding of a transposed convolution, in pixels.
     """
 
     size: Sides
@@ -58,12 +58,12 @@ class Layer:
         call: 1 for the module's first call, 2 for the second; 0 where it is never called.
         level: how many modules it is nested in.
         is_leaf: whether it has no child modules.
-        window: of a convolution or pooling; None for other layers.
+        window: window of a convolution or pooling; None for other layers.
         inputs: shapes of its input tensors.
         outputs: shapes of its output tensors.
         weights, biases: its own parameters, without child modules; shared ones are counted once, at their first layer.
         frozen: how many of these have no gradient.
-        multiply_adds: of this call, without child modules.
+        multiply_adds: multiply-adds of this call, without child modules.
         activation_bytes: size of its output tensors.
         input_field, field: receptive fields of its input and output; None where they do not depend on the image.
     """
@@ -95,13 +95,13 @@ class Totals:
     """Totals of a network.
 
     Attributes:
-        parameters, trainable: their number; parameters that are not trainable are frozen.
-        multiply_adds: of one forward pass of the batch; FLOPs are twice as many.
-        weight_bytes: of parameters and buffers.
-        activation_bytes: of the outputs of all leaf modules.
+        parameters, trainable: number of parameters, and of trainable ones; the others are frozen.
+        multiply_adds: multiply-adds of one forward pass of the batch; FLOPs are twice as many.
+        weight_bytes: size of parameters and buffers.
+        activation_bytes: size of the outputs of all leaf modules.
         peak_bytes: peak memory of activations during inference.
         training_bytes: activations saved for the backward pass; None where a training step could not be traced.
-        training_error: why it could not; None where it could.
+        training_error: why it could not be traced; None if it could.
         depth: weight layers on the longest path from input to output.
     """
 
@@ -121,11 +121,11 @@ class Anatomy:
     """A network, layer by layer.
 
     Attributes:
-        name: of the network.
+        name: name of the network.
         input: shape of the batch that it was traced with.
-        dtype: of weights and activations, such as float32.
-        layers: in the order of their calls; the first is the network itself.
-        totals: of all layers.
+        dtype: data type of weights and activations, such as float32.
+        layers: the layers in the order of their calls; the first is the network itself.
+        totals: totals of all layers.
     """
 
     name: str
@@ -147,7 +147,7 @@ class Row:
     Attributes:
         name, kind, call, window, inputs, outputs, input_field, field: as in `Layer`.
         is_block: whether it includes its child modules.
-        weights, biases, frozen, multiply_adds, activation_bytes: of the layer, or of everything inside the block.
+        weights, biases, frozen, multiply_adds, activation_bytes: totals of the layer, or of everything inside the block.
     """
 
     name: str
@@ -173,11 +173,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """An anatomy and the rows to show of it.
+    """An anatomy, and the rows of it to show.
 
     Attributes:
-        anatomy: of the whole network.
-        rows: to show.
+        anatomy: anatomy of the whole network.
+        rows: the rows to show.
         top1: published top-1 accuracy on ImageNet's validation set in percent; None where unknown.
     """
 

@@ -1,4 +1,4 @@
-"""Choices of users in commands and blueprints; needs no NumPy, so that command lines load fast."""
+"""Choices of users in commands and blueprints; without NumPy, so that the command line starts fast."""
 
 import enum
 
@@ -23,7 +23,7 @@ class DistanceMetric(enum.StrEnum):
 
 
 class PoolKind(enum.StrEnum):
-    """Which value of a window a pooling keeps."""
+    """Kinds of pooling."""
 
     MAX = "max"
     AVERAGE = "avg"

@@ -26,9 +26,9 @@ class Sample:
     """A labelled image.
 
     Attributes:
-        source: where its bytes are; its path is that of the file below the root, as found or listed.
+        source: its image source; the path is as found on disk or listed.
         label: index into the data set's class names.
-        split: None where the data set has no splits.
+        split: its split; None where the data set has no splits.
     """
 
     source: ImageSource
@@ -46,9 +46,9 @@ class DataSet:
     """A labelled folder or list as it was found on disk; no image has been opened yet.
 
     Attributes:
-        name: of the folder or the list.
+        name: name of the folder or the list.
         root: the folder that paths are shown relative to.
-        class_names: by index; sorted, as torchvision's ImageFolder sorts them.
+        class_names: names of the classes, sorted as by torchvision's ImageFolder.
         samples: ordered by split, class and path.
         remarks: what was left out and why, one line each.
     """
@@ -60,16 +60,16 @@ class DataSet:
     remarks: tuple[str, ...] = ()
 
     def relative(self, path: str) -> str:
-        """A path relative to the root; unchanged where the two are on different drives.
+        """A path relative to the root; unchanged if the two are on different drives.
 
-        Joined with the root it leads to the same file, even if the file is elsewhere and the root is behind a link.
+        Joined with the root it is the path of the same file, even if the file is elsewhere and the root is a link.
         """
         try:
             relative = os.path.relpath(path, self.root)
             is_below = path.startswith(os.path.join(self.root, ""))  # noqa: PTH118 - a string is as good as a Path
             if relative.startswith(os.pardir) and not is_below:
                 relative = os.path.relpath(path, _real(self.root, os.getcwd()))  # noqa: PTH109 - as above
-        except ValueError:  # of Windows
+        except ValueError:  # different drives on Windows
             return path
         return relative
 
@@ -109,11 +109,11 @@ class FindingKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DataFinding:
-    """Something that the owner of a data set should know about it.
+    """Something to know about a data set.
 
     Attributes:
         kind: what it is about.
-        is_problem: whether it would make training, or the accuracy measured after it, worse or misleading.
+        is_problem: whether it would make training worse, or the measured accuracy misleading.
         message: one line.
         examples: each a group of paths or of class names.
     """

@@ -1,4 +1,4 @@
-"""What `cnncli doctor` finds."""
+"""Findings of `cnncli doctor`."""
 
 import enum
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ from cnncli.errors import UsageError
 
 
 class EngineName(enum.StrEnum):
-    """What computes."""
+    """Engines that run a network."""
 
     AUTO = "auto"
     ONNX = "onnx"
@@ -26,7 +26,7 @@ class Precision(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """Which engine is asked for.
+    """The requested engine, device and precision.
 
     Attributes:
         engine: AUTO takes the first of `engines.select.ENGINES` that can run the network.

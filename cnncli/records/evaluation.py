@@ -24,7 +24,7 @@ class Accuracy:
 
     @property
     def share(self) -> float:
-        """From 0 to 1."""
+        """The share, from 0 to 1."""
         return self.correct / self.images
 
 
@@ -132,7 +132,7 @@ class CalibrationBin:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What remains if only answers with a confidence of at least `threshold` count.
+    """The answers with a confidence of at least `threshold`.
 
     Attributes:
         threshold: confidence from 0 to 1.
@@ -153,20 +153,20 @@ class Evaluation:
         model: name of the network, or of the networks of an ensemble.
         data: name of the data set.
         split: train, val, test or all.
-        split_source: where the split comes from, in words.
+        split_source: where the split comes from, as text.
         class_names: names of the classes that can be predicted.
         answers: one for each image that could be read.
         unreadable: the other images.
         top1, top5: share of the images whose class is the most probable one, or among the five most probable.
         loss: mean cross-entropy.
-        classes: those that occur, as a label or as a prediction.
+        classes: scores of the classes that occur, as a label or as a prediction.
         macro: mean over the classes that have images.
-        weighted: mean weighted by the images of each class.
+        weighted: mean over these classes, weighted by their images.
         confusion_cells: cells of the confusion matrix that are not empty.
-        calibration_error: expected calibration error: mean distance between confidence and accuracy.
-        bins: the bins it is computed from.
-        coverage: in the order of growing thresholds.
-        threshold: the one that was asked for; None if none was.
+        calibration_error: expected calibration error, the mean difference between confidence and accuracy.
+        bins: the bins that it is computed from.
+        coverage: coverage by confidence threshold, in increasing order.
+        threshold: the requested confidence threshold; None if there is none.
         remarks: what was left out or is unexpected, one line each.
     """
 
@@ -192,7 +192,7 @@ class Evaluation:
 
     @property
     def at_threshold(self) -> Coverage | None:
-        """Coverage at the threshold that was asked for."""
+        """Coverage at the requested threshold."""
         return next((point for point in self.coverage if point.threshold == self.threshold), None)
 
     def mistakes(self) -> Sequence[Answer]:
@@ -226,11 +226,12 @@ class Comparison:
 
     Attributes:
         new, old: the evaluation of each.
-        difference: of their top-1 accuracies, new minus old.
+        difference: difference of their top-1 accuracies, new minus old.
         both_correct, neither_correct: images that both, or neither, get right.
         gained: images that only the new network gets right, the most confident first.
         lost: images that only the old network gets right.
-        p_value: of McNemar's exact test: the probability of so uneven a split into gained and lost if both were equally good.
+        p_value: of McNemar's exact test: the probability of a split into gained and lost at least this uneven if both networks
+            were equally accurate.
     """
 
     new: Evaluation

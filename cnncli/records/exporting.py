@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class Input(enum.StrEnum):
-    """What an exported network takes in."""
+    """Kinds of input of an exported network."""
 
     UINT8 = "uint8"
     """Images (N, H, W, C) of any size, as in Pillow and NumPy."""
@@ -16,14 +16,14 @@ class Input(enum.StrEnum):
 
 
 class Quantize(enum.StrEnum):
-    """Integer arithmetic."""
+    """Integer types to quantize to."""
 
     INT8 = "int8"
 
 
 @dataclass(frozen=True, slots=True)
 class QuantizationCost:
-    """What quantizing costs, on images that were not used to calibrate.
+    """The loss in accuracy by quantizing, on images that were not used to calibrate.
 
     Attributes:
         images: images compared.
@@ -39,17 +39,17 @@ class QuantizationCost:
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """An exported file and what checking it showed.
+    """An exported file, and the results of checking it.
 
     Attributes:
-        file: that was written.
+        file: the file.
         bytes: its size.
         original_bytes: size of the compiled network.
         checked_images: images on which it was compared with predict.
         max_difference: largest difference of any probability.
         agreement: share of these images with the same class.
-        quantization: what quantizing costs; None if it was not quantized.
-        license: of the weights; None if unknown.
+        quantization: loss in accuracy by quantizing; None if the network was not quantized.
+        license: license of the weights; None if unknown.
     """
 
     file: Path

@@ -25,4 +25,4 @@ class ImageEmbedding:
 
 
 EmbeddingRecord = ImageEmbedding | Unreadable
-"""What comes out for one input."""
+"""The result for one input."""

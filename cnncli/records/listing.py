@@ -28,14 +28,14 @@ class ListFormat(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """A network of a library, as the index has it.
+    """A network of a library, as listed in the index.
 
     Attributes:
-        name: with library and tag where needed: `resnet50.a1_in1k`, `torchvision/alexnet.IMAGENET1K_V1`.
-        library: that builds it.
-        num_classes: of its weights; 0 for a network without a classifier.
-        parameters: of all layers; None where unknown.
-        multiply_adds: for one image of `image_size`; None where unknown.
+        name: its name, with library and tag where needed: `resnet50.a1_in1k`, `torchvision/alexnet.IMAGENET1K_V1`.
+        library: the library that builds it.
+        num_classes: number of classes of its weights; 0 for a network without a classifier.
+        parameters: number of parameters; None where unknown.
+        multiply_adds: multiply-adds for one image of `image_size`; None where unknown.
         image_size: (height, width) in pixels.
         top1, top5: published accuracy on ImageNet's validation set in percent; None where there is none.
         published: repository on the hub or URL of its weights; None where there are none.
@@ -65,7 +65,7 @@ class ListEntry:
     """An entry of a list of networks.
 
     Attributes:
-        entry: of the index, or made from a model card.
+        entry: an entry of the index, or one made from a model card.
         prepared: its model folder; None where it is not prepared.
         package: an installed Python package that contains its weights; None where there is none.
     """

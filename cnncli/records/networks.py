@@ -74,7 +74,7 @@ class Head:
     """A classifier on a network's embedding that replaces the network's own.
 
     Attributes:
-        kind: of classifier.
+        kind: kind of classifier.
         layer: name of the network's own last weight layer, whose pooled input is the embedding.
         width: D, the size of the embedding.
         own_classes: number of outputs of that layer.
@@ -91,12 +91,12 @@ class Architecture:
     """Everything needed to build a network, except weights.
 
     Attributes:
-        library: that builds it.
+        library: the library that builds it.
         name: its name in that library, without a tag.
         num_classes: number of outputs; 0 for a backbone without a classifier.
-        channels: of the input.
+        channels: number of input channels.
         image_size: (height, width) in pixels, if the architecture depends on it; else None.
-        blueprint: its text, for a network built from one; else None.
+        blueprint: text of the blueprint that it is built from; None for other networks.
         head: a classifier that replaces the network's own; None for the network's own.
     """
 
@@ -158,11 +158,11 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric of a network, measured after its training.
+    """A metric of a network, measured after training.
 
     Attributes:
         name: such as `val_top1`.
-        value: from 0 to 1.
+        value: value from 0 to 1.
         low, high: its 95 % confidence interval.
         images: number of images that it was measured on.
     """
@@ -181,15 +181,15 @@ class ModelCard:
     Attributes:
         name: unique among prepared networks; also the name of its folder in the cache.
         architecture: how to build it.
-        preprocessing: of images.
-        class_names: in the order of the logits; empty for a feature extractor.
-        synsets: WordNet IDs of the classes; None where they have none.
-        embedding: of the network.
+        preprocessing: preprocessing of its images.
+        class_names: names of the classes in the order of the logits; empty for a feature extractor.
+        synsets: WordNet identifiers of the classes; None where they have none.
+        embedding: its embedding.
         weights_origin: where the weights came from, as text.
         compilation: comparison of model.onnx with torch.
-        files: of the network; other files in the folder are ignored.
-        versions: of the packages that the folder was made with.
-        metrics: of the fine-tuning; empty for a network that was not fine-tuned.
+        files: files of the network; others in the folder are ignored.
+        versions: versions of the packages that the folder was made with.
+        metrics: metrics of fine-tuning; empty for a network that was not fine-tuned.
     """
 
     name: str

@@ -28,7 +28,7 @@ class Box:
     """A labelled rectangle on a panel; it may extend beyond the panel.
 
     Attributes:
-        left, top, width, height: in pixels of the panel.
+        left, top, width, height: position and size in pixels of the panel.
         label: its text.
     """
 
@@ -44,11 +44,11 @@ class Panel:
     """One picture of a figure.
 
     Attributes:
-        title: above it.
+        title: text above it.
         values: (H, W) or (H, W, 3).
         scale: how they are mapped to colours.
         limits: the values at the two ends of the scale; None for the panel's own range.
-        boxes: drawn on it.
+        boxes: rectangles drawn on it.
         under: an image (H, W) or (H, W, 3), 0 to 255, that the panel is blended with.
     """
 
@@ -78,7 +78,7 @@ class Figure:
     """Panels in a grid, with a title and a legend.
 
     Attributes:
-        title: above the panels.
+        title: text above the panels.
         panels: row by row.
         columns: panels per row.
         legend: what the colours of signed and strength panels mean; None for no legend.

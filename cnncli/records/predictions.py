@@ -1,4 +1,4 @@
-"""What goes into predicting and what comes out: one record for each input, in input order."""
+"""Inputs and results of predicting: one record for each input, in input order."""
 
 import abc
 import enum
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 OK, UNREADABLE = "ok", "unreadable"
-"""The status of an input, as every format has it."""
+"""The status of an input, as written in every format."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Size in bytes and modification time in nanoseconds: another stamp means that the image has changed."""
+    """Size in bytes and modification time in nanoseconds; if they differ, the image has changed."""
 
     size: int
     modified: int
@@ -19,7 +19,7 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class ImageSource(abc.ABC):
-    """Where one image's bytes are. Each kind of source is a class in `images/`.
+    """Where the bytes of an image are. Each kind of source is a class in `images/`.
 
     Attributes:
         path: as the user typed it or as it was listed, character for character, so that outputs can be joined with inputs;
@@ -44,7 +44,7 @@ class ImageSource(abc.ABC):
 
 
 class UnreadableError(Exception):
-    """An image cannot be read; the message is the reason that the user is shown. `images.decode` turns it into `Unreadable`."""
+    """An image cannot be read; the message is shown to the user. `images.decode` turns it into `Unreadable`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ class Unreadable:
     """An input without pixels.
 
     Attributes:
-        path: of the image, or what was typed where it led to no image.
-        reason: why there are no pixels, in words that a person understands.
+        path: path of the image, or the input as it was typed if it leads to no image.
+        reason: why there are no pixels, as text for people.
     """
 
     path: str
@@ -89,7 +89,7 @@ UNKNOWN = "unknown"
 
 
 class LabelStyle(enum.StrEnum):
-    """What a class is called in the output."""
+    """How classes are labelled in the output."""
 
     NAME = "name"
     SYNSET = "synset"

@@ -1,4 +1,4 @@
-"""What long work reports while it runs, so that nothing below the command line knows a terminal."""
+"""How long work reports its progress, so that nothing below the command line depends on a terminal."""
 
 import contextlib
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class Progress(Protocol):
         """Whether a progress bar on stderr would be visible."""
 
     def activity(self, message: str) -> contextlib.AbstractContextManager[object]:
-        """Something that takes seconds, shown for as long as the block lasts."""
+        """Report something that takes seconds, for as long as the block runs."""
 
     def notice(self, message: str) -> None:
         """Report something worth knowing: what is being done, how long it took."""
@@ -30,7 +30,7 @@ class NullProgress:
 
     shows_bars = False
 
-    def activity(self, message: str) -> contextlib.AbstractContextManager[object]:  # noqa: ARG002 - it is not shown
+    def activity(self, message: str) -> contextlib.AbstractContextManager[object]:  # noqa: ARG002 - nothing is shown
         """Report nothing."""
         return contextlib.nullcontext()
 
@@ -42,7 +42,7 @@ class NullProgress:
 
 
 class Deduplicated:
-    """Progress that passes each message on only once."""
+    """Progress that passes on each message only once."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress

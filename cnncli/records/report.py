@@ -1,4 +1,4 @@
-"""What a report shows of a network: how good it is, where it fails, how it was trained."""
+"""Contents of a report on a network: how accurate it is, where it fails, how it was trained."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ Facts = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """Images of a data set, as far as the work has seen them.
+    """Facts about the images of a data set.
 
     Attributes:
-        class_names: of the data.
-        counts: images of each class that could be read, by split (None where the data does not say).
-        findings: what is wrong, or was left out.
+        class_names: the data's class names.
+        counts: number of readable images of each class, by split (None where the data has no splits).
+        findings: problems, and what was left out.
     """
 
     class_names: tuple[str, ...]
@@ -31,11 +31,11 @@ class TrainingSummary:
     """How a network was trained.
 
     Attributes:
-        epochs: of training it; empty where only a classifier was fitted.
+        epochs: epochs of training; empty if only a classifier was fitted.
         feature_accuracy: validation accuracy of a classifier on features; None where there was none.
-        classifiers: classifiers on features that were compared.
-        classifier: the one of them that was kept.
-        reason: why this network was kept, in words.
+        classifiers: the classifiers on features that were compared.
+        classifier: the best of them, if several were compared.
+        reason: why this network was chosen, as text.
     """
 
     epochs: tuple[Epoch, ...]
@@ -50,13 +50,13 @@ class Report:
     """Everything that a report shows.
 
     Attributes:
-        title: of the page.
+        title: title of the page.
         facts: model and data in a few lines.
-        evaluation: how good the network is.
+        evaluation: evaluation of the network.
         test: the same on the test split, where `evaluation` is on the validation split; else None.
         data: images of each class, and problems.
         training: how it was trained; None in an evaluation.
-        comparison: with another network; None where there is none.
+        comparison: comparison with another network; None where there is none.
         settings: values of the options.
         versions: package versions.
         pictures: small JPEGs of some images, by path.

@@ -1,4 +1,4 @@
-"""What fine-tuning is asked to do, its progress, and its result."""
+"""Choices, progress and results of fine-tuning."""
 
 import enum
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ class Tune(enum.StrEnum):
     """What is trained."""
 
     AUTO = "auto"
-    """First `features`, then, if there is time, `full`; the better one is kept."""
+    """First `features`, then `full` if there is time; the better one is kept."""
 
     FEATURES = "features"
     """A classifier on the network's embeddings; the network stays as it is."""
@@ -88,10 +88,10 @@ class ClassWeights(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClassifierScore:
-    """How good a classifier on features is.
+    """The accuracy of a classifier on features.
 
     Attributes:
-        name: of the classifier.
+        name: name of the classifier.
         parameter: hyperparameter chosen by cross-validation, e.g. `C = 0.01` or `k = 5`; empty where there is none.
         cv_accuracy: accuracy in cross-validation on the training images; None where there are too few.
         cv_standard_error: its standard error over the folds; None likewise.
@@ -114,9 +114,9 @@ class Epoch:
     """Figures of an epoch.
 
     Attributes:
-        number: from 1.
+        number: number of the epoch, from 1.
         lr: learning rate at its end.
-        train_loss: mean loss over the augmented training images, each by the network of that step.
+        train_loss: mean loss over the augmented training images, each at its own step.
         train_top1: accuracy on them; with mixup or CutMix, against the class with the larger share.
         val_loss: mean cross-entropy over the validation images.
         val_top1: accuracy on them.
@@ -140,7 +140,7 @@ class TrainingProgress:
 
     Attributes:
         epoch, epochs: current epoch, from 1, and number of epochs.
-        images, total: images of this epoch that are done, and all.
+        images, total: images of this epoch so far, and all images.
         loss: mean loss over them.
         top1: accuracy on them.
         images_per_second: current throughput.
@@ -159,7 +159,7 @@ class TrainingProgress:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The seconds that a step took."""
+    """The time that a step took."""
 
     step: str
     seconds: float
@@ -173,20 +173,20 @@ class FinetuneResult:
         folder: the run, a model folder.
         model: name of the network that it started from.
         tune: how the network in the run was trained.
-        class_names: in the order of the logits.
+        class_names: names of the classes, in the order of the logits.
         images: readable images of each split: train, val, test.
         classifiers: classifiers on features that were compared, in the order of fitting; empty where none were.
         classifier: the one that the run holds or started with; None likewise.
-        epochs: of training the network; empty where only a classifier was fitted.
+        epochs: epochs of training the network; empty if only a classifier was fitted.
         best_epoch: number of the epoch whose weights the run holds; None likewise.
-        reason: why this is what the run holds, in words.
+        reason: why the run holds this network, as text.
         train: training accuracy of the classifier on features; None where the run holds a trained network.
         val: validation accuracy.
         val_loss: mean cross-entropy on the validation images.
         test, test_loss: the same on the test split; None where there is none.
-        timings: where the time went.
+        timings: time that each step took.
         unreadable: images that were left out, as paths relative to the data's root.
-        remarks: on the data.
+        remarks: remarks on the data.
     """
 
     folder: str

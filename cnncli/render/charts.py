@@ -1,4 +1,4 @@
-"""Charts of a report: SVG in the text colour of the page, so that they suit its dark mode, too.
+"""Charts of a report: SVG in the text colour of the page, so that they suit its dark mode as well.
 
 The reliability diagram is that of DeGroot and Fienberg (1983), as Guo et al. (2017) draw it.
 """
@@ -19,10 +19,10 @@ from cnncli.records.training import Epoch
 from cnncli.render.curves import curves
 
 _BLUE, _ORANGE = "#0072b2", "#d55e00"
-"""Of Okabe and Ito's palette, which colour-blind people can tell apart."""
+"""From the palette of Okabe and Ito, which is safe for colour-blind people."""
 
 _TALL = 0.08
-"""Height of a bar from which its number fits into it."""
+"""Smallest height of a bar that its number fits into."""
 
 _INK = "#010203"
 """Placeholder for the text colour of the page."""
@@ -44,7 +44,7 @@ def reliability_svg(bins: Sequence[CalibrationBin], error: float) -> str:
     """A reliability diagram.
 
     Args:
-        bins: of predictions by probability.
+        bins: bins of predictions by probability.
         error: expected calibration error, from 0 to 1.
     """
     with rc_context(_STYLE):
@@ -62,7 +62,7 @@ def coverage_svg(points: Sequence[Coverage], images: int) -> str:
     """Coverage and accuracy by confidence threshold.
 
     Args:
-        points: in the order of their thresholds.
+        points: coverage, in the order of thresholds.
         images: number of all images.
     """
     with rc_context(_STYLE):

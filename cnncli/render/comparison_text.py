@@ -1,4 +1,4 @@
-"""Two evaluations side by side as text, and the images that make the difference."""
+"""Two evaluations side by side as text, and the images that only one network gets right."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from cnncli.render.evaluation_text import data_line, shorten, threshold_text
 from cnncli.text import counted, percent, printable
 
 _CHANGES = 20
-"""Images listed for each network."""
+"""Largest number of images listed for each network."""
 
 _LONGEST_TITLE = 20
-"""Characters of a network's name as the title of a column."""
+"""Largest number of characters of a network's name as a column header."""
 
 _SIGNIFICANT = 0.05
 """p-value below which a difference is called significant."""
@@ -21,8 +21,8 @@ def comparison_text(comparison: Comparison, width: int | None) -> str:
     """Everything that `cnncli evaluate` prints for two networks.
 
     Args:
-        comparison: of both.
-        width: of the terminal; None where there is none.
+        comparison: the comparison of both.
+        width: width of the terminal in characters; None for no limit.
     """
     new, old = comparison.new, comparison.old
     names = _titles(comparison)

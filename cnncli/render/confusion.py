@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from cnncli.text import printable
 
 _MOST_NUMBERED = 25
-"""Classes up to which cells show their numbers."""
+"""Largest number of classes with numbers in the cells."""
 
 MAX_NAMED = 60
-"""Classes up to which rows and columns are labelled."""
+"""Largest number of classes with labelled rows and columns."""
 
 _LONGEST = 24
-"""Characters of a label."""
+"""Largest number of characters of a label."""
 
 _SIDE = (4.0, 14.0)
 """Smallest and largest side of the picture in inches."""
 
 _DARK = 0.55
-"""Share of its row from which a cell is so dark that its number is white."""
+"""Share of the true class above which a cell is so dark that its number is white."""
 
 
 def confusion_png(counts: NDArray[np.intp], class_names: Sequence[str]) -> bytes:
@@ -45,7 +45,7 @@ def confusion_png(counts: NDArray[np.intp], class_names: Sequence[str]) -> bytes
     if classes <= MAX_NAMED:
         names = [printable(name) for name in class_names]
         names = [name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…" for name in names]
-        escaped = [name.replace("$", r"\$") for name in names]  # or matplotlib would start a formula
+        escaped = [name.replace("$", r"\$") for name in names]  # otherwise matplotlib would start a formula
         axes.set_xticks(range(classes), escaped, rotation=90)
         axes.set_yticks(range(classes), escaped)
     if classes <= _MOST_NUMBERED:

@@ -51,11 +51,11 @@ def curves(history: Sequence[Epoch], feature_accuracy: float | None) -> Figure:
     return figure
 
 
-def lr_range_png(rates: Sequence[float], losses: Sequence[float], chosen: float) -> bytes:
-    """A PNG of a learning rate range test: the loss by learning rate, and the rate that was chosen."""
+def lr_range_png(rates: Sequence[float], losses: Sequence[float], lr: float) -> bytes:
+    """A PNG of a learning rate range test: the loss by learning rate, and the learning rate that was chosen."""
     figure, (axes,) = _axes(1)
     axes.plot(rates, losses, color=_TRAIN)
-    axes.axvline(chosen, color=_VAL, linestyle="--", label=f"chosen: {chosen:.1e}")
+    axes.axvline(lr, color=_VAL, linestyle="--", label=f"chosen: {lr:.1e}")
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
     axes.set_title("learning rate range test (smoothed loss)")
@@ -66,7 +66,7 @@ def lr_range_png(rates: Sequence[float], losses: Sequence[float], chosen: float)
 def _axes(count: int) -> tuple[Figure, list[Axes]]:
     width = 4.2 * count + 1.5 * (count == 1)
     figure = Figure(figsize=(width, 3.6))
-    # Margins in inches. A layout engine would find them by drawing everything twice.
+    # Margins in inches. A layout engine would draw everything twice to find them.
     figure.subplots_adjust(
         left=0.6 / width, right=1 - 0.15 / width, bottom=0.15, top=0.9, wspace=0.8 / (width / count - 0.8)
     )

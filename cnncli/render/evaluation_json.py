@@ -8,7 +8,7 @@ from cnncli.records.evaluation import Average, Change, Comparison, Coverage, Est
 from cnncli.text import is_percent_encoded, path_text
 
 _MISTAKES = 50
-"""Mistakes listed, the most confident first."""
+"""Number of mistakes listed, the most confident first."""
 
 
 def evaluation_json(evaluation: Evaluation) -> str:

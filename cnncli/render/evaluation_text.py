@@ -7,14 +7,14 @@ from cnncli.render.columns import Column, rows
 from cnncli.text import counted, percent, printable
 
 _MOST_CLASSES = 30
-"""Classes that the table shows; of more it shows those with the lowest F1."""
+"""Largest number of classes in the table; if there are more, those with the lowest F1 are shown."""
 
 _MATRIX = 10
-"""Classes up to which the confusion matrix is shown."""
+"""Largest number of classes for which the confusion matrix is shown."""
 
 _MISTAKES = 5
 _LONGEST = 32
-"""Characters of a class name in a table."""
+"""Largest number of characters of a class name in a table."""
 
 
 def evaluation_text(evaluation: Evaluation, width: int | None) -> str:
@@ -22,7 +22,7 @@ def evaluation_text(evaluation: Evaluation, width: int | None) -> str:
 
     Args:
         evaluation: the metrics.
-        width: of the terminal; None where there is none.
+        width: width of the terminal in characters; None for no limit.
     """
     lines = [*_summary(evaluation), "", *_class_table(evaluation, width)]
     if len(evaluation.classes) <= _MATRIX:
@@ -47,7 +47,7 @@ def _summary(evaluation: Evaluation) -> list[str]:
         data_line(evaluation),
         f"top-1        {accuracy_text(evaluation.top1)}",
     ]
-    if len(evaluation.class_names) > 5:  # noqa: PLR2004 - of five classes one is always among the first five
+    if len(evaluation.class_names) > 5:  # noqa: PLR2004 - with five, top-5 accuracy is always 100 %
         lines.append(f"top-5        {accuracy_text(evaluation.top5)}")
     macro, weighted = evaluation.macro, evaluation.weighted
     calibration_error = percent(evaluation.calibration_error)
@@ -59,7 +59,7 @@ def _summary(evaluation: Evaluation) -> list[str]:
 
 
 def threshold_text(evaluation: Evaluation) -> str:
-    """Coverage and accuracy at the threshold that was asked for; empty if none was."""
+    """Coverage and accuracy at the requested threshold; empty if there is none."""
     point = evaluation.at_threshold
     if not point:
         return ""
@@ -75,7 +75,7 @@ def _class_table(evaluation: Evaluation, width: int | None) -> list[str]:
         scores = by_f1[:_MOST_CLASSES]
     lines = rows(_class_columns(evaluation, scores), width)
     if hidden > 0:
-        lines.append(f"(the {_MOST_CLASSES} with the lowest F1 of {len(evaluation.classes):,})")
+        lines.append(f"(the {_MOST_CLASSES} of {len(evaluation.classes):,} classes with the lowest F1)")
     return lines
 
 
@@ -145,11 +145,11 @@ def _estimate(estimate: Estimate) -> str:
 
 
 def class_name(evaluation: Evaluation, index: int) -> str:
-    """A class name that fits into a table."""
+    """A class name, shortened to fit into a table."""
     return shorten(evaluation.class_names[index])
 
 
 def shorten(name: str) -> str:
-    """A name cut to the width of a table's cell."""
+    """A name, shortened to fit into a table's cell."""
     text = printable(name)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -10,12 +10,12 @@ from cnncli.render.evaluation_text import accuracy_text
 from cnncli.text import path_text, percent, printable
 
 
-def finetuned_text(result: FinetuneResult, width: int | None) -> str:
+def finetune_text(result: FinetuneResult, width: int | None) -> str:
     """The classifiers that were compared, the accuracy of the chosen one, and timings.
 
     Args:
-        result: of the run.
-        width: of the terminal in characters; None for no limit.
+        result: the run's result.
+        width: width of the terminal in characters; None for no limit.
     """
     lines = rows(_columns(result.classifiers), width) if len(result.classifiers) > 1 else []
     lines.append(f"chosen      {_choice(result)}")
@@ -32,7 +32,7 @@ def finetuned_text(result: FinetuneResult, width: int | None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def finetuned_json(result: FinetuneResult) -> str:
+def finetune_json(result: FinetuneResult) -> str:
     """Everything, as one object."""
     document = dataclasses.asdict(result)
     document["folder"] = path_text(result.folder)

@@ -1,4 +1,4 @@
-"""A report as one self-contained HTML file, safe whatever classes and files are called.
+"""A report as one self-contained HTML file, safe for any names of classes and files.
 
 Jinja escapes every name; the script gets its data as JSON that cannot contain tags, and turns it into text, never markup.
 """
@@ -23,24 +23,25 @@ GALLERY = 24
 _MATRIX = 60
 """Largest number of classes in the matrix; beyond it, those with the most mistakes are shown."""
 
-LISTED, _ALL_LISTED = 60, 20_000
-"""Images listed per cell of the matrix, and altogether."""
+LISTED, _LISTED_IN_TOTAL = 60, 20_000
+"""Largest number of images listed per cell of the matrix, and in total."""
 
 _SHOWN = 200
-"""Longest list; the CSV files beside the report are complete."""
+"""Rows shown of a long table; the CSV files beside the report are complete."""
 
 _PAIRS = 30
+"""Number of most frequent confusions shown."""
 
 
 def report_html(report: Report) -> str:
     """A report as an HTML page."""
     from cnncli.render.charts import coverage_svg, curves_svg, reliability_svg  # matplotlib, half a second
 
-    found = report.evaluation
-    names = [printable(name) for name in found.class_names]
-    mistakes = found.mistakes()
+    evaluation = report.evaluation
+    names = [printable(name) for name in evaluation.class_names]
+    mistakes = evaluation.mistakes()
     gallery = mistakes[:GALLERY]
-    matrix = matrix_classes(found)
+    matrix = matrix_classes(evaluation)
     pictures = {path: _data_url(content) for path, content in report.pictures.items()}
     training = report.training
     return (
@@ -51,14 +52,14 @@ def report_html(report: Report) -> str:
             version=__version__,
             names=names,
             mistakes=gallery,
-            wrong=len(mistakes),
+            mistake_count=len(mistakes),
             pictures={answer.path: pictures.get(answer.path) for answer in gallery},
             matrix_names=matrix,
-            names_there=len(found.classes),
-            pairs=_pairs(found.confusion_cells),
-            cells=_cells(found, matrix, names, gallery, pictures),
-            reliability=reliability_svg(found.bins, found.calibration_error),
-            coverage=coverage_svg(found.coverage, len(found.answers)),
+            occurring_classes=len(evaluation.classes),
+            pairs=_pairs(evaluation.confusion_cells),
+            cells=_cells(evaluation, matrix, names, gallery, pictures),
+            reliability=reliability_svg(evaluation.bins, evaluation.calibration_error),
+            coverage=coverage_svg(evaluation.coverage, len(evaluation.answers)),
             curves=curves_svg(training.epochs, training.feature_accuracy)
             if training and training.epochs
             else "",
@@ -97,13 +98,13 @@ def _pairs(cells: Sequence[ConfusionCell]) -> list[ConfusionCell]:
     return sorted(wrong, key=lambda cell: -cell.images)[:_PAIRS]
 
 
-def matrix_classes(found: Evaluation) -> list[int]:
+def matrix_classes(evaluation: Evaluation) -> list[int]:
     """Classes in the matrix: all that occur, or those with the most mistakes."""
-    occurring = [score.index for score in found.classes]
+    occurring = [score.index for score in evaluation.classes]
     if len(occurring) <= _MATRIX:
         return occurring
     mistakes = dict.fromkeys(occurring, 0)
-    for cell in found.confusion_cells:
+    for cell in evaluation.confusion_cells:
         if cell.actual != cell.predicted:
             mistakes[cell.actual] += cell.images
             mistakes[cell.predicted] += cell.images
@@ -111,7 +112,7 @@ def matrix_classes(found: Evaluation) -> list[int]:
 
 
 def _cells(
-    found: Evaluation,
+    evaluation: Evaluation,
     matrix: Sequence[int],
     names: Sequence[str],
     gallery: Sequence[Answer],
@@ -123,9 +124,9 @@ def _cells(
         answer.path: f"#m{number}" for number, answer in enumerate(gallery) if answer.path in pictures
     }
     listed: dict[tuple[int, int], list[Any]] = {}
-    remaining = _ALL_LISTED
+    remaining = _LISTED_IN_TOTAL
     for answer in sorted(
-        found.answers,
+        evaluation.answers,
         key=lambda answer: (answer.is_correct, answer.path not in pictures, -answer.probability),
     ):
         cell = listed.setdefault((answer.label, answer.predicted), [])
@@ -141,7 +142,7 @@ def _cells(
                 cell.images,
                 listed.get((cell.actual, cell.predicted), []),
             ]
-            for cell in found.confusion_cells
+            for cell in evaluation.confusion_cells
             if cell.actual in position and cell.predicted in position
         ],
     }

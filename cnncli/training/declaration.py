@@ -1,4 +1,4 @@
-"""What a declaration of a training option consists of: help, range, conditions, defaults per `--tune`."""
+"""The declaration of a training option: its help, range, conditions and defaults per `--tune`."""
 
 import dataclasses
 import enum
@@ -14,7 +14,7 @@ class Kind(enum.Enum):
     """How an option's text is parsed."""
 
     PLAIN = enum.auto()
-    """As its type says."""
+    """According to the option's type."""
 
     NUMBER_OR_AUTO = enum.auto()
     """`0.001`, or `auto` for None."""
@@ -35,7 +35,7 @@ class OptimizerFamily:
         example: one of these names.
         lr_factor: usual learning rate, as a multiple of Adam's.
         weight_decay: usual weight decay.
-        has_momentum: whether it takes a momentum.
+        has_momentum: whether they have a momentum parameter.
     """
 
     patterns: tuple[str, ...]
@@ -47,11 +47,11 @@ class OptimizerFamily:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What an option needs beside it.
+    """What else must be set for an option to have an effect.
 
     Attributes:
         text: completes "--kd-weight needs …".
-        is_met: whether the other options provide it.
+        is_met: whether a `TrainingOptions` meets it.
     """
 
     text: str
@@ -67,15 +67,15 @@ class Option:
 
     Attributes:
         help: what it does; understood without the option's name.
-        group: heading that it stands under.
+        group: its heading in the help.
         metavar: placeholder for its value in the help.
         kind: how its text is parsed.
         at_least, at_most: range of its number, or of both numbers of a pair.
-        above: lower bound that is itself excluded.
+        above: exclusive lower bound.
         tunes: `--tune` values that it applies to.
         by_tune: defaults that differ from the field's, by `--tune`.
-        unset: what None stands for, in words; empty where nothing needs to be said.
-        needs: what it needs beside it.
+        unset: what None means, as text for the help; empty if the help needs no such text.
+        needs: what else must be set for it to have an effect.
     """
 
     help: str

@@ -17,13 +17,13 @@ from cnncli.records.training import Epoch
 HISTORY = "history.csv"
 
 SCHEMA = 1
-"""The schema number that is written. A later number must not stop this one from being read."""
+"""Schema number of new files. Later versions must still read files with this number."""
 
 _NUMBERS = ("lr", "train_loss", "train_top1", "val_loss", "val_top1", "seconds", "images_per_second")
 
 
 def write_history(run: Path, history: Sequence[Epoch]) -> None:
-    """Replace the table of a run by one of all epochs so far.
+    """Write the table of a run anew, with all epochs so far.
 
     Raises:
         OSError: it cannot be written.

@@ -1,4 +1,4 @@
-"""manifest.json: what a run that trains the network starts from; resuming it and finishing it depend on this file."""
+"""manifest.json: what a run that trains the network starts from. Resuming and finishing the run need this file."""
 
 import dataclasses
 import json
@@ -25,7 +25,7 @@ _BEFORE_SCHEMAS = "beginning.json"
 """The file's name before cnncli 0.1.0."""
 
 SCHEMA = 1
-"""The schema number that is written. A later number must not stop this one from being read."""
+"""Schema number of new files. Later versions must still read files with this number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class UnreadableSample:
     Attributes:
         path: relative to the data's root.
         label: class index.
-        split: the split that it would be in.
+        split: the split that it would have been in.
         reason: why it cannot be read.
     """
 
@@ -60,12 +60,12 @@ class RunManifest:
         feature_accuracy: validation accuracy of the classifier on features that the run holds until training does better;
             None where there is none.
         feature_loss: its cross-entropy on the same images.
-        remarks: on the data.
+        remarks: remarks on the data.
         preparation_seconds: time that was spent before training.
         unreadable: images that could not be read when embeddings were computed.
         initial_accuracy: validation accuracy of the classifier on features that `last` and `full` start with.
-        may_stop_early: whether training ends when it does not improve and the classifier on features is better; not after
-            somebody asked for another number of epochs.
+        may_stop_early: whether training stops if it does not become better than the classifier on features; False once the
+            run has been resumed with another number of epochs.
     """
 
     card: ModelCard

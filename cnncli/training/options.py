@@ -1,4 +1,4 @@
-"""The options of training a network itself: each declared once, with its help, range, defaults and conditions.
+"""The options for training the network itself: each is declared once, with its help, range, defaults and conditions.
 
 The command line derives its options from these declarations. Names are those of timm's training script where it has
 them. Knows neither Typer nor timm.
@@ -31,7 +31,7 @@ OPTIMIZER_FAMILIES = (
     OptimizerFamily(("*",), "adam", 1, 0.0, has_momentum=False),
 )
 """The first match counts. Weight decay is high where the optimiser decouples it from the gradient, which timm marks with a
-final `w` (Loshchilov and Hutter, 2017); in the gradient itself as much would dominate the loss."""
+final `w` (Loshchilov and Hutter, 2017); as a part of the gradient, a decay this high would dominate the loss."""
 
 
 def optimizer_family(opt: str) -> OptimizerFamily:
@@ -173,7 +173,7 @@ class TrainingOptions:
     weight_decay: Annotated[
         float,
         Option(
-            "Weight decay (L2), of weights but not of biases and norms.",
+            "Weight decay (L2) of weights; biases and norms are exempt.",
             REGULARISATION,
             at_least=0,
             by_tune={Tune.HEAD: 1e-4},
@@ -194,7 +194,7 @@ class TrainingOptions:
     kd_weight: Annotated[
         float,
         Option(
-            "Weight of the distillation loss; the labels have the rest.",
+            "Weight of the distillation loss; the loss on the labels gets the rest.",
             DISTILLATION,
             at_least=0,
             at_most=1,
@@ -285,7 +285,7 @@ class TrainingOptions:
     )
     compile: Annotated[bool, Option("Use torch.compile (needs a C++ compiler).", RUNTIME)] = False
     deterministic: Annotated[
-        bool, Option("Use deterministic algorithms only, for reproducible results on GPUs, too.", RUNTIME)
+        bool, Option("Use deterministic algorithms only, for reproducible results even on GPUs.", RUNTIME)
     ] = False
     cache_size: Annotated[
         int | None,
@@ -310,7 +310,7 @@ class TrainingOptions:
 
 
 AUGMENTATION_FIELDS = tuple(field.name for field in dataclasses.fields(Augmentation))
-"""Options whose defaults the preset gives."""
+"""Options whose defaults come from the augmentation preset."""
 
 CHANGEABLE = frozenset({"epochs", "patience", "time_budget", "cache_size"})
 """Options that may change when a run is resumed: they do not affect what has been learned so far."""

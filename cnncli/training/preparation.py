@@ -1,4 +1,4 @@
-"""What both ways of fine-tuning share: reading the data, describing it, timing the steps."""
+"""Steps that both ways of fine-tuning share: reading the data, describing it, timing."""
 
 import contextlib
 import time
@@ -28,7 +28,7 @@ class Stopwatch:
 
 
 def read_data(settings: FinetuneSettings, progress: Progress) -> DataSet:
-    """The data set, each image in a split; warns of whatever is left out.
+    """The data set, each image in a split; warns about whatever is left out.
 
     Raises:
         DataError: it cannot be trained on.

@@ -35,9 +35,9 @@ def save_preview(
     """Save a picture with one row per class: a training image, then its augmented views in the first epochs.
 
     Args:
-        settings: of the training.
+        settings: the settings to preview.
         file: the PNG to write.
-        progress: told what is left out.
+        progress: reports what is left out.
         is_offline: download nothing.
 
     Returns:
@@ -45,7 +45,7 @@ def save_preview(
 
     Raises:
         UsageError: the file is not a PNG.
-        OutputError: the file exists, or would lie among the data.
+        OutputError: the file exists, or is inside the data folder.
         CnncliError: the data or the network cannot be used, or the file cannot be written.
     """
     _validate_file(file, settings.data)
@@ -79,7 +79,7 @@ def _validate_file(file: Path, data: Path) -> None:
         raise UsageError(f"--preview {file}: a preview is a PNG", "use a name that ends in .png")
     require_free(file, overwrite=False, hint="--preview can write to another file")
     if data.is_dir() and file.resolve().is_relative_to(data.resolve()):
-        raise OutputError(f"{file} would lie among the data", "write it somewhere else")
+        raise OutputError(f"{file} is inside the data folder", "write it somewhere else")
 
 
 def _first_readable(

@@ -1,4 +1,4 @@
-"""Which process of a distributed training this is, as torchrun numbers them; without torch."""
+"""Which process of a distributed training run this is, as numbered by torchrun; without torch."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The report of a run: what it started from, how it was trained, how good it is."""
+"""The report of a run: what it started from, how it was trained, how accurate it is."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _HELD_OUT = {Split.VAL: "held out from training", Split.TEST: "evaluated once, a
 def evaluate_split(
     model: str, data: DataSet, split: Split, answers: Sequence[Answer], unreadable: Sequence[Unreadable]
 ) -> Evaluation | None:
-    """How good a run is on a split of its data; None where no image of it can be read."""
+    """The evaluation of a run on a split of its data; None if no image of the split can be read."""
     if not answers:
         return None
     paths = {sample.path for sample in data.split(split)}
@@ -50,11 +50,11 @@ def write(
 
     Args:
         folder: the folder.
-        name: of the run.
-        data: all images, unreadable ones, too.
-        evaluations: how good the run is on the validation split, and on the test split if there is one.
+        name: the run's name.
+        data: all images, including unreadable ones.
+        evaluations: on the validation split, and on the test split if there is one.
         training: how it was trained.
-        settings: of the run.
+        settings: the run's settings.
         unreadable: images that were left out.
 
     Raises:

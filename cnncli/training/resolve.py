@@ -1,4 +1,4 @@
-"""Training options resolved: defaults filled in, everything that was set checked."""
+"""Resolving training options: fill in defaults, check everything that was set."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -50,13 +50,16 @@ def require_no_training_options(explicit: Mapping[str, Any]) -> None:
 
 
 def is_in_effect(name: str, options: TrainingOptions) -> bool:
-    """Whether an option has what it needs beside it; a run records only those, so that its settings can be read again."""
+    """Whether the options that an option depends on are set.
+
+    A run records only such options, so that its settings can be read again.
+    """
     needs = declarations()[name][1].needs
     return needs is None or needs.is_met(options)
 
 
 def default_text(name: str) -> str:
-    """The default of an option in words, with what it depends on: `10; scratch 30`. Empty where there is nothing to say."""
+    """The default of an option as text, with what it depends on: `10; scratch 30`. Empty if there is none."""
     _, option = declarations()[name]
     default = _field_default(name)
     if default is None or isinstance(default, bool):
@@ -75,7 +78,7 @@ def default_text(name: str) -> str:
 
 
 def _with_exceptions(default: object, values: Mapping[str, object]) -> str:
-    """`0.05; sgd 0.0005; rmsprop, adam 0`: the default, and the cases in which it is another."""
+    """`0.05; sgd 0.0005; rmsprop, adam 0`: the default, and the cases in which it differs."""
     cases: dict[str, list[str]] = {}
     for case, value in values.items():
         if value != default:

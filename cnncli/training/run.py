@@ -1,4 +1,4 @@
-"""What `cnncli finetune` does: prepares a run, trains the network, publishes the result."""
+"""`cnncli finetune`: prepare a run, train the network, publish the result."""
 
 import math
 import time
@@ -48,14 +48,14 @@ def finetune(
     """Fine-tune a network on labelled images.
 
     Args:
-        settings: of the run.
-        progress: told of each step and of what is left out.
-        bar: progress bar over the images.
+        settings: the run's settings.
+        progress: reports each step and what is left out.
+        bar: opens a progress bar over the images.
         show: called after each training step.
         is_offline: download nothing.
 
     Returns:
-        The result; None in all processes of torchrun but the first.
+        The result; None in all torchrun processes but the first.
 
     Raises:
         CnncliError: the data or the network cannot be used, or the run cannot be written.
@@ -84,8 +84,8 @@ def resume(
     Args:
         run: its folder.
         settings: those that it was started with; the options in `CHANGEABLE` may differ.
-        progress: told of each step.
-        bar: progress bar over the images.
+        progress: reports each step.
+        bar: opens a progress bar over the images.
         show: called after each training step.
 
     Returns:
@@ -117,10 +117,10 @@ def resume(
 
 
 def _require_same_settings(run: Path, settings: NetworkSettings) -> None:
-    """Raise where an option differs that affects what has been learned so far.
+    """Check that no option that affects what has been learned so far has changed.
 
     Raises:
-        TrainingError: there is one.
+        TrainingError: one has.
     """
     before, now = read_settings(run / SETTINGS).options, option_values(settings)
     changes = {name for name in before.keys() | now.keys() if before.get(name) != now.get(name)}
@@ -262,21 +262,23 @@ def _build_initial(
 
 
 def _epochs_in_budget(settings: NetworkSettings, throughput: "Throughput", data: DataSet) -> tuple[int, str]:
-    """How many epochs fit into the time budget, 0 if too few do; and that in words."""
+    """The number of epochs that fit into the time budget, 0 if too few do; and a message that says so."""
     options = settings.options
     images = len(data.split(Split.TRAIN)) + len(data.split(Split.VAL)) * _VALIDATION_COST
-    epoch = images / throughput.images_per_second / 60
-    fitting = options.epochs if not options.time_budget else math.floor(options.time_budget / epoch)
+    minutes_per_epoch = images / throughput.images_per_second / 60
+    fitting = (
+        options.epochs if not options.time_budget else math.floor(options.time_budget / minutes_per_epoch)
+    )
     fewest = min(_FEWEST_EPOCHS, options.epochs)
     if fitting < fewest:
         return 0, (
-            f"training the whole network would take {_duration(fewest * epoch)} for {counted(fewest, 'epoch')}, more than "
-            f"--time-budget {options.time_budget:g}: the classifier on features stays"
+            f"training the whole network would take {_duration(fewest * minutes_per_epoch)} for {counted(fewest, 'epoch')}, more than "
+            f"--time-budget {options.time_budget:g}: keeping the classifier on features"
         )
     epochs = min(fitting, options.epochs)
     return (
         epochs,
-        f"training the whole network: up to {counted(epochs, 'epoch')} in about {_duration(epochs * epoch)}",
+        f"training the whole network: up to {counted(epochs, 'epoch')} in about {_duration(epochs * minutes_per_epoch)}",
     )
 
 

@@ -1,4 +1,4 @@
-"""The folder of a run: a model folder, and beside the network everything that led to it.
+"""The folder of a run: a model folder that also holds everything that led to the network.
 
 card.json, model.safetensors, model.onnx    the network
 settings.toml       options, what the run started from, package versions; `--config` reads it
@@ -41,9 +41,9 @@ class Target:
     """Where a run is written.
 
     Attributes:
-        path: its folder, free when it was chosen.
-        usual: the default path for runs on this data, to which a number is added if it is taken; None where the user named
-            the folder.
+        path: its folder; did not exist, or was empty, when it was chosen, unless a run there is replaced.
+        usual: the default path for runs on this data, to which a number is added if it exists; None if the user named the
+            folder.
         replaces: whether an earlier run there is replaced.
     """
 
@@ -57,11 +57,11 @@ def choose_run_folder(output: Path | None, name: str, *, overwrite: bool) -> Tar
 
     Args:
         output: the requested folder; None for `runs/NAME`, or the first free one of `runs/NAME-2`, `-3`, …
-        name: of the data.
+        name: name of the data set.
         overwrite: whether an earlier run in `output` may be replaced.
 
     Raises:
-        OutputError: something else is there, or it cannot be written.
+        OutputError: something else already exists there, or it cannot be written.
     """
     path = output or _free(RUNS / name)
     if path.resolve() == Path.cwd():
@@ -151,10 +151,10 @@ def _leave_to_caller(draft: Path, target: Path) -> None:
 
 
 def settle(draft: Path, target: Target) -> Path:
-    """Rename a finished draft to its final path; where that has been taken meanwhile, the next free number is used.
+    """Rename a finished draft to its final path; if that exists by now, with the next free number.
 
     Raises:
-        OutputError: the path that the user named has been taken meanwhile; the run is lost.
+        OutputError: the path that the user named exists by now; the run is lost.
     """
     if target.replaces:
         replace(draft, target.path)
@@ -179,7 +179,7 @@ def write_files(
     Args:
         draft: the folder.
         tables: written as CSV.
-        settings: for settings.toml; None where that already exists.
+        settings: contents of settings.toml; None where that already exists.
         pictures: contents of PNG files, by name.
     """
     write_tables(draft, tables)

@@ -1,4 +1,4 @@
-"""What `finetune` is asked to do, checked before any work; all problems are reported at once."""
+"""The settings of `finetune`, checked before any work; all problems are reported at once."""
 
 import enum
 import platform
@@ -22,13 +22,15 @@ from cnncli.training.resolve import is_in_effect
 from cnncli.training.settings_file import RecordedSettings
 
 MOST_VIEWS = 100
+"""Largest `--augment-features`."""
+
 VAL_SPLIT = 0.2
 """Default share of each class that is held out for validation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinetuneSettings:
-    """What both ways of fine-tuning share: a classifier on features, and training the network itself.
+    """Settings of both ways of fine-tuning: fitting a classifier to features, and training the network itself.
 
     Attributes:
         data: a labelled folder or list.
@@ -38,10 +40,10 @@ class FinetuneSettings:
         output: folder of the run; None for the next free one in `runs/`.
         overwrite: replace an earlier run in `output`.
         classifier: classifier on the features.
-        augment_features: random views of each image that the classifier learns from, beside the image itself.
-        class_weights: whether the loss weights classes.
+        augment_features: random views of each image that the classifier learns from, in addition to the image itself.
+        class_weights: how the loss weights classes.
         val_split: share of each class that is held out where the data has no validation split.
-        seed: random seed of the split, the folds, the views and the training.
+        seed: random seed of the split, the folds, the views and training.
         max_pixels: larger images are not decoded.
         engine_options: engine, device, precision.
         batch_size: images per batch; None leaves it to the engine.
@@ -82,7 +84,7 @@ class NetworkSettings(FinetuneSettings):
 
     Attributes:
         options: how it is trained.
-        stages: number of stages, beside the last layer, that `last` trains.
+        stages: number of stages that `last` trains in addition to the last layer.
     """
 
     options: TrainingOptions
@@ -97,7 +99,7 @@ def _out_of_range(settings: FinetuneSettings) -> Iterator[str]:
     if settings.seed < 0:
         yield f"--seed must be at least 0, not {settings.seed}"
     if settings.overwrite and settings.output is None:
-        yield "--overwrite needs --output: without it a run takes a free name"
+        yield "--overwrite needs --output: without it a run gets a new name"
 
 
 def _no_effect(settings: FinetuneSettings) -> Iterator[str]:
@@ -125,10 +127,10 @@ def choose_tune(tune: Tune, reference: Reference, progress: Progress) -> Tune:
     Args:
         tune: the `--tune` value.
         reference: the network to start from.
-        progress: told of the choice.
+        progress: reports the choice.
 
     Raises:
-        UsageError: a blueprint, for which no weights are published, with another `--tune` than `scratch`.
+        UsageError: a blueprint, for which no weights are published, with a `--tune` other than `scratch`.
     """
     is_blueprint = blueprint.is_blueprint(reference.name) and reference.weights is None
     if tune is Tune.AUTO and (is_blueprint or not reference.pretrained) and not reference.find_folder():
@@ -145,19 +147,19 @@ def choose_tune(tune: Tune, reference: Reference, progress: Progress) -> Tune:
 def record_settings(
     settings: FinetuneSettings, base_model: str, weights_origin: str, data_digest: str | None
 ) -> RecordedSettings:
-    """The settings as a run keeps them.
+    """The settings as a run records them.
 
     Args:
-        settings: of the run.
+        settings: the run's settings.
         base_model: name of the network that the run starts from.
-        weights_origin: where its weights come from.
+        weights_origin: origin of its weights.
         data_digest: SHA-256 of the listing of the images; None where they were not read beforehand.
     """
     return RecordedSettings(option_values(settings), base_model, weights_origin, data_digest, versions())
 
 
 def option_values(settings: FinetuneSettings) -> dict[str, Any]:
-    """Settings under the names of the options that ask for them; unset ones are missing."""
+    """Settings by the names of their options; unset ones are left out."""
     reference, columns, engine = settings.reference, settings.columns, settings.engine_options
     values = {
         "data": _absolute(settings.data),
@@ -196,13 +198,13 @@ _CLASSIFIER_OPTIONS = frozenset({"classifier", "augment_features", "engine", "pr
 
 
 def _model(reference: Reference) -> str | None:
-    """What to type for the same network from any folder."""
+    """The `--model` value that means the same network from any folder."""
     folder = reference.find_folder()
     return reference.name if folder in {None, pocket.FOLDER} else _absolute(Path(reference.name))
 
 
 def _training_option_values(options: TrainingOptions) -> dict[str, Any]:
-    """Training options as they are typed; those without effect are missing."""
+    """Training options as they are typed; those without effect are left out."""
     values = {item.name: getattr(options, item.name) for item in fields(options)}
     values["lr"] = "auto" if options.lr is None else options.lr
     if options.kd_model and options.kd_model.exists():
@@ -211,7 +213,7 @@ def _training_option_values(options: TrainingOptions) -> dict[str, Any]:
 
 
 def as_text(value: Any) -> Any:  # noqa: ANN401 - of any option
-    """An option's value as it is typed; numbers and flags stay what they are."""
+    """An option's value as it is typed; numbers and flags are unchanged."""
     if isinstance(value, tuple):
         return ",".join(map(repr, value))
     return str(value) if isinstance(value, enum.Enum | Path) else value

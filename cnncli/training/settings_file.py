@@ -21,7 +21,7 @@ from cnncli.errors import UsageError
 SETTINGS = "settings.toml"
 
 SCHEMA = 1
-"""The schema number that is written. A later number must not stop this one from being read."""
+"""Schema number of new files. Later versions must still read files with this number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class RecordedSettings:
     Attributes:
         options: values of the options, as they are typed.
         base_model: name of the network that the run started from.
-        weights: where its weights come from.
+        weights: origin of its weights.
         data_digest: SHA-256 of the listing of the images; None where they were not read before training.
         versions: versions of Python and of the packages that the run depends on.
     """

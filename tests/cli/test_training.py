@@ -110,7 +110,7 @@ def test_auto_reports_features_first_and_keeps_the_better_model(
     trained = max(epoch["val_top1"] for epoch in output["epochs"])
     is_better = round(100 * trained, 1) > float(match[1])
     assert output["tune"] == ("full" if is_better else "features")
-    assert ("where the classifier on features has" if is_better else "which stays") in output["reason"]
+    assert ("where the classifier on features has" if is_better else "which is kept") in output["reason"]
     kept = output["val"]["correct"] / output["val"]["images"]
     assert 100 * kept == pytest.approx(max(100 * trained, float(match[1])), abs=0.05)
     assert Path(output["folder"], "classifiers.csv").exists()
@@ -144,7 +144,7 @@ def test_auto_stops_if_training_is_no_better_than_features(
 def test_auto_skips_training_that_exceeds_the_time_budget(cnncli: Cnncli, data: Path, tiny: Path) -> None:
     output = run(cnncli, data, "-m", tiny, "--time-budget", 0.00001)
     assert output["tune"] == "features"
-    assert "more than --time-budget 1e-05: the classifier on features stays" in output["reason"]
+    assert "more than --time-budget 1e-05: keeping the classifier on features" in output["reason"]
     assert output["epochs"] == []
 
 
@@ -207,7 +207,7 @@ def test_preview_replaces_no_file(cnncli: Cnncli, data: Path) -> None:
     before = photograph.read_bytes()
     for file, code, complaint in [
         (photograph, 1, "already exists"),
-        (data / "seen.png", 1, "would lie among the data"),
+        (data / "seen.png", 1, "is inside the data folder"),
         (Path("seen.jpg"), 2, "a preview is a PNG"),
         (Path("nowhere", "seen.png"), 1, "the folder nowhere does not exist"),
     ]:

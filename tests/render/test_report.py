@@ -72,7 +72,7 @@ def test_a_large_report_stays_small(tmp_path: Path) -> None:
     found = judged(names, 10_000)
     noise = reporting._thumbnail(str(tmp_path / "noise.jpg"), 10**8)  # nothing is harder to compress
     assert noise
-    shown = reporting._choose_pictured(found)
+    shown = reporting._choose_images(found)
     assert len(shown) == reporting._PICTURES
     page = report_html(report(found, pictures={answer.path: noise for answer in shown}))
     assert len(page) < 10e6
@@ -150,7 +150,9 @@ def test_it_works_in_a_browser(browser: "WebDriver", page: Path) -> None:
         "return [...document.querySelectorAll('#matrix button')].reduce((s, b) => s + Number(b.textContent), 0)"
     )
     assert total == 80
-    wrong = next(cell for cell in cells if cell.find_element("xpath", "..").get_attribute("class") != "right")
+    wrong = next(
+        cell for cell in cells if cell.find_element("xpath", "..").get_attribute("class") != "correct"
+    )
     count = int(wrong.text)
     wrong.click()
     shown = browser.find_elements("css selector", "#cell li")

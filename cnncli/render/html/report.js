@@ -47,8 +47,8 @@ function drawMatrix() {
 
 function drawCell(row, column) {
   const cell = cells.get(row + "/" + column);
-  const place = make("td", { className: row === column ? "right" : "" });
-  if (!cell) return place;
+  const tableCell = make("td", { className: row === column ? "correct" : "" });
+  if (!cell) return tableCell;
   const share = cell[2] / totals[row];
   const text = `${counted(cell[2], "image")} of ${facts.names[row]} predicted as ${facts.names[column]} (${percent(share)})`;
   const button = make("button", { type: "button", title: text, className: share > 0.55 ? "dark" : "" }, String(cell[2]));
@@ -61,8 +61,8 @@ function drawCell(row, column) {
     pressed = cell;
     showCell(cell);
   });
-  place.append(button);
-  return place;
+  tableCell.append(button);
+  return tableCell;
 }
 
 function showCell([row, column, count, shown]) {
@@ -75,21 +75,21 @@ function showCell([row, column, count, shown]) {
   });
   const named = shown.filter((image) => !image[2]).map(([path, probability]) =>
     make("li", { className: "path" }, `${path} ${percent(probability)}`));
-  const rest = count - shown.length;
+  const hidden = count - shown.length;
   document.getElementById("cell").replaceChildren(
     make("h3", { role: "status" }, title),
     make("ul", { className: "gallery" }, ...pictured),
     ...(named.length ? [make("ul", { className: "names" }, ...named)] : []),
-    ...(rest > 0 ? [make("p", {}, `and ${rest.toLocaleString("en")} more, in predictions.csv`)] : []));
+    ...(hidden > 0 ? [make("p", {}, `and ${hidden.toLocaleString("en")} more, in predictions.csv`)] : []));
 }
 
 document.getElementById("order").addEventListener("change", drawMatrix);
 document.getElementById("matrix").addEventListener("keydown", (event) => {
   const step = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] }[event.key];
-  const place = event.target.closest("td");
-  if (!step || !place) return;
+  const tableCell = event.target.closest("td");
+  if (!step || !tableCell) return;
   const lines = [...document.querySelectorAll("#matrix tbody tr")];
-  let row = lines.indexOf(place.parentElement), column = place.cellIndex;
+  let row = lines.indexOf(tableCell.parentElement), column = tableCell.cellIndex;
   for (;;) {
     row += step[0]; column += step[1];
     const next = lines[row] && lines[row].cells[column];
@@ -120,11 +120,12 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const button = make("button", { type: "button" }, ...title.childNodes);
     title.replaceChildren(button);
     button.addEventListener("click", () => {
-      const was = title.getAttribute("aria-sort");
-      const now = was ? (was === "ascending" ? "descending" : "ascending") : (isNumber ? "descending" : "ascending");
+      const order = title.getAttribute("aria-sort");
+      const initial = isNumber ? "descending" : "ascending";
+      const next = order ? (order === "ascending" ? "descending" : "ascending") : initial;
       titles.forEach((other) => other.removeAttribute("aria-sort"));
-      title.setAttribute("aria-sort", now);
-      const sign = now === "ascending" ? 1 : -1;
+      title.setAttribute("aria-sort", next);
+      const sign = next === "ascending" ? 1 : -1;
       const rows = [...table.tBodies[0].rows].sort((one, other) => {
         if (!isNumber) return sign * one.cells[column].textContent.localeCompare(other.cells[column].textContent);
         const a = value(one, column), b = value(other, column);

@@ -113,7 +113,7 @@ def embed_data(
 
 
 def warn_about_data(embedded: EmbeddedData, progress: Progress) -> None:
-    """Warn of unreadable images, of duplicates across splits, and of classes without validation images."""
+    """Warn about unreadable images, duplicates across splits, and classes without validation images."""
     for record in embedded.unreadable:
         progress.warning(f"{record.path} is left out: {record.reason}")
     train, val = embedded.splits[Split.TRAIN], embedded.splits[Split.VAL]

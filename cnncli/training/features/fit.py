@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from cnncli.training.features.classifiers import Rows
 
 _MANY = 1000
-"""Images from which fitting takes seconds and is announced."""
+"""Number of images from which fitting takes seconds, and is announced."""
 
 _MOST_SVM_CLASSES = 100
-"""An SVM is fitted one against the rest, once per class."""
+"""`auto` skips the SVM with more classes: it is fitted once per class, one against the rest."""
 
 _MOST_NEIGHBOURS = 20_000
-"""Nearest neighbours compare each image with so many embeddings at most."""
+"""`auto` skips nearest neighbours with more embeddings: each image is compared with all of them."""
 
 _CANDIDATES = (
     ClassifierName.LOGISTIC,
@@ -84,11 +84,11 @@ class FeatureSearch:
     """A network, its embeddings of the data, and the classifiers that were fitted to them.
 
     Attributes:
-        stopwatch: what each step took.
-        target: where the run goes.
-        folder: the network.
-        embedded: the data.
-        result: the classifiers.
+        stopwatch: time that each step took.
+        target: where the run is written.
+        folder: model folder of the network.
+        embedded: the data and its embeddings.
+        result: the classifiers that were compared.
     """
 
     stopwatch: Stopwatch
@@ -104,9 +104,9 @@ def search_classifiers(
     """Fit classifiers to a network's embeddings of labelled images; nothing is written yet.
 
     Args:
-        settings: of the run.
-        progress: told of each step and of what is left out.
-        bar: progress bar over the images.
+        settings: the run's settings.
+        progress: reports each step and what is left out.
+        bar: opens a progress bar over the images.
         is_offline: download nothing.
 
     Raises:
@@ -116,8 +116,9 @@ def search_classifiers(
     with stopwatch.measure("looking for the images"):
         data = read_data(settings, progress)
         target = choose_run_folder(settings.output, data.name, overwrite=settings.overwrite)
-    is_all = settings.tune is Tune.FEATURES
-    plan = ", which stays as it is" if is_all else ": a classifier on its features first"
+    plan = (
+        ", which stays as it is" if settings.tune is Tune.FEATURES else ": a classifier on its features first"
+    )
     progress.notice(f"starting from {settings.reference.name}{plan}")
     with stopwatch.measure("opening the network"):
         folder = prepare(settings.reference, progress, is_offline=is_offline)
@@ -141,7 +142,7 @@ def _fit_candidates(embedded: EmbeddedData, settings: FinetuneSettings, progress
     classes = len(embedded.data.class_names)
     rows = Rows(train.vectors.astype(np.float64), train.labels, classes, settings.class_weights)
     candidates = []
-    for name in _names(settings.classifier, rows):
+    for name in _candidate_names(settings.classifier, rows):
         if len(rows.labels) >= _MANY:
             progress.notice(f"fitting {name}")
         candidates.append(_fit_candidate(name, rows, embedded, settings.seed))
@@ -150,7 +151,7 @@ def _fit_candidates(embedded: EmbeddedData, settings: FinetuneSettings, progress
     return SearchResult(candidates, best, reason, test_accuracy)
 
 
-def _names(requested: ClassifierName, rows: "Rows") -> Sequence[ClassifierName]:
+def _candidate_names(requested: ClassifierName, rows: "Rows") -> Sequence[ClassifierName]:
     """The classifiers to fit; `auto` skips those that would take minutes or store too many vectors."""
     if requested is not ClassifierName.AUTO:
         return (requested,)
@@ -192,9 +193,9 @@ def _accuracy(logits: NDArray[np.float32], split: EmbeddedSplit) -> Accuracy:
 
 
 def _choose(candidates: Sequence[Candidate]) -> tuple[Candidate, str]:
-    """The first candidate within one standard error of the best (Breiman et al., 1984), and the reason.
+    """The first candidate within one standard error of the best (Breiman et al., 1984), and the reason as text.
 
-    Compared by cross-validation on the training images, so that the validation images stay unseen.
+    They are compared by cross-validation on the training images, so that the validation images stay unseen.
     """
     if len(candidates) == 1:
         return candidates[0], "the one that was asked for"

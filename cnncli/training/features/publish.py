@@ -41,9 +41,9 @@ def finetune_features(
     """Fit a classifier to a network's embeddings of labelled images, and write both as a model folder.
 
     Args:
-        settings: of the run.
-        progress: told of each step and of what is left out.
-        bar: progress bar over the images.
+        settings: the run's settings.
+        progress: reports each step and what is left out.
+        bar: opens a progress bar over the images.
         is_offline: download nothing.
 
     Raises:
@@ -115,7 +115,7 @@ def _write_folder(search: FeatureSearch, settings: FinetuneSettings) -> Path:
 
 
 def _evaluate(search: FeatureSearch) -> tuple[tuple[Evaluation, Evaluation | None], list[Table]]:
-    """How good the best classifier is on val and test, and the run's tables."""
+    """The evaluations of the best classifier on val and test, and the run's tables."""
     data, unreadable, best = search.embedded.data, search.embedded.unreadable, search.result.best
     val, test = search.embedded.splits[Split.VAL], search.embedded.splits[Split.TEST]
     name = search.target.path.name
@@ -190,13 +190,13 @@ def classifiers_table(scores: Sequence[ClassifierScore]) -> Table:
         (
             score.name,
             score.parameter,
-            _four_digits(score.cv_accuracy),
-            _four_digits(score.cv_standard_error),
-            _four_digits(score.train.share),
-            _four_digits(score.val.share),
-            _four_digits(score.val.low),
-            _four_digits(score.val.high),
-            _four_digits(score.seconds),
+            _four_decimals(score.cv_accuracy),
+            _four_decimals(score.cv_standard_error),
+            _four_decimals(score.train.share),
+            _four_decimals(score.val.share),
+            _four_decimals(score.val.low),
+            _four_decimals(score.val.high),
+            _four_decimals(score.seconds),
         )
         for score in scores
     ]
@@ -214,5 +214,5 @@ def classifiers_table(scores: Sequence[ClassifierScore]) -> Table:
     return Table("classifiers.csv", header, rows)
 
 
-def _four_digits(number: float | None) -> str:
+def _four_decimals(number: float | None) -> str:
     return "" if number is None else f"{number:.4f}"

@@ -2,7 +2,7 @@
 
 Where the output of the last layer is the logits, the new classifier replaces that layer, and the weights are those of the
 same architecture with other classes. Elsewhere (SqueezeNet has a ReLU and an average pooling after its last convolution)
-it becomes a layer of its own, `head`, and the names of the network's weights get the prefix `network.`.
+it becomes a separate layer, `head`, and the names of the network's weights get the prefix `network.`.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ TOLERANCE = 1e-3
 """Largest allowed difference of a logit between the finished network and its parts, as a share of the logits' spread."""
 
 _HEAD = "head"
-"""What `networks.zoo.embedding.LinearOnEmbedding` calls its classifier."""
+"""Name of the classifier in `networks.zoo.embedding.LinearOnEmbedding`."""
 
 Tensor = NDArray[np.float32]
 
@@ -56,7 +56,7 @@ def require_replaceable_head(folder: ModelFolder) -> None:
     if card.architecture.head and card.architecture.head.kind is HeadKind.NEIGHBOURS:
         raise UsageError(
             f"{folder.path} is a nearest-neighbour classifier, which cannot be trained further",
-            f"start from what it was made of: {card.weights_origin}",
+            f"start from the network that it is based on: {card.weights_origin}",
         )
 
 
@@ -69,7 +69,7 @@ def write_with_new_head(
         draft: the folder to write to.
         base: the network, for which `require_new_head_fits` has passed.
         head: the classifier, K classes.
-        card: with the K class names; what depends on the classifier is adapted.
+        card: card with the K class names; whatever depends on the classifier is adapted.
         pixels: (N, C, H, W) on which the finished network is compared with base and head.
 
     Raises:
@@ -98,17 +98,17 @@ def weights_with_new_head(
         embedding=base.card.embedding,
     )
     if isinstance(head, NeighbourHead):
-        return tensors, _with_own_head(adapted, base.card, HeadKind.NEIGHBOURS)
+        return tensors, _with_separate_head(adapted, base.card, HeadKind.NEIGHBOURS)
     weights, biases = _float32(head)
     layer = base.card.embedding.layer
     if _is_last_layer_replaceable(base.card, tensors):
         kernel = tensors[f"{layer}.weight"].shape[2:]  # of a 1x1 convolution, if it is one
-        own = {f"{layer}.weight": weights.reshape(*weights.shape, *kernel), f"{layer}.bias": biases}
-        return tensors | own, adapted
+        classifier = {f"{layer}.weight": weights.reshape(*weights.shape, *kernel), f"{layer}.bias": biases}
+        return tensors | classifier, adapted
     left_out = {f"{layer}.weight", f"{layer}.bias"}
     tensors = {f"network.{name}": tensor for name, tensor in tensors.items() if name not in left_out}
-    own = {f"{_HEAD}.weight": weights, f"{_HEAD}.bias": biases}
-    return tensors | own, _with_own_head(adapted, base.card, HeadKind.LINEAR)
+    classifier = {f"{_HEAD}.weight": weights, f"{_HEAD}.bias": biases}
+    return tensors | classifier, _with_separate_head(adapted, base.card, HeadKind.LINEAR)
 
 
 def _float32(head: LinearHead) -> tuple[Tensor, Tensor]:
@@ -118,15 +118,15 @@ def _float32(head: LinearHead) -> tuple[Tensor, Tensor]:
 
 def _is_last_layer_replaceable(card: ModelCard, tensors: Mapping[str, Tensor]) -> bool:
     """Whether a linear classifier can replace the last layer; the number of classes in a blueprint's text is fixed."""
-    is_written_down = card.architecture.library == "blueprint" and card.architecture.head is None
+    is_fixed = card.architecture.library == "blueprint" and card.architecture.head is None
     layer = card.embedding.layer
-    if not card.embedding.gives_logits or is_written_down or f"{layer}.bias" not in tensors:
+    if not card.embedding.gives_logits or is_fixed or f"{layer}.bias" not in tensors:
         return False
     return math.prod(tensors[f"{layer}.weight"].shape[1:]) == card.embedding.size
 
 
-def _with_own_head(card: ModelCard, base: ModelCard, kind: HeadKind) -> ModelCard:
-    """The card of a network whose new classifier is a layer of its own."""
+def _with_separate_head(card: ModelCard, base: ModelCard, kind: HeadKind) -> ModelCard:
+    """The card of a network whose new classifier is a separate layer."""
     head = Head(kind, base.embedding.layer, base.embedding.size, base.architecture.num_classes)
     embedding = base.embedding
     if kind is HeadKind.LINEAR:

@@ -1,1 +1,1 @@
-"""Training a network itself: trainer, loop, step, and what they are made of. The one part of `training` that knows torch."""
+"""Training the network itself: trainer, loop, step and their parts. The only part of `training` that imports torch."""

@@ -1,4 +1,4 @@
-"""Training and validation images in batches: decoded once if there is room, augmented anew each time."""
+"""Training and validation images in batches: decoded once if the cache has room, augmented anew each time."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -21,7 +21,7 @@ from cnncli.training.network import rng
 from cnncli.training.network.rng import Indices
 
 _LARGEST_FACTOR = 2.0
-"""How many times larger than the network's input an image is cached at most."""
+"""Largest size of a cached image, as a multiple of the network's input size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Batch:
     """The images of a batch.
 
     Attributes:
-        numbers: (N,), those that could be read.
+        numbers: (N,), numbers of the images that could be read.
         pixels: (N, H, W, C) uint8.
         unreadable: the others, by number.
     """
@@ -40,35 +40,35 @@ class Batch:
 
 
 class ImageStore:
-    """The images of a split, decoded once as far as there is room; safe to use from several threads."""
+    """The images of a split, each decoded once while the cache has room; safe to use from several threads."""
 
     def __init__(
         self,
         samples: Sequence[Sample],
         reader: ImageReader,
-        kept: ImageCache,
+        cache: ImageCache,
         shrink: Callable[[Image.Image], Image.Image],
     ) -> None:
         """Nothing is read yet.
 
         Args:
             samples: N images.
-            reader: from a file to an image in the network's mode.
-            kept: cache of decoded images.
-            shrink: is applied to an image before it is cached.
+            reader: decodes a file to an image in the network's mode.
+            cache: decoded images.
+            shrink: makes an image smaller before it is cached.
         """
-        self._samples, self._reader, self._kept, self._shrink = samples, reader, kept, shrink
+        self._samples, self._reader, self._cache, self._shrink = samples, reader, cache, shrink
         self._unreadable: dict[int, Unreadable] = {}
 
     def close(self) -> None:
         """Free the cache."""
-        self._kept.close()
+        self._cache.close()
 
     def read(self, number: int) -> Planes | Unreadable:
         """An image (H, W, C)."""
-        kept = self._kept.find(number)
-        if kept is not None:
-            return kept
+        cached = self._cache.find(number)
+        if cached is not None:
+            return cached
         if number in self._unreadable:
             return self._unreadable[number]
         image = self._reader.image(self._samples[number].source)
@@ -77,12 +77,12 @@ class ImageStore:
             return image
         planes = np.asarray(self._shrink(image))
         planes = planes if planes.ndim == 3 else planes[:, :, np.newaxis]  # noqa: PLR2004 - (H, W, C)
-        self._kept.add(number, planes)
+        self._cache.add(number, planes)
         return planes
 
 
 def for_training(
-    samples: Sequence[Sample], reader: ImageReader, kept: ImageCache, augmentation: Augmentation
+    samples: Sequence[Sample], reader: ImageReader, cache: ImageCache, augmentation: Augmentation
 ) -> ImageStore:
     """Images to take random crops of, cached no larger than the smallest crop needs."""
     height, width = reader.preprocessing.size
@@ -95,14 +95,14 @@ def for_training(
         smaller = (max(round(image.width / ratio), 1), max(round(image.height / ratio), 1))
         return image.resize(smaller, FILTERS[reader.preprocessing.interpolation], reducing_gap=2.0)
 
-    return ImageStore(samples, reader, kept, shrink)
+    return ImageStore(samples, reader, cache, shrink)
 
 
-def for_validation(samples: Sequence[Sample], reader: ImageReader, kept: ImageCache) -> ImageStore:
-    """Images as predicting sees them: resized and cropped, not yet normalised."""
+def for_validation(samples: Sequence[Sample], reader: ImageReader, cache: ImageCache) -> ImageStore:
+    """Images as in prediction: resized and cropped, not yet normalised."""
     preprocessing = reader.preprocessing
     return ImageStore(
-        samples, reader, kept, lambda image: center_crop(resize(image, preprocessing), preprocessing)
+        samples, reader, cache, lambda image: center_crop(resize(image, preprocessing), preprocessing)
     )
 
 
@@ -111,11 +111,11 @@ class RandomViews:
     """Augmented images of one epoch, by number.
 
     Attributes:
-        images: to take them from.
+        images: the images to augment.
         size: (height, width) in pixels.
-        augmentation: how they are changed at random.
-        seed: of the run.
-        epoch: from 0.
+        augmentation: the random changes.
+        seed: the run's random seed.
+        epoch: number of the epoch, from 0.
         resize: how crops are resized.
     """
 
@@ -127,7 +127,7 @@ class RandomViews:
     resize: ResizeFunction = augment.resize_planes
 
     def __call__(self, number: int) -> Planes | Unreadable:
-        """(H, W, C)."""
+        """The augmented image (H, W, C)."""
         planes = self.images.read(number)
         if isinstance(planes, Unreadable):
             return planes
@@ -141,9 +141,9 @@ def iterate_batches(
     """Batches in order; the next two are prepared while one is used.
 
     Args:
-        numbers: of the images of each batch.
-        view: an image (H, W, C) as the network is to see it; called in `workers` threads.
-        workers: threads.
+        numbers: numbers of the images of each batch.
+        view: returns an image (H, W, C) as the network sees it; called in several threads.
+        workers: number of threads.
     """
     waiting: deque[tuple[Indices, list[Future[list[Planes | Unreadable]]]]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="view")
@@ -165,6 +165,7 @@ def iterate_batches(
 
 
 _AHEAD = 2
+"""Batches that are prepared in advance."""
 
 
 def _collect(numbers: Indices, futures: Sequence[Future[list[Planes | Unreadable]]]) -> Batch:

@@ -1,6 +1,6 @@
-"""Checkpoints of a training: whole on disk, or not there.
+"""Checkpoints of a training run, each written completely or not at all.
 
-`last.pt` is the newest and `before.pt` the one before it, so that a file cut in half by a failing disk costs minutes.
+`last.pt` is the newest and `before.pt` the one before it, so that a file damaged by a failing disk costs only minutes.
 They are read by torch's weights-only loader: tensors, numbers and strings, and nothing that could run.
 """
 
@@ -33,7 +33,7 @@ _FORMAT = 2
 
 @dataclass(frozen=True, slots=True)
 class RunConstants:
-    """What is measured at the start of a run and then stays.
+    """Values that are measured at the start of a run and stay the same until its end.
 
     Attributes:
         lr: peak learning rate; None until `--lr auto` has found one.
@@ -47,7 +47,11 @@ class RunConstants:
 
     @property
     def peak_lr(self) -> float:
-        """The learning rate, once it is known."""
+        """The peak learning rate.
+
+        Raises:
+            ValueError: it is not known yet.
+        """
         if self.lr is None:
             raise ValueError("--lr auto has not found a learning rate yet")
         return self.lr
@@ -55,19 +59,19 @@ class RunConstants:
 
 @dataclass(slots=True)
 class Checkpoint:
-    """Where a training stands, with everything it needs to go on.
+    """The state of a training run, with everything needed to resume it.
 
     Attributes:
         network: state of the network.
-        constants: of the run.
+        constants: values that stay the same during the run.
         optimizer: state of the optimiser; empty before the first step.
-        average: state of the weights' moving average; None where none is kept.
+        average: state of the moving average of the weights; None without one.
         scaler: state of the loss scaling that fp16 needs; None elsewhere.
-        epoch, step: the next ones, from 0.
-        updates: of the weights, since the start of the run.
-        seconds: that training took so far.
-        sums: of the present epoch: loss, correctly classified images, images.
-        pieces: that a batch is computed in for want of memory.
+        epoch, step: next epoch and step, from 0.
+        updates: number of weight updates since the start of the run.
+        seconds: training time so far.
+        sums: loss, correctly classified images and images of the current epoch.
+        pieces: number of pieces that a batch is split into because memory is short.
         history: finished epochs.
         unreadable: path and reason of images that could not be read.
     """
@@ -88,7 +92,7 @@ class Checkpoint:
 
     @property
     def best(self) -> Epoch | None:
-        """The epoch with the highest validation accuracy, of equals the one with the lowest loss, then the first."""
+        """The epoch with the highest validation accuracy; ties go to the lowest loss, then to the first."""
         return max(self.history, key=lambda epoch: (epoch.val_top1, -epoch.val_loss), default=None)
 
 
@@ -102,10 +106,10 @@ def divergence(run: Path, checkpoint: Checkpoint) -> NotANumberError:
 
 
 _SAVE_EVERY = 60.0
-"""Seconds between two checkpoints within an epoch, or more where writing one takes long."""
+"""Seconds between two checkpoints within an epoch; more if writing one takes long."""
 
 _SAVING_SHARE = 1 / 20
-"""Largest share of the time that goes into writing checkpoints."""
+"""Largest share of the time spent on writing checkpoints."""
 
 
 class Checkpointer:
@@ -123,10 +127,10 @@ class Checkpointer:
 
         Args:
             run: folder of the run.
-            checkpoint: is brought up to date and written.
+            checkpoint: updated, then written.
             state: network and optimiser.
             meter: sums and seconds.
-            processes: the first one writes.
+            processes: only the first one writes.
         """
         self._run, self._checkpoint = run, checkpoint
         self._state, self._meter, self._processes = state, meter, processes
@@ -134,7 +138,7 @@ class Checkpointer:
         self._write_seconds = 0.0
 
     def is_due(self) -> bool:
-        """Whether the last one is old enough in any process."""
+        """Whether the last checkpoint is old enough in any process."""
         pause = max(_SAVE_EVERY, self._write_seconds / _SAVING_SHARE)
         return self._processes.any(condition=time.monotonic() - self._saved_at > pause)
 
@@ -158,7 +162,7 @@ class Checkpointer:
         self._write_seconds = self._saved_at - start
 
     def save_best(self) -> None:
-        """Write the weights of the best epoch so far: those that were validated."""
+        """Write the weights of the best epoch so far, as they were validated."""
         if self._processes.is_main:
             save_best(self._run, self._state.averaged_network.state_dict())
 
@@ -167,7 +171,7 @@ def save(run: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint.
 
     Raises:
-        OutputError: it cannot be written; the one before it is untouched.
+        OutputError: it cannot be written; the previous one is intact.
     """
     fields = {item.name: getattr(checkpoint, item.name) for item in dataclasses.fields(checkpoint)}
     fields["history"] = [dataclasses.asdict(epoch) for epoch in checkpoint.history]
@@ -185,11 +189,11 @@ def save(run: Path, checkpoint: Checkpoint) -> None:
 
 
 def load(run: Path, warn: Callable[[str], None]) -> Checkpoint:
-    """The newest checkpoint that is whole.
+    """The newest undamaged checkpoint.
 
     Args:
         run: the run's folder.
-        warn: is told when the newest one is damaged.
+        warn: called with a message if the newest one is damaged.
 
     Raises:
         TrainingError: there is none.
@@ -256,14 +260,14 @@ def load_best(run: Path) -> dict[str, Tensor]:
 
 
 def remove_superseded(run: Path) -> None:
-    """Keep of a finished run what training it for more epochs needs."""
+    """Remove what a finished run no longer needs, not even to be trained further."""
     with contextlib.suppress(OSError):
         (run / CHECKPOINTS / _BEFORE).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def _durable_file(file: Path, run: Path) -> Iterator[Path]:
-    """A file that is written and synchronised to disk before it gets its name."""
+    """A draft that is synchronised to disk before it gets the file's name."""
     try:
         file.parent.mkdir(exist_ok=True)
         with whole_file(file, alone=True, sync=True) as draft:
@@ -272,9 +276,9 @@ def _durable_file(file: Path, run: Path) -> Iterator[Path]:
         OSError,
         RuntimeError,
         SafetensorError,
-    ) as error:  # torch's zip writer has a RuntimeError for a full disk
+    ) as error:  # torch's zip writer raises RuntimeError on a full disk
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
         raise OutputError(
-            f"cannot write {file}: {reason}; the checkpoint before it is whole",
-            f"make room, then: cnncli finetune --resume {run}",
+            f"cannot write {file}: {reason}; the previous checkpoint is intact",
+            f"free some space, then: cnncli finetune --resume {run}",
         ) from error

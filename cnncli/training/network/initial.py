@@ -1,4 +1,4 @@
-"""The network that a training starts from, with its card."""
+"""The network that a training run starts from, with its card."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ class InitialModel:
     """A network with as many outputs as the data has classes.
 
     Attributes:
-        network: on the CPU.
-        card: of the network that it will become; no file is written yet.
+        network: the network, on the CPU.
+        card: card of the network that it will become; no file is written yet.
     """
 
     network: nn.Module
@@ -45,7 +45,7 @@ class InitialModel:
             self.network.aux_logits = False  # type: ignore[assignment]
 
     def add_dropout(self, probability: float) -> None:
-        """Add dropout before the last layer, beside the network's own."""
+        """Add dropout before the last layer, in addition to the network's own."""
 
         def drop(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             return (functional.dropout(inputs[0], probability, layer.training), *inputs[1:])
@@ -59,7 +59,7 @@ def from_scratch(
     """A network with random weights.
 
     Raises:
-        UsageError: it cannot process images of that size, or has no residual blocks for stochastic depth.
+        UsageError: it cannot process images of its input size, or has no residual blocks for stochastic depth.
     """
     architecture = zoo.with_num_classes(untrained.architecture, len(class_names))
     network = build(architecture, drop_path, seed)
@@ -93,15 +93,15 @@ def from_weights(
     Args:
         folder: the network.
         head: a classifier on its embeddings that becomes this layer; None for weights of 0.
-        class_names: K.
+        class_names: names of the K classes.
         drop_path: stochastic depth rate.
 
     Raises:
         UsageError: the network has no residual blocks for stochastic depth.
     """
     zeros = LinearHead(np.zeros((len(class_names), folder.card.embedding.size)), np.zeros(len(class_names)))
-    own_card = dataclasses.replace(folder.card, class_names=class_names)
-    tensors, card = weights_with_new_head(folder, head or zeros, own_card)
+    new_card = dataclasses.replace(folder.card, class_names=class_names)
+    tensors, card = weights_with_new_head(folder, head or zeros, new_card)
     network = build(card.architecture, drop_path)
     InitialModel(network, card).drop_auxiliary()
     state: dict[str, Tensor] = {name: torch.from_numpy(value) for name, value in tensors.items()}

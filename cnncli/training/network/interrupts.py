@@ -1,4 +1,4 @@
-"""Ctrl-C, and the signal that a job queue sends before it kills: noted at once, acted on between two steps."""
+"""Ctrl-C, and the signal that a job queue sends before it kills a job: recorded at once, handled between two steps."""
 
 import contextlib
 import signal
@@ -10,27 +10,31 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """Within this context the first interrupt is only noted; the second one interrupts as usual."""
+    """Within this context the first interrupt is only recorded; a second one interrupts as usual.
+
+    Attributes:
+        is_pending: whether there was an interrupt.
+    """
 
     def __init__(self) -> None:
-        self.came = False
-        self._former: dict[signal.Signals, object] = {}
+        self.is_pending = False
+        self._previous: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Self:
         """Install the signal handlers, which only Python's main thread can."""
         if threading.current_thread() is threading.main_thread():
-            self._former = {number: signal.signal(number, self._note) for number in _SIGNALS}
+            self._previous = {number: signal.signal(number, self._record) for number in _SIGNALS}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Restore the former handlers."""
-        for number, handler in self._former.items():
+        """Restore the previous handlers."""
+        for number, handler in self._previous.items():
             with contextlib.suppress(TypeError):  # for a handler that was not set by Python
                 signal.signal(number, handler)  # type: ignore[arg-type]
 
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
-        if self.came:
+    def _record(self, _number: int, _frame: FrameType | None) -> None:
+        if self.is_pending:
             raise KeyboardInterrupt
-        self.came = True
+        self.is_pending = True

@@ -1,4 +1,4 @@
-"""What a training writes after each epoch: a line, history.csv, TensorBoard."""
+"""Logs of a training run after each epoch: a line, history.csv, TensorBoard."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -22,9 +22,9 @@ def open_log(
 
     Args:
         run: folder of the run.
-        checkpoint: with the history.
-        epochs: of the run.
-        progress: gets the line, and a warning where a log cannot be written.
+        checkpoint: the checkpoint; its history is logged.
+        epochs: number of epochs of the run.
+        progress: reports the line, and a warning if a log cannot be written.
     """
     with _open_tensorboard(run, len(checkpoint.history) + 1) as write:
 
@@ -41,7 +41,7 @@ def open_log(
 
 
 def epoch_line(epoch: Epoch, epochs: int, *, is_best: bool) -> str:
-    """An epoch in one line, numbers below each other."""
+    """An epoch in one line; the numbers of successive lines are aligned."""
     width = len(str(epochs))
     return (
         f"epoch {epoch.number:>{width}}/{epochs}  lr {epoch.lr:.1e}  "

@@ -1,8 +1,8 @@
 """The training loop: epochs of steps, any of which could be the last.
 
-Nothing here depends on how training came to its present position: randomness is a function of it (`rng`), the learning rate
-too (`schedule`), and the rest is in the checkpoint. So a resumed run ends, on a CPU, with the very bits of one that was
-never interrupted.
+Nothing depends on how training reached its current position: randomness (`rng`) and learning rate (`schedule`) are functions
+of the position, and everything else is in the checkpoint. So on a CPU, a resumed run ends with exactly the same bits as one
+that was never interrupted.
 """
 
 import contextlib
@@ -40,12 +40,12 @@ from cnncli.training.network.validation import Validation
 
 
 class Loop:
-    """A training under way.
+    """A training run in progress.
 
     Attributes:
-        task: what is to be learned, and how.
-        checkpoint: where training stands.
-        processes: that train together.
+        task: what the network learns, and how.
+        checkpoint: the current state of training.
+        processes: the processes that train together.
         state: network and optimiser.
         step: updates the weights from a batch.
     """
@@ -61,11 +61,11 @@ class Loop:
         """Restore everything as the checkpoint left it.
 
         Args:
-            task: what is to be learned, and how.
+            task: what the network learns, and how.
             run: folder of the run.
-            checkpoint: where training stands; is kept up to date.
+            checkpoint: the state to start from; kept up to date.
             accelerator: device and processes.
-            progress: is told of each epoch.
+            progress: reports each epoch.
         """
         self.task, self.checkpoint, self._run, self._progress = task, checkpoint, run, progress
         self.processes = Processes(accelerator)
@@ -106,11 +106,11 @@ class Loop:
         """Train to the end.
 
         Args:
-            report: is called after each step.
+            report: called after each step.
 
         Raises:
             TrainingStopped: it was interrupted; a checkpoint is written.
-            NotANumberError: the loss diverged; the last checkpoint is whole.
+            NotANumberError: the loss diverged; the last checkpoint is intact.
             OutOfMemoryError: not even one image fits.
             OutputError: a checkpoint cannot be written.
         """
@@ -123,7 +123,7 @@ class Loop:
                 self._train_epoch(interrupts, report)
                 log()
                 self._checkpointer.save()
-                if self.processes.any(condition=interrupts.came):
+                if self.processes.any(condition=interrupts.is_pending):
                     raise self._interruption()
 
     def steps(self, epoch: int) -> list[Indices]:
@@ -183,7 +183,7 @@ class Loop:
         return lr
 
     def _between_steps(self, interrupts: Interrupts) -> None:
-        if self.processes.any(condition=interrupts.came):
+        if self.processes.any(condition=interrupts.is_pending):
             self._checkpointer.save()
             raise self._interruption()
         if self._checkpointer.is_due():
@@ -225,7 +225,7 @@ class Loop:
             raise divergence(self._run, self.checkpoint)
         return loss, top1
 
-    # ---- what the user is told
+    # ---- messages
 
     def _interruption(self) -> TrainingStopped:
         checkpoint, epochs = self.checkpoint, self.task.options.epochs
@@ -240,12 +240,12 @@ class Loop:
         )
 
     def _warn_unreadable(self, unreadable: dict[int, Unreadable], split: Split) -> None:
-        """Warn once of each image of a split that cannot be read."""
+        """Warn once about each image of a split that cannot be read."""
         samples = self.task.data.split(split)
         self._record_unreadable({samples[number].path: item.reason for number, item in unreadable.items()})
 
     def _share_unreadable(self) -> None:
-        """Warn of what other processes could not read."""
+        """Warn about images that other processes could not read."""
         for reasons in self.processes.gather(dict(self.checkpoint.unreadable)):
             self._record_unreadable(reasons)
 
@@ -257,7 +257,7 @@ class Loop:
 
 
 def _open_images(task: TrainingTask, processes: Processes) -> tuple[ImageStore, ImageStore]:
-    """The training and the validation images; their caches share one limit, of which validation gets a quarter at most."""
+    """The training and the validation images; their caches share one limit, and validation gets at most a quarter of it."""
     reader = ImageReader(task.preprocessing, task.max_pixels)
     folder, room = task.cache
     room //= processes.count

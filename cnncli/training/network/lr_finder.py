@@ -12,12 +12,12 @@ from cnncli.training.network.loop import Loop
 
 @dataclass(frozen=True, slots=True)
 class RangeTest:
-    """Losses at growing learning rates.
+    """Losses at increasing learning rates.
 
     Attributes:
-        rates: that were tried, growing by a constant factor.
-        losses: smoothed.
-        lr: a tenth of the rate with the lowest loss.
+        rates: the learning rates tried, increasing by a constant factor.
+        losses: the smoothed losses.
+        lr: the learning rate found, a tenth of the rate with the lowest loss.
     """
 
     rates: tuple[float, ...]
@@ -28,11 +28,11 @@ class RangeTest:
 _STEPS = 80
 _LOWEST, _HIGHEST, _SMOOTHING = 1e-6, 1.0, 0.9
 _EXPLODED = 4.0
-"""Times the lowest loss so far, at which the test ends."""
+"""The test ends when the loss exceeds this multiple of the lowest loss so far."""
 
 
 def find_learning_rate(loop: Loop) -> RangeTest:
-    """Run the test with the steps of a training; its network is not what it was afterwards."""
+    """Run the test with a training loop; its network has changed afterwards."""
     epochs = (loop.steps(epoch) for epoch in itertools.count())
     steps = list(itertools.islice(itertools.chain.from_iterable(epochs), _STEPS))
     loop.set_training_mode()
@@ -56,7 +56,7 @@ def range_test(update: Callable[[float], float]) -> RangeTest:
     """Find a learning rate.
 
     Args:
-        update: makes one update at a learning rate and returns the loss before it.
+        update: makes one update at a learning rate, and returns the loss before it.
     """
     rates: list[float] = []
     losses: list[float] = []

@@ -1,4 +1,4 @@
-"""How a process that trains on the CPU handles the memory that each step frees and asks for again."""
+"""How a process that trains on the CPU handles the memory that each step frees and allocates again."""
 
 import ctypes
 import sys
@@ -9,9 +9,9 @@ _NEVER = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
-    """Ask glibc to reuse what is freed instead of returning it to the system; whether it was asked.
+    """Make glibc reuse freed memory instead of returning it to the system; returns whether that is possible.
 
-    By default large tensors come from the system and go back to it in every step, page by page: with EfficientNet-Lite0 at
+    By default large tensors are allocated from the system and returned to it in every step, page by page: with EfficientNet-Lite0 at
     224 pixels and batches of 32 this was a third of the time of a step. Other C libraries and systems are left alone.
     """
     if not sys.platform.startswith("linux"):

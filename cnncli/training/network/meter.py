@@ -1,4 +1,4 @@
-"""Running totals of a training: loss, accuracy, images and time of the present epoch."""
+"""Running totals of a training run: loss, accuracy, images and time of the current epoch."""
 
 import math
 import time
@@ -11,13 +11,13 @@ NO_SUMS = (0.0, 0.0, 0.0)
 
 
 class Meter:
-    """Keeps the checkpoint's sums and seconds.
+    """Updates the checkpoint's sums and seconds.
 
-    Between checkpoints each process counts its own images; the first process goes on from the sums of all.
+    Between checkpoints each process counts its own images; the first process continues from the sums of all.
     """
 
     def __init__(self, checkpoint: Checkpoint, processes: Processes) -> None:
-        """Go on from a checkpoint."""
+        """Continue from a checkpoint."""
         self._checkpoint, self._processes = checkpoint, processes
         if not processes.is_main:
             checkpoint.sums = list(NO_SUMS)
@@ -48,36 +48,36 @@ class Meter:
 
     @property
     def seconds(self) -> float:
-        """Of the whole run so far."""
+        """Training time of the run so far."""
         return self._checkpoint.seconds + time.monotonic() - self._since
 
     @property
     def images(self) -> float:
-        """Of this epoch, by all processes; since the last checkpoint estimated from this one's."""
+        """Images of this epoch in all processes; those since the last checkpoint are estimated from this process's own."""
         images = self._checkpoint.sums[2]
         return self._synchronized + (images - self._synchronized) * self._processes.count
 
     def start_timing(self) -> None:
-        """Measure the throughput from now on."""
+        """Start measuring the throughput."""
         self._start = (self.seconds, self.images)
 
     @property
     def images_per_second(self) -> float:
-        """Since `start_timing`."""
+        """Throughput since `start_timing`."""
         seconds, images = self._start
         return (self.images - images) / max(self.seconds - seconds, 1e-9)
 
     def progress(self, epochs: int, steps: int, total: int) -> TrainingProgress:
-        """Where training stands.
+        """How far training has come.
 
         Args:
-            epochs: of the run.
-            steps: of an epoch.
-            total: training images.
+            epochs: number of epochs of the run.
+            steps: number of steps of an epoch.
+            total: number of training images.
         """
         checkpoint, rate = self._checkpoint, self.images_per_second
         loss, correct, images = checkpoint.sums
-        left = (epochs - checkpoint.epoch - checkpoint.step / steps) * total
+        remaining = (epochs - checkpoint.epoch - checkpoint.step / steps) * total
         return TrainingProgress(
             checkpoint.epoch + 1,
             epochs,
@@ -86,5 +86,5 @@ class Meter:
             loss / max(images, 1),
             correct / max(images, 1),
             rate,
-            left / rate if rate else math.inf,
+            remaining / rate if rate else math.inf,
         )

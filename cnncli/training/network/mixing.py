@@ -1,4 +1,4 @@
-"""Mixup and CutMix: images of a step mixed with one another, and their targets alike."""
+"""Mixup and CutMix: mixing the images of a step with one another, and their targets likewise."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class Mixing:
     """How the images of a step are mixed; the same in all processes.
 
     Attributes:
-        share: of the image itself in the mixture; the rest is its partner's.
+        share: share of the image itself in the mixture; the rest is its partner's.
         box: top, left, height and width of the partner's rectangle (CutMix); None where the two are blended (mixup).
         partners: (N,), the position of each image's partner.
     """
@@ -37,7 +37,7 @@ def draw_mixing(
     """Draw how the images of a step are mixed: by mixup or by CutMix, by either with probability 1/2 if both are on.
 
     Args:
-        numbers: (N,) of the step's images, in any order: the partner of an image depends on the numbers alone.
+        numbers: (N,), numbers of the step's images, in any order: the partner of an image depends only on the numbers.
         size: (height, width).
         options: the alphas.
         generator: source of randomness.
@@ -69,21 +69,23 @@ def mix_images(images: Tensor, partners: Tensor, mixing: Mixing) -> Tensor:
 
 def mix_labels(labels: Tensor, partners: Tensor, classes: int, mixing: Mixing) -> Tensor:
     """(N, K) targets, the share of each class in mixed images, from the classes (N,) of both."""
-    own, other = (functional.one_hot(indices, classes).float() for indices in (labels, partners))
-    return mixing.share * own + (1 - mixing.share) * other
+    targets, partner_targets = (
+        functional.one_hot(indices, classes).float() for indices in (labels, partners)
+    )
+    return mixing.share * targets + (1 - mixing.share) * partner_targets
 
 
 @dataclass(frozen=True, slots=True)
 class Mixer:
-    """Mixes the images of a step, wherever they are: partners may be another process's images.
+    """Mixes the images of a step across processes: the partner of an image may belong to another one.
 
     Attributes:
         options: the alphas, and when mixing ends.
-        labels: (N,) of all training images.
-        classes: K.
-        seed: of the run.
-        processes: whose images are mixed.
-        normalize: pixels to tensors.
+        labels: (N,), classes of all training images.
+        classes: K, number of classes.
+        seed: the run's random seed.
+        processes: the processes whose images are mixed.
+        normalize: converts pixels to tensors.
     """
 
     options: TrainingOptions
@@ -107,16 +109,16 @@ class Mixer:
         if not self.options.mixes(position[0]):
             return images, labels
         batches = self.processes.gather((batch.numbers, batch.pixels))
-        if not len(batch.numbers):  # nothing to mix here, but the others have waited for this batch
+        if not len(batch.numbers):  # nothing to mix, but the other processes needed this batch
             return images, labels
         numbers = np.concatenate([numbers for numbers, _ in batches])
         generator = rng.mixing_generator(self.seed, *position)
         mixing = draw_mixing(numbers, batch.pixels.shape[1:3], self.options, generator)
         before = sum(len(numbers) for numbers, _ in batches[: self.processes.rank])
-        own = mixing.partners[before : before + len(batch.numbers)]
+        partner_rows = mixing.partners[before : before + len(batch.numbers)]
         pixels = np.concatenate([pixels for numbers, pixels in batches if len(numbers)])
-        partners = torch.from_numpy(self.labels[numbers[own]]).to(labels.device)
+        partners = torch.from_numpy(self.labels[numbers[partner_rows]]).to(labels.device)
         return (
-            mix_images(images, self.normalize(pixels[own]), mixing),
+            mix_images(images, self.normalize(pixels[partner_rows]), mixing),
             mix_labels(labels, partners, self.classes, mixing),
         )

@@ -1,4 +1,4 @@
-"""What training minimises, and what counts as correct. The home of every loss."""
+"""What training minimises, and what counts as correct. Every loss is defined here."""
 
 from dataclasses import dataclass
 
@@ -24,10 +24,10 @@ class Objective:
 
     Attributes:
         options: label smoothing, distillation, L1.
-        preprocessing: of the images, which the teacher may normalise otherwise.
-        class_weights: (K,), what an image of each class counts; None for 1.
-        auxiliary_weights: of the auxiliary heads' losses.
-        teacher: whose logits are to be matched; None without distillation.
+        preprocessing: preprocessing of the images; the teacher's may differ.
+        class_weights: (K,), weight of an image of each class; None for 1.
+        auxiliary_weights: weights of the losses of auxiliary heads.
+        teacher: the network whose logits are matched; None without distillation.
     """
 
     options: TrainingOptions
@@ -37,10 +37,10 @@ class Objective:
     teacher: Teacher | None
 
     def loss(self, outputs: NetworkOutput, targets: Tensor, images: Tensor) -> Tensor:
-        """The sum over N images.
+        """The loss, summed over N images.
 
         Args:
-            outputs: of the network.
+            outputs: the network's outputs.
             targets: classes (N,), or their shares (N, K).
             images: (N, C, H, W), for the teacher.
         """
@@ -86,16 +86,16 @@ class Objective:
 
 
 def l1_norm(network: nn.Module) -> Tensor:
-    """The sum of the absolute values of all trainable weights, biases and norms left out."""
+    """The sum of the absolute values of all trainable weights, without biases and norm layers."""
     return torch.stack(
         [weight.abs().sum() for weight in network.parameters() if weight.ndim > 1 and weight.requires_grad]
     ).sum()
 
 
 def auxiliary_weights(network: nn.Module) -> tuple[float, ...]:
-    """Weights of the losses of a network's auxiliary heads, where the main one has 1; empty where it has none.
+    """Weights of the losses of a network's auxiliary heads, relative to the main loss; empty if it has none.
 
-    0.3 of GoogLeNet's (Szegedy et al., 2014), 0.4 of Inception v3's, as torchvision's training does.
+    0.3 for GoogLeNet (Szegedy et al., 2014) and 0.4 for Inception v3, as in torchvision's training.
     """
     if isinstance(network, BlueprintNetwork):
         return network.loss_weights

@@ -50,7 +50,7 @@ def _fused_setting(network: nn.Module, name: str) -> dict[str, Any]:
 
 
 def require_plain_gradients(optimizer: torch.optim.Optimizer, name: str) -> None:
-    """Make sure that an optimiser needs nothing but gradients, by a step with gradients of 0.
+    """Check that an optimiser needs nothing but gradients, by taking a step with gradients of 0.
 
     Raises:
         UsageError: it needs more.

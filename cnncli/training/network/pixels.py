@@ -1,4 +1,4 @@
-"""Pixels to what a network takes, by torch, whose vector instructions halve the time."""
+"""Pixels to a network's input, by torch, whose vector instructions halve the time."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from cnncli.records.training import Layout
 def resize(planes: Planes, size: tuple[int, int]) -> Planes:
     """Resize an image (H, W, C) to (height, width) in pixels, bilinearly: Pillow's pixels but for rounding.
 
-    The image is copied first: of a crop whose rows are not contiguous torch would make a copy itself, with all cores.
+    The image is copied first: torch would copy a crop whose rows are not contiguous itself, on all cores.
     """
     image = torch.from_numpy(planes.copy()).permute(2, 0, 1).unsqueeze(0)
     output = functional.interpolate(image, size, mode="bilinear", antialias=True)
@@ -22,7 +22,7 @@ def resize(planes: Planes, size: tuple[int, int]) -> Planes:
 
 
 class Normalize:
-    """(N, H, W, C) uint8 to (N, C, H, W) float32 on a device: the very numbers of `images.preprocess.normalized`."""
+    """(N, H, W, C) uint8 to (N, C, H, W) float32 on a device: exactly the values of `images.preprocess.normalized`."""
 
     def __init__(self, preprocessing: Preprocessing, layout: Layout, device: torch.device) -> None:
         """Repeat mean and standard deviation along a row of pixels.

@@ -1,4 +1,4 @@
-"""The processes that train one network together, as torchrun starts them; a single one is the usual case."""
+"""The processes that train one network together, as started by torchrun; usually there is only one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,29 +16,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """What the processes add up, decide together and exchange."""
+    """Sums, decisions and values that the processes share."""
 
     accelerator: Accelerator
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of processes."""
         count: int = self.accelerator.num_processes
         return count
 
     @property
     def rank(self) -> int:
-        """This one's number, from 0."""
+        """The number of this process, from 0."""
         rank: int = self.accelerator.process_index
         return rank
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the one that writes files and messages."""
+        """Whether this process writes files and messages."""
         return self.rank == 0
 
     def slice(self, indices: Indices) -> Indices:
-        """This process's share of (N,) indices: every `count`-th."""
+        """This process's share of (N,) indices: every `count`-th one."""
         return indices[self.rank :: self.count]
 
     def sum(self, numbers: Sequence[float]) -> list[float]:
@@ -64,5 +64,5 @@ class Processes:
         return values
 
     def wait(self) -> None:
-        """Return once all processes have come here."""
+        """Wait until all processes have called this."""
         self.accelerator.wait_for_everyone()

@@ -26,7 +26,7 @@ from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Deduplicated, Progress, ProgressBar
 from cnncli.records.report import TrainingSummary
 from cnncli.records.training import Epoch, FinetuneResult, Timing, Tune
-from cnncli.text import counted
+from cnncli.text import counted, percent
 from cnncli.training import report as reporting
 from cnncli.training import run_folder
 from cnncli.training.manifest import RunManifest, load_manifest
@@ -44,14 +44,14 @@ def publish(
     progress: Progress,
     bar: ProgressBar,
 ) -> FinetuneResult:
-    """Write the best network of a training as a model folder, evaluated on the validation and test splits.
+    """Write the best network of a training run as a model folder, evaluated on the validation and test splits.
 
     Args:
         run: the run's folder; training is finished.
-        settings: of the run.
+        settings: the run's settings.
         features: result of the classifier on features, if one was fitted in this process.
-        progress: is told what is done.
-        bar: advances with each image.
+        progress: reports what is done.
+        bar: opens a progress bar over the images.
 
     Raises:
         CnncliError: the run cannot be read or written.
@@ -76,9 +76,9 @@ def publish(
 
 
 _GUESSING = 0.98
-"""Share of the loss of guessing above which a network has learned nothing yet."""
+"""Share of the loss of random guessing above which a network has learned nothing yet."""
 _LUCK = 0.4
-"""Share of the way from guessing to perfect accuracy that a network that knows nothing may reach on a few images."""
+"""Share of the way from guessing to perfect accuracy that a network without any knowledge may reach on a few images."""
 
 
 def _warn_if_little_was_learned(best: Epoch, manifest: RunManifest, progress: Progress) -> None:
@@ -93,7 +93,7 @@ def _warn_if_little_was_learned(best: Epoch, manifest: RunManifest, progress: Pr
     initial = manifest.initial_accuracy
     if manifest.feature_accuracy is None and initial is not None and best.val_top1 < initial:
         progress.warning(
-            f"it started with a classifier on its features that was better, {_percent(initial)} on val: try more "
+            f"it started with a classifier on its features that was better, {percent(initial)} on val: try more "
             "--epochs, --augment none, or a lower --lr; --tune features keeps the classifier, auto the better of both"
         )
 
@@ -113,11 +113,11 @@ class _FinishedRun:
 
     Attributes:
         run: its folder.
-        manifest: what it started from.
+        manifest: its manifest.
         checkpoint: its last checkpoint.
         best: the epoch whose weights are kept.
         data: its images.
-        settings: of the run.
+        settings: the run's settings.
         features: result of the classifier on features, if one was fitted in this process.
     """
 
@@ -137,8 +137,8 @@ class _FinishedRun:
     def keep_features(self, features: Accuracy, progress: Progress, bar: ProgressBar) -> FinetuneResult:
         """Keep the classifier on features, which training did not beat; the report shows both."""
         reason = (
-            f"training the whole network reached {_percent(self.best.val_top1)} on val, no more than "
-            f"the classifier on features ({_percent(features.share)}), which stays"
+            f"training the whole network reached {percent(self.best.val_top1)} on val, no more than "
+            f"the classifier on features ({percent(features.share)}), which is kept"
         )
         evaluations = self._evaluate(model_folder.open_folder(self.run), progress, bar)
         with run_folder.draft_network(self.run) as draft:
@@ -154,7 +154,7 @@ class _FinishedRun:
         )
 
     def write_network(self, progress: Progress, bar: ProgressBar) -> FinetuneResult:
-        """Make the best network of the training the run's."""
+        """Write the network of the best epoch as the run's."""
         run, manifest = self.run, self.manifest
         progress.notice(f"writing the network of epoch {self.best.number}, the best on val")
         network = build(manifest.card.architecture)
@@ -207,7 +207,7 @@ class _FinishedRun:
         return _SplitEvaluations(val, test, unreadable)
 
     def _unreadable(self, scores: Iterable[ScoredSamples]) -> list[Unreadable]:
-        """What could not be read before, during or after training, each image once, in the order of the data."""
+        """Images that could not be read before, during or after training, each once, in the order of the data."""
         reasons = self.manifest.unreadable_reasons() | self.checkpoint.unreadable
         records = {path: Unreadable(path, reason) for path, reason in reasons.items()}
         records |= {record.path: record for score in scores for record in score.unreadable}
@@ -284,7 +284,7 @@ class _FinishedRun:
         )
 
     def _timings(self) -> tuple[Timing, ...]:
-        """Where the time went, as far as the run's folder knows."""
+        """The time that each step took, as far as it is recorded in the run's folder."""
         preparation = (Timing("preparing", self.manifest.preparation_seconds),)
         before = self.features.timings if self.features else preparation
         epochs = counted(len(self.checkpoint.history), "epoch")
@@ -294,7 +294,7 @@ class _FinishedRun:
 def _features_result(
     run: Path, manifest: RunManifest, features: Accuracy, data: DataSet, test: Evaluation | None
 ) -> FinetuneResult:
-    """The result of a features step that an interrupted process left; its classifiers are in the run's table."""
+    """The result of a classifier on features that an earlier process fitted; the run's table lists the classifiers."""
     train, val, test_images = (len(data.split(split)) for split in Split)
     return FinetuneResult(
         folder=str(run),
@@ -329,11 +329,11 @@ def _origin(manifest: RunManifest, epochs: int) -> str:
 
 
 def _reason(manifest: RunManifest, best: Epoch, epochs: int) -> str:
-    """Why the run holds this network."""
+    """Why the run holds this network, as text."""
     reason = f"epoch {best.number} of {epochs} was the best on val"
     if manifest.feature_accuracy is None:
         return reason
-    return f"{reason}: {_percent(best.val_top1)}, where the classifier on features has {_percent(manifest.feature_accuracy.share)}"
+    return f"{reason}: {percent(best.val_top1)}, where the classifier on features has {percent(manifest.feature_accuracy.share)}"
 
 
 def _metrics(accuracies: Mapping[str, Accuracy]) -> tuple[Metric, ...]:
@@ -341,7 +341,3 @@ def _metrics(accuracies: Mapping[str, Accuracy]) -> tuple[Metric, ...]:
         Metric(name, accuracy.share, accuracy.low, accuracy.high, accuracy.images)
         for name, accuracy in accuracies.items()
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

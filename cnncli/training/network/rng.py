@@ -1,6 +1,6 @@
-"""All randomness of a training, as a pure function of the seed and the position, never of what was drawn before.
+"""All randomness of a training run: a pure function of seed and position, never of earlier random numbers.
 
-So a run that is resumed draws what it would have drawn, and so do several processes together.
+So a resumed run draws the same random numbers as an uninterrupted one, and several processes the same as one.
 """
 
 import enum
@@ -13,7 +13,7 @@ Indices = NDArray[np.intp]
 
 
 class _Stream(enum.IntEnum):
-    """What is drawn, so that no two uses share random numbers."""
+    """Uses of random numbers, so that no two share a stream."""
 
     ORDER = 1
     VIEW = 2
@@ -26,17 +26,17 @@ def batches(labels: Indices, batch_size: int, seed: int, epoch: int, *, balanced
 
     Args:
         labels: (N,), the class of each image.
-        batch_size: most images of a batch.
-        seed: of the run.
-        epoch: from 0.
-        balanced: N images are drawn with replacement instead, each class with the same probability.
+        batch_size: largest number of images of a batch.
+        seed: the run's random seed.
+        epoch: number of the epoch, from 0.
+        balanced: draw N images with replacement instead, each class with the same probability.
     """
     generator = np.random.default_rng([seed, _Stream.ORDER, epoch])
     count = len(labels)
     if balanced:
         counts = np.bincount(labels)
-        chances = 1 / counts[labels]
-        order = generator.choice(count, count, p=chances / chances.sum())
+        weights = 1 / counts[labels]
+        order = generator.choice(count, count, p=weights / weights.sum())
     else:
         order = generator.permutation(count)
     return np.array_split(order, -(-count // batch_size))

@@ -1,6 +1,6 @@
 """Learning rate and image size as functions of the position in training.
 
-So a resumed run needs to remember nothing of them, and one that gets more epochs follows the new curve at once.
+So a resumed run needs no record of them, and a run with more epochs than before follows the new curve at once.
 """
 
 import math
@@ -9,7 +9,7 @@ from cnncli.records.training import Schedule
 from cnncli.training.options import TrainingOptions
 
 _RISE, _FIRST = 0.3, 1 / 25
-"""One cycle: share of the epochs in which the rate rises, and its first value over the peak (as torch's OneCycleLR)."""
+"""One cycle: share of the epochs in which the rate rises, and its initial value as a share of the peak (as torch's OneCycleLR)."""
 
 
 def learning_rate(options: TrainingOptions, peak: float, epoch: float) -> float:
@@ -18,7 +18,7 @@ def learning_rate(options: TrainingOptions, peak: float, epoch: float) -> float:
     Args:
         options: schedule, epochs, warm-up.
         peak: highest learning rate.
-        epoch: position in epochs, with the fraction of the present one; 0 at the start.
+        epoch: position in epochs, including the fraction of the current one; 0 at the start.
     """
     if options.sched is Schedule.ONE_CYCLE:
         return _one_cycle(peak, options.min_lr, epoch / options.epochs)
@@ -43,25 +43,25 @@ _GROWN, _STEP = 4 / 5, 4
 def image_size(options: TrainingOptions, full: tuple[int, int], epoch: int) -> tuple[int, int]:
     """Height and width of training images in an epoch, in pixels, growing linearly to the full size.
 
-    Small images cost less, and early in training they are nearly as good (Howard's progressive resizing; Tan and Le, 2021).
+    Small images cost less, and early in training they are nearly as useful (Howard's progressive resizing; Tan and Le, 2021).
 
     Args:
         options: initial scale, epochs.
         full: (height, width) at the end.
-        epoch: from 0.
+        epoch: number of the epoch, from 0.
     """
-    done = min(epoch / (_GROWN * options.epochs), 1)
-    scale = options.initial_scale + (1 - options.initial_scale) * done
+    progress = min(epoch / (_GROWN * options.epochs), 1)
+    scale = options.initial_scale + (1 - options.initial_scale) * progress
     height, width = (min(max(round(side * scale / _STEP), 1) * _STEP, side) for side in full)
     return height, width
 
 
-def _one_cycle(peak: float, floor: float, done: float) -> float:
-    if done < _RISE:
-        return peak * (1 - (1 - _FIRST) * _half_cosine(done / _RISE))
-    return floor + (peak - floor) * _half_cosine((done - _RISE) / (1 - _RISE))
+def _one_cycle(peak: float, floor: float, progress: float) -> float:
+    if progress < _RISE:
+        return peak * (1 - (1 - _FIRST) * _half_cosine(progress / _RISE))
+    return floor + (peak - floor) * _half_cosine((progress - _RISE) / (1 - _RISE))
 
 
-def _half_cosine(done: float) -> float:
-    """From 1 to 0 as `done` goes from 0 to 1."""
-    return (1 + math.cos(math.pi * min(done, 1))) / 2
+def _half_cosine(progress: float) -> float:
+    """From 1 to 0 as `progress` goes from 0 to 1."""
+    return (1 + math.cos(math.pi * min(progress, 1))) / 2

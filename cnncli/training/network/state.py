@@ -1,4 +1,4 @@
-"""The network in training: on its device, with its optimiser and its moving average."""
+"""The network during training: on its device, with its optimiser and its moving average."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from cnncli.training.network.task import TrainingTask
 
 
 class TrainingState:
-    """A network as a checkpoint left it, prepared for the device and the processes that train it.
+    """A network restored from a checkpoint, prepared for the device and the processes that train it.
 
     Attributes:
         accelerator: device and processes.
@@ -26,7 +26,7 @@ class TrainingState:
         """Restore everything that the checkpoint holds.
 
         Args:
-            task: with the network on the CPU.
+            task: the task, its network on the CPU.
             checkpoint: the weights, and the states of optimiser, moving average and loss scaling.
             accelerator: device and processes.
         """
@@ -57,14 +57,14 @@ class TrainingState:
 
     @property
     def averaged_network(self) -> nn.Module:
-        """The moving average, which is validated and kept; the network itself where none is made."""
+        """The moving average, which is validated and saved; the network itself without one."""
         if self._average is None:
             return self.network
         module: nn.Module = self._average.module
         return module
 
     def set_learning_rate(self, lr: float) -> None:
-        """Set it for the stages nearest to the output; lower ones get their share of it."""
+        """Set the learning rate of the last layer; lower stages get their share of it."""
         for group in self._optimizer.param_groups:
             group["lr"] = lr * group["lr_scale"]
 
@@ -73,14 +73,14 @@ class TrainingState:
         self.accelerator.backward(loss)
 
     def delay_synchronization(self) -> Any:  # noqa: ANN401 - accelerate's context manager
-        """Within it gradients stay in this process: for all micro-batches but the last."""
+        """A context in which gradients stay in this process, for all micro-batches but the last."""
         return self.accelerator.no_sync(self._model)
 
     def update(self, number: int) -> None:
-        """Take an optimiser step with the gradients, and let the moving average follow.
+        """Take an optimiser step with the gradients, and update the moving average.
 
         Args:
-            number: of the update, from 1 since the start of the run.
+            number: number of the update since the start of the run, from 1.
         """
         if self._clip_grad:
             self.accelerator.clip_grad_norm_(self._model.parameters(), self._clip_grad)
@@ -90,11 +90,11 @@ class TrainingState:
             self._average.update(self.network, step=number)
 
     def zero_grad(self) -> None:
-        """Drop the gradients."""
+        """Delete the gradients."""
         self._optimizer.zero_grad(set_to_none=True)
 
     def store(self, checkpoint: Checkpoint) -> None:
-        """Put weights and states into a checkpoint."""
+        """Store weights and states in a checkpoint."""
         scaler = self.accelerator.scaler
         checkpoint.network = self.network.state_dict()
         checkpoint.optimizer = self._optimizer.state_dict()

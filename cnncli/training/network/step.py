@@ -1,4 +1,4 @@
-"""A training step: forward, backward, update, in micro-batches where memory or the user asks for them."""
+"""A training step: forward, backward, update, in micro-batches if memory is short or the user requests them."""
 
 import contextlib
 import math
@@ -25,7 +25,7 @@ from cnncli.training.network.task import TrainingTask
 
 @contextlib.contextmanager
 def explain_single_image() -> Iterator[None]:
-    """Say in words what batch normalisation lacks where it gets a single value for each channel.
+    """Explain the error of batch normalisation when it gets a single value per channel.
 
     Raises:
         TrainingError: it does.
@@ -46,14 +46,14 @@ class TrainingStep:
     """Updates the weights from a batch.
 
     Attributes:
-        task: what is to be learned.
+        task: what the network learns, and how.
         run: folder of the run.
-        checkpoint: where training stands; the number of micro-batches is kept in it.
+        checkpoint: the state of training, including the number of pieces of a batch.
         state: network and optimiser.
         objective: what is minimised.
         mixer: mixup and CutMix.
-        processes: that train together.
-        warn: is told when batches are split for want of memory.
+        processes: the processes that train together.
+        warn: called with a message if batches are split because memory is short.
     """
 
     task: TrainingTask
@@ -66,7 +66,7 @@ class TrainingStep:
     warn: Callable[[str], None]
 
     def __call__(self, batch: Batch) -> tuple[float, float]:
-        """Update the weights once, in smaller pieces where memory does not suffice.
+        """Update the weights once, in smaller pieces if memory runs out.
 
         Returns:
             The summed loss of this process's images and how many of them are classified correctly.
@@ -101,7 +101,7 @@ class TrainingStep:
             is_last = number == len(pieces) - 1
             with contextlib.nullcontext() if is_last else self.state.delay_synchronization():
                 outputs = self.state.forward(images[piece])
-                # A process without images takes part with a gradient of 0, as the others wait for it.
+                # A process without images takes part with a gradient of 0, since the others wait for it.
                 loss = self.objective.loss(outputs, targets[piece], images[piece]) * (1.0 if count else 0.0)
                 if count:
                     sums += torch.stack([loss.detach(), self.objective.correct(outputs, targets[piece])])
@@ -120,7 +120,7 @@ class TrainingStep:
         return [slice(int(piece[0]), int(piece[-1]) + 1) for piece in pieces]
 
     def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Images (N, C, H, W) and their classes (N,) on the device; one black image where this process has none."""
+        """Images (N, C, H, W) and their classes (N,) on the device; one black image if this process has none."""
         if len(batch.numbers):
             labels = torch.from_numpy(self.mixer.labels[batch.numbers])
             images = self.mixer.normalize(batch.pixels)
@@ -130,9 +130,8 @@ class TrainingStep:
         return torch.zeros(1, *shape, device=device), torch.zeros(1, dtype=torch.int64, device=device)
 
     def _halve_pieces(self, error: RuntimeError) -> None:
-        if (
-            self.processes.count > 1
-        ):  # the others wait for this one's gradients: all would have to start again
+        # The other processes wait for this one's gradients: all would have to start the step again.
+        if self.processes.count > 1:
             raise OutOfMemoryError(
                 "a process has not enough memory for its part of a batch", "use --grad-accum-steps 2, or more"
             ) from error

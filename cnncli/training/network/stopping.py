@@ -1,4 +1,4 @@
-"""When training ends before its last epoch: patience, time budget, or a classifier on features that stays ahead."""
+"""Early stopping: patience, time budget, or a classifier on features that remains better."""
 
 from dataclasses import dataclass
 
@@ -14,14 +14,14 @@ _FAIR_CHANCE = 3
 
 @dataclass(frozen=True, slots=True)
 class EarlyStopping:
-    """The rules.
+    """The rules for ending training before its last epoch.
 
     Attributes:
         options: patience and time budget.
-        to_beat: validation accuracy that has to be exceeded; None where there is none.
-        checkpoint: the history so far.
-        meter: the time so far.
-        processes: they stop together.
+        to_beat: validation accuracy that has to be exceeded; None for no such rule.
+        checkpoint: has the history so far.
+        meter: has the time so far.
+        processes: the processes, which stop together.
     """
 
     options: TrainingOptions
@@ -31,7 +31,7 @@ class EarlyStopping:
     processes: Processes
 
     def reason(self) -> str | None:
-        """Why no further epoch is started, as it is told to the user; None to go on."""
+        """Why no further epoch is started, as a message; None to continue."""
         history, best, patience = self.checkpoint.history, self.checkpoint.best, self.options.patience
         if best is None:
             return None

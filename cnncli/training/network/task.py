@@ -1,4 +1,4 @@
-"""What a network is to learn, and how: everything that does not change while it is trained."""
+"""What a network learns, and how: everything that does not change during training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,21 +20,21 @@ class TrainingTask:
     """A network, its data and the training options.
 
     Attributes:
-        network: on the CPU.
+        network: the network, on the CPU.
         head: name of the layer that gives the logits.
-        trainable: modules that are trained, where not all of the network is; the others, norms too, stay as they are.
-        freezes_statistics: batch norms keep their running statistics. With those of the batch, as of images of another
-            domain, a classifier on features as the last layer would be worthless, and training would start from scratch.
-        data: with the splits train and val.
-        preprocessing: of the network.
+        trainable: the modules to train; the others, including norm layers, do not change. None for the whole network.
+        freezes_statistics: whether batch norms keep their running statistics. With statistics of the batch, which is from
+            another domain, a last layer fitted to features would be worthless, and training would start from scratch.
+        data: the images, with the splits train and val.
+        preprocessing: the network's preprocessing.
         options: how to train.
-        class_weights: what an image of each class counts.
-        seed: of all randomness.
+        class_weights: how the loss weights classes.
+        seed: seed of all randomness.
         max_pixels: larger images are not decoded.
-        cache: folder of decoded images, and bytes that they may take.
+        cache: folder for decoded images, and their largest size in bytes.
         workers: threads that read images.
-        teacher: network whose logits are to be matched, too.
-        to_beat: validation accuracy of the classifier on features, which is kept unless this does better; None where
+        teacher: network whose logits are matched; None without distillation.
+        to_beat: validation accuracy of the classifier on features, which is kept unless training exceeds it; None if
             there is none.
     """
 

@@ -20,11 +20,11 @@ from cnncli.records.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """A network in evaluation mode whose logits are to be matched.
+    """A network in evaluation mode whose logits are matched.
 
     Attributes:
-        network: without gradients.
-        preprocessing: that it was trained with.
+        network: the network, without gradients.
+        preprocessing: the preprocessing that it was trained with.
         columns: (K,), the index of each class among its logits.
     """
 
@@ -33,13 +33,13 @@ class Teacher:
     columns: tuple[int, ...]
 
     def logits(self, images: Tensor, preprocessing: Preprocessing) -> Tensor:
-        """(N, K) for images (N, C, H, W) with the preprocessing of the network that is trained."""
-        own = self.preprocessing
-        if (own.mean, own.std) != (preprocessing.mean, preprocessing.std):
+        """(N, K), for images (N, C, H, W) that are preprocessed for the network in training."""
+        target = self.preprocessing
+        if (target.mean, target.std) != (preprocessing.mean, preprocessing.std):
             images = images * _column(preprocessing.std, images) + _column(preprocessing.mean, images)
-            images = (images - _column(own.mean, images)) / _column(own.std, images)
-        if images.shape[2:] != own.size:
-            images = functional.interpolate(images, own.size, mode="bilinear", antialias=True)
+            images = (images - _column(target.mean, images)) / _column(target.std, images)
+        if images.shape[2:] != target.size:
+            images = functional.interpolate(images, target.size, mode="bilinear", antialias=True)
         with torch.no_grad():
             logits: Tensor = self.network(images)
         return logits[:, list(self.columns)]
@@ -49,7 +49,7 @@ def open_teacher(name: Path, class_names: tuple[str, ...], progress: Progress) -
     """Open a teacher, whose classes are matched by name or WordNet identifier.
 
     Raises:
-        UsageError: it lacks a class, or two classes are one to it.
+        UsageError: it lacks a class, or two classes are the same class of the teacher.
     """
     folder = prepare(Reference(str(name)), progress, needs_classes=True)
     columns = find_classes(folder.card, class_names)
@@ -59,9 +59,9 @@ def open_teacher(name: Path, class_names: tuple[str, ...], progress: Progress) -
             f"--kd-model {name} lacks {len(missing):,} of the classes, e.g. {missing[0]!r}",
             "a teacher needs each class of the data, under the same name or WordNet identifier",
         )
-    known = [column for column in columns if column is not None]
-    if shared := [column for column in known if known.count(column) > 1]:
-        both = [label for label, column in zip(class_names, known, strict=True) if column == shared[0]]
+    matched = [column for column in columns if column is not None]
+    if shared := [column for column in matched if matched.count(column) > 1]:
+        both = [label for label, column in zip(class_names, matched, strict=True) if column == shared[0]]
         raise UsageError(
             f"{' and '.join(map(repr, both))} are both {folder.card.class_names[shared[0]]!r} to --kd-model {name}",
             "a teacher has to distinguish all classes of the data",
@@ -69,7 +69,7 @@ def open_teacher(name: Path, class_names: tuple[str, ...], progress: Progress) -
     network = zoo.build(folder.card.architecture)
     load_saved(network, folder.weights)
     network.requires_grad_(requires_grad=False)
-    return Teacher(network, folder.card.preprocessing, tuple(known))
+    return Teacher(network, folder.card.preprocessing, tuple(matched))
 
 
 def _column(values: Sequence[float], like: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Training throughput, measured before a run starts: which memory layout and precision is fastest here."""
+"""Training throughput, measured before a run starts: which memory layout and precision is the fastest on this machine."""
 
 import copy
 import statistics
@@ -25,16 +25,16 @@ _IMAGES = 8
 """Images of a small batch."""
 
 _UNKNOWN = 1e-3
-"""Images per second where memory does not suffice for the smallest batch; training will halve it."""
+"""Images per second if memory does not suffice for the smallest batch; training will halve it."""
 
 _WORTH_IT = 1.15
-"""How many times faster bf16 has to be to be chosen, as it has only three significant digits."""
+"""How many times faster bf16 must be to be chosen, since it has only three significant digits."""
 
 _HOPELESS = 1.5
-"""How many times slower than the best so far a candidate is given up after its first step."""
+"""A candidate is given up after its first step if it is this many times slower than the best so far."""
 
 _BF16 = ("avx512_bf16", "amx_bf16", "bf16")
-"""Names of the capability on x86 and ARM; on other x86 processors with AVX-512 oneDNN accepts bf16 but computes in fp32."""
+"""Names of native bf16 support on x86 and ARM; on other x86 processors with AVX-512 oneDNN accepts bf16 but computes in fp32."""
 
 _DTYPES = {Amp.BF16: torch.bfloat16, Amp.FP16: torch.float16}
 
@@ -57,13 +57,13 @@ class Throughput:
 def measure_throughput(
     network: nn.Module, shape: tuple[int, int, int], options: TrainingOptions, device: torch.device
 ) -> list[Throughput]:
-    """The throughput of each memory layout and precision that may be chosen, the one to take first.
+    """The throughput of each memory layout and precision that may be chosen; the recommended one comes first.
 
     Args:
-        network: a copy of it is measured, in the mode that it is in.
+        network: the network; a copy of it is measured, in its current mode.
         shape: (C, H, W) of an image.
-        options: layout and precision where the user chose them, and the batch size.
-        device: to measure on.
+        options: the batch size, and layout and precision if the user chose them.
+        device: the device to measure on.
 
     Raises:
         TrainingError: batch normalisation cannot learn from a single image at a time.

@@ -1,7 +1,7 @@
-"""A run in which the network itself is trained, from its first checkpoint to its last epoch.
+"""A run that trains the network itself, from its first checkpoint to its last epoch.
 
-A run starts by writing down everything that it depends on, with a checkpoint of before the first step, and training reads
-that. So resuming is no special case, and several processes start from the same files.
+A run starts by writing down everything that it depends on, and a checkpoint before the first step; training then reads these
+files. So resuming is no special case, and several processes start from the same files.
 """
 
 import contextlib
@@ -47,10 +47,10 @@ Show = Callable[[], contextlib.AbstractContextManager[Callable[[TrainingProgress
 """Opens a display of progress: a function to call after each step."""
 
 _CACHE_SHARE = 1 / 4
-"""Of the free memory, for decoded images."""
+"""Share of the free memory for decoded images."""
 
-_ANY_RATE = 1e-3
-"""Learning rate with which an optimiser is tried before one is known."""
+_TRIAL_RATE = 1e-3
+"""Learning rate with which an optimiser is tried if none is known yet."""
 
 
 # ---- before a run
@@ -75,10 +75,10 @@ def fastest_throughput(initial: InitialModel, settings: NetworkSettings, progres
 
 
 def require_trainable(initial: InitialModel, settings: NetworkSettings) -> None:
-    """Make sure that training can start, before anything is written.
+    """Check that training can start, before anything is written.
 
     Raises:
-        UsageError: timm lacks the optimiser, the network the stages, the device the precision, or the teacher a class.
+        UsageError: the optimiser, the stages, the precision or the teacher cannot be used.
     """
     options = settings.options
     device = _device_name(settings.engine_options.device)
@@ -88,7 +88,7 @@ def require_trainable(initial: InitialModel, settings: NetworkSettings) -> None:
         open_teacher(options.kd_model, initial.card.class_names, NullProgress())
     freeze(initial, settings.tune, settings.stages)
     network = copy.deepcopy(initial.network)
-    optimizer = create_optimizer(network, initial.head, options, options.lr or _ANY_RATE)
+    optimizer = create_optimizer(network, initial.head, options, options.lr or _TRIAL_RATE)
     require_plain_gradients(optimizer, options.opt)
     if options.initial_scale < 1:
         _require_small_images(network, initial.card.preprocessing, options)
@@ -98,7 +98,7 @@ def require_trainable(initial: InitialModel, settings: NetworkSettings) -> None:
 def _require_small_images(
     network: torch.nn.Module, preprocessing: Preprocessing, options: TrainingOptions
 ) -> None:
-    """Make sure that a network accepts the small images of the first epoch."""
+    """Check that a network accepts the small images of the first epoch."""
     height, width = image_size(options, preprocessing.size, 0)
     try:
         with torch.no_grad():
@@ -107,7 +107,7 @@ def _require_small_images(
         raise UsageError(
             f"--initial-scale {options.initial_scale:g} starts with images of {height} x {width} pixels, "
             f"which this network does not accept",
-            "leave it out: the network's images have {} x {}, and not every network accepts others".format(
+            "leave it out: not every network accepts images of another size than {} x {}".format(
                 *preprocessing.size
             ),
         ) from error
@@ -120,7 +120,7 @@ def write_start(
     settings: NetworkSettings,
     manifest: RunManifest,
 ) -> None:
-    """Write manifest and first checkpoint; the rest of the run's folder already exists.
+    """Write the manifest and the first checkpoint; the rest of the run's folder already exists.
 
     Raises:
         OutputError: they cannot be written.
@@ -133,7 +133,7 @@ def write_start(
 
 
 def freeze(initial: InitialModel, tune: Tune, stages: int) -> list[torch.nn.Module] | None:
-    """Freeze what `tune` does not train; the modules that stay trainable, None where all of the network does.
+    """Freeze what `tune` does not train; returns the modules that stay trainable, None for the whole network.
 
     Raises:
         UsageError: the network has fewer stages.
@@ -154,16 +154,16 @@ def train(run: Path | None, settings: NetworkSettings, progress: Progress, show:
     """Train to the last epoch, from the run's newest checkpoint.
 
     Args:
-        run: its folder; None in processes that did not start it, and in the first one where there is nothing to train.
-        settings: of the run.
-        progress: is told of each epoch.
-        show: displays progress after each step.
+        run: its folder; None in processes that did not start it, or if there is nothing to train.
+        settings: the run's settings.
+        progress: reports each epoch.
+        show: opens the display of progress.
 
     Returns:
         The run's folder; None where there is nothing to train.
 
     Raises:
-        CnncliError: as `Loop.run`.
+        CnncliError: as for `Loop.run`.
     """
     try:
         device = _device_name(settings.engine_options.device)
@@ -210,7 +210,7 @@ def _device_name(name: str) -> str:
 
 
 def _set_up_process(processes: int) -> None:
-    """Give this process its share of the cores, and let it keep its memory from step to step."""
+    """Give this process its share of the cores, and keep its memory from step to step."""
     torch.set_num_threads(max(usable_cores() // processes, 1))
     keep_freed_memory()
 
@@ -260,7 +260,7 @@ def _find_learning_rate(
     task: TrainingTask, run: Path, checkpoint: Checkpoint, accelerator: Accelerator, progress: Progress
 ) -> None:
     """Find a learning rate by a range test, and put it into the checkpoint."""
-    progress.notice("looking for a learning rate: up to 80 steps at growing rates, which are then undone")
+    progress.notice("looking for a learning rate: up to 80 steps at increasing rates, which are then undone")
     constants = dataclasses.replace(checkpoint.constants, lr=1.0)
     trial = dataclasses.replace(checkpoint, constants=constants, sums=[0.0, 0.0, 0.0])
     with contextlib.closing(Loop(task, run, trial, accelerator, progress)) as loop:
@@ -270,7 +270,7 @@ def _find_learning_rate(
             f"--lr auto found {test.lr:.1e}, which is below --min-lr",
             "start again with --overwrite and a lower --min-lr",
         )
-    accelerator.free_memory()  # or the trial's optimiser would be asked about gradients, too
+    accelerator.free_memory()  # otherwise the trial's optimiser would take part in the checks of gradients
     checkpoint.constants = dataclasses.replace(checkpoint.constants, lr=test.lr)
     progress.notice(f"--lr auto found {test.lr:.1e}: see {run / 'lr_range.png'}")
     if accelerator.is_main_process:

@@ -18,15 +18,15 @@ from cnncli.training.network.rng import Indices
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """The validation images of all processes.
+    """The validation of a network on the images of all processes.
 
     Attributes:
-        images: resized and cropped as for predicting.
-        labels: (N,).
-        batch_size: images at a time.
+        images: the images, resized and cropped as in prediction.
+        labels: (N,), their classes.
+        batch_size: images per batch.
         workers: threads that read images.
-        normalize: pixels to tensors.
-        processes: each validates its share.
+        normalize: converts pixels to tensors.
+        processes: the processes, each of which validates its share.
     """
 
     images: ImageStore
@@ -42,8 +42,8 @@ class Validation:
         """Mean cross-entropy and top-1 accuracy of a network.
 
         Args:
-            network: is put into evaluation mode.
-            warn_unreadable: is told of images that cannot be read, by number.
+            network: the network, which is put into evaluation mode.
+            warn_unreadable: called with images that cannot be read, by number.
 
         Raises:
             DataError: no image can be read.
@@ -65,7 +65,7 @@ class Validation:
         loss, correct, count = self.processes.sum(sums)
         if not count:
             raise DataError(
-                "no validation image can be read, so nothing would measure what is learned",
+                "no validation image can be read, so training could not be evaluated",
                 "`cnncli check` says why",
             )
         return loss / count, correct / count

@@ -23,7 +23,7 @@ def test_a_full_disk_keeps_the_previous_checkpoint(data: Path, monkeypatch: pyte
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(
-        OutputError, match=r"last\.pt: No space left on device; the checkpoint before it is whole"
+        OutputError, match=r"last\.pt: No space left on device; the previous checkpoint is intact"
     ) as left:
         resume_run(folder, settings_for(data))
     assert f"--resume {folder}" in (left.value.hint or "")
