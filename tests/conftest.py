@@ -35,11 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="update the pages that tests compare")
 
 
-def slow_cases(names: Sequence[str], kept: Collection[str]) -> "list[ParameterSet]":
+def slow_cases(names: Sequence[str], selection: Collection[str]) -> "list[ParameterSet]":
     """Parametrised cases of a slow test: `.ci/run` runs the kept ones, `.ci/full` all of them."""
     marks = {True: pytest.mark.slow, False: pytest.mark.full}
-    assert set(kept) <= set(names)
-    return [pytest.param(name, marks=marks[name in kept]) for name in names]
+    assert set(selection) <= set(names)
+    return [pytest.param(name, marks=marks[name in selection]) for name in names]
 
 
 def some_slow(cases: Sequence[object], default: Collection[object]) -> "list[ParameterSet]":

@@ -13,21 +13,21 @@ POOLED = "1 9 6 4; 5 4 7 8; 5 1 2 9; 6 7 6 0"
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def test_a_matrix_gives_numbers(cnncli: Cnncli, here: Path) -> None:
+def test_a_matrix_gives_numbers(cnncli: Cnncli, folder: Path) -> None:
     assert cnncli("convolve", POOLED, "--pool", "avg:2").stdout == "4.75 6.25\n4.75 4.25\n"
-    (here / "m.csv").write_text("1,2,3\n4,5,6\n7,8,9\n")
+    (folder / "m.csv").write_text("1,2,3\n4,5,6\n7,8,9\n")
     result = cnncli("convolve", "m.csv", "--kernel", "1/3 1/3", "--steps", "0,1", "--steps", "2,0")
     assert result.stdout.splitlines() == [
         "0,1: 2*(1/3) + 3*(1/3) = 5/3",
         "2,0: 7*(1/3) + 8*(1/3) = 5",
         *("1 5/3", "3 11/3", "5 17/3"),
     ]
-    assert not list(here.glob("*.png"))
+    assert not list(folder.glob("*.png"))
 
 
 def test_pooling_follows_the_kernel(cnncli: Cnncli) -> None:
@@ -62,8 +62,8 @@ def test_matrices_may_start_with_a_minus_sign(cnncli: Cnncli) -> None:
 
 def test_the_range_of_values_is_reported_if_a_kernel_changes_it(cnncli: Cnncli) -> None:
     assert cnncli("convolve", PHOTO, "--kernel", "1 1; 1 1", "-o", "b.npz").exit_code == 0
-    found = arrays_of(Path("b.npz"))
-    assert found["titles"][1].endswith(f"black is {found['1'].min():.4g}, white {found['1'].max():.4g}")
+    actual = arrays_of(Path("b.npz"))
+    assert actual["titles"][1].endswith(f"black is {actual['1'].min():.4g}, white {actual['1'].max():.4g}")
 
 
 def test_an_image_on_standard_input(cnncli: Cnncli) -> None:
@@ -72,21 +72,21 @@ def test_an_image_on_standard_input(cnncli: Cnncli) -> None:
     assert Path("image-emboss.png").exists()
 
 
-def test_a_photograph_is_convolved_without_torch(imports: Imports, here: Path) -> None:
+def test_a_photograph_is_convolved_without_torch(imports: Imports, folder: Path) -> None:
     result, packages = imports("convolve", PHOTO, "--kernel", "sobel-x", "--pool", "max:2")
     assert result.returncode == 0, result.stderr
     assert not packages & {"torch", "matplotlib", "onnxruntime"}
-    with Image.open(here / "lemon-sobel-x-max-2.png") as picture:
+    with Image.open(folder / "lemon-sobel-x-max-2.png") as picture:
         assert picture.width == 1000
 
 
 def test_npz_output_has_the_values_of_the_picture(cnncli: Cnncli) -> None:
     assert cnncli("convolve", PHOTO, "--kernel", "high-pass", "-o", "n.npz").exit_code == 0
-    found = arrays_of(Path("n.npz"))
+    actual = arrays_of(Path("n.npz"))
     grey = np.asarray(Image.open(PHOTO).convert("L"), float)
     inner = grey[1:-1, 1:-1]
     expected = 4 * inner - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
-    np.testing.assert_array_equal(found["1"], expected)
+    np.testing.assert_array_equal(actual["1"], expected)
     assert cnncli("convolve", PHOTO, "--kernel", "box-blur", "-o", "c.npz").exit_code == 0
     assert arrays_of(Path("c.npz"))["1"].shape == (grey.shape[0] - 2, grey.shape[1] - 2, 3)
 
@@ -101,7 +101,7 @@ def test_steps_show_the_arithmetic_of_a_photograph(cnncli: Cnncli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         ([POOLED], 2, "neither --kernel nor --pool"),
         (
@@ -124,10 +124,12 @@ def test_steps_show_the_arithmetic_of_a_photograph(cnncli: Cnncli) -> None:
         ([PHOTO, "--kernel", "emboss", "-o", "x.npz", "--show"], 2, ".npz, which holds numbers"),
     ],
 )
-def test_invalid_arguments_are_errors(cnncli: Cnncli, words: list[str | Path], code: int, told: str) -> None:
+def test_invalid_arguments_are_errors(
+    cnncli: Cnncli, words: list[str | Path], code: int, message: str
+) -> None:
     result = cnncli("convolve", *words)
     assert result.exit_code == code, result.output
-    assert told in result.stderr
+    assert message in result.stderr
 
 
 def test_an_existing_picture_is_not_overwritten(cnncli: Cnncli) -> None:

@@ -209,9 +209,9 @@ def test_flowers_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(datasets.Flowers102, "_file_dict", announced)
     with run_hub(Hub(files)) as hub:
         monkeypatch.setattr(datasets.Flowers102, "_download_url_prefix", f"{hub.address}/")
-        found = written(cnncli, "flowers102", tmp_path / "flowers")
-    assert [Path(name).parts[0] for name in found] == ["test", "test", "train", "train", "val", "val"]
-    assert [Path(name).parts[1][:3] for name in found] == ["002", "002", "077", "077", "001", "001"]
+        actual = written(cnncli, "flowers102", tmp_path / "flowers")
+    assert [Path(name).parts[0] for name in actual] == ["test", "test", "train", "train", "val", "val"]
+    assert [Path(name).parts[1][:3] for name in actual] == ["002", "002", "077", "077", "001", "001"]
 
 
 def test_pets_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,8 +228,8 @@ def test_pets_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.
     with run_hub(Hub(files)) as hub:
         resources = tuple((f"{hub.address}/{name}", md5(content)) for name, content in files.items())
         monkeypatch.setattr(datasets.OxfordIIITPet, "_RESOURCES", resources)
-        found = written(cnncli, "oxford-pets", tmp_path / "pets")
-    assert found == ["test/Abyssinian/Abyssinian_3.jpg", "test/Pug/pug_4.jpg", "train/Abyssinian/Abyssinian_1.jpg", "train/Pug/pug_2.jpg"]  # fmt: skip
+        actual = written(cnncli, "oxford-pets", tmp_path / "pets")
+    assert actual == ["test/Abyssinian/Abyssinian_3.jpg", "test/Pug/pug_4.jpg", "train/Abyssinian/Abyssinian_1.jpg", "train/Pug/pug_2.jpg"]  # fmt: skip
 
 
 def test_food_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,8 +242,13 @@ def test_food_from_a_server(cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(datasets.Food101, "_MD5", md5(archive))
     with run_hub(Hub({"food.tar.gz": archive})) as hub:
         monkeypatch.setattr(datasets.Food101, "_URL", f"{hub.address}/food.tar.gz")
-        found = written(cnncli, "food101", tmp_path / "food")
-    assert found == ["test/apple_pie/1.jpg", "test/sushi/1.jpg", "train/apple_pie/0.jpg", "train/sushi/0.jpg"]
+        actual = written(cnncli, "food101", tmp_path / "food")
+    assert actual == [
+        "test/apple_pie/1.jpg",
+        "test/sushi/1.jpg",
+        "train/apple_pie/0.jpg",
+        "train/sushi/0.jpg",
+    ]
 
 
 def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:

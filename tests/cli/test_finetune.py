@@ -269,8 +269,8 @@ def test_errors_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path, 
     )
     assert Path("taken/card.json").read_bytes() != before
     Path("taken/notes.txt").write_text("mine, too")
-    kept = cnncli("finetune", "--tune", "features", data, "-m", colours, "-o", "taken", "--overwrite")
-    assert (kept.exit_code, "holds more than a run: notes.txt" in kept.stderr) == (1, True)
+    refused = cnncli("finetune", "--tune", "features", data, "-m", colours, "-o", "taken", "--overwrite")
+    assert (refused.exit_code, "holds more than a run: notes.txt" in refused.stderr) == (1, True)
     assert not [name for name in os.listdir() if name.startswith(".")]
 
 

@@ -12,7 +12,7 @@ PHOTO = ROOT / "sample_images" / "lemon.jpg"
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -31,11 +31,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_each_command_saves_a_picture(
-    cnncli: Cnncli, here: Path, words: list[str | Path], file: str | None
+    cnncli: Cnncli, folder: Path, words: list[str | Path], file: str | None
 ) -> None:
     result = cnncli(*words, *([] if file else ["-o", "named.png"]))
     assert result.exit_code == 0, result.output
-    with Image.open(here / (file or "named.png")) as picture:
+    with Image.open(folder / (file or "named.png")) as picture:
         assert picture.width == 1000
         assert picture.height > 150
     again = cnncli(*words, *([] if file else ["-o", "named.png"]))
@@ -56,10 +56,10 @@ def test_results_are_also_printed(cnncli: Cnncli) -> None:
 
 def test_npz_output_has_the_values_of_the_pictures(cnncli: Cnncli) -> None:
     assert cnncli("cam", PHOTO, "--class", "lemon", "--class", "orange", "-o", "c.npz").exit_code == 0
-    found = arrays_of(Path("c.npz"))
-    assert [title.split(",")[0] for title in found["titles"]] == ["input", "lemon", "orange"]
-    assert found["1"].shape == (80, 80)
-    assert (found["1"] != found["2"]).any()
+    actual = arrays_of(Path("c.npz"))
+    assert [title.split(",")[0] for title in actual["titles"]] == ["input", "lemon", "orange"]
+    assert actual["1"].shape == (80, 80)
+    assert (actual["1"] != actual["2"]).any()
     assert cnncli("maps", PHOTO, "--layer", "conv1", "--top", "40", "-o", "m.npz").exit_code == 0
     assert np.stack([arrays_of(Path("m.npz"))[str(number)] for number in range(1, 41)]).shape == (40, 40, 40)
 
@@ -79,7 +79,7 @@ def test_blueprints_and_transformers_are_supported(cnncli: Cnncli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["filters", "--layer", "conv9"], "no layer is called 'conv9'"),
         (["maps", PHOTO, "--layer", "fc1"], "fc1 has no feature maps"),
@@ -98,11 +98,13 @@ def test_blueprints_and_transformers_are_supported(cnncli: Cnncli) -> None:
         (["receptive", PHOTO, "--unit", "99,0"], "unit 99,0 is outside the 40 x 40 maps"),
     ],
 )
-def test_invalid_arguments_are_errors(cnncli: Cnncli, here: Path, words: list[str | Path], told: str) -> None:
+def test_invalid_arguments_are_errors(
+    cnncli: Cnncli, folder: Path, words: list[str | Path], message: str
+) -> None:
     result = cnncli(*words)
     assert result.exit_code == 2, result.output
-    assert told in result.stderr
-    assert not list(here.glob("*.png"))
+    assert message in result.stderr
+    assert not list(folder.glob("*.png"))
 
 
 def test_unreadable_images_are_errors(cnncli: Cnncli) -> None:

@@ -58,9 +58,9 @@ def test_csv_and_json_agree(cnncli: Cnncli, prepared: str) -> None:
     for row, item in zip(rows, objects, strict=True):
         assert list(row) == list(item)
         assert row == {key: "" if value is None else str(value) for key, value in item.items()}
-    (here,) = [item for item in objects if item["prepared"]]
-    assert here["name"] == prepared
-    assert here["bytes"] > 1_000_000
+    (entry,) = [item for item in objects if item["prepared"]]
+    assert entry["name"] == prepared
+    assert entry["bytes"] > 1_000_000
 
 
 def test_prepared_models_are_listed_and_removed(cnncli: Cnncli, prepared: str) -> None:
@@ -85,9 +85,9 @@ def test_an_empty_result_is_an_empty_list_in_json(
     cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CNNCLI_HOME", str(tmp_path))
-    found = cnncli("models", "test", "--prepared", "-f", "json")
-    assert (found.exit_code, found.stdout) == (0, "[]\n")
-    assert "no prepared network matches 'test'" in found.stderr
+    actual = cnncli("models", "test", "--prepared", "-f", "json")
+    assert (actual.exit_code, actual.stdout) == (0, "[]\n")
+    assert "no prepared network matches 'test'" in actual.stderr
 
 
 def test_a_pattern_without_matches(cnncli: Cnncli) -> None:

@@ -57,7 +57,7 @@ def test_torch_and_the_graph_agree(cnncli: Cnncli, photo: Path) -> None:
         for engine in ("onnx", "torch")
     ]
     first, second = (
-        {item["label"]: item["probability"] for item in found[0]["predictions"]} for found in probabilities
+        {item["label"]: item["probability"] for item in actual[0]["predictions"]} for actual in probabilities
     )
     assert first == pytest.approx(second, abs=2e-3)
 
@@ -103,8 +103,8 @@ def test_its_files_agree() -> None:
     with (MEASUREMENTS / "history.csv").open(newline="") as stream:
         epochs = [int(row["epoch"]) for row in csv.DictReader(stream)]
     assert epochs == list(range(1, recipe["epochs"] + 1))
-    kept = json.loads((MEASUREMENTS / "evaluation.json").read_text())
-    assert {item["name"] for item in kept["classes"]} == set(card.class_names)
+    published = json.loads((MEASUREMENTS / "evaluation.json").read_text())
+    assert {item["name"] for item in published["classes"]} == set(card.class_names)
 
 
 def test_the_docs_state_its_measured_figures() -> None:
@@ -155,8 +155,8 @@ def test_its_features_transfer_to_other_classes_in_seconds(
     assert result.exit_code == 0, result.stderr
     hint = "pocket has an input of 80 x 80 pixels; tf_efficientnet_lite0, the default, is usually more accurate on photos"
     assert hint in result.stderr
-    found = {metric.name: metric.value for metric in model_folder.open_folder(run).card.metrics}
-    assert found["val_top1"] > 0.9
+    actual = {metric.name: metric.value for metric in model_folder.open_folder(run).card.metrics}
+    assert actual["val_top1"] > 0.9
     assert hint not in cnncli("finetune", tmp_path / "nowhere").stderr
 
 
@@ -179,9 +179,9 @@ def test_its_evaluation_is_reproduced_from_the_shipped_folder(
     data = shared / "data"
     unpack = [sys.executable, data / "unpack.py", tmp_path / "images", "--limit", "1"]
     subprocess.run([str(word) for word in unpack], check=True, capture_output=True)
-    found = json.loads(program("evaluate", tmp_path / "images" / "val", "-m", "pocket", "-f", "json").stdout)
-    kept = json.loads((MEASUREMENTS / "evaluation.json").read_text())
-    assert found["images"] == kept["images"] == 10_000
+    actual = json.loads(program("evaluate", tmp_path / "images" / "val", "-m", "pocket", "-f", "json").stdout)
+    published = json.loads((MEASUREMENTS / "evaluation.json").read_text())
+    assert actual["images"] == published["images"] == 10_000
     for name in ("top1", "top5", "calibration_error", "loss"):
-        assert found[name] == pytest.approx(kept[name], abs=0.005)
-    assert kept["top1"] > 0.5
+        assert actual[name] == pytest.approx(published[name], abs=0.005)
+    assert published["top1"] > 0.5

@@ -165,8 +165,8 @@ def test_lists(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
 
 def test_the_order_of_inputs_is_the_order_of_records(cnncli: Cnncli, photos: Path) -> None:
     inputs = [photos / "more", photos / "c.bmp", f"{photos}/*.png", photos / "c.bmp"]
-    found = [line.split("\t")[1] for line in cnncli("predict", *inputs).stdout.splitlines()]
-    assert found == ["blue", "green", "red", "green"]
+    actual = [line.split("\t")[1] for line in cnncli("predict", *inputs).stdout.splitlines()]
+    assert actual == ["blue", "green", "red", "green"]
 
 
 @pytest.mark.parametrize(
@@ -180,11 +180,11 @@ def test_batches_and_threads_do_not_change_predictions(
         pixels = draw.integers(0, 256, (16, 16, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{number:02}.png")
     expected = [json.loads(line) for line in cnncli("predict", tmp_path, "-f", "jsonl").stdout.splitlines()]
-    found = [
+    actual = [
         json.loads(line) for line in cnncli("predict", tmp_path, "-f", "jsonl", *options).stdout.splitlines()
     ]
-    assert [entry["path"] for entry in found] == [entry["path"] for entry in expected]
-    for one, other in zip(found, expected, strict=True):
+    assert [entry["path"] for entry in actual] == [entry["path"] for entry in expected]
+    for one, other in zip(actual, expected, strict=True):
         for score, reference in zip(one["predictions"], other["predictions"], strict=True):
             assert score["probability"] == pytest.approx(reference["probability"], abs=1e-5)
 
@@ -286,7 +286,7 @@ def test_resume_refuses_another_format_and_other_class_names(
     cnncli: Cnncli, photos: Path, tmp_path: Path, colours: Path
 ) -> None:
     output = tmp_path / "o.dat"
-    kept = unfinished(cnncli, photos, output, "-f", "csv")
+    content = unfinished(cnncli, photos, output, "-f", "csv")
     assert (
         "format was csv and is now jsonl"
         in cnncli("predict", photos, "-o", output, "-f", "jsonl", "--resume").stderr
@@ -296,7 +296,7 @@ def test_resume_refuses_another_format_and_other_class_names(
     card.write_text(card.read_text().replace('"green"', '"lime"'))
     result = cnncli("predict", photos, "-o", output, "-f", "csv", "--resume", "-m", renamed)
     assert "cannot resume" in result.stderr
-    assert Path(f"{output}.part").read_bytes() == kept
+    assert Path(f"{output}.part").read_bytes() == content
 
 
 def test_resume_of_a_complete_file_does_nothing(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:

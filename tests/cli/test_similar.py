@@ -166,8 +166,8 @@ def test_modified_copies_are_found(cnncli: Cnncli, tmp_path: Path) -> None:
             image.crop((width // 20, height // 20, width, height)).save(folder / f"{name}-2.png")
             image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / f"{name}-3.png")
     groups = json.loads(cnncli("similar", "--duplicates", folder, "-f", "json").stdout)
-    found = sorted(sorted(Path(one["path"]).stem for one in group) for group in groups)
-    assert found == sorted([f"{name}-{number}" for number in range(4)] for name in names)
+    actual = sorted(sorted(Path(one["path"]).stem for one in group) for group in groups)
+    assert actual == sorted([f"{name}-{number}" for number in range(4)] for name in names)
 
 
 def test_unreadable_queries_in_tables_and_tsv(cnncli: Cnncli, photos: Path) -> None:
@@ -249,7 +249,7 @@ def test_an_index_that_cannot_be_updated(
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         (["photos/1.png"], 2, "no images to search"),
         (["--in", "photos"], 2, "no input given"),
@@ -273,10 +273,10 @@ def test_an_index_that_cannot_be_updated(
     ],
 )
 def test_invalid_arguments_are_errors(
-    cnncli: Cnncli, photos: Path, words: list[str], code: int, told: str
+    cnncli: Cnncli, photos: Path, words: list[str], code: int, message: str
 ) -> None:
     np.save(photos.parent / "array.npy", np.zeros(3))
     (photos.parent / "empty.npz").touch()
     result = cnncli("similar", *words)
     assert result.exit_code == code, result.output
-    assert told in result.stderr
+    assert message in result.stderr

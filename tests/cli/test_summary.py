@@ -25,8 +25,8 @@ def summary(cnncli: Cnncli) -> Summary:
     return run
 
 
-def layer(found: Json, name: str) -> Json:
-    return next(row for row in found["layers"] if row["name"] == name)
+def layer(actual: Json, name: str) -> Json:
+    return next(row for row in actual["layers"] if row["name"] == name)
 
 
 # ---- worked numbers
@@ -58,46 +58,46 @@ def test_one_convolution(
     output: list[int],
     parameters: int,
 ) -> None:
-    found = summary(text, *options)
-    assert layer(found, "conv1")["output"] == [output]
-    assert found["totals"]["parameters"] == parameters
+    actual = summary(text, *options)
+    assert layer(actual, "conv1")["output"] == [output]
+    assert actual["totals"]["parameters"] == parameters
 
 
 def test_a_chain_of_strided_convolutions(summary: Summary) -> None:
-    found = summary("input 1x128x128; repeat 3 { conv5-1/2 valid }")
-    assert [row["output"][0][-1] for row in found["layers"]] == [62, 29, 13]  # one course prints 12: a slip
+    actual = summary("input 1x128x128; repeat 3 { conv5-1/2 valid }")
+    assert [row["output"][0][-1] for row in actual["layers"]] == [62, 29, 13]  # one course prints 12: a slip
 
 
 def test_a_bottleneck(summary: Summary) -> None:
-    found = summary("input 10x28x28; conv1-4 nobias; conv5-20 nobias")
-    assert [row["weights"] for row in found["layers"]] == [40, 2_000]
+    actual = summary("input 10x28x28; conv1-4 nobias; conv5-20 nobias")
+    assert [row["weights"] for row in actual["layers"]] == [40, 2_000]
 
 
 def test_the_two_exercise_networks(summary: Summary) -> None:
     assert summary("exercise-fc")["totals"]["parameters"] == 1_091_024
     assert layer(summary("input 1x64x64; FC-128"), "fc1")["weights"] == 524_288
-    found = summary("exercise-conv", "--only", "conv")
-    assert [row["output"][0][2:] for row in found["layers"]] == [[60, 60], [56, 56], [52, 52]]
-    assert found["totals"]["parameters"] == 705_488
+    actual = summary("exercise-conv", "--only", "conv")
+    assert [row["output"][0][2:] for row in actual["layers"]] == [[60, 60], [56, 56], [52, 52]]
+    assert actual["totals"]["parameters"] == 705_488
 
 
 # ---- networks
 
 
 def test_lenet5(summary: Summary) -> None:
-    found = summary("lenet5")
-    assert found["input"] == [1, 1, 32, 32]
-    assert [layer(found, f"conv{i}")["output"][0][1] for i in (1, 2)] == [6, 16]
-    assert [layer(found, f"conv{i}")["kernel"] for i in (1, 2)] == [[5, 5], [5, 5]]
-    assert [layer(found, f"fc{i}")["output"][0][1] for i in (1, 2, 3)] == [120, 84, 10]
-    assert found["totals"]["parameters"] == 61_706
+    actual = summary("lenet5")
+    assert actual["input"] == [1, 1, 32, 32]
+    assert [layer(actual, f"conv{i}")["output"][0][1] for i in (1, 2)] == [6, 16]
+    assert [layer(actual, f"conv{i}")["kernel"] for i in (1, 2)] == [[5, 5], [5, 5]]
+    assert [layer(actual, f"fc{i}")["output"][0][1] for i in (1, 2, 3)] == [120, 84, 10]
+    assert actual["totals"]["parameters"] == 61_706
 
 
 def test_the_courses_cifar_network(summary: Summary) -> None:
-    found = summary("course-cifar10")
-    told = [row["parameters"] for row in found["layers"] if row["parameters"]]
-    assert told == [896, 3_686_912, 5_130]
-    assert found["totals"]["parameters"] == 3_692_938
+    actual = summary("course-cifar10")
+    counts = [row["parameters"] for row in actual["layers"] if row["parameters"]]
+    assert counts == [896, 3_686_912, 5_130]
+    assert actual["totals"]["parameters"] == 3_692_938
 
 
 @pytest.mark.parametrize(
@@ -105,15 +105,15 @@ def test_the_courses_cifar_network(summary: Summary) -> None:
     [("torchvision/alexnet", 61_100_840), ("alexnet-one-tower", 61_100_840), ("alexnet-2012", 60_965_224)],
 )
 def test_alexnet(summary: Summary, name: str, parameters: int) -> None:
-    found = summary(name)
-    assert found["totals"]["parameters"] == parameters
-    assert found["layers"][0]["kernel"] == [11, 11]
-    assert found["totals"]["depth"] == 8
+    actual = summary(name)
+    assert actual["totals"]["parameters"] == parameters
+    assert actual["layers"][0]["kernel"] == [11, 11]
+    assert actual["totals"]["depth"] == 8
 
 
 def test_alexnets_towers(summary: Summary) -> None:
-    found = summary("alexnet-2012", "--only", "conv")
-    assert [row["groups"] for row in found["layers"]] == [1, 2, 1, 2, 2]
+    actual = summary("alexnet-2012", "--only", "conv")
+    assert [row["groups"] for row in actual["layers"]] == [1, 2, 1, 2, 2]
     assert summary("alexnet-2012", "--only", "response")["layers"]
 
 
@@ -122,17 +122,17 @@ def test_alexnets_towers(summary: Summary) -> None:
     [("vgg-a", 133, 11), ("vgg-a-lrn", 133, 11), ("vgg-b", 133, 13), ("vgg-c", 134, 16), ("vgg-d", 138, 16), ("vgg-e", 144, 19)],
 )  # fmt: skip
 def test_vgg(summary: Summary, name: str, millions: int, depth: int) -> None:
-    found = summary(name)
-    assert round(found["totals"]["parameters"] / 1e6) == millions
-    assert found["totals"]["depth"] == depth
-    pools = [row["output"][0][-1] for row in found["layers"] if row["type"] == "MaxPool2d"]
+    actual = summary(name)
+    assert round(actual["totals"]["parameters"] / 1e6) == millions
+    assert actual["totals"]["depth"] == depth
+    pools = [row["output"][0][-1] for row in actual["layers"] if row["type"] == "MaxPool2d"]
     assert [224, *pools] == [224, 112, 56, 28, 14, 7]
-    assert layer(found, "fc1")["input"] == [[1, 25_088]]
+    assert layer(actual, "fc1")["input"] == [[1, 25_088]]
 
 
 def test_googlenet(summary: Summary) -> None:
     """Weights without biases, multiply-adds in millions, output; the paper's own slips are not repeated."""
-    found = summary("googlenet-2014", "--depth", "1")
+    actual = summary("googlenet-2014", "--depth", "1")
     table = {
         "1": (163_328, 128, [256, 28, 28]),
         "2": (388_096, 304, [480, 28, 28]),
@@ -145,20 +145,20 @@ def test_googlenet(summary: Summary) -> None:
         "9": (1_442_816, 71, [1024, 7, 7]),
     }
     for number, (weights, millions, output) in table.items():
-        row = layer(found, f"inception{number}")
+        row = layer(actual, f"inception{number}")
         assert row["weights"] == weights
         assert row["multiply_adds"] / 1e6 == pytest.approx(millions, abs=0.55)
         assert row["output"] == [[1, *output]]
-    first = layer(found, "conv1")
+    first = layer(actual, "conv1")
     assert (first["weights"], round(first["multiply_adds"] / 1e6)) == (9_408, 118)
-    second = [layer(found, name) for name in ("conv2", "conv3")]
+    second = [layer(actual, name) for name in ("conv2", "conv3")]
     assert sum(row["weights"] for row in second) == 114_688
     assert round(sum(row["multiply_adds"] for row in second) / 1e6) == 360
-    assert layer(found, "fc1")["weights"] == 1_024_000
-    heads = sum(layer(found, name)["parameters"] for name in ("aux1", "aux2"))
-    assert found["totals"]["parameters"] == 13_378_280
-    assert found["totals"]["parameters"] - heads == 6_998_552
-    assert found["totals"]["depth"] == 22
+    assert layer(actual, "fc1")["weights"] == 1_024_000
+    heads = sum(layer(actual, name)["parameters"] for name in ("aux1", "aux2"))
+    assert actual["totals"]["parameters"] == 13_378_280
+    assert actual["totals"]["parameters"] - heads == 6_998_552
+    assert actual["totals"]["depth"] == 22
 
 
 def test_resnets_and_the_plain_network(summary: Summary) -> None:
@@ -188,10 +188,10 @@ def test_the_table_adds_up(cnncli: Cnncli) -> None:
 
 
 def test_all_formats_agree(cnncli: Cnncli, summary: Summary) -> None:
-    found = summary("lenet5")
+    actual = summary("lenet5")
     rows = list(csv.DictReader(io.StringIO(cnncli("summary", "lenet5", "-f", "csv").stdout)))
-    assert [row["name"] for row in rows] == [row["name"] for row in found["layers"]]
-    assert [int(row["parameters"]) for row in rows] == [row["parameters"] for row in found["layers"]]
+    assert [row["name"] for row in rows] == [row["name"] for row in actual["layers"]]
+    assert [int(row["parameters"]) for row in rows] == [row["parameters"] for row in actual["layers"]]
     assert rows[0]["kernel"] == "5x5"
     assert rows[0]["output"] == "1x6x28x28"
     lines = cnncli("summary", "lenet5", "-f", "markdown").stdout.splitlines()
@@ -205,7 +205,7 @@ def test_several_networks_side_by_side(cnncli: Cnncli, summary: Summary) -> None
     assert len(lines) == 6
     assert "timm does not publish it" in lines[5]
     assert lines[1].split()[-1] == "56.5"
-    assert [found["totals"]["parameters"] for found in summary(*names)] == [61_100_840, 11_689_512, 61_706]
+    assert [actual["totals"]["parameters"] for actual in summary(*names)] == [61_100_840, 11_689_512, 61_706]
 
 
 def test_options_change_what_is_counted(summary: Summary) -> None:

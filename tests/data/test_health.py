@@ -59,9 +59,9 @@ def test_clean_data_has_no_problems(tidy: Path) -> None:
 def test_unreadable_files_are_reported(tidy: Path) -> None:
     (tidy / "train" / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
     (tidy / "val" / "b" / "empty.png").touch()
-    harms, count, told = findings(tidy)[FindingKind.UNREADABLE]
+    harms, count, text = findings(tidy)[FindingKind.UNREADABLE]
     assert (harms, count) == (True, 2)
-    assert told == "2 of 20 images cannot be read"
+    assert text == "2 of 20 images cannot be read"
 
 
 def test_a_class_that_is_missing_from_a_split(tidy: Path) -> None:
@@ -80,9 +80,9 @@ def test_few_images_and_imbalance(tidy: Path) -> None:
         saved(picture(300 + number), tidy / "val" / "rare" / f"{number}.png")
     for number in range(20):
         saved(picture(400 + number), tidy / "train" / "a" / f"more{number}.png")
-    found = findings(tidy)
-    assert found[FindingKind.FEW_IMAGES] == (True, 1, "1 of 3 classes have fewer than 5 training images")
-    assert found[FindingKind.IMBALANCE][2].startswith("a has 26 training images, rare has 2")
+    actual = findings(tidy)
+    assert actual[FindingKind.FEW_IMAGES] == (True, 1, "1 of 3 classes have fewer than 5 training images")
+    assert actual[FindingKind.IMBALANCE][2].startswith("a has 26 training images, rare has 2")
 
 
 def test_the_same_image_in_two_splits_and_in_two_classes(tidy: Path) -> None:
@@ -90,28 +90,28 @@ def test_the_same_image_in_two_splits_and_in_two_classes(tidy: Path) -> None:
     saved(picture(6).resize((90, 68)), tidy / "val" / "b" / "smaller.jpg")  # of train/b/0.png
     (tidy / "train" / "b" / "wrong.png").write_bytes((tidy / "train" / "a" / "1.png").read_bytes())
     (tidy / "train" / "b" / "twice.png").write_bytes((tidy / "train" / "b" / "2.png").read_bytes())
-    found = [
+    actual = [
         item
         for item in examined(tidy).findings
         if item.kind in {FindingKind.LEAKAGE, FindingKind.CONFLICTING_LABELS, FindingKind.DUPLICATES}
     ]
-    assert [(item.kind, item.is_problem, item.examples) for item in found] == [
+    assert [(item.kind, item.is_problem, item.examples) for item in actual] == [
         (FindingKind.LEAKAGE, True, (("train/a/0.png", "val/a/copy.png"),)),
         (FindingKind.LEAKAGE, True, (("train/b/0.png", "val/b/smaller.jpg"),)),
         (FindingKind.CONFLICTING_LABELS, True, (("train/a/1.png", "train/b/wrong.png"),)),
         (FindingKind.DUPLICATES, False, (("train/b/2.png", "train/b/twice.png"),)),
     ]
-    assert "of identical images in several splits" in found[0].message
-    assert "of nearly identical images in several splits" in found[1].message
+    assert "of identical images in several splits" in actual[0].message
+    assert "of nearly identical images in several splits" in actual[1].message
 
 
 def test_odd_sizes_and_modes_are_harmless_findings(tidy: Path) -> None:
     saved(picture(500, (20, 20)), tidy / "train" / "a" / "small.png")
     saved(picture(501, (500, 60)), tidy / "train" / "a" / "long.png")
     saved(picture(502).convert("CMYK"), tidy / "train" / "a" / "printed.jpg")
-    found = findings(tidy)
-    assert found[FindingKind.UNUSUAL_SIZES][:2] == (False, 2)
-    assert found[FindingKind.UNUSUAL_MODES][:2] == (False, 1)
+    actual = findings(tidy)
+    assert actual[FindingKind.UNUSUAL_SIZES][:2] == (False, 2)
+    assert actual[FindingKind.UNUSUAL_MODES][:2] == (False, 1)
     assert examined(tidy).is_healthy
 
 
@@ -162,9 +162,9 @@ def test_a_similar_third_image_hides_no_duplicates(tidy: Path) -> None:
     saved(image, tidy / "val" / "a" / "leaked.png")
     assert findings(tidy)[FindingKind.LEAKAGE][:2] == (True, 1)
     saved(image.resize((240, 180)), tidy / "train" / "b" / "like.png")
-    found = [(item.kind, item.is_problem) for item in examined(tidy).findings]
-    assert (FindingKind.LEAKAGE, True) in found
-    assert (FindingKind.CONFLICTING_LABELS, False) in found
+    actual = [(item.kind, item.is_problem) for item in examined(tidy).findings]
+    assert (FindingKind.LEAKAGE, True) in actual
+    assert (FindingKind.CONFLICTING_LABELS, False) in actual
     assert not examined(tidy).is_healthy
 
 

@@ -30,14 +30,14 @@ def made(tmp_path: Path) -> Made:
     return make
 
 
-def told(data: DataSet) -> list[tuple[str, str, Split | None]]:
+def message(data: DataSet) -> list[tuple[str, str, Split | None]]:
     return [(Path(sample.path).name, data.class_names[sample.label], sample.split) for sample in data.samples]
 
 
 def test_a_folder_with_one_folder_per_class(made: Made) -> None:
     data = read(made("cat/b.jpg", "cat/a.png", "dog/deep/er/c.jpg", "Zebra/z.gif"))
     assert data.class_names == ("Zebra", "cat", "dog")  # as torchvision sorts them
-    assert told(data) == [("z.gif", "Zebra", None), ("a.png", "cat", None), ("b.jpg", "cat", None), ("c.jpg", "dog", None)]  # fmt: skip
+    assert message(data) == [("z.gif", "Zebra", None), ("a.png", "cat", None), ("b.jpg", "cat", None), ("c.jpg", "dog", None)]  # fmt: skip
     assert data.name == "pets"
     assert data.remarks == ()
 
@@ -47,7 +47,7 @@ def test_a_split_folder_is_matched_by_name(made: Made, name: str) -> None:
     """`val` lacks a class and has others: indices are those of the names."""
     data = read(made("train/b/1.jpg", "train/a/2.jpg", f"{name}/b/3.jpg", "test/c/4.jpg"))
     assert data.class_names == ("a", "b", "c")
-    assert told(data) == [
+    assert message(data) == [
         ("2.jpg", "a", Split.TRAIN),
         ("1.jpg", "b", Split.TRAIN),
         ("3.jpg", "b", Split.VAL),
@@ -107,7 +107,7 @@ def test_a_tsv_with_columns_of_its_own_and_splits(made: Made) -> None:
     root = made("1.jpg", "2.jpg")
     (root / "list.tsv").write_text("file\tkind\tset\n1.jpg\tx\ttrain\n2.jpg\ty\tvalidation\n")
     data = read(root / "list.tsv", ListColumns("file", "kind", "set"))
-    assert told(data) == [("1.jpg", "x", Split.TRAIN), ("2.jpg", "y", Split.VAL)]
+    assert message(data) == [("1.jpg", "x", Split.TRAIN), ("2.jpg", "y", Split.VAL)]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_two_folders_for_training(made: Made) -> None:
 def test_a_list_with_splits_for_some_images(made: Made) -> None:
     root = made("1.jpg", "2.jpg")
     (root / "list.csv").write_text("path,label,split\n1.jpg,cat,\n2.jpg,cat,val\n")
-    assert told(read(root / "list.csv")) == [("1.jpg", "cat", Split.TRAIN), ("2.jpg", "cat", Split.VAL)]
+    assert message(read(root / "list.csv")) == [("1.jpg", "cat", Split.TRAIN), ("2.jpg", "cat", Split.VAL)]
 
 
 def test_a_list_that_contradicts_itself(made: Made) -> None:
@@ -185,6 +185,6 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     for name in ("train", "plane", "boat"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.png").touch()
-    found = read(tmp_path)
-    assert found.class_names == ("boat", "plane", "train")
-    assert {sample.split for sample in found.samples} == {None}
+    actual = read(tmp_path)
+    assert actual.class_names == ("boat", "plane", "train")
+    assert {sample.split for sample in actual.samples} == {None}

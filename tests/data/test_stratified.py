@@ -31,10 +31,10 @@ def data_set(counts: Mapping[str, int], root: str = "data", split: Split | None 
 def test_each_class_is_split_in_proportion_and_keeps_training_images(
     counts: list[int], share: float, seed: int
 ) -> None:
-    found = split_stratified(
+    actual = split_stratified(
         data_set({f"c{index}": count for index, count in enumerate(counts)}), share, seed
     )
-    train, val = found.count(Split.TRAIN), found.count(Split.VAL)
+    train, val = actual.count(Split.TRAIN), actual.count(Split.VAL)
     for count, learned, held in zip(counts, train, val, strict=True):
         assert learned + held == count
         assert learned >= 1
@@ -68,8 +68,8 @@ def test_additional_images_hardly_change_the_split_of_others() -> None:
 def test_an_existing_validation_split_is_kept_and_test_never_replaces_it() -> None:
     train, test = data_set({"a": 10, "b": 10}, split=Split.TRAIN), data_set({"a": 3, "b": 3}, "t", Split.TEST)
     both = dataclasses.replace(train, samples=train.samples + test.samples)
-    found = split_stratified(both, 0.2, 0)
-    assert (sum(found.count(Split.TRAIN)), sum(found.count(Split.VAL)), sum(found.count(Split.TEST))) == (
+    actual = split_stratified(both, 0.2, 0)
+    assert (sum(actual.count(Split.TRAIN)), sum(actual.count(Split.VAL)), sum(actual.count(Split.TEST))) == (
         16,
         4,
         6,

@@ -14,9 +14,9 @@ from cnncli.files.part_file import PartFile
 SETTINGS: dict[str, str | int | float | bool | None] = {"model": "resnet50", "topk": 5}
 
 
-def begun(target: Path, **how: bool) -> PartFile:
+def begun(target: Path, **options: bool) -> PartFile:
     file = PartFile(target)
-    file.begin(SETTINGS, resume=how.get("resume", False), overwrite=how.get("overwrite", False))
+    file.begin(SETTINGS, resume=options.get("resume", False), overwrite=options.get("overwrite", False))
     return file
 
 
@@ -56,9 +56,9 @@ def test_formats_without_resume_do_not_offer_it(tmp_path: Path) -> None:
 def test_two_runs_cannot_write_the_same_file(tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
     first = begun(tmp_path / "o.csv")
-    for how in ({}, {"resume": True}, {"overwrite": True}):
+    for options in ({}, {"resume": True}, {"overwrite": True}):
         with pytest.raises(OutputError, match="another run is writing"):
-            begun(tmp_path / "o.csv", **how)
+            begun(tmp_path / "o.csv", **options)
     first.close()
     begun(tmp_path / "o.csv", resume=True).close()
 

@@ -19,13 +19,13 @@ def image() -> Image.Image:
     return Image.fromarray(planes.astype(np.uint8))
 
 
-def seen(image: Image.Image, seed: int = 0, **how: Any) -> np.ndarray:
-    return viewed(image, (32, 32), Augmentation(**how), seed).astype(float)
+def seen(image: Image.Image, seed: int = 0, **options: Any) -> np.ndarray:
+    return viewed(image, (32, 32), Augmentation(**options), seed).astype(float)
 
 
-def viewed(image: Image.Image, size: tuple[int, int], how: Augmentation, seed: int) -> np.ndarray:
+def viewed(image: Image.Image, size: tuple[int, int], preset: Augmentation, seed: int) -> np.ndarray:
     planes = np.asarray(image).reshape(image.height, image.width, -1)
-    return random_view(planes, size, how, np.random.default_rng(seed))
+    return random_view(planes, size, preset, np.random.default_rng(seed))
 
 
 def test_without_augmentation_a_view_is_the_center_crop(image: Image.Image) -> None:
@@ -63,8 +63,8 @@ def test_jitter_is_pillows_brightness_contrast_and_saturation_at_once(image: Ima
     expected = soft.resize((32, 32), Image.Resampling.BILINEAR, (10, 0, 70, 60))
     for kind in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
         expected = kind(expected).enhance(draws.uniform(0.8, 1.2))
-    found = seen(soft, seed=3, color_jitter=0.2)
-    assert np.abs(found - np.asarray(expected)).max() <= 4
+    actual = seen(soft, seed=3, color_jitter=0.2)
+    assert np.abs(actual - np.asarray(expected)).max() <= 4
 
 
 @pytest.mark.parametrize("kind", [AutoAugment.RAND, AutoAugment.TRIVIAL])
@@ -92,9 +92,9 @@ def test_erasing_overwrites_a_rectangle(image: Image.Image) -> None:
 
 
 def test_a_view_depends_only_on_its_random_numbers(image: Image.Image) -> None:
-    for how in (PRESETS[strength] for strength in Strength):
-        views = [viewed(image, (24, 40), how, seed) for seed in (1, 1, 2)]
+    for preset in (PRESETS[strength] for strength in Strength):
+        views = [viewed(image, (24, 40), preset, seed) for seed in (1, 1, 2)]
         assert views[0].shape == (24, 40, 3)
         assert (views[0] == views[1]).all()
-        assert (views[0] != views[2]).any() == (how != Augmentation())
+        assert (views[0] != views[2]).any() == (preset != Augmentation())
     assert replace(PRESETS[Strength.LIGHT], scale=(1.0, 1.0), ratio=(1.0, 1.0)).crops is False

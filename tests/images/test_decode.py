@@ -29,16 +29,16 @@ def encoded(image: Image.Image, format_: str, **options: object) -> InMemory:
 
 
 def pixels(
-    source: ImageSource, how: Decoding = Decoding()
+    source: ImageSource, decoding: Decoding = Decoding()
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    image = decode(source, how)
+    image = decode(source, decoding)
     assert not isinstance(image, Unreadable), image.reason
-    assert image.mode == ("RGB" if how.channels == 3 else "L")
+    assert image.mode == ("RGB" if decoding.channels == 3 else "L")
     return np.asarray(image)
 
 
-def reason(source: ImageSource, how: Decoding = Decoding()) -> str:
-    unreadable = decode(source, how)
+def reason(source: ImageSource, decoding: Decoding = Decoding()) -> str:
+    unreadable = decode(source, decoding)
     assert isinstance(unreadable, Unreadable)
     assert unreadable.path == source.path
     assert "\n" not in unreadable.reason
@@ -71,16 +71,16 @@ def test_exif_orientation_is_applied(orientation: int, format_: str) -> None:
         lying = lying.transpose(turn)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    found = pixels(encoded(lying, format_, exif=exif.tobytes() if format_ != "TIFF" else exif, quality=95))
-    assert found.shape == (16, 32, 3)
-    assert found[2, 2, 0] > 200
-    assert found[2, 30, 0] < 100
-    assert found[14, 2, 2] > 200
+    actual = pixels(encoded(lying, format_, exif=exif.tobytes() if format_ != "TIFF" else exif, quality=95))
+    assert actual.shape == (16, 32, 3)
+    assert actual[2, 2, 0] > 200
+    assert actual[2, 30, 0] < 100
+    assert actual[14, 2, 2] > 200
 
 
 def test_damaged_exif_is_ignored() -> None:
-    found = pixels(encoded(arrow(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff", quality=95))
-    assert found.shape == (16, 32, 3)
+    actual = pixels(encoded(arrow(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff", quality=95))
+    assert actual.shape == (16, 32, 3)
 
 
 def test_transparency_is_composited_on_white() -> None:
@@ -108,8 +108,8 @@ def test_16_bit_grey_is_divided_by_257(values: list[int]) -> None:
     image = Image.fromarray(np.array(values, np.uint16).reshape(4, 4))
     expected = np.rint(np.array(values) / 257).reshape(4, 4)
     for format_ in ("PNG", "TIFF", "JPEG2000"):
-        found = pixels(encoded(image, format_), Decoding(channels=1))
-        assert (found == expected).all(), format_
+        actual = pixels(encoded(image, format_), Decoding(channels=1))
+        assert (actual == expected).all(), format_
 
 
 def test_16_bit_grey_with_a_transparent_value() -> None:
@@ -126,14 +126,14 @@ def test_16_bit_pgm_which_pillow_opens_as_32_bit() -> None:
 @pytest.mark.parametrize("dtype", [np.int32, np.float32])
 def test_32_bit_grey_is_scaled_from_its_own_range(dtype: type[np.int32 | np.float32]) -> None:
     values = np.array([[-1000, 0], [500, 1000]]).astype(dtype)
-    found = pixels(encoded(Image.fromarray(values), "TIFF"), Decoding(channels=1))
-    assert found.tolist() == [[0, 128], [191, 255]]
+    actual = pixels(encoded(Image.fromarray(values), "TIFF"), Decoding(channels=1))
+    assert actual.tolist() == [[0, 128], [191, 255]]
 
 
 def test_floats_that_are_not_numbers() -> None:
     values = np.array([[np.nan, 1.0], [np.inf, 3.0]], np.float32)
-    found = pixels(encoded(Image.fromarray(values), "TIFF"), Decoding(channels=1))
-    assert found.tolist() == [[0, 0], [0, 255]]
+    actual = pixels(encoded(Image.fromarray(values), "TIFF"), Decoding(channels=1))
+    assert actual.tolist() == [[0, 0], [0, 255]]
     flat = np.full((2, 2), np.nan, np.float32)
     assert not pixels(encoded(Image.fromarray(flat), "TIFF"), Decoding(channels=1)).any()
     flat[:] = 7.5
@@ -153,8 +153,8 @@ def test_floats_that_are_not_numbers() -> None:
 )
 def test_other_modes(mode: str, colour: "int | RGB", format_: str, expected: RGB) -> None:
     image = Image.new(mode, (8, 8), colour)
-    found = pixels(encoded(image, format_))[4, 4].astype(int)
-    assert abs(found - expected).max() <= 2
+    actual = pixels(encoded(image, format_))[4, 4].astype(int)
+    assert abs(actual - expected).max() <= 2
 
 
 def test_lab() -> None:
@@ -202,8 +202,8 @@ def test_the_first_frame_is_used(format_: str) -> None:
 )
 def test_formats(format_: str) -> None:
     image = Image.new("RGB", (64, 64), (200, 100, 50))
-    found = pixels(encoded(image, format_))[32, 32].astype(int)
-    assert abs(found - (200, 100, 50)).max() <= 6
+    actual = pixels(encoded(image, format_))[32, 32].astype(int)
+    assert abs(actual - (200, 100, 50)).max() <= 6
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA", "1", "CMYK", "I;16"])
@@ -385,15 +385,15 @@ def test_flipped_bytes_never_raise(format_: str) -> None:
         for _ in range(draw.randint(1, 8)):
             data[draw.randrange(min(len(data), draw.choice([64, len(data)])))] = draw.randrange(256)
         cut = draw.choice([len(data), len(data), draw.randrange(len(data))])
-        found = decode(InMemory("x", bytes(data[:cut])), Decoding(max_pixels=2_000_000))
-        assert isinstance(found, Unreadable) or found.mode == "RGB"
+        actual = decode(InMemory("x", bytes(data[:cut])), Decoding(max_pixels=2_000_000))
+        assert isinstance(actual, Unreadable) or actual.mode == "RGB"
 
 
 @given(st.binary(max_size=300), st.sampled_from(SAVED), st.integers(0, 40))
 @settings(max_examples=200, deadline=None)
-def test_garbage_after_a_valid_header_never_raises(garbage: bytes, format_: str, kept: int) -> None:
-    found = decode(InMemory("x", SAMPLES[format_][:kept] + garbage), Decoding(max_pixels=2_000_000))
-    assert isinstance(found, Unreadable) or found.mode == "RGB"
+def test_garbage_after_a_valid_header_never_raises(garbage: bytes, format_: str, length: int) -> None:
+    actual = decode(InMemory("x", SAMPLES[format_][:length] + garbage), Decoding(max_pixels=2_000_000))
+    assert isinstance(actual, Unreadable) or actual.mode == "RGB"
 
 
 SAMPLES = {format_: sample(format_) for format_ in SAVED}

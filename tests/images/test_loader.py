@@ -57,9 +57,9 @@ def test_every_input_appears_once_in_order_with_its_own_pixels(
 
 def test_missing_files_keep_their_position() -> None:
     gone = Unreadable("gone", "no")
-    found: list[ImageSource | Unreadable] = [LocalFile("1"), gone, LocalFile("2")]
-    (batch,) = batches(found, read_number, batch_size=8, workers=2)
-    assert batch.entries == tuple(found)
+    actual: list[ImageSource | Unreadable] = [LocalFile("1"), gone, LocalFile("2")]
+    (batch,) = batches(actual, read_number, batch_size=8, workers=2)
+    assert batch.entries == tuple(actual)
     assert batch.pixels.shape == (2, 1, 2, 2)
 
 
@@ -85,8 +85,8 @@ def test_at_most_two_batches_are_in_flight() -> None:
 
 
 def test_a_pause_yields_the_images_so_far() -> None:
-    found = iter([LocalFile("1"), LocalFile("2"), None, LocalFile("4"), None, None, LocalFile("5")])
-    sizes = [len(batch.entries) for batch in batches(found, read_number, batch_size=8, workers=2)]
+    actual = iter([LocalFile("1"), LocalFile("2"), None, LocalFile("4"), None, None, LocalFile("5")])
+    sizes = [len(batch.entries) for batch in batches(actual, read_number, batch_size=8, workers=2)]
     assert sizes == [2, 1, 1]
 
 
@@ -133,7 +133,7 @@ def test_an_extreme_aspect_ratio_is_reported() -> None:
 
     file = io.BytesIO()
     Image.new("RGB", (1, 60_000)).save(file, "PNG")
-    how = dataclasses.replace(colour_preprocessing(), resize_mode=Resize.SHORTER, resize=(256, 256))
-    found = ImageReader(how, MAX_PIXELS)(InMemory("sliver", file.getvalue()))
-    assert isinstance(found, Unreadable)
-    assert "so narrow (1 x 60000)" in found.reason
+    preprocessing = dataclasses.replace(colour_preprocessing(), resize_mode=Resize.SHORTER, resize=(256, 256))
+    actual = ImageReader(preprocessing, MAX_PIXELS)(InMemory("sliver", file.getvalue()))
+    assert isinstance(actual, Unreadable)
+    assert "so narrow (1 x 60000)" in actual.reason

@@ -69,7 +69,7 @@ def test_pixels_equal_timms_transform(
 ) -> None:
     image = noise(width, height, channels)
     mean, std = (0.485, 0.456, 0.406)[:channels], (0.229, 0.224, 0.225)[:channels]
-    how = timm_spec(size, crop_pct, crop_mode, interpolation, mean, std)
+    spec = timm_spec(size, crop_pct, crop_mode, interpolation, mean, std)
     transform = create_transform(
         (channels, *size),
         is_training=False,
@@ -79,14 +79,14 @@ def test_pixels_equal_timms_transform(
         mean=mean,
         std=std,
     )
-    found = preprocess(image, how)
+    actual = preprocess(image, spec)
     if 1 in size_after_resize(
-        image.size, how
+        image.size, spec
     ):  # a sliver: timm may ask Pillow for a side of no pixels, we keep one
         return
     expected = transform(image).numpy()
-    assert found.dtype == np.float32
-    assert found.tobytes() == expected.tobytes()
+    assert actual.dtype == np.float32
+    assert actual.tobytes() == expected.tobytes()
 
 
 @given(
@@ -105,7 +105,7 @@ def test_pixels_equal_torchvisions_transform(
         resize_size=resize,
         interpolation=torchvision.transforms.InterpolationMode(interpolation),
     )
-    how = Preprocessing(
+    spec = Preprocessing(
         channels=3,
         size=(crop, crop),
         resize_mode=Resize.SHORTER,
@@ -116,7 +116,7 @@ def test_pixels_equal_torchvisions_transform(
         std=tuple(transform.std),
     )
     image = noise(width, height)
-    assert preprocess(image, how).tobytes() == transform(image).numpy().tobytes()
+    assert preprocess(image, spec).tobytes() == transform(image).numpy().tobytes()
 
 
 NETWORKS = [
@@ -167,8 +167,8 @@ def test_pixels_equal_torchvisions_for_its_networks(name: str) -> None:
 
 @given(width=st.integers(1, 5000), height=st.integers(1, 5000), mode=st.sampled_from(list(Resize)))
 def test_the_announced_size_is_that_after_the_resize(width: int, height: int, mode: Resize) -> None:
-    how = dataclasses.replace(zoo.offer("resnet50").preprocessing, resize_mode=mode, resize=(40, 30))
-    resized = size_after_resize((width, height), how)
+    spec = dataclasses.replace(zoo.offer("resnet50").preprocessing, resize_mode=mode, resize=(40, 30))
+    resized = size_after_resize((width, height), spec)
     assert min(resized) >= 1
     match mode:
         case Resize.SQUASH:

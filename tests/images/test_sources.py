@@ -16,8 +16,8 @@ from cnncli.images.sources import ImageInput, open_list, read_list, sources
 from cnncli.records.predictions import ImageSource, Unreadable
 
 
-def paths(found: "itertools.chain[ImageInput] | list[ImageInput]") -> list[str]:
-    return [entry.path if isinstance(entry, ImageSource) else f"! {entry.path}" for entry in found]
+def paths(actual: "itertools.chain[ImageInput] | list[ImageInput]") -> list[str]:
+    return [entry.path if isinstance(entry, ImageSource) else f"! {entry.path}" for entry in actual]
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -38,8 +38,8 @@ def test_a_folder_gives_its_images_sorted_then_its_folders(tmp_path: Path) -> No
         ".git/no.png",
         "._a.jpg",
     )
-    found = paths(list(sources([str(tmp_path)])))
-    assert [os.path.relpath(path, tmp_path) for path in found] == [
+    actual = paths(list(sources([str(tmp_path)])))
+    assert [os.path.relpath(path, tmp_path) for path in actual] == [
         "a.JPG",
         "z.jpeg",
         "b/10.png",
@@ -96,10 +96,10 @@ def test_a_link_back_is_reported_once_and_not_entered(tmp_path: Path) -> None:
     touch(tmp_path, "a/b/1.jpg", "c/2.jpg")
     (tmp_path / "a" / "b" / "loop").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "d").symlink_to(tmp_path / "c", target_is_directory=True)
-    found = [
+    actual = [
         os.path.relpath(path.removeprefix("! "), tmp_path) for path in paths(list(sources([str(tmp_path)])))
     ]
-    assert found == ["a/b/1.jpg", "a/b/loop", "c/2.jpg", "d/2.jpg"]
+    assert actual == ["a/b/1.jpg", "a/b/loop", "c/2.jpg", "d/2.jpg"]
 
 
 def test_a_link_to_itself_hides_nothing_else(tmp_path: Path) -> None:
@@ -133,14 +133,14 @@ def test_a_folder_that_vanishes_is_reported(tmp_path: Path) -> None:
 def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     name = os.fsencode(tmp_path) + b"/caf\xe9\n.jpg"
     Path(os.fsdecode(name)).write_bytes(b"x")
-    (found,) = sources([str(tmp_path)])
-    assert isinstance(found, ImageSource)
-    assert os.fsencode(found.path) == name
+    (actual,) = sources([str(tmp_path)])
+    assert isinstance(actual, ImageSource)
+    assert os.fsencode(actual.path) == name
 
 
 def test_deep_folders_do_not_exhaust_the_stack(tmp_path: Path) -> None:
     depth = 1100
-    here = os.open(".", os.O_RDONLY)
+    descriptor = os.open(".", os.O_RDONLY)
     try:
         os.chdir(tmp_path)
         for _ in range(depth):
@@ -148,13 +148,13 @@ def test_deep_folders_do_not_exhaust_the_stack(tmp_path: Path) -> None:
             os.chdir("d")
         Path("a.jpg").write_bytes(b"x")
         os.chdir(tmp_path)
-        (found,) = sources(["d"])
+        (actual,) = sources(["d"])
     finally:
-        os.fchdir(here)
-        os.close(here)
+        os.fchdir(descriptor)
+        os.close(descriptor)
         subprocess.run(["rm", "-r", str(tmp_path / "d")], check=True)  # which shutil.rmtree is not up to
-    assert isinstance(found, ImageSource)
-    assert found.path == "d/" * depth + "a.jpg"
+    assert isinstance(actual, ImageSource)
+    assert actual.path == "d/" * depth + "a.jpg"
 
 
 def test_the_first_source_comes_before_the_walk_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,13 +188,13 @@ def test_memory_grows_with_one_directory_only(tmp_path: Path) -> None:
 
 def test_lists_are_taken_literally() -> None:
     text = b"a.jpg\r\n\n*.jpg\n with spaces \ncaf\xe9.jpg\nlast"
-    found = [entry.path for entry in read_list(io.BytesIO(text)) if entry]
-    assert found == ["a.jpg", "*.jpg", " with spaces ", "caf\udce9.jpg", "last"]
+    actual = [entry.path for entry in read_list(io.BytesIO(text)) if entry]
+    assert actual == ["a.jpg", "*.jpg", " with spaces ", "caf\udce9.jpg", "last"]
 
 
 def test_null_separated_lists_may_hold_newlines() -> None:
-    found = [entry.path for entry in read_list(io.BytesIO(b"a\nb.jpg\0c\r\0"), separator=b"\0") if entry]
-    assert found == ["a\nb.jpg", "c\r"]
+    actual = [entry.path for entry in read_list(io.BytesIO(b"a\nb.jpg\0c\r\0"), separator=b"\0") if entry]
+    assert actual == ["a\nb.jpg", "c\r"]
 
 
 def test_a_silent_pipe_is_reported() -> None:

@@ -39,9 +39,11 @@ def test_the_high_pass_kernel_of_the_course() -> None:
 def test_the_pooling_of_the_course() -> None:
     image = numbers("1 9 6 4; 5 4 7 8; 5 1 2 9; 6 7 6 0")
     answers = {
-        kind: [[kernels.number_text(value) for value in row] for row in convolution.pool(image, how).tolist()]
+        kind: [
+            [kernels.number_text(value) for value in row] for row in convolution.pool(image, pooling).tolist()
+        ]
         for kind in ("max", "avg", "min")
-        for how in [convolution.parse_pooling(f"{kind}:2")]
+        for pooling in [convolution.parse_pooling(f"{kind}:2")]
     }
     assert answers == {
         "max": [["9", "8"], ["7", "9"]],
@@ -136,7 +138,7 @@ def test_kernels_from_text_and_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "complaint"),
     [
         ("sobel", "no kernel or file is called 'sobel'"),
         ("1 2; 3", "the rows differ in length (2, 1 numbers)"),
@@ -149,10 +151,10 @@ def test_kernels_from_text_and_files(tmp_path: Path) -> None:
         ("1/0", "'1/0' in row 1 is not a number"),
     ],
 )
-def test_invalid_kernels_are_errors(text: str, told: str) -> None:
+def test_invalid_kernels_are_errors(text: str, complaint: str) -> None:
     with pytest.raises(UsageError) as error:
         kernels.parse_kernel(text)
-    assert told in error.value.message
+    assert complaint in error.value.message
 
 
 def test_impossible_convolutions_are_errors() -> None:

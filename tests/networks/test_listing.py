@@ -35,8 +35,8 @@ def own_home(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return tmp_path / "home"
 
 
-def names(found: Sequence[ListEntry]) -> list[str]:
-    return [item.entry.name for item in found]
+def names(actual: Sequence[ListEntry]) -> list[str]:
+    return [item.entry.name for item in actual]
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,14 @@ def names(found: Sequence[ListEntry]) -> list[str]:
     ],
 )
 def test_patterns(pattern: str, within: str, without: str) -> None:
-    found = names(listing(pattern, SortOrder.NAME, NullProgress()))
-    assert within in found
-    assert without not in found
+    actual = names(listing(pattern, SortOrder.NAME, NullProgress()))
+    assert within in actual
+    assert without not in actual
 
 
 def test_names_sort_by_the_numbers_in_them() -> None:
-    found = names(listing("resnet*", SortOrder.NAME, NullProgress()))
-    assert found.index("resnet18.a1_in1k") < found.index("resnet101.a1_in1k")
+    actual = names(listing("resnet*", SortOrder.NAME, NullProgress()))
+    assert actual.index("resnet18.a1_in1k") < actual.index("resnet101.a1_in1k")
 
 
 def value(item: ListEntry, order: SortOrder) -> float | None:
@@ -88,10 +88,10 @@ def value(item: ListEntry, order: SortOrder) -> float | None:
 def test_orders(own_home: Path, order: SortOrder) -> None:
     assert own_home.is_dir()
     values = [value(item, order) for item in listing("", order, NullProgress())]
-    told = [number for number in values if number is not None]
-    assert told
-    assert told == sorted(told)
-    assert values[: len(told)] == told  # what has no value comes last
+    numbers = [number for number in values if number is not None]
+    assert numbers
+    assert numbers == sorted(numbers)
+    assert values[: len(numbers)] == numbers  # what has no value comes last
 
 
 def test_prepared_networks_are_listed(own_home: Path, tiny: Path) -> None:

@@ -28,8 +28,8 @@ def test_a_figure_is_1000_pixels_wide_and_shows_all_panels(count: int) -> None:
         [0xB3, 0x58, 0x06]
     )  # the lowest value's colour: one corner of each panel, and the legend
     side = min((1000 - 36 - 10 * (min(count, 8) - 1)) // min(count, 8), 560) // 5
-    found = (pixels == darkest).all(axis=1).sum()
-    assert found >= count * (side - 1) ** 2
+    actual = (pixels == darkest).all(axis=1).sum()
+    assert actual >= count * (side - 1) ** 2
 
 
 def test_signed_values_are_white_at_zero_and_symmetric_in_strength() -> None:
@@ -88,9 +88,9 @@ def test_a_box_is_drawn_in_the_right_place() -> None:
 def test_npz_output_has_the_values_of_a_figure(tmp_path: Path) -> None:
     file = tmp_path / "numbers.npz"
     file.write_bytes(figure_npz(Figure("", (panel(), panel(side=3)), columns=2)))
-    found = arrays_of(file)
-    assert found["titles"].tolist() == ["a panel", "a panel"]
-    assert found["1"].tolist() == panel(side=3).values.tolist()
+    actual = arrays_of(file)
+    assert actual["titles"].tolist() == ["a panel", "a panel"]
+    assert actual["1"].tolist() == panel(side=3).values.tolist()
 
 
 def test_a_figure_as_characters() -> None:

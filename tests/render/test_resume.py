@@ -45,11 +45,11 @@ def test_a_file_torn_at_any_byte_keeps_its_whole_records(format_: Format) -> Non
     whole = rendered(format_, SHOWN)
     ends = [len(rendered(format_, SHOWN[:count])) for count in range(len(SHOWN) + 1)]
     for cut in range(len(whole) + 1):
-        found = list(reader_of(format_).read(Lines(io.BytesIO(whole[:cut])), 2))
+        actual = list(reader_of(format_).read(Lines(io.BytesIO(whole[:cut])), 2))
         expected = sum(end <= cut for end in ends[1:])
-        assert len(found) == expected, cut
-        assert [entry.end for entry in found] == ends[1 : expected + 1]
-        assert [entry.is_unreadable for entry in found] == [
+        assert len(actual) == expected, cut
+        assert [entry.end for entry in actual] == ends[1 : expected + 1]
+        assert [entry.is_unreadable for entry in actual] == [
             isinstance(r, Unreadable) for r in SHOWN[:expected]
         ]
 

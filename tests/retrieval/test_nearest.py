@@ -77,9 +77,9 @@ def test_a_group_is_an_image_and_its_near_duplicates(count: int, seed: int, metr
         group = [first, *(index for index in others if far[first, index] <= limit)]
         expected += [group] if len(group) > 1 else []
         rest = [index for index in rest if index not in group]
-    found = groups(vectors, limit, metric)
-    assert [[index for index, _ in group] for group in found] == expected
-    for members in found:
+    actual = groups(vectors, limit, metric)
+    assert [[index for index, _ in group] for group in actual] == expected
+    for members in actual:
         for index, distance in members:
             assert distance == pytest.approx(far[members[0][0], index], abs=1e-6)
 

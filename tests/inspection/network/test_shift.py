@@ -53,11 +53,11 @@ def test_a_positive_shift_is_to_the_right_and_down(model: LoadedModel, image: In
     assert np.abs(inner).max() < 1e-5
 
 
-@pytest.mark.parametrize(("by", "told"), [((0, 0), "does not move the image"), ((20, 0), "at least half")])
+@pytest.mark.parametrize(("by", "message"), [((0, 0), "does not move the image"), ((20, 0), "at least half")])
 def test_invalid_shifts_are_errors(
-    model: LoadedModel, image: InputImage, by: tuple[int, int], told: str
+    model: LoadedModel, image: InputImage, by: tuple[int, int], message: str
 ) -> None:
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         shift.compare_shift(model, image, by)
 
 

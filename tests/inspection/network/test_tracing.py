@@ -51,19 +51,19 @@ def on_meta(name: str) -> tuple[nn.Module, Tensor]:
 
 def check_totals(name: str) -> None:
     network, images = on_meta(name)
-    found = trace(network, images, name)
+    actual = trace(network, images, name)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network.requires_grad_(requires_grad=False)(images)  # the counter stumbles over parameters as inputs
-    assert 2 * found.totals.multiply_adds == counter.get_total_flops()
-    assert found.totals.parameters == sum(parameter.numel() for parameter in network.parameters())
+    assert 2 * actual.totals.multiply_adds == counter.get_total_flops()
+    assert actual.totals.parameters == sum(parameter.numel() for parameter in network.parameters())
     for depth in (0, 1, 2, None):
-        rolled = rows(found.layers, depth)
-        assert sum(row.parameters for row in rolled) == found.totals.parameters
-        assert sum(row.multiply_adds for row in rolled) == found.totals.multiply_adds
-    assert found.totals.peak_bytes >= images.nbytes
-    is_recurrent = any(layer.kind == "LSTM" for layer in found.layers)  # and counts every step
-    assert found.totals.depth > 0
-    assert found.totals.depth <= sum(layer.weights > 0 for layer in found.layers) or is_recurrent
+        rolled = rows(actual.layers, depth)
+        assert sum(row.parameters for row in rolled) == actual.totals.parameters
+        assert sum(row.multiply_adds for row in rolled) == actual.totals.multiply_adds
+    assert actual.totals.peak_bytes >= images.nbytes
+    is_recurrent = any(layer.kind == "LSTM" for layer in actual.layers)  # and counts every step
+    assert actual.totals.depth > 0
+    assert actual.totals.depth <= sum(layer.weights > 0 for layer in actual.layers) or is_recurrent
 
 
 @pytest.mark.parametrize("name", SOME)
@@ -116,20 +116,20 @@ def test_receptive_fields_agree_with_gradients(name: str) -> None:
             nn.init.ones_(module.weight)  # timm begins with zeros on residual branches
     layers = by_name(trace(network, torch.zeros(1, 3, size, size), name))
     images = torch.randn(1, 3, size, size, requires_grad=True)
-    kept: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
     for path, module in network.named_modules():
-        module.register_forward_hook(lambda _, __, output, path=path: kept.__setitem__(path, output))
+        module.register_forward_hook(lambda _, __, output, path=path: outputs.__setitem__(path, output))
     network(images)
     checked = 0
     for layer in layers.values():
-        output = kept[layer.name]
+        output = outputs[layer.name]
         if layer.field is None or layer.field.size is None or output.dim() != 4 or layer.field.size[0] > 60:
             continue
         middle = output.shape[-1] // 2
         (gradient,) = torch.autograd.grad(output[0, :, middle, middle].sum(), images, retain_graph=True)
         touched = (gradient[0].abs().sum(0) > 0).nonzero()
         extent = tuple((touched.max(0).values - touched.min(0).values + 1).tolist())
-        assert all(found <= size for found, size in zip(extent, layer.field.size, strict=True)), layer.name
+        assert all(actual <= size for actual, size in zip(extent, layer.field.size, strict=True)), layer.name
         if "ReLU" not in layer.kind and "Pool" not in layer.kind and checked < 3:
             assert extent == layer.field.size, layer.name
             checked += 1
@@ -157,8 +157,8 @@ class Shared(nn.Module):
 
 
 def test_shared_weights_count_once_and_each_call_has_a_row() -> None:
-    found = taken_apart(Shared(), 1, 4, 8, 8)
-    calls = [(layer.name, layer.call, layer.weights, layer.biases) for layer in found.layers]
+    actual = taken_apart(Shared(), 1, 4, 8, 8)
+    calls = [(layer.name, layer.call, layer.weights, layer.biases) for layer in actual.layers]
     assert calls == [
         ("", 1, 4, 0),
         ("conv", 1, 144, 0),
@@ -167,18 +167,18 @@ def test_shared_weights_count_once_and_each_call_has_a_row() -> None:
         ("two", 1, 0, 4),
         ("spare", 0, 21, 3),
     ]
-    assert found.totals.parameters == 4 + 144 + 16 + 4 + 4 + 24
-    own = found.layers[0]  # attention over 16 tokens of 4 numbers, twice; and a product with the weights
+    assert actual.totals.parameters == 4 + 144 + 16 + 4 + 4 + 24
+    own = actual.layers[0]  # attention over 16 tokens of 4 numbers, twice; and a product with the weights
     assert own.multiply_adds == 2 * 16 * 16 * 4 + 16 * 4 * 4
-    assert found.totals.multiply_adds == own.multiply_adds + 2 * 144 * 64 + 2 * 16
+    assert actual.totals.multiply_adds == own.multiply_adds + 2 * 144 * 64 + 2 * 16
 
 
 def test_frozen_layers() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     network[0].requires_grad_(requires_grad=False)
-    found = taken_apart(network, 1, 3, 8, 8)
-    assert [layer.frozen for layer in found.layers] == [0, 112, 0]
-    assert (found.totals.parameters, found.totals.trainable) == (120, 8)
+    actual = taken_apart(network, 1, 3, 8, 8)
+    assert [layer.frozen for layer in actual.layers] == [0, 112, 0]
+    assert (actual.totals.parameters, actual.totals.trainable) == (120, 8)
 
 
 def test_memory_by_hand() -> None:
@@ -188,21 +188,21 @@ def test_memory_by_hand() -> None:
         def forward(self, images: Tensor) -> Tensor:
             return images.relu() + images.tanh()
 
-    found = taken_apart(nn.Sequential(nn.ReLU(), Sum(), nn.ReLU(inplace=True)), 1, 4, 32, 32)
+    actual = taken_apart(nn.Sequential(nn.ReLU(), Sum(), nn.ReLU(inplace=True)), 1, 4, 32, 32)
     once = 4 * 32 * 32 * 4
     assert (
-        found.totals.peak_bytes == 5 * once
+        actual.totals.peak_bytes == 5 * once
     )  # the images, the first ReLU's output, its ReLU and tanh, their sum
-    assert found.totals.training_bytes is None  # on a real device training would change the network
+    assert actual.totals.training_bytes is None  # on a real device training would change the network
 
 
 def test_training_memory_is_what_autograd_keeps() -> None:
     with torch.device("meta"):
         network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 64, 5))
-        found = trace(network.eval(), torch.zeros(2, 3, 8, 8), "net")
+        actual = trace(network.eval(), torch.zeros(2, 3, 8, 8), "net")
     images, maps = 2 * 3 * 64 * 4, 2 * 8 * 64 * 4
     assert (
-        found.totals.training_bytes == images + maps
+        actual.totals.training_bytes == images + maps
     )  # the convolution's input; the ReLU's output, which is the layer's input
 
 

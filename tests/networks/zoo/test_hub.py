@@ -298,12 +298,12 @@ def described(hub: Hub, **changes: object) -> None:
     """Change what the repository says of itself; None takes an entry away."""
     path = "someone/garden/resolve/main/config.json"
     document = json.loads(hub.files[path]) | changes
-    kept = {name: value for name, value in document.items() if value is not None}
-    hub.files[path] = json.dumps(kept).encode()
+    fields = {name: value for name, value in document.items() if value is not None}
+    hub.files[path] = json.dumps(fields).encode()
 
 
 @pytest.fixture
-def here(garden: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
+def repository(garden: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     """The same for this process, whose huggingface_hub has read its environment already."""
     template = garden.address + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", garden.address)
@@ -312,33 +312,35 @@ def here(garden: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     return garden
 
 
-def test_a_summary_of_a_hub_network_downloads_no_weights(here: Hub) -> None:
+def test_a_summary_of_a_hub_network_downloads_no_weights(repository: Hub) -> None:
     settings = SummarySettings()
     spec = resolve_spec(Reference("hf-hub:someone/garden"), settings)
     assert trace_spec(spec, settings).layers[-1].outputs == ((1, 3),)
     assert spec.size == (96, 96)
-    assert not [request for request in here.requests if "safetensors" in request]
+    assert not [request for request in repository.requests if "safetensors" in request]
 
 
-def test_a_repository_of_another_organisation(here: Hub) -> None:
+def test_a_repository_of_another_organisation(repository: Hub) -> None:
     folder = prepare(Reference("hf-hub:someone/garden"), NullProgress())
     assert folder.path.name == "hf-hub--someone--garden"
     assert folder.card.architecture == Architecture("timm", "test_vit", 3, 3, (96, 96))
     assert folder.card.class_names == ("rose", "tulip", "nothing planted")
-    how = folder.card.preprocessing
-    assert (how.size, how.interpolation, how.mean) == ((96, 96), "bilinear", (0.5, 0.5, 0.5))
-    here.files.clear()
+    steps = folder.card.preprocessing
+    assert (steps.size, steps.interpolation, steps.mean) == ((96, 96), "bilinear", (0.5, 0.5, 0.5))
+    repository.files.clear()
     assert prepare(Reference("hf-hub:someone/garden"), NullProgress()) == folder
     again = prepare(Reference("hf-hub:someone/garden", image_size=(64, 64)), NullProgress(), is_offline=True)
     assert again.card.architecture.image_size == (64, 64)
 
 
 @pytest.fixture
-def backbone(here: Hub) -> str:
+def backbone(repository: Hub) -> str:
     """A repository whose network has no classifier: its 64 outputs are features."""
     network = timm.create_model("test_vit", num_classes=0, img_size=96)
-    here.files["someone/garden/resolve/main/model.safetensors"] = save(network.state_dict())
-    described(here, num_classes=0, label_names=None, label_descriptions=None, model_args={"img_size": 96})
+    repository.files["someone/garden/resolve/main/model.safetensors"] = save(network.state_dict())
+    described(
+        repository, num_classes=0, label_names=None, label_descriptions=None, model_args={"img_size": 96}
+    )
     return "hf-hub:someone/garden"
 
 
@@ -368,26 +370,26 @@ def test_a_backbone_gives_features_and_no_classes(
         assert result.exit_code == 2, result.stderr
         assert refused in result.stderr
     assert refused in cnncli("export", backbone, "-o", tmp_path / "net.onnx").stderr
-    found = []
+    actual = []
     for engine in ("onnx", "torch"):
         file = tmp_path / f"{engine}.npz"
         result = cnncli("features", image, "-m", backbone, "--engine", engine, "-o", file)
         assert result.exit_code == 0, result.stderr
-        found.append(arrays_of(file)["embeddings"])
-    assert found[0].shape == (1, 64)
-    assert found[0] == pytest.approx(found[1], abs=1e-4)
+        actual.append(arrays_of(file)["embeddings"])
+    assert actual[0].shape == (1, 64)
+    assert actual[0] == pytest.approx(actual[1], abs=1e-4)
     similar = cnncli("similar", image, "--in", tmp_path, "-m", backbone)
     assert similar.exit_code == 0, similar.stderr
     (listed,) = listing("garden", SortOrder.NAME, NullProgress(), only_prepared=True)
     assert not listed.entry.num_classes
 
 
-def test_a_backbones_weights_with_and_without_a_classifier(here: Hub, tmp_path: Path) -> None:
+def test_a_backbones_weights_with_and_without_a_classifier(repository: Hub, tmp_path: Path) -> None:
     """Both are weights for an architecture whose published weights have no classifier."""
     for classes in (0, 5):
         network = timm.create_model("test_vit", num_classes=classes)
         (tmp_path / f"{classes}.safetensors").write_bytes(save(network.state_dict()))
-    described(here, num_classes=0, label_names=None, label_descriptions=None, model_args={})
+    described(repository, num_classes=0, label_names=None, label_descriptions=None, model_args={})
     own = prepare(
         Reference("hf-hub:someone/garden", tmp_path / "0.safetensors", image_size=(160, 160)), NullProgress()
     )
@@ -415,14 +417,16 @@ def test_a_backbone_can_be_fine_tuned(
     assert {item["label"] for item in answers[0][0]["predictions"]} == {"warm", "cold"}
 
 
-def test_an_image_tower_has_no_classes_though_it_has_outputs(here: Hub, tmp_path: Path) -> None:
+def test_an_image_tower_has_no_classes_though_it_has_outputs(repository: Hub, tmp_path: Path) -> None:
     """As timm's own of that architecture, whose outputs are dimensions of an embedding."""
     name = "vit_xsmall_patch16_clip_224"
     network = timm.create_model(name, num_classes=512)
-    here.files[f"timm/{name}.tinyclip_yfcc15m/resolve/main/model.safetensors"] = save(network.state_dict())
+    repository.files[f"timm/{name}.tinyclip_yfcc15m/resolve/main/model.safetensors"] = save(
+        network.state_dict()
+    )
     with pytest.raises(UsageError, match="has no classifier"):
         prepare(Reference(name), NullProgress(), needs_classes=True)
-    assert not here.requests  # that much the index knows
+    assert not repository.requests  # that much the index knows
     folder = prepare(Reference(name), NullProgress())
     assert folder.card.is_feature_extractor
     assert folder.card.architecture.num_classes == 512
@@ -435,17 +439,17 @@ def test_an_image_tower_has_no_classes_though_it_has_outputs(here: Hub, tmp_path
         prepare(Reference(name, file, tmp_path / "names"), NullProgress())
 
 
-def test_older_repositories_have_a_flat_configuration(here: Hub) -> None:
-    inner = json.loads(here.files["someone/garden/resolve/main/config.json"])["pretrained_cfg"]
-    described(here, pretrained_cfg=None, label_names={"1": "b", "0": "a", "2": "c"}, **inner)
+def test_older_repositories_have_a_flat_configuration(repository: Hub) -> None:
+    inner = json.loads(repository.files["someone/garden/resolve/main/config.json"])["pretrained_cfg"]
+    described(repository, pretrained_cfg=None, label_names={"1": "b", "0": "a", "2": "c"}, **inner)
     offered = hub_repository.offer("hf-hub:someone/garden", None, NullProgress(), is_offline=False)
     assert offered.class_names == ("a", "b", "c")
     assert offered.preprocessing.mean == (0.5, 0.5, 0.5)
 
 
-def test_a_revision_of_a_repository(here: Hub) -> None:
-    for path in list(here.files):
-        here.files[path.replace("/main/", "/v2/")] = here.files.pop(path)
+def test_a_revision_of_a_repository(repository: Hub) -> None:
+    for path in list(repository.files):
+        repository.files[path.replace("/main/", "/v2/")] = repository.files.pop(path)
     offered = hub_repository.offer("hf-hub:someone/garden@v2", None, NullProgress(), is_offline=False)
     assert offered.published == HubFile("someone/garden", HUB_FILES, "v2")
     with pytest.raises(WeightsError, match=r"has no config\.json"):
@@ -463,9 +467,9 @@ def test_a_revision_of_a_repository(here: Hub) -> None:
     ],
 )
 def test_repositories_of_other_libraries_are_refused(
-    here: Hub, changes: dict[str, object], complaint: str
+    repository: Hub, changes: dict[str, object], complaint: str
 ) -> None:
-    described(here, **changes)
+    described(repository, **changes)
     with pytest.raises(ModelNotFoundError, match=complaint):
         hub_repository.offer("hf-hub:someone/garden", None, NullProgress(), is_offline=False)
 
@@ -494,9 +498,9 @@ def test_repositories_of_other_libraries_are_refused(
     ids=str,
 )
 def test_unusual_configurations_are_refused_or_give_a_valid_folder(
-    here: Hub, tmp_path: Path, changes: dict[str, object]
+    repository: Hub, tmp_path: Path, changes: dict[str, object]
 ) -> None:
-    described(here, **changes)
+    described(repository, **changes)
     try:
         folder = prepare(Reference("hf-hub:someone/garden"), NullProgress())
     except CnncliError as error:
@@ -507,9 +511,9 @@ def test_unusual_configurations_are_refused_or_give_a_valid_folder(
         assert folder.card.class_names[0] in {"rose", "class 0"}  # names that do not fit are left out
 
 
-def test_two_names_with_the_same_folder_are_distinguished(here: Hub) -> None:
-    for path in list(here.files):
-        here.files[path.replace("garden", "garden--x")] = here.files[path]
+def test_two_names_with_the_same_folder_are_distinguished(repository: Hub) -> None:
+    for path in list(repository.files):
+        repository.files[path.replace("garden", "garden--x")] = repository.files[path]
     first = prepare(Reference("hf-hub:someone/garden"), NullProgress())
     card = (first.path / "card.json").read_text()
     (first.path / "card.json").write_text(card.replace("hf-hub:someone/garden", "hf-hub:else/where"))
@@ -520,21 +524,21 @@ def test_two_names_with_the_same_folder_are_distinguished(here: Hub) -> None:
 
 
 @pytest.mark.parametrize("content", [b"[1]", b"{", b"\xff"])
-def test_an_invalid_configuration_is_an_error(here: Hub, content: bytes) -> None:
-    here.files["someone/garden/resolve/main/config.json"] = content
+def test_an_invalid_configuration_is_an_error(repository: Hub, content: bytes) -> None:
+    repository.files["someone/garden/resolve/main/config.json"] = content
     with pytest.raises(ModelNotFoundError, match=r"the config\.json of hf-hub:someone/garden is not"):
         hub_repository.offer("hf-hub:someone/garden", None, NullProgress(), is_offline=False)
 
 
 @pytest.mark.parametrize("name", ["hf-hub:", "hf-hub:garden", "hf-hub:a/b/c", "hf-hub:a/b@"])
-def test_invalid_repository_names_are_errors(here: Hub, name: str) -> None:
+def test_invalid_repository_names_are_errors(repository: Hub, name: str) -> None:
     with pytest.raises(ModelNotFoundError, match="is not a repository on the hub"):
         prepare(Reference(name), NullProgress())
-    assert here.requests == []
+    assert repository.requests == []
 
 
-def test_small_files_are_checked_too(here: Hub) -> None:
-    here.behaviour = "corrupted"
+def test_small_files_are_checked_too(repository: Hub) -> None:
+    repository.behaviour = "corrupted"
     with pytest.raises(WeightsError, match=r"download of config\.json is damaged"):
         hub_repository.offer("hf-hub:someone/garden", None, NullProgress(), is_offline=False)
 

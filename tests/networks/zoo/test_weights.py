@@ -39,10 +39,10 @@ def plain() -> dict[str, torch.Tensor]:
     return network().state_dict()
 
 
-def same(found: dict[str, torch.Tensor]) -> bool:
+def same(actual: dict[str, torch.Tensor]) -> bool:
     expected = plain()
-    return found.keys() == expected.keys() and all(
-        torch.equal(found[name], expected[name]) for name in expected
+    return actual.keys() == expected.keys() and all(
+        torch.equal(actual[name], expected[name]) for name in expected
     )
 
 
@@ -80,13 +80,13 @@ class Bomb:
         return os.system, ("touch exploded",)
 
 
-@pytest.mark.parametrize("how", ["torch", "pickle"])
+@pytest.mark.parametrize("method", ["torch", "pickle"])
 def test_a_pickle_that_would_run_code_is_refused_and_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     content = {"epoch": 1, "bomb": Bomb()}
-    if how == "torch":
+    if method == "torch":
         torch.save(content, "w.pt")
     else:
         Path("w.pt").write_bytes(pickle.dumps(content))
