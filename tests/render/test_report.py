@@ -43,19 +43,19 @@ def judged(names: tuple[str, ...], images: int, paths: list[str] | None = None) 
     return evaluation(EvaluationContext("net", "data", "val", "held out", names), answers, [])
 
 
-def report(found: Evaluation, root: str = "/nowhere", **more: Any) -> Report:
-    data = DataSet("data", root, found.class_names, ())
+def report(actual: Evaluation, root: str = "/nowhere", **more: Any) -> Report:
+    data = DataSet("data", root, actual.class_names, ())
     values: dict[str, Any] = {
         "title": "net on data",
         "facts": (("network", "net"),),
-        "evaluation": found,
+        "evaluation": actual,
         "test": None,
         "data": reporting.data_facts(data, {}),
         "training": None,
         "comparison": None,
         "settings": (("seed", "0"),),
         "versions": (("cnncli", "0"),),
-        "pictures": reporting.pictures(found, root, 10**8),
+        "pictures": reporting.pictures(actual, root, 10**8),
     }
     return Report(**values | more)
 
@@ -69,27 +69,27 @@ def test_a_large_report_stays_small(tmp_path: Path) -> None:
     draws = np.random.default_rng(0)
     Image.fromarray(draws.integers(0, 256, (160, 160, 3), np.uint8)).save(tmp_path / "noise.jpg", quality=95)
     names = tuple(f"a class with a rather long name, number {number}" for number in range(200))
-    found = judged(names, 10_000)
+    actual = judged(names, 10_000)
     noise = reporting._thumbnail(str(tmp_path / "noise.jpg"), 10**8)  # nothing is harder to compress
     assert noise
-    shown = reporting._choose_images(found)
+    shown = reporting._choose_images(actual)
     assert len(shown) == reporting._PICTURES
-    page = report_html(report(found, pictures={answer.path: noise for answer in shown}))
+    page = report_html(report(actual, pictures={answer.path: noise for answer in shown}))
     assert len(page) < 10e6
 
 
 def test_names_are_escaped() -> None:
-    found = judged((EVIL, SCRIPT, "plain"), 60)
-    page = report_html(report(found, title=EVIL, facts=((EVIL, SCRIPT),), comparison=compare(found, found)))
+    actual = judged((EVIL, SCRIPT, "plain"), 60)
+    page = report_html(report(actual, title=EVIL, facts=((EVIL, SCRIPT),), comparison=compare(actual, actual)))
     assert "<img src=x" not in page
     assert page.count("<script") == 2
     assert page.count("</script>") == 2
 
 
 def test_every_section_is_present() -> None:
-    found = judged(("a", "b"), 30)
+    actual = judged(("a", "b"), 30)
     summary = TrainingSummary(epochs(), 0.5, (), None, "epoch 3 of 3 was the best on val")
-    page = report_html(report(found, training=summary, test=found))
+    page = report_html(report(actual, training=summary, test=actual))
     for words in ("Chosen: epoch 3 of 3", "training curves", "top-1 on test", "reliability diagram"):
         assert words in page
     assert "top-5" not in page  # of two classes both are among the first five
@@ -131,11 +131,11 @@ def page(tmp_path: Path) -> Path:
         path = f"{number} <b>&amp; {EVIL[:12]}.png".replace("/", "")
         Image.fromarray(draws.integers(0, 256, (40, 60, 3), np.uint8)).save(tmp_path / path)
         paths.append(path)
-    found = judged(names, 80, paths)
+    actual = judged(names, 80, paths)
     file = tmp_path / "report.html"
     summary = TrainingSummary(epochs(), 0.6, (), None, "the best")
     file.write_text(
-        report_html(report(found, str(tmp_path), training=summary, comparison=compare(found, found)))
+        report_html(report(actual, str(tmp_path), training=summary, comparison=compare(actual, actual)))
     )
     return file
 
