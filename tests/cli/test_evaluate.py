@@ -1,4 +1,4 @@
-"""`cnncli evaluate`: one story, number for number, whoever tells it."""
+"""`cnncli evaluate`: the same numbers in every output."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ KINDS = {"warm": (230, 90, 40), "cold": (40, 90, 230), "green": (60, 200, 80)}
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three classes that are not always told apart."""
+    """Three classes that are easily confused."""
     draws = np.random.default_rng(0)
     for name, colour in KINDS.items():
         for number in range(20):
@@ -39,7 +39,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def hues(tmp_path: Path) -> Path:
-    """Images named as the colour classifier names its classes; some are told wrong."""
+    """Images named as the colour classifier names its classes; some are wrong."""
     for name, colours in {
         "red": ["red", "#c03030", "lime"],
         "green": ["lime", "green"],

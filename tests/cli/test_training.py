@@ -244,7 +244,7 @@ def test_preview_shows_each_readable_class(cnncli: Cnncli, data: Path) -> None:
 def test_unreadable_images_are_reported_and_change_the_exit_code(
     cnncli: Cnncli, data: Path, tiny: Path, way: tuple[str, ...]
 ) -> None:
-    """Whoever finds that an image cannot be read, and whichever network is kept."""
+    """With every `--tune`, whichever network is kept."""
     (data / "train" / "warm" / "broken.png").write_bytes(b"nothing")
     (data / "test" / "cold" / "broken.png").write_bytes(b"nothing")
     (data / "train" / "blue").mkdir()

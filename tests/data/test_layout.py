@@ -96,7 +96,7 @@ def test_lists(tmp_path: Path, made: Made) -> None:
     (tmp_path / "list.csv").write_text(f"path,label\n{rows}missing.jpg,sl/ash\n,nothing\n4.jpg,\n")
     data = read(tmp_path / "list.csv", ListColumns(root=root))
     assert data.class_names == tuple(sorted(labels))
-    assert len(data.samples) == 4  # the missing one is for whoever opens it
+    assert len(data.samples) == 4  # a missing file is reported when it is opened
     assert data.remarks == (
         f"{tmp_path / 'list.csv'}, entry 6 is left out: it has no path",
         f"{tmp_path / 'list.csv'}, entry 7 is left out: it has no label",

@@ -43,19 +43,19 @@ def judged(names: tuple[str, ...], images: int, paths: list[str] | None = None) 
     return evaluation(EvaluationContext("net", "data", "val", "held out", names), answers, [])
 
 
-def report(actual: Evaluation, root: str = "/nowhere", **more: Any) -> Report:
-    data = DataSet("data", root, actual.class_names, ())
+def report(result: Evaluation, root: str = "/nowhere", **more: Any) -> Report:
+    data = DataSet("data", root, result.class_names, ())
     values: dict[str, Any] = {
         "title": "net on data",
         "facts": (("network", "net"),),
-        "evaluation": actual,
+        "evaluation": result,
         "test": None,
         "data": reporting.data_facts(data, {}),
         "training": None,
         "comparison": None,
         "settings": (("seed", "0"),),
         "versions": (("cnncli", "0"),),
-        "pictures": reporting.pictures(actual, root, 10**8),
+        "pictures": reporting.pictures(result, root, 10**8),
     }
     return Report(**values | more)
 
@@ -69,27 +69,29 @@ def test_a_large_report_stays_small(tmp_path: Path) -> None:
     draws = np.random.default_rng(0)
     Image.fromarray(draws.integers(0, 256, (160, 160, 3), np.uint8)).save(tmp_path / "noise.jpg", quality=95)
     names = tuple(f"a class with a rather long name, number {number}" for number in range(200))
-    actual = judged(names, 10_000)
+    result = judged(names, 10_000)
     noise = reporting._thumbnail(str(tmp_path / "noise.jpg"), 10**8)  # nothing is harder to compress
     assert noise
-    shown = reporting._choose_images(actual)
+    shown = reporting._choose_images(result)
     assert len(shown) == reporting._PICTURES
-    page = report_html(report(actual, pictures={answer.path: noise for answer in shown}))
+    page = report_html(report(result, pictures={answer.path: noise for answer in shown}))
     assert len(page) < 10e6
 
 
 def test_names_are_escaped() -> None:
-    actual = judged((EVIL, SCRIPT, "plain"), 60)
-    page = report_html(report(actual, title=EVIL, facts=((EVIL, SCRIPT),), comparison=compare(actual, actual)))
+    result = judged((EVIL, SCRIPT, "plain"), 60)
+    page = report_html(
+        report(result, title=EVIL, facts=((EVIL, SCRIPT),), comparison=compare(result, result))
+    )
     assert "<img src=x" not in page
     assert page.count("<script") == 2
     assert page.count("</script>") == 2
 
 
 def test_every_section_is_present() -> None:
-    actual = judged(("a", "b"), 30)
+    result = judged(("a", "b"), 30)
     summary = TrainingSummary(epochs(), 0.5, (), None, "epoch 3 of 3 was the best on val")
-    page = report_html(report(actual, training=summary, test=actual))
+    page = report_html(report(result, training=summary, test=result))
     for words in ("Chosen: epoch 3 of 3", "training curves", "top-1 on test", "reliability diagram"):
         assert words in page
     assert "top-5" not in page  # of two classes both are among the first five
@@ -123,7 +125,7 @@ def browser() -> Iterator["WebDriver"]:
 
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
-    """A report over real files, two classes of which are out to get whoever reads it."""
+    """A report over real files, in which two class names try to inject code."""
     names = ("ants", EVIL, SCRIPT, "bees")
     draws = np.random.default_rng(1)
     paths = []
@@ -131,11 +133,11 @@ def page(tmp_path: Path) -> Path:
         path = f"{number} <b>&amp; {EVIL[:12]}.png".replace("/", "")
         Image.fromarray(draws.integers(0, 256, (40, 60, 3), np.uint8)).save(tmp_path / path)
         paths.append(path)
-    actual = judged(names, 80, paths)
+    result = judged(names, 80, paths)
     file = tmp_path / "report.html"
     summary = TrainingSummary(epochs(), 0.6, (), None, "the best")
     file.write_text(
-        report_html(report(actual, str(tmp_path), training=summary, comparison=compare(actual, actual)))
+        report_html(report(result, str(tmp_path), training=summary, comparison=compare(result, result)))
     )
     return file
 
