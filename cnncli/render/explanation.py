@@ -49,8 +49,8 @@ def _size(window: Window, axis: int, output: int) -> str:
     span = str(kernel) if dilation == 1 else f"({dilation}*({kernel} - 1) + 1)"
     if window.transposed:
         output_padding = f" + {window.output_padding[axis]}" if window.output_padding[axis] else ""
-        cut = f" - 2*{padding}" if padding else ""
-        return f"({size} - 1)*{stride}{cut} + {span}{output_padding} = {output}"
+        padding_text = f" - 2*{padding}" if padding else ""
+        return f"({size} - 1)*{stride}{padding_text} + {span}{output_padding} = {output}"
     zeros = f" + 2*{padding}" if padding else ""
     room = size - (dilation * (kernel - 1) + 1) + 2 * padding
     fraction = f"({size} - {span}{zeros})/{stride}"
