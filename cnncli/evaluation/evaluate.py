@@ -139,7 +139,7 @@ def evaluate(plan: EvaluationPlan, progress: Progress, bar: ProgressBar) -> list
     """
     selection = plan.selection
     images = counted(len(selection.samples), "image")
-    progress.notice(f"{plan.data.name}: {images}, {selection.split}, {selection.split_source}")
+    progress.notice(f"{plan.data.name}: {images}, {selection.split} ({selection.split_source})")
     for remark in selection.remarks:
         progress.warning(remark)
     progress = Deduplicated(progress)

@@ -28,8 +28,8 @@ class Extractor:
             folder: the network.
             options: how it runs.
             progress: reports if torch runs a network because it could not be compiled.
-            layer: name of the layer whose output becomes the embedding, which needs torch; None takes the network's own embedding, the
-                pooled input of its last layer.
+            layer: name of the layer whose output becomes the embedding, which needs torch; None takes the network's own
+                embedding, the pooled input of its last layer.
 
         Raises:
             UsageError: a device, an engine or a layer that this network or machine does not have.

@@ -38,7 +38,7 @@ def data_line(evaluation: Evaluation) -> str:
     images = counted(len(evaluation.answers), "image")
     unreadable = f", {len(evaluation.unreadable):,} could not be read" if evaluation.unreadable else ""
     source = printable(evaluation.split_source)
-    return f"data         {printable(evaluation.data)}: {images}, {evaluation.split}, {source}{unreadable}"
+    return f"data         {printable(evaluation.data)}: {images}, {evaluation.split} ({source}){unreadable}"
 
 
 def _summary(evaluation: Evaluation) -> list[str]:

@@ -113,7 +113,7 @@ def search_classifiers(
         CnncliError: the data or the network cannot be used.
     """
     stopwatch = Stopwatch()
-    with stopwatch.measure("looking for the images"):
+    with stopwatch.measure("finding the images"):
         data = read_data(settings, progress)
         target = choose_run_folder(settings.output, data.name, overwrite=settings.overwrite)
     plan = (
@@ -198,7 +198,7 @@ def _choose(candidates: Sequence[Candidate]) -> tuple[Candidate, str]:
     They are compared by cross-validation on the training images, so that the validation images stay unseen.
     """
     if len(candidates) == 1:
-        return candidates[0], "the one that was asked for"
+        return candidates[0], "requested with --classifier"
     measured = [candidate for candidate in candidates if candidate.score.cv_accuracy is not None]
     if not measured:
         return candidates[0], "too few images to compare classifiers"
