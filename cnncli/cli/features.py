@@ -148,7 +148,7 @@ def _require_target(output: Path | None, *, resume: bool, overwrite: bool) -> Pa
     if output is None:
         raise UsageError("--output is missing", "add -o features.npz, .npy or .parquet")
     if output.suffix.lower() not in _ENDINGS:
-        raise UsageError(f"--output {output} does not end in {', '.join(_ENDINGS)}")
+        raise UsageError(f"--output {output} does not end in .npz, .npy or .parquet")
     if output.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise MissingPackageError("Parquet needs the package pyarrow", "pip install 'cnncli[parquet]'")
     require_writable_file(output)

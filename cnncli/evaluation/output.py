@@ -1,7 +1,7 @@
 """The folder that `cnncli evaluate --output` writes.
 
 evaluation.json     what `--format json` prints
-report.html         everything in one file, for people
+report.html         everything in one file, to read
 predictions.csv     every image: its label and prediction (predictions_old.csv: by the old network)
 classes.csv         precision, recall and F1 of each class and on average
 confusion_matrix.csv, confusion_matrix.png

@@ -82,12 +82,12 @@ def replace(draft: Path, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def whole_folder(folder: Path, settle: Callable[[Path, Path], object] = rename) -> Iterator[Path]:
+def whole_folder(folder: Path, install: Callable[[Path, Path], object] = rename) -> Iterator[Path]:
     """The path of a draft folder, which becomes the folder when the block succeeds; a failure deletes it.
 
     Args:
         folder: to write.
-        settle: renames the draft (first argument) to the folder (second).
+        install: renames the draft (first argument) to the folder (second).
 
     Raises:
         OSError: it cannot be written.
@@ -96,6 +96,6 @@ def whole_folder(folder: Path, settle: Callable[[Path, Path], object] = rename) 
     try:
         draft.mkdir(parents=True)
         yield draft
-        settle(draft, folder)
+        install(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

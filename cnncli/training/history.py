@@ -23,7 +23,7 @@ _NUMBERS = ("lr", "train_loss", "train_top1", "val_loss", "val_top1", "seconds",
 
 
 def write_history(run: Path, history: Sequence[Epoch]) -> None:
-    """Write the table of a run anew, with all epochs so far.
+    """Rewrite the table of a run with all epochs so far.
 
     Raises:
         OSError: it cannot be written.

@@ -47,7 +47,9 @@ _WHOLE_NETWORK = (Tune.LAST, Tune.FULL, Tune.AUTO, Tune.SCRATCH)
 
 _TEACHER = Requirement("--kd-model", lambda options: options.kd_model is not None)
 _STEPS = Requirement("--sched step", lambda options: options.sched is Schedule.STEP)
-_FALLS = Requirement("a --sched that falls", lambda options: options.sched is not Schedule.CONSTANT)
+_DECREASING = Requirement(
+    "a --sched other than constant", lambda options: options.sched is not Schedule.CONSTANT
+)
 _WARMUP = Requirement(
     "another --sched: onecycle has a warm-up of its own",
     lambda options: options.sched is not Schedule.ONE_CYCLE,
@@ -131,7 +133,9 @@ class TrainingOptions:
         float,
         Option("Warm-up epochs.", OPTIMISATION, "N", at_least=0, by_tune={Tune.SCRATCH: 2.0}, needs=_WARMUP),
     ] = 1.0
-    min_lr: Annotated[float, Option("Final learning rate.", OPTIMISATION, at_least=0, needs=_FALLS)] = 0.0
+    min_lr: Annotated[float, Option("Final learning rate.", OPTIMISATION, at_least=0, needs=_DECREASING)] = (
+        0.0
+    )
     decay_epochs: Annotated[
         float, Option("Epochs between decays with --sched step.", OPTIMISATION, "N", above=0, needs=_STEPS)
     ] = 10.0

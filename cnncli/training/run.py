@@ -291,7 +291,7 @@ def _create_folder(target: run_folder.Target, data: DataSet, settings: RecordedS
     with run_folder.draft_run(target) as draft:
         run_folder.write_files(draft, [splits_table(data)], settings, {})
         (draft / run_folder.CHECKPOINTS).mkdir()
-        return run_folder.settle(draft, target)
+        return run_folder.install_run(draft, target)
 
 
 def _manifest(

@@ -134,23 +134,23 @@ def _free(path: Path) -> Path:
 
 @contextlib.contextmanager
 def draft_run(target: Target) -> Iterator[Path]:
-    """A temporary folder beside a run's path; the block has to end with `settle`.
+    """A temporary folder beside a run's path; the block has to end with `install_run`.
 
     Raises:
         OutputError: it cannot be written.
     """
     try:
-        with whole_folder(target.path, settle=_leave_to_caller) as draft:
+        with whole_folder(target.path, install=_leave_to_caller) as draft:
             yield draft
     except OSError as error:
         raise OutputError(f"cannot write a run to {target.path}: {error.strerror or error}") from error
 
 
 def _leave_to_caller(draft: Path, target: Path) -> None:
-    """Do nothing: the block calls `settle`, which returns the final path."""
+    """Do nothing: the block calls `install_run`, which returns the final path."""
 
 
-def settle(draft: Path, target: Target) -> Path:
+def install_run(draft: Path, target: Target) -> Path:
     """Rename a finished draft to its final path; if that exists by now, with the next free number.
 
     Raises:

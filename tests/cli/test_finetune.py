@@ -24,7 +24,7 @@ from cnncli.records.engines import EngineName, EngineOptions
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import NullProgress
 from cnncli.training import options
-from cnncli.training.run_folder import choose_run_folder, draft_run, settle
+from cnncli.training.run_folder import choose_run_folder, draft_run, install_run
 from tests.conftest import Cnncli, Imports, some_slow
 
 KINDS = {"warm": (230, 90, 40), "cold": (40, 90, 230), "green": (60, 200, 80)}
@@ -330,10 +330,10 @@ def test_a_folder_created_meanwhile_is_not_replaced(tmp_path: Path, monkeypatch:
     for target, expected in ((first, "runs/shades"), (second, "runs/shades-2")):
         with draft_run(target) as draft:
             (draft / "card.json").write_text(expected)
-            assert settle(draft, target) == Path(expected)
+            assert install_run(draft, target) == Path(expected)
     with pytest.raises(OutputError, match="cannot write the run to"), draft_run(asked) as draft:
         (draft / "card.json").write_text("late")
-        settle(draft, asked)
+        install_run(draft, asked)
     assert Path("runs/shades/card.json").read_text() == "runs/shades"
     assert sorted(os.listdir("runs")) == ["shades", "shades-2"]
 
@@ -356,7 +356,7 @@ def test_duplicates_across_splits_are_reported(cnncli: Cnncli, data: Path, colou
     for file in sorted((data / "warm").iterdir()):
         shutil.copy(file, file.with_name(f"copy of {file.name}"))
     result = cnncli("finetune", "--tune", "features", data, "-m", colours, "--classifier", "centroid")
-    assert "in train and in val, too: " in result.stderr
+    assert "in both train and val" in result.stderr
     assert cnncli("check", data).exit_code == 3
 
 

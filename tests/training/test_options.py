@@ -78,7 +78,11 @@ def test_options_override_parts_of_a_preset() -> None:
         (Tune.FULL, {"ratio": (1.0, 1.5), "augment": Strength.NONE}, "--ratio needs --scale"),
         (Tune.SCRATCH, {"lr": 0.01, "min_lr": 0.1}, "--min-lr is above --lr, 0.01, so"),
         (Tune.SCRATCH, {"min_lr": 0.1}, "--min-lr is above --lr, 0.001, so"),
-        (Tune.FULL, {"sched": Schedule.CONSTANT, "min_lr": 0.1}, "--min-lr needs a --sched that falls"),
+        (
+            Tune.FULL,
+            {"sched": Schedule.CONSTANT, "min_lr": 0.1},
+            "--min-lr needs a --sched other than constant",
+        ),
         (Tune.FULL, {"sched": Schedule.ONE_CYCLE, "warmup_epochs": 1.0}, "--warmup-epochs needs another"),
         (Tune.FULL, {"lr": 0.0}, "--lr must be above 0 and at most 1,000, or auto, not 0"),
         (Tune.FULL, {"lr": -1.0}, "--lr must be above 0"),

@@ -186,7 +186,7 @@ def _fit_final(
 ) -> ClassifierHead:
     """Fit to all rows; linear logits are calibrated on the held-out images by temperature scaling."""
     (head,) = _fit_heads(name, rows, [parameter], _FINE)
-    # Logistic regression, too: the most accurate C may be one that leaves all probabilities nearly equal.
+    # Logistic regression needs this as well: with the most accurate C all probabilities may be nearly equal.
     if held_out and isinstance(head, LinearHead):
         logits, labels = (np.concatenate(arrays) for arrays in zip(*held_out, strict=True))
         scale = inverse_temperature(logits, labels)

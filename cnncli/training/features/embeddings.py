@@ -118,9 +118,7 @@ def warn_about_data(embedded: EmbeddedData, progress: Progress) -> None:
         progress.warning(f"{record.path} is left out: {record.reason}")
     train, val = embedded.splits[Split.TRAIN], embedded.splits[Split.VAL]
     if shared := len(set(train.digests) & set(val.digests)):
-        progress.warning(f"in train and in val, too: {counted(shared, 'image')}; `cnncli check` names them")
+        progress.warning(f"{counted(shared, 'image')} in both train and val; `cnncli check` lists the paths")
     counts = zip(embedded.data.class_names, embedded.data.count(Split.VAL), strict=True)
     if missing := [name for name, count in counts if not count]:
-        progress.warning(
-            f"no validation images of {shortlist(missing)}: how well they are recognised stays unknown"
-        )
+        progress.warning(f"no validation images of {shortlist(missing)}: accuracy on them is unknown")

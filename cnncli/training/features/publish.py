@@ -111,7 +111,7 @@ def _write_folder(search: FeatureSearch, settings: FinetuneSettings) -> Path:
             recorded,
             unreadable,
         )
-        return run_folder.settle(draft, search.target)
+        return run_folder.install_run(draft, search.target)
 
 
 def _evaluate(search: FeatureSearch) -> tuple[tuple[Evaluation, Evaluation | None], list[Table]]:
