@@ -1,6 +1,7 @@
 """Match the classes of a data set with those of a network: by name, synset, index, or a list of pairs."""
 
 import csv
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ _MOST_LISTED = 10
 """Unknown classes that an error message names."""
 
 _LOOSE = str.maketrans({"_": " ", "-": " ", "'": None, "’": None})  # noqa: RUF001 - the apostrophe of print
+
+_NUMBER = re.compile(r"\s*[+-]?\d+([.,]\d+)?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +165,19 @@ class _Naming:
 
 
 def _namings(card: ModelCard) -> list[_Naming]:
-    """All ways to name a network's classes, the most reliable first; indices come last, since a number may mean anything."""
+    """All ways to name a network's classes, the most reliable first.
+
+    Indices come last, since a number may mean anything. They do not count where names are numbers (digits, ages, grades): `0` is
+    then a class that the network lacks, not the one at position 0.
+    """
+    if has_numeric_names(card):
+        return _by_name(card)
     return [*_by_name(card), _Naming.of(map(str, range(len(card.class_names))))]
+
+
+def has_numeric_names(card: ModelCard) -> bool:
+    """Whether any of a network's classes is named by a number."""
+    return any(_NUMBER.fullmatch(name) for name in card.class_names)
 
 
 def _by_name(card: ModelCard) -> list[_Naming]:

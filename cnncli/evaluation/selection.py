@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnncli.data.splits import KnownSplits, match_splits, missing_held_out
+from cnncli.data.split_matching import KnownSplits, match_splits
 from cnncli.errors import DataError
 from cnncli.records.data import DataSet, Sample, Split
 from cnncli.text import counted
@@ -50,17 +50,17 @@ def select_samples(data: DataSet, requested: str | None, runs: Sequence[Path]) -
         return _by_data(data, requested, known)
     if len(known.splits) < _KNOWN_SHARE * len(data.samples):
         return _without_training_images(data, requested, known)
-    return _by_runs(data, requested, known, runs)
+    return _by_runs(data, requested, known)
 
 
-def _by_runs(data: DataSet, requested: str | None, known: KnownSplits, runs: Sequence[Path]) -> Selection:
+def _by_runs(data: DataSet, requested: str | None, known: KnownSplits) -> Selection:
     """Most of the data is that of the runs: their splits apply."""
     samples = tuple(
         dataclasses.replace(sample, split=known.splits.get(sample.path, sample.split))
         for sample in data.samples
     )
     remarks = () if requested == ALL else _unknown_remarks(samples, known)
-    remarks = (*data.remarks, *remarks, *_missing_remarks(data, runs))
+    remarks = (*data.remarks, *remarks, *_missing_remarks(known))
     data = dataclasses.replace(data, samples=samples, remarks=remarks)
     names = " and ".join(known.runs)
     if requested is None and not (data.split(Split.VAL) or data.split(Split.TEST)):
@@ -120,9 +120,10 @@ def _count_trained_on(samples: Sequence[Sample], known: KnownSplits, requested: 
     return 0 if requested == Split.TRAIN else sum(map(known.is_trained_on, samples))
 
 
-def _missing_remarks(data: DataSet, runs: Sequence[Path]) -> tuple[str, ...]:
-    missing = missing_held_out(data, runs)
-    return (f"missing: {len(missing):,} of the held-out images, e.g. {missing[0]}",) if missing else ()
+def _missing_remarks(known: KnownSplits) -> tuple[str, ...]:
+    if not known.missing:
+        return ()
+    return (f"missing: {len(known.missing):,} of the held-out images, e.g. {known.missing[0]}",)
 
 
 def _unknown_remarks(samples: Sequence[Sample], known: KnownSplits) -> tuple[str, ...]:

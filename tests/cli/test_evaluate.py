@@ -151,6 +151,28 @@ def test_other_images_with_the_same_names_are_not_recognised(
     assert run(cnncli, "others", "-m", "runs/shades")["images"] == 60
 
 
+def test_images_of_the_same_names_and_sizes_are_told_apart(
+    cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path
+) -> None:
+    """BMPs of equal sizes: in train/ and test/ under the same names; and others under these names."""
+    for number, file in enumerate(sorted(data.rglob("*.png"))):
+        image: Image.Image = Image.open(file)
+        split = "test" if int(file.stem) >= 14 else "train"
+        name = f"{file.parent.name}/{int(file.stem) % 14}.bmp"
+        for place in (tmp_path / "halves" / split / name, tmp_path / "others" / split / name):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            image.save(place)
+            image = Image.fromarray(np.asarray(image) ^ np.uint8(number + 1))
+    made = cnncli("finetune", "halves", "-m", colours, "--tune", "features", "-f", "json")
+    assert made.exit_code == 0, made.stderr
+    found = run(cnncli, "halves", "-m", "runs/halves")
+    assert (found["split"], found["images"]) == ("test", 18)
+    assert found["top1"] == json.loads(made.stdout)["test"]["correct"] / 18
+    others = run(cnncli, "others", "-m", "runs/halves", "--split", "all")
+    assert others["images"] == 60
+    assert not any("trained on" in remark for remark in others["remarks"])
+
+
 def test_models_are_compared_on_images_that_both_can_read(
     cnncli: Cnncli, hues: Path, colours: Path, tiny: Path, tmp_path: Path
 ) -> None:

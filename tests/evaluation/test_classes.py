@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnncli.errors import DataError, UsageError
-from cnncli.evaluation.classes import align_classes, find_classes, match_classes, read_class_map
+from cnncli.evaluation.classes import align_classes, find_class, find_classes, match_classes, read_class_map
 from cnncli.evaluation.scoring import EnsembleMember
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.networks import ModelCard
@@ -55,6 +55,21 @@ def test_a_number_is_a_name_only_if_a_class_has_it(card: ModelCard) -> None:
     assert find_classes(card, ["persian_cat", "n02", "0", "crane", "ants"]) == [0, 1, None, None, None]
     digits = dataclasses.replace(card, class_names=("3", "0", "7", "1"))
     assert find_classes(digits, ["0", "1", "2"]) == [1, 3, None]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("1", "2", "3", "4"), ("18", "25", "40", "60"), ("none", "2", "3", "4"), ("-1", "0.5", "1.5", "2")],
+)
+def test_a_number_is_never_an_index_where_names_are_numbers(card: ModelCard, names: tuple[str, ...]) -> None:
+    card = dataclasses.replace(card, class_names=names, synsets=None)
+    assert match_classes(names, range(4), card, None, subset=False).indices == (0, 1, 2, 3)
+    with pytest.raises(DataError, match="does not have 1 of the classes: '0'"):
+        match_classes(["0", *names[1:]], range(4), card, None, subset=False)
+    with pytest.raises(DataError, match="does not have 1 of the classes: '0'"):
+        match_classes(["none at all"], range(1), card, {"none at all": ["0"]}, subset=False)
+    assert find_class(card, "0") is None
+    assert find_class(card, names[3]) == 3
 
 
 def test_unknown_classes_are_listed(card: ModelCard) -> None:

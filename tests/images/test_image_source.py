@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from cnncli.data.health import examine
-from cnncli.data.splits import match_splits, splits_table
+from cnncli.data.split_matching import match_splits
+from cnncli.data.splits import splits_table
 from cnncli.files.csv_tables import write_tables
 from cnncli.images.decode import Decoding, decode
 from cnncli.images.digest import sha256

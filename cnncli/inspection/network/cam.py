@@ -10,8 +10,9 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor
 
 from cnncli import logits
+from cnncli.data.stratified import shortlist
 from cnncli.errors import UsageError
-from cnncli.evaluation.classes import find_class
+from cnncli.evaluation.classes import find_class, has_numeric_names
 from cnncli.inspection.network.loading import InputImage, LoadedModel
 from cnncli.inspection.network.maps import layer_maps
 from cnncli.networks.zoo.layers import as_maps, capture_outputs, find_layer
@@ -83,6 +84,8 @@ def _class_index(card: ModelCard, name: str) -> int:
         )
     close = difflib.get_close_matches(name.lower(), dict.fromkeys(class_names), 4)
     valid = f"its {len(class_names):,} classes have the indices 0 to {len(class_names) - 1:,}"
+    if has_numeric_names(card):
+        valid = f"its classes are {shortlist(card.class_names)}; with such names, a number is no index"
     raise UsageError(
         f"{card.name} has no class {name!r}", f"did you mean {', '.join(close)}?" if close else valid
     )

@@ -1,5 +1,6 @@
 """Class activation maps: layers, classes, values."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from cnncli.inspection.network.loading import InputImage, LoadedModel
 from cnncli.networks import model_folder
 from cnncli.records.choices import CamMethod
 from tests.inspection.conftest import network, noise
+from tests.networks_for_tests import colour_card
 
 
 def test_maps_of_a_single_value_are_an_error(tmp_path: Path) -> None:
@@ -67,3 +69,11 @@ def test_classes_by_name_synset_and_index(squeezenet: Path) -> None:
     with pytest.raises(UsageError, match="has no class 'robbin'") as error:
         cam.class_indices(card, ["robbin"])
     assert "robin" in (error.value.hint or "")
+
+
+def test_a_number_is_no_index_where_classes_are_numbers() -> None:
+    card = dataclasses.replace(colour_card(), class_names=("1", "2", "3"))
+    assert cam.class_indices(card, ["1"]) == [0]
+    with pytest.raises(UsageError, match="has no class '0'") as error:
+        cam.class_indices(card, ["0"])
+    assert error.value.hint == "its classes are '1', '2', '3'; with such names, a number is no index"
