@@ -10,17 +10,17 @@ and 10 are for rooms to come: the HTTP service (`serve`), the Python API (`api`)
     12     __main__      entry point of python -m cnncli                                                  no
     11     cli/          one thin file per command; shared options, error handling, stdout and stderr     no
     8      training/     fine-tuning a network, or a classifier on its features                           partly
-    8      export/       exporting a network as one ONNX file that runs without cnncli                    no
+    8      export/       exporting a network as one ONNX file that runs without cnncli                    lazily
     8      inspection/   summaries, filters, feature maps, receptive fields, class activation maps        partly
     8      retrieval/    nearest neighbours and near-duplicates in feature space                          no
     7      evaluation/   metrics, calibration, confusion matrix, comparison of two models                 no
     6      features/     embeddings of images, cached and resumable                                       no
     6      doctor        checks of the installation: packages, devices, caches, servers                   no
     6      predict       predictions: one record per input                                                no
-    5      inference     a session: a model folder opened and run over image sources, in order            no
+    5      inference     a session: a model folder opened and run over image sources, in order            lazily
     5      prepare       making a model folder from a model reference                                     lazily
     4      engines/      ONNX Runtime, OpenVINO and torch: pixels to logits and embeddings; the compiler  partly
-    3      data/         labelled folders and lists, splits, data set checks, common data sets            no
+    3      data/         labelled folders and lists, splits, data set checks, common data sets            lazily
     3      networks/     model references and model folders; timm, torchvision, blueprints, weights       partly
     2      images/       image sources, decoding, preprocessing, augmentation, the batch loader           no
     2      files/        atomic and resumable files, tables, embedding files                              no

@@ -42,6 +42,12 @@ def top_classes(shares: NDArray[Float], count: int) -> NDArray[np.intp]:
     return np.argsort(-shares, axis=1, kind="stable")[:, :count]
 
 
+def predicted_classes(scores: NDArray[Float]) -> NDArray[np.intp]:
+    """Index of the highest of K scores, logits or probabilities, in each row of (N, K); the lowest index of equals."""
+    classes: NDArray[np.intp] = scores.argmax(axis=-1)
+    return classes
+
+
 def cross_entropy(logits: NDArray[np.float32], labels: NDArray[np.intp]) -> float:
     """Mean over N images of -log p(label), in nats, from logits (N, K) and labels (N,)."""
     label_logs = log_probabilities(logits.astype(np.float64))[np.arange(len(labels)), labels]

@@ -216,3 +216,11 @@ def test_files_are_short(folder: str) -> None:
     texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / folder).rglob("*.py")}
     lengths = {str(path.relative_to(ROOT)): len(text.splitlines()) for path, text in texts.items()}
     assert not {path: lines for path, lines in lengths.items() if lines > MAX_FILE_LINES}
+
+
+def test_files_that_the_contributing_page_names_exist() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    created = {"cnncli/networks/blueprint/shipped/lenet1.cnn", "cnncli/cli/NAME.py", "tests/cli/test_NAME.py"}
+    paths = set(re.findall(r"`((?:cnncli|tests|docs|\.ci|\.github)/[\w./]+)`", page)) - created
+    assert len(paths) > 10
+    assert not [path for path in paths if not (ROOT / path).exists()]

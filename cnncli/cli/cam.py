@@ -85,6 +85,6 @@ def cam(
 
         indices = activation.class_indices(loaded.card, classes or ())
         input_image = load_image(inspection.read_source(image), loaded.card)
-        indices = indices or [int(activation.probabilities(loaded, input_image).argmax())]
+        indices = indices or [activation.predicted_class(loaded, input_image)]
         name = layer or activation.target_layer(loaded, input_image)
         destination.write(activation.figure(loaded, input_image, name, indices, method), console)

@@ -17,6 +17,7 @@ from cnncli.errors import UsageError
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.training import ClassifierName, ClassWeights, Tune
 from cnncli.training.processes import is_main
+from cnncli.training.resolve import default_text
 
 if TYPE_CHECKING:
     from cnncli.records.training import FinetuneResult
@@ -110,7 +111,9 @@ def finetune(
     engine: options.Engine = EngineName.AUTO,
     precision: options.PrecisionOption = Precision.FP32,
     device: options.Device = "auto",
-    batch_size: options.BatchSize = None,
+    batch_size: Annotated[
+        int | None, options.batch_size_option(f"{default_text('batch_size')}; features auto")
+    ] = None,
     workers: options.Workers = None,
     seed: Annotated[int, typer.Option("--seed", metavar="INT", min=0, help="Random seed.")] = 0,
     **training_options: Any,  # noqa: ANN401 - `cli.training_options` declares them

@@ -3,7 +3,7 @@
 import enum
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -212,16 +212,20 @@ PrecisionOption = Annotated[
         + ".",
     ),
 ]
-BatchSize = Annotated[
-    int | None,
-    typer.Option(
+
+
+def batch_size_option(default: str) -> Any:  # noqa: ANN401 - what Typer takes
+    """`--batch-size`, with its default in words."""
+    return typer.Option(
         "--batch-size",
         "-b",
         metavar="INT|auto",
         parser=_auto_or_number,
-        help="Images per batch.  [default: auto]",
-    ),
-]
+        help=f"Images per batch.  [default: {default}]",
+    )
+
+
+BatchSize = Annotated[int | None, batch_size_option("auto")]
 Workers = Annotated[
     int | None,
     typer.Option(

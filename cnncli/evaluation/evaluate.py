@@ -2,13 +2,10 @@
 
 import dataclasses
 import datetime as dt
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 
-from cnncli import __version__
 from cnncli.data import layout
 from cnncli.data.layout import ListColumns
 from cnncli.errors import UsageError
@@ -19,7 +16,7 @@ from cnncli.evaluation.reporting import data_facts, pictures
 from cnncli.evaluation.scoring import EnsembleMember, ScoredSamples, score_samples
 from cnncli.evaluation.selection import Selection, select_samples
 from cnncli.inference import InferenceOptions
-from cnncli.networks.dependencies import explain_missing_packages
+from cnncli.networks.dependencies import explain_missing_packages, package_versions
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataSet
 from cnncli.records.evaluation import Comparison, Evaluation
@@ -213,7 +210,7 @@ def report(plan: EvaluationPlan, result: Evaluation, comparison: Comparison | No
         training=None,
         comparison=comparison,
         settings=_settings(plan),
-        versions=_versions(),
+        versions=tuple(package_versions().items()),
         pictures=pictures(result, data.root, plan.settings.inference.max_pixels),
     )
 
@@ -238,13 +235,3 @@ def _settings(plan: EvaluationPlan) -> Facts:
         "workers": options.workers,
     }
     return tuple((name, str(value)) for name, value in values.items() if value not in {None, False})
-
-
-def _versions() -> Facts:
-    """Versions of everything that the results depend on."""
-    packages = ("numpy", "pillow", "onnxruntime", "scikit-learn", "scipy")
-    return (
-        ("cnncli", __version__),
-        ("python", platform.python_version()),
-        *((package, metadata.version(package)) for package in packages),
-    )

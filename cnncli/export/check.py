@@ -19,6 +19,7 @@ from cnncli.images.in_memory import InMemory
 from cnncli.images.preprocess import Pixels
 from cnncli.images.sources import ImageInput, image_source, walk
 from cnncli.inference import InferenceOptions, Session
+from cnncli.logits import predicted_classes
 from cnncli.networks.model_folder import ModelFolder, seal
 from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.engines import EngineName, EngineOptions
@@ -79,7 +80,7 @@ def check_predictions(
         if not np.isfinite(probabilities).all():
             raise NotANumberError("the exported network's output contains NaN", "leave out --half")
         differences.append(float(np.abs(probabilities - output.values).max()))
-        agreements.append(bool(probabilities.argmax() == output.values.argmax()))
+        agreements.append(bool(predicted_classes(probabilities) == predicted_classes(output.values)))
     if not differences:
         raise DataError(f"there are no images in {paths[0]} to compare with")
     return CheckResult(len(differences), max(differences), float(np.mean(agreements)))
@@ -141,7 +142,11 @@ def measure_cost(
             for network in (folder, quantized)
         ]
         predicted = [
-            (int(before.values.argmax()), int(after.values.argmax()), indices.get(image.label, -1))
+            (
+                int(predicted_classes(before.values)),
+                int(predicted_classes(after.values)),
+                indices.get(image.label, -1),
+            )
             for image, before, after in zip(images, *streams, strict=True)
             if not isinstance(before, Unreadable) and not isinstance(after, Unreadable)
         ]

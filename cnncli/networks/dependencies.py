@@ -1,8 +1,11 @@
 """Packages that prepare, train and inspect networks, and what to say where only those for predicting are installed."""
 
 import contextlib
+import platform
 from collections.abc import Iterator
+from importlib import metadata
 
+from cnncli import __version__
 from cnncli.errors import MissingPackageError
 
 OPTIONAL = frozenset(
@@ -22,6 +25,23 @@ OPTIONAL = frozenset(
     }
 )
 """Packages, by the name they are imported under, without which a prepared network still predicts."""
+
+_RECORDED = ("numpy", "pillow", "onnxruntime", "openvino", "scikit-learn", "scipy", "torch", "timm")
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of cnncli, Python and the installed packages that results may depend on."""
+    return {"cnncli": __version__, "python": platform.python_version()} | {
+        package: metadata.version(package) for package in _RECORDED if _is_installed(package)
+    }
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from dataclasses import astuple
 from pathlib import Path
 
 from cnncli.errors import DataError
+from cnncli.files.schema import schema_problem
 from cnncli.files.whole import whole_file
 from cnncli.records.training import Epoch
 
@@ -56,8 +57,7 @@ def read_history(run: Path) -> list[Epoch]:
 
 
 def _epoch(row: dict[str, str]) -> Epoch:
-    if "schema" not in row:
-        raise ValueError("it was written before cnncli 0.1.0")
-    if row["schema"] != str(SCHEMA):
-        raise ValueError(f"its schema number is {row['schema']}, and this cnncli reads {SCHEMA}")
+    schema = row.get("schema")
+    if problem := schema_problem(int(schema) if schema else None, SCHEMA, ""):
+        raise ValueError(problem.reason)
     return Epoch(int(row["epoch"]), *(float(row[name]) for name in _NUMBERS))

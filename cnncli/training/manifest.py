@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnncli.errors import OutputError, TrainingError
+from cnncli.files.schema import schema_problem
 from cnncli.files.whole import whole_file
 from cnncli.images.sources import image_source
 from cnncli.networks import card as cards
@@ -126,7 +127,7 @@ def load_manifest(run: Path) -> RunManifest:
     file = run / CHECKPOINTS / MANIFEST
     try:
         document = json.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
-        _require_schema(document.pop("schema"))
+        _require_schema(document.pop("schema", None), file)
         return _from_json(document, str(file))
     except FileNotFoundError as error:
         raise _not_resumable(run) from error
@@ -152,9 +153,9 @@ def _unreadable_sample(sample: Mapping[str, Any]) -> UnreadableSample:
     return UnreadableSample(**{**sample, "split": sample["split"] and Split(sample["split"])})
 
 
-def _require_schema(schema: object) -> None:
-    if schema != SCHEMA:
-        raise ValueError(f"its schema number is {schema}, and this cnncli reads {SCHEMA}")
+def _require_schema(schema: object, file: Path) -> None:
+    if problem := schema_problem(schema, SCHEMA, "start a new run, with another --output"):
+        raise TrainingError(f"{file} cannot be read: {problem.reason}", problem.hint)
 
 
 def _not_resumable(run: Path) -> TrainingError:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnncli.data import layout
-from cnncli.data.splits import splits_table
+from cnncli.data.splits import read_splits, splits_table
 from cnncli.errors import TrainingError, UsageError
 from cnncli.prepare import prepare, resolve_untrained
 from cnncli.records.data import DataSet, Split
@@ -103,6 +103,8 @@ def resume(
     _require_same_settings(run, settings)
     from cnncli.training.network import checkpoints, publish, trainer
 
+    # Before the manifest changes: a run that cannot be resumed stays as it is.
+    read_splits(run, manifest.root, manifest.card.class_names, manifest.data_name)
     epochs = settings.options.epochs
     if epochs != manifest.epochs:
         finished = len(checkpoints.load(run, progress.warning).history)

@@ -1,17 +1,15 @@
 """The settings of `finetune`, checked before any work; all problems are reported at once."""
 
 import enum
-import platform
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from cnncli import __version__
 from cnncli.data.layout import ListColumns
 from cnncli.errors import UsageError
 from cnncli.networks import blueprint, pocket
+from cnncli.networks.dependencies import package_versions
 from cnncli.networks.reference import Reference
 from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.engines import EngineOptions
@@ -155,7 +153,9 @@ def record_settings(
         weights_origin: origin of its weights.
         data_digest: SHA-256 of the listing of the images; None where they were not read beforehand.
     """
-    return RecordedSettings(option_values(settings), base_model, weights_origin, data_digest, versions())
+    return RecordedSettings(
+        option_values(settings), base_model, weights_origin, data_digest, package_versions()
+    )
 
 
 def option_values(settings: FinetuneSettings) -> dict[str, Any]:
@@ -222,11 +222,3 @@ def as_text(value: Any) -> Any:  # noqa: ANN401 - of any option
 def _absolute(path: Path | None) -> str | None:
     """A path that means the same from any folder."""
     return str(path.expanduser().resolve()) if path else None
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a run depends on."""
-    packages = ("numpy", "pillow", "onnxruntime", "scikit-learn", "torch", "timm")
-    return {"cnncli": __version__, "python": platform.python_version()} | {
-        package: metadata.version(package) for package in packages
-    }

@@ -17,6 +17,8 @@ from typing import Any
 import tomli_w
 
 from cnncli.errors import UsageError
+from cnncli.files.schema import schema_problem
+from cnncli.files.whole import write_whole
 
 SETTINGS = "settings.toml"
 
@@ -46,7 +48,7 @@ class RecordedSettings:
         """Write settings.toml into a folder.
 
         Raises:
-            OSError: it cannot be written.
+            OutputError: it cannot be written.
         """
         provenance = {"base_model": self.base_model, "weights": self.weights}
         if self.data_digest:
@@ -57,7 +59,7 @@ class RecordedSettings:
             "provenance": provenance,
             "versions": dict(self.versions),
         }
-        (folder / SETTINGS).write_bytes(tomli_w.dumps(document).encode("utf-8", "surrogateescape"))
+        write_whole(folder / SETTINGS, tomli_w.dumps(document).encode("utf-8", "surrogateescape"))
 
 
 def read_settings(file: Path) -> RecordedSettings:
@@ -73,7 +75,7 @@ def read_settings(file: Path) -> RecordedSettings:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"the settings {file} are not TOML: {error}") from error
     _require_schema(document, file)
-    provenance, versions = document.pop("provenance", {}), document.pop("versions", {})
+    provenance, versions = _table(document, "provenance", file), _table(document, "versions", file)
     return RecordedSettings(
         options=document,
         base_model=provenance.get("base_model", ""),
@@ -83,16 +85,21 @@ def read_settings(file: Path) -> RecordedSettings:
     )
 
 
+def _table(document: dict[str, Any], name: str, file: Path) -> dict[str, Any]:
+    """Take a table out of a document; empty if it has none."""
+    table = document.pop(name, {})
+    if not isinstance(table, dict):
+        raise UsageError(f"cannot read the settings {file}: {name} is not a table")
+    return table
+
+
 def _require_schema(document: dict[str, Any], file: Path) -> None:
     """Take the schema number out of a document; only files that a person wrote may lack it."""
-    schema = document.pop("schema", None)
-    if schema is None and "made" in document:
-        raise UsageError(
-            f"the settings {file} were written before cnncli 0.1.0 and cannot be read",
-            "start a new run; or delete the table [made], and use the file with --config",
-        )
-    if schema not in {None, SCHEMA}:
-        raise UsageError(
-            f"the settings {file} have the schema number {schema}, and this cnncli reads {SCHEMA}",
-            "install a newer cnncli",
-        )
+    schema, tables = document.pop("schema", None), document.keys() & {"made", "provenance", "versions"}
+    if schema is None and not tables:
+        return
+    remedy = (
+        f"start a new run; or delete the tables {', '.join(sorted(tables))}, and use the file with --config"
+    )
+    if problem := schema_problem(schema, SCHEMA, remedy):
+        raise UsageError(f"cannot read the settings {file}: {problem.reason}", problem.hint)

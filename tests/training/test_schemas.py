@@ -1,5 +1,6 @@
 """A run's settings, manifest and history are read by every schema number; runs without one get one clear line."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -82,10 +83,20 @@ def test_a_hand_written_settings_file_needs_no_schema(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "error", "complaint"),
     [
-        (SETTINGS, "seed = 0\n[made]\ntorch = '2'\n", UsageError, "were written before cnncli 0.1.0"),
-        (SETTINGS, "schema = 99\n", UsageError, "have the schema number 99, and this cnncli reads 1"),
+        (SETTINGS, "seed = 0\n[made]\ntorch = '2'\n", UsageError, "was written before cnncli 0.1.0"),
+        (SETTINGS, "seed = 0\n[provenance]\nweights = 'x'\n", UsageError, "it has no schema number"),
+        (SETTINGS, "schema = 99\n", UsageError, "its schema number is 99, and this cnncli reads up to 1"),
+        (SETTINGS, "schema = [1]\n", UsageError, "which is not a whole number"),
+        (SETTINGS, "schema = true\n", UsageError, "which is not a whole number"),
+        (SETTINGS, "schema = 1\nprovenance = 3\n", UsageError, "provenance is not a table"),
         (HISTORY, "number,lr\n1,0.1\n", DataError, "it was written before cnncli 0.1.0"),
-        (HISTORY, "epoch,schema\n1,99\n", DataError, "its schema number is 99, and this cnncli reads 1"),
+        (
+            HISTORY,
+            "epoch,schema\n1,99\n",
+            DataError,
+            "its schema number is 99, and this cnncli reads up to 1",
+        ),
+        (f"{CHECKPOINTS}/{MANIFEST}", "{}", TrainingError, "it has no schema number"),
         (f"{CHECKPOINTS}/{MANIFEST}", '{"schema": 99}', TrainingError, "its schema number is 99, and this"),
         (f"{CHECKPOINTS}/beginning.json", '{"format": 1}', TrainingError, "was started before cnncli 0.1.0"),
     ],
@@ -103,3 +114,40 @@ def test_other_schemas_get_one_clear_line(
         else:
             load_manifest(tmp_path)
     assert "\n" not in refused.value.message
+
+
+@pytest.fixture
+def first_run(tmp_path: Path) -> tuple[Path, Path]:
+    """A run with schema 1 of everything and checkpoint format 2, and the data it was trained on."""
+    shutil.copytree(SCHEMAS / "run-1", tmp_path / "first")
+    run, data = tmp_path / "first" / "run", tmp_path / "first" / "data"
+    for file in (run / SETTINGS, run / CHECKPOINTS / MANIFEST):
+        file.write_text(file.read_text().replace('"DATA"', json.dumps(str(data))))
+    return run, data
+
+
+def test_a_run_of_the_first_schemas_resumes(cnncli: Cnncli, first_run: tuple[Path, Path]) -> None:
+    run, _ = first_run
+    result = cnncli("finetune", "--resume", run, "--epochs", 2, "-f", "json")
+    assert result.exit_code == 0, result.stderr
+    assert [epoch["epoch"] for epoch in json.loads(result.stdout)["epochs"]] == [1, 2]
+
+
+def test_a_run_of_the_first_schemas_is_evaluated_on_its_val_split(
+    cnncli: Cnncli, first_run: tuple[Path, Path]
+) -> None:
+    run, data = first_run
+    result = cnncli("evaluate", data, "-m", run, "-f", "json")
+    assert result.exit_code == 0, result.stderr
+    output = json.loads(result.stdout)
+    assert (output["split"], output["images"]) == ("val", 2)
+
+
+def test_a_run_with_a_damaged_table_is_not_changed_by_a_resume(
+    cnncli: Cnncli, first_run: tuple[Path, Path]
+) -> None:
+    run, _ = first_run
+    (run / "splits.csv").write_text("path,label\n")
+    manifest = (run / CHECKPOINTS / MANIFEST).read_bytes()
+    assert cnncli("finetune", "--resume", run, "--epochs", 2).exit_code == 1
+    assert (run / CHECKPOINTS / MANIFEST).read_bytes() == manifest

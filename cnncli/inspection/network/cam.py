@@ -99,6 +99,11 @@ def probabilities(model: LoadedModel, image: InputImage) -> Values:
     return result
 
 
+def predicted_class(model: LoadedModel, image: InputImage) -> int:
+    """Index of the most probable class."""
+    return int(logits.predicted_classes(probabilities(model, image)))
+
+
 def activation_map(model: LoadedModel, image: InputImage, name: str, index: int, method: CamMethod) -> Values:
     """(H, W), 0 to 1: the class activation map of a class.
 

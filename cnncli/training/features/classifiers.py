@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import LinearSVC
 
 from cnncli.engines.heads import Array, ClassifierHead, LinearHead, NeighbourHead
-from cnncli.logits import log_probabilities
+from cnncli.logits import log_probabilities, predicted_classes
 from cnncli.records.training import ClassifierName, ClassWeights
 
 Labels = NDArray[np.intp]
@@ -142,7 +142,7 @@ def _parameter_text(name: ClassifierName, parameter: float) -> str:
 
 def _score(logits: Array, labels: Labels, weights: ClassWeights) -> float:
     """Accuracy; balanced accuracy where classes are weighted."""
-    is_right = logits.argmax(axis=1) == labels
+    is_right = predicted_classes(logits) == labels
     if weights is ClassWeights.NONE:
         return float(is_right.mean())
     return float(np.mean([is_right[labels == k].mean() for k in np.unique(labels)]))

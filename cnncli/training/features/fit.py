@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cnncli.data.stratified import require_learnable
 from cnncli.engines.heads import ClassifierHead, LinearHead, run_head
 from cnncli.evaluation.metrics import accuracy
+from cnncli.logits import predicted_classes
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import prepare
 from cnncli.records.data import Split
@@ -189,7 +190,7 @@ def split_logits(head: ClassifierHead, split: EmbeddedSplit) -> NDArray[np.float
 
 
 def _accuracy(logits: NDArray[np.float32], split: EmbeddedSplit) -> Accuracy:
-    return accuracy(logits.argmax(axis=1), split.labels)
+    return accuracy(predicted_classes(logits), split.labels)
 
 
 def _choose(candidates: Sequence[Candidate]) -> tuple[Candidate, str]:

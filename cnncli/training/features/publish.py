@@ -16,7 +16,8 @@ from cnncli.evaluation.tables import unreadable as unreadable_table
 from cnncli.files.csv_tables import Table
 from cnncli.images.loader import ImageReader
 from cnncli.images.preprocess import Pixels
-from cnncli.logits import cross_entropy, probabilities
+from cnncli.logits import cross_entropy, predicted_classes, probabilities
+from cnncli.networks.dependencies import package_versions
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataSet, Split
 from cnncli.records.evaluation import Answer, Evaluation
@@ -29,7 +30,7 @@ from cnncli.training import report, run_folder
 from cnncli.training.features.embeddings import EmbeddedSplit
 from cnncli.training.features.fit import FeatureSearch, SearchResult, search_classifiers, split_logits
 from cnncli.training.features.replace_head import write_with_new_head
-from cnncli.training.settings import FeatureSettings, FinetuneSettings, record_settings, versions
+from cnncli.training.settings import FeatureSettings, FinetuneSettings, record_settings
 
 _VERIFIED_IMAGES = 8
 """Images on which the finished network is compared with the network and the classifier that it consists of."""
@@ -96,7 +97,7 @@ def _write_folder(search: FeatureSearch, settings: FinetuneSettings) -> Path:
     recorded = record_settings(
         settings, folder.card.name, folder.card.weights_origin, search.embedded.digest()
     )
-    counts = confusion(best.val_logits.argmax(axis=1), val.labels, len(data.class_names))
+    counts = confusion(predicted_classes(best.val_logits), val.labels, len(data.class_names))
     pictures = {"confusion_matrix.png": confusion_png(counts, data.class_names)}
     card = _card(folder, name, data, search.result)
     with run_folder.draft_run(search.target) as draft:
@@ -171,7 +172,7 @@ def _card(folder: ModelFolder, name: str, data: DataSet, result: SearchResult) -
         weights_origin=f"{folder.card.name} ({origin}), {score.name} on its features of {data.name}",
         compilation=Compilation(None),
         files=(),
-        versions=tuple(PackageVersion(*item) for item in versions().items()),
+        versions=tuple(PackageVersion(*item) for item in package_versions().items()),
         metrics=tuple(
             Metric(metric, value.share, value.low, value.high, value.images)
             for metric, value in accuracies.items()

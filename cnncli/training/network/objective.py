@@ -58,7 +58,7 @@ class Objective:
         """How many of N images have the largest logit at their class, or at the class with the largest share."""
         logits = outputs[0] if isinstance(outputs, tuple) else outputs
         classes = targets if targets.ndim == 1 else targets.argmax(dim=1)
-        return (logits.argmax(dim=1) == classes).sum()
+        return count_correct(logits, classes)
 
     def _cross_entropy(self, logits: Tensor, targets: Tensor) -> Tensor:
         losses = functional.cross_entropy(
@@ -83,6 +83,16 @@ class Objective:
     def add_l1(self, loss: Tensor, network: nn.Module) -> Tensor:
         """The loss with the L1 penalty of a network's weights."""
         return loss + self.options.l1 * l1_norm(network) if self.options.l1 else loss
+
+
+def sum_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """The plain cross-entropy, summed over N images, of logits (N, K) and classes (N,): the loss of validation."""
+    return functional.cross_entropy(logits, labels, reduction="sum")
+
+
+def count_correct(logits: Tensor, labels: Tensor) -> Tensor:
+    """How many of N images have their largest logit (N, K) at their class (N,)."""
+    return (logits.argmax(dim=1) == labels).sum()
 
 
 def l1_norm(network: nn.Module) -> Tensor:

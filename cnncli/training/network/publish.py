@@ -16,6 +16,7 @@ from cnncli.evaluation.tables import predictions
 from cnncli.evaluation.tables import unreadable as unreadable_table
 from cnncli.inference import InferenceOptions
 from cnncli.networks import model_folder
+from cnncli.networks.dependencies import package_versions
 from cnncli.networks.zoo import weights
 from cnncli.prepare import write_model_folder
 from cnncli.records.data import DataSet, Split
@@ -33,7 +34,7 @@ from cnncli.training.manifest import RunManifest, load_manifest
 from cnncli.training.network import checkpoints
 from cnncli.training.network.checkpoints import Checkpoint
 from cnncli.training.network.initial import InitialModel, build
-from cnncli.training.settings import NetworkSettings, versions
+from cnncli.training.settings import NetworkSettings
 from cnncli.training.settings_file import SETTINGS, read_settings
 
 
@@ -165,7 +166,7 @@ class _FinishedRun:
             manifest.card,
             name=run.name,
             weights_origin=_origin(manifest, len(self.checkpoint.history)),
-            versions=tuple(PackageVersion(*item) for item in versions().items()),
+            versions=tuple(PackageVersion(*item) for item in package_versions().items()),
         )
         with run_folder.draft_network(run) as draft:
             try:

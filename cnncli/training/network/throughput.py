@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cnncli.engines.torch import is_out_of_memory
 from cnncli.records.training import Amp, Layout
+from cnncli.training.network.objective import sum_cross_entropy
 from cnncli.training.network.step import explain_single_image
 from cnncli.training.options import TrainingOptions
 
@@ -131,7 +131,7 @@ def _measure(network: nn.Module, images: Tensor, amp: Amp, best: float) -> float
             outputs = network(images)
             logits = outputs[0] if isinstance(outputs, tuple) else outputs
             labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-            loss = functional.cross_entropy(logits.float(), labels)
+            loss = sum_cross_entropy(logits.float(), labels)
         loss.backward()
         if images.device.type == "cuda":
             torch.cuda.synchronize()

@@ -21,6 +21,7 @@ from cnncli.data.splits import read_splits
 from cnncli.engines.engine import usable_cores
 from cnncli.engines.torch import require_device
 from cnncli.errors import TrainingError, UsageError
+from cnncli.files.whole import write_whole
 from cnncli.images.decode import allow_pixels
 from cnncli.networks import cache
 from cnncli.records.networks import Preprocessing
@@ -276,6 +277,6 @@ def _find_learning_rate(
     if accelerator.is_main_process:
         from cnncli.render.curves import lr_range_png
 
-        (run / "lr_range.png").write_bytes(lr_range_png(test.rates, test.losses, test.lr))
+        write_whole(run / "lr_range.png", lr_range_png(test.rates, test.losses, test.lr))
         checkpoints.save(run, checkpoint)
     accelerator.wait_for_everyone()

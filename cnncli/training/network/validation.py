@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from cnncli.errors import DataError
 from cnncli.records.predictions import Unreadable
 from cnncli.training.network.batches import ImageStore, iterate_batches
+from cnncli.training.network.objective import count_correct, sum_cross_entropy
 from cnncli.training.network.pixels import Normalize
 from cnncli.training.network.processes import Processes
 from cnncli.training.network.rng import Indices
@@ -59,8 +59,8 @@ class Validation:
             with torch.no_grad(), self.processes.accelerator.autocast():
                 logits = network(self.normalize(batch.pixels)).float()
             labels = torch.from_numpy(self.labels[batch.numbers]).to(logits.device)
-            sums[0] += float(functional.cross_entropy(logits, labels, reduction="sum"))
-            sums[1] += float((logits.argmax(dim=1) == labels).sum())
+            sums[0] += float(sum_cross_entropy(logits, labels))
+            sums[1] += float(count_correct(logits, labels))
             sums[2] += len(batch.numbers)
         loss, correct, count = self.processes.sum(sums)
         if not count:
