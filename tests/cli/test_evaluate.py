@@ -118,9 +118,9 @@ def test_training_images_are_left_out(cnncli: Cnncli, data: Path, colours: Path)
         path,
         split,
     ) in splits.items():  # the same images as a data set with splits of its own, one split of them misplaced
-        place = Path("parted", "train" if split == "train" and path not in learned[:3] else "val", path)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(data / path, place)
+        target_file = Path("parted", "train" if split == "train" and path not in learned[:3] else "val", path)
+        target_file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(data / path, target_file)
     result = cnncli("evaluate", "parted", "-m", "runs/shades")
     assert "runs/shades trained on 3 of these 15 images" in result.stderr
     for folder in ("parted/train", "mixed"):  # a split on its own; a few known images among many others
@@ -145,9 +145,9 @@ def test_other_images_with_the_same_names_are_not_recognised(
 ) -> None:
     cnncli("finetune", data, "-m", colours, "--tune", "features", "-q")
     for file in data.rglob("*.png"):
-        place = Path("others", file.relative_to(data))
-        place.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (40, 40), "red").save(place)
+        target_file = Path("others", file.relative_to(data))
+        target_file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 40), "red").save(target_file)
     assert run(cnncli, "others", "-m", "runs/shades")["images"] == 60
 
 

@@ -110,7 +110,7 @@ def test_auto_reports_features_first_and_keeps_the_better_model(
     trained = max(epoch["val_top1"] for epoch in output["epochs"])
     is_better = round(100 * trained, 1) > float(match[1])
     assert output["tune"] == ("full" if is_better else "features")
-    assert ("where the classifier on features has" if is_better else "which is kept") in output["reason"]
+    assert ("; the classifier on features has" if is_better else "which is kept") in output["reason"]
     final = output["val"]["correct"] / output["val"]["images"]
     assert 100 * final == pytest.approx(max(100 * trained, float(match[1])), abs=0.05)
     assert Path(output["folder"], "classifiers.csv").exists()

@@ -218,8 +218,8 @@ def test_both_engines_agree(name: str, tmp_path: Path) -> None:
     images = torch.randn(3, *shape, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         expected = wrapped.to(memory_format=torch.channels_last)(images)[0].numpy()
-    found = OnnxEngine(tmp_path / "net.onnx").run(images.numpy()).logits
+    result = OnnxEngine(tmp_path / "net.onnx").run(images.numpy()).logits
     spread = np.ptp(expected)
     assert spread > 1
-    assert np.abs(found - expected).max() <= 1e-4 * spread
-    assert (np.argsort(-found)[:, :5] == np.argsort(-expected)[:, :5]).all()
+    assert np.abs(result - expected).max() <= 1e-4 * spread
+    assert (np.argsort(-result)[:, :5] == np.argsort(-expected)[:, :5]).all()

@@ -34,8 +34,8 @@ def test_fp32_agrees_with_onnx_runtime(tiny: Path, count: int) -> None:
 def test_bf16_is_close_to_fp32(tiny: Path) -> None:
     pixels = np.random.default_rng(0).random((4, 3, 160, 160), dtype=np.float32)
     exact = OnnxEngine(tiny / GRAPH).run(pixels).logits
-    found = OpenVinoEngine(tiny / GRAPH, Precision.BF16).run(pixels).logits
-    difference = np.abs(found - exact).max() / np.ptp(exact)
+    result = OpenVinoEngine(tiny / GRAPH, Precision.BF16).run(pixels).logits
+    difference = np.abs(result - exact).max() / np.ptp(exact)
     assert 1e-5 < difference < 0.05
 
 

@@ -61,13 +61,13 @@ def test_networks_that_torch_cannot_run_stay_on_the_cpu(
         (neighbours, "a nearest-neighbour classifier runs on ONNX Runtime only"),
     ):
         assert isinstance(open_engine(folder, EngineOptions(), NullProgress()), OnnxEngine)
-        for wish in (
+        for options in (
             EngineOptions(device="cuda"),
             EngineOptions(precision=Precision.BF16),
             EngineOptions(EngineName.TORCH, "cpu"),
         ):
             with pytest.raises(UsageError, match=told):
-                open_engine(folder, wish, NullProgress())
+                open_engine(folder, options, NullProgress())
 
 
 def test_without_a_gpu_driver_torch_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:

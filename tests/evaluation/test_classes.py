@@ -39,16 +39,16 @@ def card() -> ModelCard:
 def test_classes_match_by_name_synset_index_or_loosely(
     card: ModelCard, names: list[str], places: tuple[int, ...]
 ) -> None:
-    found = match_classes(names, range(len(names)), card, None, subset=False)
-    assert found.indices == places
-    assert found.groups is None
-    assert found.class_names == card.class_names
+    result = match_classes(names, range(len(names)), card, None, subset=False)
+    assert result.indices == places
+    assert result.groups is None
+    assert result.class_names == card.class_names
 
 
 def test_names_match_without_apostrophes(card: ModelCard) -> None:
     card = dataclasses.replace(card, class_names=("potter's wheel", "jack-o'-lantern", "crane", "beagle"))
-    found = match_classes(["jack_o_lantern", "Potters_wheel"], range(2), card, None, subset=False)
-    assert found.indices == (1, 0)
+    result = match_classes(["jack_o_lantern", "Potters_wheel"], range(2), card, None, subset=False)
+    assert result.indices == (1, 0)
 
 
 def test_a_number_is_a_name_only_if_a_class_has_it(card: ModelCard) -> None:
@@ -75,8 +75,8 @@ def test_a_number_is_never_an_index_where_names_are_numbers(card: ModelCard, nam
 def test_unknown_classes_are_listed(card: ModelCard) -> None:
     with pytest.raises(DataError, match="does not have 2 of the classes: 'ants', 'bees'"):
         match_classes(["ants", "beagle", "bees"], range(3), card, None, subset=False)
-    found = match_classes(["ants", "beagle"], [1], card, None, subset=False)  # no image shows ants
-    assert found.indices == (-1, 1)
+    result = match_classes(["ants", "beagle"], [1], card, None, subset=False)  # no image shows ants
+    assert result.indices == (-1, 1)
 
 
 def test_an_ambiguous_name_is_an_error(card: ModelCard) -> None:
@@ -90,9 +90,9 @@ def test_two_names_for_one_class_are_an_error(card: ModelCard) -> None:
 
 
 def test_predictions_can_be_restricted_to_a_subset(card: ModelCard, tmp_path: Path) -> None:
-    found = match_classes(["n03", "n01"], range(2), card, None, subset=True)
-    assert found.class_names == ("crane", "Persian cat")
-    member = EnsembleMember(ModelFolder(tmp_path, card), found.groups)
+    result = match_classes(["n03", "n01"], range(2), card, None, subset=True)
+    assert result.class_names == ("crane", "Persian cat")
+    member = EnsembleMember(ModelFolder(tmp_path, card), result.groups)
     merged = member.merge_classes(np.array([[0.2, 0.5, 0.2, 0.1]], np.float32))
     assert merged[0].tolist() == pytest.approx([0.5, 0.5])
 
@@ -100,9 +100,9 @@ def test_predictions_can_be_restricted_to_a_subset(card: ModelCard, tmp_path: Pa
 def test_several_classes_can_be_merged_into_one(card: ModelCard, tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("bird,n03\nbird,n04\ncat,n01\n")
-    found = match_classes(["bird", "cat"], range(2), card, read_class_map(pairs), subset=False)
-    assert found.class_names == ("bird", "cat", "beagle")
-    merged = EnsembleMember(ModelFolder(tmp_path, card), found.groups).merge_classes(
+    result = match_classes(["bird", "cat"], range(2), card, read_class_map(pairs), subset=False)
+    assert result.class_names == ("bird", "cat", "beagle")
+    merged = EnsembleMember(ModelFolder(tmp_path, card), result.groups).merge_classes(
         np.array([[0.2, 0.3, 0.1, 0.4]], np.float32)
     )
     assert merged[0].tolist() == pytest.approx([0.5, 0.2, 0.3])
@@ -122,9 +122,9 @@ def test_classes_in_another_order_are_reordered(card: ModelCard, tmp_path: Path)
     first = dataclasses.replace(card, class_names=("a", "b", "c", "d"), synsets=None)
     other = dataclasses.replace(first, class_names=("d", "c", "b", "a"))
     mine, theirs = (match_classes(["b", "d"], range(2), one, None, subset=False) for one in (first, other))
-    found = align_classes(mine, theirs)
-    assert found.indices == mine.indices == (1, 3)
-    merged = EnsembleMember(ModelFolder(tmp_path, other), found.groups).merge_classes(
+    result = align_classes(mine, theirs)
+    assert result.indices == mine.indices == (1, 3)
+    merged = EnsembleMember(ModelFolder(tmp_path, other), result.groups).merge_classes(
         np.array([[0.1, 0.2, 0.3, 0.4]], np.float32)
     )
     assert merged[0].tolist() == pytest.approx([0.4, 0.3, 0.2, 0.1])

@@ -48,13 +48,13 @@ def drawn(images: int, classes: int, seed: int, sharpness: float = 2.0) -> tuple
 @given(images=st.integers(1, 60), classes=st.integers(2, 8), seed=st.integers(0, 10**6))
 def test_metrics_agree_with_scikit_learn(images: int, classes: int, seed: int) -> None:
     probabilities, labels = drawn(images, classes, seed)
-    found, predicted = asked(probabilities, labels), probabilities.argmax(axis=1)
-    assert found.top1.share == pytest.approx(accuracy_score(labels, predicted))
+    result, predicted = asked(probabilities, labels), probabilities.argmax(axis=1)
+    assert result.top1.share == pytest.approx(accuracy_score(labels, predicted))
     if classes > 5:
         expected = top_k_accuracy_score(labels, probabilities, k=5, labels=range(classes))
-        assert found.top5.share == pytest.approx(expected)
-    assert found.loss == pytest.approx(log_loss(labels, probabilities, labels=range(classes)), rel=1e-5)
-    for average, said in (("macro", found.macro), ("weighted", found.weighted)):
+        assert result.top5.share == pytest.approx(expected)
+    assert result.loss == pytest.approx(log_loss(labels, probabilities, labels=range(classes)), rel=1e-5)
+    for average, said in (("macro", result.macro), ("weighted", result.weighted)):
         there = np.unique(labels)  # the mean is over classes that have images, as in balanced accuracy
         values = precision_recall_fscore_support(
             labels, predicted, labels=there, average=average, zero_division=0
@@ -62,16 +62,16 @@ def test_metrics_agree_with_scikit_learn(images: int, classes: int, seed: int) -
         assert [said.precision.value, said.recall.value, said.f1.value] == pytest.approx(list(values[:3]))
         for estimate in (said.precision, said.recall, said.f1):
             assert 0 <= estimate.low <= estimate.high <= 1
-    assert sum(cell.images for cell in found.confusion_cells) == images
-    assert sum(score.support for score in found.classes) == images
-    assert sum(score.predicted for score in found.classes) == images
+    assert sum(cell.images for cell in result.confusion_cells) == images
+    assert sum(score.support for score in result.classes) == images
+    assert sum(score.predicted for score in result.classes) == images
 
 
 def test_bootstrap_intervals_agree_with_resampling_single_images() -> None:
     """The bootstrap as the textbook has it: whole images, with replacement, scikit-learn on each draw."""
     probabilities, labels = drawn(120, 5, 3)
     predicted = probabilities.argmax(axis=1)
-    found = asked(probabilities, labels)
+    result = asked(probabilities, labels)
     draws = np.random.default_rng(1)
     scores = []
     for _ in range(DRAWS):
@@ -89,9 +89,9 @@ def test_bootstrap_intervals_agree_with_resampling_single_images() -> None:
             )
         )
     low, high = np.quantile(scores, (0.025, 0.975), axis=0)
-    assert [found.top1.low, found.top1.high] == pytest.approx([low[0], high[0]], abs=0.015)
-    assert [found.macro.f1.low, found.macro.f1.high] == pytest.approx([low[1], high[1]], abs=0.015)
-    assert found.macro.f1.low < found.macro.f1.value < found.macro.f1.high
+    assert [result.top1.low, result.top1.high] == pytest.approx([low[0], high[0]], abs=0.015)
+    assert [result.macro.f1.low, result.macro.f1.high] == pytest.approx([low[1], high[1]], abs=0.015)
+    assert result.macro.f1.low < result.macro.f1.value < result.macro.f1.high
 
 
 def test_the_same_predictions_have_the_same_intervals() -> None:
@@ -120,8 +120,8 @@ def test_an_interval_contains_its_estimate() -> None:
     """Where classes have few images, a draw leaves many out, and the mean over classes of all draws is too small."""
     probabilities, labels = drawn(80, 8, 5)
     labels[:8] = range(8)
-    found = asked(probabilities[:20], labels[:20])
-    for average in (found.macro, found.weighted):
+    result = asked(probabilities[:20], labels[:20])
+    for average in (result.macro, result.weighted):
         for estimate in (average.precision, average.recall, average.f1):
             assert estimate.low <= estimate.value <= estimate.high
 
@@ -149,8 +149,8 @@ def test_calibration_by_hand() -> None:
 
 def test_coverage() -> None:
     answers = [answer(0.9, right=True), answer(0.8, right=False), answer(0.5, right=False)]
-    found = coverage(answers, 0.8)
-    assert (found.images, found.correct) == (2, 1)
+    result = coverage(answers, 0.8)
+    assert (result.images, result.correct) == (2, 1)
     assert coverage(answers, 1.0).images == 0
 
 
@@ -175,14 +175,14 @@ def test_a_comparison_lists_the_images_that_differ() -> None:
     new, old = (np.full((4, 3), 0.1) for _ in range(2))
     for row, (mine, theirs) in enumerate(zip([0, 1, 0, 1], [0, 2, 2, 1], strict=True)):
         new[row, mine] = old[row, theirs] = 0.8
-    found = compare(asked(new, labels), asked(old, labels))
-    assert (found.both_correct, found.neither_correct) == (1, 1)
-    assert [(change.path, change.label, change.old, change.new) for change in found.gained] == [
+    result = compare(asked(new, labels), asked(old, labels))
+    assert (result.both_correct, result.neither_correct) == (1, 1)
+    assert [(change.path, change.label, change.old, change.new) for change in result.gained] == [
         ("1.png", "b", "c", "b")
     ]
-    assert [(change.path, change.label, change.old, change.new) for change in found.lost] == [
+    assert [(change.path, change.label, change.old, change.new) for change in result.lost] == [
         ("2.png", "c", "c", "a")
     ]
-    assert found.difference.value == 0
-    assert found.difference.low < 0 < found.difference.high
-    assert found.p_value == 1
+    assert result.difference.value == 0
+    assert result.difference.low < 0 < result.difference.high
+    assert result.p_value == 1

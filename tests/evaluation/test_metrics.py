@@ -20,7 +20,7 @@ def test_wilsons_interval(images: int, data: st.DataObject) -> None:
 
 def test_accuracy_and_confusion() -> None:
     predicted, labels = np.array([0, 1, 2, 2, 1]), np.array([0, 1, 1, 2, 0])
-    found = accuracy(predicted, labels)
-    assert (found.correct, found.images, found.share) == (3, 5, 0.6)
+    result = accuracy(predicted, labels)
+    assert (result.correct, result.images, result.share) == (3, 5, 0.6)
     assert np.array_equal(confusion(predicted, labels, 4)[:3, :3], confusion_matrix(labels, predicted))
     assert confusion(predicted, labels, 4).sum() == 5

@@ -23,9 +23,11 @@ from tests.conftest import Cnncli
 from tests.networks_for_tests import colour_preprocessing
 
 
-def session(how: Preprocessing) -> onnxruntime.InferenceSession:
+def session(cropped_preprocessing: Preprocessing) -> onnxruntime.InferenceSession:
     model = helper.make_model(
-        preprocessing_graph(how), opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10
+        preprocessing_graph(cropped_preprocessing),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=10,
     )
     onnx.checker.check_model(model, full_check=True)
     return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -50,7 +52,7 @@ def test_the_graph_preprocesses_as_predict_does(
 ) -> None:
     """For any size and any way to resize and crop: but for the last bit, and for a few values where a bicubic filter overshoots."""
     resize = (target[0] + extra[0], target[1] + extra[1])
-    how = dataclasses.replace(
+    cropped_preprocessing = dataclasses.replace(
         colour_preprocessing(),
         channels=channels,
         size=target,
@@ -63,10 +65,12 @@ def test_the_graph_preprocesses_as_predict_does(
     )
     values = np.random.default_rng(size).integers(0, 256, (size[1], size[0], channels), np.uint8)
     image = Image.fromarray(values if channels > 1 else values[:, :, 0])
-    expected = preprocess(image, how)
-    (found,) = session(how).run(["images"], {"image": values[None]})
-    assert found.shape == (1, *expected.shape)
-    bytes_apart = np.abs(found[0] - expected) * np.array(how.std, np.float32)[:, None, None] * 255
+    expected = preprocess(image, cropped_preprocessing)
+    (actual,) = session(cropped_preprocessing).run(["images"], {"image": values[None]})
+    assert actual.shape == (1, *expected.shape)
+    bytes_apart = (
+        np.abs(actual[0] - expected) * np.array(cropped_preprocessing.std, np.float32)[:, None, None] * 255
+    )
     if interpolation is Interpolation.BILINEAR:
         assert bytes_apart.max() < 2.01
     assert (bytes_apart > 1.01).sum() <= max(0.05 * bytes_apart.size, 4)
@@ -94,8 +98,8 @@ def patches(tmp_path: Path) -> Path:
 def predicted(cnncli: Cnncli, model: Path, images: Path) -> list[Any]:
     result = cnncli("predict", images, "-m", model, "-f", "json")
     assert result.exit_code == 0, result.stderr
-    found: list[Any] = json.loads(result.stdout)
-    return found
+    actual: list[Any] = json.loads(result.stdout)
+    return actual
 
 
 @pytest.mark.parametrize("options", [[], ["--input", "float"], ["--half"]])
@@ -103,12 +107,12 @@ def test_predict_reads_an_exported_network(
     cnncli: Cnncli, tiny: Path, patches: Path, options: list[str]
 ) -> None:
     file = patches.parent / "net.onnx"
-    found = run(cnncli, tiny, "-o", file, "--check", patches, *options)
-    assert found["checked_images"] == 12
-    assert found["max_difference"] < 0.01
-    assert found["bytes"] == file.stat().st_size
+    actual = run(cnncli, tiny, "-o", file, "--check", patches, *options)
+    assert actual["checked_images"] == 12
+    assert actual["max_difference"] < 0.01
+    assert actual["bytes"] == file.stat().st_size
     onnx.checker.check_model(file, full_check=True)
-    assert (found["bytes"] < 0.7 * found["original_bytes"]) == (options == ["--half"])
+    assert (actual["bytes"] < 0.7 * actual["original_bytes"]) == (options == ["--half"])
     for mine, theirs in zip(predicted(cnncli, file, patches), predicted(cnncli, tiny, patches), strict=True):
         assert [item["label"] for item in mine["predictions"]][:1] == [
             item["label"] for item in theirs["predictions"]
@@ -143,12 +147,12 @@ def test_the_file_contains_class_names_preprocessing_and_license(
 
 def test_int8_reports_its_cost(cnncli: Cnncli, tiny: Path, colours: Path, patches: Path) -> None:
     file = patches.parent / "small.onnx"
-    found = run(cnncli, colours, "-o", file, "--quantize", "int8", "--calibrate", patches)
-    assert found["quantization"]["images"] == 6  # the other half gave the ranges
-    assert found["quantization"]["accuracy_before"] == 1
+    actual = run(cnncli, colours, "-o", file, "--quantize", "int8", "--calibrate", patches)
+    assert actual["quantization"]["images"] == 6  # the other half gave the ranges
+    assert actual["quantization"]["accuracy_before"] == 1
     shutil.copytree(patches, patches.parent / "split" / "train")
     shutil.copytree(patches, patches.parent / "split" / "val")
-    found = run(
+    actual = run(
         cnncli,
         colours,
         "-o",
@@ -159,10 +163,13 @@ def test_int8_reports_its_cost(cnncli: Cnncli, tiny: Path, colours: Path, patche
         "--calibrate",
         patches.parent / "split",
     )
-    assert found["quantization"]["images"] == 12
+    assert actual["quantization"]["images"] == 12
     again = predicted(cnncli, file, patches)
     labels = [(item["predictions"][0]["label"], Path(item["path"]).parent.name) for item in again]
-    assert np.mean([said == true for said, true in labels]) == found["quantization"]["accuracy_after"]
+    assert (
+        np.mean([exported_class == true for exported_class, true in labels])
+        == actual["quantization"]["accuracy_after"]
+    )
     strange = run(cnncli, tiny, "-o", file, "--overwrite", "--quantize", "int8", "--calibrate", patches)
     assert (
         strange["quantization"]["accuracy_before"] is None
@@ -175,8 +182,8 @@ def test_a_run_is_exported_with_its_classifier(
 ) -> None:
     monkeypatch.chdir(patches.parent)
     cnncli("finetune", patches, "-m", colours, "--tune", "features", "--classifier", "knn", "-o", "knn", "-q")
-    found = run(cnncli, "knn", "-o", "knn.onnx", "--check", patches)
-    assert found["agreement"] == 1
+    actual = run(cnncli, "knn", "-o", "knn.onnx", "--check", patches)
+    assert actual["agreement"] == 1
     assert predicted(cnncli, Path("knn.onnx"), patches)[0]["predictions"][0]["label"] == "blue"
 
 

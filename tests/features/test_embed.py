@@ -59,36 +59,36 @@ EXPECTED = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1], [0, 0, 0]], np.
 
 
 def test_embeddings_of_the_colour_network_are_mean_colours(folder: ModelFolder, paths: list[str]) -> None:
-    found = embedder(folder).embed(files(paths))
-    assert np.allclose(found.vectors[:, 0], EXPECTED)
-    assert found.computed == 5
-    assert len(set(found.digests)) == 5
+    result = embedder(folder).embed(files(paths))
+    assert np.allclose(result.vectors[:, 0], EXPECTED)
+    assert result.computed == 5
+    assert len(set(result.digests)) == 5
 
 
 def test_embeddings_are_computed_once(folder: ModelFolder, paths: list[str], tmp_path: Path) -> None:
     embedder(folder).embed(files(paths[:3]))
     moved = tmp_path / "moved.png"
     shutil.copy(paths[0], moved)
-    found = embedder(folder).embed(files([*paths, str(moved)]))
-    assert found.computed == 2
-    assert np.allclose(found.vectors[:, 0], [*EXPECTED, EXPECTED[0]])
+    result = embedder(folder).embed(files([*paths, str(moved)]))
+    assert result.computed == 2
+    assert np.allclose(result.vectors[:, 0], [*EXPECTED, EXPECTED[0]])
 
 
 def test_a_changed_file_is_computed_again(folder: ModelFolder, paths: list[str]) -> None:
     embedder(folder).embed(files(paths[:1]))
     Image.new("RGB", (9, 7), "blue").save(paths[0])
-    found = embedder(folder).embed(files(paths[:1]))
-    assert np.allclose(found.vectors[0, 0], EXPECTED[2])
+    result = embedder(folder).embed(files(paths[:1]))
+    assert np.allclose(result.vectors[0, 0], EXPECTED[2])
 
 
 def test_unreadable_images_do_not_shift_others(folder: ModelFolder, paths: list[str], tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"nothing")
     wanted = [paths[0], str(tmp_path / "broken.png"), paths[1], str(tmp_path / "missing.png"), paths[2]]
     for _ in range(2):  # computed, and from the store
-        found = embedder(folder, batch_size=2).embed(files(wanted), views=1)
-        assert np.allclose(found.vectors[[0, 2, 4], 0], EXPECTED[:3])
-        assert [record.path for record in found.unreadable] == [wanted[1], wanted[3]]
-        assert [digest is None for digest in found.digests] == [False, True, False, True, False]
+        result = embedder(folder, batch_size=2).embed(files(wanted), views=1)
+        assert np.allclose(result.vectors[[0, 2, 4], 0], EXPECTED[:3])
+        assert [record.path for record in result.unreadable] == [wanted[1], wanted[3]]
+        assert [digest is None for digest in result.digests] == [False, True, False, True, False]
 
 
 def test_views_are_random_but_reproducible(folder: ModelFolder, tmp_path: Path) -> None:
@@ -142,8 +142,10 @@ def test_precision_preprocessing_and_pixel_limit_are_part_of_the_cache_key(
     folder: ModelFolder, paths: list[str]
 ) -> None:
     embedder(folder).embed(files(paths))
-    how = dataclasses.replace(folder.card.preprocessing, mean=(0.5, 0.5, 0.5))
-    changed = dataclasses.replace(folder, card=dataclasses.replace(folder.card, preprocessing=how))
+    other_preprocessing = dataclasses.replace(folder.card.preprocessing, mean=(0.5, 0.5, 0.5))
+    changed = dataclasses.replace(
+        folder, card=dataclasses.replace(folder.card, preprocessing=other_preprocessing)
+    )
     assert embedder(changed).embed(files(paths)).computed == 5
     limited = Embedder(folder, EmbedSettings(inference=InferenceOptions(max_pixels=10**6)), NullProgress())
     assert limited.embed(files(paths)).computed == 5

@@ -72,9 +72,9 @@ def settings_for(data: Path, model: str = DRAWN, tune: Tune = Tune.SCRATCH, **gi
 
 
 def start_run(settings: NetworkSettings, listener: Any = None) -> Path:
-    found = run.prepare_run(settings, listener or NullProgress(), no_bar, is_offline=True)
-    assert found.run
-    return found.run
+    result = run.prepare_run(settings, listener or NullProgress(), no_bar, is_offline=True)
+    assert result.run
+    return result.run
 
 
 def no_bar(_images: int) -> Any:

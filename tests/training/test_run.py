@@ -29,16 +29,16 @@ from tests.training.small_runs import (
 
 
 def test_more_epochs_continue_from_the_last_one(data: Path) -> None:
-    found = train_run(settings_for(data, sched=Schedule.CONSTANT))
-    assert found.checkpoint.epoch == 2
+    actual = train_run(settings_for(data, sched=Schedule.CONSTANT))
+    assert actual.checkpoint.epoch == 2
     whole = train_run(settings_for(data, sched=Schedule.CONSTANT, epochs=4))
     result = run.resume(
-        found.folder, settings_for(data, sched=Schedule.CONSTANT, epochs=4), NullProgress(), no_bar, no_show
+        actual.folder, settings_for(data, sched=Schedule.CONSTANT, epochs=4), NullProgress(), no_bar, no_show
     )
     assert result
     assert [epoch.number for epoch in result.epochs] == [1, 2, 3, 4]
     assert (
-        checkpoints.load(found.folder, lambda _: None).network["fc1.weight"]
+        checkpoints.load(actual.folder, lambda _: None).network["fc1.weight"]
         == whole.checkpoint.network["fc1.weight"]
     ).all()
 

@@ -120,9 +120,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const button = make("button", { type: "button" }, ...title.childNodes);
     title.replaceChildren(button);
     button.addEventListener("click", () => {
-      const order = title.getAttribute("aria-sort");
+      const current = title.getAttribute("aria-sort");
       const initial = isNumber ? "descending" : "ascending";
-      const next = order ? (order === "ascending" ? "descending" : "ascending") : initial;
+      const next = current ? (current === "ascending" ? "descending" : "ascending") : initial;
       titles.forEach((other) => other.removeAttribute("aria-sort"));
       title.setAttribute("aria-sort", next);
       const sign = next === "ascending" ? 1 : -1;

@@ -205,7 +205,7 @@ def _choose(candidates: Sequence[Candidate]) -> tuple[Candidate, str]:
         return candidates[0], "too few images to compare classifiers"
     best = max((candidate.score for candidate in measured), key=lambda score: score.cv_accuracy or 0)
     least = (best.cv_accuracy or 0) - (best.cv_standard_error or 0)
-    chosen = next(candidate for candidate in measured if (candidate.score.cv_accuracy or 0) >= least)
-    if chosen.score is best:
-        return chosen, "best in cross-validation"
-    return chosen, f"within one standard error of {best.name} in cross-validation, and preferred"
+    choice = next(candidate for candidate in measured if (candidate.score.cv_accuracy or 0) >= least)
+    if choice.score is best:
+        return choice, "best in cross-validation"
+    return choice, f"within one standard error of {best.name} in cross-validation, and preferred"

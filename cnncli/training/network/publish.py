@@ -334,7 +334,7 @@ def _reason(manifest: RunManifest, best: Epoch, epochs: int) -> str:
     reason = f"epoch {best.number} of {epochs} was the best on val"
     if manifest.feature_accuracy is None:
         return reason
-    return f"{reason}: {percent(best.val_top1)}, where the classifier on features has {percent(manifest.feature_accuracy.share)}"
+    return f"{reason}: {percent(best.val_top1)}; the classifier on features has {percent(manifest.feature_accuracy.share)}"
 
 
 def _metrics(accuracies: Mapping[str, Accuracy]) -> tuple[Metric, ...]:

@@ -39,9 +39,9 @@ def test_a_truncated_checkpoint_is_refused(base: TrainedRun) -> None:
     folder = base.folder / "checkpoints"
     whole = (folder / "last.pt").read_bytes()
     (folder / "last.pt").write_bytes(whole[: len(whole) // 2])
-    told: list[str] = []
-    assert checkpoints.load(base.folder, told.append).epoch == 1
-    assert "is damaged; resuming from before.pt" in told[0]
+    warnings: list[str] = []
+    assert checkpoints.load(base.folder, warnings.append).epoch == 1
+    assert "is damaged; resuming from before.pt" in warnings[0]
     (folder / "before.pt").unlink()
     with pytest.raises(TrainingError, match=r"no checkpoint of .* can be read"):
-        checkpoints.load(base.folder, told.append)
+        checkpoints.load(base.folder, warnings.append)

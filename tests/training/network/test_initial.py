@@ -10,14 +10,14 @@ from cnncli.training.network import checkpoints
 from tests.training.small_runs import TrainedRun, settings_for, start_run, train_run
 
 
-def frozen_as_they_were(found: TrainedRun, network_of: Path) -> set[str]:
+def frozen_as_they_were(result: TrainedRun, network_of: Path) -> set[str]:
     """Names of the tensors that are what they were in the prepared network."""
     from safetensors.torch import load_file
 
     before = load_file(network_of / "model.safetensors")
     return {
         name
-        for name, value in found.checkpoint.network.items()
+        for name, value in result.checkpoint.network.items()
         if name in before and torch.equal(value, before[name])
     }
 
@@ -50,5 +50,5 @@ def test_full_starts_from_the_classifier_on_features(data: Path, tiny: Path) -> 
 
 def test_a_blueprint_gets_the_number_of_classes_of_the_data(data: Path) -> None:
     text = "input 3x12x12; conv3-6; aux 0.3 { gap; FC-10 }; FC-10"
-    found = train_run(settings_for(data, text)).checkpoint.network
-    assert [len(found[name]) for name in found if name.endswith("fc1.weight")] == [3, 3]
+    result = train_run(settings_for(data, text)).checkpoint.network
+    assert [len(result[name]) for name in result if name.endswith("fc1.weight")] == [3, 3]

@@ -80,21 +80,29 @@ def test_resume_ends_bit_for_bit_like_an_uninterrupted_run(
     data: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     """Bit for bit, killed before any checkpoint of its own, within an epoch and at its end."""
-    how: dict[str, Any] = {"model_ema_decay": 0.9, "mixup": 0.3, "drop": 0.2, "reprob": 0.5, "epochs": 3}
-    whole = train_run(settings_for(data, **how))
-    folder = start_run(settings_for(data, **how))
+    training_options: dict[str, Any] = {
+        "model_ema_decay": 0.9,
+        "mixup": 0.3,
+        "drop": 0.2,
+        "reprob": 0.5,
+        "epochs": 3,
+    }
+    whole = train_run(settings_for(data, **training_options))
+    folder = start_run(settings_for(data, **training_options))
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "_SAVE_EVERY", 0.0)
         patch.setattr(checkpoints, "_SAVING_SHARE", 1e9)
         kill_before(patch, step)
         with pytest.raises(Killed):
-            resume_run(folder, settings_for(data, **how))
-    found = resume_run(folder, settings_for(data, **how))
-    assert (found.weights == whole.weights).all()
+            resume_run(folder, settings_for(data, **training_options))
+    actual = resume_run(folder, settings_for(data, **training_options))
+    assert (actual.weights == whole.weights).all()
     best, expected = checkpoints.load_best(folder), checkpoints.load_best(whole.folder)
     assert all(torch.equal(best[name], expected[name]) for name in expected)
-    told = [dataclasses.replace(epoch, seconds=0, images_per_second=0) for epoch in found.checkpoint.history]
-    assert told == [
+    figures = [
+        dataclasses.replace(epoch, seconds=0, images_per_second=0) for epoch in actual.checkpoint.history
+    ]
+    assert figures == [
         dataclasses.replace(epoch, seconds=0, images_per_second=0) for epoch in whole.checkpoint.history
     ]
 
@@ -184,6 +192,6 @@ def test_tensorboard_has_each_epoch_once_after_a_resume(data: Path, base: Traine
         1.1
     )  # files of one second and one process are told apart by a number, of which 10 is read before 9
     run.resume(base.folder, settings_for(data, epochs=3), NullProgress(), no_bar, no_show)
-    found = EventAccumulator(str(base.folder / "tensorboard"))
-    found.Reload()
-    assert [event.step for event in found.Scalars("loss/val")] == [1, 2, 3]
+    actual = EventAccumulator(str(base.folder / "tensorboard"))
+    actual.Reload()
+    assert [event.step for event in actual.Scalars("loss/val")] == [1, 2, 3]

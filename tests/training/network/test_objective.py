@@ -25,10 +25,10 @@ from tests.training.small_runs import PLAIN, TrainedRun, no_bar, settings_for, t
 def distance(one: TrainedRun, other: TrainedRun, data: Path) -> float:
     """Mean Kullback-Leibler divergence between what two networks say of the training images."""
     said = []
-    for found in (one, other):
-        card = load_manifest(found.folder).card
+    for result in (one, other):
+        card = load_manifest(result.folder).card
         net = zoo.build(card.architecture)
-        net.load_state_dict(found.checkpoint.network)
+        net.load_state_dict(result.checkpoint.network)
         reader = ImageReader(card.preprocessing, 10**6)
         pixels = [np.asarray(reader(LocalFile(str(file)))) for file in sorted(data.rglob("*.png"))]
         with torch.no_grad():
@@ -52,7 +52,7 @@ def test_distillation_follows_its_teacher(data: Path, tmp_path: Path) -> None:
         for more in ({}, {"kd_weight": 0.5}, {"kd_temperature": 8.0})
     ]
     assert len({pupil.weights.tobytes() for pupil in [alone, *pupils]}) == 4
-    far, near = (distance(found, teacher, data) for found in (alone, pupils[0]))
+    far, near = (distance(result, teacher, data) for result in (alone, pupils[0]))
     assert near < 0.1 * far
     with pytest.raises(UsageError, match=r"--kd-model .* lacks 3 of the classes"):
         stranger = tmp_path / "stranger"
@@ -69,9 +69,9 @@ def test_a_teacher_may_have_other_class_names(data: Path, tmp_path: Path) -> Non
     publish.publish(train_run(settings).folder, settings, None, NullProgress(), no_bar)
     wishes: dict[str, Any] = quick | {"kd_model": teacher, "kd_weight": 1.0, "seed": 1}
     pupil = train_run(settings_for(data, PLAIN, **wishes))
-    found = model_folder.open_folder(teacher)
-    names = tuple(name.title() for name in found.card.class_names)
-    model_folder.seal(teacher, dataclasses.replace(found.card, class_names=names))
+    result = model_folder.open_folder(teacher)
+    names = tuple(name.title() for name in result.card.class_names)
+    model_folder.seal(teacher, dataclasses.replace(result.card, class_names=names))
     assert (train_run(settings_for(data, PLAIN, **wishes)).weights == pupil.weights).all()
     shutil.copytree(data / "warm", data / "WARM")
     with pytest.raises(UsageError, match=r"'WARM' and 'warm' are both 'Warm' to --kd-model"):

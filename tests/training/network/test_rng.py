@@ -31,14 +31,14 @@ def test_balanced_sampling_draws_all_classes_equally_often() -> None:
 
 
 def test_random_streams_are_independent() -> None:
-    places = [
+    positions = [
         (epoch, step, rank, piece)
         for epoch in range(3)
         for step in range(3)
         for rank in range(2)
         for piece in range(2)
     ]
-    assert len({rng.dropout_seed(0, place) for place in places}) == len(places)
+    assert len({rng.dropout_seed(0, position) for position in positions}) == len(positions)
     views = {rng.view_generator(0, epoch, number).random() for epoch in range(5) for number in range(5)}
     mixings = {rng.mixing_generator(0, epoch, step).random() for epoch in range(5) for step in range(5)}
     assert len(views | mixings) == 50

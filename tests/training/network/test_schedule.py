@@ -10,37 +10,37 @@ from cnncli.training.options import TrainingOptions
 from cnncli.training.resolve import resolve
 
 
-def levers(**given: object) -> TrainingOptions:
-    return resolve(Tune.SCRATCH, {"epochs": 10, "warmup_epochs": 2.0} | given)
+def make_options(**explicit: object) -> TrainingOptions:
+    return resolve(Tune.SCRATCH, {"epochs": 10, "warmup_epochs": 2.0} | explicit)
 
 
 def test_cosine_schedule_with_warm_up() -> None:
-    how = levers()
-    assert learning_rate(how, 0.1, 0) == 0
-    assert learning_rate(how, 0.1, 1) == pytest.approx(0.05)
-    assert learning_rate(how, 0.1, 2) == pytest.approx(0.1)
-    assert learning_rate(how, 0.1, 6) == pytest.approx(0.05)
-    assert learning_rate(how, 0.1, 10) == pytest.approx(0)
-    assert learning_rate(replace(how, min_lr=0.01), 0.1, 10) == pytest.approx(0.01)
+    settings = make_options()
+    assert learning_rate(settings, 0.1, 0) == 0
+    assert learning_rate(settings, 0.1, 1) == pytest.approx(0.05)
+    assert learning_rate(settings, 0.1, 2) == pytest.approx(0.1)
+    assert learning_rate(settings, 0.1, 6) == pytest.approx(0.05)
+    assert learning_rate(settings, 0.1, 10) == pytest.approx(0)
+    assert learning_rate(replace(settings, min_lr=0.01), 0.1, 10) == pytest.approx(0.01)
 
 
 def test_step_and_constant_schedules() -> None:
-    how = replace(levers(), sched=Schedule.STEP, warmup_epochs=0, decay_epochs=3, decay_rate=0.1)
-    rates = [learning_rate(how, 1, epoch) for epoch in (0, 2.9, 3, 5.9, 6, 9)]
+    settings = replace(make_options(), sched=Schedule.STEP, warmup_epochs=0, decay_epochs=3, decay_rate=0.1)
+    rates = [learning_rate(settings, 1, epoch) for epoch in (0, 2.9, 3, 5.9, 6, 9)]
     assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.001])
-    how = replace(how, sched=Schedule.CONSTANT, warmup_epochs=1)
-    assert [learning_rate(how, 1, epoch) for epoch in (0.5, 1, 9.9)] == [0.5, 1, 1]
+    settings = replace(settings, sched=Schedule.CONSTANT, warmup_epochs=1)
+    assert [learning_rate(settings, 1, epoch) for epoch in (0.5, 1, 9.9)] == [0.5, 1, 1]
 
 
 def test_onecycle_agrees_with_torch() -> None:
     """But for the last step, where torch's ends at a 10,000th of what it began with and ours at nothing."""
     import torch
 
-    how = replace(levers(), sched=Schedule.ONE_CYCLE)
+    settings = replace(make_options(), sched=Schedule.ONE_CYCLE)
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     theirs = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=1001, div_factor=25)
     for step in range(1001):
-        ours = learning_rate(how, 0.1, how.epochs * step / 1000)
+        ours = learning_rate(settings, 0.1, settings.epochs * step / 1000)
         assert ours == pytest.approx(theirs.get_last_lr()[0], abs=5e-4)
         optimizer.step()
         if step < 1000:
@@ -48,5 +48,5 @@ def test_onecycle_agrees_with_torch() -> None:
 
 
 def test_warm_up_takes_at_most_half_of_the_epochs() -> None:
-    how = levers(epochs=2, warmup_epochs=5.0)
-    assert learning_rate(how, 1, 1) == pytest.approx(1)
+    settings = make_options(epochs=2, warmup_epochs=5.0)
+    assert learning_rate(settings, 1, 1) == pytest.approx(1)

@@ -32,8 +32,8 @@ def test_children_of_a_single_container_are_the_stages() -> None:
 def test_every_parameter_is_in_one_group(name: str, head: str) -> None:
     network = timm.create_model(name)
     groups = parameter_groups(network, head, 0.05, 0.5)
-    found = [id(parameter) for group in groups for parameter in group["params"]]  # type: ignore[attr-defined]
-    assert sorted(found) == sorted(id(parameter) for parameter in network.parameters())
+    result = [id(parameter) for group in groups for parameter in group["params"]]  # type: ignore[attr-defined]
+    assert sorted(result) == sorted(id(parameter) for parameter in network.parameters())
     for group in groups:
         dimensions = {parameter.ndim > 1 for parameter in group["params"]}  # type: ignore[attr-defined]
         assert dimensions == {group["weight_decay"] == 0.05}
@@ -47,8 +47,8 @@ def test_layer_decay_lowers_the_learning_rate_towards_the_input() -> None:
         for parameter in group["params"]  # type: ignore[attr-defined]
     }
     parts = [network.get_submodule(name) for name in ("fc", "layer4", "layer3", "layer2", "layer1", "conv1")]
-    found = [{scale[id(parameter)] for parameter in part.parameters()} for part in parts]
-    assert found == [{1.0}, {0.5}, {0.25}, {0.125}, {0.0625}, {0.03125}]
+    result = [{scale[id(parameter)] for parameter in part.parameters()} for part in parts]
+    assert result == [{1.0}, {0.5}, {0.25}, {0.125}, {0.0625}, {0.03125}]
     assert (
         scale[id(network.get_parameter("bn1.weight"))] == 0.03125
     )  # a norm belongs to what it stands behind

@@ -78,9 +78,9 @@ def test_out_of_memory_halves_the_micro_batches(data: Path, monkeypatch: pytest.
     folder = start_run(settings)
     monkeypatch.setattr(BlueprintNetwork, "forward", forward)
     listener = Listener()
-    found = resume_run(folder, settings, listener)
-    assert found.checkpoint.pieces == 4
-    assert np.allclose(found.weights, whole, atol=1e-6)
+    result = resume_run(folder, settings, listener)
+    assert result.checkpoint.pieces == 4
+    assert np.allclose(result.weights, whole, atol=1e-6)
     assert any("computed in 4 pieces" in line for line in listener.said)
     most = 0
     folder = start_run(settings_for(data, PLAIN))

@@ -11,12 +11,12 @@ from tests.training.small_runs import Listener, resume_run, settings_for, train_
 
 def test_auto_measures_throughput_and_finds_a_learning_rate(data: Path) -> None:
     listener = Listener()
-    found = train_run(settings_for(data, lr=None, amp=Amp.AUTO, layout=Layout.AUTO), listener)
-    assert 1e-7 < found.checkpoint.constants.peak_lr < 1
-    assert (found.folder / "lr_range.png").read_bytes().startswith(b"\x89PNG")
+    result = train_run(settings_for(data, lr=None, amp=Amp.AUTO, layout=Layout.AUTO), listener)
+    assert 1e-7 < result.checkpoint.constants.peak_lr < 1
+    assert (result.folder / "lr_range.png").read_bytes().startswith(b"\x89PNG")
     assert any(line.startswith("fastest here: ") for line in listener.said)
-    again = resume_run(found.folder, found.settings)
-    assert again.checkpoint.constants == found.checkpoint.constants
+    again = resume_run(result.folder, result.settings)
+    assert again.checkpoint.constants == result.checkpoint.constants
 
 
 def test_an_emulated_precision_gives_a_warning(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

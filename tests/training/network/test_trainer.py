@@ -131,5 +131,5 @@ def test_stochastic_depth_applies_to_networks_with_residual_blocks(data: Path) -
 
 @pytest.mark.slow
 def test_torch_compile_trains_the_same_network(data: Path) -> None:
-    found = train_run(settings_for(data, PLAIN, compile=True))
-    assert np.allclose(found.weights, train_run(settings_for(data, PLAIN)).weights, atol=1e-4)
+    result = train_run(settings_for(data, PLAIN, compile=True))
+    assert np.allclose(result.weights, train_run(settings_for(data, PLAIN)).weights, atol=1e-4)

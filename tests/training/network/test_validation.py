@@ -22,11 +22,11 @@ from tests.training.small_runs import TrainedRun, settings_for, train_run
 
 
 def test_the_moving_average_is_evaluated_and_saved(data: Path, base: TrainedRun) -> None:
-    found = train_run(settings_for(data, model_ema_decay=0.999))
-    assert (found.weights == base.weights).all()
-    kept = checkpoints.load_best(found.folder)
-    assert any(not torch.equal(kept[name], value) for name, value in found.checkpoint.network.items())
-    assert found.checkpoint.history[-1].val_loss != base.checkpoint.history[-1].val_loss
+    result = train_run(settings_for(data, model_ema_decay=0.999))
+    assert (result.weights == base.weights).all()
+    best = checkpoints.load_best(result.folder)
+    assert any(not torch.equal(best[name], value) for name, value in result.checkpoint.network.items())
+    assert result.checkpoint.history[-1].val_loss != base.checkpoint.history[-1].val_loss
 
 
 def test_missing_validation_images_are_an_error_before_training(data: Path) -> None:
