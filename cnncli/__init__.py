@@ -40,4 +40,11 @@ Nothing heavy is imported before it is needed: `cnncli --help` and usage errors 
 nor Pillow. The function of a command imports what it calls inside its body.
 """
 
+import os
+
+# Telemetry of libraries, off before any of them can be imported, for every way into the package and for the processes that
+# it starts. ONNX Runtime reports to its vendor from 1.32 on (also on Linux) and reads the variable when it is imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
 __version__ = "0.1.0"

@@ -1,6 +1,5 @@
 """The program as a real process: pipes, signals, terminals, and what it does not import."""
 
-import importlib.util
 import json
 import os
 import shutil
@@ -304,42 +303,6 @@ def on_a_terminal(*arguments: str, **environment: str) -> str:
     process.wait()
     os.close(master)
     return received.decode()
-
-
-WATCH = """
-import os, sys
-
-def watch(event, arguments):
-    if event in {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.bind"}:
-        with open(os.environ["CONNECTIONS"], "a") as log:
-            print(event, *map(repr, arguments), file=log)
-
-sys.addaudithook(watch)
-"""
-
-
-@pytest.mark.slow
-def test_no_connection_is_opened_when_a_prepared_network_predicts(
-    program: Program, tiny: Path, photos: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "watch").mkdir()
-    (tmp_path / "watch" / "sitecustomize.py").write_text(WATCH)
-    log = tmp_path / "connections"
-    watched = {"PYTHONPATH": str(tmp_path / "watch"), "CONNECTIONS": str(log)}
-    ways: list[list[str | Path]] = [
-        ["-f", "json"],
-        ["--sheet", tmp_path / "sheet.png"],
-        ["--engine", "torch"],
-    ]
-    if importlib.util.find_spec("openvino"):  # left alone, it reports its own import
-        ways.append(["--engine", "openvino"])
-    for options in ways:
-        result = program("predict", photos, "-m", tiny, *options, **watched)
-        assert result.returncode == 3, result.stderr  # one of the photographs is broken
-        assert not log.exists(), log.read_text()
-    result = program("pull", "test_resnet", HF_ENDPOINT="http://127.0.0.1:9", **watched)
-    assert result.returncode == 1
-    assert "127.0.0.1" in log.read_text()  # so the watch is awake
 
 
 def test_a_model_folder_works_wherever_it_is_copied(

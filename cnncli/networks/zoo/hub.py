@@ -79,7 +79,6 @@ def _fetch_from_hub(hub_file: HubFile, progress: Progress, *, is_offline: bool) 
             OFFLINE_HINT,
         )
     require_writable(hub_cache(), "HF_HOME")
-    constants.HF_HUB_DISABLE_TELEMETRY = True
     # Xet uses another server, which cannot be checked beforehand, and retries for minutes where that is blocked.
     constants.HF_HUB_DISABLE_XET = True
     for name in hub_file.names:

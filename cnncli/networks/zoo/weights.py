@@ -11,6 +11,7 @@ import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -18,8 +19,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cnncli.errors import WeightsError
+from cnncli.files.zip_sizes import unpacked_size
 from cnncli.networks.model_folder import is_auxiliary
 from cnncli.records.progress import Progress
+from cnncli.text import size
 
 StateDict = dict[str, Tensor]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -31,6 +34,12 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 """Prefixes that DataParallel, torch.compile and Lightning add to every name."""
+
+_MAX_EXPANSION = 4
+"""A checkpoint and its tensors may take this multiple of the file's size: torch stores them uncompressed."""
+
+_SMALL = 16 << 20
+"""Bytes that any checkpoint may take: names and shapes of small files compress well."""
 
 _MAX_COMPLAINTS = 5
 """Complaints that an error message lists; the others are counted."""
@@ -50,7 +59,18 @@ def read_state_dict(file: Path, progress: Progress) -> StateDict:
             return _strip_prefix(load_file(file))
         except (SafetensorError, OSError) as error:
             raise WeightsError(f"{file} is damaged: {error}") from error
-    return _strip_prefix(_tensors(_unpickle(file), file, progress))
+    tensors = _tensors(unpickle_tensors(file), file, progress)
+    _require_modest(file, sum(value.numel() * value.element_size() for value in tensors.values()))
+    return _strip_prefix(tensors)
+
+
+def _require_modest(file: Path, content: int) -> None:
+    """Refuse a file whose content (bytes) is far larger than itself, before memory is spent on it."""
+    if content > _MAX_EXPANSION * file.stat().st_size + _SMALL:
+        raise WeightsError(
+            f"{file} is unsafe: {size(file.stat().st_size)} that would take {size(content)} of memory",
+            _SAVE_HINT,
+        )
 
 
 def _is_safetensors(file: Path) -> bool:
@@ -60,7 +80,13 @@ def _is_safetensors(file: Path) -> bool:
     return file.suffix == ".safetensors" or head[8:] == b"{"
 
 
-def _unpickle(file: Path) -> object:
+def unpickle_tensors(file: Path) -> Any:  # noqa: ANN401 - whatever it holds
+    """The content of a file that `torch.save` wrote: tensors and plain values, by torch's weights-only unpickler.
+
+    Raises:
+        WeightsError: the file is damaged, or unsafe: it would run code, or take far more memory than its own size.
+    """
+    _require_modest(file, unpacked_size(file))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns about pickle protocols that it can read

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from cnncli.errors import NotANumberError, OutputError, TrainingError
 from cnncli.files.whole import whole_file
+from cnncli.networks.zoo.weights import unpickle_tensors
 from cnncli.records.training import Amp, Epoch, Layout
 from cnncli.training.run_folder import CHECKPOINTS
 
@@ -204,7 +205,7 @@ def load(run: Path, warn: Callable[[str], None]) -> Checkpoint:
         if not file.is_file():
             continue
         try:
-            fields = torch.load(file, map_location="cpu", weights_only=True)
+            fields = unpickle_tensors(file)
             _require_format(fields["format"], file)
             checkpoint = _read(fields)
         except TrainingError:

@@ -3,6 +3,7 @@
 import os
 import pickle
 import warnings
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,27 @@ def test_invalid_weights_files_are_errors(tmp_path: Path, name: str, data: bytes
         read_state_dict(tmp_path / name, NullProgress())
     assert str(tmp_path / name) in caught.value.message
     assert "\n" not in caught.value.message
+
+
+def test_an_archive_that_inflates_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({"w": torch.zeros(5_000_000)}, tmp_path / "stored.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "stored.pt") as stored,
+        zipfile.ZipFile(tmp_path / "w.pt", "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for entry in stored.infolist():
+            bomb.writestr(entry.filename, stored.read(entry), zipfile.ZIP_DEFLATED)
+    monkeypatch.setattr(torch, "load", None)
+    with pytest.raises(WeightsError, match=r"w\.pt is unsafe: .* kB that would take 20\.0 MB of memory"):
+        read_state_dict(tmp_path / "w.pt", NullProgress())
+
+
+def test_a_tensor_that_is_larger_than_its_data_is_refused(tmp_path: Path) -> None:
+    torch.save({"fc.weight": torch.zeros(1).expand(1_000_000_000, 512)}, tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match=r"unsafe: .* that would take 2\.05 TB of memory"):
+        read_state_dict(tmp_path / "w.pt", NullProgress())
 
 
 def test_an_empty_file_and_a_torchscript_archive(tmp_path: Path) -> None:

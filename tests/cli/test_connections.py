@@ -1,0 +1,186 @@
+"""Nothing is reported to anybody: no command opens a connection by itself, not from native code or child processes either."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Program
+
+SECONDS = 20
+"""How long each process lives at least; ONNX Runtime waits almost ten seconds before it reports."""
+
+STAY = f"import atexit, time\natexit.register(time.sleep, {SECONDS})\n"
+
+COUNTERS = """
+from pathlib import Path
+
+lines = [line.split() for line in Path("/proc/net/snmp").read_text().splitlines()]
+counts = {
+    names[0] + name: int(value)
+    for names, values in zip(lines[::2], lines[1::2])
+    for name, value in zip(names[1:], values[1:])
+}
+print(sum(counts[name] for name in ("Ip:OutNoRoutes", "Ip:OutRequests", "Tcp:ActiveOpens", "Udp:OutDatagrams")))
+"""
+"""Prints how often processes of this network namespace tried to send anything over IPv4."""
+
+SAMPLES = ROOT / "sample_images"
+
+
+def commands(folder: Path, tiny: Path) -> list[list[str | Path]]:
+    """Every command that computes without a download; the outputs go to the folder."""
+    lemon, labelled = SAMPLES / "lemon.jpg", SAMPLES / "labelled"
+    engines = [["predict", lemon, "-m", tiny, "--engine", name] for name in ("torch", "openvino")]
+    return [
+        *engines,
+        ["predict", lemon, "--sheet", folder / "sheet.png"],
+        ["predict", lemon, "-m", "test_vit", "--no-pretrained"],
+        ["finetune", labelled, "--tune", "features", "-o", folder / "features"],
+        [
+            "finetune",
+            labelled,
+            "-m",
+            "lenet5",
+            "--tune",
+            "scratch",
+            "--epochs",
+            "1",
+            "-o",
+            folder / "scratch",
+        ],
+        ["evaluate", labelled, "-m", "pocket"],
+        ["check", labelled],
+        ["datasets"],
+        ["summary", "resnet18"],
+        ["models"],
+        ["features", labelled, "-o", folder / "features.npz"],
+        ["similar", lemon, "--in", labelled],
+        ["filters", tiny, "-o", folder / "filters.png"],
+        ["maps", lemon, "-m", tiny, "-o", folder / "maps.png"],
+        ["convolve", lemon, "--kernel", "sobel-x", "-o", folder / "convolve.png"],
+        ["cam", lemon, "-m", tiny, "-o", folder / "cam.png"],
+        ["receptive", lemon, "-m", tiny, "-o", folder / "receptive.png"],
+        ["export", "pocket", "-o", folder / "pocket.onnx"],
+        ["doctor", "--offline"],
+    ]
+
+
+@pytest.fixture
+def staying(tmp_path: Path) -> dict[str, str]:
+    """An environment in which every Python process lives for `SECONDS` more."""
+    (tmp_path / "stay").mkdir()
+    (tmp_path / "stay" / "sitecustomize.py").write_text(STAY)
+    return {"PYTHONPATH": os.pathsep.join([str(tmp_path / "stay"), str(ROOT)])}
+
+
+@pytest.fixture
+def proxy() -> Iterator[tuple[dict[str, str], list[bytes]]]:
+    """The environment that names a proxy, and the requests that it receives; it answers none."""
+    requests: list[bytes] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection = server.accept()[0]
+            except OSError:  # closed
+                return
+            with connection:
+                requests.append(connection.recv(200))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        names = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+        yield {spelling: address for name in names for spelling in (name, name.lower())}, requests
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_nothing_is_reported_and_nothing_is_left_in_the_home_folder(
+    program: Program, tmp_path: Path, proxy: tuple[dict[str, str], list[bytes]]
+) -> None:
+    """ONNX Runtime's telemetry stores a device's identity there as soon as it is imported."""
+    (tmp_path / "home").mkdir()
+    result = program("predict", SAMPLES / "lemon.jpg", HOME=str(tmp_path / "home"), **proxy[0])
+    assert result.returncode == 0, result.stderr
+    assert not list((tmp_path / "home").iterdir())
+    assert not proxy[1]
+
+
+def run_all(lines: list[list[str | Path]], environment: dict[str, str]) -> None:
+    """Run command lines of cnncli side by side; each must succeed, or need a package that is not installed."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "cnncli", *map(str, line)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=os.environ | environment,
+        )
+        for line in lines
+    ]
+    for line, process in zip(lines, processes, strict=True):
+        messages = process.communicate(timeout=280)[1]
+        assert process.returncode == 0 or b"not installed" in messages, (line, messages)
+
+
+@pytest.mark.slow
+def test_no_command_asks_a_proxy(
+    tmp_path: Path, tiny: Path, staying: dict[str, str], proxy: tuple[dict[str, str], list[bytes]]
+) -> None:
+    run_all(commands(tmp_path, tiny), staying | proxy[0] | {"HOME": str(tmp_path)})
+    assert not proxy[1]
+    run = [sys.executable, "-m", "cnncli", "doctor"]
+    subprocess.run(run, env=os.environ | proxy[0], check=False, capture_output=True)
+    assert proxy[1]  # so the proxy is awake
+
+
+@pytest.fixture
+def namespace() -> list[str]:
+    """The beginning of a command line that runs in a network namespace of its own, which leads nowhere."""
+    line = ["unshare", "--map-root-user", "--net"]
+    if not shutil.which("unshare") or subprocess.run([*line, "true"], check=False).returncode:
+        pytest.skip("needs permission to create network namespaces")
+    return line
+
+
+ATTEMPT = """
+import socket
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+    with socket.socket(socket.AF_INET, kind) as client:
+        assert client.connect_ex(("192.0.2.1", 443))
+"""
+
+
+def test_the_counters_of_a_namespace_see_every_attempt(namespace: list[str]) -> None:
+    script = f"{ATTEMPT}{COUNTERS}"
+    result = subprocess.run([*namespace, sys.executable, "-c", script], capture_output=True, check=True)
+    assert int(result.stdout) == 2
+    result = subprocess.run([*namespace, sys.executable, "-c", COUNTERS], capture_output=True, check=True)
+    assert int(result.stdout) == 0
+
+
+@pytest.mark.full
+def test_no_command_sends_anything(
+    tmp_path: Path, tiny: Path, staying: dict[str, str], namespace: list[str]
+) -> None:
+    """All commands in one network namespace, whose counters the last line prints."""
+    script = (
+        "import sys\nsys.path.insert(0, sys.argv[1])\nfrom pathlib import Path\n"
+        "from tests.cli.test_connections import commands, run_all\n"
+        f"run_all(commands(Path(sys.argv[2]), Path(sys.argv[3])), {staying!r})\n{COUNTERS}"
+    )
+    line = [*namespace, sys.executable, "-c", script, str(ROOT), str(tmp_path), str(tiny)]
+    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    result = subprocess.run(
+        line, env=environment | {"HOME": str(tmp_path)}, capture_output=True, check=False, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) == 0
