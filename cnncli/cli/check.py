@@ -60,7 +60,8 @@ def check(
         require_free(sheet, overwrite=overwrite)
     with quiet_libraries():
         from cnncli.data.health import examine
-        from cnncli.data.layout import ListColumns, read
+        from cnncli.data.layout import read
+        from cnncli.data.lists import ListColumns
         from cnncli.engines.engine import usable_cores
         from cnncli.images.decode import allow_pixels
         from cnncli.records.defaults import MAX_PIXELS

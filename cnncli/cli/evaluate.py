@@ -155,7 +155,7 @@ def evaluate(
     )
     options.image_size(img_size)  # usage errors come before slow imports
     with quiet_libraries():
-        from cnncli.data.layout import ListColumns
+        from cnncli.data.lists import ListColumns
         from cnncli.evaluation import output as outputs
         from cnncli.evaluation.comparison import compare
         from cnncli.evaluation.evaluate import EvaluationSettings, plan_evaluation

@@ -135,7 +135,7 @@ def finetune(
     """  # noqa: D301 - Typer keeps the lines of a paragraph that starts with a backspace
     if resume and config:
         raise UsageError("--config has no effect with --resume, which uses the run's own settings")
-    from cnncli.data.layout import ListColumns
+    from cnncli.data.lists import ListColumns
     from cnncli.records.defaults import MAX_PIXELS
     from cnncli.training.resolve import require_no_training_options, resolve
     from cnncli.training.settings import FeatureSettings, NetworkSettings, choose_tune

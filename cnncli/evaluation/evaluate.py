@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cnncli.data import layout
-from cnncli.data.layout import ListColumns
+from cnncli.data.lists import ListColumns
 from cnncli.errors import UsageError
 from cnncli.evaluation import classes
 from cnncli.evaluation.classes import ClassMatch

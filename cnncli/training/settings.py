@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from cnncli.data.layout import ListColumns
+from cnncli.data.lists import ListColumns
 from cnncli.errors import UsageError
 from cnncli.networks import blueprint, pocket
 from cnncli.networks.dependencies import package_versions

@@ -1,6 +1,7 @@
 """Labelled data on disk, tidy and untidy."""
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cnncli.data.layout import ListColumns, read
+from cnncli.data.layout import read
+from cnncli.data.lists import ListColumns
 from cnncli.errors import DataError
 from cnncli.records.data import DataSet, Split
 
@@ -83,8 +85,77 @@ def test_skipped_folders_are_reported(made: Made) -> None:
 
 
 def test_a_class_may_be_called_test(made: Made) -> None:
-    """Only where all folders are splits, or one is for training, is a folder taken for a split."""
-    assert read(made("test/1.jpg", "quiz/2.jpg")).class_names == ("quiz", "test")
+    """Within a split, every folder is a class."""
+    data = read(made("train/test/1.jpg", "train/quiz/2.jpg", "train/quiz/val/3.jpg"))
+    assert data.class_names == ("quiz", "test")
+    assert {sample.split for sample in data.samples} == {Split.TRAIN}
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "split"),
+    [
+        ("training", "testing", Split.TEST),
+        ("seg_train", "seg_test", Split.TEST),
+        ("train_set", "val_set", Split.VAL),
+        ("Training Images", "Validation-Images", Split.VAL),
+        ("TrainSet", "TestSet", Split.TEST),
+        ("training", "evaluation", Split.TEST),
+        ("seg_train/seg_train", "seg_test/seg_test", Split.TEST),
+    ],
+)
+def test_usual_names_of_splits(made: Made, train: str, test: str, split: Split) -> None:
+    data = read(made(f"{train}/a/1.jpg", f"{train}/b/2.jpg", f"{test}/a/3.jpg", "__MACOSX/x/._1.jpg"))
+    assert data.class_names == ("a", "b")
+    assert [sample.split for sample in data.samples] == [Split.TRAIN, Split.TRAIN, split]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["lemon/1.jpg", "orange/2.jpg", "val/lemon/3.jpg"], "val may be images for validation, or a class"),
+        (["lemon/1.jpg", "orange/2.jpg", "test/3.jpg"], "test may be images for testing, or a class beside"),
+        (["lemon/1.jpg", "train/lemon/2.jpg", "train/orange/2.jpg"], "has the classes 'lemon' both in and"),
+        (
+            ["zip/lemon/1.jpg", "zip/orange/2.jpg"],
+            "has only one folder, zip, with the folders 'lemon', 'orange'",
+        ),
+        (["zip/train/a/1.jpg", "zip/test/a/2.jpg", "__MACOSX/zip/._a"], "has only one folder, zip"),
+        (
+            ["first/lemon/1.jpg", "first/orange/2.jpg", "second/lemon/3.jpg", "second/orange/4.jpg"],
+            "first and .*second both have the folders 'lemon', 'orange'",
+        ),
+        (["train/1.jpg", "test/2.jpg"], "are directly in test/ and train/, not in class folders"),
+        (["train/1.jpg"], "are directly in train/, not in class folders"),
+    ],
+)
+def test_folders_with_two_readings_are_errors(made: Made, names: list[str], message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        read(made(*names))
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("lists", "hint"),
+    [
+        (["train.csv"], r"give the list instead of the folder: .*train.csv, with --path-column"),
+        (
+            ["train/_classes.csv", "valid/_classes.csv"],
+            r"_classes.csv has a column for each class: write a list",
+        ),
+    ],
+)
+def test_images_in_split_folders_beside_a_list(made: Made, lists: list[str], hint: str) -> None:
+    with pytest.raises(DataError, match="not in class folders") as caught:
+        read(made("train/1.jpg", "valid/2.jpg", *lists))
+    assert re.match(f".*{hint}", caught.value.hint or "")
+
+
+def test_classes_with_subfolders_and_empty_split_folders(made: Made) -> None:
+    root = made("cat/indoor/1.jpg", "cat/2.jpg", "dog/indoor/3.jpg", "dog/outdoor/4.jpg", "cat/outdoor/5.jpg")
+    (root / "val").mkdir()
+    data = read(root)
+    assert data.class_names == ("cat", "dog")
+    assert data.remarks == (f"{root / 'val'} is left out: no images",)
 
 
 def test_lists(tmp_path: Path, made: Made) -> None:

@@ -1,0 +1,121 @@
+"""Labelled data as a CSV or TSV list with the columns path and label, and optionally split."""
+
+import csv
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnncli.data.labelled import LabelledImage, build_data_set
+from cnncli.data.split_names import split_of_name
+from cnncli.errors import DataError
+from cnncli.images.sources import image_source
+from cnncli.records.data import DataSet, Split
+from cnncli.text import counted, path_text
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+"""The separator of a list by the ending of its file name."""
+
+_MAX_NAME = 40
+_MAX_LISTED = 8
+"""Characters of a column name, and number of names, that a message shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListColumns:
+    """The columns of a list, and the folder of its paths.
+
+    Attributes:
+        path: name of the column with the image's path.
+        label: name of the column with its class.
+        split: name of the optional column with train, val or test; if some images have a split, those without one are for
+            training.
+        root: folder that paths are relative to; None is the folder of the list.
+    """
+
+    path: str = "path"
+    label: str = "label"
+    split: str = "split"
+    root: Path | None = None
+
+
+def read_list(file: Path, columns: ListColumns) -> DataSet:
+    """The labelled images of a list.
+
+    Raises:
+        DataError: it cannot be read, contradicts itself, or has no labelled images.
+    """
+    remarks: list[str] = []
+    root = columns.root or file.parent
+    try:
+        with file.open(encoding="utf-8-sig", newline="", errors="surrogateescape") as stream:
+            rows = csv.DictReader(stream, delimiter=SEPARATORS[file.suffix.lower()])
+            _require_columns(file, rows.fieldnames or (), columns)
+            images = _unique(file, _rows(file, rows, columns, root, remarks), remarks)
+    except OSError as error:
+        raise DataError(f"cannot read the list {file}: {error.strerror}") from error
+    except csv.Error as error:
+        raise DataError(f"the list {file} is not valid CSV: {error}") from error
+    if not images:
+        raise DataError(f"the list {file} has no labelled images")
+    if not any(item.source.stamp() for item in images):
+        raise DataError(
+            f"none of the {len(images):,} files in {file} exists; the first is {images[0].path}",
+            "--root names the folder that the paths are relative to",
+        )
+    if any(item.split for item in images):
+        images = [item if item.split else dataclasses.replace(item, split=Split.TRAIN) for item in images]
+    return build_data_set(path_text(file.stem), str(root), images, remarks)
+
+
+def _unique(file: Path, rows: Iterable[LabelledImage], remarks: list[str]) -> list[LabelledImage]:
+    """Each file once; a file listed with two classes or in two splits is an error."""
+    images: dict[str, LabelledImage] = {}
+    repeated = 0
+    for row in rows:
+        first = images.setdefault(os.path.abspath(row.path), row)  # noqa: PTH100 - the path is a string
+        if (first.label, first.split) != (row.label, row.split):
+            raise DataError(
+                f"{file} lists {row.path} twice, as {_describe(first)} and as {_describe(row)}",
+                "each image has one class and one split",
+            )
+        repeated += first is not row
+    if repeated:
+        remarks.append(f"left out: {counted(repeated, 'line')} of {file} with a path that was already listed")
+    return list(images.values())
+
+
+def _describe(row: LabelledImage) -> str:
+    return f"{row.label!r} in {row.split}" if row.split else repr(row.label)
+
+
+def _require_columns(file: Path, header: Sequence[str], columns: ListColumns) -> None:
+    if missing := [name for name in (columns.path, columns.label) if name not in header]:
+        columns_text = ", ".join(repr(name[:_MAX_NAME]) for name in header[:_MAX_LISTED]) or "nothing"
+        if len(header) == 1 and ";" in header[0]:
+            raise DataError(f"the list {file} is separated by semicolons", "use commas, or tabs in a .tsv")
+        raise DataError(
+            f"the list {file} has no column {' and no '.join(map(repr, missing))}; its first line has {columns_text}",
+            "name them with --path-column and --label-column; the first line of a list has the column names",
+        )
+
+
+def _rows(
+    file: Path, rows: Iterable[dict[str, str | None]], columns: ListColumns, root: Path, remarks: list[str]
+) -> Iterator[LabelledImage]:
+    for number, row in enumerate(rows, start=2):
+        path, label = row[columns.path], row[columns.label]
+        if not path or not label:
+            remarks.append(f"{file}, entry {number} is left out: it has no {'label' if path else 'path'}")
+            continue
+        if path_text(label) != label:
+            raise DataError(f"{file}, entry {number}: its label is not UTF-8", "save the list as UTF-8")
+        name = row.get(columns.split) or ""
+        split = split_of_name(name)
+        if name and split is None:
+            raise DataError(
+                f"{file}, entry {number}: {name!r} is not a split",
+                "use train, val, test, or leave it empty",
+            )
+        yield LabelledImage(image_source(str(root / path)), label, split)
