@@ -29,6 +29,7 @@ and 10 are for rooms to come: the HTTP service (`serve`), the Python API (`api`)
     1      logits        the meaning of logits: probabilities, top classes, losses                        no
     1      geometry      output sizes and receptive fields of convolutions and poolings                   no
     1      records/      frozen dataclasses shared by all rooms                                           no
+    1      regular_file  opening regular files only: no pipes, no devices, no writing through links         no
     1      text          wording shared by all rooms: counts, percentages, paths                          no
     0      errors        the error tree                                                                   no
 

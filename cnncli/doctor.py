@@ -30,7 +30,7 @@ from cnncli.records.progress import NullProgress
 from cnncli.text import first_line
 from cnncli.web import require_reachable
 
-_PREDICTING = {"typer", "rich", "pillow", "numpy", "onnxruntime", "platformdirs", "packaging"}
+_PREDICTING = {"typer", "rich", "pillow", "numpy", "onnxruntime", "platformdirs", "packaging", "filelock"}
 """Packages without which nothing works; the others are needed to prepare models."""
 
 _IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn", "grad-cam": "pytorch_grad_cam"}

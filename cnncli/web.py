@@ -13,6 +13,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
+from cnncli.regular_file import open_regular
+
 T = TypeVar("T")
 
 TIMEOUT = 3.0
@@ -113,7 +115,7 @@ def download(
             size = size if is_resumed else 0
             advance(size)
             length = response.headers.get("Content-Length")
-            with part.open("ab" if is_resumed else "wb") as stream:
+            with open_regular(part, "ab" if is_resumed else "wb") as stream:
                 for chunk in iter(lambda: response.read(_CHUNK), b""):
                     stream.write(chunk)
                     advance(len(chunk))
@@ -144,5 +146,5 @@ def _request_from(url: str, offset: int) -> http.client.HTTPResponse:
 
 def md5(file: Path) -> str:
     """MD5 of a file's content, in hexadecimal."""
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

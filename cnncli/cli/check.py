@@ -83,12 +83,12 @@ def check(
                 )
             )
         if sheet:
-            _save_sheet(data_set, sheet, limit, console)
+            _save_sheet(data_set, sheet, limit, console, overwrite=overwrite)
     if not health.is_healthy:
         raise typer.Exit(PROBLEMS_FOUND)
 
 
-def _save_sheet(data: "DataSet", file: Path, max_pixels: int, console: Console) -> None:
+def _save_sheet(data: "DataSet", file: Path, max_pixels: int, console: Console, *, overwrite: bool) -> None:
     """Save a picture of the first images of the first classes."""
     from cnncli.files.whole import write_whole
     from cnncli.images.decode import thumbnail
@@ -99,7 +99,7 @@ def _save_sheet(data: "DataSet", file: Path, max_pixels: int, console: Console) 
         samples = [sample for sample in data.samples if sample.label == label]
         thumbnails = [thumbnail(sample.source, THUMBNAIL, max_pixels) for sample in samples[:COLUMNS]]
         rows.append(SheetRow(f"{name} ({len(samples):,})", thumbnails))
-    write_whole(file, contact_sheet_png(rows))
+    write_whole(file, contact_sheet_png(rows), overwrite=overwrite)
     remark = (
         f", the first {ROWS} of {len(data.class_names):,} classes" if len(data.class_names) > ROWS else ""
     )

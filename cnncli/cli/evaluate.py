@@ -198,7 +198,7 @@ def evaluate(
         write_data(_text(evaluations[0], comparison, format_))
         if output:
             result = _text(evaluations[0], comparison, EvaluationFormat.JSON)
-            outputs.write(output, result, plan, evaluations[0], comparison)
+            outputs.write(output, result, plan, evaluations[0], comparison, overwrite=overwrite)
             console.notice(f"saved {output / 'report.html'}")
     if evaluations[0].unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)

@@ -124,7 +124,7 @@ def features(
             content = EmbeddingFile(
                 part.shards, to_json(folder.card), extractor.layer, json.dumps(dict(extractor.identity()))
             )
-            save_vectors(content, part.target)
+            save_vectors(content, part.target, overwrite=part.replaces)
             part.discard()
     last = folder.card.embedding.layer
     source = f"input of {last}, the last layer" if last else "output"

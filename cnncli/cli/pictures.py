@@ -43,11 +43,13 @@ class PictureDestination:
 
     Attributes:
         file: a PNG or an NPZ; None for none.
+        overwrite: replace an existing file.
         is_shown: open the picture in an image viewer.
         is_rough: print the picture as characters.
     """
 
     file: Path | None
+    overwrite: bool
     is_shown: bool
     is_rough: bool
 
@@ -69,7 +71,7 @@ class PictureDestination:
             OutputError: its folder does not exist, or the file does.
         """
         if file is None and rough and not show:
-            return cls(None, show, rough)
+            return cls(None, overwrite, show, rough)
         file = file or Path(f"{default}{_PNG}")
         if file.suffix.lower() not in {_PNG, _NPZ}:
             raise UsageError(
@@ -78,7 +80,7 @@ class PictureDestination:
         if file.suffix.lower() == _NPZ and (show or rough):
             raise UsageError("--show and --ascii do not work with .npz, which holds numbers", "write a .png")
         require_free(file, overwrite=overwrite, hint="--overwrite replaces it, -o writes elsewhere")
-        return cls(file, show, rough)
+        return cls(file, overwrite, show, rough)
 
     @classmethod
     def resolve_sheet(cls, file: Path, *, overwrite: bool) -> "PictureDestination":
@@ -115,7 +117,7 @@ class PictureDestination:
         from cnncli.files.whole import write_whole
 
         if self.file:
-            write_whole(self.file, content)
+            write_whole(self.file, content, overwrite=self.overwrite)
             console.notice(f"saved {self.file}{remark}")
 
     def _print(self, png: bytes) -> None:

@@ -13,13 +13,15 @@ from cnncli.records.predictions import Prediction, Record
 class Sheet:
     """The records on a picture sheet; does nothing if no sheet was requested."""
 
-    def __init__(self, file: Path | None) -> None:
+    def __init__(self, file: Path | None, *, overwrite: bool) -> None:
         """An empty sheet.
 
         Args:
             file: the PNG to write; None for no sheet.
+            overwrite: whether an existing file is replaced.
         """
         self._file = file
+        self._overwrite = overwrite
         self._records: list[Record] = []
         self._count = 0
 
@@ -34,7 +36,7 @@ class Sheet:
             OutputError: its folder does not exist, or the file does.
         """
         if file is None:
-            return cls(None)
+            return cls(None, overwrite=overwrite)
         if resume:
             raise UsageError(
                 "--sheet would miss the images that are already done", "save the sheet in a run of its own"
@@ -45,7 +47,7 @@ class Sheet:
             raise UsageError("--sheet and --output cannot be the same file")
         require_writable_file(_resolve(file))
         require_free(file, overwrite=overwrite)
-        return cls(file)
+        return cls(file, overwrite=overwrite)
 
     def add(self, record: Record) -> None:
         """Add an image, if the sheet is not full."""
@@ -83,7 +85,7 @@ class Sheet:
             )
             for record, index in zip(self._records, find_classes(card, folders), strict=True)
         ]
-        write_whole(_resolve(self._file), sheet_png(cards))
+        write_whole(_resolve(self._file), sheet_png(cards), overwrite=self._overwrite)
         limit = f" (the first {len(cards)} of {self._count:,} images)" if self._count > len(cards) else ""
         console.notice(f"saved {self._file}{limit}")
 

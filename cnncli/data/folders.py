@@ -15,7 +15,7 @@ from cnncli.data.folder_decisions import Folder, list_folder, require_one_readin
 from cnncli.data.labelled import LabelledImage, build_data_set
 from cnncli.data.split_names import PURPOSES, split_of_name
 from cnncli.errors import DataError
-from cnncli.images.sources import OWN_FOLDER, is_folder, walk
+from cnncli.images.sources import is_folder, walk
 from cnncli.records.data import DataSet, Split
 from cnncli.records.predictions import Unreadable
 from cnncli.text import counted, path_text
@@ -126,5 +126,5 @@ def _stray_remarks(folder: Folder) -> Iterator[str]:
 
 def _dot_folder_remarks(folder: Path) -> Iterator[str]:
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if is_folder(entry) and entry.name.startswith(".") and entry.name != OWN_FOLDER:
+        if is_folder(entry) and entry.name.startswith("."):
             yield f"{folder / entry.name} is left out: its name begins with a dot"

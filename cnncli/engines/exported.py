@@ -103,16 +103,22 @@ def _prepend(graph: "GraphProto", first: "GraphProto") -> None:
     graph.input.extend(first.input)
 
 
-def save(model: "ModelProto", file: Path) -> None:
+def save(model: "ModelProto", file: Path, *, overwrite: bool) -> None:
     """Write the file atomically.
 
+    Args:
+        model: the network.
+        file: to write.
+        overwrite: whether a file of that name is replaced, even one that appears only now.
+
     Raises:
+        OutputError: the file exists by now, and must not be replaced.
         CompileError: it is larger than an ONNX file can be.
         OSError: it cannot be written.
     """
     if model.ByteSize() > _LARGEST:
         raise CompileError(f"{model.ByteSize() / 1e9:.1f} GB are more than one ONNX file can hold")
-    with whole_file(file, alone=True) as draft:
+    with whole_file(file, overwrite=overwrite) as draft:
         draft.write_bytes(model.SerializeToString())
 
 

@@ -13,7 +13,7 @@ unreadable.csv      path, reason: only where some images could not be read
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from cnncli.evaluation import tables
 from cnncli.evaluation.evaluate import EvaluationPlan, report
 from cnncli.evaluation.reporting import REPORT, write_report
 from cnncli.files.csv_tables import Table, write_tables
-from cnncli.files.whole import replace, whole_folder
+from cnncli.files.whole import rename, replace, restore_former, whole_folder
 from cnncli.records.evaluation import Comparison, Evaluation
 
 RESULT = "evaluation.json"
@@ -52,6 +52,7 @@ def require_output_folder(folder: Path, *, overwrite: bool) -> Path:
     """
     folder = folder.resolve()
     try:
+        restore_former(folder)
         names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
         if folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder} is a file", "--output must be a folder")
@@ -60,10 +61,7 @@ def require_output_folder(folder: Path, *, overwrite: bool) -> Path:
                 "an evaluation cannot replace the current folder",
                 "choose another with --output",
             )
-        if foreign := [name for name in names if name not in _OWN_FILES]:
-            raise OutputError(
-                f"{folder} contains other files, e.g. {foreign[0]}", "choose another folder with --output"
-            )
+        _require_own_files(folder, names)
         if names and not overwrite:
             raise OutputError(f"{folder} already exists", "--overwrite replaces an earlier evaluation")
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -76,22 +74,56 @@ def require_output_folder(folder: Path, *, overwrite: bool) -> Path:
     return folder
 
 
+def _require_own_files(folder: Path, names: Iterable[str]) -> None:
+    """Raise OutputError if a folder contains anything but an evaluation."""
+    if foreign := [name for name in names if name not in _OWN_FILES]:
+        raise OutputError(
+            f"{folder} contains other files, e.g. {foreign[0]}", "choose another folder with --output"
+        )
+
+
+def _replace_own(draft: Path, folder: Path) -> None:
+    """Replace an earlier evaluation, unless other files have been added to it while this one was computed."""
+    if folder.is_dir():
+        _require_own_files(folder, sorted(entry.name for entry in folder.iterdir()))
+    replace(draft, folder)
+
+
+def _rename_to_free_name(draft: Path, folder: Path) -> None:
+    """Rename a draft; raise OutputError if the folder has appeared while the evaluation was computed."""
+    try:
+        rename(draft, folder)
+    except OSError as error:
+        if not folder.exists():
+            raise
+        raise OutputError(
+            f"{folder} already exists: it appeared while this command was running",
+            "choose another folder with --output",
+        ) from error
+
+
 @contextlib.contextmanager
-def _open_draft(folder: Path) -> Iterator[Path]:
-    """A draft that becomes the folder if the block succeeds, replacing an earlier one, and is deleted if it fails.
+def _open_draft(folder: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A draft that becomes the folder if the block succeeds, and is deleted if it fails.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, or the folder exists by now and must not be replaced.
     """
     try:
-        with whole_folder(folder, replace) as draft:
+        with whole_folder(folder, _replace_own if overwrite else _rename_to_free_name) as draft:
             yield draft
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 def write(
-    folder: Path, result: str, plan: EvaluationPlan, evaluation: Evaluation, comparison: Comparison | None
+    folder: Path,
+    result: str,
+    plan: EvaluationPlan,
+    evaluation: Evaluation,
+    comparison: Comparison | None,
+    *,
+    overwrite: bool,
 ) -> None:
     """Write everything to a folder that `require_output_folder` has checked.
 
@@ -101,6 +133,7 @@ def write(
         plan: what was evaluated.
         evaluation: evaluation of the network, or of the new one.
         comparison: comparison of two networks; None if there is only one.
+        overwrite: whether an earlier evaluation is replaced.
 
     Raises:
         OutputError: it cannot be written.
@@ -111,7 +144,7 @@ def write(
         "reliability.png": reliability_png(evaluation.bins, evaluation.calibration_error),
         **_matrix_picture(evaluation),
     }
-    with _open_draft(folder) as draft:
+    with _open_draft(folder, overwrite=overwrite) as draft:
         (draft / RESULT).write_text(result, encoding="utf-8")
         write_tables(draft, _tables(evaluation, comparison))
         for name, content in pictures.items():

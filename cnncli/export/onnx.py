@@ -89,7 +89,7 @@ def export_onnx(folder: ModelFolder, settings: ExportSettings, progress: Progres
         with_preprocessing = settings.input is Input.UINT8
         packed = exported.pack(network, folder.card, license_, with_preprocessing=with_preprocessing)
         check, cost = _check(packed, folder, settings, images, progress)
-        _save(packed, settings.output)
+        _save(packed, settings.output, overwrite=settings.overwrite)
     result = ExportResult(
         file=settings.output,
         bytes=settings.output.stat().st_size,
@@ -135,7 +135,7 @@ def _check(
     """Check a temporary file, so that no file is written that does not work."""
     with _explain_full_disk(), tempfile.TemporaryDirectory() as temporary_folder:
         trial = Path(temporary_folder) / f"trial{exported.ENDING}"
-        exported.save(packed, trial)
+        exported.save(packed, trial, overwrite=False)
         exported.require_valid(trial)
         check = check_predictions(trial, folder, settings.input, settings.check, progress)
         cost = measure_cost(trial, folder, images.held_out, progress) if images else None
@@ -153,9 +153,9 @@ def _explain_full_disk() -> Iterator[None]:
         ) from error
 
 
-def _save(packed: "ModelProto", file: Path) -> None:
+def _save(packed: "ModelProto", file: Path, *, overwrite: bool) -> None:
     try:
-        exported.save(packed, file)
+        exported.save(packed, file, overwrite=overwrite)
     except OSError as error:
         raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
 

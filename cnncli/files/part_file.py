@@ -1,7 +1,8 @@
 """An output file that grows as FILE.part and is renamed when it is complete, so that a run can be resumed.
 
 FILE.part.json beside it holds the settings that it was started with: a file with rows of two models would be worse than no
-file. The part file is locked while a run writes it.
+file. FILE.part.lock keeps a second run from writing it. Anyone who knows FILE knows these names, so none of them is followed
+if it is a link.
 """
 
 import contextlib
@@ -12,11 +13,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cnncli.errors import OutputError
-from cnncli.files.lock import lock
+from cnncli.files.lock import FileLock
 from cnncli.files.output_path import require_writable_file
+from cnncli.files.whole import publish, write_whole
+from cnncli.regular_file import NotRegularError, open_regular, read_document
 
 Settings = Mapping[str, str | int | float | bool | None]
 """Everything that the content depends on, apart from the inputs."""
+
+_REPLACES = "overwrite"
+"""The setting that says whether the run may replace the file, which a run that resumes it may then, too."""
 
 Write = Callable[[bytes], None]
 
@@ -38,6 +44,8 @@ class PartFile:
         self.settings = self.target.with_name(self.target.name + ".part.json")
         self._is_resumable = is_resumable
         self._stream: BinaryIO | None = None
+        self._lock: FileLock | None = None
+        self._replaces = False
 
     @property
     def is_complete(self) -> bool:
@@ -58,9 +66,10 @@ class PartFile:
         """
         require_writable_file(self.target)
         with self._translate_errors():
-            stream, existed = self._open_locked()
-            self._stream = stream
+            self._lock = self._acquire_lock()
+            existed = os.path.lexists(self.part)
             try:
+                self._stream = open_regular(self.part, "ab")
                 return self._claim(settings, existed=existed, resume=resume, overwrite=overwrite)
             except BaseException:
                 if not existed:
@@ -68,12 +77,22 @@ class PartFile:
                 self.close()
                 raise
 
+    def _acquire_lock(self) -> FileLock:
+        try:
+            return FileLock(self.target.with_name(f"{self.target.name}.part.lock"))
+        except BlockingIOError as error:
+            raise OutputError(f"another run is writing {self.part}", "wait for it, or stop it") from error
+
     def _claim(self, settings: Settings, *, existed: bool, resume: bool, overwrite: bool) -> bool:
         if existed and resume:
-            self._require_same(settings)
+            earlier = self._require_same(settings)
+            self._replaces = overwrite or bool(earlier.get(_REPLACES))
+            if not self._replaces:
+                self._require_free()
             return True
-        if self.target.exists() and not overwrite:
-            raise OutputError(f"{self.target} already exists", "--overwrite replaces it")
+        self._replaces = overwrite
+        if not overwrite:
+            self._require_free()
         if existed and not overwrite:
             restart_hint = "--overwrite starts again"
             raise OutputError(
@@ -84,26 +103,22 @@ class PartFile:
             self._stream.truncate(
                 0
             )  # before the settings change, so that old rows never appear under new settings
-        self.settings.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        document = json.dumps({**settings, _REPLACES: overwrite}, indent=2) + "\n"
+        write_whole(self.settings, document.encode(), overwrite=True)
         return False
 
-    def _open_locked(self) -> tuple[BinaryIO, bool]:
-        """The part file, open and locked, and whether it existed before."""
-        while True:
-            existed = self.part.exists()
-            stream = self.part.open("ab")
-            try:
-                lock(stream)
-            except BlockingIOError:
-                stream.close()
-                raise OutputError(f"another run is writing {self.part}", "wait for it, or stop it") from None
-            if _is_at(stream, self.part):
-                return stream, existed
-            stream.close()  # another run has just finished with it
+    def _require_free(self) -> None:
+        if os.path.lexists(self.target):
+            raise OutputError(f"{self.target} already exists", "--overwrite replaces it")
 
-    def _require_same(self, settings: Settings) -> None:
+    def _require_same(self, settings: Settings) -> Settings:
+        """The settings that the part file was started with, which must be these.
+
+        Raises:
+            OutputError: they differ, or cannot be read.
+        """
         try:
-            earlier = json.loads(self.settings.read_text(encoding="utf-8"))
+            earlier: Settings = json.loads(read_document(self.settings))
             earlier.keys()
         except (OSError, ValueError, AttributeError) as error:
             raise OutputError(
@@ -117,6 +132,7 @@ class PartFile:
         ]
         if changed:
             raise OutputError(f"cannot resume {self.part}: {'; '.join(changed)}", "--overwrite starts again")
+        return earlier
 
     @contextlib.contextmanager
     def open(self, keep: int = 0) -> Iterator[Write]:
@@ -145,21 +161,33 @@ class PartFile:
             self.close()
 
     def complete(self) -> None:
-        """Rename the part file to its final name."""
+        """Rename the part file to its final name.
+
+        Raises:
+            OutputError: a file of that name has appeared and must not be replaced, or renaming fails; the part file stays.
+        """
         with self._translate_errors():
-            self.part.replace(self.target)
+            self._close_stream()  # Windows does not rename open files
+            hint = f"the complete records are in {self.part}"
+            publish(self.part, self.target, overwrite=self._replaces, hint=hint)
             self.settings.unlink(missing_ok=True)
         self.close()
 
     def discard(self) -> None:
         """Delete the part file, if there was nothing to write."""
         with self._translate_errors():
+            self._close_stream()
             self.part.unlink(missing_ok=True)
             self.settings.unlink(missing_ok=True)
         self.close()
 
     def close(self) -> None:
         """Unlock the part file."""
+        self._close_stream()
+        if self._lock is not None:
+            self._lock.release()
+
+    def _close_stream(self) -> None:
         if self._stream is not None:
             with contextlib.suppress(OSError):  # a failed write was reported when it failed
                 self._stream.close()
@@ -168,13 +196,9 @@ class PartFile:
     def _translate_errors(self) -> Iterator[None]:
         try:
             yield
+        except NotRegularError as error:
+            raise OutputError(
+                f"cannot write {self.target}: {error.filename} is {error.strerror}", "move that away"
+            ) from error
         except OSError as error:
             raise OutputError(f"cannot write {self.target}: {error.strerror or error}") from error
-
-
-def _is_at(stream: BinaryIO, path: Path) -> bool:
-    """Whether an open file is still the one at this path."""
-    try:
-        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
-    except FileNotFoundError:
-        return False

@@ -15,22 +15,25 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from cnncli.errors import OutputError
-from cnncli.files.lock import lock
+from cnncli.files.lock import FileLock
 from cnncli.files.output_path import require_writable_file
 from cnncli.files.part_file import Settings
 from cnncli.files.whole import write_whole
 from cnncli.records.features import EmbeddingRecord, ImageEmbedding, Vectors
 from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.regular_file import open_regular, read_document
 
 SHARD = 1024
 """Inputs of a full shard, which is the most that a killed process loses."""
 
 _SETTINGS, _LOCK = "settings.json", "lock"
+
+_REPLACES = "overwrite"
+"""The setting that says whether the run may replace the file, which a run that resumes it may then, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,20 @@ class Shard:
 
 
 class PartFolder:
-    """The shards of one output file."""
+    """The shards of one output file.
+
+    Attributes:
+        target: the output file.
+        folder: of the shards.
+        replaces: whether an existing output file may be replaced.
+    """
 
     def __init__(self, target: Path) -> None:
         self.target = Path(os.path.realpath(target))
         self.folder = self.target.with_name(self.target.name + ".part")
+        self.replaces = False
         self._count = 0
-        self._lock_stream: BinaryIO | None = None
+        self._file_lock: FileLock | None = None
 
     def begin(self, settings: Settings, *, resume: bool, overwrite: bool) -> None:
         """Create and lock the folder, or lock that of the interrupted run that is resumed.
@@ -86,14 +96,17 @@ class PartFolder:
                 writing it; it was started with other settings; or nothing can be written.
         """
         require_writable_file(self.target)
-        exists = self.folder.is_dir()
+        exists = self._exists()
         if exists and resume:
             self._lock()
-            self._require_same(settings)
+            self.replaces = overwrite or bool(self._require_same(settings).get(_REPLACES))
+            if not self.replaces:
+                self._require_free()
             self._count = len(self._files())
             return
-        if self.target.exists() and not overwrite:
-            raise OutputError(f"{self.target} already exists", "--overwrite replaces it")
+        self.replaces = overwrite
+        if not overwrite:
+            self._require_free()
         if exists and not overwrite:
             raise OutputError(
                 f"{self.folder} exists: an earlier run did not finish",
@@ -104,7 +117,23 @@ class PartFolder:
             self._lock()
             for file in self._files():
                 file.unlink()
-            write_whole(self.folder / _SETTINGS, json.dumps(settings, indent=2).encode())
+            document = json.dumps({**settings, _REPLACES: overwrite}, indent=2)
+            write_whole(self.folder / _SETTINGS, document.encode(), overwrite=True)
+
+    def _exists(self) -> bool:
+        """Whether the folder exists.
+
+        Raises:
+            OutputError: its name belongs to something else, such as a link to another folder.
+        """
+        if self.folder.is_symlink() or (self.folder.exists() and not self.folder.is_dir()):
+            kind = "a link" if self.folder.is_symlink() else "a file"
+            raise OutputError(f"cannot write {self.target}: {self.folder} is {kind}", "move that away")
+        return self.folder.is_dir()
+
+    def _require_free(self) -> None:
+        if os.path.lexists(self.target):
+            raise OutputError(f"{self.target} already exists", "--overwrite replaces it")
 
     def skip_complete(self, inputs: Iterator[ImageSource | Unreadable | None]) -> tuple[int, int]:
         """Consume the inputs that are in the shards; return their number, and how many of them were unreadable.
@@ -143,7 +172,7 @@ class PartFolder:
         # In hexadecimal, since paths are bytes, which JSON cannot hold.
         inputs = json.dumps([[os.fsencode(path).hex() for path in shard.paths], list(shard.reasons)])
         np.savez(buffer, inputs=np.array(inputs), vectors=shard.vectors)
-        write_whole(self.folder / f"{self._count:06d}.npz", buffer.getvalue())
+        write_whole(self.folder / f"{self._count:06d}.npz", buffer.getvalue(), overwrite=True)
         self._count += 1
 
     def shards(self) -> Iterator[Shard]:
@@ -154,7 +183,7 @@ class PartFolder:
         """
         for file in self._files():
             try:
-                with np.load(file) as arrays:
+                with open_regular(file) as stream, np.load(stream) as arrays:
                     paths, reasons = json.loads(str(arrays["inputs"]))
                     yield Shard(
                         tuple(os.fsdecode(bytes.fromhex(path)) for path in paths),
@@ -166,17 +195,15 @@ class PartFolder:
 
     def _lock(self) -> None:
         """Lock the folder until this run ends."""
-        self._lock_stream = (self.folder / _LOCK).open("ab")
         try:
-            lock(self._lock_stream)
+            self._file_lock = FileLock(self.folder / _LOCK)
         except BlockingIOError:
-            self._lock_stream.close()
             raise OutputError(f"another run is writing {self.folder}", "wait for it, or stop it") from None
 
     def close(self) -> None:
         """Unlock the folder."""
-        if self._lock_stream:
-            self._lock_stream.close()
+        if self._file_lock:
+            self._file_lock.release()
 
     def discard(self) -> None:
         """Delete the folder."""
@@ -187,9 +214,14 @@ class PartFolder:
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("[0-9]*.npz"))
 
-    def _require_same(self, settings: Settings) -> None:
+    def _require_same(self, settings: Settings) -> Settings:
+        """The settings that the folder was started with, which must be these.
+
+        Raises:
+            OutputError: they differ, or cannot be read.
+        """
         try:
-            earlier = json.loads((self.folder / _SETTINGS).read_text(encoding="utf-8"))
+            earlier: Settings = json.loads(read_document(self.folder / _SETTINGS))
             changed = [name for name, value in settings.items() if earlier.get(name) != value]
         except (OSError, ValueError, AttributeError) as error:
             raise OutputError(
@@ -201,6 +233,7 @@ class PartFolder:
                 f"{name} was {earlier.get(name)} and is now {settings[name]}" for name in changed
             )
             raise OutputError(f"cannot resume {self.folder}: {changes}", "--overwrite starts again")
+        return earlier
 
     @contextlib.contextmanager
     def _translate_errors(self) -> Iterator[None]:

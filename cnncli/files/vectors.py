@@ -59,16 +59,23 @@ class _Extent:
     unreadable: list[Unreadable]
 
 
-def save_vectors(content: EmbeddingFile, file: Path) -> None:
+def save_vectors(content: EmbeddingFile, file: Path, *, overwrite: bool) -> None:
     """Write the content in the format of the file's ending.
 
+    Args:
+        content: the embeddings.
+        file: to write; an .npy has a table beside it.
+        overwrite: whether files of these names are replaced, even ones that appear only now.
+
     Raises:
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, or a file exists by now and must not be replaced.
     """
     write = {".npz": _npz, ".npy": _npy, ".parquet": _parquet}[file.suffix.lower()]
     try:
-        with whole_file(file) as draft:
-            write(content, draft, file)
+        with whole_file(file, overwrite=overwrite) as draft:
+            write(content, draft)
+            if write is _npy:
+                _npy_table(content, file.with_suffix(TABLE), overwrite=overwrite)
     except OSError as error:
         raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
 
@@ -96,7 +103,7 @@ def _rows(shards: Iterable[Shard]) -> Iterator[Vectors]:
 # ---- NumPy
 
 
-def _npz(content: EmbeddingFile, draft: Path, _: Path) -> None:
+def _npz(content: EmbeddingFile, draft: Path) -> None:
     extent = _extent(content.shards())
     with zipfile.ZipFile(draft, "w") as archive:
         with archive.open("embeddings.npy", "w", force_zip64=True) as stream:
@@ -127,13 +134,16 @@ def _write_array(stream: IO[bytes], shape: tuple[int, int], shards: Iterable[Sha
         stream.write(np.ascontiguousarray(rows, "<f4").tobytes())
 
 
-def _npy(content: EmbeddingFile, draft: Path, file: Path) -> None:
+def _npy(content: EmbeddingFile, draft: Path) -> None:
     extent = _extent(content.shards())
     with draft.open("wb") as stream:
         _write_array(stream, extent.shape, content.shards())
+
+
+def _npy_table(content: EmbeddingFile, file: Path, *, overwrite: bool) -> None:
     with (
-        whole_file(file.with_suffix(TABLE)) as table,
-        table.open("w", encoding="utf-8", newline="") as lines,
+        whole_file(file, overwrite=overwrite) as draft,
+        draft.open("w", encoding="utf-8", newline="") as lines,
     ):
         lines.write(csv_row(CSV_HEADER))
         lines.writelines(map(csv_row, _csv_rows(content.shards())))
@@ -154,7 +164,7 @@ def _csv_rows(shards: Iterable[Shard]) -> Iterator[tuple[str, str, str, str]]:
 # ---- Parquet
 
 
-def _parquet(content: EmbeddingFile, draft: Path, _: Path) -> None:
+def _parquet(content: EmbeddingFile, draft: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

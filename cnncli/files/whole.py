@@ -1,52 +1,113 @@
 """Atomic files and folders: written as a draft beside the target, then renamed, so they appear complete or not at all."""
 
 import contextlib
+import glob
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cnncli.errors import OutputError
+from cnncli.regular_file import open_regular
 
 DRAFT = ".draft"
 """The ending of the names of drafts, which begin with a dot."""
 
+_FORMER = ".former"
+"""The ending of the hidden name that a folder has while it is replaced."""
+
+_WORKING_FOLDER, _EXCHANGE = -100, 2
+"""AT_FDCWD and RENAME_EXCHANGE of Linux's renameat2; RENAME_SWAP of macOS's renamex_np is 2, too."""
+
 
 @contextlib.contextmanager
-def whole_file(file: Path, *, alone: bool = False, sync: bool = False) -> Iterator[Path]:
-    """The path of a draft, which replaces the file when the block succeeds; a failure leaves the file as it was.
+def whole_file(file: Path, *, overwrite: bool, alone: bool = False, sync: bool = False) -> Iterator[Path]:
+    """The path of an empty draft, which gets the file's name when the block succeeds; a failure leaves the file as it was.
 
     Args:
         file: to write.
-        alone: whether no other process writes the file. The draft then has a fixed name, so that the next one overwrites
+        overwrite: whether a file of that name is replaced, even one that appears only now.
+        alone: whether no other process writes the file. The draft then has a fixed name, so that the next one replaces
             the draft of a killed process.
         sync: whether to wait until the draft is on the disk before it is renamed.
 
     Raises:
+        OutputError: the file exists by now, and must not be replaced.
         OSError: it cannot be written.
     """
     draft = file.with_name(f".{file.name if alone else uuid.uuid4().hex}{DRAFT}")
+    if alone:
+        draft.unlink(missing_ok=True)
+    open_regular(draft, "xb").close()  # whoever knows the name could otherwise have put a link there
     try:
         yield draft
         if sync:
             with draft.open("rb+") as stream:
                 os.fsync(stream.fileno())
-        draft.replace(file)
+        publish(draft, file, overwrite=overwrite)
     except BaseException:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
         raise
 
 
-def write_whole(file: Path, content: bytes) -> None:
-    """Write a file atomically.
+def publish(draft: Path, file: Path, *, overwrite: bool, hint: str | None = None) -> None:
+    """Give a complete draft its final name, in one step.
+
+    Args:
+        draft: in the same folder as the file.
+        file: the final name.
+        overwrite: whether a file of that name is replaced, even one that has appeared since the command started.
+        hint: of the error if it exists and must not be replaced.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file exists, and must not be replaced.
+        OSError: renaming fails.
+    """
+    if overwrite:
+        draft.replace(file)
+        return
+    try:
+        _rename_to_free_name(draft, file)
+    except FileExistsError as error:
+        raise OutputError(
+            f"{file} already exists: it appeared while this command was running",
+            hint or "--overwrite replaces it; or choose another name",
+        ) from error
+
+
+def _rename_to_free_name(draft: Path, file: Path) -> None:
+    """Rename a file; unlike `Path.rename`, refuse to replace another one.
+
+    Raises:
+        FileExistsError: there is one.
     """
     try:
-        with whole_file(file) as draft:
+        os.link(draft, file)
+    except FileExistsError:
+        raise
+    except (OSError, AttributeError, NotImplementedError):  # no hard links here, such as on exFAT
+        open_regular(file, "xb").close()  # reserves the name
+        draft.replace(file)
+    else:
+        draft.unlink()
+
+
+def write_whole(file: Path, content: bytes, *, overwrite: bool) -> None:
+    """Write a file atomically.
+
+    Args:
+        file: to write.
+        content: of the file.
+        overwrite: whether a file of that name is replaced, even one that appears only now.
+
+    Raises:
+        OutputError: it cannot be written, or exists by now and must not be replaced.
+    """
+    try:
+        with whole_file(file, overwrite=overwrite) as draft:
             draft.write_bytes(content)
     except OSError as error:
         raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
@@ -62,23 +123,65 @@ def rename(draft: Path, folder: Path) -> None:
 
 
 def replace(draft: Path, folder: Path) -> None:
-    """Rename a draft; an existing folder of that name is deleted afterwards.
+    """Rename a draft; an existing folder of that name is deleted.
+
+    Where the system can exchange two folders in one step, there is one of them at any time. Elsewhere a process that is
+    killed between two renames leaves the former folder under a hidden name, and `restore_former` brings it back.
 
     Raises:
         OSError: renaming fails; the former folder stays.
     """
-    if not folder.exists():
+    if not os.path.lexists(folder):
         draft.rename(folder)
         return
-    former = draft.with_suffix(".former")
-    folder.rename(former)
+    if _exchange(draft, folder):
+        _delete(draft)
+        return
+    former = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}{_FORMER}")
     try:
+        folder.rename(former)
         draft.rename(folder)
     except BaseException:
-        if not folder.exists():  # unless another process has used the name in the meantime
+        if (
+            former.exists() and not folder.exists()
+        ):  # unless another process has used the name in the meantime
             former.rename(folder)
         raise
-    shutil.rmtree(former, ignore_errors=True)
+    _delete(former)
+
+
+def _delete(folder: Path) -> None:
+    """Delete a folder, or a link to one, as far as possible."""
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def restore_former(folder: Path) -> None:
+    """Bring a folder back if a process was killed while it replaced it.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    if not os.path.lexists(folder):
+        pattern = f".{glob.escape(folder.name)}.*{_FORMER}"
+        for former in sorted(folder.parent.glob(pattern))[:1]:
+            former.rename(folder)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchange two folders in one step; False where the system or the file system cannot."""
+    paths = os.fsencode(first), os.fsencode(second)
+    try:
+        import ctypes
+
+        library = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "darwin":
+            return bool(library.renamex_np(*paths, _EXCHANGE) == 0)
+        return bool(library.renameat2(_WORKING_FOLDER, paths[0], _WORKING_FOLDER, paths[1], _EXCHANGE) == 0)
+    except (ImportError, AttributeError, OSError, TypeError):
+        return False
 
 
 @contextlib.contextmanager

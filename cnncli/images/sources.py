@@ -19,9 +19,6 @@ from cnncli.images.local_file import LocalFile
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
 
-OWN_FOLDER = ".cnncli"
-"""The folder among a user's images in which cnncli keeps its own files, such as the index of `similar`."""
-
 STDIN = "-"
 
 ImageInput = ImageSource | Unreadable

@@ -4,6 +4,7 @@
         models-3/NAME/           model folders; 3 is the schema number of their cards
         names-3/KEY.json         reference -> NAME
         features-1/              embeddings by network and image (`features.store`)
+        indexes/                 embeddings of the folders that `similar` searched (`retrieval.collection`)
         pixels/                  decoded images during training, in unnamed files (`images.image_cache`)
 
 References are stored apart from the folders because several lead to the same one (`resnet50`, `resnet50.a1_in1k`), and
@@ -89,7 +90,7 @@ def remember(key: str, name: str) -> None:
     entry = _entry(key)
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(entry) as draft:
+        with whole_file(entry, overwrite=True) as draft:
             draft.write_text(json.dumps({"key": key, "folder": name}), encoding="utf-8")
     except OSError as error:
         raise OutputError(

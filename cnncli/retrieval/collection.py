@@ -1,10 +1,11 @@
 """The images that `similar` searches: a folder with an index of embeddings, or a file that `features` wrote.
 
-    FOLDER/.cnncli/NAME-DIGEST.json             the table: name, size and modification time of the file of each row
-    FOLDER/.cnncli/NAME-DIGEST-….vectors        (N, D) float32, row by row
-    FOLDER/.cnncli/NAME-DIGEST.lock             locked while a process updates the index
+    CNNCLI_HOME/indexes/FOLDER/NAME-DIGEST.json         the table: name, size and modification time of the file of each row
+    CNNCLI_HOME/indexes/FOLDER/NAME-DIGEST-….vectors    (N, D) float32, row by row
+    CNNCLI_HOME/indexes/FOLDER/NAME-DIGEST.lock         exists while a process updates the index
 
-Each search lists the folder again. Only files that are new or have another size or modification time go through the
+FOLDER is a digest of the folder's path. Nothing is read from or written to the folder itself except its images: whoever
+packed it could otherwise choose what is read, and through links what is overwritten. Each search lists the folder again. Only files that are new or have another size or modification time go through the
 network, and embeddings computed before an interruption are kept.
 """
 
@@ -24,13 +25,14 @@ import numpy as np
 
 from cnncli.errors import InputError, OutputError, UsageError
 from cnncli.features.extract import Extractor
-from cnncli.files.lock import lock
+from cnncli.files.lock import FileLock
 from cnncli.files.whole import write_whole
 from cnncli.images import sources
 from cnncli.networks.cache import home
 from cnncli.records.features import EmbeddingRecord, ImageEmbedding, Vectors
 from cnncli.records.predictions import ImageSource, Stamp, Unreadable
 from cnncli.records.progress import ProgressBar
+from cnncli.regular_file import open_regular, read_document
 from cnncli.text import path_of
 
 _VECTORS = ".vectors"
@@ -38,6 +40,9 @@ _SAVE_INTERVAL = 1024
 """The table is saved after this many new embeddings, or a tenth of those in it if that is more; a kill loses the rest."""
 
 _EMPTY: Vectors = np.empty((0, 0), np.float32)
+
+_TABLE_LIMIT = 1 << 32
+"""Largest table in bytes that is read; a million files need 100 MB."""
 
 _BYTES = np.dtype(np.float32).itemsize
 
@@ -120,44 +125,40 @@ class _Index:
     @classmethod
     @contextlib.contextmanager
     def open(cls, folder: Path, identity: Mapping[str, object]) -> Iterator["_Index"]:
-        """The index of a folder, locked until the block ends; in the cache if the folder is read-only.
+        """The index of a folder, locked until the block ends.
 
         Args:
             folder: with images.
             identity: what the embeddings depend on; each has an index of its own.
 
         Raises:
-            OutputError: it cannot be written to either.
+            OutputError: it cannot be written.
         """
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
         name = re.sub(r"[^\w.+-]", "_", str(identity["model"]))[:60]
-        parent = folder / sources.OWN_FOLDER
-        if not os.access(parent if parent.exists() else folder, os.W_OK):
-            parent = home() / "indexes" / hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
+        parent = home() / "indexes" / hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            stream = (parent / f"{name}-{digest}.lock").open("ab")
+            lock = FileLock(parent / f"{name}-{digest}.lock", waits=True)
         except OSError as error:
             raise OutputError(
                 f"cannot write the index of {folder} to {parent}: {error.strerror or error}",
                 "set CNNCLI_HOME to a writable folder; or run `cnncli features -o features.npz`, then --in features.npz",
             ) from error
-        with stream:
-            lock(stream, waits=True)
+        with lock:
             yield cls(folder, parent / f"{name}-{digest}.json")
 
     def _load(self) -> None:
         """Load the table; a missing or damaged one counts as empty."""
         try:
-            table = json.loads(self._table.read_text(encoding="utf-8"))
-            files = [
-                _FileState(_path_from_hex(self._folder, name), size, time)
-                for name, size, time in table["files"]
-            ]
-            vectors, width = self._table.with_name(table["vectors"]), int(table["width"])
+            table = json.loads(read_document(self._table, _TABLE_LIMIT))
+            files = [_file_state(self._folder, entry) for entry in table["files"]]
+            vectors, width = self._table.with_name(table["vectors"]), table["width"]
+            if type(width) is not int or width <= 0 or not vectors.is_file():
+                return
             if vectors.stat().st_size < len(files) * width * _BYTES:
                 return
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return
         self.rows = {file: row for row, file in enumerate(files)}
         self._vectors, self._width, self._count = vectors, width, len(files)
@@ -198,7 +199,7 @@ class _Index:
     def _append(self, file: _FileState, vector: Vectors) -> None:
         self._width = len(vector)
         try:
-            with self._vectors.open("r+b" if self._count else "wb") as stream:
+            with open_regular(self._vectors, "r+b" if self._count else "wb") as stream:
                 stream.seek(self._count * self._width * _BYTES)
                 stream.write(np.ascontiguousarray(vector, np.float32).tobytes())
         except OSError as error:
@@ -220,7 +221,7 @@ class _Index:
             return vectors
         path = self._new_vectors_file()
         try:
-            with path.open("wb") as stream:
+            with open_regular(path, "xb") as stream:
                 for row in rows:
                     stream.write(vectors[row].tobytes())
         except OSError as error:
@@ -240,7 +241,19 @@ class _Index:
         files = sorted(self.rows, key=self.rows.__getitem__)
         entries = [[_hex_path(self._folder, file.path), file.size, file.time] for file in files]
         table = {"vectors": self._vectors.name, "width": self._width, "files": entries}
-        write_whole(self._table, json.dumps(table).encode())
+        write_whole(self._table, json.dumps(table).encode(), overwrite=True)
+
+
+def _file_state(folder: Path, entry: Sequence[object]) -> _FileState:
+    """A file of the table.
+
+    Raises:
+        TypeError or ValueError: the entry is damaged.
+    """
+    name, size, time = entry
+    if not (isinstance(name, str) and type(size) is type(time) is int):
+        raise TypeError(f"not a file of the index: {entry}")
+    return _FileState(_path_from_hex(folder, name), size, time)
 
 
 def _hex_path(folder: Path, path: str) -> str:
@@ -266,10 +279,8 @@ def file_collection(file: Path, extractor: Extractor) -> Collection:
         InputError: it is not such a file.
         UsageError: its embeddings come from another network, layer or preprocessing.
     """
-    if not zipfile.is_zipfile(file):
-        raise InputError(f"{file} is not an .npz file that `cnncli features` wrote")
     try:
-        with np.load(file) as arrays:
+        with open_regular(file) as stream, np.load(stream) as arrays:
             stored = json.loads(str(arrays["identity"]))
             paths, vectors = arrays["paths"].tolist(), arrays["embeddings"]
             for row in arrays["encoded"].tolist() if "encoded" in arrays else ():
@@ -281,6 +292,7 @@ def file_collection(file: Path, extractor: Extractor) -> Collection:
         TypeError,
         AttributeError,
         EOFError,
+        MemoryError,
         zipfile.BadZipFile,
     ) as error:
         raise InputError(f"{file} is not an .npz file that `cnncli features` wrote: {error}") from error

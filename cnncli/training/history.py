@@ -30,7 +30,7 @@ def write_history(run: Path, history: Sequence[Epoch]) -> None:
         OSError: it cannot be written.
     """
     with (
-        whole_file(run / HISTORY, alone=True) as draft,
+        whole_file(run / HISTORY, overwrite=True, alone=True) as draft,
         draft.open("w", encoding="utf-8", newline="") as stream,
     ):
         writer = csv.writer(stream, lineterminator="\n")

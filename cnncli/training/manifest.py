@@ -110,7 +110,7 @@ def save_manifest(run: Path, manifest: RunManifest) -> None:
     file = run / CHECKPOINTS / MANIFEST
     file.parent.mkdir(exist_ok=True)
     try:
-        with whole_file(file, alone=True) as draft:
+        with whole_file(file, overwrite=True, alone=True) as draft:
             draft.write_text(json.dumps(document, indent=2), encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise OutputError(

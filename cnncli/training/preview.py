@@ -63,7 +63,7 @@ def save_preview(
         ]
     if not rows:
         raise DataError(f"no image of {data.root} can be read", "`cnncli check` says why")
-    write_whole(file, contact_sheet_png(rows))
+    write_whole(file, contact_sheet_png(rows), overwrite=False)
     for record in unreadable:
         progress.warning(f"{record.path}: {record.reason}")
     if len(data.class_names) > ROWS:

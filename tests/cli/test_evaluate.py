@@ -334,6 +334,28 @@ def test_an_earlier_evaluation_is_replaced_when_asked(cnncli: Cnncli, hues: Path
     assert [file for file in os.listdir(results.parent) if file.endswith(".draft")] == []
 
 
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_folder_that_appears_meanwhile_is_kept(
+    cnncli: Cnncli, hues: Path, colours: Path, monkeypatch: pytest.MonkeyPatch, *, overwrite: bool
+) -> None:
+    notes = hues.parent / "how" / "notes.txt"
+    real = outputs.write_report
+
+    def write_report(*arguments: Any) -> None:
+        real(*arguments)
+        notes.parent.mkdir()
+        notes.write_text("precious")
+
+    monkeypatch.setattr(outputs, "write_report", write_report)
+    words = ["evaluate", hues, "-m", colours, "-o", notes.parent] + ["--overwrite"] * overwrite
+    result = cnncli(*words)
+    assert result.exit_code == 1
+    assert ("contains other files" if overwrite else "appeared while this command") in result.stderr
+    assert notes.read_text() == "precious"
+    assert os.listdir(notes.parent) == ["notes.txt"]
+    assert [name for name in os.listdir(hues.parent) if name.startswith(".")] == []
+
+
 def test_results_are_printed_even_if_the_disk_is_full(
     cnncli: Cnncli, hues: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

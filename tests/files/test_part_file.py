@@ -1,14 +1,15 @@
 """An output file that grows, is resumed, and appears only when it is complete."""
 
+import contextlib
 import errno
+import os
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
 from cnncli.errors import OutputError
 from cnncli.files import part_file
-from cnncli.files.lock import lock
+from cnncli.files.lock import FileLock
 from cnncli.files.part_file import PartFile
 
 SETTINGS: dict[str, str | int | float | bool | None] = {"model": "resnet50", "topk": 5}
@@ -75,15 +76,53 @@ def test_a_run_that_starts_as_another_ends_does_not_replace_its_result(
 ) -> None:
     first = begun(tmp_path / "o.csv")
 
-    def finished_meanwhile(stream: BinaryIO) -> None:
-        if not first.target.exists():
-            first.complete()
-        lock(stream)
+    def finish_first(path: Path) -> FileLock:
+        first.complete()
+        return FileLock(path)
 
-    monkeypatch.setattr(part_file, "lock", finished_meanwhile)
+    monkeypatch.setattr(part_file, "FileLock", finish_first)
     with pytest.raises(OutputError, match="already exists"):
         begun(tmp_path / "o.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["o.csv"]
+
+
+def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
+    file = begun(tmp_path / "o.csv")
+    with (
+        pytest.raises(OutputError, match=r"o\.csv already exists: it appeared") as caught,
+        file.open() as write,
+    ):
+        write(b"records")
+        file.target.write_text("of somebody else")
+    assert caught.value.hint == f"the complete records are in {file.part}"
+    assert file.target.read_text() == "of somebody else"
+    assert file.part.read_bytes() == b"records"
+    with pytest.raises(OutputError, match="already exists"):
+        begun(tmp_path / "o.csv", resume=True)
+    assert file.part.read_bytes() == b"records"
+    again = begun(tmp_path / "o.csv", resume=True, overwrite=True)
+    again.complete()
+    assert again.target.read_bytes() == b"records"
+    assert [path.name for path in tmp_path.iterdir()] == ["o.csv"]
+
+
+@pytest.mark.parametrize("ending", [".part", ".part.json", ".part.lock"])
+@pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "pipe"])
+def test_nothing_beside_the_output_is_written_through(tmp_path: Path, ending: str, kind: str) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("precious")
+    trap = tmp_path / f"o.csv{ending}"
+    if kind == "pipe":
+        os.mkfifo(trap)
+    elif kind == "hard link":
+        trap.hardlink_to(precious)
+    else:
+        trap.symlink_to(precious if kind == "link" else tmp_path / "nowhere")
+    with contextlib.suppress(OutputError), begun(tmp_path / "o.csv", overwrite=True).open() as write:
+        write(b"records")
+    assert precious.read_text() == "precious"
+    assert not (tmp_path / "nowhere").exists()
+    assert (tmp_path / "o.csv").exists() == (ending == ".part.json")  # which is replaced, not written to
 
 
 def test_a_file_system_that_cannot_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -271,7 +271,7 @@ def _durable_file(file: Path, run: Path) -> Iterator[Path]:
     """A draft that is synchronised to disk before it gets the file's name."""
     try:
         file.parent.mkdir(exist_ok=True)
-        with whole_file(file, alone=True, sync=True) as draft:
+        with whole_file(file, overwrite=True, alone=True, sync=True) as draft:
             yield draft
     except (
         OSError,
