@@ -146,5 +146,5 @@ def _request_from(url: str, offset: int) -> http.client.HTTPResponse:
 
 def md5(file: Path) -> str:
     """MD5 of a file's content, in hexadecimal."""
-    with open_regular(file) as stream:
+    with file.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cnncli.regular_file import (
+    Mode,
     NotRegularError,
     lines,
     open_regular,
@@ -16,7 +17,7 @@ from cnncli.regular_file import (
 
 
 @pytest.mark.parametrize("mode", ["rb", "wb", "ab", "r+b"])
-def test_pipes_devices_and_folders_are_not_opened(tmp_path: Path, mode: str) -> None:
+def test_pipes_devices_and_folders_are_not_opened(tmp_path: Path, mode: Mode) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path, kind in (
         (tmp_path / "pipe", "a pipe"),
@@ -24,7 +25,7 @@ def test_pipes_devices_and_folders_are_not_opened(tmp_path: Path, mode: str) -> 
         (tmp_path, "older|director"),
     ):
         with pytest.raises(OSError, match=kind) as caught:
-            open_regular(path, mode)  # type: ignore[arg-type]
+            open_regular(path, mode)
         assert isinstance(caught.value, NotRegularError | IsADirectoryError)
 
 
@@ -33,20 +34,22 @@ def test_reading_follows_links_and_writing_does_not(tmp_path: Path) -> None:
     file.write_text("content")
     link.symlink_to(file)
     assert read_text(link) == "content"
-    for mode in ("wb", "ab", "r+b", "xb"):
+    written: tuple[Mode, ...] = ("wb", "ab", "r+b")
+    for mode in (*written, "xb"):
         with pytest.raises(NotRegularError, match="a link"):
-            open_regular(link, mode)  # type: ignore[arg-type]
+            open_regular(link, mode)
     second.hardlink_to(file)
-    for mode in ("wb", "ab", "r+b"):
+    for mode in written:
         with pytest.raises(NotRegularError, match="a hard link"):
-            open_regular(second, mode)  # type: ignore[arg-type]
+            open_regular(second, mode)
     assert file.read_text() == "content"
 
 
 def test_modes_are_those_of_open(tmp_path: Path) -> None:
     file = tmp_path / "file"
-    for mode, content in (("xb", b"one"), ("ab", b"two"), ("r+b", b"O")):
-        with open_regular(file, mode) as stream:  # type: ignore[arg-type]
+    writes: tuple[tuple[Mode, bytes], ...] = (("xb", b"one"), ("ab", b"two"), ("r+b", b"O"))
+    for mode, content in writes:
+        with open_regular(file, mode) as stream:
             stream.write(content)
     assert file.read_bytes() == b"Onetwo"
     with pytest.raises(FileExistsError):

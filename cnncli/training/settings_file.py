@@ -59,7 +59,9 @@ class RecordedSettings:
             "provenance": provenance,
             "versions": dict(self.versions),
         }
-        write_whole(folder / SETTINGS, tomli_w.dumps(document).encode("utf-8", "surrogateescape"))
+        write_whole(
+            folder / SETTINGS, tomli_w.dumps(document).encode("utf-8", "surrogateescape"), overwrite=True
+        )
 
 
 def read_settings(file: Path) -> RecordedSettings:

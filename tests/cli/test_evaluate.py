@@ -339,14 +339,12 @@ def test_a_folder_that_appears_meanwhile_is_kept(
     cnncli: Cnncli, hues: Path, colours: Path, monkeypatch: pytest.MonkeyPatch, *, overwrite: bool
 ) -> None:
     notes = hues.parent / "how" / "notes.txt"
-    real = outputs.write_report
 
-    def write_report(*arguments: Any) -> None:
-        real(*arguments)
+    def write_report(*_: object) -> None:
         notes.parent.mkdir()
         notes.write_text("precious")
 
-    monkeypatch.setattr(outputs, "write_report", write_report)
+    monkeypatch.setattr("cnncli.evaluation.output.write_report", write_report)
     words = ["evaluate", hues, "-m", colours, "-o", notes.parent] + ["--overwrite"] * overwrite
     result = cnncli(*words)
     assert result.exit_code == 1

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from cnncli.features.extract import Extractor
-from cnncli.retrieval import collection
+from cnncli.regular_file import Mode, open_regular
 from tests.conftest import ROOT, Cnncli, Imports
 
 
@@ -263,15 +263,14 @@ def test_an_index_that_cannot_be_updated(
     """As on a full disk: it stays as it was, and is found again."""
     assert cnncli("similar", photos / "1.png", "--in", photos).exit_code == 0
     (photos / "0.png").unlink()
-    real = collection.open_regular
 
-    def full(path: Path, mode: Any = "rb") -> Any:
+    def full(path: Path, mode: Mode = "rb") -> Any:
         if path.suffix == ".vectors" and mode == "xb":
             raise OSError(errno.ENOSPC, "No space left on device")
-        return real(path, mode)
+        return open_regular(path, mode)
 
     with monkeypatch.context() as patch:
-        patch.setattr(collection, "open_regular", full)
+        patch.setattr("cnncli.retrieval.collection.open_regular", full)
         result = cnncli("similar", photos / "1.png", "--in", photos)
     assert (result.exit_code, "No space left on device" in result.stderr) == (1, True)
     assert cnncli("similar", photos / "1.png", "--in", photos).exit_code == 0

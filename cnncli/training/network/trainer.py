@@ -277,6 +277,6 @@ def _find_learning_rate(
     if accelerator.is_main_process:
         from cnncli.render.curves import lr_range_png
 
-        write_whole(run / "lr_range.png", lr_range_png(test.rates, test.losses, test.lr))
+        write_whole(run / "lr_range.png", lr_range_png(test.rates, test.losses, test.lr), overwrite=True)
         checkpoints.save(run, checkpoint)
     accelerator.wait_for_everyone()
