@@ -1,5 +1,6 @@
 """`cnncli finetune`: prepare a run, train the network, publish the result."""
 
+import contextlib
 import math
 import time
 from dataclasses import dataclass, replace
@@ -65,12 +66,13 @@ def finetune(
     from cnncli.training.network import publish, trainer
 
     prepared = PreparedRun(None, None)
-    if is_main():
-        prepared = prepare_run(settings, progress, bar, is_offline=is_offline)
-    run = trainer.train(prepared.run, settings, progress, show)
-    if run is None or not is_main():
-        return prepared.features
-    return publish.publish(run, settings, prepared.features, progress, bar)
+    with contextlib.ExitStack() as locks:
+        if is_main():
+            prepared = prepare_run(settings, progress, bar, locks, is_offline=is_offline)
+        run = trainer.train(prepared.run, settings, progress, show)
+        if run is None or not is_main():
+            return prepared.features
+        return publish.publish(run, settings, prepared.features, progress, bar)
 
 
 # ---- resuming
@@ -94,6 +96,16 @@ def resume(
     Raises:
         CnncliError: the run cannot be resumed, or not with these settings.
     """
+    with contextlib.ExitStack() as locks:
+        if is_main() and (run / run_folder.CHECKPOINTS).is_dir():
+            run_folder.lock_run(run, locks)
+        return _resume(run, settings, progress, bar, show)
+
+
+def _resume(
+    run: Path, settings: FeatureSettings | NetworkSettings, progress: Progress, bar: ProgressBar, show: "Show"
+) -> FinetuneResult | None:
+    """`resume`, with the run locked."""
     if settings.output:
         raise UsageError("--output has no effect with --resume, which writes to the run's own folder")
     manifest = load_manifest(run)
@@ -161,27 +173,44 @@ class PreparedRun:
 
 
 def prepare_run(
-    settings: NetworkSettings, progress: Progress, bar: ProgressBar, *, is_offline: bool
+    settings: NetworkSettings,
+    progress: Progress,
+    bar: ProgressBar,
+    locks: contextlib.ExitStack,
+    *,
+    is_offline: bool,
 ) -> PreparedRun:
     """Do everything before the first training step: read the data, build the network, create the run's folder.
+
+    Args:
+        settings: the run's settings.
+        progress: reports each step.
+        bar: opens a progress bar over the images.
+        locks: releases the lock of the run's folder.
+        is_offline: download nothing.
 
     Raises:
         CnncliError: the data or the network cannot be used, or the run cannot be written.
     """
     if settings.tune in {Tune.HEAD, Tune.SCRATCH}:
-        return _prepare_directly(settings, progress, is_offline=is_offline)
-    return _prepare_from_features(settings, progress, bar, is_offline=is_offline)
+        return _prepare_directly(settings, progress, locks, is_offline=is_offline)
+    return _prepare_from_features(settings, progress, bar, locks, is_offline=is_offline)
 
 
 def _prepare_from_features(
-    settings: NetworkSettings, progress: Progress, bar: ProgressBar, *, is_offline: bool
+    settings: NetworkSettings,
+    progress: Progress,
+    bar: ProgressBar,
+    locks: contextlib.ExitStack,
+    *,
+    is_offline: bool,
 ) -> PreparedRun:
     """`last`, `full` and `auto`, whose last layer starts as a classifier on the network's features."""
     from cnncli.training.network import trainer
     from cnncli.training.network.initial import from_weights
 
     start = time.perf_counter()
-    search = search_classifiers(settings, progress, bar, is_offline=is_offline)
+    search = search_classifiers(settings, progress, bar, locks, is_offline=is_offline)
     data, card = search.embedded.data, search.folder.card
     head, score = search.result.linear() or (None, None)
     features = _publish_features(search, settings, score, progress)
@@ -227,13 +256,17 @@ def _publish_features(
     return None
 
 
-def _prepare_directly(settings: NetworkSettings, progress: Progress, *, is_offline: bool) -> PreparedRun:
+def _prepare_directly(
+    settings: NetworkSettings, progress: Progress, locks: contextlib.ExitStack, *, is_offline: bool
+) -> PreparedRun:
     """`head` and `scratch`, which need no features."""
     from cnncli.training.network import trainer
 
     start = time.perf_counter()
     data = read_data(settings, progress)
-    target = run_folder.choose_run_folder(settings.output, data.name, overwrite=settings.overwrite)
+    target = run_folder.choose_run_folder(
+        settings.output, data.name, overwrite=settings.overwrite, locks=locks
+    )
     initial, base_model, origin = _build_initial(settings, data.class_names, progress, is_offline=is_offline)
     trainer.require_trainable(initial, settings)
     describe_data(data, progress)

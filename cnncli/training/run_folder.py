@@ -26,7 +26,8 @@ from pathlib import Path
 from cnncli.data.splits import SPLITS
 from cnncli.errors import OutputError
 from cnncli.files.csv_tables import Table, write_tables
-from cnncli.files.whole import replace, whole_folder
+from cnncli.files.lock import FileLock
+from cnncli.files.whole import replace, restore_former, whole_folder
 from cnncli.networks.model_folder import CARD, GRAPH, WEIGHTS, is_model_folder
 from cnncli.text import is_percent_encoded
 from cnncli.training.history import HISTORY
@@ -52,18 +53,78 @@ class Target:
     replaces: bool
 
 
-def choose_run_folder(output: Path | None, name: str, *, overwrite: bool) -> Target:
-    """Choose the folder of a run.
+def choose_run_folder(
+    output: Path | None, name: str, *, overwrite: bool, locks: contextlib.ExitStack
+) -> Target:
+    """Choose the folder of a run, and lock it.
 
     Args:
-        output: the requested folder; None for `runs/NAME`, or the first free one of `runs/NAME-2`, `-3`, …
+        output: the requested folder; None for `runs/NAME`, or the first of `runs/NAME-2`, `-3`, … that is free and that
+            no other process is about to write.
         name: name of the data set.
         overwrite: whether an earlier run in `output` may be replaced.
+        locks: releases the lock, at the end of the run.
 
     Raises:
-        OutputError: something else already exists there, or it cannot be written.
+        OutputError: something else already exists there, another process is writing it, or it cannot be written.
     """
-    path = output or _free(RUNS / name)
+    if output is None:
+        return _lock_first_free(RUNS / name, locks)
+    _may_replace(output, overwrite=overwrite)  # before anything is created
+    _require_writable_parent(output)
+    lock_run(output, locks)
+    try:
+        restore_former(output)
+    except OSError as error:
+        raise OutputError(f"cannot write a run to {output}: {error.strerror}") from error
+    return Target(output, None, _may_replace(output, overwrite=overwrite))
+
+
+def _lock_first_free(usual: Path, locks: contextlib.ExitStack) -> Target:
+    """The first of NAME, NAME-2, … that does not exist, locked."""
+    for path in _numbered(usual):
+        if path.exists():
+            continue
+        _may_replace(path, overwrite=False)
+        _require_writable_parent(path)
+        with contextlib.suppress(RunLockedError):
+            lock_run(path, locks)
+            return Target(path, usual, replaces=False)
+    raise AssertionError("unreachable: the numbers have no end")
+
+
+class RunLockedError(OutputError):
+    """Another process is writing the run."""
+
+
+def lock_run(run: Path, locks: contextlib.ExitStack) -> None:
+    """Keep other processes from writing to the folder of a run, whether it exists or not.
+
+    The lock file is beside the folder, since the folder itself may be replaced.
+
+    Args:
+        run: its folder.
+        locks: releases the lock.
+
+    Raises:
+        RunLockedError: another process is writing it.
+        OutputError: the lock file cannot be created.
+    """
+    folder = run.resolve()
+    try:
+        locks.enter_context(FileLock(folder.with_name(f".{folder.name}.lock")))
+    except BlockingIOError as error:
+        raise RunLockedError(f"another process is writing {run}", "wait for it, or stop it") from error
+    except OSError as error:
+        raise OutputError(f"cannot write to {run}: {error.strerror or error}") from error
+
+
+def _may_replace(path: Path, *, overwrite: bool) -> bool:
+    """Whether an earlier run at a path is to be replaced; False where there is none.
+
+    Raises:
+        OutputError: something that may not be replaced is there, or no run can have this path.
+    """
     if path.resolve() == Path.cwd():
         raise OutputError("a run cannot replace the current folder", "choose another with --output")
     if is_percent_encoded(str(path)):
@@ -80,16 +141,27 @@ def choose_run_folder(output: Path | None, name: str, *, overwrite: bool) -> Tar
             f"{path} already exists and is not a run of cnncli",
             "choose another folder with --output",
         )
-    if is_ours and (foreign := _foreign(path)):
-        raise OutputError(
-            f"{path} holds more than a run: {', '.join(foreign)}",
-            "move that away, or choose another folder with --output",
-        )
+    if is_ours:
+        _require_nothing_foreign(path)
     if is_ours and not overwrite:
         raise OutputError(
             f"{path} already exists",
             "--overwrite replaces an earlier run; --output names another folder; --resume resumes one",
         )
+    return is_ours
+
+
+def _require_nothing_foreign(run: Path) -> None:
+    """Raise OutputError if the folder of a run also holds something else."""
+    if foreign := _foreign(run):
+        raise OutputError(
+            f"{run} holds more than a run: {', '.join(foreign)}",
+            "move that away, or choose another folder with --output",
+        )
+
+
+def _require_writable_parent(path: Path) -> None:
+    """Create the folder above a run; raise OutputError if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent):
@@ -98,7 +170,6 @@ def choose_run_folder(output: Path | None, name: str, *, overwrite: bool) -> Tar
         raise OutputError(
             f"cannot write a run to {path}: {error.strerror}", "choose another folder with --output"
         ) from error
-    return Target(path, None if output else RUNS / name, is_ours)
 
 
 _FILES = frozenset(
@@ -126,10 +197,10 @@ def is_run(path: Path) -> bool:
     return is_model_folder(path) or (path / CHECKPOINTS).is_dir()
 
 
-def _free(path: Path) -> Path:
-    """The path, or the first one with a number that does not exist."""
-    numbered = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
-    return next(candidate for candidate in itertools.chain([path], numbered) if not candidate.exists())
+def _numbered(path: Path) -> Iterator[Path]:
+    """A path, then the same with -2, -3 and so on."""
+    yield path
+    yield from (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
 
 
 @contextlib.contextmanager
@@ -157,6 +228,7 @@ def install_run(draft: Path, target: Target) -> Path:
         OutputError: the path that the user named exists by now; the run is lost.
     """
     if target.replaces:
+        _require_nothing_foreign(target.path)  # what was put there while the network was trained
         replace(draft, target.path)
         return target.path
     path = target.path
@@ -166,7 +238,7 @@ def install_run(draft: Path, target: Target) -> Path:
         except OSError as error:
             if target.usual is None or not path.exists():
                 raise OutputError(f"cannot write the run to {path}: {error.strerror}") from error
-            path = _free(target.usual)
+            path = next(path for path in _numbered(target.usual) if not path.exists())
         else:
             return path
 

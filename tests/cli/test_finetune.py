@@ -1,5 +1,6 @@
 """`cnncli finetune --tune features`: from a labelled folder to a model folder that predict uses."""
 
+import contextlib
 import csv
 import inspect
 import io
@@ -322,20 +323,54 @@ def test_runs_inside_the_data_are_not_a_class(
     assert output["folder"] == "runs/shades-2"
 
 
-def test_a_folder_created_meanwhile_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two runs that began at once: the second to end takes the next name, or says that its own is taken."""
+def test_two_runs_that_begin_at_once_have_two_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    first, second = (choose_run_folder(None, "shades", overwrite=False) for _ in range(2))
-    asked = choose_run_folder(Path("runs/shades"), "shades", overwrite=False)
-    for target, expected in ((first, "runs/shades"), (second, "runs/shades-2")):
+    with contextlib.ExitStack() as locks:
+        first, second = (choose_run_folder(None, "shades", overwrite=False, locks=locks) for _ in range(2))
+        assert (first.path, second.path) == (Path("runs/shades"), Path("runs/shades-2"))
+        for overwrite in (False, True):
+            with pytest.raises(OutputError, match="another process is writing runs/shades"):
+                choose_run_folder(first.path, "shades", overwrite=overwrite, locks=locks)
+    assert os.listdir("runs") == []
+    with contextlib.ExitStack() as locks:
+        assert choose_run_folder(None, "shades", overwrite=False, locks=locks).path == first.path
+
+
+def test_a_folder_created_meanwhile_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever created it, it did not look at the lock."""
+    monkeypatch.chdir(tmp_path)
+    with contextlib.ExitStack() as locks:
+        target = choose_run_folder(None, "shades", overwrite=False, locks=locks)
+        requested = choose_run_folder(Path("runs/mine"), "shades", overwrite=False, locks=locks)
+        for path in (target.path, requested.path):
+            path.mkdir()
+            (path / "notes.txt").write_text("precious")
         with draft_run(target) as draft:
-            (draft / "card.json").write_text(expected)
-            assert install_run(draft, target) == Path(expected)
-    with pytest.raises(OutputError, match="cannot write the run to"), draft_run(asked) as draft:
-        (draft / "card.json").write_text("late")
-        install_run(draft, asked)
-    assert Path("runs/shades/card.json").read_text() == "runs/shades"
-    assert sorted(os.listdir("runs")) == ["shades", "shades-2"]
+            (draft / "card.json").touch()
+            assert install_run(draft, target) == Path("runs/shades-2")
+        with pytest.raises(OutputError, match="cannot write the run to"), draft_run(requested) as draft:
+            (draft / "card.json").touch()
+            install_run(draft, requested)
+    assert Path("runs/mine/notes.txt").read_text() == Path("runs/shades/notes.txt").read_text() == "precious"
+    assert sorted(os.listdir("runs")) == ["mine", "shades", "shades-2"]
+
+
+def test_what_is_put_into_a_run_while_another_replaces_it_is_kept(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "card.json").touch()
+    with contextlib.ExitStack() as locks:
+        target = choose_run_folder(run, "shades", overwrite=True, locks=locks)
+        (run / "notes.txt").write_text("precious")
+        with (
+            pytest.raises(OutputError, match=r"holds more than a run: notes\.txt"),
+            draft_run(target) as draft,
+        ):
+            install_run(draft, target)
+    assert (run / "notes.txt").read_text() == "precious"
+    assert sorted(os.listdir(tmp_path)) == ["run"]
 
 
 def test_recorded_settings_are_options_of_the_command(cnncli: Cnncli, data: Path, colours: Path) -> None:

@@ -72,7 +72,8 @@ def settings_for(data: Path, model: str = DRAWN, tune: Tune = Tune.SCRATCH, **gi
 
 
 def start_run(settings: NetworkSettings, listener: Any = None) -> Path:
-    result = run.prepare_run(settings, listener or NullProgress(), no_bar, is_offline=True)
+    with contextlib.ExitStack() as locks:
+        result = run.prepare_run(settings, listener or NullProgress(), no_bar, locks, is_offline=True)
     assert result.run
     return result.run
 

@@ -1,5 +1,6 @@
 """Starting, resuming and finishing runs."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,13 @@ import pytest
 
 from cnncli.errors import (
     CnncliError,
+    OutputError,
     TrainingError,
     UsageError,
 )
 from cnncli.records.progress import NullProgress
 from cnncli.records.training import Amp, Schedule
-from cnncli.training import run
+from cnncli.training import run, run_folder
 from cnncli.training.network import checkpoints
 from tests.training.small_runs import (
     PLAIN,
@@ -81,6 +83,20 @@ def test_a_run_does_not_resume_in_another_folder(data: Path, base: TrainedRun) -
             base.folder, settings_for(data, epochs=9, output=Path("x")), NullProgress(), no_bar, no_show
         )
     assert (base.folder / "checkpoints" / "manifest.json").read_bytes() == before
+
+
+def test_a_run_that_another_process_writes_is_neither_resumed_nor_replaced(
+    data: Path, base: TrainedRun
+) -> None:
+    before = sorted(base.folder.rglob("*"))
+    with contextlib.ExitStack() as other_process:
+        run_folder.lock_run(base.folder, other_process)
+        with pytest.raises(OutputError, match="another process is writing"):
+            run.resume(base.folder, base.settings, NullProgress(), no_bar, no_show)
+        replacing = settings_for(data, output=base.folder, overwrite=True)
+        with pytest.raises(OutputError, match="another process is writing"):
+            run.finetune(replacing, NullProgress(), no_bar, no_show)
+    assert sorted(base.folder.rglob("*")) == before
 
 
 def test_a_run_does_not_resume_with_other_classes(data: Path, base: TrainedRun) -> None:

@@ -4,6 +4,7 @@ The simplest kind of transfer learning. Where the network is prepared, torch is 
 Runtime, and the new classifier replaces the last layer of the compiled network and of the weights.
 """
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -100,7 +101,12 @@ class FeatureSearch:
 
 
 def search_classifiers(
-    settings: FinetuneSettings, progress: Progress, bar: ProgressBar, *, is_offline: bool = False
+    settings: FinetuneSettings,
+    progress: Progress,
+    bar: ProgressBar,
+    locks: contextlib.ExitStack,
+    *,
+    is_offline: bool = False,
 ) -> FeatureSearch:
     """Fit classifiers to a network's embeddings of labelled images; nothing is written yet.
 
@@ -108,6 +114,7 @@ def search_classifiers(
         settings: the run's settings.
         progress: reports each step and what is left out.
         bar: opens a progress bar over the images.
+        locks: releases the lock of the run's folder.
         is_offline: download nothing.
 
     Raises:
@@ -116,7 +123,7 @@ def search_classifiers(
     stopwatch = Stopwatch()
     with stopwatch.measure("finding the images"):
         data = read_data(settings, progress)
-        target = choose_run_folder(settings.output, data.name, overwrite=settings.overwrite)
+        target = choose_run_folder(settings.output, data.name, overwrite=settings.overwrite, locks=locks)
     plan = (
         ", which stays as it is" if settings.tune is Tune.FEATURES else ": a classifier on its features first"
     )

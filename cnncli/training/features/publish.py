@@ -1,5 +1,6 @@
 """A classifier on features and its network, written as a run."""
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -50,7 +51,9 @@ def finetune_features(
     Raises:
         CnncliError: the data or the network cannot be used, or the run cannot be written.
     """
-    return write_run(search_classifiers(settings, progress, bar, is_offline=is_offline), settings)
+    with contextlib.ExitStack() as locks:
+        search = search_classifiers(settings, progress, bar, locks, is_offline=is_offline)
+        return write_run(search, settings)
 
 
 def write_run(search: FeatureSearch, settings: FinetuneSettings) -> FinetuneResult:
