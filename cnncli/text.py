@@ -76,6 +76,12 @@ def path_of(text: str) -> str:
     return os.fsdecode(unquote_to_bytes(text))
 
 
+def original_text(text: str) -> str:
+    """The text that `path_text` made valid: decoded only if that gives bytes that are not UTF-8."""
+    decoded = path_of(text) if "%" in text else text
+    return decoded if is_percent_encoded(decoded) else text
+
+
 def tsv_text(text: str) -> str:
     r"""Text as one field of a TSV line: backslash, tab and line ends become `\\`, `\t`, `\n`, `\r`."""
     return text.translate(_TSV_ESCAPES)
@@ -97,6 +103,15 @@ def printable(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape", "replace").decode()
         for character in path_text(text)
     )
+
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Characters that move the cursor, start escape sequences, or reorder text; not tab and line feed."""
+
+
+def terminal_text(data: str) -> str:
+    r"""Data as it is printed on a terminal: control characters become `\u001b`, as JSON writes them."""
+    return _CONTROLS.sub(lambda control: f"\\u{ord(control[0]):04x}", data)
 
 
 # ---- CSV

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from cnncli.errors import CnncliError, OutputError
-from cnncli.text import printable
+from cnncli.text import printable, terminal_text
 
 
 def is_debugging() -> bool:
@@ -72,12 +72,12 @@ class Console:
 
         columns = (
             progress.SpinnerColumn(),
-            progress.TextColumn("{task.description}"),
+            progress.TextColumn("{task.description}", markup=False),
             progress.TimeElapsedColumn(),
         )
         screen = rich.console.Console(stderr=True)
         with progress.Progress(*columns, console=screen, transient=True, redirect_stdout=False) as spinner:
-            spinner.add_task(message, total=None)
+            spinner.add_task(printable(message), total=None)
             yield
 
     @property
@@ -99,8 +99,12 @@ def _say(message: str) -> None:
             print(printable(" ".join(message.splitlines())), file=sys.stderr, flush=True)
 
 
-def write_data(text: str) -> None:
+def write_data(text: str, *, is_styled: bool = False) -> None:
     """Write data to stdout and flush: UTF-8 with plain line feeds in any locale.
+
+    Args:
+        text: the data; on a terminal, control characters are escaped, since names of files and classes may hold any.
+        is_styled: the text holds escape sequences of our own, and only printable names.
 
     Raises:
         BrokenPipeError: the reader has closed the pipe.
@@ -108,6 +112,8 @@ def write_data(text: str) -> None:
     """
     if not sys.stdout:
         raise OutputError("cannot write to standard output: it is closed")
+    if is_terminal(sys.stdout) and not is_styled:
+        text = terminal_text(text)
     try:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8", newline="\n")

@@ -125,11 +125,11 @@ class PictureDestination:
 
         inline = terminal_picture.inline(png, os.environ) if is_terminal(sys.stdout) else None
         if inline:
-            write_data(inline)
+            write_data(inline, is_styled=True)
         elif self.is_rough:
             has_colours = is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
             columns = min(shutil.get_terminal_size().columns, 100)
-            write_data(terminal_picture.rough(png, columns, has_colours=has_colours))
+            write_data(terminal_picture.rough(png, columns, has_colours=has_colours), is_styled=True)
 
 
 def file_name(*words: str) -> str:

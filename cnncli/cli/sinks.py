@@ -1,6 +1,7 @@
 """Destinations of records: a table on the terminal, lines on stdout, or a file that can be resumed."""
 
 import contextlib
+import functools
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
@@ -108,9 +109,10 @@ class Destination:
         """
         if self.output is None:
             renderer = self._renderer()
-            write_data(renderer.begin())
-            yield Sink(lambda record: write_data(renderer.record(record)))
-            write_data(renderer.end())
+            write = functools.partial(write_data, is_styled=self.format is Format.TABLE)
+            write(renderer.begin())
+            yield Sink(lambda record: write(renderer.record(record)))
+            write(renderer.end())
             return
         reader = self.format.spec.reader
         file = PartFile(self.output, is_resumable=reader is not None)

@@ -10,6 +10,7 @@ from pathlib import Path
 from cnncli.data.labelled import LabelledImage, build_data_set
 from cnncli.data.split_names import split_of_name
 from cnncli.errors import DataError
+from cnncli.files.csv_tables import listed_path
 from cnncli.images.sources import image_source
 from cnncli.records.data import DataSet, Split
 from cnncli.text import counted, path_text
@@ -118,4 +119,4 @@ def _rows(
                 f"{file}, entry {number}: {name!r} is not a split",
                 "use train, val, test, or leave it empty",
             )
-        yield LabelledImage(image_source(str(root / path)), label, split)
+        yield LabelledImage(image_source(listed_path(str(root), path)), label, split)

@@ -9,13 +9,12 @@ The number under `schema` is the same in every row: every program that reads CSV
 """
 
 import csv
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.errors import DataError
-from cnncli.files.csv_tables import Table
+from cnncli.files.csv_tables import Table, listed_path
 from cnncli.images.digest import distinguishing_digests
 from cnncli.images.sources import image_source
 from cnncli.records.data import DataSet, Sample, Split
@@ -65,8 +64,7 @@ def read_splits(run: Path, root: str, class_names: tuple[str, ...], name: str) -
     if unknown := next((row.label for row in rows if row.label not in labels), None):
         raise _unusable(run, f"the network has no class {unknown!r}")
     samples = tuple(
-        Sample(image_source(os.path.join(root, row.path)), labels[row.label], row.split)  # noqa: PTH118 - the path is a string
-        for row in rows
+        Sample(image_source(listed_path(root, row.path)), labels[row.label], row.split) for row in rows
     )
     return DataSet(name, root, class_names, samples)
 

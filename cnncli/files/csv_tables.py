@@ -1,11 +1,12 @@
 """Tables that are saved as CSV files."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from cnncli.text import csv_row
+from cnncli.text import csv_row, original_text, path_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +24,26 @@ class Table:
     rows: Sequence[Sequence[str | int | float | None]]
 
     def write(self, stream: TextIO) -> None:
-        """Write the table as CSV."""
-        stream.writelines(csv_row(row) for row in (self.header, *self.rows))
+        """Write the table as CSV; bytes that are not UTF-8, as paths may hold, are percent-encoded."""
+        stream.writelines(
+            csv_row([path_text(cell) if isinstance(cell, str) else cell for cell in row])
+            for row in (self.header, *self.rows)
+        )
 
 
 def write_tables(folder: Path, tables: Iterable[Table]) -> None:
-    """Write each table to the file of its name; bytes of a path that are not UTF-8 are written unchanged.
+    """Write each table to the file of its name.
 
     Raises:
         OSError: a table cannot be written.
     """
     for table in tables:
-        with (folder / table.name).open(
-            "w", encoding="utf-8", errors="surrogateescape", newline=""
-        ) as stream:
+        with (folder / table.name).open("w", encoding="utf-8", newline="") as stream:
             table.write(stream)
+
+
+def listed_path(root: str, cell: str) -> str:
+    """The path of a file that a table lists, joined to `root`; percent-encoded as `Table.write` does, or literal."""
+    literal = os.path.join(root, cell)  # noqa: PTH118 - the path is a string
+    decoded = os.path.join(root, original_text(cell))  # noqa: PTH118
+    return literal if decoded == literal or os.path.lexists(literal) else decoded

@@ -9,7 +9,7 @@ from typing import Any
 
 from cnncli.records.anatomy import Anatomy, Row, Shape, Summary, Window
 from cnncli.render.columns import Column, rows
-from cnncli.text import counted, short, sides_text, size
+from cnncli.text import counted, printable, short, sides_text, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def _informative(network: Sequence[Row]) -> list[str]:
 
 def _head(anatomy: Anatomy) -> str:
     count, *shape = anatomy.input
-    return f"{anatomy.name}, {counted(count, 'image')} of {_shape((1, *shape))}, {anatomy.dtype}"
+    return f"{printable(anatomy.name)}, {counted(count, 'image')} of {_shape((1, *shape))}, {anatomy.dtype}"
 
 
 def _totals(summary: Summary) -> list[str]:

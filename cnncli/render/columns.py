@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 
+from cnncli.text import printable
+
 _GAP = "  "
 
 
@@ -14,7 +16,7 @@ class Column:
 
     Attributes:
         title: of the column.
-        cells: one per row.
+        cells: one per row; control characters in them are escaped.
         is_number: align right.
         importance: columns of lower importance are dropped first.
     """
@@ -23,6 +25,11 @@ class Column:
     cells: Sequence[str]
     is_number: bool = False
     importance: int = 0
+
+    def __post_init__(self) -> None:
+        """Make titles and cells printable: names of files, classes and networks may hold anything."""
+        object.__setattr__(self, "title", printable(self.title))
+        object.__setattr__(self, "cells", [printable(cell) for cell in self.cells])
 
     @property
     def width(self) -> int:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cnncli.images.local_file import LocalFile
 from cnncli.records.predictions import Prediction, Record, Score, Unreadable
 from cnncli.render.lines import CSV_HEADER, Csv, Json, JsonLines, Tsv
-from cnncli.text import path_text, printable, tsv_text
+from cnncli.text import path_text, printable, terminal_text, tsv_text
 
 CAT = Prediction(LocalFile("a.jpg"), (Score(3, "cat", 0.75), Score(1, "dog", 0.25)))
 UNSURE = Prediction(LocalFile("b.jpg"), (Score(None, "unknown", 0.4), Score(None, "unknown", 0.3)))
@@ -122,6 +122,14 @@ def test_paths() -> None:
     assert path_text("100% café.jpg") == "100% café.jpg"
     assert tsv_text("a\\b\tc\nd\re") == r"a\\b\tc\nd\re"
     assert printable("a\x1b[31m\nb\udcff") == r"a\x1b[31m\nb%FF"
+
+
+def test_on_a_terminal_control_characters_are_escaped_and_json_stays_json() -> None:
+    name = "a\x1b[31m\x9b\x07\u202eb\r\x7f"
+    assert terminal_text(f"{name}\tx\n") == r"a\u001b[31m\u009b\u0007\u202eb\u000d\u007f" + "\tx\n"
+    line = json.dumps({"path": name}, ensure_ascii=False)
+    assert json.loads(terminal_text(line)) == {"path": name}
+    assert terminal_text("caf\u00e9 \U0001f44d\u200d") == "caf\u00e9 \U0001f44d\u200d"
 
 
 def test_parquet(tmp_path: Path) -> None:
