@@ -51,8 +51,9 @@ def commands(folder: Path, tiny: Path) -> list[list[str | Path]]:
     """Every command that computes without a download; the outputs go to the folder."""
     lemon, labelled = SAMPLES / "lemon.jpg", SAMPLES / "labelled"
     engines = [name for name in ("torch", "openvino") if importlib.util.find_spec(name)]
+    lines: list[list[str | Path]] = [["predict", lemon, "-m", tiny, "--engine", name] for name in engines]
     return [
-        *(["predict", lemon, "-m", tiny, "--engine", name] for name in engines),
+        *lines,
         ["predict", lemon, "--sheet", folder / "sheet.png"],
         ["predict", lemon, "-m", "test_vit", "--no-pretrained"],
         ["finetune", labelled, "--tune", "features", "-o", folder / "features"],
