@@ -1,6 +1,7 @@
 """Starting, resuming and finishing runs."""
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def test_a_run_that_another_process_writes_is_neither_resumed_nor_replaced(
         run_folder.lock_run(base.folder, other_process)
         with pytest.raises(OutputError, match="another process is writing"):
             run.resume(base.folder, base.settings, NullProgress(), no_bar, no_show)
-        replacing = settings_for(data, output=base.folder, overwrite=True)
+        replacing = replace(base.settings, output=base.folder, overwrite=True)
         with pytest.raises(OutputError, match="another process is writing"):
             run.finetune(replacing, NullProgress(), no_bar, no_show)
     assert sorted(base.folder.rglob("*")) == before
