@@ -365,3 +365,9 @@ def test_training_memory_or_the_reason_why_it_is_unknown(cnncli: Cnncli, summary
         "13,378,280 (6,998,552 without modules that are never called)"
         in cnncli("summary", "googlenet-2014").stdout
     )
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_0", "torchvision/resnet18", "resnet18.tv_in1k"])
+def test_imagenet_accuracy_belongs_to_the_size_of_the_weights(summary: Summary, name: str) -> None:
+    assert summary(name)["top1"] == summary(name, "--img-size", "224")["top1"] > 50
+    assert summary(name, "--img-size", "97x201")["top1"] is None

@@ -18,7 +18,8 @@ class Offer:
         class_names: of the weights; None where the library does not give any.
         imagenet: timm's name of the ImageNet subset of the classes, such as imagenet-1k; None for other classes.
         published: where the weights are published; None where they are not.
-        top1, top5: accuracy on ImageNet's validation set in percent, as published by the library; None where it is not.
+        top1, top5: accuracy on ImageNet's validation set in percent, as published by the library; None where it is not,
+            and with another image size than that of the weights.
         has_classes: whether the published weights have a classifier; False for a backbone, and for an image tower such as
             CLIP's, whose outputs are dimensions of an embedding.
     """

@@ -56,7 +56,8 @@ def describe(
     steps = preprocessing(config, image_size)
     build_size = steps.size if config.fixed_input_size and image_size else own_size
     class_names, imagenet = _classes(config)
-    top1, top5 = accuracy(architecture, "IMAGENET1K_V1") if config.tag == _TORCHVISION_TAG else (None, None)
+    is_torchvision = config.tag == _TORCHVISION_TAG and steps.size == preprocessing(config, None).size
+    top1, top5 = accuracy(architecture, "IMAGENET1K_V1") if is_torchvision else (None, None)
     return Offer(
         name=name,
         architecture=Architecture("timm", architecture, config.num_classes, config.input_size[0], build_size),

@@ -19,7 +19,8 @@ def offer(architecture: str, tag: str, image_size: tuple[int, int] | None) -> Of
     weights = _weights(architecture, tag)
     class_names = tuple(weights.meta["categories"])
     preprocessing = _preprocessing(architecture, weights, image_size)
-    top1, top5 = accuracy(architecture, weights.name)
+    is_own_size = preprocessing.size == _preprocessing(architecture, weights, None).size
+    top1, top5 = accuracy(architecture, weights.name) if is_own_size else (None, None)
     return Offer(
         name=f"{LIBRARY}{architecture}.{weights.name}",
         architecture=Architecture(

@@ -38,6 +38,12 @@ class Batch:
     pixels: NDArray[np.uint8]
     unreadable: dict[int, Unreadable]
 
+    def with_at_least(self, images: int) -> "Batch":
+        """The batch, or one without images if it has fewer than that."""
+        if len(self.numbers) >= images:
+            return self
+        return Batch(self.numbers[:0], np.empty((0, 0, 0, 0), np.uint8), self.unreadable)
+
 
 class ImageStore:
     """The images of a split, each decoded once while the cache has room; safe to use from several threads."""

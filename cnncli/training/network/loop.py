@@ -21,6 +21,7 @@ from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 from cnncli.records.training import ClassWeights, Epoch, TrainingProgress
 from cnncli.training.network import batches, logs, rng
+from cnncli.training.network.batch_norm import least_images, single_image_error
 from cnncli.training.network.batches import Batch, ImageStore
 from cnncli.training.network.checkpoints import Checkpoint, Checkpointer, divergence
 from cnncli.training.network.interrupts import Interrupts
@@ -66,6 +67,9 @@ class Loop:
             checkpoint: the state to start from; kept up to date.
             accelerator: device and processes.
             progress: reports each epoch.
+
+        Raises:
+            TrainingError: batch normalisation would get a single image at a time.
         """
         self.task, self.checkpoint, self._run, self._progress = task, checkpoint, run, progress
         self.processes = Processes(accelerator)
@@ -73,6 +77,8 @@ class Loop:
         self._labels = task.labels(Split.TRAIN)
         self._images, val_images = _open_images(task, self.processes)
         normalize = Normalize(task.preprocessing, checkpoint.constants.layout, accelerator.device)
+        self._least = self._least_images()
+        self._require_enough_images()
         self._validation = Validation(
             val_images,
             task.labels(Split.VAL),
@@ -92,6 +98,7 @@ class Loop:
             ),
             self.processes,
             progress.warning,
+            self._least,
         )
         self._meter = Meter(checkpoint, self.processes)
         self._stopping = EarlyStopping(task.options, task.to_beat, checkpoint, self._meter, self.processes)
@@ -128,22 +135,48 @@ class Loop:
 
     def steps(self, epoch: int) -> list[Indices]:
         """The numbers of this process's images for each step of an epoch."""
+        return [self.processes.slice(step) for step in self._steps_of_all_processes(epoch)]
+
+    def _steps_of_all_processes(self, epoch: int) -> list[Indices]:
         options = self.task.options
-        steps = rng.batches(
-            self._labels, options.batch_size, self.task.seed, epoch, balanced=options.balanced_sampling
+        return rng.batches(
+            self._labels,
+            options.batch_size,
+            self.task.seed,
+            epoch,
+            balanced=options.balanced_sampling,
+            least=self._least,
         )
-        return [self.processes.slice(step) for step in steps]
 
     def batches(self, steps: Sequence[Indices], epoch: int, size: tuple[int, int]) -> Generator[Batch]:
         """Augmented training images, a batch for each step, at a size of (height, width) pixels."""
         task = self.task
         views = batches.RandomViews(self._images, size, task.options.augmentation, task.seed, epoch, resize)
-        return batches.iterate_batches(steps, views, task.workers)
+        for batch in batches.iterate_batches(steps, views, task.workers):
+            yield batch.with_at_least(self._least)  # an image is alone if those beside it cannot be read
 
     def set_training_mode(self) -> None:
         """Put the trainable part of the network into training mode."""
         task = self.task
         set_training_mode(task.network, task.trainable, freezes_statistics=task.freezes_statistics)
+
+    def _least_images(self) -> int:
+        """The smallest number of images that the network can learn from at a time."""
+        task = self.task
+        self.set_training_mode()
+        size = image_size(task.options, task.preprocessing.size, 0)
+        image = torch.zeros(1, task.preprocessing.channels, *size, device=self.processes.accelerator.device)
+        return least_images(task.network, image)
+
+    def _require_enough_images(self) -> None:
+        """Check that each process gets enough images in each step.
+
+        Raises:
+            TrainingError: it does not.
+        """
+        smallest = min(len(self._steps_of_all_processes(0)[-1]), self.task.options.batch_size)
+        if smallest // self.processes.count < self._least:
+            raise single_image_error()
 
     def _open_log(self) -> contextlib.AbstractContextManager[Callable[[], None]]:
         if self.processes.is_main:

@@ -3,7 +3,12 @@
 from typing import Any
 
 import torch
-from timm.optim._optim_factory import create_optimizer_v2, get_optimizer_class, list_optimizers
+from timm.optim._optim_factory import (
+    create_optimizer_v2,
+    get_optimizer_class,
+    get_optimizer_info,
+    list_optimizers,
+)
 from torch import nn
 
 from cnncli.errors import UsageError
@@ -29,6 +34,7 @@ def create_optimizer(
             lr=lr,
             weight_decay=options.weight_decay,
             momentum=options.momentum,
+            **_plain_descent_setting(options),
             **_fused_setting(network, options.opt),
         )
     except (ValueError, KeyError, TypeError, AssertionError, RuntimeError, ModuleNotFoundError) as error:
@@ -37,6 +43,14 @@ def create_optimizer(
             f"--opt {options.opt} cannot be used: {reason}",
             "try adamw, sgd, rmsprop or lion; timm's list_optimizers() has all names",
         ) from error
+
+
+def _plain_descent_setting(options: TrainingOptions) -> dict[str, Any]:
+    """`nesterov=False` without momentum: timm's SGD uses Nesterov momentum by default, and torch refuses it with 0."""
+    if options.momentum or options.opt not in list_optimizers():
+        return {}
+    has_nesterov = "nesterov" in (get_optimizer_info(options.opt).defaults or {})
+    return {"nesterov": False} if has_nesterov else {}
 
 
 def _fused_setting(network: nn.Module, name: str) -> dict[str, Any]:

@@ -21,15 +21,18 @@ class _Stream(enum.IntEnum):
     DROPOUT = 4
 
 
-def batches(labels: Indices, batch_size: int, seed: int, epoch: int, *, balanced: bool) -> list[Indices]:
+def batches(
+    labels: Indices, batch_size: int, seed: int, epoch: int, *, balanced: bool, least: int = 1
+) -> list[Indices]:
     """The numbers of the images of each step of an epoch: each image once, in batches that differ by one image at most.
 
     Args:
         labels: (N,), the class of each image.
-        batch_size: largest number of images of a batch.
+        batch_size: largest number of images of a batch; with `least`, one image more if the last would be alone otherwise.
         seed: the run's random seed.
         epoch: number of the epoch, from 0.
         balanced: draw N images with replacement instead, each class with the same probability.
+        least: smallest number of images of a batch, 1 or 2; not kept if there are fewer images than that.
     """
     generator = np.random.default_rng([seed, _Stream.ORDER, epoch])
     count = len(labels)
@@ -39,7 +42,7 @@ def batches(labels: Indices, batch_size: int, seed: int, epoch: int, *, balanced
         order = generator.choice(count, count, p=weights / weights.sum())
     else:
         order = generator.permutation(count)
-    return np.array_split(order, -(-count // batch_size))
+    return np.array_split(order, max(min(-(-count // batch_size), count // least), 1))
 
 
 def view_generator(seed: int, epoch: int, number: int) -> np.random.Generator:

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cnncli.engines.torch import is_out_of_memory
-from cnncli.errors import OutOfMemoryError, TrainingError
+from cnncli.errors import OutOfMemoryError
 from cnncli.text import counted
 from cnncli.training.network import rng
 from cnncli.training.network.batches import Batch
@@ -21,24 +21,6 @@ from cnncli.training.network.objective import Objective
 from cnncli.training.network.processes import Processes
 from cnncli.training.network.state import TrainingState
 from cnncli.training.network.task import TrainingTask
-
-
-@contextlib.contextmanager
-def explain_single_image() -> Iterator[None]:
-    """Explain the error of batch normalisation when it gets a single value per channel.
-
-    Raises:
-        TrainingError: it does.
-    """
-    try:
-        yield
-    except ValueError as error:
-        if "more than 1 value per channel" not in str(error):
-            raise
-        raise TrainingError(
-            "batch normalisation cannot learn from a single image at a time",
-            "use a larger --batch-size, or fewer --grad-accum-steps",
-        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +36,7 @@ class TrainingStep:
         mixer: mixup and CutMix.
         processes: the processes that train together.
         warn: called with a message if batches are split because memory is short.
+        least: smallest number of images that the network can learn from at a time.
     """
 
     task: TrainingTask
@@ -64,6 +47,7 @@ class TrainingStep:
     mixer: Mixer
     processes: Processes
     warn: Callable[[str], None]
+    least: int = 1
 
     def __call__(self, batch: Batch) -> tuple[float, float]:
         """Update the weights once, in smaller pieces if memory runs out.
@@ -73,13 +57,11 @@ class TrainingStep:
 
         Raises:
             NotANumberError: the loss diverged; the weights are untouched.
-            OutOfMemoryError: not even one image fits.
-            TrainingError: batch normalisation gets a single image.
+            OutOfMemoryError: not even the fewest images fit that the network can learn from.
         """
         while True:
             try:
-                with explain_single_image():
-                    return self._update(batch)
+                return self._update(batch)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
@@ -114,20 +96,24 @@ class TrainingStep:
         return loss_sum, correct
 
     def _pieces(self, count: int) -> list[slice]:
-        """The micro-batches of `count` images."""
-        number = min(self.checkpoint.pieces * self.task.options.grad_accum_steps, count)
+        """The micro-batches of `count` images, none with fewer images than the network can learn from."""
+        number = min(self._wanted_pieces(), max(count // self.least, 1))
         pieces = np.array_split(np.arange(count), number)
         return [slice(int(piece[0]), int(piece[-1]) + 1) for piece in pieces]
 
+    def _wanted_pieces(self) -> int:
+        return self.checkpoint.pieces * self.task.options.grad_accum_steps
+
     def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Images (N, C, H, W) and their classes (N,) on the device; one black image if this process has none."""
+        """Images (N, C, H, W) and their classes (N,) on the device; black images if this process has none."""
         if len(batch.numbers):
             labels = torch.from_numpy(self.mixer.labels[batch.numbers])
             images = self.mixer.normalize(batch.pixels)
             return images, labels.to(images.device)
         shape = (self.task.preprocessing.channels, *self.task.preprocessing.size)
         device = self.state.accelerator.device
-        return torch.zeros(1, *shape, device=device), torch.zeros(1, dtype=torch.int64, device=device)
+        labels = torch.zeros(self.least, dtype=torch.int64, device=device)
+        return torch.zeros(self.least, *shape, device=device), labels
 
     def _halve_pieces(self, error: RuntimeError) -> None:
         # The other processes wait for this one's gradients: all would have to start the step again.
@@ -136,9 +122,10 @@ class TrainingStep:
                 "a process has not enough memory for its part of a batch", "use --grad-accum-steps 2, or more"
             ) from error
         batch_size = self.task.options.batch_size
-        if self.checkpoint.pieces * 2 > batch_size:
+        if self._wanted_pieces() >= batch_size // self.least:
+            fewest = "one image fits" if self.least == 1 else f"{self.least} images fit"
             raise OutOfMemoryError(
-                "not even one image fits into memory while training", "use a smaller --img-size or network"
+                f"not even {fewest} into memory while training", "use a smaller --img-size or network"
             ) from error
         self.checkpoint.pieces *= 2
         self.state.zero_grad()

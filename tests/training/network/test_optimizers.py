@@ -19,3 +19,18 @@ def test_optimisers_are_fused_where_torch_has_a_fused_implementation(
     optimizer = optimizers.create_optimizer(layers, "1", settings_for(data, opt=name).options, 0.1)
     assert bool(optimizer.param_groups[0].get("fused")) == is_fused
     optimizers.require_plain_gradients(optimizer, name)
+
+
+@pytest.mark.parametrize("name", ["sgd", "sgdw", "momentum", "nesterov", "lars", "rmsprop"])
+def test_momentum_may_be_0(data: Path, name: str) -> None:
+    """With SGD this is plain gradient descent: a step of lr times the gradient."""
+    layer = torch.nn.Linear(2, 2, bias=False)
+    before = layer.weight.detach().clone()
+    options = settings_for(data, opt=name, momentum=0.0, weight_decay=0.0).options
+    optimizer = optimizers.create_optimizer(layer, "", options, 0.1)
+    gradient = torch.tensor([[1.0, -2.0], [3.0, 0.5]])
+    layer.weight.grad = gradient.clone()
+    optimizer.step()
+    if name in {"sgd", "sgdw", "momentum", "nesterov"}:
+        assert torch.allclose(layer.weight, before - 0.1 * gradient)
+    assert not torch.equal(layer.weight, before)
