@@ -1,10 +1,12 @@
-"""Wording shared by all rooms: counts, short numbers, paths in any output format, rows of CSV."""
+"""Text shared by all rooms: counts, short numbers, paths in any output format, rows of CSV, encodings of text files."""
 
+import codecs
 import csv
 import io
 import os
 import re
 from collections.abc import Sequence
+from typing import BinaryIO, TextIO
 from urllib.parse import unquote_to_bytes
 
 # ---- numbers for people: three significant digits, and singular or plural
@@ -125,3 +127,58 @@ def csv_row(values: Sequence[str | int | float | None]) -> str:
     text = io.StringIO()
     csv.writer(text).writerow(values)
     return text.getvalue().removesuffix("\r\n") + "\n"
+
+
+# ---- text files, as people and their programs save them
+
+BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""The encoding of a text file by its first bytes; Windows' editors, PowerShell and Excel write them."""
+
+_ENOUGH = 4
+"""First bytes that tell the encoding of a text file."""
+
+
+def encoding_of(start: bytes) -> str:
+    """The encoding of a text file, by its first bytes: UTF-8 where nothing speaks for another.
+
+    UTF-16 without a byte order mark is recognised by the zeros beside two ASCII characters.
+    """
+    for mark, encoding in BYTE_ORDER_MARKS.items():
+        if start.startswith(mark):
+            return encoding
+    zeros = [byte == 0 for byte in start[:_ENOUGH]]
+    if zeros == [False, True] * 2:
+        return "utf-16-le"
+    return "utf-16-be" if zeros == [True, False] * 2 else "utf-8"
+
+
+def text_stream(stream: BinaryIO) -> TextIO:
+    """A file's text in its own encoding, with its own line ends; bytes that are not UTF-8 are lone surrogates.
+
+    Raises:
+        UnicodeDecodeError: when reading, if it is neither UTF-8 nor the UTF-16 or UTF-32 that it claims to be.
+    """
+    encoding = encoding_of(stream.read(_ENOUGH))
+    stream.seek(0)
+    errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
+    return io.TextIOWrapper(stream, encoding, errors, newline="")
+
+
+def decode_text(content: bytes, errors: str = "strict") -> str:
+    r"""The text of a file, in any encoding of `encoding_of`; all line ends become `\n`.
+
+    Args:
+        content: the whole file.
+        errors: as of `bytes.decode`.
+
+    Raises:
+        UnicodeDecodeError: it is not such a text.
+    """
+    text = content.decode(encoding_of(content), errors)
+    return io.StringIO(text, newline=None).read()

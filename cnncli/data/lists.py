@@ -13,7 +13,9 @@ from cnncli.errors import DataError
 from cnncli.files.csv_tables import listed_path
 from cnncli.images.sources import image_source
 from cnncli.records.data import DataSet, Split
-from cnncli.text import counted, path_text
+from cnncli.records.predictions import ImageSource
+from cnncli.regular_file import open_regular
+from cnncli.text import counted, path_text, text_stream
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 """The separator of a list by the ending of its file name."""
@@ -50,13 +52,13 @@ def read_list(file: Path, columns: ListColumns) -> DataSet:
     remarks: list[str] = []
     root = columns.root or file.parent
     try:
-        with file.open(encoding="utf-8-sig", newline="", errors="surrogateescape") as stream:
-            rows = csv.DictReader(stream, delimiter=SEPARATORS[file.suffix.lower()])
+        with text_stream(open_regular(file)) as stream:
+            rows = csv.DictReader(stream, delimiter=SEPARATORS[file.suffix.lower()], strict=True)
             _require_columns(file, rows.fieldnames or (), columns)
             images = _unique(file, _rows(file, rows, columns, root, remarks), remarks)
     except OSError as error:
         raise DataError(f"cannot read the list {file}: {error.strerror}") from error
-    except csv.Error as error:
+    except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"the list {file} is not valid CSV: {error}") from error
     if not images:
         raise DataError(f"the list {file} has no labelled images")
@@ -94,8 +96,7 @@ def _describe(row: LabelledImage) -> str:
 def _require_columns(file: Path, header: Sequence[str], columns: ListColumns) -> None:
     if missing := [name for name in (columns.path, columns.label) if name not in header]:
         columns_text = ", ".join(repr(name[:_MAX_NAME]) for name in header[:_MAX_LISTED]) or "nothing"
-        if len(header) == 1 and ";" in header[0]:
-            raise DataError(f"the list {file} is separated by semicolons", "use commas, or tabs in a .tsv")
+        _require_separator(file, header)
         raise DataError(
             f"the list {file} has no column {' and no '.join(map(repr, missing))}; its first line has {columns_text}",
             "name them with --path-column and --label-column; the first line of a list has the column names",
@@ -105,13 +106,14 @@ def _require_columns(file: Path, header: Sequence[str], columns: ListColumns) ->
 def _rows(
     file: Path, rows: Iterable[dict[str, str | None]], columns: ListColumns, root: Path, remarks: list[str]
 ) -> Iterator[LabelledImage]:
-    for number, row in enumerate(rows, start=2):
-        path, label = row[columns.path], row[columns.label]
+    untidy = 0
+    for number, row in _entries(file, rows):
+        path, label = row[columns.path], (row[columns.label] or "").strip()
         if not path or not label:
             remarks.append(f"{file}, entry {number} is left out: it has no {'label' if path else 'path'}")
             continue
-        if path_text(label) != label:
-            raise DataError(f"{file}, entry {number}: its label is not UTF-8", "save the list as UTF-8")
+        _require_label(f"{file}, entry {number}", label)
+        untidy += label != row[columns.label]
         name = row.get(columns.split) or ""
         split = split_of_name(name)
         if name and split is None:
@@ -119,4 +121,54 @@ def _rows(
                 f"{file}, entry {number}: {name!r} is not a split",
                 "use train, val, test, or leave it empty",
             )
-        yield LabelledImage(image_source(listed_path(str(root), path)), label, split)
+        yield LabelledImage(_source(root, path), label, split)
+    if untidy:
+        remarks.append(f"removed: spaces around {counted(untidy, 'label')} of {file}")
+
+
+def _entries(
+    file: Path, rows: Iterable[dict[str, str | None]]
+) -> Iterator[tuple[int, dict[str, str | None]]]:
+    """The entries of a list, numbered from 2: the first one has the names of the columns."""
+    number = 1
+    try:
+        for number, row in enumerate(rows, start=2):
+            if any(row.get(None, ())):  # type: ignore[call-overload]  # where DictReader puts what has no column
+                raise DataError(
+                    f"{file}, entry {number} has more cells than the first line",
+                    "put quotation marks around a path or label with a separator in it",
+                )
+            yield number, row
+    except csv.Error as error:
+        raise DataError(
+            f"{file}, entry {number + 1} is not valid CSV: {error}", "a quotation mark may not be closed"
+        ) from error
+
+
+def _require_label(entry: str, label: str) -> None:
+    if path_text(label) != label:
+        raise DataError(f"{entry}: its label is not UTF-8", "save the list as UTF-8")
+    if len(label.splitlines()) > 1:
+        raise DataError(
+            f"{entry}: its label has a line end: {label[:_MAX_NAME]!r}", "a quotation mark may not be closed"
+        )
+
+
+def _source(root: Path, path: str) -> ImageSource:
+    """The image of an entry; a list from Windows may have backslashes in place of slashes."""
+    source = image_source(listed_path(str(root), path))
+    if "\\" in path and not source.stamp():
+        other = image_source(listed_path(str(root), path.replace("\\", "/")))
+        return other if other.stamp() else source
+    return source
+
+
+def _require_separator(file: Path, header: Sequence[str]) -> None:
+    """Check that the first line is not separated by what other programs use."""
+    if len(header) != 1:
+        return
+    for name, separator in (("semicolons", ";"), ("tabs", "\t"), ("commas", ",")):
+        if separator in header[0]:
+            raise DataError(
+                f"the list {file} is separated by {name}", "use commas in a .csv, or tabs in a .tsv"
+            )

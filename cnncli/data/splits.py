@@ -18,6 +18,8 @@ from cnncli.files.csv_tables import Table, listed_path
 from cnncli.images.digest import distinguishing_digests
 from cnncli.images.sources import image_source
 from cnncli.records.data import DataSet, Sample, Split
+from cnncli.regular_file import open_regular
+from cnncli.text import text_stream
 
 SPLITS = "splits.csv"
 """The name of the file in a run's folder."""
@@ -97,8 +99,8 @@ def read_rows(run: Path) -> list[SplitRow]:
         DataError: it cannot be read.
     """
     try:
-        with (run / SPLITS).open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            reader = csv.DictReader(stream)
+        with text_stream(open_regular(run / SPLITS)) as stream:
+            reader = csv.DictReader(stream, strict=True)
             _require_columns(reader.fieldnames or ())
             return list(map(_row, reader))
     except OSError as error:

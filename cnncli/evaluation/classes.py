@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from cnncli.errors import DataError, UsageError
 from cnncli.records.networks import ModelCard
+from cnncli.regular_file import open_regular
+from cnncli.text import text_stream
 
 ClassMap = Mapping[str, Sequence[str]]
 """The network's names for classes of the data; one class of the data may be several of the network's."""
@@ -121,9 +123,9 @@ def read_class_map(file: Path) -> dict[str, list[str]]:
         UsageError: the file cannot be read, or is not such a list.
     """
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
+        with text_stream(open_regular(file)) as stream:
             delimiter = "\t" if file.suffix.lower() == ".tsv" else ","
-            rows = [row for row in csv.reader(stream, delimiter=delimiter) if any(row)]
+            rows = [row for row in csv.reader(stream, delimiter=delimiter, strict=True) if any(row)]
     except OSError as error:
         raise UsageError(f"cannot read --map {file}: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:

@@ -17,7 +17,12 @@ class LocalFile(ImageSource):
         if "\0" in self.path:
             raise UnreadableError("a path cannot contain a NUL byte; a list written by find -print0 needs -0")
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(self.path, flags)
+        try:
+            descriptor = os.open(self.path, flags)
+        except FileNotFoundError as error:
+            if "\\" in self.path and os.path.exists(self.path.replace("\\", "/")):  # noqa: PTH110 - the path is a string
+                raise UnreadableError("no such file; there is one with / in place of each \\") from error
+            raise
         if reason := _reason_without_content(os.fstat(descriptor)):
             os.close(descriptor)
             raise UnreadableError(reason)

@@ -4,6 +4,7 @@ Whether a file is an image is decided by `decode`. Only the names of one directo
 folders still to visit), so a walk may be arbitrarily long.
 """
 
+import codecs
 import glob
 import io
 import os
@@ -18,6 +19,7 @@ from cnncli.images.in_memory import InMemory
 from cnncli.images.local_file import LocalFile
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
+from cnncli.text import BYTE_ORDER_MARKS, encoding_of
 
 STDIN = "-"
 
@@ -157,7 +159,7 @@ def read_list(stream: BinaryIO, *, separator: bytes = b"\n") -> Iterator[ImageSo
     r"""The paths in a list, taken literally, as they arrive.
 
     Args:
-        stream: of bytes; read from its descriptor where it has one, so that each path in a pipe is used as soon as it
+        stream: of bytes in UTF-8, UTF-16 or UTF-32; read from its descriptor where it has one, so that each path in a pipe is used as soon as it
             arrives.
         separator: `\n` (a `\r` before it is dropped, empty lines are skipped) or `\0`.
 
@@ -165,13 +167,41 @@ def read_list(stream: BinaryIO, *, separator: bytes = b"\n") -> Iterator[ImageSo
         None whenever a pipe was silent for `STALL_SECONDS`, so that an incomplete batch can be used.
     """
     rest = b""
-    for chunk in _chunks(stream):
+    chunks = _chunks(stream)
+    for chunk in chunks if separator == b"\0" else _utf8(chunks):
         if chunk is None:
             yield None
             continue
         *lines, rest = (rest + chunk).split(separator)
         yield from _paths(lines, separator)
     yield from _paths([rest], separator)
+
+
+def _utf8(chunks: Iterable[bytes | None]) -> Iterator[bytes | None]:
+    """A list in UTF-8 without a byte order mark, whatever encoding it was saved in."""
+    start, decoder = b"", None
+    is_begun = False
+    for chunk in chunks:
+        if chunk is None:
+            yield None
+        elif is_begun:
+            yield decoder.decode(chunk).encode("utf-8", "surrogateescape") if decoder else chunk
+        else:
+            start += chunk
+            is_begun = not any(mark != start and mark.startswith(start) for mark in BYTE_ORDER_MARKS)
+            if is_begun:
+                decoder = _decoder(start)
+                yield decoder.decode(start).encode("utf-8", "surrogateescape") if decoder else start
+    if not is_begun:
+        yield start
+
+
+def _decoder(start: bytes) -> codecs.IncrementalDecoder | None:
+    """The decoder of a list that begins with these bytes; None for plain UTF-8, which needs none."""
+    encoding = encoding_of(start)
+    if encoding == "utf-8":
+        return None
+    return codecs.getincrementaldecoder(encoding)("surrogateescape" if encoding == "utf-8-sig" else "replace")
 
 
 def _paths(lines: Sequence[bytes], separator: bytes) -> Iterator[ImageSource]:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.errors import InputError, UsageError
+from cnncli.regular_file import read_document
+from cnncli.text import decode_text
 
 Numbers = NDArray[Any]
 """(H, W) or (C, H, W): floats, or fractions as objects."""
@@ -130,7 +132,7 @@ def read_matrix(file: Path) -> Numbers:
         UsageError: it does not hold a matrix.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = decode_text(read_document(file))
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

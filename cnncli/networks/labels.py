@@ -6,6 +6,8 @@ from pathlib import Path
 from cnncli.errors import UsageError, WeightsError
 from cnncli.records.networks import ModelCard
 from cnncli.records.predictions import LabelStyle
+from cnncli.regular_file import read_document
+from cnncli.text import decode_text
 
 
 def read_labels(file: Path) -> tuple[str, ...]:
@@ -15,7 +17,7 @@ def read_labels(file: Path) -> tuple[str, ...]:
         WeightsError: the file cannot be read as UTF-8 text, or is empty.
     """
     try:
-        lines = file.read_text(encoding="utf-8-sig").split("\n")
+        lines = decode_text(read_document(file)).split("\n")
     except OSError as error:
         raise WeightsError(f"cannot read the class names file {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -19,6 +19,8 @@ import tomli_w
 from cnncli.errors import UsageError
 from cnncli.files.schema import schema_problem
 from cnncli.files.whole import write_whole
+from cnncli.regular_file import read_document
+from cnncli.text import decode_text
 
 SETTINGS = "settings.toml"
 
@@ -71,10 +73,10 @@ def read_settings(file: Path) -> RecordedSettings:
         UsageError: it cannot be read, is not TOML, or has another schema.
     """
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
+        document = tomllib.loads(decode_text(read_document(file), "surrogateescape"))
     except OSError as error:
         raise UsageError(f"cannot read the settings {file}: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"the settings {file} are not TOML: {error}") from error
     _require_schema(document, file)
     provenance, versions = _table(document, "provenance", file), _table(document, "versions", file)

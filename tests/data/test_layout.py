@@ -160,7 +160,7 @@ def test_classes_with_subfolders_and_empty_split_folders(made: Made) -> None:
 
 def test_lists(tmp_path: Path, made: Made) -> None:
     root = made("1.jpg", "2.jpg", "3.jpg")
-    labels = ['a,"quoted"', "line\nfeed", "sl/ash"]
+    labels = ['a,"quoted"', "semi;colon", "sl/ash"]
     rows = "".join(
         '{}.jpg,"{}"\n'.format(number, label.replace('"', '""')) for number, label in enumerate(labels, 1)
     )
@@ -172,6 +172,29 @@ def test_lists(tmp_path: Path, made: Made) -> None:
         f"{tmp_path / 'list.csv'}, entry 6 is left out: it has no path",
         f"{tmp_path / 'list.csv'}, entry 7 is left out: it has no label",
     )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_lists_in_the_encodings_of_windows(made: Made, encoding: str) -> None:
+    root = made("ä/1.jpg", "2.jpg")
+    (root / "list.csv").write_bytes("path,label\r\nä/1.jpg,Äpfel\r\n2.jpg,b\r\n".encode(encoding))
+    assert message(read(root / "list.csv")) == [("2.jpg", "b", None), ("1.jpg", "Äpfel", None)]
+
+
+@pytest.mark.skipif(os.sep != "/", reason="there a backslash separates folders")
+def test_a_list_with_backslashes(made: Made) -> None:
+    root = made("x/1.jpg", "x/y/2.jpg", "back\\slash.jpg")
+    (root / "list.csv").write_text("path,label\nx\\1.jpg,a\nx\\y\\2.jpg,b\nback\\slash.jpg,c\nno\\3.jpg,d\n")
+    paths = [os.path.relpath(sample.path, root) for sample in read(root / "list.csv").samples]
+    assert paths == ["x/1.jpg", "x/y/2.jpg", "back\\slash.jpg", "no\\3.jpg"]
+
+
+def test_spaces_around_labels_are_removed(made: Made) -> None:
+    root = made("1.jpg", "2.jpg")
+    (root / "list.csv").write_text("path,label\n1.jpg,lemon \n2.jpg, lemon\n")
+    data = read(root / "list.csv")
+    assert data.class_names == ("lemon",)
+    assert data.remarks == (f"removed: spaces around 2 labels of {root / 'list.csv'}",)
 
 
 def test_a_tsv_with_columns_of_its_own_and_splits(made: Made) -> None:
@@ -192,6 +215,12 @@ def test_a_tsv_with_columns_of_its_own_and_splits(made: Made) -> None:
             "path,label\nno.jpg,cat\nnope.jpg,dog\n",
             "none of the 2 files in .* exists; the first is .*no.jpg",
         ),
+        ('path,label\n1.jpg,cat\n2.jpg,"dog\n3.jpg,cat\n', "entry 3 is not valid CSV: unexpected end"),
+        ('path,label\n1.jpg,"cat\n2.jpg,"dog\n', "entry 2 is not valid CSV: ',' expected"),
+        ('path,label\n1.jpg,"cat\n2.jpg,dog"\n', r"entry 2: its label has a line end: 'cat.n2.jpg,dog'"),
+        ("path,label\n1.jpg,cat,\n2,jpg,dog\n", "entry 3 has more cells than the first line"),
+        ("path\tlabel\n1.jpg\tcat\n", "is separated by tabs"),
+        ("path;label\n1.jpg;cat\n", "is separated by semicolons"),
         ("path,label,split\n1.jpg,cat,sometimes\n", "entry 2: 'sometimes' is not a split"),
     ],
 )

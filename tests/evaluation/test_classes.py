@@ -108,6 +108,14 @@ def test_several_classes_can_be_merged_into_one(card: ModelCard, tmp_path: Path)
     assert merged[0].tolist() == pytest.approx([0.5, 0.2, 0.3])
 
 
+def test_a_class_map_in_an_encoding_of_windows(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_bytes("Bär,bear \r\n".encode("utf-16"))
+    assert read_class_map(tmp_path / "pairs.csv") == {"Bär": ["bear"]}
+    (tmp_path / "pairs.csv").write_text('Bär,"bear\nZebra,zebra\n')
+    with pytest.raises(UsageError, match="is not valid CSV"):
+        read_class_map(tmp_path / "pairs.csv")
+
+
 @pytest.mark.parametrize("text", ["one\n", "a,b,c\n", "a,\n"])
 def test_a_class_map_has_two_columns(tmp_path: Path, text: str) -> None:
     file = tmp_path / "pairs.csv"

@@ -95,6 +95,15 @@ def test_a_missing_local_file(path: str) -> None:
         LocalFile(path).open()
 
 
+@pytest.mark.skipif(os.sep != "/", reason="there a backslash separates folders")
+def test_a_path_with_backslashes_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png("red"))
+    with pytest.raises(UnreadableError, match="there is one with / in place of each"):
+        LocalFile(f"{tmp_path}\\a.png").open()
+    with pytest.raises(FileNotFoundError):
+        LocalFile(f"{tmp_path}\\b.png").open()
+
+
 def test_in_memory() -> None:
     source = InMemory("-", b"content")
     with source.open() as stream:

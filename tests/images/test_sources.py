@@ -192,6 +192,28 @@ def test_lists_are_taken_literally() -> None:
     assert actual == ["a.jpg", "*.jpg", " with spaces ", "caf\udce9.jpg", "last"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_lists_in_the_encodings_of_windows(encoding: str, tmp_path: Path) -> None:
+    text = "a.jpg\r\ndéjà vu.jpg\r\n"
+    content = text.encode(encoding)
+    assert paths([entry for entry in read_list(io.BytesIO(content)) if entry]) == ["a.jpg", "déjà vu.jpg"]
+    (tmp_path / "list.txt").write_bytes(content)
+    with open_list(str(tmp_path / "list.txt"), io.BytesIO()) as stream:
+        assert paths([entry for entry in read_list(stream) if entry]) == ["a.jpg", "déjà vu.jpg"]
+
+
+def test_a_list_on_a_slow_pipe_may_begin_with_a_byte_order_mark() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stream:
+        entries = read_list(stream)
+        actual = []
+        for byte in "\ufeffa.jpg\n".encode("utf-16-le"):
+            os.write(writing, bytes([byte]))
+            actual.append(next(entries))
+        os.close(writing)
+        assert paths([entry for entry in (*actual, *entries) if entry]) == ["a.jpg"]
+
+
 def test_null_separated_lists_may_hold_newlines() -> None:
     actual = [entry.path for entry in read_list(io.BytesIO(b"a\nb.jpg\0c\r\0"), separator=b"\0") if entry]
     assert actual == ["a\nb.jpg", "c\r"]

@@ -19,9 +19,11 @@ def test_labels_files_have_one_name_per_line(tmp_path: Path) -> None:
     file = tmp_path / "names"
     file.write_bytes("\ufeffcat\r\nnoisy dog \n\nこねこ\n".encode())
     assert read_labels(file) == ("cat", "noisy dog", "こねこ")
+    file.write_bytes("cat\r\nこねこ\r\n".encode("utf-16"))
+    assert read_labels(file) == ("cat", "こねこ")
 
 
-@pytest.mark.parametrize(("data", "message"), [(b"", "is empty"), (b"\xff\xfe", "not UTF-8")])
+@pytest.mark.parametrize(("data", "message"), [(b"", "is empty"), (b"\xff\xfa", "not UTF-8")])
 def test_labels_files_without_names_are_errors(tmp_path: Path, data: bytes, message: str) -> None:
     (tmp_path / "names").write_bytes(data)
     with pytest.raises(WeightsError, match=message):

@@ -151,3 +151,9 @@ def test_a_run_with_a_damaged_table_is_not_changed_by_a_resume(
     manifest = (run / CHECKPOINTS / MANIFEST).read_bytes()
     assert cnncli("finetune", "--resume", run, "--epochs", 2).exit_code == 1
     assert (run / CHECKPOINTS / MANIFEST).read_bytes() == manifest
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_settings_in_the_encodings_of_windows(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "settings.toml").write_bytes('epochs = 1\r\noutput = "Läufe"\r\n'.encode(encoding))
+    assert read_settings(tmp_path / "settings.toml").options == {"epochs": 1, "output": "Läufe"}

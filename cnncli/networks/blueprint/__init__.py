@@ -14,6 +14,8 @@ from cnncli.networks.blueprint.parser import parse
 from cnncli.networks.blueprint.tree import Auxiliary, Blueprint, Convolution, Linear, Steps
 from cnncli.networks.blueprint.writer import to_text
 from cnncli.networks.reference import BLUEPRINT, is_blueprint_text
+from cnncli.regular_file import read_document
+from cnncli.text import decode_text
 
 _SHIPPED = Path(__file__).with_name("shipped")
 _MAX_FILE_BYTES = 10_000_000
@@ -47,7 +49,7 @@ def read_text(name: str) -> str:
     try:
         if file.stat().st_size > _MAX_FILE_BYTES:
             raise BlueprintError(f"{file} is too large for a blueprint")
-        return file.read_text(encoding="utf-8-sig")
+        return decode_text(read_document(file))
     except OSError as error:
         raise ModelNotFoundError(
             f"cannot read the blueprint {name}: {error.strerror}", f"blueprints: {', '.join(names())}"
