@@ -5,6 +5,7 @@ import csv
 import io
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import BinaryIO, TextIO
 from urllib.parse import unquote_to_bytes
@@ -97,6 +98,11 @@ def first_line(error: BaseException) -> str:
 def sides_text(sides: Sequence[int]) -> str:
     """Lengths along the axes of an image: `3` for (3, 3), `3x5` for (3, 5)."""
     return str(sides[0]) if len(set(sides)) == 1 else "x".join(map(str, sides))
+
+
+def nfc(text: str) -> str:
+    """Text in Unicode's composed form (NFC): `é` as one character, where macOS writes `e` and an accent."""
+    return unicodedata.normalize("NFC", text)
 
 
 def printable(text: str) -> str:

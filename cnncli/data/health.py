@@ -1,6 +1,7 @@
 """Problems of a data set that can be found before training."""
 
 import hashlib
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -59,6 +60,7 @@ def examine(
         *_unreadable(data, images),
         *(DataFinding(FindingKind.LEFT_OUT, False, remark) for remark in data.remarks),
         *_classes(data, images),
+        *_similar_names(data.class_names),
         *_likeness(data, images),
         *_shapes(data, images),
     ]
@@ -166,6 +168,17 @@ def _classes(data: DataSet, images: Sequence[_ImageFacts]) -> Iterator[DataFindi
             f"{large} has {most:,} training images, {small} has {least:,}: consider --class-weights balanced"
         )
         yield DataFinding(FindingKind.IMBALANCE, True, message)
+
+
+def _similar_names(names: Sequence[str]) -> Iterator[DataFinding]:
+    """Classes whose names differ only in case, spaces or Unicode form, and are hardly meant to be two."""
+    groups_by_key: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        groups_by_key["".join(unicodedata.normalize("NFKC", name).casefold().split())].append(name)
+    similar = tuple(tuple(map(repr, group)) for group in groups_by_key.values() if len(group) > 1)
+    if similar:
+        message = f"{counted(len(similar), 'set')} of classes whose names differ only in case, spaces or Unicode form"
+        yield DataFinding(FindingKind.SIMILAR_NAMES, True, message, similar)
 
 
 def _likeness(data: DataSet, images: Sequence[_ImageFacts]) -> Iterator[DataFinding]:

@@ -1,11 +1,12 @@
 """An image with the name of its class, and the data set that such images make up."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.predictions import ImageSource
-from cnncli.text import path_text
+from cnncli.text import nfc, path_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,23 @@ def build_data_set(name: str, root: str, images: Sequence[LabelledImage], remark
         images: in the order that paths keep within a class.
         remarks: what was left out and why, one line each.
     """
-    names = sorted({item.label for item in images})
+    forms = {item.label: nfc(item.label) for item in images}
+    names = sorted(set(forms.values()))
     index = {name: i for i, name in enumerate(names)}
     titles = tuple(path_text(name) for name in names)  # bytes that are not UTF-8 are percent-encoded
     order = [*Split, None]
     samples = sorted(
-        (Sample(item.source, index[item.label], item.split) for item in images),
+        (Sample(item.source, index[forms[item.label]], item.split) for item in images),
         key=lambda sample: (
             order.index(sample.split),
             sample.label,
         ),  # within a class, paths keep their order
     )
-    return DataSet(name, root, titles, tuple(samples), tuple(remarks))
+    return DataSet(name, root, titles, tuple(samples), (*remarks, *_form_remarks(forms)))
+
+
+def _form_remarks(forms: Mapping[str, str]) -> Iterator[str]:
+    """Remarks on names that differ only in their Unicode form, as those of folders from macOS and elsewhere may."""
+    for name, count in Counter(forms.values()).items():
+        if count > 1:
+            yield f"{count} names in different Unicode forms look the same and are one class: {path_text(name)!r}"

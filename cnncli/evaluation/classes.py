@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cnncli.errors import DataError, UsageError
 from cnncli.records.networks import ModelCard
 from cnncli.regular_file import open_regular
-from cnncli.text import text_stream
+from cnncli.text import nfc, text_stream
 
 ClassMap = Mapping[str, Sequence[str]]
 """The network's names for classes of the data; one class of the data may be several of the network's."""
@@ -137,7 +137,7 @@ def read_class_map(file: Path) -> dict[str, list[str]]:
                 f"{file}, entry {number} is not a pair of names",
                 "each line needs the data's name and the network's name of a class",
             )
-        class_map[row[0].strip()].append(row[1].strip())
+        class_map[nfc(row[0].strip())].append(row[1].strip())
     return dict(class_map)
 
 
@@ -151,10 +151,10 @@ class _Naming:
     """
 
     indices: Mapping[str, Sequence[int]]
-    normalize: Callable[[str], str] = str
+    normalize: Callable[[str], str] = nfc
 
     @classmethod
-    def of(cls, names: Iterable[str], normalize: Callable[[str], str] = str) -> "_Naming":
+    def of(cls, names: Iterable[str], normalize: Callable[[str], str] = nfc) -> "_Naming":
         """The naming with these names, in the order of the classes."""
         indices: dict[str, list[int]] = defaultdict(list)
         for index, name in enumerate(names):
@@ -189,7 +189,7 @@ def _by_name(card: ModelCard) -> list[_Naming]:
 
 def _simplify(name: str) -> str:
     """A name without case, apostrophes and separators of words."""
-    return " ".join(name.casefold().translate(_LOOSE).split())
+    return " ".join(nfc(name).casefold().translate(_LOOSE).split())
 
 
 def _find_all(names: Sequence[str], card: ModelCard, class_map: ClassMap) -> dict[str, Sequence[int]]:

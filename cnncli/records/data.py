@@ -98,6 +98,7 @@ class FindingKind(enum.StrEnum):
     UNREADABLE = "unreadable"
     LEFT_OUT = "left out"
     MISSING_CLASS = "missing class"
+    SIMILAR_NAMES = "similar names"
     FEW_IMAGES = "few images"
     IMBALANCE = "imbalance"
     LEAKAGE = "leakage"

@@ -74,6 +74,14 @@ def test_a_class_that_is_missing_from_a_split(tidy: Path) -> None:
     )
 
 
+def test_names_that_differ_only_in_case_or_spaces(tidy: Path) -> None:
+    (tidy / "val" / "b").rename(tidy / "val" / "B ")
+    (finding,) = (item for item in examined(tidy).findings if item.kind is FindingKind.SIMILAR_NAMES)
+    assert finding.is_problem
+    assert finding.message == "1 set of classes whose names differ only in case, spaces or Unicode form"
+    assert finding.examples == (("'B '", "'b'"),)
+
+
 def test_few_images_and_imbalance(tidy: Path) -> None:
     for number in range(2):
         saved(picture(200 + number), tidy / "train" / "rare" / f"{number}.png")

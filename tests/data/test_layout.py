@@ -84,6 +84,19 @@ def test_skipped_folders_are_reported(made: Made) -> None:
     assert "empty is left out: no images" in complaints
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="there both names are one folder")
+def test_names_in_different_unicode_forms_are_one_class(made: Made) -> None:
+    root = made("train/caf\u00e9/1.jpg", "train/x/2.jpg", "val/cafe\u0301/3.jpg")
+    data = read(root)
+    assert data.class_names == ("caf\u00e9", "x")
+    assert [sample.label for sample in data.samples] == [0, 1, 0]
+    assert data.remarks == (
+        "2 names in different Unicode forms look the same and are one class: 'caf\u00e9'",
+    )
+    (root / "list.csv").write_text("path,label\ntrain/x/2.jpg,cafe\u0301\n", encoding="utf-8")
+    assert read(root / "list.csv").class_names == ("caf\u00e9",)
+
+
 def test_a_class_may_be_called_test(made: Made) -> None:
     """Within a split, every folder is a class."""
     data = read(made("train/test/1.jpg", "train/quiz/2.jpg", "train/quiz/val/3.jpg"))

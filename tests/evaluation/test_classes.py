@@ -72,6 +72,21 @@ def test_a_number_is_never_an_index_where_names_are_numbers(card: ModelCard, nam
     assert find_class(card, names[3]) == 3
 
 
+def test_names_match_in_any_unicode_form(card: ModelCard) -> None:
+    composed, decomposed = ("caf\u00e9", "\u00e4", "x", "y"), ("cafe\u0301", "a\u0308", "x", "y")
+    for names, folders in ((composed, decomposed), (decomposed, composed)):
+        network = dataclasses.replace(card, class_names=names, synsets=None)
+        assert match_classes(folders, range(4), network, None, subset=False).indices == (0, 1, 2, 3)
+        assert match_classes(["CAF\u00c9 "], range(1), network, None, subset=False).indices == (0,)
+        assert find_class(network, folders[1]) == 1
+
+
+def test_a_class_map_in_another_unicode_form(card: ModelCard, tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("cafe\u0301,beagle\n", encoding="utf-8")
+    class_map = read_class_map(tmp_path / "pairs.csv")
+    assert match_classes(["caf\u00e9"], range(1), card, class_map, subset=False).indices == (1,)
+
+
 def test_unknown_classes_are_listed(card: ModelCard) -> None:
     with pytest.raises(DataError, match="does not have 2 of the classes: 'ants', 'bees'"):
         match_classes(["ants", "beagle", "bees"], range(3), card, None, subset=False)
