@@ -1,7 +1,5 @@
 """Summaries of networks as a table, Markdown, CSV and JSON."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +7,7 @@ from typing import Any
 
 from cnncli.records.anatomy import Anatomy, Row, Shape, Summary, Window
 from cnncli.render.columns import Column, rows
-from cnncli.text import counted, printable, short, sides_text, size
+from cnncli.text import counted, csv_row, printable, short, sides_text, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +117,8 @@ def comparison(summaries: Sequence[Summary], width: int | None) -> str:
 
 def summary_csv(summaries: Sequence[Summary]) -> str:
     """One line per row with exact numbers; the first column is the network's name."""
-    text = io.StringIO()
     objects = [{"model": item.anatomy.name} | _flat(row) for item in summaries for row in item.rows]
-    lines = csv.DictWriter(text, list(objects[0]), lineterminator="\n")
-    lines.writeheader()
-    lines.writerows(objects)
-    return text.getvalue()
+    return "".join(map(csv_row, [list(objects[0]), *(list(item.values()) for item in objects)]))
 
 
 def summary_json(summaries: Sequence[Summary]) -> str:

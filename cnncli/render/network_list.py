@@ -1,13 +1,11 @@
 """Lists of networks as a table, CSV and JSON."""
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 
 from cnncli.records.listing import ListEntry, ListFormat
 from cnncli.render.columns import Column, rows
-from cnncli.text import short, size
+from cnncli.text import csv_row, short, size
 
 _FIELDS = (
     "name",
@@ -38,10 +36,7 @@ def network_list(networks: Sequence[ListEntry], format_: ListFormat, width: int 
         case ListFormat.TABLE:
             return "".join(f"{line}\n" for line in _table(networks, width))
         case ListFormat.CSV:
-            text = io.StringIO()
-            lines = csv.writer(text, lineterminator="\n")
-            lines.writerows([_FIELDS, *map(_values, networks)])
-            return text.getvalue()
+            return "".join(map(csv_row, [_FIELDS, *map(_values, networks)]))
         case ListFormat.JSON:
             objects = [dict(zip(_FIELDS, _values(item), strict=True)) for item in networks]
             return json.dumps(objects, indent=2, ensure_ascii=False) + "\n"

@@ -11,6 +11,7 @@ from dataclasses import astuple
 from pathlib import Path
 
 from cnncli.errors import DataError
+from cnncli.files.csv_tables import Table
 from cnncli.files.schema import schema_problem
 from cnncli.files.whole import whole_file
 from cnncli.records.training import Epoch
@@ -33,11 +34,12 @@ def write_history(run: Path, history: Sequence[Epoch]) -> None:
         whole_file(run / HISTORY, overwrite=True, alone=True) as draft,
         draft.open("w", encoding="utf-8", newline="") as stream,
     ):
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("epoch", *_NUMBERS, "schema"))
-        for epoch in history:
-            number, *values = astuple(epoch)
-            writer.writerow((number, *(f"{value:.6g}" for value in values), SCHEMA))
+        Table(HISTORY, ("epoch", *_NUMBERS, "schema"), list(map(_row, history))).write(stream)
+
+
+def _row(epoch: Epoch) -> tuple[str | int, ...]:
+    number, *values = astuple(epoch)
+    return (number, *(f"{value:.6g}" for value in values), SCHEMA)
 
 
 def read_history(run: Path) -> list[Epoch]:
