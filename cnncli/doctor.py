@@ -167,7 +167,7 @@ def _check_model(title: str, name: str) -> Finding:
     if path is None:
         return Finding(title, f"{name}, not prepared yet", advice=f"cnncli pull {name}")
     try:
-        model_folder.verify(model_folder.open_folder(path))
+        model_folder.verify(model_folder.read_folder(path))
     except (ModelFolderError, OSError) as error:
         return Finding(title, _reason(error), Verdict.BROKEN, "copy or prepare the folder again")
     return Finding(title, f"{name}, prepared, digests match")
@@ -182,7 +182,7 @@ def _prepared_models() -> Iterator[Finding]:
     for path in folders:
         again = f"`cnncli models rm {path.name}`, then prepare it again"
         try:
-            folder = model_folder.open_folder(path)
+            folder = model_folder.read_folder(path)
             model_folder.verify(folder)
         except ModelFolderError as error:
             yield Finding(path.name, error.message, Verdict.BROKEN, again)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli import logits
-from cnncli.engines.adapters import FlipAverage, RetryOnOom
+from cnncli.engines.adapters import FlipAverage, RequireFit, RetryOnOom
 from cnncli.engines.engine import Engine, Outputs, usable_cores
 from cnncli.engines.select import open_engine
 from cnncli.errors import NotANumberError
@@ -78,7 +78,8 @@ class Session:
         Raises:
             UsageError: a device, an engine or a layer that this network or machine does not have.
         """
-        engine: Engine = RetryOnOom(open_engine(folder, options.engine, progress, layer=layer))
+        opened = open_engine(folder, options.engine, progress, layer=layer)
+        engine: Engine = RetryOnOom(RequireFit(opened, folder, layer=layer))
         self._engine = FlipAverage(engine) if options.tta else engine
         self._batch_size = options.batch_size or engine.batch_size
         self._workers = options.workers or usable_cores()

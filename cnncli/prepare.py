@@ -120,7 +120,7 @@ def resolve_untrained(
         CnncliError: the reference stands for nothing, or the network does not support that image size.
     """
     if path := find_finished(reference):
-        card = model_folder.open_folder(path).card
+        card = model_folder.read_folder(path).card
         return UntrainedNetwork(card.name, card.architecture, card.preprocessing)
     if reference.is_exported:
         raise model_folder.no_weights_error(reference.name)

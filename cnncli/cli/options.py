@@ -9,7 +9,7 @@ import typer
 
 from cnncli.engines.select import ENGINES
 from cnncli.errors import UsageError
-from cnncli.records.defaults import DEFAULT, or_default
+from cnncli.records.defaults import DEFAULT, MAX_INPUT, or_default
 from cnncli.records.engines import EngineName, Precision
 from cnncli.records.progress import Progress
 
@@ -58,6 +58,8 @@ def image_size(text: str | None) -> tuple[int, int] | None:
     width = int(match[2] or height) if match else 0
     if not height or not width:
         raise UsageError(f"--img-size {text!r} is not a size", "use 384, or 384x512 for height x width")
+    if height * width > MAX_INPUT:
+        raise UsageError(f"--img-size {text} is too large", "4096x4096 pixels at most")
     return height, width
 
 

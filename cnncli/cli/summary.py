@@ -205,7 +205,7 @@ def _blueprint_text(model: str, size: tuple[int, int] | None) -> str:
     from cnncli.networks.reference import Reference
 
     path = find_finished(Reference(model))
-    text = model_folder.open_folder(path).card.architecture.blueprint if path else None
+    text = model_folder.read_folder(path).card.architecture.blueprint if path else None
     tree = find(text or model, size)
     output_shape(tree)  # raises for a blueprint that is too large to be built
     return to_text(tree)

@@ -1,13 +1,59 @@
-"""Engines that wrap another one: smaller batches if memory is short, averaging over a flipped copy."""
+"""Engines that wrap another one: outputs that must fit the card, smaller batches if memory is short, averaging over a flipped copy."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from cnncli.engines.engine import Engine, Outputs
-from cnncli.errors import OutOfMemoryError
+from cnncli.engines.engine import PREPARE_AGAIN, Engine, Outputs
+from cnncli.errors import ModelFolderError, OutOfMemoryError
 from cnncli.images.preprocess import Pixels
 from cnncli.logits import logits_of, probabilities
+from cnncli.networks.model_folder import ModelFolder
+
+
+class RequireFit:
+    """An engine whose outputs must fit the model card; ONNX files are written by anybody."""
+
+    def __init__(self, engine: Engine, folder: ModelFolder, *, layer: str | None) -> None:
+        """Wrap an engine.
+
+        Args:
+            engine: runs the network.
+            folder: of the network.
+            layer: whose output is the embedding; None for that of the card.
+        """
+        self._engine = engine
+        self._path = folder.path
+        self._classes = len(folder.card.class_names) or None
+        self._width = folder.card.embedding.size if layer is None else None
+
+    def __str__(self) -> str:
+        """Name of the wrapped engine."""
+        return str(self._engine)
+
+    @property
+    def batch_size(self) -> int:
+        """Preferred number of images per batch."""
+        return self._engine.batch_size
+
+    def run(self, pixels: Pixels) -> Outputs:
+        """Outputs of a batch (N, C, H, W) float32.
+
+        Raises:
+            ModelFolderError: an output has another shape or type than the card says.
+        """
+        outputs = self._engine.run(pixels)
+        expected = (("logits", outputs.logits, self._classes), ("embedding", outputs.embeddings, self._width))
+        for name, values, width in expected:
+            fits = values.ndim == 2 and len(values) == len(pixels) and width in {None, values.shape[1]}  # noqa: PLR2004
+            if not fits or values.dtype != np.float32:
+                shape = " x ".join(map(str, values.shape))
+                raise ModelFolderError(
+                    f"the network of {self._path} does not fit its card: its output {name} is {values.dtype} of {shape}, "
+                    f"not float32 of {len(pixels)} x {width or 'any'}",
+                    PREPARE_AGAIN,
+                )
+        return outputs
 
 
 class RetryOnOom:

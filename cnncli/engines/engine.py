@@ -2,11 +2,13 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.errors import ModelFolderError
 from cnncli.images.preprocess import Pixels
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.engines import Precision
@@ -55,6 +57,14 @@ class Engine(Protocol):
         Raises:
             OutOfMemoryError: the batch is too large for the device.
         """
+
+
+PREPARE_AGAIN = "prepare the network again"
+
+
+def unusable_graph(graph: Path, error: Exception) -> ModelFolderError:
+    """Error for an ONNX file that an inference library opens but cannot run."""
+    return ModelFolderError(f"{graph} cannot be run: {' '.join(str(error).split())[:300]}", PREPARE_AGAIN)
 
 
 def usable_cores() -> int:

@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cnncli.engines.engine import PREPARE_AGAIN
 from cnncli.engines.preprocessing import OPSET, PREFIX, preprocessing_graph
 from cnncli.errors import CompileError, ModelFolderError
 from cnncli.files.whole import whole_file
@@ -21,7 +22,7 @@ from cnncli.networks.model_folder import GRAPH, ModelFolder
 from cnncli.records.networks import ModelCard
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto
+    from onnx import GraphProto, ModelProto, ValueInfoProto
 
 ENDING = ".onnx"
 
@@ -65,7 +66,7 @@ def pack(
     model.CopyFrom(network)
     graph = model.graph
     graph.node.append(helper.make_node(ONNX_OPERATOR, ["logits"], ["probabilities"], axis=1))
-    embedding = next(output for output in graph.output if output.name == "embedding")
+    embedding = _embedding_output(graph)
     batch = graph.input[0].type.tensor_type.shape.dim[0].dim_param or "N"
     shape = [batch, card.architecture.num_classes]
     probabilities = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, shape)
@@ -169,12 +170,19 @@ def unpack(file: Path, folder: Path) -> ModelCard:
     shape: list[str | int] = ["N", preprocessing.channels, *preprocessing.size]
     images = helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", card.architecture.num_classes])
-    embedding = next(output for output in graph.output if output.name == "embedding")
+    embedding = _embedding_output(graph)
     inner = helper.make_graph(nodes, graph.name, [images], [logits, embedding], constants)
     network = helper.make_model(inner, opset_imports=model.opset_import, ir_version=model.ir_version)
     helper.set_model_props(network, {_LICENSE: facts[_LICENSE]} if _LICENSE in facts else {})
     onnx.save(network, folder / GRAPH)
     return card
+
+
+def _embedding_output(graph: "GraphProto") -> "ValueInfoProto":
+    output: ValueInfoProto | None = next((item for item in graph.output if item.name == "embedding"), None)
+    if output is None:
+        raise ModelFolderError("the compiled network has no output 'embedding'", PREPARE_AGAIN)
+    return output
 
 
 def license_of(network: "ModelProto") -> str | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from cnncli.engines.engine import EngineRequest, Outputs, usable_cores
+from cnncli.engines.engine import PREPARE_AGAIN, EngineRequest, Outputs, unusable_graph, usable_cores
 from cnncli.errors import ModelFolderError, OutOfMemoryError
 from cnncli.images.preprocess import Pixels
 
@@ -58,8 +58,18 @@ class OnnxEngine:
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own exceptions share no base class but this
             raise ModelFolderError(
-                f"{graph} cannot be opened: {' '.join(str(error).split())}", "prepare the network again"
+                f"{graph} cannot be opened: {' '.join(str(error).split())}", PREPARE_AGAIN
             ) from error
+        names = [
+            {port.name for port in ports}
+            for ports in (self._session.get_inputs(), self._session.get_outputs())
+        ]
+        if names[0] != {"images"} or not {"logits", "embedding"} <= names[1]:
+            raise ModelFolderError(
+                f"{graph} is not a compiled network: it maps {', '.join(sorted(names[0]))} to {', '.join(sorted(names[1]))}",
+                PREPARE_AGAIN,
+            )
+        self._graph = graph
 
     def __str__(self) -> str:
         """Engine, device and threads, for `--verbose`."""
@@ -75,12 +85,13 @@ class OnnxEngine:
 
         Raises:
             OutOfMemoryError: the batch is too large.
+            ModelFolderError: the file expects another input, or is damaged in another way.
         """
         try:
             logits, embeddings = self._session.run(["logits", "embedding"], {"images": pixels})
         except Exception as error:  # onnxruntime's own exceptions share no base class but this
             if "alloc" not in str(error).lower() and not isinstance(error, MemoryError):
-                raise
+                raise unusable_graph(self._graph, error) from error
             raise OutOfMemoryError(
                 f"out of memory with a batch of {len(pixels)}", "use a smaller --batch-size"
             ) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnncli.engines.engine import EngineRequest, Outputs, usable_cores
+from cnncli.engines.engine import EngineRequest, Outputs, unusable_graph, usable_cores
 from cnncli.errors import ModelFolderError, UsageError
 from cnncli.images.preprocess import Pixels
 from cnncli.records.engines import Precision
@@ -54,7 +54,7 @@ class OpenVinoEngine:
             UsageError: this processor does not support the precision.
             ModelFolderError: the file is not a compiled network.
         """
-        self._precision = precision
+        self._graph, self._precision = graph, precision
         self._threads = threads or usable_cores()
         settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
@@ -85,6 +85,13 @@ class OpenVinoEngine:
         return BATCH_SIZE
 
     def run(self, pixels: Pixels) -> Outputs:
-        """Logits and embeddings of a batch (N, C, H, W) float32."""
-        outputs = self._network([pixels])
-        return Outputs(np.array(outputs["logits"]), np.array(outputs["embedding"]))
+        """Logits and embeddings of a batch (N, C, H, W) float32.
+
+        Raises:
+            ModelFolderError: the file is not a compiled network for such a batch.
+        """
+        try:
+            outputs = self._network([pixels])
+            return Outputs(np.array(outputs["logits"]), np.array(outputs["embedding"]))
+        except (RuntimeError, LookupError, TypeError) as error:
+            raise unusable_graph(self._graph, error) from error

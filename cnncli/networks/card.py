@@ -6,13 +6,18 @@ A change of the card's fields is a new `SCHEMA`; numbers from 3 on stay readable
 import dataclasses
 import enum
 import json
+import math
 import types
 import typing
 from collections.abc import Mapping
 from typing import Any, Literal, Union
 
 from cnncli.errors import ModelFolderError
+from cnncli.records.defaults import MAX_INPUT
 from cnncli.records.networks import ModelCard
+
+_MAX_CLASSES = 10_000_000
+"""More classes than any network has; a head of so many on 2,048 features takes 80 GB."""
 
 SCHEMA = 3
 """The schema number that is written. 3 is the first that is read; earlier cards were never released."""
@@ -119,6 +124,11 @@ def _validate(card: ModelCard) -> None:
         ),
         "preprocessing.std should be above zero": min(steps.std, default=0) > 0,
         "preprocessing sizes should be above zero": min(*steps.size, *steps.resize) > 0,
+        "preprocessing.size should be 4096 x 4096 pixels at most": math.prod(steps.size) <= MAX_INPUT,
+        "preprocessing.resize should be 8192 x 8192 pixels at most": math.prod(steps.resize) <= 4 * MAX_INPUT,
+        "preprocessing.mean and std should be finite": all(map(math.isfinite, (*steps.mean, *steps.std))),
+        "preprocessing.fill should be from 0 to 255": all(0 <= value <= 255 for value in steps.fill),  # noqa: PLR2004
+        f"architecture.num_classes should be from 0 to {_MAX_CLASSES:,}": 0 <= classes <= _MAX_CLASSES,
         f"class_names should have {classes} entries": len(card.class_names) in {0, classes},
         f"synsets should have {classes} entries": card.synsets is None or len(card.synsets) == classes,
     }

@@ -86,7 +86,7 @@ def _prepared(index_entries: dict[str, IndexEntry], progress: Progress) -> list[
     items = []
     for path in cache.folders():
         try:
-            card = model_folder.open_folder(path).card
+            card = model_folder.read_folder(path).card
         except ModelFolderError as error:
             progress.warning(f"{error.message}; `cnncli models rm {path.name}` deletes it")
             continue

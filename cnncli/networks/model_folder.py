@@ -1,8 +1,8 @@
 """The model folder: card.json, model.safetensors, and model.onnx where the network could be compiled.
 
 It is written to a temporary folder and renamed, so that it is never seen incomplete. Opening is strict: every file that the
-card lists must exist with its size. Digests are computed when a folder is written; comparing them means reading all files,
-so only `verify` does it.
+card lists must exist with its size and its digest. Digests are computed when a folder is written, and compared once for each
+file (`networks.verified`); `verify` compares them again.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from cnncli.errors import ModelFolderError, OutputError, UsageError
 from cnncli.files.whole import DRAFT, whole_folder
 from cnncli.networks import card as cards
 from cnncli.records.networks import FileFacts, HeadKind, ModelCard
+from cnncli.regular_file import open_regular, read_text
 
 CARD, WEIGHTS, GRAPH = "card.json", "model.safetensors", "model.onnx"
 
@@ -119,14 +120,34 @@ def is_model_folder(path: Path) -> bool:
 
 
 def open_folder(path: Path) -> ModelFolder:
-    """Open the model folder at a path.
+    """Open the model folder at a path, to use its files.
+
+    Raises:
+        ModelFolderError: as `read_folder`, or a file has changed.
+    """
+    from cnncli.networks import verified  # which imports this module
+
+    folder = read_folder(path)
+    for facts in folder.card.files:
+        file = path / facts.name
+        try:
+            if not verified.is_verified(file, facts.sha256):
+                _compare(file, facts)
+                verified.remember(file, facts.sha256)
+        except OSError as error:
+            raise ModelFolderError(f"{file} cannot be read: {error.strerror}", _RESTORE_HINT) from error
+    return folder
+
+
+def read_folder(path: Path) -> ModelFolder:
+    """Read the card of the model folder at a path; digests are not compared.
 
     Raises:
         ModelFolderError: it is not one, its card is damaged or of another version, or a file is missing or differs in size
             from the card.
     """
     try:
-        text = (path / CARD).read_text(encoding="utf-8")
+        text = read_text(path / CARD)
     except (OSError, UnicodeDecodeError) as error:
         raise ModelFolderError(
             f"{path} is not a model folder: its {CARD} cannot be read ({error})"
@@ -135,6 +156,8 @@ def open_folder(path: Path) -> ModelFolder:
     needed = {WEIGHTS if card.compilation.reason else GRAPH}  # a graph contains the weights
     if missing := needed - {facts.name for facts in card.files}:
         raise ModelFolderError(f"{path / CARD} does not list {', '.join(sorted(missing))}", _RESTORE_HINT)
+    if strange := {facts.name for facts in card.files} - {WEIGHTS, GRAPH}:
+        raise ModelFolderError(f"{path / CARD} lists {min(strange)!r}, which is not part of a model folder")
     for facts in card.files:
         _check_size(path / facts.name, facts)
     return ModelFolder(path, card)
@@ -159,26 +182,35 @@ def verify(folder: ModelFolder) -> None:
         ModelFolderError: a file has changed.
     """
     for facts in folder.card.files:
-        if sha256(folder.path / facts.name) != facts.sha256:
-            raise ModelFolderError(
-                f"{folder.path / facts.name} has changed: its SHA-256 is wrong", _RESTORE_HINT
-            )
+        _compare(folder.path / facts.name, facts)
+
+
+def _compare(file: Path, facts: FileFacts) -> None:
+    if sha256(file) != facts.sha256:
+        raise ModelFolderError(f"{file} has changed: its SHA-256 is wrong", _RESTORE_HINT)
 
 
 def sha256(file: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with open_regular(file) as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def seal(draft: Path, card: ModelCard) -> ModelFolder:
     """Complete a draft: add sizes and digests of its files to the card, and write the card last."""
+    from cnncli.networks import verified  # which imports this module
+
     files = [file for file in (draft / WEIGHTS, draft / GRAPH) if file.exists()]
     facts = tuple(FileFacts(file.name, file.stat().st_size, sha256(file)) for file in files)
     sealed = dataclasses.replace(card, files=facts)
     (draft / CARD).write_text(cards.to_json(sealed), encoding="utf-8")
     for file in files:  # some libraries write files that only their owner can read
         file.chmod((draft / CARD).stat().st_mode)
+    for file, item in zip(files, facts, strict=True):
+        verified.remember(file, item.sha256)
     return ModelFolder(draft, sealed)
 
 

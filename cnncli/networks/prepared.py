@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cnncli.errors import UsageError
 from cnncli.networks import cache, pocket
-from cnncli.networks.model_folder import open_folder
+from cnncli.networks.model_folder import read_folder
 from cnncli.networks.packaged import find_packaged
 from cnncli.networks.reference import BLUEPRINT, EXPORTED, HUB, Reference
 from cnncli.records.defaults import DEFAULT
@@ -51,7 +51,7 @@ def find_prepared(reference: Reference) -> Path | None:
 def _find_named(name: str) -> Path | None:
     """The prepared network that `cnncli models --prepared` lists under this name."""
     folder = cache.find_named(name)
-    return folder if folder and open_folder(folder).card.name == name else None
+    return folder if folder and read_folder(folder).card.name == name else None
 
 
 def _is_published(name: str) -> bool:

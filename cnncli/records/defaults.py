@@ -6,6 +6,9 @@ DEFAULT = "tf_efficientnet_lite0"
 MAX_PIXELS = 178_956_970
 """Pillow's own hard limit against decompression bombs: twice the pixels that fill 256 MiB at 3 bytes."""
 
+MAX_INPUT = 4096 * 4096
+"""Pixels of the largest input of a network: 201 MB in float32 RGB."""
+
 
 def or_default(model: str | None) -> str:
     """The name of a model; the default model's where none is given."""

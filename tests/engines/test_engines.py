@@ -3,9 +3,12 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from cnncli.engines.adapters import FlipAverage, RetryOnOom
 from cnncli.engines.engine import Outputs
@@ -14,9 +17,10 @@ from cnncli.engines.torch import TorchEngine
 from cnncli.errors import ModelFolderError, OutOfMemoryError, UsageError
 from cnncli.images.preprocess import Pixels
 from cnncli.logits import probabilities
-from cnncli.networks.model_folder import GRAPH, open_folder
+from cnncli.networks.model_folder import GRAPH, draft_folder, open_folder, seal
 from cnncli.records.engines import EngineOptions, Precision
-from tests.networks_for_tests import SHARPNESS
+from tests.conftest import ROOT, Cnncli
+from tests.networks_for_tests import SHARPNESS, colour_card
 
 
 def images(count: int, size: int = 8) -> Pixels:
@@ -37,6 +41,68 @@ def test_a_damaged_graph(tmp_path: Path) -> None:
     (tmp_path / GRAPH).write_bytes(b"not a graph")
     with pytest.raises(ModelFolderError, match="cannot be opened"):
         OnnxEngine(tmp_path / GRAPH)
+
+
+def foreign_graph(*, image: str, rank: int, kind: int, output: str, classes: int) -> onnx.ModelProto:
+    """A sound ONNX file that averages its input over all axes but the first, and repeats the mean."""
+    mean, cast = "mean", helper.make_node("Cast", ["mean"], ["float"], to=TensorProto.FLOAT)
+    axes = np.arange(1, rank, dtype=np.int64)
+    nodes = [
+        helper.make_node("ReduceMean", [image, "axes"], [mean], keepdims=0),
+        cast,
+        helper.make_node("Unsqueeze", ["float", "one"], ["column"]),
+        helper.make_node("Concat", ["column"] * classes, [output], axis=1),
+        helper.make_node("Concat", ["column"] * 3, ["embedding"], axis=1),
+    ]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in (output, "embedding")]
+    graph = helper.make_graph(
+        nodes,
+        "foreign",
+        [helper.make_tensor_value_info(image, kind, [None] * rank)],
+        outputs,
+        [numpy_helper.from_array(axes, "axes"), numpy_helper.from_array(np.array([1], np.int64), "one")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"image": "pixels"}, "is not a compiled network: it maps pixels to embedding, logits"),
+        ({"output": "scores"}, "is not a compiled network: it maps images to embedding, scores"),
+        ({"rank": 3}, "cannot be run"),
+        ({"kind": TensorProto.DOUBLE}, "cannot be run"),
+        (
+            {"classes": 5},
+            "does not fit its card: its output logits is float32 of 1 x 5, not float32 of 1 x 3",
+        ),
+    ],
+)
+def test_a_sound_graph_that_is_no_compiled_network(
+    cnncli: Cnncli, tmp_path: Path, change: dict[str, Any], message: str, engine: str
+) -> None:
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    usual: dict[str, Any] = {
+        "image": "images",
+        "rank": 4,
+        "kind": TensorProto.FLOAT,
+        "output": "logits",
+        "classes": 3,
+    }
+    with draft_folder(tmp_path / "net") as draft:
+        onnx.save(foreign_graph(**usual | change), draft / GRAPH)
+        seal(draft, colour_card())
+    result = cnncli(
+        "predict", ROOT / "sample_images" / "lemon.jpg", "-m", tmp_path / "net", "--engine", engine
+    )
+    if engine == "onnx" or "classes" in change:
+        assert message in result.stderr
+    if engine == "onnx" or change.keys() & {"output", "rank", "classes"}:  # OpenVINO converts numbers
+        assert result.exit_code == 1
+        assert result.stderr.startswith("error: ")
+    assert isinstance(result.exception, SystemExit | None)
 
 
 def test_onnx_and_torch_agree(tiny: Path) -> None:

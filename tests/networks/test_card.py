@@ -1,6 +1,7 @@
 """A card survives the way to JSON and back; anything else is refused with its place."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,21 @@ def spoil(change: Callable[[dict[str, Any]], object]) -> str:
         ),
         (spoil(lambda card: card["preprocessing"].update(size=[8, 0])), "sizes should be above zero"),
         (spoil(lambda card: card["preprocessing"].update(size=[8, True])), "of type int, not bool"),
+        (
+            spoil(lambda card: card["preprocessing"].update(size=[50_000, 50_000])),
+            "4096 x 4096 pixels at most",
+        ),
+        (
+            spoil(lambda card: card["preprocessing"].update(resize=[50_000, 50_000])),
+            "8192 x 8192 pixels at most",
+        ),
+        (spoil(lambda card: card["preprocessing"].update(fill=[0, 0, 256])), "fill should be from 0 to 255"),
+        (spoil(lambda card: card["preprocessing"].update(mean=[math.nan] * 3)), "should be finite"),
+        (
+            spoil(lambda card: card["architecture"].update(num_classes=10**12)),
+            "should be from 0 to 10,000,000",
+        ),
+        (spoil(lambda card: card["architecture"].update(num_classes=-1)), "should be from 0 to 10,000,000"),
         (spoil(lambda card: card["preprocessing"].update(interpolation="magic")), "should be one of"),
         (spoil(lambda card: card["preprocessing"].update(channels=4)), "channels should be 1 or 3"),
         (spoil(lambda card: card["preprocessing"].update(std=[1.0, 0.0, 1.0])), "std should be above zero"),

@@ -1,5 +1,6 @@
 """Nobody ever sees half a model folder, and a damaged one is never used."""
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cnncli.errors import ModelFolderError, OutputError
+from cnncli.networks import model_folder
 from cnncli.networks.model_folder import (
     CARD,
     GRAPH,
@@ -57,6 +59,51 @@ def test_a_changed_file_is_found_by_its_digest(folder: Path) -> None:
     (folder / GRAPH).write_bytes(data)
     with pytest.raises(ModelFolderError, match="has changed: its SHA-256 is wrong"):
         verify(open_folder(folder))
+
+
+def test_files_are_compared_once_and_again_when_they_change(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    compared: list[str] = []
+    sha256 = model_folder.sha256
+
+    def spy(file: Path) -> str:
+        compared.append(file.name)
+        return sha256(file)
+
+    monkeypatch.setattr(model_folder, "sha256", spy)
+    open_folder(folder)
+    assert sorted(compared) == [GRAPH, WEIGHTS]
+    moved = folder.rename(folder.with_name("moved"))
+    open_folder(moved)
+    assert len(compared) == 2
+    content, status = bytearray((moved / WEIGHTS).read_bytes()), (moved / WEIGHTS).stat()
+    content[-1] ^= 1
+    (moved / WEIGHTS).write_bytes(content)
+    os.utime(moved / WEIGHTS, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    for _ in range(2):
+        with pytest.raises(ModelFolderError, match="has changed"):
+            open_folder(moved)
+    monkeypatch.setenv("CNNCLI_HOME", str(home / "card.json" / "not a folder"))
+    (moved / WEIGHTS).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    open_folder(moved)
+
+
+def test_a_folder_that_was_just_written_is_not_compared_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_colours(tmp_path / "net")
+    monkeypatch.setattr(model_folder, "sha256", None)
+    open_folder(tmp_path / "net")
+
+
+@pytest.mark.parametrize("name", ["model.onnx\0", "../model.onnx", "/etc/passwd", "other"])
+def test_a_card_that_lists_other_files(folder: Path, name: str) -> None:
+    card = json.loads((folder / CARD).read_text())
+    card["files"].append({"name": name, "bytes": 1, "sha256": ""})
+    (folder / CARD).write_text(json.dumps(card))
+    with pytest.raises(ModelFolderError, match="which is not part of a model folder"):
+        open_folder(folder)
 
 
 def test_a_card_that_lacks_a_file(folder: Path) -> None:

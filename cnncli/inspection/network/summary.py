@@ -79,7 +79,7 @@ def resolve_spec(reference: Reference, settings: SummarySettings) -> NetworkSpec
     if blueprint.is_blueprint(reference.name):
         return _blueprint_spec(reference.name, settings)
     if path := find_finished(reference):
-        card = model_folder.open_folder(path).card
+        card = model_folder.read_folder(path).card
         spec = _folder_spec(card)
     elif reference.is_exported:
         raise model_folder.no_weights_error(reference.name)
