@@ -29,12 +29,13 @@ class LocalFile(ImageSource):
         return os.fdopen(descriptor, "rb")
 
     def stamp(self) -> Stamp | None:
-        """Size and modification time from the file system."""
+        """Size and times from the file system; on Windows without the time of the last change, which Python lacks there."""
         try:
             status = os.stat(self.path)  # noqa: PTH116 - the path is a string
         except (OSError, ValueError):
             return None
-        return Stamp(status.st_size, status.st_mtime_ns)
+        changed = 0 if os.name == "nt" else status.st_ctime_ns
+        return Stamp(status.st_size, status.st_mtime_ns, changed)
 
 
 def _reason_without_content(status: os.stat_result) -> str | None:

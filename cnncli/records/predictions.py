@@ -11,10 +11,17 @@ OK, UNREADABLE = "ok", "unreadable"
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Size in bytes and modification time in nanoseconds; if they differ, the image has changed."""
+    """What the file system knows of a file; if it differs, the image has changed.
+
+    Attributes:
+        size: in bytes.
+        modified: modification time in nanoseconds, which copying programs and archives set to that of the original.
+        changed: time of the last change of content or attributes in nanoseconds, which no program can set; 0 if unknown.
+    """
 
     size: int
     modified: int
+    changed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,7 @@ class ImageSource(abc.ABC):
 
     @abc.abstractmethod
     def stamp(self) -> Stamp | None:
-        """Size and modification time; None where they cannot be determined."""
+        """Size and times; None where they cannot be determined."""
 
 
 class UnreadableError(Exception):

@@ -1,12 +1,12 @@
 """The images that `similar` searches: a folder with an index of embeddings, or a file that `features` wrote.
 
-    CNNCLI_HOME/indexes/FOLDER/NAME-DIGEST.json         the table: name, size and modification time of the file of each row
+    CNNCLI_HOME/indexes/FOLDER/NAME-DIGEST.json         the table: name, size and times of the file of each row
     CNNCLI_HOME/indexes/FOLDER/NAME-DIGEST-….vectors    (N, D) float32, row by row
     CNNCLI_HOME/indexes/FOLDER/NAME-DIGEST.lock         exists while a process updates the index
 
 FOLDER is a digest of the folder's path. Nothing is read from or written to the folder itself except its images: whoever
-packed it could otherwise choose what is read, and through links what is overwritten. Each search lists the folder again. Only files that are new or have another size or modification time go through the
-network, and embeddings computed before an interruption are kept.
+packed it could otherwise choose what is read, and through links what is overwritten. Each search lists the folder again. Only
+files that are new or have another size or time go through the network, and embeddings computed before an interruption are kept.
 """
 
 import contextlib
@@ -94,17 +94,18 @@ def folder_collection(folder: Path, extractor: Extractor, progress_bar: Progress
 
 @dataclass(frozen=True, slots=True)
 class _FileState:
-    """A file with its size and modification time, which show whether it has changed."""
+    """A file with its size and times, which show whether it has changed."""
 
     path: str
     size: int
-    time: int
+    modified: int
+    changed: int
 
     @classmethod
     def of(cls, source: ImageSource) -> "_FileState":
         """The current state of a source."""
         stamp = source.stamp() or Stamp(-1, -1)
-        return cls(source.path, stamp.size, stamp.modified)
+        return cls(source.path, stamp.size, stamp.modified, stamp.changed)
 
 
 class _Index:
@@ -239,7 +240,9 @@ class _Index:
 
     def _save(self) -> None:
         files = sorted(self.rows, key=self.rows.__getitem__)
-        entries = [[_hex_path(self._folder, file.path), file.size, file.time] for file in files]
+        entries = [
+            [_hex_path(self._folder, file.path), file.size, file.modified, file.changed] for file in files
+        ]
         table = {"vectors": self._vectors.name, "width": self._width, "files": entries}
         write_whole(self._table, json.dumps(table).encode(), overwrite=True)
 
@@ -250,10 +253,10 @@ def _file_state(folder: Path, entry: Sequence[object]) -> _FileState:
     Raises:
         TypeError or ValueError: the entry is damaged.
     """
-    name, size, time = entry
-    if not (isinstance(name, str) and type(size) is type(time) is int):
+    name, size, modified, changed = entry
+    if not (isinstance(name, str) and type(size) is type(modified) is type(changed) is int):
         raise TypeError(f"not a file of the index: {entry}")
-    return _FileState(_path_from_hex(folder, name), size, time)
+    return _FileState(_path_from_hex(folder, name), size, modified, changed)
 
 
 def _hex_path(folder: Path, path: str) -> str:

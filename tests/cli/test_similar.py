@@ -92,6 +92,21 @@ def test_an_index_is_cached_and_updated(
     assert {file.suffix for file in photos.iterdir()} == {".png"}  # nothing is written to the folder itself
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Python cannot see the time of a change there")
+def test_an_image_replaced_by_one_of_equal_size_and_time_is_not_stale(cnncli: Cnncli, photos: Path) -> None:
+    for name, colour in (("red", "red"), ("blue", "blue")):
+        Image.new("RGB", (40, 40), colour).save(photos / f"{name}.bmp")
+        os.utime(photos / f"{name}.bmp", (10**9, 10**9))
+    Image.new("RGB", (40, 40), "red").save("query.bmp")
+    words = ("similar", "query.bmp", "--in", photos, "-k", "1")
+    assert "red.bmp" in cnncli(*words).stdout
+    swapped = [(photos / name).read_bytes() for name in ("blue.bmp", "red.bmp")]
+    for name, content in zip(("red.bmp", "blue.bmp"), swapped, strict=True):
+        (photos / name).write_bytes(content)
+        os.utime(photos / name, (10**9, 10**9))
+    assert "blue.bmp" in cnncli(*words).stdout
+
+
 @pytest.mark.parametrize("kind", [".json", ".vectors"])
 def test_a_damaged_index_is_rebuilt(cnncli: Cnncli, photos: Path, index: Path, kind: str) -> None:
     words = ("similar", photos / "0.png", "--in", photos, "-f", "json")
