@@ -86,9 +86,7 @@ def test_a_run_does_not_resume_in_another_folder(data: Path, base: TrainedRun) -
     assert (base.folder / "checkpoints" / "manifest.json").read_bytes() == before
 
 
-def test_a_run_that_another_process_writes_is_neither_resumed_nor_replaced(
-    data: Path, base: TrainedRun
-) -> None:
+def test_a_run_that_another_process_writes_is_neither_resumed_nor_replaced(base: TrainedRun) -> None:
     before = sorted(base.folder.rglob("*"))
     with contextlib.ExitStack() as other_process:
         run_folder.lock_run(base.folder, other_process)
