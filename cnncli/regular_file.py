@@ -16,6 +16,9 @@ Mode = Literal["rb", "wb", "ab", "r+b", "xb"]
 DOCUMENT_LIMIT = 64 << 20
 """Largest size in bytes of a document that is read as a whole: a card, a manifest, settings, class names."""
 
+LINE_LIMIT = 1 << 20
+"""Longest line of a table in characters."""
+
 _FLAGS: dict[str, int] = {
     "rb": os.O_RDONLY,
     "wb": os.O_WRONLY | os.O_CREAT,  # truncated once it is known to be an own file
@@ -53,8 +56,6 @@ def open_regular(path: str | Path, mode: Mode = "rb") -> BinaryIO:
     except OSError as error:
         if error.errno == errno.ENXIO:  # a pipe that nobody reads
             raise _not_regular("a pipe, not a file", path) from error
-        if error.errno == errno.ELOOP and os.path.islink(path):  # noqa: PTH114
-            raise _not_regular("a link that cannot be followed", path) from error
         raise
     try:
         _require_regular(descriptor, path, is_written=is_written)
@@ -127,7 +128,7 @@ def open_text(
     return io.TextIOWrapper(open_regular(path), encoding, errors, newline)
 
 
-def lines(stream: TextIO, limit: int) -> Iterator[str]:
+def bounded_lines(stream: TextIO, limit: int = LINE_LIMIT) -> Iterator[str]:
     """The lines of a text, with their ends.
 
     Args:

@@ -8,7 +8,7 @@ import pytest
 from cnncli.regular_file import (
     Mode,
     NotRegularError,
-    lines,
+    bounded_lines,
     open_regular,
     open_text,
     read_document,
@@ -70,6 +70,6 @@ def test_documents_have_a_limit(tmp_path: Path) -> None:
 def test_lines_have_a_limit(tmp_path: Path) -> None:
     (tmp_path / "list").write_text("one\ntwo\nlonger\n")
     with open_text(tmp_path / "list") as stream:
-        assert list(lines(stream, 7)) == ["one\n", "two\n", "longer\n"]
+        assert list(bounded_lines(stream, 7)) == ["one\n", "two\n", "longer\n"]
     with open_text(tmp_path / "list") as stream, pytest.raises(ValueError, match="line 3 is longer than 5"):
-        list(lines(stream, 5))
+        list(bounded_lines(stream, 5))

@@ -1,6 +1,5 @@
 """Problems of a data set that can be found before training."""
 
-import hashlib
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 
 from cnncli.data.near_duplicates import Fingerprint, fingerprint, groups
 from cnncli.images.decode import Decoding, Header, decode, header
+from cnncli.images.digest import sha256
 from cnncli.images.in_memory import InMemory
 from cnncli.records.data import DataFinding, DataHealth, DataSet, FindingKind, Sample, Split
 from cnncli.records.predictions import ImageSource, Unreadable, UnreadableError
@@ -25,6 +25,9 @@ MIN_SIDE, MAX_RATIO = 32, 4
 
 _USUAL_MODES = {"RGB", "L"}
 _THUMBNAIL = (64, 64)
+_MAX_IN_MEMORY = 32 << 20
+"""Largest file in bytes that is held in memory."""
+
 _BATCH = 256
 """Images examined at a time, which bounds the memory used."""
 
@@ -81,22 +84,25 @@ def examine(
 
 
 def _examine(sample: Sample, max_pixels: int) -> _ImageFacts:
-    source, digest = _content(sample.source)
-    facts = header(source)
+    facts = header(sample.source)
+    if isinstance(facts, Unreadable):  # the rest of the file, which may be long, is not read
+        return _ImageFacts(facts.reason)
+    source = _in_memory(sample.source)
+    digest = sha256(source)
     image = decode(source, Decoding(max_pixels=max_pixels, target_size=lambda _: _THUMBNAIL))
-    if isinstance(facts, Unreadable) or isinstance(image, Unreadable):
-        return _ImageFacts(next(item.reason for item in (facts, image) if isinstance(item, Unreadable)))
+    if isinstance(image, Unreadable):
+        return _ImageFacts(image.reason)
     return _ImageFacts(None, facts, digest, fingerprint(image))
 
 
-def _content(source: ImageSource) -> tuple[ImageSource, str | None]:
-    """The image in memory and the SHA-256 of its bytes; the source itself and None if it cannot be read."""
+def _in_memory(source: ImageSource) -> ImageSource:
+    """The image in memory, since it is read twice; the source itself if it is large or cannot be read."""
     try:
         with source.open() as stream:
-            data = stream.read()
+            data = stream.read(_MAX_IN_MEMORY + 1)
     except (OSError, UnreadableError):
-        return source, None
-    return InMemory(source.path, data), hashlib.sha256(data).hexdigest()
+        return source
+    return source if len(data) > _MAX_IN_MEMORY else InMemory(source.path, data)
 
 
 def _batches(samples: Sequence[Sample], size: int) -> Iterator[Sequence[Sample]]:

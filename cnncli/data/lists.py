@@ -14,7 +14,7 @@ from cnncli.files.csv_tables import listed_path
 from cnncli.images.sources import image_source
 from cnncli.records.data import DataSet, Split
 from cnncli.records.predictions import ImageSource
-from cnncli.regular_file import open_regular
+from cnncli.regular_file import bounded_lines, open_regular
 from cnncli.text import counted, path_text, text_stream
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -53,12 +53,14 @@ def read_list(file: Path, columns: ListColumns) -> DataSet:
     root = columns.root or file.parent
     try:
         with text_stream(open_regular(file)) as stream:
-            rows = csv.DictReader(stream, delimiter=SEPARATORS[file.suffix.lower()], strict=True)
+            rows = csv.DictReader(
+                bounded_lines(stream), delimiter=SEPARATORS[file.suffix.lower()], strict=True
+            )
             _require_columns(file, rows.fieldnames or (), columns)
             images = _unique(file, _rows(file, rows, columns, root, remarks), remarks)
     except OSError as error:
         raise DataError(f"cannot read the list {file}: {error.strerror}") from error
-    except (csv.Error, UnicodeDecodeError) as error:
+    except (csv.Error, ValueError) as error:
         raise DataError(f"the list {file} is not valid CSV: {error}") from error
     if not images:
         raise DataError(f"the list {file} has no labelled images")

@@ -18,7 +18,7 @@ from cnncli.files.csv_tables import Table, listed_path
 from cnncli.images.digest import distinguishing_digests
 from cnncli.images.sources import image_source
 from cnncli.records.data import DataSet, Sample, Split
-from cnncli.regular_file import open_regular
+from cnncli.regular_file import bounded_lines, open_regular
 from cnncli.text import text_stream
 
 SPLITS = "splits.csv"
@@ -100,7 +100,7 @@ def read_rows(run: Path) -> list[SplitRow]:
     """
     try:
         with text_stream(open_regular(run / SPLITS)) as stream:
-            reader = csv.DictReader(stream, strict=True)
+            reader = csv.DictReader(bounded_lines(stream), strict=True)
             _require_columns(reader.fieldnames or ())
             return list(map(_row, reader))
     except OSError as error:

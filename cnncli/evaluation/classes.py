@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cnncli.errors import DataError, UsageError
 from cnncli.records.networks import ModelCard
-from cnncli.regular_file import open_regular
+from cnncli.regular_file import bounded_lines, open_regular
 from cnncli.text import nfc, text_stream
 
 ClassMap = Mapping[str, Sequence[str]]
@@ -125,10 +125,12 @@ def read_class_map(file: Path) -> dict[str, list[str]]:
     try:
         with text_stream(open_regular(file)) as stream:
             delimiter = "\t" if file.suffix.lower() == ".tsv" else ","
-            rows = [row for row in csv.reader(stream, delimiter=delimiter, strict=True) if any(row)]
+            rows = [
+                row for row in csv.reader(bounded_lines(stream), delimiter=delimiter, strict=True) if any(row)
+            ]
     except OSError as error:
         raise UsageError(f"cannot read --map {file}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         raise UsageError(f"--map {file} is not valid CSV: {error}") from error
     class_map: dict[str, list[str]] = defaultdict(list)
     for number, row in enumerate(rows, start=1):

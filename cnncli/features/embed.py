@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cnncli.engines.engine import usable_cores
 from cnncli.features import store
 from cnncli.images.augment import FEATURE_VIEWS
+from cnncli.images.decode import header
 from cnncli.images.digest import sha256
 from cnncli.images.loader import ViewReader
 from cnncli.inference import ImageOutput, InferenceOptions, Session
@@ -151,8 +152,14 @@ _VERSION = 2
 """Version of decoding and of views; embeddings cached under another version are ignored."""
 
 
+_LARGE = 64 << 20
+"""Size in bytes of a file from which its header is looked at before all of it is read."""
+
+
 def _content(source: ImageSource) -> _Content | None:
     """Digest and stamp of an image; None if it cannot be read, in which case the decoder reports why."""
     stamp = source.stamp()
-    digest = sha256(source) if stamp else None
-    return _Content(digest, stamp) if stamp and digest else None
+    if not stamp or (stamp.size > _LARGE and isinstance(header(source), Unreadable)):
+        return None
+    digest = sha256(source)
+    return _Content(digest, stamp) if digest else None

@@ -19,6 +19,7 @@ from cnncli.images.in_memory import InMemory
 from cnncli.images.local_file import LocalFile
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
+from cnncli.regular_file import open_regular
 from cnncli.text import BYTE_ORDER_MARKS, encoding_of
 
 STDIN = "-"
@@ -37,6 +38,15 @@ IMAGE_EXTENSIONS = frozenset(
 )
 """Suffixes of the files in a folder that count as images. Those that Pillow cannot read (HEIC, JPEG XL) are included: a photo
 that is skipped silently is worse than one that is reported."""
+
+MAX_STDIN_BYTES = 512 << 20
+"""Largest image in bytes that is read from standard input, which may have no end."""
+
+_MAX_PATH_BYTES = 65536
+"""Longest path of a list in bytes; no system has longer ones, and a device has no end."""
+
+_DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
+"""Where a shell's process substitution, `<(…)`, leads."""
 
 STALL_SECONDS = 0.1
 """Seconds without a new line on a pipe after which an incomplete batch is used."""
@@ -59,7 +69,7 @@ def sources(
     """
     for name in inputs:
         if name == STDIN:
-            yield InMemory(STDIN, stdin.read() if stdin else b"")
+            yield _read_stdin(stdin) if stdin else InMemory(STDIN, b"")
         elif os.path.isdir(name):
             images = walk(name)
             if first := next(images, None):
@@ -71,6 +81,14 @@ def sources(
             yield from _expand_glob(name)
         else:
             yield image_source(name)
+
+
+def _read_stdin(stdin: BinaryIO) -> ImageInput:
+    """The image on standard input, unless it has no end."""
+    content = stdin.read(MAX_STDIN_BYTES + 1)
+    if len(content) > MAX_STDIN_BYTES:
+        return Unreadable(STDIN, f"more than {MAX_STDIN_BYTES >> 20} MB on standard input")
+    return InMemory(STDIN, content)
 
 
 def _expand_glob(pattern: str) -> Iterator[ImageInput]:
@@ -165,14 +183,24 @@ def read_list(stream: BinaryIO, *, separator: bytes = b"\n") -> Iterator[ImageSo
 
     Yields:
         None whenever a pipe was silent for `STALL_SECONDS`, so that an incomplete batch can be used.
+
+    Raises:
+        InputError: it cannot be read, or is not a list of paths.
     """
     rest = b""
+    empty = 0
     chunks = _chunks(stream)
     for chunk in chunks if separator == b"\0" else _utf8(chunks):
         if chunk is None:
             yield None
             continue
         *lines, rest = (rest + chunk).split(separator)
+        empty = 0 if any(lines) else empty + len(lines)
+        if max(len(rest), empty) > _MAX_PATH_BYTES:
+            raise InputError(
+                f"this is not a list of paths: {_MAX_PATH_BYTES:,} bytes without one",
+                "a list written by find -print0 needs -0",
+            )
         yield from _paths(lines, separator)
     yield from _paths([rest], separator)
 
@@ -241,6 +269,6 @@ def open_list(path: str, stdin: BinaryIO) -> BinaryIO:
     if path == STDIN:
         return stdin
     try:
-        return open(path, "rb")
+        return open(path, "rb") if path.startswith(_DESCRIPTORS) else open_regular(path)
     except OSError as error:
         raise InputError(f"cannot read the list {path}: {error.strerror}") from error

@@ -19,7 +19,7 @@ from cnncli.errors import ModelFolderError, OutputError, UsageError
 from cnncli.files.whole import DRAFT, whole_folder
 from cnncli.networks import card as cards
 from cnncli.records.networks import FileFacts, HeadKind, ModelCard
-from cnncli.regular_file import open_regular, read_text
+from cnncli.regular_file import irregularity, open_regular, read_text
 
 CARD, WEIGHTS, GRAPH = "card.json", "model.safetensors", "model.onnx"
 
@@ -168,9 +168,12 @@ _RESTORE_HINT = "restore the original file, or create the folder again: a prepar
 
 def _check_size(file: Path, facts: FileFacts) -> None:
     try:
-        size = file.stat().st_size
+        status = file.stat()
     except OSError as error:
         raise ModelFolderError(f"{file} cannot be read: {error.strerror}", _RESTORE_HINT) from error
+    if reason := irregularity(status):
+        raise ModelFolderError(f"{file} is {reason}", _RESTORE_HINT)
+    size = status.st_size
     if size != facts.bytes:
         raise ModelFolderError(f"{file} has {size:,} bytes instead of {facts.bytes:,}", _RESTORE_HINT)
 

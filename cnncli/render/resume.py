@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from cnncli.errors import OutputError
 from cnncli.records.predictions import UNREADABLE, ImageSource, Unreadable
+from cnncli.regular_file import open_regular
 from cnncli.render.lines import NO_LABEL
 from cnncli.text import path_text, tsv_text
 
@@ -97,7 +98,7 @@ def skip_complete(
         OutputError: the inputs are not the same, so that records would be mixed up; or the file is damaged before its end.
     """
     point = ResumePoint(0, 0, 0)
-    with part.open("rb") as stream:
+    with open_regular(part) as stream:
         entries = reader.read(Lines(stream), rows_per_image)
         while entry := _next(entries, part, point):
             path = next((item.path for item in inputs if item), None)

@@ -15,6 +15,7 @@ from cnncli.files.csv_tables import Table
 from cnncli.files.schema import schema_problem
 from cnncli.files.whole import whole_file
 from cnncli.records.training import Epoch
+from cnncli.regular_file import bounded_lines, open_text
 
 HISTORY = "history.csv"
 
@@ -50,8 +51,8 @@ def read_history(run: Path) -> list[Epoch]:
     """
     file = run / HISTORY
     try:
-        with file.open(encoding="utf-8", newline="") as stream:
-            return [_epoch(row) for row in csv.DictReader(stream)]
+        with open_text(file, newline="") as stream:
+            return [_epoch(row) for row in csv.DictReader(bounded_lines(stream))]
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}") from error
     except (KeyError, ValueError, TypeError, csv.Error) as error:

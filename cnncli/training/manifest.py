@@ -17,6 +17,7 @@ from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.evaluation import Accuracy
 from cnncli.records.networks import ModelCard
 from cnncli.records.training import Tune
+from cnncli.regular_file import read_text
 from cnncli.training.run_folder import CHECKPOINTS
 
 MANIFEST = "manifest.json"
@@ -126,7 +127,7 @@ def load_manifest(run: Path) -> RunManifest:
     """
     file = run / CHECKPOINTS / MANIFEST
     try:
-        document = json.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
+        document = json.loads(read_text(file, errors="surrogateescape"))
         _require_schema(document.pop("schema", None), file)
         return _from_json(document, str(file))
     except FileNotFoundError as error:

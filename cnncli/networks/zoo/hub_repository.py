@@ -22,6 +22,7 @@ from cnncli.networks.zoo.hub import fetch
 from cnncli.networks.zoo.offer import Offer
 from cnncli.networks.zoo.timm import HUB_FILES, describe
 from cnncli.records.progress import Progress
+from cnncli.regular_file import read_text
 
 _CONFIG = "config.json"
 _MAX_SIDE, _MAX_CLASSES = 16_384, 1_000_000
@@ -72,7 +73,7 @@ def _invalid_config(name: str, error: object) -> ModelNotFoundError:
 
 def _document(name: str, file: Path) -> Mapping[str, Any]:
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(read_text(file))
     except (ValueError, RecursionError) as error:
         raise ModelNotFoundError(f"the {_CONFIG} of {name} is not JSON: {error}") from error
     if not isinstance(document, dict):
