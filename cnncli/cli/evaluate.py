@@ -190,7 +190,7 @@ def evaluate(
         folders = [
             prepare(reference, console, is_offline=offline, needs_classes=True) for reference in references
         ]
-        plan = plan_evaluation(settings, folders)
+        plan = plan_evaluation(settings, folders, console)
         if output and data.is_dir() and output.resolve().is_relative_to(data.resolve()):
             raise OutputError(f"--output {output} is inside the data folder", "choose a folder outside it")
         evaluations = run(plan, console, image_bars(console))

@@ -21,7 +21,7 @@ from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataSet
 from cnncli.records.evaluation import Comparison, Evaluation
 from cnncli.records.predictions import Unreadable
-from cnncli.records.progress import Deduplicated, Progress, ProgressBar
+from cnncli.records.progress import Deduplicated, Progress, ProgressBar, activity_if_many
 from cnncli.records.report import Facts, Report
 from cnncli.text import counted
 
@@ -70,12 +70,15 @@ class EvaluationPlan:
     settings: EvaluationSettings
 
 
-def plan_evaluation(settings: EvaluationSettings, folders: Sequence[ModelFolder]) -> EvaluationPlan:
+def plan_evaluation(
+    settings: EvaluationSettings, folders: Sequence[ModelFolder], progress: Progress
+) -> EvaluationPlan:
     """Select the images and match their classes, before any network runs.
 
     Args:
         settings: what to evaluate.
         folders: the networks; if two are compared, the new one first.
+        progress: reports that the images are compared with those of a run, if they are many.
 
     Raises:
         DataError: there are no such images, or a network does not have their classes.
@@ -87,7 +90,8 @@ def plan_evaluation(settings: EvaluationSettings, folders: Sequence[ModelFolder]
             f"{len(members)} models to compare", "two can be compared; --ensemble averages any number"
         )
     data = layout.read(settings.data, settings.columns)
-    selection = select_samples(data, settings.split, [folder.path for folder in folders])
+    with activity_if_many(progress, "looking for training images", len(data.samples)):
+        selection = select_samples(data, settings.split, [folder.path for folder in folders])
     remarks = (*selection.remarks, *_exported_remarks(folders))
     selection = dataclasses.replace(selection, remarks=remarks)
     occurring = sorted({sample.label for sample in selection.samples})

@@ -25,6 +25,17 @@ class Progress(Protocol):
         """Report something unexpected that affects the result."""
 
 
+MANY_IMAGES = 5000
+"""Images from which reading a part of each may take longer than two seconds, and is reported."""
+
+
+def activity_if_many(
+    progress: Progress, message: str, images: int
+) -> contextlib.AbstractContextManager[object]:
+    """Report something that takes seconds if there are many images, for as long as the block runs."""
+    return progress.activity(message) if images >= MANY_IMAGES else contextlib.nullcontext()
+
+
 class NullProgress:
     """Progress that reports nothing."""
 

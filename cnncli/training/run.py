@@ -12,7 +12,7 @@ from cnncli.data.splits import read_splits, splits_table
 from cnncli.errors import TrainingError, UsageError
 from cnncli.prepare import prepare, resolve_untrained
 from cnncli.records.data import DataSet, Split
-from cnncli.records.progress import Progress, ProgressBar
+from cnncli.records.progress import Progress, ProgressBar, activity_if_many
 from cnncli.records.training import ClassifierScore, FinetuneResult, Tune
 from cnncli.text import counted, percent
 from cnncli.training import run_folder
@@ -229,7 +229,7 @@ def _prepare_from_features(
         recorded.write(run)
         settings = replace(settings, tune=Tune.FULL)
     else:
-        run = _create_folder(search.target, data, recorded)
+        run = _create_folder(search.target, data, recorded, progress)
     manifest = replace(
         _manifest(settings, initial, data, card.name, start),
         feature_accuracy=features.val if features else None,
@@ -271,7 +271,7 @@ def _prepare_directly(
     trainer.require_trainable(initial, settings)
     describe_data(data, progress)
     throughput = trainer.fastest_throughput(initial, settings, progress)
-    run = _create_folder(target, data, record_settings(settings, base_model, origin, None))
+    run = _create_folder(target, data, record_settings(settings, base_model, origin, None), progress)
     manifest = _manifest(settings, initial, data, base_model, start)
     trainer.write_start(run, initial, throughput, settings, manifest)
     return PreparedRun(run, None)
@@ -321,10 +321,14 @@ def _duration(minutes: float) -> str:
     return f"{minutes:,.0f} min" if minutes >= 1.5 else f"{max(60 * minutes, 1):,.0f} s"  # noqa: PLR2004
 
 
-def _create_folder(target: run_folder.Target, data: DataSet, settings: RecordedSettings) -> Path:
+def _create_folder(
+    target: run_folder.Target, data: DataSet, settings: RecordedSettings, progress: Progress
+) -> Path:
     """The folder of a run that is to be trained, with its settings and its splits."""
     with run_folder.draft_run(target) as draft:
-        run_folder.write_files(draft, [splits_table(data)], settings, {})
+        with activity_if_many(progress, "computing digests of the images", len(data.samples)):
+            table = splits_table(data)
+        run_folder.write_files(draft, [table], settings, {})
         (draft / run_folder.CHECKPOINTS).mkdir()
         return run_folder.install_run(draft, target)
 
