@@ -214,4 +214,6 @@ def main() -> None:
         # OpenMP threads spin while they wait for each other, which is best on idle cores. On busy ones they spin for a thread
         # that is not scheduled, and training takes ten times as long: make them sleep soon.
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # We only draw into files. Notebooks export a backend of their own environment, without which matplotlib cannot be imported.
+    os.environ["MPLBACKEND"] = "agg"
     app(prog_name="cnncli")

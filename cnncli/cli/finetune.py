@@ -218,7 +218,8 @@ def _print_result(result: "FinetuneResult", format_: ResultFormat, console: Cons
     else:
         width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
         write_data(finetune_text(result, width))
-        console.notice(f"report: {Path(result.folder) / 'report.html'}")
+        if (report := Path(result.folder, "report.html")).exists():
+            console.notice(f"report: {report}")
         console.notice(f"use it: cnncli predict -m {result.folder} IMAGE")
     if result.unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)

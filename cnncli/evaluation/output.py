@@ -21,7 +21,7 @@ import numpy as np
 from cnncli.errors import OutputError
 from cnncli.evaluation import tables
 from cnncli.evaluation.evaluate import EvaluationPlan, report
-from cnncli.evaluation.reporting import REPORT, write_report
+from cnncli.evaluation.reporting import REPORT, report_page
 from cnncli.files.csv_tables import Table, write_tables
 from cnncli.files.whole import rename, replace, restore_former, whole_folder
 from cnncli.records.evaluation import Comparison, Evaluation
@@ -149,7 +149,7 @@ def write(
         write_tables(draft, _tables(evaluation, comparison))
         for name, content in pictures.items():
             (draft / name).write_bytes(content)
-        write_report(draft, report(plan, evaluation, comparison))
+        (draft / REPORT).write_bytes(report_page(report(plan, evaluation, comparison)))
 
 
 def _tables(evaluation: Evaluation, comparison: Comparison | None) -> Iterator[Table]:

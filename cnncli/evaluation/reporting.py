@@ -5,7 +5,6 @@ import itertools
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from cnncli.engines.engine import usable_cores
 from cnncli.images.decode import Decoding, decode
@@ -25,14 +24,9 @@ _SIZE, _QUALITY = (160, 160), 70
 """Largest (width, height) of a thumbnail in pixels; its JPEG quality."""
 
 
-def write_report(folder: Path, report: Report) -> None:
-    """Write report.html into a folder.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    page = report_html(report)
-    (folder / REPORT).write_text(page, encoding="utf-8", errors="replace")
+def report_page(report: Report) -> bytes:
+    """The content of report.html."""
+    return report_html(report).encode("utf-8", "replace")
 
 
 def pictures(result: Evaluation, root: str, max_pixels: int) -> dict[str, bytes]:

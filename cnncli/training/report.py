@@ -1,15 +1,24 @@
-"""The report of a run: what it started from, how it was trained, how accurate it is."""
+"""The report and the pictures of a run: what it started from, how it was trained, how accurate it is.
+
+A failure to draw or to write them is a warning (`optional_output`).
+"""
 
 import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cnncli.evaluation import reporting
 from cnncli.evaluation.measures import EvaluationContext, evaluation
 from cnncli.records.data import DataSet, Split
 from cnncli.records.evaluation import Answer, Evaluation
 from cnncli.records.predictions import Unreadable
+from cnncli.records.progress import Progress
 from cnncli.records.report import Facts, Report, TrainingSummary
+from cnncli.records.training import Epoch
+from cnncli.training.optional_output import write_optional
 from cnncli.training.settings_file import RecordedSettings
 
 _HELD_OUT = {Split.VAL: "held out from training", Split.TEST: "evaluated once, at the end"}
@@ -45,6 +54,7 @@ def write(
     training: TrainingSummary,
     settings: RecordedSettings,
     unreadable: Sequence[Unreadable],
+    progress: Progress,
 ) -> None:
     """Write the report into a run's folder.
 
@@ -56,14 +66,28 @@ def write(
         training: how it was trained.
         settings: the run's settings.
         unreadable: images that were left out.
-
-    Raises:
-        OSError: it cannot be written.
+        progress: receives a warning if it cannot be written.
     """
+
+    def content() -> bytes:
+        report = _report(name, data, evaluations, training, settings, unreadable)
+        return reporting.report_page(report)
+
+    write_optional(folder / reporting.REPORT, content, progress)
+
+
+def _report(
+    name: str,
+    data: DataSet,
+    evaluations: tuple[Evaluation, Evaluation | None],
+    training: TrainingSummary,
+    settings: RecordedSettings,
+    unreadable: Sequence[Unreadable],
+) -> Report:
     val, test = evaluations
     counts = ", ".join(f"{len(samples):,} {split}" for split in Split if (samples := data.split(split)))
     reasons = {record.path: record.reason for record in with_relative_paths(data, unreadable)}
-    report = Report(
+    return Report(
         title=f"{name}: {settings.base_model} fine-tuned on {data.name}",
         facts=(
             ("base model", f"{settings.base_model}, weights: {settings.weights}"),
@@ -80,7 +104,37 @@ def write(
         versions=_provenance(settings),
         pictures=reporting.pictures(val, data.root, settings.options["max_pixels"]),
     )
-    reporting.write_report(folder, report)
+
+
+def write_confusion_matrix(
+    folder: Path, counts: NDArray[np.intp], class_names: Sequence[str], progress: Progress
+) -> None:
+    """Draw the confusion matrix of the validation split into a run's folder."""
+
+    def content() -> bytes:
+        from cnncli.render.confusion import confusion_png  # matplotlib takes half a second
+
+        return confusion_png(counts, class_names)
+
+    write_optional(folder / "confusion_matrix.png", content, progress)
+
+
+def write_curves(folder: Path, history: Sequence[Epoch], baseline: float | None, progress: Progress) -> None:
+    """Draw the learning curves into a run's folder.
+
+    Args:
+        folder: the folder.
+        history: the epochs.
+        baseline: validation accuracy of the classifier on features; None where there is none.
+        progress: receives a warning if they cannot be drawn.
+    """
+
+    def content() -> bytes:
+        from cnncli.render.curves import curves_png
+
+        return curves_png(history, baseline)
+
+    write_optional(folder / "curves.png", content, progress)
 
 
 def _provenance(settings: RecordedSettings) -> Facts:

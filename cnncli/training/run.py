@@ -246,7 +246,7 @@ def _publish_features(
 ) -> FinetuneResult | None:
     """Write the classifier on features as a run, with `auto`; report how accurate it is."""
     if settings.tune is Tune.AUTO:
-        result = write_run(search, settings)
+        result = write_run(search, settings, progress)
         accuracy = percent(result.val.share)
         progress.notice(f"a classifier on its features: {accuracy} on val, saved in {result.folder}")
         return result
@@ -328,7 +328,7 @@ def _create_folder(
     with run_folder.draft_run(target) as draft:
         with activity_if_many(progress, "computing digests of the images", len(data.samples)):
             table = splits_table(data)
-        run_folder.write_files(draft, [table], settings, {})
+        run_folder.write_files(draft, [table], settings)
         (draft / run_folder.CHECKPOINTS).mkdir()
         return run_folder.install_run(draft, target)
 

@@ -19,7 +19,7 @@ import contextlib
 import itertools
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -243,22 +243,17 @@ def install_run(draft: Path, target: Target) -> Path:
             return path
 
 
-def write_files(
-    draft: Path, tables: Iterable[Table], settings: RecordedSettings | None, pictures: Mapping[str, bytes]
-) -> None:
-    """Write everything but the network into a run's folder.
+def write_files(draft: Path, tables: Iterable[Table], settings: RecordedSettings | None) -> None:
+    """Write the tables and settings of a run into its folder.
 
     Args:
         draft: the folder.
         tables: written as CSV.
         settings: contents of settings.toml; None where that already exists.
-        pictures: contents of PNG files, by name.
     """
     write_tables(draft, tables)
     if settings is not None:
         settings.write(draft)
-    for name, content in pictures.items():
-        (draft / name).write_bytes(content)
 
 
 def install_network(draft: Path, run: Path) -> None:

@@ -1,6 +1,9 @@
 """The program without a command, its version, and what a wrong word gets."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,21 @@ def test_without_a_command_it_shows_help(cnncli: Cnncli) -> None:
 
 def test_version(cnncli: Cnncli) -> None:
     assert cnncli("--version").stdout == f"cnncli {package.__version__}\n"
+
+
+def test_a_notebooks_backend_does_not_keep_matplotlib_from_drawing() -> None:
+    program = (
+        "import sys\n"
+        "from cnncli.cli.app import main\n"
+        "sys.argv = ['cnncli', '--version']\n"
+        "try:\n    main()\nexcept SystemExit:\n    import matplotlib.figure\n"
+        "    print(matplotlib.rcParams['backend'])\n"
+    )
+    environment = os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.endswith("\nagg\n")
 
 
 def test_an_unknown_command_is_wrong_usage(cnncli: Cnncli) -> None:

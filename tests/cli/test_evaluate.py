@@ -340,11 +340,12 @@ def test_a_folder_that_appears_meanwhile_is_kept(
 ) -> None:
     notes = hues.parent / "how" / "notes.txt"
 
-    def write_report(*_: object) -> None:
+    def report_page(*_: object) -> bytes:
         notes.parent.mkdir()
         notes.write_text("precious")
+        return b""
 
-    monkeypatch.setattr("cnncli.evaluation.output.write_report", write_report)
+    monkeypatch.setattr("cnncli.evaluation.output.report_page", report_page)
     words = ["evaluate", hues, "-m", colours, "-o", notes.parent] + ["--overwrite"] * overwrite
     result = cnncli(*words)
     assert result.exit_code == 1

@@ -105,6 +105,24 @@ def test_a_run_keeps_settings_splits_and_classifiers(cnncli: Cnncli, data: Path,
     ]
 
 
+def test_a_run_is_kept_whose_pictures_and_report_cannot_be_drawn(
+    cnncli: Cnncli, data: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise ValueError("no font\nat all")
+
+    monkeypatch.setattr("cnncli.render.confusion.confusion_png", fail)
+    monkeypatch.setattr("cnncli.evaluation.reporting.report_html", fail)
+    result = cnncli("finetune", data, "-m", colours, "--tune", "features", "-o", "run")
+    assert result.exit_code == 0
+    for name in ("confusion_matrix.png", "report.html"):
+        assert f"warning: {name} was not written: no font\n" in result.stderr
+        assert not Path("run", name).exists()
+    assert "report:" not in result.stderr
+    assert [file.name for file in Path("run").iterdir() if file.name.startswith(".")] == []
+    verify(open_folder(Path("run")))
+
+
 def test_recorded_settings_reproduce_the_network(cnncli: Cnncli, data: Path, colours: Path) -> None:
     run(cnncli, data, "-m", colours, "--classifier", "svm", "--val-split", 0.3, "--augment-features", 2)
     run(cnncli, "-c", "runs/shades/settings.toml", "-o", "again")

@@ -53,18 +53,18 @@ def finetune_features(
     """
     with contextlib.ExitStack() as locks:
         search = search_classifiers(settings, progress, bar, locks, is_offline=is_offline)
-        return write_run(search, settings)
+        return write_run(search, settings, progress)
 
 
-def write_run(search: FeatureSearch, settings: FinetuneSettings) -> FinetuneResult:
-    """Write the best classifier and its network as a run.
+def write_run(search: FeatureSearch, settings: FinetuneSettings, progress: Progress) -> FinetuneResult:
+    """Write the best classifier and its network as a run; pictures that cannot be written are warnings.
 
     Raises:
         CnncliError: it cannot be written.
     """
     embedded, result = search.embedded, search.result
     with search.stopwatch.measure("writing"):
-        path = _write_folder(search, settings)
+        path = _write_folder(search, settings, progress)
     train, val, test = (embedded.splits[split] for split in Split)
     score = result.best.score
     return FinetuneResult(
@@ -89,10 +89,8 @@ def write_run(search: FeatureSearch, settings: FinetuneSettings) -> FinetuneResu
     )
 
 
-def _write_folder(search: FeatureSearch, settings: FinetuneSettings) -> Path:
+def _write_folder(search: FeatureSearch, settings: FinetuneSettings, progress: Progress) -> Path:
     """Write everything, and return the run's final path."""
-    from cnncli.render.confusion import confusion_png  # matplotlib takes half a second
-
     folder, data, best = search.folder, search.embedded.data, search.result.best
     name, unreadable = search.target.path.name, search.embedded.unreadable
     val = search.embedded.splits[Split.VAL]
@@ -101,11 +99,11 @@ def _write_folder(search: FeatureSearch, settings: FinetuneSettings) -> Path:
         settings, folder.card.name, folder.card.weights_origin, search.embedded.digest()
     )
     counts = confusion(predicted_classes(best.val_logits), val.labels, len(data.class_names))
-    pictures = {"confusion_matrix.png": confusion_png(counts, data.class_names)}
     card = _card(folder, name, data, search.result)
     with run_folder.draft_run(search.target) as draft:
         write_with_new_head(draft, folder, best.head, card, _first_pixels(folder, val, settings))
-        run_folder.write_files(draft, tables, recorded, pictures)
+        run_folder.write_files(draft, tables, recorded)
+        report.write_confusion_matrix(draft, counts, data.class_names, progress)
         report.write(
             draft,
             name,
@@ -114,6 +112,7 @@ def _write_folder(search: FeatureSearch, settings: FinetuneSettings) -> Path:
             _summary(search.result),
             recorded,
             unreadable,
+            progress,
         )
         return run_folder.install_run(draft, search.target)
 

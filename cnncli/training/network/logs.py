@@ -3,15 +3,20 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-from torch.utils.tensorboard import SummaryWriter
+from typing import TYPE_CHECKING
 
 from cnncli.records.progress import Progress
 from cnncli.records.training import Epoch
-from cnncli.training.history import write_history
+from cnncli.training.history import HISTORY, write_history
 from cnncli.training.network.checkpoints import Checkpoint
+from cnncli.training.optional_output import warn_on_failure
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 TENSORBOARD = "tensorboard"
+
+_LOG = "the log for TensorBoard"
 
 
 @contextlib.contextmanager
@@ -26,15 +31,13 @@ def open_log(
         epochs: number of epochs of the run.
         progress: reports the line, and a warning if a log cannot be written.
     """
-    with _open_tensorboard(run, len(checkpoint.history) + 1) as write:
+    with contextlib.closing(_TensorBoard(run, len(checkpoint.history) + 1, progress)) as tensorboard:
 
         def log() -> None:
             epoch = checkpoint.history[-1]
-            try:
-                write(epoch)
+            tensorboard.write(epoch)
+            with warn_on_failure(HISTORY, progress):
                 write_history(run, checkpoint.history)
-            except OSError as error:
-                progress.warning(f"the logs in {run} cannot be written: {error.strerror}")
             progress.notice(epoch_line(epoch, epochs, is_best=checkpoint.best is epoch))
 
         yield log
@@ -51,12 +54,28 @@ def epoch_line(epoch: Epoch, epochs: int, *, is_best: bool) -> str:
     )
 
 
-@contextlib.contextmanager
-def _open_tensorboard(run: Path, first_epoch: int) -> Iterator[Callable[[Epoch], None]]:
-    """A function that logs an epoch; what an interrupted run logged from `first_epoch` on is purged."""
-    with SummaryWriter(str(run / TENSORBOARD), purge_step=first_epoch) as writer:
+class _TensorBoard:
+    """Logs epochs for TensorBoard until that fails once, which is a warning."""
 
-        def write(epoch: Epoch) -> None:
+    def __init__(self, run: Path, first_epoch: int, progress: Progress) -> None:
+        """Open the log.
+
+        Args:
+            run: folder of the run.
+            first_epoch: what an interrupted run logged from this epoch on is purged.
+            progress: receives the warning.
+        """
+        self._progress = progress
+        self._writer: SummaryWriter | None = None
+        with warn_on_failure(_LOG, progress):
+            self._writer = _open_writer(run, first_epoch)
+
+    def write(self, epoch: Epoch) -> None:
+        """Log an epoch."""
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        with warn_on_failure(_LOG, self._progress):
             for name, value in (
                 ("loss/train", epoch.train_loss),
                 ("loss/val", epoch.val_loss),
@@ -67,5 +86,16 @@ def _open_tensorboard(run: Path, first_epoch: int) -> Iterator[Callable[[Epoch],
             ):
                 writer.add_scalar(name, value, epoch.number)
             writer.flush()
+            self._writer = writer
 
-        yield write
+    def close(self) -> None:
+        """Close the log."""
+        if self._writer:
+            with warn_on_failure(_LOG, self._progress):
+                self._writer.close()
+
+
+def _open_writer(run: Path, first_epoch: int) -> "SummaryWriter":
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(run / TENSORBOARD), purge_step=first_epoch)

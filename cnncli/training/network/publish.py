@@ -143,7 +143,7 @@ class _FinishedRun:
         )
         evaluations = self._evaluate(model_folder.open_folder(self.run), progress, bar)
         with run_folder.draft_network(self.run) as draft:
-            self._write_report(draft, evaluations, reason)
+            self._write_report(draft, evaluations, reason, progress)
             for file in draft.iterdir():
                 file.replace(self.run / file.name)
         return dataclasses.replace(
@@ -174,9 +174,9 @@ class _FinishedRun:
             except CompileError as error:
                 raise TrainingError(f"the trained network cannot be written: {error.message}") from error
             evaluations = self._evaluate(folder, progress, bar)
-            self._write_tables(folder, evaluations)
+            self._write_tables(folder, evaluations, progress)
             result = self._result(evaluations)
-            self._write_report(draft, evaluations, result.reason)
+            self._write_report(draft, evaluations, result.reason, progress)
             run_folder.install_network(draft, run)
         return result
 
@@ -215,13 +215,13 @@ class _FinishedRun:
         paths = dict.fromkeys(sample.path for sample in self.full_data.samples)
         return [records[path] for path in paths if path in records]
 
-    def _write_report(self, folder: Path, evaluations: _SplitEvaluations, reason: str) -> None:
+    def _write_report(
+        self, folder: Path, evaluations: _SplitEvaluations, reason: str, progress: Progress
+    ) -> None:
         """Write curves and report."""
-        from cnncli.render.curves import curves_png
-
         features, accuracy = self.features, self.manifest.feature_accuracy
         baseline = accuracy.share if accuracy else None
-        (folder / "curves.png").write_bytes(curves_png(self.checkpoint.history, baseline))
+        reporting.write_curves(folder, self.checkpoint.history, baseline, progress)
         summary = TrainingSummary(
             epochs=tuple(self.checkpoint.history),
             feature_accuracy=baseline,
@@ -237,22 +237,24 @@ class _FinishedRun:
             summary,
             read_settings(self.run / SETTINGS),
             evaluations.unreadable,
+            progress,
         )
 
-    def _write_tables(self, folder: model_folder.ModelFolder, evaluations: _SplitEvaluations) -> None:
+    def _write_tables(
+        self, folder: model_folder.ModelFolder, evaluations: _SplitEvaluations, progress: Progress
+    ) -> None:
         """Write predictions, confusion matrix and metrics beside the finished network."""
-        from cnncli.render.confusion import confusion_png
-
         class_names, val, test = self.data.class_names, evaluations.val, evaluations.test
         answers = [*val.answers, *(test.answers if test else ())]
         labels = np.array([answer.label for answer in val.answers], np.intp)
         predicted = np.array([answer.predicted for answer in val.answers], np.intp)
-        matrix = confusion_png(confusion(predicted, labels, len(class_names)), class_names)
         tables = [
             predictions(answers, class_names),
             *unreadable_table(reporting.with_relative_paths(self.data, evaluations.unreadable)),
         ]
-        run_folder.write_files(folder.path, tables, None, {"confusion_matrix.png": matrix})
+        run_folder.write_files(folder.path, tables, None)
+        counts = confusion(predicted, labels, len(class_names))
+        reporting.write_confusion_matrix(folder.path, counts, class_names, progress)
         top1 = {"val_top1": val.top1} | ({"test_top1": test.top1} if test else {})
         model_folder.seal(folder.path, dataclasses.replace(folder.card, metrics=_metrics(top1)))
 

@@ -21,7 +21,6 @@ from cnncli.data.splits import read_splits
 from cnncli.engines.engine import usable_cores
 from cnncli.engines.torch import require_device
 from cnncli.errors import TrainingError, UsageError
-from cnncli.files.whole import write_whole
 from cnncli.images.decode import allow_pixels
 from cnncli.networks import cache
 from cnncli.records.networks import Preprocessing
@@ -33,7 +32,7 @@ from cnncli.training.network import checkpoints
 from cnncli.training.network.checkpoints import Checkpoint, RunConstants
 from cnncli.training.network.initial import InitialModel, build
 from cnncli.training.network.loop import Loop
-from cnncli.training.network.lr_finder import find_learning_rate
+from cnncli.training.network.lr_finder import RangeTest, find_learning_rate
 from cnncli.training.network.memory import keep_freed_memory
 from cnncli.training.network.optimizers import create_optimizer, require_plain_gradients
 from cnncli.training.network.schedule import image_size
@@ -41,6 +40,7 @@ from cnncli.training.network.stages import freeze_below, set_training_mode
 from cnncli.training.network.task import TrainingTask
 from cnncli.training.network.teacher import open_teacher
 from cnncli.training.network.throughput import Throughput, emulates, measure_throughput
+from cnncli.training.optional_output import write_optional
 from cnncli.training.options import TrainingOptions
 from cnncli.training.settings import NetworkSettings
 
@@ -275,8 +275,15 @@ def _find_learning_rate(
     checkpoint.constants = dataclasses.replace(checkpoint.constants, lr=test.lr)
     progress.notice(f"--lr auto found {test.lr:.1e}: see {run / 'lr_range.png'}")
     if accelerator.is_main_process:
-        from cnncli.render.curves import lr_range_png
-
-        write_whole(run / "lr_range.png", lr_range_png(test.rates, test.losses, test.lr), overwrite=True)
+        _draw_range_test(test, run, progress)
         checkpoints.save(run, checkpoint)
     accelerator.wait_for_everyone()
+
+
+def _draw_range_test(test: RangeTest, run: Path, progress: Progress) -> None:
+    def content() -> bytes:
+        from cnncli.render.curves import lr_range_png
+
+        return lr_range_png(test.rates, test.losses, test.lr)
+
+    write_optional(run / "lr_range.png", content, progress)
