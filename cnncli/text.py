@@ -37,6 +37,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def duration(minutes: float) -> str:
+    """`3 min`; seconds below one and a half minutes."""
+    return f"{minutes:,.0f} min" if minutes >= 1.5 else f"{max(60 * minutes, 1):,.0f} s"  # noqa: PLR2004
+
+
 def _scale(number: float) -> tuple[str, str]:
     """Three significant digits, and the prefix of the power of 1,000 that they are multiples of."""
     value = float(number)

@@ -14,7 +14,7 @@ from cnncli.prepare import prepare, resolve_untrained
 from cnncli.records.data import DataSet, Split
 from cnncli.records.progress import Progress, ProgressBar, activity_if_many
 from cnncli.records.training import ClassifierScore, FinetuneResult, Tune
-from cnncli.text import counted, percent
+from cnncli.text import counted, duration, percent
 from cnncli.training import run_folder
 from cnncli.training.features.fit import FeatureSearch, search_classifiers
 from cnncli.training.features.publish import finetune_features, write_run
@@ -307,18 +307,14 @@ def _epochs_in_budget(settings: NetworkSettings, throughput: "Throughput", data:
     fewest = min(_FEWEST_EPOCHS, options.epochs)
     if fitting < fewest:
         return 0, (
-            f"training the whole network would take {_duration(fewest * minutes_per_epoch)} for {counted(fewest, 'epoch')}, more than "
+            f"training the whole network would take {duration(fewest * minutes_per_epoch)} for {counted(fewest, 'epoch')}, more than "
             f"--time-budget {options.time_budget:g}: keeping the classifier on features"
         )
     epochs = min(fitting, options.epochs)
     return (
         epochs,
-        f"training the whole network: up to {counted(epochs, 'epoch')} in about {_duration(epochs * minutes_per_epoch)}",
+        f"training the whole network: up to {counted(epochs, 'epoch')} in about {duration(epochs * minutes_per_epoch)}",
     )
-
-
-def _duration(minutes: float) -> str:
-    return f"{minutes:,.0f} min" if minutes >= 1.5 else f"{max(60 * minutes, 1):,.0f} s"  # noqa: PLR2004
 
 
 def _create_folder(
@@ -327,8 +323,7 @@ def _create_folder(
     """The folder of a run that is to be trained, with its settings and its splits."""
     with run_folder.draft_run(target) as draft:
         with activity_if_many(progress, "computing digests of the images", len(data.samples)):
-            table = splits_table(data)
-        run_folder.write_files(draft, [table], settings)
+            run_folder.write_files(draft, [splits_table(data)], settings)
         (draft / run_folder.CHECKPOINTS).mkdir()
         return run_folder.install_run(draft, target)
 
