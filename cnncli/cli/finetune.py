@@ -197,8 +197,8 @@ def _train(
 ) -> "FinetuneResult | None":
     """Start a run, or resume one."""
     from cnncli.networks.prepared import accuracy_hint
+    from cnncli.training.resume import resume
     from cnncli.training.run import finetune as start
-    from cnncli.training.run import resume
 
     bar, show = image_bars(console), training_progress(console)
     if run:

@@ -1,4 +1,4 @@
-"""`cnncli finetune`: prepare a run, train the network, publish the result."""
+"""`cnncli finetune`: prepare a run, train the network, publish the result; `resume` continues an interrupted one."""
 
 import contextlib
 import math
@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnncli.data import layout
-from cnncli.data.splits import read_splits, splits_table
-from cnncli.errors import TrainingError, UsageError
+from cnncli.data.splits import splits_table
 from cnncli.prepare import prepare, resolve_untrained
 from cnncli.records.data import DataSet, Split
 from cnncli.records.progress import Progress, ProgressBar, activity_if_many
@@ -19,12 +17,11 @@ from cnncli.training import run_folder
 from cnncli.training.features.fit import FeatureSearch, search_classifiers
 from cnncli.training.features.publish import finetune_features, write_run
 from cnncli.training.features.replace_head import require_replaceable_head
-from cnncli.training.manifest import RunManifest, load_manifest, save_manifest
-from cnncli.training.options import CHANGEABLE, flag
+from cnncli.training.manifest import RunManifest
 from cnncli.training.preparation import describe_data, read_data
 from cnncli.training.processes import is_main
-from cnncli.training.settings import FeatureSettings, NetworkSettings, option_values, record_settings
-from cnncli.training.settings_file import SETTINGS, RecordedSettings, read_settings
+from cnncli.training.settings import FeatureSettings, NetworkSettings, record_settings
+from cnncli.training.settings_file import RecordedSettings
 
 if TYPE_CHECKING:
     from cnncli.training.network.initial import InitialModel
@@ -73,90 +70,6 @@ def finetune(
         if run is None or not is_main():
             return prepared.features
         return publish.publish(run, settings, prepared.features, progress, bar)
-
-
-# ---- resuming
-
-
-def resume(
-    run: Path, settings: FeatureSettings | NetworkSettings, progress: Progress, bar: ProgressBar, show: "Show"
-) -> FinetuneResult | None:
-    """Resume an interrupted run, or train a finished one for another number of epochs.
-
-    Args:
-        run: its folder.
-        settings: those that it was started with; the options in `CHANGEABLE` may differ.
-        progress: reports each step.
-        bar: opens a progress bar over the images.
-        show: called after each training step.
-
-    Returns:
-        As `finetune`.
-
-    Raises:
-        CnncliError: the run cannot be resumed, or not with these settings.
-    """
-    with contextlib.ExitStack() as locks:
-        if is_main() and (run / run_folder.CHECKPOINTS).is_dir():
-            run_folder.lock_run(run, locks)
-        return _resume(run, settings, progress, bar, show)
-
-
-def _resume(
-    run: Path, settings: FeatureSettings | NetworkSettings, progress: Progress, bar: ProgressBar, show: "Show"
-) -> FinetuneResult | None:
-    """`resume`, with the run locked."""
-    if settings.output:
-        raise UsageError("--output has no effect with --resume, which writes to the run's own folder")
-    manifest = load_manifest(run)
-    if isinstance(settings, FeatureSettings):
-        raise UsageError(f"--tune features has no effect with --resume: {run} trains the network itself")
-    _require_same_classes(run, settings, manifest)
-    _require_same_settings(run, settings)
-    from cnncli.training.network import checkpoints, publish, trainer
-
-    # Before the manifest changes: a run that cannot be resumed stays as it is.
-    read_splits(run, manifest.root, manifest.card.class_names, manifest.data_name)
-    epochs = settings.options.epochs
-    if epochs != manifest.epochs:
-        finished = len(checkpoints.load(run, progress.warning).history)
-        if epochs < finished:
-            raise UsageError(f"{run} has finished {counted(finished, 'epoch')}, more than --epochs {epochs}")
-        manifest = replace(manifest, epochs=epochs, may_stop_early=False)
-        if is_main():
-            save_manifest(run, manifest)
-    progress.notice(f"resuming {run}: {manifest.base_model}, {counted(epochs, 'epoch')}")
-    trainer.train(run, settings, progress, show)
-    return publish.publish(run, settings, None, progress, bar) if is_main() else None
-
-
-def _require_same_settings(run: Path, settings: NetworkSettings) -> None:
-    """Check that no option that affects what has been learned so far has changed.
-
-    Raises:
-        TrainingError: one has.
-    """
-    before, now = read_settings(run / SETTINGS).options, option_values(settings)
-    changes = {name for name in before.keys() | now.keys() if before.get(name) != now.get(name)}
-    if refused := sorted(changes - CHANGEABLE - {"workers"}):
-        names = ", ".join(f"{flag(name)} (was {before.get(name, 'not set')})" for name in refused)
-        raise TrainingError(
-            f"{run} was started with other settings: {names}",
-            f"only {', '.join(sorted(map(flag, CHANGEABLE)))} may change; otherwise start a new run",
-        )
-
-
-def _require_same_classes(run: Path, settings: NetworkSettings, manifest: RunManifest) -> None:
-    class_names = layout.read(settings.data, settings.columns).class_names
-    if class_names != manifest.card.class_names:
-        difference = sorted(set(class_names) ^ set(manifest.card.class_names)) or list(class_names)
-        raise TrainingError(
-            f"{settings.data} has other classes than when {run} was started, e.g. {difference[0]!r}",
-            "start a new run",
-        )
-
-
-# ---- preparing
 
 
 @dataclass(frozen=True, slots=True)

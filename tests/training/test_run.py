@@ -17,6 +17,7 @@ from cnncli.records.progress import NullProgress
 from cnncli.records.training import Amp, Schedule
 from cnncli.training import run, run_folder
 from cnncli.training.network import checkpoints
+from cnncli.training.resume import resume
 from tests.training.small_runs import (
     PLAIN,
     Killed,
@@ -35,7 +36,7 @@ def test_more_epochs_continue_from_the_last_one(data: Path) -> None:
     actual = train_run(settings_for(data, sched=Schedule.CONSTANT))
     assert actual.checkpoint.epoch == 2
     whole = train_run(settings_for(data, sched=Schedule.CONSTANT, epochs=4))
-    result = run.resume(
+    result = resume(
         actual.folder, settings_for(data, sched=Schedule.CONSTANT, epochs=4), NullProgress(), no_bar, no_show
     )
     assert result
@@ -54,7 +55,7 @@ def test_fewer_epochs_end_a_run_sooner_on_the_shorter_schedule(
         kill_before(patch, 2)
         resume_run(folder, settings_for(data, sched=Schedule.COSINE, epochs=5))
     shorter = settings_for(data, sched=Schedule.COSINE, epochs=3)
-    result = run.resume(folder, shorter, NullProgress(), no_bar, no_show)
+    result = resume(folder, shorter, NullProgress(), no_bar, no_show)
     assert result
     assert [epoch.number for epoch in result.epochs] == [1, 2, 3]
     assert result.epochs[-1].lr < 0.1 * max(epoch.lr for epoch in result.epochs)
@@ -73,16 +74,14 @@ def test_a_run_does_not_resume_with_other_settings(
     data: Path, base: TrainedRun, changes: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(TrainingError, match=complaint):
-        run.resume(base.folder, settings_for(data, **changes), NullProgress(), no_bar, no_show)
+        resume(base.folder, settings_for(data, **changes), NullProgress(), no_bar, no_show)
 
 
 def test_a_run_does_not_resume_in_another_folder(data: Path, base: TrainedRun) -> None:
     """And a refusal changes nothing of it."""
     before = (base.folder / "checkpoints" / "manifest.json").read_bytes()
     with pytest.raises(UsageError, match="--output has no effect with --resume"):
-        run.resume(
-            base.folder, settings_for(data, epochs=9, output=Path("x")), NullProgress(), no_bar, no_show
-        )
+        resume(base.folder, settings_for(data, epochs=9, output=Path("x")), NullProgress(), no_bar, no_show)
     assert (base.folder / "checkpoints" / "manifest.json").read_bytes() == before
 
 
@@ -91,7 +90,7 @@ def test_a_run_that_another_process_writes_is_neither_resumed_nor_replaced(base:
     with contextlib.ExitStack() as other_process:
         run_folder.lock_run(base.folder, other_process)
         with pytest.raises(OutputError, match="another process is writing"):
-            run.resume(base.folder, base.settings, NullProgress(), no_bar, no_show)
+            resume(base.folder, base.settings, NullProgress(), no_bar, no_show)
         replacing = replace(base.settings, output=base.folder, overwrite=True)
         with pytest.raises(OutputError, match="another process is writing"):
             run.finetune(replacing, NullProgress(), no_bar, no_show)
@@ -102,7 +101,7 @@ def test_a_run_does_not_resume_with_other_classes(data: Path, base: TrainedRun) 
     (data / "blue").mkdir()
     (data / "blue" / "1.png").write_bytes((data / "cold" / "1.png").read_bytes())
     with pytest.raises(TrainingError, match=r"has other classes than when .* was started, e\.g\. 'blue'"):
-        run.resume(base.folder, base.settings, NullProgress(), no_bar, no_show)
+        resume(base.folder, base.settings, NullProgress(), no_bar, no_show)
 
 
 def test_a_run_that_cannot_start_leaves_no_folder(data: Path) -> None:

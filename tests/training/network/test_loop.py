@@ -21,6 +21,7 @@ from cnncli.training import run
 from cnncli.training.network import checkpoints, trainer
 from cnncli.training.network.batches import Batch
 from cnncli.training.network.step import TrainingStep
+from cnncli.training.resume import resume
 from tests.training.small_runs import (
     PLAIN,
     Killed,
@@ -191,7 +192,7 @@ def test_tensorboard_has_each_epoch_once_after_a_resume(data: Path, base: Traine
     time.sleep(
         1.1
     )  # files of one second and one process are told apart by a number, of which 10 is read before 9
-    run.resume(base.folder, settings_for(data, epochs=3), NullProgress(), no_bar, no_show)
+    resume(base.folder, settings_for(data, epochs=3), NullProgress(), no_bar, no_show)
     actual = EventAccumulator(str(base.folder / "tensorboard"))
     actual.Reload()
     assert [event.step for event in actual.Scalars("loss/val")] == [1, 2, 3]
