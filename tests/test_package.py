@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cnncli.networks import model_folder, pocket
+from cnncli.records.networks import CARD
 from tests.conftest import ROOT, Program
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -56,7 +57,7 @@ def test_the_sdist_has_all_files_of_the_repository(distributions: Path) -> None:
     (sdist,) = distributions.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    files = [model_folder.CARD, model_folder.GRAPH, model_folder.WEIGHTS]
+    files = [CARD, model_folder.GRAPH, model_folder.WEIGHTS]
     assert {f"cnncli/networks/{pocket.NAME}/{name}" for name in files} <= names
     if not (ROOT / ".git").exists():
         pytest.skip("not a git clone, so the list of files is not known")

@@ -34,7 +34,7 @@ from cnncli.networks.zoo.embedding import with_embedding
 from cnncli.networks.zoo.weights import load_saved, save_tensors
 from cnncli.records.data import Sample, Split
 from cnncli.records.defaults import MAX_PIXELS
-from cnncli.records.networks import Compilation, Metric
+from cnncli.records.networks import CARD, Compilation, Metric
 from cnncli.training.features.classifiers import inverse_temperature
 from cnncli.training.manifest import load_manifest
 
@@ -66,7 +66,7 @@ def main() -> None:
         for file in packed.card.files:
             shutil.copy(packed.path / file.name, pocket.FOLDER)
             print(f"{file.name}: {file.bytes:,} bytes")
-        shutil.copy(packed.path / model_folder.CARD, pocket.FOLDER)
+        shutil.copy(packed.path / CARD, pocket.FOLDER)
     shutil.copy(run / "history.csv", HISTORY)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from cnncli.cli import inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
+from cnncli.cli.groups import SectionedCommand
 from cnncli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _MAX_STEPS = 16
 _NEGATIVE = re.compile(r"-\.?\d[\d\s;,./+eE-]*")
 
 
-class _NegativeNumbersCommand(TyperCommand):
+class _NegativeNumbersCommand(SectionedCommand):
     """A command that does not mistake a matrix with a leading minus for an option."""
 
     def parse_args(self, context: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as in typer

@@ -5,6 +5,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from cnncli.cli.output_guard import require_inputs_kept
+
 LIST = "list"
 """The default subcommand."""
 
@@ -29,7 +31,12 @@ def list_group(name: str) -> typer.Typer:
 
 
 class SectionedCommand(TyperCommand):
-    """A command whose help groups options by their `rich_help_panel`, without rich."""
+    """A command whose help groups options by their `rich_help_panel`, without rich; it never writes over its inputs."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as in typer
+        """Run the command."""
+        require_inputs_kept(ctx.params)
+        return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - as in typer
         """Write arguments, options without a section, then the sections."""

@@ -17,11 +17,9 @@ from cnncli.data.split_names import PURPOSES, split_of_name
 from cnncli.errors import DataError
 from cnncli.images.sources import is_folder, walk
 from cnncli.records.data import DataSet, Split
+from cnncli.records.networks import CARD
 from cnncli.records.predictions import Unreadable
 from cnncli.text import counted, path_text
-
-CARD = "card.json"
-"""A file of model folders, which data does not have."""
 
 
 def read_folder(root: Path) -> DataSet:

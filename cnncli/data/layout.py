@@ -9,10 +9,11 @@ Only names are read here; whether a file really is an image is known when it is 
 
 from pathlib import Path
 
-from cnncli.data.folders import CARD, LAYOUTS, read_folder
+from cnncli.data.folders import LAYOUTS, read_folder
 from cnncli.data.lists import SEPARATORS, ListColumns, read_list
 from cnncli.errors import DataError, UsageError
 from cnncli.records.data import DataSet
+from cnncli.records.networks import CARD
 
 
 def read(data: Path, columns: ListColumns | None = None) -> DataSet:

@@ -23,6 +23,7 @@ from cnncli.evaluation import tables
 from cnncli.evaluation.evaluate import EvaluationPlan, report
 from cnncli.evaluation.reporting import REPORT, report_page
 from cnncli.files.csv_tables import Table, write_tables
+from cnncli.files.output_path import require_outside_model_folder
 from cnncli.files.whole import rename, replace, restore_former, whole_folder
 from cnncli.records.evaluation import Comparison, Evaluation
 
@@ -51,6 +52,7 @@ def require_output_folder(folder: Path, *, overwrite: bool) -> Path:
         OutputError: it already exists, contains something else, or cannot be written.
     """
     folder = folder.resolve()
+    require_outside_model_folder(folder)
     try:
         restore_former(folder)
         names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []

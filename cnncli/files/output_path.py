@@ -5,16 +5,18 @@ import tempfile
 from pathlib import Path
 
 from cnncli.errors import OutputError
+from cnncli.records.networks import CARD
 
 
 def require_writable_file(file: Path) -> None:
     """Raise an error if a file cannot be written.
 
     Raises:
-        OutputError: its folder does not exist or is read-only, or the path is something other than a file.
+        OutputError: its folder does not exist, is read-only or a model folder, or the path is something other than a file.
     """
     if not os.path.isdir(file.parent):  # noqa: PTH112 - also False for a name that is too long
         raise OutputError(f"cannot write {file}: the folder {file.parent} does not exist")
+    require_outside_model_folder(file)
     try:
         with tempfile.TemporaryFile(dir=file.parent):
             pass
@@ -27,6 +29,20 @@ def require_writable_file(file: Path) -> None:
         raise OutputError(f"cannot write {file}: it is a folder")
     if os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113
         raise OutputError(f"cannot write {file}: it is a device or a pipe, which no file can replace")
+
+
+def require_outside_model_folder(path: Path) -> None:
+    """Raise an error if an output would be written into a model folder, which may not hold anything else.
+
+    Raises:
+        OutputError: it would.
+    """
+    for parent in {path.parent, path.resolve().parent}:
+        if os.path.isfile(parent / CARD):  # noqa: PTH113 - also False for a name that is too long
+            raise OutputError(
+                f"cannot write {path}: {parent} is a model folder, which would no longer be as its card describes it",
+                "choose another folder",
+            )
 
 
 def require_free(file: Path, *, overwrite: bool, hint: str = "--overwrite replaces it") -> None:

@@ -18,10 +18,10 @@ from pathlib import Path
 from cnncli.errors import ModelFolderError, OutputError, UsageError
 from cnncli.files.whole import DRAFT, whole_folder
 from cnncli.networks import card as cards
-from cnncli.records.networks import FileFacts, HeadKind, ModelCard
+from cnncli.records.networks import CARD, FileFacts, HeadKind, ModelCard
 from cnncli.regular_file import irregularity, open_regular, read_text
 
-CARD, WEIGHTS, GRAPH = "card.json", "model.safetensors", "model.onnx"
+WEIGHTS, GRAPH = "model.safetensors", "model.onnx"
 
 
 def is_auxiliary(name: str) -> bool:

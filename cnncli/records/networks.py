@@ -4,6 +4,9 @@ import enum
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+CARD = "card.json"
+"""The file that makes a folder a model folder."""
+
 Library = Literal["timm", "torchvision", "blueprint"]
 LIBRARIES: tuple[Library, ...] = get_args(Library)
 

@@ -27,8 +27,10 @@ from cnncli.data.splits import SPLITS
 from cnncli.errors import OutputError
 from cnncli.files.csv_tables import Table, write_tables
 from cnncli.files.lock import FileLock
+from cnncli.files.output_path import require_outside_model_folder
 from cnncli.files.whole import replace, restore_former, whole_folder
-from cnncli.networks.model_folder import CARD, GRAPH, WEIGHTS, is_model_folder
+from cnncli.networks.model_folder import GRAPH, WEIGHTS, is_model_folder
+from cnncli.records.networks import CARD
 from cnncli.text import is_percent_encoded
 from cnncli.training.history import HISTORY
 from cnncli.training.settings_file import SETTINGS, RecordedSettings
@@ -131,6 +133,7 @@ def _may_replace(path: Path, *, overwrite: bool) -> bool:
         raise OutputError(
             f"{path} cannot be a run's folder: its name is not UTF-8", "choose another with --output"
         )
+    require_outside_model_folder(path)
     try:
         is_ours = is_run(path)
         is_taken = path.exists() and not (path.is_dir() and (is_ours or not any(path.iterdir())))

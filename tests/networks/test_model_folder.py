@@ -14,7 +14,6 @@ import pytest
 from cnncli.errors import ModelFolderError, OutputError
 from cnncli.networks import model_folder
 from cnncli.networks.model_folder import (
-    CARD,
     GRAPH,
     WEIGHTS,
     draft_folder,
@@ -23,6 +22,7 @@ from cnncli.networks.model_folder import (
     seal,
     verify,
 )
+from cnncli.records.networks import CARD
 from tests.networks_for_tests import colour_card, write_colours
 
 

@@ -1,0 +1,60 @@
+"""No command writes over what it reads, not even with `--overwrite`."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from cnncli.errors import UsageError
+from cnncli.images.sources import STDIN, is_image_name
+
+_OUTPUTS = ("output", "sheet", "preview")
+"""The parameters of commands that name what is written; all others are read."""
+
+
+def require_inputs_kept(parameters: Mapping[str, object]) -> None:
+    """Check that the outputs of a command are none of its inputs, and no images in the folders that it reads.
+
+    Args:
+        parameters: values of all options and arguments, by name.
+
+    Raises:
+        UsageError: an output would replace an input.
+    """
+    if not parameters.get("overwrite"):  # then nothing that exists is replaced
+        return
+    outputs = [(name, output) for name in _OUTPUTS for output in _existing_outputs(parameters.get(name))]
+    inputs = [path for name, value in parameters.items() if name not in _OUTPUTS for path in _paths(value)]
+    for name, output in outputs:
+        for path in inputs:
+            if Path(path).samefile(output):
+                raise UsageError(
+                    f"--{name} {output} is also an input, which would be lost", "choose another name"
+                )
+            if _is_image_in(output, path):
+                raise UsageError(
+                    f"--{name} {output} is one of the images in {path}, which would be lost",
+                    "choose another name",
+                )
+
+
+def _existing_outputs(value: object) -> Iterator[str]:
+    """The files and folders that exist where an option says to write."""
+    yield from _paths(value)
+    if isinstance(value, str | Path) and str(value).lower().endswith(".npy"):  # has a table beside it
+        yield from _paths(Path(value).with_suffix(".csv"))
+
+
+def _paths(value: object) -> Iterator[str]:
+    """The existing paths among the values of an option."""
+    if isinstance(value, str | Path):
+        if str(value) not in {STDIN, ""} and os.path.exists(value):  # noqa: PTH110 - also False for a name that is too long
+            yield str(value)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _paths(item)
+
+
+def _is_image_in(file: str, folder: str) -> bool:
+    """Whether a file is an image by its name, and lies below a folder."""
+    is_within = Path(file).resolve().is_relative_to(Path(folder).resolve())
+    return is_within and os.path.isdir(folder) and is_image_name(os.path.basename(file))  # noqa: PTH112, PTH119
