@@ -150,6 +150,12 @@ def _entries(
 def _require_label(entry: str, label: str) -> None:
     if path_text(label) != label:
         raise DataError(f"{entry}: its label is not UTF-8", "save the list as UTF-8")
+    if label.startswith('"') and label.endswith(
+        '"'
+    ):  # CSV knows quotation marks only directly after a separator
+        raise DataError(
+            f"{entry}: its label {label} has quotation marks after a space", "remove the space before them"
+        )
     if len(label.splitlines()) > 1:
         raise DataError(
             f"{entry}: its label has a line end: {label[:_MAX_NAME]!r}", "a quotation mark may not be closed"

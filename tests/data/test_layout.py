@@ -232,6 +232,7 @@ def test_a_tsv_with_columns_of_its_own_and_splits(made: Made) -> None:
         ('path,label\n1.jpg,"cat\n2.jpg,"dog\n', "entry 2 is not valid CSV: ',' expected"),
         ('path,label\n1.jpg,"cat\n2.jpg,dog"\n', r"entry 2: its label has a line end: 'cat.n2.jpg,dog'"),
         ("path,label\n1.jpg,cat,\n2,jpg,dog\n", "entry 3 has more cells than the first line"),
+        ('path,label\n1.jpg, "cat"\n', 'entry 2: its label "cat" has quotation marks after a space'),
         ("path\tlabel\n1.jpg\tcat\n", "is separated by tabs"),
         ("path;label\n1.jpg;cat\n", "is separated by semicolons"),
         ("path,label,split\n1.jpg,cat,sometimes\n", "entry 2: 'sometimes' is not a split"),
