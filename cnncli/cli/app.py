@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from cnncli import __version__
 from cnncli.cli import console
 from cnncli.cli.groups import SectionedCommand
+from cnncli.cli.surroundings import provide_home, require_working_directory
 from cnncli.errors import CnncliError
 
 COMMANDS = {
@@ -77,6 +78,9 @@ _PATH_ERRORS = {
 """Errors of the operating system about a path that cannot be accessed or written."""
 
 
+_HELP = frozenset({"-h", "--help"})
+
+
 class ErrorBoundary(TyperGroup):
     """Turns every error that the user can fix into a message, a hint and an exit code.
 
@@ -122,6 +126,9 @@ class ErrorBoundary(TyperGroup):
         """Run a command."""
         try:
             with _exit_on_closed_pipe():
+                if _HELP.isdisjoint(context.args):
+                    require_working_directory()
+                    provide_home(context.args)
                 return super().invoke(context)
         except CnncliError as problem:
             if console.is_debugging():
@@ -164,7 +171,7 @@ app = typer.Typer(
     invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help costs half the time of help in boxes, and pipes well
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": sorted(_HELP)},
 )
 
 

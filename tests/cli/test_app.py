@@ -38,6 +38,57 @@ def test_a_notebooks_backend_does_not_keep_matplotlib_from_drawing() -> None:
     assert result.stdout.endswith("\nagg\n")
 
 
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The temporary folder of a user without an entry in the user database, and without a home."""
+    for name in ("CNNCLI_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_without_a_home_folder_a_temporary_one_stands_in(cnncli: Cnncli, homeless: Path) -> None:
+    home = homeless / f"cnncli-{os.getuid()}"
+    result = cnncli("models", "--prepared")
+    assert result.exit_code == 0
+    assert result.stderr.startswith(
+        f"warning: there is no home folder: networks are kept in {home}; set HOME or"
+    )
+    assert home.stat().st_mode & 0o777 == 0o700
+    assert os.environ["HOME"] == str(home)
+
+
+def test_a_temporary_home_that_others_can_write_is_not_used(cnncli: Cnncli, homeless: Path) -> None:
+    (homeless / f"cnncli-{os.getuid()}").mkdir(mode=0o755)
+    assert cnncli("models", "--prepared", "-q").stderr == ""
+    assert Path(os.environ["HOME"]).parent == homeless
+    assert os.environ["HOME"] != str(homeless / f"cnncli-{os.getuid()}")
+
+
+def test_without_any_writable_folder_it_says_what_to_set(
+    cnncli: Cnncli, homeless: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(homeless / "none"))
+    result = cnncli("models", "--prepared")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[1] == "hint: set HOME to a writable folder"
+
+
+def test_a_deleted_working_directory_is_reported(
+    cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for words in (["doctor", "--offline"], ["finetune", "x"], ["features", "x.jpg", "-o", "f.npz"]):
+        result = cnncli(*words)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("error: the working directory no longer exists\n")
+    assert cnncli("predict", "--help").exit_code == 0
+
+
 def test_an_unknown_command_is_wrong_usage(cnncli: Cnncli) -> None:
     result = cnncli("predct")
     assert result.exit_code == 2
