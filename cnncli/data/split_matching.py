@@ -14,7 +14,9 @@ from pathlib import Path, PurePath
 
 from cnncli.data.splits import SPLITS, SplitRow, read_rows, size_in_bytes
 from cnncli.errors import DataError
+from cnncli.files.csv_tables import listed_path
 from cnncli.images.digest import PARTIAL, image_digests
+from cnncli.images.sources import image_source
 from cnncli.records.data import DataSet, Sample, Split
 
 _UNIQUE_SIZE = 4096
@@ -72,6 +74,14 @@ def _tables(runs: Iterable[Path]) -> tuple[dict[Path, list[SplitRow]], list[str]
             except DataError as error:
                 remarks.append(str(error))
     return tables, remarks
+
+
+def changed_images(rows: Sequence[SplitRow], root: str) -> list[str]:
+    """Paths of those images of a table that are missing below `root`, or have other bytes than when it was written."""
+    known = [(row.path, row.digest) for row in rows if row.digest]
+    sources = [image_source(listed_path(root, path)) for path, _ in known]
+    digests = image_digests(sources, [digest.startswith(PARTIAL) for _, digest in known])
+    return [path for (path, digest), now in zip(known, digests, strict=True) if digest != now]
 
 
 # ---- what identifies an image

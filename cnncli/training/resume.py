@@ -13,6 +13,7 @@ from cnncli.records.training import FinetuneResult
 from cnncli.text import counted
 from cnncli.training import run_folder
 from cnncli.training.manifest import RunManifest, load_manifest, save_manifest
+from cnncli.training.moved_data import LOCATION, find_moved_images, is_moved, record_move, require_data
 from cnncli.training.options import CHANGEABLE, flag
 from cnncli.training.processes import is_main
 from cnncli.training.settings import FeatureSettings, NetworkSettings, option_values
@@ -29,7 +30,7 @@ def resume(
 
     Args:
         run: its folder.
-        settings: those that it was started with; the options in `CHANGEABLE` may differ.
+        settings: those that it was started with; the options in `CHANGEABLE` may differ, and the location of the data.
         progress: reports each step.
         bar: opens a progress bar over the images.
         show: called after each training step.
@@ -55,12 +56,16 @@ def _resume(
     manifest = load_manifest(run)
     if isinstance(settings, FeatureSettings):
         raise UsageError(f"--tune features has no effect with --resume: {run} trains the network itself")
+    require_data(run, settings.data)
     _require_same_classes(run, settings, manifest)
     _require_same_settings(run, settings)
     from cnncli.training.network import checkpoints, publish, trainer
 
     # Before the manifest changes: a run that cannot be resumed stays as it is.
     read_splits(run, manifest.root, manifest.card.class_names, manifest.data_name)
+    has_moved = is_main() and is_moved(run, settings)
+    if has_moved:
+        manifest = find_moved_images(run, settings, manifest, progress)
     epochs = settings.options.epochs
     if epochs != manifest.epochs:
         finished = len(checkpoints.load(run, progress.warning).history)
@@ -69,6 +74,8 @@ def _resume(
         manifest = replace(manifest, epochs=epochs, may_stop_early=False)
         if is_main():
             save_manifest(run, manifest)
+    if has_moved:
+        record_move(run, settings, manifest)
     progress.notice(f"resuming {run}: {manifest.base_model}, {counted(epochs, 'epoch')}")
     trainer.train(run, settings, progress, show)
     return publish.publish(run, settings, None, progress, bar) if is_main() else None
@@ -82,7 +89,7 @@ def _require_same_settings(run: Path, settings: NetworkSettings) -> None:
     """
     before, now = read_settings(run / SETTINGS).options, option_values(settings)
     changes = {name for name in before.keys() | now.keys() if before.get(name) != now.get(name)}
-    if refused := sorted(changes - CHANGEABLE - {"workers"}):
+    if refused := sorted(changes - CHANGEABLE - LOCATION - {"workers"}):
         names = ", ".join(f"{flag(name)} (was {before.get(name, 'not set')})" for name in refused)
         raise TrainingError(
             f"{run} was started with other settings: {names}",

@@ -16,8 +16,10 @@ from cnncli.errors import (
 from cnncli.records.progress import NullProgress
 from cnncli.records.training import Amp, Schedule
 from cnncli.training import run, run_folder
+from cnncli.training.manifest import load_manifest
 from cnncli.training.network import checkpoints
 from cnncli.training.resume import resume
+from cnncli.training.settings_file import read_settings
 from tests.training.small_runs import (
     PLAIN,
     Killed,
@@ -102,6 +104,31 @@ def test_a_run_does_not_resume_with_other_classes(data: Path, base: TrainedRun) 
     (data / "blue" / "1.png").write_bytes((data / "cold" / "1.png").read_bytes())
     with pytest.raises(TrainingError, match=r"has other classes than when .* was started, e\.g\. 'blue'"):
         resume(base.folder, base.settings, NullProgress(), no_bar, no_show)
+
+
+def test_a_run_goes_on_where_its_data_was_moved(data: Path, base: TrainedRun) -> None:
+    moved = data.rename(data.with_name("elsewhere"))
+    with pytest.raises(TrainingError, match="does not exist") as caught:
+        resume(base.folder, base.settings, NullProgress(), no_bar, no_show)
+    assert caught.value.hint == f"if it was moved: cnncli finetune NEW --resume {base.folder}"
+    result = resume(base.folder, settings_for(moved, epochs=3), NullProgress(), no_bar, no_show)
+    assert result
+    assert len(result.epochs) == 3
+    assert load_manifest(base.folder).root == str(moved)
+    assert read_settings(base.folder / "settings.toml").options["data"] == str(moved)
+    assert resume(base.folder, settings_for(moved, epochs=4), NullProgress(), no_bar, no_show)
+
+
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_a_run_does_not_go_on_with_other_images(data: Path, base: TrainedRun, *, is_missing: bool) -> None:
+    before = {file: file.read_bytes() for file in base.folder.rglob("*") if file.is_file()}
+    moved = data.rename(data.with_name("elsewhere"))
+    image = moved / "cold" / "1.png"
+    content = image.read_bytes()
+    image.unlink() if is_missing else image.write_bytes(content[:-1] + b"x")
+    with pytest.raises(TrainingError, match=r"1 of \d+ are missing or differ, e\.g\. cold/1\.png"):
+        resume(base.folder, settings_for(moved), NullProgress(), no_bar, no_show)
+    assert {file: file.read_bytes() for file in base.folder.rglob("*") if file.is_file()} == before
 
 
 def test_a_run_that_cannot_start_leaves_no_folder(data: Path) -> None:
