@@ -61,7 +61,9 @@ def test_a_sheet_of_each_class(cnncli: Cnncli, data: Path, tmp_path: Path) -> No
         colours = image.convert("RGB").getcolors(maxcolors=1 << 20) or []
         assert image.width > 6 * 96
         assert len(colours) > 1000
-    among = cnncli("check", data, "--sheet", data / "cats" / "0.png", "--overwrite")
+    over = cnncli("check", data, "--sheet", data / "cats" / "0.png", "--overwrite")
+    assert (over.exit_code, "is one of the images" in over.stderr) == (2, True)
+    among = cnncli("check", data, "--sheet", data / "cats" / "sheet.png")
     assert (among.exit_code, "would be inside the data folder" in among.stderr) == (1, True)
     other = cnncli("check", data, "--sheet", tmp_path / "a.xyz")
     assert (other.exit_code, "writes a PNG" in other.stderr) == (2, True)

@@ -220,7 +220,7 @@ def test_text_output(cnncli: Cnncli, data: Path, colours: Path) -> None:
 
 
 def test_unusual_class_names(cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path) -> None:
-    labels = ['a, "b"', "line\nfeed", "sl/ash"]
+    labels = ['a, "b"', "tab\tstop", "sl/ash"]
     rows = [
         (str(file.relative_to(data)), labels[index])
         for index, name in enumerate(KINDS)
