@@ -1,4 +1,7 @@
-"""Atomic files and folders: written as a draft beside the target, then renamed, so they appear complete or not at all."""
+"""Atomic files and folders: written as a draft beside the target, then renamed, so they appear complete or not at all.
+
+Drafts of killed processes are removed when something else is written beside them.
+"""
 
 import contextlib
 import glob
@@ -10,10 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cnncli.errors import OutputError
+from cnncli.files.drafts import DRAFT, delete, draft_path, remove_abandoned_drafts
 from cnncli.regular_file import open_regular
-
-DRAFT = ".draft"
-"""The ending of the names of drafts, which begin with a dot."""
 
 _FORMER = ".former"
 """The ending of the hidden name that a folder has while it is replaced."""
@@ -37,9 +38,11 @@ def whole_file(file: Path, *, overwrite: bool, alone: bool = False, sync: bool =
         OutputError: the file exists by now, and must not be replaced.
         OSError: it cannot be written.
     """
-    draft = file.with_name(f".{file.name if alone else uuid.uuid4().hex}{DRAFT}")
+    draft = file.with_name(f".{file.name}{DRAFT}") if alone else draft_path(file)
     if alone:
         draft.unlink(missing_ok=True)
+    else:
+        remove_abandoned_drafts(file.parent)
     open_regular(draft, "xb").close()  # whoever knows the name could otherwise have put a link there
     try:
         yield draft
@@ -135,7 +138,7 @@ def replace(draft: Path, folder: Path) -> None:
         draft.rename(folder)
         return
     if _exchange(draft, folder):
-        _delete(draft)
+        delete(draft)
         return
     former = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}{_FORMER}")
     try:
@@ -147,15 +150,7 @@ def replace(draft: Path, folder: Path) -> None:
         ):  # unless another process has used the name in the meantime
             former.rename(folder)
         raise
-    _delete(former)
-
-
-def _delete(folder: Path) -> None:
-    """Delete a folder, or a link to one, as far as possible."""
-    if folder.is_symlink():
-        folder.unlink()
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
+    delete(former)
 
 
 def restore_former(folder: Path) -> None:
@@ -195,8 +190,9 @@ def whole_folder(folder: Path, install: Callable[[Path, Path], object] = rename)
     Raises:
         OSError: it cannot be written.
     """
-    draft = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}{DRAFT}"
+    draft = draft_path(folder)
     try:
+        remove_abandoned_drafts(folder.parent)
         draft.mkdir(parents=True)
         yield draft
         install(draft, folder)

@@ -10,13 +10,12 @@ import dataclasses
 import hashlib
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.errors import ModelFolderError, OutputError, UsageError
-from cnncli.files.whole import DRAFT, whole_folder
+from cnncli.files.whole import whole_folder
 from cnncli.networks import card as cards
 from cnncli.records.networks import CARD, FileFacts, HeadKind, ModelCard
 from cnncli.regular_file import irregularity, open_regular, read_text
@@ -228,23 +227,11 @@ def draft_folder(target: Path) -> Iterator[Path]:
     """
     try:
         with whole_folder(target, _rename_or_keep) as draft:
-            _remove_stale_drafts(target.parent)
             yield draft
     except OSError as error:
         raise OutputError(
             f"cannot write a model folder to {target.parent}: {error.strerror or error}"
         ) from error
-
-
-_STALE = 24 * 3600
-"""Age in seconds from which a draft counts as left over by a killed process."""
-
-
-def _remove_stale_drafts(folder: Path) -> None:
-    for draft in folder.glob(f".*{DRAFT}"):
-        with contextlib.suppress(OSError):  # its process may have renamed it
-            if time.time() - draft.stat().st_mtime > _STALE:
-                shutil.rmtree(draft, ignore_errors=True)
 
 
 def _rename_or_keep(draft: Path, target: Path) -> None:

@@ -26,6 +26,7 @@ from pathlib import Path
 from cnncli.data.splits import SPLITS
 from cnncli.errors import OutputError
 from cnncli.files.csv_tables import Table, write_tables
+from cnncli.files.drafts import DRAFT
 from cnncli.files.lock import FileLock
 from cnncli.files.output_path import require_outside_model_folder
 from cnncli.files.whole import replace, restore_former, whole_folder
@@ -187,7 +188,9 @@ def _foreign(folder: Path) -> list[str]:
     return sorted(
         entry.name
         for entry in folder.iterdir()
-        if entry.name not in (_FOLDERS if entry.is_dir() else _FILES) and entry.name != _DRAFT
+        if entry.name not in (_FOLDERS if entry.is_dir() else _FILES)
+        and entry.name != _DRAFT
+        and not entry.name.endswith(DRAFT)
     )
 
 
@@ -283,9 +286,11 @@ def draft_network(run: Path) -> Iterator[Path]:
         draft.mkdir()
         yield draft
     except OSError as error:
+        is_saved = (run / CHECKPOINTS).is_dir()  # unless the run was deleted or replaced meanwhile
         raise OutputError(
-            f"cannot write the network to {run}: {error.strerror or error}; its training is saved",
-            f"free some space, then: cnncli finetune --resume {run}",
+            f"cannot write the network to {run}: {error.strerror or error}"
+            + ("; its training is saved" if is_saved else ""),
+            f"free some space, then: cnncli finetune --resume {run}" if is_saved else None,
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)

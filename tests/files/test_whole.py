@@ -8,7 +8,8 @@ import pytest
 
 from cnncli.errors import OutputError
 from cnncli.files import whole
-from cnncli.files.whole import DRAFT, replace, restore_former, whole_file, whole_folder, write_whole
+from cnncli.files.drafts import DRAFT
+from cnncli.files.whole import replace, restore_former, whole_file, whole_folder, write_whole
 
 
 def test_a_file_appears_when_its_draft_is_complete(tmp_path: Path) -> None:
