@@ -35,7 +35,7 @@ from cnncli.networks.zoo.weights import load_saved, save_tensors
 from cnncli.records.data import Sample, Split
 from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.networks import CARD, Compilation, Metric
-from cnncli.training.features.classifiers import inverse_temperature
+from cnncli.training.features.temperature import inverse_temperature
 from cnncli.training.manifest import load_manifest
 
 ORIGIN = "trained by cnncli on Tiny ImageNet's 200 classes, with the recipe beside it"

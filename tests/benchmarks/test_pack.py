@@ -11,7 +11,7 @@ from benchmarks.pocket import pack
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.networks import model_folder, pocket, zoo
 from cnncli.networks.zoo.weights import load_saved
-from cnncli.training.features.classifiers import inverse_temperature
+from cnncli.training.features.temperature import inverse_temperature
 from tests.conftest import Cnncli
 
 NETWORK = "input 3x16x16; activation: relu; conv3-16 nobias batchnorm; conv3-16 nobias batchnorm; gap; FC-2; soft-max"

@@ -11,6 +11,7 @@ from sklearn.svm import LinearSVC
 
 from cnncli.engines.heads import Array, LinearHead, NeighbourHead
 from cnncli.records.training import ClassifierName, ClassWeights
+from cnncli.training.features import classifiers, scaling
 from cnncli.training.features.classifiers import Rows, fit
 
 
@@ -23,16 +24,28 @@ def clouds(classes: int, each: int = 40, width: int = 12, seed: int = 0, spread:
     return Rows(vectors[:, np.newaxis], labels, classes)
 
 
-def shrinking_scaler(vectors: Array) -> FunctionTransformer:
-    """scikit-learn's StandardScaler with 0.3 of the mean variance added to each feature's variance."""
+def shrinking_scaler(vectors: Array, exponent: float = scaling.STANDARDISED) -> FunctionTransformer:
+    """scikit-learn's StandardScaler with 0.3 of the mean variance added to each feature's variance; or another scaling."""
     variances = vectors.var(axis=0)
-    deviations = np.sqrt(variances + 0.3 * variances.mean())
-    return FunctionTransformer(lambda values: (values - vectors.mean(axis=0)) / deviations)
+    divisors = {
+        scaling.STANDARDISED: np.sqrt(variances + 0.3 * variances.mean()),
+        scaling.PARETO: (variances + 0.3 * variances.mean()) ** 0.25 * variances.mean() ** 0.25,
+        scaling.COMMON: np.sqrt(variances.mean()),
+    }
+    return FunctionTransformer(lambda values: (values - vectors.mean(axis=0)) / divisors[exponent])
+
+
+@pytest.fixture(params=[scaling.STANDARDISED, scaling.PARETO, scaling.COMMON])
+def exponent(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> float:
+    """One scaling of features, which is used without a comparison."""
+    monkeypatch.setattr(classifiers, "_EXPONENTS", (request.param,))
+    value: float = request.param
+    return value
 
 
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize("name", [ClassifierName.LOGISTIC, ClassifierName.SVM])
-def test_linear_classifiers_match_scikit_learn(name: ClassifierName, classes: int) -> None:
+def test_linear_classifiers_match_scikit_learn(name: ClassifierName, classes: int, exponent: float) -> None:
     rows = clouds(classes)
     result = fit(name, rows, 0)
     c = float(result.parameter.removeprefix("C = "))
@@ -42,7 +55,7 @@ def test_linear_classifiers_match_scikit_learn(name: ClassifierName, classes: in
         else LinearSVC(C=c, max_iter=5000, dual="auto", random_state=0)
     )
     vectors, labels = rows.flat()
-    model = make_pipeline(shrinking_scaler(vectors), reference).fit(vectors, labels)
+    model = make_pipeline(shrinking_scaler(vectors, exponent), reference).fit(vectors, labels)
     logits = result.head.logits(vectors)
     assert logits.shape == (len(vectors), classes)
     assert (logits.argmax(axis=1) == model.predict(vectors)).mean() > 0.995
@@ -53,17 +66,16 @@ def test_linear_classifiers_match_scikit_learn(name: ClassifierName, classes: in
         assert np.allclose(centred, factor * expected, atol=0.02 * np.ptp(centred))
 
 
-def test_centroids_and_neighbours_match_scikit_learn() -> None:
+def test_centroids_and_neighbours_match_scikit_learn(exponent: float) -> None:
     rows = clouds(3)
     vectors, labels = rows.flat()
-    centroid = make_pipeline(shrinking_scaler(vectors), NearestCentroid()).fit(vectors, labels)
+    centroid = make_pipeline(shrinking_scaler(vectors, exponent), NearestCentroid()).fit(vectors, labels)
     predicted = fit(ClassifierName.CENTROID, rows, 0).head.logits(vectors).argmax(axis=1)
     assert (predicted == centroid.predict(vectors)).all()
     result = fit(ClassifierName.KNN, rows, 0)
     neighbours = int(result.parameter.removeprefix("k = "))
-    reference = make_pipeline(shrinking_scaler(vectors), KNeighborsClassifier(neighbours)).fit(
-        vectors, labels
-    )
+    scaler = shrinking_scaler(vectors, exponent)
+    reference = make_pipeline(scaler, KNeighborsClassifier(neighbours)).fit(vectors, labels)
     assert np.allclose(np.exp(result.head.logits(vectors)), reference.predict_proba(vectors), atol=1e-6)
 
 
@@ -200,3 +212,45 @@ def test_a_feature_that_is_nearly_always_zero_does_not_dominate() -> None:
     logits = result.head.logits(new[None])[0]
     assert logits[1] - logits[0] > 1
     assert logits[1] - logits[0] < 20
+
+
+def test_one_image_per_class_gives_moderate_probabilities() -> None:
+    """With 512 features, of which a few separate the classes; every classifier says what a single image can tell."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(0, 1, (2, 512))
+    labels = np.arange(2)
+    rows = Rows((centres + rng.normal(0, 2, (2, 512)))[:, np.newaxis], labels, 2)
+    truth = rng.integers(2, size=200)
+    unseen = centres[truth] + rng.normal(0, 2, (200, 512))
+    for name in (ClassifierName.LOGISTIC, ClassifierName.SVM, ClassifierName.KNN, ClassifierName.CENTROID):
+        result = fit(name, rows, 0)
+        assert result.cv_accuracy is None
+        shares = softmax(result.head.logits(unseen), axis=1)
+        assert (shares.argmax(axis=1) == truth).mean() > 0.9, name
+        assert 0.53 < shares.max(axis=1).mean() < 0.95, name
+        assert shares.max() < 0.99, name
+
+
+@pytest.mark.parametrize("is_scale_informative", [False, True])
+def test_cross_validation_chooses_the_scaling(*, is_scale_informative: bool) -> None:
+    """Large features are noise, and standardising helps; or they tell the classes apart, and one common scale helps."""
+    rng = np.random.default_rng(1)
+    labels = np.repeat(np.arange(2), 10)
+    large = rng.normal(0, 3, (20, 10)) + is_scale_informative * np.where(labels, 2.5, -2.5)[:, np.newaxis]
+    small = (
+        rng.normal(0, 1, (20, 200))
+        + (not is_scale_informative) * np.where(labels, 0.35, -0.35)[:, np.newaxis]
+    )
+    result = fit(ClassifierName.LOGISTIC, Rows(np.hstack([large, small])[:, np.newaxis], labels, 2), 0)
+    assert isinstance(result.head, LinearHead)
+    weights = np.abs(result.head.weights[1])
+    assert (weights[:10].mean() > weights[10:].mean()) == is_scale_informative
+
+
+def test_few_images_of_one_class_beside_many_do_not_make_predictions_certain() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.array([0] * 60 + [1] * 2)
+    vectors = rng.normal(0, 1, (62, 1, 256)) + 0.15 * labels[:, np.newaxis, np.newaxis]
+    head = fit(ClassifierName.LOGISTIC, Rows(vectors, labels, 2), 0).head
+    unseen = rng.normal(0, 1, (100, 256)) + 0.15
+    assert softmax(head.logits(unseen), axis=1)[:, 0].max() < 0.99
