@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from cnncli.data.near_duplicates import Fingerprint, fingerprint, groups
-from cnncli.images.decode import Decoding, Header, decode, header
+from cnncli.images.decode import Decoding, Header, header, with_image
 from cnncli.images.digest import sha256
 from cnncli.images.in_memory import InMemory
 from cnncli.records.data import DataFinding, DataHealth, DataSet, FindingKind, Sample, Split
@@ -89,10 +89,11 @@ def _examine(sample: Sample, max_pixels: int) -> _ImageFacts:
         return _ImageFacts(facts.reason)
     source = _in_memory(sample.source)
     digest = sha256(source)
-    image = decode(source, Decoding(max_pixels=max_pixels, target_size=lambda _: _THUMBNAIL))
-    if isinstance(image, Unreadable):
-        return _ImageFacts(image.reason)
-    return _ImageFacts(None, facts, digest, fingerprint(image))
+    decoding = Decoding(max_pixels=max_pixels, target_size=lambda _: _THUMBNAIL)
+    likeness = with_image(source, decoding, fingerprint)
+    if isinstance(likeness, Unreadable):
+        return _ImageFacts(likeness.reason)
+    return _ImageFacts(None, facts, digest, likeness)
 
 
 def _in_memory(source: ImageSource) -> ImageSource:

@@ -11,17 +11,22 @@ The rules are the same for every command:
 An image that cannot be read becomes `Unreadable` with a reason; no content of a file raises an exception.
 """
 
+import contextlib
 import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar, cast
 
-import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from cnncli.images.convert import to_mode, white_level
+from cnncli.images.guarded_stream import GuardedStream
+from cnncli.images.memory import MemoryBudget
 from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.predictions import ImageSource, Unreadable, UnreadableError
+
+T = TypeVar("T")
 
 Size = tuple[int, int]
 """(width, height) in pixels, in Pillow's order."""
@@ -37,8 +42,6 @@ _COMMON = ("JPEG", "PNG", "GIF", "BMP", "PPM")
 
 _REFUSED = frozenset({"EPS"})
 """Formats for which Pillow starts another program (Ghostscript)."""
-
-_WHITE = (255, 255, 255, 255)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +90,37 @@ def header(source: ImageSource) -> Header | Unreadable:
 
 def decode(source: ImageSource, decoding: Decoding) -> Image.Image | Unreadable:
     """The image at a source, mode `RGB` or `L`."""
+    return with_image(source, decoding, lambda image: image)
+
+
+def with_image(
+    source: ImageSource, decoding: Decoding, use: Callable[[Image.Image], T | Unreadable]
+) -> T | Unreadable:
+    """What a function makes of the image at a source.
+
+    Threads that decode large images wait for each other until `use` returns (`_BUDGET`).
+
+    Args:
+        source: of the image.
+        decoding: how it is decoded.
+        use: gets the image, mode `RGB` or `L`; must not decode another one.
+    """
+    with contextlib.ExitStack() as reservation:
+        image = _decode(source, decoding, reservation)
+        try:
+            return image if isinstance(image, Unreadable) else use(image)
+        except MemoryError:
+            return Unreadable(source.path, "not enough memory")
+        finally:
+            del image  # before the next thread gets its memory
+
+
+def _decode(
+    source: ImageSource, decoding: Decoding, reservation: contextlib.ExitStack
+) -> Image.Image | Unreadable:
     try:
         with source.open() as stream:
-            return _pixels(stream, decoding)
+            return _pixels(stream, decoding, reservation)
     except MemoryError:
         return Unreadable(source.path, "not enough memory")
     except UnreadableError as error:
@@ -100,15 +131,52 @@ def decode(source: ImageSource, decoding: Decoding) -> Image.Image | Unreadable:
         return Unreadable(source.path, f"cannot be decoded: {_one_line(error)}")
 
 
-def _pixels(stream: BinaryIO, decoding: Decoding) -> Image.Image:
+def _pixels(stream: BinaryIO, decoding: Decoding, reservation: contextlib.ExitStack) -> Image.Image:
     with _open_image(stream, decoding.max_pixels) as image:
         width, height = image.size
         if width * height > decoding.max_pixels:
             raise _too_large(width * height, decoding.max_pixels)
         _reduce(image, decoding)
+        memory = _memory(image, decoding, width * height)
+        reservation.enter_context(_BUDGET.reserve(memory))
+        if memory > _BLOCK:
+            Image.core.set_block_size(_BLOCK)  # type: ignore[attr-defined] # documented, but not exported
         image.load()
-        white = _white_level(image)  # before rotation makes a copy without the file's tags
-        return _convert(_apply_orientation(image), decoding.channels, white)
+        white = white_level(image)  # before rotation makes a copy without the file's tags
+        return to_mode(_apply_orientation(image), decoding.channels, white)
+
+
+_BUDGET = MemoryBudget(1 << 30)
+"""Bytes for the images that are decoded at the same time."""
+
+_BLOCK = 64 << 20
+"""Bytes of the blocks that Pillow divides a large image into. Its own 16 MB are below the 32 MB from which glibc always returns
+memory to the system; freed blocks would stay with the thread that used them, 6 GB in all with eight threads."""
+
+_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
+"""Bytes that Pillow takes per pixel of a mode; 4 for any other."""
+
+_DECODER_BYTES = {"TIFF": 4, "WEBP": 8, "AVIF": 12, "JPEG2000": 16}
+"""Bytes per pixel that a format's decoder takes besides the image: strips, RGBA, planes of 32-bit integers."""
+
+_COEFFICIENT_BYTES = 6
+"""Bytes per pixel at full scale of a progressive JPEG, whose coefficients are all kept: 3 planes of 16-bit integers."""
+
+
+def _memory(image: Image.Image, decoding: Decoding, full_pixels: int) -> int:
+    """About how many bytes decoding takes at its peak.
+
+    Args:
+        image: not loaded yet; a JPEG may be at a reduced scale.
+        decoding: how it is decoded.
+        full_pixels: of the image at full scale.
+    """
+    own = _BYTES.get(image.mode, 4)
+    result = 0 if image.mode == "RGB" else 4 if decoding.channels > 1 else 1
+    rotated = own if "exif" in image.info and _is_rotated(image) else 0  # else a PNG would be loaded
+    per_pixel = own + rotated + result + _DECODER_BYTES.get(image.format or "", 0)
+    coefficients = _COEFFICIENT_BYTES * full_pixels if "progressive" in image.info else 0
+    return image.width * image.height * per_pixel + coefficients
 
 
 def _too_large(pixels: int, limit: int) -> UnreadableError:
@@ -118,7 +186,7 @@ def _too_large(pixels: int, limit: int) -> UnreadableError:
 def _open_image(stream: BinaryIO, max_pixels: int) -> Image.Image:
     """The image in a stream, with only its header read."""
     try:
-        return _open_by_format(stream)
+        return _open_by_format(cast("BinaryIO", GuardedStream(stream)))
     except UnidentifiedImageError:
         raise UnreadableError(_reason_if_unknown(stream)) from None
     except Image.DecompressionBombError as error:  # above Pillow's own limit; its message has the number
@@ -171,79 +239,20 @@ _ROTATED = range(2, 9)
 """Values of EXIF's orientation for images that are stored rotated or mirrored."""
 
 
+def _is_rotated(image: Image.Image) -> bool:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation) in _ROTATED
+    except Exception:  # noqa: BLE001 - Pillow's EXIF parser raises anything on damaged tags
+        return False
+
+
 def _apply_orientation(image: Image.Image) -> Image.Image:
     """The image in the orientation given by EXIF; unchanged if the EXIF block is damaged."""
     try:
         # Pillow also copies images that need no rotation, which takes a quarter of the decoding time.
-        is_rotated = image.getexif().get(ExifTags.Base.Orientation) in _ROTATED
-        return ImageOps.exif_transpose(image) if is_rotated else image
+        return ImageOps.exif_transpose(image) if _is_rotated(image) else image
     except Exception:  # noqa: BLE001 - Pillow's EXIF parser raises anything on damaged tags
         return image
-
-
-def _convert(image: Image.Image, channels: int, white: int | None) -> Image.Image:
-    """Mode `RGB`, or `L` for one channel; `white` as in `_white_level`."""
-    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
-        image = _grey_from_deep(image, white)
-    elif image.has_transparency_data:
-        image = _on_white(image)
-    elif image.mode == "LAB":
-        image = _rgb_from_lab(image)
-    mode = "RGB" if channels == 3 else "L"  # noqa: PLR2004 - RGB is three
-    # Palettes, CMYK and HSV are converted to `L` through RGB, so that grey is computed from the same colours as for RGB.
-    if mode == "L" and image.mode not in {"L", "1", "RGB"}:
-        image = image.convert("RGB")
-    return image if image.mode == mode else image.convert(mode)
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    layer = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", layer.size, _WHITE), layer).convert("RGB")
-
-
-def _grey_from_deep(image: Image.Image, white: int | None) -> Image.Image:
-    """8-bit grey from 16-bit or 32-bit grey.
-
-    16-bit values are divided by 257 (65,535 = 255 * 257), 12-bit ones by 4,095 / 255. 32-bit integers and
-    floats have no conventional white level, so each image is scaled from its own minimum to its own maximum;
-    values that are not finite count as the minimum, and a constant image is black. Transparent pixels are white.
-    """
-    values = np.asarray(image).astype(np.float64)
-    if white:
-        grey = np.clip(values, 0, white) * (255 / white)
-    else:
-        finite = np.isfinite(values)
-        low, high = (values[finite].min(), values[finite].max()) if finite.any() else (0.0, 0.0)
-        grey = (np.where(finite, values, low) - low) / ((high - low) or 1.0) * 255
-    if isinstance(clear := image.info.get("transparency"), int):  # PNG: one grey value is transparent
-        grey[values == clear] = 255
-    return Image.fromarray(np.rint(grey).astype(np.uint8))
-
-
-def _white_level(image: Image.Image) -> int | None:
-    """The value of white in a 16-bit or 32-bit grey image, if its format defines one."""
-    if image.mode.startswith("I;16"):
-        return 4095 if _tiff_bits(image) == 12 else 65535  # noqa: PLR2004 - 12-bit TIFF, unscaled by Pillow
-    # Pillow opens 16-bit PGM files as 32-bit integers, already scaled to 65,535.
-    return 65535 if image.mode == "I" and image.format == "PPM" else None
-
-
-def _tiff_bits(image: Image.Image) -> int | None:
-    tags = getattr(image, "tag_v2", None)
-    bits = tags.get(258) if tags is not None else None  # 258: BitsPerSample, one value per sample
-    return int(bits[0]) if isinstance(bits, tuple) else None
-
-
-def _rgb_from_lab(image: Image.Image) -> Image.Image:
-    """CIE L*a*b* to sRGB, which Pillow's `convert` does not support."""
-    from PIL import ImageCms  # rarely needed
-
-    converted = ImageCms.profileToProfile(
-        image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
-    )
-    if converted is None:  # only if converted in place
-        raise UnreadableError("its L*a*b* colours cannot be converted")
-    return converted
 
 
 def _os_reason(error: OSError) -> str:
@@ -272,10 +281,12 @@ def _one_line(error: Exception) -> str:
 
 def thumbnail(source: ImageSource, box: Size, max_pixels: int = MAX_PIXELS) -> bytes | None:
     """The image at a source as a PNG that fits into `box`, (width, height) in pixels; None where it cannot be read."""
-    image = decode(source, Decoding(max_pixels=max_pixels, target_size=lambda _: box))
-    if isinstance(image, Unreadable):
-        return None
-    image.thumbnail(box)
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return file.getvalue()
+
+    def png(image: Image.Image) -> bytes:
+        image.thumbnail(box)
+        file = io.BytesIO()
+        image.save(file, "PNG")
+        return file.getvalue()
+
+    small = with_image(source, Decoding(max_pixels=max_pixels, target_size=lambda _: box), png)
+    return None if isinstance(small, Unreadable) else small

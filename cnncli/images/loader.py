@@ -9,17 +9,20 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
 from cnncli.images.augment import FEATURE_VIEWS, random_view
-from cnncli.images.decode import Decoding, decode
+from cnncli.images.decode import Decoding, with_image
 from cnncli.images.preprocess import Pixels, normalize, preprocess, size_after_resize
 from cnncli.images.sources import ImageInput
 from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.networks import Preprocessing
 from cnncli.records.predictions import ImageSource, Unreadable
+
+T = TypeVar("T")
 
 _Waiting = deque[tuple[ImageInput, "Future[Pixels | Unreadable] | None"]]
 """Inputs that are being read, in order; an input that is already known to be unreadable has no future."""
@@ -54,22 +57,27 @@ class ImageReader:
 
     def __call__(self, source: ImageSource) -> Pixels | Unreadable:
         """Pixels (C, H, W) float32, or the reason why the image cannot be read."""
-        image = self.image(source)
-        return image if isinstance(image, Unreadable) else preprocess(image, self.preprocessing)
+        return self.apply(source, lambda image: preprocess(image, self.preprocessing))
 
     def image(self, source: ImageSource) -> Image.Image | Unreadable:
         """The image in the mode that the network expects, or the reason why it cannot be read."""
-        target_size = None if self.exact else self._size_after_resize
-        image = decode(source, Decoding(self.preprocessing.channels, self.max_pixels, target_size))
-        if isinstance(image, Unreadable):
-            return image
-        width, height = self._size_after_resize(image.size)
-        if width * height > MAX_PIXELS:
+        return self.apply(source, lambda image: image)
+
+    def apply(self, source: ImageSource, use: Callable[[Image.Image], T]) -> T | Unreadable:
+        """What a function makes of the image, or the reason why it cannot be read; for threads rather than `image`."""
+
+        def use_unless_narrow(image: Image.Image) -> T | Unreadable:
+            width, height = self._size_after_resize(image.size)
+            if width * height <= MAX_PIXELS:
+                return use(image)
             shape = f"{image.width} x {image.height}"
             return Unreadable(
                 source.path, f"so narrow ({shape}) that resizing it would make {width * height:,} pixels"
             )
-        return image
+
+        target_size = None if self.exact else self._size_after_resize
+        decoding = Decoding(self.preprocessing.channels, self.max_pixels, target_size)
+        return with_image(source, decoding, use_unless_narrow)
 
     def _size_after_resize(self, size: tuple[int, int]) -> tuple[int, int]:
         return size_after_resize(size, self.preprocessing)
@@ -91,9 +99,9 @@ class ViewReader:
 
     def __call__(self, source: ImageSource) -> Pixels | Unreadable:
         """Pixels (C, H, W) float32, or the reason why the image cannot be read."""
-        image = self.reader.image(source)
-        if isinstance(image, Unreadable):
-            return image
+        return self.reader.apply(source, self._view)
+
+    def _view(self, image: Image.Image) -> Pixels:
         rng = np.random.default_rng([self.seed, self.view, zlib.crc32(image.tobytes())])
         preprocessing = self.reader.preprocessing
         planes = np.asarray(image).reshape(image.height, image.width, -1)

@@ -77,11 +77,11 @@ class ImageStore:
             return cached
         if number in self._unreadable:
             return self._unreadable[number]
-        image = self._reader.image(self._samples[number].source)
+        image = self._reader.apply(self._samples[number].source, self._shrink)
         if isinstance(image, Unreadable):
             self._unreadable[number] = image
             return image
-        planes = np.asarray(self._shrink(image))
+        planes = np.asarray(image)
         planes = planes if planes.ndim == 3 else planes[:, :, np.newaxis]  # noqa: PLR2004 - (H, W, C)
         self._cache.add(number, planes)
         return planes
