@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.cli.console import Console, is_pipe, is_terminal, write_data
-from cnncli.errors import MissingPackageError, UsageError
+from cnncli.errors import MissingPackageError, OutputError, UsageError
 from cnncli.files.output_path import require_writable_file
 from cnncli.files.part_file import PartFile, Settings
 from cnncli.images.sources import STDIN, ImageInput
@@ -127,9 +127,14 @@ class Destination:
             try:
                 with self._open_file(file, point) as sink:
                     yield sink
-            except BaseException:
-                if not (sink or point).records:
+            except BaseException as error:
+                is_resumable = reader is not None and bool((sink or point).records)
+                if not is_resumable:
                     file.discard()
+                elif isinstance(error, OutputError) and not error.hint:
+                    error.hint = (
+                        f"finished records are kept in {file.part}; free some space, then add --resume"
+                    )
                 raise
 
     @contextlib.contextmanager

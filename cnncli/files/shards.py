@@ -112,13 +112,16 @@ class PartFolder:
                 f"{self.folder} exists: an earlier run did not finish",
                 "--resume continues it, --overwrite starts again",
             )
-        with self._translate_errors():
+        with self._translate_errors(), contextlib.ExitStack() as on_failure:
             self.folder.mkdir(exist_ok=True)
+            if not exists:
+                on_failure.callback(self.discard)  # without its settings it could not be resumed
             self._lock()
             for file in self._files():
                 file.unlink()
             document = json.dumps({**settings, _REPLACES: overwrite}, indent=2)
             write_whole(self.folder / _SETTINGS, document.encode(), overwrite=True)
+            on_failure.pop_all()
 
     def _exists(self) -> bool:
         """Whether the folder exists.
@@ -172,7 +175,14 @@ class PartFolder:
         # In hexadecimal, since paths are bytes, which JSON cannot hold.
         inputs = json.dumps([[os.fsencode(path).hex() for path in shard.paths], list(shard.reasons)])
         np.savez(buffer, inputs=np.array(inputs), vectors=shard.vectors)
-        write_whole(self.folder / f"{self._count:06d}.npz", buffer.getvalue(), overwrite=True)
+        try:
+            write_whole(self.folder / f"{self._count:06d}.npz", buffer.getvalue(), overwrite=True)
+        except OutputError as error:
+            if self._count:
+                error.hint = (
+                    f"earlier embeddings are kept in {self.folder}; free some space, then add --resume"
+                )
+            raise
         self._count += 1
 
     def shards(self) -> Iterator[Shard]:

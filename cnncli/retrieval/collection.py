@@ -204,6 +204,9 @@ class _Index:
                 stream.seek(self._count * self._width * _BYTES)
                 stream.write(np.ascontiguousarray(vector, np.float32).tobytes())
         except OSError as error:
+            if not self._count:
+                with contextlib.suppress(OSError):
+                    self._vectors.unlink()
             raise OutputError(f"cannot write {self._vectors}: {error.strerror or error}") from error
         self.rows[file] = self._count
         self._count += 1

@@ -220,7 +220,10 @@ def draft_run(target: Target) -> Iterator[Path]:
         with whole_folder(target.path, install=_leave_to_caller) as draft:
             yield draft
     except OSError as error:
-        raise OutputError(f"cannot write a run to {target.path}: {error.strerror or error}") from error
+        raise OutputError(
+            f"cannot write a run to {target.path}: {error.strerror or error}",
+            "free some space, or choose another folder with --output",
+        ) from error
 
 
 def _leave_to_caller(draft: Path, target: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from cnncli.files import shards
 from cnncli.images.local_file import LocalFile
 from cnncli.networks import pocket
 from tests.conftest import Cnncli, Imports, arrays_of
+
+LEMON = Path(__file__).parents[2] / "sample_images" / "lemon.jpg"
 
 
 @pytest.fixture
@@ -224,3 +227,15 @@ def test_paths_that_are_not_utf8_are_restored(cnncli: Cnncli, images: Path) -> N
     (asked,) = json.loads(near.stdout)
     assert asked["path_encoding"] == "percent"
     assert all("%FF" not in one["path"] for one in asked["nearest"])  # itself is no neighbour
+
+
+def test_a_folder_whose_settings_do_not_fit_does_not_block_the_next_run(
+    cnncli: Cnncli, tmp_path: Path, limit_file_size: Callable[[int], None]
+) -> None:
+    output = tmp_path / "f.npz"
+    words = ["features", LEMON, "-m", "pocket", "-o", output]
+    limit_file_size(100)
+    result = cnncli(*words)
+    assert result.exit_code == 1
+    assert "File too large" in result.stderr
+    assert list(tmp_path.iterdir()) == []

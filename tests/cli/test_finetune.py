@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors import SafetensorError
 
 from cnncli.cli.finetune import finetune
 from cnncli.engines.select import open_engine
@@ -121,6 +122,22 @@ def test_a_run_is_kept_whose_pictures_and_report_cannot_be_drawn(
     assert "report:" not in result.stderr
     assert [file.name for file in Path("run").iterdir() if file.name.startswith(".")] == []
     verify(open_folder(Path("run")))
+
+
+def test_a_full_disk_is_one_line(
+    cnncli: Cnncli, data: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("cnncli.training.features.replace_head.save_file", full)
+    result = cnncli("finetune", data, "-m", colours, "--tune", "features", "-o", "run")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-2:] == [
+        "error: cannot write a run to run: No space left on device",
+        "hint: free some space, or choose another folder with --output",
+    ]
+    assert not Path("run").exists()
 
 
 def test_recorded_settings_reproduce_the_network(cnncli: Cnncli, data: Path, colours: Path) -> None:

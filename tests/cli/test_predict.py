@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from cnncli.errors import OutputError
 from cnncli.files.part_file import PartFile
 from tests.conftest import Cnncli, some_slow
 from tests.networks_for_tests import colour_probabilities
+
+LEMON = Path(__file__).parents[2] / "sample_images" / "lemon.jpg"
 
 RED = "0.964663"
 """softmax of (4, 0, 0): e^4 / (e^4 + 2)."""
@@ -439,3 +442,24 @@ def test_debugging_shows_tracebacks(cnncli: Cnncli, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("CNNCLI_DEBUG", "1")
     result = cnncli("predict", "x.jpg", "-m", tmp_path / "none" / "")
     assert type(result.exception).__name__ == "ModelNotFoundError"
+
+
+@pytest.mark.parametrize("ending", ["json", "csv"])
+def test_a_full_disk_leaves_only_what_can_be_resumed(
+    cnncli: Cnncli, tmp_path: Path, limit_file_size: Callable[[int], None], ending: str
+) -> None:
+    output = tmp_path / f"answers.{ending}"
+    words = ["predict", *[LEMON] * 300, "-m", "pocket", "-k", "5", "-o", output]
+    limit_file_size(4096)
+    result = cnncli(*words)
+    assert result.exit_code == 1
+    assert f"error: cannot write {output}: File too large\n" in result.stderr
+    kept = sorted(file.name for file in tmp_path.iterdir())
+    if ending == "json":
+        assert kept == []
+        assert "--resume" not in result.stderr
+    else:
+        assert "answers.csv.part" in kept
+        assert result.stderr.endswith(
+            f"hint: finished records are kept in {output}.part; free some space, then add --resume\n"
+        )

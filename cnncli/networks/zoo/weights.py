@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from cnncli.errors import WeightsError
 from cnncli.files.zip_sizes import unpacked_size
 from cnncli.networks.model_folder import is_auxiliary
+from cnncli.networks.tensor_files import raise_os_errors
 from cnncli.records.progress import Progress
 from cnncli.text import size
 
@@ -251,10 +252,8 @@ def save_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
         OSError: the file cannot be written.
     """
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    try:
+    with raise_os_errors(file):
         save_file(tensors, file)
-    except SafetensorError as error:
-        raise OSError(None, str(error)) from error
 
 
 def load_saved(module: nn.Module, file: Path) -> None:

@@ -20,6 +20,7 @@ from cnncli.errors import ModelFolderError, UsageError
 from cnncli.images.preprocess import Pixels
 from cnncli.networks import model_folder
 from cnncli.networks.model_folder import GRAPH, WEIGHTS, ModelFolder, is_auxiliary
+from cnncli.networks.tensor_files import raise_os_errors
 from cnncli.records.networks import Compilation, Embedding, Head, HeadKind, ModelCard
 
 TOLERANCE = 1e-3
@@ -78,7 +79,8 @@ def write_with_new_head(
     graph = base.graph
     assert graph is not None  # noqa: S101 - for mypy; `require_new_head_fits` has passed
     tensors, adapted = weights_with_new_head(base, head, card)
-    save_file(tensors, draft / WEIGHTS)
+    with raise_os_errors(draft / WEIGHTS):
+        save_file(tensors, draft / WEIGHTS)
     replace_head(graph, head, draft / GRAPH)
     compilation = _verify(graph, head, draft / GRAPH, pixels)
     return model_folder.seal(draft, dataclasses.replace(adapted, compilation=compilation))

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from cnncli.errors import NotANumberError, OutputError, TrainingError
 from cnncli.files.whole import whole_file
+from cnncli.networks.tensor_files import raise_os_errors
 from cnncli.networks.zoo.weights import unpickle_tensors
 from cnncli.records.training import Amp, Epoch, Layout
 from cnncli.training.run_folder import CHECKPOINTS
@@ -184,7 +185,8 @@ def save(run: Path, checkpoint: Checkpoint) -> None:
     }
     folder = run / CHECKPOINTS
     with _durable_file(folder / _LAST, run) as draft:
-        torch.save({"format": _FORMAT} | fields, draft)
+        with raise_os_errors(draft):
+            torch.save({"format": _FORMAT} | fields, draft)
         if (folder / _LAST).exists():
             (folder / _LAST).replace(folder / _BEFORE)
 
@@ -243,7 +245,7 @@ def _read(fields: Mapping[str, Any]) -> Checkpoint:
 def save_best(run: Path, network: Mapping[str, Tensor]) -> None:
     """Write the weights of the best epoch so far."""
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in network.items()}
-    with _durable_file(run / CHECKPOINTS / BEST, run) as draft:
+    with _durable_file(run / CHECKPOINTS / BEST, run) as draft, raise_os_errors(draft):
         save_file(tensors, draft)
 
 
@@ -273,12 +275,13 @@ def _durable_file(file: Path, run: Path) -> Iterator[Path]:
         file.parent.mkdir(exist_ok=True)
         with whole_file(file, overwrite=True, alone=True, sync=True) as draft:
             yield draft
-    except (
-        OSError,
-        RuntimeError,
-        SafetensorError,
-    ) as error:  # torch's zip writer raises RuntimeError on a full disk
+    except (OSError, RuntimeError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        if not any((run / CHECKPOINTS / name).exists() for name in (_LAST, _BEFORE)):
+            raise OutputError(
+                f"cannot write {file}: {reason}; training has not started",
+                f"free some space, then start again with --output {run} --overwrite",
+            ) from error
         raise OutputError(
             f"cannot write {file}: {reason}; the previous checkpoint is intact",
             f"free some space, then: cnncli finetune --resume {run}",

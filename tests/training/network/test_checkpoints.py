@@ -1,5 +1,6 @@
 """Checkpoints: whole, or not there."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,21 @@ def test_a_full_disk_keeps_the_previous_checkpoint(data: Path, monkeypatch: pyte
         "last.pt",
         "best.safetensors",
     }
+
+
+def test_a_disk_that_is_full_at_the_start_does_not_promise_a_checkpoint(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", full)
+        with pytest.raises(OutputError, match="No space left on device; training has not started") as caught:
+            start_run(settings_for(data, output=Path("run")))
+    assert caught.value.hint == "free some space, then start again with --output run --overwrite"
+    settings = dataclasses.replace(settings_for(data, output=Path("run")), overwrite=True)
+    assert resume_run(start_run(settings), settings).checkpoint.epoch == 2
 
 
 def test_a_truncated_checkpoint_is_refused(base: TrainedRun) -> None:
