@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import warnings
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -72,11 +73,12 @@ def _lock(stream: BinaryIO, *, waits: bool) -> None:
     Raises:
         BlockingIOError: another process holds the lock.
     """
-    import filelock
-
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where the system has no locks at all
+        import filelock
     try:
         is_held = filelock.lock_descriptor(stream.fileno(), blocking=waits)
-    except OSError:  # some network file systems cannot lock
+    except OSError:  # some systems and network file systems have no locks
         return
     if not is_held:
         raise BlockingIOError(errno.EAGAIN, "another process holds the lock")

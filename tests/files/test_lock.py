@@ -53,3 +53,15 @@ def test_a_lock_file_is_never_a_link_or_a_pipe(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="a link"):
         FileLock(tmp_path / "x.lock")
     assert not (tmp_path / "created").exists()
+
+
+def test_a_system_without_locks(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['fcntl'] = None\n"
+        "from pathlib import Path; from cnncli.files.lock import FileLock\n"
+        "with FileLock(Path(sys.argv[1])): pass"
+    )
+    command = [sys.executable, "-W", "error", "-c", program, str(tmp_path / "x.lock")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert not list(tmp_path.iterdir())
