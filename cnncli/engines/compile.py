@@ -21,7 +21,7 @@ import onnxruntime
 import torch
 
 from cnncli.engines.onnx import OnnxEngine
-from cnncli.errors import CnncliError, CompileError
+from cnncli.errors import CnncliError, CompileError, ModelFolderError
 from cnncli.networks.zoo.embedding import WithEmbedding
 from cnncli.text import first_line
 
@@ -225,9 +225,7 @@ def difference(network: WithEmbedding, shape: tuple[int, int, int], file: Path) 
         expected = network(images)[0].numpy()
     try:
         logits = OnnxEngine(file).run(images.numpy()).logits
-    except CnncliError:
-        raise
-    except Exception as error:  # ONNX Runtime's exceptions share no base class but this
+    except ModelFolderError as error:
         raise CompileError(f"the compiled network does not run: {_root_cause(error)}") from error
     if logits.shape != expected.shape:
         raise CompileError(f"the compiled network has logits {logits.shape} instead of {expected.shape}")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -272,15 +273,14 @@ def test_progress_bars_appear_on_terminals_only_and_are_erased(many: Path, tmp_p
 
 @posix_only
 def test_counting_inputs_does_not_consume_a_pipe(photos: Path, tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "list")
-    names = "".join(f"{photos}/c.bmp\n" for _ in range(300))
-    feeding = subprocess.Popen(["bash", "-c", f"printf '%s' \"$0\" > '{tmp_path}/list'", names])
-    text = on_a_terminal("predict", "--files-from", f"{tmp_path}/list", "-o", str(tmp_path / "o.tsv"))
-    feeding.wait()
+    """A pipe as `--files-from <(find …)` makes one."""
+    (tmp_path / "list").write_text("".join(f"{photos}/c.bmp\n" for _ in range(300)))
+    arguments = f"predict --files-from <(cat '{tmp_path}/list') -o '{tmp_path}/o.tsv'"
+    text = on_a_terminal(command=["bash", "-c", f"{sys.executable} -m cnncli {arguments}"])
     assert "300 records" in text
 
 
-def on_a_terminal(*arguments: str, **environment: str) -> str:
+def on_a_terminal(*arguments: str, command: Sequence[str] = (), **environment: str) -> str:
     """What a terminal of 100 columns receives."""
     import pty
 
@@ -288,7 +288,11 @@ def on_a_terminal(*arguments: str, **environment: str) -> str:
     variables = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     variables |= {"TERM": "xterm-256color", "LINES": "40", "COLUMNS": "100"} | environment
     process = subprocess.Popen(
-        [sys.executable, "-m", "cnncli", *arguments], stdin=slave, stdout=slave, stderr=slave, env=variables
+        command or [sys.executable, "-m", "cnncli", *arguments],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=variables,
     )
     os.close(slave)
     received = b""
