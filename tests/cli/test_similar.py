@@ -291,6 +291,23 @@ def test_an_index_that_cannot_be_updated(
     assert cnncli("similar", photos / "1.png", "--in", photos).exit_code == 0
 
 
+def test_an_index_that_does_not_fit_leaves_no_empty_file(
+    cnncli: Cnncli, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, mode: Mode = "rb") -> Any:
+        if path.suffix == ".vectors":
+            path.touch()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return open_regular(path, mode)
+
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("cnncli.retrieval.collection.open_regular", full)
+    result = cnncli("similar", photos / "1.png", "--in", photos, "-m", "pocket")
+    assert result.exit_code == 1
+    assert "No space left on device" in result.stderr
+    assert list((tmp_path / "home").rglob("*.vectors")) == []
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
