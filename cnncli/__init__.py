@@ -7,7 +7,7 @@ and 10 are for rooms to come: the HTTP service (`serve`), the Python API (`api`)
 
     floor  room          what it holds                                                                    imports torch
     -----  ------------  -------------------------------------------------------------------------------  -------------
-    12     __main__      entry point of python -m cnncli                                                  no
+    12     __main__      entry point of cnncli and of python -m cnncli                                    no
     11     cli/          one thin file per command; shared options, error handling, stdout and stderr     no
     8      training/     fine-tuning a network, or a classifier on its features                           partly
     8      export/       exporting a network as one ONNX file that runs without cnncli                    lazily

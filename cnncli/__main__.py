@@ -1,11 +1,63 @@
-"""Runs the command line as `python -m cnncli`."""
+"""Entry point of `cnncli` and of `python -m cnncli`: an interrupt ends it with 130 and without a traceback, even while it starts."""
 
+import os
 import sys
 
 try:
-    from cnncli.cli.app import main
-except KeyboardInterrupt:
-    sys.exit(130)
+    import _signal  # `signal` itself takes a while to import
+except ImportError:  # not CPython
+    import signal as _signal  # type: ignore[no-redef]
+
+INTERRUPTED = 130
+
+_interrupts: list[int] = []
+"""The signal of each interrupt: a library that is interrupted while it is imported may raise any exception."""
+
+
+def _exit(*_: object) -> None:
+    """Exit at once: Python may not be able to shut down after an interrupt."""
+    try:
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+    except (OSError, ValueError):  # closed
+        pass
+    os._exit(INTERRUPTED)
+
+
+def _interrupt(number: int, _: object) -> None:
+    _interrupts.append(number)
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Run the command line."""
+    _require_utf8()
+    _handle_interrupts(_exit)  # nothing has been done yet that would have to be undone
+    from cnncli.cli import app
+
+    _handle_interrupts(_interrupt)
+    try:
+        app.main()
+    except (KeyboardInterrupt, SystemExit, Exception):
+        if _interrupts:
+            _exit()
+        raise
+    finally:
+        _handle_interrupts(_signal.SIG_DFL)  # while Python shuts down
+
+
+def _handle_interrupts(handler: object) -> None:
+    """Handle SIGINT, unless a parent process ignores it, as a shell does for its background processes."""
+    if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
+        _signal.signal(_signal.SIGINT, handler)  # type: ignore[arg-type]
+
+
+def _require_utf8() -> None:
+    """Start again in UTF-8 mode in a locale of another encoding, such as POSIX, so that names are the same everywhere."""
+    if os.name == "posix" and not sys.flags.utf8_mode and sys.getfilesystemencoding() != "utf-8":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - the same program
+
 
 if __name__ == "__main__":
     main()
