@@ -1,12 +1,8 @@
 """Entry point of `cnncli` and of `python -m cnncli`: an interrupt ends it with 130 and without a traceback, even while it starts."""
 
+import _signal  # type: ignore[import-not-found] # `signal` itself takes a while to import
 import os
 import sys
-
-try:
-    import _signal  # `signal` itself takes a while to import
-except ImportError:  # not CPython
-    import signal as _signal  # type: ignore[no-redef]
 
 INTERRUPTED = 130
 
@@ -49,7 +45,7 @@ def main() -> None:
 def _handle_interrupts(handler: object) -> None:
     """Handle SIGINT, unless a parent process ignores it, as a shell does for its background processes."""
     if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
-        _signal.signal(_signal.SIGINT, handler)  # type: ignore[arg-type]
+        _signal.signal(_signal.SIGINT, handler)
 
 
 def _require_utf8() -> None:
