@@ -29,6 +29,12 @@ def accuracy(predicted: NDArray[np.intp], labels: NDArray[np.intp]) -> Accuracy:
     return Accuracy(correct, images, *interval(samples / images, correct / images))
 
 
+def balanced_accuracy(predicted: NDArray[np.intp], labels: NDArray[np.intp]) -> float:
+    """The mean over the classes among the labels (N,) of the share of predictions (N,) that are right."""
+    is_right = predicted == labels
+    return float(np.mean([is_right[labels == label].mean() for label in np.unique(labels)]))
+
+
 def bootstrap_counts(counts: NDArray[np.intp]) -> Iterator[NDArray[np.int64]]:
     """Images of each kind in bootstrap resamples: (B, C) at a time, `DRAWS` in total.
 

@@ -1,6 +1,7 @@
 """Choices, progress and results of fine-tuning."""
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnncli.records.evaluation import Accuracy
@@ -98,6 +99,7 @@ class ClassifierScore:
         train: accuracy on the training images.
         val: accuracy on the validation images.
         seconds: time for cross-validation and fit.
+        val_balanced: mean over classes of the accuracy on their validation images; None where classes are not weighted.
     """
 
     name: ClassifierName
@@ -107,6 +109,12 @@ class ClassifierScore:
     train: Accuracy
     val: Accuracy
     seconds: float
+    val_balanced: float | None = None
+
+    @property
+    def selection_score(self) -> float:
+        """What classifier and trained network are compared by."""
+        return self.val.share if self.val_balanced is None else self.val_balanced
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +130,7 @@ class Epoch:
         val_top1: accuracy on them.
         seconds: duration of training and validation.
         images_per_second: training throughput.
+        val_balanced: mean over classes of the accuracy on their validation images; None where classes are not weighted.
     """
 
     number: int
@@ -132,6 +141,17 @@ class Epoch:
     val_top1: float
     seconds: float
     images_per_second: float
+    val_balanced: float | None = None
+
+    @property
+    def selection_score(self) -> float:
+        """What epochs are compared by: the accuracy, balanced where classes are weighted."""
+        return self.val_top1 if self.val_balanced is None else self.val_balanced
+
+
+def best_epoch(history: Sequence[Epoch]) -> Epoch | None:
+    """The epoch with the highest score; ties go to the lowest loss, then to the first."""
+    return max(history, key=lambda epoch: (epoch.selection_score, -epoch.val_loss), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from cnncli.records.training import Epoch
+from cnncli.records.training import Epoch, best_epoch
 
 _TRAIN, _VAL, _GREY = "#0072b2", "#d55e00", "#777777"
 """From the palette of Okabe and Ito, which is safe for colour-blind people."""
@@ -35,8 +35,8 @@ def curves(history: Sequence[Epoch], feature_accuracy: float | None) -> Figure:
     ):
         axes.plot(epochs, train, color=_TRAIN, label="train", marker=marker)
         axes.plot(epochs, val, color=_VAL, label="val", marker=marker)
-    best = max(history, key=lambda epoch: (epoch.val_top1, -epoch.val_loss))
-    top1.plot(best.number, best.val_top1, "o", color=_VAL, label=f"best: epoch {best.number}")
+    if best := best_epoch(history):
+        top1.plot(best.number, best.val_top1, "o", color=_VAL, label=f"best: epoch {best.number}")
     if feature_accuracy is not None:
         top1.axhline(feature_accuracy, color=_GREY, linestyle="--", label="classifier on features")
     rate.plot(epochs, [epoch.lr for epoch in history], color=_GREY, marker=marker)

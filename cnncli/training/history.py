@@ -1,13 +1,13 @@
 """history.csv: one row per epoch of training.
 
-    epoch, lr, train_loss, train_top1, val_loss, val_top1, seconds, images_per_second, schema
+    epoch, lr, train_loss, train_top1, val_loss, val_top1, seconds, images_per_second, val_balanced, schema
 
-The schema number is the same in every row, as in splits.csv.
+`val_balanced`, the mean over classes of their accuracy, is empty where classes are not weighted. The schema number is the same in every row, as in splits.csv.
 """
 
 import csv
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 from cnncli.errors import DataError
@@ -19,7 +19,7 @@ from cnncli.regular_file import bounded_lines, open_text
 
 HISTORY = "history.csv"
 
-SCHEMA = 1
+SCHEMA = 2
 """Schema number of new files. Later versions must still read files with this number."""
 
 _NUMBERS = ("lr", "train_loss", "train_top1", "val_loss", "val_top1", "seconds", "images_per_second")
@@ -35,12 +35,12 @@ def write_history(run: Path, history: Sequence[Epoch]) -> None:
         whole_file(run / HISTORY, overwrite=True, alone=True) as draft,
         draft.open("w", encoding="utf-8", newline="") as stream,
     ):
-        Table(HISTORY, ("epoch", *_NUMBERS, "schema"), list(map(_row, history))).write(stream)
+        Table(HISTORY, ("epoch", *_NUMBERS, "val_balanced", "schema"), list(map(_row, history))).write(stream)
 
 
 def _row(epoch: Epoch) -> tuple[str | int, ...]:
     number, *values = astuple(epoch)
-    return (number, *(f"{value:.6g}" for value in values), SCHEMA)
+    return (number, *("" if value is None else f"{value:.6g}" for value in values), SCHEMA)
 
 
 def read_history(run: Path) -> list[Epoch]:
@@ -63,4 +63,6 @@ def _epoch(row: dict[str, str]) -> Epoch:
     schema = row.get("schema")
     if problem := schema_problem(int(schema) if schema else None, SCHEMA, ""):
         raise ValueError(problem.reason)
-    return Epoch(int(row["epoch"]), *(float(row[name]) for name in _NUMBERS))
+    balanced = row.get("val_balanced")  # from schema 2 on
+    epoch = Epoch(int(row["epoch"]), *(float(row[name]) for name in _NUMBERS))
+    return replace(epoch, val_balanced=float(balanced) if balanced else None)

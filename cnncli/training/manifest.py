@@ -65,9 +65,10 @@ class RunManifest:
         remarks: remarks on the data.
         preparation_seconds: time that was spent before training.
         unreadable: images that could not be read when embeddings were computed.
-        initial_accuracy: validation accuracy of the classifier on features that `last` and `full` start with.
+        initial_accuracy: validation score of the classifier on features that `last` and `full` start with.
         may_stop_early: whether training stops if it does not become better than the classifier on features; False once the
             run has been resumed with another number of epochs.
+        feature_balanced: balanced validation accuracy of the classifier on features; None where classes are not weighted.
     """
 
     card: ModelCard
@@ -84,6 +85,14 @@ class RunManifest:
     unreadable: tuple[UnreadableSample, ...] = ()
     initial_accuracy: float | None = None
     may_stop_early: bool = True
+    feature_balanced: float | None = None
+
+    @property
+    def feature_score(self) -> float | None:
+        """What the classifier on features is compared by; None where there is none."""
+        if self.feature_accuracy is None or self.feature_balanced is not None:
+            return self.feature_balanced
+        return self.feature_accuracy.share
 
     def unreadable_reasons(self) -> dict[str, str]:
         """Why images could not be read, by path."""

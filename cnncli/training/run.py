@@ -147,7 +147,8 @@ def _prepare_from_features(
         _manifest(settings, initial, data, card.name, start),
         feature_accuracy=features.val if features else None,
         feature_loss=features.val_loss if features else None,
-        initial_accuracy=score.val.share if score else None,
+        feature_balanced=features.classifier.val_balanced if features and features.classifier else None,
+        initial_accuracy=score.selection_score if score else None,
         unreadable=search.embedded.unreadable_samples(),
     )
     trainer.write_start(run, initial, throughput, settings, manifest)

@@ -339,7 +339,7 @@ def test_an_interrupt_after_the_last_epoch(
 ) -> None:
     real = Loop._validate
 
-    def interrupt(self: Loop) -> tuple[float, float]:
+    def interrupt(self: Loop) -> tuple[float, float, float]:
         if self.checkpoint.epoch == 1:  # the second, and last
             os.kill(os.getpid(), signal.SIGINT)
         return real(self)

@@ -53,6 +53,14 @@ def test_history_of_every_schema_is_read(run: Path) -> None:
     assert second.number == 2
 
 
+def test_history_of_schema_2_has_the_balanced_accuracy(tmp_path: Path) -> None:
+    shutil.copy(SCHEMAS / "history-2.csv", tmp_path / HISTORY)
+    history = read_history(tmp_path)
+    assert [epoch.val_balanced for epoch in history] == [0.722, 0.898, None]
+    write_history(tmp_path, history)
+    assert read_history(tmp_path) == history
+
+
 def test_manifest_of_every_schema_is_read(run: Path) -> None:
     manifest = load_manifest(run)
     assert (manifest.tune, manifest.epochs, manifest.base_model) == (Tune.FULL, 2, "base")
@@ -94,7 +102,7 @@ def test_a_hand_written_settings_file_needs_no_schema(tmp_path: Path) -> None:
             HISTORY,
             "epoch,schema\n1,99\n",
             DataError,
-            "its schema number is 99, and this cnncli reads up to 1",
+            "its schema number is 99, and this cnncli reads up to 2",
         ),
         (f"{CHECKPOINTS}/{MANIFEST}", "{}", TrainingError, "it has no schema number"),
         (f"{CHECKPOINTS}/{MANIFEST}", '{"schema": 99}', TrainingError, "its schema number is 99, and this"),

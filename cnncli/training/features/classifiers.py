@@ -16,6 +16,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import LinearSVC
 
 from cnncli.engines.heads import Array, ClassifierHead, LinearHead, NeighbourHead
+from cnncli.evaluation.metrics import balanced_accuracy
 from cnncli.records.training import ClassifierName, ClassWeights
 from cnncli.training.features.scaling import COMMON, PARETO, STANDARDISED, RowSpace, scale_factors
 from cnncli.training.features.temperature import fit_temperature
@@ -201,10 +202,10 @@ def _parameter_text(name: ClassifierName, parameter: float) -> str:
 
 def _accuracy(logits: Array, labels: Labels, weights: ClassWeights) -> float:
     """Accuracy; balanced accuracy where classes are weighted."""
-    is_right = logits.argmax(axis=1) == labels
+    predicted = logits.argmax(axis=1)
     if weights is ClassWeights.NONE:
-        return float(is_right.mean())
-    return float(np.mean([is_right[labels == k].mean() for k in np.unique(labels)]))
+        return float((predicted == labels).mean())
+    return balanced_accuracy(predicted, labels)
 
 
 def _folds(rows: Rows, seed: int) -> list[tuple[Labels, Labels]]:

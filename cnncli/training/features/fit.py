@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from cnncli.data.stratified import require_learnable
 from cnncli.engines.heads import ClassifierHead, LinearHead, run_head
-from cnncli.evaluation.metrics import accuracy
+from cnncli.evaluation.metrics import accuracy, balanced_accuracy
 from cnncli.logits import predicted_classes
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import prepare
 from cnncli.records.data import Split
 from cnncli.records.evaluation import Accuracy
 from cnncli.records.progress import Progress, ProgressBar
-from cnncli.records.training import ClassifierName, ClassifierScore, Tune
+from cnncli.records.training import ClassifierName, ClassifierScore, ClassWeights, Tune
 from cnncli.training.features.embeddings import EmbeddedData, EmbeddedSplit, embed_data, warn_about_data
 from cnncli.training.features.replace_head import require_new_head_fits
 from cnncli.training.preparation import Stopwatch, describe_data, read_data
@@ -187,6 +187,7 @@ def _fit_candidate(name: ClassifierName, rows: "Rows", embedded: EmbeddedData, s
         _accuracy(split_logits(fit_result.head, train), train),
         _accuracy(val_logits, val),
         seconds,
+        _balanced_accuracy(val_logits, val, rows),
     )
     return Candidate(score, fit_result.head, val_logits)
 
@@ -198,6 +199,13 @@ def split_logits(head: ClassifierHead, split: EmbeddedSplit) -> NDArray[np.float
 
 def _accuracy(logits: NDArray[np.float32], split: EmbeddedSplit) -> Accuracy:
     return accuracy(predicted_classes(logits), split.labels)
+
+
+def _balanced_accuracy(logits: NDArray[np.float32], split: EmbeddedSplit, rows: "Rows") -> float | None:
+    """Balanced accuracy where classes are weighted."""
+    if rows.weights is ClassWeights.NONE:
+        return None
+    return balanced_accuracy(logits.argmax(axis=1), split.labels)
 
 
 def _choose(candidates: Sequence[Candidate]) -> tuple[Candidate, str]:

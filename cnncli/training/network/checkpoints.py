@@ -21,7 +21,7 @@ from cnncli.errors import NotANumberError, OutputError, TrainingError
 from cnncli.files.whole import whole_file
 from cnncli.networks.tensor_files import raise_os_errors
 from cnncli.networks.zoo.weights import unpickle_tensors
-from cnncli.records.training import Amp, Epoch, Layout
+from cnncli.records.training import Amp, Epoch, Layout, best_epoch
 from cnncli.training.run_folder import CHECKPOINTS
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ class Checkpoint:
 
     @property
     def best(self) -> Epoch | None:
-        """The epoch with the highest validation accuracy; ties go to the lowest loss, then to the first."""
-        return max(self.history, key=lambda epoch: (epoch.val_top1, -epoch.val_loss), default=None)
+        """The best epoch so far."""
+        return best_epoch(self.history)
 
 
 def divergence(run: Path, checkpoint: Checkpoint) -> NotANumberError:

@@ -46,10 +46,11 @@ def open_log(
 def epoch_line(epoch: Epoch, epochs: int, *, is_best: bool) -> str:
     """An epoch in one line; the numbers of successive lines are aligned."""
     width = len(str(epochs))
+    balanced = "" if epoch.val_balanced is None else f"balanced {100 * epoch.val_balanced:5.1f} %  "
     return (
         f"epoch {epoch.number:>{width}}/{epochs}  lr {epoch.lr:.1e}  "
         f"train loss {epoch.train_loss:6.3f} {100 * epoch.train_top1:5.1f} %  "
-        f"val loss {epoch.val_loss:6.3f} {100 * epoch.val_top1:5.1f} %  "
+        f"val loss {epoch.val_loss:6.3f} {100 * epoch.val_top1:5.1f} %  {balanced}"
         f"{epoch.seconds:.0f} s, {epoch.images_per_second:,.1f} img/s{'  best' if is_best else ''}"
     )
 

@@ -225,7 +225,8 @@ class Loop:
     def _finish_epoch(self, lr: float) -> None:
         """Validate, and add the epoch to the history."""
         checkpoint, rate = self.checkpoint, self._meter.images_per_second
-        val_loss, val_top1 = self._validate()
+        val_loss, val_top1, val_balanced = self._validate()
+        is_weighted = self.task.class_weights is ClassWeights.BALANCED
         train_loss, train_top1 = self._meter.finish_epoch()
         epoch = Epoch(
             number=checkpoint.epoch + 1,
@@ -236,14 +237,15 @@ class Loop:
             val_top1=val_top1,
             seconds=self._meter.seconds - sum(epoch.seconds for epoch in checkpoint.history),
             images_per_second=rate,
+            val_balanced=val_balanced if is_weighted else None,
         )
         checkpoint.history.append(epoch)
         checkpoint.epoch, checkpoint.step = checkpoint.epoch + 1, 0
         if checkpoint.best is epoch:
             self._checkpointer.save_best()
 
-    def _validate(self) -> tuple[float, float]:
-        """Validation loss and accuracy.
+    def _validate(self) -> tuple[float, float, float]:
+        """Validation loss, accuracy, and balanced accuracy.
 
         Raises:
             NotANumberError: the loss is not finite.
@@ -252,11 +254,11 @@ class Loop:
         def warn(unreadable: dict[int, Unreadable]) -> None:
             self._warn_unreadable(unreadable, Split.VAL)
 
-        loss, top1 = self._validation.run(self.state.averaged_network, warn)
+        loss, top1, balanced = self._validation.run(self.state.averaged_network, warn)
         self._share_unreadable()
         if not math.isfinite(loss):
             raise divergence(self._run, self.checkpoint)
-        return loss, top1
+        return loss, top1, balanced
 
     # ---- messages
 

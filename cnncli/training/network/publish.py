@@ -66,8 +66,8 @@ def publish(
         )
     data = read_splits(run, manifest.root, manifest.card.class_names, manifest.data_name)
     finished = _FinishedRun(run, manifest, checkpoint, best, data, settings, features)
-    features_accuracy = manifest.feature_accuracy
-    if features_accuracy and best.val_top1 <= features_accuracy.share:
+    features_accuracy, score = manifest.feature_accuracy, manifest.feature_score
+    if features_accuracy and score is not None and best.selection_score <= score:
         result = finished.keep_features(features_accuracy, progress, bar)
     else:
         result = finished.write_network(progress, bar)
@@ -92,7 +92,7 @@ def _warn_if_little_was_learned(best: Epoch, manifest: RunManifest, progress: Pr
         )
         return
     initial = manifest.initial_accuracy
-    if manifest.feature_accuracy is None and initial is not None and best.val_top1 < initial:
+    if manifest.feature_accuracy is None and initial is not None and best.selection_score < initial:
         progress.warning(
             f"it started with a classifier on its features that was better, {percent(initial)} on val: try more "
             "--epochs, --augment none, or a lower --lr; --tune features keeps the classifier, auto the better of both"
@@ -138,8 +138,8 @@ class _FinishedRun:
     def keep_features(self, features: Accuracy, progress: Progress, bar: ProgressBar) -> FinetuneResult:
         """Keep the classifier on features, which training did not beat; the report shows both."""
         reason = (
-            f"training the whole network reached {percent(self.best.val_top1)} on val, no more than "
-            f"the classifier on features ({percent(features.share)}), which is kept"
+            f"training the whole network reached {_score_text(self.best)} on val, no more than the classifier on features "
+            f"({percent(self.manifest.feature_score or features.share)}), which is kept"
         )
         evaluations = self._evaluate(model_folder.open_folder(self.run), progress, bar)
         with run_folder.draft_network(self.run) as draft:
@@ -336,7 +336,14 @@ def _reason(manifest: RunManifest, best: Epoch, epochs: int) -> str:
     reason = f"epoch {best.number} of {epochs} was the best on val"
     if manifest.feature_accuracy is None:
         return reason
-    return f"{reason}: {percent(best.val_top1)}; the classifier on features has {percent(manifest.feature_accuracy.share)}"
+    score = percent(manifest.feature_score or manifest.feature_accuracy.share)
+    return f"{reason}: {_score_text(best)}; the classifier on features has {score}"
+
+
+def _score_text(epoch: Epoch) -> str:
+    """What epochs are compared by, as text."""
+    name = "" if epoch.val_balanced is None else " as the mean over classes"
+    return f"{percent(epoch.selection_score)}{name}"
 
 
 def _metrics(accuracies: Mapping[str, Accuracy]) -> tuple[Metric, ...]:

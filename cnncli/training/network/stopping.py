@@ -18,7 +18,7 @@ class EarlyStopping:
 
     Attributes:
         options: patience and time budget.
-        to_beat: validation accuracy that has to be exceeded; None for no such rule.
+        to_beat: validation score that has to be exceeded; None for no such rule.
         checkpoint: has the history so far.
         meter: has the time so far.
         processes: the processes, which stop together.
@@ -37,7 +37,7 @@ class EarlyStopping:
             return None
         if patience and len(history) - best.number >= patience:
             return f"no improvement in {counted(patience, 'epoch')}: stopped"
-        if self.to_beat is not None and best.val_top1 <= self.to_beat and len(history) >= _FAIR_CHANCE:
+        if self.to_beat is not None and best.selection_score <= self.to_beat and len(history) >= _FAIR_CHANCE:
             return (
                 f"no better than the classifier on features after {counted(_FAIR_CHANCE, 'epoch')}: stopped"
             )

@@ -238,7 +238,6 @@ def _read_task(run: Path, settings: NetworkSettings, progress: Progress) -> Trai
     cache_size = options.cache_size
     if cache_size is None:
         cache_size = round(psutil.virtual_memory().available * _CACHE_SHARE)
-    features = manifest.feature_accuracy if manifest.may_stop_early else None
     return TrainingTask(
         network=initial.network,
         head=initial.head,
@@ -253,7 +252,7 @@ def _read_task(run: Path, settings: NetworkSettings, progress: Progress) -> Trai
         cache=(cache.home() / "pixels", cache_size),
         workers=settings.workers or usable_cores(),
         teacher=open_teacher(options.kd_model, card.class_names, progress) if options.kd_model else None,
-        to_beat=features.share if features else None,
+        to_beat=manifest.feature_score if manifest.may_stop_early else None,
     )
 
 

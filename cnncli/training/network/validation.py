@@ -38,8 +38,8 @@ class Validation:
 
     def run(
         self, network: nn.Module, warn_unreadable: Callable[[dict[int, Unreadable]], None]
-    ) -> tuple[float, float]:
-        """Mean cross-entropy and top-1 accuracy of a network.
+    ) -> tuple[float, float, float]:
+        """Mean cross-entropy, top-1 accuracy, and balanced accuracy (the mean over classes) of a network.
 
         Args:
             network: the network, which is put into evaluation mode.
@@ -52,6 +52,8 @@ class Validation:
         batches = np.array_split(numbers, max(-(-len(numbers) // self.batch_size), 1))
         network.eval()
         sums = [0.0, 0.0, 0.0]
+        classes = int(self.labels.max()) + 1
+        correct_by_class, images_by_class = np.zeros(classes), np.zeros(classes)
         for batch in iterate_batches(batches, self.images.read, self.workers):
             warn_unreadable(batch.unreadable)
             if not len(batch.numbers):
@@ -62,10 +64,17 @@ class Validation:
             sums[0] += float(sum_cross_entropy(logits, labels))
             sums[1] += float(count_correct(logits, labels))
             sums[2] += len(batch.numbers)
-        loss, correct, count = self.processes.sum(sums)
+            is_correct = (logits.argmax(dim=1) == labels).cpu().numpy()
+            numbers_by_class = self.labels[batch.numbers]
+            correct_by_class += np.bincount(numbers_by_class, is_correct, classes)
+            images_by_class += np.bincount(numbers_by_class, minlength=classes)
+        loss, correct, count, *by_class = self.processes.sum([*sums, *correct_by_class, *images_by_class])
         if not count:
             raise DataError(
                 "no validation image can be read, so training could not be evaluated",
                 "`cnncli check` says why",
             )
-        return loss / count, correct / count
+        correct_by_class, images_by_class = np.reshape(by_class, (2, classes))
+        has_images = images_by_class > 0
+        balanced = float(np.mean(correct_by_class[has_images] / images_by_class[has_images]))
+        return loss / count, correct / count, balanced

@@ -10,7 +10,9 @@ from cnncli.errors import (
     OutputError,
     TrainingError,
 )
+from cnncli.records.training import Amp, Epoch, Layout
 from cnncli.training.network import checkpoints
+from cnncli.training.network.checkpoints import Checkpoint, RunConstants
 from tests.training.small_runs import TrainedRun, resume_run, settings_for, start_run
 
 
@@ -61,3 +63,18 @@ def test_a_truncated_checkpoint_is_refused(base: TrainedRun) -> None:
     (folder / "before.pt").unlink()
     with pytest.raises(TrainingError, match=r"no checkpoint of .* can be read"):
         checkpoints.load(base.folder, warnings.append)
+
+
+def test_the_best_epoch_is_that_with_the_best_mean_over_classes_where_classes_are_weighted() -> None:
+    """90 % right with a rare class forgotten, and 82 % right with nearly all of it recognised."""
+    plain = [
+        Epoch(1, 1e-3, 0.5, 0.9, 0.5, 0.9, 1.0, 100.0),
+        Epoch(2, 1e-3, 0.5, 0.8, 0.4, 0.817, 1.0, 100.0),
+    ]
+    balanced = [
+        dataclasses.replace(epoch, val_balanced=share)
+        for epoch, share in zip(plain, (0.722, 0.898), strict=True)
+    ]
+    constants = RunConstants(1e-3, Layout.NCHW, Amp.OFF)
+    best = [Checkpoint({}, constants, history=history).best for history in ([], plain, balanced)]
+    assert best == [None, plain[0], balanced[1]]

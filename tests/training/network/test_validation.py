@@ -1,6 +1,7 @@
 """What is validated, on which pixels."""
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from cnncli.errors import (
-    CnncliError,
-)
+from cnncli.data.splits import read_splits
+from cnncli.errors import CnncliError
 from cnncli.images.loader import ImageReader
 from cnncli.records.data import Split
 from cnncli.records.predictions import Unreadable
-from cnncli.records.training import Layout
+from cnncli.records.training import ClassWeights, Layout
 from cnncli.training.manifest import load_manifest
 from cnncli.training.network import checkpoints
 from cnncli.training.network.validation import Validation
@@ -40,7 +40,7 @@ def test_validation_pixels_equal_those_of_predict(data: Path, monkeypatch: pytes
     seen: list[torch.Tensor] = []
     real = Validation.run
 
-    def watch(self: Validation, *arguments: Any) -> tuple[float, float]:
+    def watch(self: Validation, *arguments: Any) -> tuple[float, float, float]:
         def normalize(pixels: Any) -> torch.Tensor:
             images = self.normalize(pixels)
             seen.append(images.clone())
@@ -53,11 +53,30 @@ def test_validation_pixels_equal_those_of_predict(data: Path, monkeypatch: pytes
         seen.clear()
         settings = settings_for(data, layout=layout, epochs=1)
         run = train_run(settings)
-        from cnncli.data.splits import read_splits
-
         start = load_manifest(run.folder)
         samples = read_splits(run.folder, start.root, start.card.class_names, "shades").split(Split.VAL)
         read = ImageReader(start.card.preprocessing, 10**8)
         expected = [read(sample.source) for sample in samples]
         assert not any(isinstance(pixels, Unreadable) for pixels in expected)
         assert np.array_equal(torch.cat(seen).numpy(), np.stack(expected))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("weights", list(ClassWeights))
+def test_weighted_classes_are_validated_by_the_mean_over_classes(data: Path, weights: ClassWeights) -> None:
+    run = train_run(settings_for(data, epochs=1, class_weights=weights))
+    (epoch,) = run.checkpoint.history
+    if weights is ClassWeights.NONE:
+        assert epoch.val_balanced is None
+        assert epoch.selection_score == epoch.val_top1
+        return
+    manifest = load_manifest(run.folder)
+    samples = read_splits(run.folder, manifest.root, manifest.card.class_names, "shades").split(Split.VAL)
+    images = np.bincount([sample.label for sample in samples])
+    assert epoch.val_balanced is not None
+    assert epoch.selection_score == epoch.val_balanced
+    right = [
+        counts
+        for counts in itertools.product(*(range(count + 1) for count in images))
+        if sum(counts) == round(epoch.val_top1 * sum(images))
+    ]
+    assert any(epoch.val_balanced == pytest.approx(np.mean(counts / images)) for counts in right)
