@@ -61,8 +61,8 @@ _DEFAULT_PARAMETERS = {
     ClassifierName.KNN: 1,
     ClassifierName.CENTROID: 0.0,
 }
-"""k, and C times the number of features, since logits would be larger with more features. Used where there are too few images
-for cross-validation, and preferred on few images; with a C as small as this, probabilities are moderate."""
+"""k, and C times the number of features, with which logits grow. Used where images are too few for cross-validation, and
+preferred on few images; with a C as small as this, probabilities are moderate."""
 
 _DECADES, _NATS = 1.0, 0.5
 """Priors on hyperparameters, for few images: the standard deviation of C in powers of ten, and what a scaling other than
@@ -128,10 +128,8 @@ def fit(name: ClassifierName, rows: Rows, seed: int) -> FitResult:
         return FitResult(head, _parameter_text(name, default.parameter), None, None)
     candidates = _candidates(name, len(rows.labels))
     predictions = [_held_out_logits(name, rows, candidates, fold) for fold in folds]
-    held_out = [
-        [(fold_logits[index], labels) for fold_logits, labels in predictions]
-        for index in range(len(candidates))
-    ]
+    indices = range(len(candidates))
+    held_out = [[(logits[index], labels) for logits, labels in predictions] for index in indices]
     qualities = [_quality(name, *pair, rows) for pair in zip(candidates, held_out, strict=True)]
     best = int(np.argmax(qualities))  # the first of ties
     accuracies = np.array([_accuracy(logits, labels, rows.weights) for logits, labels in held_out[best]])

@@ -334,20 +334,17 @@ def _origin(manifest: RunManifest, epochs: int) -> str:
 def _reason(manifest: RunManifest, best: Epoch, epochs: int) -> str:
     """Why the run holds this network, as text."""
     reason = f"epoch {best.number} of {epochs} was the best on val"
-    if manifest.feature_accuracy is None:
+    if manifest.feature_score is None:
         return reason
-    score = percent(manifest.feature_score or manifest.feature_accuracy.share)
-    return f"{reason}: {_score_text(best)}; the classifier on features has {score}"
+    return f"{reason}: {_score_text(best)}; the classifier on features has {percent(manifest.feature_score)}"
 
 
 def _score_text(epoch: Epoch) -> str:
     """What epochs are compared by, as text."""
-    name = "" if epoch.val_balanced is None else " as the mean over classes"
-    return f"{percent(epoch.selection_score)}{name}"
+    suffix = "" if epoch.val_balanced is None else " as the mean over classes"
+    return percent(epoch.selection_score) + suffix
 
 
 def _metrics(accuracies: Mapping[str, Accuracy]) -> tuple[Metric, ...]:
-    return tuple(
-        Metric(name, accuracy.share, accuracy.low, accuracy.high, accuracy.images)
-        for name, accuracy in accuracies.items()
-    )
+    items = accuracies.items()
+    return tuple(Metric(name, item.share, item.low, item.high, item.images) for name, item in items)
