@@ -49,7 +49,8 @@ def test_an_interrupt_during_an_import(program: Program, tmp_path: Path, module:
         "export": ["export", "test_resnet", "--no-pretrained", "-o", tmp_path / "net.onnx"],
     }
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
-    result = program(*lines[command], PYTHONPATH=path, INTERRUPT_AT=module)
+    home = str(tmp_path / "home")  # where nothing is prepared yet, so that torch is needed
+    result = program(*lines[command], PYTHONPATH=path, INTERRUPT_AT=module, CNNCLI_HOME=home)
     assert result.returncode == 130, result.stderr
     assert b"Traceback" not in result.stderr
     assert not (tmp_path / "net.onnx").exists()
