@@ -11,7 +11,23 @@ from cnncli.logits import logits_of, probabilities
 from cnncli.networks.model_folder import ModelFolder
 
 
-class RequireFit:
+class _Wrapper:
+    """What an engine that wraps another one takes from it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __str__(self) -> str:
+        """Name of the wrapped engine."""
+        return str(self._engine)
+
+    @property
+    def batch_size(self) -> int:
+        """Preferred number of images per batch."""
+        return self._engine.batch_size
+
+
+class RequireFit(_Wrapper):
     """An engine whose outputs must fit the model card; ONNX files are written by anybody."""
 
     def __init__(self, engine: Engine, folder: ModelFolder, *, layer: str | None) -> None:
@@ -22,19 +38,10 @@ class RequireFit:
             folder: of the network.
             layer: whose output is the embedding; None for that of the card.
         """
-        self._engine = engine
+        super().__init__(engine)
         self._path = folder.path
         self._classes = len(folder.card.class_names) or None
         self._width = folder.card.embedding.size if layer is None else None
-
-    def __str__(self) -> str:
-        """Name of the wrapped engine."""
-        return str(self._engine)
-
-    @property
-    def batch_size(self) -> int:
-        """Preferred number of images per batch."""
-        return self._engine.batch_size
 
     def run(self, pixels: Pixels) -> Outputs:
         """Outputs of a batch (N, C, H, W) float32.
@@ -56,21 +63,12 @@ class RequireFit:
         return outputs
 
 
-class RetryOnOom:
+class RetryOnOom(_Wrapper):
     """An engine that halves the batch when memory runs out, and remembers the size that fits."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._limit: int | None = None
-
-    def __str__(self) -> str:
-        """Name of the wrapped engine."""
-        return str(self._engine)
-
-    @property
-    def batch_size(self) -> int:
-        """Preferred number of images per batch."""
-        return self._engine.batch_size
 
     def run(self, pixels: Pixels) -> Outputs:
         """Outputs of a batch (N, C, H, W) float32, computed in as many parts as memory requires.
@@ -90,23 +88,15 @@ class RetryOnOom:
                 size = self._limit = size // 2
 
 
-class FlipAverage:
+class FlipAverage(_Wrapper):
     """Test-time augmentation (`--tta`): each image as it is and flipped left to right.
 
     Probabilities and embeddings of both are averaged; the logits returned are the logarithms of the mean probabilities.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
     def __str__(self) -> str:
         """Name of the wrapped engine, and that it runs twice."""
         return f"{self._engine}, each image twice"
-
-    @property
-    def batch_size(self) -> int:
-        """Preferred number of images per batch."""
-        return self._engine.batch_size
 
     def run(self, pixels: Pixels) -> Outputs:
         """Outputs of a batch (N, C, H, W) float32: log of the mean probability, mean embedding."""
