@@ -318,3 +318,19 @@ def test_a_model_folder_works_wherever_it_is_copied(
     there = program("predict", photos / "c.bmp", "-m", copy, "-f", "json", CNNCLI_HOME=str(tmp_path / "none"))
     assert here.returncode == there.returncode == 0
     assert here.stdout == there.stdout
+
+
+def test_the_exit_clears_no_modules(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, builtins, threading\n"
+        "class Slow:\n"
+        "    def __del__(self): print('cleared', flush=True)\n"
+        "def work():\n"
+        "    threading.main_thread().join()\n"
+        "    print('thread', flush=True)\n"
+        "builtins.slow = Slow()\n"
+        "atexit.register(print, 'handler')\n"
+        "threading.Thread(target=work).start()\n"
+    )
+    result = program("--version", PYTHONPATH=str(tmp_path))
+    assert result.stdout.split(b"\n")[1:] == [b"thread", b"handler", b""]
