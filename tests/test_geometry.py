@@ -46,7 +46,7 @@ def test_output_sizes_of_worked_examples(
 
 
 @given(size=st.integers(1, 80), kernel=kernels, stride=strides, padding=paddings, dilation=dilations)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_convolution_output_sizes_agree_with_torch(
     size: int, kernel: int, stride: int, padding: int, dilation: int
 ) -> None:
@@ -61,7 +61,7 @@ def test_convolution_output_sizes_agree_with_torch(
 
 
 @given(size=st.integers(1, 80), kernel=kernels, stride=strides, padding=paddings, ceil=st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_pooling_output_sizes_agree_with_torch(
     size: int, kernel: int, stride: int, padding: int, *, ceil: bool
 ) -> None:

@@ -22,7 +22,7 @@ from cnncli.records.defaults import DEFAULT
 from cnncli.records.networks import Architecture
 from cnncli.records.progress import NullProgress
 from tests import console_blocks
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Cnncli
 
 README = ROOT / "README.md"
 PAGES = [
@@ -158,14 +158,9 @@ def _script_output(workspace: Path) -> str:
     return subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=True).stdout
 
 
-def test_every_option_on_the_pages_exists() -> None:
+def test_every_option_on_the_pages_exists(cnncli: Cnncli) -> None:
     """Except options of other programs: `--no-deps` and `--index-url` are pip's, `--nproc-per-node` torchrun's."""
-    helps = [
-        subprocess.run(
-            [sys.executable, "-m", "cnncli", command, "--help"], capture_output=True, text=True, check=True
-        ).stdout
-        for command in COMMANDS
-    ]
+    helps = [cnncli(command, "--help").stdout for command in COMMANDS]
     text = "\n".join(page.read_text(encoding="utf-8") for page in (README, COURSE, *PAGES))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {
         "--no-deps",

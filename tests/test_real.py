@@ -133,6 +133,7 @@ def test_globs_and_lists_give_the_same_predictions(
     check(predict("--files-from", "-", "-0", stdin="\0".join(names).encode()), reference)
 
 
+@pytest.mark.slow
 def test_an_image_on_standard_input(
     program: Program,
     squeezenet: Path,
@@ -147,6 +148,7 @@ def test_an_image_on_standard_input(
         assert [score["index"] for score in record["predictions"]] == reference[name].top5
 
 
+@pytest.mark.slow
 def test_labels_as_synsets(cnncli: Cnncli, squeezenet: Path, photographs: Path) -> None:
     robin = photographs / "n01558993_robin.JPEG"
     result = cnncli("predict", robin, "-m", squeezenet, "--label-style", "synset")

@@ -57,6 +57,7 @@ def test_digits(cnncli: Cnncli, tmp_path: Path) -> None:
     assert (again.exit_code, "already exists" in again.stderr) == (1, True)
 
 
+@pytest.mark.slow
 def test_shifted_digits_are_not_cut_off(cnncli: Cnncli, tmp_path: Path) -> None:
     for shift in (0, 4):
         cnncli("datasets", "get", "digits", tmp_path / str(shift), "--shift", shift)

@@ -237,8 +237,8 @@ def test_an_empty_name_is_refused(cnncli: Cnncli) -> None:
     [
         ("features", LEMON, "-o", "f.npz"),
         ("similar", LEMON, "--in", "photos"),
-        ("evaluate", LEMON.parent / "labelled"),
-        ("cam", LEMON, "-o", "cam.png"),
+        pytest.param(("evaluate", LEMON.parent / "labelled"), marks=pytest.mark.slow),
+        pytest.param(("cam", LEMON, "-o", "cam.png"), marks=pytest.mark.slow),
         ("maps", LEMON, "-o", "maps.png"),
         ("filters", "-o", "filters.png"),
         ("receptive", LEMON, "--layer", "blocks.1", "-o", "field.png"),

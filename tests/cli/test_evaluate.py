@@ -267,6 +267,7 @@ def test_two_models_are_compared(cnncli: Cnncli, data: Path, colours: Path) -> N
     assert cnncli("evaluate", data, "-m", "svm", "-m", "centroid", "-m", "svm").exit_code == 2
 
 
+@pytest.mark.slow
 def test_ensemble_and_tta_average_probabilities(cnncli: Cnncli, data: Path, colours: Path) -> None:
     for name in ("svm", "centroid"):
         cnncli("finetune", data, "-m", colours, "--tune", "features", "--classifier", name, "-o", name, "-q")
@@ -381,6 +382,7 @@ def test_torch_is_not_imported(imports: Imports, hues: Path, colours: Path) -> N
     assert not seen & {"torch", "torchvision", "timm"}
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_the_reference_is_reproduced(cnncli: Cnncli, shared: Path, squeezenet: Path) -> None:
     """69 and 85 of 100."""
@@ -407,6 +409,7 @@ def test_the_reference_by_wordnet_identifiers(
     assert subset["top1"] > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_a_renamed_class_folder_is_recognised(
     cnncli: Cnncli, shared: Path, squeezenet: Path, tmp_path: Path

@@ -27,7 +27,7 @@ from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import NullProgress
 from cnncli.training import options
 from cnncli.training.run_folder import choose_run_folder, draft_run, install_run
-from tests.conftest import Cnncli, Imports, some_slow
+from tests.conftest import Cnncli, Imports
 
 KINDS = {"warm": (230, 90, 40), "cold": (40, 90, 230), "green": (60, 200, 80)}
 
@@ -140,6 +140,7 @@ def test_a_full_disk_is_one_line(
     assert not Path("run").exists()
 
 
+@pytest.mark.slow
 def test_recorded_settings_reproduce_the_network(cnncli: Cnncli, data: Path, colours: Path) -> None:
     run(cnncli, data, "-m", colours, "--classifier", "svm", "--val-split", 0.3, "--augment-features", 2)
     run(cnncli, "-c", "runs/shades/settings.toml", "-o", "again")
@@ -154,10 +155,10 @@ def test_recorded_settings_reproduce_the_network(cnncli: Cnncli, data: Path, col
 def test_a_second_run_takes_a_free_name_and_reuses_embeddings(
     cnncli: Cnncli, data: Path, colours: Path, imports: Imports
 ) -> None:
-    run(cnncli, data, "-m", colours)
-    assert run(cnncli, data, "-m", colours)["folder"] == "runs/shades-2"
+    run(cnncli, data, "-m", colours, "--classifier", "centroid")
+    assert run(cnncli, data, "-m", colours, "--classifier", "centroid")["folder"] == "runs/shades-2"
     result, packages = imports(
-        "finetune", "--tune", "features", data, "-m", colours, "-q", "--classifier", "logistic"
+        "finetune", "--tune", "features", data, "-m", colours, "-q", "--classifier", "centroid"
     )
     assert result.returncode == 0, result.stderr
     assert Path("runs/shades-3").is_dir()
@@ -173,7 +174,8 @@ def test_a_test_split_is_scored_once(cnncli: Cnncli, data: Path, colours: Path, 
     assert {row["split"] for row in table(Path("runs/split/predictions.csv"))} == {"val", "test"}
 
 
-@pytest.mark.parametrize("model", some_slow(["tiny", "squeezenet"], ["tiny"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["tiny", "squeezenet"])
 def test_torch_can_use_a_linear_classifier(
     cnncli: Cnncli, data: Path, model: str, request: pytest.FixtureRequest
 ) -> None:

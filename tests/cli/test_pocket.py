@@ -147,6 +147,7 @@ def shades(tmp_path: Path) -> Path:
     return tmp_path / "shades"
 
 
+@pytest.mark.slow
 def test_its_features_transfer_to_other_classes_in_seconds(
     cnncli: Cnncli, shades: Path, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from cnncli.networks.card import SCHEMA
-from tests.conftest import Program
+from tests.conftest import Program, slow_cases
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX pipes and signals")
 
@@ -145,10 +145,7 @@ def test_ctrl_c_ends_at_once_and_says_how_to_resume(many: Path, tmp_path: Path) 
 
 
 @posix_only
-@pytest.mark.parametrize(
-    "format_",
-    ["tsv", pytest.param("csv", marks=pytest.mark.full), pytest.param("jsonl", marks=pytest.mark.full)],
-)
+@pytest.mark.parametrize("format_", slow_cases(["tsv", "csv", "jsonl"], ["tsv"]))
 def test_repeated_kills_and_resumes_give_every_input_once_in_order(
     many: Path, tmp_path: Path, format_: str
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Cnncli, some_slow
+from tests.conftest import Cnncli
 
 Json = Any
 Summary = Callable[..., Json]
@@ -161,6 +161,7 @@ def test_googlenet(summary: Summary) -> None:
     assert actual["totals"]["depth"] == 22
 
 
+@pytest.mark.slow
 def test_resnets_and_the_plain_network(summary: Summary) -> None:
     plain, zeros, projected = (summary(name)["totals"] for name in ("plain34", "resnet34-2015", "resnet34"))
     assert (plain["parameters"], plain["multiply_adds"]) == (21_623_848, 3_644_493_824)
@@ -169,7 +170,8 @@ def test_resnets_and_the_plain_network(summary: Summary) -> None:
     assert [summary(f"resnet{depth}")["totals"]["depth"] for depth in (18, 34, 50)] == [18, 34, 50]
 
 
-@pytest.mark.parametrize("name", some_slow(["inception_v3", "inception_resnet_v2"], ["inception_v3"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["inception_v3", "inception_resnet_v2"])
 def test_networks_for_299_pixels(summary: Summary, name: str) -> None:
     assert summary(name)["input"] == [1, 3, 299, 299]
 
@@ -312,7 +314,7 @@ def test_invalid_arguments_are_errors(
     ("model", "size", "smallest"),
     [
         ("vgg-d", 8, 32),
-        ("test_vit", 161, 16),  # accepts multiples only
+        pytest.param("test_vit", 161, 16, marks=pytest.mark.slow),  # accepts multiples only
         pytest.param("torchvision/alexnet", 60, 63, marks=pytest.mark.slow),
         pytest.param("vit_tiny_patch16_224", 8, 16, marks=pytest.mark.slow),  # built anew for each size
     ],

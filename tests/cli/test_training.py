@@ -141,6 +141,7 @@ def test_auto_stops_if_training_is_no_better_than_features(
     assert len(run(cnncli, "--resume", output["folder"], "--epochs", 6)["epochs"]) == 6
 
 
+@pytest.mark.slow
 def test_auto_skips_training_that_exceeds_the_time_budget(cnncli: Cnncli, data: Path, tiny: Path) -> None:
     output = run(cnncli, data, "-m", tiny, "--time-budget", 0.00001)
     assert output["tune"] == "features"
@@ -148,6 +149,7 @@ def test_auto_skips_training_that_exceeds_the_time_budget(cnncli: Cnncli, data: 
     assert output["epochs"] == []
 
 
+@pytest.mark.slow
 def test_recorded_settings_reproduce_the_network(cnncli: Cnncli, data: Path) -> None:
     options = ("--mixup", 0.2, "--drop", 0.1, "--scale", "0.3,1", "--model-ema-decay", 0.9, "--aa", "trivial")
     run(cnncli, data, "-m", NET, *QUICK, *options)
@@ -177,6 +179,7 @@ def test_a_finished_run_can_be_trained_further(cnncli: Cnncli, data: Path) -> No
     assert "--config has no effect with --resume" in refused.stderr
 
 
+@pytest.mark.slow
 def test_resume_can_restore_the_number_of_epochs(
     cnncli: Cnncli, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +286,7 @@ def test_names_that_are_not_utf8(cnncli: Cnncli, data: Path, tiny: Path) -> None
     assert run(cnncli, strange, "-m", tiny, "--tune", "features")["folder"] == "runs/caf%E9-2"
 
 
+@pytest.mark.slow
 def test_a_list_behind_a_symbolic_link(cnncli: Cnncli, data: Path, tmp_path: Path) -> None:
     deep = tmp_path / "some" / "where" / "deep"
     deep.mkdir(parents=True)
@@ -293,6 +297,7 @@ def test_a_list_behind_a_symbolic_link(cnncli: Cnncli, data: Path, tmp_path: Pat
     assert output["images"] == {"train": 36, "val": 15, "test": 9}
 
 
+@pytest.mark.slow
 def test_class_folders_behind_symbolic_links(cnncli: Cnncli, data: Path, tiny: Path, tmp_path: Path) -> None:
     """By the folders' names as they are listed, so that what was learned from is not asked about as if it were new."""
     classes = sorted((data / "train").iterdir())
@@ -334,6 +339,7 @@ def test_an_unreadable_file_listed_by_two_paths(cnncli: Cnncli, data: Path, tiny
     ]
 
 
+@pytest.mark.slow
 def test_an_interrupt_after_the_last_epoch(
     cnncli: Cnncli, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from cnncli.errors import CompileError
 from cnncli.networks import blueprint, zoo
 from cnncli.networks.zoo.embedding import with_embedding
 from cnncli.records.networks import Embedding
-from tests.conftest import slow_cases
+from tests.conftest import slow_cases, some_slow
 
 
 class Linear(nn.Module):
@@ -97,6 +97,7 @@ def test_tracing_refuses_networks_that_depend_on_values_or_batch_size(
         compiler._trace(with_embedding(kind().eval(), SHAPE), SHAPE, tmp_path / "net.onnx")
 
 
+@pytest.mark.slow
 def test_networks_that_cannot_be_traced_are_exported(tmp_path: Path) -> None:
     network = with_embedding(Counting().eval(), SHAPE)
     compile_network(network, SHAPE, tmp_path / "net.onnx")
@@ -110,7 +111,7 @@ def test_a_graph_contains_no_paths_of_the_machine(tmp_path: Path) -> None:
     assert b".py" not in noted
 
 
-@pytest.mark.parametrize("kind", [DependsOnTheData, Forgetful, OnlyForTwo])
+@pytest.mark.parametrize("kind", some_slow([DependsOnTheData, Forgetful, OnlyForTwo], [OnlyForTwo]))
 def test_a_failed_compilation_says_why_and_leaves_no_files(tmp_path: Path, kind: type[nn.Module]) -> None:
     with pytest.raises(CompileError) as caught:
         compile_network(with_embedding(kind().eval(), SHAPE), SHAPE, tmp_path / "net.onnx")

@@ -69,6 +69,7 @@ def test_metrics_agree_with_scikit_learn(images: int, classes: int, seed: int) -
     assert sum(score.predicted for score in result.classes) == images
 
 
+@pytest.mark.slow
 def test_bootstrap_intervals_agree_with_resampling_single_images() -> None:
     """The bootstrap as the textbook has it: whole images, with replacement, scikit-learn on each draw."""
     probabilities, labels = drawn(120, 5, 3)

@@ -57,7 +57,7 @@ def timm_spec(
     interpolation=st.sampled_from([interpolation.value for interpolation in Interpolation]),
     channels=st.sampled_from([1, 3]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_pixels_equal_timms_transform(
     width: int,
     height: int,
@@ -96,7 +96,7 @@ def test_pixels_equal_timms_transform(
     resize=st.integers(1, 60),
     interpolation=st.sampled_from(["nearest", "bilinear", "bicubic"]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_pixels_equal_torchvisions_transform(
     width: int, height: int, crop: int, resize: int, interpolation: str
 ) -> None:

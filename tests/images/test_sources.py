@@ -171,6 +171,7 @@ def test_the_first_source_comes_before_the_walk_ends(tmp_path: Path, monkeypatch
     assert len(visited) == 2
 
 
+@pytest.mark.slow
 def test_memory_grows_with_one_directory_only(tmp_path: Path) -> None:
     def peak(folders: int) -> int:
         root = tmp_path / str(folders)

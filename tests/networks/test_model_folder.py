@@ -164,6 +164,7 @@ def _write_many(target: str, count: int) -> None:
         write_colours(Path(target))
 
 
+@pytest.mark.slow
 def test_a_reader_never_sees_half_a_folder(tmp_path: Path) -> None:
     target = tmp_path / "net"
     context = multiprocessing.get_context("spawn")

@@ -64,6 +64,7 @@ def epochs() -> tuple[Epoch, ...]:
     return tuple(Epoch(n, 1e-3, 1 / n, 1 - 1 / n, 1.2 / n, 1 - 1.1 / (n + 1), 2.0, 50.0) for n in (1, 2, 3))
 
 
+@pytest.mark.slow
 def test_a_large_report_stays_small(tmp_path: Path) -> None:
     """10,000 photographs of 200 classes: below 10 MB."""
     draws = np.random.default_rng(0)
@@ -142,6 +143,7 @@ def page(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_it_works_in_a_browser(browser: "WebDriver", page: Path) -> None:
     """Loads without a complaint, sorts, shows a cell's images, can be used by keyboard; nothing that is named runs."""
     browser.get(page.as_uri())
@@ -197,6 +199,7 @@ def test_it_works_in_a_browser(browser: "WebDriver", page: Path) -> None:
     assert loaded == 0
 
 
+@pytest.mark.slow
 def test_it_fits_a_phone_screen(browser: "WebDriver", page: Path) -> None:
     browser.set_window_size(500, 900)  # Chromium's narrowest
     browser.get(page.as_uri())

@@ -49,6 +49,7 @@ def test_more_epochs_continue_from_the_last_one(data: Path) -> None:
     ).all()
 
 
+@pytest.mark.slow
 def test_fewer_epochs_end_a_run_sooner_on_the_shorter_schedule(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +107,7 @@ def test_a_run_does_not_resume_with_other_classes(data: Path, base: TrainedRun) 
         resume(base.folder, base.settings, NullProgress(), no_bar, no_show)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_its_data_was_moved(data: Path, base: TrainedRun) -> None:
     moved = data.rename(data.with_name("elsewhere"))
     with pytest.raises(TrainingError, match="does not exist") as caught:

@@ -18,8 +18,13 @@ from tests.inspection.conftest import network, noise
     "text",
     [
         "input 1x40x40; conv3-2 valid; maxpool 2; conv5-2 same; conv3-2/2; gap; FC-2",
-        "input 1x41x37; conv7-2/2; avgpool 3/2; conv3-2 same; gap; FC-2",
-        "input 1x40x40; conv3-2 dilation 2 valid; conv3-2 dilation 3 valid; gap; FC-2",
+        pytest.param(
+            "input 1x41x37; conv7-2/2; avgpool 3/2; conv3-2 same; gap; FC-2", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "input 1x40x40; conv3-2 dilation 2 valid; conv3-2 dilation 3 valid; gap; FC-2",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_the_theoretical_field_contains_all_gradients(text: str, tmp_path: Path) -> None:
@@ -54,6 +59,7 @@ def test_a_unit_after_global_pooling_sees_the_whole_image(tmp_path: Path) -> Non
     assert result.map_size[0] > 1
 
 
+@pytest.mark.slow
 def test_receptive_fields_of_torchvisions_transformers(tmp_path: Path) -> None:
     """Where no gradient is asked for, torch would take one operation for all of a layer."""
     torch.manual_seed(0)
@@ -112,6 +118,7 @@ def test_the_effective_field_contains_its_share_of_the_gradient(
     assert result.gradient[top:bottom, left:right].sum() >= 0.95 * result.gradient.sum()
 
 
+@pytest.mark.slow
 def test_a_unit_without_gradient_is_reported(tmp_path: Path) -> None:
     other = network("input 1x16x16; conv3-2 same relu; gap; FC-2")
     with torch.no_grad():

@@ -11,7 +11,7 @@ from cnncli.inspection.network.tracing import TracingError, trace
 from cnncli.inspection.rollup import rows
 from cnncli.networks import zoo
 from cnncli.records.anatomy import Anatomy, Layer
-from tests.conftest import slow_cases
+from tests.conftest import slow_cases, some_slow
 
 FAMILIES = [
     "torchvision/alexnet", "torchvision/squeezenet1_0", "torchvision/googlenet", "torchvision/inception_v3",
@@ -89,7 +89,7 @@ def by_name(anatomy: Anatomy) -> dict[str, Layer]:
 
 @pytest.mark.parametrize(
     ("name", "depth"),
-    [("vgg16", 16), ("torchvision/googlenet", 22), ("resnet50", 50), ("torchvision/densenet121", 121), ("torchvision/inception_v3", 48), ("torchvision/alexnet", 8)],
+    [("vgg16", 16), ("torchvision/googlenet", 22), ("resnet50", 50), pytest.param("torchvision/densenet121", 121, marks=pytest.mark.slow), ("torchvision/inception_v3", 48), ("torchvision/alexnet", 8)],
 )  # fmt: skip
 def test_depth_as_the_papers_count_it(name: str, depth: int) -> None:
     assert trace(*on_meta(name), name).totals.depth == depth
@@ -106,7 +106,9 @@ def test_receptive_fields_of_vgg16() -> None:
     assert last.size is None  # a fully connected layer sees all of the image
 
 
-@pytest.mark.parametrize("name", ["torchvision/vgg11", "resnet18", "torchvision/squeezenet1_0"])
+@pytest.mark.parametrize(
+    "name", some_slow(["torchvision/vgg11", "resnet18", "torchvision/squeezenet1_0"], ["resnet18"])
+)
 def test_receptive_fields_agree_with_gradients(name: str) -> None:
     """Of the middle value of a feature map: the pixels of the image that it depends on."""
     size = 127

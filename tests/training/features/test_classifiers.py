@@ -90,6 +90,7 @@ def test_probabilities_are_calibrated(name: ClassifierName) -> None:
     assert abs(probabilities.max(axis=1).mean() - accuracy) < 0.05
 
 
+@pytest.mark.slow
 def test_cross_validation_detects_overfitting() -> None:
     """High-dimensional noise: training accuracy is high, cross-validation accuracy close to chance."""
     rng = np.random.default_rng(0)
@@ -131,6 +132,7 @@ def test_views_are_training_rows() -> None:
     assert result.head.vectors.shape == (120, 12)
 
 
+@pytest.mark.slow
 def test_many_small_classes() -> None:
     """More rows than cross-validation uses, and fewer per class than there are folds by default."""
     rng = np.random.default_rng(0)

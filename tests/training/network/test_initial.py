@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from cnncli.records.training import Tune
@@ -39,6 +40,7 @@ def test_head_and_last_keep_other_layers_and_norms_unchanged(data: Path, tiny: P
     assert any("running_mean" in name for name in every - frozen_as_they_were(scratch, tiny))
 
 
+@pytest.mark.slow
 def test_full_starts_from_the_classifier_on_features(data: Path, tiny: Path) -> None:
     """Before any step it answers as the features run does."""
     settings = settings_for(data, str(tiny), Tune.FULL, epochs=1)

@@ -22,6 +22,7 @@ from cnncli.training.network import checkpoints, trainer
 from cnncli.training.network.batches import Batch
 from cnncli.training.network.step import TrainingStep
 from cnncli.training.resume import resume
+from tests.conftest import some_slow
 from tests.training.small_runs import (
     PLAIN,
     Killed,
@@ -76,7 +77,7 @@ def test_progressive_resizing_increases_the_image_size(data: Path, monkeypatch: 
     assert not Path("runs/shades-2").exists()
 
 
-@pytest.mark.parametrize("step", [1, 3, 4, 5])
+@pytest.mark.parametrize("step", some_slow([1, 3, 4, 5], [1, 4]))
 def test_resume_ends_bit_for_bit_like_an_uninterrupted_run(
     data: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
@@ -186,6 +187,7 @@ def test_training_reports_its_progress(data: Path) -> None:
     assert any((folder / "tensorboard").iterdir())
 
 
+@pytest.mark.slow
 def test_tensorboard_has_each_epoch_once_after_a_resume(data: Path, base: TrainedRun) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -10,6 +10,7 @@ from cnncli.training.network.mixing import Mixer
 from tests.training.small_runs import settings_for, train_run
 
 
+@pytest.mark.slow
 def test_mixing_ends_at_mixup_off_epoch(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mixed: list[int] = []
     real = Mixer.mix

@@ -36,6 +36,7 @@ def distance(one: TrainedRun, other: TrainedRun, data: Path) -> float:
     return float(torch.nn.functional.kl_div(said[0], said[1], reduction="batchmean", log_target=True))
 
 
+@pytest.mark.slow
 def test_distillation_follows_its_teacher(data: Path, tmp_path: Path) -> None:
     """With nothing but its answers to learn from, the pupil says what the teacher says: that warm is cold."""
     wrong = tmp_path / "wrong"
@@ -62,6 +63,7 @@ def test_distillation_follows_its_teacher(data: Path, tmp_path: Path) -> None:
         train_run(settings_for(renamed, PLAIN, output=stranger, kd_model=tmp_path / "teacher"))
 
 
+@pytest.mark.slow
 def test_a_teacher_may_have_other_class_names(data: Path, tmp_path: Path) -> None:
     """`cold` is "Cold" to it, and so on: it is the same teacher as with our names."""
     quick: dict[str, Any] = {"epochs": 1, "augment": Strength.NONE}

@@ -17,6 +17,7 @@ def test_the_stages_of_a_resnet_are_its_stem_and_four_layers() -> None:
     assert names(timm.create_model("resnet18"), "fc") == ["conv1", "layer1", "layer2", "layer3", "layer4"]
 
 
+@pytest.mark.slow
 def test_children_of_a_single_container_are_the_stages() -> None:
     vgg = names(torchvision.models.vgg11(weights=None), "classifier.6")
     assert vgg[:2] == ["features.0", "features.3"]

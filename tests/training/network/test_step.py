@@ -34,6 +34,7 @@ def test_micro_batches_give_the_gradients_of_the_batch(data: Path) -> None:
     assert np.allclose(train_run(settings_for(data, PLAIN, grad_accum_steps=3)).weights, whole, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_memory_layout_and_image_cache_do_not_change_training(data: Path, base: TrainedRun) -> None:
     last = train_run(
         settings_for(data, PLAIN, layout=Layout.CHANNELS_LAST)

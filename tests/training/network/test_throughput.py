@@ -9,6 +9,7 @@ from cnncli.training.network import throughput
 from tests.training.small_runs import Listener, resume_run, settings_for, train_run
 
 
+@pytest.mark.slow
 def test_auto_measures_throughput_and_finds_a_learning_rate(data: Path) -> None:
     listener = Listener()
     result = train_run(settings_for(data, lr=None, amp=Amp.AUTO, layout=Layout.AUTO), listener)
@@ -19,6 +20,7 @@ def test_auto_measures_throughput_and_finds_a_learning_rate(data: Path) -> None:
     assert again.checkpoint.constants == result.checkpoint.constants
 
 
+@pytest.mark.slow
 def test_an_emulated_precision_gives_a_warning(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for has, amp in ((True, Amp.BF16), (False, Amp.OFF), (False, Amp.BF16)):
         monkeypatch.setattr(throughput, "has_bf16", lambda _device, has=has: has)
