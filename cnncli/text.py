@@ -105,6 +105,11 @@ def sides_text(sides: Sequence[int]) -> str:
     return str(sides[0]) if len(set(sides)) == 1 else "x".join(map(str, sides))
 
 
+def shape_text(shape: Sequence[int]) -> str:
+    """The shape of a tensor, channels first and then height before width: `64x56x56`."""
+    return "x".join(map(str, shape))
+
+
 def nfc(text: str) -> str:
     """Text in Unicode's composed form (NFC): `é` as one character, where macOS writes `e` and an accent."""
     return unicodedata.normalize("NFC", text)

@@ -25,12 +25,19 @@ def filters(
         typer.Option(
             "--layer",
             metavar="NAME",
-            help="Convolution, by its name in `cnncli summary`.  [default: the first]",
+            help="Convolution or fully connected layer, by its name in `cnncli summary`.  [default: the first]",
         ),
     ] = None,
     top: Annotated[
-        int, typer.Option("--top", metavar="INT", min=1, max=512, help="Number of filters to draw.")
-    ] = 64,
+        int | None,
+        typer.Option(
+            "--top",
+            metavar="INT",
+            min=1,
+            max=1024,
+            help="Number of filters to draw.  [default: 64, or 1024 rows of a matrix]",
+        ),
+    ] = None,
     random: Annotated[
         bool, typer.Option("--random", help="Also draw the filters of the untrained network next to them.")
     ] = False,
@@ -47,7 +54,8 @@ def filters(
     """Draw the filters of a convolutional layer in a grid.
 
     Filters on an RGB image are drawn in colours, with grey for zero. All others are drawn channel by channel, with one
-    colour for negative weights and another for positive ones.
+    colour for negative weights and another for positive ones. Filters of 1x1, and those of a fully connected layer, are
+    drawn as a matrix.
 
     \b
     Examples:

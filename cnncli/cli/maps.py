@@ -9,6 +9,7 @@ import typer
 from cnncli.cli import inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.errors import UsageError
+from cnncli.records.choices import Palette
 from cnncli.records.defaults import or_default
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from cnncli.records.anatomy import LayerShift
 
 _ALL = "all"
-_DEFAULT_TOP = 63
-"""Maps that fill eight rows, together with the image."""
 
 
 def maps(
@@ -29,7 +28,8 @@ def maps(
         typer.Option(
             "--layer",
             metavar="NAME|all",
-            help="Layer, by its name in `cnncli summary`; all draws the strongest map of every convolution and pooling.  "
+            help="Layer, by its name in `cnncli summary`; a layer of single numbers, such as global pooling, is drawn as "
+            "bars; all draws the strongest map of every convolution and pooling.  "
             "[default: the first with feature maps]",
         ),
     ] = None,
@@ -40,7 +40,8 @@ def maps(
             metavar="INT",
             min=1,
             max=512,
-            help="Number of maps of the layer to draw, strongest first.  [default: 63]",
+            help="Number of maps of the layer to draw, strongest first.  [default: 63, or 30 for a layer of single "
+            "numbers]",
         ),
     ] = None,
     shift: Annotated[
@@ -52,6 +53,9 @@ def maps(
             "with it.",
         ),
     ] = None,
+    palette: Annotated[
+        Palette, typer.Option("--palette", help="Colours of the maps; grey is from black to white.")
+    ] = Palette.COLOUR,
     weights: options.Weights = None,
     no_pretrained: options.NoPretrained = False,
     img_size: options.ImageSize = None,
@@ -67,8 +71,8 @@ def maps(
     \b
     Examples:
       cnncli maps photo.jpg
-      cnncli maps photo.jpg --layer all
       cnncli maps photo.jpg -m resnet18 --layer layer1.0.conv1 --top 15
+      cnncli maps photo.jpg --layer all --palette grey
       cnncli maps photo.jpg --shift 8,0
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
@@ -111,8 +115,8 @@ def maps(
             figure = feature_maps.all_layers_figure(loaded, input_image)
         else:
             name = layer or feature_maps.first_map_layer(loaded, input_image)
-            figure = feature_maps.layer_figure(loaded, input_image, name, top or _DEFAULT_TOP)
-        destination.write(figure, console)
+            figure = feature_maps.layer_figure(loaded, input_image, name, top)
+        destination.write(figure.in_grey() if palette is Palette.GREY else figure, console)
 
 
 def _parse_shift(text: str) -> tuple[int, int]:
@@ -127,10 +131,11 @@ def _parse_shift(text: str) -> tuple[int, int]:
 def _shift_table(layers: "Sequence[LayerShift]") -> str:
     """A row for each layer: the expected shift of its maps, and what differs from it."""
     from cnncli.render.columns import Column, rows
+    from cnncli.text import shape_text
 
     columns = [
         Column("layer", [layer.layer for layer in layers]),
-        Column("shape", ["x".join(map(str, layer.shape)) for layer in layers], is_number=True),
+        Column("shape", [shape_text(layer.shape) for layer in layers], is_number=True),
         Column(
             "expected shift", ["{:g},{:g}".format(*layer.expected_shift) for layer in layers], is_number=True
         ),

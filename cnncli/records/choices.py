@@ -22,6 +22,16 @@ class DistanceMetric(enum.StrEnum):
     """1 - cosine similarity; insensitive to the length of embeddings, and so less sensitive to brightness and contrast."""
 
 
+class Palette(enum.StrEnum):
+    """The colours of values in a figure."""
+
+    COLOUR = "colour"
+    """viridis, and a diverging palette where there are negative values."""
+
+    GREY = "grey"
+    """From black to white, as textbooks print feature maps."""
+
+
 class PoolKind(enum.StrEnum):
     """Kinds of pooling."""
 

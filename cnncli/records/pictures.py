@@ -1,7 +1,7 @@
 """Figures that show numbers: panels of values, each with a colour scale."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ class Scale(enum.StrEnum):
 
     STRENGTH = "strength"
     """A sequential palette: dark for the smallest value, bright for the largest."""
+
+    GREY = "grey"
+    """Black for the smallest value, white for the largest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +77,43 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
+class BarChart:
+    """Numbers as horizontal bars, one below the other.
+
+    Attributes:
+        title: text above it.
+        values: (K,).
+        labels: one for each value.
+        scale: colours of the bars: `SIGNED` has one for negative and another for positive values.
+    """
+
+    title: str
+    values: Values
+    labels: tuple[str, ...]
+    scale: Scale = Scale.SIGNED
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """Panels in a grid, with a title and a legend.
 
     Attributes:
         title: text above the panels.
-        panels: row by row.
+        panels: pictures and bar charts, row by row.
         columns: panels per row.
         legend: what the colours of signed and strength panels mean; None for no legend.
         note: a remark below the panels.
     """
 
     title: str
-    panels: tuple[Panel, ...]
+    panels: tuple[Panel | BarChart, ...]
     columns: int
     legend: str | None = None
     note: str = ""
+
+    def in_grey(self) -> "Figure":
+        """The figure with all values in shades of grey, as textbooks print them; images keep their colours."""
+        panels = (
+            panel if panel.scale is Scale.IMAGE else replace(panel, scale=Scale.GREY) for panel in self.panels
+        )
+        return replace(self, panels=tuple(panels))

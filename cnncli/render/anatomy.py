@@ -7,7 +7,7 @@ from typing import Any
 
 from cnncli.records.anatomy import Anatomy, Row, Shape, Summary, Window
 from cnncli.render.columns import Column, rows
-from cnncli.text import counted, csv_row, printable, short, sides_text, size
+from cnncli.text import counted, csv_row, printable, shape_text, short, sides_text, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def summary_json(summaries: Sequence[Summary]) -> str:
 
 def _shape(shape: Shape) -> str:
     """`3x224x224`; with the batch size if that is more than one."""
-    return "x".join(map(str, shape[1:] if shape[:1] == (1,) and len(shape) > 1 else shape))
+    return shape_text(shape[1:] if shape[:1] == (1,) and len(shape) > 1 else shape)
 
 
 def _shapes(shapes: Iterable[Shape]) -> str:
@@ -261,7 +261,7 @@ def _flat(row: Row) -> dict[str, Any]:
 
     def text(value: Any) -> Any:  # noqa: ANN401 - any JSON value
         if isinstance(value, list) and value and isinstance(value[0], list):
-            return " ".join("x".join(map(str, inner)) for inner in value)
+            return " ".join(map(shape_text, value))
         return "x".join(f"{item:g}" for item in value) if isinstance(value, list) else value
 
     return {name: text(value) for name, value in _layer(row).items()}

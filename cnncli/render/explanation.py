@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from cnncli.geometry import ReceptiveField
 from cnncli.records.anatomy import Row, Shape, Window
+from cnncli.text import shape_text
 
 _AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
@@ -20,7 +21,7 @@ def explanation(row: Row) -> str:
 
 
 def _shape(shapes: Sequence[Shape]) -> str:
-    return " and ".join("x".join(map(str, shape)) for shape in shapes)
+    return " and ".join(map(shape_text, shapes))
 
 
 # ---- sizes
@@ -38,8 +39,7 @@ def _sizes(row: Row) -> Iterator[tuple[str, str]]:
         yield from zip(_AXES[axes], formulas, strict=True)
     input_size = row.inputs[0][-axes:]
     if window.size != input_size:
-        sizes = ("x".join(map(str, size)) for size in (input_size, window.size))
-        yield "", "({} padded to {} by the layer itself)".format(*sizes)
+        yield "", f"({shape_text(input_size)} padded to {shape_text(window.size)} by the layer itself)"
 
 
 def _size(window: Window, axis: int, output: int) -> str:

@@ -1,4 +1,4 @@
-"""Figures as PNG images, drawn with Pillow: a title, panels with titles and boxes, legends, a note."""
+"""Figures as PNG images, drawn with Pillow: a title, pictures with boxes and bar charts, legends, a note."""
 
 import io
 import math
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from cnncli.records.pictures import Box, Figure, Panel, Scale
+from cnncli.records.pictures import BarChart, Box, Figure, Panel, Scale
 from cnncli.render import fonts
+from cnncli.render.bar_chart import bars_height, draw_bars
 
 WIDTH = 1000
 """Width of every figure, in pixels."""
@@ -42,6 +43,7 @@ _STRENGTH = (
     "#fde725",
 )
 """viridis (S. van der Walt, N. Smith), sampled at nine points."""
+_ANCHORS = {Scale.SIGNED: _SIGNED, Scale.STRENGTH: _STRENGTH, Scale.GREY: ("#000000", "#ffffff")}
 
 RgbPixels = NDArray[np.uint8]
 """(H, W, 3)."""
@@ -88,7 +90,7 @@ def colours(panel: Panel) -> RgbPixels:
     if panel.scale is Scale.IMAGE:
         pixels = np.clip((values - low) * (255 / max(high - low, 1e-12)), 0, 255).round().astype(np.uint8)
         return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)  # noqa: PLR2004 - (H, W, 3)
-    anchors = _SIGNED if panel.scale is Scale.SIGNED else _STRENGTH
+    anchors = _ANCHORS[panel.scale]
     middle = 0.5 if panel.scale is Scale.SIGNED else 0.0
     shares = np.full(values.shape, middle) if high <= low else np.clip((values - low) / (high - low), 0, 1)
     mapped: RgbPixels = _palette(anchors)[(shares * 255).round().astype(int)]
@@ -190,12 +192,12 @@ def _truncate(word: str, font: _Font, width: int) -> str:
 class _Row:
     """Panels of equal width, side by side."""
 
-    panels: tuple[Panel, ...]
+    panels: tuple[Panel | BarChart, ...]
     titles: tuple[_Text, ...]
     sizes: tuple[tuple[int, int], ...]
 
     @classmethod
-    def of(cls, panels: Sequence[Panel], width: int) -> "_Row":
+    def of(cls, panels: Sequence[Panel | BarChart], width: int) -> "_Row":
         """Lay out panels that are `width` pixels wide."""
         size = _SMALL if width < _NARROW else _TEXT
         titles = tuple(_Text.wrap(panel.title, size, width) for panel in panels)
@@ -215,11 +217,17 @@ class _Row:
         for column, (panel, title, size) in enumerate(zip(self.panels, self.titles, self.sizes, strict=True)):
             left = _MARGIN + column * (width + _GAP)
             title.draw(draw, (left, top), _INK)
-            _draw_panel(canvas, panel, (left, top + self._title_height), size)
+            position = (left, top + self._title_height)
+            if isinstance(panel, BarChart):
+                draw_bars(draw, panel, position, width)
+            else:
+                _draw_panel(canvas, panel, position, size)
 
 
-def _panel_size(panel: Panel, width: int) -> tuple[int, int]:
+def _panel_size(panel: Panel | BarChart, width: int) -> tuple[int, int]:
     """(width, height) in pixels, at most `width` wide."""
+    if isinstance(panel, BarChart):
+        return width, bars_height(panel)
     rows, columns = panel.values.shape[:2]
     scale = min(width / columns, _MAX_PANEL_HEIGHT / rows)
     return max(round(columns * scale), 1), max(round(rows * scale), 1)
@@ -260,10 +268,11 @@ def _legend_panels(figure: Figure) -> list[Panel]:
     """The first panel of each scale that the legend explains."""
     if not figure.legend:
         return []
-    firsts = []
-    for scale in (Scale.SIGNED, Scale.STRENGTH):
-        firsts += [panel for panel in figure.panels if panel.scale is scale][:1]
-    return firsts
+    return [panels[0] for scale in _ANCHORS if (panels := _panels_in(figure, scale))]
+
+
+def _panels_in(figure: Figure, scale: Scale) -> list[Panel]:
+    return [panel for panel in figure.panels if isinstance(panel, Panel) and panel.scale is scale]
 
 
 def _legend_height(figure: Figure) -> int:
@@ -274,7 +283,7 @@ def _draw_legend(canvas: Image.Image, draw: ImageDraw.ImageDraw, figure: Figure,
     """Draw a colour bar with its limits and the legend for each scale; without limits where panels differ in them."""
     font = fonts.font(_TEXT)
     for panel in _legend_panels(figure):
-        same_scale = [other for other in figure.panels if other.scale is panel.scale]
+        same_scale = _panels_in(figure, panel.scale)
         limits = {other.value_range for other in same_scale}
         width, height = _LEGEND
         ramp = np.linspace(0, 1, width)[None]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnncli.records.pictures import Box, Figure, Panel, Scale
+from cnncli.records.pictures import BarChart, Box, Figure, Panel, Scale
 from cnncli.render import figures, fonts, terminal_picture
 from cnncli.render.figure_values import figure_npz
 from tests.conftest import arrays_of
@@ -83,6 +83,26 @@ def test_a_box_is_drawn_in_the_right_place() -> None:
     assert (left, right + 1) == (pytest.approx(2 * scale, abs=2), pytest.approx(6 * scale, abs=2))
     bottom = drawn.shape[0] - 18 - 10 - 10 * scale  # margin and gap: where the panel begins
     assert yellow[:, 0].max() + 1 - bottom == pytest.approx(8 * scale, abs=12)
+
+
+def test_bars_are_as_long_as_their_values_from_a_common_zero() -> None:
+    chart = BarChart("bars", np.array([4.0, 1.0, -2.0]), ("a", "b", "c"))
+    drawn = np.asarray(figures.draw_figure(Figure("", (chart,), columns=1))).astype(int)
+    lengths = []
+    for colour in ([0x80, 0x73, 0xAC], [0xE0, 0x82, 0x14]):
+        bars = (drawn == colour).all(axis=2).sum(axis=1)
+        lengths += [int(length) for length in dict.fromkeys(bars[bars > 0].tolist())]
+    unit = lengths[0] / 4
+    assert unit > 100
+    assert lengths == [pytest.approx(unit * value, abs=2) for value in (4, 1, 2)]
+
+
+def test_a_figure_in_grey_has_no_other_colour() -> None:
+    chart = BarChart("bars", np.array([4.0, -2.0]), ("a", "b"))
+    figure = Figure("", (panel(), panel(Scale.STRENGTH), chart), columns=3, legend="values").in_grey()
+    drawn = np.asarray(figures.draw_figure(figure)).astype(int)
+    assert (drawn.max(axis=2) - drawn.min(axis=2)).max() < 15  # captions are nearly grey
+    assert figures.colours(Panel("", np.array([[-3.0, 5.0]]), Scale.GREY))[:, :, 0].tolist() == [[0, 255]]
 
 
 def test_npz_output_has_the_values_of_a_figure(tmp_path: Path) -> None:

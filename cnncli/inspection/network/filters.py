@@ -13,6 +13,8 @@ from cnncli.networks.zoo.layers import find_layer, full_layer_name, layer_output
 from cnncli.records.networks import ModelCard
 from cnncli.records.pictures import Figure, Panel, Scale
 
+DEFAULT_FILTERS, DEFAULT_ROWS = 64, 1024
+"""Filters of a layer that are drawn by default, and rows of a matrix."""
 MAX_CHANNELS = 8
 """Input channels of each filter that are drawn, where they are not red, green and blue."""
 _COLUMNS = 8
@@ -21,13 +23,15 @@ _RGB = 3
 FilterLayers = nn.Conv2d | nn.Linear
 
 
-def figure(model: LoadedModel, name: str | None, top: int, *, beside_random: bool) -> Figure:
+def figure(model: LoadedModel, name: str | None, top: int | None, *, beside_random: bool) -> Figure:
     """The filters of a layer in a grid; in colours if its input is an RGB image, else channel by channel.
+
+    Filters of 1 x 1 and those of a fully connected layer have no shape to show: they are the rows of a matrix.
 
     Args:
         model: the network.
-        name: of a convolution, or of a fully connected layer on the image itself; None for the first.
-        top: filters to draw.
+        name: of a convolution or fully connected layer; None for the first.
+        top: filters to draw; None for `DEFAULT_FILTERS`, or `DEFAULT_ROWS` of a matrix.
         beside_random: draw those of the untrained network next to them.
 
     Raises:
@@ -35,6 +39,8 @@ def figure(model: LoadedModel, name: str | None, top: int, *, beside_random: boo
     """
     layer = full_layer_name(model.network, name) if name else first_weight_layer(model)
     weights = _filters(model.network, layer, model.card)
+    is_matrix = weights.shape[2:] == (1, 1)
+    top = top or (DEFAULT_ROWS if is_matrix else DEFAULT_FILTERS)
     trained, random = weights[:top], None
     largest = [float(weights.abs().max()) or 1.0]
     sizes = f"The largest weight is {largest[0]:.3g}."
@@ -43,6 +49,11 @@ def figure(model: LoadedModel, name: str | None, top: int, *, beside_random: boo
         largest.append(float(untrained.abs().max()) or 1.0)
         random = untrained[:top]
         sizes = f"The largest weight is {largest[0]:.3g} after training and {largest[1]:.3g} before."
+    title = f"{model.card.name}, {layer}: "
+    if is_matrix:
+        return _matrix_figure(
+            title, weights, [trained, *([] if random is None else [random])], largest, sizes
+        )
     is_on_image = layer == first_weight_layer(model)
     is_rgb = is_on_image and weights.shape[1] == _RGB == model.card.architecture.channels
     channels = min(weights.shape[1], MAX_CHANNELS)
@@ -50,12 +61,44 @@ def figure(model: LoadedModel, name: str | None, top: int, *, beside_random: boo
     columns = channels if is_row_per_filter else min(_COLUMNS, len(trained))
     description = _description(weights, len(trained), None if is_rgb else channels)
     return Figure(
-        f"{model.card.name}, {layer}: {description}"
-        + ("; trained (left) and untrained (right)" if beside_random else ""),
+        title + description + ("; trained (left) and untrained (right)" if beside_random else ""),
         tuple(_panels(trained, random, columns, largest, is_rgb=is_rgb)),
         columns * 2 + 1 if beside_random else columns,
         legend=None if is_rgb else "weight" + (", each side on its own scale" if random is not None else ""),
         note=("Grey is zero; the filter responds most to the colours shown. " if is_rgb else "") + sizes,
+    )
+
+
+def _matrix_figure(
+    title: str, weights: Tensor, networks: Sequence[Tensor], largest: Sequence[float], note: str
+) -> Figure:
+    """The weights of each network (D_out, D_in, 1, 1) as a matrix, its longer side horizontal.
+
+    Args:
+        title: beginning of the figure's title.
+        weights: of the whole layer.
+        networks: of the rows to draw, for the trained and perhaps the untrained network.
+        largest: absolute weight of each of them.
+        note: a remark below.
+    """
+    outputs, inputs = weights.shape[:2]
+    shown = len(networks[0])
+    is_tall = shown > inputs
+    names = ("", "") if len(networks) == 1 else ("trained: ", "untrained: ")
+    axes = (
+        "one column per output, one row per input" if is_tall else "one row per output, one column per input"
+    )
+    panels = []
+    for name, values, limit in zip(names, networks, largest, strict=False):
+        matrix = values.flatten(1).double().numpy()
+        panels.append(Panel(f"{name}{axes}", matrix.T if is_tall else matrix, Scale.SIGNED, (-limit, limit)))
+    selection = f", the first {shown:,} outputs" if shown < outputs else ""
+    return Figure(
+        f"{title}weights of {outputs:,} outputs on {inputs:,} inputs{selection}",
+        tuple(panels),
+        len(networks),
+        legend="weight" + (", each side on its own scale" if len(networks) > 1 else ""),
+        note=note,
     )
 
 
@@ -81,8 +124,13 @@ def _filters(network: nn.Module, name: str, card: ModelCard) -> Tensor:
     if isinstance(module, nn.Conv2d):
         return module.weight.detach().float()
     shape = (card.preprocessing.channels, *card.preprocessing.size)
-    if isinstance(module, nn.Linear) and module.in_features == np.prod(shape):
-        return module.weight.detach().float().reshape(-1, *shape)
+    if isinstance(module, nn.Linear):
+        is_on_image = module.in_features == np.prod(shape)
+        return (
+            module.weight.detach()
+            .float()
+            .reshape(module.out_features, -1, *(shape[1:] if is_on_image else (1, 1)))
+        )
     inside = [child for child, layer in module.named_modules() if isinstance(layer, nn.Conv2d)]
     hint = (
         f"it contains {name}.{inside[0]}"
@@ -94,7 +142,7 @@ def _filters(network: nn.Module, name: str, card: ModelCard) -> Tensor:
 
 def _description(filters: Tensor, count: int, channels: int | None) -> str:
     total, depth, height, width = filters.shape
-    text = f"{total} filters of {height} x {width} x {depth}"
+    text = f"{total} filters of {height}x{width}x{depth}"
     text += f", the first {count}" if count < total else ""
     return text + (f", one per row, channels 1 to {channels}" if channels and 1 < channels < depth else "")
 

@@ -7,11 +7,17 @@ from torch import Tensor, nn
 
 from cnncli.errors import UsageError
 from cnncli.inspection.network.loading import InputImage, LoadedModel
-from cnncli.networks.zoo.layers import as_maps, feature_maps, find_layer, layer_outputs
-from cnncli.records.pictures import Figure, Panel, Scale
+from cnncli.networks.zoo.blueprint_builder import GlobalAveragePool
+from cnncli.networks.zoo.layers import as_maps, feature_maps, find_layer, layer_outputs, output_per_image
+from cnncli.records.pictures import BarChart, Figure, Panel, Scale
+from cnncli.text import shape_text
 
+DEFAULT_MAPS, DEFAULT_BARS = 63, 30
+"""Maps of a layer that are drawn by default: with the image they fill eight rows; bars where each is a single number."""
 _COLUMNS = 8
 _LAYERS_PER_ROW = 5
+_BARS_PER_LAYER = 10
+"""Bars that are as high as the maps beside them."""
 _EPSILON = 1e-12
 
 MapLayers = (nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
@@ -29,6 +35,21 @@ def layer_maps(model: LoadedModel, image: InputImage, name: str) -> Tensor:
     """
     outputs = layer_outputs(model.network, {name: find_layer(model.network, name)}, image.batch)
     return feature_maps(name, outputs, image.batch)[0]
+
+
+def layer_numbers(model: LoadedModel, image: InputImage, name: str) -> Tensor | None:
+    """(D,): the output of a layer that gives single numbers, as global pooling does; None where it does not.
+
+    Raises:
+        UsageError: there is no such layer, or it is not called.
+    """
+    outputs = layer_outputs(model.network, {name: find_layer(model.network, name)}, image.batch)
+    return _as_numbers(output_per_image(name, outputs, 1)[0])
+
+
+def _as_numbers(output: Tensor) -> Tensor | None:
+    """(D,) from (D,) or (D, 1, 1)."""
+    return output.flatten() if output.ndim == 1 or output.shape[1:] == (1, 1) else None
 
 
 def first_map_layer(model: LoadedModel, image: InputImage) -> str:
@@ -56,27 +77,62 @@ def strongest(maps: Tensor, top: int) -> list[int]:
     return [int(index) for index in order[:top]]
 
 
-def layer_figure(model: LoadedModel, image: InputImage, name: str, top: int) -> Figure:
-    """The image and the strongest maps of one layer.
+def layer_figure(model: LoadedModel, image: InputImage, name: str, top: int | None) -> Figure:
+    """The image and the strongest maps of one layer; the largest numbers, as bars, where its maps are single numbers.
+
+    Args:
+        model: the network.
+        image: its input.
+        name: of the layer.
+        top: maps to draw; None for `DEFAULT_MAPS`, or `DEFAULT_BARS` for numbers.
 
     Raises:
         UsageError: as `layer_maps`.
     """
+    numbers = layer_numbers(model, image, name)
+    if numbers is not None:
+        return _bar_figure(model, image, name, numbers, top or DEFAULT_BARS)
     maps = layer_maps(model, image, name)
-    indices = strongest(maps, top)
+    indices = strongest(maps, top or DEFAULT_MAPS)
     panels = [_panel(f"map {index + 1}", maps, index) for index in indices]
     count, height, width = maps.shape
-    selection = f"all {count}" if len(indices) == count else f"{len(indices)} of {count}"
     return Figure(
-        f"{model.card.name}, {name}: {selection} feature maps of {height} x {width}, strongest first",
+        f"{model.card.name}, {name}: {_selection(len(indices), count)} feature maps of {width} x {height}, "
+        "strongest first",
         (Panel("input", image.picture, Scale.IMAGE), *panels),
         min(_COLUMNS, len(panels) + 1),
         legend="activation",
     )
 
 
+def _selection(shown: int, count: int) -> str:
+    return f"all {count:,}" if shown == count else f"{shown} of {count:,}"
+
+
+def _bar_figure(model: LoadedModel, image: InputImage, name: str, numbers: Tensor, top: int) -> Figure:
+    chart = _bar_chart("value of each unit", numbers, top)
+    zeros = int((numbers == 0).sum())
+    return Figure(
+        f"{model.card.name}, {name}: {_selection(len(chart.labels), len(numbers))} numbers"
+        + (", those of largest magnitude" if len(chart.labels) < len(numbers) else ""),
+        (Panel("input", image.picture, Scale.IMAGE), chart),
+        2,
+        note=f"The {len(numbers):,} numbers lie between {numbers.min():.3g} and {numbers.max():.3g}"
+        + (f"; {zeros:,} are zero." if zeros else "."),
+    )
+
+
+def _bar_chart(title: str, numbers: Tensor, top: int) -> BarChart:
+    """The numbers (D,) with the largest absolute values, from the largest to the smallest."""
+    largest = torch.sort(numbers.abs(), descending=True, stable=True).indices[:top].tolist()
+    order = sorted(largest, key=lambda index: -float(numbers[index]))
+    values = numbers[order].double().numpy()
+    scale = Scale.SIGNED if numbers.min() < -_EPSILON else Scale.STRENGTH
+    return BarChart(title, values, tuple(f"unit {index + 1}" for index in order), scale)
+
+
 def all_layers_figure(model: LoadedModel, image: InputImage) -> Figure:
-    """The strongest map of each layer, with the shape of the layer's output.
+    """The strongest map of each layer, with the shape of the layer's output; bars for layers that give single numbers.
 
     Raises:
         UsageError: no layer has feature maps.
@@ -84,19 +140,30 @@ def all_layers_figure(model: LoadedModel, image: InputImage) -> Figure:
     layers = maps_by_layer(model, image.batch)
     if not layers:
         raise UsageError(f"{model.card.name} has no layer with feature maps")
-    panels = []
+    layers |= _global_averages(model, image)
+    panels: list[Panel | BarChart] = []
     for name, maps in layers.items():
+        title = f"{name}\n{shape_text(maps.shape)}"
+        numbers = _as_numbers(maps)
+        if numbers is not None:
+            panels.append(_bar_chart(f"{title}, largest", numbers, _BARS_PER_LAYER))
+            continue
         (index,) = strongest(maps, 1)
-        count, height, width = maps.shape
-        title = f"{name}\n{count} x {height} x {width}, map {index + 1}"
-        panels.append(_panel(title, maps, index))
-    size = " x ".join(map(str, image.batch.shape[1:]))
+        panels.append(_panel(f"{title}, map {index + 1}", maps, index))
+    size = shape_text(image.batch.shape[1:])
     return Figure(
         f"{model.card.name}: strongest feature map of each layer",
         (Panel(f"input: {size}", image.picture, Scale.IMAGE), *panels),
         _LAYERS_PER_ROW,
         legend="activation",
     )
+
+
+def _global_averages(model: LoadedModel, image: InputImage) -> dict[str, Tensor]:
+    """(D,): the outputs of a blueprint's global average poolings, which end its maps."""
+    modules = model.network.named_modules()
+    layers = {name: module for name, module in modules if isinstance(module, GlobalAveragePool)}
+    return {name: output[0] for name, output in layer_outputs(model.network, layers, image.batch).items()}
 
 
 def maps_by_layer(model: LoadedModel, images: Tensor, *extra: str) -> dict[str, Tensor]:

@@ -57,7 +57,7 @@ def compare_shift(
             "--shift 0,0 does not move the image", "write pixels to the right and down, e.g. 8,0"
         )
     if 2 * abs(right) >= width or 2 * abs(down) >= height:
-        raise UsageError(f"--shift {right},{down} is at least half of the image of {height} x {width}")
+        raise UsageError(f"--shift {right},{down} is at least half of the image of {width} x {height}")
     extra = tuple(full_layer_name(model.network, name) for name in extra)
     for name in extra:
         layer_maps(model, image, name)  # raises if it has none

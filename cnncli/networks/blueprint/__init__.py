@@ -15,7 +15,7 @@ from cnncli.networks.blueprint.tree import Auxiliary, Blueprint, Convolution, Li
 from cnncli.networks.blueprint.writer import to_text
 from cnncli.networks.reference import BLUEPRINT, is_blueprint_text
 from cnncli.regular_file import read_document
-from cnncli.text import decode_text
+from cnncli.text import decode_text, shape_text
 
 _SHIPPED = Path(__file__).with_name("shipped")
 _MAX_FILE_BYTES = 10_000_000
@@ -76,7 +76,7 @@ def find(name: str, image_size: tuple[int, int] | None = None) -> Blueprint:
     channels, *size = tree.input
     if len(size) != len(image_size):
         raise UsageError(
-            f"the input of this blueprint is {shapes.shape_text(tree.input)}, not an image", "omit --img-size"
+            f"the input of this blueprint is {shape_text(tree.input)}, not an image", "omit --img-size"
         )
     return dataclasses.replace(tree, input=(channels, *image_size))
 

@@ -33,6 +33,7 @@ from cnncli.networks.blueprint.tree import (
 )
 from cnncli.records.anatomy import Shape, Sides
 from cnncli.records.choices import PoolKind
+from cnncli.text import shape_text
 
 MAX_ELEMENTS = 2**40
 """Largest number of elements of a feature map, or of weights of a layer; more is a typing error."""
@@ -166,11 +167,6 @@ def shape_after(step: Step, shape: Shape) -> Shape:  # noqa: C901, PLR0911 - one
             return shape
         case _:
             return shape
-
-
-def shape_text(shape: Shape) -> str:
-    """A shape as text: `64x56x56`."""
-    return "x".join(map(str, shape))
 
 
 def padding(layer: Convolution | Pooling) -> Sides:

@@ -6,7 +6,7 @@ import pytest
 from cnncli.errors import UsageError
 from cnncli.inspection.network import filters
 from cnncli.inspection.network.loading import LoadedModel
-from cnncli.records.pictures import Scale
+from cnncli.records.pictures import Panel, Scale
 from tests.inspection.conftest import network
 
 
@@ -16,6 +16,7 @@ def test_filters_are_the_weights(model: LoadedModel) -> None:
     assert len(figure.panels) == 4
     largest = float(weights.abs().max())
     for panel, kernel in zip(figure.panels, weights, strict=False):
+        assert isinstance(panel, Panel)
         assert panel.scale is Scale.IMAGE
         assert panel.value_range == (-largest, largest)
         np.testing.assert_array_equal(panel.values, kernel.permute(1, 2, 0).double())
@@ -48,6 +49,21 @@ def test_a_fully_connected_first_layer_has_templates() -> None:
     flat = network("input 1x8x8; flatten; FC-4 relu; FC-3")
     figure = filters.figure(flat, None, 64, beside_random=False)
     assert [panel.values.shape for panel in figure.panels] == [(8, 8)] * 4
+
+
+def test_filters_of_1x1_and_fully_connected_layers_are_a_matrix() -> None:
+    model = network("input 3x8x8; conv1-6; conv1-4; gap; FC-9")
+    wide = filters.figure(model, "conv2", None, beside_random=False)
+    weights = model.network.get_submodule("conv2").weight.detach()  # type: ignore[operator]
+    np.testing.assert_array_equal(wide.panels[0].values, weights.flatten(1).double())
+    tall = filters.figure(model, "fc1", 7, beside_random=True)
+    weights = model.network.get_submodule("fc1").weight.detach()  # type: ignore[operator]
+    np.testing.assert_array_equal(tall.panels[0].values, weights[:7].T.double())
+    assert [panel.title for panel in tall.panels] == [
+        "trained: one column per output, one row per input",
+        "untrained: one column per output, one row per input",
+    ]
+    assert tall.title.endswith("fc1: weights of 9 outputs on 4 inputs, the first 7 outputs")
 
 
 def test_layers_without_filters_are_errors(model: LoadedModel) -> None:

@@ -6,7 +6,7 @@ import pytest
 from cnncli.errors import UsageError
 from cnncli.inspection.network import maps
 from cnncli.inspection.network.loading import InputImage, LoadedModel
-from cnncli.records.pictures import Scale
+from cnncli.records.pictures import BarChart, Scale
 
 
 def test_maps_are_the_layers_outputs_strongest_first(model: LoadedModel, image: InputImage) -> None:
@@ -22,11 +22,24 @@ def test_maps_are_the_layers_outputs_strongest_first(model: LoadedModel, image: 
 def test_all_layers_in_order_with_their_shapes(model: LoadedModel, image: InputImage) -> None:
     titles = [panel.title.split(", ")[0] for panel in maps.all_layers_figure(model, image).panels]
     assert titles[:4] == [
-        "input: 3 x 32 x 32",
-        "conv1\n6 x 30 x 30",
-        "maxpool1\n6 x 15 x 15",
-        "conv2\n8 x 15 x 15",
+        "input: 3x32x32",
+        "conv1\n6x30x30",
+        "maxpool1\n6x15x15",
+        "conv2\n8x15x15",
     ]
+
+
+def test_single_numbers_are_a_sorted_bar_chart(model: LoadedModel, image: InputImage) -> None:
+    logits = model.network(image.batch)[0].tolist()
+    _, chart = maps.layer_figure(model, image, "fc1", 3).panels
+    assert isinstance(chart, BarChart)
+    largest = sorted(range(5), key=lambda index: -abs(logits[index]))[:3]
+    order = sorted(largest, key=lambda index: -logits[index])
+    assert chart.labels == tuple(f"unit {index + 1}" for index in order)
+    assert chart.values == pytest.approx([logits[index] for index in order], abs=1e-6)
+    last = maps.all_layers_figure(model, image).panels[-1]
+    assert isinstance(last, BarChart)
+    assert (last.title, len(last.labels)) == ("gap1\n8, largest", 8)
 
 
 def test_a_layer_without_maps(model: LoadedModel, image: InputImage) -> None:
