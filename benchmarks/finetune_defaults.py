@@ -111,7 +111,8 @@ def _fill_hub_cache(folder: Path) -> None:
 
     from cnncli.networks import zoo
     from cnncli.networks.packaged import find_packaged
-    from cnncli.networks.zoo.weights import load_into, read_state_dict
+    from cnncli.networks.zoo.checkpoint import read_checkpoint
+    from cnncli.networks.zoo.weights import load_into
     from cnncli.records.progress import NullProgress
 
     weights = find_packaged(MODEL)
@@ -121,7 +122,9 @@ def _fill_hub_cache(folder: Path) -> None:
     architecture = zoo.offer(MODEL).architecture
     network = zoo.build(architecture)
     load_into(
-        network, zoo.adapt_weights(read_state_dict(file, NullProgress()), network, architecture), file.name
+        network,
+        zoo.adapt_weights(read_checkpoint(file, NullProgress()).tensors, network, architecture),
+        file.name,
     )
     repository = folder / "hub" / f"models--timm--{MODEL}"
     commit = "0" * 40

@@ -220,7 +220,9 @@ def _make_folder(
     cache.require_writable()
     initial = load_weights(reference, offer, progress, is_offline=is_offline)
     with progress.activity(f"preparing {offer.name}: building, compiling and verifying"):
-        network, architecture = build_network(offer, initial, is_local=reference.weights is not None)
+        network, architecture = build_network(
+            offer, initial, progress, is_local=reference.weights is not None
+        )
         class_names, synsets = _classes(reference, offer, architecture.num_classes, progress)
         card = ModelCard(
             name=name,
@@ -295,9 +297,10 @@ def _classes(
     """Class names, and their synsets if known; no names where the network has no classifier."""
     from cnncli.networks import zoo
 
-    if not offer.has_classes and count == offer.architecture.num_classes:
+    if not count or (not offer.has_classes and count == offer.architecture.num_classes):
         if reference.labels:
-            raise WeightsError(f"{offer.name} has no classes: it outputs features", "leave out --labels")
+            name = reference.weights.name if reference.weights else offer.name
+            raise WeightsError(f"{name} has no classes: it gives features", "leave out --labels")
         return (), None
     if reference.labels:
         names = read_labels(reference.labels)

@@ -1,6 +1,8 @@
 """The weights that a reference asks for, and a network that holds them: published, local, or random."""
 
 import dataclasses
+import shlex
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +12,13 @@ from cnncli.networks.model_folder import sha256
 from cnncli.networks.packaged import find_packaged
 from cnncli.networks.reference import Reference
 from cnncli.records.progress import Progress
+from cnncli.text import counted
 
 if TYPE_CHECKING:
     from torch import nn
 
     from cnncli.networks.downloads import Published
+    from cnncli.networks.zoo.layout import NetworkTensors
     from cnncli.networks.zoo.offer import Offer
     from cnncli.networks.zoo.weights import StateDict
     from cnncli.records.networks import Architecture
@@ -31,11 +35,13 @@ class InitialWeights:
         tensors: by name; None leaves the network random.
         file: name of the file they come from, for messages.
         origin: for the card.
+        architecture: the name in a checkpoint of a training script; None where there is none.
     """
 
     tensors: "StateDict | None"
     file: str
     origin: str
+    architecture: str | None = None
 
 
 def load_weights(
@@ -54,21 +60,20 @@ def load_weights(
     """
     if not reference.pretrained:
         return InitialWeights(None, "", "random")
-    from cnncli.networks.zoo.weights import read_state_dict
+    from cnncli.networks.zoo.checkpoint import read_checkpoint
 
     if reference.weights:
-        tensors = read_state_dict(reference.weights, progress)
+        content = read_checkpoint(reference.weights, progress)
         name, digest = reference.weights.name, sha256(reference.weights)
-        return InitialWeights(tensors, name, f"{name}, SHA-256 {digest}")
+        return InitialWeights(content.tensors, name, f"{name}, SHA-256 {digest}", content.architecture)
     if offer.published is None:
         raise WeightsError(
             f"there are no published weights for {offer.name}",
             "use --weights FILE, or --no-pretrained",
         )
     file, origin = _find_published(offer, offer.published, progress, is_offline=is_offline)
-    return InitialWeights(
-        read_state_dict(file, progress), file.name, f"{file.name} as published for {origin}"
-    )
+    tensors = read_checkpoint(file, progress).tensors
+    return InitialWeights(tensors, file.name, f"{file.name} as published for {origin}")
 
 
 def _find_published(
@@ -89,31 +94,35 @@ def _find_published(
 
 
 def build_network(
-    offer: "Offer", initial: InitialWeights, *, is_local: bool
+    offer: "Offer", initial: InitialWeights, progress: Progress, *, is_local: bool
 ) -> "tuple[nn.Module, Architecture]":
     """The network with its weights, and its architecture with as many classes and channels as the weights have.
 
     Args:
         offer: what the name stands for.
         initial: the weights.
-        is_local: whether they come from a file of the user's, which may have another number of classes.
+        progress: reports what of a local file is not used.
+        is_local: whether they come from a file of the user's, which may have another number of classes, or none.
 
     Raises:
         WeightsError: the weights do not fit the network.
     """
     from cnncli.networks import zoo
-    from cnncli.networks.zoo import weights
+    from cnncli.networks.zoo import layout, weights
 
     architecture = offer.architecture
-    network = zoo.build(architecture)
-    if is_local and initial.tensors and not architecture.num_classes:
-        adapted = zoo.adapt_weights(initial.tensors, network, architecture)
-        if adapted.keys() - network.state_dict().keys():  # more than the backbone has: a classifier
-            architecture = dataclasses.replace(architecture, num_classes=_IMAGENET_CLASSES)
-            network = zoo.build(architecture)
     if initial.tensors is None:
-        return network, architecture
-    tensors = zoo.adapt_weights(initial.tensors, network, architecture)
+        return zoo.build(architecture), architecture
+    if is_local and not architecture.num_classes:
+        architecture = dataclasses.replace(architecture, num_classes=_IMAGENET_CLASSES)
+    network = zoo.build(architecture)
+    content = layout.divide(initial.tensors, network)
+    tensors = zoo.adapt_weights(content.inside, network, architecture)
+    if is_local:
+        content = dataclasses.replace(content, inside=tensors)
+        network, architecture, tensors = _fit_classifier(
+            network, architecture, content, initial.file, progress
+        )
     shapes, expected = weights.shapes(tensors), weights.shapes(network.state_dict())
     fitted = dataclasses.replace(
         architecture,
@@ -122,5 +131,67 @@ def build_network(
     )
     if fitted != architecture:
         network = zoo.build(fitted)
-    weights.load_into(network, tensors, initial.file)
+    weights.load_into(network, tensors, initial.file, _architecture_hint(initial, offer))
     return network, fitted
+
+
+def _fit_classifier(
+    network: "nn.Module",
+    architecture: "Architecture",
+    content: "NetworkTensors",
+    file: str,
+    progress: Progress,
+) -> "tuple[nn.Module, Architecture, StateDict]":
+    """The network as the file has it: with its classifier, if need be under another name, or without one.
+
+    Args:
+        network: with a classifier.
+        architecture: of that network.
+        content: of the file.
+        file: its name, for messages.
+        progress: reports what of the file is not used, and a classifier that is elsewhere or missing.
+    """
+    from cnncli.networks import zoo
+    from cnncli.networks.zoo import layout, weights
+
+    expected, inside = network.state_dict(), content.inside
+    missing = {name for name in expected if name not in inside and not weights.is_optional(name)}
+    if not missing or architecture.library == "blueprint":
+        _report_unused(content.outside, file, progress)
+        return network, architecture, inside
+    headless = dataclasses.replace(architecture, num_classes=0)
+    backbone = zoo.build(headless)
+    rest = backbone.state_dict().keys()
+    own = {name: value for name, value in expected.items() if name not in rest}
+    if missing != own.keys():
+        return network, architecture, inside  # loading reports what is missing
+    candidates = layout.classifier_names(content, own, rest)
+    tensors = {name: value for name, value in inside.items() if name not in candidates}
+    layer = layout.find_classifier(content, own, rest)
+    if layer is None:
+        _report_unused([*content.outside, *(set(candidates) - content.outside.keys())], file, progress)
+        progress.notice(f"{file} has no classifier that fits {architecture.name}: the network gives features")
+        return backbone, headless, tensors
+    classifier = layout.layer_tensors(content, layer)
+    _report_unused([name for name in content.outside if name not in candidates], file, progress)
+    progress.notice(f"{file}: its layer {layer} is used as the classifier")
+    return network, architecture, tensors | {name: classifier[name.rpartition(".")[2]] for name in own}
+
+
+def _report_unused(names: Collection[str], file: str, progress: Progress) -> None:
+    """Say which tensors of a file are not the network's."""
+    if names:
+        from cnncli.networks.zoo.weights import outline
+
+        what = counted(len(names), "tensor that is", "tensors that are")
+        progress.notice(f"{file}: ignored {what} not part of the network, in {outline(names)}")
+
+
+def _architecture_hint(initial: InitialWeights, offer: "Offer") -> str:
+    """Hint for weights that do not fit: the architecture that the file names, if it is another one."""
+    from cnncli.networks import index
+
+    name = initial.architecture
+    if name and name != offer.architecture.name and index.is_known(name):
+        return f"the file says that its architecture is {name}: -m {shlex.quote(name)}"
+    return "name the architecture that these weights were trained with"

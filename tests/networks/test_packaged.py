@@ -10,7 +10,7 @@ from cnncli.errors import WeightsError
 from cnncli.networks import zoo
 from cnncli.networks.packaged import PACKAGED, PackagedWeights, find_packaged
 from cnncli.networks.zoo import weights
-from cnncli.networks.zoo.weights import read_state_dict
+from cnncli.networks.zoo.checkpoint import read_checkpoint
 from cnncli.records.networks import Architecture
 from cnncli.records.progress import NullProgress
 
@@ -63,7 +63,7 @@ def test_names_lead_to_packages_with_and_without_their_tag() -> None:
 
 
 def test_the_default_models_weights_are_installed_and_fit(packaged_lite0: Path) -> None:
-    tensors = read_state_dict(packaged_lite0, NullProgress())
+    tensors = read_checkpoint(packaged_lite0, NullProgress()).tensors
     architecture = Architecture("timm", "tf_efficientnet_lite0", 1000)
     network = zoo.build(architecture)
     weights.load_into(network, zoo.adapt_weights(tensors, network, architecture), packaged_lite0.name)

@@ -110,8 +110,13 @@ def build(architecture: Architecture, drop_path: float) -> nn.Module:
     if architecture.image_size:
         options["image_size"] = architecture.image_size[0]
     network: nn.Module = torchvision.models.get_model(
-        architecture.name, weights=None, num_classes=architecture.num_classes, **options
+        architecture.name, weights=None, num_classes=architecture.num_classes or 1, **options
     )
+    if not architecture.num_classes:
+        layers = [
+            name for name, module in network.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)
+        ]
+        network.set_submodule(layers[-1], nn.Identity())
     blocks = [module for module in network.modules() if isinstance(module, torchvision.ops.StochasticDepth)]
     if drop_path and not blocks:
         raise no_drop_path(architecture)

@@ -1,17 +1,7 @@
-"""Weights from a file: read safely, extracted from a checkpoint, and loaded into a network.
+"""Weights of a network: their shapes, loaded into it, and saved."""
 
-The file holds safetensors, or a checkpoint that torch's weights-only unpickler reads: a plain state dict, or one under
-`state_dict` or `model`, perhaps with an averaged copy (EMA) and with a prefix such as `module.` before every name.
-"""
-
-import pickle
-import pickletools
-import re
-import warnings
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -19,138 +9,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cnncli.errors import WeightsError
-from cnncli.files.zip_sizes import unpacked_size
 from cnncli.networks.model_folder import is_auxiliary
 from cnncli.networks.tensor_files import raise_os_errors
-from cnncli.records.progress import Progress
-from cnncli.text import size
 
 StateDict = dict[str, Tensor]
 Shapes = Mapping[str, tuple[int, ...]]
 
-_AVERAGES = ("state_dict_ema", "model_ema", "ema_state_dict", "ema")
-"""Keys under which training scripts (timm, torchvision's references) store averaged weights, which are preferred here as well."""
-
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
-
-_PREFIXES = ("module.", "_orig_mod.", "model.")
-"""Prefixes that DataParallel, torch.compile and Lightning add to every name."""
-
-_MAX_EXPANSION = 4
-"""A checkpoint and its tensors may take this multiple of the file's size: torch stores them uncompressed."""
-
-_SMALL = 16 << 20
-"""Bytes that any checkpoint may take: names and shapes of small files compress well."""
-
 _MAX_COMPLAINTS = 5
 """Complaints that an error message lists; the others are counted."""
 
-
-def read_state_dict(file: Path, progress: Progress) -> StateDict:
-    """The tensors in a weights file, by name.
-
-    Raises:
-        WeightsError: the file is neither safetensors nor a checkpoint of plain tensors; for a pickle that would run code,
-            the message names what it would call.
-    """
-    if not file.stat().st_size:
-        raise WeightsError(f"{file} is empty", _SAVE_HINT)
-    if _is_safetensors(file):
-        try:
-            return _strip_prefix(load_file(file))
-        except (SafetensorError, OSError) as error:
-            raise WeightsError(f"{file} is damaged: {error}") from error
-    tensors = _tensors(unpickle_tensors(file), file, progress)
-    _require_modest(file, sum(value.numel() * value.element_size() for value in tensors.values()))
-    return _strip_prefix(tensors)
-
-
-def _require_modest(file: Path, content: int) -> None:
-    """Refuse a file whose content (bytes) is far larger than itself, before memory is spent on it."""
-    if content > _MAX_EXPANSION * file.stat().st_size + _SMALL:
-        raise WeightsError(
-            f"{file} is unsafe: {size(file.stat().st_size)} that would take {size(content)} of memory",
-            _SAVE_HINT,
-        )
-
-
-def _is_safetensors(file: Path) -> bool:
-    """Whether a file holds safetensors, by suffix or content: eight bytes of header length, then a JSON object."""
-    with file.open("rb") as stream:
-        head = stream.read(9)
-    return file.suffix == ".safetensors" or head[8:] == b"{"
-
-
-def unpickle_tensors(file: Path) -> Any:  # noqa: ANN401 - whatever it holds
-    """The content of a file that `torch.save` wrote: tensors and plain values, by torch's weights-only unpickler.
-
-    Raises:
-        WeightsError: the file is damaged, or unsafe: it would run code, or take far more memory than its own size.
-    """
-    _require_modest(file, unpacked_size(file))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns about pickle protocols that it can read
-            return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if name := _refused_name(file, str(error)):
-            raise WeightsError(
-                f"{file} is unsafe: unpickling it would call {name}",
-                "save only its state dict (torch.save(model.state_dict(), …)), or as safetensors",
-            ) from error
-        if zipfile.is_zipfile(file):
-            raise WeightsError(f"{file} is unsafe: it holds more than tensors", _SAVE_HINT) from error
-        raise WeightsError(f"{file} is neither safetensors nor a torch checkpoint", _SAVE_HINT) from error
-    except Exception as error:  # unpickling arbitrary bytes may raise anything
-        problem = "a TorchScript archive" if "TorchScript" in str(error) else "damaged, or not a weights file"
-        raise WeightsError(f"{file} is {problem}", _SAVE_HINT) from error
-
-
-def _refused_name(file: Path, message: str) -> str | None:
-    """The name of what unpickling would call, from torch's message or from the opcodes, without running them."""
-    if match := re.search(r"GLOBAL ([\w.]+)", message):
-        return match[1]
-    strings: list[str] = []
-    try:
-        with file.open("rb") as stream:
-            for opcode, argument, _ in pickletools.genops(stream):
-                if opcode.name == "GLOBAL":
-                    return str(argument).replace(" ", ".")
-                if opcode.name == "STACK_GLOBAL":
-                    return ".".join(strings[-2:])
-                if isinstance(argument, str):
-                    strings.append(argument)
-    except ValueError:  # not a complete pickle
-        pass
-    return None
-
-
-_SAVE_HINT = "use safetensors, or a checkpoint with a state dict"
-
-
-def _tensors(checkpoint: object, file: Path, progress: Progress) -> StateDict:
-    """The state dict in a checkpoint; averaged weights are preferred, which is reported."""
-    if not isinstance(checkpoint, Mapping):
-        raise WeightsError(f"{file} holds a {type(checkpoint).__name__}, not a state dict", _SAVE_HINT)
-    for name in (*_AVERAGES, *_WRAPPERS):
-        inner = checkpoint.get(name)
-        if isinstance(inner, Mapping) and inner and inner is not checkpoint:
-            if name in _AVERAGES:
-                progress.notice(f"{file.name}: using the averaged weights under {name!r}")
-            return _tensors(inner, file, progress)
-    tensors = {str(name): value for name, value in checkpoint.items() if isinstance(value, Tensor)}
-    if not tensors:
-        raise WeightsError(f"{file} holds no tensors under the usual keys of checkpoints", _SAVE_HINT)
-    return tensors
-
-
-def _strip_prefix(tensors: StateDict) -> StateDict:
-    """Remove prefixes of all names, and `n_averaged`, the counter of torch's averaged models."""
-    tensors = {name: value for name, value in tensors.items() if name != "n_averaged"}
-    for prefix in _PREFIXES:
-        if tensors and all(name.startswith(prefix) for name in tensors):
-            return _strip_prefix({name.removeprefix(prefix): value for name, value in tensors.items()})
-    return tensors
+_MAX_PARTS = 10
+"""Parts of a network that an error message lists."""
 
 
 def shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
@@ -192,7 +61,12 @@ def _length_differences(actual: Shapes, expected: Shapes, axis: int) -> set[tupl
     }
 
 
-def load_into(module: nn.Module, tensors: StateDict, origin: str) -> None:
+def load_into(
+    module: nn.Module,
+    tensors: StateDict,
+    origin: str,
+    hint: str = "name the architecture that these weights were trained with",
+) -> None:
     """Load weights into a network; all must fit, and none may be missing or left over.
 
     Auxiliary heads and BatchNorm's `num_batches_tracked` may be missing.
@@ -201,33 +75,54 @@ def load_into(module: nn.Module, tensors: StateDict, origin: str) -> None:
         module: the network.
         tensors: by name.
         origin: of the weights, for messages.
+        hint: for weights that do not fit.
 
     Raises:
-        WeightsError: with the names that do not fit; or a tensor has infinite or NaN values.
+        WeightsError: with the names that do not fit and what the file holds; or a tensor has infinite or NaN values, or
+            integers in place of floating-point numbers.
     """
-    expected, actual = shapes(module.state_dict()), shapes(tensors)
+    expected = module.state_dict()
+    if complaints := _complaints(shapes(tensors), shapes(expected)):
+        raise WeightsError(
+            f"{origin} does not fit the network: {complaints}; it holds {outline(tensors)}", hint
+        )
+    for name, value in tensors.items():
+        if expected[name].is_floating_point() and not value.is_floating_point():
+            dtype = str(value.dtype).removeprefix("torch.")
+            raise WeightsError(f"{origin}: {name} is {dtype}; quantized weights are not supported", hint)
+        if not torch.isfinite(value).all():
+            raise WeightsError(f"{origin} is damaged: {name} holds infinite or NaN values")
+    module.load_state_dict(tensors, strict=False)
+
+
+def _complaints(actual: Shapes, expected: Shapes) -> str:
+    """What of the weights does not fit; the first few complaints, and the number of the others."""
+    known = len(actual.keys() & expected.keys())
+    if known < len(expected) / 2:
+        return f"it has {known:,} of the {len(expected):,} tensors in {outline(expected)}"
     complaints = [
         *(
             f"{name} is {_shape_text(actual[name])} instead of {_shape_text(expected[name])}"
             for name in expected
             if actual.get(name, expected[name]) != expected[name]
         ),
-        *(f"{name} is missing" for name in expected if name not in actual and not _is_optional(name)),
+        *(f"{name} is missing" for name in expected if name not in actual and not is_optional(name)),
         *(f"{name} is not part of the network" for name in actual if name not in expected),
     ]
-    if complaints:
-        rest = len(complaints) - _MAX_COMPLAINTS
-        more = f" and {rest:,} more" if rest > 0 else ""
-        raise WeightsError(
-            f"{origin} does not fit the network: {'; '.join(complaints[:_MAX_COMPLAINTS])}{more}",
-            "name the architecture that these weights were trained with",
-        )
-    if broken := next((name for name, value in tensors.items() if not torch.isfinite(value).all()), None):
-        raise WeightsError(f"{origin} is damaged: {broken} holds infinite or NaN values")
-    module.load_state_dict(tensors, strict=False)
+    rest = len(complaints) - _MAX_COMPLAINTS
+    more = f" and {rest:,} more" if rest > 0 else ""
+    return "; ".join(complaints[:_MAX_COMPLAINTS]) + more
 
 
-def _is_optional(name: str) -> bool:
+def outline(names: Iterable[str]) -> str:
+    """The first parts of tensor names: conv1, layer1 and fc for a ResNet."""
+    parts = list(dict.fromkeys(name.partition(".")[0] for name in names))
+    rest = len(parts) - _MAX_PARTS
+    more = f" and {rest:,} more" if rest > 0 else ""
+    return ", ".join(parts[:_MAX_PARTS]) + more
+
+
+def is_optional(name: str) -> bool:
     """Whether inference does not use a tensor."""
     return is_auxiliary(name.removeprefix("network.")) or name.endswith("num_batches_tracked")
 

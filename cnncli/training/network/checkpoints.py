@@ -20,7 +20,7 @@ from torch import Tensor
 from cnncli.errors import NotANumberError, OutputError, TrainingError
 from cnncli.files.whole import whole_file
 from cnncli.networks.tensor_files import raise_os_errors
-from cnncli.networks.zoo.weights import unpickle_tensors
+from cnncli.networks.zoo.checkpoint import unpickle_tensors
 from cnncli.records.training import Amp, Epoch, Layout, best_epoch
 from cnncli.training.run_folder import CHECKPOINTS
 

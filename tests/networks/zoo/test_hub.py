@@ -435,7 +435,7 @@ def test_an_image_tower_has_no_classes_though_it_has_outputs(repository: Hub, tm
     file.write_bytes(save(network.state_dict()))
     assert prepare(Reference(name, file), NullProgress()).card.is_feature_extractor
     (tmp_path / "names").write_text("cat\n" * 512)
-    with pytest.raises(WeightsError, match="has no classes: it outputs features"):
+    with pytest.raises(WeightsError, match="has no classes: it gives features"):
         prepare(Reference(name, file, tmp_path / "names"), NullProgress())
 
 
