@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_type_hints
 from cnncli.records.augmentation import PRESETS, Augmentation, AutoAugment, Strength
 from cnncli.records.training import Amp, Layout, Schedule, Tune
 from cnncli.training.declaration import Kind, OptimizerFamily, Option, Requirement
+from cnncli.training.optimizer_names import base_name
 
 STOPPING, OPTIMISATION, REGULARISATION = "Stopping", "Optimisation", "Regularisation"
 DISTILLATION, AUGMENTATION, RUNTIME = "Distillation", "Augmentation", "Runtime"
@@ -39,7 +40,7 @@ def optimizer_family(opt: str) -> OptimizerFamily:
     return next(
         family
         for family in OPTIMIZER_FAMILIES
-        if any(fnmatchcase(opt, pattern) for pattern in family.patterns)
+        if any(fnmatchcase(base_name(opt), pattern) for pattern in family.patterns)
     )
 
 

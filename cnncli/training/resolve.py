@@ -7,6 +7,7 @@ from typing import Any
 from cnncli.errors import UsageError
 from cnncli.records.augmentation import PRESETS, Strength
 from cnncli.records.training import Tune
+from cnncli.training.optimizer_names import require_optimizer
 from cnncli.training.options import (
     AUGMENTATION_FIELDS,
     OPTIMIZER_FAMILIES,
@@ -27,6 +28,8 @@ def resolve(tune: Tune, explicit: Mapping[str, Any]) -> TrainingOptions:
     Raises:
         UsageError: some are out of range, have no effect or contradict each other; all of them are named.
     """
+    if "opt" in explicit:
+        require_optimizer(explicit["opt"])
     options = TrainingOptions(**{**_defaults(tune, explicit), **explicit})
     problems = [*_no_effect(tune, explicit, options), *_out_of_range(explicit)]
     if not problems and options.lr and options.min_lr > options.lr:

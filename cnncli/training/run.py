@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnncli.data.splits import splits_table
+from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import prepare, resolve_untrained
 from cnncli.records.data import DataSet, Split
 from cnncli.records.progress import Progress, ProgressBar, activity_if_many
@@ -122,13 +123,18 @@ def _prepare_from_features(
     from cnncli.training.network import trainer
     from cnncli.training.network.initial import from_weights
 
+    def require_trainable(folder: ModelFolder, data: DataSet) -> None:
+        trial = from_weights(folder, None, data.class_names, settings.options.drop_path)
+        trainer.require_trainable(trial, settings)
+
     start = time.perf_counter()
-    search = search_classifiers(settings, progress, bar, locks, is_offline=is_offline)
+    search = search_classifiers(
+        settings, progress, bar, locks, require_usable=require_trainable, is_offline=is_offline
+    )
     data, card = search.embedded.data, search.folder.card
     head, score = search.result.linear() or (None, None)
     features = _publish_features(search, settings, score, progress)
     initial = from_weights(search.folder, head, data.class_names, settings.options.drop_path)
-    trainer.require_trainable(initial, settings)
     throughput = trainer.fastest_throughput(initial, settings, progress)
     if features:
         epochs, reason = _epochs_in_budget(settings, throughput, data)

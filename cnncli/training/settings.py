@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from cnncli.data.lists import ListColumns
 from cnncli.errors import UsageError
-from cnncli.networks import blueprint, pocket
+from cnncli.networks import blueprint, model_folder, pocket
 from cnncli.networks.dependencies import package_versions
 from cnncli.networks.reference import Reference
 from cnncli.records.defaults import MAX_PIXELS
@@ -128,8 +128,11 @@ def choose_tune(tune: Tune, reference: Reference, progress: Progress) -> Tune:
         progress: reports the choice.
 
     Raises:
+        ModelFolderError: an exported network, whose weights cannot be trained.
         UsageError: a blueprint, for which no weights are published, with a `--tune` other than `scratch`.
     """
+    if reference.is_exported:
+        raise model_folder.no_weights_error(reference.name)
     is_blueprint = blueprint.is_blueprint(reference.name) and reference.weights is None
     if tune is Tune.AUTO and (is_blueprint or not reference.pretrained) and not reference.find_folder():
         progress.notice(f"{reference.name} has no weights to start from: using --tune scratch")

@@ -21,6 +21,7 @@ from safetensors.numpy import load_file
 
 from cnncli.errors import TrainingStopped
 from cnncli.networks.model_folder import open_folder, verify
+from cnncli.training.features import fit
 from cnncli.training.manifest import load_manifest
 from cnncli.training.network.loop import Loop
 from tests.conftest import Cnncli, Program
@@ -370,8 +371,19 @@ def test_batch_size_1(cnncli: Cnncli, data: Path) -> None:
     assert further["val"]["images"] == 15
 
 
-def test_errors_are_one_line_and_leave_no_run(cnncli: Cnncli, data: Path, tiny: Path) -> None:
+def test_errors_are_one_line_and_come_before_features_and_runs(
+    cnncli: Cnncli, data: Path, tiny: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit, "embed_data", lambda *_: pytest.fail("images are read"))
+    Path("net.onnx").touch()
     cases: list[tuple[list[object], int, str]] = [
+        ([data, "-m", tiny, "--opt", "adma"], 2, "did you mean adam"),
+        ([data, "-m", tiny, "--opt", "zzz"], 2, "try adamw, sgd"),
+        ([data, "-m", tiny, "--opt", "bnbadam8bit"], 2, "--opt bnbadam8bit cannot be used"),
+        ([data, "-m", tiny, "--amp", "fp16"], 2, "--amp fp16 needs a GPU"),
+        ([data, "-m", tiny, "--tune", "full", "--kd-model", colours], 2, "classes"),
+        ([data, "-m", "net.onnx", "--tune", "full"], 1, "which can only predict"),
+        ([data, "-m", "net.onnx", "--tune", "features"], 1, "which can only predict"),
         ([data, "-m", NET, "--lr", 0], 2, "--lr must be above 0"),
         ([data, "-m", NET, "--lr", "nan"], 2, "neither a number nor 'auto'"),
         ([data, "-m", NET, "--lr", -1], 2, "--lr must be above 0"),

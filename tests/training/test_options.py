@@ -11,7 +11,7 @@ from cnncli.cli.finetune import finetune
 from cnncli.errors import UsageError
 from cnncli.records.augmentation import PRESETS, Strength
 from cnncli.records.training import Schedule, Tune
-from cnncli.training import options
+from cnncli.training import optimizer_names, options
 from cnncli.training.options import TrainingOptions, optimizer_family
 from cnncli.training.resolve import default_text, is_in_effect, require_no_training_options, resolve
 
@@ -37,6 +37,20 @@ def test_defaults_depend_on_the_optimiser() -> None:
     assert (adamw.weight_decay, sgd.weight_decay, lion.weight_decay) == (0.05, 5e-4, 0.05)
     assert resolve(Tune.FULL, {"opt": "rmsprop"}).weight_decay == 0
     assert resolve(Tune.FULL, {"opt": "sgd", "lr": 0.1}).lr == 0.1
+
+
+def test_an_optimiser_in_lookahead_or_in_capitals_has_its_own_defaults() -> None:
+    assert optimizer_family("lookahead_SGD") is optimizer_family("sgd")
+
+
+def test_an_unknown_optimiser_is_refused_unless_another_timm_may_have_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(UsageError, match="no optimiser of that name"):
+        resolve(Tune.FULL, {"opt": "lookahead_sgdd"})
+    assert resolve(Tune.FULL, {"opt": "lookahead_SGD"}).weight_decay == 5e-4
+    monkeypatch.setattr(optimizer_names, "VERSION", "0.1")
+    assert resolve(Tune.FULL, {"opt": "newest"}).opt == "newest"
 
 
 def test_every_optimiser_of_timm_has_a_family() -> None:

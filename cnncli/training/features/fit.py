@@ -6,7 +6,7 @@ Runtime, and the new classifier replaces the last layer of the compiled network 
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from cnncli.evaluation.metrics import accuracy, balanced_accuracy
 from cnncli.logits import predicted_classes
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.prepare import prepare
-from cnncli.records.data import Split
+from cnncli.records.data import DataSet, Split
 from cnncli.records.evaluation import Accuracy
 from cnncli.records.progress import Progress, ProgressBar
 from cnncli.records.training import ClassifierName, ClassifierScore, ClassWeights, Tune
@@ -106,6 +106,7 @@ def search_classifiers(
     bar: ProgressBar,
     locks: contextlib.ExitStack,
     *,
+    require_usable: Callable[[ModelFolder, DataSet], None] | None = None,
     is_offline: bool = False,
 ) -> FeatureSearch:
     """Fit classifiers to a network's embeddings of labelled images; nothing is written yet.
@@ -115,6 +116,7 @@ def search_classifiers(
         progress: reports each step and what is left out.
         bar: opens a progress bar over the images.
         locks: releases the lock of the run's folder.
+        require_usable: checks a network and the data before embeddings are computed.
         is_offline: download nothing.
 
     Raises:
@@ -131,6 +133,8 @@ def search_classifiers(
     with stopwatch.measure("opening the network"):
         folder = prepare(settings.reference, progress, is_offline=is_offline)
         require_new_head_fits(folder)
+        if require_usable:
+            require_usable(folder, data)
     describe_data(data, progress)
     with stopwatch.measure("embeddings"):
         embedded = embed_data(folder, data, settings, progress, bar)

@@ -51,9 +51,12 @@ def require_replaceable_head(folder: ModelFolder) -> None:
     """Raise unless a network has a last layer that can be replaced.
 
     Raises:
+        ModelFolderError: it is an exported network.
         UsageError: it is a nearest-neighbour classifier.
     """
     card = folder.card
+    if folder.is_exported:
+        raise model_folder.no_weights_error(card.name)
     if card.architecture.head and card.architecture.head.kind is HeadKind.NEIGHBOURS:
         raise UsageError(
             f"{folder.path} is a nearest-neighbour classifier, which cannot be trained further",

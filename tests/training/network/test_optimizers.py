@@ -3,10 +3,18 @@
 from pathlib import Path
 
 import pytest
+import timm
 import torch
+from timm.optim._optim_factory import list_optimizers
 
+from cnncli.training import optimizer_names
 from cnncli.training.network import optimizers
 from tests.training.small_runs import settings_for
+
+
+def test_the_names_are_those_of_timm() -> None:
+    if timm.__version__ == optimizer_names.VERSION:
+        assert sorted(optimizer_names.OPTIMIZERS) == sorted(list_optimizers())
 
 
 @pytest.mark.parametrize(
