@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
+from typer._click.shell_completion import CompletionItem
 from typer.core import TyperGroup
 
 from cnncli import __version__
-from cnncli.cli import console
+from cnncli.cli import completion, console
 from cnncli.cli.groups import SectionedCommand
 from cnncli.cli.surroundings import provide_home, require_working_directory
 from cnncli.errors import CnncliError
@@ -96,8 +97,20 @@ class ErrorBoundary(TyperGroup):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:  # noqa: ANN401 - as in typer
+        """The commands that begin with a text, without importing them, or the options of the program."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=summary)
+            for name, summary in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+
     def main(self, *arguments: Any, standalone_mode: bool = True, **options: Any) -> Any:  # noqa: ANN401 - as in typer
         """Run the program and exit; without exiting if `standalone_mode=False`."""
+        if completion.VARIABLE in os.environ:
+            completion.register_shells()
         try:
             code = super().main(*arguments, **(options | {"standalone_mode": False}))
         except typer.TyperException as problem:
@@ -217,7 +230,7 @@ def main() -> None:
     # Importing torch creates so many objects that the garbage collector takes a seventh of the time. This program creates
     # few reference cycles, so the collector may run less often.
     gc.set_threshold(50_000, 20, 100)
-    if "OMP_WAIT_POLICY" not in os.environ and _is_machine_busy():
+    if "OMP_WAIT_POLICY" not in os.environ and completion.VARIABLE not in os.environ and _is_machine_busy():
         # OpenMP threads spin while they wait for each other, which is best on idle cores. On busy ones they spin for a thread
         # that is not scheduled, and training takes ten times as long: make them sleep soon.
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")

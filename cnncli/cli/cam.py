@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli import inspection, options, pictures
+from cnncli.cli import completion, inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries
 from cnncli.errors import UsageError
 from cnncli.records.choices import CamMethod
@@ -20,6 +20,7 @@ def cam(
         typer.Option(
             "--class",
             metavar="NAME",
+            autocompletion=completion.complete_class,
             help="Class to explain, by name, WordNet ID or index; repeatable.  [default: the most probable class]",
         ),
     ] = None,
@@ -32,6 +33,7 @@ def cam(
         typer.Option(
             "--layer",
             metavar="NAME",
+            autocompletion=completion.complete_layer,
             help="Layer whose feature maps are weighted.  [default: the last that influences the prediction]",
         ),
     ] = None,

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnncli.cli import inspection, options, pictures
+from cnncli.cli import completion, inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.groups import SectionedCommand
 from cnncli.errors import UsageError
+from cnncli.records.choices import KERNELS
 
 if TYPE_CHECKING:
     from cnncli.inspection.convolution import ConvPool
@@ -55,8 +56,8 @@ def apply(
         typer.Option(
             "--kernel",
             metavar="NAME|ROWS|FILE",
-            help="Kernel: high-pass, sobel-x, sobel-y, laplacian, sharpen, box-blur, gaussian, emboss, edge-right, "
-            "edge-left, edge-down or edge-up; its rows, e.g. '0 -1 0; -1 4 -1; 0 -1 0'; or a file with them.",
+            autocompletion=completion.complete_kernel,
+            help=f"Kernel: {', '.join(KERNELS)}; its rows, e.g. '0 -1 0; -1 4 -1; 0 -1 0'; or a file with them.",
         ),
     ] = None,
     pool: Annotated[

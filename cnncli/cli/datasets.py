@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli import options
+from cnncli.cli import completion, options
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.groups import LIST, list_group
 from cnncli.cli.options import ResultFormat
@@ -63,7 +63,12 @@ def list_datasets(
 def get_dataset(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="Data set, as listed by `cnncli datasets`.", show_default=False),
+        typer.Argument(
+            metavar="NAME",
+            autocompletion=completion.complete_data_set,
+            help="Data set, as listed by `cnncli datasets`.",
+            show_default=False,
+        ),
     ],
     dest: Annotated[
         Path,

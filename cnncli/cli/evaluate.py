@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.cli import options
+from cnncli.cli import completion, options
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.progress import image_bars
 from cnncli.errors import OutputError, UsageError
@@ -49,6 +49,7 @@ def evaluate(
             "--model",
             "-m",
             metavar="MODEL",
+            autocompletion=completion.complete_model,
             show_default=False,
             help="Model to evaluate, named as for predict; repeat to compare the first with the second.  "
             f"[env var: CNNCLI_MODEL; default: {DEFAULT}]",

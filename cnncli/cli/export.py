@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli import options
+from cnncli.cli import completion, options
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.options import ResultFormat
 from cnncli.records.exporting import ExportResult, Input, Quantize
@@ -18,6 +18,7 @@ def export(
         str,
         typer.Argument(
             metavar="MODEL",
+            autocompletion=completion.complete_model,
             help="Model to export: a run, a model folder, or a name as for predict.",
             show_default=False,
         ),

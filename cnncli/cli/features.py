@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.cli import options
+from cnncli.cli import completion, options
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
@@ -45,6 +45,7 @@ def features(
         typer.Option(
             "--layer",
             metavar="NAME",
+            autocompletion=completion.complete_layer,
             help="Layer whose output to write, averaged over positions (needs torch).  [default: input of the last layer]",
         ),
     ] = None,

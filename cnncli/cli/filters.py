@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli import inspection, options, pictures
+from cnncli.cli import completion, inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries
 from cnncli.records.defaults import DEFAULT, or_default
 
@@ -16,6 +16,7 @@ def filters(
         typer.Argument(
             envvar="CNNCLI_MODEL",
             metavar="[MODEL]",
+            autocompletion=completion.complete_model,
             help=f"Model, as for predict: a name, a model folder or a blueprint.  [default: {DEFAULT}]",
             show_default=False,
         ),
@@ -25,6 +26,7 @@ def filters(
         typer.Option(
             "--layer",
             metavar="NAME",
+            autocompletion=completion.complete_kernel_layer,
             help="Convolution or fully connected layer, by its name in `cnncli summary`.  [default: the first]",
         ),
     ] = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnncli.cli import options
+from cnncli.cli import completion, options
 from cnncli.cli.config import Config, Resume
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.options import ResultFormat
@@ -35,6 +35,7 @@ def finetune(
         typer.Option(
             "--tune",
             metavar="auto|features|head|last:N|full|scratch",
+            autocompletion=completion.complete_tune,
             help="What to train: a classifier on the network's features; its last layer; its last N stages; the whole network; "
             "the whole network from random weights. auto starts with features and continues with full if there is time.",
         ),

@@ -15,8 +15,10 @@ class _ListGroup(TyperGroup):
     """A group whose arguments go to `list` unless they start with a subcommand."""
 
     def parse_args(self, context: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as in typer
-        """Insert the default subcommand."""
-        return super().parse_args(context, args if args and args[0] in self.commands else [LIST, *args])
+        """Insert the default subcommand, unless the subcommand itself is being completed."""
+        is_completed = context.resilient_parsing and not args
+        has_subcommand = is_completed or (args and args[0] in self.commands)
+        return super().parse_args(context, args if has_subcommand else [LIST, *args])
 
 
 def list_group(name: str) -> typer.Typer:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.cli import inspection, options, pictures
+from cnncli.cli import completion, inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.errors import UsageError
 from cnncli.records.choices import Palette
@@ -28,6 +28,7 @@ def maps(
         typer.Option(
             "--layer",
             metavar="NAME|all",
+            autocompletion=completion.complete_layer,
             help="Layer, by its name in `cnncli summary`; a layer of single numbers, such as global pooling, is drawn as "
             "bars; all draws the strongest map of every convolution and pooling.  "
             "[default: the first with feature maps]",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli import options
+from cnncli.cli import completion, options
 from cnncli.cli.console import Console, error, is_terminal, write_data
 from cnncli.cli.groups import LIST, list_group
 from cnncli.errors import CnncliError, ModelNotFoundError
@@ -75,6 +75,7 @@ def remove_models(
         list[str],
         typer.Argument(
             metavar="NAME...",
+            autocompletion=completion.complete_prepared,
             help="Names of prepared networks, as `cnncli models --prepared` lists them.",
             show_default=False,
         ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cnncli.cli import completion
 from cnncli.engines.select import ENGINES
 from cnncli.errors import UsageError
 from cnncli.records.defaults import DEFAULT, MAX_INPUT, or_default
@@ -151,6 +152,7 @@ Model = Annotated[
         "-m",
         envvar="CNNCLI_MODEL",
         metavar="MODEL",
+        autocompletion=completion.complete_model,
         help="A name of timm or torchvision (resnet50, resnet50.a1_in1k, torchvision/alexnet), hf-hub:org/name, a model "
         f"folder, the name of a prepared network, or pocket, the built-in model.  [default: {DEFAULT}]",
     ),
@@ -191,6 +193,7 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="auto|cpu|cuda|cuda:N|mps",
+        autocompletion=completion.complete_device,
         help="Device to run on; auto is CUDA if available, else the CPU.",
     ),
 ]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli import options
+from cnncli.cli import completion, options
 from cnncli.cli.console import Console, error, quiet_libraries, write_data
 from cnncli.errors import CnncliError, UsageError
 
@@ -13,7 +13,10 @@ def pull(
     models: Annotated[
         list[str],
         typer.Argument(
-            metavar="MODEL...", help="Names of timm or torchvision, or hf-hub:org/name.", show_default=False
+            metavar="MODEL...",
+            autocompletion=completion.complete_published,
+            help="Names of timm or torchvision, or hf-hub:org/name.",
+            show_default=False,
         ),
     ],
     weights: options.Weights = None,

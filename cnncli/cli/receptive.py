@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.cli import inspection, options, pictures
+from cnncli.cli import completion, inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.errors import UsageError
 from cnncli.records.defaults import or_default
@@ -23,6 +23,7 @@ def receptive(
         typer.Option(
             "--layer",
             metavar="NAME",
+            autocompletion=completion.complete_layer,
             help="Layer, by its name in `cnncli summary`.  [default: the first with feature maps]",
         ),
     ] = None,

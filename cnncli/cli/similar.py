@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.cli import options, pictures
+from cnncli.cli import completion, options, pictures
 from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_bars
@@ -85,6 +85,7 @@ def similar(
         typer.Option(
             "--layer",
             metavar="NAME",
+            autocompletion=completion.complete_layer,
             help="Compare the outputs of this layer, computed by torch.  [default: the embedding]",
         ),
     ] = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from cnncli.cli import options
+from cnncli.cli import completion, options
 from cnncli.cli.console import is_terminal, quiet_libraries, write_data
 from cnncli.errors import UsageError
 
@@ -62,6 +62,7 @@ def summarize(
         list[str] | None,
         typer.Argument(
             metavar="MODEL...",
+            autocompletion=completion.complete_model,
             help="Names, blueprints (files, or text in quotes) or model folders; several are compared.",
             show_default=False,
         ),
@@ -96,6 +97,7 @@ def summarize(
         typer.Option(
             "--explain",
             metavar="[LAYER]",
+            autocompletion=completion.complete_layer,
             help="Show the arithmetic of one layer, or of all layers, with its numbers.",
         ),
     ] = None,

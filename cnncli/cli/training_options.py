@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cnncli.cli import completion
 from cnncli.training.declaration import Kind, Option
 from cnncli.training.options import declarations, flag
 from cnncli.training.resolve import default_text
@@ -58,11 +59,18 @@ def _annotation(name: str, type_: Any, option: Option) -> Any:  # noqa: ANN401 -
             help=f"{option.help}  [default: {default}]" if default else option.help,
             metavar=option.metavar if parser or is_plain else None,
             parser=parser,
+            autocompletion=_COMPLETIONS.get(name),
             rich_help_panel=str(option.group),
             show_default=False,
         ),
     ]
 
+
+_COMPLETIONS: Mapping[str, Callable[..., list[str]]] = {
+    "opt": completion.complete_optimizer,
+    "kd_model": completion.complete_model,
+}
+"""What Tab completes, by the name of the option."""
 
 _AUTO = object()
 """Stands for `auto` between parser and command, since Typer takes None for an option that was not set."""

@@ -5,12 +5,14 @@ import tarfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from cnncli.errors import DataError
 from cnncli.records.progress import Progress
 from cnncli.web import InterruptedDownloadError, download, md5
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 AmountBar = Callable[[int | None], contextlib.AbstractContextManager[Callable[[int], None]]]
 """Opens a progress bar for an amount of work (None where unknown); yields a function to call with each amount done."""
@@ -41,7 +43,7 @@ class Picture:
     """
 
     label: str
-    content: Image.Image | Path
+    content: "Image.Image | Path"
 
 
 def fetch(

@@ -2,9 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-from PIL import Image
-
 from cnncli.data.archives import Picture
 from cnncli.errors import UsageError
 
@@ -26,6 +23,8 @@ def digits(shift: int = 0) -> Iterator[Picture]:
     """
     if not 0 <= shift <= MAX_SHIFT:
         raise UsageError(f"--shift must be from 0 to {MAX_SHIFT}, not {shift}", "more would cut the digits")
+    import numpy as np
+    from PIL import Image
     from sklearn.datasets import load_digits
 
     dataset = load_digits()

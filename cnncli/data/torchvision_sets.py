@@ -10,9 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from cnncli.data.archives import Archive, Picture, unpack
 from cnncli.errors import DataError
 
@@ -53,6 +50,9 @@ def cifar(class_name: str) -> tuple[Archives, Pictures]:
         return [Archive((dataset.url,), dataset.tgz_md5, dataset.filename)]
 
     def pictures(store: Path, split: str) -> Iterator[Picture]:
+        import numpy as np
+        from PIL import Image
+
         unpack(store / archives()[0].path, store)
         dataset = _dataset_class(class_name)
         folder = store / dataset.base_folder

@@ -11,28 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.errors import InputError, UsageError
+from cnncli.records.choices import KERNELS
 from cnncli.regular_file import read_document
 from cnncli.text import decode_text
 
 Numbers = NDArray[Any]
 """(H, W) or (C, H, W): floats, or fractions as objects."""
-
-_EDGE = "-1 -1 1 1"
-KERNELS = {
-    "high-pass": "0 -1 0; -1 4 -1; 0 -1 0",
-    "sobel-x": "-1 0 1; -2 0 2; -1 0 1",
-    "sobel-y": "-1 -2 -1; 0 0 0; 1 2 1",
-    "laplacian": "0 1 0; 1 -4 1; 0 1 0",
-    "sharpen": "0 -1 0; -1 5 -1; 0 -1 0",
-    "box-blur": "1/9 1/9 1/9; 1/9 1/9 1/9; 1/9 1/9 1/9",
-    "gaussian": "1/16 1/8 1/16; 1/8 1/4 1/8; 1/16 1/8 1/16",
-    "emboss": "-2 -1 0; -1 1 1; 0 1 2",
-    "edge-right": "; ".join([_EDGE] * 4),
-    "edge-left": "; ".join(["1 1 -1 -1"] * 4),
-    "edge-down": "-1 -1 -1 -1; -1 -1 -1 -1; 1 1 1 1; 1 1 1 1",
-    "edge-up": "1 1 1 1; 1 1 1 1; -1 -1 -1 -1; -1 -1 -1 -1",
-}
-"""Kernels by their usual names, as applied without flipping: sobel-x is positive where the image gets brighter to the right."""
 
 
 @dataclass(frozen=True, slots=True)

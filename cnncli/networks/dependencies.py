@@ -3,7 +3,6 @@
 import contextlib
 import platform
 from collections.abc import Iterator
-from importlib import metadata
 
 from cnncli import __version__
 from cnncli.errors import MissingPackageError
@@ -31,17 +30,13 @@ _RECORDED = ("numpy", "pillow", "onnxruntime", "openvino", "scikit-learn", "scip
 
 def package_versions() -> dict[str, str]:
     """Versions of cnncli, Python and the installed packages that results may depend on."""
-    return {"cnncli": __version__, "python": platform.python_version()} | {
-        package: metadata.version(package) for package in _RECORDED if _is_installed(package)
-    }
+    from importlib import metadata  # takes as long as importing Typer
 
-
-def _is_installed(package: str) -> bool:
-    try:
-        metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+    versions = {"cnncli": __version__, "python": platform.python_version()}
+    for package in _RECORDED:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return versions
 
 
 @contextlib.contextmanager

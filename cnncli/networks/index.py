@@ -62,6 +62,12 @@ def write(index: Index, file: Path = FILE) -> None:
         rows.writerows(_cells(entry) for entry in sorted(index.entries, key=lambda entry: entry.name))
 
 
+def names(file: Path = FILE) -> list[str]:
+    """The names of all networks."""
+    with file.open(encoding="utf-8") as stream:
+        return [line.partition("\t")[0] for line in stream][2:]
+
+
 def installed_version(package: str) -> str | None:
     """The version of a package without its local part (after a +); None where it is not installed."""
     from importlib import metadata  # costs as much as reading the index

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cnncli.errors import GeometryError, InputError, UsageError
 from cnncli.inspection import convolution, kernels
 from cnncli.inspection.convolution import WindowSettings
+from cnncli.records.choices import KERNELS
 
 COURSE = """10 73 64 12 87 16
 91 45 26 14 8 71
@@ -117,7 +118,7 @@ def test_a_flipped_kernel_convolves() -> None:
 
 
 def test_kernels_by_name() -> None:
-    named = {name: kernels.parse_kernel(name) for name in kernels.KERNELS}
+    named = {name: kernels.parse_kernel(name) for name in KERNELS}
     assert (named["laplacian"].weights == -named["high-pass"].weights).all()
     assert (named["sobel-y"].weights == named["sobel-x"].weights.T).all()
     assert {name for name, one in named.items() if one.sums_to_zero} == {
