@@ -215,7 +215,7 @@ def report(plan: EvaluationPlan, result: Evaluation, comparison: Comparison | No
         comparison=comparison,
         settings=_settings(plan),
         versions=tuple(package_versions().items()),
-        pictures=pictures(result, data.root, plan.settings.inference.max_pixels),
+        pictures=pictures(result, comparison, data.root, plan.settings.inference.max_pixels),
     )
 
 

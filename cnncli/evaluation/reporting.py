@@ -3,17 +3,17 @@
 import io
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from cnncli.engines.engine import usable_cores
 from cnncli.images.decode import Decoding, decode
 from cnncli.images.sources import image_source
 from cnncli.records.data import DataFinding, DataSet, FindingKind, Sample, Split
-from cnncli.records.evaluation import Answer, Evaluation
+from cnncli.records.evaluation import Comparison, Evaluation
 from cnncli.records.predictions import Unreadable
 from cnncli.records.report import DataFacts, Report
-from cnncli.render.report import GALLERY, LISTED, matrix_classes, report_html
+from cnncli.render.report import GALLERY, LISTED, PICTURED_CHANGES, matrix_classes, report_html
 
 REPORT = "report.html"
 
@@ -29,15 +29,18 @@ def report_page(report: Report) -> bytes:
     return report_html(report).encode("utf-8", "replace")
 
 
-def pictures(result: Evaluation, root: str, max_pixels: int) -> dict[str, bytes]:
+def pictures(
+    evaluation: Evaluation, comparison: Comparison | None, root: str, max_pixels: int
+) -> dict[str, bytes]:
     """JPEG thumbnails of the images that a report shows, by path relative to the data.
 
     Args:
-        result: the evaluation.
+        evaluation: the evaluation of the network, or of the new one.
+        comparison: its comparison with another network; None where there is none.
         root: root folder of the data.
         max_pixels: larger images are not decoded.
     """
-    paths = [answer.path for answer in _choose_images(result)]
+    paths = _choose_images(evaluation, comparison)
 
     def load(path: str) -> bytes | None:
         return _thumbnail(os.path.join(root, path), max_pixels)  # noqa: PTH118 - a string is as good as a Path
@@ -47,21 +50,28 @@ def pictures(result: Evaluation, root: str, max_pixels: int) -> dict[str, bytes]
     return {path: content for path, content in contents.items() if content}
 
 
-def _choose_images(result: Evaluation) -> list[Answer]:
-    """The most confident mistakes, then images of each cell of the confusion matrix in turn, mistakes first."""
-    images = {answer.path: answer for answer in result.mistakes()[:GALLERY]}
-    classes = set(matrix_classes(result))
-    cells: dict[tuple[int, int], list[Answer]] = {}
-    for answer in sorted(result.answers, key=lambda answer: (answer.is_correct, -answer.probability)):
-        if {answer.label, answer.predicted} <= classes:
-            cells.setdefault((answer.label, answer.predicted), []).append(answer)
-    alternating = itertools.chain.from_iterable(
-        itertools.zip_longest(*(cell[:LISTED] for cell in cells.values()))
+def _choose_images(evaluation: Evaluation, comparison: Comparison | None) -> list[str]:
+    """Paths of the most confident mistakes and changes, then of images of each confusion matrix, at most `_PICTURES`."""
+    evaluations = (evaluation, comparison.old) if comparison else (evaluation,)
+    changes = (comparison.gained, comparison.lost) if comparison else ()
+    mistakes = [answer.path for each in evaluations for answer in each.mistakes()[:GALLERY]]
+    changed = [change.path for side in changes for change in side[:PICTURED_CHANGES]]
+    in_cells = itertools.chain.from_iterable(
+        itertools.zip_longest(*(_images_of_cells(each) for each in evaluations))
     )
-    for answer in alternating:
-        if answer and len(images) < _PICTURES:
-            images[answer.path] = answer
-    return list(images.values())
+    paths = dict.fromkeys((*mistakes, *changed, *(path for path in in_cells if path)))
+    return list(paths)[:_PICTURES]
+
+
+def _images_of_cells(evaluation: Evaluation) -> Iterator[str]:
+    """Paths of images of each cell of the confusion matrix in turn, mistakes first."""
+    classes = set(matrix_classes(evaluation))
+    cells: dict[tuple[int, int], list[str]] = {}
+    for answer in sorted(evaluation.answers, key=lambda answer: (answer.is_correct, -answer.probability)):
+        if {answer.label, answer.predicted} <= classes:
+            cells.setdefault((answer.label, answer.predicted), []).append(answer.path)
+    turns = itertools.zip_longest(*(cell[:LISTED] for cell in cells.values()))
+    return (path for turn in turns for path in turn if path)
 
 
 def _thumbnail(path: str, max_pixels: int) -> bytes | None:

@@ -16,23 +16,29 @@ from matplotlib.ticker import PercentFormatter
 
 from cnncli.records.evaluation import CalibrationBin, Coverage
 from cnncli.records.training import Epoch
-from cnncli.render.curves import curves
-
-_BLUE, _ORANGE = "#0072b2", "#d55e00"
-"""From the palette of Okabe and Ito, which is safe for colour-blind people."""
+from cnncli.render.curves import BLUE, GREY, ORANGE, curve_figures, set_title
+from cnncli.text import percent, short
 
 _TALL = 0.08
 """Smallest height of a bar that its number fits into."""
 
-_INK = "#010203"
-"""Placeholder for the text colour of the page."""
+_INK, _PAPER = "#010203", "#fefdfc"
+"""Colours of text, and of text on a bar."""
+
+_PAGE_COLOURS = {
+    _INK: "currentColor",
+    _PAPER: "var(--paper)",
+    BLUE: "var(--accent)",
+    ORANGE: "var(--second)",
+    GREY: "var(--faint)",
+}
+"""What the colours become in a page, which has brighter ones on a dark background."""
 
 _STYLE: Any = {  # rc_context has a type of its own for names
     "svg.fonttype": "none",
     "svg.hashsalt": "cnncli",
     "font.family": "sans-serif",
     "savefig.transparent": True,
-    "legend.framealpha": 0.0,
     **dict.fromkeys(
         ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color"),
         _INK,
@@ -69,33 +75,32 @@ def coverage_svg(points: Sequence[Coverage], images: int) -> str:
         figure, axes = _axes()
         points = [point for point in points if point.images]
         thresholds = [point.threshold for point in points]
-        axes.plot(
-            thresholds, [point.images / images for point in points], "--", color=_BLUE, label="coverage"
-        )
+        axes.plot(thresholds, [point.images / images for point in points], "--", color=BLUE, label="coverage")
         accuracies = [point.correct / point.images for point in points]
-        axes.plot(thresholds, accuracies, color=_ORANGE, label="accuracy")
+        axes.plot(thresholds, accuracies, color=ORANGE, label="accuracy")
         axes.set_xlabel("confidence threshold")
-        axes.set_title("coverage and accuracy")
-        axes.legend(loc="lower left")
+        set_title(axes, "coverage and accuracy")
         return _svg(figure, "coverage and accuracy by confidence threshold")
 
 
-def curves_svg(history: Sequence[Epoch], feature_accuracy: float | None) -> str:
-    """The training curves; arguments as for `render.curves.curves`."""
+def curve_svgs(history: Sequence[Epoch], feature_accuracy: float | None) -> list[str]:
+    """The training curves, one element each; arguments as for `render.curves.curves_png`."""
     with rc_context(_STYLE):
-        return _svg(curves(history, feature_accuracy), "training curves")
+        return [
+            _svg(figure, figure.axes[0].get_title()) for figure in curve_figures(history, feature_accuracy)
+        ]
 
 
 def _reliability(bins: Sequence[CalibrationBin], error: float) -> Figure:
     figure, axes = _axes()
-    axes.plot([0, 1], [0, 1], ":", color="#777777", label="perfect calibration")
+    axes.plot([0, 1], [0, 1], ":", color=GREY, label="perfect calibration")
     filled = [bin_ for bin_ in bins if bin_.images]
     centres = [(bin_.low + bin_.high) / 2 for bin_ in filled]
     axes.bar(
         centres,
         [bin_.accuracy for bin_ in filled],
         width=0.9 / len(bins),
-        color=_BLUE,
+        color=BLUE,
         alpha=0.8,
         label="accuracy",
     )
@@ -103,23 +108,21 @@ def _reliability(bins: Sequence[CalibrationBin], error: float) -> Figure:
         [bin_.confidence for bin_ in filled],
         [bin_.accuracy for bin_ in filled],
         "o",
-        color=_ORANGE,
+        color=ORANGE,
         markersize=4,
+        label="mean probability",
     )
-    most = max(bin_.images for bin_ in filled)
     for centre, bin_ in zip(centres, filled, strict=True):
-        if bin_.images >= most / 50:
-            colour = "white" if bin_.accuracy > _TALL else _INK
-            axes.text(centre, 0.02, str(bin_.images), ha="center", fontsize=7, color=colour)
+        colour = _PAPER if bin_.accuracy > _TALL else _INK
+        axes.text(centre, 0.02, short(bin_.images), ha="center", fontsize=7, color=colour)
     axes.set_xlabel("predicted probability")
-    axes.set_title(f"reliability diagram (ECE {100 * error:.1f} %)")
-    axes.legend(loc="upper left")
+    set_title(axes, f"reliability diagram (ECE {percent(error)})")
     return figure
 
 
 def _axes() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(5, 3.8))
-    figure.subplots_adjust(left=0.12, right=0.95, bottom=0.14, top=0.91)
+    figure = Figure(figsize=(4.6, 3.8))
+    figure.subplots_adjust(left=0.12, right=0.95, bottom=0.13, top=0.86)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_xlim(0, 1)
@@ -136,6 +139,8 @@ def _svg(figure: Figure, title: str) -> str:
     picture = io.StringIO()
     figure.savefig(picture, format="svg", metadata={"Date": None, "Creator": None})
     text = picture.getvalue()
-    element = text[text.index("<svg") :].replace(_INK, "currentColor")
+    element = text[text.index("<svg") :]
+    for colour, page_colour in _PAGE_COLOURS.items():
+        element = element.replace(colour, page_colour)
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
     return element.replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1)

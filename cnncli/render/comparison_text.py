@@ -83,8 +83,8 @@ def _change_table(changes: Sequence[Change], names: tuple[str, str], width: int 
         return []
     hidden = len(changes) - _CHANGES
     changes = changes[:_CHANGES]
-    new = [f"{shorten(change.new)} {percent(change.new_probability)}" for change in changes]
-    old = [f"{shorten(change.old)} {percent(change.old_probability)}" for change in changes]
+    new = [f"{shorten(change.new)} ({percent(change.new_probability)})" for change in changes]
+    old = [f"{shorten(change.old)} ({percent(change.old_probability)})" for change in changes]
     lines = rows(
         [
             Column("image", [printable(change.path) for change in changes], importance=9),

@@ -4,10 +4,13 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
+from cnncli.render import fonts
 from cnncli.text import printable
 
 _MOST_NUMBERED = 25
@@ -19,8 +22,14 @@ MAX_NAMED = 60
 _LONGEST = 24
 """Largest number of characters of a label."""
 
-_SIDE = (4.0, 14.0)
-"""Smallest and largest side of the picture in inches."""
+_CELL, _SIDE = 0.45, (2.5, 12.0)
+"""Side of a cell; smallest and largest side of the matrix, in inches."""
+
+_TICKS, _TITLE, _GAP, _BAR, _PERCENTAGES = 0.1, 0.3, 0.2, 0.18, 0.75
+"""Space for tick marks, for the title of an axis, between the parts, for the colour bar and for its labels, in inches."""
+
+_FONT_SIZE, _POINTS = 10, 72
+"""Font size of the labels in points, and points per inch."""
 
 _DARK = 0.55
 """Share of the true class above which a cell is so dark that its number is white."""
@@ -34,25 +43,41 @@ def confusion_png(counts: NDArray[np.intp], class_names: Sequence[str]) -> bytes
         class_names: K.
     """
     classes = len(class_names)
+    labels = [_shorten(printable(name)) for name in class_names] if classes <= MAX_NAMED else [str(classes)]
+    figure, axes, bar = _axes(classes, labels)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = min(max(1.6 + 0.45 * classes, _SIDE[0]), _SIDE[1])
-    figure = Figure(figsize=(side + 1, side), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     if classes <= MAX_NAMED:
-        names = [printable(name) for name in class_names]
-        names = [name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…" for name in names]
-        escaped = [name.replace("$", r"\$") for name in names]  # otherwise matplotlib would start a formula
-        axes.set_xticks(range(classes), escaped, rotation=90)
-        axes.set_yticks(range(classes), escaped)
+        # A dollar sign would start a formula.
+        axes.set_xticks(range(classes), labels, rotation=90, fontsize=_FONT_SIZE, parse_math=False)
+        axes.set_yticks(range(classes), labels, fontsize=_FONT_SIZE, parse_math=False)
     if classes <= _MOST_NUMBERED:
         for row, column in np.argwhere(counts):
             colour = "white" if shares[row, column] > _DARK else "black"
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)
-    figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
+    figure.colorbar(image, cax=bar, label="share of the true class", format=PercentFormatter(1, decimals=0))
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=120)
     return picture.getvalue()
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+
+
+def _axes(classes: int, labels: Sequence[str]) -> tuple[Figure, Axes, Axes]:
+    """A figure, and its axes for the matrix and the colour bar.
+
+    The labels are measured here: a layout engine would draw everything twice to find the margins.
+    """
+    font = fonts.font(_FONT_SIZE)
+    margin = _TITLE + _TICKS + max(font.getlength(label) for label in labels) / _POINTS
+    side = min(max(_CELL * classes, _SIDE[0]), _SIDE[1])
+    width, height = margin + side + _GAP + _BAR + _PERCENTAGES, _GAP + side + margin
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((margin / width, margin / height, side / width, side / height))
+    bar = figure.add_axes(((margin + side + _GAP) / width, margin / height, _BAR / width, side / height))
+    return figure, axes, bar

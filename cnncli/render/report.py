@@ -6,19 +6,23 @@ Jinja escapes every name; the script gets its data as JSON that cannot contain t
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from cnncli import __version__
 from cnncli.records.evaluation import Answer, ConfusionCell, Evaluation
 from cnncli.records.report import Report
-from cnncli.text import counted, printable
+from cnncli.text import counted, percent, printable
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 GALLERY = 24
 """Number of worst mistakes shown with their predictions."""
+
+PICTURED_CHANGES = 12
+"""Number of images shown that only one of two networks gets right, for each of them."""
 
 _MATRIX = 60
 """Largest number of classes in the matrix; beyond it, those with the most mistakes are shown."""
@@ -33,16 +37,36 @@ _PAIRS = 30
 """Number of most frequent confusions shown."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Network:
+    """What the page shows of one network.
+
+    Attributes:
+        label: its name, unique on the page; empty where it is the only one.
+        names: names of the classes.
+        mistakes: the most confident ones.
+        matrix: indices of the classes in the confusion matrix.
+        pairs: the largest cells off the diagonal.
+        reliability, coverage: charts as SVG elements.
+    """
+
+    label: str
+    evaluation: Evaluation
+    names: list[str]
+    mistakes: Sequence[Answer]
+    mistake_count: int
+    matrix: list[int]
+    pairs: list[ConfusionCell]
+    reliability: str
+    coverage: str
+
+
 def report_html(report: Report) -> str:
     """A report as an HTML page."""
-    from cnncli.render.charts import coverage_svg, curves_svg, reliability_svg  # matplotlib, half a second
+    from cnncli.render.charts import curve_svgs  # matplotlib, half a second
 
-    evaluation = report.evaluation
-    names = [printable(name) for name in evaluation.class_names]
-    mistakes = evaluation.mistakes()
-    gallery = mistakes[:GALLERY]
-    matrix = matrix_classes(evaluation)
     pictures = {path: _data_url(content) for path, content in report.pictures.items()}
+    networks = _networks(report)
     training = report.training
     return (
         _environment()
@@ -50,23 +74,46 @@ def report_html(report: Report) -> str:
         .render(
             report=report,
             version=__version__,
-            names=names,
-            mistakes=gallery,
-            mistake_count=len(mistakes),
-            pictures={answer.path: pictures.get(answer.path) for answer in gallery},
-            matrix_names=matrix,
-            occurring_classes=len(evaluation.classes),
-            pairs=_pairs(evaluation.confusion_cells),
-            cells=_cells(evaluation, matrix, names, gallery, pictures),
-            reliability=reliability_svg(evaluation.bins, evaluation.calibration_error),
-            coverage=coverage_svg(evaluation.coverage, len(evaluation.answers)),
-            curves=curves_svg(training.epochs, training.feature_accuracy)
+            networks=networks,
+            has_mistakes=any(network.mistakes for network in networks),
+            pictures=pictures,
+            pictured_changes=PICTURED_CHANGES,
+            matrices=_matrices(networks, pictures),
+            curves=curve_svgs(training.epochs, training.feature_accuracy)
             if training and training.epochs
-            else "",
+            else (),
             css=_resource("report.css"),
             script=_resource("report.js"),
             shown=_SHOWN,
         )
+    )
+
+
+def _networks(report: Report) -> list[_Network]:
+    """The network of the report, or the new and the old one of a comparison."""
+    if not report.comparison:
+        return [_network("", report.evaluation)]
+    new, old = report.comparison.new, report.comparison.old
+    labels = (
+        (new.model, old.model) if new.model != old.model else (f"{new.model} (new)", f"{old.model} (old)")
+    )
+    return [_network(label, evaluation) for label, evaluation in zip(labels, (new, old), strict=True)]
+
+
+def _network(label: str, evaluation: Evaluation) -> _Network:
+    from cnncli.render.charts import coverage_svg, reliability_svg
+
+    mistakes = evaluation.mistakes()
+    return _Network(
+        label=printable(label),
+        evaluation=evaluation,
+        names=[printable(name) for name in evaluation.class_names],
+        mistakes=mistakes[:GALLERY],
+        mistake_count=len(mistakes),
+        matrix=matrix_classes(evaluation),
+        pairs=_pairs(evaluation.confusion_cells),
+        reliability=reliability_svg(evaluation.bins, evaluation.calibration_error),
+        coverage=coverage_svg(evaluation.coverage, len(evaluation.answers)),
     )
 
 
@@ -76,8 +123,8 @@ def _environment() -> "Environment":
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters |= {
         "counted": counted,
-        "percent": lambda share: f"{100 * share:.1f} %",
-        "points": lambda share: f"{100 * share:+.1f} points",
+        "percent": lambda share: percent(share).replace(" ", "\u00a0"),
+        "points": lambda share: f"{100 * share:+.1f}\u00a0points",
         "shown": printable,
         "zip": lambda one, other: list(zip(one, other, strict=True)),
     }
@@ -111,30 +158,34 @@ def matrix_classes(evaluation: Evaluation) -> list[int]:
     return sorted(sorted(occurring, key=lambda index: -mistakes[index])[:_MATRIX])
 
 
-def _cells(
-    evaluation: Evaluation,
-    matrix: Sequence[int],
-    names: Sequence[str],
-    gallery: Sequence[Answer],
-    pictures: Mapping[str, str],
-) -> str:
-    """The matrix as JSON for the script: class names, and per cell [true, predicted, images, listed images]."""
-    position = {index: number for number, index in enumerate(matrix)}
-    sources: dict[str, str] = dict(pictures) | {
-        answer.path: f"#m{number}" for number, answer in enumerate(gallery) if answer.path in pictures
+def _matrices(networks: Sequence[_Network], pictures: Mapping[str, str]) -> str:
+    """The matrices as JSON for the script, which cannot end the element that it is in."""
+    documents = [_matrix(number, network, pictures) for number, network in enumerate(networks)]
+    text = json.dumps(documents, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _matrix(number: int, network: _Network, pictures: Mapping[str, str]) -> dict[str, Any]:
+    """A confusion matrix: class names, file of all predictions, cells [true, predicted, images, listed images]."""
+    position = {index: number for number, index in enumerate(network.matrix)}
+    sources = dict(pictures) | {
+        answer.path: f"#m{number}-{place}"
+        for place, answer in enumerate(network.mistakes)
+        if answer.path in pictures
     }
     listed: dict[tuple[int, int], list[Any]] = {}
     remaining = _LISTED_IN_TOTAL
     for answer in sorted(
-        evaluation.answers,
+        network.evaluation.answers,
         key=lambda answer: (answer.is_correct, answer.path not in pictures, -answer.probability),
     ):
         cell = listed.setdefault((answer.label, answer.predicted), [])
         if len(cell) < LISTED and remaining:
             remaining -= 1
             cell.append([printable(answer.path), round(answer.probability, 4), sources.get(answer.path)])
-    document = {
-        "names": [names[index] for index in matrix],
+    return {
+        "names": [network.names[index] for index in network.matrix],
+        "file": "predictions_old.csv" if number else "predictions.csv",
         "cells": [
             [
                 position[cell.actual],
@@ -142,9 +193,7 @@ def _cells(
                 cell.images,
                 listed.get((cell.actual, cell.predicted), []),
             ]
-            for cell in evaluation.confusion_cells
+            for cell in network.evaluation.confusion_cells
             if cell.actual in position and cell.predicted in position
         ],
     }
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

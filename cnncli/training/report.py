@@ -102,7 +102,7 @@ def _report(
         comparison=None,
         settings=tuple((name, str(value)) for name, value in settings.options.items()),
         versions=_provenance(settings),
-        pictures=reporting.pictures(val, data.root, settings.options["max_pixels"]),
+        pictures=reporting.pictures(val, None, data.root, settings.options["max_pixels"]),
     )
 
 

@@ -84,7 +84,7 @@ def test_finetune_evaluate_predictions_and_report_agree(cnncli: Cnncli, data: Pa
     assert averages == pytest.approx(list(expected[:3]))
     for page in ("results/report.html", "runs/shades/report.html"):
         text = Path(page).read_text()
-        assert f"<strong>{100 * actual['top1']:.1f} %</strong>" in text
+        assert f"<strong>{100 * actual['top1']:.1f}\u00a0%</strong>" in text
         low, high = actual["top1_interval"]
         assert f"{100 * low:.1f} to {100 * high:.1f}" in text
         assert f"<strong>{actual['loss']:.4f}</strong>" in text

@@ -1,5 +1,7 @@
 """The report: harmless whatever things are called, small whatever there is to tell, and alive in a browser."""
 
+import html
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -19,7 +21,7 @@ from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.evaluation import Evaluation
 from cnncli.records.report import Report, TrainingSummary
 from cnncli.records.training import Epoch
-from cnncli.render.report import report_html
+from cnncli.render.report import PICTURED_CHANGES, report_html
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
@@ -28,10 +30,12 @@ EVIL = "<img src=x onerror=\"document.title='taken over'\">"
 SCRIPT = "</script><script>document.title='taken over'</script>"
 
 
-def judged(names: tuple[str, ...], images: int, paths: list[str] | None = None) -> Evaluation:
-    """Answers by chance, more often right than not."""
-    draws = np.random.default_rng(0)
-    labels = draws.integers(0, len(names), images)
+def judged(
+    names: tuple[str, ...], images: int, paths: list[str] | None = None, model: str = "net", seed: int = 0
+) -> Evaluation:
+    """Answers by chance, more often right than not; another seed answers otherwise on the same images."""
+    labels = np.random.default_rng(0).integers(0, len(names), images)
+    draws = np.random.default_rng(seed)
     logits = draws.normal(0, 1, (images, len(names)))
     logits[np.arange(images), labels] += 2.5
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -40,10 +44,11 @@ def judged(names: tuple[str, ...], images: int, paths: list[str] | None = None) 
         Sample(LocalFile(path), int(label), Split.VAL) for path, label in zip(paths, labels, strict=True)
     ]
     answers = list(answers_of(samples, probabilities.astype(np.float32), str))
-    return evaluation(EvaluationContext("net", "data", "val", "held out", names), answers, [])
+    return evaluation(EvaluationContext(model, "data", "val", "held out", names), answers, [])
 
 
 def report(result: Evaluation, root: str = "/nowhere", **more: Any) -> Report:
+    """A report on an evaluation, of its comparison if there is one in `more`."""
     data = DataSet("data", root, result.class_names, ())
     values: dict[str, Any] = {
         "title": "net on data",
@@ -55,7 +60,7 @@ def report(result: Evaluation, root: str = "/nowhere", **more: Any) -> Report:
         "comparison": None,
         "settings": (("seed", "0"),),
         "versions": (("cnncli", "0"),),
-        "pictures": reporting.pictures(result, root, 10**8),
+        "pictures": reporting.pictures(result, more.get("comparison"), root, 10**8),
     }
     return Report(**values | more)
 
@@ -66,16 +71,17 @@ def epochs() -> tuple[Epoch, ...]:
 
 @pytest.mark.slow
 def test_a_large_report_stays_small(tmp_path: Path) -> None:
-    """10,000 photographs of 200 classes: below 10 MB."""
+    """Two networks on 1,500 photographs of 200 classes: below 10 MB."""
     draws = np.random.default_rng(0)
     Image.fromarray(draws.integers(0, 256, (160, 160, 3), np.uint8)).save(tmp_path / "noise.jpg", quality=95)
     names = tuple(f"a class with a rather long name, number {number}" for number in range(200))
-    result = judged(names, 10_000)
+    result = judged(names, 1_500)
+    comparison = compare(result, judged(names, 1_500, model="other", seed=1))
     noise = reporting._thumbnail(str(tmp_path / "noise.jpg"), 10**8)  # nothing is harder to compress
     assert noise
-    shown = reporting._choose_images(result)
+    shown = reporting._choose_images(result, comparison)
     assert len(shown) == reporting._PICTURES
-    page = report_html(report(result, pictures={answer.path: noise for answer in shown}))
+    page = report_html(report(result, pictures=dict.fromkeys(shown, noise), comparison=comparison))
     assert len(page) < 10e6
 
 
@@ -93,9 +99,62 @@ def test_every_section_is_present() -> None:
     result = judged(("a", "b"), 30)
     summary = TrainingSummary(epochs(), 0.5, (), None, "epoch 3 of 3 was the best on val")
     page = report_html(report(result, training=summary, test=result))
-    for words in ("Chosen: epoch 3 of 3", "training curves", "top-1 on test", "reliability diagram"):
+    for words in (
+        "Chosen: epoch 3 of 3",
+        'aria-label="learning rate"',
+        "top-1 on test",
+        "reliability diagram",
+    ):
         assert words in page
     assert "top-5" not in page  # of two classes both are among the first five
+
+
+def text_of(page: str) -> str:
+    """What a browser shows of a page, outside its charts."""
+    for element in ("style", "script", "svg"):
+        page = re.sub(f"<{element}.*?</{element}>", "", page, flags=re.DOTALL)
+    return html.unescape(re.sub("<[^>]*>", "", page))
+
+
+def test_a_percentage_stays_on_one_line_and_no_markup_is_shown() -> None:
+    result = judged(("a", "b"), 30)
+    text = text_of(report_html(report(result, comparison=compare(result, judged(("a", "b"), 30, seed=1)))))
+    assert "95\u00a0%" in text
+    assert not re.search(r"\d %", text)
+    assert "`" not in text
+
+
+def test_a_path_is_not_broken_within_its_ending() -> None:
+    result = judged(("a", "b"), 30, [f"a/photograph{number:02}.jpeg" for number in range(30)])
+    assert re.search(r"a/photograp<wbr>h\d\d\.jpeg", report_html(report(result)))
+
+
+def test_a_comparison_shows_both_networks(tmp_path: Path) -> None:
+    """Under their names: metrics, mistakes, matrices, charts; and pictures of what only one gets right."""
+    names = ("5", "6", "7")
+    paths = [f"{number}.png" for number in range(60)]
+    for path in paths:
+        Image.new("RGB", (8, 8)).save(tmp_path / path)
+    new, old = judged(names, 60, paths, "first"), judged(names, 60, paths, "second", seed=1)
+    comparison = compare(new, old)
+    page = report_html(report(new, str(tmp_path), comparison=comparison))
+    for section in ("metrics", "mistakes", "confusion", "classes", "calibration"):
+        content = page.split(f'<section id="{section}"')[1].split("</section>")[0]
+        assert re.findall("<h3>(first|second)</h3>", content) == ["first", "second"], section
+    for network in (new, old):
+        assert f"<strong>{100 * network.top1.share:.1f}\u00a0%</strong>" in page
+    changes = page.split('<section id="comparison"')[1].split("</section>")[0]
+    expected = sum(min(len(side), PICTURED_CHANGES) for side in (comparison.gained, comparison.lost))
+    assert changes.count("<img ") == expected > 2
+    change = comparison.gained[0]
+    assert f"second: {change.old} ({100 * change.old_probability:.1f}\u00a0%)" in changes  # not "6 77.7 %"
+
+
+def test_networks_of_one_name_can_be_told_apart() -> None:
+    result = judged(("a", "b"), 30)
+    page = report_html(report(result, comparison=compare(result, result)))
+    assert "<h3>net (new)</h3>" in page
+    assert "<h3>net (old)</h3>" in page
 
 
 # ---- in a browser
@@ -149,45 +208,46 @@ def test_it_works_in_a_browser(browser: "WebDriver", page: Path) -> None:
     browser.get(page.as_uri())
     time.sleep(0.5)  # what names could start would have started
     assert browser.title == "net on data"
-    cells = browser.find_elements("css selector", "#matrix tbody button")
+    cells = browser.find_elements("css selector", ".matrix tbody button")
     total = browser.execute_script(
-        "return [...document.querySelectorAll('#matrix button')].reduce((s, b) => s + Number(b.textContent), 0)"
+        "return [...document.querySelectorAll('.matrix button')].reduce((s, b) => s + Number(b.textContent), 0)"
     )
-    assert total == 80
+    assert total == 2 * 80  # two networks
     wrong = next(
         cell for cell in cells if cell.find_element("xpath", "..").get_attribute("class") != "correct"
     )
     count = int(wrong.text)
     wrong.click()
-    shown = browser.find_elements("css selector", "#cell li")
+    shown = browser.find_elements("css selector", ".cell li")
     assert len(shown) == count
-    pictures = browser.find_elements("css selector", "#cell img")
+    pictures = browser.find_elements("css selector", ".cell img")
     assert len(pictures) == count
     assert all(browser.execute_script("return arguments[0].naturalWidth", picture) for picture in pictures)
     assert wrong.get_attribute("aria-pressed") == "true"
-    assert f"{count} image" in browser.find_element("css selector", "#cell h3").text
+    assert f"{count} image" in browser.find_element("css selector", ".cell h3").text
 
     wrong.send_keys("\ue014")  # to the right, if there is something
     assert browser.execute_script("return document.activeElement.tagName") == "BUTTON"
 
-    column = browser.find_element("css selector", "#classes thead th:nth-child(3) button")
+    classes = browser.find_element("css selector", "#classes table")
+    column = classes.find_element("css selector", "thead th:nth-child(3) button")
     for expected in ("descending", "ascending"):
         column.click()
         values = [
-            float(cell.text.rstrip(" %"))
-            for cell in browser.find_elements("css selector", "#classes tbody td:nth-child(3)")
+            float(cell.text.rstrip(" \u00a0%"))
+            for cell in classes.find_elements("css selector", "tbody td:nth-child(3)")
         ]
         assert values == sorted(values, reverse=expected == "descending")
-        header = browser.find_element("css selector", "#classes thead th:nth-child(3)")
+        header = classes.find_element("css selector", "thead th:nth-child(3)")
         assert header.get_attribute("aria-sort") == expected
 
-    names = [cell.text for cell in browser.find_elements("css selector", "#matrix tbody th")]
+    names = [cell.text for cell in browser.find_elements("css selector", ".matrix tbody th")]
     browser.execute_script(
         "const o = document.getElementById('order'); o.value = 'mistakes'; o.dispatchEvent(new Event('change'))"
     )
-    again = [cell.text for cell in browser.find_elements("css selector", "#matrix tbody th")]
+    again = [cell.text for cell in browser.find_elements("css selector", ".matrix tbody th")]
     assert sorted(again) == sorted(names)
-    assert len(names) == 4
+    assert len(names) == 2 * 4
 
     assert browser.execute_script("return document.querySelectorAll('img[src=x]').length") == 0
     assert browser.title == "net on data"
@@ -203,5 +263,8 @@ def test_it_works_in_a_browser(browser: "WebDriver", page: Path) -> None:
 def test_it_fits_a_phone_screen(browser: "WebDriver", page: Path) -> None:
     browser.set_window_size(500, 900)  # Chromium's narrowest
     browser.get(page.as_uri())
+    charts = browser.find_elements("css selector", "#training svg")
+    assert len({chart.rect["x"] for chart in charts}) == 1  # below each other
+    assert all(chart.rect["width"] > 400 for chart in charts)
     assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
     browser.set_window_size(1200, 900)
