@@ -83,10 +83,12 @@ def cam(
 
         with explain_missing_packages("class activation maps"):
             from cnncli.inspection.network import cam as activation
-        from cnncli.inspection.network.loading import load_image
+        from cnncli.inspection.network.loading import load_image, load_photograph
 
         indices = activation.class_indices(loaded.card, classes or ())
-        input_image = load_image(inspection.read_source(image), loaded.card)
+        source = inspection.read_source(image)
+        input_image = load_image(source, loaded.card)
         indices = indices or [activation.predicted_class(loaded, input_image)]
         name = layer or activation.target_layer(loaded, input_image)
-        destination.write(activation.figure(loaded, input_image, name, indices, method), console)
+        photograph = load_photograph(source, loaded.card)
+        destination.write(activation.figure(loaded, input_image, photograph, name, indices, method), console)

@@ -24,7 +24,8 @@ def receptive(
             "--layer",
             metavar="NAME",
             autocompletion=completion.complete_layer,
-            help="Layer, by its name in `cnncli summary`.  [default: the first with feature maps]",
+            help="Layer, by its name in `cnncli summary`.  [default: the one with the largest field of at "
+            "most half the image]",
         ),
     ] = None,
     unit: Annotated[
@@ -87,7 +88,7 @@ def _parse_unit(text: str) -> tuple[int, int]:
 def _text(field: "UnitField") -> str:
     row, column = field.unit
     rows, columns = field.map_size
-    lines = [f"{field.layer}, unit {row},{column} of {rows} x {columns}"]
+    lines = [f"{field.layer}, unit {row},{column} of {columns} x {rows}"]
     boxes = (
         (
             "theoretical field",
@@ -102,7 +103,7 @@ def _text(field: "UnitField") -> str:
             continue
         top, left, bottom, right = box
         lines.append(
-            f"  {name:<19}{bottom - top:g} x {right - left:g} pixels: rows {top:g} to {bottom - 1:g}, "
+            f"  {name:<19}{right - left:g} x {bottom - top:g} pixels: rows {top:g} to {bottom - 1:g}, "
             f"columns {left:g} to {right - 1:g}"
         )
     return "\n".join(lines) + "\n"

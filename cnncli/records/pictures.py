@@ -10,6 +10,10 @@ Values = NDArray[np.float64]
 """(H, W) or, for colours, (H, W, 3)."""
 
 
+TRANSPARENT_BELOW = 0.2
+"""Share of the scale below which a panel over an image is transparent, so that only high values cover the image."""
+
+
 class Scale(enum.StrEnum):
     """How values are mapped to colours."""
 
@@ -52,7 +56,8 @@ class Panel:
         scale: how they are mapped to colours.
         limits: the values at the two ends of the scale; None for the panel's own range.
         boxes: rectangles drawn on it.
-        under: an image (H, W) or (H, W, 3), 0 to 255, that the panel is blended with.
+        under: an image (H', W') or (H', W', 3), 0 to 255, of the same region, that the panel is laid over: low values are
+            transparent.
     """
 
     title: str

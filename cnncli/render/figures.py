@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from cnncli.records.pictures import BarChart, Box, Figure, Panel, Scale
+from cnncli.records.pictures import TRANSPARENT_BELOW, BarChart, Box, Figure, Panel, Scale
 from cnncli.render import fonts
 from cnncli.render.bar_chart import bars_height, draw_bars
 
@@ -97,16 +97,26 @@ def colours(panel: Panel) -> RgbPixels:
     return mapped
 
 
-_UNDER_OPACITY = 0.5
+_OPAQUE_FROM, _OPACITY = 0.5, 0.6
+"""Share of the scale from which an overlay has its full opacity, and that opacity."""
 
 
 def _blend(panel: Panel) -> RgbPixels:
-    """(H, W, 3): the colours of a panel, blended with the image under it."""
-    above = colours(panel)
+    """(H, W, 3): the colours of a panel; over an image, in that image's size and more opaque where values are higher."""
     if panel.under is None:
-        return above
+        return colours(panel)
     below = colours(Panel("", panel.under, Scale.IMAGE))
-    return (_UNDER_OPACITY * below + (1 - _UNDER_OPACITY) * above).round().astype(np.uint8)
+    height, width = below.shape[:2]
+    enlarged = Image.fromarray(panel.values.astype(np.float32)).resize(
+        (width, height), Image.Resampling.BILINEAR
+    )
+    values = np.asarray(enlarged, np.float64)
+    low, high = panel.value_range
+    shares = (values - low) / max(high - low, 1e-12)
+    ramp = np.clip((shares - TRANSPARENT_BELOW) / (_OPAQUE_FROM - TRANSPARENT_BELOW), 0, 1)
+    opacity = _OPACITY * ramp[..., None]
+    above = colours(Panel("", values, panel.scale, panel.value_range))
+    return (opacity * above + (1 - opacity) * below).round().astype(np.uint8)
 
 
 def _palette(anchors: Sequence[str]) -> RgbPixels:
@@ -228,7 +238,7 @@ def _panel_size(panel: Panel | BarChart, width: int) -> tuple[int, int]:
     """(width, height) in pixels, at most `width` wide."""
     if isinstance(panel, BarChart):
         return width, bars_height(panel)
-    rows, columns = panel.values.shape[:2]
+    rows, columns = (panel.values if panel.under is None else panel.under).shape[:2]
     scale = min(width / columns, _MAX_PANEL_HEIGHT / rows)
     return max(round(columns * scale), 1), max(round(rows * scale), 1)
 
@@ -236,8 +246,10 @@ def _panel_size(panel: Panel | BarChart, width: int) -> tuple[int, int]:
 def _draw_panel(canvas: Image.Image, panel: Panel, position: tuple[int, int], size: tuple[int, int]) -> None:
     pixels = Image.fromarray(_blend(panel))
     is_smaller = size[0] < pixels.width or size[1] < pixels.height
-    # Enlarged values stay squares that can be counted; reduced photos stay smooth.
-    picture = pixels.resize(size, Image.Resampling.BOX if is_smaller else Image.Resampling.NEAREST)
+    # Enlarged values stay squares that can be counted; photos stay smooth.
+    is_photo = panel.under is not None
+    enlarging = Image.Resampling.BICUBIC if is_photo else Image.Resampling.NEAREST
+    picture = pixels.resize(size, Image.Resampling.BOX if is_smaller else enlarging)
     scale = size[0] / pixels.width
     for number, box in enumerate(panel.boxes):
         _draw_box(picture, box, scale, _BOXES[number % len(_BOXES)])

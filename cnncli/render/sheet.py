@@ -5,6 +5,7 @@ Networks" (2012).
 """
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cnncli.records.predictions import Prediction, Record, Score, Unreadable
 from cnncli.render import fonts
-from cnncli.text import printable
+from cnncli.text import percent, printable
 
 LIMIT = 60
 """Largest number of images on a sheet."""
@@ -20,14 +21,20 @@ LIMIT = 60
 THUMBNAIL = (240, 180)
 """(width, height) in pixels that an image fits into."""
 
-_COLUMNS = 4
+_ASPECT = 4 / 3
+"""Width of a sheet by its height; the number of columns comes as close to it as possible."""
 _MARGIN = 12
 _CLASSES = 10
 """Largest number of classes below an image."""
 _LINE = 19
 """Height of a label's bar, in pixels."""
 _FONT_SIZE = 12
-_INK, _PAPER, _BEST, _OTHER, _ALARM = "#1b1b1b", "#ffffff", "#9ad1a4", "#d4dbe3", "#b3261e"
+_PERCENT = 50
+"""Width of the column of percentages, to the right of the bars, in pixels."""
+_BAR = THUMBNAIL[0] - _PERCENT
+"""Length of the bar of 100 %, in pixels."""
+_INK, _PAPER, _TRUE, _OTHER, _ALARM = "#1b1b1b", "#ffffff", "#9ad1a4", "#d4dbe3", "#b3261e"
+"""The bar of the true class is green; all others, and all bars where it is not known, are grey."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +53,13 @@ class Card:
 
 
 def sheet_png(cards: Sequence[Card]) -> bytes:
-    """Draw the cards, four in a row, as a PNG."""
+    """Draw the cards as a PNG, in as many columns as make it about 4:3."""
     font = fonts.font(_FONT_SIZE)
     lines = max(
         (len(_top_scores(card.record)) for card in cards if isinstance(card.record, Prediction)), default=1
     )
     width, height = THUMBNAIL[0] + _MARGIN, THUMBNAIL[1] + (lines + 1) * _LINE + 2 * _MARGIN
-    columns = min(_COLUMNS, max(len(cards), 1))
+    columns = _column_count(len(cards), width / height)
     rows = -(-max(len(cards), 1) // columns)
     sheet = Image.new("RGB", (columns * width + _MARGIN, rows * height + _MARGIN), _PAPER)
     for number, card in enumerate(cards):
@@ -61,6 +68,12 @@ def sheet_png(cards: Sequence[Card]) -> bytes:
     content = io.BytesIO()
     sheet.save(content, "PNG")
     return content.getvalue()
+
+
+def _column_count(count: int, card_aspect: float) -> int:
+    """The number of columns that brings a sheet of so many cards closest to `_ASPECT`; at least one."""
+    columns = range(1, max(count, 1) + 1)
+    return min(columns, key=lambda n: abs(math.log(n / -(-max(count, 1) // n) * card_aspect / _ASPECT)))
 
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -86,28 +99,21 @@ def _draw(sheet: Image.Image, card: Card, origin: tuple[int, int], font: _Font) 
     for rank, score in enumerate(_top_scores(card.record)):
         corner = (left, top + (rank + 1) * _LINE)
         is_true = card.truth is not None and score.index == card.truth[0]
-        _draw_score(draw, score, corner, font, _OTHER if rank else _BEST, is_true=is_true)
+        _draw_score(draw, score, corner, font, is_true=is_true)
 
 
 def _draw_score(
-    draw: ImageDraw.ImageDraw,
-    score: Score,
-    origin: tuple[int, int],
-    font: _Font,
-    colour: str,
-    *,
-    is_true: bool,
+    draw: ImageDraw.ImageDraw, score: Score, origin: tuple[int, int], font: _Font, *, is_true: bool
 ) -> None:
-    """A bar with the label on it; the true class has a frame."""
+    """A bar with the label on it, and its percentage beside it; the true class is green and has a frame."""
     left, top = origin
-    length = round(score.probability * (THUMBNAIL[0] - 1))
-    draw.rectangle((left, top, left + length, top + _LINE - 4), fill=colour)
+    length = round(score.probability * (_BAR - 1))
+    draw.rectangle((left, top, left + length, top + _LINE - 4), fill=_TRUE if is_true else _OTHER)
     if is_true:
         draw.rectangle((left - 2, top - 1, left + THUMBNAIL[0] + 1, top + _LINE - 3), outline=_INK)
-    percent = f"{score.probability:.1%}"
-    room = THUMBNAIL[0] - font.getlength(percent) - 10
-    draw.text((left + 3, top), _truncate(printable(score.label), room, font), _INK, font)
-    draw.text((left + THUMBNAIL[0] - font.getlength(percent) - 3, top), percent, _INK, font)
+    text = percent(score.probability)
+    draw.text((left + 3, top), _truncate(printable(score.label), _BAR - 6, font), _INK, font)
+    draw.text((left + THUMBNAIL[0] - font.getlength(text) - 1, top), text, _INK, font)
 
 
 def _top_scores(prediction: Prediction) -> tuple[Score, ...]:

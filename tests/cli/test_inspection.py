@@ -94,7 +94,7 @@ def test_blueprints_and_transformers_are_supported(cnncli: Cnncli) -> None:
         (["cam", PHOTO, "--class", "lemmon"], "did you mean lemon"),
         (["cam", PHOTO, "--layer", "fc1"], "fc1 has no feature maps"),
         (["receptive", PHOTO, "--unit", "3"], "--unit '3' is not of the form ROW,COLUMN"),
-        (["receptive", PHOTO, "--unit", "99,0"], "unit 99,0 is outside the 40 x 40 maps"),
+        (["receptive", PHOTO, "--unit", "99,0"], "unit 99,0 is outside the maps of 20 rows and 20 columns"),
     ],
 )
 def test_invalid_arguments_are_errors(

@@ -74,6 +74,18 @@ def test_no_line_of_a_title_is_wider_than_its_panel() -> None:
     assert (first, second) == ("network.residual3.", "body.conv1")
 
 
+def test_an_overlay_covers_the_image_only_where_its_values_are_high() -> None:
+    photograph = np.full((40, 40, 3), 100.0)
+    heat = np.zeros((4, 4))
+    heat[:, 2:] = 1.0
+    overlay = Panel("", heat, Scale.STRENGTH, (0.0, 1.0), under=photograph)
+    drawn = np.asarray(figures.draw_figure(Figure("", (overlay,), columns=1))).astype(int)
+    middle = drawn[drawn.shape[0] // 2]
+    assert (middle[100] == 100).all()  # no haze over the rest
+    yellow = 0.6 * np.array([0xFD, 0xE7, 0x25]) + 0.4 * 100
+    assert middle[500] == pytest.approx(yellow, abs=1)
+
+
 def test_a_box_is_drawn_in_the_right_place() -> None:
     grey = Panel("", np.full((10, 10), 128.0), Scale.IMAGE, boxes=(Box(2, 3, 4, 5, "field"),))
     drawn = np.asarray(figures.draw_figure(Figure("", (grey,), columns=1))).astype(int)

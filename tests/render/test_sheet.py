@@ -3,11 +3,14 @@
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from cnncli.images.local_file import LocalFile
 from cnncli.records.predictions import Prediction, Score, Unreadable
 from cnncli.render.sheet import THUMBNAIL, Card, sheet_png
+
+GREEN, INK = np.array([0x9A, 0xD1, 0xA4]), np.array([0x1B, 0x1B, 0x1B])
 
 
 def thumbnail(colour: str) -> bytes:
@@ -27,17 +30,34 @@ def test_pictures_and_bars() -> None:
     assert width == 2 * (THUMBNAIL[0] + 12) + 12
     assert tuple(sheet[60, 100]) == (255, 0, 0)
     assert tuple(sheet[60, width - 100]) == (0, 0, 255)
-    best = np.array([0x9A, 0xD1, 0xA4])
-    bars = (sheet == best).all(axis=2)
-    assert bars[:, : width // 2].any(axis=0).sum() == THUMBNAIL[0]
-    assert bars[:, width // 2 :].any(axis=0).sum() == THUMBNAIL[0] // 2 + 1
+    assert not (sheet == GREEN).all(axis=2).any()  # nothing is right or wrong where labels are not known
+    bars = (sheet == np.array([0xD4, 0xDB, 0xE3])).all(axis=2)
+    left, right = bars[:, : width // 2].any(axis=0), bars[:, width // 2 :].any(axis=0)
+    assert left.sum() == THUMBNAIL[0] - 50
+    assert right.sum() == (THUMBNAIL[0] - 50) // 2
+    ink = (sheet[12 + THUMBNAIL[1] + 3 + 19 :] == INK).all(axis=2)
+    assert ink[
+        :15, 12 + THUMBNAIL[0] - 48 : 12 + THUMBNAIL[0]
+    ].any()  # the percentage lies beyond the longest bar
+    assert not ink[:, 12 + THUMBNAIL[0] - 50].any()
 
 
-def test_the_true_class_has_a_frame() -> None:
+@pytest.mark.parametrize("count", [1, 2, 3, 12, 60])
+def test_a_sheet_is_about_four_by_three(count: int) -> None:
+    with Image.open(io.BytesIO(sheet_png([card("red", 0.5)] * count))) as sheet:
+        aspect = sheet.width / sheet.height
+    nearest = {1: 1.0, 2: 1.9, 3: 0.97}.get(count, 4 / 3)  # few cards leave little choice
+    assert aspect == pytest.approx(nearest, rel=0.2)
+
+
+def test_the_true_class_is_green_and_has_a_frame() -> None:
     plain, framed = card("red", 0.75), card("red", 0.75)
     framed = Card(framed.record, framed.thumbnail, (1, "second"))
     sheet = np.asarray(Image.open(io.BytesIO(sheet_png([plain, framed]))))
-    ink = (sheet == np.array([0x1B, 0x1B, 0x1B])).all(axis=2)
+    green = (sheet == GREEN).all(axis=2)
+    assert not green[:, : sheet.shape[1] // 2].any()
+    assert green.any(axis=0).sum() == round(0.25 * (THUMBNAIL[0] - 51)) + 1
+    ink = (sheet == INK).all(axis=2)
     rows = ink.sum(axis=1)
     lines = [row for row in range(len(rows)) if rows[row] > THUMBNAIL[0]]
     assert len(lines) == 2

@@ -18,7 +18,8 @@ from cnncli.inspection.network.maps import layer_maps
 from cnncli.networks.zoo.layers import as_maps, capture_outputs, find_layer
 from cnncli.records.choices import CamMethod
 from cnncli.records.networks import ModelCard
-from cnncli.records.pictures import Figure, Panel, Scale, Values
+from cnncli.records.pictures import TRANSPARENT_BELOW, Figure, Panel, Scale, Values
+from cnncli.text import percent
 
 _METHODS = {
     CamMethod.GRADCAM: GradCAM,
@@ -139,13 +140,19 @@ def activation_map(model: LoadedModel, image: InputImage, name: str, index: int,
 
 
 def figure(
-    model: LoadedModel, image: InputImage, name: str, indices: Sequence[int], method: CamMethod
+    model: LoadedModel,
+    image: InputImage,
+    photograph: Values,
+    name: str,
+    indices: Sequence[int],
+    method: CamMethod,
 ) -> Figure:
     """The image, and the class activation maps of some classes overlaid on it.
 
     Args:
         model: the network.
         image: its input.
+        photograph: the same region of the image, in any resolution, which is drawn.
         name: of the layer whose feature maps are weighted.
         indices: of the classes; Eigen-CAM, which ignores the class, draws one map.
         method: how the feature maps are weighted.
@@ -159,15 +166,17 @@ def figure(
     for index in indices if is_per_class else indices[:1]:
         heat = activation_map(model, image, name, index, method)
         title = (
-            f"{model.card.class_names[index]}, {class_probabilities[index]:.1%}"
+            f"{model.card.class_names[index]}, {percent(class_probabilities[index])}"
             if is_per_class
             else "all classes"
         )
         title += "" if heat.any() else " (zero everywhere)"
-        overlays.append(Panel(title, heat, Scale.STRENGTH, (0.0, 1.0), under=image.picture))
+        overlays.append(Panel(title, heat, Scale.STRENGTH, (0.0, 1.0), under=photograph))
     return Figure(
         f"{model.card.name}: {_METHOD_NAMES[method]} at {name}",
-        (Panel("input", image.picture, Scale.IMAGE), *overlays),
+        (Panel("input", photograph, Scale.IMAGE), *overlays),
         min(len(overlays) + 1, 4),
-        legend="0 to max" + (", per class" if len(overlays) > 1 else ""),
+        legend="0 to max"
+        + (", per class" if len(overlays) > 1 else "")
+        + f"; transparent below {TRANSPARENT_BELOW:g}",
     )

@@ -1,5 +1,6 @@
 """The receptive field of a unit: the theoretical one, and the effective part of it that matters."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,9 +8,9 @@ import torch
 from torch import Tensor
 
 from cnncli.errors import UsageError
-from cnncli.inspection.network.layer_fields import layer_fields
+from cnncli.inspection.network.layer_fields import HeightAndWidth, layer_fields
 from cnncli.inspection.network.loading import InputImage, LoadedModel
-from cnncli.inspection.network.maps import first_map_layer
+from cnncli.inspection.network.maps import maps_by_layer
 from cnncli.networks.zoo.layers import capture_outputs, feature_maps, find_layer, full_layer_name
 from cnncli.records.pictures import Box, Figure, Panel, Scale, Values
 
@@ -59,13 +60,14 @@ def unit_field(
     Args:
         model: the network.
         image: its input; gradients depend on it.
-        name: of a layer with feature maps; None for the first one.
+        name: of a layer with feature maps; None for the one with the largest field of at most half the image.
         unit: (row, column) on its maps; None for the middle.
 
     Raises:
         UsageError: there is no such layer or unit, or the layer has no feature maps.
     """
-    name = full_layer_name(model.network, name) if name else first_map_layer(model, image)
+    fields = layer_fields(model, image)
+    name = full_layer_name(model.network, name) if name else _readable_layer(model, image, fields)
     images = image.batch.clone().requires_grad_()
     with torch.enable_grad(), capture_outputs({name: find_layer(model.network, name)}) as outputs:
         model.network(images)
@@ -74,10 +76,11 @@ def unit_field(
         row, column = unit or (rows // 2, columns // 2)
         if row >= rows or column >= columns:
             raise UsageError(
-                f"unit {row},{column} is outside the {rows} x {columns} maps", "rows and columns count from 0"
+                f"unit {row},{column} is outside the maps of {rows} rows and {columns} columns",
+                "rows and columns count from 0",
             )
         gradient = _absolute_gradient(maps[0, :, row, column], images)
-    field = layer_fields(model, image)[name]
+    field = fields[name]
     reaches_everywhere = bool(gradient.any(axis=0).all() and gradient.any(axis=1).all())
     return UnitField(
         name,
@@ -88,6 +91,29 @@ def unit_field(
         _effective_box(gradient) if gradient.any() else None,
         gradient,
     )
+
+
+def _readable_layer(
+    model: LoadedModel, image: InputImage, fields: Mapping[str, HeightAndWidth | None]
+) -> str:
+    """The convolution or pooling with the largest field of at most half the image; the first one where all are larger.
+
+    The first layer's field of a few pixels would hardly be visible.
+
+    Raises:
+        UsageError: no layer has feature maps.
+    """
+    names = list(maps_by_layer(model, image.batch))
+    if not names:
+        raise UsageError(f"{model.card.name} has no layer with feature maps")
+    areas = {}
+    for name in names:
+        field = fields.get(name)
+        if field and all(
+            2 * axis.size <= side for axis, side in zip(field, image.batch.shape[2:], strict=True)
+        ):
+            areas[name] = field[0].size * field[1].size
+    return max(areas, key=lambda name: areas[name]) if areas else names[0]
 
 
 def _rectangle(rows: tuple[float, float], columns: tuple[float, float]) -> Rectangle:
@@ -126,7 +152,7 @@ def figure(model: LoadedModel, image: InputImage, field: UnitField) -> Figure:
     row, column = field.unit
     rows, columns = field.map_size
     return Figure(
-        f"{model.card.name}, {field.layer}: receptive field of unit {row},{column} of {rows} x {columns}",
+        f"{model.card.name}, {field.layer}: receptive field of unit {row},{column} of {columns} x {rows}",
         (
             Panel(
                 "theoretical and effective receptive field",
@@ -144,7 +170,7 @@ def figure(model: LoadedModel, image: InputImage, field: UnitField) -> Figure:
 
 def _box(rectangle: Rectangle, prefix: str) -> Box:
     top, left, bottom, right = rectangle
-    return Box(left, top, right - left, bottom - top, f"{prefix}{bottom - top:g} x {right - left:g}")
+    return Box(left, top, right - left, bottom - top, f"{prefix}{right - left:g} x {bottom - top:g}")
 
 
 def _note(field: UnitField, size: tuple[int, int]) -> str:

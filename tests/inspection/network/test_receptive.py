@@ -53,6 +53,15 @@ def test_the_theoretical_field_contains_all_gradients(text: str, tmp_path: Path)
             assert top <= result.effective[0] <= result.effective[2] <= bottom
 
 
+def test_the_default_layer_has_the_largest_field_of_at_most_half_the_image(tmp_path: Path) -> None:
+    for text, expected in (
+        ("input 1x32x32; conv3-2; conv3-2; maxpool 2; conv3-2/2; conv9-2; gap; FC-2", "conv3"),
+        ("input 1x32x32; conv17-2; conv3-2; gap; FC-2", "conv1"),  # none is that small
+    ):
+        other = network(text)
+        assert receptive.unit_field(other, noise(other, tmp_path), None, None).layer == expected
+
+
 def test_a_unit_after_global_pooling_sees_the_whole_image(tmp_path: Path) -> None:
     other = network("test_vit")
     result = receptive.unit_field(other, noise(other, tmp_path), "blocks.1", None)
@@ -131,5 +140,5 @@ def test_a_unit_without_gradient_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_unit_outside_the_map_is_an_error(model: LoadedModel, image: InputImage) -> None:
-    with pytest.raises(UsageError, match="unit 30,0 is outside the 30 x 30 maps"):
+    with pytest.raises(UsageError, match="unit 30,0 is outside the maps of 30 rows and 30 columns"):
         receptive.unit_field(model, image, "conv1", (30, 0))
