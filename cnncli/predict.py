@@ -62,6 +62,11 @@ class Predictor:
         return self._folder.card
 
     @property
+    def labels(self) -> Sequence[str]:
+        """The labels of all classes, in the order of the logits."""
+        return self._labels
+
+    @property
     def topk(self) -> int:
         """Number of classes per prediction: as many as requested, at most all."""
         return min(self._settings.topk, len(self._labels))

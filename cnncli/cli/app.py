@@ -81,6 +81,9 @@ _PATH_ERRORS = {
 
 _HELP = frozenset({"-h", "--help"})
 
+_WIDEST_HELP = 120
+"""Columns of help on a wide terminal; longer lines are hard to read."""
+
 
 class ErrorBoundary(TyperGroup):
     """Turns every error that the user can fix into a message, a hint and an exit code.
@@ -184,7 +187,7 @@ app = typer.Typer(
     invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help costs half the time of help in boxes, and pipes well
-    context_settings={"help_option_names": sorted(_HELP)},
+    context_settings={"help_option_names": sorted(_HELP), "max_content_width": _WIDEST_HELP},
 )
 
 

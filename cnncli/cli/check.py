@@ -1,14 +1,12 @@
 """`cnncli check`: checks a data set for problems before training."""
 
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnncli.cli import options
-from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
+from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_data
 from cnncli.cli.options import ReportFormat
 from cnncli.cli.progress import image_progress
 from cnncli.errors import OutputError, UsageError
@@ -77,11 +75,7 @@ def check(
         if format_ is ReportFormat.JSON:
             write_data(data_health_json(health))
         else:
-            write_data(
-                data_health_text(
-                    health, shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
-                )
-            )
+            write_data(data_health_text(health, terminal_width()))
         if sheet:
             _save_sheet(data_set, sheet, limit, console, overwrite=overwrite)
     if not health.is_healthy:

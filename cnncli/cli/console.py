@@ -4,8 +4,11 @@ import contextlib
 import io
 import logging
 import os
+import re
+import shutil
 import stat
 import sys
+import unicodedata
 import warnings
 from collections.abc import Iterator
 from typing import TextIO
@@ -22,6 +25,11 @@ def is_debugging() -> bool:
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether this stream is a terminal; a closed stream is None."""
     return stream is not None and stream.isatty()
+
+
+def terminal_width() -> int | None:
+    """The columns of standard output; None where it is no terminal."""
+    return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
 
 
 def is_pipe(stream: TextIO | None) -> bool:
@@ -96,7 +104,32 @@ def error(problem: CnncliError) -> None:
 def _say(message: str) -> None:
     if sys.stderr:  # None if it is closed, and print would then write to stdout
         with contextlib.suppress(OSError):  # the reader has closed the pipe
-            print(printable(" ".join(message.splitlines())), file=sys.stderr, flush=True)
+            text = printable(" ".join(message.splitlines()))
+            print(_wrap(text) if is_terminal(sys.stderr) else text, file=sys.stderr, flush=True)
+
+
+_UNBROKEN = re.compile(r"`[^`]*`\S*|(?<=: )cnncli .*|\S+")
+"""A word, or a command to paste: one in backticks, or one from the end of a sentence to the end of the message."""
+
+
+def _cells(text: str) -> int:
+    """Width in terminal cells; rich's own function takes a tenth of a second to import."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _wrap(message: str) -> str:
+    """A message in lines as wide as the terminal, which are not broken within words or commands."""
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        return message
+    lines: list[str] = []
+    for word in _UNBROKEN.findall(message):
+        if lines and _cells(lines[-1]) + 1 + _cells(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"  {word}" if lines else word)
+    return "\n".join(lines)
 
 
 def write_data(text: str, *, is_styled: bool = False) -> None:

@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cnncli.cli import completion, options
-from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
+from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_data
 from cnncli.cli.groups import LIST, list_group
 from cnncli.cli.options import ResultFormat
 from cnncli.cli.progress import image_progress
@@ -55,7 +53,7 @@ def list_datasets(
             importance=6,
         ),
     ]
-    width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
+    width = terminal_width()
     write_data("".join(f"{line}\n" for line in rows(columns, width)))
 
 

@@ -3,15 +3,13 @@
 import enum
 import io
 import os
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnncli.cli import completion, options
-from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
+from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_data
 from cnncli.cli.progress import image_bars
 from cnncli.errors import OutputError, UsageError
 from cnncli.records.defaults import DEFAULT
@@ -250,5 +248,5 @@ def _text(evaluation: "Evaluation", comparison: "Comparison | None", format_: Ev
     from cnncli.render.comparison_text import comparison_text
     from cnncli.render.evaluation_text import evaluation_text
 
-    width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
+    width = terminal_width()
     return comparison_text(comparison, width) if comparison else evaluation_text(evaluation, width)

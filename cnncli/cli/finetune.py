@@ -1,7 +1,5 @@
 """`cnncli finetune`: fine-tune a network on labelled images."""
 
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +7,7 @@ import typer
 
 from cnncli.cli import completion, options
 from cnncli.cli.config import Config, Resume
-from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
+from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_data
 from cnncli.cli.options import ResultFormat
 from cnncli.cli.progress import image_bars, training_progress
 from cnncli.cli.training_options import explicit_options, with_training_options
@@ -217,7 +215,7 @@ def _print_result(result: "FinetuneResult", format_: ResultFormat, console: Cons
     if format_ is ResultFormat.JSON:
         write_data(finetune_json(result))
     else:
-        width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
+        width = terminal_width()
         write_data(finetune_text(result, width))
         if (report := Path(result.folder, "report.html")).exists():
             console.notice(f"report: {report}")

@@ -1,13 +1,11 @@
 """`cnncli models`: list available networks; delete prepared ones."""
 
-import shutil
-import sys
 from typing import Annotated
 
 import typer
 
 from cnncli.cli import completion, options
-from cnncli.cli.console import Console, error, is_terminal, write_data
+from cnncli.cli.console import Console, error, terminal_width, write_data
 from cnncli.cli.groups import LIST, list_group
 from cnncli.errors import CnncliError, ModelNotFoundError
 from cnncli.records.listing import ListFormat, SortOrder
@@ -61,7 +59,7 @@ def list_models(
             raise
         console.notice(problem.message)  # programs get an empty list
         networks = ()
-    width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
+    width = terminal_width()
     write_data(network_list(networks, format_, width))
     count = sum(item.prepared is not None for item in networks)
     console.notice(

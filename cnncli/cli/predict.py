@@ -142,7 +142,7 @@ def _run(
     """Predict and write the records; those written before an interrupt are kept."""
     sources = images.sources(console)
     with (
-        destination.open_sink(predictor.identity(), sources, predictor.topk) as sink,
+        destination.open_sink(predictor.identity(), sources, predictor.topk, predictor.labels) as sink,
         image_progress(console, images.count, sink.records, is_hidden=destination.hides_progress) as advance,
         contextlib.closing(predictor.predict(sources)) as records,
     ):

@@ -1,6 +1,7 @@
 """`cnncli similar`: nearest neighbours and near-duplicates in feature space."""
 
 import enum
+import functools
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnncli.cli import completion, options, pictures
-from cnncli.cli.console import Console, is_terminal, quiet_libraries, write_data
+from cnncli.cli.console import Console, is_terminal, quiet_libraries, terminal_width, write_data
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_bars
 from cnncli.errors import InputError, OutputError, UsageError
@@ -18,7 +19,7 @@ from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cnncli.features.extract import Extractor
     from cnncli.records.predictions import Unreadable
@@ -198,13 +199,12 @@ def _print_groups(
     from cnncli.retrieval.similar import duplicates
 
     groups = duplicates(collection, within, DistanceMetric.COSINE)
-    write_data(
-        {
-            SimilarFormat.JSON: render.groups_json,
-            SimilarFormat.TSV: render.groups_tsv,
-            SimilarFormat.TABLE: render.groups_table,
-        }[format_](groups)
-    )
+    renderers: dict[SimilarFormat, Callable[..., str]] = {
+        SimilarFormat.JSON: render.groups_json,
+        SimilarFormat.TSV: render.groups_tsv,
+        SimilarFormat.TABLE: functools.partial(render.groups_table, width=terminal_width()),
+    }
+    write_data(renderers[format_](groups))
     console.notice(
         f"{counted(len(groups), 'group')} of near-duplicates in {counted(len(collection.paths), 'image')}"
     )
@@ -222,13 +222,12 @@ def _print_neighbours(
     results = find_neighbours(inputs.sources(console), collection, extractor, search.topk, search.metric)
     if not results:
         raise inputs.no_images_error()
-    write_data(
-        {
-            SimilarFormat.JSON: render.neighbours_json,
-            SimilarFormat.TSV: render.neighbours_tsv,
-            SimilarFormat.TABLE: render.neighbours_table,
-        }[search.format](results)
-    )
+    renderers: dict[SimilarFormat, Callable[..., str]] = {
+        SimilarFormat.JSON: render.neighbours_json,
+        SimilarFormat.TSV: render.neighbours_tsv,
+        SimilarFormat.TABLE: functools.partial(render.neighbours_table, width=terminal_width()),
+    }
+    write_data(renderers[search.format](results))
     readable = [item for item in results if not isinstance(item, Unreadable)]
     if search.sheet and readable:
         from cnncli.retrieval.figures import figure

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,7 +98,11 @@ class Destination:
 
     @contextlib.contextmanager
     def open_sink(
-        self, settings: Settings, inputs: Iterator[ImageInput | None], rows_per_image: int
+        self,
+        settings: Settings,
+        inputs: Iterator[ImageInput | None],
+        rows_per_image: int,
+        labels: Sequence[str],
     ) -> Iterator[Sink]:
         """A sink; the output is complete when the block ends.
 
@@ -106,9 +110,10 @@ class Destination:
             settings: what the records depend on; a file that was started with others is not resumed.
             inputs: the images; those that the file already has records for are consumed.
             rows_per_image: csv rows of a readable image.
+            labels: of all classes.
         """
         if self.output is None:
-            renderer = self._renderer()
+            renderer = self._renderer(labels)
             write = functools.partial(write_data, is_styled=self.format is Format.TABLE)
             write(renderer.begin())
             yield Sink(lambda record: write(renderer.record(record)))
@@ -125,7 +130,7 @@ class Destination:
                 point = skip_complete(inputs, file.part, reader, rows_per_image)
             sink = None
             try:
-                with self._open_file(file, point) as sink:
+                with self._open_file(file, point, labels) as sink:
                     yield sink
             except BaseException as error:
                 is_resumable = reader is not None and bool((sink or point).records)
@@ -138,14 +143,14 @@ class Destination:
                 raise
 
     @contextlib.contextmanager
-    def _open_file(self, file: PartFile, point: ResumePoint) -> Iterator[Sink]:
+    def _open_file(self, file: PartFile, point: ResumePoint, labels: Sequence[str]) -> Iterator[Sink]:
         """A sink that writes to a file after its complete records."""
         if self.format.spec.writer:
             with self.format.spec.writer(file.part) as write:
                 yield Sink(write)
             file.complete()
             return
-        renderer = self._renderer()
+        renderer = self._renderer(labels)
         with file.open(keep=point.end) as append:
             if not point.end:
                 append(renderer.begin().encode())
@@ -154,10 +159,10 @@ class Destination:
             )
             append(renderer.end().encode())
 
-    def _renderer(self) -> Renderer:
+    def _renderer(self, labels: Sequence[str]) -> Renderer:
         if self.format.spec.renderer is None:
             raise ValueError(f"{self.format} is not text")  # refused by from_options
-        return self.format.spec.renderer()
+        return self.format.spec.renderer(labels)
 
     def report_interrupt(self, console: Console) -> None:
         """Report how to continue after an interrupt."""

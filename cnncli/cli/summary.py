@@ -1,8 +1,6 @@
 """`cnncli summary`: layers, shapes, parameters, multiply-adds and receptive fields of a network."""
 
 import enum
-import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +8,7 @@ import typer
 from typer.core import TyperCommand
 
 from cnncli.cli import completion, options
-from cnncli.cli.console import is_terminal, quiet_libraries, write_data
+from cnncli.cli.console import quiet_libraries, terminal_width, write_data
 from cnncli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -263,7 +261,7 @@ def _explanation(item: "Summary", layer: str) -> str:
 def _render(summaries: "Sequence[Summary]", names: Sequence[str], format_: SummaryFormat) -> str:
     from cnncli.render import anatomy as render
 
-    width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
+    width = terminal_width()
     match format_:
         case SummaryFormat.JSON:
             return render.summary_json(summaries)

@@ -1,7 +1,7 @@
 """The output formats of `predict`, one row each. A new format is a new row (and its renderer)."""
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ class FormatSpec:
 
     Attributes:
         endings: suffixes of its files, in lower case; none for a format that is for the terminal only.
-        renderer: turns records into text; None for a format that is not text.
+        renderer: from the labels of all classes, what turns records into text; None for a format that is not text.
         writer: opens a file and yields a function that appends a record; for a format that is not text.
         reader: reads back an incomplete file; None if a file cannot be resumed.
         has_reasons: whether a record has the reason why an image could not be read.
@@ -28,19 +28,19 @@ class FormatSpec:
     """
 
     endings: tuple[str, ...] = ()
-    renderer: Callable[[], Renderer] | None = None
+    renderer: Callable[[Sequence[str]], Renderer] | None = None
     writer: Callable[[Path], AbstractContextManager[WriteRecord]] | None = None
     reader: RecordReader | None = None
     has_reasons: bool = True
     package: str | None = None
 
 
-def _table() -> Renderer:
+def _table(labels: Sequence[str]) -> Renderer:
     import rich.console
 
     from cnncli.render.prediction_table import PredictionTable
 
-    return PredictionTable(rich.console.Console())
+    return PredictionTable(rich.console.Console(), labels)
 
 
 def _parquet(file: Path) -> AbstractContextManager[WriteRecord]:
@@ -62,10 +62,13 @@ class Format(enum.StrEnum):
         return member
 
     TABLE = "table", FormatSpec(renderer=_table)
-    TSV = "tsv", FormatSpec(("", ".txt", ".tsv"), renderer=Tsv, reader=TSV_READER, has_reasons=False)
-    CSV = "csv", FormatSpec((".csv",), renderer=Csv, reader=CSV_READER)
-    JSONL = "jsonl", FormatSpec((".jsonl", ".ndjson"), renderer=JsonLines, reader=JSONL_READER)
-    JSON = "json", FormatSpec((".json",), renderer=Json)
+    TSV = (
+        "tsv",
+        FormatSpec(("", ".txt", ".tsv"), renderer=lambda _: Tsv(), reader=TSV_READER, has_reasons=False),
+    )
+    CSV = "csv", FormatSpec((".csv",), renderer=lambda _: Csv(), reader=CSV_READER)
+    JSONL = "jsonl", FormatSpec((".jsonl", ".ndjson"), renderer=lambda _: JsonLines(), reader=JSONL_READER)
+    JSON = "json", FormatSpec((".json",), renderer=lambda _: Json())
     PARQUET = "parquet", FormatSpec((".parquet",), writer=_parquet, package="pyarrow")
 
 

@@ -53,8 +53,8 @@ def _tsv(path: str) -> str:
     return tsv_text(path_text(path))
 
 
-def neighbours_table(results: Results) -> str:
-    """A row for each neighbour; the first row of each query has its path."""
+def neighbours_table(results: Results, width: int | None = None) -> str:
+    """A row for each neighbour; the first row of each query has its path. On a terminal of some width, paths are cut."""
     cells: list[tuple[str, str, str]] = []
     for item in results:
         if isinstance(item, Unreadable):
@@ -68,11 +68,11 @@ def neighbours_table(results: Results) -> str:
             )
     queries, paths, distances = zip(*cells, strict=True) if cells else ((), (), ())
     columns = [
-        Column("query", queries),
-        Column("nearest", paths),
-        Column("distance", distances, is_number=True),
+        Column("query", queries, is_path=True),
+        Column("nearest", paths, importance=2, is_path=True),
+        Column("distance", distances, is_number=True, importance=1),
     ]
-    return "\n".join(rows(columns)) + "\n"
+    return "\n".join(rows(columns, width)) + "\n"
 
 
 def groups_json(groups: Groups) -> str:
@@ -89,8 +89,11 @@ def groups_tsv(groups: Groups) -> str:
     )
 
 
-def groups_table(groups: Groups) -> str:
-    """A row for each image; the first row of each group has its number, the others the distance from the first."""
+def groups_table(groups: Groups, width: int | None = None) -> str:
+    """A row for each image; the first row of each group has its number, the others the distance from the first.
+
+    On a terminal of some width, paths are cut.
+    """
     cells = [
         ("" if rank else str(number), printable(neighbour.path), f"{neighbour.distance:.4g}" if rank else "")
         for number, group in enumerate(groups, 1)
@@ -100,11 +103,11 @@ def groups_table(groups: Groups) -> str:
         return ""
     numbers, paths, distances = zip(*cells, strict=True)
     columns = [
-        Column("group", numbers),
-        Column("image", paths),
+        Column("group", numbers, importance=1),
+        Column("image", paths, importance=2, is_path=True),
         Column("distance", distances, is_number=True),
     ]
-    return "\n".join(rows(columns)) + "\n"
+    return "\n".join(rows(columns, width)) + "\n"
 
 
 def _json(document: object) -> str:

@@ -1,15 +1,17 @@
 """Predictions as a table on a terminal: one row per class, with a bar for its probability.
 
-Rows are written as they come, so the layout depends on the terminal's width only.
+Rows are written as they come, so the layout depends on the terminal's width and on the labels of all classes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from cnncli.records.predictions import UNKNOWN, Prediction, Record, Score, Unreadable
+from cnncli.render.columns import fit, fit_path
 from cnncli.text import printable
 
 _GAP = 2
@@ -19,6 +21,8 @@ _NARROW = 56
 """Terminal width below which the image's name gets a line of its own and bars are omitted."""
 _WIDEST = 140
 """Largest width of the table."""
+_WIDEST_PATH = 60
+"""Width of the paths beyond which they are far from their labels."""
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -32,15 +36,17 @@ class _Columns:
 class PredictionTable:
     """Records as the rows of a table as wide as the terminal."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, labels: Sequence[str]) -> None:
         """Lay out the columns.
 
         Args:
             console: gives width, colours and encoding.
+            labels: of all classes.
         """
         self._console = console
         self._width = min(console.width, _WIDEST)
-        self._columns = _columns(self._width)
+        widest = max(cell_len(printable(label)) for label in (*labels, UNKNOWN))
+        self._columns = _columns(self._width, widest)
         self._is_plain = not (console.encoding or "").lower().startswith("utf")
 
     def begin(self) -> str:
@@ -49,7 +55,7 @@ class PredictionTable:
         if not columns.image:
             return ""
         head = (
-            f"{_fit('image', columns.image)}{' ' * _GAP}{_fit('label', columns.label)}{' ' * _GAP}"
+            f"{fit('image', columns.image)}{' ' * _GAP}{fit('label', columns.label)}{' ' * _GAP}"
             f"{'probability'.rjust(columns.bar + 1 + _PERCENT)}"
         )
         return self._text(Text(head, "bold underline"))
@@ -73,7 +79,7 @@ class PredictionTable:
         indent = self._columns.image + _GAP
         message = Text(f"cannot be read: {printable(reason)}", "yellow")
         lines = message.wrap(self._console, max(self._width - indent, 1))
-        head = _fit_path(name, self._columns.image or self._width)
+        head = fit_path(name, self._columns.image or self._width)
         if self._columns.image:
             rows = [Text(head + " " * _GAP), *[Text(" " * indent)] * (len(lines) - 1)]
             return "".join(self._text(row + line) for row, line in zip(rows, lines, strict=True)) + "\n"
@@ -85,9 +91,9 @@ class PredictionTable:
         columns = self._columns
         return [
             Text.assemble(
-                _fit_path(name, columns.image) if rank == 0 else " " * columns.image,
+                fit_path(name, columns.image) if rank == 0 else " " * columns.image,
                 " " * _GAP,
-                (_fit(printable(score.label), columns.label), _label_style(rank, score)),
+                (fit(printable(score.label), columns.label), _label_style(rank, score)),
                 " " * _GAP,
                 (self._bar(score.probability), _bar_style(rank, score)),
                 (_percent(score), _label_style(rank, score)),
@@ -97,9 +103,9 @@ class PredictionTable:
 
     def _stack_labels(self, name: str, scores: list[Score]) -> list[Text]:
         width = max(self._width - _GAP - _PERCENT - 1, 1)
-        lines = [Text(_fit_path(name, self._width))]
+        lines = [Text(fit_path(name, self._width))]
         for rank, score in enumerate(scores):
-            label = _fit(printable(score.label), width)
+            label = fit(printable(score.label), width)
             lines.append(Text(f"{' ' * _GAP}{label}{_percent(score)}", _label_style(rank, score)))
         return lines
 
@@ -116,13 +122,15 @@ class PredictionTable:
         return capture.get()
 
 
-def _columns(width: int) -> _Columns:
+def _columns(width: int, widest_label: int) -> _Columns:
+    """The widths of the columns; what short labels leave is for the paths, up to a limit."""
     if width < _NARROW:
         return _Columns(0, 0, 0)
     bar = width // 5
     names = width - bar - _PERCENT - 1 - 2 * _GAP
-    image = names * 9 // 20
-    return _Columns(image, names - image, bar)
+    label = min(widest_label, names - names * 9 // 20)
+    image = min(names - label, max(names * 9 // 20, _WIDEST_PATH))
+    return _Columns(image, label, bar)
 
 
 def _scores_above_threshold(prediction: Prediction) -> list[Score]:
@@ -145,19 +153,3 @@ def _bar_style(rank: int, score: Score) -> str:
     if score.index is None:
         return "yellow"
     return "green" if rank == 0 else "dim"
-
-
-def _fit(text: str, width: int) -> str:
-    """Text padded or cut to a width in terminal cells; text that is cut ends in an ellipsis."""
-    return set_cell_size(text, width) if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
-
-
-def _fit_path(path: str, width: int) -> str:
-    """A path padded or cut to a width: its folders are cut first, then the beginning of its name."""
-    if cell_len(path) > width and "/" in path.rstrip("/"):
-        path = "…/" + path.rstrip("/").rpartition("/")[2]
-    if cell_len(path) > width:
-        while cell_len(path) >= width:
-            path = path[1:]
-        path = "…" + path
-    return set_cell_size(path, width)

@@ -1,6 +1,7 @@
 """The table fits the terminal, whatever is in it."""
 
 import io
+from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,10 +13,14 @@ from cnncli.records.predictions import Prediction, Record, Score, Unreadable
 from cnncli.render.prediction_table import PredictionTable
 from tests.render.test_lines import BROKEN, CAT, UNSURE, records
 
+LONG_LABEL = "black-footed ferret, ferret, Mustela nigripes"
 
-def drawn(width: int, *shown: Record, encoding: str = "utf-8") -> str:
+
+def drawn(
+    width: int, *shown: Record, encoding: str = "utf-8", labels: Sequence[str] = ("cat", LONG_LABEL)
+) -> str:
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
-    table = PredictionTable(Console(file=file, width=width, color_system=None))
+    table = PredictionTable(Console(file=file, width=width, color_system=None), labels)
     return table.begin() + "".join(map(table.record, shown)) + table.end()
 
 
@@ -30,6 +35,18 @@ def test_at_80_columns() -> None:
         "c.jpg                    cannot be read: no such file",
         "",
     ]
+
+
+def test_short_labels_leave_room_for_paths() -> None:
+    path = "hymenoptera/val/ants/10308379_1b6c72e180.jpg"
+    lines = drawn(80, Prediction(LocalFile(path), CAT.scores), labels=("ants", "bees")).splitlines()
+    assert lines[0].startswith(f"{'image':<46}  {'label':<7}  ")
+    assert lines[1].startswith(f"{path:<46}  cat      ████████████")
+    assert len(lines[1]) == 80
+
+
+def test_paths_and_labels_stay_close_on_a_wide_terminal() -> None:
+    assert drawn(200, CAT, labels=("ants", "bees")).splitlines()[0].index("label") <= 62
 
 
 def test_a_narrow_terminal_gets_stacked_rows() -> None:

@@ -27,7 +27,7 @@ SHOWN: list[Record] = [
 
 def renderer_of(format_: Format) -> Renderer:
     assert format_.spec.renderer
-    return format_.spec.renderer()
+    return format_.spec.renderer(["x", "y"])
 
 
 def reader_of(format_: Format) -> RecordReader:
