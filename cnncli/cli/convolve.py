@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,17 +13,18 @@ from cnncli.cli import completion, inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.groups import SectionedCommand
 from cnncli.errors import UsageError
-from cnncli.records.choices import KERNELS
+from cnncli.records.choices import KERNELS, PaddingMode
 
 if TYPE_CHECKING:
     from cnncli.inspection.convolution import ConvPool
     from cnncli.inspection.kernels import Numbers
+    from cnncli.inspection.windows import Pair
 
 _MATRIX_SUFFIXES = {".csv", ".tsv", ".txt"}
 _MAX_STEPS = 16
 """Output values whose arithmetic `--steps all` prints."""
 
-_NEGATIVE = re.compile(r"-\.?\d[\d\s;,./+eE-]*")
+_NEGATIVE = re.compile(r"-\.?\d[\d\s;,./+eE|-]*")
 
 
 class _NegativeNumbersCommand(SectionedCommand):
@@ -47,7 +49,7 @@ def apply(
         typer.Argument(
             metavar="IMAGE|MATRIX",
             help="An image, or - for one on standard input; or a matrix: a .csv or .txt file, or its rows in quotes, e.g. "
-            "'1 9 6 4; 5 4 7 8'.",
+            "'1 9 6 4; 5 4 7 8'; | separates the channels of a volume.",
             show_default=False,
         ),
     ],
@@ -57,37 +59,64 @@ def apply(
             "--kernel",
             metavar="NAME|ROWS|FILE",
             autocompletion=completion.complete_kernel,
-            help=f"Kernel: {', '.join(KERNELS)}; its rows, e.g. '0 -1 0; -1 4 -1; 0 -1 0'; or a file with them.",
+            help=f"Kernel: {', '.join(KERNELS)}; its rows, e.g. '0 -1 0; -1 4 -1; 0 -1 0'; or a file with them. | separates "
+            "one part for each channel, whose results are added; a single part is applied to each channel for itself.",
         ),
     ] = None,
     pool: Annotated[
         str | None,
         typer.Option(
             "--pool",
-            metavar="max|avg|min:N[/S]",
-            help="Pooling after the kernel: maximum, mean or minimum of windows of N x N at stride S (default N).",
+            metavar="max|avg|min|median:N[/S]",
+            help="Pooling after the kernel: maximum, mean, minimum or median of windows of NxN at stride S (default N); 3x2 "
+            "and 2x1 for rows and columns.",
         ),
     ] = None,
+    add_channels: Annotated[
+        bool,
+        typer.Option(
+            "--sum",
+            help="Add the results of all channels, as a convolutional layer does, also where one kernel serves them all.",
+        ),
+    ] = False,
+    bias: Annotated[
+        str | None,
+        typer.Option("--bias", metavar="NUMBER", help="Number added to each result of the kernel."),
+    ] = None,
+    relu: Annotated[
+        bool, typer.Option("--relu", help="Replace negative results by zero, before the pooling.")
+    ] = False,
     stride: Annotated[
-        int, typer.Option("--stride", metavar="INT", min=1, help="Stride of the kernel, in pixels.")
-    ] = 1,
+        str,
+        typer.Option(
+            "--stride", metavar="N", help="Stride of the kernel, in pixels; 2x1 for rows and columns."
+        ),
+    ] = "1",
     padding: Annotated[
         str,
         typer.Option(
             "--padding",
-            metavar="valid|same|N",
-            help="Zero padding: none (valid), as much as keeps the size at stride 1 (same), or N pixels on each side.",
+            metavar="valid|same|full|N",
+            help="Padding: none (valid), as much as keeps the size at stride 1 (same), so much that every value meets every "
+            "weight (full), or N pixels on each side; 4x2 for rows and columns.",
         ),
     ] = "valid",
+    padding_mode: Annotated[
+        PaddingMode,
+        typer.Option(
+            "--padding-mode",
+            help="What padding is filled with: zeros, the image mirrored without (reflect) or with its edge (symmetric), or "
+            "its edge repeated (replicate).",
+        ),
+    ] = PaddingMode.ZEROS,
     dilation: Annotated[
-        int,
+        str,
         typer.Option(
             "--dilation",
-            metavar="INT",
-            min=1,
-            help="Dilation of the kernel: distance between its weights, in pixels.",
+            metavar="N",
+            help="Dilation of the kernel: distance between its weights, in pixels; 3x1 for rows and columns.",
         ),
-    ] = 1,
+    ] = "1",
     flip: Annotated[
         bool,
         typer.Option(
@@ -114,7 +143,8 @@ def apply(
 
     For an image, the picture before and after is saved. A kernel whose weights sum to zero responds to differences: it
     is applied to the grey image, with one colour for negative and another for positive values. Any other kernel is
-    applied to red, green and blue. For a matrix, the exact result is printed.
+    applied to red, green and blue. For a matrix, the exact result is printed. A single row or column is a signal of one
+    dimension: nothing is added beside it.
 
     \b
     Examples:
@@ -123,14 +153,19 @@ def apply(
       cnncli convolve photo.jpg --kernel high-pass --pool max:2
       cnncli convolve '1 9 6 4; 5 4 7 8; 5 1 2 9' --pool max:2 --steps 0,1
       cnncli convolve numbers.csv --kernel '0 -1 0; -1 4 -1; 0 -1 0' --steps all
+      cnncli convolve '1 2; 3 4 | 5 6; 7 8' --kernel '1 0; 0 1 | 0 1; 1 0' --bias 1 --relu --steps all
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     if kernel is None and pool is None:
         raise UsageError("neither --kernel nor --pool is given", "try --kernel high-pass, or --pool max:2")
     kernel_options = {
-        "--stride": stride != 1,
+        "--sum": add_channels,
+        "--bias": bias is not None,
+        "--relu": relu,
+        "--stride": stride != "1",
         "--padding": padding != "valid",
-        "--dilation": dilation != 1,
+        "--padding-mode": padding_mode is not PaddingMode.ZEROS,
+        "--dilation": dilation != "1",
         "--flip": flip,
     }
     if kernel is None and (unused := [name for name, is_set in kernel_options.items() if is_set]):
@@ -139,9 +174,12 @@ def apply(
         )
     positions = _parse_positions([word.strip() for word in steps or ()])
     with quiet_libraries():
-        layer = _layer(kernel, pool, stride, padding, dilation, flip=flip)
-        matrix = _matrix(source)
-        if matrix is None:
+        volume = _volume(source)
+        settings = _KernelOptions(
+            stride, padding.strip(), padding_mode, dilation, bias, relu, add_channels, flip
+        )
+        layer = _layer(kernel, pool, settings, None if volume is None else volume.shape)
+        if volume is None:
             default = pictures.file_name(pictures.stem(source), *filter(None, (kernel, pool)))
             destination = pictures.PictureDestination.resolve(
                 output, default, overwrite=overwrite, show=show, rough=rough
@@ -153,38 +191,94 @@ def apply(
             raise UsageError(
                 f"{', '.join(unused)}: no effect on a matrix, whose result is printed", "omit them"
             )
-        from cnncli.inspection.kernels import number_text
+        write_data(
+            "\n".join(
+                [*_explanations(layer, volume, _channel_names(volume), positions), _result(layer, volume)]
+            )
+            + "\n"
+        )
 
-        ((_, result),) = layer.stages(matrix)[-1:]
-        rows = [" ".join(map(number_text, row)) for row in result.tolist()]
-        write_data("\n".join([*_explanations(layer, matrix, positions), *rows]) + "\n")
+
+@dataclass(frozen=True, slots=True)
+class _KernelOptions:
+    """The options of the kernel as they were written."""
+
+    stride: str
+    padding: str
+    padding_mode: PaddingMode
+    dilation: str
+    bias: str | None
+    relu: bool
+    add_channels: bool
+    flip: bool
 
 
 def _layer(
-    kernel: str | None, pool: str | None, stride: int, padding: str, dilation: int, *, flip: bool
+    kernel: str | None, pool: str | None, settings: _KernelOptions, shape: tuple[int, ...] | None
 ) -> "ConvPool":
-    from cnncli.inspection import convolution, kernels
+    """The layer that the options describe.
 
-    pooling = convolution.parse_pooling(pool) if pool is not None else None
-    if kernel is None:
-        return convolution.ConvPool(None, convolution.WindowSettings(), pooling)
-    weights = kernels.parse_kernel(kernel)
-    weights = weights.flip() if flip else weights
-    height, width = weights.weights.shape
-    zeros = convolution.parse_padding(padding.strip(), (height, width), dilation)
-    return convolution.ConvPool(weights, convolution.WindowSettings(stride, zeros, dilation), pooling)
+    Args:
+        kernel: as written; None for none.
+        pool: likewise.
+        settings: the kernel's options.
+        shape: (C, H, W) of a matrix; None for an image.
+
+    Raises:
+        UsageError: an option is invalid, or has no effect.
+    """
+    from cnncli.inspection import convolution, kernels, windows
+
+    size = (shape[1], shape[2]) if shape else None
+    weights = kernels.parse_kernel(kernel) if kernel is not None else None
+    kernel_size: Pair = weights.weights.shape[-2:] if weights else (1, 1)
+    has_pairs = "x" in settings.padding
+    flat = windows.flat_axes(size, kernel_size) if size and not has_pairs else (False, False)
+    pooling = windows.parse_pooling(pool, flat) if pool is not None else None
+    if weights is None:
+        return convolution.ConvPool(None, windows.WindowSettings(), pooling)
+    if settings.add_channels and shape and shape[0] == 1:
+        raise UsageError("--sum: no effect on a single channel", "| separates the channels of a volume")
+    dilation = windows.parse_pair(settings.dilation, "--dilation")
+    padding = windows.parse_padding(settings.padding, kernel_size, dilation, flat)
+    if settings.padding_mode is not PaddingMode.ZEROS and padding == ((0, 0), (0, 0)):
+        raise UsageError("--padding-mode: no effect without padding", "add e.g. --padding same")
+    return convolution.ConvPool(
+        weights.flip() if settings.flip else weights,
+        windows.WindowSettings(
+            windows.parse_pair(settings.stride, "--stride"), padding, dilation, settings.padding_mode
+        ),
+        pooling,
+        adds_channels=settings.add_channels or len(weights.weights) > 1,
+        bias=kernels.parse_number((settings.bias or "0").strip(), "--bias: "),
+        has_relu=settings.relu,
+    )
 
 
-def _matrix(source: str) -> "Numbers | None":
-    """The matrix in a file or a text; None where the source is an image."""
-    from cnncli.inspection.kernels import parse_matrix, read_matrix
+def _volume(source: str) -> "Numbers | None":
+    """(C, H, W): the matrix in a file or a text; None where the source is an image."""
+    from cnncli.inspection.kernels import parse_volume, read_volume
 
     path = Path(source)
     if path.suffix.lower() in _MATRIX_SUFFIXES:
-        return read_matrix(path)
+        return read_volume(path)
     is_file = os.path.exists(source)  # noqa: PTH110 - also False for a name that is too long
-    is_text = not is_file and re.fullmatch(r"[\s;,./+-]*\d[\d\s;,./+eE-]*", source)
-    return parse_matrix(source, "matrix") if is_text else None
+    is_text = not is_file and re.fullmatch(r"[\s;,./+|-]*\d[\d\s;,./+eE|-]*", source)
+    return parse_volume(source, "matrix") if is_text else None
+
+
+def _channel_names(volume: "Numbers") -> list[str]:
+    """`channel 1`, …; no name for a single one."""
+    return [f"channel {number + 1}" for number in range(len(volume))] if len(volume) > 1 else [""]
+
+
+def _result(layer: "ConvPool", volume: "Numbers") -> str:
+    """The rows of the output, with a bar between channels."""
+    from cnncli.inspection.kernels import CHANNEL_SEPARATOR, number_text
+
+    ((_, result),) = layer.stages(volume)[-1:]
+    planes = ["\n".join(" ".join(map(number_text, row)) for row in plane) for plane in result.tolist()]
+    return f"\n{CHANNEL_SEPARATOR}\n".join(planes)
 
 
 Positions = list[tuple[int, int] | None]
@@ -198,12 +292,15 @@ def _draw(
     destination: pictures.PictureDestination,
     console: Console,
 ) -> None:
+    import numpy as np
+
     from cnncli.inspection.convolve_image import before_and_after, image_planes
 
     planes = image_planes(inspection.read_source(source), layer)
     figure = before_and_after(Path(source).name, planes, layer)
-    for name, plane in planes.items() if positions else ():
-        write_data("".join(f"{name} {line}\n".lstrip() for line in _explanations(layer, plane, positions)))
+    stack = np.stack(list(planes.values()))
+    for line in _explanations(layer, stack, list(planes), positions):
+        write_data(f"{line}\n")
     destination.write(figure, console)
 
 
@@ -222,11 +319,13 @@ def _parse_positions(words: Sequence[str]) -> Positions:
     return positions
 
 
-def _explanations(layer: "ConvPool", plane: "Numbers", positions: Positions) -> list[str]:
-    """A line of arithmetic for each position."""
+def _explanations(
+    layer: "ConvPool", planes: "Numbers", names: Sequence[str], positions: Positions
+) -> list[str]:
+    """The arithmetic of each position, for channels (C, H, W) with names."""
     if not positions:
         return []
-    rows, columns = layer.stages(plane)[-1][1].shape
+    rows, columns = layer.stages(planes)[-1][1].shape[-2:]
     expanded: list[tuple[int, int]] = []
     for position in positions:
         expanded += (
@@ -234,5 +333,4 @@ def _explanations(layer: "ConvPool", plane: "Numbers", positions: Positions) -> 
             if position
             else [divmod(index, columns) for index in range(min(rows * columns, _MAX_STEPS))]
         )
-    lines = layer.explain(plane, expanded)
-    return [f"{row},{column}: {line}" for (row, column), line in zip(expanded, lines, strict=True)]
+    return layer.explain(planes, names, expanded)

@@ -1,63 +1,23 @@
-"""A convolutional layer and a pooling layer on an image or a matrix, with the arithmetic of each output value.
+"""A convolutional layer and a pooling layer on channels of numbers, with the arithmetic of each output value.
 
 Networks compute the cross-correlation: the kernel is used as written, without flipping it. The convolution of mathematics
 flips it along both axes first. Exact for fractions, fast for floats; needs no torch.
 """
 
+import dataclasses
 import functools
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from cnncli import geometry
 from cnncli.errors import UsageError
 from cnncli.inspection.kernels import Kernel, Numbers, number_text
+from cnncli.inspection.windows import Pair, PoolSettings, WindowSettings, window_values
 from cnncli.records.choices import PoolKind
-
-
-@dataclass(frozen=True, slots=True)
-class WindowSettings:
-    """How a kernel or a pooling window slides over its input.
-
-    Attributes:
-        stride: pixels from one window to the next.
-        padding: ((top, bottom), (left, right)), in pixels of zeros.
-        dilation: distance between neighbouring weights of the kernel, in pixels.
-    """
-
-    stride: int = 1
-    padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
-    dilation: int = 1
-
-
-_MAX_PADDING = 1_000
-
-
-def parse_padding(text: str, size: tuple[int, int], dilation: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """((top, bottom), (left, right)) in pixels.
-
-    Args:
-        text: `valid` for none, `same` for an output as large as the input at stride 1, or a number of pixels.
-        size: (K_h, K_w) of the kernel.
-        dilation: of the kernel.
-
-    Raises:
-        UsageError: none of these.
-    """
-    if text == "valid":
-        return (0, 0), (0, 0)
-    if text == "same":  # an even kernel gets the odd zero at the end, as in torch and TensorFlow
-        height, width = (geometry.effective_kernel_size(kernel, dilation) - 1 for kernel in size)
-        return (height // 2, height - height // 2), (width // 2, width - width // 2)
-    if not text.isdecimal() or int(text) > _MAX_PADDING:
-        raise UsageError(
-            f"--padding {text!r} is neither valid nor same nor a number of pixels up to {_MAX_PADDING:,}"
-        )
-    return ((int(text), int(text)),) * 2
+from cnncli.text import counted, shape_text, sides_text
 
 
 def cross_correlate(planes: Numbers, weights: Numbers, settings: WindowSettings) -> Numbers:
@@ -68,77 +28,26 @@ def cross_correlate(planes: Numbers, weights: Numbers, settings: WindowSettings)
     """
     shape = (weights.shape[0], weights.shape[1])
     total: Numbers | None = None
-    for (row, column), values in _window_values(planes, shape, settings):
+    for (row, column), values in window_values(planes, shape, settings):
         product = weights[row, column] * values
         total = product if total is None else np.add(total, product, out=total)
     assert total is not None  # noqa: S101 - a kernel has at least one weight
     return total
 
 
-def _window_values(
-    planes: Numbers, size: tuple[int, int], settings: WindowSettings
-) -> Iterator[tuple[tuple[int, int], Numbers]]:
-    """For each (row, column) of a kernel (K_h, K_w) the values (…, H', W') that all windows have there."""
-    leading = ((0, 0),) * (planes.ndim - 2)
-    padded = np.pad(planes, (*leading, *settings.padding))
-    stride = settings.stride
-    rows, columns = (
-        geometry.output_size(length, kernel, stride, dilation=settings.dilation)
-        for length, kernel in zip(padded.shape[-2:], size, strict=True)
-    )
-    for row, column in np.ndindex(size):
-        top, left = row * settings.dilation, column * settings.dilation
-        yield (
-            (row, column),
-            padded[
-                ...,
-                top : top + (rows - 1) * stride + 1 : stride,
-                left : left + (columns - 1) * stride + 1 : stride,
-            ],
-        )
-
-
-# ---- pooling
-
-
-@dataclass(frozen=True, slots=True)
-class PoolSettings:
-    """A pooling layer.
-
-    Attributes:
-        kind: which value of a window is kept.
-        size: height and width of a window, in pixels.
-        stride: pixels from one window to the next.
-    """
-
-    kind: PoolKind
-    size: int
-    stride: int
-
-
-def parse_pooling(text: str) -> PoolSettings:
-    """`max:2`, or `avg:3/2` for windows of 3 x 3 at stride 2.
-
-    Raises:
-        UsageError: not of this form.
-    """
-    match = re.fullmatch(r"(max|avg|min):([1-9]\d*)(?:/([1-9]\d*))?", text)
-    if not match:
-        raise UsageError(
-            f"--pool {text!r} is not a pooling", "write max:2, avg:2 or min:2; max:3/2 for a stride of 2"
-        )
-    size = int(match[2])
-    return PoolSettings(PoolKind(match[1]), size, int(match[3] or size))
-
-
 def pool(planes: Numbers, pooling: PoolSettings) -> Numbers:
-    """(…, H', W') of planes (…, H, W): the maximum, minimum or mean of each window.
+    """(…, H', W') of planes (…, H, W): the maximum, minimum, mean or median of each window.
 
     Raises:
         GeometryError: the window does not fit.
     """
-    size, settings = (pooling.size, pooling.size), WindowSettings(pooling.stride)
-    values: list[Numbers] = [values for _, values in _window_values(planes, size, settings)]
+    settings = WindowSettings(pooling.stride)
+    values: list[Numbers] = [values for _, values in window_values(planes, pooling.size, settings)]
+    if pooling.kind is PoolKind.MEDIAN:
+        ordered = np.sort(np.stack(values), axis=0)
+        middle = len(values) // 2
+        median: Numbers = ordered[middle] if len(values) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+        return median
     combine = {PoolKind.MAX: np.maximum, PoolKind.MIN: np.minimum, PoolKind.AVERAGE: np.add}[pooling.kind]
     result: Numbers = functools.reduce(combine, values)
     return result / len(values) if pooling.kind is PoolKind.AVERAGE else result
@@ -152,63 +61,146 @@ class ConvPool:
     """A kernel, a pooling, or one after the other.
 
     Attributes:
-        kernel: None for no kernel.
+        kernel: None for no kernel. One part for each channel, whose results are added; or one part for all of them.
         settings: how the kernel slides.
         pooling: None for no pooling.
+        adds_channels: add the results of all channels, also where one part serves them all.
+        bias: added to each sum of products.
+        has_relu: whether negative sums become zero before the pooling.
     """
 
     kernel: Kernel | None
     settings: WindowSettings
     pooling: PoolSettings | None
+    adds_channels: bool = False
+    bias: Fraction = Fraction(0)
+    has_relu: bool = False
 
     def stages(self, planes: Numbers) -> list[tuple[str, Numbers]]:
-        """Planes (…, H, W) after the kernel and after the pooling, each with a description.
+        """Channels (C, H, W) after the kernel and after the pooling, each with a description.
 
         Raises:
             GeometryError: a window does not fit.
+            UsageError: the kernel has parts for another number of channels.
         """
         results: list[tuple[str, Numbers]] = []
         if self.kernel:
-            height, width = self.kernel.weights.shape
-            description = f"{self.kernel.name}, {height} x {width}{self._settings_text}"
-            planes = cross_correlate(planes, self.kernel.weights.astype(planes.dtype), self.settings)
-            results.append((description, planes))
+            planes = self._convolve(planes, self.kernel)
+            results.append((f"{self.kernel.name}, {self._kernel_text(self.kernel)}", planes))
         if pooling := self.pooling:
             planes = pool(planes, pooling)
-            description = f"{pooling.kind} pooling, {pooling.size} x {pooling.size}, stride {pooling.stride}"
-            results.append((description, planes))
+            size, stride = shape_text(pooling.size), sides_text(pooling.stride)
+            results.append((f"{pooling.kind} pooling, {size}, stride {stride}", planes))
         return results
 
-    @property
-    def _settings_text(self) -> str:
+    def _convolve(self, planes: Numbers, kernel: Kernel) -> Numbers:
+        parts = self.parts(kernel, len(planes))
+        results: Numbers = np.stack(
+            [
+                cross_correlate(plane, part.astype(planes.dtype), self.settings)
+                for plane, part in zip(planes, parts, strict=True)
+            ]
+        )
+        if self.adds_channels:
+            results = results.sum(axis=0, keepdims=True)
+        if self.bias:
+            results = results + np.array(self.bias).astype(planes.dtype)
+        return np.maximum(results, np.zeros(1, planes.dtype)) if self.has_relu else results
+
+    def parts(self, kernel: Kernel, channels: int) -> list[Numbers]:
+        """The part (K_h, K_w) of the kernel for each channel.
+
+        Raises:
+            UsageError: there are parts for another number of channels.
+        """
+        weights = list(kernel.weights)
+        if len(weights) not in {1, channels}:
+            raise UsageError(
+                f"the kernel has {len(weights)} parts, but the input {counted(channels, 'channel')}",
+                "write one part for each channel, separated by |, or one for all",
+            )
+        return weights * channels if len(weights) == 1 else weights
+
+    def _kernel_text(self, kernel: Kernel) -> str:
+        depth, height, width = kernel.weights.shape
         stride, dilation = self.settings.stride, self.settings.dilation
-        return (f", stride {stride}" if stride > 1 else "") + (
-            f", dilation {dilation}" if dilation > 1 else ""
+        return (
+            shape_text((height, width) if depth == 1 else (height, width, depth))
+            + (f", stride {sides_text(stride)}" if max(stride) > 1 else "")
+            + (f", dilation {sides_text(dilation)}" if max(dilation) > 1 else "")
+            + (", channels added" if self.adds_channels and depth == 1 else "")
+            + (f", bias {number_text(self.bias)}" if self.bias else "")
+            + (", ReLU" if self.has_relu else "")
         )
 
-    def explain(self, plane: Numbers, positions: Sequence[tuple[int, int]]) -> list[str]:
-        """The arithmetic of output values at positions (row, column) for a plane (H, W), of the last stage.
+    def explain(self, planes: Numbers, names: Sequence[str], positions: Sequence[Pair]) -> list[str]:
+        """The arithmetic of the last stage's values at positions (row, column), for channels (C, H, W).
+
+        Args:
+            planes: (C, H, W).
+            names: of the channels; empty for none.
+            positions: of output values.
 
         Raises:
             UsageError: the output has no such position.
         """
         if self.pooling:
-            stages = ConvPool(self.kernel, self.settings, None).stages(plane)
-            pooling_input = stages[-1][1] if stages else plane
-            return [explain_pooling(pooling_input, self.pooling, position) for position in positions]
+            stages = dataclasses.replace(self, pooling=None).stages(planes)
+            inputs = stages[-1][1] if stages else planes
+            names = names if len(inputs) == len(names) else [""]
+            return [
+                _prefix(name, position) + explain_pooling(plane, self.pooling, position)
+                for name, plane in zip(names, inputs, strict=True)
+                for position in positions
+            ]
         assert self.kernel is not None  # noqa: S101 - the command line asks for one of the two
+        parts = self.parts(self.kernel, len(planes))
+        channels = list(zip(names, planes, parts, strict=True))
+        if self.adds_channels and len(channels) > 1:
+            return ["\n".join(self._explain_sum(channels, position)) for position in positions]
         return [
-            explain_products(plane, self.kernel.weights, self.settings, position) for position in positions
+            _prefix(name, position) + self._explain_channel(plane, part, position)
+            for name, plane, part in channels
+            for position in positions
         ]
+
+    def _explain_channel(self, plane: Numbers, part: Numbers, position: Pair) -> str:
+        """`10*0 + … = -90`, with the bias before the result and the ReLU after it."""
+        products, total = explain_products(plane, part, self.settings, position)
+        return self._end([products], total)
+
+    def _explain_sum(self, channels: Sequence[tuple[str, Numbers, Numbers]], position: Pair) -> list[str]:
+        """A line for each channel, and one for their sum."""
+        prefix = _prefix("", position)
+        lines: list[str] = []
+        totals = []
+        for name, plane, part in channels:
+            products, total = explain_products(plane, part, self.settings, position)
+            lines.append(
+                f"{prefix if not lines else ' ' * len(prefix)}{name}: {products} = {number_text(total)}"
+            )
+            totals.append(total)
+        terms = [_factor_text(total) for total in totals]
+        return [*lines, f"{' ' * len(prefix)}sum: {self._end(terms, sum(totals))}"]
+
+    def _end(self, terms: Sequence[str], total: Any) -> str:  # noqa: ANN401 - a fraction or a float
+        bias = [f"{_factor_text(self.bias)} (bias)"] if self.bias else []
+        total += self.bias
+        text = f"{' + '.join([*terms, *bias])} = {number_text(total)}"
+        return text + (f"; ReLU: {number_text(max(total, Fraction(0)))}" if self.has_relu else "")
+
+
+def _prefix(name: str, position: Pair) -> str:
+    return f"{name} {position[0]},{position[1]}: ".lstrip()
 
 
 # ---- the arithmetic of one output value
 
 
 def explain_products(
-    plane: Numbers, weights: Numbers, settings: WindowSettings, position: tuple[int, int]
-) -> str:
-    """`10*0 + 73*(-1) + … = -90`: the arithmetic of a kernel's output at (row, column) for a plane (H, W).
+    plane: Numbers, weights: Numbers, settings: WindowSettings, position: Pair
+) -> tuple[str, Any]:
+    """`10*0 + 73*(-1) + …` and its value: a kernel's output at (row, column) for a plane (H, W).
 
     Raises:
         UsageError: the output has no such position.
@@ -218,30 +210,29 @@ def explain_products(
         f"{_factor_text(value)}*{_factor_text(weight)}"
         for value, weight in zip(values.flat, weights.flat, strict=True)
     ]
-    return f"{' + '.join(products)} = {number_text((values * weights).sum())}"
+    return " + ".join(products), (values * weights).sum()
 
 
-def explain_pooling(plane: Numbers, pooling: PoolSettings, position: tuple[int, int]) -> str:
+def explain_pooling(plane: Numbers, pooling: PoolSettings, position: Pair) -> str:
     """`max(1, 9, 5, 4) = 9`: the arithmetic of a pooling's output at (row, column) for a plane (H, W).
 
     Raises:
         UsageError: the output has no such position.
     """
-    values = _window(plane, (pooling.size, pooling.size), WindowSettings(pooling.stride), position)
+    values = _window(plane, pooling.size, WindowSettings(pooling.stride), position)
     arguments = ", ".join(map(number_text, values.flat))
     return f"{pooling.kind}({arguments}) = {number_text(pool(values, pooling)[0, 0])}"
 
 
-def _window(
-    plane: Numbers, size: tuple[int, int], settings: WindowSettings, position: tuple[int, int]
-) -> Numbers:
+def _window(plane: Numbers, size: Pair, settings: WindowSettings, position: Pair) -> Numbers:
     """(K_h, K_w): the values under the kernel for an output position."""
     window = np.empty(size, plane.dtype)
-    for offset, values in _window_values(plane, size, settings):
+    for offset, values in window_values(plane, size, settings):
         rows, columns = values.shape
         if position[0] >= rows or position[1] >= columns:
             raise UsageError(
-                f"position {position[0]},{position[1]} is outside the {rows} x {columns} output",
+                f"position {position[0]},{position[1]} is outside the output of {counted(rows, 'row')} and "
+                f"{counted(columns, 'column')}",
                 "rows and columns count from 0",
             )
         window[offset] = values[position]

@@ -14,12 +14,12 @@ _PERCENTILE = 99.5
 
 
 def image_planes(source: ImageSource, layer: ConvPool) -> dict[str, Numbers]:
-    """Planes (H, W) of an image by name, 0 to 255: grey for a kernel that sums to zero, else red, green and blue.
+    """Planes (H, W) of an image by name, 0 to 255: red, green and blue; grey for a single kernel that sums to zero.
 
     Raises:
         InputError: the image cannot be read.
     """
-    is_grey = layer.kernel is not None and layer.kernel.sums_to_zero
+    is_grey = layer.kernel is not None and layer.kernel.sums_to_zero and not layer.adds_channels
     image = decode(source, Decoding(channels=1 if is_grey else 3))
     if isinstance(image, Unreadable):
         raise InputError(f"{source.path}: {image.reason}")
@@ -39,13 +39,16 @@ def before_and_after(name: str, planes: dict[str, Numbers], layer: ConvPool) -> 
 
     Raises:
         GeometryError: a window does not fit.
+        UsageError: the kernel has parts for another number of channels.
     """
     stack = np.stack(list(planes.values()))
-    is_signed = layer.kernel is not None and layer.kernel.sums_to_zero
+    is_signed = layer.kernel is not None and layer.kernel.sums_to_zero and not layer.has_relu
     panels = [Panel(f"before: {_size(stack)}", _picture(stack), Scale.IMAGE)]
     stages = layer.stages(stack)
     largest = float(np.percentile(np.abs(stages[0][1]), _PERCENTILE)) or 1.0
-    keeps_brightness = layer.kernel is None or layer.kernel.weights.sum() == 1
+    keeps_brightness = layer.kernel is None or (
+        layer.kernel.weights.sum() == 1 and not layer.adds_channels and not layer.bias
+    )
     for description, values in stages:
         title = f"{description}: {_size(values)}"
         if is_signed:
@@ -63,7 +66,8 @@ def before_and_after(name: str, planes: dict[str, Numbers], layer: ConvPool) -> 
 
 
 def _size(stack: Numbers) -> str:
-    return f"{stack.shape[-2]} x {stack.shape[-1]}"
+    """Width x height, as everywhere for pictures."""
+    return f"{stack.shape[-1]} x {stack.shape[-2]}"
 
 
 def _picture(stack: Numbers) -> Numbers:

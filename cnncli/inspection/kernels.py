@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from cnncli.errors import InputError, UsageError
 from cnncli.records.choices import KERNELS
 from cnncli.regular_file import read_document
-from cnncli.text import decode_text
+from cnncli.text import decode_text, shape_text
 
 Numbers = NDArray[Any]
 """(H, W) or (C, H, W): floats, or fractions as objects."""
@@ -25,7 +26,7 @@ class Kernel:
 
     Attributes:
         name: as the user wrote it.
-        weights: (K_h, K_w) fractions.
+        weights: (D, K_h, K_w) fractions: one part for each channel of the input, or D = 1 for all of them.
     """
 
     name: str
@@ -33,7 +34,7 @@ class Kernel:
 
     def flip(self) -> "Kernel":
         """The kernel rotated by 180 degrees, as a mathematical convolution uses it."""
-        return Kernel(f"{self.name}, flipped", self.weights[::-1, ::-1])
+        return Kernel(f"{self.name}, flipped", self.weights[:, ::-1, ::-1])
 
     @property
     def sums_to_zero(self) -> bool:
@@ -45,21 +46,48 @@ def parse_kernel(text: str) -> Kernel:
     """A kernel by name, from its numbers, or from a file with them.
 
     Args:
-        text: `sobel-x`; `'0 -1 0; -1 4 -1; 0 -1 0'`; a path.
+        text: `sobel-x`; `'0 -1 0; -1 4 -1; 0 -1 0'`; a path; or several names or matrices with `|` between them, one for
+            each channel.
 
     Raises:
         UsageError: none of these.
     """
-    if text in KERNELS:
-        return Kernel(text, parse_matrix(KERNELS[text], f"kernel {text}"))
     if os.path.isfile(text):  # noqa: PTH113 - also False for a name that is too long
-        return Kernel(Path(text).name, read_matrix(Path(text)))
-    if re.search(r"\d", text):
-        return Kernel(" ".join(text.split()), parse_matrix(text, "--kernel"))
+        return Kernel(Path(text).name, read_volume(Path(text)))
+    parts = [_parse_part(part.strip()) for part in text.split(CHANNEL_SEPARATOR)]
+    return Kernel(" ".join(text.split()), _stack(parts, "--kernel"))
+
+
+def _parse_part(text: str) -> Numbers:
+    """(K_h, K_w): a kernel by name or from its numbers."""
+    if text in KERNELS:
+        return parse_matrix(KERNELS[text], f"kernel {text}")
+    if not text or re.search(r"\d", text):
+        return parse_matrix(text, "--kernel")
     raise UsageError(
         f"no kernel or file is called {text!r}",
         f"known kernels: {', '.join(KERNELS)}; or write the rows, e.g. '0 -1 0; -1 4 -1; 0 -1 0'",
     )
+
+
+CHANNEL_SEPARATOR = "|"
+"""Between the matrices of the channels of a volume."""
+
+
+def parse_volume(text: str, origin: str) -> Numbers:
+    """(D, H, W) fractions: matrices as `parse_matrix` reads them, with `|` between those of the channels.
+
+    Raises:
+        UsageError: not matrices, or of different sizes.
+    """
+    return _stack([parse_matrix(part, origin) for part in text.split(CHANNEL_SEPARATOR)], origin)
+
+
+def _stack(parts: Sequence[Numbers], origin: str) -> Numbers:
+    sizes = [shape_text(part.shape) for part in parts]
+    if len(set(sizes)) > 1:
+        raise UsageError(f"{origin}: channels of different sizes ({', '.join(sizes)})")
+    return np.stack(parts)
 
 
 _MAX_DIGITS, _MAX_MAGNITUDE = 40, 10**30
@@ -91,29 +119,39 @@ def parse_matrix(text: str, origin: str) -> Numbers:
         raise UsageError(f"{origin}: the rows differ in length ({lengths} numbers)")
     numbers = np.empty((len(rows), len(rows[0])), object)
     for (row, column), _ in np.ndenumerate(numbers):
-        numbers[row, column] = _parse_number(rows[row][column], f"row {row + 1}", origin)
+        numbers[row, column] = parse_number(rows[row][column], f"{origin}: ", f" in row {row + 1}")
     return numbers
 
 
-def _parse_number(word: str, row: str, origin: str) -> Fraction:
+def parse_number(word: str, origin: str, place: str = "") -> Fraction:
+    """`-1`, `0.25` or `1/9` as an exact fraction.
+
+    Args:
+        word: as written.
+        origin: beginning of messages, such as `--bias: `.
+        place: of the word, with a space before it; empty for none.
+
+    Raises:
+        UsageError: not a number, or one that is too large.
+    """
     match = _NUMBER.fullmatch(word)
     if match and (len(word) > _MAX_DIGITS or int(match["exponent"] or 0) > _MAX_EXPONENT):
-        raise UsageError(f"{origin}: a number in {row} has too many digits or too large an exponent")
+        raise UsageError(f"{origin}a number{place} has too many digits or too large an exponent")
     try:
         number = Fraction(word if match else "not a number")
     except (ValueError, ZeroDivisionError):
-        raise UsageError(f"{origin}: {word!r} in {row} is not a number") from None
+        raise UsageError(f"{origin}{word!r}{place} is not a number") from None
     if abs(number) > _MAX_MAGNITUDE:
-        raise UsageError(f"{origin}: a number in {row} is too large")
+        raise UsageError(f"{origin}a number{place} is too large")
     return number
 
 
-def read_matrix(file: Path) -> Numbers:
-    """(H, W) fractions from a text file, separated by commas or spaces.
+def read_volume(file: Path) -> Numbers:
+    """(D, H, W) fractions from a text file, separated by commas or spaces, with `|` between channels.
 
     Raises:
         InputError: it cannot be read.
-        UsageError: it does not hold a matrix.
+        UsageError: it does not hold matrices.
     """
     try:
         text = decode_text(read_document(file))
@@ -126,7 +164,7 @@ def read_matrix(file: Path) -> Numbers:
             f"{file}: rows end with semicolons and with line feeds, which is ambiguous",
             "separate numbers with commas or spaces",
         )
-    return parse_matrix(text, str(file))
+    return parse_volume(text, str(file))
 
 
 def number_text(number: Any) -> str:  # noqa: ANN401 - a fraction or a float

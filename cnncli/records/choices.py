@@ -32,12 +32,28 @@ class Palette(enum.StrEnum):
     """From black to white, as textbooks print feature maps."""
 
 
+class PaddingMode(enum.StrEnum):
+    """What padding is filled with; for a row a b c d, on the left."""
+
+    ZEROS = "zeros"
+    REFLECT = "reflect"
+    """c b | a b c d, as torch's `reflect`."""
+
+    SYMMETRIC = "symmetric"
+    """b a | a b c d, as SciPy's boundary `symm`."""
+
+    REPLICATE = "replicate"
+    """a a | a b c d, as torch's `replicate`."""
+
+
 class PoolKind(enum.StrEnum):
     """Kinds of pooling."""
 
     MAX = "max"
     AVERAGE = "avg"
     MIN = "min"
+    MEDIAN = "median"
+    """In `convolve` only: torch has no such layer."""
 
 
 _EDGE = "-1 -1 1 1"

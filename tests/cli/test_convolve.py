@@ -45,6 +45,12 @@ def test_pooling_follows_the_kernel(cnncli: Cnncli) -> None:
         (["--padding", "same"], 1 + 2 * 9 + 3 * 5 + 4 * 4, 4),  # the odd zero comes after
         (["--padding", "2"], 0, 7),
         (["--dilation", "2"], 1 + 2 * 6 + 3 * 5 + 4 * 2, 2),
+        (["--padding", "full"], 4, 5),
+        (["--padding", "1x0", "--stride", "2x1"], 3 + 4 * 9, 3),
+        (["--padding", "1", "--padding-mode", "reflect"], 4 + 2 * 5 + 3 * 9 + 4, 5),
+        (["--dilation", "2x1"], 1 + 2 * 9 + 3 * 5 + 4 * 1, 2),
+        (["--pool", "max:2x1/1"], 1 + 2 * 9 + 3 * 5 + 4 * 4, 2),
+        (["--bias=-50", "--relu"], 0, 3),
         (["--flip"], 4 * 1 + 3 * 9 + 2 * 5 + 4, 3),
     ],
 )
@@ -52,6 +58,40 @@ def test_stride_padding_dilation_and_flip(cnncli: Cnncli, more: list[str], first
     lines = cnncli("convolve", POOLED, "--kernel", "1 2; 3 4", *more).stdout.splitlines()
     assert lines[0].split()[0] == str(first)
     assert len(lines) == rows
+
+
+def test_a_volume_and_a_kernel_with_a_part_for_each_channel(cnncli: Cnncli) -> None:
+    volume, kernel = "1 2; 3 4 | 5 6; 7 8", "1 0; 0 1 | 0 1; 1 0"
+    result = cnncli("convolve", volume, "--kernel", kernel, "--bias", "-20", "--relu", "--steps", "0,0")
+    assert result.stdout.splitlines() == [
+        "0,0: channel 1: 1*1 + 2*0 + 3*0 + 4*1 = 5",
+        "     channel 2: 5*0 + 6*1 + 7*1 + 8*0 = 13",
+        "     sum: 5 + 13 + (-20) (bias) = -2; ReLU: 0",
+        "0",
+    ]
+    assert cnncli("convolve", volume, "--kernel", "1 1; 1 1").stdout == "10\n|\n26\n"
+    assert cnncli("convolve", volume, "--kernel", "1 1; 1 1", "--sum").stdout == "36\n"
+    Path("v.txt").write_text("1 2\n3 4\n|\n5 6\n7 8\n")
+    assert cnncli("convolve", "v.txt", "--kernel", kernel).stdout == "18\n"
+
+
+def test_a_single_row_is_a_signal_of_one_dimension(cnncli: Cnncli) -> None:
+    assert cnncli("convolve", "1 2 3 4", "--kernel", "1 0 -1", "--padding", "1").stdout == "-2 -2 -2 3\n"
+    assert cnncli("convolve", "1 2 3 4", "--pool", "max:2").stdout == "2 4\n"
+    assert cnncli("convolve", "1; 2; 3", "--kernel", "1; 1", "--padding", "1").stdout == "1\n3\n5\n3\n"
+    wide = cnncli("convolve", "1 2 3 4", "--kernel", "1 0 -1", "--padding", "1x1").stdout
+    assert wide == "0 0 0 0\n-2 -2 -2 3\n0 0 0 0\n"
+
+
+def test_a_photographs_channels_are_added(cnncli: Cnncli) -> None:
+    words = ("--kernel", "sobel-x | sobel-x | laplacian", "-o", "s.npz", "--steps", "0,0")
+    result = cnncli("convolve", PHOTO, *words)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert [line.split(":")[-2].strip() for line in lines] == ["red", "green", "blue", "sum"]
+    values = arrays_of(Path("s.npz"))["1"]
+    assert values.ndim == 2
+    assert lines[-1].endswith(f" = {values[0, 0]:g}")
 
 
 def test_matrices_may_start_with_a_minus_sign(cnncli: Cnncli) -> None:
@@ -109,10 +149,24 @@ def test_steps_show_the_arithmetic_of_a_photograph(cnncli: Cnncli) -> None:
             2,
             "--stride, --flip: no effect without --kernel",
         ),
+        ([POOLED, "--pool", "max:2", "--sum", "--bias", "1"], 2, "--sum, --bias: no effect without --kernel"),
+        ([POOLED, "--kernel", "1", "--sum"], 2, "--sum: no effect on a single channel"),
+        (
+            [POOLED, "--kernel", "1", "--padding-mode", "reflect"],
+            2,
+            "--padding-mode: no effect without padding",
+        ),
+        ([POOLED, "--kernel", "1 | 2 | 3"], 2, "the kernel has 3 parts, but the input 1 channel"),
+        ([POOLED, "--kernel", "1", "--bias", "much"], 2, "--bias: 'much' is not a number"),
+        ([POOLED, "--kernel", "1", "--stride", "0"], 2, "--stride '0' is neither a number from 1"),
         ([POOLED, "--kernel", "nothing"], 2, "known kernels: high-pass, sobel-x"),
         ([POOLED, "--pool", "max:5"], 1, "does not fit"),
         ([POOLED, "--pool", "max:2", "-o", "x.png"], 2, "--output: no effect on a matrix"),
-        ([POOLED, "--pool", "max:2", "--steps", "5,5"], 2, "position 5,5 is outside the 2 x 2 output"),
+        (
+            [POOLED, "--pool", "max:2", "--steps", "5,5"],
+            2,
+            "position 5,5 is outside the output of 2 rows and 2 columns",
+        ),
         ([POOLED, "--pool", "max:2", "--steps", "1"], 2, "--steps '1' is not of the form ROW,COLUMN"),
         ([POOLED, "--pool", ""], 2, "--pool '' is not a pooling"),
         (["1,,2", "--pool", "max:1"], 2, "'' in row 1 is not a number"),
