@@ -2,7 +2,9 @@
 
 In a block fenced as `console`, a line that starts with a dollar sign is a command, and the lines below are what it prints on a
 terminal (stdout and stderr). A line that consists of `…` stands for any number of lines. In a block fenced as `console varying`,
-numbers are not compared: training from random weights magnifies rounding differences between processors.
+numbers are not compared: training from random weights magnifies rounding differences between processors. A block fenced as
+`console commands` lists commands without what they print. A block fenced with a language and a file name, such as
+`python classify.py`, is a file that the commands use.
 """
 
 import html
@@ -18,7 +20,8 @@ from pathlib import Path
 import rich.console
 from rich.text import Text
 
-_BLOCK = re.compile(r"(?<=```console)(?P<varying> varying)?\n(?P<text>.*?)(?=```)", re.DOTALL)
+_BLOCK = re.compile(r"(?<=```console)(?P<kind> varying| commands)?\n(?P<text>.*?)(?=```)", re.DOTALL)
+_FILE = re.compile(r"^```\w+ (?P<name>\S+\.\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 _SPEED = re.compile(r"[\d,.]+(?= (?:s|ms|img/s)\b)")
 """Times and speeds, which are different on every run."""
 _NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?![\w.]*\d)")
@@ -42,11 +45,13 @@ class Step:
         command: shell command.
         output: the lines below it on the page.
         varying: whether the numbers in the output depend on the processor.
+        is_output_shown: whether the page shows what the command prints.
     """
 
     command: str
     output: tuple[str, ...]
     varying: bool = False
+    is_output_shown: bool = True
 
     def __str__(self) -> str:
         return "\n".join([f"$ {self.command}", *self.output])
@@ -62,11 +67,23 @@ def steps(page: str) -> list[Step]:
 def _block_steps(block: re.Match[str]) -> Iterator[Step]:
     for text in re.split(r"^\$ ", block["text"], flags=re.MULTILINE)[1:]:
         command, *output = text.splitlines()
-        yield Step(command, _strip_empty_lines(output), varying=bool(block["varying"]))
+        yield Step(
+            command,
+            _strip_empty_lines(output),
+            varying=block["kind"] == " varying",
+            is_output_shown=block["kind"] != " commands",
+        )
+
+
+def files(page: str) -> dict[str, str]:
+    """The files that a page shows, by name."""
+    return {block["name"]: block["text"] for block in _FILE.finditer(page)}
 
 
 def matches(step: Step, output: Sequence[str]) -> bool:
     """Whether the output of a command is what the page shows, as defined by `outputs_agree`."""
+    if not step.is_output_shown:
+        return True
     if step.varying:
         return outputs_agree(*([_mask_numbers(line) for line in lines] for lines in (step.output, output)))
     return outputs_agree(step.output, output)
@@ -85,9 +102,9 @@ def update_page(page: str, outputs: Mapping[str, Sequence[str]]) -> str:
     """
 
     def update_block(block: re.Match[str]) -> str:
-        if not block["text"].startswith("$ "):
+        if not block["text"].startswith("$ ") or block["kind"] == " commands":
             return block.group()
-        return f"{block['varying'] or ''}\n" + "".join(
+        return f"{block['kind'] or ''}\n" + "".join(
             f"{Step(step.command, _elide(step.output, outputs[step.command])) if step.command in outputs else step}\n"
             for step in _block_steps(block)
         )
