@@ -76,7 +76,10 @@ def prepare(
             f"--save-as: {reference.name} is already a model folder",
             f"use it by its path: -m {reference.name}",
         )
-    if not save_as and (path := find_prepared(reference)):
+    path = find_prepared(
+        reference
+    )  # reads the files that the user named: those that do not exist are reported here
+    if path and not save_as:
         folder = model_folder.open_folder(path)
         return require_classes(folder) if needs_classes else folder
     if reference.is_exported:

@@ -160,13 +160,15 @@ def test_the_scripts_on_the_pages_import_neither_cnncli_nor_torch() -> None:
 
 
 def test_every_option_on_the_pages_exists(cnncli: Cnncli) -> None:
-    """Except options of other programs: `--no-deps` and `--index-url` are pip's, `--nproc-per-node` torchrun's."""
+    """Except options of other programs, pip and torchrun, and the option that Typer adds."""
     helps = [cnncli(command, "--help").stdout for command in COMMANDS]
     texts = [page.read_text(encoding="utf-8") for page in PAGES if page != OTHER_TOOLS]
     commands = [step.command for step in console_blocks.steps(OTHER_TOOLS.read_text(encoding="utf-8"))]
     text = "\n".join([*texts, *commands])
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {
         "--no-deps",
+        "--no-index",
+        "--find-links",
         "--index-url",
         "--nproc-per-node",
         "--install-completion",

@@ -295,5 +295,8 @@ def test_save_as_applies_to_one_unprepared_model(cnncli: Cnncli) -> None:
     result = cnncli("pull", "test_resnet", "test_vit", "--save-as", "both")
     assert result.exit_code == 2
     assert "--save-as: only for one model at a time" in result.stderr
+    missing = cnncli("pull", "test_resnet", "--weights", "nothing.pt", "--save-as", "mine")
+    assert missing.exit_code == 1
+    assert "cannot read the weights file nothing.pt: No such file" in missing.stderr
     finished = cnncli("pull", "pocket", "--save-as", "mine")
     assert "--save-as: pocket is already a model folder" in finished.stderr
