@@ -107,3 +107,11 @@ def test_the_svg_contains_the_output_lines() -> None:
     svg = console_blocks.terminal_svg("cnncli x", ["\x1b[32mgreen\x1b[0m  & <more>"])
     assert svg.startswith("<svg")
     assert console_blocks.svg_lines(svg) == ["$ cnncli x", "green  & <more>"]
+
+
+def test_commands_without_output_and_files() -> None:
+    page = "```console commands\n$ x  # why\n```\n\n```python a.py\nprint(1)\n```\n\n```csv b.csv\nc\n```\n\n```python\nprint(2)\n```\n"
+    (step,) = console_blocks.steps(page)
+    assert console_blocks.matches(step, ["anything"])
+    assert console_blocks.update_page(page, {step.command: ("anything",)}) == page
+    assert console_blocks.files(page) == {"a.py": "print(1)\n", "b.csv": "c\n"}
