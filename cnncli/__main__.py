@@ -1,6 +1,7 @@
 """Entry point of `cnncli` and of `python -m cnncli`.
 
-An interrupt ends it with 130 and without a traceback, even while it starts; and it exits as soon as its work is done.
+An interrupt ends it with 130 and without a traceback from the import of this module on, even while it starts; what comes before,
+Python's own start, shows Python's own traceback. It exits as soon as its work is done.
 """
 
 import _signal  # type: ignore[import-not-found] # `signal` itself takes a while to import
@@ -47,7 +48,6 @@ def _interrupt(number: int, _: object) -> None:
 def main() -> None:
     """Run the command line."""
     _require_utf8()
-    _handle_interrupts(_exit)  # nothing has been done yet that would have to be undone
     from cnncli.cli import app
 
     _handle_interrupts(_interrupt)
@@ -75,6 +75,8 @@ def _require_utf8() -> None:
         os.environ["PYTHONUTF8"] = "1"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - the same program
 
+
+_handle_interrupts(_exit)  # nothing has been done yet that would have to be undone
 
 if __name__ == "__main__":
     main()

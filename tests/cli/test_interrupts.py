@@ -56,6 +56,13 @@ def test_an_interrupt_during_an_import(program: Program, tmp_path: Path, module:
     assert not (tmp_path / "net.onnx").exists()
 
 
+def test_an_interrupt_before_the_first_call() -> None:
+    """The console script does a little after its import of the entry point."""
+    script = "import os, signal, cnncli.__main__\nos.kill(os.getpid(), signal.SIGINT)\nprint('too late')"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"")
+
+
 def test_a_bug_keeps_its_traceback(program: Program, tmp_path: Path) -> None:
     (tmp_path / "onnxruntime.py").write_text("raise ZeroDivisionError('a bug')")
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
