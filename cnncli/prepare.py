@@ -87,15 +87,15 @@ def prepare(
     _require_known(reference, needs_classes=needs_classes)
     if is_offline or downloads.is_forbidden():
         _require_downloaded(reference)
+    if reference.labels:
+        read_labels(reference.labels)  # its faults are reported before anything takes time
     start = time.perf_counter()
     with explain_missing_packages(f"preparing {reference.name}"):
         folder = _make_folder(reference, progress, is_offline=is_offline, save_as=save_as)
     if not save_as:
         _remember(reference, folder.card.name, progress)
-    seconds = time.perf_counter() - start
-    progress.notice(
-        f"prepared {folder.card.name} in {seconds:.1f} s (only needed once); saved in {folder.path}"
-    )
+    seconds = f"{time.perf_counter() - start:.1f} s"
+    progress.notice(f"prepared {folder.card.name} in {seconds} (only needed once); saved in {folder.path}")
     return require_classes(folder) if needs_classes else folder
 
 

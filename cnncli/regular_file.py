@@ -16,6 +16,9 @@ Mode = Literal["rb", "wb", "ab", "r+b", "xb"]
 DOCUMENT_LIMIT = 64 << 20
 """Largest size in bytes of a document that is read as a whole: a card, a manifest, settings, class names."""
 
+_CHUNK = 1 << 20
+"""Bytes that are read at a time."""
+
 LINE_LIMIT = 1 << 20
 """Longest line of a table in characters."""
 
@@ -99,11 +102,13 @@ def read_document(path: str | Path, limit: int = DOCUMENT_LIMIT) -> bytes:
     Raises:
         OSError: it cannot be read, is not a regular file, or is larger than the limit.
     """
+    content = bytearray()
     with open_regular(path) as stream:
-        content = stream.read(limit + 1) or b""  # None from some files in /proc
-    if len(content) > limit:
-        raise OSError(errno.EFBIG, f"larger than {limit:,} bytes", str(path))
-    return content
+        while chunk := stream.read(_CHUNK):  # `read` takes memory for as many bytes as it may return
+            content += chunk
+            if len(content) > limit:
+                raise OSError(errno.EFBIG, f"larger than {limit:,} bytes", str(path))
+    return bytes(content)
 
 
 def read_text(path: str | Path, encoding: str = "utf-8", errors: str = "strict") -> str:

@@ -7,7 +7,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 from urllib.parse import unquote_to_bytes
 
 # ---- numbers for people: three significant digits, and singular or plural
@@ -184,6 +184,20 @@ def text_stream(stream: BinaryIO) -> TextIO:
     stream.seek(0)
     errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
     return io.TextIOWrapper(stream, encoding, errors, newline="")
+
+
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - whatever it holds
+    """The value of a JSON document.
+
+    Raises:
+        ValueError: it is not JSON, or nested too deeply.
+    """
+    import json
+
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
 
 
 def decode_text(content: bytes, errors: str = "strict") -> str:

@@ -16,6 +16,9 @@ from typing import TextIO
 from cnncli.errors import CnncliError, OutputError
 from cnncli.text import printable, terminal_text
 
+_LONGEST_LINE = 10_000
+"""Longest message in characters; a path has 4,096 at most, and a few fit."""
+
 
 def is_debugging() -> bool:
     """Whether `CNNCLI_DEBUG` asks for tracebacks and for the messages of libraries."""
@@ -104,7 +107,7 @@ def error(problem: CnncliError) -> None:
 def _say(message: str) -> None:
     if sys.stderr:  # None if it is closed, and print would then write to stdout
         with contextlib.suppress(OSError):  # the reader has closed the pipe
-            text = printable(" ".join(message.splitlines()))
+            text = _shorten(printable(" ".join(message.splitlines())))
             print(_wrap(text) if is_terminal(sys.stderr) else text, file=sys.stderr, flush=True)
 
 
@@ -130,6 +133,12 @@ def _wrap(message: str) -> str:
         else:
             lines.append(f"  {word}" if lines else word)
     return "\n".join(lines)
+
+
+def _shorten(line: str) -> str:
+    """A line without its middle if it is too long, as one that quotes a file that is none of ours may be."""
+    half = _LONGEST_LINE // 2
+    return line if len(line) <= _LONGEST_LINE else f"{line[:half]} … {line[-half:]}"
 
 
 def write_data(text: str, *, is_styled: bool = False) -> None:

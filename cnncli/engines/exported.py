@@ -20,6 +20,7 @@ from cnncli.logits import ONNX_OPERATOR
 from cnncli.networks import card as cards
 from cnncli.networks.model_folder import GRAPH, ModelFolder
 from cnncli.records.networks import ModelCard
+from cnncli.text import size
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, ValueInfoProto
@@ -118,7 +119,7 @@ def save(model: "ModelProto", file: Path, *, overwrite: bool) -> None:
         OSError: it cannot be written.
     """
     if model.ByteSize() > _LARGEST:
-        raise CompileError(f"{model.ByteSize() / 1e9:.1f} GB are more than one ONNX file can hold")
+        raise CompileError(f"{size(model.ByteSize())} are more than one ONNX file can hold")
     with whole_file(file, overwrite=overwrite) as draft:
         draft.write_bytes(model.SerializeToString())
 
@@ -193,6 +194,8 @@ def license_of(network: "ModelProto") -> str | None:
 def _read(file: Path) -> "ModelProto":
     import onnx
 
+    if (count := file.stat().st_size) > _LARGEST:
+        raise ModelFolderError(f"{file} cannot be read: {size(count)} are more than an ONNX file can hold")
     try:
         return onnx.load(file)
     except Exception as error:  # protobuf's own exceptions share no base class but this

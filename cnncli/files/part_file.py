@@ -17,6 +17,7 @@ from cnncli.files.lock import FileLock
 from cnncli.files.output_path import require_writable_file
 from cnncli.files.whole import publish, write_whole
 from cnncli.regular_file import NotRegularError, open_regular, read_document
+from cnncli.text import parse_json
 
 Settings = Mapping[str, str | int | float | bool | None]
 """Everything that the content depends on, apart from the inputs."""
@@ -118,7 +119,7 @@ class PartFile:
             OutputError: they differ, or cannot be read.
         """
         try:
-            earlier: Settings = json.loads(read_document(self.settings))
+            earlier: Settings = parse_json(read_document(self.settings))
             earlier.keys()
         except (OSError, ValueError, AttributeError) as error:
             raise OutputError(

@@ -11,7 +11,6 @@ import io
 import json
 import os
 import shutil
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +19,14 @@ import numpy as np
 
 from cnncli.errors import OutputError
 from cnncli.files.lock import FileLock
+from cnncli.files.npz import open_npz
 from cnncli.files.output_path import require_writable_file
 from cnncli.files.part_file import Settings
 from cnncli.files.whole import write_whole
 from cnncli.records.features import EmbeddingRecord, ImageEmbedding, Vectors
 from cnncli.records.predictions import ImageSource, Unreadable
-from cnncli.regular_file import open_regular, read_document
+from cnncli.regular_file import read_document
+from cnncli.text import parse_json
 
 SHARD = 1024
 """Inputs of a full shard, which is the most that a killed process loses."""
@@ -193,14 +194,14 @@ class PartFolder:
         """
         for file in self._files():
             try:
-                with open_regular(file) as stream, np.load(stream) as arrays:
-                    paths, reasons = json.loads(str(arrays["inputs"]))
+                with open_npz(file) as arrays:
+                    paths, reasons = parse_json(str(arrays["inputs"]))
                     yield Shard(
                         tuple(os.fsdecode(bytes.fromhex(path)) for path in paths),
                         tuple(reasons),
                         arrays["vectors"],
                     )
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            except (OSError, ValueError) as error:
                 raise OutputError(f"{file} cannot be read: {error}", "--overwrite starts again") from error
 
     def _lock(self) -> None:
@@ -231,7 +232,7 @@ class PartFolder:
             OutputError: they differ, or cannot be read.
         """
         try:
-            earlier: Settings = json.loads(read_document(self.folder / _SETTINGS))
+            earlier: Settings = parse_json(read_document(self.folder / _SETTINGS))
             changed = [name for name, value in settings.items() if earlier.get(name) != value]
         except (OSError, ValueError, AttributeError) as error:
             raise OutputError(

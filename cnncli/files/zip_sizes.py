@@ -3,8 +3,31 @@
 import zipfile
 from pathlib import Path
 
+from cnncli.text import size
 
-def unpacked_size(file: Path) -> int:
+_SMALL = 16 << 20
+"""Bytes that the content of any archive may take: names and shapes of small files compress well."""
+
+
+def require_modest(file: Path, expansion: int, content: int | None = None) -> None:
+    """Raise ValueError if an archive's content is far larger than itself, before memory is spent on it.
+
+    Args:
+        file: a zip archive; any other file passes.
+        expansion: the content may take this multiple of the file's size.
+        content: in bytes, if it is known; by default what the archive's directory declares.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: the content is larger.
+    """
+    content = _unpacked_size(file) if content is None else content
+    packed = file.stat().st_size
+    if content > expansion * packed + _SMALL:
+        raise ValueError(f"{size(packed)} that would take {size(content)} of memory")
+
+
+def _unpacked_size(file: Path) -> int:
     """Total bytes of the entries of a zip archive, as its directory declares them; 0 for any other file.
 
     Raises:

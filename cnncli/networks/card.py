@@ -15,9 +15,13 @@ from typing import Any, Literal, Union
 from cnncli.errors import ModelFolderError
 from cnncli.records.defaults import MAX_INPUT
 from cnncli.records.networks import ModelCard
+from cnncli.text import parse_json
 
 _MAX_CLASSES = 10_000_000
 """More classes than any network has; a head of so many on 2,048 features takes 80 GB."""
+
+_MAX_EMBEDDING = 1 << 24
+"""More dimensions than any embedding has: 64 maps of 512 x 512."""
 
 SCHEMA = 3
 """The schema number that is written. 3 is the first that is read; earlier cards were never released."""
@@ -39,8 +43,8 @@ def from_json(text: str, origin: str) -> ModelCard:
         ModelFolderError: not JSON, another schema number, or not a valid card.
     """
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        document = parse_json(text)
+    except ValueError as error:
         raise ModelFolderError(f"{origin} is not JSON: {error}", _HINT) from error
     if not isinstance(document, dict) or "schema" not in document:
         raise ModelFolderError(f"{origin} is not a model card: it has no schema number", _HINT)
@@ -129,6 +133,7 @@ def _validate(card: ModelCard) -> None:
         "preprocessing.mean and std should be finite": all(map(math.isfinite, (*steps.mean, *steps.std))),
         "preprocessing.fill should be from 0 to 255": all(0 <= value <= 255 for value in steps.fill),  # noqa: PLR2004
         f"architecture.num_classes should be from 0 to {_MAX_CLASSES:,}": 0 <= classes <= _MAX_CLASSES,
+        f"embedding.size should be from 0 to {_MAX_EMBEDDING:,}": 0 <= card.embedding.size <= _MAX_EMBEDDING,
         f"class_names should have {classes} entries": len(card.class_names) in {0, classes},
         f"synsets should have {classes} entries": card.synsets is None or len(card.synsets) == classes,
     }

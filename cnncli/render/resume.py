@@ -1,7 +1,6 @@
 """Reading back an incomplete output file: which inputs it has records for, and where the next record goes."""
 
 import csv
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from cnncli.errors import OutputError
 from cnncli.records.predictions import UNREADABLE, ImageSource, Unreadable
 from cnncli.regular_file import open_regular
 from cnncli.render.lines import NO_LABEL
-from cnncli.text import path_text, tsv_text
+from cnncli.text import parse_json, path_text, tsv_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +131,7 @@ def _read_tsv(lines: Lines, _: int) -> Iterator[CompleteRecord]:
 def _read_jsonl(lines: Lines, _: int) -> Iterator[CompleteRecord]:
     for line in lines:
         lines.require_own_end()
-        document = json.loads(line)
+        document = parse_json(line)
         if not isinstance(document, dict) or not {"path", "status"} <= document.keys():
             raise ValueError("not a record")
         yield CompleteRecord(document["path"], document["status"] == UNREADABLE, lines.end)

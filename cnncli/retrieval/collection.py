@@ -16,16 +16,18 @@ import json
 import os
 import re
 import uuid
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnncli.errors import InputError, OutputError, UsageError
 from cnncli.features.extract import Extractor
 from cnncli.files.lock import FileLock
+from cnncli.files.npz import open_npz
 from cnncli.files.whole import write_whole
 from cnncli.images import sources
 from cnncli.networks.cache import home
@@ -33,7 +35,7 @@ from cnncli.records.features import EmbeddingRecord, ImageEmbedding, Vectors
 from cnncli.records.predictions import ImageSource, Stamp, Unreadable
 from cnncli.records.progress import ProgressBar
 from cnncli.regular_file import open_regular, read_document
-from cnncli.text import path_of
+from cnncli.text import parse_json, path_of
 
 _VECTORS = ".vectors"
 _SAVE_INTERVAL = 1024
@@ -152,7 +154,7 @@ class _Index:
     def _load(self) -> None:
         """Load the table; a missing or damaged one counts as empty."""
         try:
-            table = json.loads(read_document(self._table, _TABLE_LIMIT))
+            table = parse_json(read_document(self._table, _TABLE_LIMIT))
             files = [_file_state(self._folder, entry) for entry in table["files"]]
             vectors, width = self._table.with_name(table["vectors"]), table["width"]
             if type(width) is not int or width <= 0 or not vectors.is_file():
@@ -286,21 +288,10 @@ def file_collection(file: Path, extractor: Extractor) -> Collection:
         UsageError: its embeddings come from another network, layer or preprocessing.
     """
     try:
-        with open_regular(file) as stream, np.load(stream) as arrays:
-            stored = json.loads(str(arrays["identity"]))
-            paths, vectors = arrays["paths"].tolist(), arrays["embeddings"]
-            for row in arrays["encoded"].tolist() if "encoded" in arrays else ():
-                paths[row] = path_of(paths[row])
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        EOFError,
-        MemoryError,
-        zipfile.BadZipFile,
-    ) as error:
+        with open_npz(file) as arrays:
+            stored = _identity(str(arrays["identity"]))
+            paths, vectors = _rows(arrays)
+    except (OSError, ValueError) as error:
         raise InputError(f"{file} is not an .npz file that `cnncli features` wrote: {error}") from error
     current = dict(extractor.identity())
     if changed := [key for key in current if stored.get(key) != current[key]]:
@@ -310,3 +301,34 @@ def file_collection(file: Path, extractor: Extractor) -> Collection:
             "use the same network (-m) and the same --layer",
         )
     return Collection(tuple(paths), vectors, ())
+
+
+def _identity(text: str) -> dict[str, object]:
+    """What the embeddings of a file depend on.
+
+    Raises:
+        ValueError: the text is not such a document.
+    """
+    document = parse_json(text)
+    if not isinstance(document, dict):
+        raise ValueError("its identity is not an object")  # noqa: TRY004 - it is a damaged file, not a bug
+    return document
+
+
+def _rows(arrays: Mapping[str, NDArray[Any]]) -> tuple[list[str], Vectors]:
+    """The N paths and the vectors (N, D) of a file.
+
+    Raises:
+        ValueError: they do not belong together.
+    """
+    texts, vectors = arrays["paths"], arrays["embeddings"]
+    if texts.ndim != 1 or texts.dtype.kind != "U":
+        raise ValueError("its paths are not texts")
+    if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != len(texts):  # noqa: PLR2004
+        raise ValueError("its embeddings are not one row of float32 for each path")
+    if not np.isfinite(vectors).all():
+        raise ValueError("its embeddings hold infinite or NaN values")
+    paths: list[str] = texts.tolist()
+    for row in arrays["encoded"].tolist() if "encoded" in arrays else ():
+        paths[row] = path_of(paths[row])
+    return paths, vectors

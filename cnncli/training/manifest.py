@@ -18,6 +18,7 @@ from cnncli.records.evaluation import Accuracy
 from cnncli.records.networks import ModelCard
 from cnncli.records.training import Tune
 from cnncli.regular_file import read_text
+from cnncli.text import parse_json
 from cnncli.training.run_folder import CHECKPOINTS
 
 MANIFEST = "manifest.json"
@@ -136,7 +137,7 @@ def load_manifest(run: Path) -> RunManifest:
     """
     file = run / CHECKPOINTS / MANIFEST
     try:
-        document = json.loads(read_text(file, errors="surrogateescape"))
+        document = parse_json(read_text(file, errors="surrogateescape"))
         _require_schema(document.pop("schema", None), file)
         return _from_json(document, str(file))
     except FileNotFoundError as error:

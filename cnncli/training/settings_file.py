@@ -76,7 +76,7 @@ def read_settings(file: Path) -> RecordedSettings:
         document = tomllib.loads(decode_text(read_document(file), "surrogateescape"))
     except OSError as error:
         raise UsageError(f"cannot read the settings {file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"the settings {file} are not TOML: {error}") from error
     _require_schema(document, file)
     provenance, versions = _table(document, "provenance", file), _table(document, "versions", file)

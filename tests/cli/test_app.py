@@ -154,3 +154,10 @@ def test_paths_without_permission_are_reported(
         locked.chmod(0o700)
     assert result.exit_code == 1, result.output
     assert sum(line.startswith("error: ") for line in result.stderr.splitlines()) == 1
+
+
+def test_a_message_that_quotes_a_file_is_shortened(cnncli: Cnncli, tmp_path: Path) -> None:
+    (tmp_path / "net.cnn").write_text("input 3x8x8\n" + "(" * 9_000 + "\n")
+    result = cnncli("summary", tmp_path / "net.cnn")
+    assert result.exit_code == 1
+    assert len(result.stderr) < 10_100

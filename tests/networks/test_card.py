@@ -70,6 +70,8 @@ def spoil(change: Callable[[dict[str, Any]], object]) -> str:
             spoil(lambda card: card["architecture"].update(num_classes=10**12)),
             "should be from 0 to 10,000,000",
         ),
+        (spoil(lambda card: card["embedding"].update(size=10**12)), "should be from 0 to 16,777,216"),
+        ("[" * 100_000, "not JSON"),
         (spoil(lambda card: card["architecture"].update(num_classes=-1)), "should be from 0 to 10,000,000"),
         (spoil(lambda card: card["preprocessing"].update(interpolation="magic")), "should be one of"),
         (spoil(lambda card: card["preprocessing"].update(channels=4)), "channels should be 1 or 3"),

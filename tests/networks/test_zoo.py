@@ -6,7 +6,7 @@ import torchvision
 
 from cnncli.errors import ModelNotFoundError, UsageError
 from cnncli.networks import zoo
-from cnncli.records.networks import Architecture, Resize
+from cnncli.records.networks import Architecture, Library, Resize
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,12 @@ def test_every_classification_network_of_torchvision_is_available() -> None:
     assert len(names) >= 80
     for name in names:
         assert zoo.offer(f"torchvision/{name}").class_names
+
+
+@pytest.mark.parametrize(
+    "name", ["local-dir:../folder", "hf-hub:org/name", "../folder", "keypointrcnn_resnet50_fpn"]
+)
+@pytest.mark.parametrize("library", ["timm", "torchvision"])
+def test_a_card_names_no_folder_and_no_repository(library: Library, name: str) -> None:
+    with pytest.raises(ModelNotFoundError, match=f"{library} .* has no network"):
+        zoo.build(Architecture(library, name, 3))

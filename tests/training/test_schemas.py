@@ -104,6 +104,8 @@ def test_a_hand_written_settings_file_needs_no_schema(tmp_path: Path) -> None:
             DataError,
             "its schema number is 99, and this cnncli reads up to 2",
         ),
+        (SETTINGS, "a = " + "[" * 50_000, UsageError, "are not TOML"),
+        (f"{CHECKPOINTS}/{MANIFEST}", "[" * 100_000, TrainingError, "cannot be read"),
         (f"{CHECKPOINTS}/{MANIFEST}", "{}", TrainingError, "it has no schema number"),
         (f"{CHECKPOINTS}/{MANIFEST}", '{"schema": 99}', TrainingError, "its schema number is 99, and this"),
         (f"{CHECKPOINTS}/beginning.json", '{"format": 1}', TrainingError, "was started before cnncli 0.1.0"),

@@ -66,6 +66,7 @@ def build(architecture: Architecture, *, seed: int = 0, drop_path: float = 0.0) 
         drop_path: stochastic depth rate of the last residual block; lower for earlier ones.
 
     Raises:
+        ModelNotFoundError: its library has no such network.
         UsageError: torch cannot run its classifier, or the network does not support stochastic depth.
     """
     random.manual_seed(seed)

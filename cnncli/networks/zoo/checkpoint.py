@@ -22,9 +22,8 @@ from torch import Tensor
 from torch.serialization import safe_globals
 
 from cnncli.errors import WeightsError
-from cnncli.files.zip_sizes import unpacked_size
+from cnncli.files.zip_sizes import require_modest
 from cnncli.records.progress import Progress
-from cnncli.text import size
 
 StateDict = dict[str, Tensor]
 
@@ -58,9 +57,6 @@ _IGNORED = (
 
 _MAX_EXPANSION = 4
 """A checkpoint and its tensors may take this multiple of the file's size: torch stores them uncompressed."""
-
-_SMALL = 16 << 20
-"""Bytes that any checkpoint may take: names and shapes of small files compress well."""
 
 _FLOATS_8 = {torch.float8_e4m3fn, torch.float8_e4m3fnuz, torch.float8_e5m2, torch.float8_e5m2fnuz}
 """Types of 8 bits that every float32 layer can hold; torch computes nothing with them."""
@@ -117,13 +113,12 @@ def _recorded_architecture(content: Mapping[str, object]) -> str | None:
     return next((name for name in names if isinstance(name, str)), None)
 
 
-def _require_modest(file: Path, content: int) -> None:
+def _require_modest(file: Path, content: int | None = None) -> None:
     """Refuse a file whose content (bytes) is far larger than itself, before memory is spent on it."""
-    if content > _MAX_EXPANSION * file.stat().st_size + _SMALL:
-        raise WeightsError(
-            f"{file} is unsafe: {size(file.stat().st_size)} that would take {size(content)} of memory",
-            _SAVE_HINT,
-        )
+    try:
+        require_modest(file, _MAX_EXPANSION, content)
+    except ValueError as error:
+        raise WeightsError(f"{file} is unsafe: {error}", _SAVE_HINT) from error
 
 
 def _is_safetensors(file: Path) -> bool:
@@ -139,7 +134,7 @@ def unpickle_tensors(file: Path) -> Any:  # noqa: ANN401 - whatever it holds
     Raises:
         WeightsError: the file is damaged, or unsafe: it would run code, or take far more memory than its own size.
     """
-    _require_modest(file, unpacked_size(file))
+    _require_modest(file)
     try:
         with (
             warnings.catch_warnings(),

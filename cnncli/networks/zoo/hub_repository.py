@@ -6,7 +6,6 @@ level.
 """
 
 import dataclasses
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from cnncli.networks.zoo.offer import Offer
 from cnncli.networks.zoo.timm import HUB_FILES, describe
 from cnncli.records.progress import Progress
 from cnncli.regular_file import read_text
+from cnncli.text import parse_json
 
 _CONFIG = "config.json"
 _MAX_SIDE, _MAX_CLASSES = 16_384, 1_000_000
@@ -73,8 +73,8 @@ def _invalid_config(name: str, error: object) -> ModelNotFoundError:
 
 def _document(name: str, file: Path) -> Mapping[str, Any]:
     try:
-        document = json.loads(read_text(file))
-    except (ValueError, RecursionError) as error:
+        document = parse_json(read_text(file))
+    except ValueError as error:
         raise ModelNotFoundError(f"the {_CONFIG} of {name} is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise ModelNotFoundError(f"the {_CONFIG} of {name} is not an object")

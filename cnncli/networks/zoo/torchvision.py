@@ -102,6 +102,10 @@ def _preprocessing(
 
 def build(architecture: Architecture, drop_path: float) -> nn.Module:
     """Build a network with random weights; arguments and errors as `zoo.build`."""
+    if architecture.name not in torchvision.models.list_models(torchvision.models):
+        raise ModelNotFoundError(
+            f"torchvision {torchvision.__version__} has no network {architecture.name!r}"
+        )
     options: dict[str, Any] = {}
     if architecture.name in {"googlenet", "inception_v3"}:
         # The published weights need the input to be rescaled within the network, which torchvision enables only together
