@@ -18,7 +18,7 @@ from benchmarks.bulk import NETWORKS, predict_command
 from benchmarks.networks import Network, load_network
 from benchmarks.results import publish, table
 from benchmarks.timing import median_seconds, run_alternately
-from cnncli.engines.engine import Engine, usable_cores
+from cnncli.engines.cores import usable_cores
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.images.loader import ImageReader
 from cnncli.images.local_file import LocalFile
@@ -33,7 +33,7 @@ TIMED_IMAGES, TIMED_BATCHES = 200, 10
 def ceiling(network: Network, images: Path) -> float:
     """Images per second that decoding, spread over all cores, and the engine allow together."""
     folder = open_folder(network.folder)
-    engine: Engine = OnnxEngine(network.folder / "model.onnx")
+    engine = OnnxEngine(network.folder / "model.onnx")
     read = ImageReader(folder.card.preprocessing, MAX_PIXELS)
     sources = [LocalFile(str(file)) for file in sorted(images.iterdir())[:TIMED_IMAGES]]
     start = time.perf_counter()

@@ -17,7 +17,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 import cnncli
-from cnncli.engines.engine import usable_cores
+from cnncli.engines.cores import cpu_quota, usable_cores
 from cnncli.engines.select import ENGINES
 from cnncli.errors import CnncliError, ModelFolderError, WeightsError
 from cnncli.networks import cache, index, model_folder, pocket
@@ -110,7 +110,11 @@ def _check_weights(weights: PackagedWeights) -> Finding:
 
 def _machine() -> Iterator[Finding]:
     yield Finding("system", f"{platform.system()} {platform.release()}, {platform.machine()}")
-    yield Finding("cores", f"{usable_cores()} usable of {os.cpu_count() or 1}, one decoding thread each")
+    quota = cpu_quota()
+    limit = f", by a CPU quota of {quota:g}" if quota and quota < (os.cpu_count() or 1) else ""
+    yield Finding(
+        "cores", f"{usable_cores()} usable of {os.cpu_count() or 1}{limit}, one decoding thread each"
+    )
     for spec in ENGINES:
         if spec.is_installed:
             yield _attempt(spec.title, spec.describe)

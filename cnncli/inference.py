@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from cnncli import logits
 from cnncli.engines.adapters import FlipAverage, RequireFit, RetryOnOom
-from cnncli.engines.engine import Engine, Outputs, usable_cores
+from cnncli.engines.cores import usable_cores
+from cnncli.engines.engine import Engine, Outputs
 from cnncli.engines.select import open_engine
 from cnncli.errors import NotANumberError
 from cnncli.images.decode import allow_pixels

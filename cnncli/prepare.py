@@ -22,6 +22,7 @@ from cnncli.errors import (
 from cnncli.networks import cache, downloads, model_folder
 from cnncli.networks import card as cards
 from cnncli.networks.dependencies import explain_missing_packages
+from cnncli.networks.known import warn_hidden_folder
 from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder, no_classes_error, require_classes
 from cnncli.networks.packaged import find_packaged
@@ -69,6 +70,7 @@ def prepare(
         CnncliError: the reference stands for nothing, its weights are unavailable or do not fit, or the cache cannot be
             written.
     """
+    warn_hidden_folder(reference, progress)
     if not reference.pretrained:
         progress.warning(f"{reference.name} has random weights: its predictions are meaningless")
     if save_as and (find_finished(reference) or reference.is_exported):
@@ -122,6 +124,7 @@ def resolve_untrained(
     Raises:
         CnncliError: the reference stands for nothing, or the network does not support that image size.
     """
+    warn_hidden_folder(reference, progress)
     if path := find_finished(reference):
         card = model_folder.read_folder(path).card
         return UntrainedNetwork(card.name, card.architecture, card.preprocessing)
@@ -230,7 +233,7 @@ def _make_folder(
         card = ModelCard(
             name=name,
             architecture=architecture,
-            preprocessing=_for_channels(offer.preprocessing, architecture.channels),
+            preprocessing=offer.preprocessing.with_channels(architecture.channels),
             class_names=class_names,
             synsets=synsets,
             embedding=Embedding(0, "", gives_logits=False),
@@ -283,15 +286,6 @@ def _suffix(reference: Reference) -> str:
         digests.insert(0, model_folder.sha256(reference.weights)[:_DIGEST_SHOWN])
     size = ["{}x{}".format(*reference.image_size)] if reference.image_size else []
     return "".join(f"+{part}" for part in ["-".join(digests), *size] if part)
-
-
-def _for_channels(preprocessing: Preprocessing, channels: int) -> Preprocessing:
-    """Preprocessing for greyscale images: mean and standard deviation averaged over the colour channels."""
-    if channels == preprocessing.channels:
-        return preprocessing
-    mean, std = (sum(values) / len(values) for values in (preprocessing.mean, preprocessing.std))
-    fill = preprocessing.fill[:channels]
-    return dataclasses.replace(preprocessing, channels=channels, mean=(mean,), std=(std,), fill=fill)
 
 
 def _classes(

@@ -100,6 +100,13 @@ def test_a_package_that_fails_to_import_is_reported(monkeypatch: pytest.MonkeyPa
     assert "libprotobuf.so" in finding.message
 
 
+def test_a_cpu_quota_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnncli.doctor.cpu_quota", lambda: 0.5)
+    monkeypatch.setattr("cnncli.engines.cores.cpu_quota", lambda: 0.5)
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert findings()["cores"].message == "1 usable of 8, by a CPU quota of 0.5, one decoding thread each"
+
+
 def test_a_cache_that_cannot_be_written_is_reported(own_home: Path) -> None:
     own_home.write_text("a file where the folder should be")
     finding = findings()["CNNCLI_HOME"]

@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from cnncli.engines.engine import usable_cores
+from cnncli.engines.cores import usable_cores
 from cnncli.images.loader import ImageReader, batches
 from cnncli.images.sources import sources
 from cnncli.networks.model_folder import open_folder

@@ -60,7 +60,7 @@ def check(
         from cnncli.data.health import examine
         from cnncli.data.layout import read
         from cnncli.data.lists import ListColumns
-        from cnncli.engines.engine import usable_cores
+        from cnncli.engines.cores import usable_cores
         from cnncli.images.decode import allow_pixels
         from cnncli.records.defaults import MAX_PIXELS
         from cnncli.render.data_health import data_health_json, data_health_text

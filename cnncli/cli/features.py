@@ -109,16 +109,16 @@ def features(
         reference = options.reference(
             model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size
         )
-        folder = prepare(reference, console, is_offline=offline)
         inference = InferenceOptions(
             max_pixels=max_pixels or MAX_PIXELS,
             engine=EngineOptions(engine, device, precision),
             batch_size=batch_size,
             workers=workers,
         )
-        extractor = Extractor(folder, inference, console, layer)
-        part = PartFolder(target)
-        with contextlib.closing(part):
+        with contextlib.closing(PartFolder(target)) as part:
+            part.reserve(resume=resume, overwrite=overwrite)
+            folder = prepare(reference, console, is_offline=offline)
+            extractor = Extractor(folder, inference, console, layer)
             images, unreadable = _run(
                 extractor, image_inputs, part, console, resume=resume, overwrite=overwrite
             )

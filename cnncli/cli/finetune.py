@@ -12,6 +12,7 @@ from cnncli.cli.options import ResultFormat
 from cnncli.cli.progress import image_bars, training_progress
 from cnncli.cli.training_options import explicit_options, with_training_options
 from cnncli.errors import UsageError
+from cnncli.records.defaults import MAX_SEED
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.training import ClassifierName, ClassWeights, Tune
 from cnncli.training.processes import is_main
@@ -114,7 +115,7 @@ def finetune(
         int | None, options.batch_size_option(f"{default_text('batch_size')}; features auto")
     ] = None,
     workers: options.Workers = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="INT", min=0, help="Random seed.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="INT", min=0, max=MAX_SEED, help="Random seed.")] = 0,
     **training_options: Any,  # noqa: ANN401 - `cli.training_options` declares them
 ) -> None:
     """Fine-tune on labelled images; the result is a model folder for predict.

@@ -56,7 +56,7 @@ class Inputs:
             progress.notice("reading standard input (end with Ctrl-D)")
         stdin = sys.stdin.buffer if sys.stdin else io.BytesIO()  # closed
         is_alone = len(self.arguments) == 1 and self.files_from is None  # then an empty folder is an error
-        yield from sources.sources(self.arguments, stdin, None if is_alone else progress)
+        yield from sources.sources(self.arguments, stdin, progress, reports_empty=not is_alone)
         if self.files_from is not None:
             with sources.open_list(self.files_from, stdin) as stream:
                 yield from sources.read_list(stream, separator=b"\0" if self.is_null_separated else b"\n")

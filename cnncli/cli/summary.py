@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand
 
 from cnncli.cli import completion, options
-from cnncli.cli.console import quiet_libraries, terminal_width, write_data
+from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_data
 from cnncli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -234,9 +234,11 @@ def _summary(
 ) -> "Summary":
     from cnncli.inspection.network.summary import inspect_network
     from cnncli.inspection.rollup import rows, select_rows
+    from cnncli.networks.known import warn_hidden_folder
     from cnncli.networks.reference import Reference
     from cnncli.records.anatomy import Summary
 
+    warn_hidden_folder(Reference(model), Console())
     spec, anatomy = inspect_network(Reference(model), settings)
     return Summary(anatomy, tuple(select_rows(rows(anatomy.layers, depth), kinds, sort)), spec.top1)
 

@@ -14,11 +14,8 @@ from cnncli.data.lists import SEPARATORS
 from cnncli.data.split_names import PURPOSES, split_of_name
 from cnncli.data.stratified import shortlist
 from cnncli.errors import DataError
-from cnncli.images.sources import is_folder, is_image_name
+from cnncli.images.sources import is_folder, is_folder_name, is_image_name
 from cnncli.records.data import Split
-
-_MAC_ARCHIVE = "__MACOSX"
-"""A folder of metadata that macOS adds to archives."""
 
 _FEWEST_SHARED = 2
 """Subfolders of the same names from which two folders may be splits."""
@@ -32,7 +29,7 @@ _ONE_HOT = "_classes.csv"
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The content of a folder, without dot-folders.
+    """The content of a folder, without dot-folders and folders that other programs leave.
 
     Attributes:
         path: of the folder.
@@ -66,7 +63,7 @@ def list_folder(folder: Path) -> Folder:
     files = [entry.name for entry in entries if not is_folder(entry)]
     return Folder(
         folder,
-        tuple(name for name in folders if not name.startswith(".") and name != _MAC_ARCHIVE),
+        tuple(filter(is_folder_name, folders)),
         tuple(filter(is_image_name, files)),
         tuple(name for name in files if Path(name).suffix.lower() in SEPARATORS),
     )

@@ -7,6 +7,7 @@ Only names are read. Where they can be understood in two ways, `folder_decisions
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from cnncli.data.folder_decisions import Folder, list_folder, require_one_readin
 from cnncli.data.labelled import LabelledImage, build_data_set
 from cnncli.data.split_names import PURPOSES, split_of_name
 from cnncli.errors import DataError
-from cnncli.images.sources import is_folder, walk
+from cnncli.images.sources import BY_PRODUCTS, by_products_text, is_folder, is_image_name, walk
 from cnncli.records.data import DataSet, Split
 from cnncli.records.networks import CARD
 from cnncli.records.predictions import Unreadable
@@ -29,7 +30,7 @@ def read_folder(root: Path) -> DataSet:
         DataError: it has no labelled images, or its folders may be splits or classes.
     """
     folder = list_folder(root)
-    remarks = [*_stray_remarks(folder), *_dot_folder_remarks(root)]
+    remarks = [*_stray_remarks(folder), *_skipped_remarks(root)]
     splits = _split_folders(folder)
     require_one_reading(folder, {name: list_folder(split.path) for name, split in splits.items()})
     if splits:
@@ -90,19 +91,20 @@ def _innermost(folder: Path, split: Split) -> Path:
 
 def _split_images(split: _SplitFolder, remarks: list[str]) -> Iterator[LabelledImage]:
     folder = list_folder(split.path)
-    remarks += [*_stray_remarks(folder), *_dot_folder_remarks(split.path)]
+    remarks += [*_stray_remarks(folder), *_skipped_remarks(split.path)]
     yield from _class_images(split.path, folder.folders, split.split, remarks)
 
 
 def _class_images(
     folder: Path, classes: Sequence[str], split: Split | None, remarks: list[str]
 ) -> Iterator[LabelledImage]:
+    skipped: Counter[str] = Counter()
     for name in classes:
         if _holds_runs(folder / name):
             remarks.append(f"{folder / name} is left out: it contains models, not training images")
             continue
         is_empty = True
-        for source in walk(str(folder / name)):
+        for source in walk(str(folder / name), skipped):
             if isinstance(source, Unreadable):
                 remarks.append(f"{source.path} is left out: {source.reason}")
                 continue
@@ -110,6 +112,8 @@ def _class_images(
             yield LabelledImage(source, name, split)
         if is_empty:
             remarks.append(f"{folder / name} is left out: no images")
+    if skipped:
+        remarks.append(by_products_text(skipped, str(folder)))
 
 
 def _holds_runs(folder: Path) -> bool:
@@ -122,7 +126,12 @@ def _stray_remarks(folder: Folder) -> Iterator[str]:
         yield f"left out: {counted(len(folder.images), 'image')} directly in {folder.path}, not in a class folder"
 
 
-def _dot_folder_remarks(folder: Path) -> Iterator[str]:
+def _skipped_remarks(folder: Path) -> Iterator[str]:
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if is_folder(entry) and entry.name.startswith("."):
-            yield f"{folder / entry.name} is left out: its name begins with a dot"
+        path = folder / entry.name
+        if entry.name in BY_PRODUCTS:
+            yield f"{path} is left out: not images, but a by-product of another program"
+        elif is_folder(entry) and entry.name.startswith("."):
+            yield f"{path} is left out: its name begins with a dot"
+        elif entry.is_symlink() and not path.exists() and not is_image_name(entry.name):
+            yield f"{path} is left out: a link to {path.readlink()}, which does not exist"

@@ -1,6 +1,5 @@
 """What every engine does; imports no inference library."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -65,10 +64,3 @@ PREPARE_AGAIN = "prepare the network again"
 def unusable_graph(graph: Path, error: Exception) -> ModelFolderError:
     """Error for an ONNX file that an inference library opens but cannot run."""
     return ModelFolderError(f"{graph} cannot be run: {' '.join(str(error).split())[:300]}", PREPARE_AGAIN)
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: fewer than the machine has under taskset or a cpuset."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

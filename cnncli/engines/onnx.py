@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from cnncli.engines.engine import PREPARE_AGAIN, EngineRequest, Outputs, unusable_graph, usable_cores
+from cnncli.engines.cores import usable_cores
+from cnncli.engines.engine import PREPARE_AGAIN, EngineRequest, Outputs, unusable_graph
 from cnncli.errors import ModelFolderError, OutOfMemoryError
 from cnncli.images.preprocess import Pixels
 

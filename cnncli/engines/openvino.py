@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cnncli.engines.engine import EngineRequest, Outputs, unusable_graph, usable_cores
+from cnncli.engines.cores import usable_cores
+from cnncli.engines.engine import EngineRequest, Outputs, unusable_graph
 from cnncli.errors import ModelFolderError, UsageError
 from cnncli.images.preprocess import Pixels
 from cnncli.records.engines import Precision

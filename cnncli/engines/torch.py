@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from cnncli.engines.engine import EngineRequest, Outputs, usable_cores
+from cnncli.engines.cores import usable_cores
+from cnncli.engines.engine import EngineRequest, Outputs
 from cnncli.errors import OutOfMemoryError, UsageError
 from cnncli.images.preprocess import Pixels
 from cnncli.networks import zoo

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from cnncli.engines.engine import usable_cores
+from cnncli.engines.cores import usable_cores
 from cnncli.images.decode import Decoding, decode
 from cnncli.images.sources import image_source
 from cnncli.records.data import DataFinding, DataSet, FindingKind, Sample, Split

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cnncli.data import layout
-from cnncli.engines.engine import usable_cores
+from cnncli.engines.cores import usable_cores
 from cnncli.errors import DataError
 from cnncli.evaluation import selection
 from cnncli.images.loader import ImageReader, batches

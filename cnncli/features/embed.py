@@ -10,7 +10,7 @@ from importlib import metadata
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.engines.engine import usable_cores
+from cnncli.engines.cores import usable_cores
 from cnncli.features import store
 from cnncli.images.augment import FEATURE_VIEWS
 from cnncli.images.decode import header

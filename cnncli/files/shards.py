@@ -87,42 +87,51 @@ class PartFolder:
         self.folder = self.target.with_name(self.target.name + ".part")
         self.replaces = False
         self._count = 0
+        self._is_new = False
         self._file_lock: FileLock | None = None
 
-    def begin(self, settings: Settings, *, resume: bool, overwrite: bool) -> None:
-        """Create and lock the folder, or lock that of the interrupted run that is resumed.
+    def reserve(self, *, resume: bool, overwrite: bool) -> None:
+        """Create and lock the folder, before the work whose result goes there; `begin` follows.
 
         Raises:
             OutputError: the file or the folder exists and neither `resume` nor `overwrite` allows it; another process is
-                writing it; it was started with other settings; or nothing can be written.
+                writing it; or nothing can be written.
         """
         require_writable_file(self.target)
         exists = self._exists()
-        if exists and resume:
+        if not overwrite and not (exists and resume):
+            self._require_free()
+        with self._translate_errors(), contextlib.ExitStack() as on_failure:
+            self.folder.mkdir(exist_ok=True)
             self._lock()
+            on_failure.callback(self.close)
+            self._is_new = not (self.folder / _SETTINGS).exists()
+            if not (self._is_new or resume or overwrite):
+                raise OutputError(
+                    f"{self.folder} exists: an earlier run did not finish",
+                    "--resume continues it, --overwrite starts again",
+                )
+            on_failure.pop_all()
+
+    def begin(self, settings: Settings, *, resume: bool, overwrite: bool) -> None:
+        """Start in the reserved folder, or go on where the interrupted run that wrote it stopped.
+
+        Raises:
+            OutputError: it was started with other settings, or may not replace the file; or nothing can be written.
+        """
+        if resume and not self._is_new:
             self.replaces = overwrite or bool(self._require_same(settings).get(_REPLACES))
             if not self.replaces:
                 self._require_free()
             self._count = len(self._files())
             return
         self.replaces = overwrite
-        if not overwrite:
-            self._require_free()
-        if exists and not overwrite:
-            raise OutputError(
-                f"{self.folder} exists: an earlier run did not finish",
-                "--resume continues it, --overwrite starts again",
-            )
-        with self._translate_errors(), contextlib.ExitStack() as on_failure:
-            self.folder.mkdir(exist_ok=True)
-            if not exists:
-                on_failure.callback(self.discard)  # without its settings it could not be resumed
-            self._lock()
+        with self._translate_errors():
             for file in self._files():
                 file.unlink()
             document = json.dumps({**settings, _REPLACES: overwrite}, indent=2)
             write_whole(self.folder / _SETTINGS, document.encode(), overwrite=True)
-            on_failure.pop_all()
+        self._is_new = False
 
     def _exists(self) -> bool:
         """Whether the folder exists.
@@ -212,12 +221,15 @@ class PartFolder:
             raise OutputError(f"another run is writing {self.folder}", "wait for it, or stop it") from None
 
     def close(self) -> None:
-        """Unlock the folder."""
-        if self._file_lock:
+        """Unlock the folder; delete it if nothing was begun in it, because without its settings it could not be resumed."""
+        if self._is_new:
+            self.discard()
+        elif self._file_lock:
             self._file_lock.release()
 
     def discard(self) -> None:
         """Delete the folder."""
+        self._is_new = False
         self.close()
         with contextlib.suppress(OSError):
             shutil.rmtree(self.folder)

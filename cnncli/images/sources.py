@@ -10,7 +10,8 @@ import io
 import os
 import select
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -23,6 +24,10 @@ from cnncli.regular_file import open_regular
 from cnncli.text import BYTE_ORDER_MARKS, encoding_of
 
 STDIN = "-"
+
+BY_PRODUCTS = frozenset({"@eaDir", ".ipynb_checkpoints", "__MACOSX", "Thumbs.db"})
+"""Folders and files that other programs leave beside images: Synology's thumbnails, Jupyter's copies, macOS's metadata, Windows'
+thumbnails. They are skipped and named."""
 
 ImageInput = ImageSource | Unreadable
 """An image source, or an input that leads to no image."""
@@ -58,24 +63,32 @@ def image_source(path: str) -> ImageSource:
 
 
 def sources(
-    inputs: Iterable[str], stdin: BinaryIO | None = None, progress: Progress | None = None
+    inputs: Iterable[str],
+    stdin: BinaryIO | None = None,
+    progress: Progress | None = None,
+    *,
+    reports_empty: bool = True,
 ) -> Iterator[ImageInput]:
     """The images that the arguments name, in the order of the arguments, sorted within each directory.
 
     Args:
         inputs: files, folders, globs that no shell expanded, `-` for one image on standard input.
         stdin: where `-` is read from.
-        progress: receives a warning for a folder without images, which may be an unmounted disk or a typing error.
+        progress: reports by-products of other programs that are skipped.
+        reports_empty: whether a folder without images, which may be an unmounted disk or a typing error, is reported, too.
     """
     for name in inputs:
         if name == STDIN:
             yield _read_stdin(stdin) if stdin else InMemory(STDIN, b"")
         elif os.path.isdir(name):
-            images = walk(name)
+            skipped: Counter[str] = Counter()
+            images = walk(name, skipped)
             if first := next(images, None):
                 yield first
                 yield from images
-            elif progress:
+                if progress and skipped:
+                    progress.notice(by_products_text(skipped, name))
+            elif progress and reports_empty:
                 progress.warning(f"no images in {name}")
         elif glob.has_magic(name) and not os.path.lexists(name):
             yield from _expand_glob(name)
@@ -122,11 +135,21 @@ class _Folder:
     lineage: frozenset[tuple[int, int]]
 
 
-def walk(root: str) -> Iterator[ImageInput]:
+def by_products_text(skipped: Mapping[str, int], folder: str) -> str:
+    """The by-products of other programs that were skipped in a folder, by name with their numbers."""
+    names = ", ".join(f"{count:,} {name}" for name, count in sorted(skipped.items()))
+    return f"skipped in {folder}: {names}"
+
+
+def walk(root: str, skipped: Counter[str] | None = None) -> Iterator[ImageInput]:
     """The images below a folder: first those in it, by name, then those of each subfolder, by name.
 
     Links are followed; a link back to a folder above it is reported once and not followed. Folders whose names begin with a
     dot are skipped, and so are the `._*` files that macOS leaves beside images.
+
+    Args:
+        root: the folder.
+        skipped: counts the by-products of other programs that are skipped, by name.
     """
     stack = [_Folder(root, frozenset())]
     while stack:
@@ -137,27 +160,35 @@ def walk(root: str) -> Iterator[ImageInput]:
             if key in folder.lineage:
                 yield Unreadable(folder.path, "a link back to a folder above it")
                 continue
-            files, folders = _listing(folder.path)
+            files, folders, others = _listing(folder.path)
         except OSError as error:
             yield Unreadable(folder.path, f"the folder cannot be listed: {error.strerror}")
             continue
         for name in files:
             yield image_source(os.path.join(folder.path, name))
+        if skipped is not None:
+            skipped.update(BY_PRODUCTS.intersection(others))
         lineage = folder.lineage | {key}
         stack.extend(_Folder(os.path.join(folder.path, name), lineage) for name in reversed(folders))
 
 
-def _listing(folder: str) -> tuple[list[str], list[str]]:
-    """Sorted names of a folder's images and of the folders in it."""
-    files, folders = [], []
+def _listing(folder: str) -> tuple[list[str], list[str], list[str]]:
+    """Sorted names of a folder's images and of the folders in it, and the names that are skipped."""
+    files, folders, others = [], [], []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if is_folder(entry):
-                if not entry.name.startswith("."):
-                    folders.append(entry.name)
-            elif is_image_name(entry.name):
+            if is_folder(entry) and is_folder_name(entry.name):
+                folders.append(entry.name)
+            elif not is_folder(entry) and is_image_name(entry.name):
                 files.append(entry.name)
-    return sorted(files), sorted(folders)
+            else:
+                others.append(entry.name)
+    return sorted(files), sorted(folders), others
+
+
+def is_folder_name(name: str) -> bool:
+    """Whether a folder is looked into, by its name alone."""
+    return not name.startswith(".") and name not in BY_PRODUCTS
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:

@@ -96,6 +96,7 @@ def _row(layer: Layer, inside: Sequence[Layer], *, is_block: bool) -> Row:
         activation_bytes=sum(part.activation_bytes for part in leaves),
         input_field=layer.input_field,
         field=layer.field,
+        is_used=any(part.is_used for part in inside),
     )
 
 

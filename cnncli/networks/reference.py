@@ -64,9 +64,10 @@ class Reference:
         if is_blueprint_text(self.name):
             return None
         path = Path(os.path.expanduser(self.name))  # noqa: PTH111 - does not change an unknown ~user
-        if self.name == pocket.NAME and not is_model_folder(path):
+        is_pocket = self.name == pocket.NAME
+        if is_pocket:
             path = pocket.FOLDER
-        if is_model_folder(path):
+        if is_model_folder(path) and (is_pocket or not self.hides_folder):
             self._refuse_changes()
             return path
         if self.name.endswith(BLUEPRINT):
@@ -84,9 +85,18 @@ class Reference:
         if self.name.startswith((".", "/", "~")) or ("/" in self.name and not self.name.startswith(LIBRARY)):
             reason = "it has no card.json" if os.path.isdir(path) else "no such folder"  # noqa: PTH112
             raise ModelNotFoundError(
-                f"{self.name} is not a model folder: {reason}", _similar_folders_hint(path)
+                f"{self.name} is not a model folder: {reason}",
+                _similar_folders_hint(path) or _hub_hint(self.name, path),
             )
         return None
+
+    @property
+    def hides_folder(self) -> bool:
+        """Whether the name is that of a known network, and of a model folder in the current directory, too."""
+        from cnncli.networks import known  # imports this module
+
+        is_bare = not {"/", os.sep} & set(self.name) and not self.name.startswith((".", "~"))
+        return is_bare and is_model_folder(Path(self.name)) and known.is_known(self.name)
 
     @property
     def is_exported(self) -> bool:
@@ -151,6 +161,15 @@ def _identity(file: Path, kind: str) -> list[str | int]:
     if not file.is_file():
         raise WeightsError(f"the {kind} file {file} is not a regular file")
     return [os.path.realpath(file), status.st_size, status.st_mtime_ns]
+
+
+def _hub_hint(name: str, path: Path) -> str | None:
+    """A hint for `org/name`, as the Hugging Face Hub writes it, where there is no such folder."""
+    organisation = name.partition("/")[0]
+    is_repository = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) and organisation != "runs"
+    if not is_repository or path.parent.exists():
+        return None
+    return f"if you mean the repository on the Hugging Face Hub: -m {HUB}{name}"
 
 
 def _similar_folders_hint(path: Path) -> str | None:

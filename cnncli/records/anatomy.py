@@ -56,6 +56,7 @@ class Layer:
         name: as in `named_modules`, with dots; empty for the network itself.
         kind: the module's class.
         call: 1 for the module's first call, 2 for the second; 0 where it is never called.
+        is_used: whether it is called, or its parameters are used by operations of another module, as in attention.
         level: how many modules it is nested in.
         is_leaf: whether it has no child modules.
         window: window of a convolution or pooling; None for other layers.
@@ -83,6 +84,7 @@ class Layer:
     activation_bytes: int
     input_field: LayerField | None
     field: LayerField | None
+    is_used: bool = True
 
     @property
     def parameters(self) -> int:
@@ -136,8 +138,8 @@ class Anatomy:
 
     @property
     def uncalled_parameters(self) -> int:
-        """Parameters of modules that are never called, such as auxiliary heads in evaluation mode."""
-        return sum(layer.parameters for layer in self.layers if not layer.call)
+        """Parameters of modules that are never used, such as auxiliary heads in evaluation mode."""
+        return sum(layer.parameters for layer in self.layers if not layer.is_used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class Row:
     """A row of a summary: a layer, or a block with everything inside it.
 
     Attributes:
-        name, kind, call, window, inputs, outputs, input_field, field: as in `Layer`.
+        name, kind, call, window, inputs, outputs, input_field, field, is_used: as in `Layer`.
         is_block: whether it includes its child modules.
         weights, biases, frozen, multiply_adds, activation_bytes: totals of the layer, or of everything inside the block.
     """
@@ -164,11 +166,18 @@ class Row:
     activation_bytes: int
     input_field: LayerField | None
     field: LayerField | None
+    is_used: bool = True
 
     @property
     def parameters(self) -> int:
         """Weights and biases."""
         return self.weights + self.biases
+
+    @property
+    def type_text(self) -> str:
+        """The module's class, and whether its parameters are used without a call of it, or not at all."""
+        remark = "" if self.call else "(functional)" if self.is_used else "(not called)"
+        return f"{self.kind} {remark}".strip()
 
 
 @dataclass(frozen=True, slots=True)

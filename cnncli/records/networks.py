@@ -1,5 +1,6 @@
 """Networks: architecture, preprocessing, classes and the model card."""
 
+import dataclasses
 import enum
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -60,6 +61,15 @@ class Preprocessing:
     fill: tuple[int, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    def with_channels(self, channels: int) -> "Preprocessing":
+        """The same for greyscale images: mean and standard deviation averaged over the colour channels."""
+        if channels == self.channels:
+            return self
+        mean, std = (sum(values) / len(values) for values in (self.mean, self.std))
+        return dataclasses.replace(
+            self, channels=channels, mean=(mean,), std=(std,), fill=self.fill[:channels]
+        )
 
 
 class HeadKind(enum.StrEnum):

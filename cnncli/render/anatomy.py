@@ -41,9 +41,7 @@ FIELDS = {
     "name": _Field(
         "layer", lambda row: row.name + (f" ({row.call})" if row.call > 1 else ""), 20, is_number=False
     ),
-    "type": _Field(
-        "type", lambda row: row.kind if row.call else f"{row.kind} (not called)".strip(), 15, is_number=False
-    ),
+    "type": _Field("type", lambda row: row.type_text, 15, is_number=False),
     "kernel": _Field("kernel", _of_window(lambda window: window.kernel), 14),
     "stride": _Field("stride", _of_window(lambda window: window.stride), 12),
     "padding": _Field("pad", _of_window(lambda window: window.padding), 10),

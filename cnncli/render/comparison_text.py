@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cnncli.records.evaluation import Change, Comparison
 from cnncli.render.columns import Column, rows
-from cnncli.render.evaluation_text import data_line, shorten, threshold_text
+from cnncli.render.evaluation_text import data_line, has_top5, shorten, threshold_text
 from cnncli.text import counted, percent, printable
 
 _CHANGES = 20
@@ -50,7 +50,7 @@ def _metrics(comparison: Comparison, names: tuple[str, str]) -> list[str]:
     new, old = comparison.new, comparison.old
     metrics = [
         ("top-1", new.top1.share, old.top1.share),
-        ("top-5", new.top5.share, old.top5.share),
+        *([("top-5", new.top5.share, old.top5.share)] if has_top5(new) else []),
         ("macro F1", new.macro.f1.value, old.macro.f1.value),
         ("calibration error", new.calibration_error, old.calibration_error),
     ]

@@ -41,13 +41,18 @@ def data_line(evaluation: Evaluation) -> str:
     return f"data         {printable(evaluation.data)}: {images}, {evaluation.split} ({source}){unreadable}"
 
 
+def has_top5(evaluation: Evaluation) -> bool:
+    """Whether top-5 accuracy says something: with up to five classes, it is always 100 %."""
+    return len(evaluation.class_names) > 5  # noqa: PLR2004
+
+
 def _summary(evaluation: Evaluation) -> list[str]:
     lines = [
         f"model        {printable(evaluation.model)}",
         data_line(evaluation),
         f"top-1        {accuracy_text(evaluation.top1)}",
     ]
-    if len(evaluation.class_names) > 5:  # noqa: PLR2004 - with five, top-5 accuracy is always 100 %
+    if has_top5(evaluation):
         lines.append(f"top-5        {accuracy_text(evaluation.top5)}")
     macro, weighted = evaluation.macro, evaluation.weighted
     calibration_error = percent(evaluation.calibration_error)

@@ -13,8 +13,7 @@ _AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")
 def explanation(row: Row) -> str:
     """The formulas of a layer or block with its numbers put in, one line each."""
     call = f" ({row.call})" if row.call > 1 else ""
-    kind = row.kind if row.call else f"{row.kind} (not called)".strip()
-    title = f"{row.name or '(network)'}{call}  {kind}"
+    title = f"{row.name or '(network)'}{call}  {row.type_text}"
     shapes = [("shape", f"{_shape(row.inputs)} -> {_shape(row.outputs)}")] if row.call else []
     lines = [*shapes, *_sizes(row), *_parameters(row), *_multiply_adds(row), *_field(row)]
     return "\n".join([title, *(f"  {name:<24}{text}" for name, text in lines)]) + "\n"

@@ -11,7 +11,7 @@ from cnncli.errors import UsageError
 from cnncli.networks import blueprint, model_folder, pocket
 from cnncli.networks.dependencies import package_versions
 from cnncli.networks.reference import Reference
-from cnncli.records.defaults import MAX_PIXELS
+from cnncli.records.defaults import MAX_PIXELS, MAX_SEED
 from cnncli.records.engines import EngineOptions
 from cnncli.records.progress import Progress
 from cnncli.records.training import ClassifierName, ClassWeights, Tune
@@ -94,8 +94,8 @@ def _out_of_range(settings: FinetuneSettings) -> Iterator[str]:
         yield f"--val-split must be between 0 and 1, not {settings.val_split:g}"
     if not 0 <= settings.augment_features <= MOST_VIEWS:
         yield f"--augment-features must be between 0 and {MOST_VIEWS}, not {settings.augment_features}"
-    if settings.seed < 0:
-        yield f"--seed must be at least 0, not {settings.seed}"
+    if not 0 <= settings.seed <= MAX_SEED:
+        yield f"--seed must be between 0 and {MAX_SEED:,}, not {settings.seed}"
     if settings.overwrite and settings.output is None:
         yield "--overwrite needs --output: without it a run gets a new name"
 

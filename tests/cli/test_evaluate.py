@@ -259,6 +259,7 @@ def test_two_models_are_compared(cnncli: Cnncli, data: Path, colours: Path) -> N
     assert "Only centroid is correct" in Path("results/report.html").read_text()
     text = cnncli("evaluate", data, "-m", "svm", "-m", "centroid").stdout
     assert "McNemar" in text
+    assert "top-5" not in text  # of three classes all are among the first five
     assert f"only svm is correct: {len(actual['gained'])} image" in text
     assert (
         "threshold    svm 0.5: coverage"

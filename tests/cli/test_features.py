@@ -121,13 +121,23 @@ def test_a_carriage_return_in_a_path_is_kept(cnncli: Cnncli, images: Path) -> No
     assert {Path(row["path"]).name for row in rows} == {*names, "a\rb.jpg"}
 
 
-def test_two_runs_do_not_mix(cnncli: Cnncli, images: Path) -> None:
+def test_two_runs_do_not_mix(cnncli: Cnncli, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one says so before it prepares anything, even if the first one is still preparing."""
     part = shards.PartFolder(Path("f.npz"))
-    part.begin({}, resume=False, overwrite=False)
-    result = cnncli("features", images, "-o", "f.npz", "--overwrite")
-    assert "another run is writing" in result.stderr
+    part.reserve(resume=False, overwrite=False)
+    with monkeypatch.context() as patch:
+        patch.setattr("cnncli.prepare.prepare", None)
+        for option in ("--overwrite", "--resume", "--quiet"):
+            result = cnncli("features", images, "-o", "f.npz", option)
+            assert "another run is writing" in result.stderr
     part.close()
-    assert cnncli("features", images, "-o", "f.npz", "--overwrite").exit_code == 3
+    assert not Path("f.npz.part").exists()
+    assert cnncli("features", images, "-o", "f.npz").exit_code == 3
+
+
+def test_a_run_that_fails_before_it_begins_leaves_nothing(cnncli: Cnncli, images: Path) -> None:
+    assert cnncli("features", images, "-o", "f.npz", "-m", "resnet51").exit_code == 1
+    assert not Path("f.npz.part").exists()
 
 
 def test_an_interrupted_run_resumes(cnncli: Cnncli, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:

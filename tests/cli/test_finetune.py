@@ -316,6 +316,7 @@ def test_invalid_settings_files(cnncli: Cnncli, data: Path, colours: Path, tmp_p
     for content, complaint in [
         ("seed = ", "are not TOML"),
         ("speed = 3", "have 'speed', which finetune does not have"),
+        (f"seed = {2**32}", "4294967296 is not in the range 0<=x<=4294967295"),
         ("val_split = 'half'", "'half' is not a valid float"),
         ("format = 'json'\nclassifier = 'tree'", "'tree' is not one of"),
     ]:

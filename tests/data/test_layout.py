@@ -84,6 +84,26 @@ def test_skipped_folders_are_reported(made: Made) -> None:
     assert "empty is left out: no images" in complaints
 
 
+def test_class_folders_of_other_programs_are_no_classes_and_named(made: Made) -> None:
+    root = made("a/1.jpg", "a/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", "a/Thumbs.db", "b/2.jpg", "b/@eaDir/t.jpg")
+    made("@eaDir/t.jpg", "__MACOSX/x.jpg", ".ipynb_checkpoints/y.jpg", "Thumbs.db")
+    data = read(root)
+    assert data.class_names == ("a", "b")
+    assert len(data.samples) == 2
+    assert f"skipped in {root}: 2 @eaDir, 1 Thumbs.db" in data.remarks
+    for name in ("@eaDir", "__MACOSX", ".ipynb_checkpoints", "Thumbs.db"):
+        assert f"{root / name} is left out: not images, but a by-product of another program" in data.remarks
+
+
+@pytest.mark.parametrize("parent", ["", "train/"])
+def test_a_link_to_nothing_in_place_of_a_class_folder_is_reported(made: Made, parent: str) -> None:
+    root = made(f"{parent}a/1.jpg", f"{parent}b/2.jpg")
+    (root / parent / "c").symlink_to("/nothing/c")
+    assert read(root).remarks == (
+        f"{root / parent / 'c'} is left out: a link to /nothing/c, which does not exist",
+    )
+
+
 @pytest.mark.skipif(sys.platform == "darwin", reason="there both names are one folder")
 def test_names_in_different_unicode_forms_are_one_class(made: Made) -> None:
     root = made("train/caf\u00e9/1.jpg", "train/x/2.jpg", "val/cafe\u0301/3.jpg")

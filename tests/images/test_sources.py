@@ -6,6 +6,7 @@ import os
 import subprocess
 import tracemalloc
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -14,6 +15,7 @@ from cnncli.images.in_memory import InMemory
 from cnncli.images.local_file import LocalFile
 from cnncli.images.sources import ImageInput, open_list, read_list, sources
 from cnncli.records.predictions import ImageSource, Unreadable
+from cnncli.records.progress import NullProgress
 
 
 def paths(actual: "itertools.chain[ImageInput] | list[ImageInput]") -> list[str]:
@@ -46,6 +48,21 @@ def test_a_folder_gives_its_images_sorted_then_its_folders(tmp_path: Path) -> No
         "b/2.png",
         "c/d/deep.webp",
     ]
+
+
+def test_by_products_of_other_programs_are_skipped_and_named(tmp_path: Path) -> None:
+    class Listener(NullProgress):
+        notices: ClassVar[list[str]] = []
+
+        def notice(self, message: str) -> None:
+            self.notices.append(message)
+
+    touch(tmp_path, "a.jpg", "@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg", "Thumbs.db", "x/@eaDir/t.jpg", "x/b.jpg")
+    touch(tmp_path, "__MACOSX/c.jpg", ".ipynb_checkpoints/a-checkpoint.jpg")
+    actual = paths(list(sources([str(tmp_path)], None, Listener())))
+    assert [os.path.relpath(path, tmp_path) for path in actual] == ["a.jpg", "x/b.jpg"]
+    names = "1 .ipynb_checkpoints, 2 @eaDir, 1 Thumbs.db, 1 __MACOSX"
+    assert Listener.notices == [f"skipped in {tmp_path}: {names}"]
 
 
 def test_paths_are_returned_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,17 +2,28 @@
 
 import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from cnncli.errors import ModelNotFoundError, UsageError, WeightsError
-from cnncli.networks import cache
+from cnncli.networks import cache, pocket
 from cnncli.networks.card import SCHEMA
+from cnncli.networks.known import warn_hidden_folder
 from cnncli.networks.labels import labels, read_labels
 from cnncli.networks.reference import Reference
 from cnncli.records.predictions import LabelStyle
+from cnncli.records.progress import NullProgress
 from tests.networks_for_tests import colour_card, write_colours
+
+
+class Listener(NullProgress):
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warning(self, message: str) -> None:
+        self.warnings.append(message)
 
 
 def test_labels_files_have_one_name_per_line(tmp_path: Path) -> None:
@@ -41,12 +52,52 @@ def test_styles() -> None:
         labels(colour_card(), LabelStyle.SYNSET)
 
 
+@pytest.mark.parametrize("name", ["pocket", "resnet18", "alexnet", "lenet5", "prepared"])
+def test_the_name_of_a_known_network_wins_over_a_folder(
+    name: str, colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
+    shutil.copytree(colours, cache.folder_path("prepared"))
+    shutil.copytree(colours, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    listener = Listener()
+    assert Reference(name).find_folder() == (pocket.FOLDER if name == "pocket" else None)
+    warn_hidden_folder(Reference(name), listener)
+    assert listener.warnings == [
+        f"{name} is the network of that name, not the folder {name}; -m ./{name} is the folder"
+    ]
+    assert Reference(f"./{name}").find_folder() == Path(name)
+    warn_hidden_folder(Reference(f"./{name}"), listener)
+    assert len(listener.warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("timm/resnet18.a1_in1k", "-m hf-hub:timm/resnet18.a1_in1k"),
+        ("google/vit-base-patch16-224", "-m hf-hub:google/vit-base-patch16-224"),
+        ("runs/flowers", None),
+        ("./timm/resnet18", None),
+        ("here/flowers", None),
+    ],
+)
+def test_a_repository_on_the_hub_without_its_prefix(
+    name: str, hint: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelNotFoundError) as caught:
+        Reference(name).find_folder()
+    assert caught.value.hint == (hint and f"if you mean the repository on the Hugging Face Hub: {hint}")
+
+
 def test_a_path_of_a_model_folder(colours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Reference(str(colours)).find_folder() == colours
     monkeypatch.chdir(colours.parent)
     assert Reference("colours").find_folder() == Path("colours")
     assert Reference("resnet50").find_folder() is None
     assert Reference("torchvision/resnet50").find_folder() is None
+    assert Reference("./colours").find_folder() == Path("colours")
     for name in (
         "./resnet50",
         "runs/flowers",

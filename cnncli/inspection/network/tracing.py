@@ -5,6 +5,7 @@ operation is recorded: functional pooling, attention and matrix products count l
 """
 
 import contextlib
+import dataclasses
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def trace(network: nn.Module, images: Tensor, name: str) -> Anatomy:
             network(images)
     except FORWARD_ERRORS as error:
         raise TracingError(tracer.current_module, error) from error
-    layers = tuple(_layers(network, tracer.calls))
+    layers = tuple(_layers(network, tracer.calls, tracer.used))
     training_bytes, obstacle = _training_bytes(network, images)
     parameters = list(network.parameters())
     buffers = list(network.buffers())
@@ -120,6 +121,7 @@ class _Tracer(TorchDispatchMode):
         self._failed: _Call | None = None  # the innermost module that raised
         self._infos = WeakTensorKeyDictionary()
         self._weights = WeakTensorKeyDictionary()
+        self.used: set[int] = set()  # identities of the parameters that an operation had as an operand
         for parameter in network.parameters():
             self._weights[parameter] = True
         self._memory = _Memory(_own_storages(network))
@@ -186,6 +188,7 @@ class _Tracer(TorchDispatchMode):
         if call and packet in flop_registry:
             call.multiply_adds += flop_registry[packet](*args, **kwargs, out_val=output) // 2
         operands = _tensors((args, kwargs))
+        self.used.update(id(tensor) for tensor in operands if tensor in self._weights)
         image_operands = [(tensor, self._infos[tensor]) for tensor in operands if tensor in self._infos]
         if image_operands:
             has_weights = any(tensor in self._weights for tensor in operands)
@@ -274,15 +277,23 @@ def _training_bytes(network: nn.Module, images: Tensor) -> tuple[int | None, str
 # ---- from calls to layers
 
 
-def _layers(network: nn.Module, calls: Sequence[_Call]) -> Iterator[Layer]:
-    """A layer for each call, and one for each module with parameters that is never called."""
+def _layers(network: nn.Module, calls: Sequence[_Call], used: set[int]) -> Iterator[Layer]:
+    """A layer for each call, and one for each module with parameters that is never called.
+
+    Args:
+        network: the network.
+        calls: of its modules, in order.
+        used: identities of the parameters that were used.
+    """
     counted: set[int] = set()
     for call in calls:
         yield _layer(call, counted)
     called = {call.module for call in calls}
     for name, module in network.named_modules():
         if module not in called and any(True for _ in module.parameters(recurse=False)):
-            yield _layer(_Call(name, module, 0, name.count(".") + 1, ()), counted)
+            layer = _layer(_Call(name, module, 0, name.count(".") + 1, ()), counted)
+            is_used = any(id(parameter) in used for parameter in module.parameters(recurse=False))
+            yield dataclasses.replace(layer, is_used=is_used)
 
 
 def _layer(call: _Call, counted: set[int]) -> Layer:

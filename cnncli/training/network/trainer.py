@@ -18,7 +18,7 @@ from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import broadcast_object_list
 
 from cnncli.data.splits import read_splits
-from cnncli.engines.engine import usable_cores
+from cnncli.engines.cores import usable_cores
 from cnncli.engines.torch import require_device
 from cnncli.errors import TrainingError, UsageError
 from cnncli.images.decode import allow_pixels

@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cnncli.inspection.network.summary import build_without_weights
 from cnncli.inspection.network.tracing import TracingError, trace
-from cnncli.inspection.rollup import rows
+from cnncli.inspection.rollup import rows, rows_named
 from cnncli.networks import zoo
 from cnncli.records.anatomy import Anatomy, Layer
 from tests.conftest import slow_cases, some_slow
@@ -173,6 +173,28 @@ def test_shared_weights_count_once_and_each_call_has_a_row() -> None:
     own = actual.layers[0]  # attention over 16 tokens of 4 numbers, twice; and a product with the weights
     assert own.multiply_adds == 2 * 16 * 16 * 4 + 16 * 4 * 4
     assert actual.totals.multiply_adds == own.multiply_adds + 2 * 144 * 64 + 2 * 16
+
+
+def test_weights_that_another_module_uses_are_not_called_unused() -> None:
+    """As torch's attention uses the weights of its projection."""
+
+    class SelfAttention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = nn.MultiheadAttention(8, 2)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            answer: Tensor = self.attention(tokens, tokens, tokens)[0]
+            return answer
+
+    actual = taken_apart(SelfAttention(), 5, 1, 8)
+    (projection,) = [layer for layer in actual.layers if layer.name == "attention.out_proj"]
+    assert (projection.call, projection.is_used, projection.parameters) == (0, True, 72)
+    assert actual.uncalled_parameters == 0
+    (row,) = rows_named(actual.layers, "attention.out_proj")
+    assert row.type_text == "NonDynamicallyQuantizableLinear (functional)"
+    spare = next(layer for layer in taken_apart(Shared(), 1, 4, 8, 8).layers if layer.name == "spare")
+    assert not spare.is_used
 
 
 def test_frozen_layers() -> None:
