@@ -127,10 +127,7 @@ def features(
             )
             save_vectors(content, part.target, overwrite=part.replaces)
             part.discard()
-    last = folder.card.embedding.layer
-    source = f"input of {last}, the last layer" if last else "output"
-    source = f"output of {layer}" if layer else source
-    console.notice(f"saved {target}: {counted(images, 'image')}, {source} of {folder.card.name}")
+    console.notice(f"saved {target}: {counted(images, 'image')}, {extractor.source} of {folder.card.name}")
     if unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
 

@@ -48,8 +48,8 @@ def similar(
             "--in",
             metavar="FOLDER|FILE.npz",
             parser=options.parse_path,
-            help="Images to search: a folder, whose embeddings are cached in it and updated each time, or a file that "
-            "`cnncli features` wrote.",
+            help="Images to search: a folder, whose embeddings are kept in the cache (CNNCLI_HOME) and updated each time, or "
+            "a file that `cnncli features` wrote.",
         ),
     ] = None,
     duplicates: Annotated[
@@ -97,7 +97,9 @@ def similar(
     sheet: Annotated[
         Path | None,
         typer.Option(
-            "--sheet", metavar="FILE.png", help="Also save a picture of each query with its neighbours."
+            "--sheet",
+            metavar="FILE.png",
+            help="Also save a picture of each query with its neighbours, or of each group of near-duplicates.",
         ),
     ] = None,
     overwrite: options.Overwrite = False,
@@ -122,12 +124,12 @@ def similar(
       cnncli similar photo.jpg --in photos/
       cnncli similar new/ --in photos/ -m resnet50 --sheet neighbours.png
       cnncli similar photo.jpg --in features.npz --metric cosine -f json
-      cnncli similar --duplicates photos/
+      cnncli similar --duplicates photos/ --sheet duplicates.png
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     options.image_size(img_size)  # validated before anything heavy is imported
     query_options = {
-        "images": queries, "--files-from": files_from, "--in": among, "--sheet": sheet, "-k": topk, "--metric": metric
+        "images": queries, "--files-from": files_from, "--in": among, "-k": topk, "--metric": metric
     }  # fmt: skip
     if duplicates and (unused := [name for name, value in query_options.items() if value]):
         raise UsageError(f"{', '.join(unused)}: no effect with --duplicates, which takes no queries")
@@ -161,7 +163,7 @@ def similar(
         collection = _collection(collection_path, extractor, console)
         if duplicates:
             limit = _DUPLICATE_DISTANCE if within is None else within
-            unreadable = _print_groups(collection, limit, format_, console)
+            unreadable = _print_groups(collection, limit, format_, destination, console)
         else:
             search = _Search(topk or 5, metric or DistanceMetric.EUCLIDEAN, format_, destination)
             unreadable = _print_neighbours(inputs, collection, extractor, search, console)
@@ -192,9 +194,13 @@ def _collection(path: Path, extractor: "Extractor", console: Console) -> "Collec
 
 
 def _print_groups(
-    collection: "Collection", within: float, format_: SimilarFormat, console: Console
+    collection: "Collection",
+    within: float,
+    format_: SimilarFormat,
+    sheet: pictures.PictureDestination | None,
+    console: Console,
 ) -> "Sequence[Unreadable]":
-    """Print the groups; returns the unreadable images."""
+    """Print and draw the groups; returns the unreadable images."""
     from cnncli.render import neighbours as render
     from cnncli.retrieval.similar import duplicates
 
@@ -205,9 +211,14 @@ def _print_groups(
         SimilarFormat.TABLE: functools.partial(render.groups_table, width=terminal_width()),
     }
     write_data(renderers[format_](groups))
-    console.notice(
-        f"{counted(len(groups), 'group')} of near-duplicates in {counted(len(collection.paths), 'image')}"
-    )
+    title = f"{counted(len(groups), 'group')} of near-duplicates in {counted(len(collection.paths), 'image')}"
+    console.notice(title)
+    if sheet and groups:
+        from cnncli.retrieval.figures import groups_figure
+
+        sheet.write(groups_figure(groups, f"{title}, within a cosine distance of {within:g}"), console)
+    elif sheet:
+        console.notice(f"no picture: there are no groups within a cosine distance of {within:g}")
     return collection.unreadable
 
 
@@ -234,6 +245,6 @@ def _print_neighbours(
 
         images = counted(len(collection.paths), "image")
         distance = "Euclidean" if search.metric is DistanceMetric.EUCLIDEAN else "cosine"
-        title = f"Nearest neighbours among {images} ({distance} distance, layer {extractor.layer})"
+        title = f"Nearest neighbours among {images} ({distance} distance, {extractor.source})"
         search.sheet.write(figure(readable, title), console)
     return [*collection.unreadable, *(item for item in results if isinstance(item, Unreadable))]

@@ -42,6 +42,14 @@ class Extractor:
         """The layer whose output the embeddings are, or whose input if it is the last layer."""
         return self._layer or self._folder.card.embedding.layer or _OUTPUT
 
+    @property
+    def source(self) -> str:
+        """What the embeddings are, for titles: the input of the last layer, or the output of a layer or of the network."""
+        last = self._folder.card.embedding.layer
+        if self._layer:
+            return f"output of {self._layer}"
+        return f"input of {last}, the last layer" if last else "output"
+
     def identity(self) -> Mapping[str, str | int | float | bool | None]:
         """Everything that the embeddings depend on, apart from the images."""
         options, card = self._options, self._folder.card

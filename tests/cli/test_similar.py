@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ import pytest
 from PIL import Image
 
 from cnncli.features.extract import Extractor
+from cnncli.records.neighbours import Neighbours
+from cnncli.records.pictures import Figure
 from cnncli.regular_file import Mode, open_regular
+from cnncli.retrieval import figures
 from tests.conftest import ROOT, Cnncli, Imports
 
 
@@ -260,6 +264,41 @@ def test_features_of_another_network_or_layer_are_refused(
     assert cnncli("features", photos, "--layer", "conv1", "-o", "c.npz").exit_code == 0
     assert cnncli("similar", photos / "2.png", "--in", "c.npz").exit_code == 2
     assert cnncli("similar", photos / "2.png", "--in", "c.npz", "--layer", "conv1").exit_code == 0
+
+
+def test_a_sheet_of_duplicates(cnncli: Cnncli, photos: Path) -> None:
+    with Image.open(photos / "4.png") as picture:
+        picture.save(photos / "copy.bmp")
+    result = cnncli("similar", "--duplicates", photos, "--within", "1e-6", "--sheet", "s.png", "-f", "json")
+    assert result.exit_code == 0, result.stderr
+    assert len(json.loads(result.stdout)) == 1
+    with Image.open("s.png") as picture:
+        assert picture.width > picture.height  # one row of two images
+    assert cnncli("similar", "--duplicates", photos, "--sheet", "s.png").exit_code == 1  # it exists
+    (photos / "copy.bmp").unlink()
+    none = cnncli("similar", "--duplicates", photos, "--within", "1e-6", "--sheet", "t.png")
+    assert "no picture: there are no groups within a cosine distance of 1e-06" in none.stderr
+    assert not Path("t.png").exists()
+
+
+def test_the_title_says_what_is_compared(
+    cnncli: Cnncli, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: list[str] = []
+    real = figures.figure
+
+    def figure(results: Sequence[Neighbours], title: str) -> Figure:
+        titles.append(title)
+        return real(results, title)
+
+    monkeypatch.setattr(figures, "figure", figure)
+    for arguments in ((), ("--layer", "conv1", "--overwrite")):
+        result = cnncli("similar", photos / "1.png", "--in", photos, "--sheet", "s.png", *arguments)
+        assert result.exit_code == 0, result.stderr
+    assert titles == [
+        "Nearest neighbours among 10 images (Euclidean distance, input of fc1, the last layer)",
+        "Nearest neighbours among 10 images (Euclidean distance, output of conv1)",
+    ]
 
 
 def test_a_sheet_with_unreadable_images(cnncli: Cnncli, photos: Path) -> None:
