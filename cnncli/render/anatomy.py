@@ -167,7 +167,7 @@ def _informative(network: Sequence[Row]) -> list[str]:
 
 def _head(anatomy: Anatomy) -> str:
     count, *shape = anatomy.input
-    return f"{printable(anatomy.name)}, {counted(count, 'image')} of {_shape((1, *shape))}, {anatomy.dtype}"
+    return f"{printable(anatomy.name)}, {counted(count, 'image' if shape[1:] else 'vector')} of {_shape((1, *shape))}, {anatomy.dtype}"
 
 
 def _totals(summary: Summary) -> list[str]:

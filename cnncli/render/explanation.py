@@ -84,6 +84,8 @@ def _parameters(row: Row) -> Iterator[tuple[str, str]]:
 def _weight_product(row: Row) -> str | None:
     """`3*3*3*64`; None where the number of weights is not such a product."""
     factors = _factors(row)
+    if factors and row.kind == "LocallyConnectedLayer":  # weights of its own at each position
+        factors = [*row.outputs[0][2:], *factors]
     if factors is None or math.prod(factors) != row.weights:
         return str(row.weights) if "Norm" in row.kind else None
     return "*".join(map(str, factors))

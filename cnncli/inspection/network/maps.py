@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from cnncli.errors import UsageError
 from cnncli.inspection.network.loading import InputImage, LoadedModel
-from cnncli.networks.zoo.blueprint_builder import GlobalAveragePool
+from cnncli.networks.zoo.blueprint_layers import GlobalAveragePool
 from cnncli.networks.zoo.layers import as_maps, feature_maps, find_layer, layer_outputs, output_per_image
 from cnncli.records.pictures import BarChart, Figure, Panel, Scale
 from cnncli.text import shape_text

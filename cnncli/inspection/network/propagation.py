@@ -30,10 +30,12 @@ class TensorInfo:
     channel_axis: int | None
 
     @property
-    def field(self) -> LayerField:
-        """The receptive fields as a record."""
+    def field(self) -> LayerField | None:
+        """The receptive fields as a record; None where the input is a vector, which has no axes."""
         if self.fields is None:
             return LayerField(None, None)
+        if not self.fields:
+            return None
         return LayerField(
             *zip(*((field.size, field.jump, field.start) for field in self.fields), strict=True)
         )
@@ -61,12 +63,12 @@ def propagate(  # noqa: PLR0911 - one line per kind of operation
     name = packet.__name__
     if name == "convolution":
         window = _convolution_window(args)
-        return TensorInfo(depth + has_weights, _after_window(info.fields, window), 1), window
+        return TensorInfo(depth + has_weights, after_window(info.fields, window), 1), window
     if name in _POOLS:
         window = _pooling_window(args, name)
         if info.fields and len(info.fields) < len(window.kernel):  # local response norm pools over channels
             return TensorInfo(depth, info.fields, info.channel_axis), None
-        return TensorInfo(depth, _after_window(info.fields, window), info.channel_axis), window
+        return TensorInfo(depth, after_window(info.fields, window), info.channel_axis), window
     if name.startswith(("adaptive_", "_adaptive_")):
         return TensorInfo(
             depth, _after_adaptive_pool(info.fields, tensor.shape, results[0].shape), info.channel_axis
@@ -136,7 +138,8 @@ def _sides(value: Any, axes: int) -> tuple[int, ...]:  # noqa: ANN401 - a number
 _Fields = tuple[ReceptiveField, ...] | None
 
 
-def _after_window(fields: _Fields, window: Window) -> _Fields:
+def after_window(fields: _Fields, window: Window) -> _Fields:
+    """The fields after a layer that slides a window over its input; None where they are not known."""
     if fields is None or len(fields) != len(window.kernel):
         return None
     sides = zip(fields, window.kernel, window.stride, window.dilation, window.padding, strict=True)

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,7 +19,8 @@ from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from cnncli.geometry import ReceptiveField
-from cnncli.inspection.network.propagation import TensorInfo, propagate
+from cnncli.inspection.network.propagation import TensorInfo, after_window, propagate
+from cnncli.networks.zoo.blueprint_layers import LocallyConnectedLayer
 from cnncli.records.anatomy import Anatomy, Layer, Shape, Totals, Window
 from cnncli.text import first_line
 
@@ -166,6 +167,10 @@ class _Tracer(TorchDispatchMode):
         tensors = _tensors(output)
         call.outputs = tuple(tuple(tensor.shape) for tensor in tensors)
         call.output_bytes = sum(tensor.nbytes for tensor in tensors)
+        if isinstance(call.module, LocallyConnectedLayer) and call.input_info:
+            call.window = call.module.window
+            fields = after_window(call.input_info.fields, call.window)
+            self._infos[tensors[0]] = replace(self._infos[tensors[0]], fields=fields, channel_axis=1)
         call.info = self._infos.get(tensors[0]) if tensors else None
 
     # ---- operations

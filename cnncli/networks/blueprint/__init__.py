@@ -11,11 +11,11 @@ from pathlib import Path
 from cnncli.errors import BlueprintError, ModelNotFoundError, UsageError
 from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.parser import parse
-from cnncli.networks.blueprint.tree import Auxiliary, Blueprint, Convolution, Linear, Steps
+from cnncli.networks.blueprint.tree import Auxiliary, Blueprint, Convolution, Linear, Steps, last_weight_layer
 from cnncli.networks.blueprint.writer import to_text
 from cnncli.networks.reference import BLUEPRINT, is_blueprint_text
 from cnncli.regular_file import read_document
-from cnncli.text import decode_text, shape_text
+from cnncli.text import decode_text
 
 _SHIPPED = Path(__file__).with_name("shipped")
 _MAX_FILE_BYTES = 10_000_000
@@ -76,7 +76,7 @@ def find(name: str, image_size: tuple[int, int] | None = None) -> Blueprint:
     channels, *size = tree.input
     if len(size) != len(image_size):
         raise UsageError(
-            f"the input of this blueprint is {shape_text(tree.input)}, not an image", "omit --img-size"
+            f"the input of this blueprint is {shapes.input_text(tree.input)}, not an image", "omit --img-size"
         )
     return dataclasses.replace(tree, input=(channels, *image_size))
 
@@ -92,7 +92,7 @@ def with_num_classes(text: str, num_classes: int) -> str:
 
 
 def _with_num_classes(steps: Steps, num_classes: int) -> Steps:
-    last = shapes.last_weight_layer(steps)
+    last = last_weight_layer(steps)
     if last is None:
         raise BlueprintError("the network does not end with a layer whose width is the number of classes")
     changed = list(steps)

@@ -143,8 +143,11 @@ class _Parser:
 
 def _parse_input(value: str, words: StepWords) -> tuple[int, ...]:
     shape = tuple(parse_positive(side, words) for side in value.split("x"))
-    if len(shape) not in {2, 3}:
-        raise words.error("the input is channels x height x width, or channels x length")
+    if len(shape) > 4:  # noqa: PLR2004 - channels and the three axes of a volume
+        raise words.error(
+            "the input is channels x height x width, channels x length, channels x depth x height x width, "
+            "or a number of values"
+        )
     return shape
 
 

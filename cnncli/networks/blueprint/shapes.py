@@ -1,6 +1,6 @@
 """Output shapes of a blueprint's steps, checked before anything is built.
 
-A shape is (C, H, W), (C, L), or (D,) after flattening; without the batch.
+A shape is (C, H, W), (C, L), (C, D, H, W), or (D,) for a vector, as after flattening; without the batch.
 """
 
 import math
@@ -14,15 +14,14 @@ from cnncli.networks.blueprint.tree import (
     Activation,
     Auxiliary,
     BaseStep,
-    BatchNorm,
     Blueprint,
     Branches,
     Convolution,
-    Dropout,
     Flatten,
     GlobalAverage,
     Inception,
     Linear,
+    LocallyConnected,
     LocalResponseNorm,
     Pooling,
     Residual,
@@ -30,10 +29,11 @@ from cnncli.networks.blueprint.tree import (
     SoftMax,
     Step,
     Steps,
+    TransposedConvolution,
 )
 from cnncli.records.anatomy import Shape, Sides
 from cnncli.records.choices import PoolKind
-from cnncli.text import shape_text
+from cnncli.text import counted, shape_text
 
 MAX_ELEMENTS = 2**40
 """Largest number of elements of a feature map, or of weights of a layer; more is a typing error."""
@@ -68,19 +68,6 @@ def num_classes(blueprint: Blueprint) -> int:
             "end with FC-N, or with conv1-N and gap",
         )
     return shape[0]
-
-
-def last_weight_layer(steps: Steps) -> int | None:
-    """Index of the layer that gives the logits: the last weight layer, unless an activation or a block follows it."""
-    for position in range(len(steps) - 1, -1, -1):
-        match steps[position]:
-            case Convolution() | Linear():
-                return position
-            case SoftMax() | GlobalAverage() | Flatten() | Dropout() | Auxiliary() | Pooling() | BatchNorm():
-                continue
-            case _:
-                return None
-    return None
 
 
 def _bodies(step: Step) -> Sequence[Steps]:
@@ -152,7 +139,7 @@ def shape_after(step: Step, shape: Shape) -> Shape:  # noqa: C901, PLR0911 - one
             _require_map(step, shape)
             return (shape[0],)
         case LocalResponseNorm():
-            _require_map(step, shape)
+            _require_map(step, shape, largest=2)
             return shape
         case Branches(branches=branches):
             return _concatenate(step, [shape_after_all(branch, shape) for branch in branches])
@@ -169,20 +156,32 @@ def shape_after(step: Step, shape: Shape) -> Shape:  # noqa: C901, PLR0911 - one
             return shape
 
 
+def input_text(shape: Shape) -> str:
+    """The shape of an input as text: `3x32x32`, or `a vector of 5 numbers`."""
+    return shape_text(shape) if len(shape) > 1 else f"a vector of {counted(shape[0], 'number')}"
+
+
 def padding(layer: Convolution | Pooling) -> Sides:
-    """Pixels on each side, one value per axis.
+    """Pixels on each side, one value per axis; 0 where the two sides differ, see `uneven_padding`.
 
     Raises:
-        GeometryError: `same` for a kernel of even effective size.
+        GeometryError: `same` for a kernel of even effective size, or for a transposed convolution.
     """
+    if isinstance(layer, TransposedConvolution) and layer.padding == SAME:
+        raise _shape_error(layer, "`same` is not defined for a transposed convolution", "write pad N")
     if layer.padding != SAME:
-        return tuple(int(side) for side in layer.padding)
+        return tuple(side if isinstance(side, int) else 0 for side in layer.padding)
     dilation = layer.dilation if isinstance(layer, Convolution) else (1,) * len(layer.kernel)
     sides = list(zip(layer.kernel, dilation, strict=True))
     for kernel, step in sides:
         if effective_kernel_size(kernel, step) % 2 == 0:
             raise _shape_error(layer, f"`same` padding needs an odd kernel size, not {kernel}", "write pad N")
     return tuple(same_padding(kernel, step) for kernel, step in sides)
+
+
+def uneven_padding(layer: Convolution | Pooling) -> tuple[tuple[int, int], ...]:
+    """(before, after) in pixels for each axis, for a layer whose two sides differ; empty for all others."""
+    return tuple(side for side in layer.padding if isinstance(side, tuple))
 
 
 def _after_inception(step: Inception, shape: Shape) -> Shape:
@@ -213,25 +212,69 @@ def _after_convolution(step: Convolution, shape: Shape) -> Shape:
             step,
             f"{shape[0]} input and {step.out_channels} output channels are not divisible by {step.groups} groups",
         )
-    _require_size(step, math.prod(step.kernel) * shape[0] // step.groups * step.out_channels)
-    return step.out_channels, *_output_sides(step, shape, step.dilation)
+    weights = math.prod(step.kernel) * shape[0] // step.groups * step.out_channels
+    sides = (
+        _after_transposed(step, shape)
+        if isinstance(step, TransposedConvolution)
+        else _output_sides(step, shape, step.dilation)
+    )
+    _require_size(step, weights * (math.prod(sides) if isinstance(step, LocallyConnected) else 1))
+    return step.out_channels, *sides
+
+
+def _after_transposed(step: TransposedConvolution, shape: Shape) -> Sides:
+    """(W - 1) S - 2P + d(K - 1) + 1 + output padding, along each axis."""
+    if uneven_padding(step):
+        raise _shape_error(step, "the padding of a transposed convolution is equal on both sides")
+    if any(
+        extra >= max(*sides)
+        for extra, *sides in zip(step.output_padding, step.stride, step.dilation, strict=True)
+    ):
+        raise _shape_error(step, "outpad must be smaller than the stride or the dilation")
+    sides = tuple(
+        (size - 1) * stride - 2 * pad + effective_kernel_size(kernel, dilation) + extra
+        for size, kernel, stride, pad, dilation, extra in zip(
+            shape[1:],
+            step.kernel,
+            step.stride,
+            padding(step),
+            step.dilation,
+            step.output_padding,
+            strict=True,
+        )
+    )
+    if min(sides) < 1:
+        raise _shape_error(
+            step, f"nothing is left of {shape_text(shape)}: the padding cuts off the whole output"
+        )
+    _require_size(step, step.out_channels * math.prod(sides))
+    return sides
 
 
 def _output_sides(step: Convolution | Pooling, shape: Shape, dilation: Sides) -> Sides:
-    pads = padding(step)
+    pads, uneven = padding(step), uneven_padding(step)
+    if uneven and isinstance(step, Pooling):
+        raise _shape_error(step, "the padding of a pooling is equal on both sides")
     if isinstance(step, Pooling) and any(2 * pad > side for pad, side in zip(pads, step.kernel, strict=True)):
         raise _shape_error(step, "the padding of a pooling is at most half its window")
     rounds_up = isinstance(step, Pooling) and step.ceil
     try:
         sides = tuple(
             output_size(*values, ceil=rounds_up)
-            for values in zip(shape[1:], step.kernel, step.stride, pads, dilation, strict=True)
+            for values in zip(_pad(shape[1:], uneven), step.kernel, step.stride, pads, dilation, strict=True)
         )
     except GeometryError as error:
         raise _shape_error(step, f"{error.message} (the input is {shape_text(shape)})") from error
     channels = step.out_channels if isinstance(step, Convolution) else shape[0]
     _require_size(step, channels * math.prod(sides))
     return sides
+
+
+def _pad(sides: Sides, pairs: Sequence[tuple[int, int]]) -> Sides:
+    """Sides with the padding (before, after) of each axis, if there is any."""
+    if not pairs:
+        return sides
+    return tuple(side + before + after for side, (before, after) in zip(sides, pairs, strict=True))
 
 
 def _concatenate(step: BaseStep, shapes: Sequence[Shape]) -> Shape:
@@ -269,9 +312,12 @@ def shortcut_stride(before: Shape, result: Shape) -> Sides:
     return tuple(math.ceil(side / out) for side, out in zip(before[1:], result[1:], strict=True))
 
 
-def _require_map(step: BaseStep, shape: Shape) -> None:
+def _require_map(step: BaseStep, shape: Shape, largest: int = 3) -> None:
+    """Check that a shape has channels and at least one, at most `largest` axes."""
     if len(shape) < 2:  # noqa: PLR2004 - channels and sides
         raise _shape_error(step, f"needs a feature map, but its input is a vector of {shape[0]:,} numbers")
+    if len(shape) - 1 > largest:
+        raise _shape_error(step, f"works on images and signals, not on {shape_text(shape)}")
 
 
 def _require_size(step: BaseStep, count: int) -> None:

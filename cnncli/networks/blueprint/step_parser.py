@@ -1,5 +1,6 @@
 """One step of a blueprint from its words, and the values in it."""
 
+import dataclasses
 import difflib
 import re
 
@@ -15,11 +16,13 @@ from cnncli.networks.blueprint.tree import (
     GlobalAverage,
     Inception,
     Linear,
+    LocallyConnected,
     LocalResponseNorm,
     Padding,
     Pooling,
     SoftMax,
     Step,
+    TransposedConvolution,
 )
 from cnncli.records.anatomy import Sides
 from cnncli.records.choices import PoolKind
@@ -28,14 +31,26 @@ _MAX_NUMBER = 1_000_000
 
 _NUMBER = r"\d{1,7}"
 _SIDES = rf"{_NUMBER}(?:x{_NUMBER}){{0,2}}"
-_CONV = re.compile(rf"conv(1d)?({_SIDES})-({_NUMBER})(?:/({_SIDES}))?")
+_CONV = re.compile(rf"(conv|local|transposed)([123]d)?({_SIDES})-({_NUMBER})(?:/({_SIDES}))?")
 _POOL = re.compile(r"(max|avg|min)pool")
 _WINDOW = re.compile(rf"({_SIDES})(?:/({_SIDES}))?")
 _STRIDE = re.compile(rf"/({_SIDES})")
 _INCEPTION = re.compile(rf"inception\((\s*{_NUMBER}\s*(?:,\s*{_NUMBER}\s*){{5}})\)")
 
 _EXAMPLES = (
-    *("conv3-64", "conv1d3-64", "maxpool 2", "avgpool 2", "minpool 2", "fc-4096", "dropout 0.5", "batchnorm"),
+    *(
+        "conv3-64",
+        "conv1d3-64",
+        "conv3d3-16",
+        "local3-8",
+        "transposed4-64",
+        "maxpool 2",
+        "avgpool 2",
+        "minpool 2",
+        "fc-4096",
+        "dropout 0.5",
+        "batchnorm",
+    ),
     *("flatten", "gap", "soft-max", "lrn", "relu", "tanh", "inception(64, 96, 128, 16, 32, 32)"),
 )
 """Steps that the hint for an unknown word suggests."""
@@ -82,23 +97,40 @@ def parse_step(words: StepWords, axes: int) -> Step:  # noqa: C901, PLR0911 - on
 
 
 def _convolution(match: re.Match[str], words: StepWords, axes: int) -> Convolution:
-    conv_axes = 1 if match[1] else 2
+    conv_axes = int((match[2] or "2d")[0])
     if conv_axes != axes:
-        raise words.error(f"a convolution over {conv_axes} axes on an input with {axes} axes beside channels")
-    kernel = _parse_sides(match[2], axes, words)
-    stride = _take_stride(match[4], words)
+        raise words.error(
+            f"a convolution over {conv_axes} axes on an input with {axes} axes beside channels",
+            f"write e.g. {match[1]}{'' if axes == 2 else f'{axes}d'}3-64" if axes else "write e.g. FC-64",  # noqa: PLR2004 - height and width
+        )
+    is_transposed = match[1] == "transposed"
+    stride = _take_stride(match[5], words)
     padding = _take_padding(words, axes)
-    dilation, groups = words.take_value("dilation"), words.take_value("groups")
-    return Convolution(
-        parse_positive(match[3], words),
-        kernel,
+    default: Padding = (0,) * axes if is_transposed else SAME
+    dilation = words.take_value("dilation")
+    groups = words.take_value("groups") if match[1] != "local" else None
+    output_padding = words.take_value("outpad") if is_transposed else None
+    layer = _CONVOLUTIONS[match[1]](
+        parse_positive(match[4], words),
+        _parse_sides(match[3], axes, words),
         _parse_sides(stride, axes, words) if stride else (1,) * axes,
-        SAME if padding is None else padding,
+        default if padding is None else padding,
         _parse_sides(dilation, axes, words) if dilation else (1,) * axes,
         parse_positive(groups, words) if groups else 1,
         *_layer_options(words),
         location=words.location,
     )
+    if isinstance(layer, TransposedConvolution):
+        extra = _parse_sides(output_padding or "0", axes, words, smallest=0)
+        return dataclasses.replace(layer, output_padding=extra)
+    return layer
+
+
+_CONVOLUTIONS = {
+    "conv": Convolution,
+    "local": LocallyConnected,
+    "transposed": TransposedConvolution,
+}
 
 
 def _pooling(kind: PoolKind, words: StepWords, axes: int) -> Pooling:
@@ -168,8 +200,21 @@ def _take_padding(words: StepWords, axes: int) -> Padding | None:
     if value := words.take_value("pad", "padding"):
         if value in {"valid", "same"}:
             return SAME if value == "same" else (0,) * axes
-        return _parse_sides(value, axes, words, smallest=0)
+        return (
+            _parse_padding(value, axes, words)
+            if ":" in value
+            else _parse_sides(value, axes, words, smallest=0)
+        )
     return None
+
+
+def _parse_padding(text: str, axes: int, words: StepWords) -> tuple[tuple[int, int], ...]:
+    """`0:1`, or `0:1x2:0`, as one pair (before, after) per axis."""
+    pairs = [re.fullmatch(rf"({_NUMBER}):({_NUMBER})", part) for part in text.split("x")]
+    if not all(pairs) or len(pairs) not in {1, axes}:
+        raise words.error(f"{text!r} is not of the form BEFORE:AFTER, or several joined by x")
+    sides = tuple((int(pair[1]), int(pair[2])) for pair in pairs if pair)
+    return sides * axes if len(sides) == 1 else sides
 
 
 def _layer_options(words: StepWords) -> tuple[bool, bool, Activation | None]:

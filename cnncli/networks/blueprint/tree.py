@@ -1,6 +1,7 @@
 """A blueprint as a tree of steps, with all defaults filled in.
 
-Sides are (height, width) in pixels, or (length,) for 1D signals. Padding `SAME` keeps the size at stride 1.
+Sides are (height, width) in pixels, (length,) for 1D signals, or (depth, height, width) for volumes. Padding `SAME` keeps
+the size at stride 1.
 """
 
 import enum
@@ -10,8 +11,8 @@ from cnncli.records.anatomy import Sides
 from cnncli.records.choices import PoolKind
 
 SAME = "same"
-Padding = Sides | str
-"""Pixels on each side, one value per axis; or `SAME`."""
+Padding = Sides | tuple[tuple[int, int], ...] | str
+"""Pixels on each side, one value or one pair (before, after) per axis; or `SAME`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,22 @@ class Convolution(BaseStep):
     bias: bool = True
     batchnorm: bool = False
     activation: Activation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LocallyConnected(Convolution):
+    """`local3-8`: a convolution with weights of its own at each position."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransposedConvolution(Convolution):
+    """`transposed4-64/2`: torch's transposed convolution; padding is cut off its output.
+
+    Attributes:
+        output_padding: pixels added to one side of the output, which an ambiguous stride leaves open.
+    """
+
+    output_padding: Sides = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +232,7 @@ class Blueprint:
     """A network.
 
     Attributes:
-        input: (channels, height, width), or (channels, length).
+        input: (channels, height, width), (channels, length), (channels, depth, height, width), or (numbers,).
         steps: in order.
         activation: default activation of hidden weight layers; None for none.
     """
@@ -223,3 +240,16 @@ class Blueprint:
     input: tuple[int, ...]
     steps: Steps
     activation: Activation | None = None
+
+
+def last_weight_layer(steps: Steps) -> int | None:
+    """Index of the layer that gives the logits: the last weight layer, unless an activation or a block follows it."""
+    for position in range(len(steps) - 1, -1, -1):
+        match steps[position]:
+            case Convolution() | Linear():
+                return position
+            case SoftMax() | GlobalAverage() | Flatten() | Dropout() | Auxiliary() | Pooling() | BatchNorm():
+                continue
+            case _:
+                return None
+    return None

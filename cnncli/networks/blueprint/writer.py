@@ -16,6 +16,7 @@ from cnncli.networks.blueprint.tree import (
     GlobalAverage,
     Inception,
     Linear,
+    LocallyConnected,
     LocalResponseNorm,
     Padding,
     Pooling,
@@ -24,6 +25,7 @@ from cnncli.networks.blueprint.tree import (
     SoftMax,
     Step,
     Steps,
+    TransposedConvolution,
 )
 from cnncli.text import sides_text
 
@@ -127,20 +129,24 @@ def _word(step: Step) -> str:  # noqa: C901, PLR0911 - one line per kind of step
 
 
 def _convolution(step: Convolution) -> str:
-    dimensions = "1d" if len(step.kernel) == 1 else ""
+    kind, extra = "local" if isinstance(step, LocallyConnected) else "conv", ""
+    if isinstance(step, TransposedConvolution):
+        kind = "transposed"
+        extra = f" outpad {sides_text(step.output_padding)}" if any(step.output_padding) else ""
+    dimensions = "" if len(step.kernel) == 2 else f"{len(step.kernel)}d"  # noqa: PLR2004 - height and width
     stride = "" if set(step.stride) == {1} else f"/{sides_text(step.stride)}"
     padding = "" if step.padding == SAME else f" {_padding(step.padding)}"
     dilation = "" if set(step.dilation) == {1} else f" dilation {sides_text(step.dilation)}"
     groups = "" if step.groups == 1 else f" groups {step.groups}"
     return (
-        f"conv{dimensions}{sides_text(step.kernel)}-{step.out_channels}{stride}{padding}{dilation}{groups}"
+        f"{kind}{dimensions}{sides_text(step.kernel)}-{step.out_channels}{stride}{padding}{extra}{dilation}{groups}"
         f"{_layer_options(step)}"
     )
 
 
 def _pooling(step: Pooling) -> str:
     window = sides_text(step.kernel) + ("" if step.stride == step.kernel else f"/{sides_text(step.stride)}")
-    is_padded = step.padding == SAME or any(int(side) for side in step.padding)
+    is_padded = step.padding == SAME or any(step.padding)
     return (
         f"{step.kind}pool {window}"
         + (f" {_padding(step.padding)}" if is_padded else "")
@@ -149,9 +155,12 @@ def _pooling(step: Pooling) -> str:
 
 
 def _padding(padding: Padding) -> str:
-    if padding == SAME:
-        return SAME
-    sides = tuple(int(side) for side in padding)
+    if isinstance(padding, str):
+        return padding
+    pairs = [f"{side[0]}:{side[1]}" for side in padding if isinstance(side, tuple)]
+    if pairs:
+        return f"pad {pairs[0] if len(set(pairs)) == 1 else 'x'.join(pairs)}"
+    sides = [side for side in padding if isinstance(side, int)]
     return f"pad {sides_text(sides)}" if any(sides) else "valid"
 
 

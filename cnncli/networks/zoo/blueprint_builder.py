@@ -6,11 +6,9 @@ checkpoint and the blueprint can be read side by side.
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.tree import (
@@ -26,6 +24,7 @@ from cnncli.networks.blueprint.tree import (
     GlobalAverage,
     Inception,
     Linear,
+    LocallyConnected,
     LocalResponseNorm,
     Pooling,
     Residual,
@@ -33,8 +32,21 @@ from cnncli.networks.blueprint.tree import (
     SoftMax,
     Step,
     Steps,
+    TransposedConvolution,
+    last_weight_layer,
 )
-from cnncli.records.anatomy import Shape, Sides
+from cnncli.networks.zoo.blueprint_layers import (
+    AuxiliaryHead,
+    ConcatShortcut,
+    GlobalAveragePool,
+    InceptionModule,
+    LocallyConnectedLayer,
+    MinPool,
+    ParallelBranches,
+    ResidualBlock,
+    ZeroPadShortcut,
+)
+from cnncli.records.anatomy import Shape
 from cnncli.records.choices import PoolKind
 
 _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
@@ -94,7 +106,7 @@ class _Builder:
         """
         modules: OrderedDict[str, nn.Module] = OrderedDict()
         counts: dict[str, int] = {}
-        last = shapes.last_weight_layer(steps) if gives_logits else None
+        last = last_weight_layer(steps) if gives_logits else None
         for position, step in enumerate(steps):
             for kind, module in self._modules(step, shape, is_last=position == last):
                 counts[kind] = counts.get(kind, 0) + 1
@@ -108,7 +120,9 @@ class _Builder:
         """The (kind, module) pairs of a step."""
         match step:
             case Convolution():
-                yield "conv", _convolution(step, shape)
+                if pairs := shapes.uneven_padding(step):
+                    yield "pad", _zero_padding(pairs)
+                yield _KINDS.get(type(step), "conv"), _convolution(step, shape)
                 yield from self._norm_and_activation(
                     step, step.out_channels, len(step.kernel), is_last=is_last
                 )
@@ -170,122 +184,61 @@ class _Builder:
         )
 
 
-# ---- layers that torch does not have
+# ---- layers
 
 
-class ParallelBranches(nn.Module):
-    """Parallel branches on the same input, concatenated along the channels."""
+_KINDS = {LocallyConnected: "local", TransposedConvolution: "transposed"}
 
-    def __init__(self, branches: list[nn.Sequential]) -> None:
-        super().__init__()
-        for number, branch in enumerate(branches, start=1):
-            self.add_module(f"way{number}", branch)  # a name that saved weights have
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, sum of the branches' channels, H, W)."""
-        return torch.cat([branch(maps) for branch in self.children()], dim=1)
-
-
-class InceptionModule(ParallelBranches):
-    """GoogLeNet's four branches: 1x1 convolution; 1x1 and 3x3; 1x1 and 5x5; max pooling and 1x1."""
-
-
-class ResidualBlock(nn.Module):
-    """A body and a shortcut, added or concatenated, then an activation."""
-
-    def __init__(self, body: nn.Sequential, shortcut: nn.Module, activation: nn.Module | None) -> None:
-        super().__init__()
-        self.body = body
-        self.shortcut = shortcut
-        self.activation = activation or nn.Identity()
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C', H', W')."""
-        shortcut, residual = self.shortcut(maps), self.body(maps)
-        is_concat = isinstance(self.shortcut, ConcatShortcut)
-        output: Tensor = self.activation(
-            torch.cat([shortcut, residual], dim=1) if is_concat else shortcut + residual
-        )
-        return output
-
-
-class ConcatShortcut(nn.Identity):
-    """A shortcut that is concatenated with the body's output instead of added."""
-
-
-class ZeroPadShortcut(nn.Module):
-    """The parameter-free shortcut of He et al. (2015, option A): subsampling, and zeros for additional channels."""
-
-    def __init__(self, stride: Sides, channels: int) -> None:
-        super().__init__()
-        self.stride = stride
-        self.channels = channels
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C + channels, H / stride, W / stride)."""
-        for axis, step in enumerate(self.stride, start=2):
-            maps = maps[(slice(None),) * axis + (slice(None, None, step),)]
-        return functional.pad(maps, (0, 0) * len(self.stride) + (0, self.channels))
-
-
-class MinPool(nn.Module):
-    """Minimum pooling; padding does not count."""
-
-    def __init__(self, pool: nn.Module) -> None:
-        super().__init__()
-        self.pool = pool
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """The negative of the max-pooled negative."""
-        negative: Tensor = self.pool(-maps)
-        return -negative
-
-
-class GlobalAveragePool(nn.Module):
-    """The mean of each map."""
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C)."""
-        return maps.flatten(2).mean(dim=2)
-
-
-class AuxiliaryHead(nn.Sequential):
-    """An auxiliary classifier in the middle of a network, for training only."""
-
-    def __init__(self, layers: "OrderedDict[str, nn.Module]", loss_weight: float) -> None:
-        super().__init__(layers)
-        self.loss_weight = loss_weight
-
-
-# ---- torch's own layers
+_CONVOLUTIONS: dict[int, Callable[..., nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+_TRANSPOSED: dict[int, Callable[..., nn.Module]] = {
+    1: nn.ConvTranspose1d,
+    2: nn.ConvTranspose2d,
+    3: nn.ConvTranspose3d,
+}
+_AVERAGE: dict[int, Callable[..., nn.Module]] = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
+_MAXIMUM: dict[int, Callable[..., nn.Module]] = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
+_BATCHNORM: dict[int, Callable[..., nn.Module]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+_ZERO_PADDING: dict[int, Callable[..., nn.Module]] = {1: nn.ZeroPad1d, 2: nn.ZeroPad2d, 3: nn.ZeroPad3d}
 
 
 def _convolution(step: Convolution, shape: Shape) -> nn.Module:
-    kind: Callable[..., nn.Module] = nn.Conv1d if len(step.kernel) == 1 else nn.Conv2d
-    return kind(
-        shape[0],
-        step.out_channels,
-        step.kernel,
-        stride=step.stride,
-        padding=shapes.padding(step),
-        dilation=step.dilation,
-        groups=step.groups,
-        bias=step.bias,
+    axes = len(step.kernel)
+    window = {"stride": step.stride, "padding": shapes.padding(step), "dilation": step.dilation}
+    if isinstance(step, LocallyConnected):
+        after = shapes.shape_after(step, shape)
+        pairs = shapes.uneven_padding(step) or ((0, 0),) * axes
+        padded = (shape[0], *(side + sum(pair) for side, pair in zip(shape[1:], pairs, strict=True)))
+        return LocallyConnectedLayer(padded, after, step.kernel, bias=step.bias, **window)
+    if isinstance(step, TransposedConvolution):
+        return _TRANSPOSED[axes](
+            shape[0],
+            step.out_channels,
+            step.kernel,
+            output_padding=step.output_padding,
+            groups=step.groups,
+            bias=step.bias,
+            **window,
+        )
+    return _CONVOLUTIONS[axes](
+        shape[0], step.out_channels, step.kernel, groups=step.groups, bias=step.bias, **window
     )
 
 
+def _zero_padding(pairs: Sequence[tuple[int, int]]) -> nn.Module:
+    """Zeros (before, after) along each axis; torch takes the last axis first."""
+    return _ZERO_PADDING[len(pairs)]([side for pair in reversed(pairs) for side in pair])
+
+
 def _pooling(step: Pooling) -> nn.Module:
-    is_1d, padding = len(step.kernel) == 1, shapes.padding(step)
+    axes, padding = len(step.kernel), shapes.padding(step)
     if step.kind is PoolKind.AVERAGE:
-        average: Callable[..., nn.Module] = nn.AvgPool1d if is_1d else nn.AvgPool2d
-        return average(step.kernel, step.stride, padding, ceil_mode=step.ceil, count_include_pad=False)
-    maximum: Callable[..., nn.Module] = nn.MaxPool1d if is_1d else nn.MaxPool2d
-    pool = maximum(step.kernel, step.stride, padding, ceil_mode=step.ceil)
+        return _AVERAGE[axes](step.kernel, step.stride, padding, ceil_mode=step.ceil, count_include_pad=False)
+    pool = _MAXIMUM[axes](step.kernel, step.stride, padding, ceil_mode=step.ceil)
     return MinPool(pool) if step.kind is PoolKind.MIN else pool
 
 
 def _batchnorm(width: int, axes: int) -> nn.Module:
-    return nn.BatchNorm2d(width) if axes == 2 else nn.BatchNorm1d(width)  # noqa: PLR2004 - height and width
+    return _BATCHNORM.get(axes, nn.BatchNorm1d)(width)
 
 
 def _shortcut(step: Residual, shape: Shape, result: Shape) -> nn.Module:

@@ -6,7 +6,6 @@ from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.writer import to_text
 from cnncli.networks.zoo.offer import Offer
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
-from cnncli.text import shape_text
 
 
 def offer(name: str, image_size: tuple[int, int] | None) -> Offer:
@@ -19,7 +18,7 @@ def offer(name: str, image_size: tuple[int, int] | None) -> Offer:
     channels, *sides = tree.input
     if channels not in {1, _RGB} or len(sides) != 2:  # noqa: PLR2004 - height and width
         raise UsageError(
-            f"the input of this network is {shape_text(tree.input)}, not an image with 1 or 3 channels",
+            f"the input of this network is {shapes.input_text(tree.input)}, not an image with 1 or 3 channels",
             "only `cnncli summary` works with it",
         )
     mean, std = (_IMAGENET_MEAN, _IMAGENET_STD) if channels == _RGB else ((0.5,), (0.5,))

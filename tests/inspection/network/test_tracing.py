@@ -10,6 +10,8 @@ from cnncli.inspection.network.summary import build_without_weights
 from cnncli.inspection.network.tracing import TracingError, trace
 from cnncli.inspection.rollup import rows, rows_named
 from cnncli.networks import zoo
+from cnncli.networks.blueprint.parser import parse
+from cnncli.networks.zoo import blueprint_builder
 from cnncli.records.anatomy import Anatomy, Layer
 from tests.conftest import slow_cases, some_slow
 
@@ -228,6 +230,34 @@ def test_training_memory_is_what_autograd_keeps() -> None:
     assert (
         actual.totals.training_bytes == images + maps
     )  # the convolution's input; the ReLU's output, which is the layer's input
+
+
+def test_sums_and_concatenations_have_rows_with_their_channels() -> None:
+    text = "input 3x8x8; residual concat { conv3-5 }; branches { conv1-2 | conv3-4 }; residual { conv3-6 }; gap; FC-2"
+    anatomy = taken_apart(blueprint_builder.build(parse(text)), 1, 3, 8, 8)
+    merges = {layer.name: layer for layer in anatomy.layers if layer.kind in {"Sum", "Concatenation"}}
+    assert {name: (layer.inputs, layer.outputs) for name, layer in merges.items()} == {
+        "residual1.concat": (((1, 3, 8, 8), (1, 5, 8, 8)), ((1, 8, 8, 8),)),
+        "branches1.concat": (((1, 2, 8, 8), (1, 4, 8, 8)), ((1, 6, 8, 8),)),
+        "residual2.sum": (((1, 6, 8, 8), (1, 6, 8, 8)), ((1, 6, 8, 8),)),
+    }
+    assert set(merges) <= {row.name for row in rows(anatomy.layers)}
+
+
+def test_a_locally_connected_layer_is_followed_like_a_convolution() -> None:
+    layers = {}
+    for kind in ("local", "conv"):
+        network = blueprint_builder.build(parse(f"input 3x20x20; conv3-4/2; {kind}5-2/2 valid; gap; FC-2"))
+        layers[kind] = by_name(taken_apart(network, 1, 3, 20, 20))[f"{kind}{2 if kind == 'conv' else 1}"]
+    local, conv = layers["local"], layers["conv"]
+    assert (local.window, local.field) == (conv.window, conv.field)
+    assert (local.multiply_adds, local.weights) == (conv.multiply_adds, 9 * conv.weights)
+
+
+def test_a_vector_has_no_receptive_field() -> None:
+    anatomy = taken_apart(blueprint_builder.build(parse("input 10; FC-20 relu; FC-30; FC-10")), 1, 10)
+    assert anatomy.totals.parameters == 1_160
+    assert {layer.field for layer in anatomy.layers} == {None}
 
 
 def test_a_layer_that_does_not_fit_is_named() -> None:

@@ -20,6 +20,7 @@ from cnncli.networks.blueprint.tree import (
     GlobalAverage,
     Inception,
     Linear,
+    LocallyConnected,
     LocalResponseNorm,
     Pooling,
     Residual,
@@ -27,6 +28,7 @@ from cnncli.networks.blueprint.tree import (
     SoftMax,
     Step,
     Steps,
+    TransposedConvolution,
 )
 from cnncli.networks.blueprint.writer import to_text
 from cnncli.records.choices import PoolKind
@@ -54,6 +56,10 @@ def conv(maps: int, kernel: tuple[int, int], **changes: object) -> Convolution:
             "conv3x5-33 stride 2x1 pad 4x2 dilation 3x1",
             conv(33, (3, 5), stride=(2, 1), padding=(4, 2), dilation=(3, 1)),
         ),
+        ("conv2-8 pad 0:1", conv(8, (2, 2), padding=((0, 1), (0, 1)))),
+        ("conv2x3-8 pad 0:1x2:0", conv(8, (2, 3), padding=((0, 1), (2, 0)))),
+        ("local3-8 valid relu", LocallyConnected(8, (3, 3), (1, 1), (0, 0), (1, 1), activation=Activation.RELU)),
+        ("transposed4-6/2 pad 1 outpad 1", TransposedConvolution(6, (4, 4), (2, 2), (1, 1), (1, 1), output_padding=(1, 1))),
         ("CONV3-64 ReLU Valid", conv(64, (3, 3), padding=(0, 0), activation=Activation.RELU)),
         ("conv3-8 groups 2 nobias batchnorm tanh", conv(8, (3, 3), groups=2, bias=False, batchnorm=True, activation=Activation.TANH)),
         ("maxpool", Pooling(PoolKind.MAX, (2, 2), (2, 2), (0, 0))),
@@ -81,9 +87,11 @@ def test_steps(text: str, expected: Step) -> None:
     assert step(text) == expected
 
 
-def test_one_axis() -> None:
+def test_one_and_three_axes() -> None:
     (only,) = parse("input 16x50; conv1d3-33/2 valid").steps
     assert only == Convolution(33, (3,), (2,), (0,), (1,))
+    (only,) = parse("input 1x8x8x8; conv3d3x5x5-16").steps
+    assert only == Convolution(16, (3, 5, 5), (1, 1, 1), "same", (1, 1, 1))
 
 
 def test_repeats_remarks_and_lines() -> None:
@@ -115,7 +123,11 @@ def test_repeats_remarks_and_lines() -> None:
         ("input 3x8x8; aux 1e999 { FC-10 }; FC-10", "1e999 is too large"),
         ("input 3x8x8; conf3-64", "unknown layer"),
         ("input", "input needs a value"),
-        ("input 3", "the input is channels x height x width"),
+        ("input 1x2x3x4x5; FC-2", "the input is channels x height x width"),
+        ("input 5; conv3-4; FC-2", "a convolution over 2 axes on an input with 0 axes"),
+        ("input 3x8x8; conv3-4 pad 1:", "'1:' is not of the form BEFORE:AFTER"),
+        ("input 3x8x8; local3-4 groups 3", "unexpected 'groups'"),
+        ("input 3x8x8; medianpool 3", "unknown layer"),
         ("input 3x0x4; FC-1", "'0' is not a positive integer"),
         ("input 3x8x8", "the blueprint has no layers"),
         ("input 3x8x8; conv3", "conv3: unknown layer"),
@@ -164,21 +176,20 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
 sides = st.tuples(st.integers(1, 7), st.integers(1, 7))
 activations = st.none() | st.sampled_from(Activation)
 pads = st.just("same") | st.tuples(st.integers(0, 3), st.integers(0, 3))
+uneven = st.tuples(st.tuples(st.integers(0, 3), st.integers(0, 3)), st.just((1, 0)))
 numbers = st.integers(1, 5000)
+kinds = st.sampled_from([PoolKind.MAX, PoolKind.AVERAGE, PoolKind.MIN])
+layer_options = (st.booleans(), st.booleans(), activations)
 leaves: st.SearchStrategy[Step] = st.one_of(
+    st.builds(Convolution, numbers, sides, sides, pads | uneven, sides, st.integers(1, 8), *layer_options),
+    st.builds(LocallyConnected, numbers, sides, sides, pads | uneven, sides, st.just(1), *layer_options),
     st.builds(
-        Convolution,
-        numbers,
-        sides,
-        sides,
-        pads,
-        sides,
-        st.integers(1, 8),
-        st.booleans(),
-        st.booleans(),
-        activations,
+        TransposedConvolution,
+        *(numbers, sides, sides, st.tuples(st.integers(0, 3), st.integers(0, 3)), sides, st.integers(1, 8)),
+        *layer_options,
+        output_padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
     ),
-    st.builds(Pooling, st.sampled_from(PoolKind), sides, sides, pads, st.booleans()),
+    st.builds(Pooling, kinds, sides, sides, pads, st.booleans()),
     st.builds(Linear, numbers, st.booleans(), st.booleans(), activations),
     st.builds(ActivationStep, st.sampled_from(Activation)),
     st.builds(

@@ -154,6 +154,49 @@ def test_minimum_pooling_and_zero_padding() -> None:
     assert past.tolist() == [[[[1, 6], [5, 2]], [[0, 0], [0, 0]]]]
 
 
+def test_a_locally_connected_layer_with_equal_weights_is_a_convolution() -> None:
+    local = build(parse("input 2x7x6; local3x2-4/2 pad 1x0 dilation 1x2")).eval()
+    weights, biases = torch.randn(4, 2, 3, 2), torch.randn(4)
+    with torch.no_grad():
+        local[0].weight.copy_(weights.flatten(1).T.expand_as(local[0].weight))  # type: ignore[operator, arg-type]
+        local[0].bias.copy_(biases[:, None, None].expand_as(local[0].bias))  # type: ignore[operator, arg-type]
+        images = torch.randn(3, 2, 7, 6)
+        expected = nn.functional.conv2d(images, weights, biases, stride=2, padding=(1, 0), dilation=(1, 2))
+        torch.testing.assert_close(local(images), expected)
+    # Keras' LocallyConnected2D on 32x32x3 with 8 filters of 3x3: 30*30*(27*8 + 8)
+    assert parameters(build(parse("input 3x32x32; local3-8 valid"))) == 201_600
+
+
+def test_transposed_convolutions_and_uneven_padding_are_torchs() -> None:
+    names = dict(
+        build(
+            parse("input 3x8x8; transposed4-6/2 pad 1; conv2-4 pad 0:1; conv3-5 pad 0:1x2:0")
+        ).named_children()
+    )
+    up = names["transposed1"]
+    assert isinstance(up, nn.ConvTranspose2d)
+    assert (up.stride, up.padding) == ((2, 2), (1, 1))
+    assert [names[pad].padding for pad in ("pad1", "pad2")] == [(0, 1, 0, 1), (2, 0, 0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("input 10; FC-20; FC-30; FC-10", (10,)),
+        ("input 1x8x16x16; conv3d3-4 batchnorm relu; maxpool; avgpool; minpool", (4, 1, 2, 2)),
+        (
+            "input 1x8x8x8; residual { conv3d3-2/2 }; transposed3d2-3/2; local3d3-2; conv3d2-1 pad 0:1; gap",
+            (1,),
+        ),
+        ("input 2x9; local1d3-4/2; transposed1d3-2/2 outpad 1; conv1d2-2 pad 1:0", (2, 12)),
+    ],
+)
+def test_vectors_signals_and_volumes(text: str, expected: tuple[int, ...]) -> None:
+    tree = parse(text)
+    assert shapes.output_shape(tree) == expected
+    assert tuple(build(tree).eval()(torch.zeros(2, *tree.input)).shape) == (2, *expected)
+
+
 def test_an_activation_is_never_implied_and_never_follows_the_logits() -> None:
     def kinds(text: str) -> list[str]:
         return [type(layer).__name__ for layer in build(parse(text))]
@@ -184,6 +227,14 @@ def test_an_activation_is_never_implied_and_never_follows_the_logits() -> None:
         ("input 3x8x8; aux 0.3 { conv3-3 }; FC-2", "aux 0.3: its output is 3x8x8, not one number per class"),
         ("input 3x8x8; residual { aux 0.3 { FC-3 } }; FC-2", "aux 0.3: an auxiliary head cannot be inside a block"),
         ("input 3x8x8; maxpool 3/2 pad 2; FC-2", "the padding of a pooling is at most half its window"),
+        ("input 3x8x8; maxpool 3/2 pad 0:1; FC-2", "the padding of a pooling is equal on both sides"),
+        ("input 3x8x8; transposed3-4 same; FC-2", "`same` is not defined for a transposed convolution"),
+        ("input 3x8x8; transposed3-4 pad 0:1; FC-2", "the padding of a transposed convolution is equal on both sides"),
+        ("input 3x8x8; transposed3-4/2 outpad 2; FC-2", "outpad must be smaller than the stride"),
+        ("input 3x1x1; transposed1-4 pad 1; FC-2", "nothing is left of 3x1x1"),
+        ("input 3x4x8x8; LRN; FC-2", "works on images and signals, not on 3x4x8x8"),
+        ("input 5; maxpool; FC-2", "needs a feature map, but its input is a vector of 5 numbers"),
+        ("input 3x5000x5000; local9-1000; FC-2", "too large"),
         ("input 3x9999999x9999999; FC-9999999", "too large"),
         ("input 3x32x32; inception(8,1000000,1000000,8,8,8); gap; FC-2", "too large"),
         ("input 3x64; inception(1,1,1,1,1,1); gap; FC-2", "needs a feature map with height and width, not 3x64"),
