@@ -8,6 +8,7 @@ import typer
 from cnncli.cli import options
 from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_data
 from cnncli.cli.options import ReportFormat
+from cnncli.cli.output_guard import require_not_among
 from cnncli.cli.progress import image_progress
 from cnncli.errors import OutputError, UsageError
 from cnncli.files.output_path import require_free
@@ -70,6 +71,8 @@ def check(
         data_set = read(data, ListColumns(path_column, label_column, split_column, root))
         if sheet and data.is_dir() and sheet.resolve().is_relative_to(data.resolve()):
             raise OutputError(f"{sheet} would be inside the data folder", "write it somewhere else")
+        if sheet:
+            require_not_among("sheet", sheet, (sample.path for sample in data_set.samples))
         with image_progress(console, lambda: len(data_set.samples), 0, is_hidden=False) as advance:
             health = examine(data_set, max_pixels=limit, workers=workers or usable_cores(), advance=advance)
         if format_ is ReportFormat.JSON:

@@ -1,11 +1,12 @@
 """No command writes over what it reads, not even with `--overwrite`."""
 
+import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from cnncli.errors import UsageError
-from cnncli.images.sources import STDIN, is_image_name
+from cnncli.images.sources import STDIN, is_image_name, open_list, read_list
 
 _OUTPUTS = ("output", "sheet", "preview")
 """The parameters of commands that name what is written; all others are read."""
@@ -25,16 +26,43 @@ def require_inputs_kept(parameters: Mapping[str, object]) -> None:
     outputs = [(name, output) for name in _OUTPUTS for output in _existing_outputs(parameters.get(name))]
     inputs = [path for name, value in parameters.items() if name not in _OUTPUTS for path in _paths(value)]
     for name, output in outputs:
+        require_not_among(name, output, inputs)
+        require_not_among(name, output, _listed_paths(parameters))
         for path in inputs:
-            if Path(path).samefile(output):
-                raise UsageError(
-                    f"--{name} {output} is also an input, which would be lost", "choose another name"
-                )
             if _is_image_in(output, path):
                 raise UsageError(
                     f"--{name} {output} is one of the images in {path}, which would be lost",
                     "choose another name",
                 )
+
+
+def require_not_among(name: str, output: str | Path, inputs: Iterable[str]) -> None:
+    """Check that an output is none of some inputs.
+
+    Args:
+        name: of the option.
+        output: an existing file or folder; one that does not exist passes.
+        inputs: paths.
+
+    Raises:
+        UsageError: it is one of them, perhaps under another name.
+    """
+    if not os.path.exists(output):  # noqa: PTH110 - also False for a name that is too long
+        return
+    for path in inputs:
+        if os.path.exists(path) and Path(path).samefile(output):  # noqa: PTH110
+            raise UsageError(
+                f"--{name} {output} is also an input, which would be lost", "choose another name"
+            )
+
+
+def _listed_paths(parameters: Mapping[str, object]) -> Iterator[str]:
+    """The paths in the list of `--files-from`, unless that is a pipe, which can be read only once."""
+    file = parameters.get("files_from")
+    if isinstance(file, str) and file != STDIN and os.path.isfile(file):  # noqa: PTH113
+        with open_list(file, io.BytesIO()) as stream:
+            separator = b"\0" if parameters.get("null") else b"\n"
+            yield from (source.path for source in read_list(stream, separator=separator) if source)
 
 
 def _existing_outputs(value: object) -> Iterator[str]:

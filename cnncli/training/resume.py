@@ -43,6 +43,7 @@ def resume(
     """
     with contextlib.ExitStack() as locks:
         if is_main() and (run / run_folder.CHECKPOINTS).is_dir():
+            run_folder.require_no_links(run)
             run_folder.lock_run(run, locks)
         return _resume(run, settings, progress, bar, show)
 

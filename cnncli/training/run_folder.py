@@ -203,6 +203,16 @@ def is_run(path: Path) -> bool:
     return is_model_folder(path) or (path / CHECKPOINTS).is_dir()
 
 
+def require_no_links(run: Path) -> None:
+    """Raise OutputError if a folder in a run is a link, through which training would write."""
+    for name in sorted(_FOLDERS):
+        if (run / name).is_symlink():
+            raise OutputError(
+                f"{run / name} is a link, through which nothing is written",
+                "move the folder that it leads to there, in place of the link",
+            )
+
+
 def _numbered(path: Path) -> Iterator[Path]:
     """A path, then the same with -2, -3 and so on."""
     yield path

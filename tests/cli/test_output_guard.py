@@ -18,7 +18,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, colours: Path) -> Pa
             Image.new("RGB", (40 + number, 40), name).save(f"photos/{name}/{number}.png")
     shutil.copy("photos/red/0.png", "x.png")
     Path("list.csv").write_text("path,label\nx.png,red\n")
-    Path("list.txt").write_text("x.png\n")
+    Path("list.txt").write_text("nowhere.png\nphotos/../x.png\n")
+    shutil.copy("x.png", "x.npz")
+    Path("list.nul").write_text("nowhere.png\0x.npz\0")
     shutil.copytree(colours, "model")
     return tmp_path
 
@@ -36,6 +38,10 @@ def content(folder: Path) -> dict[str, bytes]:
         ("predict photos --sheet photos/red/0.png", "is one of the images in photos"),
         ("predict --files-from list.csv -o list.csv", "also an input"),
         ("features --files-from list.csv -o list.npy", "also an input"),
+        ("predict --files-from list.txt --sheet x.png", "also an input"),
+        ("features --files-from list.nul -0 -o x.npz", "also an input"),
+        ("similar --files-from list.txt --in photos --sheet x.png", "also an input"),
+        ("check list.csv --sheet x.png", "also an input"),
         ("similar x.png --in photos --sheet photos/red/0.png", "one of the images in photos"),
         ("check list.csv --sheet x.png --root photos/../x.png", "also an input"),
         ("predict photos -m model -o model/o.csv", "is a model folder"),

@@ -167,3 +167,20 @@ def test_a_run_with_a_damaged_table_is_not_changed_by_a_resume(
 def test_settings_in_the_encodings_of_windows(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "settings.toml").write_bytes('epochs = 1\r\noutput = "Läufe"\r\n'.encode(encoding))
     assert read_settings(tmp_path / "settings.toml").options == {"epochs": 1, "output": "Läufe"}
+
+
+@pytest.mark.parametrize("name", [CHECKPOINTS, "tensorboard"])
+def test_nothing_is_written_through_links_in_a_run(
+    cnncli: Cnncli, first_run: tuple[Path, Path], tmp_path: Path, name: str
+) -> None:
+    run, elsewhere = first_run[0], tmp_path / "elsewhere"
+    if (run / name).exists():
+        (run / name).rename(elsewhere)
+    else:
+        elsewhere.mkdir()
+    (run / name).symlink_to(elsewhere)
+    before = {path: path.read_bytes() for path in elsewhere.iterdir()}
+    result = cnncli("finetune", "--resume", run, "--epochs", 2)
+    assert result.exit_code == 1
+    assert f"{name} is a link, through which nothing is written" in result.stderr
+    assert {path: path.read_bytes() for path in elsewhere.iterdir()} == before
