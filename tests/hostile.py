@@ -9,20 +9,15 @@ import shutil
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
-
-from cnncli.networks.model_folder import GRAPH, WEIGHTS, sha256
-from cnncli.records.networks import CARD
 
 ODD_NAMES = (
     b"\x1b]0;title\x07\x1b[31m.png",
@@ -54,12 +49,23 @@ def write_precious(folder: Path) -> None:
 def write_data(folder: Path, precious: Path) -> None:
     """Write two classes with sound and hostile images."""
     for colour in ("red", "blue"):
-        write_images(folder / colour, precious)
+        write_images(folder / colour, precious, with_large=colour == "red")
         for number in range(4):
             Image.new("RGB", (12, 12 + number), colour).save(folder / colour / f"{number}.png")
 
 
-def _write_sparse(file: Path, start: bytes = b"", size: int = SPARSE) -> None:
+def write_sound(root: Path, colours: Path) -> None:
+    """Write what is sound: a model folder, an image, a small data set."""
+    shutil.copytree(colours, root / "colours")
+    Image.new("RGB", (12, 12), "red").save(root / "good.png")
+    for colour in ("red", "blue"):
+        (root / "small" / colour).mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (12, 12 + number), colour).save(root / "small" / colour / f"{number}.png")
+
+
+def write_sparse(file: Path, start: bytes = b"", size: int = SPARSE) -> None:
+    """Write a file that is long, but takes no space."""
     with file.open("wb") as stream:
         stream.write(start)
         stream.truncate(size)
@@ -68,8 +74,8 @@ def _write_sparse(file: Path, start: bytes = b"", size: int = SPARSE) -> None:
 # ---- images
 
 
-def write_images(folder: Path, precious: Path) -> None:
-    """Write images, and what only looks like images."""
+def write_images(folder: Path, precious: Path, *, with_large: bool = True) -> None:
+    """Write images, and what only looks like images; some are large once they are decoded."""
     folder.mkdir(parents=True)
     buffer = io.BytesIO()
     Image.new("RGB", (12, 12), "red").save(buffer, "PNG")
@@ -83,25 +89,31 @@ def write_images(folder: Path, precious: Path) -> None:
     (folder / "itself").symlink_to(".")
     (folder / "diary.jpg").symlink_to(precious / "diary.txt")
     (folder / "folder.jpg").mkdir()
-    _write_sparse(folder / "sparse.jpg")
+    write_sparse(folder / "sparse.jpg")
     buffer = io.BytesIO()
     Image.effect_noise((64, 64), 90).save(buffer, "JPEG")
     jpeg = buffer.getvalue()
-    _write_sparse(folder / "preallocated.jpg", jpeg[: len(jpeg) // 2], 30 << 20)
+    if with_large:
+        _write_large(folder, good)
+        write_sparse(folder / "preallocated.jpg", jpeg[: len(jpeg) // 2], 30 << 20)
     (folder / "half.jpg").write_bytes(jpeg[: len(jpeg) // 2])
     (folder / "half.png").write_bytes(good[: len(good) // 2])
     (folder / "empty.gif").touch()
     (folder / "huge.png").write_bytes(_png(2**31 - 1, 2**31 - 1, b""))
-    (folder / "bomb.png").write_bytes(_png(6_000, 6_000, _deflate_zeros(6_001 * 6_000)))
-    (folder / "comment.png").write_bytes(
-        good[:33] + _chunk(b"zTXt", b"a\0\0" + _deflate_zeros(1 << 26)) + good[33:]
-    )
-    Image.new("I", (3_000, 3_000)).save(folder / "large.tif", compression="tiff_deflate")
     (folder / "picture.svg.png").write_text(
         '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><svg>&b;</svg>'
     )
     (folder / "postscript.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(x) run\n")
     os.mkfifo(folder / "pipe.jpg")
+    _write_index(folder, precious)
+
+
+def _write_large(folder: Path, good: bytes) -> None:
+    (folder / "bomb.png").write_bytes(_png(6_000, 6_000, _deflate_zeros(6_001 * 6_000)))
+    (folder / "comment.png").write_bytes(
+        good[:33] + _chunk(b"zTXt", b"a\0\0" + _deflate_zeros(1 << 26)) + good[33:]
+    )
+    Image.new("I", (3_000, 3_000)).save(folder / "large.tif", compression="tiff_deflate")
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
@@ -165,7 +177,7 @@ def write_lists(folder: Path, root: Path) -> None:
     }
     for name, text in texts.items():
         (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
-    _write_sparse(folder / "sparse")
+    write_sparse(folder / "sparse")
     (folder / "zeros").symlink_to("/dev/zero")
     os.mkfifo(folder / "pipe")
 
@@ -184,7 +196,7 @@ def write_kernels(folder: Path) -> None:
     for name, text in texts.items():
         (folder / name).write_text(text)
     (folder / "zeros").symlink_to("/dev/zero")
-    _write_sparse(folder / "sparse")
+    write_sparse(folder / "sparse")
     os.mkfifo(folder / "pipe")
 
 
@@ -218,8 +230,8 @@ def write_weights(folder: Path) -> None:
     torch.save({"a": torch.zeros(1).expand(1 << 30)}, folder / "expanded.pt")
     torch.save({"a": torch.ones(4).to_sparse()}, folder / "sparse tensor.pt")
     _write_bomb(folder / "bomb.pt", folder / "expanded.pt")
-    _write_sparse(folder / "sparse.pt")
-    _write_sparse(folder / "sparse.safetensors", size=1 << 28)  # is read once, for its digest
+    write_sparse(folder / "sparse.pt")
+    write_sparse(folder / "sparse.safetensors", size=1 << 28)  # is read once, for its digest
     (folder / "zeros.pt").symlink_to("/dev/zero")
     os.mkfifo(folder / "pipe.pt")
 
@@ -280,7 +292,7 @@ def write_features(folder: Path, sound: Path) -> None:
     packed = bytearray(_npz({"identity": _npy((), "<U99", bytes(396))}, arrays))
     packed[packed.index(b"identity.npy") + 40] ^= 0xFF
     (folder / "deflated.npz").write_bytes(packed)
-    _write_sparse(folder / "sparse.npz")
+    write_sparse(folder / "sparse.npz")
     (folder / "zeros.npz").symlink_to("/dev/zero")
     os.mkfifo(folder / "pipe.npz")
 
@@ -307,181 +319,3 @@ def _npz(members: Mapping[str, bytes], sound: Mapping[str, NDArray[Any]] = {}, z
                 if zeros:
                     _write_zeros(stream, zeros)
     return archive.getvalue()
-
-
-# ---- networks
-
-
-def _change_card(**changes: Any) -> Callable[[Path], None]:
-    """A change of fields of the card, which may be nested: `preprocessing={"size": …}`."""
-
-    def change(folder: Path) -> None:
-        card = json.loads((folder / CARD).read_text())
-        for name, value in changes.items():
-            card[name] = card[name] | value if isinstance(value, dict) else value
-        (folder / CARD).write_text(json.dumps(card))
-
-    return change
-
-
-def _write_card(text: str | bytes) -> Callable[[Path], None]:
-    content = text if isinstance(text, bytes) else text.encode()
-
-    def change(folder: Path) -> None:
-        (folder / CARD).write_bytes(content)
-
-    return change
-
-
-def _replace_graph(graph: onnx.ModelProto | bytes) -> Callable[[Path], None]:
-    """Another graph, whose size and digest the card knows."""
-    content = graph if isinstance(graph, bytes) else graph.SerializeToString()
-
-    def change(folder: Path) -> None:
-        (folder / GRAPH).write_bytes(content)
-        facts = [
-            {"name": name, "bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)}
-            for name in (WEIGHTS, GRAPH)
-        ]
-        _change_card(files=facts)(folder)
-
-    return change
-
-
-def _graph(
-    nodes: Sequence[onnx.NodeProto],
-    *,
-    image: str = "images",
-    shape: Sequence[int | str] = ("N", 3, 8, 8),
-    kind: int = TensorProto.FLOAT,
-    outputs: Sequence[str] = ("logits", "embedding"),
-    constants: Mapping[str, NDArray[Any]] = {},
-) -> onnx.ModelProto:
-    graph = helper.make_graph(
-        nodes,
-        "hostile",
-        [helper.make_tensor_value_info(image, kind, shape)],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
-        [numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-
-
-def _identities(
-    image: str = "images", outputs: Sequence[str] = ("logits", "embedding")
-) -> list[onnx.NodeProto]:
-    return [helper.make_node("Identity", [image], [name]) for name in outputs]
-
-
-def _huge_graph() -> onnx.ModelProto:
-    """A graph of 300 bytes that asks for 4 TB."""
-    nodes = [helper.make_node("ConstantOfShape", ["shape"], ["huge"])]
-    nodes += [helper.make_node("Add", ["huge", "images"], [name]) for name in ("logits", "embedding")]
-    return _graph(nodes, constants={"shape": np.array([1 << 20, 1 << 20, 8, 8], np.int64)})
-
-
-def _external_graph() -> onnx.ModelProto:
-    """A graph whose weights lie in another file."""
-    model = _graph(_identities(), constants={"weight": np.zeros(9, np.float32)})
-    (tensor,) = model.graph.initializer
-    tensor.ClearField("raw_data")
-    tensor.data_location = TensorProto.EXTERNAL
-    for key, value in (("location", "../../precious/diary.txt"), ("length", "9")):
-        tensor.external_data.add(key=key, value=value)
-    model.graph.node[0].input[0] = "weight"
-    return model
-
-
-def _link_card(folder: Path) -> None:
-    (folder / CARD).unlink()
-    (folder / CARD).symlink_to("/dev/zero")
-
-
-def _blank_graph(folder: Path) -> None:
-    (folder / GRAPH).write_bytes(bytes((folder / GRAPH).stat().st_size))
-
-
-def _pipe_graph(folder: Path) -> None:
-    (folder / GRAPH).unlink()
-    os.mkfifo(folder / GRAPH)
-
-
-MODELS: dict[str, Callable[[Path], None]] = {
-    "large input": _change_card(preprocessing={"size": [50_000, 50_000], "resize": [50_000, 50_000]}),
-    "other input": _change_card(preprocessing={"size": [9, 7], "resize": [9, 7]}),
-    "infinite": _change_card(preprocessing={"std": [1e999, 1.0, 1.0]}),
-    "zero std": _change_card(preprocessing={"std": [0.0, 1.0, 1.0]}),
-    "negative size": _change_card(preprocessing={"size": [-8, 8]}),
-    "wrong type": _change_card(preprocessing={"channels": "3"}),
-    "escape": _change_card(name="\x1b]0;title\x07", class_names=["\x1b[31mred", "new\nline", "\x9b2J"]),
-    "same classes": _change_card(class_names=["red", "red", "red"]),
-    "few classes": _change_card(class_names=["red"]),
-    "many classes": _change_card(architecture={"num_classes": 10**15}),
-    "path as a name": _change_card(name="../../precious"),
-    "later schema": _change_card(schema=10**6),
-    "embedding": _change_card(embedding={"size": 10**12}),
-    "folder as architecture": _change_card(architecture={"name": "local-dir:../../precious"}),
-    "torchvision": _change_card(architecture={"library": "torchvision", "name": "../x"}),
-    "architecture": _change_card(architecture={"name": "../../../x", "num_classes": 3}),
-    "library": _change_card(architecture={"library": "os", "name": "system"}),
-    "blueprint": _change_card(architecture={"library": "blueprint", "blueprint": "input 3x9999999999x2"}),
-    "nul": _change_card(files=[{"name": "model.onnx\0", "bytes": 1, "sha256": "0"}]),
-    "deep card": _write_card("[" * 100_000),
-    "utf16 card": _write_card("{}".encode("utf-16")),
-    "bom card": _write_card(b"\xef\xbb\xbf{}"),
-    "list card": _write_card("[]"),
-    "surrogate": _write_card('{"name": "\\ud800", "schema": 3}'),
-    "long number": _write_card("9" * 100_000),
-    "zeros as a card": _link_card,
-    "pipe as a graph": _pipe_graph,
-    "text as a graph": _replace_graph(b"not a graph"),
-    "empty graph": _replace_graph(b""),
-    "changed graph": _blank_graph,
-    "input name": _replace_graph(_graph(_identities("x"), image="x")),
-    "output names": _replace_graph(_graph(_identities(outputs=("a", "b")), outputs=("a", "b"))),
-    "input rank": _replace_graph(_graph(_identities(), shape=("N", 3))),
-    "output rank": _replace_graph(_graph(_identities())),
-    "input type": _replace_graph(
-        _graph(
-            [helper.make_node("Cast", ["images"], [name], to=1) for name in ("logits", "embedding")], kind=7
-        )
-    ),
-    "huge": _replace_graph(_huge_graph()),
-    "external weights": _replace_graph(_external_graph()),
-}
-"""What is wrong with a model folder, and how to make it so."""
-
-
-def write_models(folder: Path, sound: Path) -> None:
-    """Write a copy of a sound model folder for each of `MODELS`."""
-    for name, change in MODELS.items():
-        change(Path(shutil.copytree(sound, folder / name)))
-
-
-def write_networks(folder: Path) -> None:
-    """Write blueprints, and ONNX files as `export` writes them."""
-    folder.mkdir(parents=True)
-    texts = {
-        "large.cnn": "input 3x99999x99999\nconv3-64\nFC-10\n",
-        "wide.cnn": "input 3x8x8\nFC-999999999999\n",
-        "deep.cnn": "input 3x8x8\n" + "(" * 5_000 + "\n",
-        "repeat.cnn": "input 3x8x8\n" + "conv3-8\n" * 20_000 + "FC-3\n",
-        "words.cnn": "input 3x8x8\n\x1b[31mconv\n",
-        "numbers.cnn": f"input 3x8x8\nconv{'9' * 5_000}-8\n",
-        "empty.cnn": "",
-        "nul.cnn": "input 3x8x8\0\nFC-3\n",
-        "text.onnx": "not a graph",
-    }
-    for name, text in texts.items():
-        (folder / name).write_text(text)
-    (folder / "utf16.cnn").write_bytes("input 3x8x8\nFC-3\n".encode("utf-16"))
-    (folder / "latin.cnn").write_bytes(b"input 3x8x8 # caf\xe9\nFC-3\n")
-    cards = {"no card": None, "list card": "[]", "deep card": "[" * 100_000, "empty card": "{}"}
-    for name, card in cards.items():
-        model = _graph(_identities())
-        helper.set_model_props(model, {} if card is None else {"cnncli_card": card})
-        onnx.save(model, folder / f"{name}.onnx")
-    for ending in ("cnn", "onnx"):
-        _write_sparse(folder / f"sparse.{ending}")
-        (folder / f"zeros.{ending}").symlink_to("/dev/zero")
-        os.mkfifo(folder / f"pipe.{ending}")
