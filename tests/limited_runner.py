@@ -21,7 +21,7 @@ from cnncli.cli import app
 
 MODULES = ("numpy", "PIL.Image", "onnxruntime", "torch", "timm", "torchvision", "matplotlib.figure", "onnx")
 
-WAIT, SECONDS = 120, 30
+WAIT, SECONDS = 300, 30
 """Limits of a line: seconds until it ends, which a busy machine may need, and seconds of computing."""
 
 MEMORY = 4 << 30
