@@ -100,6 +100,13 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def os_reason(error: OSError) -> str:
+    """What the operating system says about a failure; pyarrow has it within a text of its own."""
+    reason = error.strerror or str(error)
+    number = re.search(r"\[errno (\d+)\]", reason)
+    return os.strerror(int(number[1])) if number else reason
+
+
 def sides_text(sides: Sequence[int]) -> str:
     """Lengths along the axes of an image: `3` for (3, 3), `3x5` for (3, 5)."""
     return str(sides[0]) if len(set(sides)) == 1 else "x".join(map(str, sides))

@@ -125,7 +125,8 @@ def features(
             content = EmbeddingFile(
                 part.shards, to_json(folder.card), extractor.layer, json.dumps(dict(extractor.identity()))
             )
-            save_vectors(content, part.target, overwrite=part.replaces)
+            with part.keep_on_error():
+                save_vectors(content, part.target, overwrite=part.replaces)
             part.discard()
     console.notice(f"saved {target}: {counted(images, 'image')}, {extractor.source} of {folder.card.name}")
     if unreadable:

@@ -136,9 +136,11 @@ class Destination:
                 is_resumable = reader is not None and bool((sink or point).records)
                 if not is_resumable:
                     file.discard()
-                elif isinstance(error, OutputError) and not error.hint:
+                if isinstance(error, OutputError) and not error.hint:
                     error.hint = (
                         f"finished records are kept in {file.part}; free some space, then add --resume"
+                        if is_resumable
+                        else "nothing was kept; free some space, or write to another disk with -o"
                     )
                 raise
 

@@ -195,6 +195,17 @@ class PartFolder:
             raise
         self._count += 1
 
+    @contextlib.contextmanager
+    def keep_on_error(self) -> Iterator[None]:
+        """Say in the hint of an OutputError that the shards are kept, from which the block can be repeated."""
+        try:
+            yield
+        except OutputError as error:
+            error.hint = (
+                error.hint or f"the embeddings are kept in {self.folder}; free some space, then add --resume"
+            )
+            raise
+
     def shards(self) -> Iterator[Shard]:
         """All shards in order, one at a time in memory.
 

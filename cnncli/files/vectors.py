@@ -14,7 +14,7 @@ from cnncli.files.shards import Shard
 from cnncli.files.whole import whole_file
 from cnncli.records.features import Vectors
 from cnncli.records.predictions import OK, UNREADABLE, Unreadable
-from cnncli.text import csv_row, is_percent_encoded, path_text
+from cnncli.text import csv_row, is_percent_encoded, os_reason, path_text
 
 TABLE = ".csv"
 """The ending of the table beside an NPY, which has the paths of its rows."""
@@ -77,7 +77,7 @@ def save_vectors(content: EmbeddingFile, file: Path, *, overwrite: bool) -> None
             if write is _npy:
                 _npy_table(content, file.with_suffix(TABLE), overwrite=overwrite)
     except OSError as error:
-        raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write {file}: {os_reason(error)}") from error
 
 
 def _extent(shards: Iterable[Shard]) -> _Extent:

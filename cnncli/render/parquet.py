@@ -7,6 +7,7 @@ from pathlib import Path
 from cnncli.errors import OutputError
 from cnncli.records.predictions import Record
 from cnncli.render.lines import CSV_HEADER, CsvRow, rows
+from cnncli.text import os_reason
 
 _GROUP_ROWS = 50_000
 """Rows of a row group, which are held in memory; pyarrow recommends tens of thousands upwards."""
@@ -53,4 +54,4 @@ def _translate_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write {file}: {os_reason(error)}") from error

@@ -249,3 +249,25 @@ def test_a_folder_whose_settings_do_not_fit_does_not_block_the_next_run(
     assert result.exit_code == 1
     assert "File too large" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", ["npz", "parquet"])
+def test_a_file_that_does_not_fit_is_written_by_a_resume(
+    cnncli: Cnncli, tmp_path: Path, limit_file_size: Callable[[int], None], ending: str
+) -> None:
+    """The card of `pocket`, which only the file holds, makes it larger than its part."""
+    output = tmp_path / f"f.{ending}"
+    words = ["features", LEMON, "-m", "pocket", "-o", output]
+    assert cnncli(*words).exit_code == 0
+    size = output.stat().st_size
+    output.unlink()
+    limit_file_size(size - 1)
+    result = cnncli(*words)
+    assert result.exit_code == 1
+    assert result.stderr.endswith(
+        f"error: cannot write {output}: File too large\n"
+        f"hint: the embeddings are kept in {output}.part; free some space, then add --resume\n"
+    )
+    limit_file_size(10 * size)
+    assert cnncli(*words, "--resume").exit_code == 0
+    assert output.stat().st_size == size
