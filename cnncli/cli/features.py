@@ -1,7 +1,6 @@
 """`cnncli features`: write embeddings to a file."""
 
 import contextlib
-import importlib.util
 import json
 import zipfile
 from pathlib import Path
@@ -13,7 +12,7 @@ from cnncli.cli import completion, options
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
-from cnncli.errors import MissingPackageError, OutputError, UsageError
+from cnncli.errors import OutputError, UsageError
 from cnncli.records.defaults import or_default
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.text import counted
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from cnncli.files.shards import PartFolder
     from cnncli.networks.reference import Reference
     from cnncli.records.features import EmbeddingRecord
-
-_ENDINGS = (".npz", ".npy", ".parquet")
 
 
 def features(
@@ -36,7 +33,7 @@ def features(
             "--output",
             "-o",
             metavar="FILE",
-            help="File to write: .npz (embeddings, paths, unreadable inputs, model card), .npy with a .csv beside it, or .parquet; "
+            help="File to write: .npz (embeddings, paths, unreadable inputs, model card), .npy with a .csv beside it, .csv, or .parquet; "
             "saved as FILE.part until complete.",
         ),
     ] = None,
@@ -142,14 +139,14 @@ def _require_target(output: Path | None, *, resume: bool, overwrite: bool) -> Pa
         OutputError: it cannot be written there.
     """
     from cnncli.files.output_path import require_writable_file
-    from cnncli.files.vectors import TABLE
+    from cnncli.files.vectors import ENDINGS, TABLE, require_package
 
+    formats = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
     if output is None:
-        raise UsageError("--output is missing", "add -o features.npz, .npy or .parquet")
-    if output.suffix.lower() not in _ENDINGS:
-        raise UsageError(f"--output {output} does not end in .npz, .npy or .parquet")
-    if output.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise MissingPackageError("Parquet needs the package pyarrow", "pip install 'cnncli[parquet]'")
+        raise UsageError("--output is missing", f"add -o features{formats}")
+    if output.suffix.lower() not in ENDINGS:
+        raise UsageError(f"--output {output} does not end in {formats}")
+    require_package(output)
     require_writable_file(output)
     table = output.with_suffix(TABLE)
     if output.suffix.lower() == ".npy" and table.exists() and not (overwrite or (resume and output.exists())):

@@ -46,7 +46,7 @@ def similar(
         Path | None,
         typer.Option(
             "--in",
-            metavar="FOLDER|FILE.npz",
+            metavar="FOLDER|FILE",
             parser=options.parse_path,
             help="Images to search: a folder, whose embeddings are kept in the cache (CNNCLI_HOME) and updated each time, or "
             "a file that `cnncli features` wrote.",
@@ -56,7 +56,7 @@ def similar(
         Path | None,
         typer.Option(
             "--duplicates",
-            metavar="FOLDER|FILE.npz",
+            metavar="FOLDER|FILE",
             parser=options.parse_path,
             help="List groups of near-duplicates in this folder or file instead of searching it.",
         ),
@@ -187,7 +187,7 @@ def _collection(path: Path, extractor: "Extractor", console: Console) -> "Collec
     from cnncli.retrieval.collection import file_collection, folder_collection
 
     if path.is_file():
-        return file_collection(path, extractor)
+        return file_collection(path, extractor, console)
     if not path.is_dir():
         raise InputError(f"{path}: no such folder or file")
     return folder_collection(path, extractor, image_bars(console))

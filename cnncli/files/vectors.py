@@ -1,5 +1,6 @@
-"""Embedding files: NPZ, NPY with a CSV beside it, or Parquet; written shard by shard, so memory does not grow with their number."""
+"""Embedding files: NPZ, NPY with a CSV beside it, CSV, or Parquet; written shard by shard, so memory does not grow with their number."""
 
+import importlib.util
 import io
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,7 +10,7 @@ from typing import IO
 
 import numpy as np
 
-from cnncli.errors import OutputError
+from cnncli.errors import MissingPackageError, OutputError
 from cnncli.files.shards import Shard
 from cnncli.files.whole import whole_file
 from cnncli.records.features import Vectors
@@ -18,6 +19,12 @@ from cnncli.text import csv_row, is_percent_encoded, os_reason, path_text
 
 TABLE = ".csv"
 """The ending of the table beside an NPY, which has the paths of its rows."""
+
+ENDINGS = (".npz", ".npy", ".csv", ".parquet")
+"""Of the formats; `files.stored_vectors` reads them all."""
+
+FEATURE = "e"
+"""What the names of the columns of a CSV with embeddings begin with: e0, e1, …"""
 
 CSV_HEADER = ("path", "status", "row", "reason")
 
@@ -59,6 +66,16 @@ class _Extent:
     unreadable: list[Unreadable]
 
 
+def require_package(file: Path) -> None:
+    """Check that the package that a file's format needs is installed.
+
+    Raises:
+        MissingPackageError: it is not.
+    """
+    if file.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise MissingPackageError("Parquet needs the package pyarrow", "pip install 'cnncli[parquet]'")
+
+
 def save_vectors(content: EmbeddingFile, file: Path, *, overwrite: bool) -> None:
     """Write the content in the format of the file's ending.
 
@@ -70,7 +87,7 @@ def save_vectors(content: EmbeddingFile, file: Path, *, overwrite: bool) -> None
     Raises:
         OutputError: it cannot be written, or a file exists by now and must not be replaced.
     """
-    write = {".npz": _npz, ".npy": _npy, ".parquet": _parquet}[file.suffix.lower()]
+    write = {".npz": _npz, ".npy": _npy, ".csv": _csv, ".parquet": _parquet}[file.suffix.lower()]
     try:
         with whole_file(file, overwrite=overwrite) as draft:
             write(content, draft)
@@ -161,6 +178,18 @@ def _csv_rows(shards: Iterable[Shard]) -> Iterator[tuple[str, str, str, str]]:
             row += 1
 
 
+def _csv(content: EmbeddingFile, draft: Path) -> None:
+    """One row per input; the numbers are the shortest ones that give the same float32 again."""
+    width = _extent(content.shards()).shape[1]
+    with draft.open("w", encoding="utf-8", newline="") as lines:
+        lines.write(csv_row(["path", "status", "reason", *(f"{FEATURE}{column}" for column in range(width))]))
+        for shard in content.shards():
+            vectors = iter(shard.vectors)
+            for path, reason in zip(shard.paths, shard.reasons, strict=True):
+                numbers = [""] * width if reason else map(str, next(vectors))
+                lines.write(csv_row([path_text(path), UNREADABLE if reason else OK, reason, *numbers]))
+
+
 # ---- Parquet
 
 
@@ -171,7 +200,9 @@ def _parquet(content: EmbeddingFile, draft: Path) -> None:
     width = _extent(content.shards()).shape[1]
     vector = pa.list_(pa.float32(), width or 1)
     fields = [("path", pa.string()), ("status", pa.string()), ("embedding", vector), ("reason", pa.string())]
-    schema = pa.schema(fields, metadata={"card": content.card, "layer": content.layer})
+    schema = pa.schema(
+        fields, metadata={"card": content.card, "layer": content.layer, "identity": content.identity}
+    )
     with pq.ParquetWriter(draft, schema) as writer:
         for shard in content.shards():
             rows = iter(shard.vectors.tolist())

@@ -19,23 +19,21 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cnncli.errors import InputError, OutputError, UsageError
 from cnncli.features.extract import Extractor
 from cnncli.files.lock import FileLock
-from cnncli.files.npz import open_npz
+from cnncli.files.stored_vectors import read_vectors
 from cnncli.files.whole import write_whole
 from cnncli.images import sources
 from cnncli.networks.cache import home
 from cnncli.records.features import EmbeddingRecord, ImageEmbedding, Vectors
 from cnncli.records.predictions import ImageSource, Stamp, Unreadable
-from cnncli.records.progress import ProgressBar
+from cnncli.records.progress import Progress, ProgressBar
 from cnncli.regular_file import open_regular, read_document
-from cnncli.text import parse_json, path_of
+from cnncli.text import parse_json
 
 _VECTORS = ".vectors"
 _SAVE_INTERVAL = 1024
@@ -276,59 +274,28 @@ def _path_from_hex(folder: Path, name: str) -> str:
 # ---- a file of features
 
 
-def file_collection(file: Path, extractor: Extractor) -> Collection:
-    """The images of an NPZ that `cnncli features` wrote.
+def file_collection(file: Path, extractor: Extractor, progress: Progress) -> Collection:
+    """The images of a file that `cnncli features` wrote.
 
     Args:
-        file: the NPZ.
+        file: the file.
         extractor: computes the embeddings of queries; its network, layer and preprocessing must be those of the file.
+        progress: reports a format that does not name them.
 
     Raises:
         InputError: it is not such a file.
         UsageError: its embeddings come from another network, layer or preprocessing.
     """
-    try:
-        with open_npz(file) as arrays:
-            stored = _identity(str(arrays["identity"]))
-            paths, vectors = _rows(arrays)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} is not an .npz file that `cnncli features` wrote: {error}") from error
+    stored = read_vectors(file)
     current = dict(extractor.identity())
-    if changed := [key for key in current if stored.get(key) != current[key]]:
-        differences = "; ".join(f"{key} is {stored.get(key)}, now {current[key]}" for key in changed)
+    if stored.identity is None:
+        progress.warning(
+            f"{file} does not say which network its embeddings are from: {current['model']}, {extractor.source}, is assumed"
+        )
+    elif changed := [key for key in current if stored.identity.get(key) != current[key]]:
+        differences = "; ".join(f"{key} is {stored.identity.get(key)}, now {current[key]}" for key in changed)
         raise UsageError(
             f"the embeddings of {file} do not match these options: {differences}",
             "use the same network (-m) and the same --layer",
         )
-    return Collection(tuple(paths), vectors, ())
-
-
-def _identity(text: str) -> dict[str, object]:
-    """What the embeddings of a file depend on.
-
-    Raises:
-        ValueError: the text is not such a document.
-    """
-    document = parse_json(text)
-    if not isinstance(document, dict):
-        raise ValueError("its identity is not an object")  # noqa: TRY004 - it is a damaged file, not a bug
-    return document
-
-
-def _rows(arrays: Mapping[str, NDArray[Any]]) -> tuple[list[str], Vectors]:
-    """The N paths and the vectors (N, D) of a file.
-
-    Raises:
-        ValueError: they do not belong together.
-    """
-    texts, vectors = arrays["paths"], arrays["embeddings"]
-    if texts.ndim != 1 or texts.dtype.kind != "U":
-        raise ValueError("its paths are not texts")
-    if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != len(texts):  # noqa: PLR2004
-        raise ValueError("its embeddings are not one row of float32 for each path")
-    if not np.isfinite(vectors).all():
-        raise ValueError("its embeddings hold infinite or NaN values")
-    paths: list[str] = texts.tolist()
-    for row in arrays["encoded"].tolist() if "encoded" in arrays else ():
-        paths[row] = path_of(paths[row])
-    return paths, vectors
+    return Collection(tuple(stored.paths), stored.vectors, ())

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from cnncli.errors import UsageError
 from cnncli.features.extract import Extractor
 from cnncli.images.sources import ImageInput
 from cnncli.records.choices import DistanceMetric
@@ -32,12 +33,19 @@ def similar(
         metric: distance between embeddings.
 
     Raises:
+        UsageError: the collection was computed with another network or layer.
         CnncliError: the network cannot run as the options say.
     """
     entries = list(extractor.extract(queries))
     vectors = [entry.vector for entry in entries if isinstance(entry, ImageEmbedding)]
     if not vectors or not collection.paths:
         return [entry if isinstance(entry, Unreadable) else Neighbours(entry.source, ()) for entry in entries]
+    width, own = collection.vectors.shape[1], len(vectors[0])
+    if width != own:
+        raise UsageError(
+            f"the embeddings of the collection have {width:,} numbers, those of the queries {own:,}",
+            "use the network (-m) and the --layer that the collection was computed with",
+        )
     indices, distances = nearest(
         np.stack(vectors), collection.vectors, min(k + 1, len(collection.paths)), metric
     )

@@ -206,7 +206,7 @@ def test_ctrl_c_before_the_first_image_leaves_no_files(
     ("words", "code", "message"),
     [
         (["images"], 2, "--output is missing"),
-        (["images", "-o", "x.txt"], 2, "does not end in .npz, .npy or .parquet"),
+        (["images", "-o", "x.txt"], 2, "does not end in .npz, .npy, .csv or .parquet"),
         (["images", "--list-layers"], 2, "takes only a model"),
         (["-o", "x.npz"], 2, "no input given"),
         (["empty", "-o", "x.npz"], 1, "no images in empty"),

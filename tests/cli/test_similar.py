@@ -253,6 +253,50 @@ def test_a_feature_file_is_searched_without_torch(imports: Imports, cnncli: Cnnc
     assert neighbour_names(result.stdout.decode()) == neighbour_names(by_folder)
 
 
+@pytest.mark.parametrize("name", ["f.npz", "f.npy", "f.csv", "f.parquet"])
+def test_every_format_of_features_is_searched(cnncli: Cnncli, photos: Path, name: str, colours: Path) -> None:
+    if name == "f.parquet":
+        pytest.importorskip("pyarrow")
+    (photos / "broken.png").write_bytes(b"nothing")
+    assert cnncli("features", photos, "-o", name).exit_code == 3
+    words = ("similar", photos / "2.png", "-k", "9", "-f", "json")
+    result = cnncli(*words, "--in", name)
+    assert result.exit_code == 0, result.stderr
+    ((_, names),) = neighbour_names(result.stdout)
+    ((_, expected),) = neighbour_names(cnncli(*words, "--in", photos).stdout)
+    assert names == expected
+    has_identity = name in {"f.npz", "f.parquet"}
+    assert has_identity != (f"{name} does not say which network" in result.stderr)
+    other = cnncli(*words, "--in", name, "-m", colours)
+    assert other.exit_code == 2
+    assert ("model is pocket" if has_identity else "208 numbers, those of the queries 3") in other.stderr
+
+
+def test_the_table_of_an_npy_is_not_searched(cnncli: Cnncli, photos: Path) -> None:
+    assert cnncli("features", photos, "-o", "f.npy").exit_code == 0
+    result = cnncli("similar", photos / "2.png", "--in", "f.csv")
+    assert result.exit_code == 1
+    assert "it lists the images of an .npy file, which is the file to give" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "path,status\n",
+        "path,status,reason,e0\na,ok,,x\n",
+        "path,status,reason,e0\na,ok,,nan\n",
+        "a,b\nc",
+        "path,status,reason,e0\na\n",
+    ],
+)
+def test_other_tables_are_refused(cnncli: Cnncli, photos: Path, content: str) -> None:
+    Path("f.csv").write_text(content)
+    result = cnncli("similar", photos / "2.png", "--in", "f.csv")
+    assert result.exit_code == 1
+    assert "f.csv is not a file that `cnncli features` wrote" in result.stderr
+
+
 def test_features_of_another_network_or_layer_are_refused(
     cnncli: Cnncli, photos: Path, colours: Path
 ) -> None:
@@ -353,9 +397,9 @@ def test_an_index_that_does_not_fit_leaves_no_empty_file(
         (["photos/1.png"], 2, "no images to search"),
         (["--in", "photos"], 2, "no input given"),
         (["photos/1.png", "--in", "nowhere"], 1, "nowhere: no such folder"),
-        (["photos/1.png", "--in", "photos/1.png"], 1, "not an .npz file that `cnncli features` wrote"),
-        (["photos/1.png", "--in", "empty.npz"], 1, "not an .npz file that `cnncli features` wrote"),
-        (["photos/1.png", "--in", "array.npy"], 1, "not an .npz file that `cnncli features` wrote"),
+        (["photos/1.png", "--in", "photos/1.png"], 1, "its name does not end in .npz, .npy, .csv, .parquet"),
+        (["photos/1.png", "--in", "empty.npz"], 1, "not a file that `cnncli features` wrote"),
+        (["photos/1.png", "--in", "array.npy"], 1, "not a file that `cnncli features` wrote"),
         (["photos/1.png", "--duplicates", "photos", "-k", "3"], 2, "images, -k: no effect with --duplicates"),
         (
             ["photos/1.png", "--in", "photos", "--within", "1"],
