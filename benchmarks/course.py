@@ -40,10 +40,6 @@ CLASSES = (
     "teapot",
 )
 """The ten classes of Tiny ImageNet that stand in for CIFAR-10's."""
-COURSE_SETTINGS = (
-    *("--tune", "scratch", "--opt", "rmsprop", "-b", "128", "--epochs", "20", "--lr", "0.0003"),
-    *("--smoothing", "0", "--sched", "constant", "--weight-decay", "0"),
-)
 
 
 @dataclass(frozen=True)
@@ -137,7 +133,7 @@ def _digits() -> str:
 def _course_network(tiny: Path) -> str:
     listing = Path("ten.csv")
     _write_course_splits(listing, tiny)
-    finished = finetune(str(listing), "-m", "course-cifar10", *COURSE_SETTINGS)
+    finished = finetune(str(listing), "-m", "course-cifar10", "--recipe", "keras")
     return (
         "**The course's CIFAR-10 network** on ten classes of Tiny ImageNet at 32 x 32 (4,000 images for training, 1,000 for "
         f"validation, 500 for testing): test loss {finished.result['test_loss']:.3f}, test accuracy "

@@ -14,8 +14,9 @@ from cnncli.cli.training_options import explicit_options, with_training_options
 from cnncli.errors import UsageError
 from cnncli.records.defaults import MAX_SEED
 from cnncli.records.engines import EngineName, EngineOptions, Precision
-from cnncli.records.training import ClassifierName, ClassWeights, Tune
+from cnncli.records.training import ClassifierName, ClassWeights, RecipeName, Tune
 from cnncli.training.processes import is_main
+from cnncli.training.recipes import RECIPES, recipes_text
 from cnncli.training.resolve import default_text
 
 if TYPE_CHECKING:
@@ -30,15 +31,19 @@ def finetune(
     data: options.Data,
     model: options.Model = None,
     tune: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--tune",
             metavar="auto|features|head|last:N|full|scratch",
             autocompletion=completion.complete_tune,
             help="What to train: a classifier on the network's features; its last layer; its last N stages; the whole network; "
-            "the whole network from random weights. auto starts with features and continues with full if there is time.",
+            "the whole network from random weights. auto starts with features and continues with full if there is time.  [default: auto, or that of --recipe]",
         ),
-    ] = "auto",
+    ] = None,
+    recipe: Annotated[
+        RecipeName | None,
+        typer.Option("--recipe", help=f"Defaults that other options override. {recipes_text()}"),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -141,7 +146,8 @@ def finetune(
     from cnncli.training.settings import FeatureSettings, NetworkSettings, choose_tune
 
     console = Console(quiet=quiet or not is_main())
-    requested, stages = _parse_tune(tune)
+    followed = RECIPES[recipe] if recipe else None
+    requested, stages = _parse_tune(tune or (followed.tune if followed else Tune.AUTO))
     reference = options.reference(
         model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size
     )
@@ -164,12 +170,16 @@ def finetune(
         "workers": workers,
     }
     settings: FeatureSettings | NetworkSettings
-    if final_tune is Tune.FEATURES:
+    if final_tune is Tune.FEATURES and not followed:
         require_no_training_options(explicit)
         settings = FeatureSettings(**shared)
     else:
         settings = NetworkSettings(
-            **shared, tune=final_tune, stages=stages, options=resolve(final_tune, explicit)
+            **shared,
+            tune=final_tune,
+            stages=stages,
+            options=resolve(final_tune, explicit, followed),
+            recipe=recipe,
         )
     with quiet_libraries():
         if preview:
@@ -177,7 +187,7 @@ def finetune(
         else:
             result = _train(settings, resume, console, is_offline=offline)
             if result:
-                _print_result(result, format_, console)
+                _print_result(result, recipe, format_, console)
 
 
 def _save_preview(
@@ -209,15 +219,19 @@ def _train(
     return start(settings, console, bar, show, is_offline=is_offline)
 
 
-def _print_result(result: "FinetuneResult", format_: ResultFormat, console: Console) -> None:
+def _print_result(
+    result: "FinetuneResult", recipe: RecipeName | None, format_: ResultFormat, console: Console
+) -> None:
     """Write the result to standard output, and suggest how to use it."""
-    from cnncli.render.finetuned import finetune_json, finetune_text
+    from cnncli.render.finetuned import finetune_json, finetune_text, keras_scores
 
     if format_ is ResultFormat.JSON:
         write_data(finetune_json(result))
     else:
         width = terminal_width()
         write_data(finetune_text(result, width))
+        if recipe is RecipeName.KERAS:
+            write_data(keras_scores(result))
         if (report := Path(result.folder, "report.html")).exists():
             console.notice(f"report: {report}")
         console.notice(f"use it: cnncli predict -m {result.folder} IMAGE")

@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import typer
 
 from cnncli.cli import completion
-from cnncli.training.declaration import Kind, Option
-from cnncli.training.options import declarations, flag
+from cnncli.networks.normalization import parse_normalization
+from cnncli.training.declaration import Kind, Option, flag
+from cnncli.training.options import declarations
 from cnncli.training.resolve import default_text
 
 
@@ -112,4 +113,5 @@ _PARSERS: Mapping[Kind, Callable[[str], Any]] = {
     Kind.NUMBER_OR_AUTO: _number_or_auto,
     Kind.PAIR: _pair,
     Kind.BYTES: _bytes,
+    Kind.NORMALIZATION: parse_normalization,
 }

@@ -65,6 +65,36 @@ class Layout(enum.StrEnum):
     CHANNELS_LAST = "channels-last"
 
 
+class Keep(enum.StrEnum):
+    """Which epoch's weights a run keeps."""
+
+    BEST = "best"
+    """The best on the validation images."""
+
+    LAST = "last"
+
+    @property
+    def reason(self) -> str:
+        """Why an epoch is kept, to complete "epoch 3 was …"."""
+        return "the best on val" if self is Keep.BEST else "the last"
+
+
+class Initialization(enum.StrEnum):
+    """Distribution of random weights."""
+
+    DEFAULT = "default"
+    """That of the network's library."""
+
+    GLOROT = "glorot"
+    """Uniform within sqrt(6 / (fan_in + fan_out)), and biases of 0 (Glorot and Bengio, 2010): Keras's default."""
+
+
+class RecipeName(enum.StrEnum):
+    """Named sets of defaults of the training options."""
+
+    KERAS = "keras"
+
+
 class ClassifierName(enum.StrEnum):
     """Classifiers on embeddings."""
 
@@ -152,6 +182,11 @@ class Epoch:
 def best_epoch(history: Sequence[Epoch]) -> Epoch | None:
     """The epoch with the highest score; ties go to the lowest loss, then to the first."""
     return max(history, key=lambda epoch: (epoch.selection_score, -epoch.val_loss), default=None)
+
+
+def kept_epoch(history: Sequence[Epoch], keep: Keep) -> Epoch | None:
+    """The epoch whose weights a run keeps; None before the first."""
+    return best_epoch(history) if keep is Keep.BEST else next(reversed(history), None)
 
 
 @dataclass(frozen=True, slots=True)

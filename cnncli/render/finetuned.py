@@ -32,6 +32,16 @@ def finetune_text(result: FinetuneResult, width: int | None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def keras_scores(result: FinetuneResult) -> str:
+    """The last lines of Keras's examples: the loss and the accuracy on the test split; on val where there is no test split."""
+    split, accuracy, loss = (
+        ("Test", result.test, result.test_loss)
+        if result.test
+        else ("Validation", result.val, result.val_loss)
+    )
+    return f"{split} score: {loss}\n{split} accuracy: {accuracy.share}\n"
+
+
 def finetune_json(result: FinetuneResult) -> str:
     """Everything, as one object."""
     document = dataclasses.asdict(result)

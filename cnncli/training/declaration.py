@@ -22,6 +22,9 @@ class Kind(enum.Enum):
     PAIR = enum.auto()
     """`0.5,1`."""
 
+    NORMALIZATION = enum.auto()
+    """`0..1`, `imagenet`, `mean 0.5; std 0.25`."""
+
     BYTES = enum.auto()
     """`500M`, `8G`."""
 
@@ -102,3 +105,8 @@ class Option:
         if math.isfinite(self.at_most):
             text += f" and at most {self.at_most:,.10g}"
         return f"{text}, or auto" if self.kind is Kind.NUMBER_OR_AUTO else text
+
+
+def flag(name: str) -> str:
+    """An option as it is typed: `--min-lr` for `min_lr`."""
+    return "--" + name.replace("_", "-")

@@ -1,4 +1,4 @@
-"""The names of timm's optimisers, so that a wrong one is refused without importing timm, which takes seconds."""
+"""The names of timm's optimisers and of Keras's RMSprop, so that a wrong one is refused without importing timm, which takes seconds."""
 
 import difflib
 
@@ -103,6 +103,7 @@ OPTIMIZERS = [
     "radamlegacy",
     "radamw",
     "rmsprop",
+    "rmspropkeras",
     "rmsproptf",
     "rmsproptfc",
     "rmsproptfw",

@@ -12,8 +12,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
+from cnncli.networks.normalization import Normalization
 from cnncli.records.augmentation import PRESETS, Augmentation, AutoAugment, Strength
-from cnncli.records.training import Amp, Layout, Schedule, Tune
+from cnncli.records.training import Amp, Initialization, Keep, Layout, Schedule, Tune
 from cnncli.training.declaration import Kind, OptimizerFamily, Option, Requirement
 from cnncli.training.optimizer_names import base_name
 
@@ -44,6 +45,7 @@ def optimizer_family(opt: str) -> OptimizerFamily:
     )
 
 
+_SCRATCH = (Tune.SCRATCH,)
 _WHOLE_NETWORK = (Tune.LAST, Tune.FULL, Tune.AUTO, Tune.SCRATCH)
 
 _TEACHER = Requirement("--kd-model", lambda options: options.kd_model is not None)
@@ -97,11 +99,12 @@ class TrainingOptions:
             by_tune={Tune.AUTO: 15.0},
         ),
     ] = 0.0
+    keep: Annotated[Keep, Option("Keep the epoch that is best on val, or the last.", STOPPING)] = Keep.BEST
     batch_size: Annotated[
         int, Option("Images per step, over all processes.", OPTIMISATION, "N", at_least=1, at_most=65_536)
     ] = 32
     opt: Annotated[
-        str, Option("Optimiser, by its name in timm: adamw, sgd, rmsprop, lion, …", OPTIMISATION, "NAME")
+        str, Option("Optimiser, by its name in timm: sgd, lion, …; or rmspropkeras.", OPTIMISATION, "NAME")
     ] = "adamw"
     lr: Annotated[
         float | None,
@@ -150,6 +153,21 @@ class TrainingOptions:
             needs=_STEPS,
         ),
     ] = 0.1
+    init: Annotated[
+        Initialization,
+        Option("Random weights: the library's own, or Glorot-uniform.", OPTIMISATION, tunes=_SCRATCH),
+    ] = Initialization.DEFAULT
+    normalize: Annotated[
+        Normalization | None,
+        Option(
+            "Normalisation of pixels: 0..1 divides by 255; also -1..1, imagenet, or 'mean 0.5; std 0.25'.",
+            OPTIMISATION,
+            "RANGE|imagenet|MEAN",
+            kind=Kind.NORMALIZATION,
+            tunes=_SCRATCH,
+            unset="the network's own",
+        ),
+    ] = None
     initial_scale: Annotated[
         float,
         Option(
@@ -326,8 +344,3 @@ def declarations() -> Mapping[str, tuple[Any, Option]]:
     """Type and declaration of each option, by name."""
     hints = get_type_hints(TrainingOptions, include_extras=True)
     return {name: (hint.__origin__, hint.__metadata__[0]) for name, hint in hints.items()}
-
-
-def flag(name: str) -> str:
-    """An option as it is typed: `--min-lr` for `min_lr`."""
-    return "--" + name.replace("_", "-")

@@ -7,31 +7,37 @@ from typing import Any
 from cnncli.errors import UsageError
 from cnncli.records.augmentation import PRESETS, Strength
 from cnncli.records.training import Tune
+from cnncli.training.declaration import flag
 from cnncli.training.optimizer_names import require_optimizer
 from cnncli.training.options import (
     AUGMENTATION_FIELDS,
     OPTIMIZER_FAMILIES,
     TrainingOptions,
     declarations,
-    flag,
     optimizer_family,
 )
+from cnncli.training.recipes import Recipe
 
 
-def resolve(tune: Tune, explicit: Mapping[str, Any]) -> TrainingOptions:
+def resolve(tune: Tune, explicit: Mapping[str, Any], recipe: Recipe | None = None) -> TrainingOptions:
     """All options for a `--tune` that trains the network.
 
     Args:
         tune: any but FEATURES.
         explicit: options that were set, by name.
+        recipe: defaults that take precedence over cnncli's own.
 
     Raises:
-        UsageError: some are out of range, have no effect or contradict each other; all of them are named.
+        UsageError: some are out of range, have no effect or contradict each other, or the recipe trains something else; all of
+            them are named.
     """
     if "opt" in explicit:
         require_optimizer(explicit["opt"])
-    options = TrainingOptions(**{**_defaults(tune, explicit), **explicit})
+    named = dict(recipe.defaults) if recipe else {}
+    options = TrainingOptions(**{**_defaults(tune, {**named, **explicit}), **named, **explicit})
     problems = [*_no_effect(tune, explicit, options), *_out_of_range(explicit)]
+    if recipe and tune is not recipe.tune:
+        problems = [f"--recipe {recipe.name} is for --tune {recipe.tune}, not {tune}"]
     if not problems and options.lr and options.min_lr > options.lr:
         problems = [f"--min-lr is above --lr, {options.lr:g}, so the learning rate would rise"]
     if problems:

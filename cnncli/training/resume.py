@@ -12,11 +12,12 @@ from cnncli.records.progress import Progress, ProgressBar
 from cnncli.records.training import FinetuneResult
 from cnncli.text import counted
 from cnncli.training import run_folder
+from cnncli.training.declaration import flag
 from cnncli.training.manifest import RunManifest, load_manifest, save_manifest
 from cnncli.training.moved_data import LOCATION, find_moved_images, is_moved, record_move, require_data
-from cnncli.training.options import CHANGEABLE, flag
+from cnncli.training.options import CHANGEABLE, TrainingOptions
 from cnncli.training.processes import is_main
-from cnncli.training.settings import FeatureSettings, NetworkSettings, option_values
+from cnncli.training.settings import FeatureSettings, NetworkSettings, option_values, training_option_values
 from cnncli.training.settings_file import SETTINGS, read_settings
 
 if TYPE_CHECKING:
@@ -88,7 +89,10 @@ def _require_same_settings(run: Path, settings: NetworkSettings) -> None:
     Raises:
         TrainingError: one has.
     """
-    before, now = read_settings(run / SETTINGS).options, option_values(settings)
+    defaults = training_option_values(
+        TrainingOptions()
+    )  # of options that runs of earlier versions do not record
+    before, now = {**defaults, **read_settings(run / SETTINGS).options}, defaults | option_values(settings)
     changes = {name for name in before.keys() | now.keys() if before.get(name) != now.get(name)}
     if refused := sorted(changes - CHANGEABLE - LOCATION - {"workers"}):
         names = ", ".join(f"{flag(name)} (was {before.get(name, 'not set')})" for name in refused)

@@ -203,16 +203,15 @@ def _build_initial(
     """The network for `head` or `scratch`, the name of what it started from, and the origin of its weights."""
     from cnncli.training.network.initial import from_scratch, from_weights
 
-    drop_path = settings.options.drop_path
     if settings.tune is Tune.SCRATCH:
         untrained = resolve_untrained(settings.reference, progress, is_offline=is_offline)
         progress.notice(f"starting from {untrained.name} with random weights")
-        initial = from_scratch(untrained, class_names, settings.seed, drop_path)
+        initial = from_scratch(untrained, class_names, settings.seed, settings.options)
         return initial, initial.card.name, "random"
     progress.notice(f"starting from {settings.reference.name} with a new last layer")
     folder = prepare(settings.reference, progress, is_offline=is_offline)
     require_replaceable_head(folder)
-    initial = from_weights(folder, None, class_names, drop_path)
+    initial = from_weights(folder, None, class_names, settings.options.drop_path)
     return initial, folder.card.name, folder.card.weights_origin
 
 

@@ -10,11 +10,12 @@ from cnncli.data.lists import ListColumns
 from cnncli.errors import UsageError
 from cnncli.networks import blueprint, model_folder, pocket
 from cnncli.networks.dependencies import package_versions
+from cnncli.networks.normalization import Normalization
 from cnncli.networks.reference import Reference
 from cnncli.records.defaults import MAX_PIXELS, MAX_SEED
 from cnncli.records.engines import EngineOptions
 from cnncli.records.progress import Progress
-from cnncli.records.training import ClassifierName, ClassWeights, Tune
+from cnncli.records.training import ClassifierName, ClassWeights, RecipeName, Tune
 from cnncli.training.options import TrainingOptions
 from cnncli.training.resolve import is_in_effect
 from cnncli.training.settings_file import RecordedSettings
@@ -83,10 +84,12 @@ class NetworkSettings(FinetuneSettings):
     Attributes:
         options: how it is trained.
         stages: number of stages that `last` trains in addition to the last layer.
+        recipe: the recipe that the options come from; None for none.
     """
 
     options: TrainingOptions
     stages: int = 0
+    recipe: RecipeName | None = None
 
 
 def _out_of_range(settings: FinetuneSettings) -> Iterator[str]:
@@ -192,7 +195,8 @@ def option_values(settings: FinetuneSettings) -> dict[str, Any]:
     if isinstance(settings, NetworkSettings):
         if settings.tune is Tune.LAST:
             values["tune"] = f"last:{settings.stages}"
-        values |= _training_option_values(settings.options)
+        values["recipe"] = settings.recipe and settings.recipe.value
+        values |= training_option_values(settings.options)
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -206,7 +210,7 @@ def _model(reference: Reference) -> str | None:
     return reference.name if folder in {None, pocket.FOLDER} else _absolute(Path(reference.name))
 
 
-def _training_option_values(options: TrainingOptions) -> dict[str, Any]:
+def training_option_values(options: TrainingOptions) -> dict[str, Any]:
     """Training options as they are typed; those without effect are left out."""
     values = {item.name: getattr(options, item.name) for item in fields(options)}
     values["lr"] = "auto" if options.lr is None else options.lr
@@ -219,7 +223,7 @@ def as_text(value: Any) -> Any:  # noqa: ANN401 - of any option
     """An option's value as it is typed; numbers and flags are unchanged."""
     if isinstance(value, tuple):
         return ",".join(map(repr, value))
-    return str(value) if isinstance(value, enum.Enum | Path) else value
+    return str(value) if isinstance(value, enum.Enum | Path | Normalization) else value
 
 
 def _absolute(path: Path | None) -> str | None:

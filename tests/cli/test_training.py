@@ -84,6 +84,43 @@ def test_scratch_gives_a_model_folder_whose_predictions_match_the_result(cnncli:
     assert output["val_loss"] == pytest.approx(best["val_loss"], rel=1e-3, abs=1e-4)
 
 
+def test_the_keras_recipe_ends_as_keras_scripts_do(cnncli: Cnncli, data: Path) -> None:
+    arguments = ("-m", NET, "--recipe", "keras", "--epochs", "2", "--layout", "nchw")
+    result = cnncli("finetune", data, *arguments)
+    assert result.exit_code == 0, result.stderr
+    assert "writing the network of epoch 2, the last" in result.stderr
+    (tests,) = re.findall(
+        r"^test +[0-9.]+ % of (\d+) images correct .*, loss ([0-9.]+)$", result.stdout, re.MULTILINE
+    )
+    score, accuracy = result.stdout.splitlines()[-2:]
+    assert score.startswith("Test score: ")
+    assert accuracy.startswith("Test accuracy: ")
+    assert float(score.split()[-1]) == pytest.approx(float(tests[1]), abs=1e-4)
+    assert float(accuracy.split()[-1]) * int(tests[0]) == pytest.approx(
+        round(float(accuracy.split()[-1]) * int(tests[0]))
+    )
+    recorded = tomllib.loads(Path("runs/shades/settings.toml").read_text())
+    expected = {"recipe": "keras", "tune": "scratch", "opt": "rmspropkeras", "lr": 0.001, "momentum": 0.0}
+    expected |= {"batch_size": 128, "epochs": 2, "val_split": 0.2, "sched": "constant", "augment": "none"}
+    expected |= {"normalize": "0..1", "init": "glorot", "keep": "last", "smoothing": 0.0, "weight_decay": 0.0}
+    assert {name: recorded.get(name) for name in expected} == expected
+    further = cnncli("finetune", "--resume", "runs/shades", "--epochs", "3", data)
+    assert further.exit_code == 0, further.stderr
+    assert "Test score: " in further.stdout
+
+
+def test_a_recipe_is_refused_where_it_cannot_hold(cnncli: Cnncli, data: Path) -> None:
+    for arguments, complaint in (
+        (("--recipe", "keras2"), "keras2"),
+        (("--recipe", "keras", "--tune", "features"), "--recipe keras is for --tune scratch, not features"),
+        (("--tune", "full", "--normalize", "0..1"), "--normalize has no effect with --tune full"),
+        (("--normalize", "0.5"), "unknown normalisation '0.5'"),
+    ):
+        result = cnncli("finetune", data, "-m", "pocket", *arguments)
+        assert result.exit_code == 2
+        assert complaint in result.stderr
+
+
 @pytest.mark.slow
 def test_a_network_without_a_final_linear_layer_is_compiled(cnncli: Cnncli, data: Path) -> None:
     """SqueezeNet has a ReLU and an average behind its last convolution."""

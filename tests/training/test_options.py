@@ -10,9 +10,10 @@ from timm.optim._optim_factory import list_optimizers
 from cnncli.cli.finetune import finetune
 from cnncli.errors import UsageError
 from cnncli.records.augmentation import PRESETS, Strength
-from cnncli.records.training import Schedule, Tune
+from cnncli.records.training import RecipeName, Schedule, Tune
 from cnncli.training import optimizer_names, options
 from cnncli.training.options import TrainingOptions, optimizer_family
+from cnncli.training.recipes import RECIPES
 from cnncli.training.resolve import default_text, is_in_effect, require_no_training_options, resolve
 
 
@@ -140,3 +141,16 @@ def test_mixup_off_epoch_0_needs_no_mixing() -> None:
     resolved = resolve(Tune.FULL, {"cutmix": 0.0, "mixup_off_epoch": 0})
     assert not any(resolved.mixes(epoch) for epoch in range(3))
     assert is_in_effect("mixup_off_epoch", resolved)
+
+
+def test_a_recipe_sets_defaults_that_options_override() -> None:
+    keras = RECIPES[RecipeName.KERAS]
+    resolved = resolve(Tune.SCRATCH, {}, keras)
+    assert {name: getattr(resolved, name) for name in keras.defaults} == keras.defaults
+    assert resolved.augmentation == PRESETS[Strength.NONE]
+    adam = resolve(Tune.SCRATCH, {"opt": "adam", "epochs": 3, "augment": Strength.STRONG}, keras)
+    assert (adam.opt, adam.epochs, adam.batch_size, adam.lr) == ("adam", 3, 128, 1e-3)
+    assert adam.augmentation == PRESETS[Strength.STRONG]
+    assert not is_in_effect("momentum", adam)
+    with pytest.raises(UsageError, match="--recipe keras is for --tune scratch, not full"):
+        resolve(Tune.FULL, {}, keras)

@@ -13,6 +13,7 @@ from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.parser import parse
 from cnncli.networks.blueprint.tree import Auxiliary, Blueprint, Convolution, Linear, Steps, last_weight_layer
 from cnncli.networks.blueprint.writer import to_text
+from cnncli.networks.normalization import Normalization
 from cnncli.networks.reference import BLUEPRINT, is_blueprint_text
 from cnncli.regular_file import read_document
 from cnncli.text import decode_text
@@ -104,6 +105,11 @@ def _with_num_classes(steps: Steps, num_classes: int) -> Steps:
         elif index == last and isinstance(step, Convolution):
             changed[index] = dataclasses.replace(step, out_channels=num_classes)
     return tuple(changed)
+
+
+def with_normalization(text: str, normalization: Normalization) -> str:
+    """The text of a blueprint with another normalisation of pixels."""
+    return to_text(dataclasses.replace(parse(text), normalization=normalization))
 
 
 def notation() -> str:

@@ -2,6 +2,7 @@
 
 input 3x224x224             the header: the input shape, and
 activation: relu            the activation of every hidden layer that names none
+normalize: 0..1             what is done with pixels before the first layer
 conv3-64 valid relu         a step: the layer, then its options in any order
 a; b; c                     several steps on one line
 residual { … }              a block of steps; branches { … | … } has several
@@ -10,8 +11,9 @@ repeat 3 { … }              the same as writing the block three times
 """
 
 from collections.abc import Callable
+from typing import Any
 
-from cnncli.errors import BlueprintError
+from cnncli.errors import BlueprintError, UsageError
 from cnncli.networks.blueprint.step_parser import parse_activation, parse_number, parse_positive, parse_step
 from cnncli.networks.blueprint.tokens import StepWords, Token, tokenize
 from cnncli.networks.blueprint.tree import (
@@ -25,6 +27,7 @@ from cnncli.networks.blueprint.tree import (
     Step,
     Steps,
 )
+from cnncli.networks.normalization import Normalization, parse_normalization
 
 MAX_STEPS = 10_000
 MAX_NESTING = 32
@@ -48,30 +51,51 @@ class _Parser:
 
     def parse_blueprint(self) -> Blueprint:
         """Header lines, then steps."""
-        shape: tuple[int, ...] | None = None
-        activation: Activation | None = None
-        while words := self._take_header():
-            value = words.take_next()
-            if value is None:
-                raise words.error(f"{words.head} needs a value")
-            if (shape if words.head == "input" else activation) is not None:
-                raise words.error(f"{words.head} given twice")
-            if words.head == "input":
-                shape = _parse_input(value, words)
-                self._axes = len(shape) - 1
-            else:
-                activation = parse_activation(value, words)
-            words.require_empty()
-        if shape is None:
-            raise BlueprintError(
-                "a blueprint begins with its input", "write e.g. input 3x224x224 on the first line"
-            )
+        header = self._parse_header()
         steps = self._parse_steps(nesting=0)
         if self._token.kind != "stop":
             raise BlueprintError(f"{self._line()}unmatched {self._token.text!r}")
         if not steps:
             raise BlueprintError("the blueprint has no layers", "write e.g. FC-10 after the input")
-        return Blueprint(shape, steps, activation)
+        return Blueprint(header["input"], steps, header.get("activation"), header.get("normalize"))
+
+    def _parse_header(self) -> dict[str, Any]:
+        """The values of the header lines, by the word that a line begins with."""
+        header: dict[str, Any] = {}
+        while words := self._take_header():
+            if words.head in header:
+                raise words.error(f"{words.head} given twice")
+            value = words.take_next()
+            if value is None:
+                raise words.error(f"{words.head} needs a value")
+            match words.head:
+                case "input":
+                    header["input"] = _parse_input(value, words)
+                case "activation":
+                    header["activation"] = parse_activation(value, words)
+                case _:
+                    header["normalize"] = self._parse_normalization(value, words)
+            words.require_empty()
+        if "input" not in header:
+            raise BlueprintError(
+                "a blueprint begins with its input", "write e.g. input 3x224x224 on the first line"
+            )
+        self._axes = len(header["input"]) - 1
+        if normalization := header.get("normalize"):
+            _require_normalization(normalization, header["input"][0])
+        return header
+
+    def _parse_normalization(self, value: str, words: StepWords) -> Normalization:
+        """`mean 0.5; std 0.25` continues after a semicolon or on the next line."""
+        parts = [value, *words.take_rest()]
+        self._skip_ends()
+        if value == "mean" and "std" not in parts and self._token.text.lower() == "std":
+            std = self._take_words()
+            parts += [std.head, *std.take_rest()]
+        try:
+            return parse_normalization(" ".join(parts))
+        except UsageError as error:
+            raise words.error(error.message, error.hint) from error
 
     # ---- statements
 
@@ -97,7 +121,7 @@ class _Parser:
 
     def _take_header(self) -> StepWords | None:
         self._skip_ends()
-        is_header = self._token.text.lower().rstrip(":") in {"input", "activation"}
+        is_header = self._token.text.lower().rstrip(":") in _HEADER
         if self._token.kind != "word" or not is_header:
             return None
         words = self._take_words()
@@ -139,6 +163,18 @@ class _Parser:
         self._next += 1
         trailer = self._take_words() if self._token.kind == "word" else None
         return _block(words, bodies, trailer)
+
+
+_HEADER = ("input", "activation", "normalize")
+"""The words that header lines begin with."""
+
+
+def _require_normalization(normalization: Normalization, channels: int) -> None:
+    """Check that it has as many values as the input has channels."""
+    try:
+        normalization.for_channels(channels)
+    except UsageError as error:
+        raise BlueprintError(error.message, error.hint) from error
 
 
 def _parse_input(value: str, words: StepWords) -> tuple[int, ...]:

@@ -100,6 +100,11 @@ class StepWords:
         """Consume the next word."""
         return self._rest.pop(0) if self._rest else None
 
+    def take_rest(self) -> list[str]:
+        """Consume all other words."""
+        rest, self._rest = self._rest, []
+        return rest
+
     def require_empty(self) -> None:
         """Check that all words were consumed.
 

@@ -7,6 +7,7 @@ the size at stride 1.
 import enum
 from dataclasses import dataclass, field
 
+from cnncli.networks.normalization import Normalization
 from cnncli.records.anatomy import Sides
 from cnncli.records.choices import PoolKind
 
@@ -235,11 +236,13 @@ class Blueprint:
         input: (channels, height, width), (channels, length), (channels, depth, height, width), or (numbers,).
         steps: in order.
         activation: default activation of hidden weight layers; None for none.
+        normalization: of the pixels; None for the usual one of its number of channels.
     """
 
     input: tuple[int, ...]
     steps: Steps
     activation: Activation | None = None
+    normalization: Normalization | None = None
 
 
 def last_weight_layer(steps: Steps) -> int | None:

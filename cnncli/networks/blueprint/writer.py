@@ -37,6 +37,8 @@ def to_text(blueprint: Blueprint) -> str:
     lines = [f"input {'x'.join(map(str, blueprint.input))}"]
     if blueprint.activation:
         lines.append(f"activation: {blueprint.activation}")
+    if blueprint.normalization:
+        lines.append(f"normalize: {blueprint.normalization}")
     return "\n".join([*lines, *_lines(blueprint.steps, 0)]) + "\n"
 
 

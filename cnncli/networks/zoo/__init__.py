@@ -10,6 +10,7 @@ from torch import Tensor, nn, random
 
 from cnncli.errors import ModelNotFoundError, UsageError
 from cnncli.networks import blueprint, index, pocket
+from cnncli.networks.normalization import Normalization
 from cnncli.networks.reference import LIBRARY
 from cnncli.networks.zoo.embedding import LinearOnEmbedding
 from cnncli.networks.zoo.offer import Offer, no_drop_path
@@ -92,6 +93,14 @@ def with_num_classes(architecture: Architecture, count: int) -> Architecture:
     return dataclasses.replace(
         changed, blueprint=blueprint.with_num_classes(architecture.blueprint or "", count)
     )
+
+
+def with_normalization(architecture: Architecture, normalization: Normalization) -> Architecture:
+    """The same architecture; the text of a blueprint says how pixels are normalised."""
+    if architecture.library != "blueprint":
+        return architecture
+    text = blueprint.with_normalization(architecture.blueprint or "", normalization)
+    return dataclasses.replace(architecture, blueprint=text)
 
 
 def _build_from_library(architecture: Architecture, drop_path: float) -> nn.Module:

@@ -4,6 +4,7 @@ from cnncli.errors import UsageError
 from cnncli.networks import blueprint
 from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.writer import to_text
+from cnncli.networks.normalization import RGB_OF_IMAGENET, Normalization
 from cnncli.networks.zoo.offer import Offer
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
 
@@ -16,12 +17,12 @@ def offer(name: str, image_size: tuple[int, int] | None) -> Offer:
     """
     tree = blueprint.find(name, image_size)
     channels, *sides = tree.input
-    if channels not in {1, _RGB} or len(sides) != 2:  # noqa: PLR2004 - height and width
+    if channels not in _USUAL or len(sides) != 2:  # noqa: PLR2004 - height and width
         raise UsageError(
             f"the input of this network is {shapes.input_text(tree.input)}, not an image with 1 or 3 channels",
             "only `cnncli summary` works with it",
         )
-    mean, std = (_IMAGENET_MEAN, _IMAGENET_STD) if channels == _RGB else ((0.5,), (0.5,))
+    normalization = (tree.normalization or _USUAL[channels]).for_channels(channels)
     height, width = sides
     return Offer(
         name=blueprint.network_name(name),
@@ -39,8 +40,8 @@ def offer(name: str, image_size: tuple[int, int] | None) -> Offer:
             resize=(height, width),
             interpolation=Interpolation.BILINEAR,
             fill=(0,) * channels,
-            mean=mean,
-            std=std,
+            mean=normalization.mean,
+            std=normalization.std,
         ),
         class_names=None,
         imagenet=None,
@@ -48,6 +49,5 @@ def offer(name: str, image_size: tuple[int, int] | None) -> Offer:
     )
 
 
-_RGB = 3
-_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""The usual normalisation where a data set's own is not known."""
+_USUAL = {1: Normalization((0.5,), (0.5,)), 3: RGB_OF_IMAGENET}
+"""The usual normalisation by number of channels, where a blueprint has no other."""

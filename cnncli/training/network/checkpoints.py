@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cnncli.training.network.processes import Processes
     from cnncli.training.network.state import TrainingState
 
-_LAST, _BEFORE, BEST = "last.pt", "before.pt", "best.safetensors"
+_LAST, _BEFORE, KEPT = "last.pt", "before.pt", "best.safetensors"
 _FORMAT = 2
 
 
@@ -163,10 +163,10 @@ class Checkpointer:
         self._saved_at = time.monotonic()
         self._write_seconds = self._saved_at - start
 
-    def save_best(self) -> None:
-        """Write the weights of the best epoch so far, as they were validated."""
+    def save_kept(self) -> None:
+        """Write the weights that the run keeps so far, as they were validated."""
         if self._processes.is_main:
-            save_best(self._run, self._state.averaged_network.state_dict())
+            save_kept(self._run, self._state.averaged_network.state_dict())
 
 
 def save(run: Path, checkpoint: Checkpoint) -> None:
@@ -242,20 +242,20 @@ def _read(fields: Mapping[str, Any]) -> Checkpoint:
     return Checkpoint(**values)
 
 
-def save_best(run: Path, network: Mapping[str, Tensor]) -> None:
-    """Write the weights of the best epoch so far."""
+def save_kept(run: Path, network: Mapping[str, Tensor]) -> None:
+    """Write the weights of the epoch that the run keeps."""
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in network.items()}
-    with _durable_file(run / CHECKPOINTS / BEST, run) as draft, raise_os_errors(draft):
+    with _durable_file(run / CHECKPOINTS / KEPT, run) as draft, raise_os_errors(draft):
         save_file(tensors, draft)
 
 
-def load_best(run: Path) -> dict[str, Tensor]:
-    """The weights of the best epoch.
+def load_kept(run: Path) -> dict[str, Tensor]:
+    """The weights of the epoch that the run keeps.
 
     Raises:
         TrainingError: they cannot be read.
     """
-    file = run / CHECKPOINTS / BEST
+    file = run / CHECKPOINTS / KEPT
     try:
         return load_file(file)
     except Exception as error:

@@ -16,7 +16,9 @@ from cnncli.networks.zoo import weights
 from cnncli.networks.zoo.embedding import with_embedding
 from cnncli.prepare import UntrainedNetwork
 from cnncli.records.networks import Architecture, Compilation, Embedding, ModelCard
+from cnncli.records.training import Initialization
 from cnncli.training.features.replace_head import weights_with_new_head
+from cnncli.training.options import TrainingOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +56,29 @@ class InitialModel:
 
 
 def from_scratch(
-    untrained: UntrainedNetwork, class_names: tuple[str, ...], seed: int, drop_path: float
+    untrained: UntrainedNetwork, class_names: tuple[str, ...], seed: int, options: TrainingOptions
 ) -> InitialModel:
     """A network with random weights.
 
+    Args:
+        untrained: its architecture and preprocessing.
+        class_names: names of the K classes.
+        seed: seed of the weights.
+        options: their distribution, the normalisation of pixels, and stochastic depth.
+
     Raises:
-        UsageError: it cannot process images of its input size, or has no residual blocks for stochastic depth.
+        UsageError: it cannot process images of its input size, has another number of channels than the normalisation, or has
+            no residual blocks for stochastic depth.
     """
     architecture = zoo.with_num_classes(untrained.architecture, len(class_names))
-    network = build(architecture, drop_path, seed)
     preprocessing = untrained.preprocessing
+    if options.normalize:
+        normalization = options.normalize.for_channels(preprocessing.channels)
+        preprocessing = dataclasses.replace(preprocessing, mean=normalization.mean, std=normalization.std)
+        architecture = zoo.with_normalization(architecture, options.normalize)
+    network = build(architecture, options.drop_path, seed)
+    if options.init is Initialization.GLOROT:
+        initialize_glorot(network, seed)
     try:
         wrapped = with_embedding(network.eval(), (preprocessing.channels, *preprocessing.size))
     except CompileError as error:
@@ -83,6 +98,16 @@ def from_scratch(
         versions=(),
     )
     return InitialModel(network, card)
+
+
+def initialize_glorot(network: nn.Module, seed: int) -> None:
+    """Draw the weights of convolutions and linear layers as Keras does, by default: Glorot-uniform, with biases of 0."""
+    generator = torch.Generator().manual_seed(seed)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):
+            nn.init.xavier_uniform_(layer.weight, generator=generator)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 def from_weights(

@@ -19,7 +19,7 @@ from cnncli.images.loader import ImageReader
 from cnncli.records.data import Split
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
-from cnncli.records.training import ClassWeights, Epoch, TrainingProgress
+from cnncli.records.training import ClassWeights, Epoch, TrainingProgress, kept_epoch
 from cnncli.training.network import batches, logs, rng
 from cnncli.training.network.batch_norm import least_images, single_image_error
 from cnncli.training.network.batches import Batch, ImageStore
@@ -241,8 +241,8 @@ class Loop:
         )
         checkpoint.history.append(epoch)
         checkpoint.epoch, checkpoint.step = checkpoint.epoch + 1, 0
-        if checkpoint.best is epoch:
-            self._checkpointer.save_best()
+        if kept_epoch(checkpoint.history, self.task.options.keep) is epoch:
+            self._checkpointer.save_kept()
 
     def _validate(self) -> tuple[float, float, float]:
         """Validation loss, accuracy, and balanced accuracy.

@@ -1,10 +1,12 @@
-"""timm's optimisers, with a learning rate for each stage."""
+"""timm's optimisers and Keras's RMSprop, with a learning rate for each stage."""
 
 from typing import Any
 
 import torch
 from timm.optim._optim_factory import (
+    OptimInfo,
     create_optimizer_v2,
+    default_registry,
     get_optimizer_class,
     get_optimizer_info,
     list_optimizers,
@@ -12,8 +14,13 @@ from timm.optim._optim_factory import (
 from torch import nn
 
 from cnncli.errors import UsageError
+from cnncli.training.network.keras_rmsprop import KerasRMSprop
 from cnncli.training.network.stages import parameter_groups
 from cnncli.training.options import TrainingOptions
+
+default_registry.register(
+    OptimInfo("rmspropkeras", KerasRMSprop, "RMSprop as in Keras", has_eps=True, has_momentum=True)
+)
 
 
 def create_optimizer(

@@ -26,7 +26,7 @@ from cnncli.records.networks import Metric, PackageVersion
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Deduplicated, Progress, ProgressBar
 from cnncli.records.report import TrainingSummary
-from cnncli.records.training import Epoch, FinetuneResult, Timing, Tune
+from cnncli.records.training import Epoch, FinetuneResult, Timing, Tune, kept_epoch
 from cnncli.text import counted, percent
 from cnncli.training import report as reporting
 from cnncli.training import run_folder
@@ -45,7 +45,7 @@ def publish(
     progress: Progress,
     bar: ProgressBar,
 ) -> FinetuneResult:
-    """Write the best network of a training run as a model folder, evaluated on the validation and test splits.
+    """Write the network that a training run keeps as a model folder, evaluated on the validation and test splits.
 
     Args:
         run: the run's folder; training is finished.
@@ -59,20 +59,20 @@ def publish(
     """
     manifest = load_manifest(run)
     checkpoint = checkpoints.load(run, progress.warning)
-    best = checkpoint.best
-    if best is None:
+    kept = kept_epoch(checkpoint.history, settings.options.keep)
+    if kept is None:
         raise TrainingError(
             f"{run} has no finished epoch yet", f"resume with: cnncli finetune --resume {run}"
         )
     data = read_splits(run, manifest.root, manifest.card.class_names, manifest.data_name)
-    finished = _FinishedRun(run, manifest, checkpoint, best, data, settings, features)
+    finished = _FinishedRun(run, manifest, checkpoint, kept, data, settings, features)
     features_accuracy, score = manifest.feature_accuracy, manifest.feature_score
-    if features_accuracy and score is not None and best.selection_score <= score:
+    if features_accuracy and score is not None and kept.selection_score <= score:
         result = finished.keep_features(features_accuracy, progress, bar)
     else:
         result = finished.write_network(progress, bar)
     checkpoints.remove_superseded(run)
-    _warn_if_little_was_learned(best, manifest, progress)
+    _warn_if_little_was_learned(kept, manifest, progress)
     return result
 
 
@@ -82,17 +82,17 @@ _LUCK = 0.4
 """Share of the way from guessing to perfect accuracy that a network without any knowledge may reach on a few images."""
 
 
-def _warn_if_little_was_learned(best: Epoch, manifest: RunManifest, progress: Progress) -> None:
+def _warn_if_little_was_learned(kept: Epoch, manifest: RunManifest, progress: Progress) -> None:
     classes = len(manifest.card.class_names)
     lucky = 1 / classes + _LUCK * (1 - 1 / classes)
-    if best.val_loss > _GUESSING * math.log(classes) and best.val_top1 < lucky:
+    if kept.val_loss > _GUESSING * math.log(classes) and kept.val_top1 < lucky:
         progress.warning(
-            f"the network has learned next to nothing: its loss, {best.val_loss:.3f}, is no better than that of guessing among "
+            f"the network has learned next to nothing: its loss, {kept.val_loss:.3f}, is no better than that of guessing among "
             f"{classes:,} classes, {math.log(classes):.3f}; try a lower --lr, --lr auto, or more --epochs"
         )
         return
     initial = manifest.initial_accuracy
-    if manifest.feature_accuracy is None and initial is not None and best.selection_score < initial:
+    if manifest.feature_accuracy is None and initial is not None and kept.selection_score < initial:
         progress.warning(
             f"it started with a classifier on its features that was better, {percent(initial)} on val: try more "
             "--epochs, --augment none, or a lower --lr; --tune features keeps the classifier, auto the better of both"
@@ -116,7 +116,7 @@ class _FinishedRun:
         run: its folder.
         manifest: its manifest.
         checkpoint: its last checkpoint.
-        best: the epoch whose weights are kept.
+        kept: the epoch whose weights are kept.
         data: its images.
         settings: the run's settings.
         features: result of the classifier on features, if one was fitted in this process.
@@ -125,7 +125,7 @@ class _FinishedRun:
     run: Path
     manifest: RunManifest
     checkpoint: Checkpoint
-    best: Epoch
+    kept: Epoch
     data: DataSet
     settings: NetworkSettings
     features: FinetuneResult | None
@@ -138,7 +138,7 @@ class _FinishedRun:
     def keep_features(self, features: Accuracy, progress: Progress, bar: ProgressBar) -> FinetuneResult:
         """Keep the classifier on features, which training did not beat; the report shows both."""
         reason = (
-            f"training the whole network reached {_score_text(self.best)} on val, no more than the classifier on features "
+            f"training the whole network reached {_score_text(self.kept)} on val, no more than the classifier on features "
             f"({percent(self.manifest.feature_score or features.share)}), which is kept"
         )
         evaluations = self._evaluate(model_folder.open_folder(self.run), progress, bar)
@@ -155,13 +155,13 @@ class _FinishedRun:
         )
 
     def write_network(self, progress: Progress, bar: ProgressBar) -> FinetuneResult:
-        """Write the network of the best epoch as the run's."""
-        run, manifest = self.run, self.manifest
-        progress.notice(f"writing the network of epoch {self.best.number}, the best on val")
+        """Write the network of the epoch that is kept as the run's."""
+        run, manifest, why = self.run, self.manifest, self.settings.options.keep.reason
+        progress.notice(f"writing the network of epoch {self.kept.number}, {why}")
         network = build(manifest.card.architecture)
         if manifest.tune is not Tune.SCRATCH:
             InitialModel(network, manifest.card).drop_auxiliary()
-        weights.load_into(network, checkpoints.load_best(run), str(run / run_folder.CHECKPOINTS))
+        weights.load_into(network, checkpoints.load_kept(run), str(run / run_folder.CHECKPOINTS))
         card = dataclasses.replace(
             manifest.card,
             name=run.name,
@@ -274,8 +274,8 @@ class _FinishedRun:
             classifiers=(),
             classifier=None,
             epochs=tuple(self.checkpoint.history),
-            best_epoch=self.best.number,
-            reason=_reason(manifest, self.best, len(self.checkpoint.history)),
+            best_epoch=self.kept.number,
+            reason=self._reason(),
             train=None,
             val=val.top1,
             val_loss=val.loss,
@@ -285,6 +285,14 @@ class _FinishedRun:
             unreadable=tuple(record.path for record in evaluations.unreadable),
             remarks=manifest.remarks,
         )
+
+    def _reason(self) -> str:
+        """Why the run holds this network, as text."""
+        score, why = self.manifest.feature_score, self.settings.options.keep.reason
+        reason = f"epoch {self.kept.number} of {len(self.checkpoint.history)} was {why}"
+        if score is None:
+            return reason
+        return f"{reason}: {_score_text(self.kept)}; the classifier on features has {percent(score)}"
 
     def _timings(self) -> tuple[Timing, ...]:
         """The time that each step took, as far as it is recorded in the run's folder."""
@@ -329,14 +337,6 @@ def _origin(manifest: RunManifest, epochs: int) -> str:
         Tune.LAST: f"its last {counted(manifest.stages, 'stage')}",
     }.get(manifest.tune, "all of it")
     return f"{start}, {trained} trained on {manifest.data_name} for {counted(epochs, 'epoch')}"
-
-
-def _reason(manifest: RunManifest, best: Epoch, epochs: int) -> str:
-    """Why the run holds this network, as text."""
-    reason = f"epoch {best.number} of {epochs} was the best on val"
-    if manifest.feature_score is None:
-        return reason
-    return f"{reason}: {_score_text(best)}; the classifier on features has {percent(manifest.feature_score)}"
 
 
 def _score_text(epoch: Epoch) -> str:

@@ -31,6 +31,7 @@ from cnncli.networks.blueprint.tree import (
     TransposedConvolution,
 )
 from cnncli.networks.blueprint.writer import to_text
+from cnncli.networks.normalization import Normalization
 from cnncli.records.choices import PoolKind
 
 
@@ -109,6 +110,14 @@ def test_repeats_remarks_and_lines() -> None:
     assert result == Blueprint((1, 8, 8), (*block, *block, Linear(3)), Activation.TANH)
 
 
+def test_the_header_names_the_normalisation_of_pixels() -> None:
+    for line in ("normalize: 0..1", "normalize 0..1", "normalize: mean 0; std 1", "normalize: mean 0\nstd 1"):
+        assert parse(f"{line}\ninput 3x8x8\nFC-2").normalization == Normalization((0.0,), (1.0,)), line
+    text = to_text(parse("input 1x8x8; normalize: mean 0.25; std 2; FC-2"))
+    assert text == "input 1x8x8\nnormalize: mean 0.25; std 2.0\nFC-2\n"
+    assert parse("input 3x8x8; FC-2").normalization is None
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -150,6 +159,10 @@ def test_repeats_remarks_and_lines() -> None:
         ("input 3x8x8; { FC-3 }", "unexpected '{'"),
         ("input 3x8x8; relu; activation: tanh", "activation: tanh: unknown layer"),
         ("input 3x8x8\nactivation: fast\nFC-3", "line 2: activation: fast: no activation is called 'fast'"),
+        ("input 3x8x8\nnormalize: fast\nFC-3", "line 2: normalize: fast: unknown normalisation 'fast'"),
+        ("input 3x8x8; normalize: mean 0.5; FC-3", "normalize: mean 0.5: unknown normalisation 'mean 0.5'"),
+        ("input 1x8x8; normalize: imagenet; FC-3", "the normalisation imagenet is for 3 channels"),
+        ("input 3x8x8; normalize; FC-3", "normalize needs a value"),
         ("input 3x8x8; repeat 10001 { relu }", "more than 10,000 layers"),
         ("input 3x8x8;" + "relu;" * 100_000, "more than 10,000 layers"),
         ("input 3x8x8;" + "residual {" * 100_000, "more than 32 nested blocks"),
@@ -217,7 +230,12 @@ def nested(inner: st.SearchStrategy[Step]) -> st.SearchStrategy[Step]:
 steps = st.lists(st.recursive(leaves, nested, max_leaves=8), min_size=1, max_size=8).map(tuple)
 
 
-@given(st.builds(Blueprint, st.tuples(numbers, numbers, numbers), steps, activations))
+normalizations = st.none() | st.builds(
+    Normalization, st.tuples(st.floats(-9, 9)), st.tuples(st.floats(1e-6, 9))
+)
+
+
+@given(st.builds(Blueprint, st.tuples(numbers, numbers, numbers), steps, activations, normalizations))
 @settings(max_examples=60, deadline=None)
 def test_written_blueprints_are_read_back(result: Blueprint) -> None:
     assert parse(to_text(result)) == result

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from cnncli.records.training import Tune
+from cnncli.networks.normalization import parse_normalization
+from cnncli.records.training import Initialization, Tune
+from cnncli.training.manifest import load_manifest
 from cnncli.training.network import checkpoints
 from tests.training.small_runs import TrainedRun, settings_for, start_run, train_run
 
@@ -54,3 +56,23 @@ def test_a_blueprint_gets_the_number_of_classes_of_the_data(data: Path) -> None:
     text = "input 3x12x12; conv3-6; aux 0.3 { gap; FC-10 }; FC-10"
     result = train_run(settings_for(data, text)).checkpoint.network
     assert [len(result[name]) for name in result if name.endswith("fc1.weight")] == [3, 3]
+
+
+def test_glorot_weights_are_uniform_and_biases_0(data: Path) -> None:
+    settings = settings_for(data, "input 3x12x12; conv3-64; FC-3", init=Initialization.GLOROT)
+    weights = checkpoints.load(start_run(settings), lambda _: None).network
+    limit = (6 / (9 * 3 + 9 * 64)) ** 0.5
+    assert 0.98 * limit < weights["conv1.weight"].abs().max() < limit
+    assert abs(float(weights["conv1.weight"].std()) / (limit / 3**0.5) - 1) < 0.05
+    assert not weights["conv1.bias"].any()
+    assert not weights["fc1.bias"].any()
+
+
+def test_the_normalisation_of_training_is_that_of_the_network_that_comes_out(data: Path) -> None:
+    """The card has it as preprocessing and, for a blueprint, in its text."""
+    text = "input 3x12x12; normalize: imagenet; FC-3"
+    card = load_manifest(start_run(settings_for(data, text))).card
+    assert card.preprocessing.mean == (0.485, 0.456, 0.406)
+    card = load_manifest(start_run(settings_for(data, text, normalize=parse_normalization("0..1")))).card
+    assert (card.preprocessing.mean, card.preprocessing.std) == ((0.0,) * 3, (1.0,) * 3)
+    assert "normalize: 0..1\n" in (card.architecture.blueprint or "")

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ import pytest
 import torch
 
 from cnncli.errors import (
+    TrainingError,
     TrainingStopped,
     UsageError,
 )
 from cnncli.networks.zoo.blueprint_builder import BlueprintNetwork
 from cnncli.records.progress import NullProgress
-from cnncli.records.training import Schedule, TrainingProgress
+from cnncli.records.training import Keep, Schedule, TrainingProgress, kept_epoch
 from cnncli.training import run
 from cnncli.training.network import checkpoints, trainer
 from cnncli.training.network.batches import Batch
@@ -49,6 +51,27 @@ def test_training_ends_by_epochs_patience_or_time(data: Path) -> None:
     assert len(hasty.checkpoint.history) == 1
     assert hasty.checkpoint.updates == 1
     assert any("the --time-budget" in line for line in listener.said)
+
+
+def test_the_last_epoch_can_be_kept_in_place_of_the_best(data: Path) -> None:
+    """Steps this large make a network that is good after an epoch worse again."""
+    for keep in Keep:
+        result = train_run(settings_for(data, PLAIN, epochs=4, patience=1, opt="sgd", lr=1.0, keep=keep))
+        history, best = result.checkpoint.history, result.checkpoint.best
+        assert best is not history[-1]
+        assert kept_epoch(history, keep) is (best if keep is Keep.BEST else history[-1])
+        kept, last = checkpoints.load_kept(result.folder), result.checkpoint.network
+        assert all(torch.equal(kept[name], last[name]) for name in last) == (keep is Keep.LAST)
+
+
+def test_a_run_that_does_not_record_newer_options_resumes_with_their_defaults(data: Path) -> None:
+    settings = settings_for(data, PLAIN, epochs=1)
+    folder = train_run(settings).folder
+    file = folder / "settings.toml"
+    file.write_text(re.sub(r"^(keep|init) = .*\n", "", file.read_text(), flags=re.MULTILINE))
+    assert resume(folder, settings, NullProgress(), no_bar, no_show)
+    with pytest.raises(TrainingError, match=r"other settings: --keep \(was best\)"):
+        resume(folder, settings_for(data, PLAIN, epochs=1, keep=Keep.LAST), NullProgress(), no_bar, no_show)
 
 
 def test_progressive_resizing_increases_the_image_size(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +122,7 @@ def test_resume_ends_bit_for_bit_like_an_uninterrupted_run(
             resume_run(folder, settings_for(data, **training_options))
     actual = resume_run(folder, settings_for(data, **training_options))
     assert (actual.weights == whole.weights).all()
-    best, expected = checkpoints.load_best(folder), checkpoints.load_best(whole.folder)
+    best, expected = checkpoints.load_kept(folder), checkpoints.load_kept(whole.folder)
     assert all(torch.equal(best[name], expected[name]) for name in expected)
     figures = [
         dataclasses.replace(epoch, seconds=0, images_per_second=0) for epoch in actual.checkpoint.history

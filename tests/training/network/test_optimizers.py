@@ -9,6 +9,7 @@ from timm.optim._optim_factory import list_optimizers
 
 from cnncli.training import optimizer_names
 from cnncli.training.network import optimizers
+from cnncli.training.network.keras_rmsprop import KerasRMSprop
 from tests.training.small_runs import settings_for
 
 
@@ -42,3 +43,17 @@ def test_momentum_may_be_0(data: Path, name: str) -> None:
     if name in {"sgd", "sgdw", "momentum", "nesterov"}:
         assert torch.allclose(layer.weight, before - 0.1 * gradient)
     assert not torch.equal(layer.weight, before)
+
+
+@pytest.mark.parametrize(("momentum", "expected"), [(0.0, -0.0149212), (0.5, -0.0290633)])
+def test_rmspropkeras_takes_the_steps_of_keras(data: Path, momentum: float, expected: float) -> None:
+    """Two steps with gradients of 0.002 and -0.001 from a weight of 0; the numbers are those of Keras 3.15."""
+    options = settings_for(data, opt="rmspropkeras", momentum=momentum, weight_decay=0.0).options
+    layer = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(layer.weight)
+    optimizer = optimizers.create_optimizer(layer, "", options, 0.01)
+    assert isinstance(optimizer, KerasRMSprop)
+    for gradient in (0.002, -0.001):
+        layer.weight.grad = torch.tensor([[gradient]])
+        optimizer.step()
+    assert layer.weight.item() == pytest.approx(expected, rel=1e-5)

@@ -10,8 +10,9 @@ import torch
 from cnncli.errors import (
     UsageError,
 )
+from cnncli.networks.normalization import parse_normalization
 from cnncli.records.augmentation import AutoAugment, Strength
-from cnncli.records.training import Amp, ClassWeights, Schedule
+from cnncli.records.training import Amp, ClassWeights, Initialization, Schedule
 from cnncli.training import options
 from tests.training.small_runs import PLAIN, TrainedRun, settings_for, start_run, train_run
 
@@ -32,6 +33,8 @@ CHANGES: dict[str, Any] = {
     "warmup_epochs": 1.0,
     "min_lr": 0.0005,
     "smoothing": 0.3,
+    "init": Initialization.GLOROT,
+    "normalize": parse_normalization("0..1"),
     "drop": 0.5,
     "mixup": 0.5,
     "cutmix": 1.0,
@@ -66,6 +69,7 @@ WITH_OTHERS: dict[str, tuple[dict[str, Any], Any]] = {
 ELSEWHERE = {
     "epochs",
     "patience",
+    "keep",
     "time_budget",
     "lr",
     "model_ema_decay",

@@ -24,7 +24,7 @@ from tests.training.small_runs import TrainedRun, settings_for, train_run
 def test_the_moving_average_is_evaluated_and_saved(data: Path, base: TrainedRun) -> None:
     result = train_run(settings_for(data, model_ema_decay=0.999))
     assert (result.weights == base.weights).all()
-    best = checkpoints.load_best(result.folder)
+    best = checkpoints.load_kept(result.folder)
     assert any(not torch.equal(best[name], value) for name, value in result.checkpoint.network.items())
     assert result.checkpoint.history[-1].val_loss != base.checkpoint.history[-1].val_loss
 
