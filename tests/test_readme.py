@@ -124,10 +124,12 @@ def pictures_of(text: str, clone: Path) -> dict[str, Path]:
 
 
 def save_small(picture: Path, path: Path) -> None:
-    """Save a picture in 256 colours, which the pages need no more of."""
+    """Save a picture in 256 colours, spread over all that occur so that colour scales stay smooth."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with Image.open(picture) as image:
-        image.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+        pixels = image.convert("RGB")
+    palette = pixels.quantize(256, method=Image.Quantize.MAXCOVERAGE)
+    pixels.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
 
 
 @pytest.mark.slow
