@@ -44,8 +44,19 @@ def output_size(
 
 
 def same_padding(kernel: int, dilation: int = 1) -> int:
-    """Padding on each side that keeps the size at stride 1: floor(d(K - 1) / 2)."""
-    return (effective_kernel_size(kernel, dilation) - 1) // 2
+    """The padding P on each side that `same` stands for: floor(K / 2), of a dilated kernel d(K - 1) / 2.
+
+    It keeps the size at stride 1; at stride S, ceil(W / S) remains.
+
+    Raises:
+        GeometryError: the kernel spans an even number of pixels, and no P would keep the size.
+    """
+    span = effective_kernel_size(kernel, dilation)
+    if span % 2 == 0:
+        raise GeometryError(
+            f"`same` padding needs an odd kernel size, not {kernel}: no equal padding of both sides keeps the size"
+        )
+    return span // 2
 
 
 @dataclass(frozen=True, slots=True)

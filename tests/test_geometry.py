@@ -83,6 +83,14 @@ def test_same_padding_keeps_the_size(size: int, kernel: int, dilation: int) -> N
     assert 2 * padding + 1 == effective_kernel_size(kernel, dilation)
 
 
+def test_same_padding_is_for_odd_kernels() -> None:
+    assert [same_padding(kernel) for kernel in (1, 3, 5, 7)] == [0, 1, 2, 3]  # floor(K / 2)
+    assert same_padding(2, dilation=2) == 1  # spans 3 pixels
+    for kernel, dilation in ((2, 1), (4, 1), (4, 3)):
+        with pytest.raises(GeometryError, match=f"`same` padding needs an odd kernel size, not {kernel}"):
+            same_padding(kernel, dilation)
+
+
 def test_receptive_fields_grow_layer_by_layer() -> None:
     field = ReceptiveField()
     for kernel, stride in [(3, 1), (3, 1), (2, 2)]:  # the first block of VGG

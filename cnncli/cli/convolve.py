@@ -97,7 +97,7 @@ def apply(
         typer.Option(
             "--padding",
             metavar="valid|same|full|N",
-            help="Padding: none (valid), as much as keeps the size at stride 1 (same), so much that every value meets every "
+            help="Padding: none (valid), floor(K/2) on each side, which keeps the size at stride 1 and needs an odd kernel (same), so much that every value meets every "
             "weight (full), or N pixels on each side; 4x2 for rows and columns.",
         ),
     ] = "valid",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnncli import geometry
-from cnncli.errors import UsageError
+from cnncli.errors import GeometryError, UsageError
 from cnncli.inspection.kernels import Numbers
 from cnncli.records.choices import PaddingMode, PoolKind
 
@@ -122,14 +122,14 @@ def parse_padding(text: str, kernel: Pair, dilation: Pair, flat: tuple[bool, boo
     """((top, bottom), (left, right)) in pixels.
 
     Args:
-        text: `valid` for none; `same` for an output as large as the input at stride 1; `full` for every position where the
+        text: `valid` for none; `same` for floor(K/2) on each side; `full` for every position where the
             kernel touches the input; a number of pixels, or two as `4x2`.
         kernel: (K_h, K_w).
         dilation: of the kernel.
         flat: axes that a single number does not pad.
 
     Raises:
-        UsageError: none of these.
+        UsageError: none of these, or `same` for a kernel of even size.
     """
     reach = [
         geometry.effective_kernel_size(side, step) - 1 for side, step in zip(kernel, dilation, strict=True)
@@ -137,9 +137,12 @@ def parse_padding(text: str, kernel: Pair, dilation: Pair, flat: tuple[bool, boo
     match text:
         case "valid":
             return (0, 0), (0, 0)
-        case "same":  # an even kernel gets the odd zero at the end, as in torch and TensorFlow
-            height, width = reach
-            return (height // 2, height - height // 2), (width // 2, width - width // 2)
+        case "same":
+            try:
+                height, width = map(geometry.same_padding, kernel, dilation)
+            except GeometryError as error:
+                raise UsageError(f"--padding same: {error.message}", "write --padding N") from error
+            return (height, height), (width, width)
         case "full":
             return (reach[0], reach[0]), (reach[1], reach[1])
     if not re.fullmatch(r"\d+(x\d+)?", text):

@@ -42,7 +42,7 @@ def test_pooling_follows_the_kernel(cnncli: Cnncli) -> None:
     [
         ([], 1 + 2 * 9 + 3 * 5 + 4 * 4, 3),
         (["--stride", "2"], 1 + 2 * 9 + 3 * 5 + 4 * 4, 2),
-        (["--padding", "same"], 1 + 2 * 9 + 3 * 5 + 4 * 4, 4),  # the odd zero comes after
+        (["--padding", "same", "--dilation", "2"], 4 * 4, 4),
         (["--padding", "2"], 0, 7),
         (["--dilation", "2"], 1 + 2 * 6 + 3 * 5 + 4 * 2, 2),
         (["--padding", "full"], 4, 5),
@@ -92,6 +92,16 @@ def test_a_photographs_channels_are_added(cnncli: Cnncli) -> None:
     values = arrays_of(Path("s.npz"))["1"]
     assert values.ndim == 2
     assert lines[-1].endswith(f" = {values[0, 0]:g}")
+
+
+def test_same_padding_is_refused_for_even_kernels_as_in_blueprints(cnncli: Cnncli) -> None:
+    reason = "`same` padding needs an odd kernel size, not 2: no equal padding of both sides keeps the size"
+    result = cnncli("convolve", POOLED, "--kernel", "1 2; 3 4", "--padding", "same")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"--padding same: {reason}" in result.stderr
+    result = cnncli("summary", "input 1x8x8; conv2-1 same; FC-2")
+    assert result.exit_code == 1
+    assert f"conv2-1 same: {reason}" in result.stderr
 
 
 def test_matrices_may_start_with_a_minus_sign(cnncli: Cnncli) -> None:

@@ -172,11 +172,10 @@ def padding(layer: Convolution | Pooling) -> Sides:
     if layer.padding != SAME:
         return tuple(side if isinstance(side, int) else 0 for side in layer.padding)
     dilation = layer.dilation if isinstance(layer, Convolution) else (1,) * len(layer.kernel)
-    sides = list(zip(layer.kernel, dilation, strict=True))
-    for kernel, step in sides:
-        if effective_kernel_size(kernel, step) % 2 == 0:
-            raise _shape_error(layer, f"`same` padding needs an odd kernel size, not {kernel}", "write pad N")
-    return tuple(same_padding(kernel, step) for kernel, step in sides)
+    try:
+        return tuple(same_padding(*sides) for sides in zip(layer.kernel, dilation, strict=True))
+    except GeometryError as error:
+        raise _shape_error(layer, error.message, "write pad N, or valid for none") from error
 
 
 def uneven_padding(layer: Convolution | Pooling) -> tuple[tuple[int, int], ...]:
