@@ -170,8 +170,10 @@ def run(command: str, folder: Path, **environment: str) -> tuple[str, ...]:
         AssertionError: the command fails.
     """
     import pty
+    import termios
 
     terminal, process_end = pty.openpty()
+    termios.tcsetwinsize(process_end, (50, WIDTH))
     defaults = {"TERM": "dumb", "COLUMNS": str(WIDTH), "LINES": "50", "PATH": _path_with_this_python()}
     process = subprocess.Popen(
         ["bash", "-eo", "pipefail", "-c", command],

@@ -126,6 +126,8 @@ def _wrap(message: str) -> str:
         width = os.get_terminal_size(sys.stderr.fileno()).columns
     except OSError:
         return message
+    if not width:  # a pseudo-terminal whose size nobody has set
+        return message
     lines: list[str] = []
     for word in _UNBROKEN.findall(message):
         if lines and _cells(lines[-1]) + 1 + _cells(word) <= width:

@@ -42,6 +42,16 @@ def test_messages_are_broken_between_words(
     assert capsys.readouterr().err.splitlines() == lines
 
 
+def test_messages_are_not_broken_on_a_terminal_of_unknown_size(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console, "is_terminal", lambda stream: stream is sys.stderr)
+    monkeypatch.setattr(sys.stderr, "fileno", lambda: 2)
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((0, 0)))
+    Console().notice("word " * 40)
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_messages_in_a_pipe_are_single_lines(capsys: pytest.CaptureFixture[str]) -> None:
     Console().notice("word " * 40)
     assert capsys.readouterr().err.count("\n") == 1
