@@ -67,7 +67,8 @@ def main() -> None:
             for name, train in trainers.items():
                 outcomes[name].append(train(seed))
                 print(name, seed, outcomes[name][-1], flush=True)
-    publish("keras_recipe", "Keras's training", _section(outcomes, options), (options.data.name.upper(),))
+    arguments = ("DATA", "--epochs", str(options.epochs), "--seeds", str(options.seeds))
+    publish("keras_recipe", "Keras's training", _section(outcomes, options), arguments)
 
 
 def _write_splits(listing: Path, data: Path) -> None:
