@@ -199,6 +199,10 @@ def evaluate(
             result = _text(evaluations[0], comparison, EvaluationFormat.JSON)
             outputs.write(output, result, plan, evaluations[0], comparison, overwrite=overwrite)
             console.notice(f"saved {output / 'report.html'}")
+            from cnncli.render.worst_classes import part_text
+
+            if part := part_text(len(evaluations[0].classes)):
+                console.notice(f"confusion_matrix.png shows {part}")
     if evaluations[0].unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
 

@@ -168,12 +168,10 @@ def _tables(evaluation: Evaluation, comparison: Comparison | None) -> Iterator[T
 
 
 def _matrix_picture(evaluation: Evaluation) -> dict[str, bytes]:
-    """The confusion matrix as a picture, unless there are too many classes to see anything."""
-    from cnncli.render.confusion import MAX_NAMED, confusion_png
+    """The confusion matrix of the classes that occur as a picture."""
+    from cnncli.render.confusion import confusion_png
 
     occurring = [score.index for score in evaluation.classes]
-    if len(occurring) > MAX_NAMED:
-        return {}
     order = {index: number for number, index in enumerate(occurring)}
     counts = np.zeros((len(occurring), len(occurring)), np.intp)
     for cell in evaluation.confusion_cells:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cnncli.records.evaluation import Change, Comparison
 from cnncli.render.columns import Column, rows
-from cnncli.render.evaluation_text import data_line, has_top5, shorten, threshold_text
+from cnncli.render.evaluation_text import data_line, has_top5, macro_remark, shorten, threshold_text
 from cnncli.text import counted, percent, printable
 
 _CHANGES = 20
@@ -33,6 +33,7 @@ def comparison_text(comparison: Comparison, width: int | None) -> str:
         data_line(new),
         "",
         *_metrics(comparison, names),
+        *([f"macro F1: {remark}"] if (remark := macro_remark(new)) else []),
         "",
         f"difference   {_points(comparison.difference.value)} of top-1 (95 % CI {low} to {high})",
         f"McNemar      p = {comparison.p_value:.3g}, {verdict}",

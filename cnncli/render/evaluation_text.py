@@ -58,9 +58,16 @@ def _summary(evaluation: Evaluation) -> list[str]:
     calibration_error = percent(evaluation.calibration_error)
     lines += [
         f"macro F1     {_estimate(macro.f1)}, weighted F1 {percent(weighted.f1.value)}",
+        *([f"{'':12} {remark}"] if (remark := macro_remark(evaluation)) else []),
         f"calibration  expected calibration error {calibration_error}, loss {evaluation.loss:.4f}",
     ]
     return lines + ([f"threshold    {threshold_text(evaluation)}"] if evaluation.at_threshold else [])
+
+
+def macro_remark(evaluation: Evaluation) -> str:
+    """Which classes macro averages are over; empty where all of them have images."""
+    count, total = sum(score.support > 0 for score in evaluation.classes), len(evaluation.class_names)
+    return f"mean of the {count:,} of {total:,} classes that have images" if count < total else ""
 
 
 def threshold_text(evaluation: Evaluation) -> str:

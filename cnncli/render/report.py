@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from cnncli import __version__
 from cnncli.records.evaluation import Answer, ConfusionCell, Evaluation
 from cnncli.records.report import Report
+from cnncli.render.evaluation_text import macro_remark
+from cnncli.render.worst_classes import worst_classes
 from cnncli.text import counted, percent, printable
 
 if TYPE_CHECKING:
@@ -23,9 +25,6 @@ GALLERY = 24
 
 PICTURED_CHANGES = 12
 """Number of images shown that only one of two networks gets right, for each of them."""
-
-_MATRIX = 60
-"""Largest number of classes in the matrix; beyond it, those with the most mistakes are shown."""
 
 LISTED, _LISTED_IN_TOTAL = 60, 20_000
 """Largest number of images listed per cell of the matrix, and in total."""
@@ -45,6 +44,7 @@ class _Network:
         label: its name, unique on the page; empty where it is the only one.
         names: names of the classes.
         mistakes: the most confident ones.
+        macro_remark: which classes the macro average is over; empty for all.
         matrix: indices of the classes in the confusion matrix.
         pairs: the largest cells off the diagonal.
         reliability, coverage: charts as SVG elements.
@@ -55,6 +55,7 @@ class _Network:
     names: list[str]
     mistakes: Sequence[Answer]
     mistake_count: int
+    macro_remark: str
     matrix: list[int]
     pairs: list[ConfusionCell]
     reliability: str
@@ -110,6 +111,7 @@ def _network(label: str, evaluation: Evaluation) -> _Network:
         names=[printable(name) for name in evaluation.class_names],
         mistakes=mistakes[:GALLERY],
         mistake_count=len(mistakes),
+        macro_remark=macro_remark(evaluation),
         matrix=matrix_classes(evaluation),
         pairs=_pairs(evaluation.confusion_cells),
         reliability=reliability_svg(evaluation.bins, evaluation.calibration_error),
@@ -147,15 +149,12 @@ def _pairs(cells: Sequence[ConfusionCell]) -> list[ConfusionCell]:
 
 def matrix_classes(evaluation: Evaluation) -> list[int]:
     """Classes in the matrix: all that occur, or those with the most mistakes."""
-    occurring = [score.index for score in evaluation.classes]
-    if len(occurring) <= _MATRIX:
-        return occurring
-    mistakes = dict.fromkeys(occurring, 0)
+    mistakes = dict.fromkeys((score.index for score in evaluation.classes), 0)
     for cell in evaluation.confusion_cells:
         if cell.actual != cell.predicted:
             mistakes[cell.actual] += cell.images
             mistakes[cell.predicted] += cell.images
-    return sorted(sorted(occurring, key=lambda index: -mistakes[index])[:_MATRIX])
+    return worst_classes(mistakes)
 
 
 def _matrices(networks: Sequence[_Network], pictures: Mapping[str, str]) -> str:

@@ -18,6 +18,7 @@ from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 from cnncli.records.report import Facts, Report, TrainingSummary
 from cnncli.records.training import Epoch
+from cnncli.render.worst_classes import part_text
 from cnncli.training.optional_output import write_optional
 from cnncli.training.settings_file import RecordedSettings
 
@@ -117,6 +118,8 @@ def write_confusion_matrix(
         return confusion_png(counts, class_names)
 
     write_optional(folder / "confusion_matrix.png", content, progress)
+    if part := part_text(len(class_names)):
+        progress.notice(f"confusion_matrix.png shows {part}")
 
 
 def write_curves(folder: Path, history: Sequence[Epoch], baseline: float | None, progress: Progress) -> None:

@@ -201,6 +201,17 @@ def test_splits_of_the_data_folder_are_used(cnncli: Cnncli, hues: Path, colours:
     assert (actual["split"], actual["images"]) == ("test", 2)
 
 
+def test_classes_without_images_are_said_to_be_left_out_of_the_mean(
+    cnncli: Cnncli, hues: Path, colours: Path
+) -> None:
+    remark = "mean of the 2 of 3 classes that have images"
+    assert "classes that have images" not in cnncli("evaluate", hues, "-m", colours).stdout
+    shutil.rmtree(hues / "green")
+    assert remark in cnncli("evaluate", hues, "-m", colours, "-o", "results").stdout
+    assert remark in Path("results/report.html").read_text()
+    assert f"macro F1: {remark}" in cnncli("evaluate", hues, "-m", colours, "-m", colours).stdout
+
+
 def test_metrics_of_known_predictions(cnncli: Cnncli, hues: Path, colours: Path) -> None:
     """Of seven flat images one is lime in the folder of red ones."""
     actual = run(cnncli, hues, "-m", colours, "--threshold", 0.9)
