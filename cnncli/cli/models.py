@@ -33,7 +33,7 @@ def list_models(
     format_: Annotated[ListFormat, typer.Option("--format", "-f", help="Output format.")] = ListFormat.TABLE,
     quiet: options.Quiet = False,
 ) -> None:
-    """List networks: source, classes, parameters, multiply-adds, input size, ImageNet top-1, size on disk.
+    """List networks: source, classes, parameters, multiply-adds, input size, ImageNet top-1 and top-5, size on disk.
 
     A name without a tag, such as resnet50, selects the library's default weights. Top-1 is the accuracy in percent that
     torchvision publishes for its weights; timm does not publish it. The size on disk is that of prepared networks; "in

@@ -75,6 +75,15 @@ def predict(
             help="Save the first 60 images with bars of their probabilities.",
         ),
     ] = None,
+    labels_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels-from",
+            metavar="LIST.csv",
+            help="True labels of images on the --sheet: a CSV or TSV list with the columns path and label.  [default: names of "
+            "their folders]",
+        ),
+    ] = None,
     files_from: options.FilesFrom = None,
     null: options.NullSeparated = False,
     max_pixels: options.MaxPixels = None,
@@ -102,7 +111,9 @@ def predict(
     options.image_size(img_size)  # usage errors come before slow imports
     images = Inputs.from_options(inputs or [], files_from, null=null)
     destination = Destination.from_options(format_, output, resume=resume, overwrite=overwrite)
-    picture_sheet = Sheet.from_options(sheet, output=output, resume=resume, overwrite=overwrite)
+    picture_sheet = Sheet.from_options(
+        sheet, labels_from=labels_from, output=output, resume=resume, overwrite=overwrite
+    )
     if destination.is_complete:
         console.notice(f"{output} is already complete; skipped (--overwrite starts again)")
         return

@@ -64,6 +64,12 @@ def _table(networks: Sequence[ListEntry], width: int | None) -> list[str]:
             is_number=True,
             importance=6,
         ),
+        Column(
+            "top-5",
+            [f"{entry.top5:.1f}" if entry.top5 else "" for entry in entries],
+            is_number=True,
+            importance=2,
+        ),
         Column("on disk", [_on_disk(item) for item in networks], is_number=True, importance=8),
     ]
     return rows(columns, width)

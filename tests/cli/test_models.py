@@ -35,6 +35,7 @@ def test_models_are_listed_as_a_table(cnncli: Cnncli) -> None:
         "mult-adds",
         "input",
         "top-1",
+        "top-5",
         "on",
         "disk",
     ]
@@ -47,6 +48,7 @@ def test_models_are_listed_as_a_table(cnncli: Cnncli) -> None:
         "4.09G",
         "224x224",
         "80.9",
+        "95.4",
     ]
     assert "8 networks, 0 prepared" in result.stderr
 

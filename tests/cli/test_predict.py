@@ -213,7 +213,50 @@ def test_sheet(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
     assert (tmp_path / "s.png").is_symlink()
     assert result.exit_code == 3
     with Image.open(tmp_path / "s.png") as sheet:
-        assert sheet.width > 900
+        assert sheet.width > 700
+
+
+def test_a_list_names_the_true_classes_on_a_sheet(
+    cnncli: Cnncli, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of images in a flat folder; a label that the network does not have, and an image that is not listed, are warnings."""
+    monkeypatch.chdir(photos)
+    images = ("a red.png", "c.bmp")
+    listing = tmp_path / "list.csv"
+    listing.write_text(f"path,label\n{photos}/a red.png,red\n{photos}/c.bmp,green\n")
+    result = cnncli("predict", *images, "--sheet", tmp_path / "s.png", "--labels-from", listing)
+    assert result.exit_code == 0, result.stderr
+    assert "--labels-from" not in result.stderr
+    cnncli("predict", *images, "--sheet", tmp_path / "without.png")
+    counts = [_count_pixels(tmp_path / name, (0x9A, 0xD1, 0xA4)) for name in ("s.png", "without.png")]
+    assert counts[0] > 100 > counts[1] == 0
+    listing.write_text(f"path,label\n{photos}/a red.png,purple\n{photos}/more/d.gif,blue\n")
+    result = cnncli("predict", *images, "--sheet", tmp_path / "t.png", "--labels-from", listing)
+    assert "--labels-from does not list 1 of 2 images on the sheet" in result.stderr
+    assert "--labels-from has 1 label that" in result.stderr
+    assert "does not know, e.g. 'purple'" in result.stderr
+
+
+def _count_pixels(file: Path, colour: tuple[int, int, int]) -> int:
+    with Image.open(file) as picture:
+        return {value: count for count, value in picture.getcolors(1 << 20) or []}.get(colour, 0)
+
+
+def test_a_wrong_list_of_true_classes_is_refused_before_any_work(
+    cnncli: Cnncli, photos: Path, tmp_path: Path
+) -> None:
+    sheet = ("--sheet", tmp_path / "s.png")
+    (tmp_path / "other.csv").write_text("file,class\nc.bmp,green\n")
+    for arguments, code, complaint in (
+        (("--labels-from", "list.csv"), 2, "--labels-from has no effect without --sheet"),
+        ((*sheet, "--labels-from", photos / "c.bmp"), 2, "the name of a list ends in .csv or .tsv"),
+        ((*sheet, "--labels-from", tmp_path / "no.csv"), 1, "cannot read the list"),
+        ((*sheet, "--labels-from", tmp_path / "other.csv"), 1, "with the columns path and label"),
+    ):
+        result = cnncli("predict", photos / "c.bmp", *arguments)
+        assert (result.exit_code, result.stdout) == (code, "")
+        assert complaint in result.stderr
+    assert not (tmp_path / "s.png").exists()
 
 
 def test_a_sheet_of_standard_input(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
