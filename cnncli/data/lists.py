@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.data.labelled import LabelledImage, build_data_set
+from cnncli.data.missing_files import missing_files_hint
 from cnncli.data.split_names import split_of_name
 from cnncli.errors import DataError
 from cnncli.files.csv_tables import listed_path
@@ -67,7 +68,7 @@ def read_list(file: Path, columns: ListColumns) -> DataSet:
     if not any(item.source.stamp() for item in images):
         raise DataError(
             f"none of the {len(images):,} files in {file} exists; the first is {images[0].path}",
-            "--root names the folder that the paths are relative to",
+            missing_files_hint(root, images[0].path),
         )
     if any(item.split for item in images):
         images = [item if item.split else dataclasses.replace(item, split=Split.TRAIN) for item in images]

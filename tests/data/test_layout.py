@@ -222,6 +222,38 @@ def test_a_list_with_backslashes(made: Made) -> None:
     assert paths == ["x/1.jpg", "x/y/2.jpg", "back\\slash.jpg", "no\\3.jpg"]
 
 
+@pytest.mark.parametrize(
+    ("file", "path", "hint"),
+    [
+        ("photos/1.jpg", "1.jpg", "add --root ROOT/photos"),
+        ("my photos/1.jpg", "1.jpg", "add --root 'ROOT/my photos'"),
+        (
+            "photos/1.jpg",
+            "photos\\2.jpg",
+            "with slashes in place of backslashes, none of them exists either; --root",
+        ),
+        ("photos/1.jpg", "data\\photos\\1.jpg", "remove data/ from the paths"),
+        ("photos/1.jpg", "C:\\data\\1.jpg", "remove C:/data/ from the paths, and add --root ROOT/photos"),
+        ("photos/1.jpg", "/data/photos/1.jpg", "remove /data/ from the paths"),
+        ("0a1b.jpg", "0a1b", "write the names with their endings, here 0a1b.jpg"),
+        (
+            "train/0a1b.png",
+            "0a1b",
+            "write the names with their endings, here 0a1b.png, and add --root ROOT/train",
+        ),
+        ("train/0a1b.png", "2c3d", "write the names of the files with their endings, such as 2c3d.jpg"),
+        ("photos/1.jpg", "2.jpg", "--root names the folder that the paths are relative to"),
+    ],
+)
+@pytest.mark.skipif(os.sep != "/", reason="there a backslash separates folders")
+def test_the_hint_for_files_that_do_not_exist(made: Made, file: str, path: str, hint: str) -> None:
+    root = made(file)
+    (root / "list.csv").write_text(f"path,label\n{path},a\n")
+    with pytest.raises(DataError, match="none of the 1 files in") as caught:
+        read(root / "list.csv")
+    assert str(caught.value.hint).replace(str(root), "ROOT").startswith(hint)
+
+
 def test_spaces_around_labels_are_removed(made: Made) -> None:
     root = made("1.jpg", "2.jpg")
     (root / "list.csv").write_text("path,label\n1.jpg,lemon \n2.jpg, lemon\n")
