@@ -28,6 +28,7 @@ from cnncli.files.lock import FileLock
 from cnncli.files.stored_vectors import read_vectors
 from cnncli.files.whole import write_whole
 from cnncli.images import sources
+from cnncli.images.digest import image_digests
 from cnncli.networks.cache import home
 from cnncli.records.features import EmbeddingRecord, ImageEmbedding, Vectors
 from cnncli.records.predictions import ImageSource, Stamp, Unreadable
@@ -78,7 +79,8 @@ def folder_collection(folder: Path, extractor: Extractor, progress_bar: Progress
     entries = list(sources.sources([str(folder)]))
     if not entries:
         raise InputError(f"no images in {folder}")
-    by_state = {_FileState.of(entry): entry for entry in entries if isinstance(entry, ImageSource)}
+    images = [entry for entry in entries if isinstance(entry, ImageSource)]
+    by_state = dict(zip(_file_states(images), images, strict=True))
     files = list(by_state)
     unreadable = [entry for entry in entries if isinstance(entry, Unreadable)]
     with _Index.open(folder, extractor.identity()) as index:
@@ -94,18 +96,27 @@ def folder_collection(folder: Path, extractor: Extractor, progress_bar: Progress
 
 @dataclass(frozen=True, slots=True)
 class _FileState:
-    """A file with its size and times, which show whether it has changed."""
+    """A file with its size and times, which show whether it has changed.
+
+    Attributes:
+        changed: time of the last change in nanoseconds; where the system does not tell it, as on Windows, a partial digest.
+    """
 
     path: str
     size: int
     modified: int
-    changed: int
+    changed: int | str
 
-    @classmethod
-    def of(cls, source: ImageSource) -> "_FileState":
-        """The current state of a source."""
-        stamp = source.stamp() or Stamp(-1, -1)
-        return cls(source.path, stamp.size, stamp.modified, stamp.changed)
+
+def _file_states(images: Sequence[ImageSource]) -> list[_FileState]:
+    """The current states of images; most are told by the file system alone, without reading the images."""
+    stamps = [image.stamp() or Stamp(-1, -1) for image in images]
+    unknown = [image for image, stamp in zip(images, stamps, strict=True) if not stamp.changed]
+    digests = iter(image_digests(unknown, [True] * len(unknown)))
+    return [
+        _FileState(image.path, stamp.size, stamp.modified, stamp.changed or next(digests) or "")
+        for image, stamp in zip(images, stamps, strict=True)
+    ]
 
 
 class _Index:
@@ -257,7 +268,7 @@ def _file_state(folder: Path, entry: Sequence[object]) -> _FileState:
         TypeError or ValueError: the entry is damaged.
     """
     name, size, modified, changed = entry
-    if not (isinstance(name, str) and type(size) is type(modified) is type(changed) is int):
+    if not (isinstance(name, str) and type(size) is type(modified) is int and type(changed) in {int, str}):
         raise TypeError(f"not a file of the index: {entry}")
     return _FileState(_path_from_hex(folder, name), size, modified, changed)
 

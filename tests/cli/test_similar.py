@@ -1,5 +1,6 @@
 """`cnncli similar`: the nearest images come first, and an index is as fresh as its folder."""
 
+import dataclasses
 import errno
 import hashlib
 import json
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from cnncli.features.extract import Extractor
+from cnncli.images.local_file import LocalFile
 from cnncli.records.neighbours import Neighbours
 from cnncli.records.pictures import Figure
 from cnncli.regular_file import Mode, open_regular
@@ -96,8 +98,16 @@ def test_an_index_is_cached_and_updated(
     assert {file.suffix for file in photos.iterdir()} == {".png"}  # nothing is written to the folder itself
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Python cannot see the time of a change there")
-def test_an_image_replaced_by_one_of_equal_size_and_time_is_not_stale(cnncli: Cnncli, photos: Path) -> None:
+@pytest.mark.parametrize("has_change_time", [True, False])
+def test_an_image_replaced_by_one_of_equal_size_and_time_is_not_stale(
+    cnncli: Cnncli, photos: Path, monkeypatch: pytest.MonkeyPatch, *, has_change_time: bool
+) -> None:
+    """Windows does not tell when a file was last changed."""
+    real = LocalFile.stamp
+    if not has_change_time:
+        monkeypatch.setattr(
+            LocalFile, "stamp", lambda file: (stamp := real(file)) and dataclasses.replace(stamp, changed=0)
+        )
     for name, colour in (("red", "red"), ("blue", "blue")):
         Image.new("RGB", (40, 40), colour).save(photos / f"{name}.bmp")
         os.utime(photos / f"{name}.bmp", (10**9, 10**9))
