@@ -180,6 +180,35 @@ def test_auto_stops_if_training_is_no_better_than_features(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("top1", "balanced", "tune"), [(1.0, 0.0, "features"), (0.0, 1.0, "full")])
+def test_auto_with_balanced_weights_compares_the_mean_over_classes(
+    cnncli: Cnncli,
+    data: Path,
+    tiny: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    top1: float,
+    balanced: float,
+    tune: str,
+) -> None:
+    """Few images of some classes; training ends with accuracies that speak for opposite choices."""
+    for number in range(3, 12):
+        (data / "train" / "warm" / f"{number}.png").unlink()
+    real = Loop._train_epoch
+
+    def change(self: Loop, *arguments: Any) -> None:
+        real(self, *arguments)
+        last = self.checkpoint.history[-1]
+        assert last.val_balanced is not None
+        self.checkpoint.history[-1] = dataclasses.replace(last, val_top1=top1, val_balanced=balanced)
+
+    monkeypatch.setattr(Loop, "_train_epoch", change)
+    words = ("-m", tiny, "--class-weights", "balanced", "--epochs", 1, "--amp", "off", "--layout", "nchw")
+    output = run(cnncli, data, *words)
+    assert output["tune"] == tune
+    assert "as the mean over classes" in output["reason"]
+
+
+@pytest.mark.slow
 def test_auto_skips_training_that_exceeds_the_time_budget(cnncli: Cnncli, data: Path, tiny: Path) -> None:
     output = run(cnncli, data, "-m", tiny, "--time-budget", 0.00001)
     assert output["tune"] == "features"
