@@ -72,7 +72,7 @@ def run(line: Sequence[str]) -> dict[str, Any]:
 
 def _run_here(line: Sequence[str], stdout: int, stderr: int) -> None:
     """Run a line in this process, and end it."""
-    os.setsid()
+    os.setpgrp()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)

@@ -173,7 +173,7 @@ def run_lines(root: Path, lines: Sequence[Sequence[str]], home: Path) -> list[di
     temporary = root.parent / f"{root.name} temporary"
     temporary.mkdir(exist_ok=True)
     result = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "limited_runner.py"), str(root), str(temporary)],
+        [sys.executable, str(ROOT / "tests" / "limited_runner.py"), str(root)],
         input="".join(json.dumps(line) + "\n" for line in lines),
         stdout=subprocess.PIPE,
         text=True,
@@ -182,12 +182,13 @@ def run_lines(root: Path, lines: Sequence[Sequence[str]], home: Path) -> list[di
         | {"PYTHONPATH": str(ROOT), "CNNCLI_HOME": str(home), "TMPDIR": str(temporary), "HOME": str(home)},
         check=True,
     )
+    assert all(path.name.startswith("torchinductor") for path in temporary.iterdir())
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize(
-    "share", [pytest.param(6, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.full)]
+    "share", [pytest.param(12, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.full)]
 )
 def test_commands(root: Path, home: Path, tmp_path: Path, cnncli: Cnncli, share: int) -> None:
     sound = tmp_path / "sound.npz"
