@@ -8,6 +8,7 @@ import _signal  # type: ignore[import-not-found] # `signal` itself takes a while
 import atexit
 import os
 import sys
+import time
 
 INTERRUPTED = 130
 
@@ -47,12 +48,13 @@ def _interrupt(number: int, _: object) -> None:
 
 def main() -> None:
     """Run the command line."""
+    start = time.perf_counter()
     _require_utf8()
     from cnncli.cli import app
 
     _handle_interrupts(_interrupt)
     try:
-        app.main()
+        app.main(start)
     except (KeyboardInterrupt, SystemExit, Exception) as problem:
         if _interrupts:
             _exit()

@@ -122,7 +122,8 @@ def _elide(page_lines: Sequence[str], output: Sequence[str]) -> tuple[str, ...]:
 
 
 def outputs_agree(page_lines: Sequence[str], output: Sequence[str]) -> bool:
-    """Whether output lines are those on a page, ignoring times and small differences of numbers with a decimal point."""
+    """Whether output lines are those on a page, ignoring times, small differences of numbers with a decimal point, and empty lines."""
+    page_lines, output = ([line for line in lines if line.strip()] for lines in (page_lines, output))
     if ELISION in page_lines:
         head = page_lines.index(ELISION)
         tail = len(page_lines) - head - 1

@@ -228,8 +228,12 @@ def _is_machine_busy() -> bool:
     return True
 
 
-def main() -> None:
-    """The console script."""
+def main(start: float | None = None) -> None:
+    """The console script.
+
+    Args:
+        start: when the process was started, by `time.perf_counter`.
+    """
     # Importing torch creates so many objects that the garbage collector takes a seventh of the time. This program creates
     # few reference cycles, so the collector may run less often.
     gc.set_threshold(50_000, 20, 100)
@@ -239,4 +243,4 @@ def main() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     # We only draw into files. Notebooks export a backend of their own environment, without which matplotlib cannot be imported.
     os.environ["MPLBACKEND"] = "agg"
-    app(prog_name="cnncli")
+    app(prog_name="cnncli", obj=start)

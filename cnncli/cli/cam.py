@@ -68,7 +68,7 @@ def cam(
         show=show,
         rough=rough,
     )
-    with quiet_libraries():
+    with quiet_libraries(), console.spinner("drawing the class activation maps"):
         loaded = inspection.load_model(
             model,
             weights,

@@ -57,7 +57,7 @@ def check(
         )
     if sheet:
         require_free(sheet, overwrite=overwrite)
-    with quiet_libraries():
+    with quiet_libraries(), console.spinner("checking the images"):
         from cnncli.data.health import examine
         from cnncli.data.layout import read
         from cnncli.data.lists import ListColumns

@@ -8,16 +8,21 @@ import re
 import shutil
 import stat
 import sys
+import time
 import unicodedata
 import warnings
 from collections.abc import Iterator
 from typing import TextIO
 
+from cnncli.cli import status
 from cnncli.errors import CnncliError, OutputError
 from cnncli.text import printable, terminal_text
 
 _LONGEST_LINE = 10_000
 """Longest message in characters; a path has 4,096 at most, and a few fit."""
+
+_WORTH_A_LINE = 1.0
+"""Seconds from which a step that ends is reported where there is no spinner."""
 
 
 def is_debugging() -> bool:
@@ -73,28 +78,26 @@ class Console:
 
     @contextlib.contextmanager
     def activity(self, message: str) -> Iterator[None]:
-        """Show a spinner on a terminal while the block runs; elsewhere print the message."""
-        if not self.shows_bars:
-            self.notice(message)
+        """Show a spinner on a terminal while the block runs; elsewhere print the seconds that it took, if it took one."""
+        start = time.perf_counter()
+        with self.spinner(message):
             yield
-            return
-        import rich.console
-        from rich import progress
+        seconds = time.perf_counter() - start
+        if not is_terminal(sys.stderr) and seconds >= _WORTH_A_LINE:
+            self.notice(f"{message}: {seconds:.1f} s")
 
-        columns = (
-            progress.SpinnerColumn(),
-            progress.TextColumn("{task.description}", markup=False),
-            progress.TimeElapsedColumn(),
-        )
-        screen = rich.console.Console(stderr=True)
-        with progress.Progress(*columns, console=screen, transient=True, redirect_stdout=False) as spinner:
-            spinner.add_task(printable(message), total=None)
-            yield
+    def spinner(self, message: str) -> contextlib.AbstractContextManager[None]:
+        """Show a spinner on a terminal while the block runs."""
+        return status.spinner(message) if self.shows_bars else contextlib.nullcontext()
+
+    def hidden(self) -> contextlib.AbstractContextManager[None]:
+        """Hide the spinner or bar while the block prints something."""
+        return status.hidden()
 
     @property
     def shows_bars(self) -> bool:
         """Whether progress bars are visible."""
-        return not self._quiet and is_terminal(sys.stderr)
+        return not self._quiet and is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
 
 
 def error(problem: CnncliError) -> None:
@@ -108,7 +111,8 @@ def _say(message: str) -> None:
     if sys.stderr:  # None if it is closed, and print would then write to stdout
         with contextlib.suppress(OSError):  # the reader has closed the pipe
             text = _shorten(printable(" ".join(message.splitlines())))
-            print(_wrap(text) if is_terminal(sys.stderr) else text, file=sys.stderr, flush=True)
+            with status.hidden():
+                print(_wrap(text) if is_terminal(sys.stderr) else text, file=sys.stderr, flush=True)
 
 
 _UNBROKEN = re.compile(r"`[^`]*`\S*|(?<=: )cnncli .*|\S+")
@@ -161,8 +165,9 @@ def write_data(text: str, *, is_styled: bool = False) -> None:
     try:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        with status.hidden():
+            sys.stdout.write(text)
+            sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as problem:

@@ -173,7 +173,7 @@ def apply(
             f"{', '.join(unused)}: no effect without --kernel", "the stride of a pooling is S in max:N/S"
         )
     positions = _parse_positions([word.strip() for word in steps or ()])
-    with quiet_libraries():
+    with quiet_libraries(), console.spinner("computing the convolution"):
         volume = _volume(source)
         settings = _KernelOptions(
             stride, padding.strip(), padding_mode, dilation, bias, relu, add_channels, flip

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli import completion, options
+from cnncli.cli import completion, options, status
 from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_data
 from cnncli.cli.groups import LIST, list_group
 from cnncli.cli.options import ResultFormat
@@ -90,7 +90,7 @@ def get_dataset(
     console = Console(quiet=quiet)
     if dest.resolve() == Path.cwd() or (dest.exists() and (not dest.is_dir() or any(dest.iterdir()))):
         raise OutputError(f"{dest} already exists", "name a folder that does not exist")
-    with quiet_libraries():
+    with quiet_libraries(), console.spinner("writing the images"):
         from cnncli.data.archives import fetch
         from cnncli.data.catalogue import DIGITS, find_data_set, write_data_set
         from cnncli.networks.cache import home
@@ -132,13 +132,11 @@ def _bytes_bar(
         if not console.shows_bars:
             yield lambda _: None
             return
-        import rich.console
         from rich import progress
 
-        columns = (progress.DownloadColumn(), progress.TransferSpeedColumn())
-        screen = rich.console.Console(stderr=True)
-        with progress.Progress(*columns, console=screen, transient=True, redirect_stdout=False) as display:
-            task = display.add_task("", total=total)
+        display = progress.Progress(progress.DownloadColumn(), progress.TransferSpeedColumn())
+        task = display.add_task("", total=total)
+        with status.show(display.get_renderable):
             yield lambda count: display.update(task, advance=count)
 
     return bar

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cnncli.cli import options
-from cnncli.cli.console import quiet_libraries, write_data
+from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.options import ReportFormat
 
 
@@ -19,7 +19,7 @@ def doctor(
 
     Exits with 1 if something that cnncli needs is broken. Takes a few seconds, to import torch.
     """
-    with quiet_libraries():
+    with quiet_libraries(), Console().spinner("checking the installation"):
         from cnncli.doctor import examine
         from cnncli.records.diagnosis import Verdict
         from cnncli.render.diagnosis import diagnosis_json, examination_text

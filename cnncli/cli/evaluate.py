@@ -153,7 +153,7 @@ def evaluate(
         ignores_threshold=threshold is not None and format_ is EvaluationFormat.CSV,
     )
     options.image_size(img_size)  # usage errors come before slow imports
-    with quiet_libraries():
+    with quiet_libraries(), console.spinner("evaluating"):
         from cnncli.data.lists import ListColumns
         from cnncli.evaluation import output as outputs
         from cnncli.evaluation.comparison import compare

@@ -90,7 +90,7 @@ def export(
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     image_size = options.image_size(img_size)
-    with quiet_libraries():
+    with quiet_libraries(), console.spinner("exporting the network"):
         from cnncli.export.onnx import ExportSettings, export_onnx
         from cnncli.networks.reference import Reference
         from cnncli.prepare import prepare

@@ -95,7 +95,7 @@ def features(
         _require_own(target)
         console.notice(f"{target} is already complete; skipped (--overwrite starts again)")
         return
-    with quiet_libraries():
+    with quiet_libraries(), console.spinner("computing embeddings"):
         from cnncli.features.extract import Extractor
         from cnncli.files.vectors import EmbeddingFile, save_vectors
         from cnncli.inference import InferenceOptions

@@ -73,7 +73,7 @@ def filters(
         show=show,
         rough=rough,
     )
-    with quiet_libraries():
+    with quiet_libraries(), console.spinner("drawing the filters"):
         loaded = inspection.load_model(
             model, weights, None, img_size, console, pretrained=not no_pretrained, offline=offline
         )

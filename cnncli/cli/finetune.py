@@ -1,5 +1,7 @@
 """`cnncli finetune`: fine-tune a network on labelled images."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +16,7 @@ from cnncli.cli.training_options import explicit_options, with_training_options
 from cnncli.errors import UsageError
 from cnncli.records.defaults import MAX_SEED
 from cnncli.records.engines import EngineName, EngineOptions, Precision
-from cnncli.records.training import ClassifierName, ClassWeights, RecipeName, Tune
+from cnncli.records.training import ClassifierName, ClassWeights, RecipeName, Timing, Tune
 from cnncli.training.processes import is_main
 from cnncli.training.recipes import RECIPES, recipes_text
 from cnncli.training.resolve import default_text
@@ -28,6 +30,7 @@ _DATA, _FEATURES = "Data", "Classifiers on features"
 
 @with_training_options
 def finetune(
+    context: typer.Context,
     data: options.Data,
     model: options.Model = None,
     tune: Annotated[
@@ -145,6 +148,7 @@ def finetune(
     from cnncli.training.resolve import require_no_training_options, resolve
     from cnncli.training.settings import FeatureSettings, NetworkSettings, choose_tune
 
+    start = time.perf_counter()
     console = Console(quiet=quiet or not is_main())
     followed = RECIPES[recipe] if recipe else None
     requested, stages = _parse_tune(tune or (followed.tune if followed else Tune.AUTO))
@@ -181,13 +185,13 @@ def finetune(
             options=resolve(final_tune, explicit, followed),
             recipe=recipe,
         )
-    with quiet_libraries():
+    with quiet_libraries(), console.spinner("fine-tuning"):
         if preview:
             _save_preview(settings, preview, console, is_offline=offline)
         else:
             result = _train(settings, resume, console, is_offline=offline)
             if result:
-                _print_result(result, recipe, format_, console)
+                _print_result(_with_rest(result, context.obj or start), recipe, format_, console)
 
 
 def _save_preview(
@@ -217,6 +221,12 @@ def _train(
     if is_pretrained and settings.data.exists() and (hint := accuracy_hint(settings.reference)):
         console.notice(hint)
     return start(settings, console, bar, show, is_offline=is_offline)
+
+
+def _with_rest(result: "FinetuneResult", start: float) -> "FinetuneResult":
+    """The result with the time since the start of the program that none of its steps took."""
+    rest = time.perf_counter() - start - sum(timing.seconds for timing in result.timings)
+    return replace(result, timings=(*result.timings, Timing("starting, and between these steps", rest)))
 
 
 def _print_result(

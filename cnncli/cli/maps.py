@@ -98,7 +98,7 @@ def maps(
         show=show,
         rough=rough,
     )
-    with quiet_libraries():
+    with quiet_libraries(), console.spinner("drawing the feature maps"):
         loaded = inspection.load_model(
             model, weights, None, img_size, console, pretrained=not no_pretrained, offline=offline
         )

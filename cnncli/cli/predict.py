@@ -118,29 +118,30 @@ def predict(
         console.notice(f"{output} is already complete; skipped (--overwrite starts again)")
         return
     with quiet_libraries():
-        from cnncli.inference import InferenceOptions
-        from cnncli.predict import Predictor, PredictSettings
-        from cnncli.prepare import prepare
-        from cnncli.records.defaults import MAX_PIXELS
+        with console.spinner("opening the network"):
+            from cnncli.inference import InferenceOptions
+            from cnncli.predict import Predictor, PredictSettings
+            from cnncli.prepare import prepare
+            from cnncli.records.defaults import MAX_PIXELS
 
-        settings = PredictSettings(
-            topk=topk,
-            threshold=threshold,
-            label_style=label_style,
-            inference=InferenceOptions(
-                engine=EngineOptions(engine, device, precision),
-                batch_size=batch_size,
-                tta=tta,
-                max_pixels=max_pixels or MAX_PIXELS,
-                exact_decode=exact_decode,
-                workers=workers,
-            ),
-        )
-        reference = options.reference(
-            model, console, weights=weights, labels=labels, no_pretrained=no_pretrained, img_size=img_size
-        )
-        folder = prepare(reference, console, is_offline=offline, needs_classes=True)
-        predictor = Predictor(folder, settings, console)
+            settings = PredictSettings(
+                topk=topk,
+                threshold=threshold,
+                label_style=label_style,
+                inference=InferenceOptions(
+                    engine=EngineOptions(engine, device, precision),
+                    batch_size=batch_size,
+                    tta=tta,
+                    max_pixels=max_pixels or MAX_PIXELS,
+                    exact_decode=exact_decode,
+                    workers=workers,
+                ),
+            )
+            reference = options.reference(
+                model, console, weights=weights, labels=labels, no_pretrained=no_pretrained, img_size=img_size
+            )
+            folder = prepare(reference, console, is_offline=offline, needs_classes=True)
+            predictor = Predictor(folder, settings, console)
         console.detail(str(predictor))
         sink = _run(predictor, images, destination, picture_sheet, console)
     if sink.unreadable:

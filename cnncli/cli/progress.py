@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from cnncli.cli import status
 from cnncli.cli.console import Console
 from cnncli.errors import CnncliError
 from cnncli.records.progress import ProgressBar
@@ -29,27 +30,26 @@ def image_progress(
     if is_hidden or not console.shows_bars:
         yield lambda: None
         return
-    import rich.console
     from rich import progress
 
     # While the total is unknown, the bar stays empty instead of pulsing, which looks full.
     columns = (progress.BarColumn(pulse_style="bar.back"), progress.TextColumn("{task.fields[text]}"))
-    screen = rich.console.Console(stderr=True)
-    with progress.Progress(*columns, console=screen, transient=True, redirect_stdout=False) as bar:
-        task = bar.add_task("", total=None, completed=completed, text="")
-        start, images = time.monotonic(), 0
+    bar = progress.Progress(*columns)
+    task = bar.add_task("", total=None, completed=completed, text="")
+    start, images = time.monotonic(), 0
 
-        def set_total() -> None:
-            with contextlib.suppress(CnncliError, OSError):  # reported when the images are read
-                bar.update(task, total=count())
+    def set_total() -> None:
+        with contextlib.suppress(CnncliError, OSError):  # reported when the images are read
+            bar.update(task, total=count())
 
-        def advance() -> None:
-            nonlocal images
-            images += 1
-            rate = images / max(time.monotonic() - start, 1e-9)
-            bar.update(task, advance=1, text=_images_text(completed + images, bar.tasks[task].total, rate))
+    def advance() -> None:
+        nonlocal images
+        images += 1
+        rate = images / max(time.monotonic() - start, 1e-9)
+        bar.update(task, advance=1, text=_images_text(completed + images, bar.tasks[task].total, rate))
 
-        threading.Thread(target=set_total, daemon=True).start()
+    threading.Thread(target=set_total, daemon=True).start()
+    with status.show(bar.get_renderable):
         yield advance
 
 
@@ -82,18 +82,17 @@ def training_progress(
         if not console.shows_bars:
             yield lambda _: None
             return
-        import rich.console
         from rich import progress
 
         columns = (progress.BarColumn(bar_width=24), progress.TextColumn("{task.fields[text]}"))
-        screen = rich.console.Console(stderr=True)
-        with progress.Progress(*columns, console=screen, transient=True, redirect_stdout=False) as bar:
-            task = bar.add_task("", total=None, text="the first step takes longest")
+        bar = progress.Progress(*columns)
+        task = bar.add_task("", total=None, text="the first step takes longest")
 
-            def show(state: TrainingProgress) -> None:
-                bar.update(task, total=state.total, completed=state.images, text=_training_text(state))
+        def update(state: TrainingProgress) -> None:
+            bar.update(task, total=state.total, completed=state.images, text=_training_text(state))
 
-            yield show
+        with status.show(bar.get_renderable):
+            yield update
 
     return open_bar
 

@@ -50,7 +50,7 @@ def pull(
         invalid := [option for option, value in single_model_options.items() if value is not None]
     ):
         raise UsageError(f"{', '.join(invalid)}: only for one model at a time", "call pull once for each")
-    with quiet_libraries():
+    with quiet_libraries(), console.spinner("preparing"):
         from cnncli.networks.prepared import require_free_name
         from cnncli.networks.reference import Reference
         from cnncli.prepare import prepare

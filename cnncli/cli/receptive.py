@@ -65,7 +65,7 @@ def receptive(
         show=show,
         rough=rough,
     )
-    with quiet_libraries():
+    with quiet_libraries(), console.spinner("drawing the receptive field"):
         loaded = inspection.load_model(
             model, weights, None, img_size, console, pretrained=not no_pretrained, offline=offline
         )

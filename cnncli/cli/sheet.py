@@ -85,6 +85,13 @@ class Sheet:
         """
         if self._file is None or not self._records:
             return
+        with console.spinner("drawing the sheet"):
+            count = self._write(_resolve(self._file), card)
+        limit = f" (the first {count} of {self._count:,} images)" if self._count > count else ""
+        console.notice(f"saved {self._file}{limit}")
+
+    def _write(self, file: Path, card: ModelCard) -> int:
+        """Write the picture, and return the number of images on it."""
         from cnncli.evaluation.classes import find_classes
         from cnncli.files.whole import write_whole
         from cnncli.images.decode import thumbnail
@@ -106,9 +113,8 @@ class Sheet:
             )
             for record, index in zip(self._records, truths, strict=True)
         ]
-        write_whole(_resolve(self._file), sheet_png(cards), overwrite=self._overwrite)
-        limit = f" (the first {len(cards)} of {self._count:,} images)" if self._count > len(cards) else ""
-        console.notice(f"saved {self._file}{limit}")
+        write_whole(file, sheet_png(cards), overwrite=self._overwrite)
+        return len(cards)
 
 
 _LIST = (

@@ -144,7 +144,7 @@ def similar(
     if sheet and collection_path.is_dir() and sheet.resolve().is_relative_to(collection_path.resolve()):
         raise OutputError(f"{sheet} is in the folder that is searched", "write it somewhere else")
     format_ = format_ or (SimilarFormat.TABLE if is_terminal(sys.stdout) else SimilarFormat.TSV)
-    with quiet_libraries():
+    with quiet_libraries(), console.spinner("comparing images"):
         from cnncli.features.extract import Extractor
         from cnncli.inference import InferenceOptions
         from cnncli.prepare import prepare

@@ -93,8 +93,8 @@ class Destination:
 
     @property
     def hides_progress(self) -> bool:
-        """Whether a progress bar would mix with the data: on a terminal, or in a pipe that may lead to one."""
-        return self.output is None and (is_terminal(sys.stdout) or is_pipe(sys.stdout))
+        """Whether a progress bar would mix with the data: in a pipe that may lead to a terminal."""
+        return self.output is None and is_pipe(sys.stdout)
 
     @contextlib.contextmanager
     def open_sink(

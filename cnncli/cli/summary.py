@@ -176,7 +176,7 @@ def summarize(
         for model in models:
             write_data(_blueprint_text(model, size))
         return
-    with quiet_libraries():
+    with quiet_libraries(), Console().spinner("building the network"):
         from cnncli.inspection.network.summary import SummarySettings
 
         settings = SummarySettings(size, batch_size, channels, num_classes, dtype)

@@ -16,7 +16,13 @@ class Progress(Protocol):
         """Whether a progress bar on stderr would be visible."""
 
     def activity(self, message: str) -> contextlib.AbstractContextManager[object]:
-        """Report something that takes seconds, for as long as the block runs."""
+        """Report a step that takes seconds, for as long as the block runs, and how long it took."""
+
+    def spinner(self, message: str) -> contextlib.AbstractContextManager[object]:
+        """Show what is being done on a terminal, for as long as the block runs."""
+
+    def hidden(self) -> contextlib.AbstractContextManager[object]:
+        """Hide all that is shown while a library shows a progress bar of its own."""
 
     def notice(self, message: str) -> None:
         """Report something worth knowing: what is being done, how long it took."""
@@ -45,6 +51,12 @@ class NullProgress:
         """Report nothing."""
         return contextlib.nullcontext()
 
+    spinner = activity
+
+    def hidden(self) -> contextlib.AbstractContextManager[object]:
+        """There is nothing to hide."""
+        return contextlib.nullcontext()
+
     def notice(self, message: str) -> None:
         """Report nothing."""
 
@@ -65,8 +77,16 @@ class Deduplicated:
         return self._progress.shows_bars
 
     def activity(self, message: str) -> contextlib.AbstractContextManager[object]:
-        """As the wrapped progress shows it."""
+        """As the wrapped progress reports it."""
         return self._progress.activity(message)
+
+    def spinner(self, message: str) -> contextlib.AbstractContextManager[object]:
+        """As the wrapped progress shows it."""
+        return self._progress.spinner(message)
+
+    def hidden(self) -> contextlib.AbstractContextManager[object]:
+        """As the wrapped progress does."""
+        return self._progress.hidden()
 
     def notice(self, message: str) -> None:
         """Pass the message on the first time."""

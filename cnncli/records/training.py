@@ -239,9 +239,9 @@ class FinetuneResult:
         val: validation accuracy.
         val_loss: mean cross-entropy on the validation images.
         test, test_loss: the same on the test split; None where there is none.
-        timings: time that each step took.
         unreadable: images that were left out, as paths relative to the data's root.
         remarks: remarks on the data.
+        timings: time that each step of the command took; together, its whole time.
     """
 
     folder: str
@@ -259,6 +259,6 @@ class FinetuneResult:
     val_loss: float
     test: Accuracy | None
     test_loss: float | None
-    timings: tuple[Timing, ...]
     unreadable: tuple[str, ...]
     remarks: tuple[str, ...]
+    timings: tuple[Timing, ...] = ()

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from typing import Any
 
-from cnncli.records.training import ClassifierScore, Epoch, FinetuneResult
+from cnncli.records.training import ClassifierScore, Epoch, FinetuneResult, Timing
 from cnncli.render.columns import Column, rows
 from cnncli.render.evaluation_text import accuracy_text
 from cnncli.text import path_text, percent, printable
@@ -24,9 +24,10 @@ def finetune_text(result: FinetuneResult, width: int | None) -> str:
     lines.append(f"val         {accuracy_text(result.val)}, loss {result.val_loss:.4f}")
     if result.test and result.test_loss is not None:
         lines.append(f"test        {accuracy_text(result.test)}, loss {result.test_loss:.4f}")
+    timings = (*result.timings, Timing("total", sum(timing.seconds for timing in result.timings)))
     lines += [
         f"{'' if number else 'time':<12}{timing.seconds:6.1f} s  {timing.step}"
-        for number, timing in enumerate(result.timings)
+        for number, timing in enumerate(timings)
     ]
     lines.append(f"run         {printable(result.folder)}")
     return "\n".join(lines) + "\n"

@@ -14,16 +14,18 @@ from cnncli.training.settings import VAL_SPLIT, FinetuneSettings
 
 
 class Stopwatch:
-    """The seconds that each step took."""
+    """Reports each step of a command, and keeps the seconds that it took."""
 
-    def __init__(self) -> None:
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
         self.timings: list[Timing] = []
 
     @contextlib.contextmanager
     def measure(self, step: str) -> Iterator[None]:
-        """Time the block under the name of a step."""
+        """Report and time the block under the name of a step."""
         start = time.perf_counter()
-        yield
+        with self.progress.activity(step):
+            yield
         self.timings.append(Timing(step, time.perf_counter() - start))
 
 

@@ -16,6 +16,7 @@ from cnncli.training.declaration import flag
 from cnncli.training.manifest import RunManifest, load_manifest, save_manifest
 from cnncli.training.moved_data import LOCATION, find_moved_images, is_moved, record_move, require_data
 from cnncli.training.options import CHANGEABLE, TrainingOptions
+from cnncli.training.preparation import Stopwatch
 from cnncli.training.processes import is_main
 from cnncli.training.settings import FeatureSettings, NetworkSettings, option_values, training_option_values
 from cnncli.training.settings_file import SETTINGS, read_settings
@@ -61,7 +62,9 @@ def _resume(
     require_data(run, settings.data)
     _require_same_classes(run, settings, manifest)
     _require_same_settings(run, settings)
-    from cnncli.training.network import checkpoints, publish, trainer
+    stopwatch = Stopwatch(progress)
+    with stopwatch.measure("importing torch"):
+        from cnncli.training.network import checkpoints, publish, trainer
 
     # Before the manifest changes: a run that cannot be resumed stays as it is.
     read_splits(run, manifest.root, manifest.card.class_names, manifest.data_name)
@@ -79,8 +82,12 @@ def _resume(
     if has_moved:
         record_move(run, settings, manifest)
     progress.notice(f"resuming {run}: {manifest.base_model}, {counted(epochs, 'epoch')}")
-    trainer.train(run, settings, progress, show)
-    return publish.publish(run, settings, None, progress, bar) if is_main() else None
+    with stopwatch.measure("training"):
+        trainer.train(run, settings, progress, show)
+    if not is_main():
+        return None
+    result = publish.publish(run, settings, None, stopwatch, bar)
+    return replace(result, timings=tuple(stopwatch.timings))
 
 
 def _require_same_settings(run: Path, settings: NetworkSettings) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from cnncli.training.features.fit import FeatureSearch, search_classifiers
 from cnncli.training.features.publish import finetune_features, write_run
 from cnncli.training.features.replace_head import require_replaceable_head
 from cnncli.training.manifest import RunManifest
-from cnncli.training.preparation import describe_data, read_data
+from cnncli.training.preparation import Stopwatch, describe_data, read_data
 from cnncli.training.processes import is_main
 from cnncli.training.settings import FeatureSettings, NetworkSettings, record_settings
 from cnncli.training.settings_file import RecordedSettings
@@ -59,18 +58,29 @@ def finetune(
     Raises:
         CnncliError: the data or the network cannot be used, or the run cannot be written.
     """
+    stopwatch = Stopwatch(progress)
     if isinstance(settings, FeatureSettings):
-        return finetune_features(settings, progress, bar, is_offline=is_offline) if is_main() else None
-    from cnncli.training.network import publish, trainer
+        result = finetune_features(settings, stopwatch, bar, is_offline=is_offline) if is_main() else None
+    else:
+        result = _finetune_network(settings, stopwatch, bar, show, is_offline=is_offline)
+    return result and replace(result, timings=tuple(stopwatch.timings))
+
+
+def _finetune_network(
+    settings: NetworkSettings, stopwatch: Stopwatch, bar: ProgressBar, show: "Show", *, is_offline: bool
+) -> FinetuneResult | None:
+    with stopwatch.measure("importing torch"):
+        from cnncli.training.network import publish, trainer
 
     prepared = PreparedRun(None, None)
     with contextlib.ExitStack() as locks:
         if is_main():
-            prepared = prepare_run(settings, progress, bar, locks, is_offline=is_offline)
-        run = trainer.train(prepared.run, settings, progress, show)
+            prepared = prepare_run(settings, stopwatch, bar, locks, is_offline=is_offline)
+        with stopwatch.measure("training"):
+            run = trainer.train(prepared.run, settings, stopwatch.progress, show)
         if run is None or not is_main():
             return prepared.features
-        return publish.publish(run, settings, prepared.features, progress, bar)
+        return publish.publish(run, settings, prepared.features, stopwatch, bar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +98,7 @@ class PreparedRun:
 
 def prepare_run(
     settings: NetworkSettings,
-    progress: Progress,
+    stopwatch: Stopwatch,
     bar: ProgressBar,
     locks: contextlib.ExitStack,
     *,
@@ -98,7 +108,7 @@ def prepare_run(
 
     Args:
         settings: the run's settings.
-        progress: reports each step.
+        stopwatch: times and reports each step.
         bar: opens a progress bar over the images.
         locks: releases the lock of the run's folder.
         is_offline: download nothing.
@@ -107,13 +117,13 @@ def prepare_run(
         CnncliError: the data or the network cannot be used, or the run cannot be written.
     """
     if settings.tune in {Tune.HEAD, Tune.SCRATCH}:
-        return _prepare_directly(settings, progress, locks, is_offline=is_offline)
-    return _prepare_from_features(settings, progress, bar, locks, is_offline=is_offline)
+        return _prepare_directly(settings, stopwatch, locks, is_offline=is_offline)
+    return _prepare_from_features(settings, stopwatch, bar, locks, is_offline=is_offline)
 
 
 def _prepare_from_features(
     settings: NetworkSettings,
-    progress: Progress,
+    stopwatch: Stopwatch,
     bar: ProgressBar,
     locks: contextlib.ExitStack,
     *,
@@ -127,15 +137,16 @@ def _prepare_from_features(
         trial = from_weights(folder, None, data.class_names, settings.options.drop_path)
         trainer.require_trainable(trial, settings)
 
-    start = time.perf_counter()
+    progress = stopwatch.progress
     search = search_classifiers(
-        settings, progress, bar, locks, require_usable=require_trainable, is_offline=is_offline
+        settings, stopwatch, bar, locks, require_usable=require_trainable, is_offline=is_offline
     )
     data, card = search.embedded.data, search.folder.card
     head, score = search.result.linear() or (None, None)
-    features = _publish_features(search, settings, score, progress)
-    initial = from_weights(search.folder, head, data.class_names, settings.options.drop_path)
-    throughput = trainer.fastest_throughput(initial, settings, progress)
+    features = _publish_features(search, settings, score, stopwatch)
+    with stopwatch.measure("measuring the speed of training"):
+        initial = from_weights(search.folder, head, data.class_names, settings.options.drop_path)
+        throughput = trainer.fastest_throughput(initial, settings, progress)
     if features:
         epochs, reason = _epochs_in_budget(settings, throughput, data)
         progress.notice(reason)
@@ -150,7 +161,7 @@ def _prepare_from_features(
     else:
         run = _create_folder(search.target, data, recorded, progress)
     manifest = replace(
-        _manifest(settings, initial, data, card.name, start),
+        _manifest(settings, initial, data, card.name, stopwatch),
         feature_accuracy=features.val if features else None,
         feature_loss=features.val_loss if features else None,
         feature_balanced=features.classifier.val_balanced if features and features.classifier else None,
@@ -162,37 +173,44 @@ def _prepare_from_features(
 
 
 def _publish_features(
-    search: FeatureSearch, settings: NetworkSettings, linear: ClassifierScore | None, progress: Progress
+    search: FeatureSearch, settings: NetworkSettings, linear: ClassifierScore | None, stopwatch: Stopwatch
 ) -> FinetuneResult | None:
     """Write the classifier on features as a run, with `auto`; report how accurate it is."""
     if settings.tune is Tune.AUTO:
-        result = write_run(search, settings, progress)
+        result = write_run(search, settings, stopwatch)
         accuracy = percent(result.val.share)
-        progress.notice(f"a classifier on its features: {accuracy} on val, saved in {result.folder}")
+        stopwatch.progress.notice(
+            f"a classifier on its features: {accuracy} on val, saved in {result.folder}"
+        )
         return result
     if linear:
         accuracy = percent(linear.val.share)
-        progress.notice(f"its last layer starts as a classifier on its features: {accuracy} on val")
+        stopwatch.progress.notice(f"its last layer starts as a classifier on its features: {accuracy} on val")
     return None
 
 
 def _prepare_directly(
-    settings: NetworkSettings, progress: Progress, locks: contextlib.ExitStack, *, is_offline: bool
+    settings: NetworkSettings, stopwatch: Stopwatch, locks: contextlib.ExitStack, *, is_offline: bool
 ) -> PreparedRun:
     """`head` and `scratch`, which need no features."""
     from cnncli.training.network import trainer
 
-    start = time.perf_counter()
-    data = read_data(settings, progress)
-    target = run_folder.choose_run_folder(
-        settings.output, data.name, overwrite=settings.overwrite, locks=locks
-    )
-    initial, base_model, origin = _build_initial(settings, data.class_names, progress, is_offline=is_offline)
-    trainer.require_trainable(initial, settings)
+    progress = stopwatch.progress
+    with stopwatch.measure("finding the images"):
+        data = read_data(settings, progress)
+        target = run_folder.choose_run_folder(
+            settings.output, data.name, overwrite=settings.overwrite, locks=locks
+        )
+    with stopwatch.measure("building the network"):
+        initial, base_model, origin = _build_initial(
+            settings, data.class_names, progress, is_offline=is_offline
+        )
+        trainer.require_trainable(initial, settings)
     describe_data(data, progress)
-    throughput = trainer.fastest_throughput(initial, settings, progress)
+    with stopwatch.measure("measuring the speed of training"):
+        throughput = trainer.fastest_throughput(initial, settings, progress)
     run = _create_folder(target, data, record_settings(settings, base_model, origin, None), progress)
-    manifest = _manifest(settings, initial, data, base_model, start)
+    manifest = _manifest(settings, initial, data, base_model, stopwatch)
     trainer.write_start(run, initial, throughput, settings, manifest)
     return PreparedRun(run, None)
 
@@ -248,7 +266,7 @@ def _create_folder(
 
 
 def _manifest(
-    settings: NetworkSettings, initial: "InitialModel", data: DataSet, base_model: str, start: float
+    settings: NetworkSettings, initial: "InitialModel", data: DataSet, base_model: str, stopwatch: Stopwatch
 ) -> RunManifest:
     return RunManifest(
         card=initial.card,
@@ -261,5 +279,5 @@ def _manifest(
         feature_accuracy=None,
         feature_loss=None,
         remarks=data.remarks,
-        preparation_seconds=time.perf_counter() - start,
+        preparation_seconds=sum(timing.seconds for timing in stopwatch.timings),
     )

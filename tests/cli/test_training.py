@@ -621,7 +621,7 @@ def test_ctrl_c_saves_a_checkpoint_and_says_how_to_resume(data: Path) -> None:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         for line in process.stderr:
-            if "  train loss " in line:
+            if " best" in line:
                 process.send_signal(signal.SIGINT)
                 break
         rest = process.stderr.read()

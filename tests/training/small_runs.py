@@ -17,6 +17,7 @@ from cnncli.training.network import checkpoints, trainer
 from cnncli.training.network.batches import Batch
 from cnncli.training.network.checkpoints import Checkpoint
 from cnncli.training.network.step import TrainingStep
+from cnncli.training.preparation import Stopwatch
 from cnncli.training.resolve import resolve
 from cnncli.training.settings import NetworkSettings
 
@@ -73,7 +74,9 @@ def settings_for(data: Path, model: str = DRAWN, tune: Tune = Tune.SCRATCH, **gi
 
 def start_run(settings: NetworkSettings, listener: Any = None) -> Path:
     with contextlib.ExitStack() as locks:
-        result = run.prepare_run(settings, listener or NullProgress(), no_bar, locks, is_offline=True)
+        result = run.prepare_run(
+            settings, Stopwatch(listener or NullProgress()), no_bar, locks, is_offline=True
+        )
     assert result.run
     return result.run
 

@@ -127,7 +127,7 @@ def _require_content(hub_file: HubFile, name: str) -> None:
 
 def _download_from_hub(hub_file: HubFile, name: str, progress: Progress) -> Path:
     try:
-        with _progress_bars(is_shown=progress.shows_bars):
+        with progress.hidden(), _progress_bars(is_shown=progress.shows_bars):
             file = hf_hub_download(
                 hub_file.repository, name, revision=hub_file.revision, etag_timeout=TIMEOUT
             )
@@ -171,7 +171,8 @@ def _fetch_from_url(web_file: WebFile, progress: Progress, *, is_offline: bool) 
 
 def _download_from_url(web_file: WebFile, file: Path, progress: Progress) -> None:
     try:
-        torch.hub.download_url_to_file(web_file.url, str(file), progress=progress.shows_bars)
+        with progress.hidden():
+            torch.hub.download_url_to_file(web_file.url, str(file), progress=progress.shows_bars)
     except (OSError, RuntimeError, http.client.HTTPException) as error:
         raise _interrupted_error(web_file.url, error) from error
 

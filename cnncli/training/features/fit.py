@@ -32,9 +32,6 @@ from cnncli.training.settings import FinetuneSettings
 if TYPE_CHECKING:
     from cnncli.training.features.classifiers import Rows
 
-_MANY = 1000
-"""Number of images from which fitting takes seconds, and is announced."""
-
 _MOST_SVM_CLASSES = 100
 """`auto` skips the SVM with more classes: it is fitted once per class, one against the rest."""
 
@@ -86,14 +83,12 @@ class FeatureSearch:
     """A network, its embeddings of the data, and the classifiers that were fitted to them.
 
     Attributes:
-        stopwatch: time that each step took.
         target: where the run is written.
         folder: model folder of the network.
         embedded: the data and its embeddings.
         result: the classifiers that were compared.
     """
 
-    stopwatch: Stopwatch
     target: Target
     folder: ModelFolder
     embedded: EmbeddedData
@@ -102,7 +97,7 @@ class FeatureSearch:
 
 def search_classifiers(
     settings: FinetuneSettings,
-    progress: Progress,
+    stopwatch: Stopwatch,
     bar: ProgressBar,
     locks: contextlib.ExitStack,
     *,
@@ -113,7 +108,7 @@ def search_classifiers(
 
     Args:
         settings: the run's settings.
-        progress: reports each step and what is left out.
+        stopwatch: times and reports each step, and what is left out.
         bar: opens a progress bar over the images.
         locks: releases the lock of the run's folder.
         require_usable: checks a network and the data before embeddings are computed.
@@ -122,7 +117,7 @@ def search_classifiers(
     Raises:
         CnncliError: the data or the network cannot be used.
     """
-    stopwatch = Stopwatch()
+    progress = stopwatch.progress
     with stopwatch.measure("finding the images"):
         data = read_data(settings, progress)
         target = choose_run_folder(settings.output, data.name, overwrite=settings.overwrite, locks=locks)
@@ -136,15 +131,15 @@ def search_classifiers(
         if require_usable:
             require_usable(folder, data)
     describe_data(data, progress)
-    with stopwatch.measure("embeddings"):
+    with stopwatch.measure("computing embeddings"):
         embedded = embed_data(folder, data, settings, progress, bar)
     warn_about_data(embedded, progress)
     require_learnable(embedded.data, is_read=True)
     with stopwatch.measure("importing scikit-learn"):  # only here, so that earlier errors are instant
         import cnncli.training.features.classifiers  # noqa: F401
-    with stopwatch.measure("classifiers"):
+    with stopwatch.measure("fitting classifiers"):
         result = _fit_candidates(embedded, settings, progress)
-    return FeatureSearch(stopwatch, target, folder, embedded, result)
+    return FeatureSearch(target, folder, embedded, result)
 
 
 def _fit_candidates(embedded: EmbeddedData, settings: FinetuneSettings, progress: Progress) -> SearchResult:
@@ -155,9 +150,8 @@ def _fit_candidates(embedded: EmbeddedData, settings: FinetuneSettings, progress
     rows = Rows(train.vectors.astype(np.float64), train.labels, classes, settings.class_weights)
     candidates = []
     for name in _candidate_names(settings.classifier, rows):
-        if len(rows.labels) >= _MANY:
-            progress.notice(f"fitting {name}")
-        candidates.append(_fit_candidate(name, rows, embedded, settings.seed))
+        with progress.spinner(f"fitting a classifier: {name}"):
+            candidates.append(_fit_candidate(name, rows, embedded, settings.seed))
     best, reason = _choose(candidates)
     test_accuracy = _accuracy(split_logits(best.head, test), test) if test.samples else None
     return SearchResult(candidates, best, reason, test_accuracy)

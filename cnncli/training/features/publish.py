@@ -31,6 +31,7 @@ from cnncli.training import report, run_folder
 from cnncli.training.features.embeddings import EmbeddedSplit
 from cnncli.training.features.fit import FeatureSearch, SearchResult, search_classifiers, split_logits
 from cnncli.training.features.replace_head import write_with_new_head
+from cnncli.training.preparation import Stopwatch
 from cnncli.training.settings import FeatureSettings, FinetuneSettings, record_settings
 
 _VERIFIED_IMAGES = 8
@@ -38,13 +39,13 @@ _VERIFIED_IMAGES = 8
 
 
 def finetune_features(
-    settings: FeatureSettings, progress: Progress, bar: ProgressBar, *, is_offline: bool = False
+    settings: FeatureSettings, stopwatch: Stopwatch, bar: ProgressBar, *, is_offline: bool = False
 ) -> FinetuneResult:
     """Fit a classifier to a network's embeddings of labelled images, and write both as a model folder.
 
     Args:
         settings: the run's settings.
-        progress: reports each step and what is left out.
+        stopwatch: times and reports each step, and what is left out.
         bar: opens a progress bar over the images.
         is_offline: download nothing.
 
@@ -52,19 +53,19 @@ def finetune_features(
         CnncliError: the data or the network cannot be used, or the run cannot be written.
     """
     with contextlib.ExitStack() as locks:
-        search = search_classifiers(settings, progress, bar, locks, is_offline=is_offline)
-        return write_run(search, settings, progress)
+        search = search_classifiers(settings, stopwatch, bar, locks, is_offline=is_offline)
+        return write_run(search, settings, stopwatch)
 
 
-def write_run(search: FeatureSearch, settings: FinetuneSettings, progress: Progress) -> FinetuneResult:
+def write_run(search: FeatureSearch, settings: FinetuneSettings, stopwatch: Stopwatch) -> FinetuneResult:
     """Write the best classifier and its network as a run; pictures that cannot be written are warnings.
 
     Raises:
         CnncliError: it cannot be written.
     """
     embedded, result = search.embedded, search.result
-    with search.stopwatch.measure("writing"):
-        path = _write_folder(search, settings, progress)
+    with stopwatch.measure("writing network and report"):
+        path = _write_folder(search, settings, stopwatch.progress)
     train, val, test = (embedded.splits[split] for split in Split)
     score = result.best.score
     return FinetuneResult(
@@ -83,7 +84,6 @@ def write_run(search: FeatureSearch, settings: FinetuneSettings, progress: Progr
         val_loss=cross_entropy(result.best.val_logits, val.labels),
         test=result.test,
         test_loss=cross_entropy(split_logits(result.best.head, test), test.labels) if test.samples else None,
-        timings=tuple(search.stopwatch.timings),
         unreadable=report.relative_paths(embedded.data, embedded.unreadable),
         remarks=embedded.data.remarks,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cnncli.records.progress import Progress
 from cnncli.records.training import Epoch
+from cnncli.text import percent
 from cnncli.training.history import HISTORY, write_history
 from cnncli.training.network.checkpoints import Checkpoint
 from cnncli.training.optional_output import warn_on_failure
@@ -20,39 +21,50 @@ _LOG = "the log for TensorBoard"
 
 
 @contextlib.contextmanager
-def open_log(
-    run: Path, checkpoint: Checkpoint, epochs: int, progress: Progress
-) -> Iterator[Callable[[], None]]:
+def open_log(run: Path, checkpoint: Checkpoint, progress: Progress) -> Iterator[Callable[[], None]]:
     """A function that logs the last epoch of a checkpoint's history.
 
     Args:
         run: folder of the run.
         checkpoint: the checkpoint; its history is logged.
-        epochs: number of epochs of the run.
-        progress: reports the line, and a warning if a log cannot be written.
+        progress: reports a table with a line for each epoch, and a warning if a log cannot be written.
     """
+    has_header = False
     with contextlib.closing(_TensorBoard(run, len(checkpoint.history) + 1, progress)) as tensorboard:
 
         def log() -> None:
+            nonlocal has_header
             epoch = checkpoint.history[-1]
             tensorboard.write(epoch)
             with warn_on_failure(HISTORY, progress):
                 write_history(run, checkpoint.history)
-            progress.notice(epoch_line(epoch, epochs, is_best=checkpoint.best is epoch))
+            header, line = epoch_row(epoch, is_best=checkpoint.best is epoch)
+            if not has_header:
+                progress.notice(header)
+                has_header = True
+            progress.notice(line)
 
         yield log
 
 
-def epoch_line(epoch: Epoch, epochs: int, *, is_best: bool) -> str:
-    """An epoch in one line; the numbers of successive lines are aligned."""
-    width = len(str(epochs))
-    balanced = "" if epoch.val_balanced is None else f"balanced {100 * epoch.val_balanced:5.1f} %  "
-    return (
-        f"epoch {epoch.number:>{width}}/{epochs}  lr {epoch.lr:.1e}  "
-        f"train loss {epoch.train_loss:6.3f} {100 * epoch.train_top1:5.1f} %  "
-        f"val loss {epoch.val_loss:6.3f} {100 * epoch.val_top1:5.1f} %  {balanced}"
-        f"{epoch.seconds:.0f} s, {epoch.images_per_second:,.1f} img/s{'  best' if is_best else ''}"
+def epoch_row(epoch: Epoch, *, is_best: bool) -> tuple[str, str]:
+    """The header and the line of an epoch in a table of 80 columns; balanced accuracy takes the place of the speed."""
+    last = (7, "img/s", f"{epoch.images_per_second:,.1f}")
+    if epoch.val_balanced is not None:
+        last = (8, "balanced", percent(epoch.val_balanced))
+    columns = (
+        (5, "epoch", str(epoch.number)),
+        (7, "lr", f"{epoch.lr:.1e}"),
+        (10, "train loss", f"{epoch.train_loss:.3f}"),
+        (9, "train acc", percent(epoch.train_top1)),
+        (8, "val loss", f"{epoch.val_loss:.3f}"),
+        (7, "val acc", percent(epoch.val_top1)),
+        (6, "time", f"{epoch.seconds:,.0f} s"),
+        last,
     )
+    header = "  ".join(name.rjust(width) for width, name, _ in columns)
+    line = "  ".join(text.rjust(width) for width, _, text in columns)
+    return header, line + ("  best" if is_best else "")
 
 
 class _TensorBoard:

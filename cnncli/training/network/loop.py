@@ -180,7 +180,7 @@ class Loop:
 
     def _open_log(self) -> contextlib.AbstractContextManager[Callable[[], None]]:
         if self.processes.is_main:
-            return logs.open_log(self._run, self.checkpoint, self.task.options.epochs, self._progress)
+            return logs.open_log(self._run, self.checkpoint, self._progress)
         return contextlib.nullcontext(lambda: None)
 
     # ---- an epoch
@@ -254,7 +254,8 @@ class Loop:
         def warn(unreadable: dict[int, Unreadable]) -> None:
             self._warn_unreadable(unreadable, Split.VAL)
 
-        loss, top1, balanced = self._validation.run(self.state.averaged_network, warn)
+        with self._progress.spinner(f"validating after epoch {self.checkpoint.epoch + 1}"):
+            loss, top1, balanced = self._validation.run(self.state.averaged_network, warn)
         self._share_unreadable()
         if not math.isfinite(loss):
             raise divergence(self._run, self.checkpoint)

@@ -26,7 +26,7 @@ from cnncli.records.networks import Metric, PackageVersion
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Deduplicated, Progress, ProgressBar
 from cnncli.records.report import TrainingSummary
-from cnncli.records.training import Epoch, FinetuneResult, Timing, Tune, kept_epoch
+from cnncli.records.training import Epoch, FinetuneResult, Tune, kept_epoch
 from cnncli.text import counted, percent
 from cnncli.training import report as reporting
 from cnncli.training import run_folder
@@ -34,6 +34,7 @@ from cnncli.training.manifest import RunManifest, load_manifest
 from cnncli.training.network import checkpoints
 from cnncli.training.network.checkpoints import Checkpoint
 from cnncli.training.network.initial import InitialModel, build
+from cnncli.training.preparation import Stopwatch
 from cnncli.training.settings import NetworkSettings
 from cnncli.training.settings_file import SETTINGS, read_settings
 
@@ -42,7 +43,7 @@ def publish(
     run: Path,
     settings: NetworkSettings,
     features: FinetuneResult | None,
-    progress: Progress,
+    stopwatch: Stopwatch,
     bar: ProgressBar,
 ) -> FinetuneResult:
     """Write the network that a training run keeps as a model folder, evaluated on the validation and test splits.
@@ -51,14 +52,14 @@ def publish(
         run: the run's folder; training is finished.
         settings: the run's settings.
         features: result of the classifier on features, if one was fitted in this process.
-        progress: reports what is done.
+        stopwatch: times and reports each step.
         bar: opens a progress bar over the images.
 
     Raises:
         CnncliError: the run cannot be read or written.
     """
     manifest = load_manifest(run)
-    checkpoint = checkpoints.load(run, progress.warning)
+    checkpoint = checkpoints.load(run, stopwatch.progress.warning)
     kept = kept_epoch(checkpoint.history, settings.options.keep)
     if kept is None:
         raise TrainingError(
@@ -68,11 +69,11 @@ def publish(
     finished = _FinishedRun(run, manifest, checkpoint, kept, data, settings, features)
     features_accuracy, score = manifest.feature_accuracy, manifest.feature_score
     if features_accuracy and score is not None and kept.selection_score <= score:
-        result = finished.keep_features(features_accuracy, progress, bar)
+        result = finished.keep_features(features_accuracy, stopwatch, bar)
     else:
-        result = finished.write_network(progress, bar)
+        result = finished.write_network(stopwatch, bar)
     checkpoints.remove_superseded(run)
-    _warn_if_little_was_learned(kept, manifest, progress)
+    _warn_if_little_was_learned(kept, manifest, stopwatch.progress)
     return result
 
 
@@ -135,29 +136,46 @@ class _FinishedRun:
         """All images, with those that could not be read before training."""
         return self.manifest.with_unreadable(self.data)
 
-    def keep_features(self, features: Accuracy, progress: Progress, bar: ProgressBar) -> FinetuneResult:
+    def keep_features(self, features: Accuracy, stopwatch: Stopwatch, bar: ProgressBar) -> FinetuneResult:
         """Keep the classifier on features, which training did not beat; the report shows both."""
         reason = (
             f"training the whole network reached {_score_text(self.kept)} on val, no more than the classifier on features "
             f"({percent(self.manifest.feature_score or features.share)}), which is kept"
         )
-        evaluations = self._evaluate(model_folder.open_folder(self.run), progress, bar)
-        with run_folder.draft_network(self.run) as draft:
-            self._write_report(draft, evaluations, reason, progress)
+        with stopwatch.measure("evaluating it"):
+            evaluations = self._evaluate(model_folder.open_folder(self.run), stopwatch.progress, bar)
+        with stopwatch.measure("writing the report"), run_folder.draft_network(self.run) as draft:
+            self._write_report(draft, evaluations, reason, stopwatch.progress)
             for file in draft.iterdir():
                 file.replace(self.run / file.name)
         return dataclasses.replace(
             self.features or _features_result(self.run, self.manifest, features, self.data, evaluations.test),
             epochs=tuple(self.checkpoint.history),
             reason=reason,
-            timings=self._timings(),
             unreadable=reporting.relative_paths(self.data, evaluations.unreadable),
         )
 
-    def write_network(self, progress: Progress, bar: ProgressBar) -> FinetuneResult:
+    def write_network(self, stopwatch: Stopwatch, bar: ProgressBar) -> FinetuneResult:
         """Write the network of the epoch that is kept as the run's."""
-        run, manifest, why = self.run, self.manifest, self.settings.options.keep.reason
-        progress.notice(f"writing the network of epoch {self.kept.number}, {why}")
+        run, progress = self.run, stopwatch.progress
+        progress.notice(
+            f"keeping the network of epoch {self.kept.number}, {self.settings.options.keep.reason}"
+        )
+        with run_folder.draft_network(run) as draft:
+            with stopwatch.measure("writing the network"):
+                folder = self._write_model_folder(draft)
+            with stopwatch.measure("evaluating it"):
+                evaluations = self._evaluate(folder, progress, bar)
+            result = self._result(evaluations)
+            with stopwatch.measure("writing the report"):
+                self._write_tables(folder, evaluations, progress)
+                self._write_report(draft, evaluations, result.reason, progress)
+                run_folder.install_network(draft, run)
+        return result
+
+    def _write_model_folder(self, draft: Path) -> model_folder.ModelFolder:
+        """Write the network that is kept and its card; a `TrainingError` if it cannot be compiled."""
+        run, manifest = self.run, self.manifest
         network = build(manifest.card.architecture)
         if manifest.tune is not Tune.SCRATCH:
             InitialModel(network, manifest.card).drop_auxiliary()
@@ -168,17 +186,10 @@ class _FinishedRun:
             weights_origin=_origin(manifest, len(self.checkpoint.history)),
             versions=tuple(PackageVersion(*item) for item in package_versions().items()),
         )
-        with run_folder.draft_network(run) as draft:
-            try:
-                folder = write_model_folder(draft, network.eval(), card)
-            except CompileError as error:
-                raise TrainingError(f"the trained network cannot be written: {error.message}") from error
-            evaluations = self._evaluate(folder, progress, bar)
-            self._write_tables(folder, evaluations, progress)
-            result = self._result(evaluations)
-            self._write_report(draft, evaluations, result.reason, progress)
-            run_folder.install_network(draft, run)
-        return result
+        try:
+            return write_model_folder(draft, network.eval(), card)
+        except CompileError as error:
+            raise TrainingError(f"the trained network cannot be written: {error.message}") from error
 
     def _evaluate(
         self, folder: model_folder.ModelFolder, progress: Progress, bar: ProgressBar
@@ -281,7 +292,6 @@ class _FinishedRun:
             val_loss=val.loss,
             test=test.top1 if test else None,
             test_loss=test.loss if test else None,
-            timings=self._timings(),
             unreadable=tuple(record.path for record in evaluations.unreadable),
             remarks=manifest.remarks,
         )
@@ -293,13 +303,6 @@ class _FinishedRun:
         if score is None:
             return reason
         return f"{reason}: {_score_text(self.kept)}; the classifier on features has {percent(score)}"
-
-    def _timings(self) -> tuple[Timing, ...]:
-        """The time that each step took, as far as it is recorded in the run's folder."""
-        preparation = (Timing("preparing", self.manifest.preparation_seconds),)
-        before = self.features.timings if self.features else preparation
-        epochs = counted(len(self.checkpoint.history), "epoch")
-        return (*before, Timing(f"training, {epochs}", self.checkpoint.seconds))
 
 
 def _features_result(
@@ -323,7 +326,6 @@ def _features_result(
         val_loss=manifest.feature_loss or math.nan,
         test=test.top1 if test else None,
         test_loss=test.loss if test else None,
-        timings=(),
         unreadable=(),
         remarks=manifest.remarks,
     )

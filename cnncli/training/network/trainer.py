@@ -263,7 +263,10 @@ def _find_learning_rate(
     progress.notice("looking for a learning rate: up to 80 steps at increasing rates, which are then undone")
     constants = dataclasses.replace(checkpoint.constants, lr=1.0)
     trial = dataclasses.replace(checkpoint, constants=constants, sums=[0.0, 0.0, 0.0])
-    with contextlib.closing(Loop(task, run, trial, accelerator, progress)) as loop:
+    with (
+        progress.activity("finding a learning rate"),
+        contextlib.closing(Loop(task, run, trial, accelerator, progress)) as loop,
+    ):
         test = find_learning_rate(loop)
     if test.lr < task.options.min_lr:
         raise TrainingError(

@@ -19,6 +19,7 @@ from cnncli.records.augmentation import Strength
 from cnncli.records.progress import NullProgress
 from cnncli.training.manifest import load_manifest
 from cnncli.training.network import publish
+from cnncli.training.preparation import Stopwatch
 from tests.training.small_runs import PLAIN, TrainedRun, no_bar, settings_for, train_run
 
 
@@ -45,7 +46,7 @@ def test_distillation_follows_its_teacher(data: Path, tmp_path: Path) -> None:
     quick: dict[str, Any] = {"epochs": 6, "lr": 0.02, "augment": Strength.NONE}
     settings = settings_for(wrong, PLAIN, output=tmp_path / "teacher", **quick)
     teacher = train_run(settings)
-    publish.publish(teacher.folder, settings, None, NullProgress(), no_bar)
+    publish.publish(teacher.folder, settings, None, Stopwatch(NullProgress()), no_bar)
     alone = train_run(settings_for(data, PLAIN, seed=1, **quick))
     wishes: dict[str, Any] = quick | {"kd_model": tmp_path / "teacher", "kd_weight": 1.0}
     pupils = [
@@ -68,7 +69,7 @@ def test_a_teacher_may_have_other_class_names(data: Path, tmp_path: Path) -> Non
     """`cold` is "Cold" to it, and so on: it is the same teacher as with our names."""
     quick: dict[str, Any] = {"epochs": 1, "augment": Strength.NONE}
     teacher, settings = tmp_path / "teacher", settings_for(data, PLAIN, output=tmp_path / "teacher", **quick)
-    publish.publish(train_run(settings).folder, settings, None, NullProgress(), no_bar)
+    publish.publish(train_run(settings).folder, settings, None, Stopwatch(NullProgress()), no_bar)
     wishes: dict[str, Any] = quick | {"kd_model": teacher, "kd_weight": 1.0, "seed": 1}
     pupil = train_run(settings_for(data, PLAIN, **wishes))
     result = model_folder.open_folder(teacher)
