@@ -13,7 +13,7 @@ import time
 INTERRUPTED = 130
 
 _interrupts: list[int] = []
-"""The signal of each interrupt: a library that is interrupted while it is imported may raise any exception."""
+"""The signal of each interrupt: a library that is interrupted while it is imported may raise any exception, or none."""
 
 
 def _exit(*_: object) -> None:
@@ -50,8 +50,9 @@ def main() -> None:
     """Run the command line."""
     start = time.perf_counter()
     _require_utf8()
-    from cnncli.cli import app
+    from cnncli.cli import app, console
 
+    console.interrupts = _interrupts
     _handle_interrupts(_interrupt)
     try:
         app.main(start)

@@ -25,6 +25,20 @@ _WORTH_A_LINE = 1.0
 """Seconds from which a step that ends is reported where there is no spinner."""
 
 
+interrupts: list[int] = []
+"""The signal of each interrupt so far, which `__main__` records."""
+
+
+def raise_lost_interrupt() -> None:
+    """Raise the interrupt that Python or a library has swallowed, e.g. because an object was being deleted.
+
+    Raises:
+        KeyboardInterrupt: there was an interrupt, and it is not being handled at the moment.
+    """
+    if interrupts and sys.exception() is None:
+        raise KeyboardInterrupt
+
+
 def is_debugging() -> bool:
     """Whether `CNNCLI_DEBUG` asks for tracebacks and for the messages of libraries."""
     return os.environ.get("CNNCLI_DEBUG", "") not in {"", "0"}
@@ -86,9 +100,13 @@ class Console:
         if not is_terminal(sys.stderr) and seconds >= _WORTH_A_LINE:
             self.notice(f"{message}: {seconds:.1f} s")
 
-    def spinner(self, message: str) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def spinner(self, message: str) -> Iterator[None]:
         """Show a spinner on a terminal while the block runs."""
-        return status.spinner(message) if self.shows_bars else contextlib.nullcontext()
+        raise_lost_interrupt()
+        with status.spinner(message) if self.shows_bars else contextlib.nullcontext():
+            yield
+        raise_lost_interrupt()
 
     def hidden(self) -> contextlib.AbstractContextManager[None]:
         """Hide the spinner or bar while the block prints something."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from cnncli.cli import status
-from cnncli.cli.console import Console
+from cnncli.cli.console import Console, raise_lost_interrupt
 from cnncli.errors import CnncliError
 from cnncli.records.progress import ProgressBar
 from cnncli.records.training import TrainingProgress
@@ -28,7 +28,7 @@ def image_progress(
         is_hidden: show no bar, because it would mix with the data.
     """
     if is_hidden or not console.shows_bars:
-        yield lambda: None
+        yield raise_lost_interrupt
         return
     from rich import progress
 
@@ -44,6 +44,7 @@ def image_progress(
 
     def advance() -> None:
         nonlocal images
+        raise_lost_interrupt()
         images += 1
         rate = images / max(time.monotonic() - start, 1e-9)
         bar.update(task, advance=1, text=_images_text(completed + images, bar.tasks[task].total, rate))

@@ -1,5 +1,6 @@
 """What is shown while a command works: a spinner or a bar on a terminal, lines with seconds elsewhere."""
 
+import contextlib
 import io
 import re
 import sys
@@ -98,3 +99,17 @@ def test_elsewhere_a_step_is_a_line_with_its_seconds_if_it_took_long(
     with pytest.raises(KeyError), Console().activity("failed"):
         raise KeyError
     assert re.fullmatch(r"slow: \d+\.\d s\n", capsys.readouterr().err)
+
+
+def test_an_interrupt_that_was_swallowed_ends_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "interrupts", [2])
+    with pytest.raises(KeyboardInterrupt), Console().spinner("next"):
+        pytest.fail("the step runs")
+    with (
+        pytest.raises(KeyboardInterrupt),
+        image_progress(Console(), lambda: 3, 0, is_hidden=True) as advance,
+    ):
+        advance()
+    with pytest.raises(KeyError), contextlib.ExitStack() as stack:
+        stack.callback(lambda: Console().activity("cleaning up").__enter__())
+        raise KeyError  # what is cleaned up after an error is not interrupted

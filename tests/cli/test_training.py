@@ -626,6 +626,7 @@ def test_ctrl_c_saves_a_checkpoint_and_says_how_to_resume(data: Path) -> None:
                 break
         rest = process.stderr.read()
     assert process.returncode == 130
+    assert "interrupted: finishing this step and saving" in rest
     assert "everything is saved" in rest
     assert "hint: resume with: cnncli finetune --resume runs/shades" in rest
     assert "Traceback" not in rest

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -16,8 +17,14 @@ class Interrupts:
         is_pending: whether there was an interrupt.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, notify: Callable[[], None]) -> None:
+        """Record no interrupt yet.
+
+        Args:
+            notify: called at the first one.
+        """
         self.is_pending = False
+        self._notify = notify
         self._previous: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Self:
@@ -38,3 +45,5 @@ class Interrupts:
         if self.is_pending:
             raise KeyboardInterrupt
         self.is_pending = True
+        with contextlib.suppress(RuntimeError):  # it came while something was being printed
+            self._notify()

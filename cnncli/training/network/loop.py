@@ -122,7 +122,7 @@ class Loop:
             OutputError: a checkpoint cannot be written.
         """
         checkpoint = self.checkpoint
-        with Interrupts() as interrupts, self._open_log() as log:
+        with Interrupts(self._acknowledge_interrupt) as interrupts, self._open_log() as log:
             while checkpoint.epoch < self.task.options.epochs:
                 if reason := self._stopping.reason():
                     self._progress.notice(reason)
@@ -262,6 +262,9 @@ class Loop:
         return loss, top1, balanced
 
     # ---- messages
+
+    def _acknowledge_interrupt(self) -> None:
+        self._progress.notice("interrupted: finishing this step and saving (again: stops without saving)")
 
     def _interruption(self) -> TrainingStopped:
         checkpoint, epochs = self.checkpoint, self.task.options.epochs
