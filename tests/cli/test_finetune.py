@@ -420,7 +420,17 @@ def test_recorded_settings_are_options_of_the_command(cnncli: Cnncli, data: Path
         "versions",
     }
     offered = set(inspect.signature(finetune).parameters)
-    not_recorded = {"config", "format_", "offline", "output", "overwrite", "quiet", "resume", "preview"}
+    not_recorded = {
+        "context",
+        "config",
+        "format_",
+        "offline",
+        "output",
+        "overwrite",
+        "quiet",
+        "resume",
+        "preview",
+    }
     unset = {"weights", "img_size", "root", "batch_size", "workers"} | set(options.declarations())
     assert recorded | unset == offered - not_recorded
 

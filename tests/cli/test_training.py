@@ -138,11 +138,14 @@ def test_a_network_without_a_final_linear_layer_is_compiled(cnncli: Cnncli, data
 def test_auto_reports_features_first_and_keeps_the_better_model(
     cnncli: Cnncli, data: Path, tiny: Path
 ) -> None:
+    start = time.perf_counter()
     result = cnncli("finetune", data, "-m", tiny, "--epochs", 1, "-f", "json")
     assert result.exit_code == 0, result.stderr
     messages, output = result.stderr, json.loads(result.stdout)
+    total = sum(timing["seconds"] for timing in output["timings"])
+    assert 0.5 < total / (time.perf_counter() - start) <= 1
     assert "a classifier on its features: " in messages
-    assert messages.index("a classifier on its features") < messages.index("epoch 1/1")
+    assert messages.index("a classifier on its features") < messages.index("train loss")
     match = re.search(r"a classifier on its features: ([0-9.]+) % on val", messages)
     assert match
     trained = max(epoch["val_top1"] for epoch in output["epochs"])
