@@ -157,11 +157,9 @@ class _FinishedRun:
 
     def write_network(self, stopwatch: Stopwatch, bar: ProgressBar) -> FinetuneResult:
         """Write the network of the epoch that is kept as the run's."""
-        run, progress = self.run, stopwatch.progress
-        progress.notice(
-            f"keeping the network of epoch {self.kept.number}, {self.settings.options.keep.reason}"
-        )
-        with run_folder.draft_network(run) as draft:
+        progress, why = stopwatch.progress, self.settings.options.keep.reason
+        progress.notice(f"keeping the network of epoch {self.kept.number}, {why}")
+        with run_folder.draft_network(self.run) as draft:
             with stopwatch.measure("writing the network"):
                 folder = self._write_model_folder(draft)
             with stopwatch.measure("evaluating it"):
@@ -170,7 +168,7 @@ class _FinishedRun:
             with stopwatch.measure("writing the report"):
                 self._write_tables(folder, evaluations, progress)
                 self._write_report(draft, evaluations, result.reason, progress)
-                run_folder.install_network(draft, run)
+                run_folder.install_network(draft, self.run)
         return result
 
     def _write_model_folder(self, draft: Path) -> model_folder.ModelFolder:
