@@ -86,11 +86,11 @@ class Sheet:
         if self._file is None or not self._records:
             return
         with console.spinner("drawing the sheet"):
-            count = self._write(_resolve(self._file), card)
+            count = self._write(_resolve(self._file), card, console)
         limit = f" (the first {count} of {self._count:,} images)" if self._count > count else ""
         console.notice(f"saved {self._file}{limit}")
 
-    def _write(self, file: Path, card: ModelCard) -> int:
+    def _write(self, file: Path, card: ModelCard, console: Console) -> int:
         """Write the picture, and return the number of images on it."""
         from cnncli.evaluation.classes import find_classes
         from cnncli.files.whole import write_whole
