@@ -153,7 +153,7 @@ def apply(
       cnncli convolve photo.jpg --kernel high-pass --pool max:2
       cnncli convolve '1 9 6 4; 5 4 7 8; 5 1 2 9' --pool max:2 --steps 0,1
       cnncli convolve numbers.csv --kernel '0 -1 0; -1 4 -1; 0 -1 0' --steps all
-      cnncli convolve '1 2; 3 4 | 5 6; 7 8' --kernel '1 0; 0 1 | 0 1; 1 0' --bias 1 --relu --steps all
+      cnncli convolve '1 2; 3 4 | 5 6; 7 8' --kernel '1 0; 0 1 | 0 1; 1 0'
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     if kernel is None and pool is None:
