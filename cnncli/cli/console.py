@@ -165,15 +165,16 @@ def _shorten(line: str) -> str:
     return line if len(line) <= _LONGEST_LINE else f"{line[:half]} … {line[-half:]}"
 
 
-def write_data(text: str, *, is_styled: bool = False) -> None:
+def write_data(text: str, *, is_styled: bool = False, is_last: bool = True) -> None:
     """Write data to stdout and flush: UTF-8 with plain line feeds in any locale.
 
     Args:
         text: the data; on a terminal, control characters are escaped, since names of files and classes may hold any.
         is_styled: the text holds escape sequences of our own, and only printable names.
+        is_last: nothing remains to be done; else a closed pipe is ignored, so that files are still written.
 
     Raises:
-        BrokenPipeError: the reader has closed the pipe.
+        BrokenPipeError: the reader has closed the pipe, and this is the last.
         OutputError: it cannot be written for another reason.
     """
     if not sys.stdout:
@@ -187,7 +188,9 @@ def write_data(text: str, *, is_styled: bool = False) -> None:
             sys.stdout.write(text)
             sys.stdout.flush()
     except BrokenPipeError:
-        raise
+        if is_last:
+            raise
+        discard_stdout()
     except OSError as problem:
         discard_stdout()
         raise OutputError(f"cannot write to standard output: {problem.strerror}") from problem

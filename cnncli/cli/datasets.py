@@ -14,6 +14,7 @@ from cnncli.cli.groups import LIST, list_group
 from cnncli.cli.options import ResultFormat
 from cnncli.cli.progress import image_progress
 from cnncli.errors import OutputError, UsageError
+from cnncli.text import quote
 
 datasets = list_group("datasets")
 
@@ -102,7 +103,7 @@ def get_dataset(
         fetch(data_set.archives(), store, console, _bytes_bar(console), is_offline=offline)
         count = write_data_set(data_set, store, dest, shift, _images_bar(console))
     console.notice(
-        f"wrote {count:,} images of {data_set.classes} classes; check them with: cnncli check {dest}"
+        f"wrote {count:,} images of {data_set.classes} classes; check them with: cnncli check {quote(dest)}"
     )
 
 

@@ -192,9 +192,11 @@ def evaluate(
         plan = plan_evaluation(settings, folders, console)
         if output and data.is_dir() and output.resolve().is_relative_to(data.resolve()):
             raise OutputError(f"--output {output} is inside the data folder", "choose a folder outside it")
+        if format_ is not EvaluationFormat.TABLE:  # which begins with this line
+            console.notice(str(plan))
         evaluations = run(plan, console, image_bars(console))
         comparison = compare(*evaluations) if len(evaluations) > 1 else None
-        write_data(_text(evaluations[0], comparison, format_))
+        write_data(_text(evaluations[0], comparison, format_), is_last=not output)
         if output:
             result = _text(evaluations[0], comparison, EvaluationFormat.JSON)
             outputs.write(output, result, plan, evaluations[0], comparison, overwrite=overwrite)

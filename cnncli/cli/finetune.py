@@ -17,6 +17,7 @@ from cnncli.errors import UsageError
 from cnncli.records.defaults import MAX_SEED
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.training import ClassifierName, ClassWeights, RecipeName, Timing, Tune
+from cnncli.text import quote
 from cnncli.training.processes import is_main
 from cnncli.training.recipes import RECIPES, recipes_text
 from cnncli.training.resolve import default_text
@@ -244,7 +245,7 @@ def _print_result(
             write_data(keras_scores(result))
         if (report := Path(result.folder, "report.html")).exists():
             console.notice(f"report: {report}")
-        console.notice(f"use it: cnncli predict -m {result.folder} IMAGE")
+        console.notice(f"use it: cnncli predict -m {quote(result.folder)} IMAGE")
     if result.unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
 

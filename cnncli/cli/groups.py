@@ -5,6 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from cnncli.cli.other_tools import require_no_assignments
 from cnncli.cli.output_guard import require_inputs_kept
 
 LIST = "list"
@@ -32,8 +33,28 @@ def list_group(name: str) -> typer.Typer:
     )
 
 
+_MODEL_OPTIONS = ("--model", "-m")
+
+
+def _models_as_arguments(args: list[str]) -> list[str]:
+    """The words of a command line, with `MODEL` for `-m MODEL`, `--model MODEL` and `--model=MODEL`."""
+    end = args.index("--") if "--" in args else len(args)
+    words = [word.removeprefix("--model=") for word in args[:end]]
+    has_value = [index + 1 < end and word in _MODEL_OPTIONS for index, word in enumerate(words)]
+    return [word for word, is_option in zip(words, has_value, strict=True) if not is_option] + args[end:]
+
+
 class SectionedCommand(TyperCommand):
-    """A command whose help groups options by their `rich_help_panel`, without rich; it never writes over its inputs."""
+    """A command whose help groups options by their `rich_help_panel`, without rich; it never writes over its inputs.
+
+    A MODEL argument may also be given as `-m MODEL`, as for the commands with other arguments.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as in typer
+        """Turn `-m MODEL` into an argument where the command takes it as one; explain `model=MODEL`."""
+        names = {option for parameter in self.params for option in parameter.opts}
+        require_no_assignments(args, names)
+        return super().parse_args(ctx, _models_as_arguments(args) if names & {"model", "models"} else args)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as in typer
         """Run the command."""

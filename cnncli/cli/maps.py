@@ -11,6 +11,7 @@ from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.errors import UsageError
 from cnncli.records.choices import Palette
 from cnncli.records.defaults import or_default
+from cnncli.text import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,7 @@ def maps(
 
             comparison = equivariance.compare_shift(loaded, input_image, offset, *([layer] if layer else []))
             figure = equivariance.figure(loaded, comparison, layer or next(iter(comparison.before)))
-            write_data(_shift_table(comparison.layers))
+            write_data(_shift_table(comparison.layers), is_last=False)
         elif layer == _ALL:
             figure = feature_maps.all_layers_figure(loaded, input_image)
         else:
@@ -142,7 +143,7 @@ def _shift_table(layers: "Sequence[LayerShift]") -> str:
         ),
         Column(
             "difference",
-            ["" if layer.difference is None else f"{layer.difference:.1%}" for layer in layers],
+            ["" if layer.difference is None else percent(layer.difference) for layer in layers],
             is_number=True,
         ),
         Column(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnncli.cli import options
-from cnncli.cli.console import Console, quiet_libraries
+from cnncli.cli.console import Console, discard_stdout, quiet_libraries
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
 from cnncli.cli.sheet import Sheet
@@ -153,6 +153,7 @@ def _run(
 ) -> Sink:
     """Predict and write the records; those written before an interrupt are kept."""
     sources = images.sources(console)
+    is_closed = False  # the reader of a pipe may have closed it before the sheet is full
     with (
         destination.open_sink(predictor.identity(), sources, predictor.topk, predictor.labels) as sink,
         image_progress(console, images.count, sink.records, is_hidden=destination.hides_progress) as advance,
@@ -160,8 +161,17 @@ def _run(
     ):
         try:
             for record in records:
-                sink.write(record)
+                try:
+                    sink.write(record)
+                except BrokenPipeError:
+                    if picture_sheet.is_full:
+                        raise
+                    discard_stdout()
+                    is_closed = True
+                    sink.write(record)
                 picture_sheet.add(record)
+                if is_closed and picture_sheet.is_full:
+                    break
                 advance()
                 if not destination.format.spec.has_reasons and isinstance(record, Unreadable):
                     console.warning(f"{record.path}: {record.reason}")

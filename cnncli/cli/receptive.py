@@ -74,7 +74,7 @@ def receptive(
 
         input_image = load_image(inspection.read_source(image), loaded.card)
         field = unit_field(loaded, input_image, layer, position)
-        write_data(_text(field))
+        write_data(_text(field), is_last=False)
         destination.write(figure(loaded, input_image, field), console)
 
 

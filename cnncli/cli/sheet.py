@@ -63,6 +63,13 @@ class Sheet:
         require_free(file, overwrite=overwrite)
         return cls(file, _read_truths(labels_from) if labels_from else {}, overwrite=overwrite)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no further image belongs on the sheet; also where none was requested."""
+        from cnncli.render.sheet import LIMIT
+
+        return self._file is None or len(self._records) == LIMIT
+
     def add(self, record: Record) -> None:
         """Add an image, if the sheet is not full."""
         if self._file is None:

@@ -238,7 +238,7 @@ def _print_neighbours(
         SimilarFormat.TSV: render.neighbours_tsv,
         SimilarFormat.TABLE: functools.partial(render.neighbours_table, width=terminal_width()),
     }
-    write_data(renderers[search.format](results))
+    write_data(renderers[search.format](results), is_last=not search.sheet)
     readable = [item for item in results if not isinstance(item, Unreadable)]
     if search.sheet and readable:
         from cnncli.retrieval.figures import figure

@@ -27,17 +27,21 @@ class Sink:
     Attributes:
         records: number written so far, including those of the run that is resumed.
         unreadable: number of those without a prediction.
+        failure: the last of these that this run wrote.
     """
 
     _write: Callable[[Record], None]
     records: int = 0
     unreadable: int = 0
+    failure: Unreadable | None = None
 
     def write(self, record: Record) -> None:
         """Write a record."""
         self._write(record)
         self.records += 1
-        self.unreadable += isinstance(record, Unreadable)
+        if isinstance(record, Unreadable):
+            self.unreadable += 1
+            self.failure = record
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +178,15 @@ class Destination:
     def report_counts(self, sink: Sink, console: Console) -> None:
         """Report how many records were written and how many images were unreadable, unless the output shows it."""
         failures = f"{sink.unreadable:,} of {counted(sink.records, 'image')} could not be read"
+        if sink.records == 1 and sink.failure:  # a count would add nothing
+            failures = f"{sink.failure.path}: {sink.failure.reason}"
         if self.output and sink.records:
+            form = "" if self.output.suffix else f" in the format {self.format}"
             console.notice(
-                f"{self.output}: {counted(sink.records, 'record')}"
+                f"{self.output}: {counted(sink.records, 'record')}{form}"
                 + (f", {failures}" if sink.unreadable else "")
             )
-        elif sink.unreadable:
+        elif sink.unreadable and (sink.records > 1 or self.format.spec.has_reasons):
             console.notice(failures)
 
 
@@ -212,6 +219,7 @@ def _require_valid_for_file(format_: Format, *, resume: bool) -> None:
         resumable = ", ".join(other for other in Format if other.spec.reader)
         raise UsageError(f"a {format_} file cannot be resumed", f"use -f {resumable}")
     if spec.package and importlib.util.find_spec(spec.package) is None:
-        raise MissingPackageError(
-            f"-f {format_} needs the package {spec.package}", f"pip install 'cnncli[{format_}]'"
-        )
+        from cnncli.text import install_command
+
+        hint = install_command(f"cnncli[{format_}]")
+        raise MissingPackageError(f"-f {format_} needs the package {spec.package}", hint)

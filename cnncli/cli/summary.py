@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from cnncli.cli import completion, options
 from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_data
+from cnncli.cli.groups import SectionedCommand
 from cnncli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Dtype(enum.StrEnum):
     FLOAT64 = "float64"
 
 
-class _ExplainCommand(TyperCommand):
+class _ExplainCommand(SectionedCommand):
     """A command in which the value of `--explain` is optional; without it, every layer is explained."""
 
     def parse_args(self, context: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as in typer

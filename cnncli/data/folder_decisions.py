@@ -16,6 +16,7 @@ from cnncli.data.stratified import shortlist
 from cnncli.errors import DataError
 from cnncli.images.sources import is_folder, is_folder_name, is_image_name
 from cnncli.records.data import Split
+from cnncli.text import quote
 
 _FEWEST_SHARED = 2
 """Subfolders of the same names from which two folders may be splits."""
@@ -58,7 +59,7 @@ def list_folder(folder: Path) -> Folder:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        raise DataError(f"the folder {folder} cannot be listed: {error.strerror}") from error
+        raise DataError(f"cannot read the folder {folder}: {error.strerror}") from error
     folders = [entry.name for entry in entries if is_folder(entry)]
     files = [entry.name for entry in entries if not is_folder(entry)]
     return Folder(
@@ -135,13 +136,16 @@ def _require_no_split_beside(root: Folder) -> None:
 
 
 def _require_not_the_data_itself(root: Folder) -> None:
-    """`archive/photos/{lemon,orange}`, as unpacked archives often are."""
+    """`archive/photos/{lemon,orange}` or `archive/photos/train/{lemon,orange}`, as unpacked archives often are."""
     inner = list_folder(root.path / root.folders[0])
-    if len(inner.folders) > 1 and not inner.images:
+    while len(inner.folders) == 1 and not inner.images and not split_of_name(inner.folders[0]):
+        inner = list_folder(inner.path / inner.folders[0])
+    if inner.folders and not inner.images:
+        name = inner.path.relative_to(root.path)
         raise DataError(
-            f"{root.path} has only one folder, {root.folders[0]}, with the folders {shortlist(inner.folders)}",
-            f"if these are the classes or splits, give {inner.path}; if {root.folders[0]} is a class, move it into "
-            f"{root.path / 'train'}",
+            f"{root.path} has only one folder, {name}, with the folders {shortlist(inner.folders)}",
+            f"if these are the classes or splits, give {quote(inner.path)}; if {root.folders[0]} is a class, move it into "
+            f"{quote(root.path / 'train')}",
         )
 
 

@@ -15,12 +15,13 @@ from pathlib import Path
 from cnncli.data.folder_decisions import Folder, list_folder, require_one_reading
 from cnncli.data.labelled import LabelledImage, build_data_set
 from cnncli.data.split_names import PURPOSES, split_of_name
+from cnncli.data.stratified import shortlist
 from cnncli.errors import DataError
 from cnncli.images.sources import BY_PRODUCTS, by_products_text, is_folder, is_image_name, walk
 from cnncli.records.data import DataSet, Split
 from cnncli.records.networks import CARD
 from cnncli.records.predictions import Unreadable
-from cnncli.text import counted, path_text
+from cnncli.text import counted, path_text, quote
 
 
 def read_folder(root: Path) -> DataSet:
@@ -30,7 +31,7 @@ def read_folder(root: Path) -> DataSet:
         DataError: it has no labelled images, or its folders may be splits or classes.
     """
     folder = list_folder(root)
-    remarks = [*_stray_remarks(folder), *_skipped_remarks(root)]
+    remarks = [*_stray_remarks(folder), *_skipped_remarks(root), *_sibling_remarks(folder)]
     splits = _split_folders(folder)
     require_one_reading(folder, {name: list_folder(split.path) for name, split in splits.items()})
     if splits:
@@ -40,7 +41,7 @@ def read_folder(root: Path) -> DataSet:
     else:
         images = list(_class_images(root, folder.folders, None, remarks))
     if not images:
-        raise DataError(f"no labelled images in {root}", LAYOUTS)
+        raise DataError(f"no labelled images in {root}", _parent_hint(folder) or LAYOUTS)
     return build_data_set(path_text(root.resolve().name) or "data", str(root), images, remarks)
 
 
@@ -119,6 +120,28 @@ def _class_images(
 def _holds_runs(folder: Path) -> bool:
     """Whether a folder is a model folder, or a folder of model folders such as `runs/`."""
     return any(True for pattern in (CARD, f"*/{CARD}") for _ in folder.glob(pattern))
+
+
+def _parent_hint(folder: Folder) -> str | None:
+    """A hint to the folder above the folder of a class; None for any other folder."""
+    parent = list_folder(folder.path.resolve().parent)
+    if not folder.is_class or len(parent.folders) == 1:
+        return None
+    above = quote(folder.path.parent if folder.path.name else parent.path)
+    return f"{folder.path.name} is the folder of one class: give the folder above, {above}, which has {shortlist(parent.folders)}"
+
+
+def _sibling_remarks(folder: Folder) -> Iterator[str]:
+    """A remark on `val/` or `test/` beside a folder for training that is given alone."""
+    if split_of_name(folder.path.name) is not Split.TRAIN:
+        return
+    parent = folder.path.parent
+    siblings = [
+        name for name in list_folder(parent).folders if split_of_name(name) in {Split.VAL, Split.TEST}
+    ]
+    shared = [name for name in siblings if {*list_folder(parent / name).folders} & {*folder.folders}]
+    if shared:
+        yield f"{' and '.join(str(parent / name) for name in shared)} beside it is not used; to use it, give {quote(parent)}"
 
 
 def _stray_remarks(folder: Folder) -> Iterator[str]:

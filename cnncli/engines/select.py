@@ -15,6 +15,7 @@ from cnncli.errors import MissingPackageError, UsageError
 from cnncli.networks.dependencies import explain_missing_packages
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.progress import Progress
+from cnncli.text import install_command
 
 if TYPE_CHECKING:
     from cnncli.engines.engine import Engine, EngineRequest
@@ -152,7 +153,7 @@ def open_engine(
     spec = choose_engine(folder, device, options, needs_layers=layer is not None)
     if spec.extra and not spec.is_installed:
         raise MissingPackageError(
-            f"this engine needs the package {spec.package}", f"pip install 'cnncli[{spec.extra}]'"
+            f"this engine needs the package {spec.package}", install_command(f"cnncli[{spec.extra}]")
         )
     if (reason := folder.card.compilation.reason) and not spec.needs_graph:
         progress.notice(f"{folder.card.name} runs on {spec.title}: {reason}")

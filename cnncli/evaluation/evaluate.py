@@ -69,6 +69,11 @@ class EvaluationPlan:
     matches: tuple[tuple[ClassMatch, ...], ...]
     settings: EvaluationSettings
 
+    def __str__(self) -> str:
+        """Name of the data, number of images, split."""
+        images = counted(len(self.selection.samples), "image")
+        return f"{self.data.name}: {images}, {self.selection.split} ({self.selection.split_source})"
+
 
 def plan_evaluation(
     settings: EvaluationSettings, folders: Sequence[ModelFolder], progress: Progress
@@ -139,8 +144,6 @@ def evaluate(plan: EvaluationPlan, progress: Progress, bar: ProgressBar) -> list
         CnncliError: no image can be read, or a network cannot run.
     """
     selection = plan.selection
-    images = counted(len(selection.samples), "image")
-    progress.notice(f"{plan.data.name}: {images}, {selection.split} ({selection.split_source})")
     for remark in selection.remarks:
         progress.warning(remark)
     progress = Deduplicated(progress)

@@ -15,7 +15,7 @@ from cnncli.files.shards import Shard
 from cnncli.files.whole import whole_file
 from cnncli.records.features import Vectors
 from cnncli.records.predictions import OK, UNREADABLE, Unreadable
-from cnncli.text import csv_row, is_percent_encoded, os_reason, path_text
+from cnncli.text import csv_row, install_command, is_percent_encoded, os_reason, path_text
 
 TABLE = ".csv"
 """The ending of the table beside an NPY, which has the paths of its rows."""
@@ -73,7 +73,7 @@ def require_package(file: Path) -> None:
         MissingPackageError: it is not.
     """
     if file.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise MissingPackageError("Parquet needs the package pyarrow", "pip install 'cnncli[parquet]'")
+        raise MissingPackageError("Parquet needs the package pyarrow", install_command("cnncli[parquet]"))
 
 
 def save_vectors(content: EmbeddingFile, file: Path, *, overwrite: bool) -> None:

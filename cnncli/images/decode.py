@@ -259,12 +259,10 @@ def _os_reason(error: OSError) -> str:
     """The reason in an OSError of the operating system, or of Pillow, which uses the same class."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
-    if isinstance(error, PermissionError):
-        return "permission denied"
     if isinstance(error, IsADirectoryError):
         return "a folder, not a file"
     if error.strerror:
-        return error.strerror.lower()
+        return error.strerror
     message = _one_line(error)
     return (
         "truncated: the file ends before the image is complete"

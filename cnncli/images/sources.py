@@ -162,7 +162,7 @@ def walk(root: str, skipped: Counter[str] | None = None) -> Iterator[ImageInput]
                 continue
             files, folders, others = _listing(folder.path)
         except OSError as error:
-            yield Unreadable(folder.path, f"the folder cannot be listed: {error.strerror}")
+            yield Unreadable(folder.path, str(error.strerror))
             continue
         for name in files:
             yield image_source(os.path.join(folder.path, name))

@@ -156,7 +156,7 @@ def read_volume(file: Path) -> Numbers:
     try:
         text = decode_text(read_document(file))
     except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror or error}") from error
+        raise InputError(f"cannot read {file}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{file} cannot be read as numbers: not a text file") from error
     if ";" in text and len(text.split("\n")) > 1:

@@ -14,6 +14,7 @@ from cnncli.networks.reference import HUB, LIBRARY, Reference
 from cnncli.records.listing import IndexEntry, ListEntry, PreparedFolder, SortOrder
 from cnncli.records.networks import ModelCard
 from cnncli.records.progress import Progress
+from cnncli.text import quote
 
 
 def listing(
@@ -88,7 +89,7 @@ def _prepared(index_entries: dict[str, IndexEntry], progress: Progress) -> list[
         try:
             card = model_folder.read_folder(path).card
         except ModelFolderError as error:
-            progress.warning(f"{error.message}; `cnncli models rm {path.name}` deletes it")
+            progress.warning(f"{error.message}; `cnncli models rm {quote(path.name)}` deletes it")
             continue
         entry = index_entries.get(card.name) or _entry_from_card(card, index_entries)
         items.append(ListEntry(entry, PreparedFolder(path, _size(path))))

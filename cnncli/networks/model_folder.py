@@ -19,6 +19,7 @@ from cnncli.files.whole import whole_folder
 from cnncli.networks import card as cards
 from cnncli.records.networks import CARD, FileFacts, HeadKind, ModelCard
 from cnncli.regular_file import irregularity, open_regular, read_text
+from cnncli.text import quote
 
 WEIGHTS, GRAPH = "model.safetensors", "model.onnx"
 
@@ -98,7 +99,7 @@ def no_classes_error(name: str) -> UsageError:
     """Error for a network without a classifier."""
     return UsageError(
         f"{name} has no classifier: it gives features, not classes",
-        f"`cnncli finetune DATA -m {name}` trains one; `cnncli features IMAGES -m {name} -o FILE.npz` writes the features",
+        f"`cnncli finetune DATA -m {quote(name)}` trains one; `cnncli features IMAGES -m {quote(name)} -o FILE.npz` writes the features",
     )
 
 
@@ -134,7 +135,7 @@ def open_folder(path: Path) -> ModelFolder:
                 _compare(file, facts)
                 verified.remember(file, facts.sha256)
         except OSError as error:
-            raise ModelFolderError(f"{file} cannot be read: {error.strerror}", _RESTORE_HINT) from error
+            raise ModelFolderError(f"cannot read {file}: {error.strerror}", _RESTORE_HINT) from error
     return folder
 
 
@@ -169,7 +170,7 @@ def _check_size(file: Path, facts: FileFacts) -> None:
     try:
         status = file.stat()
     except OSError as error:
-        raise ModelFolderError(f"{file} cannot be read: {error.strerror}", _RESTORE_HINT) from error
+        raise ModelFolderError(f"cannot read {file}: {error.strerror}", _RESTORE_HINT) from error
     if reason := irregularity(status):
         raise ModelFolderError(f"{file} is {reason}", _RESTORE_HINT)
     size = status.st_size

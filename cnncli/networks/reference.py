@@ -10,6 +10,7 @@ from pathlib import Path
 from cnncli.errors import ModelNotFoundError, UsageError, WeightsError
 from cnncli.networks import pocket
 from cnncli.networks.model_folder import is_model_folder
+from cnncli.text import quote
 
 LIBRARY = "torchvision/"
 """Prefix that selects torchvision's network where timm has one of the same name."""
@@ -179,4 +180,4 @@ def _similar_folders_hint(path: Path) -> str | None:
     except OSError:
         return None
     close = difflib.get_close_matches(path.name, names, 3, cutoff=0.5)
-    return f"did you mean {', '.join(str(path.with_name(name)) for name in close)}?" if close else None
+    return f"did you mean {', '.join(quote(path.with_name(name)) for name in close)}?" if close else None

@@ -1,6 +1,6 @@
 """Predictions as a table on a terminal: one row per class, with a bar for its probability.
 
-Rows are written as they come, so the layout depends on the terminal's width and on the labels of all classes.
+Rows are written as they come, so the layout depends on the terminal's width, the labels of all classes and the first path.
 """
 
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from rich.text import Text
 
 from cnncli.records.predictions import UNKNOWN, Prediction, Record, Score, Unreadable
 from cnncli.render.columns import fit, fit_path
-from cnncli.text import printable
+from cnncli.text import percent, printable
 
 _GAP = 2
-_PERCENT = 6
-"""Width of `100.0%`."""
+_PERCENT = 7
+"""Width of `100.0 %`."""
 _NARROW = 56
 """Terminal width below which the image's name gets a line of its own and bars are omitted."""
 _WIDEST = 140
 """Largest width of the table."""
-_WIDEST_PATH = 60
-"""Width of the paths beyond which they are far from their labels."""
+_SLACK = 4
+"""By how much later paths may be wider than the first."""
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -45,12 +45,29 @@ class PredictionTable:
         """
         self._console = console
         self._width = min(console.width, _WIDEST)
-        widest = max(cell_len(printable(label)) for label in (*labels, UNKNOWN))
-        self._columns = _columns(self._width, widest)
+        self._widest_label = max(cell_len(printable(label)) for label in (*labels, UNKNOWN))
+        self._layout: _Columns | None = None
         self._is_plain = not (console.encoding or "").lower().startswith("utf")
 
     def begin(self) -> str:
-        """The header; none where there is no room for columns."""
+        """Nothing yet: the header comes with the first record."""
+        return ""
+
+    def record(self, record: Record) -> str:
+        """The image's name, its classes, and an empty line where there are several."""
+        name = printable(record.path)
+        header = ""
+        if self._layout is None:
+            self._layout = _columns(self._width, self._widest_label, cell_len(name))
+            header = self._header()
+        return header + self._rows(record, name)
+
+    @property
+    def _columns(self) -> _Columns:
+        return self._layout or _columns(self._width, self._widest_label, 0)
+
+    def _header(self) -> str:
+        """The titles; none where there is no room for columns."""
         columns = self._columns
         if not columns.image:
             return ""
@@ -60,9 +77,7 @@ class PredictionTable:
         )
         return self._text(Text(head, "bold underline"))
 
-    def record(self, record: Record) -> str:
-        """The image's name, its classes, and an empty line where there are several."""
-        name = printable(record.path)
+    def _rows(self, record: Record, name: str) -> str:
         if isinstance(record, Unreadable):
             return self._unreadable(name, record.reason)
         scores = _scores_above_threshold(record)
@@ -122,15 +137,22 @@ class PredictionTable:
         return capture.get()
 
 
-def _columns(width: int, widest_label: int) -> _Columns:
-    """The widths of the columns; what short labels leave is for the paths, up to a limit."""
+def _columns(width: int, widest_label: int, path: int) -> _Columns:
+    """The widths of the columns; what short labels leave is for longer paths.
+
+    Args:
+        width: of the terminal.
+        widest_label: width of the widest label.
+        path: width of the first path.
+    """
     if width < _NARROW:
         return _Columns(0, 0, 0)
     bar = width // 5
     names = width - bar - _PERCENT - 1 - 2 * _GAP
-    label = min(widest_label, names - names * 9 // 20)
-    image = min(names - label, max(names * 9 // 20, _WIDEST_PATH))
-    return _Columns(image, label, bar)
+    usual = names * 9 // 20
+    label = min(widest_label, names - usual)
+    image = min(names - label, max(usual, path + _SLACK))
+    return _Columns(image, max(label, names - usual - max(image - usual, 0)), bar)
 
 
 def _scores_above_threshold(prediction: Prediction) -> list[Score]:
@@ -140,7 +162,7 @@ def _scores_above_threshold(prediction: Prediction) -> list[Score]:
 
 
 def _percent(score: Score) -> str:
-    return f" {score.probability:{_PERCENT}.1%}"
+    return f" {percent(score.probability):>{_PERCENT}}"
 
 
 def _label_style(rank: int, score: Score) -> str:

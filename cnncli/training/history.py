@@ -54,7 +54,7 @@ def read_history(run: Path) -> list[Epoch]:
         with open_text(file, newline="") as stream:
             return [_epoch(row) for row in csv.DictReader(bounded_lines(stream))]
     except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}") from error
+        raise DataError(f"cannot read {file}: {error.strerror}") from error
     except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise DataError(f"{file} cannot be read: {error}") from error
 

@@ -10,6 +10,7 @@ from cnncli.data.split_matching import changed_images
 from cnncli.data.splits import SPLITS, read_rows
 from cnncli.errors import TrainingError
 from cnncli.records.progress import Progress, activity_if_many
+from cnncli.text import quote
 from cnncli.training.manifest import RunManifest, save_manifest
 from cnncli.training.settings import NetworkSettings, option_values
 from cnncli.training.settings_file import SETTINGS, read_settings
@@ -31,7 +32,9 @@ def _location(options: Mapping[str, Any]) -> dict[str, Any]:
 def require_data(run: Path, data: Path) -> None:
     """Raise TrainingError if the data of a run is no longer there."""
     if not data.exists():
-        raise TrainingError(f"{data} does not exist", f"if it was moved: cnncli finetune NEW --resume {run}")
+        raise TrainingError(
+            f"{data} does not exist", f"if it was moved: cnncli finetune NEW --resume {quote(run)}"
+        )
 
 
 def find_moved_images(

@@ -32,7 +32,7 @@ from cnncli.files.output_path import require_outside_model_folder
 from cnncli.files.whole import replace, restore_former, whole_folder
 from cnncli.networks.model_folder import GRAPH, WEIGHTS, is_model_folder
 from cnncli.records.networks import CARD
-from cnncli.text import is_percent_encoded
+from cnncli.text import is_percent_encoded, quote
 from cnncli.training.history import HISTORY
 from cnncli.training.settings_file import SETTINGS, RecordedSettings
 
@@ -139,7 +139,7 @@ def _may_replace(path: Path, *, overwrite: bool) -> bool:
         is_ours = is_run(path)
         is_taken = path.exists() and not (path.is_dir() and (is_ours or not any(path.iterdir())))
     except OSError as error:
-        raise OutputError(f"cannot look into {path}: {error.strerror}") from error
+        raise OutputError(f"cannot read {path}: {error.strerror}") from error
     if is_taken:
         raise OutputError(
             f"{path} already exists and is not a run of cnncli",
@@ -303,7 +303,7 @@ def draft_network(run: Path) -> Iterator[Path]:
         raise OutputError(
             f"cannot write the network to {run}: {error.strerror or error}"
             + ("; its training is saved" if is_saved else ""),
-            f"free some space, then: cnncli finetune --resume {run}" if is_saved else None,
+            f"free some space, then: cnncli finetune --resume {quote(run)}" if is_saved else None,
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)

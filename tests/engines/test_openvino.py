@@ -66,4 +66,4 @@ def test_a_missing_package_is_an_error_with_a_hint(tiny: Path, monkeypatch: pyte
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "openvino" else real(name))
     with pytest.raises(MissingPackageError, match="needs the package openvino") as caught:
         open_engine(open_folder(tiny), EngineOptions(EngineName.OPENVINO), NullProgress())
-    assert caught.value.hint == "pip install 'cnncli[openvino]'"
+    assert str(caught.value.hint).endswith("pip install 'cnncli[openvino]'")

@@ -235,7 +235,7 @@ def test_paths_that_are_not_files(tmp_path: Path) -> None:
         assert reason(LocalFile(str(tmp_path / "empty.jpg"))) == "an empty file"
         assert reason(LocalFile(str(tmp_path / "none.jpg"))) == "no such file"
         assert reason(LocalFile(str(tmp_path / "dangling.jpg"))) == "no such file"
-        assert reason(LocalFile("x" * 5000)) == "file name too long"
+        assert reason(LocalFile("x" * 5000)) == "File name too long"
         assert reason(LocalFile("a\0b")).startswith("a path cannot contain a NUL byte")
         assert reason(InMemory("-", b"")) == "empty: no bytes on standard input"
 
@@ -244,7 +244,7 @@ def test_a_file_without_permission(unprivileged: Path) -> None:
     file = unprivileged / "a.png"
     Image.new("RGB", (4, 4)).save(file)
     file.chmod(0)
-    assert reason(LocalFile(str(file))) == "permission denied"
+    assert reason(LocalFile(str(file))) == "Permission denied"
 
 
 def test_a_truncated_jpeg() -> None:

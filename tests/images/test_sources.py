@@ -132,7 +132,7 @@ def test_a_folder_that_cannot_be_listed_is_reported(unprivileged: Path) -> None:
     first, second = list(sources([str(unprivileged)]))
     (unprivileged / "a").chmod(0o755)
     assert isinstance(first, Unreadable)
-    assert first.reason == "the folder cannot be listed: Permission denied"
+    assert first.reason == "Permission denied"
     assert isinstance(second, ImageSource)
 
 

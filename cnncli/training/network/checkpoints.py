@@ -22,6 +22,7 @@ from cnncli.files.whole import whole_file
 from cnncli.networks.tensor_files import raise_os_errors
 from cnncli.networks.zoo.checkpoint import unpickle_tensors
 from cnncli.records.training import Amp, Epoch, Layout, best_epoch
+from cnncli.text import quote
 from cnncli.training.run_folder import CHECKPOINTS
 
 if TYPE_CHECKING:
@@ -284,5 +285,5 @@ def _durable_file(file: Path, run: Path) -> Iterator[Path]:
             ) from error
         raise OutputError(
             f"cannot write {file}: {reason}; the previous checkpoint is intact",
-            f"free some space, then: cnncli finetune --resume {run}",
+            f"free some space, then: cnncli finetune --resume {quote(run)}",
         ) from error

@@ -20,6 +20,7 @@ from cnncli.records.data import Split
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 from cnncli.records.training import ClassWeights, Epoch, TrainingProgress, kept_epoch
+from cnncli.text import quote
 from cnncli.training.network import batches, logs, rng
 from cnncli.training.network.batch_norm import least_images, single_image_error
 from cnncli.training.network.batches import Batch, ImageStore
@@ -268,7 +269,7 @@ class Loop:
 
     def _interruption(self) -> TrainingStopped:
         checkpoint, epochs = self.checkpoint, self.task.options.epochs
-        command = f"cnncli finetune --resume {self._run}"
+        command = f"cnncli finetune --resume {quote(self._run)}"
         if checkpoint.epoch == epochs:
             return TrainingStopped(
                 "interrupted after the last epoch; everything is saved", f"write the network with: {command}"

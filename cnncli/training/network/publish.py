@@ -27,7 +27,7 @@ from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Deduplicated, Progress, ProgressBar
 from cnncli.records.report import TrainingSummary
 from cnncli.records.training import Epoch, FinetuneResult, Tune, kept_epoch
-from cnncli.text import counted, percent
+from cnncli.text import counted, percent, quote
 from cnncli.training import report as reporting
 from cnncli.training import run_folder
 from cnncli.training.manifest import RunManifest, load_manifest
@@ -63,7 +63,7 @@ def publish(
     kept = kept_epoch(checkpoint.history, settings.options.keep)
     if kept is None:
         raise TrainingError(
-            f"{run} has no finished epoch yet", f"resume with: cnncli finetune --resume {run}"
+            f"{run} has no finished epoch yet", f"resume with: cnncli finetune --resume {quote(run)}"
         )
     data = read_splits(run, manifest.root, manifest.card.class_names, manifest.data_name)
     finished = _FinishedRun(run, manifest, checkpoint, kept, data, settings, features)

@@ -1,0 +1,162 @@
+"""What a wrong command line is answered with: where the same thing is here, in words that can be pasted."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cnncli.text import install_command
+from tests.conftest import Cnncli
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`my data/train|val/red|blue/*.png` in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    for split in ("train", "val"):
+        for name in ("red", "blue"):
+            folder = tmp_path / "my data" / split / name
+            folder.mkdir(parents=True)
+            for number in range(2):
+                Image.new("RGB", (8 + number, 8), name).save(folder / f"{number}.png")
+    return Path("my data")
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        ("classify x.jpg", "here that is cnncli predict"),
+        ("train data", "here that is cnncli finetune"),
+        ("val data", "here that is cnncli evaluate"),
+        ("detect x.jpg", "cnncli classifies whole images; it neither detects objects nor segments images"),
+        ("predict x.jpg --conf 0.5", "here that is --threshold (cnncli predict --help)"),
+        ("predict --source x.jpg", "give it without an option: cnncli predict INPUT..."),
+        ("predict x.jpg --top_k 3", "here that is --topk"),
+        ("predict -r photos", "folders are searched recursively without an option"),
+        ("finetune data --freeze 3", "here that is --tune head, or --tune last:N"),
+        ("finetune data --imgsz 64", "here that is --img-size"),
+        ("finetune data --learning_rate 1", "here that is --lr "),
+        ("finetune data --weight_decay 1", "here that is --weight-decay"),
+        ("finetune data --half", "here that is --precision fp16"),
+        ("evaluate --data-dir data", "give it without an option: cnncli evaluate DATA"),
+        ("cam x.jpg --target-layer a", "here that is --layer"),
+        ("export --checkpoint a.pt", "here that is -m MODEL"),
+        ("predict x.jpg --verbos", "cnncli predict --help"),
+        ("predict model=resnet18 x.jpg", "options begin with dashes; write --model resnet18"),
+        ("predict source=x.jpg", "write x.jpg alone"),
+        ("finetune data imgsz=64", "here that is --img-size"),
+        ("filters model=pocket", "options begin with dashes; write pocket"),
+    ],
+)
+def test_words_of_other_tools(cnncli: Cnncli, command: str, hint: str) -> None:
+    result = cnncli(*command.split())
+    assert result.exit_code == 2
+    error, advice = result.stderr.splitlines()
+    assert error.startswith("error: ")
+    assert advice.startswith(f"hint: {hint}")
+
+
+def test_a_file_may_have_an_equals_sign_in_its_name(cnncli: Cnncli, photos: Path) -> None:
+    (photos / "train/red/0.png").rename("data=1.png")
+    assert cnncli("predict", "data=1.png").exit_code == 0
+
+
+@pytest.mark.parametrize("option", [["-m", "lenet5"], ["--model", "lenet5"], ["--model=lenet5"]])
+def test_a_model_argument_may_be_an_option(cnncli: Cnncli, option: list[str]) -> None:
+    assert (
+        cnncli("summary", *option, "--depth", "1").stdout
+        == cnncli("summary", "lenet5", "--depth", "1").stdout
+    )
+
+
+def test_a_split_beside_the_training_data_is_mentioned(cnncli: Cnncli, photos: Path) -> None:
+    train = photos / "train"
+    message = "my data/val beside it is not used; to use it, give 'my data'"
+    assert message in cnncli("check", train).stdout
+    assert message not in cnncli("check", photos).stdout
+
+
+def test_the_folder_of_one_class_points_to_the_folder_above(cnncli: Cnncli, photos: Path) -> None:
+    result = cnncli("check", photos / "train" / "red")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[1] == (
+        "hint: red is the folder of one class: give the folder above, 'my data/train', which has 'blue', 'red'"
+    )
+
+
+def test_a_folder_around_the_data_points_to_the_data(cnncli: Cnncli, photos: Path) -> None:
+    Path("outer/unpacked").mkdir(parents=True)
+    photos.rename("outer/unpacked/my data")
+    result = cnncli("check", "outer")
+    assert result.exit_code == 1
+    assert "give 'outer/unpacked/my data'" in result.stderr
+
+
+def test_resuming_a_folder_of_runs_names_them(cnncli: Cnncli, photos: Path) -> None:
+    run = Path("runs/two words")
+    run.mkdir(parents=True)
+    (run / "settings.toml").touch()
+    result = cnncli("finetune", photos, "--resume", "runs")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: runs is not a run: it has no settings.toml\nhint: did you mean 'runs/two words'?\n"
+    )
+
+
+def test_a_single_missing_image(cnncli: Cnncli) -> None:
+    result = cnncli("predict", "nothere.jpg")
+    assert (result.exit_code, result.stderr) == (3, "warning: nothere.jpg: no such file\n")
+    assert cnncli("predict", "nothere.jpg", "-f", "json").stderr == "nothere.jpg: no such file\n"
+
+
+def test_an_output_without_an_ending_has_its_format_named(cnncli: Cnncli, photos: Path) -> None:
+    result = cnncli("predict", photos / "val", "-o", "out")
+    assert result.stderr == "out: 4 records in the format tsv\n"
+
+
+def test_evaluate_prints_its_data_once(cnncli: Cnncli, photos: Path, colours: Path) -> None:
+    table = cnncli("evaluate", photos, "-m", colours, "--subset")
+    assert table.output.count("my data: 4 images, val") == 1
+    assert cnncli("evaluate", photos, "-m", colours, "--subset", "-f", "csv").stderr.count("my data:") == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "has_pip", "command"),
+    [
+        ("pipx_metadata.json", True, "pipx runpip cnncli install 'cnncli[parquet]'"),
+        ("uv-receipt.toml", True, "uv pip install --python '{python}' 'cnncli[parquet]'"),
+        (None, False, "uv pip install --python '{python}' 'cnncli[parquet]'"),
+        (None, True, "'{python}' -m pip install 'cnncli[parquet]'"),
+        ("bin/pip", True, "pip install 'cnncli[parquet]'"),
+    ],
+)
+def test_packages_are_installed_as_cnncli_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, file: str | None, has_pip: bool, command: str
+) -> None:
+    prefix = tmp_path / "my env"
+    (prefix / "bin").mkdir(parents=True)
+    if file:
+        (prefix / file).touch(mode=0o755)
+    python = prefix / "bin" / "python"
+    monkeypatch.setattr(sys, "prefix", str(prefix))
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setenv("PATH", str(python.parent))
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: object() if has_pip else None)
+    assert install_command("cnncli[parquet]") == command.format(python=python)
+
+
+def test_a_sheet_is_drawn_although_the_reader_stops(photos: Path) -> None:
+    command = f'"{sys.executable}" -m cnncli predict "{photos}" --sheet sheet.png | head -1'
+    result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert result.stdout.count("\n") == 1
+    assert result.stderr == "saved sheet.png\n"
+    with Image.open("sheet.png") as sheet:
+        assert sheet.size[0] > 100
+
+
+def test_results_are_written_although_the_reader_stops(photos: Path) -> None:
+    command = f'"{sys.executable}" -m cnncli check "{photos}" --sheet sheet.png | true'
+    subprocess.run(["sh", "-c", command], capture_output=True, check=True)
+    assert Path("sheet.png").exists()
