@@ -30,8 +30,8 @@ class Normalization:
         """
         if wrong := {len(self.mean), len(self.std)} - {1, channels}:
             raise UsageError(
-                f"the normalisation {self} is for {max(wrong)} channels, and the input has {channels}",
-                f"give one value, or {channels}: normalize: mean …; std …",
+                f"the normalisation {self} is for {max(wrong)} channels, and the input has {counted(channels, 'channel')}",
+                "one value is for all channels, e.g. mean 0.5; std 0.25",
             )
         mean, std = (values * channels if len(values) == 1 else values for values in (self.mean, self.std))
         return Normalization(mean, std)

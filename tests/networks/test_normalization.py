@@ -54,5 +54,7 @@ def test_other_texts_are_errors(text: str, complaint: str) -> None:
 
 def test_one_value_is_for_all_channels_and_other_numbers_must_match() -> None:
     assert parse_normalization("0..1").for_channels(3) == Normalization((0.0,) * 3, (1.0,) * 3)
-    with pytest.raises(UsageError, match="the normalisation imagenet is for 3 channels, and the input has 1"):
+    with pytest.raises(
+        UsageError, match="the normalisation imagenet is for 3 channels, and the input has 1 channel"
+    ):
         RGB_OF_IMAGENET.for_channels(1)
