@@ -268,7 +268,7 @@ def _file_state(folder: Path, entry: Sequence[object]) -> _FileState:
         TypeError or ValueError: the entry is damaged.
     """
     name, size, modified, changed = entry
-    if not (isinstance(name, str) and type(size) is type(modified) is int and type(changed) in {int, str}):
+    if not (isinstance(name, str) and type(size) is type(modified) is int and isinstance(changed, int | str)):
         raise TypeError(f"not a file of the index: {entry}")
     return _FileState(_path_from_hex(folder, name), size, modified, changed)
 
