@@ -183,17 +183,13 @@ def test_auto_stops_if_training_is_no_better_than_features(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("top1", "balanced", "tune"), [(1.0, 0.0, "features"), (0.0, 1.0, "full")])
 def test_auto_with_balanced_weights_compares_the_mean_over_classes(
     cnncli: Cnncli,
     data: Path,
     tiny: Path,
     monkeypatch: pytest.MonkeyPatch,
-    top1: float,
-    balanced: float,
-    tune: str,
 ) -> None:
-    """Few images of some classes; training ends with accuracies that speak for opposite choices."""
+    """Training ends with a perfect accuracy, but not as the mean over classes: the classifier on features is kept."""
     for number in range(3, 12):
         (data / "train" / "warm" / f"{number}.png").unlink()
     real = Loop._train_epoch
@@ -202,12 +198,12 @@ def test_auto_with_balanced_weights_compares_the_mean_over_classes(
         real(self, *arguments)
         last = self.checkpoint.history[-1]
         assert last.val_balanced is not None
-        self.checkpoint.history[-1] = dataclasses.replace(last, val_top1=top1, val_balanced=balanced)
+        self.checkpoint.history[-1] = dataclasses.replace(last, val_top1=1.0, val_balanced=0.0)
 
     monkeypatch.setattr(Loop, "_train_epoch", change)
     words = ("-m", tiny, "--class-weights", "balanced", "--epochs", 1, "--amp", "off", "--layout", "nchw")
     output = run(cnncli, data, *words)
-    assert output["tune"] == tune
+    assert output["tune"] == "features"
     assert "as the mean over classes" in output["reason"]
 
 

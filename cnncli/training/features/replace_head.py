@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from cnncli.engines.adapters import RequireFit
 from cnncli.engines.heads import ClassifierHead, LinearHead, NeighbourHead, replace_head, run_head
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import ModelFolderError, UsageError
@@ -77,15 +78,16 @@ def write_with_new_head(
         pixels: (N, C, H, W) on which the finished network is compared with base and head.
 
     Raises:
-        ModelFolderError: their outputs differ.
+        ModelFolderError: their outputs differ, or those of the network do not fit its card.
     """
     graph = base.graph
     assert graph is not None  # noqa: S101 - for mypy; `require_new_head_fits` has passed
+    embeddings = RequireFit(OnnxEngine(graph), base, layer=None).run(pixels).embeddings
     tensors, adapted = weights_with_new_head(base, head, card)
     with raise_os_errors(draft / WEIGHTS):
         save_file(tensors, draft / WEIGHTS)
     replace_head(graph, head, draft / GRAPH)
-    compilation = _verify(graph, head, draft / GRAPH, pixels)
+    compilation = _verify(run_head(head, embeddings), draft / GRAPH, pixels)
     return model_folder.seal(draft, dataclasses.replace(adapted, compilation=compilation))
 
 
@@ -141,9 +143,8 @@ def _with_separate_head(card: ModelCard, base: ModelCard, kind: HeadKind) -> Mod
     )
 
 
-def _verify(base: Path, head: ClassifierHead, graph: Path, pixels: Pixels) -> Compilation:
-    """Compare the finished network with network and classifier on the same images."""
-    expected = run_head(head, OnnxEngine(base).run(pixels).embeddings)
+def _verify(expected: Tensor, graph: Path, pixels: Pixels) -> Compilation:
+    """Compare the finished network's logits with the expected ones (N, K) for the same images."""
     logits = OnnxEngine(graph).run(pixels).logits
     largest, spread = float(np.abs(logits - expected).max()), float(np.ptp(expected))
     if not largest <= TOLERANCE * max(spread, 1):
