@@ -173,6 +173,15 @@ def _exit_on_closed_pipe() -> Iterator[None]:
         raise typer.Exit(0) from None
 
 
+_PLAIN = (
+    (r"is not a valid int(eger)?( range)?$", "is not a whole number"),
+    (r"is not a valid float( range)?$", "is not a number (write 0.5, not 50% or 0,5)"),
+    (r"is not in the range x>=([\d.]+)$", r"is below \1"),
+    (r"is not in the range ([\d.]+)<=x<=([\d.]+)$", r"is not between \1 and \2"),
+)
+"""Typer's wording of invalid numbers, and ours."""
+
+
 def _usage_error(problem: typer.TyperException) -> CnncliError:
     context = getattr(problem, "ctx", None)
     command = context.command_path if context else "cnncli"
@@ -181,6 +190,8 @@ def _usage_error(problem: typer.TyperException) -> CnncliError:
     message = message[:1].lower() + message[1:]
     if option := getattr(problem, "option_name", ""):
         return _option_error(message, option, context)
+    for words, plain in _PLAIN:
+        message = re.sub(words, plain, message)
     name = re.fullmatch(r"no such command '(.*?)'.*", message)
     return CnncliError(message, (name and hint_for_command(name[1])) or f"{command} --help")
 
@@ -195,6 +206,10 @@ def _option_error(message: str, option: str, context: Any) -> CnncliError:  # no
     own = {name for item in parameters for name in item.opts}
     if hint := hint_for_option(option, own, arguments.replace("[", "").replace("]", ""), command):
         return CnncliError(message.partition(" (Possible")[0], f"{hint} ({command} --help)")
+    if command == "cnncli":
+        return CnncliError(
+            message.partition(" (Possible")[0], f"options come after the command: cnncli COMMAND {option}"
+        )
     return CnncliError(message.replace("Possible options", "similar"), f"{command} --help")
 
 

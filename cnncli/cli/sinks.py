@@ -195,7 +195,10 @@ def _default_format(output: Path | None) -> Format:
         return Format.TABLE if is_terminal(sys.stdout) else Format.TSV
     if format_ := format_of(output):
         return format_
-    raise UsageError(f"no output format has the ending {output.suffix}", "choose one with -f")
+    endings = ", ".join(ending for other in Format for ending in other.spec.endings if ending)
+    raise UsageError(
+        f"no output format has the ending {output.suffix}", f"choose one with -f, or one of {endings}"
+    )
 
 
 def _require_valid_for_stdout(format_: Format, *, resume: bool) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cnncli.errors import OutputError
 from cnncli.records.networks import CARD
+from cnncli.text import quote
 
 
 def require_writable_file(file: Path) -> None:
@@ -15,7 +16,9 @@ def require_writable_file(file: Path) -> None:
         OutputError: its folder does not exist, is read-only or a model folder, or the path is something other than a file.
     """
     if not os.path.isdir(file.parent):  # noqa: PTH112 - also False for a name that is too long
-        raise OutputError(f"cannot write {file}: the folder {file.parent} does not exist")
+        raise OutputError(
+            f"cannot write {file}: the folder {file.parent} does not exist", f"mkdir -p {quote(file.parent)}"
+        )
     require_outside_model_folder(file)
     try:
         with tempfile.TemporaryFile(dir=file.parent):

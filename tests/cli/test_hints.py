@@ -160,3 +160,21 @@ def test_results_are_written_although_the_reader_stops(photos: Path) -> None:
     command = f'"{sys.executable}" -m cnncli check "{photos}" --sheet sheet.png | true'
     subprocess.run(["sh", "-c", command], capture_output=True, check=True)
     assert Path("sheet.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("predict x.jpg -k five", "'five' is not a whole number"),
+        ("predict x.jpg -k 0", "0 is below 1"),
+        ("predict x.jpg --threshold 50", "50.0 is not between 0 and 1"),
+        ("predict x.jpg --threshold 50%", "'50%' is not a number (write 0.5, not 50% or 0,5)"),
+        ("--model pocket predict x.jpg", "options come after the command: cnncli COMMAND --model"),
+        ("predict x.jpg -o x.xlsx", "or one of .txt, .tsv, .csv, .jsonl, .ndjson, .json, .parquet"),
+        ("predict x.jpg -o nowhere/x.csv", "hint: mkdir -p nowhere"),
+        ("predict https://example.com/cat.jpg", "URLs are not read: download it first"),
+        ("predict ~/nothere.jpg", "the shell replaces ~ only where it is not in quotes"),
+    ],
+)
+def test_mistakes_of_new_users(cnncli: Cnncli, command: str, message: str) -> None:
+    assert message in cnncli(*command.split()).stderr
