@@ -21,7 +21,7 @@ class Interrupts:
         """Record no interrupt yet.
 
         Args:
-            notify: called at the first one.
+            notify: called at the first one, in a thread.
         """
         self.is_pending = False
         self._notify = notify
@@ -45,5 +45,6 @@ class Interrupts:
         if self.is_pending:
             raise KeyboardInterrupt
         self.is_pending = True
-        with contextlib.suppress(RuntimeError):  # it came while something was being printed
-            self._notify()
+        threading.Thread(
+            target=self._notify
+        ).start()  # this thread may be in the middle of printing something
