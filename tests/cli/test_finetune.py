@@ -430,6 +430,7 @@ def test_recorded_settings_are_options_of_the_command(cnncli: Cnncli, data: Path
         "quiet",
         "resume",
         "preview",
+        "recipe",  # its values are recorded
     }
     unset = {"weights", "img_size", "root", "batch_size", "workers", "recipe"} | set(options.declarations())
     assert recorded | unset == offered - not_recorded

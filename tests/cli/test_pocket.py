@@ -78,14 +78,17 @@ def test_doctor_checks_its_digests(program: Program) -> None:
     assert "pocket, prepared, digests match" in program("doctor", "--offline").stdout.decode()
 
 
-def test_a_folder_called_pocket_takes_precedence(
+def test_a_folder_called_pocket_does_not_replace_the_built_in_model(
     cnncli: Cnncli, photo: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(photo.parent)
     Path("pocket").symlink_to(colours)
-    (record,) = json.loads(cnncli("predict", photo, "-m", "pocket", "-f", "json").stdout)
-    assert {item["label"] for item in record["predictions"]} == {"red", "green", "blue"}
-    assert not pocket.is_pocket("pocket")
+    colour_names = {"red", "green", "blue"}
+    for model, is_folder in (("pocket", False), ("./pocket", True)):
+        (record,) = json.loads(cnncli("predict", photo, "-m", model, "-f", "json").stdout)
+        assert ({item["label"] for item in record["predictions"]} == colour_names) is is_folder
+    assert pocket.is_pocket("pocket")
+    assert not pocket.is_pocket("./pocket")
     Path("mine").symlink_to(pocket.FOLDER)
     assert pocket.is_pocket("mine")
 

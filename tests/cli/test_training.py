@@ -88,7 +88,7 @@ def test_the_keras_recipe_ends_as_keras_scripts_do(cnncli: Cnncli, data: Path) -
     arguments = ("-m", NET, "--recipe", "keras", "--epochs", "2", "--layout", "nchw")
     result = cnncli("finetune", data, *arguments)
     assert result.exit_code == 0, result.stderr
-    assert "writing the network of epoch 2, the last" in result.stderr
+    assert "keeping the network of epoch 2, the last" in result.stderr
     (tests,) = re.findall(
         r"^test +[0-9.]+ % of (\d+) images correct .*, loss ([0-9.]+)$", result.stdout, re.MULTILINE
     )

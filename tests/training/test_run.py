@@ -135,7 +135,7 @@ def test_a_run_does_not_go_on_with_other_images(data: Path, base: TrainedRun, *,
 
 def test_a_run_that_cannot_start_leaves_no_folder(data: Path) -> None:
     refused = [
-        (settings_for(data, opt="nothing"), "--opt nothing cannot be used"),
+        (settings_for(data, opt="fusedsgd"), "--opt fusedsgd cannot be used"),
         (settings_for(data, amp=Amp.FP16), "--amp fp16 needs a GPU"),
         (settings_for(data, "input 3x4x4; conv5-6 valid; FC-3"), "does not fit"),
     ]

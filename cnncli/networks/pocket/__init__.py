@@ -28,5 +28,5 @@ def is_pocket_folder(folder: Path) -> bool:
 
 
 def is_pocket(name: str) -> bool:
-    """Whether a model name means pocket: its name, unless a folder here has that name, or a path to its folder."""
-    return is_pocket_folder(Path(name)) if os.path.isdir(name) else name == NAME  # noqa: PTH112 - False for any other text
+    """Whether a model name means pocket: its name, or a path to its folder."""
+    return name == NAME or (os.path.isdir(name) and is_pocket_folder(Path(name)))  # noqa: PTH112 - False for any other text
