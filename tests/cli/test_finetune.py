@@ -316,8 +316,8 @@ def test_invalid_settings_files(cnncli: Cnncli, data: Path, colours: Path, tmp_p
     for content, complaint in [
         ("seed = ", "are not TOML"),
         ("speed = 3", "have 'speed', which finetune does not have"),
-        (f"seed = {2**32}", "4294967296 is not in the range 0<=x<=4294967295"),
-        ("val_split = 'half'", "'half' is not a valid float"),
+        (f"seed = {2**32}", "4294967296 is not between 0 and 4294967295"),
+        ("val_split = 'half'", "'half' is not a number"),
         ("format = 'json'\nclassifier = 'tree'", "'tree' is not one of"),
     ]:
         (tmp_path / "s.toml").write_text(content)
@@ -430,7 +430,6 @@ def test_recorded_settings_are_options_of_the_command(cnncli: Cnncli, data: Path
         "quiet",
         "resume",
         "preview",
-        "recipe",  # its values are recorded
     }
     unset = {"weights", "img_size", "root", "batch_size", "workers", "recipe"} | set(options.declarations())
     assert recorded | unset == offered - not_recorded

@@ -46,7 +46,7 @@ def test_each_command_saves_a_picture(
 def test_results_are_also_printed(cnncli: Cnncli) -> None:
     moved = cnncli("maps", PHOTO, "--shift", "2,0", "-o", "s.png").stdout.splitlines()
     assert moved[0].split("  ")[-2:] == ["difference", "units compared"]
-    assert moved[1].split() == ["conv1", "40x40x40", "1,0", "0.0%", "interior"]
+    assert moved[1].split() == ["conv1", "40x40x40", "1,0", "0.0", "%", "interior"]
     assert moved[-1].endswith("all (every field reaches the border)")
     field = cnncli("receptive", PHOTO, "--layer", "conv1", "--unit", "10,3", "-o", "r.png").stdout
     assert field.startswith(

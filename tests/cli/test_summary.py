@@ -275,7 +275,7 @@ def test_model_folders_and_blueprint_files(
         (["torchvision/alexnet", "--img-size", "60"], 1, "features.12 (MaxPool2d):"),
         (["torchvision/alexnet", "--channels", "1"], 2, "takes 3 channels"),
         (["lenet5", "--channels", "3"], 2, "no effect on a blueprint"),
-        (["lenet5", "--batch-size", "0"], 2, "0 is not in the range"),
+        (["lenet5", "--batch-size", "0"], 2, "0 is not between 1 and"),
         (
             ["input 3x8x8; conv3-4; residual { conv3-4 valid }; FC-2"],
             1,

@@ -124,7 +124,7 @@ def test_a_damaged_folder_is_listed_and_can_be_removed(own_home: Path) -> None:
     with pytest.raises(ModelNotFoundError):
         listing("test", SortOrder.NAME, listener, only_prepared=True)
     (warning,) = listener.warnings
-    assert "model.onnx cannot be read" in warning
+    assert "model.onnx: No such file" in warning
     assert f"cnncli models rm {folder.name}" in warning
     assert remove(folder.name).folder == folder
     assert own_home.is_dir()
