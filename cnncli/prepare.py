@@ -4,7 +4,6 @@ If the folder exists, torch is not imported.
 """
 
 import dataclasses
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,9 @@ from cnncli.errors import (
 from cnncli.networks import cache, downloads, model_folder
 from cnncli.networks import card as cards
 from cnncli.networks.dependencies import explain_missing_packages
-from cnncli.networks.known import warn_hidden_folder
+from cnncli.networks.known import not_found_error, require_known, warn_hidden_folder
 from cnncli.networks.labels import read_labels
-from cnncli.networks.model_folder import ModelFolder, no_classes_error, require_classes
+from cnncli.networks.model_folder import ModelFolder, require_classes
 from cnncli.networks.packaged import find_packaged
 from cnncli.networks.prepared import find_finished, find_prepared
 from cnncli.networks.pretrained import build_network, load_weights
@@ -86,7 +85,7 @@ def prepare(
         return require_classes(folder) if needs_classes else folder
     if reference.is_exported:
         return _unpack_exported(reference, progress)
-    _require_known(reference, needs_classes=needs_classes)
+    require_known(reference, needs_classes=needs_classes)
     if is_offline or downloads.is_forbidden():
         _require_downloaded(reference)
     if reference.labels:
@@ -130,29 +129,13 @@ def resolve_untrained(
         return UntrainedNetwork(card.name, card.architecture, card.preprocessing)
     if reference.is_exported:
         raise model_folder.no_weights_error(reference.name)
-    _require_known(reference)
+    require_known(reference)
     with explain_missing_packages(f"training {reference.name}"):
         offer = _find_offer(reference, progress, is_offline=is_offline)
     name = (
         offer.architecture.name if offer.architecture.library == "blueprint" else offer.name.partition(".")[0]
     )
     return UntrainedNetwork(name, offer.architecture, offer.preprocessing)
-
-
-def _require_known(reference: Reference, *, needs_classes: bool = False) -> None:
-    """Check that a name is in the index, before spending seconds on importing the libraries.
-
-    Raises:
-        ModelNotFoundError: it is not, and the installed libraries are those the index was made from.
-        UsageError: classes are needed, and it has no classifier.
-    """
-    from cnncli.networks import index
-
-    name = reference.name
-    if hint := index.hint_if_unknown(name):
-        raise _not_found(name, f"no network is called {name!r}", hint)
-    if needs_classes and reference.weights is None and index.gives_features_only(name):
-        raise no_classes_error(name)
 
 
 def _require_downloaded(reference: Reference) -> None:
@@ -175,13 +158,6 @@ def _require_downloaded(reference: Reference) -> None:
             f"{downloads.torch_cache()}, and nothing is downloaded offline",
             package.hint if package else downloads.OFFLINE_HINT,
         )
-
-
-def _not_found(name: str, message: str, hint: str | None) -> ModelNotFoundError:
-    """The error for an unknown name; the user may have meant a folder of that name."""
-    if os.path.isdir(name):  # noqa: PTH112 - also False for a name that is too long
-        return ModelNotFoundError(f"the folder {name} has no card.json, and {message}")
-    return ModelNotFoundError(message, hint)
 
 
 # ---- making a model folder
@@ -274,7 +250,7 @@ def _find_offer(reference: Reference, progress: Progress, *, is_offline: bool) -
     try:
         return zoo.offer(reference.name, reference.image_size)
     except ModelNotFoundError as error:
-        raise _not_found(reference.name, error.message, error.hint) from error
+        raise not_found_error(reference.name, error.message, error.hint) from error
 
 
 def _suffix(reference: Reference) -> str:

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from cnncli import __version__
 from cnncli.cli import completion, console
 from cnncli.cli.groups import SectionedCommand
-from cnncli.cli.other_tools import hint_for_command, hint_for_option
+from cnncli.cli.other_tools import hint_for_command, hint_for_extra, hint_for_option
 from cnncli.cli.surroundings import provide_home, require_working_directory
 from cnncli.errors import CnncliError
 
@@ -192,6 +192,9 @@ def _usage_error(problem: typer.TyperException) -> CnncliError:
         return _option_error(message, option, context)
     for words, plain in _PLAIN:
         message = re.sub(words, plain, message)
+    if extra := re.fullmatch(r"got unexpected extra arguments?(?:\(s\))? \((.*)\)", message):
+        values = context.params if context else {}
+        return CnncliError(f"unexpected argument: {extra[1]}", hint_for_extra(command, values, extra[1]))
     name = re.fullmatch(r"no such command '(.*?)'.*", message)
     return CnncliError(message, (name and hint_for_command(name[1])) or f"{command} --help")
 

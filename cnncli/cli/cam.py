@@ -68,6 +68,7 @@ def cam(
         show=show,
         rough=rough,
     )
+    source = inspection.read_source(image)
     with quiet_libraries(), console.spinner("drawing the class activation maps"):
         loaded = inspection.load_model(
             model,
@@ -86,7 +87,6 @@ def cam(
         from cnncli.inspection.network.loading import load_image, load_photograph
 
         indices = activation.class_indices(loaded.card, classes or ())
-        source = inspection.read_source(image)
         input_image = load_image(source, loaded.card)
         indices = indices or [activation.predicted_class(loaded, input_image)]
         name = layer or activation.target_layer(loaded, input_image)

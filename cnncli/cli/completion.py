@@ -96,9 +96,9 @@ def complete_tune() -> list[str]:
 
 def complete_optimizer() -> list[str]:
     """Names for `--opt`."""
-    from cnncli.training.options import OPTIMIZER_FAMILIES
+    from cnncli.training.optimizer_names import OPTIMIZERS
 
-    return sorted(family.example for family in OPTIMIZER_FAMILIES)
+    return OPTIMIZERS
 
 
 def complete_device() -> list[str]:

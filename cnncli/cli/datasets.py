@@ -16,7 +16,7 @@ from cnncli.cli.progress import image_progress
 from cnncli.errors import OutputError, UsageError
 from cnncli.text import quote
 
-datasets = list_group("datasets")
+datasets = list_group("datasets", {"download": "get", "fetch": "get", "pull": "get", "ls": "list"})
 
 
 @datasets.command(LIST)

@@ -1,12 +1,16 @@
 """Commands with options in sections, and command groups with a default subcommand that lists."""
 
-from typing import Any
+import itertools
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from cnncli.cli.other_tools import require_no_assignments
 from cnncli.cli.output_guard import require_inputs_kept
+from cnncli.errors import UsageError
+from cnncli.text import quote
 
 LIST = "list"
 """The default subcommand."""
@@ -15,18 +19,36 @@ LIST = "list"
 class _ListGroup(TyperGroup):
     """A group whose arguments go to `list` unless they start with a subcommand."""
 
+    synonyms: ClassVar[Mapping[str, str]] = {}
+    """What other tools call the subcommands, and what they are called here."""
+
     def parse_args(self, context: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as in typer
         """Insert the default subcommand, unless the subcommand itself is being completed."""
+        if args and args[0] in self.synonyms and not context.resilient_parsing:
+            ours = self.synonyms[args[0]]
+            raise UsageError(
+                f"no such command {args[0]!r}", " ".join([context.command_path, ours, *map(quote, args[1:])])
+            )
         is_completed = context.resilient_parsing and not args
         has_subcommand = is_completed or (args and args[0] in self.commands)
         return super().parse_args(context, args if has_subcommand else [LIST, *args])
 
 
-def list_group(name: str) -> typer.Typer:
-    """A command group with the default subcommand `list`."""
+def list_group(name: str, synonyms: Mapping[str, str]) -> typer.Typer:
+    """A command group with the default subcommand `list`.
+
+    Args:
+        name: of the group.
+        synonyms: what other tools call its subcommands, and what they are called here.
+    """
+
+    class Group(_ListGroup):
+        """The group of these synonyms."""
+
+    Group.synonyms = synonyms
     return typer.Typer(
         name=name,
-        cls=_ListGroup,
+        cls=Group,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
@@ -54,7 +76,17 @@ class SectionedCommand(TyperCommand):
         """Turn `-m MODEL` into an argument where the command takes it as one; explain `model=MODEL`."""
         names = {option for parameter in self.params for option in parameter.opts}
         require_no_assignments(args, names)
+        self._require_values(args)
         return super().parse_args(ctx, _models_as_arguments(args) if names & {"model", "models"} else args)
+
+    def _require_values(self, args: list[str]) -> None:
+        """Raise UsageError if an option has an empty value, as from an unset shell variable."""
+        with_value = {
+            name for item in self.params if not getattr(item, "is_flag", True) for name in item.opts
+        }
+        for option, value in itertools.pairwise(args):
+            if not value and option in with_value:
+                raise UsageError(f"{option} is empty", "is a shell variable unset?")
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as in typer
         """Run the command."""

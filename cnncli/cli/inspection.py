@@ -1,5 +1,6 @@
 """Shared by `cam`, `filters`, `maps` and `receptive`: loading the model, reading the image."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,11 +9,12 @@ import typer
 
 from cnncli.cli.console import Console
 from cnncli.cli.options import image_size
-from cnncli.errors import UsageError
+from cnncli.errors import InputError, UsageError
 from cnncli.images.in_memory import InMemory
-from cnncli.images.sources import STDIN, image_source
+from cnncli.images.sources import STDIN, image_source, is_image_name
 from cnncli.records.defaults import or_default
-from cnncli.records.predictions import ImageSource
+from cnncli.records.predictions import ImageSource, UnreadableError
+from cnncli.text import quote
 
 if TYPE_CHECKING:
     from cnncli.inspection.network.loading import LoadedModel
@@ -55,12 +57,24 @@ def load_model(
 
 
 def read_source(path: str) -> ImageSource:
-    """An image by its path; `-` reads it from standard input.
+    """An image by its path; `-` reads it from standard input. To be called before torch is imported, which takes seconds.
 
     Raises:
-        UsageError: the path is empty.
+        UsageError: the path is empty, or that of a folder.
+        InputError: it is no file that can be opened.
     """
     if not path:
         raise UsageError("the image path is empty", "give a file, or - for standard input")
+    if os.path.isdir(path):  # noqa: PTH112 - False for a name that is too long
+        images = (entry.path for entry in os.scandir(path) if is_image_name(entry.name))
+        example = quote(min(images, default=os.path.join(path, "IMAGE.jpg")))  # noqa: PTH118
+        raise UsageError(f"{path} is a folder", f"give one image, e.g. {example}")
+    if path != STDIN:
+        try:
+            image_source(path).open().close()
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file") from None
+        except UnreadableError as error:
+            raise InputError(f"{path}: {error}") from None
     data = sys.stdin.buffer.read() if path == STDIN and sys.stdin else None
     return image_source(path) if data is None else InMemory(path, data)

@@ -99,6 +99,7 @@ def maps(
         show=show,
         rough=rough,
     )
+    source = inspection.read_source(image)
     with quiet_libraries(), console.spinner("drawing the feature maps"):
         loaded = inspection.load_model(
             model, weights, None, img_size, console, pretrained=not no_pretrained, offline=offline
@@ -106,7 +107,7 @@ def maps(
         from cnncli.inspection.network import maps as feature_maps
         from cnncli.inspection.network.loading import load_image
 
-        input_image = load_image(inspection.read_source(image), loaded.card)
+        input_image = load_image(source, loaded.card)
         if offset:
             from cnncli.inspection.network import shift as equivariance
 

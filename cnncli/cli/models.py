@@ -10,7 +10,7 @@ from cnncli.cli.groups import LIST, list_group
 from cnncli.errors import CnncliError, ModelNotFoundError
 from cnncli.records.listing import ListFormat, SortOrder
 
-models = list_group("models")
+models = list_group("models", {"remove": "rm", "delete": "rm", "ls": "list", "search": "list"})
 
 
 @models.command(LIST)

@@ -10,9 +10,11 @@ import typer
 from cnncli.cli import completion
 from cnncli.engines.select import ENGINES
 from cnncli.errors import UsageError
+from cnncli.networks.model_folder import is_model_folder
 from cnncli.records.defaults import DEFAULT, MAX_INPUT, or_default
 from cnncli.records.engines import EngineName, Precision
 from cnncli.records.progress import Progress
+from cnncli.text import quote
 
 if TYPE_CHECKING:
     from cnncli.networks.reference import Reference
@@ -44,6 +46,21 @@ def parse_path(word: str) -> Path:
     if not word:
         raise UsageError("a path is empty", "is a shell variable unset?")
     return Path(word)
+
+
+def parse_data(word: str) -> Path:
+    """The path of labelled images from the command line.
+
+    Raises:
+        UsageError: it is empty, or a model folder.
+    """
+    path = parse_path(word)
+    if is_model_folder(path):
+        raise UsageError(
+            f"{word} is a model folder, not labelled images",
+            f"give the folder of images without an option, and the model as -m {quote(path)}",
+        )
+    return path
 
 
 def image_size(text: str | None) -> tuple[int, int] | None:
@@ -246,7 +263,7 @@ Data = Annotated[
     Path,
     typer.Argument(
         metavar="DATA",
-        parser=parse_path,
+        parser=parse_data,
         help="A folder with one folder of images per class, optionally below train/, val/ and test/; or a CSV or TSV list.",
         show_default=False,
     ),

@@ -2,10 +2,12 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from pathlib import Path
 
 from cnncli.errors import UsageError
+from cnncli.text import quote
 
 COMMANDS = {
     "classify": "cnncli predict",
@@ -140,6 +142,44 @@ def hint_for_option(option: str, own: AbstractSet[str], arguments: str, command:
     if name in _ARGUMENTS and arguments:
         return f"give it without an option: {command} {arguments}"
     return _ANYWHERE.get(name)
+
+
+def hint_for_extra(command: str, values: Mapping[str, object], extra: str) -> str:
+    """What to do about arguments that a command does not take.
+
+    Args:
+        command: as it is called, such as `cnncli predict`.
+        values: those of its options and arguments, by name.
+        extra: the arguments that are too many, separated by spaces.
+    """
+    data = values.get("data")
+    if command == "cnncli datasets list":
+        return _data_set_hint(extra.partition(" ")[0])
+    if isinstance(data, Path):
+        return _data_hint(command, data, extra)
+    if command == "cnncli models list":
+        return "give one pattern, in quotes: cnncli models 'resnet*'"
+    if "image" in values:
+        return f'give one image at a time: for FILE in ...; do {command} "$FILE"; done'
+    return f"{command} --help"
+
+
+def _data_hint(command: str, data: Path, extra: str) -> str:
+    from cnncli.networks.model_folder import is_model_folder
+
+    if command == "cnncli evaluate" and (is_model_folder(Path(extra)) or not os.path.isdir(extra)):  # noqa: PTH112
+        return f"cnncli evaluate {quote(data)} -m {quote(extra)}"
+    if data.name and data.parent.name and Path(extra).parent == data.parent:
+        return f"give the folder that holds both: {command} {quote(data.parent)}"
+    return "give one folder; its splits are folders train/, val/ and test/ in it"
+
+
+def _data_set_hint(name: str) -> str:
+    from cnncli.data.catalogue import DATA_SETS
+
+    if name in DATA_SETS:
+        return f"to download it: cnncli datasets get {name} {name}/"
+    return f"`cnncli datasets` lists the data sets; {name} is none of them"
 
 
 _ASSIGNMENT = re.compile(r"([A-Za-z][\w-]*)=(\S+)")

@@ -65,6 +65,7 @@ def receptive(
         show=show,
         rough=rough,
     )
+    source = inspection.read_source(image)
     with quiet_libraries(), console.spinner("drawing the receptive field"):
         loaded = inspection.load_model(
             model, weights, None, img_size, console, pretrained=not no_pretrained, offline=offline
@@ -72,7 +73,7 @@ def receptive(
         from cnncli.inspection.network.loading import load_image
         from cnncli.inspection.network.receptive import figure, unit_field
 
-        input_image = load_image(inspection.read_source(image), loaded.card)
+        input_image = load_image(source, loaded.card)
         field = unit_field(loaded, input_image, layer, position)
         write_data(_text(field), is_last=False)
         destination.write(figure(loaded, input_image, field), console)

@@ -176,6 +176,7 @@ def summarize(
         for model in models:
             write_data(_blueprint_text(model, size))
         return
+    _require_networks(models, size)
     with quiet_libraries(), Console().spinner("building the network"):
         from cnncli.inspection.network.summary import SummarySettings
 
@@ -193,6 +194,21 @@ def _require_unset(options: Mapping[str, bool]) -> None:
             f"{', '.join(unused)}: no effect with --show-blueprint",
             "of these options only --img-size works with it",
         )
+
+
+def _require_networks(models: Sequence[str], size: tuple[int, int] | None) -> None:
+    """Check names and blueprints before torch is imported, which takes seconds."""
+    from cnncli.networks import blueprint
+    from cnncli.networks.known import require_known
+    from cnncli.networks.prepared import find_finished
+    from cnncli.networks.reference import Reference
+
+    for model in models:
+        reference = Reference(model)
+        if blueprint.is_blueprint(model):
+            blueprint.find(model, size)
+        elif not find_finished(reference) and not reference.is_exported:
+            require_known(reference)
 
 
 def _blueprint_text(model: str, size: tuple[int, int] | None) -> str:

@@ -24,6 +24,11 @@ BLUEPRINT = ".cnn"
 EXPORTED = ".onnx"
 """Suffix of exported networks."""
 
+_WEIGHTS_FILES = frozenset(
+    {EXPORTED, ".bin", ".ckpt", ".h5", ".keras", ".pkl", ".pt", ".pth", ".safetensors", ".tar"}
+)
+"""Suffixes of files with weights, and of exported networks."""
+
 _BLUEPRINT_TEXT = re.compile(r"\s*(#|input\s|input:|activation:)", re.IGNORECASE)
 
 
@@ -76,6 +81,9 @@ class Reference:
         if self.is_exported:
             self._refuse_changes()
             return None
+        if path.suffix.lower() in _WEIGHTS_FILES and not os.path.lexists(path):
+            hint = "the path of a model folder, or a name that `cnncli models` lists"
+            raise ModelNotFoundError(f"{self.name}: no such file", hint)
         if os.path.isfile(path):  # noqa: PTH113
             raise ModelNotFoundError(
                 f"{self.name} is a file, not a model folder",
@@ -87,7 +95,7 @@ class Reference:
             reason = "it has no card.json" if os.path.isdir(path) else "no such folder"  # noqa: PTH112
             raise ModelNotFoundError(
                 f"{self.name} is not a model folder: {reason}",
-                _similar_folders_hint(path) or _hub_hint(self.name, path),
+                similar_folders_hint(path, cutoff=0.5) or _hub_hint(self.name, path),
             )
         return None
 
@@ -173,11 +181,16 @@ def _hub_hint(name: str, path: Path) -> str | None:
     return f"if you mean the repository on the Hugging Face Hub: -m {HUB}{name}"
 
 
-def _similar_folders_hint(path: Path) -> str | None:
-    """A hint with the model folders beside a path whose names are closest; None where there are none."""
+def similar_folders_hint(path: Path, cutoff: float) -> str | None:
+    """A hint with the model folders beside a path whose names are closest; None where there are none.
+
+    Args:
+        path: of no model folder.
+        cutoff: least similarity of the names, 0 to 1.
+    """
     try:
         names = [folder.name for folder in path.parent.iterdir() if is_model_folder(folder)]
     except OSError:
         return None
-    close = difflib.get_close_matches(path.name, names, 3, cutoff=0.5)
+    close = difflib.get_close_matches(path.name, names, 3, cutoff)
     return f"did you mean {', '.join(quote(path.with_name(name)) for name in close)}?" if close else None

@@ -100,15 +100,13 @@ def comparison(summaries: Sequence[Summary], width: int | None) -> str:
         Column("weights", [size(total.weight_bytes) for total in totals], is_number=True, importance=2),
         Column("activations", [size(total.peak_bytes) for total in totals], is_number=True, importance=4),
         Column("depth", [str(total.depth) for total in totals], is_number=True, importance=5),
-        Column(
-            "top-1",
-            [f"{item.top1:.1f}" if item.top1 else "" for item in summaries],
-            is_number=True,
-            importance=6,
-        ),
     ]
+    is_published = [item.top1 is not None for item in summaries]
+    if any(is_published):
+        top1 = [f"{item.top1:.1f}" if item.top1 else "" for item in summaries]
+        columns.append(Column("top-1", top1, is_number=True, importance=6))
     lines = rows(columns, width)
-    if any(item.top1 is None for item in summaries):
+    if any(is_published) and not all(is_published):
         lines += ["", "top-1: as published by torchvision for its own weights; timm does not publish it"]
     return "\n".join(lines) + "\n"
 

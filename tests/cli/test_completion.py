@@ -105,7 +105,8 @@ def test_prepared_networks_to_delete(
 
 
 def test_fixed_values(complete: Completions) -> None:
-    assert complete("finetune", "x", "--opt", "adamw") == ["adamw"]
+    assert complete("finetune", "x", "--opt", "adamw") == ["adamw", "adamwlegacy"]
+    assert "rmspropkeras" in complete("finetune", "x", "--opt", "rms")
     assert complete("convolve", "x", "--kernel", "") == list(KERNELS)
     assert "fashion-mnist" in complete("datasets", "get", "")
     assert {"auto", "cpu", "cuda", "mps"} <= set(complete("predict", "--device", ""))

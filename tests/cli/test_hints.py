@@ -178,3 +178,54 @@ def test_results_are_written_although_the_reader_stops(photos: Path) -> None:
 )
 def test_mistakes_of_new_users(cnncli: Cnncli, command: str, message: str) -> None:
     assert message in cnncli(*command.split()).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "hint"),
+    [
+        (["predict", "-m", "best.pt", "x.jpg"], "best.pt: no such file", "the path of a model folder, or"),
+        (["export", "runs/a.onnx", "-o", "b.onnx"], "runs/a.onnx: no such file", "the path of a model"),
+        (["predict", "-m", "colour", "x.jpg"], "no network is called 'colour'", "did you mean colours?"),
+        (["predict", "-m", ".", "x.jpg"], ". is not a model folder: it has no card.json", ""),
+        (["datasets", "imagenet"], "unexpected argument: imagenet", "`cnncli datasets` lists the data sets"),
+        (["datasets", "cifar10"], "unexpected argument: cifar10", "to download it: cnncli datasets get cifar10"),
+        (["datasets", "download", "mnist", "a b"], "no such command", "cnncli datasets get mnist 'a b'"),
+        (["models", "remove", "x"], "no such command 'remove'", "cnncli models rm x"),
+        (["models", "a", "b"], "unexpected argument: b", "give one pattern, in quotes"),
+        (
+            ["finetune", "my data/train", "my data/val"],
+            "unexpected argument: my data/val",
+            "give the folder that holds both: cnncli finetune 'my data'",
+        ),
+        (["check", "my data", "x"], "unexpected argument: x", "give one folder"),
+        (["evaluate", "my data", "colours"], "unexpected argument", "cnncli evaluate 'my data' -m colours"),
+        (
+            ["evaluate", "colours", "-m", "my data"],
+            "colours is a model folder, not labelled images",
+            "give the folder of images without an option, and the model as -m colours",
+        ),
+        (["cam", "my data/val/red"], "my data/val/red is a folder", "give one image, e.g. 'my data/val/red/0.png'"),
+        (["maps", "a.jpg", "b.jpg"], "unexpected argument: b.jpg", "give one image at a time: for FILE"),
+        (["receptive", "a.jpg"], "a.jpg: no such file", ""),
+        (
+            ["summary", "conv3-32 relu"],
+            "no network is called 'conv3-32 relu'",
+            "a blueprint begins with its input, e.g. 'input 3x224x224; conv3-32 relu'",
+        ),
+        (["export", "pocket", "-o", ""], "-o is empty", "is a shell variable unset?"),
+    ],
+)  # fmt: skip
+def test_misplaced_words_and_names(
+    cnncli: Cnncli, photos: Path, colours: Path, words: list[str], error: str, hint: str
+) -> None:
+    (photos.parent / "colours").symlink_to(colours)
+    result = cnncli(*words)
+    message, *advice = result.stderr.splitlines()
+    assert message.startswith(f"error: {error}")
+    assert advice == [] if not hint else advice[0].startswith(f"hint: {hint}")
+
+
+def test_a_folder_of_runs_names_them(cnncli: Cnncli, photos: Path, colours: Path) -> None:
+    Path("runs").mkdir()
+    Path("runs/photos").symlink_to(colours)
+    assert cnncli("predict", "-m", "runs", photos).stderr.endswith("hint: did you mean runs/photos?\n")

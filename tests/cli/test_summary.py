@@ -207,6 +207,7 @@ def test_several_networks_side_by_side(cnncli: Cnncli, summary: Summary) -> None
     assert len(lines) == 6
     assert "timm does not publish it" in lines[5]
     assert lines[1].split()[-1] == "56.5"
+    assert "top-1" not in cnncli("summary", "lenet5", "input 4; FC-3").stdout
     assert [actual["totals"]["parameters"] for actual in summary(*names)] == [61_100_840, 11_689_512, 61_706]
 
 
