@@ -22,8 +22,8 @@ def _exit(*_: object) -> None:
     os._exit(INTERRUPTED)
 
 
-def _exit_without_clearing(code: int) -> None:
-    """Exit as Python does, but clear no modules, which takes seconds after torch was imported."""
+def _exit_quickly(code: int) -> None:
+    """Exit as Python does, but without clearing modules, which takes seconds after torch was imported."""
     if threading := sys.modules.get("threading"):
         threading._shutdown()  # noqa: SLF001 - waits for threads
     atexit._run_exitfuncs()  # noqa: SLF001 - there is no public name
@@ -60,7 +60,7 @@ def main() -> None:
         if _interrupts:
             _exit()
         if isinstance(problem, SystemExit) and isinstance(problem.code, int):
-            _exit_without_clearing(problem.code)
+            _exit_quickly(problem.code)
         raise
     finally:
         _handle_interrupts(_signal.SIG_DFL)  # while Python shuts down

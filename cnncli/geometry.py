@@ -44,12 +44,12 @@ def output_size(
 
 
 def same_padding(kernel: int, dilation: int = 1) -> int:
-    """The padding P on each side that `same` stands for: floor(K / 2), of a dilated kernel d(K - 1) / 2.
+    """The padding P on each side that `same` stands for: floor(K / 2), or d(K - 1) / 2 for a dilated kernel.
 
     It keeps the size at stride 1; at stride S, ceil(W / S) remains.
 
     Raises:
-        GeometryError: the kernel spans an even number of pixels, and no P would keep the size.
+        GeometryError: the kernel spans an even number of pixels, so no P keeps the size.
     """
     span = effective_kernel_size(kernel, dilation)
     if span % 2 == 0:

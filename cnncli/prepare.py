@@ -77,9 +77,8 @@ def prepare(
             f"--save-as: {reference.name} is already a model folder",
             f"use it by its path: -m {reference.name}",
         )
-    path = find_prepared(
-        reference
-    )  # reads the files that the user named: those that do not exist are reported here
+    # Reads the files that the user named: those that do not exist are reported here.
+    path = find_prepared(reference)
     if path and not save_as:
         folder = model_folder.open_folder(path)
         return require_classes(folder) if needs_classes else folder

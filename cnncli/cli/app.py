@@ -173,7 +173,7 @@ def _exit_on_closed_pipe() -> Iterator[None]:
         raise typer.Exit(0) from None
 
 
-_PLAIN = (
+_NUMBER_ERRORS = (
     (r"is not a valid int(eger)?( range)?$", "is not a whole number"),
     (r"is not a valid float( range)?$", "is not a number (write 0.5, not 50% or 0,5)"),
     (r"is not in the range x>=([\d.]+)$", r"is below \1"),
@@ -190,7 +190,7 @@ def _usage_error(problem: typer.TyperException) -> CnncliError:
     message = message[:1].lower() + message[1:]
     if option := getattr(problem, "option_name", ""):
         return _option_error(message, option, context)
-    for words, plain in _PLAIN:
+    for words, plain in _NUMBER_ERRORS:
         message = re.sub(words, plain, message)
     if extra := re.fullmatch(r"got unexpected extra arguments?(?:\(s\))? \((.*)\)", message):
         values = context.params if context else {}
@@ -200,19 +200,18 @@ def _usage_error(problem: typer.TyperException) -> CnncliError:
 
 
 def _option_error(message: str, option: str, context: Any) -> CnncliError:  # noqa: ANN401 - Typer does not export its context
-    """The error for an option that a command does not have, with ours if another tool calls it so."""
+    """The error for an unknown option; the hint names ours if another tool uses that name."""
     command = context.command_path if context else "cnncli"
     parameters = context.command.params if context else []
     arguments = " ".join(
         item.make_metavar(context) for item in parameters if item.param_type_name == "argument"
     )
     own = {name for item in parameters for name in item.opts}
+    problem = message.partition(" (Possible")[0]
     if hint := hint_for_option(option, own, arguments.replace("[", "").replace("]", ""), command):
-        return CnncliError(message.partition(" (Possible")[0], f"{hint} ({command} --help)")
+        return CnncliError(problem, f"{hint} ({command} --help)")
     if command == "cnncli":
-        return CnncliError(
-            message.partition(" (Possible")[0], f"options come after the command: cnncli COMMAND {option}"
-        )
+        return CnncliError(problem, f"options come after the command: cnncli COMMAND {option}")
     return CnncliError(message.replace("Possible options", "similar"), f"{command} --help")
 
 

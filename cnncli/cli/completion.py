@@ -21,13 +21,13 @@ VARIABLE = "_CNNCLI_COMPLETE"
 """The environment variable with which a shell asks for completions."""
 
 _WORD_BREAKS = frozenset({":", "="})
-"""Words that bash makes of these characters within a word."""
+"""Characters at which bash splits a word, each of which becomes a word of its own."""
 
 _SPECIAL = re.compile(r"([^\w@%+=:,./~-])")
+"""A character that bash interprets unless it is quoted."""
 
-
-_VECTOR = 1
-"""Axes of the weights of a norm; those of convolutions and fully connected layers have more."""
+_NORM_AXES = 1
+"""Axes of the weights of a normalisation layer; those of convolutions and fully connected layers have more."""
 
 
 class _Bash(BashComplete):
@@ -47,13 +47,13 @@ class _Bash(BashComplete):
             is_joined = is_break
         current = words[-1]
         self._is_quoted = current.startswith(("'", '"'))
-        self._replaced_from = current.rpartition(":")[0].rpartition("=")[2] + ":" if ":" in raw[-2:] else ""
+        self._prefix = current.rpartition(":")[0].rpartition("=")[2] + ":" if ":" in raw[-2:] else ""
         plain = [next(iter(split_arg_string(word)), "") for word in words]
         return plain[1:-1], plain[-1]
 
     def format_completion(self, item: CompletionItem) -> str:
         """A completion as bash inserts it: after the last colon, and quoted."""
-        text = str(item.value).removeprefix(self._replaced_from)
+        text = str(item.value).removeprefix(self._prefix)
         return text if self._is_quoted else _SPECIAL.sub(r"\\\1", text)
 
 
@@ -127,7 +127,7 @@ def complete_layer(ctx: Any) -> list[str]:  # noqa: ANN401 - as above
 
 def complete_kernel_layer(ctx: Any) -> list[str]:  # noqa: ANN401 - as above
     """Convolutions and fully connected layers of the model on the command line, if it is prepared."""
-    kernels = {name for name, shape in _tensor_shapes(ctx).items() if len(shape) > _VECTOR}
+    kernels = {name for name, shape in _tensor_shapes(ctx).items() if len(shape) > _NORM_AXES}
     return sorted(name.removesuffix(".weight") for name in kernels)
 
 
@@ -162,7 +162,7 @@ def _model_folder(ctx: Any) -> "ModelFolder | None":  # noqa: ANN401 - as above
 
 
 def _model_name(ctx: Any) -> str | None:  # noqa: ANN401 - as above
-    """The last model on a command line that is not complete, whose arguments may not be parsed yet."""
+    """The last model on an incomplete command line, whose arguments may not have been parsed yet."""
     parameter = next(item for item in ctx.command.params if item.name in {"model", "models"})
     words = ctx.args if parameter.param_type_name == "argument" else ()
     models: str | list[str] | None = words or ctx.params.get(parameter.name)

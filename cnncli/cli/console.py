@@ -19,10 +19,10 @@ from cnncli.errors import CnncliError, OutputError
 from cnncli.text import printable, terminal_text
 
 _LONGEST_LINE = 10_000
-"""Longest message in characters; a path has 4,096 at most, and a few fit."""
+"""Characters of the longest message; a path has at most 4,096."""
 
-_WORTH_A_LINE = 1.0
-"""Seconds from which a step that ends is reported where there is no spinner."""
+_REPORTED_FROM = 1.0
+"""Seconds; a shorter step is not reported where there is no spinner."""
 
 
 interrupts: list[int] = []
@@ -92,12 +92,12 @@ class Console:
 
     @contextlib.contextmanager
     def activity(self, message: str) -> Iterator[None]:
-        """Show a spinner on a terminal while the block runs; elsewhere print the seconds that it took, if it took one."""
+        """Show a spinner on a terminal while the block runs; elsewhere print how long it took, unless it was quick."""
         start = time.perf_counter()
         with self.spinner(message):
             yield
         seconds = time.perf_counter() - start
-        if not is_terminal(sys.stderr) and seconds >= _WORTH_A_LINE:
+        if not is_terminal(sys.stderr) and seconds >= _REPORTED_FROM:
             self.notice(f"{message}: {seconds:.1f} s")
 
     @contextlib.contextmanager
@@ -133,7 +133,7 @@ def _say(message: str) -> None:
                 print(_wrap(text) if is_terminal(sys.stderr) else text, file=sys.stderr, flush=True)
 
 
-_UNBROKEN = re.compile(r"`[^`]*`\S*|(?<=: )cnncli .*|\S+")
+_UNBREAKABLE = re.compile(r"`[^`]*`\S*|(?<=: )cnncli .*|\S+")
 """A word, or a command to paste: one in backticks, or one from the end of a sentence to the end of the message."""
 
 
@@ -151,7 +151,7 @@ def _wrap(message: str) -> str:
     if not width:  # a pseudo-terminal whose size nobody has set
         return message
     lines: list[str] = []
-    for word in _UNBROKEN.findall(message):
+    for word in _UNBREAKABLE.findall(message):
         if lines and _cells(lines[-1]) + 1 + _cells(word) <= width:
             lines[-1] += f" {word}"
         else:
@@ -160,7 +160,7 @@ def _wrap(message: str) -> str:
 
 
 def _shorten(line: str) -> str:
-    """A line without its middle if it is too long, as one that quotes a file that is none of ours may be."""
+    """A line without its middle if it is too long, such as one that quotes a damaged file."""
     half = _LONGEST_LINE // 2
     return line if len(line) <= _LONGEST_LINE else f"{line[:half]} … {line[-half:]}"
 

@@ -60,7 +60,7 @@ def apply(
             metavar="NAME|ROWS|FILE",
             autocompletion=completion.complete_kernel,
             help=f"Kernel: {', '.join(KERNELS)}; its rows, e.g. '0 -1 0; -1 4 -1; 0 -1 0'; or a file with them. | separates "
-            "one part for each channel, whose results are added; a single part is applied to each channel for itself.",
+            "one part for each channel, whose results are added; a single part is applied to each channel separately.",
         ),
     ] = None,
     pool: Annotated[
@@ -76,7 +76,7 @@ def apply(
         bool,
         typer.Option(
             "--sum",
-            help="Add the results of all channels, as a convolutional layer does, also where one kernel serves them all.",
+            help="Add the results of all channels, as a convolutional layer does, even if there is one kernel for all of them.",
         ),
     ] = False,
     bias: Annotated[
@@ -97,8 +97,8 @@ def apply(
         typer.Option(
             "--padding",
             metavar="valid|same|full|N",
-            help="Padding: none (valid), floor(K/2) on each side, which keeps the size at stride 1 and needs an odd kernel (same), so much that every value meets every "
-            "weight (full), or N pixels on each side; 4x2 for rows and columns.",
+            help="Padding on each side: none (valid); floor(K/2) pixels, which keeps the size at stride 1 and needs an odd "
+            "kernel (same); K - 1 pixels, so that every value meets every weight (full); or N pixels, 4x2 for rows and columns.",
         ),
     ] = "valid",
     padding_mode: Annotated[

@@ -41,7 +41,8 @@ def finetune(
             metavar="auto|features|head|last:N|full|scratch",
             autocompletion=completion.complete_tune,
             help="What to train: a classifier on the network's features; its last layer; its last N stages; the whole network; "
-            "the whole network from random weights. auto starts with features and continues with full if there is time.  [default: auto, or that of --recipe]",
+            "the whole network from random weights. auto starts with features and continues with full if there is time.  "
+            "[default: auto, or that of --recipe]",
         ),
     ] = None,
     recipe: Annotated[
@@ -151,8 +152,8 @@ def finetune(
 
     start = time.perf_counter()
     console = Console(quiet=quiet or not is_main())
-    followed = RECIPES[recipe] if recipe else None
-    requested, stages = _parse_tune(tune or (followed.tune if followed else Tune.AUTO))
+    recipe_defaults = RECIPES[recipe] if recipe else None
+    requested, stages = _parse_tune(tune or (recipe_defaults.tune if recipe_defaults else Tune.AUTO))
     reference = options.reference(
         model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size
     )
@@ -175,7 +176,7 @@ def finetune(
         "workers": workers,
     }
     settings: FeatureSettings | NetworkSettings
-    if final_tune is Tune.FEATURES and not followed:
+    if final_tune is Tune.FEATURES and not recipe_defaults:
         require_no_training_options(explicit)
         settings = FeatureSettings(**shared)
     else:
@@ -183,7 +184,7 @@ def finetune(
             **shared,
             tune=final_tune,
             stages=stages,
-            options=resolve(final_tune, explicit, followed),
+            options=resolve(final_tune, explicit, recipe_defaults),
             recipe=recipe,
         )
     with quiet_libraries(), console.spinner("fine-tuning"):
@@ -192,7 +193,7 @@ def finetune(
         else:
             result = _train(settings, resume, console, is_offline=offline)
             if result:
-                _print_result(_with_rest(result, context.obj or start), recipe, format_, console)
+                _print_result(_with_remaining_time(result, context.obj or start), recipe, format_, console)
 
 
 def _save_preview(
@@ -224,8 +225,8 @@ def _train(
     return start(settings, console, bar, show, is_offline=is_offline)
 
 
-def _with_rest(result: "FinetuneResult", start: float) -> "FinetuneResult":
-    """The result with the time since the start of the program that none of its steps took."""
+def _with_remaining_time(result: "FinetuneResult", start: float) -> "FinetuneResult":
+    """The result, with the time that the program has spent outside its steps as another step."""
     rest = time.perf_counter() - start - sum(timing.seconds for timing in result.timings)
     return replace(result, timings=(*result.timings, Timing("starting, and between these steps", rest)))
 

@@ -39,7 +39,7 @@ COMMANDS = {
     "resume": "cnncli finetune --resume RUN",
     "preview": "cnncli finetune DATA --tune full --preview FILE.png",
 }
-"""What does here what a command of this name does elsewhere."""
+"""Our commands, by the names of those of other tools."""
 
 _OTHER_TASKS = frozenset({"detect", "segment", "pose", "track", "obb"})
 
@@ -97,7 +97,7 @@ _OPTIONS = (
     ("--path-column", ("image-column", "file-column", "fn-col")),
     ("--label-column", ("label-col", "target-column")),
 )  # fmt: skip
-"""Our options, and what other tools call them; the first that a command has counts."""
+"""Our options and their names in other tools; the first one that the command has is suggested."""
 
 _ARGUMENTS = frozenset(
     {"data", "data-dir", "train-dir", "dataset", "source", "input", "inputs", "image", "images", "folder", "path", "dir"}
@@ -116,14 +116,14 @@ _ANYWHERE = {
 
 
 def hint_for_command(name: str) -> str | None:
-    """What does here what another tool's command does; None for an unknown one."""
+    """The hint for a command of another tool; None for an unknown one."""
     if name.lower() in _OTHER_TASKS:
         return "cnncli classifies whole images; it neither detects objects nor segments images"
-    return f"here that is {COMMANDS[name.lower()]}" if name.lower() in COMMANDS else None
+    return f"use {COMMANDS[name.lower()]}" if name.lower() in COMMANDS else None
 
 
 def hint_for_option(option: str, own: AbstractSet[str], arguments: str, command: str) -> str | None:
-    """What does here what another tool's option does; None for an unknown one.
+    """The hint for an option of another tool; None for an unknown one.
 
     Args:
         option: as it was typed, such as `--conf`.
@@ -133,12 +133,12 @@ def hint_for_option(option: str, own: AbstractSet[str], arguments: str, command:
     """
     name = option.lstrip("-").lower().replace("_", "-")
     if f"--{name}" in own:
-        return f"here that is --{name}"
+        return f"use --{name}"
     for ours, theirs in _OPTIONS:
         if name in theirs and (
             ours.split()[0].rstrip(",") in own or (ours.endswith("MODEL") and own & _MODELS)
         ):
-            return f"here that is {ours}"
+            return f"use {ours}"
     if name in _ARGUMENTS and arguments:
         return f"give it without an option: {command} {arguments}"
     return _ANYWHERE.get(name)

@@ -124,7 +124,7 @@ class Sheet:
         return len(cards)
 
 
-_LIST = (
+_LIST_HINT = (
     "--labels-from takes a CSV or TSV list with the columns path and label; paths are relative to the list"
 )
 
@@ -133,17 +133,17 @@ def _read_truths(file: Path) -> dict[str, str]:
     """The true label of each image of a list, by its absolute path.
 
     Raises:
-        UsageError: the file is no list by its name.
-        DataError: it cannot be read as one.
+        UsageError: its name does not end as that of a list.
+        DataError: it cannot be read as a list.
     """
     from cnncli.data.lists import SEPARATORS, ListColumns, read_list
 
     if file.suffix.lower() not in SEPARATORS:
-        raise UsageError(f"--labels-from {file}: the name of a list ends in .csv or .tsv", _LIST)
+        raise UsageError(f"--labels-from {file}: the name of a list ends in .csv or .tsv", _LIST_HINT)
     try:
         data = read_list(file, ListColumns())
     except DataError as error:
-        raise DataError(error.message, _LIST) from error
+        raise DataError(error.message, _LIST_HINT) from error
     return {os.path.abspath(sample.path): data.class_names[sample.label] for sample in data.samples}  # noqa: PTH100 - a string
 
 

@@ -17,7 +17,7 @@ from cnncli.records.predictions import Record, Unreadable
 from cnncli.render.formats import Format, format_of
 from cnncli.render.lines import Renderer
 from cnncli.render.resume import ResumePoint, skip_complete
-from cnncli.text import counted
+from cnncli.text import counted, install_command
 
 
 @dataclass(slots=True)
@@ -222,7 +222,5 @@ def _require_valid_for_file(format_: Format, *, resume: bool) -> None:
         resumable = ", ".join(other for other in Format if other.spec.reader)
         raise UsageError(f"a {format_} file cannot be resumed", f"use -f {resumable}")
     if spec.package and importlib.util.find_spec(spec.package) is None:
-        from cnncli.text import install_command
-
         hint = install_command(f"cnncli[{format_}]")
         raise MissingPackageError(f"-f {format_} needs the package {spec.package}", hint)

@@ -1,15 +1,15 @@
-"""A hint for a list none of whose files exists: what to change in it, or which folder to name."""
+"""The hint for a list of which no file exists: what to change in it, or which folder its paths are relative to."""
 
 import os
-import shlex
 from collections.abc import Iterator
 from itertools import islice, product
 from pathlib import Path
 
 from cnncli.images.sources import is_folder, is_image_name
+from cnncli.text import quote
 
 _MOST_FOLDERS = 50
-"""Folders that are looked into."""
+"""Folders that are searched."""
 
 
 def missing_files_hint(root: Path, path: str) -> str:
@@ -51,7 +51,7 @@ def _change(prefix: str, folder: Path, root: Path) -> str:
 
 
 def _root_option(folder: Path) -> str:
-    return f"add --root {shlex.quote(str(folder))}"
+    return f"add --root {quote(folder)}"
 
 
 def _ending_hint(parts: list[str], folders: list[Path], root: Path) -> str:

@@ -1,4 +1,4 @@
-"""Reading embedding files: whatever `files.vectors` writes, and nobody else's surprises."""
+"""Reading embedding files in every format that `files.vectors` writes; damaged and malicious ones are refused."""
 
 import csv
 from collections.abc import Mapping
@@ -51,7 +51,9 @@ def read_vectors(file: Path) -> StoredVectors:
             f"{file} is not a file that `cnncli features` wrote: its name does not end in {', '.join(ENDINGS)}"
         )
     require_package(file)
-    read = {".npz": _npz, ".npy": _npy, ".csv": _csv, ".parquet": _parquet}[file.suffix.lower()]
+    read = {".npz": _read_npz, ".npy": _read_npy, ".csv": _read_csv, ".parquet": _read_parquet}[
+        file.suffix.lower()
+    ]
     try:
         stored = read(file)
         _require_rows(stored)
@@ -68,7 +70,7 @@ def _require_rows(stored: StoredVectors) -> None:
         raise ValueError("its embeddings hold infinite or NaN values")
 
 
-def _npz(file: Path) -> StoredVectors:
+def _read_npz(file: Path) -> StoredVectors:
     with open_npz(file) as arrays:
         texts = arrays["paths"]
         if texts.ndim != 1 or texts.dtype.kind != "U":
@@ -79,11 +81,10 @@ def _npz(file: Path) -> StoredVectors:
         return StoredVectors(paths, arrays["embeddings"], _identity(str(arrays["identity"])))
 
 
-def _npy(file: Path) -> StoredVectors:
+def _read_npy(file: Path) -> StoredVectors:
     with open_regular(file):  # refuses pipes and devices
-        vectors = np.lib.format.open_memmap(
-            file, mode="r"
-        )  # refuses pickles and shapes that are larger than the file
+        # Refuses pickles, and shapes that are larger than the file.
+        vectors = np.lib.format.open_memmap(file, mode="r")
     with open_text(file.with_suffix(TABLE), newline="") as lines:
         rows = csv.DictReader(bounded_lines(lines))
         return StoredVectors(
@@ -91,7 +92,7 @@ def _npy(file: Path) -> StoredVectors:
         )
 
 
-def _csv(file: Path) -> StoredVectors:
+def _read_csv(file: Path) -> StoredVectors:
     paths: list[str] = []
     vectors: list[Vectors] = []
     with open_text(file, newline="") as lines:
@@ -107,7 +108,7 @@ def _csv(file: Path) -> StoredVectors:
     return StoredVectors(paths, np.stack(vectors) if vectors else np.empty((0, 0), np.float32), None)
 
 
-def _parquet(file: Path) -> StoredVectors:
+def _read_parquet(file: Path) -> StoredVectors:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

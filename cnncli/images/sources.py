@@ -136,7 +136,7 @@ class _Folder:
 
 
 def by_products_text(skipped: Mapping[str, int], folder: str) -> str:
-    """The by-products of other programs that were skipped in a folder, by name with their numbers."""
+    """The by-products of other programs that were skipped in a folder: how many of each name."""
     names = ", ".join(f"{count:,} {name}" for name, count in sorted(skipped.items()))
     return f"skipped in {folder}: {names}"
 
@@ -187,7 +187,7 @@ def _listing(folder: str) -> tuple[list[str], list[str], list[str]]:
 
 
 def is_folder_name(name: str) -> bool:
-    """Whether a folder is looked into, by its name alone."""
+    """Whether a folder is searched for images, by its name alone."""
     return not name.startswith(".") and name not in BY_PRODUCTS
 
 

@@ -64,7 +64,7 @@ class ConvPool:
         kernel: None for no kernel. One part for each channel, whose results are added; or one part for all of them.
         settings: how the kernel slides.
         pooling: None for no pooling.
-        adds_channels: add the results of all channels, also where one part serves them all.
+        adds_channels: whether the results of all channels are added even if there is one part for all of them.
         bias: added to each sum of products.
         has_relu: whether negative sums become zero before the pooling.
     """

@@ -67,7 +67,7 @@ def window_values(planes: Numbers, size: Pair, settings: WindowSettings) -> Iter
     """
     leading = ((0, 0),) * (planes.ndim - 2)
     mode = _NUMPY_MODES[settings.mode]
-    padded = np.pad(planes, (*leading, *settings.padding), mode)  # type: ignore[call-overload]  # names its modes one by one
+    padded = np.pad(planes, (*leading, *settings.padding), mode)  # type: ignore[call-overload]  # its overloads name each mode
     rows, columns = (
         geometry.output_size(length, kernel, stride, dilation=dilation)
         for length, kernel, stride, dilation in zip(

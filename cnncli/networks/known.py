@@ -22,7 +22,7 @@ def is_known(name: str) -> bool:
 
 
 def warn_hidden_folder(reference: Reference, progress: Progress) -> None:
-    """Say so where a known network's name is also that of a model folder in the current directory."""
+    """Warn where a known network's name is also that of a model folder in the current directory."""
     if reference.hides_folder:
         name = reference.name
         progress.warning(

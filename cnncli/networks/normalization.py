@@ -38,7 +38,7 @@ class Normalization:
 
     def __str__(self) -> str:
         """The text that `parse_normalization` reads."""
-        if self == RGB_OF_IMAGENET:
+        if self == IMAGENET:
             return "imagenet"
         if set(self.mean) == {0} and set(self.std) == {1}:
             return "0..1"
@@ -46,7 +46,8 @@ class Normalization:
         return f"mean {mean}; std {std}"
 
 
-RGB_OF_IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and standard deviation of red, green and blue in ImageNet."""
 
 _NUMBER = r"-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})")
@@ -57,16 +58,16 @@ def parse_normalization(text: str) -> Normalization:
     """Parse the text of a normalisation.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not a normalisation.
     """
     text = text.strip().lower()
     if text == "imagenet":
-        return RGB_OF_IMAGENET
+        return IMAGENET
     if match := _RANGE.fullmatch(text):
         return _to_range(text, *map(float, match.groups()))
     if match := _MEAN_AND_STD.fullmatch(text):
         mean, std = (tuple(map(float, re.findall(_NUMBER, numbers))) for numbers in match.groups())
-        return _checked(text, Normalization(mean, std))
+        return _validate(text, Normalization(mean, std))
     raise _error(text, "unknown normalisation")
 
 
@@ -75,10 +76,10 @@ def _to_range(text: str, low: float, high: float) -> Normalization:
     if not low < high:
         raise _error(text, "the smaller number comes first in")
     scale = high - low
-    return _checked(text, Normalization(((0.0 - low) / scale,), (1 / scale,)))
+    return _validate(text, Normalization(((0.0 - low) / scale,), (1 / scale,)))
 
 
-def _checked(text: str, normalization: Normalization) -> Normalization:
+def _validate(text: str, normalization: Normalization) -> Normalization:
     if not all(math.isfinite(value) for value in normalization.mean):
         raise _error(text, "the mean is not finite in")
     if not all(math.isfinite(value) and value > 0 for value in normalization.std):

@@ -1,7 +1,6 @@
 """The weights that a reference asks for, and a network that holds them: published, local, or random."""
 
 import dataclasses
-import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from cnncli.networks.model_folder import sha256
 from cnncli.networks.packaged import find_packaged
 from cnncli.networks.reference import Reference
 from cnncli.records.progress import Progress
-from cnncli.text import counted
+from cnncli.text import counted, quote
 
 if TYPE_CHECKING:
     from torch import nn
@@ -179,7 +178,7 @@ def _fit_classifier(
 
 
 def _report_unused(names: Collection[str], file: str, progress: Progress) -> None:
-    """Say which tensors of a file are not the network's."""
+    """Report the tensors of a file that are not part of the network."""
     if names:
         from cnncli.networks.zoo.weights import outline
 
@@ -190,8 +189,9 @@ def _report_unused(names: Collection[str], file: str, progress: Progress) -> Non
 def _architecture_hint(initial: InitialWeights, offer: "Offer") -> str:
     """Hint for weights that do not fit: the architecture that the file names, if it is another one."""
     from cnncli.networks import index
+    from cnncli.networks.zoo.weights import OTHER_ARCHITECTURE
 
     name = initial.architecture
     if name and name != offer.architecture.name and index.is_known(name):
-        return f"the file says that its architecture is {name}: -m {shlex.quote(name)}"
-    return "name the architecture that these weights were trained with"
+        return f"the file says that its architecture is {name}: -m {quote(name)}"
+    return OTHER_ARCHITECTURE

@@ -1,8 +1,8 @@
-"""Which classes of a confusion matrix are shown, where they are too many to see anything."""
+"""The classes of a confusion matrix that are shown where there are too many for all of them."""
 
 from collections.abc import Mapping
 
-MOST = 60
+MAX_CLASSES = 60
 """Largest number of classes that are shown."""
 
 
@@ -10,13 +10,13 @@ def worst_classes(mistakes: Mapping[int, int]) -> list[int]:
     """All classes in order, or those with the most mistakes.
 
     Args:
-        mistakes: by class: its images that were predicted to be another, and images of others predicted to be this one.
+        mistakes: by class; its images predicted as another class, and images of others predicted as this one.
     """
-    if len(mistakes) <= MOST:
+    if len(mistakes) <= MAX_CLASSES:
         return list(mistakes)
-    return sorted(sorted(mistakes, key=lambda index: -mistakes[index])[:MOST])
+    return sorted(sorted(mistakes, key=lambda index: -mistakes[index])[:MAX_CLASSES])
 
 
 def part_text(classes: int) -> str:
     """What is shown of a matrix of so many classes; empty for all of it."""
-    return f"the {MOST} of {classes:,} classes with the most mistakes" if classes > MOST else ""
+    return f"the {MAX_CLASSES} of {classes:,} classes with the most mistakes" if classes > MAX_CLASSES else ""

@@ -99,7 +99,7 @@ class _FileState:
     """A file with its size and times, which show whether it has changed.
 
     Attributes:
-        changed: time of the last change in nanoseconds; where the system does not tell it, as on Windows, a partial digest.
+        changed: time of the last change in nanoseconds; a partial digest where the system does not record it, as on Windows.
     """
 
     path: str
@@ -109,7 +109,7 @@ class _FileState:
 
 
 def _file_states(images: Sequence[ImageSource]) -> list[_FileState]:
-    """The current states of images; most are told by the file system alone, without reading the images."""
+    """The current states of images; only those without a time of change are read."""
     stamps = [image.stamp() or Stamp(-1, -1) for image in images]
     unknown = [image for image, stamp in zip(images, stamps, strict=True) if not stamp.changed]
     digests = iter(image_digests(unknown, [True] * len(unknown)))

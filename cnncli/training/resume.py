@@ -96,9 +96,8 @@ def _require_same_settings(run: Path, settings: NetworkSettings) -> None:
     Raises:
         TrainingError: one has.
     """
-    defaults = training_option_values(
-        TrainingOptions()
-    )  # of options that runs of earlier versions do not record
+    # Runs of earlier versions do not record options that came later.
+    defaults = training_option_values(TrainingOptions())
     before, now = {**defaults, **read_settings(run / SETTINGS).options}, defaults | option_values(settings)
     changes = {name for name in before.keys() | now.keys() if before.get(name) != now.get(name)}
     if refused := sorted(changes - CHANGEABLE - LOCATION - {"workers"}):

@@ -93,7 +93,7 @@ def test_elsewhere_a_step_is_a_line_with_its_seconds_if_it_took_long(
 ) -> None:
     with Console().activity("quick"), Console().spinner("never"):
         pass
-    monkeypatch.setattr(console, "_WORTH_A_LINE", 0.0)
+    monkeypatch.setattr(console, "_REPORTED_FROM", 0.0)
     with Console().activity("slow"):
         pass
     with pytest.raises(KeyError), Console().activity("failed"):

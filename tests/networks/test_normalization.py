@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnncli.errors import UsageError
-from cnncli.networks.normalization import RGB_OF_IMAGENET, Normalization, parse_normalization
+from cnncli.networks.normalization import IMAGENET, Normalization, parse_normalization
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from cnncli.networks.normalization import RGB_OF_IMAGENET, Normalization, parse_
         ("0..1", Normalization((0.0,), (1.0,))),
         ("-1..1", Normalization((0.5,), (0.5,))),
         ("0..255", Normalization((0.0,), (1 / 255,))),
-        ("imagenet", RGB_OF_IMAGENET),
+        ("imagenet", IMAGENET),
         ("mean 0.5; std 0.25", Normalization((0.5,), (0.25,))),
         ("Mean .1, .2, .3 std 1 2 3", Normalization((0.1, 0.2, 0.3), (1.0, 2.0, 3.0))),
     ],
@@ -57,4 +57,4 @@ def test_one_value_is_for_all_channels_and_other_numbers_must_match() -> None:
     with pytest.raises(
         UsageError, match="the normalisation imagenet is for 3 channels, and the input has 1 channel"
     ):
-        RGB_OF_IMAGENET.for_channels(1)
+        IMAGENET.for_channels(1)

@@ -96,7 +96,7 @@ def with_num_classes(architecture: Architecture, count: int) -> Architecture:
 
 
 def with_normalization(architecture: Architecture, normalization: Normalization) -> Architecture:
-    """The same architecture; the text of a blueprint says how pixels are normalised."""
+    """The architecture with another normalisation of pixels, which only the text of a blueprint records."""
     if architecture.library != "blueprint":
         return architecture
     text = blueprint.with_normalization(architecture.blueprint or "", normalization)

@@ -19,12 +19,12 @@ class Sum(nn.Module):
     """The sum of two tensors."""
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """Two tensors (N, ...) of one shape to one."""
+        """Two tensors (N, ...) of the same shape to their sum."""
         return first + second
 
 
 class Concatenation(nn.Module):
-    """Maps side by side along the channels."""
+    """Maps concatenated along the channels."""
 
     def forward(self, *maps: Tensor) -> Tensor:
         """Several (N, C_i, ...) to (N, sum of C_i, ...)."""

@@ -4,7 +4,7 @@ from cnncli.errors import UsageError
 from cnncli.networks import blueprint
 from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.writer import to_text
-from cnncli.networks.normalization import RGB_OF_IMAGENET, Normalization
+from cnncli.networks.normalization import IMAGENET, Normalization
 from cnncli.networks.zoo.offer import Offer
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
 
@@ -49,5 +49,5 @@ def offer(name: str, image_size: tuple[int, int] | None) -> Offer:
     )
 
 
-_USUAL = {1: Normalization((0.5,), (0.5,)), 3: RGB_OF_IMAGENET}
+_USUAL = {1: Normalization((0.5,), (0.5,)), 3: IMAGENET}
 """The usual normalisation by number of channels, where a blueprint has no other."""

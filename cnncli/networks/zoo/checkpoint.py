@@ -23,9 +23,8 @@ from torch.serialization import safe_globals
 
 from cnncli.errors import WeightsError
 from cnncli.files.zip_sizes import require_modest
+from cnncli.networks.zoo.weights import StateDict
 from cnncli.records.progress import Progress
-
-StateDict = dict[str, Tensor]
 
 _AVERAGES = ("state_dict_ema", "model_ema", "ema_state_dict", "ema")
 """Keys under which training scripts (timm, torchvision's references) store averaged weights, which are preferred here as well."""
@@ -62,14 +61,14 @@ _FLOATS_8 = {torch.float8_e4m3fn, torch.float8_e4m3fnuz, torch.float8_e5m2, torc
 """Types of 8 bits that every float32 layer can hold; torch computes nothing with them."""
 
 _MAX_NESTING = 4
-"""Dicts within dicts that are searched for a state dict."""
+"""How deep in nested dicts a state dict is searched for."""
 
 _MAX_NAMES = 8
 """Keys of a checkpoint that an error message lists."""
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class CheckpointContent:
     """What a weights file holds.
 
     Attributes:
@@ -81,7 +80,7 @@ class Checkpoint:
     architecture: str | None = None
 
 
-def read_checkpoint(file: Path, progress: Progress) -> Checkpoint:
+def read_checkpoint(file: Path, progress: Progress) -> CheckpointContent:
     """The content of a weights file; 8-bit floats become float32.
 
     Raises:
@@ -92,16 +91,17 @@ def read_checkpoint(file: Path, progress: Progress) -> Checkpoint:
         raise WeightsError(f"{file} is empty", _SAVE_HINT)
     if _is_safetensors(file):
         try:
-            return Checkpoint(_widened(load_file(file)))
+            return CheckpointContent(_widen(load_file(file)))
         except (SafetensorError, OSError) as error:
             raise WeightsError(f"{file} is damaged: {error}") from error
     content = unpickle_tensors(file)
     tensors = _tensors(content, file, progress)
     _require_modest(file, sum(value.numel() * value.element_size() for value in tensors.values()))
-    return Checkpoint(_widened(tensors), _recorded_architecture(content))
+    return CheckpointContent(_widen(tensors), _recorded_architecture(content))
 
 
-def _widened(tensors: StateDict) -> StateDict:
+def _widen(tensors: StateDict) -> StateDict:
+    """The tensors with 8-bit floats as float32."""
     return {name: value.float() if value.dtype in _FLOATS_8 else value for name, value in tensors.items()}
 
 

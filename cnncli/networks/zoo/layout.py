@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from cnncli.networks.zoo.checkpoint import StateDict
-from cnncli.networks.zoo.weights import is_optional
+from cnncli.networks.zoo.weights import StateDict, is_optional
 
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", "encoder.", "timm_model.")
 """Prefixes that are removed from the names of a network whose own names are unknown, where all tensors have them."""
@@ -96,12 +95,12 @@ def _strip_wrappers(tensors: StateDict) -> StateDict:
 
 
 def find_classifier(
-    found: NetworkTensors, own: Mapping[str, Tensor], backbone: Collection[str]
+    content: NetworkTensors, own: Mapping[str, Tensor], backbone: Collection[str]
 ) -> str | None:
     """The layer that is the classifier in a checkpoint, where it has another name than in the network.
 
     Args:
-        found: the divided checkpoint.
+        content: the divided checkpoint.
         own: the tensors of the network's own classifier, one layer.
         backbone: the names of all its other tensors.
 
@@ -109,31 +108,35 @@ def find_classifier(
         None, unless the file has exactly one layer where classifiers are, and it fits but for the number of classes.
     """
     shapes = {name.rpartition(".")[2]: value.shape[1:] for name, value in own.items()}
-    layers = {name.rpartition(".")[0] for name in classifier_names(found, own, backbone)}
+    layers = {name.rpartition(".")[0] for name in classifier_names(content, own, backbone)}
     if len(layers) != 1:
         return None
     (layer,) = layers
-    return layer if {t: v.shape[1:] for t, v in layer_tensors(found, layer).items()} == shapes else None
+    return (
+        layer
+        if {name: value.shape[1:] for name, value in layer_tensors(content, layer).items()} == shapes
+        else None
+    )
 
 
-def classifier_names(found: NetworkTensors, own: Collection[str], backbone: Collection[str]) -> list[str]:
+def classifier_names(content: NetworkTensors, own: Collection[str], backbone: Collection[str]) -> list[str]:
     """The tensors of a checkpoint that may be a classifier: in place of the network's own, or beside the rest of it."""
     roots = {name.partition(".")[0] for name in own}
-    parent = found.prefix[:-1].rpartition(".")[0]
+    parent = content.prefix[:-1].rpartition(".")[0]
     start = f"{parent}." if parent else ""
     return [
-        *(name for name in found.inside if name not in backbone and name.partition(".")[0] in roots),
+        *(name for name in content.inside if name not in backbone and name.partition(".")[0] in roots),
         *(
             name
-            for name in found.outside
+            for name in content.outside
             if name.startswith(start) and name.removeprefix(start).partition(".")[0] in _HEADS
         ),
     ]
 
 
-def layer_tensors(found: NetworkTensors, layer: str) -> StateDict:
+def layer_tensors(content: NetworkTensors, layer: str) -> StateDict:
     """The tensors of a layer, by their names in it, such as weight and bias."""
-    everything = found.outside | found.inside
+    everything = content.outside | content.inside
     return {
         name.rpartition(".")[2]: value
         for name, value in everything.items()

@@ -155,9 +155,8 @@ def synsets(imagenet: str) -> tuple[str, ...]:
 
 def build(architecture: Architecture, drop_path: float) -> nn.Module:
     """Build a network with random weights; arguments and errors as `zoo.build`."""
-    if not timm.is_model(
-        architecture.name
-    ):  # a card may name a folder or a repository, which timm would open
+    # A card may name a folder or a repository, which timm would open.
+    if not timm.is_model(architecture.name):
         raise ModelNotFoundError(f"timm {timm.__version__} has no network {architecture.name!r}")
     options: dict[str, Any] = {"in_chans": architecture.channels}
     if drop_path:

@@ -1,6 +1,6 @@
 """Weights of a network: their shapes, loaded into it, and saved."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -14,6 +14,9 @@ from cnncli.networks.tensor_files import raise_os_errors
 
 StateDict = dict[str, Tensor]
 Shapes = Mapping[str, tuple[int, ...]]
+
+OTHER_ARCHITECTURE = "name the architecture that these weights were trained with"
+"""Hint for weights that do not fit."""
 
 _MAX_COMPLAINTS = 5
 """Complaints that an error message lists; the others are counted."""
@@ -65,7 +68,7 @@ def load_into(
     module: nn.Module,
     tensors: StateDict,
     origin: str,
-    hint: str = "name the architecture that these weights were trained with",
+    hint: str = OTHER_ARCHITECTURE,
 ) -> None:
     """Load weights into a network; all must fit, and none may be missing or left over.
 
@@ -109,17 +112,19 @@ def _complaints(actual: Shapes, expected: Shapes) -> str:
         *(f"{name} is missing" for name in expected if name not in actual and not is_optional(name)),
         *(f"{name} is not part of the network" for name in actual if name not in expected),
     ]
-    rest = len(complaints) - _MAX_COMPLAINTS
-    more = f" and {rest:,} more" if rest > 0 else ""
-    return "; ".join(complaints[:_MAX_COMPLAINTS]) + more
+    return _first(complaints, _MAX_COMPLAINTS, "; ")
 
 
 def outline(names: Iterable[str]) -> str:
     """The first parts of tensor names: conv1, layer1 and fc for a ResNet."""
     parts = list(dict.fromkeys(name.partition(".")[0] for name in names))
-    rest = len(parts) - _MAX_PARTS
-    more = f" and {rest:,} more" if rest > 0 else ""
-    return ", ".join(parts[:_MAX_PARTS]) + more
+    return _first(parts, _MAX_PARTS, ", ")
+
+
+def _first(texts: Sequence[str], limit: int, separator: str) -> str:
+    """The first texts, and the number of the others."""
+    rest = len(texts) - limit
+    return separator.join(texts[:limit]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def is_optional(name: str) -> bool:

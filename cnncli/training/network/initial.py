@@ -101,7 +101,7 @@ def from_scratch(
 
 
 def initialize_glorot(network: nn.Module, seed: int) -> None:
-    """Draw the weights of convolutions and linear layers as Keras does, by default: Glorot-uniform, with biases of 0."""
+    """Initialise convolutions and linear layers with Keras's defaults: Glorot-uniform weights, and biases of 0."""
     generator = torch.Generator().manual_seed(seed)
     for layer in network.modules():
         if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):

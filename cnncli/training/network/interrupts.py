@@ -18,7 +18,7 @@ class Interrupts:
     """
 
     def __init__(self, notify: Callable[[], None]) -> None:
-        """Record no interrupt yet.
+        """A handler that no interrupt has reached yet.
 
         Args:
             notify: called at the first one, in a thread.
@@ -45,6 +45,5 @@ class Interrupts:
         if self.is_pending:
             raise KeyboardInterrupt
         self.is_pending = True
-        threading.Thread(
-            target=self._notify
-        ).start()  # this thread may be in the middle of printing something
+        # This thread may be in the middle of printing something.
+        threading.Thread(target=self._notify).start()

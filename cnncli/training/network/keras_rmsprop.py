@@ -23,7 +23,7 @@ class KerasRMSprop(torch.optim.Optimizer):
         eps: float = 1e-7,
         weight_decay: float = 0.0,
     ) -> None:
-        """Nothing is averaged yet.
+        """An optimiser whose averages are 0.
 
         Args:
             params: parameters, or groups of them with options of their own.
