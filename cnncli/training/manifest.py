@@ -27,8 +27,8 @@ MANIFEST = "manifest.json"
 _BEFORE_SCHEMAS = "beginning.json"
 """The file's name before cnncli 0.1.0."""
 
-SCHEMA = 1
-"""Schema number of new files. Later versions must still read files with this number."""
+SCHEMA = 2
+"""Schema number of new files; 1 also has `preparation_seconds`. Later versions must still read files with these numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,6 @@ class RunManifest:
             None where there is none.
         feature_loss: its cross-entropy on the same images.
         remarks: remarks on the data.
-        preparation_seconds: time that was spent before training.
         unreadable: images that could not be read when embeddings were computed.
         initial_accuracy: validation score of the classifier on features that `last` and `full` start with.
         may_stop_early: whether training stops if it does not become better than the classifier on features; False once the
@@ -82,7 +81,6 @@ class RunManifest:
     feature_accuracy: Accuracy | None
     feature_loss: float | None
     remarks: tuple[str, ...]
-    preparation_seconds: float
     unreadable: tuple[UnreadableSample, ...] = ()
     initial_accuracy: float | None = None
     may_stop_early: bool = True
@@ -139,6 +137,7 @@ def load_manifest(run: Path) -> RunManifest:
     try:
         document = parse_json(read_text(file, errors="surrogateescape"))
         _require_schema(document.pop("schema", None), file)
+        document.pop("preparation_seconds", None)
         return _from_json(document, str(file))
     except FileNotFoundError as error:
         raise _not_resumable(run) from error

@@ -161,7 +161,7 @@ def _prepare_from_features(
     else:
         run = _create_folder(search.target, data, recorded, progress)
     manifest = replace(
-        _manifest(settings, initial, data, card.name, stopwatch),
+        _manifest(settings, initial, data, card.name),
         feature_accuracy=features.val if features else None,
         feature_loss=features.val_loss if features else None,
         feature_balanced=features.classifier.val_balanced if features and features.classifier else None,
@@ -210,7 +210,7 @@ def _prepare_directly(
     with stopwatch.measure("measuring the speed of training"):
         throughput = trainer.fastest_throughput(initial, settings, progress)
     run = _create_folder(target, data, record_settings(settings, base_model, origin, None), progress)
-    manifest = _manifest(settings, initial, data, base_model, stopwatch)
+    manifest = _manifest(settings, initial, data, base_model)
     trainer.write_start(run, initial, throughput, settings, manifest)
     return PreparedRun(run, None)
 
@@ -266,7 +266,7 @@ def _create_folder(
 
 
 def _manifest(
-    settings: NetworkSettings, initial: "InitialModel", data: DataSet, base_model: str, stopwatch: Stopwatch
+    settings: NetworkSettings, initial: "InitialModel", data: DataSet, base_model: str
 ) -> RunManifest:
     return RunManifest(
         card=initial.card,
@@ -279,5 +279,4 @@ def _manifest(
         feature_accuracy=None,
         feature_loss=None,
         remarks=data.remarks,
-        preparation_seconds=sum(timing.seconds for timing in stopwatch.timings),
     )

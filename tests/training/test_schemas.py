@@ -61,7 +61,9 @@ def test_history_of_schema_2_has_the_balanced_accuracy(tmp_path: Path) -> None:
     assert read_history(tmp_path) == history
 
 
-def test_manifest_of_every_schema_is_read(run: Path) -> None:
+@pytest.mark.parametrize("number", [1, 2])
+def test_manifest_of_every_schema_is_read(run: Path, number: int) -> None:
+    shutil.copy(SCHEMAS / f"manifest-{number}.json", run / CHECKPOINTS / MANIFEST)
     manifest = load_manifest(run)
     assert (manifest.tune, manifest.epochs, manifest.base_model) == (Tune.FULL, 2, "base")
     assert manifest.card.class_names == ("cold", "warm")
