@@ -178,7 +178,7 @@ def test_steps_show_the_arithmetic_of_a_photograph(cnncli: Cnncli) -> None:
             "position 5,5 is outside the output of 2 rows and 2 columns",
         ),
         ([POOLED, "--pool", "max:2", "--steps", "1"], 2, "--steps '1' is not of the form ROW,COLUMN"),
-        ([POOLED, "--pool", ""], 2, "--pool '' is not a pooling"),
+        ([POOLED, "--pool", ""], 2, "--pool is empty"),
         (["1,,2", "--pool", "max:1"], 2, "'' in row 1 is not a number"),
         ([" ".join(["1"] * 200) + "; 1", "--pool", "max:1"], 2, "the rows differ in length (200, 1 numbers)"),
         (["1 2; 3", "--pool", "max:2"], 2, "matrix: the rows differ in length (2, 1 numbers)"),

@@ -416,7 +416,7 @@ def test_an_index_that_does_not_fit_leaves_no_empty_file(
             2,
             "--within has no effect without --duplicates",
         ),
-        (["photos/1.png", "--in", ""], 2, "a path is empty"),
+        (["photos/1.png", "--in", ""], 2, "--in is empty"),
         (
             ["photos/1.png", "--in", "photos", "--sheet", "photos/s.png"],
             1,
