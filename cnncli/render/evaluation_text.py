@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
+
 from cnncli.records.evaluation import Accuracy, Answer, Average, ClassScore, Estimate, Evaluation
 from cnncli.render.columns import Column, rows
 from cnncli.text import counted, percent, printable
@@ -26,7 +28,7 @@ def evaluation_text(evaluation: Evaluation, width: int | None) -> str:
     """
     lines = [*_summary(evaluation), "", *_class_table(evaluation, width)]
     if len(evaluation.classes) <= _MATRIX:
-        lines += ["", *_matrix(evaluation)]
+        lines += ["", *_matrix(evaluation, width)]
     if mistakes := evaluation.mistakes():
         title = f"most confident of {counted(len(mistakes), 'mistake')}"
         lines += ["", title, *_mistake_table(evaluation, mistakes[:_MISTAKES], width)]
@@ -116,19 +118,32 @@ def _class_columns(evaluation: Evaluation, scores: Sequence[ClassScore]) -> list
     ]
 
 
-def _matrix(evaluation: Evaluation) -> list[str]:
+def _matrix(evaluation: Evaluation, width: int | None) -> list[str]:
+    """The confusion matrix; where the terminal is too narrow for class names above the columns, they are numbered."""
+    names = [class_name(evaluation, score.index) for score in evaluation.classes]
+    lines = rows(_matrix_columns(evaluation, names, names))
+    if width is None or all(cell_len(line) <= width for line in lines):
+        return lines
+    numbers = [str(number) for number in range(1, len(names) + 1)]
+    numbered = [f"{number:>{len(numbers[-1])}} {name}" for number, name in zip(numbers, names, strict=True)]
+    return rows(_matrix_columns(evaluation, numbered, numbers))
+
+
+def _matrix_columns(evaluation: Evaluation, names: Sequence[str], titles: Sequence[str]) -> list[Column]:
+    """The columns of the confusion matrix: the true classes by name, then a column for each predicted class."""
     indices = [score.index for score in evaluation.classes]
     counts = {(cell.actual, cell.predicted): cell.images for cell in evaluation.confusion_cells}
-    columns = [Column("true \\ predicted", [class_name(evaluation, index) for index in indices])]
-    columns += [
-        Column(
-            class_name(evaluation, predicted),
-            [f"{counts[true, predicted]:,}" if (true, predicted) in counts else "·" for true in indices],
-            is_number=True,
-        )
-        for predicted in indices
+    return [
+        Column("true \\ predicted", names),
+        *(
+            Column(
+                title,
+                [f"{counts[true, predicted]:,}" if (true, predicted) in counts else "·" for true in indices],
+                is_number=True,
+            )
+            for title, predicted in zip(titles, indices, strict=True)
+        ),
     ]
-    return rows(columns)
 
 
 def _mistake_table(evaluation: Evaluation, mistakes: Sequence[Answer], width: int | None) -> list[str]:

@@ -43,6 +43,12 @@ def read_data(settings: FinetuneSettings, progress: Progress) -> DataSet:
     return split_stratified(data, settings.val_split, settings.seed)
 
 
+def find_images(settings: FinetuneSettings, stopwatch: Stopwatch) -> DataSet:
+    """`read_data` as a step of its own, before torch is imported and the network is opened, which take seconds."""
+    with stopwatch.measure("finding the images"):
+        return read_data(settings, stopwatch.progress)
+
+
 def describe_data(data: DataSet, progress: Progress) -> None:
     """Report the number of images per split, and the classes in their order."""
     counts = [f"{len(samples):,} {split}" for split in Split if (samples := data.split(split))]

@@ -18,7 +18,7 @@ from cnncli.training.features.fit import FeatureSearch, search_classifiers
 from cnncli.training.features.publish import finetune_features, write_run
 from cnncli.training.features.replace_head import require_replaceable_head
 from cnncli.training.manifest import RunManifest
-from cnncli.training.preparation import Stopwatch, describe_data, read_data
+from cnncli.training.preparation import Stopwatch, describe_data, find_images
 from cnncli.training.processes import is_main
 from cnncli.training.settings import FeatureSettings, NetworkSettings, record_settings
 from cnncli.training.settings_file import RecordedSettings
@@ -69,13 +69,14 @@ def finetune(
 def _finetune_network(
     settings: NetworkSettings, stopwatch: Stopwatch, bar: ProgressBar, show: "Show", *, is_offline: bool
 ) -> FinetuneResult | None:
+    data = find_images(settings, stopwatch) if is_main() else None
     with stopwatch.measure("importing torch"):
         from cnncli.training.network import publish, trainer
 
     prepared = PreparedRun(None, None)
     with contextlib.ExitStack() as locks:
-        if is_main():
-            prepared = prepare_run(settings, stopwatch, bar, locks, is_offline=is_offline)
+        if data:
+            prepared = prepare_run(settings, data, stopwatch, bar, locks, is_offline=is_offline)
         with stopwatch.measure("training"):
             run = trainer.train(prepared.run, settings, stopwatch.progress, show)
         if run is None or not is_main():
@@ -98,16 +99,18 @@ class PreparedRun:
 
 def prepare_run(
     settings: NetworkSettings,
+    data: DataSet,
     stopwatch: Stopwatch,
     bar: ProgressBar,
     locks: contextlib.ExitStack,
     *,
     is_offline: bool,
 ) -> PreparedRun:
-    """Do everything before the first training step: read the data, build the network, create the run's folder.
+    """Do everything before the first training step: build the network, create the run's folder.
 
     Args:
         settings: the run's settings.
+        data: the labelled images.
         stopwatch: times and reports each step.
         bar: opens a progress bar over the images.
         locks: releases the lock of the run's folder.
@@ -117,12 +120,13 @@ def prepare_run(
         CnncliError: the data or the network cannot be used, or the run cannot be written.
     """
     if settings.tune in {Tune.HEAD, Tune.SCRATCH}:
-        return _prepare_directly(settings, stopwatch, locks, is_offline=is_offline)
-    return _prepare_from_features(settings, stopwatch, bar, locks, is_offline=is_offline)
+        return _prepare_directly(settings, data, stopwatch, locks, is_offline=is_offline)
+    return _prepare_from_features(settings, data, stopwatch, bar, locks, is_offline=is_offline)
 
 
 def _prepare_from_features(
     settings: NetworkSettings,
+    data: DataSet,
     stopwatch: Stopwatch,
     bar: ProgressBar,
     locks: contextlib.ExitStack,
@@ -139,7 +143,7 @@ def _prepare_from_features(
 
     progress = stopwatch.progress
     search = search_classifiers(
-        settings, stopwatch, bar, locks, require_usable=require_trainable, is_offline=is_offline
+        settings, data, stopwatch, bar, locks, require_usable=require_trainable, is_offline=is_offline
     )
     data, card = search.embedded.data, search.folder.card
     head, score = search.result.linear() or (None, None)
@@ -190,17 +194,20 @@ def _publish_features(
 
 
 def _prepare_directly(
-    settings: NetworkSettings, stopwatch: Stopwatch, locks: contextlib.ExitStack, *, is_offline: bool
+    settings: NetworkSettings,
+    data: DataSet,
+    stopwatch: Stopwatch,
+    locks: contextlib.ExitStack,
+    *,
+    is_offline: bool,
 ) -> PreparedRun:
     """`head` and `scratch`, which need no features."""
     from cnncli.training.network import trainer
 
     progress = stopwatch.progress
-    with stopwatch.measure("finding the images"):
-        data = read_data(settings, progress)
-        target = run_folder.choose_run_folder(
-            settings.output, data.name, overwrite=settings.overwrite, locks=locks
-        )
+    target = run_folder.choose_run_folder(
+        settings.output, data.name, overwrite=settings.overwrite, locks=locks
+    )
     with stopwatch.measure("building the network"):
         initial, base_model, origin = _build_initial(
             settings, data.class_names, progress, is_offline=is_offline

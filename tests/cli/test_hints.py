@@ -229,3 +229,21 @@ def test_a_folder_of_runs_names_them(cnncli: Cnncli, photos: Path, colours: Path
     Path("runs").mkdir()
     Path("runs/photos").symlink_to(colours)
     assert cnncli("predict", "-m", "runs", photos).stderr.endswith("hint: did you mean runs/photos?\n")
+
+
+def test_the_data_is_looked_at_before_torch_is_imported(tmp_path: Path) -> None:
+    program = "import sys; sys.modules['torch'] = None; from cnncli.cli.app import main; main()"
+    command = [sys.executable, "-c", program, "finetune", "nodata", "--tune", "full"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-2] == "error: nodata does not exist"
+
+
+def test_a_wide_confusion_matrix_is_numbered(
+    cnncli: Cnncli, photos: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("evaluate", photos, "-m", colours, "--subset")
+    assert "true \\ predicted  blue  red\n" in cnncli(*words).stdout
+    monkeypatch.setattr("cnncli.cli.evaluate.terminal_width", lambda: 25)
+    output = cnncli(*words).stdout
+    assert "true \\ predicted  1  2\n1 blue            2  ·\n2 red             ·  2\n" in output

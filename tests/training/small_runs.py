@@ -17,7 +17,7 @@ from cnncli.training.network import checkpoints, trainer
 from cnncli.training.network.batches import Batch
 from cnncli.training.network.checkpoints import Checkpoint
 from cnncli.training.network.step import TrainingStep
-from cnncli.training.preparation import Stopwatch
+from cnncli.training.preparation import Stopwatch, find_images
 from cnncli.training.resolve import resolve
 from cnncli.training.settings import NetworkSettings
 
@@ -73,10 +73,10 @@ def settings_for(data: Path, model: str = DRAWN, tune: Tune = Tune.SCRATCH, **gi
 
 
 def start_run(settings: NetworkSettings, listener: Any = None) -> Path:
+    stopwatch = Stopwatch(listener or NullProgress())
     with contextlib.ExitStack() as locks:
-        result = run.prepare_run(
-            settings, Stopwatch(listener or NullProgress()), no_bar, locks, is_offline=True
-        )
+        data = find_images(settings, stopwatch)
+        result = run.prepare_run(settings, data, stopwatch, no_bar, locks, is_offline=True)
     assert result.run
     return result.run
 

@@ -25,7 +25,7 @@ from cnncli.records.progress import Progress, ProgressBar
 from cnncli.records.training import ClassifierName, ClassifierScore, ClassWeights, Tune
 from cnncli.training.features.embeddings import EmbeddedData, EmbeddedSplit, embed_data, warn_about_data
 from cnncli.training.features.replace_head import require_new_head_fits
-from cnncli.training.preparation import Stopwatch, describe_data, read_data
+from cnncli.training.preparation import Stopwatch, describe_data
 from cnncli.training.run_folder import Target, choose_run_folder
 from cnncli.training.settings import FinetuneSettings
 
@@ -97,6 +97,7 @@ class FeatureSearch:
 
 def search_classifiers(
     settings: FinetuneSettings,
+    data: DataSet,
     stopwatch: Stopwatch,
     bar: ProgressBar,
     locks: contextlib.ExitStack,
@@ -108,6 +109,7 @@ def search_classifiers(
 
     Args:
         settings: the run's settings.
+        data: the labelled images.
         stopwatch: times and reports each step, and what is left out.
         bar: opens a progress bar over the images.
         locks: releases the lock of the run's folder.
@@ -118,9 +120,7 @@ def search_classifiers(
         CnncliError: the data or the network cannot be used.
     """
     progress = stopwatch.progress
-    with stopwatch.measure("finding the images"):
-        data = read_data(settings, progress)
-        target = choose_run_folder(settings.output, data.name, overwrite=settings.overwrite, locks=locks)
+    target = choose_run_folder(settings.output, data.name, overwrite=settings.overwrite, locks=locks)
     plan = (
         ", which stays as it is" if settings.tune is Tune.FEATURES else ": a classifier on its features first"
     )

@@ -31,7 +31,7 @@ from cnncli.training import report, run_folder
 from cnncli.training.features.embeddings import EmbeddedSplit
 from cnncli.training.features.fit import FeatureSearch, SearchResult, search_classifiers, split_logits
 from cnncli.training.features.replace_head import write_with_new_head
-from cnncli.training.preparation import Stopwatch
+from cnncli.training.preparation import Stopwatch, find_images
 from cnncli.training.settings import FeatureSettings, FinetuneSettings, record_settings
 
 _VERIFIED_IMAGES = 8
@@ -52,8 +52,9 @@ def finetune_features(
     Raises:
         CnncliError: the data or the network cannot be used, or the run cannot be written.
     """
+    data = find_images(settings, stopwatch)
     with contextlib.ExitStack() as locks:
-        search = search_classifiers(settings, stopwatch, bar, locks, is_offline=is_offline)
+        search = search_classifiers(settings, data, stopwatch, bar, locks, is_offline=is_offline)
         return write_run(search, settings, stopwatch)
 
 
