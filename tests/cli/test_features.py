@@ -178,7 +178,7 @@ def test_ctrl_c_keeps_finished_shards(images: Path) -> None:
     (images.parent / "list").write_text("\n".join(paths))
     command = [sys.executable, "-m", "cnncli", "features", "--files-from", "list", "-o", "f.npz"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not list(images.parent.glob("f.npz.part/*.npz")) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
