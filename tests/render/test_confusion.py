@@ -8,7 +8,7 @@ from PIL import Image
 
 from cnncli.render import confusion
 from cnncli.render.confusion import confusion_png
-from cnncli.render.worst_classes import MOST, part_text, worst_classes
+from cnncli.render.worst_classes import MAX_CLASSES, part_text, worst_classes
 
 
 @pytest.fixture
@@ -33,10 +33,10 @@ def test_a_small_matrix_is_drawn_whole(drawn: list[tuple[list[str], str]]) -> No
 
 def test_of_many_classes_those_with_the_most_mistakes_are_drawn(drawn: list[tuple[list[str], str]]) -> None:
     counts = 5 * np.eye(150, dtype=np.intp)
-    for number in range(MOST // 2):
+    for number in range(MAX_CLASSES // 2):
         counts[2 * number, 2 * number + 80] = 3
     confusion_png(counts, [f"class {number}" for number in range(150)])
-    worst = sorted(2 * number + start for number in range(MOST // 2) for start in (0, 80))
+    worst = sorted(2 * number + start for number in range(MAX_CLASSES // 2) for start in (0, 80))
     assert drawn == [
         ([f"class {number}" for number in worst], "the 60 of 150 classes with the most mistakes")
     ]
