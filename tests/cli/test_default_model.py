@@ -226,8 +226,8 @@ def test_a_saved_name_works_in_every_command(cnncli: Cnncli, mine: Path) -> None
 def test_an_empty_name_is_refused(cnncli: Cnncli) -> None:
     """As of a variable that is not set."""
     result = cnncli("predict", LEMON, "-m", "")
-    assert result.exit_code == 1
-    assert "no network is called ''" in result.stderr
+    assert result.exit_code == 2
+    assert "-m is empty" in result.stderr
 
 
 @pytest.mark.usefixtures("prepared_default")
@@ -278,7 +278,6 @@ def test_names_listed_by_models_prepared_are_accepted(cnncli: Cnncli, mine: Path
         ("a/b", "is not a name"),
         (".hidden", "is not a name"),
         ("net.onnx", "is not a name"),
-        ("", "is not a name"),
         ("torchvision--alexnet.IMAGENET1K_V1", "is not a name"),
     ],
 )

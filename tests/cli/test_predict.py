@@ -458,7 +458,7 @@ def test_a_damaged_model_folder(cnncli: Cnncli, tmp_path: Path) -> None:
         (["--sheet", "{}/s.png", "-o", "{}/s.png", "-f", "tsv"], "cannot be the same file"),
         (["-o", "{}/o.xlsx"], "no output format has the ending .xlsx"),
         (["-o", "/dev/null"], "it is a device or a pipe"),
-        (["-o", ""], "--output is empty"),
+        (["-o", ""], "-o is empty"),
         (["-m", "/etc/hostname"], "is a file, not a model folder"),
         (["--files-from", "{}/none"], "cannot read the list"),
         (["--files-from", "{}", "-o", "{}/o.csv"], "it is a folder"),
