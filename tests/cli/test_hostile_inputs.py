@@ -188,7 +188,7 @@ def run_lines(root: Path, lines: Sequence[Sequence[str]], home: Path) -> list[di
 
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize(
-    "share", [pytest.param(12, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.full)]
+    "share", [pytest.param(12, marks=pytest.mark.full), pytest.param(1, marks=pytest.mark.full)]
 )
 def test_commands(root: Path, home: Path, tmp_path: Path, cnncli: Cnncli, share: int) -> None:
     sound = tmp_path / "sound.npz"
