@@ -10,11 +10,9 @@ import typer
 from cnncli.cli import completion
 from cnncli.engines.select import ENGINES
 from cnncli.errors import UsageError
-from cnncli.networks.model_folder import is_model_folder
 from cnncli.records.defaults import DEFAULT, MAX_INPUT, or_default
 from cnncli.records.engines import EngineName, Precision
 from cnncli.records.progress import Progress
-from cnncli.text import quote
 
 if TYPE_CHECKING:
     from cnncli.networks.reference import Reference
@@ -54,12 +52,10 @@ def parse_data(word: str) -> Path:
     Raises:
         UsageError: it is empty, or a model folder.
     """
+    from cnncli.data.layout import require_no_model_folder
+
     path = parse_path(word)
-    if is_model_folder(path):
-        raise UsageError(
-            f"{word} is a model folder, not labelled images",
-            f"give the folder of images without an option, and the model as -m {quote(path)}",
-        )
+    require_no_model_folder(path)
     return path
 
 

@@ -75,8 +75,6 @@ class Destination:
         """
         if output == Path(STDIN):  # - is the standard stream, as everywhere
             output = None
-        if output is not None and not output.name:
-            raise UsageError("--output is empty", "give a file's name, or - for standard output")
         format_ = format_ or _default_format(output)
         if output is None:
             _require_valid_for_stdout(format_, resume=resume)

@@ -14,6 +14,16 @@ from cnncli.data.lists import SEPARATORS, ListColumns, read_list
 from cnncli.errors import DataError, UsageError
 from cnncli.records.data import DataSet
 from cnncli.records.networks import CARD
+from cnncli.text import quote
+
+
+def require_no_model_folder(data: Path) -> None:
+    """Raise UsageError for a model folder, which is easily confused with the data."""
+    if (data / CARD).is_file():
+        raise UsageError(
+            f"{data} is a model folder, not labelled images",
+            f"give the folder of images without an option, and the model as -m {quote(data)}",
+        )
 
 
 def read(data: Path, columns: ListColumns | None = None) -> DataSet:
@@ -25,7 +35,7 @@ def read(data: Path, columns: ListColumns | None = None) -> DataSet:
 
     Raises:
         DataError: it does not exist, has no labelled images, or can be understood in two ways.
-        UsageError: columns are named, and it is not a list.
+        UsageError: it is a model folder, or columns are named and it is not a list.
     """
     if data.suffix.lower() in SEPARATORS and not data.is_dir():
         return read_list(data, columns or ListColumns())
@@ -37,6 +47,5 @@ def read(data: Path, columns: ListColumns | None = None) -> DataSet:
         )
     if not data.is_dir():
         raise DataError(f"{data} is neither a folder nor a list (.csv, .tsv)", LAYOUTS)
-    if (data / CARD).is_file():
-        raise DataError(f"{data} is a model folder, not data", "give the data first, and the model with -m")
+    require_no_model_folder(data)
     return read_folder(data)

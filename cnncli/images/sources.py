@@ -174,15 +174,15 @@ def walk(root: str, skipped: Counter[str] | None = None) -> Iterator[ImageInput]
 
 def _listing(folder: str) -> tuple[list[str], list[str], list[str]]:
     """Sorted names of a folder's images and of the folders in it, and the names that are skipped."""
-    files, folders, others = [], [], []
+    files: list[str] = []
+    folders: list[str] = []
+    others: list[str] = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if is_folder(entry) and is_folder_name(entry.name):
-                folders.append(entry.name)
-            elif not is_folder(entry) and is_image_name(entry.name):
-                files.append(entry.name)
+            if is_folder(entry):
+                (folders if is_folder_name(entry.name) else others).append(entry.name)
             else:
-                others.append(entry.name)
+                (files if is_image_name(entry.name) else others).append(entry.name)
     return sorted(files), sorted(folders), others
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cnncli.data.layout import read
 from cnncli.data.lists import ListColumns
-from cnncli.errors import DataError
+from cnncli.errors import DataError, UsageError
 from cnncli.records.data import DataSet, Split
 
 Made = Callable[..., Path]
@@ -303,11 +303,12 @@ def test_paths_that_are_not_data_sets_are_errors(tmp_path: Path, colours: Path) 
     for path, complaint in [
         (tmp_path / "nowhere", "does not exist"),
         (tmp_path / "pictures" / "only.jpg", "is neither a folder nor a list"),
-        (colours, "is a model folder, not data"),
         (tmp_path / "pictures", "no labelled images"),
     ]:
         with pytest.raises(DataError, match=complaint):
             read(path)
+    with pytest.raises(UsageError, match="is a model folder, not labelled images"):
+        read(colours)
 
 
 def test_two_folders_for_one_split(made: Made) -> None:
