@@ -1,0 +1,305 @@
+"""Files on servers and in object stores, by URL: listed, read and written through fsspec, with time limits and retries.
+
+The file system of a scheme comes from fsspec itself or from a package of its own (s3fs, gcsfs, adlfs; huggingface_hub
+for hf://), which finds its credentials as it always does. Every failure is an `OSError` with a reason in one line.
+"""
+
+import errno
+import io
+import re
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, BinaryIO, TypeVar, cast
+
+from cnncli.errors import MissingPackageError, UsageError
+from cnncli.text import first_line, install_command
+
+T = TypeVar("T")
+
+PAUSES = (0.25, 0.5, 1.0, 2.0)
+"""Seconds to wait before each further attempt at a request that failed for a reason that may pass."""
+
+REQUEST_SECONDS = 60.0
+"""Seconds that one request may take; after as many in all, no further attempt is made."""
+
+LISTING_SECONDS = 300.0
+"""Seconds that listing one folder may take: a million files in an object store, a thousand per request."""
+
+_CHUNK = 8 << 20
+"""Bytes per request of a stream."""
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # two letters at least: C:// is a drive
+
+_PACKAGES = {
+    "s3": "s3fs",
+    "s3a": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+    "http": "aiohttp",
+    "https": "aiohttp",
+    "hf": "huggingface_hub",
+}
+"""The package behind a scheme."""
+
+_PERMANENT = (
+    FileNotFoundError,
+    PermissionError,
+    FileExistsError,
+    IsADirectoryError,
+    NotADirectoryError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+)
+"""Failures that another attempt would repeat."""
+
+
+def is_url(text: str) -> bool:
+    """Whether a word names something on a server: `s3://bucket/key`, not a path."""
+    return _URL.match(text) is not None
+
+
+def scheme_of(url: str) -> str:
+    """`s3` of `s3://bucket/key`."""
+    return url.partition("://")[0].lower()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file in a listing.
+
+    Attributes:
+        url: of the file.
+        size: in bytes; None where the server does not say.
+    """
+
+    url: str
+    size: int | None
+
+
+def require_file_system(url: str) -> None:
+    """Check that there is a file system for a URL, before any request.
+
+    Raises:
+        MissingPackageError: its package is not installed.
+        UsageError: no file system has this scheme.
+    """
+    _file_system(url)
+
+
+def listing(url: str) -> tuple[list[RemoteFile], list[str]]:
+    """The files in a folder, and the URLs of the folders in it, each sorted by name.
+
+    Raises:
+        OSError: it does not exist, or cannot be listed.
+    """
+    system = _file_system(url)
+    folder = url.rstrip("/")
+    entries = _attempt(url, lambda: system.ls(_path(folder), detail=True), LISTING_SECONDS)
+    files, folders = {}, set()
+    for entry in entries:
+        name = entry["name"].rstrip("/").rpartition("/")[2]
+        if entry["type"] == "directory":
+            folders.add(f"{folder}/{name}")
+        elif entry["name"].rstrip("/") != _path(
+            folder
+        ):  # which may be a file, or have an object that marks it
+            files[name] = RemoteFile(f"{folder}/{name}", entry.get("size"))
+    return [files[name] for name in sorted(files)], sorted(folders)
+
+
+def is_folder(url: str) -> bool:
+    """Whether a URL leads to a folder: a prefix of other names.
+
+    Raises:
+        OSError: the server cannot be asked.
+    """
+    if scheme_of(url) in {"http", "https"}:  # web servers have no folders, only pages about them
+        return False
+    system = _file_system(url)
+    return bool(_attempt(url, lambda: system.isdir(_path(url))))
+
+
+def size(url: str) -> int:
+    """The size of a file in bytes.
+
+    Raises:
+        OSError: it does not exist, or the server does not say.
+    """
+    system = _file_system(url)
+    length = _attempt(url, lambda: system.info(_path(url))).get("size")
+    if length is None:
+        raise OSError(errno.EIO, "the server does not say how long it is", url)
+    return int(length)
+
+
+def exists(url: str) -> bool:
+    """Whether there is a file at a URL.
+
+    Raises:
+        OSError: the server cannot be asked.
+    """
+    system = _file_system(url)
+    try:
+        return bool(_attempt(url, lambda: system.info(_path(url)))["type"] == "file")
+    except FileNotFoundError:
+        return False
+
+
+def read(url: str, start: int | None = None, stop: int | None = None) -> bytes:
+    """The content of a file, or its bytes from `start` to before `stop`.
+
+    Raises:
+        OSError: it cannot be read; transient failures have been retried.
+    """
+    system = _file_system(url)
+    content: bytes = _attempt(url, lambda: system.cat_file(_path(url), start=start, end=stop))
+    if start is not None and stop is not None and len(content) > stop - start:  # the server knows no ranges
+        return content[start:stop]
+    return content
+
+
+def write(url: str, content: bytes, *, overwrite: bool) -> None:
+    """Write a file in one request, so that it appears whole or not at all.
+
+    Args:
+        url: of the file.
+        content: of the file.
+        overwrite: whether an existing file is replaced. Stores that cannot tell in one request are asked before.
+
+    Raises:
+        FileExistsError: it exists and must not be replaced.
+        OSError: it cannot be written.
+    """
+    system = _file_system(url)
+    if not overwrite and exists(url):
+        raise FileExistsError(errno.EEXIST, "exists already", url)
+    mode = "overwrite" if overwrite else "create"
+    _attempt(url, lambda: system.pipe_file(_path(url), content, mode=mode))
+
+
+def open_stream(url: str) -> BinaryIO:
+    """A file as a seekable stream, read in pieces of `_CHUNK` bytes.
+
+    Raises:
+        OSError: it does not exist, or cannot be reached.
+    """
+    return cast("BinaryIO", io.BufferedReader(_Pieces(url, size(url)), _CHUNK))
+
+
+class _Pieces(io.RawIOBase):
+    """A file of known size; each read is one request."""
+
+    def __init__(self, url: str, length: int) -> None:
+        self._url, self._length, self._position = url, length, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length}[whence]
+        self._position = max(base + offset, 0)
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
+        view = memoryview(buffer).cast("B")
+        stop = min(self._position + len(view), self._length)
+        if stop <= self._position:
+            return 0
+        content = read(self._url, self._position, stop)
+        view[: len(content)] = content
+        self._position += len(content)
+        return len(content)
+
+
+def _path(url: str) -> str:
+    """The name of a URL within its file system."""
+    return str(_file_system(url)._strip_protocol(url))  # noqa: SLF001 - the only way to it; documented for file systems
+
+
+def _file_system(url: str) -> Any:  # noqa: ANN401 - fsspec is not typed
+    scheme = scheme_of(url)
+    try:
+        import fsspec
+
+        return fsspec.filesystem(scheme, use_listings_cache=False)  # the same object each time
+    except ImportError as error:
+        package = _PACKAGES.get(scheme, "fsspec")
+        raise MissingPackageError(
+            f"{scheme}:// needs the package {package}: {first_line(error)}", install_command(package)
+        ) from error
+    except ValueError as error:
+        raise UsageError(
+            f"{url}: no file system has the scheme {scheme}://",
+            "such as s3://bucket/folder/, gs://, az://, hf://datasets/NAME, https://",
+        ) from error
+
+
+def _attempt(url: str, request: Callable[[], T], seconds: float = REQUEST_SECONDS) -> T:
+    """The result of a request, which is repeated after failures that may pass.
+
+    Raises:
+        OSError: it fails for good, with the reason in one line.
+    """
+    start = time.monotonic()
+    pauses = iter(PAUSES)
+    while True:
+        try:
+            return _within(request, seconds)
+        except Exception as error:
+            pause = next(pauses, None)
+            if not _may_pass(error) or pause is None or time.monotonic() - start > seconds:
+                raise _as_os_error(error, url) from error
+            time.sleep(pause)
+
+
+def _within(request: Callable[[], T], seconds: float) -> T:
+    """The result of a request, or a TimeoutError; the request itself is then abandoned in a daemon thread."""
+    result: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            result.set_result(request())
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            result.set_exception(error)
+
+    threading.Thread(target=work, daemon=True, name="request").start()
+    try:
+        return result.result(seconds)
+    except TimeoutError as error:
+        if result.done():
+            raise
+        raise TimeoutError(f"no answer within {seconds:g} s") from error
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether another attempt may succeed."""
+    status = getattr(error, "status", None)  # of an HTTP response
+    if isinstance(status, int) and status:
+        return status in {408, 425, 429} or status >= 500  # noqa: PLR2004 - the server's own failures
+    return not isinstance(error, _PERMANENT) and "Credentials" not in type(error).__name__
+
+
+def _as_os_error(error: Exception, url: str) -> OSError:
+    if isinstance(error, FileExistsError):
+        return FileExistsError(errno.EEXIST, "exists already", url)
+    if isinstance(error, FileNotFoundError):
+        return FileNotFoundError(errno.ENOENT, "no such file", url)
+    if "Credentials" in type(error).__name__:
+        return PermissionError(errno.EACCES, f"no credentials for {scheme_of(url)}://", url)
+    if isinstance(error, PermissionError):
+        return PermissionError(errno.EACCES, "permission denied", url)
+    status = getattr(error, "status", None)
+    reason = f"the server answers {status}" if isinstance(status, int) and status else first_line(error)
+    return OSError(errno.EIO, reason, url)
