@@ -119,7 +119,7 @@ def test_a_run_is_kept_whose_pictures_and_report_cannot_be_drawn(
     for name in ("confusion_matrix.png", "report.html"):
         assert f"warning: {name} was not written: no font\n" in result.stderr
         assert not Path("run", name).exists()
-    assert "report:" not in result.stderr
+    assert "\nreport:" not in result.stderr
     assert [file.name for file in Path("run").iterdir() if file.name.startswith(".")] == []
     verify(open_folder(Path("run")))
 
