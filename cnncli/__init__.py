@@ -12,6 +12,7 @@ and 10 are for rooms to come: the HTTP service (`serve`), the Python API (`api`)
     8      training/     fine-tuning a network, or a classifier on its features                           partly
     8      export/       exporting a network as one ONNX file that runs without cnncli                    lazily
     8      inspection/   summaries, filters, feature maps, receptive fields, class activation maps        partly
+    8      distribution/ outputs in parts: planned, computed by any number of processes, joined            no
     8      retrieval/    nearest neighbours and near-duplicates in feature space                          no
     7      evaluation/   metrics, calibration, confusion matrix, comparison of two models                 no
     6      features/     embeddings of images, cached and resumable                                       no

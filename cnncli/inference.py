@@ -5,8 +5,9 @@ all see the same pixels, and a million images cost the memory of a few batches.
 """
 
 import contextlib
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib import metadata
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,8 @@ class InferenceOptions:
         tta: whether to average over each image and its horizontal flip.
         max_pixels: larger images are not decoded.
         exact_decode: whether to decode large JPEGs at full resolution.
-        workers: number of decoding threads; None for one per core.
+        workers: number of decoding threads; None for one per thread of the engine.
+        threads: threads of the engine on the CPU; None for one per core.
     """
 
     engine: EngineOptions = field(default_factory=EngineOptions)
@@ -51,6 +53,7 @@ class InferenceOptions:
     max_pixels: int = MAX_PIXELS
     exact_decode: bool = False
     workers: int | None = None
+    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,12 @@ class Session:
         Raises:
             UsageError: a device, an engine or a layer that this network or machine does not have.
         """
-        opened = open_engine(folder, options.engine, progress, layer=layer)
+        opened = open_engine(folder, options.engine, progress, layer=layer, threads=options.threads)
         engine: Engine = RetryOnOom(RequireFit(opened, folder, layer=layer))
         self._engine = FlipAverage(engine) if options.tta else engine
         self._batch_size = options.batch_size or engine.batch_size
-        self._workers = options.workers or usable_cores()
+        self._threads = options.threads or usable_cores()
+        self._workers = options.workers or self._threads
         self.folder = folder
         self.reader = ImageReader(folder.card.preprocessing, options.max_pixels, options.exact_decode)
         allow_pixels(options.max_pixels)
@@ -94,6 +98,15 @@ class Session:
             f"{self.folder.path}: {self._engine}, {counted(self._batch_size, 'image')} at a time, "
             f"{counted(self._workers, 'decoding thread')}"
         )
+
+    def identity(self) -> Mapping[str, str | int]:
+        """What the last digits of the outputs depend on, apart from network and images."""
+        return {
+            "engine": str(self._engine),
+            "threads": self._threads,
+            "batch_size": self._batch_size,
+            "pillow": metadata.version("pillow"),
+        }
 
     def probabilities(self, sources: Iterable[ImageInput | None]) -> Generator[ImageOutput | Unreadable]:
         """Probabilities (K,) of each image, in input order.

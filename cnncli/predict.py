@@ -62,6 +62,11 @@ class Predictor:
         return self._folder.card
 
     @property
+    def session(self) -> Session:
+        """What runs the network."""
+        return self._session
+
+    @property
     def labels(self) -> Sequence[str]:
         """The labels of all classes, in the order of the logits."""
         return self._labels

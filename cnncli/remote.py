@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
 from cnncli.errors import MissingPackageError, UsageError
@@ -27,6 +28,9 @@ REQUEST_SECONDS = 60.0
 
 LISTING_SECONDS = 300.0
 """Seconds that listing one folder may take: a million files in an object store, a thousand per request."""
+
+UPLOAD_SECONDS = 3600.0
+"""Seconds that writing one large file may take."""
 
 _CHUNK = 8 << 20
 """Bytes per request of a stream."""
@@ -181,6 +185,16 @@ def write(url: str, content: bytes, *, overwrite: bool) -> None:
         raise FileExistsError(errno.EEXIST, "exists already", url)
     mode = "overwrite" if overwrite else "create"
     _attempt(url, lambda: system.pipe_file(_path(url), content, mode=mode))
+
+
+def upload(url: str, file: Path) -> None:
+    """Write a file with the content of a local one, which may be larger than the memory; an earlier one is replaced.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    system = _file_system(url)
+    _attempt(url, lambda: system.put_file(str(file), _path(url)), UPLOAD_SECONDS)
 
 
 def open_stream(url: str) -> BinaryIO:

@@ -32,6 +32,7 @@ COMMANDS = {
     "models": "List networks; delete prepared ones.",
     "pull": "Download and prepare networks for offline use.",
     "features": "Write the embeddings of images to a file.",
+    "join": "Put the parts of an output together.",
     "similar": "Find the nearest neighbours of images, or near-duplicates.",
     "filters": "Draw the filters of a convolutional layer.",
     "maps": "Draw the feature maps of an image.",

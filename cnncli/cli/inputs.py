@@ -11,6 +11,7 @@ from cnncli.errors import InputError, UsageError
 from cnncli.images import sources
 from cnncli.images.sources import STDIN, ImageInput
 from cnncli.records.progress import NullProgress, Progress
+from cnncli.text import quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,13 @@ class Inputs:
                     f"cannot read the list {files_from}: it is a folder", f"give {files_from} itself"
                 )
         return cls(arguments, files_from, null)
+
+    def __str__(self) -> str:
+        """The inputs as they are typed."""
+        words = list(map(quote, self.arguments))
+        if self.files_from is not None:
+            words += ["--files-from", quote(self.files_from), *(["-0"] if self.is_null_separated else [])]
+        return " ".join(words)
 
     def sources(self, progress: Progress) -> Iterator[ImageInput | None]:
         """The images, in order; None while a list on a pipe is silent."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnncli.cli import options
+from cnncli.cli import parts as in_parts
 from cnncli.cli.console import Console, discard_stdout, quiet_libraries
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
 from cnncli.cli.sheet import Sheet
-from cnncli.cli.sinks import Destination, Sink
+from cnncli.cli.sinks import Destination, Sink, require_valid_for_parts
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.predictions import LabelStyle, Unreadable
 from cnncli.render.formats import Format
@@ -67,6 +68,10 @@ def predict(
     output: options.Output = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
+    parts: in_parts.Place = None,
+    part_size: in_parts.PartSize = None,
+    part: in_parts.ShareOption = None,
+    plan_only: in_parts.PlanOnly = False,
     sheet: Annotated[
         Path | None,
         typer.Option(
@@ -110,18 +115,22 @@ def predict(
     console = Console(quiet=quiet, verbose=verbose)
     options.image_size(img_size)  # usage errors come before slow imports
     images = Inputs.from_options(inputs or [], files_from, null=null)
-    destination = Destination.from_options(format_, output, resume=resume, overwrite=overwrite)
-    picture_sheet = Sheet.from_options(
-        sheet, labels_from=labels_from, output=output, resume=resume, overwrite=overwrite
-    )
-    if destination.is_complete:
-        console.notice(f"{output} is already complete; skipped (--overwrite starts again)")
-        return
+    division = in_parts.PartsOptions.from_options(parts, part_size, part, plan_only=plan_only, resume=resume)
+    if division:
+        division.refuse(output=output, overwrite=overwrite, sheet=sheet, labels_from=labels_from)
+        part_format = require_valid_for_parts(format_)
+    else:
+        destination = Destination.from_options(format_, output, resume=resume, overwrite=overwrite)
+        picture_sheet = Sheet.from_options(
+            sheet, labels_from=labels_from, output=output, resume=resume, overwrite=overwrite
+        )
+        if destination.is_complete:
+            console.notice(f"{output} is already complete; skipped (--overwrite starts again)")
+            return
     with quiet_libraries():
         with console.spinner("opening the network"):
             from cnncli.inference import InferenceOptions
-            from cnncli.predict import Predictor, PredictSettings
-            from cnncli.prepare import prepare
+            from cnncli.predict import PredictSettings
             from cnncli.records.defaults import MAX_PIXELS
 
             settings = PredictSettings(
@@ -140,6 +149,16 @@ def predict(
             reference = options.reference(
                 model, console, weights=weights, labels=labels, no_pretrained=no_pretrained, img_size=img_size
             )
+        if division:
+            from cnncli.distribution.tasks import PredictTask
+
+            task = PredictTask(reference, settings, part_format, is_offline=offline)
+            in_parts.run_in_parts(division, task, images, console)
+            return
+        with console.spinner("opening the network"):
+            from cnncli.predict import Predictor
+            from cnncli.prepare import prepare
+
             folder = prepare(reference, console, is_offline=offline, needs_classes=True)
             predictor = Predictor(folder, settings, console)
         console.detail(str(predictor))

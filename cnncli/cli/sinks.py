@@ -208,6 +208,23 @@ def _require_valid_for_stdout(format_: Format, *, resume: bool) -> None:
         raise UsageError("--resume has no effect without --output")
 
 
+def require_valid_for_parts(format_: Format | None) -> Format:
+    """The format of parts: that of `--format`, by default csv.
+
+    Raises:
+        UsageError: files of this format cannot be joined.
+        MissingPackageError: it needs a package that is not installed.
+    """
+    format_ = format_ or Format.CSV
+    if format_.spec.joiner is None:
+        joinable = [other for other in Format if other.spec.joiner]
+        raise UsageError(
+            f"{format_} files cannot be joined", f"use -f {', '.join(joinable[:-1])} or {joinable[-1]}"
+        )
+    _require_package(format_)
+    return format_
+
+
 def _require_valid_for_file(format_: Format, *, resume: bool) -> None:
     spec = format_.spec
     if not spec.endings:
@@ -219,6 +236,11 @@ def _require_valid_for_file(format_: Format, *, resume: bool) -> None:
     if resume and spec.reader is None:
         resumable = ", ".join(other for other in Format if other.spec.reader)
         raise UsageError(f"a {format_} file cannot be resumed", f"use -f {resumable}")
+    _require_package(format_)
+
+
+def _require_package(format_: Format) -> None:
+    spec = format_.spec
     if spec.package and importlib.util.find_spec(spec.package) is None:
         hint = install_command(f"cnncli[{format_}]")
         raise MissingPackageError(f"-f {format_} needs the package {spec.package}", hint)

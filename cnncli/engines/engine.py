@@ -35,12 +35,14 @@ class EngineRequest:
         device: `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: number format of the computation.
         layer: name of the layer whose output becomes the embedding; None takes the network's own embedding.
+        threads: threads of one run on the CPU; None for all usable cores.
     """
 
     folder: ModelFolder
     device: str
     precision: Precision
     layer: str | None = None
+    threads: int | None = None
 
 
 class Engine(Protocol):

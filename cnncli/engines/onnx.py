@@ -27,7 +27,7 @@ _SETTINGS = {
 
 def open_engine(request: EngineRequest) -> "OnnxEngine":
     """Open the compiled network of a model folder."""
-    return OnnxEngine(request.folder.require_graph())
+    return OnnxEngine(request.folder.require_graph(), request.threads)
 
 
 def describe() -> str:

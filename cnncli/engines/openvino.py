@@ -31,7 +31,7 @@ def computes_in(precision: Precision) -> bool:
 
 def open_engine(request: EngineRequest) -> "OpenVinoEngine":
     """Open the compiled network of a model folder."""
-    return OpenVinoEngine(request.folder.require_graph(), request.precision)
+    return OpenVinoEngine(request.folder.require_graph(), request.precision, request.threads)
 
 
 def describe() -> str:

@@ -135,7 +135,12 @@ ENGINES = (
 
 
 def open_engine(
-    folder: "ModelFolder", options: EngineOptions, progress: Progress, *, layer: str | None = None
+    folder: "ModelFolder",
+    options: EngineOptions,
+    progress: Progress,
+    *,
+    layer: str | None = None,
+    threads: int | None = None,
 ) -> "Engine":
     """Open a network with the requested engine, or else the first that can run it.
 
@@ -144,6 +149,7 @@ def open_engine(
         options: engine, device and precision.
         progress: reports if torch runs a network because it could not be compiled.
         layer: name of the layer whose output becomes the embedding; None takes the network's own embedding.
+        threads: threads of one run on the CPU; None for all usable cores.
 
     Raises:
         UsageError: options that contradict each other, or a device that does not exist.
@@ -161,7 +167,7 @@ def open_engine(
     with explain_missing_packages(purpose):
         from cnncli.engines.engine import EngineRequest
 
-        return spec.load().open_engine(EngineRequest(folder, device, options.precision, layer))
+        return spec.load().open_engine(EngineRequest(folder, device, options.precision, layer, threads))
 
 
 def choose_engine(

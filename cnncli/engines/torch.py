@@ -27,7 +27,7 @@ _DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precis
 
 def open_engine(request: EngineRequest) -> "TorchEngine":
     """Open the network of a model folder on any device, with any layer's output as the embedding."""
-    return TorchEngine(request.folder, request.device, request.precision, layer=request.layer)
+    return TorchEngine(request.folder, request.device, request.precision, request.threads, request.layer)
 
 
 def describe() -> str:

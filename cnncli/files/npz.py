@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,11 @@ _MAX_EXPANSION = 16
 
 
 @contextlib.contextmanager
-def open_npz(file: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
+def open_npz(file: Path | BinaryIO) -> Iterator[Mapping[str, NDArray[Any]]]:
     """The arrays of an NPZ file, each of which is read when it is looked up.
 
     Args:
-        file: a regular file.
+        file: a regular file, or its content as a seekable stream.
 
     Raises:
         OSError: it cannot be opened.
@@ -31,7 +31,7 @@ def open_npz(file: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
     """
     require_modest(file, _MAX_EXPANSION)
     try:
-        with open_regular(file) as stream, np.load(stream) as arrays:
+        with _open(file) as stream, np.load(stream) as arrays:
             yield arrays
     except (
         ValueError,
@@ -45,3 +45,10 @@ def open_npz(file: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
         zlib.error,
     ) as error:
         raise ValueError(str(error) or type(error).__name__) from error
+
+
+def _open(file: Path | BinaryIO) -> contextlib.AbstractContextManager[BinaryIO]:
+    if isinstance(file, Path):
+        return open_regular(file)
+    file.seek(0)
+    return contextlib.nullcontext(file)

@@ -28,6 +28,15 @@ _REPLACES = "overwrite"
 Write = Callable[[bytes], None]
 
 
+def changes_text(earlier: Settings, now: Settings) -> str:
+    """Which settings of an earlier run are others now; empty if none is."""
+    return "; ".join(
+        f"{name} was {earlier.get(name)} and is now {value}"
+        for name, value in now.items()
+        if earlier.get(name) != value
+    )
+
+
 class PartFile:
     """An output file that is being written."""
 
@@ -126,13 +135,8 @@ class PartFile:
                 f"cannot resume {self.part}: its settings in {self.settings.name} cannot be read",
                 "--overwrite starts again",
             ) from error
-        changed = [
-            f"{name} was {earlier.get(name)} and is now {value}"
-            for name, value in settings.items()
-            if earlier.get(name) != value
-        ]
-        if changed:
-            raise OutputError(f"cannot resume {self.part}: {'; '.join(changed)}", "--overwrite starts again")
+        if changes := changes_text(earlier, settings):
+            raise OutputError(f"cannot resume {self.part}: {changes}", "--overwrite starts again")
         return earlier
 
     @contextlib.contextmanager

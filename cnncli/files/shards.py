@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from cnncli.errors import OutputError
 from cnncli.files.lock import FileLock
 from cnncli.files.npz import open_npz
 from cnncli.files.output_path import require_writable_file
-from cnncli.files.part_file import Settings
+from cnncli.files.part_file import Settings, changes_text
 from cnncli.files.whole import write_whole
 from cnncli.records.features import EmbeddingRecord, ImageEmbedding, Vectors
 from cnncli.records.predictions import ImageSource, Unreadable
@@ -60,6 +61,28 @@ class Shard:
             tuple(entry.reason if isinstance(entry, Unreadable) else "" for entry in entries),
             np.stack(vectors) if vectors else np.empty((0, 0), np.float32),
         )
+
+    @classmethod
+    def read(cls, file: Path | BinaryIO) -> "Shard":
+        """The shard in a file or stream.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is not a shard.
+        """
+        with open_npz(file) as arrays:
+            paths, reasons = parse_json(str(arrays["inputs"]))
+            return cls(
+                tuple(os.fsdecode(bytes.fromhex(path)) for path in paths), tuple(reasons), arrays["vectors"]
+            )
+
+    def to_bytes(self) -> bytes:
+        """The content of its file."""
+        buffer = io.BytesIO()
+        # In hexadecimal, since paths are bytes, which JSON cannot hold.
+        inputs = json.dumps([[os.fsencode(path).hex() for path in self.paths], list(self.reasons)])
+        np.savez(buffer, inputs=np.array(inputs), vectors=self.vectors)
+        return buffer.getvalue()
 
     @property
     def unreadable(self) -> list[Unreadable]:
@@ -181,12 +204,8 @@ class PartFolder:
         if not entries:
             return
         shard = Shard.of(entries)
-        buffer = io.BytesIO()
-        # In hexadecimal, since paths are bytes, which JSON cannot hold.
-        inputs = json.dumps([[os.fsencode(path).hex() for path in shard.paths], list(shard.reasons)])
-        np.savez(buffer, inputs=np.array(inputs), vectors=shard.vectors)
         try:
-            write_whole(self.folder / f"{self._count:06d}.npz", buffer.getvalue(), overwrite=True)
+            write_whole(self.folder / f"{self._count:06d}.npz", shard.to_bytes(), overwrite=True)
         except OutputError as error:
             if self._count:
                 error.hint = (
@@ -214,13 +233,7 @@ class PartFolder:
         """
         for file in self._files():
             try:
-                with open_npz(file) as arrays:
-                    paths, reasons = parse_json(str(arrays["inputs"]))
-                    yield Shard(
-                        tuple(os.fsdecode(bytes.fromhex(path)) for path in paths),
-                        tuple(reasons),
-                        arrays["vectors"],
-                    )
+                yield Shard.read(file)
             except (OSError, ValueError) as error:
                 raise OutputError(f"{file} cannot be read: {error}", "--overwrite starts again") from error
 
@@ -256,16 +269,13 @@ class PartFolder:
         """
         try:
             earlier: Settings = parse_json(read_document(self.folder / _SETTINGS))
-            changed = [name for name, value in settings.items() if earlier.get(name) != value]
+            changes = changes_text(earlier, settings)
         except (OSError, ValueError, AttributeError) as error:
             raise OutputError(
                 f"cannot resume {self.folder}: its settings in {_SETTINGS} cannot be read",
                 "--overwrite starts again",
             ) from error
-        if changed:
-            changes = "; ".join(
-                f"{name} was {earlier.get(name)} and is now {settings[name]}" for name in changed
-            )
+        if changes:
             raise OutputError(f"cannot resume {self.folder}: {changes}", "--overwrite starts again")
         return earlier
 

@@ -1,7 +1,9 @@
 """How much a zip archive unpacks to, known before anything is unpacked."""
 
+import io
 import zipfile
 from pathlib import Path
+from typing import BinaryIO
 
 from cnncli.text import size
 
@@ -9,7 +11,7 @@ _SMALL = 16 << 20
 """Bytes that the content of any archive may take: names and shapes of small files compress well."""
 
 
-def require_modest(file: Path, expansion: int, content: int | None = None) -> None:
+def require_modest(file: Path | BinaryIO, expansion: int, content: int | None = None) -> None:
     """Raise ValueError if an archive's content is far larger than itself, before memory is spent on it.
 
     Args:
@@ -22,12 +24,12 @@ def require_modest(file: Path, expansion: int, content: int | None = None) -> No
         ValueError: the content is larger.
     """
     content = _unpacked_size(file) if content is None else content
-    packed = file.stat().st_size
+    packed = file.stat().st_size if isinstance(file, Path) else file.seek(0, io.SEEK_END)
     if content > expansion * packed + _SMALL:
         raise ValueError(f"{size(packed)} that would take {size(content)} of memory")
 
 
-def _unpacked_size(file: Path) -> int:
+def _unpacked_size(file: Path | BinaryIO) -> int:
     """Total bytes of the entries of a zip archive, as its directory declares them; 0 for any other file.
 
     Raises:

@@ -1,11 +1,11 @@
 """The output formats of `predict`, one row each. A new format is a new row (and its renderer)."""
 
 import enum
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from cnncli.records.predictions import Record
 from cnncli.render.lines import Csv, Json, JsonLines, Renderer, Tsv
@@ -21,7 +21,8 @@ class FormatSpec:
     Attributes:
         endings: suffixes of its files, in lower case; none for a format that is for the terminal only.
         renderer: from the labels of all classes, what turns records into text; None for a format that is not text.
-        writer: opens a file and yields a function that appends a record; for a format that is not text.
+        writer: opens a file or stream and yields a function that appends a record; for a format that is not text.
+        joiner: writes the records of several files to one; None for a format whose files cannot be joined.
         reader: reads back an incomplete file; None if a file cannot be resumed.
         has_reasons: whether a record has the reason why an image could not be read.
         package: that it needs; the extra with the format's name installs it.
@@ -29,7 +30,8 @@ class FormatSpec:
 
     endings: tuple[str, ...] = ()
     renderer: Callable[[Sequence[str]], Renderer] | None = None
-    writer: Callable[[Path], AbstractContextManager[WriteRecord]] | None = None
+    writer: Callable[[Path | BinaryIO], AbstractContextManager[WriteRecord]] | None = None
+    joiner: Callable[[Iterable[bytes], Path], None] | None = None
     reader: RecordReader | None = None
     has_reasons: bool = True
     package: str | None = None
@@ -43,10 +45,26 @@ def _table(labels: Sequence[str]) -> Renderer:
     return PredictionTable(rich.console.Console(), labels)
 
 
-def _parquet(file: Path) -> AbstractContextManager[WriteRecord]:
+def _parquet(file: Path | BinaryIO) -> AbstractContextManager[WriteRecord]:
     from cnncli.render.parquet import parquet_writer
 
     return parquet_writer(file)
+
+
+def _join_parquet(parts: Iterable[bytes], file: Path) -> None:
+    from cnncli.render.parquet import join_parquet
+
+    join_parquet(parts, file)
+
+
+def _join_text(parts: Iterable[bytes], file: Path, header: str = "") -> None:
+    with file.open("wb") as stream:
+        stream.write(header.encode())
+        stream.writelines(part.removeprefix(header.encode()) for part in parts)
+
+
+def _join_csv(parts: Iterable[bytes], file: Path) -> None:
+    _join_text(parts, file, Csv().begin())
 
 
 class Format(enum.StrEnum):
@@ -64,12 +82,49 @@ class Format(enum.StrEnum):
     TABLE = "table", FormatSpec(renderer=_table)
     TSV = (
         "tsv",
-        FormatSpec(("", ".txt", ".tsv"), renderer=lambda _: Tsv(), reader=TSV_READER, has_reasons=False),
+        FormatSpec(
+            ("", ".txt", ".tsv"),
+            renderer=lambda _: Tsv(),
+            reader=TSV_READER,
+            joiner=_join_text,
+            has_reasons=False,
+        ),
     )
-    CSV = "csv", FormatSpec((".csv",), renderer=lambda _: Csv(), reader=CSV_READER)
-    JSONL = "jsonl", FormatSpec((".jsonl", ".ndjson"), renderer=lambda _: JsonLines(), reader=JSONL_READER)
+    CSV = "csv", FormatSpec((".csv",), renderer=lambda _: Csv(), reader=CSV_READER, joiner=_join_csv)
+    JSONL = (
+        "jsonl",
+        FormatSpec(
+            (".jsonl", ".ndjson"),
+            renderer=lambda _: JsonLines(),
+            reader=JSONL_READER,
+            joiner=_join_text,
+        ),
+    )
     JSON = "json", FormatSpec((".json",), renderer=lambda _: Json())
-    PARQUET = "parquet", FormatSpec((".parquet",), writer=_parquet, package="pyarrow")
+    PARQUET = "parquet", FormatSpec((".parquet",), writer=_parquet, joiner=_join_parquet, package="pyarrow")
+
+
+@contextmanager
+def open_writer(format_: Format, stream: BinaryIO, labels: Sequence[str]) -> Iterator[WriteRecord]:
+    """A function that appends a record to a stream, which is complete when the block ends.
+
+    Args:
+        format_: one that is not for the terminal only.
+        stream: to write to.
+        labels: of all classes.
+    """
+    if format_.spec.writer:
+        with format_.spec.writer(stream) as write:
+            yield write
+    elif format_.spec.renderer:
+        renderer = format_.spec.renderer(labels)
+        stream.write(renderer.begin().encode())
+        yield lambda record: _append(stream, renderer.record(record))
+        stream.write(renderer.end().encode())
+
+
+def _append(stream: BinaryIO, text: str) -> None:
+    stream.write(text.encode())
 
 
 def format_of(file: Path) -> Format | None:

@@ -1,8 +1,9 @@
 """Predictions as a Parquet file, with the columns of the csv format. Needs the `parquet` extra."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from cnncli.errors import OutputError
 from cnncli.records.predictions import Record
@@ -14,7 +15,7 @@ _GROUP_ROWS = 50_000
 
 
 @contextmanager
-def parquet_writer(file: Path) -> Iterator[Callable[[Record], None]]:
+def parquet_writer(file: Path | BinaryIO) -> Iterator[Callable[[Record], None]]:
     """A function that appends a record to the file; complete when the block ends.
 
     Raises:
@@ -23,15 +24,14 @@ def parquet_writer(file: Path) -> Iterator[Callable[[Record], None]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = (pa.string(), pa.string(), pa.int32(), pa.int32(), pa.string(), pa.float64(), pa.string())
-    schema = pa.schema(list(zip(CSV_HEADER, types, strict=True)))
+    schema = _schema()
     waiting: list[CsvRow] = []
     with _translate_errors(file):
         writer = pq.ParquetWriter(file, schema)
 
     def flush() -> None:
         columns = [list(column) for column in zip(*waiting, strict=True)] or [[] for _ in CSV_HEADER]
-        arrays = [pa.array(column, type_) for column, type_ in zip(columns, types, strict=True)]
+        arrays = [pa.array(column, type_) for column, type_ in zip(columns, schema.types, strict=True)]
         with _translate_errors(file):
             writer.write_table(pa.table(arrays, schema=schema))
         waiting.clear()
@@ -49,8 +49,34 @@ def parquet_writer(file: Path) -> Iterator[Callable[[Record], None]]:
             writer.close()
 
 
+def join_parquet(parts: Iterable[bytes], file: Path) -> None:
+    """Write the rows of several Parquet files to one.
+
+    Args:
+        parts: contents of the files, in order.
+        file: to write.
+
+    Raises:
+        ValueError: a part is damaged, or has other columns.
+        OutputError: the file cannot be written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with _translate_errors(file), pq.ParquetWriter(file, _schema()) as writer:
+        for part in parts:
+            writer.write_table(pq.read_table(pa.BufferReader(part)), _GROUP_ROWS)
+
+
+def _schema() -> Any:  # noqa: ANN401 - pyarrow is not typed
+    import pyarrow as pa
+
+    types = (pa.string(), pa.string(), pa.int32(), pa.int32(), pa.string(), pa.float64(), pa.string())
+    return pa.schema(list(zip(CSV_HEADER, types, strict=True)))
+
+
 @contextmanager
-def _translate_errors(file: Path) -> Iterator[None]:
+def _translate_errors(file: Path | BinaryIO) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -1,0 +1,251 @@
+"""Options of outputs in parts, and the run that plans and computes them; shared by predict, features and evaluate."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnncli.cli import options
+from cnncli.cli.console import Console
+from cnncli.cli.inputs import Inputs
+from cnncli.cli.progress import image_progress
+from cnncli.errors import OutputError, UsageError
+from cnncli.images.sources import STDIN
+from cnncli.text import counted, quote
+
+if TYPE_CHECKING:
+    from cnncli.distribution.compute import Outcome
+    from cnncli.distribution.plan import Part, Plan
+    from cnncli.distribution.store import Store
+    from cnncli.distribution.tasks import PartTask, PartWorker
+
+FAILED_PARTS = 4
+"""Exit code if some parts could not be computed; all others were."""
+
+DEFAULT_PART_SIZE = 10_000
+
+_PANEL = "Parts"
+
+Place = Annotated[
+    str | None,
+    typer.Option(
+        "--parts",
+        metavar="DIR|URL",
+        rich_help_panel=_PANEL,
+        help="Write the output in parts to this folder or object store; `cnncli join` puts them together.",
+    ),
+]
+PartSize = Annotated[
+    int | None,
+    typer.Option(
+        "--part-size",
+        min=1,
+        metavar="N",
+        rich_help_panel=_PANEL,
+        help=f"Inputs per part.  [default: {DEFAULT_PART_SIZE}]",
+    ),
+]
+ShareOption = Annotated[
+    str | None,
+    typer.Option(
+        "--part",
+        metavar="I/N",
+        rich_help_panel=_PANEL,
+        help="Compute only this share of the parts, from 0/N to N-1/N: for job arrays, each job with its own I.",
+    ),
+]
+PlanOnly = Annotated[
+    bool,
+    typer.Option(
+        "--plan-only", rich_help_panel=_PANEL, help="Write the plan of the parts, and compute none."
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A contiguous share of the parts: number `index` of `count`, from 0."""
+
+    index: int = 0
+    count: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> "Share":
+        """The share that `17/64` means.
+
+        Raises:
+            UsageError: it means none.
+        """
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+        if not match or int(match[1]) >= int(match[2]):
+            raise UsageError(
+                f"--part {text} is no share of the parts", "the first of 64 is 0/64, the last 63/64"
+            )
+        return cls(int(match[1]), int(match[2]))
+
+    def of(self, parts: int) -> range:
+        """The numbers of its parts."""
+        return range(self.index * parts // self.count, (self.index + 1) * parts // self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class PartsOptions:
+    """How an output in parts is computed.
+
+    Attributes:
+        place: folder or URL of the parts.
+        size: inputs of a part; None for that of the plan, else the default.
+        share: of the parts; None for all.
+        plan_only: compute nothing.
+        resume: compute the parts that are missing.
+    """
+
+    place: str
+    size: int | None
+    share: Share | None
+    plan_only: bool
+    resume: bool
+
+    @classmethod
+    def from_options(
+        cls, place: str | None, size: int | None, share: str | None, *, plan_only: bool, resume: bool
+    ) -> "PartsOptions | None":
+        """What the options ask for; None without `--parts`.
+
+        Raises:
+            UsageError: an option needs `--parts`, or is invalid.
+        """
+        if place is None:
+            given = {"--part-size": size is not None, "--part": share is not None, "--plan-only": plan_only}
+            if names := [name for name, is_given in given.items() if is_given]:
+                raise UsageError(f"{names[0]} has no effect without --parts", "add --parts DIR")
+            return None
+        return cls(place, size, Share.parse(share) if share else None, plan_only, resume)
+
+    def refuse(self, **others: object) -> None:
+        """Check that options that need the whole output are not given.
+
+        Args:
+            others: values of these options by name.
+
+        Raises:
+            UsageError: one is given.
+        """
+        for name, value in others.items():
+            if value:
+                option = f"--{name.replace('_', '-')}"
+                raise UsageError(f"{option} does not work with --parts", f"leave out {option}")
+
+
+def run_in_parts(parts: PartsOptions, task: "PartTask", inputs: Inputs, console: Console) -> None:
+    """Plan an output in parts, and compute those that are missing.
+
+    Raises:
+        CnncliError: the inputs cannot be read, the network cannot run, or the store cannot be written.
+        typer.Exit: there were unreadable inputs, or parts failed.
+    """
+    from cnncli.distribution.compute import compute_parts, mark_success
+    from cnncli.distribution.plan import find_plan
+    from cnncli.distribution.store import open_store
+    from cnncli.distribution.tasks import Resources
+
+    if STDIN in inputs.arguments:
+        raise UsageError("an image on standard input is not divided into parts", "leave out --parts")
+    store = open_store(parts.place)
+    plan = find_plan(store)
+    if plan and not (parts.resume or parts.share or parts.plan_only):
+        raise OutputError(f"{store} already has a plan", "--resume computes the parts that are missing")
+    if plan and not plan.missing(store.names()):
+        mark_success(plan, store)
+        console.notice(f"{store} is already complete; skipped")
+        return
+    with console.spinner("opening the network"):
+        resources = Resources(plan.threads, plan.batch_size) if plan else Resources()
+        worker = task.open(resources, console)
+    with console.spinner("planning"):
+        plan = _plan(parts, task, worker, inputs, store, plan)
+    share = (parts.share or Share()).of(len(plan.parts))
+    if parts.plan_only:
+        images = counted(sum(part.inputs for part in plan.parts), "image")
+        console.notice(f"{store}: planned {counted(len(plan.parts), 'part')} of {images}")
+        return
+    missing = [number for number in plan.missing(store.names()) if number in share]
+    total, todo = (sum(plan.parts[number].inputs for number in numbers) for numbers in (share, missing))
+    with image_progress(console, lambda: total, total - todo, is_hidden=False) as advance:
+        try:
+            outcome = compute_parts(worker, plan, store, missing, advance)
+        except KeyboardInterrupt:
+            console.notice(f"finished parts are kept in {store}; --resume computes the others")
+            raise
+    _report(outcome, plan, store, mark_success(plan, store), console)
+
+
+def _plan(
+    parts: PartsOptions,
+    task: "PartTask",
+    worker: "PartWorker",
+    inputs: Inputs,
+    store: "Store",
+    earlier: "Plan | None",
+) -> "Plan":
+    """The plan of an earlier run or another process, if it is the same; else a new one."""
+    from cnncli import __version__
+    from cnncli.distribution.plan import Plan, save_plan
+    from cnncli.networks.card import to_json
+
+    size = parts.size or (earlier.part_size if earlier else DEFAULT_PART_SIZE)
+    settings = {
+        "command": task.command,
+        "cnncli": __version__,
+        "inputs": str(inputs),
+        "part_size": size,
+        **worker.identity(),
+    }
+    if earlier:
+        earlier.require_same(settings, store)
+        return earlier
+    separator = b"\0" if inputs.is_null_separated else b"\n"
+    source, ranges = _divide(inputs, store, separator, size)
+    if not ranges:
+        raise inputs.no_images_error()
+    return save_plan(Plan(settings, to_json(worker.card), source, separator, task.ending, ranges), store)
+
+
+def _divide(
+    inputs: Inputs, store: "Store", separator: bytes, size: int
+) -> "tuple[str | None, tuple[Part, ...]]":
+    """The list of the inputs, None if it was written to the store; and its parts."""
+    from cnncli.distribution.plan import divide_list, is_divisible, write_inputs
+    from cnncli.records.progress import NullProgress
+
+    source = inputs.files_from
+    if source and not inputs.arguments and is_divisible(source):
+        return source, divide_list(source, separator, size)
+    return None, write_inputs(inputs.sources(NullProgress()), store, separator, size)
+
+
+def _report(
+    outcome: "Outcome", plan: "Plan", store: "Store", missing: Iterable[int], console: Console
+) -> None:
+    """Report what was computed, and how to go on.
+
+    Raises:
+        typer.Exit: there were unreadable inputs, or parts failed.
+    """
+    for failure in outcome.failures:
+        console.warning(f"part {failure.number}: {failure.reason}")
+    remaining = len(list(missing))
+    failures = f", {outcome.unreadable:,} could not be read" if outcome.unreadable else ""
+    console.notice(
+        f"{store}: {counted(outcome.inputs, 'record')}{failures}; "
+        f"{len(plan.parts) - remaining:,} of {counted(len(plan.parts), 'part')} done"
+    )
+    if not remaining:
+        console.notice(f"cnncli join {quote(store)} -o FILE{plan.ending} puts them together")
+    if outcome.failures:
+        console.notice("--resume computes the parts that failed")
+        raise typer.Exit(FAILED_PARTS)
+    if outcome.unreadable:
+        raise typer.Exit(options.UNREADABLE_INPUTS)
