@@ -6,22 +6,19 @@ hyperparameter, too: `benchmarks/few_images.py` compares the choices.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
-from sklearn.svm import LinearSVC
 
 from cnncli.engines.heads import Array, ClassifierHead, LinearHead, NeighbourHead
 from cnncli.evaluation.metrics import balanced_accuracy
 from cnncli.records.training import ClassifierName, ClassWeights
+from cnncli.training.features.linear import LINEAR, Labels, Problem, one_blas_thread
 from cnncli.training.features.scaling import COMMON, PARETO, STANDARDISED, RowSpace, scale_factors
 from cnncli.training.features.temperature import fit_temperature
-
-Labels = NDArray[np.intp]
 
 FOLDS = 5
 LARGE = 3000
@@ -121,6 +118,11 @@ def fit(name: ClassifierName, rows: Rows, seed: int) -> FitResult:
         rows: at least one of each class.
         seed: random seed of the folds.
     """
+    with one_blas_thread():
+        return _fit(name, rows, seed)
+
+
+def _fit(name: ClassifierName, rows: Rows, seed: int) -> FitResult:
     folds = _folds(rows, seed)
     if not folds:
         default = _default(name, rows.vectors.shape[2])
@@ -263,7 +265,7 @@ def _calibrate(logits: Array, labels: Labels, rows: Rows) -> tuple[float, float]
     return fit_temperature(logits, labels, _row_weights(rows, labels))
 
 
-# ---- the four classifiers
+# ---- heads
 
 
 def _fit_heads(
@@ -280,14 +282,17 @@ def _fit_heads(
             NeighbourHead(scaled[item.exponent], votes, shift, scales[item.exponent], int(item.parameter))
             for item in candidates
         ]
-    heads: list[ClassifierHead] = []
-    spaces = {exponent: RowSpace(values) for exponent, values in scaled.items()}
-    for item in candidates:
-        space = spaces[item.exponent]
-        fitted, biases = _LINEAR[name](space.coordinates, labels, rows, item.parameter, tolerance)
-        weights = space.expand(fitted) * scales[item.exponent]
-        heads.append(LinearHead(weights, biases - weights @ shift))
-    return heads
+    weights = _row_weights(rows, labels)
+    heads: dict[Hyperparameters, ClassifierHead] = {}
+    for exponent, vectors in scaled.items():
+        space = RowSpace(vectors)
+        series = [item for item in candidates if item.exponent == exponent]
+        problem = Problem(space.coordinates, labels, weights, rows.classes, vectors.shape[1], tolerance)
+        fits = LINEAR[name](problem, [item.parameter for item in series])
+        for item, (fitted, biases) in zip(series, fits, strict=True):
+            expanded = space.expand(fitted) * scales[exponent]
+            heads[item] = LinearHead(expanded, biases - expanded @ shift)
+    return [heads[item] for item in candidates]
 
 
 def _row_weights(rows: Rows, labels: Labels) -> Array:
@@ -299,51 +304,5 @@ def _row_weights(rows: Rows, labels: Labels) -> Array:
     return weights
 
 
-def _class_weight(rows: Rows) -> str | None:
-    return "balanced" if rows.weights is ClassWeights.BALANCED else None
-
-
 _ROUGH, _FINE = 1e-3, 1e-4
 """Solver tolerances: for cross-validation, and for the final fit (scikit-learn's default)."""
-
-
-def _logistic(vectors: Array, labels: Labels, rows: Rows, c: float, tolerance: float) -> tuple[Array, Array]:
-    model = LogisticRegression(C=c, max_iter=1000, tol=tolerance, class_weight=_class_weight(rows)).fit(
-        vectors, labels
-    )
-    return _per_class(model.coef_, model.intercept_)
-
-
-def _svm(vectors: Array, labels: Labels, rows: Rows, c: float, tolerance: float) -> tuple[Array, Array]:
-    images, width = vectors.shape
-    model = LinearSVC(
-        C=c,
-        max_iter=5000,
-        tol=tolerance,
-        class_weight=_class_weight(rows),
-        dual=images < 4 * width,  # measured: several times faster there
-        random_state=0,
-    ).fit(vectors, labels)
-    return _per_class(model.coef_, model.intercept_)
-
-
-def _per_class(weights: Array, biases: Array) -> tuple[Array, Array]:
-    """scikit-learn gives one row for two classes, the margin of the second; halves for each class are equivalent."""
-    if len(weights) > 1:
-        return weights, biases
-    return np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
-
-
-def _centroid(vectors: Array, labels: Labels, rows: Rows, _: float, __: float) -> tuple[Array, Array]:
-    """Nearest class mean: -|e - c|^2 is 2 c e - |c|^2, plus a term that is the same for all classes."""
-    means = np.stack([vectors[labels == k].mean(axis=0) for k in range(rows.classes)])
-    width = rows.vectors.shape[2]  # squared distances grow with the number of features
-    return 2 * means / width, -(means**2).sum(axis=1) / width
-
-
-_LINEAR: Mapping[ClassifierName, Callable[[Array, Labels, Rows, float, float], tuple[Array, Array]]] = {
-    ClassifierName.LOGISTIC: _logistic,
-    ClassifierName.SVM: _svm,
-    ClassifierName.CENTROID: _centroid,
-}
-"""Functions that fit weights (K, D) and biases (K,) to scaled embeddings, given hyperparameter and tolerance."""

@@ -59,11 +59,17 @@ def test_linear_classifiers_match_scikit_learn(name: ClassifierName, classes: in
     logits = result.head.logits(vectors)
     assert logits.shape == (len(vectors), classes)
     assert (logits.argmax(axis=1) == model.predict(vectors)).mean() > 0.995
-    if name is ClassifierName.LOGISTIC:  # the same logits up to a temperature
-        known = np.log(model.predict_proba(vectors))
-        centred, expected = (values - values.mean(axis=1, keepdims=True) for values in (logits, known))
-        factor = (centred * expected).sum() / (expected**2).sum()
-        assert np.allclose(centred, factor * expected, atol=0.02 * np.ptp(centred))
+    known = (
+        np.log(model.predict_proba(vectors))
+        if name is ClassifierName.LOGISTIC
+        else model.decision_function(vectors).reshape(len(vectors), -1)
+    )
+    if known.shape[1] == 1:
+        known = np.column_stack([-known, known])
+    # the same logits up to a temperature
+    centred, expected = (values - values.mean(axis=1, keepdims=True) for values in (logits, known))
+    factor = (centred * expected).sum() / (expected**2).sum()
+    assert np.allclose(centred, factor * expected, atol=0.02 * np.ptp(centred))
 
 
 def test_centroids_and_neighbours_match_scikit_learn(exponent: float) -> None:
