@@ -4,14 +4,15 @@ The file system of a scheme comes from fsspec itself or from a package of its ow
 for hf://), which finds its credentials as it always does. Every failure is an `OSError` with a reason in one line.
 """
 
+import datetime as dt
 import errno
 import io
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -75,15 +76,17 @@ def scheme_of(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file in a listing.
+    """A file as its server lists it.
 
     Attributes:
         url: of the file.
         size: in bytes; None where the server does not say.
+        version: changes with the content: the server's digest or the time of the last change; empty where it says neither.
     """
 
     url: str
     size: int | None
+    version: str = field(default="", compare=False)
 
 
 def require_file_system(url: str) -> None:
@@ -113,7 +116,7 @@ def listing(url: str) -> tuple[list[RemoteFile], list[str]]:
         elif entry["name"].rstrip("/") != _path(
             folder
         ):  # which may be a file, or have an object that marks it
-            files[name] = RemoteFile(f"{folder}/{name}", entry.get("size"))
+            files[name] = _remote_file(f"{folder}/{name}", entry)
     return [files[name] for name in sorted(files)], sorted(folders)
 
 
@@ -129,17 +132,47 @@ def is_folder(url: str) -> bool:
     return bool(_attempt(url, lambda: system.isdir(_path(url))))
 
 
+def expand(pattern: str) -> list[str]:
+    """The URLs that match a pattern with `*`, `?` or `[…]`, sorted.
+
+    Raises:
+        OSError: the server cannot be asked.
+    """
+    system = _file_system(pattern)
+    names = _attempt(pattern, lambda: system.glob(_path(pattern)), LISTING_SECONDS)
+    return [f"{scheme_of(pattern)}://{name.lstrip('/')}" for name in sorted(names)]
+
+
+def info(url: str) -> RemoteFile:
+    """What the server says about a file.
+
+    Raises:
+        OSError: it does not exist, or the server cannot be asked.
+    """
+    system = _file_system(url)
+    return _remote_file(url, _attempt(url, lambda: system.info(_path(url))))
+
+
+def _remote_file(url: str, entry: Mapping[str, Any]) -> RemoteFile:
+    version = next((entry[key] for key in _VERSIONS if entry.get(key)), "")
+    text = str(version.timestamp() if isinstance(version, dt.datetime) else version)
+    return RemoteFile(url, entry.get("size"), text)
+
+
+_VERSIONS = ("ETag", "etag", "blob_id", "LastModified", "last_modified", "mtime", "updated", "created")
+"""What the file systems call the digest of a file's content, or the time when it changed; the first one counts."""
+
+
 def size(url: str) -> int:
     """The size of a file in bytes.
 
     Raises:
         OSError: it does not exist, or the server does not say.
     """
-    system = _file_system(url)
-    length = _attempt(url, lambda: system.info(_path(url))).get("size")
+    length = info(url).size
     if length is None:
         raise OSError(errno.EIO, "the server does not say how long it is", url)
-    return int(length)
+    return length
 
 
 def exists(url: str) -> bool:
@@ -197,13 +230,18 @@ def upload(url: str, file: Path) -> None:
     _attempt(url, lambda: system.put_file(str(file), _path(url)), UPLOAD_SECONDS)
 
 
-def open_stream(url: str) -> BinaryIO:
-    """A file as a seekable stream, read in pieces of `_CHUNK` bytes.
+def open_stream(url: str, *, is_buffered: bool = True) -> BinaryIO:
+    """A file as a seekable stream.
+
+    Args:
+        url: of the file.
+        is_buffered: whether it is read in pieces of `_CHUNK` bytes; else each read is one request.
 
     Raises:
         OSError: it does not exist, or cannot be reached.
     """
-    return cast("BinaryIO", io.BufferedReader(_Pieces(url, size(url)), _CHUNK))
+    pieces = _Pieces(url, size(url))
+    return cast("BinaryIO", io.BufferedReader(pieces, _CHUNK) if is_buffered else pieces)
 
 
 class _Pieces(io.RawIOBase):

@@ -171,6 +171,9 @@ def terminal_text(data: str) -> str:
 
 # ---- CSV
 
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+"""The separator of a table by the ending of its file name."""
+
 
 def csv_row(values: Sequence[str | int | float | None]) -> str:
     """A row of CSV, which ends with a line feed.

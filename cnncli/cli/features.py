@@ -13,7 +13,7 @@ from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
 from cnncli.errors import OutputError, UsageError
-from cnncli.records.defaults import or_default
+from cnncli.records.defaults import PATH_COLUMN, or_default
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.text import counted
 
@@ -55,6 +55,8 @@ def features(
     img_size: options.ImageSize = None,
     files_from: options.FilesFrom = None,
     null: options.NullSeparated = False,
+    path_column: options.PathColumn = PATH_COLUMN,
+    image_column: options.ImageColumn = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     max_pixels: options.MaxPixels = None,
@@ -89,7 +91,9 @@ def features(
         listed = Reference(or_default(model), weights, pretrained=not no_pretrained, image_size=size)
         write_data(_layers(listed, size))
         return
-    image_inputs = Inputs.from_options(inputs or [], files_from, null=null)
+    image_inputs = Inputs.from_options(
+        inputs or [], files_from, null=null, path_column=path_column, image_column=image_column
+    )
     target = _require_target(output, resume=resume, overwrite=overwrite)
     if resume and not overwrite and target.exists() and not PartFolder(target).folder.exists():
         _require_own(target)

@@ -1,16 +1,23 @@
 """The input images of a command, checked before any work begins."""
 
+import glob
 import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from cnncli.cli.console import is_terminal
 from cnncli.errors import InputError, UsageError
-from cnncli.images import sources
+from cnncli.images import path_list, sources
+from cnncli.images.parquet_images import is_parquet, require_pyarrow, walk_parquet
 from cnncli.images.sources import STDIN, ImageInput
+from cnncli.images.tar_archive import is_archive, is_read_in_order
+from cnncli.records.defaults import PATH_COLUMN
+from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import NullProgress, Progress
+from cnncli.remote import is_url, require_file_system
 from cnncli.text import quote
 
 
@@ -22,19 +29,32 @@ class Inputs:
         arguments: files, folders, globs, `-`.
         files_from: a file with a list of paths; `-` is standard input.
         is_null_separated: whether the paths in the list end with NUL.
+        path_column: column of the paths, if the list is a table.
+        image_column: column of the images in Parquet files; None to find it.
     """
 
-    arguments: Sequence[str]
-    files_from: str | None
-    is_null_separated: bool
+    arguments: Sequence[str] = ()
+    files_from: str | None = None
+    is_null_separated: bool = False
+    path_column: str = PATH_COLUMN
+    image_column: str | None = None
 
     @classmethod
-    def from_options(cls, arguments: Sequence[str], files_from: str | None, *, null: bool) -> "Inputs":
+    def from_options(
+        cls,
+        arguments: Sequence[str],
+        files_from: str | None,
+        *,
+        null: bool,
+        path_column: str = PATH_COLUMN,
+        image_column: str | None = None,
+    ) -> "Inputs":
         """The inputs, after checking them.
 
         Raises:
-            UsageError: there are none, or standard input would be read twice.
-            InputError: the list does not exist.
+            UsageError: there are none, standard input would be read twice, or an option has no effect.
+            InputError: the list, or a Parquet file, cannot be read.
+            MissingPackageError: a package for a kind of input is not installed.
         """
         if not arguments and files_from is None:
             raise UsageError("no input given", "give images, folders, -, or --files-from LIST")
@@ -42,20 +62,45 @@ class Inputs:
             raise UsageError("--null has no effect without --files-from")
         if arguments.count(STDIN) + (files_from == STDIN) > 1:
             raise UsageError("standard input can only be read once", "give - once")
+        if path_column != PATH_COLUMN and not (files_from and path_list.is_table(files_from)):
+            raise UsageError("--path-column is for a --files-from list that is a CSV, TSV or Parquet file")
+        if image_column is not None and not any(map(is_parquet, arguments)):
+            raise UsageError("--image-column is for inputs that are Parquet files")
+        for word in arguments:
+            _require_usable(word, image_column)
+        inputs = cls(arguments, files_from, null, path_column, image_column)
         if files_from is not None and files_from != STDIN:
-            if not os.path.exists(files_from):  # noqa: PTH110 - also False for a name that is too long
-                raise InputError(f"cannot read the list {files_from}: no such file")
-            if os.path.isdir(files_from):  # noqa: PTH112
-                raise InputError(
-                    f"cannot read the list {files_from}: it is a folder", f"give {files_from} itself"
-                )
-        return cls(arguments, files_from, null)
+            inputs._require_list(files_from)
+        return inputs
+
+    def _require_list(self, files_from: str) -> None:
+        """Check that the list exists, and that a table has the column of the paths."""
+        if is_url(files_from):
+            require_file_system(files_from)
+        elif not os.path.exists(files_from):  # noqa: PTH110 - also False for a name that is too long
+            raise InputError(f"cannot read the list {files_from}: no such file")
+        elif os.path.isdir(files_from):  # noqa: PTH112
+            raise InputError(
+                f"cannot read the list {files_from}: it is a folder", f"give {files_from} itself"
+            )
+        if path_list.is_table(files_from):
+            next(self._listed(io.BytesIO()), None)
+
+    def _listed(self, stdin: BinaryIO) -> Iterator[ImageInput | None]:
+        separator = b"\0" if self.is_null_separated else b"\n"
+        return path_list.read_paths(
+            self.files_from or STDIN, stdin, separator=separator, path_column=self.path_column
+        )
 
     def __str__(self) -> str:
         """The inputs as they are typed."""
         words = list(map(quote, self.arguments))
         if self.files_from is not None:
             words += ["--files-from", quote(self.files_from), *(["-0"] if self.is_null_separated else [])]
+        if self.path_column != PATH_COLUMN:
+            words += ["--path-column", quote(self.path_column)]
+        if self.image_column is not None:
+            words += ["--image-column", quote(self.image_column)]
         return " ".join(words)
 
     def sources(self, progress: Progress) -> Iterator[ImageInput | None]:
@@ -64,14 +109,17 @@ class Inputs:
             progress.notice("reading standard input (end with Ctrl-D)")
         stdin = sys.stdin.buffer if sys.stdin else io.BytesIO()  # closed
         is_alone = len(self.arguments) == 1 and self.files_from is None  # then an empty folder is an error
-        yield from sources.sources(self.arguments, stdin, progress, reports_empty=not is_alone)
+        yield from sources.sources(
+            self.arguments, stdin, progress, reports_empty=not is_alone, image_column=self.image_column
+        )
         if self.files_from is not None:
-            with sources.open_list(self.files_from, stdin) as stream:
-                yield from sources.read_list(stream, separator=b"\0" if self.is_null_separated else b"\n")
+            yield from self._listed(stdin)
 
     def count(self) -> int | None:
-        """The number of images; None if only reading a pipe could tell."""
+        """The number of images; None if only reading a pipe, a server or a compressed archive could tell."""
         if self._reads_stdin or not (self.files_from is None or os.path.isfile(self.files_from)):  # noqa: PTH113
+            return None
+        if any(is_url(word) or (is_archive(word) and is_read_in_order(word)) for word in self.arguments):
             return None
         return sum(entry is not None for entry in self.sources(NullProgress()))
 
@@ -88,3 +136,23 @@ class Inputs:
             f"no images in {', '.join(names)}",
             "images in folders are recognised by their endings, such as .jpg and .png",
         )
+
+
+def _require_usable(word: str, image_column: str | None) -> None:
+    """Check an argument, as far as that can be done before any work.
+
+    Raises:
+        InputError: a Parquet file cannot be read, or has no column of images.
+        MissingPackageError: the package for its kind is not installed.
+        UsageError: no file system has the scheme of a URL.
+    """
+    if is_url(word):
+        require_file_system(word)
+    if is_parquet(word):
+        require_pyarrow()
+        for name in sources.expand_ranges([word]):
+            if glob.has_magic(name):
+                return
+            first = next(walk_parquet(name, image_column), None)
+            if isinstance(first, Unreadable):
+                raise InputError(f"{name}: {first.reason}")

@@ -121,7 +121,8 @@ Inputs = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="INPUT...",
-        help="Image files, folders (searched recursively), globs, or - for one image on standard input.",
+        help="Image files, folders (searched recursively), tar archives, Parquet files, URLs of these (s3://bucket/folder/), "
+        "globs, ranges ('a-{000..099}.tar'), or - for one image on standard input.",
         show_default=False,
     ),
 ]
@@ -130,7 +131,8 @@ FilesFrom = Annotated[
     typer.Option(
         "--files-from",
         metavar="LIST",
-        help="Read image paths from this file, one per line, taken literally; - is standard input.",
+        help="Read image paths from this file or URL, one per line, taken literally, or from a column of a CSV, TSV or Parquet "
+        "file; - is standard input.",
     ),
 ]
 NullSeparated = Annotated[
@@ -266,7 +268,17 @@ Data = Annotated[
 ]
 PathColumn = Annotated[
     str,
-    typer.Option("--path-column", metavar="NAME", help="Column with the image paths in a CSV or TSV list."),
+    typer.Option(
+        "--path-column", metavar="NAME", help="Column with the image paths in a CSV, TSV or Parquet list."
+    ),
+]
+ImageColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--image-column",
+        metavar="NAME",
+        help="Column with the images in a Parquet file: bytes, or structures with bytes.  [default: image, or the only one]",
+    ),
 ]
 LabelColumn = Annotated[
     str,

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from cnncli.errors import UsageError
-from cnncli.images.sources import STDIN, is_image_name, open_list, read_list
+from cnncli.images.file_names import is_image_name
+from cnncli.images.path_list import read_paths
+from cnncli.images.sources import STDIN
+from cnncli.records.defaults import PATH_COLUMN
 
 _OUTPUTS = ("output", "sheet", "preview")
 """The parameters of commands that name what is written; all others are read."""
@@ -60,9 +63,10 @@ def _listed_paths(parameters: Mapping[str, object]) -> Iterator[str]:
     """The paths in the list of `--files-from`, unless that is a pipe, which can be read only once."""
     file = parameters.get("files_from")
     if isinstance(file, str) and file != STDIN and os.path.isfile(file):  # noqa: PTH113
-        with open_list(file, io.BytesIO()) as stream:
-            separator = b"\0" if parameters.get("null") else b"\n"
-            yield from (source.path for source in read_list(stream, separator=separator) if source)
+        separator = b"\0" if parameters.get("null") else b"\n"
+        column = str(parameters.get("path_column") or PATH_COLUMN)
+        listed = read_paths(file, io.BytesIO(), separator=separator, path_column=column)
+        yield from (source.path for source in listed if source)
 
 
 def _existing_outputs(value: object) -> Iterator[str]:

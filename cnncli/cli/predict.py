@@ -13,6 +13,7 @@ from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
 from cnncli.cli.sheet import Sheet
 from cnncli.cli.sinks import Destination, Sink, require_valid_for_parts
+from cnncli.records.defaults import PATH_COLUMN
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.predictions import LabelStyle, Unreadable
 from cnncli.render.formats import Format
@@ -91,6 +92,8 @@ def predict(
     ] = None,
     files_from: options.FilesFrom = None,
     null: options.NullSeparated = False,
+    path_column: options.PathColumn = PATH_COLUMN,
+    image_column: options.ImageColumn = None,
     max_pixels: options.MaxPixels = None,
     exact_decode: options.ExactDecode = False,
     device: options.Device = "auto",
@@ -114,7 +117,9 @@ def predict(
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet, verbose=verbose)
     options.image_size(img_size)  # usage errors come before slow imports
-    images = Inputs.from_options(inputs or [], files_from, null=null)
+    images = Inputs.from_options(
+        inputs or [], files_from, null=null, path_column=path_column, image_column=image_column
+    )
     division = in_parts.PartsOptions.from_options(parts, part_size, part, plan_only=plan_only, resume=resume)
     if division:
         division.refuse(output=output, overwrite=overwrite, sheet=sheet, labels_from=labels_from)

@@ -9,7 +9,7 @@ from cnncli.errors import DataError, UsageError
 from cnncli.files.output_path import require_free, require_writable_file
 from cnncli.records.networks import ModelCard
 from cnncli.records.predictions import Prediction, Record
-from cnncli.text import counted
+from cnncli.text import SEPARATORS, counted
 
 
 class Sheet:
@@ -136,7 +136,7 @@ def _read_truths(file: Path) -> dict[str, str]:
         UsageError: its name does not end as that of a list.
         DataError: it cannot be read as a list.
     """
-    from cnncli.data.lists import SEPARATORS, ListColumns, read_list
+    from cnncli.data.lists import ListColumns, read_list
 
     if file.suffix.lower() not in SEPARATORS:
         raise UsageError(f"--labels-from {file}: the name of a list ends in .csv or .tsv", _LIST_HINT)

@@ -15,6 +15,7 @@ from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_bars
 from cnncli.errors import InputError, OutputError, UsageError
 from cnncli.records.choices import DistanceMetric
+from cnncli.records.defaults import PATH_COLUMN
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.text import counted
 
@@ -108,6 +109,8 @@ def similar(
     img_size: options.ImageSize = None,
     files_from: options.FilesFrom = None,
     null: options.NullSeparated = False,
+    path_column: options.PathColumn = PATH_COLUMN,
+    image_column: options.ImageColumn = None,
     max_pixels: options.MaxPixels = None,
     device: options.Device = "auto",
     engine: options.Engine = EngineName.AUTO,
@@ -138,8 +141,13 @@ def similar(
     collection_path = among or duplicates
     if not collection_path:
         raise UsageError("no images to search", "add --in FOLDER, or --in features.npz")
-    words = [str(collection_path)] if duplicates else queries or []
-    inputs = Inputs.from_options(words, files_from, null=null)
+    inputs = (
+        Inputs()
+        if duplicates
+        else Inputs.from_options(
+            queries or [], files_from, null=null, path_column=path_column, image_column=image_column
+        )
+    )
     destination = pictures.PictureDestination.resolve_sheet(sheet, overwrite=overwrite) if sheet else None
     if sheet and collection_path.is_dir() and sheet.resolve().is_relative_to(collection_path.resolve()):
         raise OutputError(f"{sheet} is in the folder that is searched", "write it somewhere else")

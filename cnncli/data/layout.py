@@ -10,11 +10,11 @@ Only names are read here; whether a file really is an image is known when it is 
 from pathlib import Path
 
 from cnncli.data.folders import LAYOUTS, read_folder
-from cnncli.data.lists import SEPARATORS, ListColumns, read_list
+from cnncli.data.lists import ListColumns, read_list
 from cnncli.errors import DataError, UsageError
 from cnncli.records.data import DataSet
 from cnncli.records.networks import CARD
-from cnncli.text import quote
+from cnncli.text import SEPARATORS, quote
 
 
 def require_no_model_folder(data: Path) -> None:

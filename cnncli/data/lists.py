@@ -14,12 +14,10 @@ from cnncli.errors import DataError
 from cnncli.files.csv_tables import listed_path
 from cnncli.images.sources import image_source
 from cnncli.records.data import DataSet, Split
+from cnncli.records.defaults import PATH_COLUMN
 from cnncli.records.predictions import ImageSource
 from cnncli.regular_file import bounded_lines, open_regular
-from cnncli.text import counted, path_text, text_stream
-
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
-"""The separator of a list by the ending of its file name."""
+from cnncli.text import SEPARATORS, counted, path_text, text_stream
 
 _MAX_NAME = 40
 _MAX_LISTED = 8
@@ -38,7 +36,7 @@ class ListColumns:
         root: folder that paths are relative to; None is the folder of the list.
     """
 
-    path: str = "path"
+    path: str = PATH_COLUMN
     label: str = "label"
     split: str = "split"
     root: Path | None = None

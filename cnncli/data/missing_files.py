@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from itertools import islice, product
 from pathlib import Path
 
-from cnncli.images.sources import is_folder, is_image_name
+from cnncli.images.file_names import is_image_name
+from cnncli.images.sources import is_folder
 from cnncli.text import quote
 
 _MOST_FOLDERS = 50

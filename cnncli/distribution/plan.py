@@ -11,14 +11,14 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from cnncli import remote
 from cnncli.distribution.store import Store
 from cnncli.errors import InputError, OutputError
 from cnncli.files.part_file import Settings, changes_text
 from cnncli.files.schema import schema_problem
-from cnncli.images.sources import ImageInput, open_list, read_list
+from cnncli.images.path_list import is_table, open_list, read_list
+from cnncli.images.sources import ImageInput
 from cnncli.records.predictions import ImageSource
 from cnncli.regular_file import open_regular
 from cnncli.text import encoding_of, os_reason, parse_json
@@ -216,10 +216,12 @@ def _encode(path: str, separator: bytes) -> bytes:
 
 
 def is_divisible(source: str) -> bool:
-    """Whether a list of paths can be read in ranges where it is: not a pipe, and not in UTF-16."""
+    """Whether a list of paths can be read in ranges where it is: not a table, not a pipe, and not in UTF-16."""
+    if is_table(source):
+        return False
     if not remote.is_url(source) and not os.path.isfile(source):  # noqa: PTH113 - also False for a name that is too long
         return False
-    with _open(source) as stream:
+    with open_list(source, io.BytesIO()) as stream:
         return encoding_of(stream.read(4)).startswith("utf-8")
 
 
@@ -234,7 +236,7 @@ def divide_list(source: str, separator: bytes, size: int) -> tuple[Part, ...]:
     Raises:
         InputError: it cannot be read, or is not a list of paths.
     """
-    with _open(source) as stream:
+    with open_list(source, io.BytesIO()) as stream:
         return tuple(divide(iter(lambda: stream.read(_CHUNK), b""), separator, size))
 
 
@@ -271,15 +273,6 @@ def _part(start: int, lines: Sequence[bytes], separator: bytes) -> Part:
     content = separator.join(lines)
     inputs = len(lines) - lines.count(b"") - (lines.count(b"\r") if separator == b"\n" else 0)
     return Part(start, start + len(content), inputs, hashlib.sha256(content).hexdigest())
-
-
-def _open(source: str) -> BinaryIO:
-    if not remote.is_url(source):
-        return open_list(source, io.BytesIO())
-    try:
-        return remote.open_stream(source)
-    except OSError as error:
-        raise InputError(f"cannot read the list {source}: {os_reason(error)}") from error
 
 
 def _read_range(location: str, part: Part) -> bytes:

@@ -204,13 +204,17 @@ def _open_by_format(stream: BinaryIO) -> Image.Image:
 
 def _reason_if_unknown(stream: BinaryIO) -> str:
     stream.seek(0)
-    head = stream.read(32)
+    head = stream.read(512)
     if head.startswith((b"%!PS", b"\xc5\xd0\xd3\xc6")):
         return "PostScript, which needs another program (Ghostscript)"
     if head[4:8] == b"ftyp" and head[8:12] in {b"heic", b"heix", b"mif1", b"msf1", b"hevc"}:
         return "a HEIC image, which Pillow does not read; convert it to JPEG or PNG first"
     if head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
         return "a JPEG XL image, which Pillow does not read; convert it to JPEG or PNG first"
+    if head[257:262] == b"ustar":
+        return "not an image but a tar archive; its name should end in .tar"
+    if head.startswith(b"PAR1"):
+        return "not an image but a Parquet file; its name should end in .parquet"
     return "not an image, or too damaged to tell which kind"
 
 

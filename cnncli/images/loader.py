@@ -24,6 +24,9 @@ from cnncli.records.predictions import ImageSource, Unreadable
 
 T = TypeVar("T")
 
+REQUESTS = 16
+"""Images that are requested from servers at the same time."""
+
 _Waiting = deque[tuple[ImageInput, "Future[Pixels | Unreadable] | None"]]
 """Inputs that are being read, in order; an input that is already known to be unreadable has no future."""
 
@@ -124,23 +127,30 @@ def batches(
         inputs: in order; None means that the next input may take long, so that the current batch is yielded early.
         read: reads the pixels of a source; called in `workers` threads.
         batch_size: entries per batch, readable or not; the last batch may be smaller.
-        workers: number of threads.
+        workers: number of threads; images on a server, which have to be waited for, have `REQUESTS` of their own.
 
     Closing the generator, as an interrupt does, cancels all images that are not being decoded yet and ends the threads.
     """
     waiting: _Waiting = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+    pools = {
+        False: ThreadPoolExecutor(workers, thread_name_prefix="decode"),
+        True: ThreadPoolExecutor(max(workers, REQUESTS), thread_name_prefix="decode-remote"),
+    }
     try:
         for entry in inputs:
             if entry is None:
                 yield from _flush(waiting, batch_size)
-                continue
-            waiting.append((entry, pool.submit(read, entry) if isinstance(entry, ImageSource) else None))
+            elif isinstance(entry, ImageSource):
+                loading = pools[entry.is_remote].submit(read, entry)
+                waiting.append((entry.without_content(), loading))
+            else:
+                waiting.append((entry, None))
             if len(waiting) >= 2 * batch_size:
                 yield _next_batch(waiting, batch_size)
         yield from _flush(waiting, batch_size)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for pool in pools.values():
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _flush(waiting: _Waiting, batch_size: int) -> Iterator[InputBatch]:

@@ -21,8 +21,6 @@ class LocalFile(ImageSource):
         except FileNotFoundError as error:
             if "\\" in self.path and os.path.exists(self.path.replace("\\", "/")):  # noqa: PTH110 - the path is a string
                 raise UnreadableError("no such file; there is one with / in place of each \\") from error
-            if self.path.startswith(("http://", "https://")):
-                raise UnreadableError("no such file; URLs are not read: download it first") from error
             if self.path.startswith("~"):
                 raise UnreadableError(
                     "no such file; the shell replaces ~ only where it is not in quotes"

@@ -1,65 +1,51 @@
-"""The inputs that a user names, as a stream of image sources: files, folders, globs, lists, standard input.
+"""The inputs that a user names, as a stream of image sources: files, folders, globs, archives, URLs, standard input.
 
-Whether a file is an image is decided by `decode`. Only the names of one directory are in memory at a time (and the names of the
-folders still to visit), so a walk may be arbitrarily long.
+Whether a file is an image is decided by `decode`. Only the names of one directory or archive are in memory at a time (and the names
+of the folders still to visit), so a walk may be arbitrarily long.
 """
 
-import codecs
 import glob
-import io
 import os
-import select
-import stat
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from cnncli.errors import InputError
+from cnncli import remote
+from cnncli.images.container import reason
+from cnncli.images.file_names import BY_PRODUCTS, by_products_text, is_folder_name, is_image_name
 from cnncli.images.in_memory import InMemory
 from cnncli.images.local_file import LocalFile
+from cnncli.images.parquet_images import is_parquet, parquet_image, walk_parquet
+from cnncli.images.remote_image import RemoteImage
+from cnncli.images.tar_archive import TarMember, is_archive, walk_tar
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
-from cnncli.regular_file import open_regular
-from cnncli.text import BYTE_ORDER_MARKS, encoding_of
 
 STDIN = "-"
-
-BY_PRODUCTS = frozenset({"@eaDir", ".ipynb_checkpoints", "__MACOSX", "Thumbs.db"})
-"""Folders and files that other programs leave beside images: Synology's thumbnails, Jupyter's copies, macOS's metadata, Windows'
-thumbnails. They are skipped and named."""
 
 ImageInput = ImageSource | Unreadable
 """An image source, or an input that leads to no image."""
 
-IMAGE_EXTENSIONS = frozenset(
-    f".{suffix}"
-    for line in (
-        "apng avif avifs blp bmp bw cur dcx dds dib fit fits flc fli ftc ftu gif heic heif icb icns ico im",
-        "j2c j2k jfif jp2 jpc jpe jpeg jpf jpg jpx jxl mpo msp pbm pcx pfm pgm png pnm ppm psd pxr qoi ras",
-        "rgb rgba sgi tga tif tiff vda vst webp xbm xpm",
-    )
-    for suffix in line.split()
-)
-"""Suffixes of the files in a folder that count as images. Those that Pillow cannot read (HEIC, JPEG XL) are included: a photo
-that is skipped silently is worse than one that is reported."""
-
 MAX_STDIN_BYTES = 512 << 20
 """Largest image in bytes that is read from standard input, which may have no end."""
 
-_MAX_PATH_BYTES = 65536
-"""Longest path of a list in bytes; no system has longer ones, and a device has no end."""
 
-_DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
-"""Where a shell's process substitution, `<(…)`, leads."""
-
-STALL_SECONDS = 0.1
-"""Seconds without a new line on a pipe after which an incomplete batch is used."""
+_CONTAINER = re.compile(r"\.(?:tar|tar\.gz|tgz|parquet)(?=/)", re.IGNORECASE)
+"""The end of the name of a file that holds many images, within the path of one of them."""
 
 
 def image_source(path: str) -> ImageSource:
     """The image source of a path; new kinds of sources are recognised here."""
-    return LocalFile(path)
+    for match in _CONTAINER.finditer(path):
+        file, place = path[: match.end()], path[match.end() + 1 :]
+        if not remote.is_url(path) and not os.path.isfile(file):
+            continue
+        source = TarMember(path, file) if is_archive(file) else parquet_image(file, place)
+        if source:
+            return source
+    return RemoteImage(path) if remote.is_url(path) else LocalFile(path)
 
 
 def sources(
@@ -68,32 +54,119 @@ def sources(
     progress: Progress | None = None,
     *,
     reports_empty: bool = True,
+    image_column: str | None = None,
 ) -> Iterator[ImageInput]:
     """The images that the arguments name, in the order of the arguments, sorted within each directory.
 
     Args:
-        inputs: files, folders, globs that no shell expanded, `-` for one image on standard input.
+        inputs: files, folders, tar archives, Parquet files, URLs of these, globs that no shell expanded, `-` for one image on
+            standard input; each may have ranges such as `{000..099}`.
         stdin: where `-` is read from.
         progress: reports by-products of other programs that are skipped.
         reports_empty: whether a folder without images, which may be an unmounted disk or a typing error, is reported, too.
+        image_column: column of images in Parquet files; None to find it.
     """
-    for name in inputs:
+    for name in expand_ranges(inputs):
+        skipped: Counter[str] = Counter()
         if name == STDIN:
             yield _read_stdin(stdin) if stdin else InMemory(STDIN, b"")
-        elif os.path.isdir(name):
-            skipped: Counter[str] = Counter()
-            images = walk(name, skipped)
-            if first := next(images, None):
-                yield first
-                yield from images
-                if progress and skipped:
-                    progress.notice(by_products_text(skipped, name))
-            elif progress and reports_empty:
-                progress.warning(f"no images in {name}")
-        elif glob.has_magic(name) and not os.path.lexists(name):
-            yield from _expand_glob(name)
-        else:
-            yield image_source(name)
+            continue
+        images = _images_of(name, image_column, skipped)
+        if first := next(images, None):
+            yield first
+            yield from images
+        elif progress and reports_empty:
+            progress.warning(f"no images in {name}")
+        if progress and skipped:
+            progress.notice(by_products_text(skipped, name))
+
+
+_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+
+
+def expand_ranges(words: Iterable[str]) -> Iterator[str]:
+    """Words with ranges expanded, as a shell does outside quotes: `a-{00..12}.tar` is `a-00.tar` to `a-12.tar`."""
+    for word in words:
+        match = _RANGE.search(word)
+        if match is None or os.path.lexists(word):
+            yield word
+            continue
+        first, last = int(match[1]), int(match[2])
+        width = max(map(len, match.groups())) if "0" in {match[1][0], match[2][0]} else 0
+        numbers = range(first, last + 1) if first <= last else range(first, last - 1, -1)
+        yield from expand_ranges(
+            f"{word[: match.start()]}{number:0{width}}{word[match.end() :]}" for number in numbers
+        )
+
+
+def _images_of(name: str, image_column: str | None, skipped: Counter[str]) -> Iterator[ImageInput]:
+    """The images of one input."""
+    if remote.is_url(name):
+        return _remote_images(name, image_column, skipped)
+    if os.path.isdir(name):
+        return walk(name, skipped)
+    if glob.has_magic(name) and not os.path.lexists(name):
+        return _expand_glob(name, image_column)
+    return _file_images(name, image_column)
+
+
+def _file_images(name: str, image_column: str | None) -> Iterator[ImageInput]:
+    """The images in a file, here or on a server: one, or those of an archive."""
+    if is_archive(name):
+        yield from walk_tar(name)
+    elif is_parquet(name):
+        yield from walk_parquet(name, image_column)
+    else:
+        yield image_source(name)
+
+
+def _remote_images(url: str, image_column: str | None, skipped: Counter[str]) -> Iterator[ImageInput]:
+    """The images that a URL names: of a file, of a folder, or of all that match a pattern."""
+    is_web = remote.scheme_of(url) in {"http", "https"}  # where ? begins a query
+    names = [url]
+    try:
+        if not is_web and glob.has_magic(url):
+            names = remote.expand(url)
+        folders = {name for name in names if _is_remote_folder(name)}
+    except OSError as error:
+        yield Unreadable(url, reason(error))
+        return
+    if not names:
+        yield Unreadable(url, "no file matches this pattern")
+    for name in names:
+        yield from walk_remote(name, skipped) if name in folders else _file_images(name, image_column)
+
+
+def _is_remote_folder(url: str) -> bool:
+    """Whether a URL leads to a folder; the server is asked only where the name does not tell."""
+    is_file = is_image_name(url) or is_archive(url) or is_parquet(url)
+    return not is_file and remote.is_folder(url)
+
+
+def walk_remote(root: str, skipped: Counter[str]) -> Iterator[ImageInput]:
+    """The images below a folder on a server, in the order of `walk`.
+
+    Args:
+        root: its URL.
+        skipped: counts the by-products of other programs that are skipped, by name.
+    """
+    stack = [root]
+    while stack:
+        folder = stack.pop()
+        try:
+            files, folders = remote.listing(folder)
+        except OSError as error:
+            yield Unreadable(folder, reason(error))
+            continue
+        for file in files:
+            if is_image_name(_last(file.url)):
+                yield RemoteImage(file.url, file)
+        skipped.update(BY_PRODUCTS.intersection(map(_last, (*(file.url for file in files), *folders))))
+        stack.extend(url for url in reversed(folders) if is_folder_name(_last(url)))
+
+
+def _last(url: str) -> str:
+    return url.rpartition("/")[2]
 
 
 def _read_stdin(stdin: BinaryIO) -> ImageInput:
@@ -104,7 +177,7 @@ def _read_stdin(stdin: BinaryIO) -> ImageInput:
     return InMemory(STDIN, content)
 
 
-def _expand_glob(pattern: str) -> Iterator[ImageInput]:
+def _expand_glob(pattern: str, image_column: str | None) -> Iterator[ImageInput]:
     matches = sorted(glob.glob(pattern, recursive=True))
     if not matches:
         yield Unreadable(pattern, "no file matches this pattern")
@@ -117,7 +190,7 @@ def _expand_glob(pattern: str) -> Iterator[ImageInput]:
             walked.add(path)
             yield from walk(match)
         else:
-            yield image_source(match)
+            yield from _file_images(match, image_column)
 
 
 def _parents(path: str) -> Iterator[str]:
@@ -133,12 +206,6 @@ class _Folder:
 
     path: str
     lineage: frozenset[tuple[int, int]]
-
-
-def by_products_text(skipped: Mapping[str, int], folder: str) -> str:
-    """The by-products of other programs that were skipped in a folder: how many of each name."""
-    names = ", ".join(f"{count:,} {name}" for name, count in sorted(skipped.items()))
-    return f"skipped in {folder}: {names}"
 
 
 def walk(root: str, skipped: Counter[str] | None = None) -> Iterator[ImageInput]:
@@ -186,120 +253,9 @@ def _listing(folder: str) -> tuple[list[str], list[str], list[str]]:
     return sorted(files), sorted(folders), others
 
 
-def is_folder_name(name: str) -> bool:
-    """Whether a folder is searched for images, by its name alone."""
-    return not name.startswith(".") and name not in BY_PRODUCTS
-
-
 def is_folder(entry: os.DirEntry[str]) -> bool:
     """Whether an entry is a folder. A link that cannot be followed counts as a file, and is then reported as unreadable."""
     try:
         return entry.is_dir()
     except OSError:
         return False
-
-
-def is_image_name(name: str) -> bool:
-    """Whether a file of a folder counts as an image, by its name alone."""
-    return os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS and not name.startswith("._")
-
-
-def read_list(stream: BinaryIO, *, separator: bytes = b"\n") -> Iterator[ImageSource | None]:
-    r"""The paths in a list, taken literally, as they arrive.
-
-    Args:
-        stream: of bytes in UTF-8, UTF-16 or UTF-32; read from its descriptor where it has one, so that each path in a pipe is used as soon as it
-            arrives.
-        separator: `\n` (a `\r` before it is dropped, empty lines are skipped) or `\0`.
-
-    Yields:
-        None whenever a pipe was silent for `STALL_SECONDS`, so that an incomplete batch can be used.
-
-    Raises:
-        InputError: it cannot be read, or is not a list of paths.
-    """
-    rest = b""
-    empty = 0
-    chunks = _chunks(stream)
-    for chunk in chunks if separator == b"\0" else _utf8(chunks):
-        if chunk is None:
-            yield None
-            continue
-        *lines, rest = (rest + chunk).split(separator)
-        empty = 0 if any(lines) else empty + len(lines)
-        if max(len(rest), empty) > _MAX_PATH_BYTES:
-            raise InputError(
-                f"this is not a list of paths: {_MAX_PATH_BYTES:,} bytes without one",
-                "a list written by find -print0 needs -0",
-            )
-        yield from _paths(lines, separator)
-    yield from _paths([rest], separator)
-
-
-def _utf8(chunks: Iterable[bytes | None]) -> Iterator[bytes | None]:
-    """A list in UTF-8 without a byte order mark, whatever encoding it was saved in."""
-    start, decoder = b"", None
-    is_begun = False
-    for chunk in chunks:
-        if chunk is None:
-            yield None
-        elif is_begun:
-            yield decoder.decode(chunk).encode("utf-8", "surrogateescape") if decoder else chunk
-        else:
-            start += chunk
-            is_begun = not any(mark != start and mark.startswith(start) for mark in BYTE_ORDER_MARKS)
-            if is_begun:
-                decoder = _decoder(start)
-                yield decoder.decode(start).encode("utf-8", "surrogateescape") if decoder else start
-    if not is_begun:
-        yield start
-
-
-def _decoder(start: bytes) -> codecs.IncrementalDecoder | None:
-    """The decoder of a list that begins with these bytes; None for plain UTF-8, which needs none."""
-    encoding = encoding_of(start)
-    if encoding == "utf-8":
-        return None
-    return codecs.getincrementaldecoder(encoding)("surrogateescape" if encoding == "utf-8-sig" else "replace")
-
-
-def _paths(lines: Sequence[bytes], separator: bytes) -> Iterator[ImageSource]:
-    for line in lines:
-        name = line.removesuffix(b"\r") if separator == b"\n" else line
-        if name:
-            yield image_source(os.fsdecode(name))
-
-
-def _chunks(stream: BinaryIO, size: int = 65536) -> Iterator[bytes | None]:
-    """The content of a stream in pieces; None for each stall of a pipe."""
-    try:
-        descriptor = stream.fileno()
-    except (OSError, io.UnsupportedOperation):  # not a file: all bytes are in memory
-        yield stream.read()
-        return
-    can_stall = os.name == "posix" and not stat.S_ISREG(os.fstat(descriptor).st_mode)
-    while True:
-        if can_stall and not select.select([descriptor], [], [], STALL_SECONDS)[0]:
-            yield None
-            continue
-        try:
-            chunk = os.read(descriptor, size)
-        except OSError as error:
-            raise InputError(f"cannot read the list: {error.strerror}") from error
-        if not chunk:
-            return
-        yield chunk
-
-
-def open_list(path: str, stdin: BinaryIO) -> BinaryIO:
-    """Open a list of paths; `-` is standard input.
-
-    Raises:
-        InputError: the list cannot be opened.
-    """
-    if path == STDIN:
-        return stdin
-    try:
-        return open(path, "rb") if path.startswith(_DESCRIPTORS) else open_regular(path)
-    except OSError as error:
-        raise InputError(f"cannot read the list {path}: {error.strerror}") from error

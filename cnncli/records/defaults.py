@@ -12,6 +12,9 @@ MAX_INPUT = 4096 * 4096
 MAX_SEED = 2**32 - 1
 """The largest seed that NumPy and scikit-learn accept."""
 
+PATH_COLUMN = "path"
+"""The column of a list with the paths of its images, as `predict` writes it."""
+
 
 def or_default(model: str | None) -> str:
     """The name of a model; the default model's where none is given."""

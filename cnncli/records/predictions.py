@@ -36,6 +36,11 @@ class ImageSource(abc.ABC):
 
     path: str
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether opening it waits for a server."""
+        return False
+
     @abc.abstractmethod
     def open(self) -> BinaryIO:
         """The image's bytes as a seekable stream.
@@ -48,6 +53,10 @@ class ImageSource(abc.ABC):
     @abc.abstractmethod
     def stamp(self) -> Stamp | None:
         """Size and times; None where they cannot be determined."""
+
+    def without_content(self) -> "ImageSource":
+        """The same source without bytes that it holds only so that they need not be read again; what records keep."""
+        return self
 
 
 class UnreadableError(Exception):

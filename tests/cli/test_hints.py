@@ -172,7 +172,6 @@ def test_results_are_written_although_the_reader_stops(photos: Path) -> None:
         ("--model pocket predict x.jpg", "options come after the command: cnncli COMMAND --model"),
         ("predict x.jpg -o x.xlsx", "or one of .txt, .tsv, .csv, .jsonl, .ndjson, .json, .parquet"),
         ("predict x.jpg -o nowhere/x.csv", "hint: mkdir -p nowhere"),
-        ("predict https://example.com/cat.jpg", "URLs are not read: download it first"),
         ("predict ~/nothere.jpg", "the shell replaces ~ only where it is not in quotes"),
     ],
 )

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from cnncli.cli.app import app
 from cnncli.errors import InputError
-from cnncli.images.sources import read_list
+from cnncli.images.path_list import read_list
 from tests.conftest import Cnncli
 
 pytestmark = pytest.mark.timeout(60)

@@ -23,7 +23,7 @@ from cnncli.distribution.store import LocalStore
 from cnncli.errors import InputError, OutputError
 from cnncli.files.part_file import Settings
 from cnncli.images.local_file import LocalFile
-from cnncli.images.sources import read_list
+from cnncli.images.path_list import read_list
 
 SETTINGS: Settings = {"command": "predict", "threads": 1, "batch_size": 8, "part_size": 2}
 

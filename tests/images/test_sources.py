@@ -13,7 +13,8 @@ import pytest
 from cnncli.errors import InputError
 from cnncli.images.in_memory import InMemory
 from cnncli.images.local_file import LocalFile
-from cnncli.images.sources import ImageInput, open_list, read_list, sources
+from cnncli.images.path_list import open_list, read_list
+from cnncli.images.sources import ImageInput, sources
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import NullProgress
 

@@ -1,0 +1,37 @@
+"""Files that hold many images, on a disk or on a server: opening them, and what tells that one has changed."""
+
+import functools
+from typing import BinaryIO
+
+from cnncli import remote
+from cnncli.images.local_file import LocalFile
+from cnncli.images.remote_image import RemoteImage
+from cnncli.records.predictions import Stamp, UnreadableError
+from cnncli.regular_file import open_regular
+from cnncli.text import os_reason
+
+
+def open_container(file: str) -> BinaryIO:
+    """A file as a seekable stream.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    return remote.open_stream(file) if remote.is_url(file) else open_regular(file)
+
+
+def container_stamp(file: str) -> Stamp | None:
+    """Size and times of a file; a server is asked once per process."""
+    return _remote_stamp(file) if remote.is_url(file) else LocalFile(file).stamp()
+
+
+@functools.lru_cache(maxsize=1024)
+def _remote_stamp(file: str) -> Stamp | None:
+    return RemoteImage(file).stamp()
+
+
+def reason(error: OSError | UnreadableError) -> str:
+    """Why a file cannot be read, as text for people."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    return os_reason(error) if isinstance(error, OSError) else str(error)

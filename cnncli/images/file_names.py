@@ -1,0 +1,36 @@
+"""Which names of files and folders count as images, wherever they are: on a disk, on a server, in an archive."""
+
+import os
+from collections.abc import Mapping
+
+BY_PRODUCTS = frozenset({"@eaDir", ".ipynb_checkpoints", "__MACOSX", "Thumbs.db"})
+"""Folders and files that other programs leave beside images: Synology's thumbnails, Jupyter's copies, macOS's metadata, Windows'
+thumbnails. They are skipped and named."""
+
+IMAGE_EXTENSIONS = frozenset(
+    f".{suffix}"
+    for line in (
+        "apng avif avifs blp bmp bw cur dcx dds dib fit fits flc fli ftc ftu gif heic heif icb icns ico im",
+        "j2c j2k jfif jp2 jpc jpe jpeg jpf jpg jpx jxl mpo msp pbm pcx pfm pgm png pnm ppm psd pxr qoi ras",
+        "rgb rgba sgi tga tif tiff vda vst webp xbm xpm",
+    )
+    for suffix in line.split()
+)
+"""Suffixes of the files in a folder that count as images. Those that Pillow cannot read (HEIC, JPEG XL) are included: a photo
+that is skipped silently is worse than one that is reported."""
+
+
+def by_products_text(skipped: Mapping[str, int], folder: str) -> str:
+    """The by-products of other programs that were skipped in a folder: how many of each name."""
+    names = ", ".join(f"{count:,} {name}" for name, count in sorted(skipped.items()))
+    return f"skipped in {folder}: {names}"
+
+
+def is_folder_name(name: str) -> bool:
+    """Whether a folder is searched for images, by its name alone."""
+    return not name.startswith(".") and name not in BY_PRODUCTS
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file of a folder counts as an image, by its name alone."""
+    return os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS and not name.startswith("._")

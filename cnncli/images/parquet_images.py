@@ -1,0 +1,281 @@
+"""Images in Parquet files, as Hugging Face's data sets have them: a column of bytes, or of structures with bytes and a path.
+
+The rows of a file are read in blocks, and the last blocks are kept, so that rows that are read one after the other cost little.
+A row anywhere else costs reading its row group up to it; Hugging Face writes row groups of 100 images.
+"""
+
+import contextlib
+import functools
+import importlib.util
+import io
+import os
+import threading
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, islice
+from typing import Any, BinaryIO
+
+from cnncli import remote
+from cnncli.errors import MissingPackageError
+from cnncli.images.container import container_stamp, open_container, reason
+from cnncli.records.predictions import ImageSource, Stamp, Unreadable, UnreadableError
+from cnncli.text import first_line, install_command
+
+ENDING = ".parquet"
+
+_USUAL = ("image", "img")
+"""Columns that hold the images where several could."""
+
+_BLOCK, _BLOCKS, _FILES = 16, 4, 16
+"""Rows of a block, blocks that are kept of a file, and files that are kept open."""
+
+
+def is_parquet(name: str) -> bool:
+    """Whether a name is that of a Parquet file."""
+    return name.lower().endswith(ENDING)
+
+
+def require_pyarrow() -> None:
+    """Raise MissingPackageError if pyarrow, which reads Parquet, is not installed."""
+    if importlib.util.find_spec("pyarrow") is None:
+        raise MissingPackageError("Parquet needs the package pyarrow", install_command("cnncli[parquet]"))
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetImage(ImageSource):
+    """An image in a Parquet file; its path is that of the file, a slash, and its row, counted from 0.
+
+    Where the column is not the one that would be taken without its name, that is between the two: `a.parquet/photo/17`.
+
+    Attributes:
+        file: path or URL of the file.
+        column: with the images; None to find it.
+        row: number of the row.
+    """
+
+    file: str
+    column: str | None
+    row: int
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the file is on a server."""
+        return remote.is_url(self.file)
+
+    def open(self) -> BinaryIO:
+        """The bytes in its row."""
+        return io.BytesIO(self._content())
+
+    def stamp(self) -> Stamp | None:
+        """The image's size and the times of the file; its row has to be read for that."""
+        whole = container_stamp(self.file)
+        try:
+            return Stamp(len(self._content()), whole.modified, whole.changed) if whole else None
+        except (OSError, UnreadableError):
+            return None
+
+    def _content(self) -> bytes:
+        return _column(self.file, self.column).value(self.row)
+
+
+def parquet_image(file: str, place: str) -> ParquetImage | None:
+    """The image at a place in a file, `17` or `photo/17`; None where that is no place."""
+    column, _, row = place.rpartition("/")
+    return ParquetImage(f"{file}/{place}", file, column or None, int(row)) if row.isdecimal() else None
+
+
+def walk_parquet(file: str, column: str | None = None) -> Iterator[ImageSource | Unreadable]:
+    """The images in a file, in its order; if it cannot be read, one reason.
+
+    Args:
+        file: path or URL.
+        column: with the images; None to find it.
+    """
+    try:
+        reader = _column(file, column)
+    except (OSError, UnreadableError) as error:
+        yield Unreadable(file, reason(error))
+        return
+    folder = file if reader.is_usual else f"{file}/{reader.name}"
+    for row in range(reader.rows):
+        yield ParquetImage(f"{folder}/{row}", file, column, row)
+
+
+def read_column(file: str, column: str) -> Iterator[Any]:
+    """The values of a column, in order.
+
+    Raises:
+        OSError: the file cannot be opened.
+        UnreadableError: it is damaged, or has no such column.
+    """
+    parquet = _open_parquet(file)
+    _require_column(parquet.schema_arrow.names, column)
+    with _as_damage():
+        for batch in parquet.iter_batches(columns=[column]):
+            yield from batch.column(0).to_pylist()
+
+
+class _Column:
+    """The images of a file. Thread-safe."""
+
+    def __init__(self, file: str, column: str | None) -> None:
+        """Open a file.
+
+        Raises:
+            OSError: it cannot be opened.
+            UnreadableError: it is no Parquet file, or has no such column of images.
+        """
+        self._parquet = _open_parquet(file)
+        usual = _find_column(self._parquet.schema_arrow)
+        self.name = _choose_column(self._parquet.schema_arrow, column, usual)
+        self.is_usual = self.name == usual
+        groups = self._parquet.metadata.num_row_groups
+        sizes = (int(self._parquet.metadata.row_group(group).num_rows) for group in range(groups))
+        self._starts: list[int] = list(accumulate(sizes, initial=0))
+        self._kept: OrderedDict[tuple[int, int], Sequence[bytes | None]] = OrderedDict()
+        self._values: Iterator[bytes | None] = iter(())
+        self._group, self._next = -1, 0
+        self._lock = threading.Lock()
+
+    @property
+    def rows(self) -> int:
+        """Number of images."""
+        return self._starts[-1]
+
+    def value(self, row: int) -> bytes:
+        """The bytes in a row.
+
+        Raises:
+            OSError: the file cannot be read.
+            UnreadableError: there are none.
+        """
+        if not 0 <= row < self.rows:
+            raise UnreadableError(f"no such row: the file has {self.rows:,}")
+        group = bisect_right(self._starts, row) - 1
+        block, place = divmod(row - self._starts[group], _BLOCK)
+        with self._lock:
+            content = self._block(group, block)[place]
+        if not content:
+            raise UnreadableError("no bytes in this row")
+        return content
+
+    def _block(self, group: int, block: int) -> Sequence[bytes | None]:
+        """A block of a row group; blocks before it are passed over, and the row group is started again to go back."""
+        if (group, block) not in self._kept:
+            if group != self._group or block < self._next:
+                self._values, self._group, self._next = self._read(group), group, 0
+            for number in range(self._next, block + 1):
+                self._group = -1  # unless it can be read
+                with _as_damage():
+                    self._kept[group, number] = list(islice(self._values, _BLOCK))
+                self._group, self._next = group, number + 1
+                if len(self._kept) > _BLOCKS:
+                    self._kept.popitem(last=False)
+        return self._kept[group, block]
+
+    def _read(self, group: int) -> Iterator[bytes | None]:
+        for batch in self._parquet.iter_batches(
+            _BLOCK, row_groups=[group], columns=[self.name], use_threads=False
+        ):
+            (values,) = batch.columns
+            for value in values.field("bytes") if _is_structure(values.type) else values:
+                yield value.as_py()
+
+
+def _column(file: str, column: str | None) -> _Column:
+    with _LOCK:
+        return _open_column(file, column, container_stamp(file))
+
+
+_LOCK = threading.Lock()
+"""Held while a file is opened, so that each is opened once."""
+
+
+@functools.lru_cache(maxsize=_FILES)
+def _open_column(file: str, column: str | None, _: Stamp | None) -> _Column:
+    """A column of a file with a stamp."""
+    return _Column(file, column)
+
+
+def _open_parquet(file: str) -> Any:  # noqa: ANN401 - pyarrow is not typed
+    require_pyarrow()
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    stream: Any = open_container(file)
+    if not remote.is_url(file):  # a regular file, which pyarrow reads faster itself
+        stream.close()
+        stream = pa.OSFile(os.fsencode(file))
+    with _as_damage():
+        return pq.ParquetFile(stream, pre_buffer=False)
+
+
+@contextlib.contextmanager
+def _as_damage() -> Iterator[None]:
+    """Turn pyarrow's errors about the content of a file into an UnreadableError."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the system, or of a server
+            raise
+        raise UnreadableError(f"not a Parquet file, or a damaged one: {first_line(error)}") from error
+
+
+# ---- which column
+
+
+def _find_column(schema: Any) -> str | None:  # noqa: ANN401 - pyarrow is not typed
+    """The column of images: the only one with bytes, or the one with a usual name."""
+    names = [field.name for field in schema if _holds_bytes(field.type)]
+    usual = [name for name in _USUAL if name in names]
+    return usual[0] if usual else names[0] if len(names) == 1 else None
+
+
+def _choose_column(schema: Any, column: str | None, usual: str | None) -> str:  # noqa: ANN401 - as above
+    if column is None:
+        if usual is None:
+            names = [field.name for field in schema if _holds_bytes(field.type)]
+            reason = (
+                f"several columns of bytes: {_listed(names)}"
+                if names
+                else f"no column of bytes; {_columns(schema.names)}"
+            )
+            raise UnreadableError(f"{reason} (--image-column)")
+        return usual
+    _require_column(schema.names, column)
+    if not _holds_bytes(schema.field(column).type):
+        raise UnreadableError(
+            f"its column {column!r} holds {schema.field(column).type}, not the bytes of images"
+        )
+    return column
+
+
+def _require_column(names: Sequence[str], column: str) -> None:
+    if column not in names:
+        raise UnreadableError(f"no column {column!r}; {_columns(names)}")
+
+
+def _columns(names: Sequence[str]) -> str:
+    return f"it has {_listed(names)}" if names else "it has no columns"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(repr(name[:40]) for name in names[:8])
+
+
+def _is_structure(kind: Any) -> bool:  # noqa: ANN401 - pyarrow is not typed
+    import pyarrow as pa
+
+    return bool(pa.types.is_struct(kind))
+
+
+def _holds_bytes(kind: Any) -> bool:  # noqa: ANN401 - pyarrow is not typed
+    """Whether values of a type are bytes, or structures with a field `bytes`."""
+    import pyarrow as pa
+
+    if _is_structure(kind):
+        index = kind.get_field_index("bytes")
+        return index >= 0 and _holds_bytes(kind.field(index).type)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
