@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from cnncli.errors import MissingPackageError, UsageError
 from cnncli.text import first_line, install_command
+from cnncli.window import Window
 
 T = TypeVar("T")
 
@@ -240,39 +241,8 @@ def open_stream(url: str, *, is_buffered: bool = True) -> BinaryIO:
     Raises:
         OSError: it does not exist, or cannot be reached.
     """
-    pieces = _Pieces(url, size(url))
+    pieces = Window(lambda start, stop: read(url, start, stop), size(url))
     return cast("BinaryIO", io.BufferedReader(pieces, _CHUNK) if is_buffered else pieces)
-
-
-class _Pieces(io.RawIOBase):
-    """A file of known size; each read is one request."""
-
-    def __init__(self, url: str, length: int) -> None:
-        self._url, self._length, self._position = url, length, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length}[whence]
-        self._position = max(base + offset, 0)
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
-        view = memoryview(buffer).cast("B")
-        stop = min(self._position + len(view), self._length)
-        if stop <= self._position:
-            return 0
-        content = read(self._url, self._position, stop)
-        view[: len(content)] = content
-        self._position += len(content)
-        return len(content)
 
 
 def _path(url: str) -> str:
