@@ -5,6 +5,7 @@
         names-3/KEY.json         reference -> NAME
         features-1/              embeddings by network and image (`features.store`)
         indexes/                 embeddings of the folders that `similar` searched (`retrieval.collection`)
+        layouts-1/               fastest memory layouts for training (`training.network.remembered_layout`)
         pixels/                  decoded images during training, in unnamed files (`images.image_cache`)
 
 References are stored apart from the folders because several lead to the same one (`resnet50`, `resnet50.a1_in1k`), and

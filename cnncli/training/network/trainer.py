@@ -35,6 +35,7 @@ from cnncli.training.network.loop import Loop
 from cnncli.training.network.lr_finder import RangeTest, find_learning_rate
 from cnncli.training.network.memory import keep_freed_memory
 from cnncli.training.network.optimizers import create_optimizer, require_plain_gradients
+from cnncli.training.network.remembered_layout import memory_file, recall, remember
 from cnncli.training.network.schedule import image_size
 from cnncli.training.network.stages import freeze_below, set_training_mode
 from cnncli.training.network.task import TrainingTask
@@ -58,7 +59,7 @@ _TRIAL_RATE = 1e-3
 
 
 def fastest_throughput(initial: InitialModel, settings: NetworkSettings, progress: Progress) -> Throughput:
-    """The fastest memory layout and precision for training a network on this machine."""
+    """The fastest memory layout and precision for training a network on this machine, all of them measured the first time."""
     device, options = torch.device(_device_name(settings.engine_options.device)), settings.options
     _set_up_process(1)
     _set_deterministic(options, settings.seed)  # before any computation: cuBLAS reads its setting only once
@@ -66,9 +67,11 @@ def fastest_throughput(initial: InitialModel, settings: NetworkSettings, progres
     trainable = freeze(initial, settings.tune, settings.stages)
     set_training_mode(initial.network, trainable, freezes_statistics=_freezes_statistics(settings.tune))
     shape = (preprocessing.channels, *preprocessing.size)
-    measurements = measure_throughput(initial.network, shape, options, device)
+    memory = memory_file(initial.network, shape, options, device)
+    measurements = measure_throughput(initial.network, shape, recall(memory, options), device)
     initial.network.requires_grad_(requires_grad=True)
     if len(measurements) > 1:
+        remember(memory, measurements[0])
         progress.notice(
             f"fastest here: {measurements[0]}, of {len(measurements)} memory layout and precision combinations"
         )

@@ -1,11 +1,16 @@
 """Measurements before a run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from cnncli.records.training import Amp, Layout
 from cnncli.training.network import throughput
+from cnncli.training.network.remembered_layout import memory_file, recall, remember
+from cnncli.training.network.throughput import Throughput
+from cnncli.training.options import TrainingOptions
 from tests.training.small_runs import Listener, resume_run, settings_for, train_run
 
 
@@ -18,6 +23,27 @@ def test_auto_measures_throughput_and_finds_a_learning_rate(data: Path) -> None:
     assert any(line.startswith("fastest here: ") for line in listener.said)
     again = resume_run(result.folder, result.settings)
     assert again.checkpoint.constants == result.checkpoint.constants
+
+
+def test_the_fastest_layout_is_measured_once_for_a_network(tmp_path: Path) -> None:
+    options = TrainingOptions(batch_size=4, amp=Amp.AUTO, layout=Layout.AUTO)
+    network, cpu = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU()), torch.device("cpu")
+    file = memory_file(network, (3, 16, 16), options, cpu)
+    assert recall(file, options) == options
+    remember(file, Throughput(Layout.NCHW, Amp.BF16, 10.0))
+    assert recall(file, options) == replace(options, layout=Layout.NCHW, amp=Amp.BF16)
+    file.write_text("{}")
+    assert recall(file, options) == options
+
+    others = [
+        memory_file(network, (3, 16, 17), options, cpu),
+        memory_file(network, (3, 16, 16), replace(options, batch_size=5), cpu),
+        memory_file(network, (3, 16, 16), replace(options, amp=Amp.OFF), cpu),
+        memory_file(network.requires_grad_(requires_grad=False), (3, 16, 16), options, cpu),
+    ]
+    assert len({file, *others}) == 5
+    (tmp_path / "file").touch()
+    remember(tmp_path / "file" / "below", Throughput(Layout.NCHW, Amp.OFF, 1.0))  # cannot be written
 
 
 @pytest.mark.slow
