@@ -84,9 +84,10 @@ class Inputs:
                 f"cannot read the list {files_from}: it is a folder", f"give {files_from} itself"
             )
         if path_list.is_table(files_from):
-            next(self._listed(io.BytesIO()), None)
+            next(self._paths(io.BytesIO()), None)
 
-    def _listed(self, stdin: BinaryIO) -> Iterator[ImageInput | None]:
+    def _paths(self, stdin: BinaryIO) -> Iterator[str | None]:
+        """The paths in the list."""
         separator = b"\0" if self.is_null_separated else b"\n"
         return path_list.read_paths(
             self.files_from or STDIN, stdin, separator=separator, path_column=self.path_column
@@ -113,7 +114,7 @@ class Inputs:
             self.arguments, stdin, progress, reports_empty=not is_alone, image_column=self.image_column
         )
         if self.files_from is not None:
-            yield from self._listed(stdin)
+            yield from sources.listed_sources(self._paths(stdin))
 
     def count(self) -> int | None:
         """The number of images; None if only reading a pipe, a server or a compressed archive could tell."""

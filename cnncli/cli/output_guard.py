@@ -65,8 +65,8 @@ def _listed_paths(parameters: Mapping[str, object]) -> Iterator[str]:
     if isinstance(file, str) and file != STDIN and os.path.isfile(file):  # noqa: PTH113
         separator = b"\0" if parameters.get("null") else b"\n"
         column = str(parameters.get("path_column") or PATH_COLUMN)
-        listed = read_paths(file, io.BytesIO(), separator=separator, path_column=column)
-        yield from (source.path for source in listed if source)
+        paths = read_paths(file, io.BytesIO(), separator=separator, path_column=column)
+        yield from filter(None, paths)
 
 
 def _existing_outputs(value: object) -> Iterator[str]:

@@ -18,8 +18,7 @@ from cnncli.errors import InputError, OutputError
 from cnncli.files.part_file import Settings, changes_text
 from cnncli.files.schema import schema_problem
 from cnncli.images.path_list import is_table, open_list, read_list
-from cnncli.images.sources import ImageInput
-from cnncli.records.predictions import ImageSource
+from cnncli.images.sources import ImageInput, listed_sources
 from cnncli.regular_file import open_regular
 from cnncli.text import encoding_of, os_reason, parse_json
 
@@ -104,7 +103,7 @@ class Plan:
         if changes := changes_text(self.settings, settings):
             raise OutputError(f"{store} was planned with other settings: {changes}", _START_AGAIN)
 
-    def inputs(self, number: int, store: Store) -> Iterator[ImageSource | None]:
+    def inputs(self, number: int, store: Store) -> Iterator[ImageInput | None]:
         """The inputs of a part.
 
         Raises:
@@ -117,7 +116,7 @@ class Plan:
                 f"{location} has changed since it was planned (bytes {part.start:,} to {part.stop:,})",
                 _START_AGAIN,
             )
-        return read_list(io.BytesIO(content), separator=self.separator)
+        return listed_sources(read_list(io.BytesIO(content), separator=self.separator))
 
     def to_json(self) -> str:
         """The plan as JSON."""

@@ -1,6 +1,7 @@
 """Files that hold many images, on a disk or on a server: opening them, and what tells that one has changed."""
 
 import functools
+import time
 from typing import BinaryIO
 
 from cnncli import remote
@@ -21,13 +22,19 @@ def open_container(file: str) -> BinaryIO:
 
 
 def container_stamp(file: str) -> Stamp | None:
-    """Size and times of a file; a server is asked once per process."""
-    return _remote_stamp(file) if remote.is_url(file) else LocalFile(file).stamp()
+    """Size and times of a file; a server is asked once a minute."""
+    if remote.is_url(file):
+        return _remote_stamp(file, int(time.monotonic() // _SECONDS))
+    return LocalFile(file).stamp()
+
+
+_SECONDS = 60
+"""Seconds for which a file on a server is taken to be unchanged."""
 
 
 @functools.lru_cache(maxsize=1024)
-def _remote_stamp(file: str) -> Stamp | None:
-    return RemoteImage(file).stamp()
+def _remote_stamp(url: str, _: int) -> Stamp | None:
+    return RemoteImage(url).stamp()
 
 
 def reason(error: OSError | UnreadableError) -> str:

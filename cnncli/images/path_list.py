@@ -13,8 +13,8 @@ from cnncli import remote
 from cnncli.errors import InputError
 from cnncli.images.container import open_container, reason
 from cnncli.images.parquet_images import is_parquet, read_column
-from cnncli.images.sources import STDIN, image_source
-from cnncli.records.predictions import ImageSource, UnreadableError
+from cnncli.images.sources import STDIN
+from cnncli.records.predictions import UnreadableError
 from cnncli.regular_file import bounded_lines, open_regular
 from cnncli.text import BYTE_ORDER_MARKS, SEPARATORS, encoding_of, text_stream
 
@@ -28,10 +28,8 @@ STALL_SECONDS = 0.1
 """Seconds without a new line on a pipe after which an incomplete batch is used."""
 
 
-def read_paths(
-    file: str, stdin: BinaryIO, *, separator: bytes, path_column: str
-) -> Iterator[ImageSource | None]:
-    """The images of a list, here or on a server; None while a pipe is silent.
+def read_paths(file: str, stdin: BinaryIO, *, separator: bytes, path_column: str) -> Iterator[str | None]:
+    """The paths in a list, here or on a server; None while a pipe is silent.
 
     Args:
         file: path or URL; `-` is standard input. A CSV, TSV or Parquet file is a table.
@@ -47,9 +45,8 @@ def read_paths(
             yield from read_list(stream, separator=separator)
         return
     try:
-        for path in _parquet_paths(file, path_column) if is_parquet(file) else _csv_paths(file, path_column):
-            if path:
-                yield image_source(path)
+        cells = _parquet_paths(file, path_column) if is_parquet(file) else _csv_paths(file, path_column)
+        yield from filter(None, cells)
     except (OSError, UnreadableError) as error:
         raise InputError(f"cannot read the list {file}: {reason(error)}") from error
 
@@ -80,7 +77,7 @@ def _csv_paths(file: str, column: str) -> Iterator[str]:
         raise UnreadableError(f"not valid CSV: {error}") from error
 
 
-def read_list(stream: BinaryIO, *, separator: bytes = b"\n") -> Iterator[ImageSource | None]:
+def read_list(stream: BinaryIO, *, separator: bytes = b"\n") -> Iterator[str | None]:
     r"""The paths in a list, taken literally, as they arrive.
 
     Args:
@@ -139,11 +136,11 @@ def _decoder(start: bytes) -> codecs.IncrementalDecoder | None:
     return codecs.getincrementaldecoder(encoding)("surrogateescape" if encoding == "utf-8-sig" else "replace")
 
 
-def _paths(lines: Sequence[bytes], separator: bytes) -> Iterator[ImageSource]:
+def _paths(lines: Sequence[bytes], separator: bytes) -> Iterator[str]:
     for line in lines:
         name = line.removesuffix(b"\r") if separator == b"\n" else line
         if name:
-            yield image_source(os.fsdecode(name))
+            yield os.fsdecode(name)
 
 
 def _chunks(stream: BinaryIO, size: int = 65536) -> Iterator[bytes | None]:

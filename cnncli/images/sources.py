@@ -19,7 +19,7 @@ from cnncli.images.in_memory import InMemory
 from cnncli.images.local_file import LocalFile
 from cnncli.images.parquet_images import is_parquet, parquet_image, walk_parquet
 from cnncli.images.remote_image import RemoteImage
-from cnncli.images.tar_archive import TarMember, is_archive, walk_tar
+from cnncli.images.tar_archive import TarMember, is_archive, is_read_in_order, walk_tar
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
 
@@ -46,6 +46,23 @@ def image_source(path: str) -> ImageSource:
         if source:
             return source
     return RemoteImage(path) if remote.is_url(path) else LocalFile(path)
+
+
+def listed_sources(paths: Iterable[str | None]) -> Iterator[ImageInput | None]:
+    """The images of a list, in its order; None stays None.
+
+    Images that follow each other in an archive that is best read in order are read in one pass, from where the last one was.
+    """
+    archive = ""
+    members: Iterator[ImageInput] = iter(())
+    for path in paths:
+        source = image_source(path) if path else None
+        if isinstance(source, TarMember) and is_read_in_order(source.archive):
+            if source.archive != archive:
+                archive, members = source.archive, walk_tar(source.archive)
+            yield next((member for member in members if member.path == path), source)
+        else:
+            yield source
 
 
 def sources(

@@ -55,14 +55,9 @@ def test_the_parts_hold_every_path_once_and_in_order(
     pieces = [content[start : start + piece] for start in range(0, len(content), piece)]
     parts = list(divide(pieces, separator, size))
     assert parts == list(divide([content], separator, size))
-    whole = [item.path for item in read_list(io.BytesIO(content), separator=separator) if item]
+    whole = list(read_list(io.BytesIO(content), separator=separator))
     read = [
-        [
-            item.path
-            for item in read_list(io.BytesIO(content[part.start : part.stop]), separator=separator)
-            if item
-        ]
-        for part in parts
+        list(read_list(io.BytesIO(content[part.start : part.stop]), separator=separator)) for part in parts
     ]
     if (
         not content.startswith((b"\xef\xbb", b"\xff", b"\xfe")) and b"\0" not in content[:4]

@@ -1,6 +1,7 @@
-"""Lists of paths as tables and on servers; those of lines are tested with the sources."""
+"""Lists of paths: lines in any encoding, from files and pipes, columns of tables, on servers."""
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from cnncli import remote
 from cnncli.errors import InputError
-from cnncli.images.path_list import read_paths
+from cnncli.images.path_list import open_list, read_list, read_paths
 from tests.containers import write_parquet
 from tests.remote_stores import stores
 
@@ -20,8 +21,7 @@ def known_stores() -> Iterator[None]:
 
 
 def paths(file: Path | str, column: str = "path") -> list[str]:
-    entries = read_paths(str(file), io.BytesIO(), separator=b"\n", path_column=column)
-    return [entry.path for entry in entries if entry]
+    return [path for path in read_paths(str(file), io.BytesIO(), separator=b"\n", path_column=column) if path]
 
 
 def test_a_column_of_a_table_has_the_paths(tmp_path: Path) -> None:
@@ -75,3 +75,60 @@ def test_numbers_are_no_paths(tmp_path: Path) -> None:
     file = write_parquet(tmp_path / "a.parquet", {"path": [1, 2]})
     with pytest.raises(InputError, match="its column 'path' holds no paths"):
         paths(file)
+
+
+def test_lists_are_taken_literally() -> None:
+    text = b"a.jpg\r\n\n*.jpg\n with spaces \ncaf\xe9.jpg\nlast"
+    actual = list(read_list(io.BytesIO(text)))
+    assert actual == ["a.jpg", "*.jpg", " with spaces ", "caf\udce9.jpg", "last"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_lists_in_the_encodings_of_windows(encoding: str, tmp_path: Path) -> None:
+    text = "a.jpg\r\ndéjà vu.jpg\r\n"
+    content = text.encode(encoding)
+    assert list(read_list(io.BytesIO(content))) == ["a.jpg", "déjà vu.jpg"]
+    (tmp_path / "list.txt").write_bytes(content)
+    with open_list(str(tmp_path / "list.txt"), io.BytesIO()) as stream:
+        assert list(read_list(stream)) == ["a.jpg", "déjà vu.jpg"]
+
+
+def test_a_list_on_a_slow_pipe_may_begin_with_a_byte_order_mark() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stream:
+        entries = read_list(stream)
+        actual = []
+        for byte in "\ufeffa.jpg\n".encode("utf-16-le"):
+            os.write(writing, bytes([byte]))
+            actual.append(next(entries))
+        os.close(writing)
+        assert [entry for entry in (*actual, *entries) if entry] == ["a.jpg"]
+
+
+def test_null_separated_lists_may_hold_newlines() -> None:
+    actual = list(read_list(io.BytesIO(b"a\nb.jpg\0c\r\0"), separator=b"\0"))
+    assert actual == ["a\nb.jpg", "c\r"]
+
+
+def test_a_silent_pipe_is_reported() -> None:
+    read, write = os.pipe()
+    with os.fdopen(read, "rb") as stream:
+        os.write(write, b"a.jpg\nb.j")
+        words = read_list(stream)
+        assert [next(words), next(words)] == ["a.jpg", None]
+        os.write(write, b"pg\n")
+        assert next(word for word in words if word) == "b.jpg"
+        os.close(write)
+        assert list(words) == []
+
+
+def test_a_long_list_in_a_file(tmp_path: Path) -> None:
+    names = [f"{'x' * (i % 300)}{i}.jpg" for i in range(3000)]
+    (tmp_path / "list").write_text("\n".join(names))
+    with open_list(str(tmp_path / "list"), io.BytesIO()) as stream:
+        assert list(read_list(stream)) == names
+
+
+def test_a_list_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read the list"):
+        open_list(str(tmp_path / "none"), io.BytesIO())

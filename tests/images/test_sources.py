@@ -10,10 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from cnncli.errors import InputError
 from cnncli.images.in_memory import InMemory
-from cnncli.images.local_file import LocalFile
-from cnncli.images.path_list import open_list, read_list
 from cnncli.images.sources import ImageInput, sources
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import NullProgress
@@ -203,60 +200,3 @@ def test_memory_grows_with_one_directory_only(tmp_path: Path) -> None:
 
     peak(2)  # warm up
     assert peak(30) < 2 * peak(3)
-
-
-def test_lists_are_taken_literally() -> None:
-    text = b"a.jpg\r\n\n*.jpg\n with spaces \ncaf\xe9.jpg\nlast"
-    actual = [entry.path for entry in read_list(io.BytesIO(text)) if entry]
-    assert actual == ["a.jpg", "*.jpg", " with spaces ", "caf\udce9.jpg", "last"]
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_lists_in_the_encodings_of_windows(encoding: str, tmp_path: Path) -> None:
-    text = "a.jpg\r\ndéjà vu.jpg\r\n"
-    content = text.encode(encoding)
-    assert paths([entry for entry in read_list(io.BytesIO(content)) if entry]) == ["a.jpg", "déjà vu.jpg"]
-    (tmp_path / "list.txt").write_bytes(content)
-    with open_list(str(tmp_path / "list.txt"), io.BytesIO()) as stream:
-        assert paths([entry for entry in read_list(stream) if entry]) == ["a.jpg", "déjà vu.jpg"]
-
-
-def test_a_list_on_a_slow_pipe_may_begin_with_a_byte_order_mark() -> None:
-    reading, writing = os.pipe()
-    with os.fdopen(reading, "rb") as stream:
-        entries = read_list(stream)
-        actual = []
-        for byte in "\ufeffa.jpg\n".encode("utf-16-le"):
-            os.write(writing, bytes([byte]))
-            actual.append(next(entries))
-        os.close(writing)
-        assert paths([entry for entry in (*actual, *entries) if entry]) == ["a.jpg"]
-
-
-def test_null_separated_lists_may_hold_newlines() -> None:
-    actual = [entry.path for entry in read_list(io.BytesIO(b"a\nb.jpg\0c\r\0"), separator=b"\0") if entry]
-    assert actual == ["a\nb.jpg", "c\r"]
-
-
-def test_a_silent_pipe_is_reported() -> None:
-    read, write = os.pipe()
-    with os.fdopen(read, "rb") as stream:
-        os.write(write, b"a.jpg\nb.j")
-        words = read_list(stream)
-        assert [next(words), next(words)] == [LocalFile("a.jpg"), None]
-        os.write(write, b"pg\n")
-        assert next(word for word in words if word) == LocalFile("b.jpg")
-        os.close(write)
-        assert list(words) == []
-
-
-def test_a_long_list_in_a_file(tmp_path: Path) -> None:
-    names = [f"{'x' * (i % 300)}{i}.jpg" for i in range(3000)]
-    (tmp_path / "list").write_text("\n".join(names))
-    with open_list(str(tmp_path / "list"), io.BytesIO()) as stream:
-        assert [entry.path for entry in read_list(stream) if entry] == names
-
-
-def test_a_list_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot read the list"):
-        open_list(str(tmp_path / "none"), io.BytesIO())

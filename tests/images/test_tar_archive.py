@@ -4,12 +4,13 @@ import io
 import random
 import tarfile
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from cnncli import remote
 from cnncli.images import tar_archive
-from cnncli.images.sources import ImageInput, image_source, sources
+from cnncli.images.sources import ImageInput, image_source, listed_sources, sources
 from cnncli.images.tar_archive import TarMember
 from cnncli.records.predictions import ImageSource, Unreadable, UnreadableError
 from tests.containers import described, png, write_tar
@@ -195,6 +196,37 @@ def test_a_remote_archive_is_read_once_in_order(tmp_path: Path, monkeypatch: pyt
         assert len(requests) == 2
         assert content(image_source("memory://bucket/x.tar/042.png")) == RED
         assert light[42] == image_source("memory://bucket/x.tar/042.png")
+
+
+@pytest.mark.parametrize("ending", [".tar", ".tar.gz"])
+def test_listed_members_of_remote_archives_are_read_in_one_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    names = [f"{number:03}.png" for number in range(30)]
+    opened: list[str] = []
+    open_archive = tar_archive._open_archive
+
+    def counted(archive: str) -> BinaryIO:
+        opened.append(archive)
+        return open_archive(archive)
+
+    monkeypatch.setattr(tar_archive, "_open_archive", counted)
+    with stores():
+        urls = [f"memory://listed/{name}{ending}" for name in "xy"]
+        for url in urls:
+            file = write_tar(tmp_path / f"z{ending}", {name: name.encode() for name in names})
+            remote.write(url, file.read_bytes(), overwrite=True)
+        paths = [f"{url}/{name}" for url in urls for name in names[5:]]
+        found = listed_sources([*paths[:3], None, *paths[3:]])
+        assert [content(entry) if entry else None for entry in found][:4] == [
+            b"005.png",
+            b"006.png",
+            b"007.png",
+            None,
+        ]
+        assert opened == urls
+        backwards = [content(entry) for entry in listed_sources(reversed(paths)) if entry]
+        assert backwards == [name.encode() for name in reversed(names[5:])] * 2
 
 
 def test_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
