@@ -1,30 +1,26 @@
 """`cnncli evaluate`: measure how accurate a model is, and show where it fails."""
 
 import enum
-import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.cli import completion, options
-from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_data
+from cnncli.cli import completion, evaluation_parts, options
+from cnncli.cli import parts as in_parts
+from cnncli.cli.console import Console, quiet_libraries
+from cnncli.cli.evaluation_output import Destination, EvaluationFormat
 from cnncli.cli.progress import image_bars
-from cnncli.errors import OutputError, UsageError
+from cnncli.errors import UsageError
 from cnncli.records.defaults import DEFAULT
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 
 if TYPE_CHECKING:
-    from cnncli.records.evaluation import Comparison, Evaluation
+    from collections.abc import Sequence
 
-
-class EvaluationFormat(enum.StrEnum):
-    """Output formats of `evaluate`."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
+    from cnncli.evaluation.evaluate import EvaluationSettings
+    from cnncli.networks.reference import Reference
 
 
 class SplitChoice(enum.StrEnum):
@@ -98,6 +94,27 @@ def evaluate(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier evaluation in the --output folder.")
     ] = False,
+    parts: in_parts.Place = None,
+    part_size: in_parts.PartSize = None,
+    part: in_parts.ShareOption = None,
+    plan_only: in_parts.PlanOnly = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            rich_help_panel=in_parts.PANEL,
+            help="Compute the parts of an interrupted run that are missing.",
+        ),
+    ] = False,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="DIR|URL",
+            rich_help_panel=in_parts.PANEL,
+            help="Evaluate the answers in the parts of evaluate (all figures) or predict (top-1 and top-k); runs no model.",
+        ),
+    ] = None,
     subset: Annotated[
         bool,
         typer.Option(
@@ -140,10 +157,11 @@ def evaluate(
       cnncli evaluate photos/ -m runs/photos
       cnncli evaluate photos/ -m runs/photos -o results/       # with report.html
       cnncli evaluate photos/ -m runs/new -m runs/old    # compare two
+      cnncli evaluate photos/ -m runs/photos --parts parts/ && cnncli evaluate photos/ --from parts/
       cnncli evaluate list.tsv --path-column file --label-column wnid -m resnet50
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
-    names = models or list(filter(None, [os.environ.get("CNNCLI_MODEL")]))
+    names = models or ([] if from_ else list(filter(None, [os.environ.get("CNNCLI_MODEL")])))
     _require_consistent(
         names,
         ensemble=ensemble,
@@ -153,14 +171,21 @@ def evaluate(
         ignores_threshold=threshold is not None and format_ is EvaluationFormat.CSV,
     )
     options.image_size(img_size)  # usage errors come before slow imports
+    division = in_parts.PartsOptions.from_options(parts, part_size, part, plan_only=plan_only, resume=resume)
+    is_table = format_ is EvaluationFormat.TABLE
+    evaluation_parts.require_consistent(
+        division,
+        from_,
+        figures={"from": from_, "output": output, "map": class_map, "threshold": threshold}
+        | {"subset": subset, "format": not is_table},
+        networks={"model": models, "tta": tta, "weights": weights, "labels": labels, "img-size": img_size},
+        resume=resume,
+    )
     with quiet_libraries(), console.spinner("evaluating"):
         from cnncli.data.lists import ListColumns
         from cnncli.evaluation import output as outputs
-        from cnncli.evaluation.comparison import compare
-        from cnncli.evaluation.evaluate import EvaluationSettings, plan_evaluation
-        from cnncli.evaluation.evaluate import evaluate as run
+        from cnncli.evaluation.evaluate import EvaluationSettings
         from cnncli.inference import InferenceOptions
-        from cnncli.prepare import prepare
         from cnncli.records.defaults import MAX_PIXELS
 
         if output:
@@ -182,31 +207,41 @@ def evaluate(
                 workers=workers,
             ),
         )
+        destination = Destination(format_, output, overwrite)
+        if from_:
+            evaluation_parts.evaluate_parts(settings, from_, destination, console)
+            return
         references = [
             options.reference(name, console, weights=weights, labels=labels, img_size=img_size)
             for name in names or (None,)
         ]
-        folders = [
-            prepare(reference, console, is_offline=offline, needs_classes=True) for reference in references
-        ]
-        plan = plan_evaluation(settings, folders, console)
-        if output and data.is_dir() and output.resolve().is_relative_to(data.resolve()):
-            raise OutputError(f"--output {output} is inside the data folder", "choose a folder outside it")
-        if format_ is not EvaluationFormat.TABLE:  # which begins with this line
-            console.notice(str(plan))
-        evaluations = run(plan, console, image_bars(console))
-        comparison = compare(*evaluations) if len(evaluations) > 1 else None
-        write_data(_text(evaluations[0], comparison, format_), is_last=not output)
-        if output:
-            result = _text(evaluations[0], comparison, EvaluationFormat.JSON)
-            outputs.write(output, result, plan, evaluations[0], comparison, overwrite=overwrite)
-            console.notice(f"saved {output / 'report.html'}")
-            from cnncli.render.worst_classes import part_text
+        if division:
+            evaluation_parts.compute_parts(division, references[0], settings, console, is_offline=offline)
+        else:
+            _evaluate_models(settings, references, destination, console, is_offline=offline)
 
-            if part := part_text(len(evaluations[0].classes)):
-                console.notice(f"confusion_matrix.png shows {part}")
-    if evaluations[0].unreadable:
-        raise typer.Exit(options.UNREADABLE_INPUTS)
+
+def _evaluate_models(
+    settings: "EvaluationSettings",
+    references: "Sequence[Reference]",
+    destination: Destination,
+    console: Console,
+    *,
+    is_offline: bool,
+) -> None:
+    """Run networks on the images, and write the figures."""
+    from cnncli.evaluation.evaluate import evaluate as run
+    from cnncli.evaluation.evaluate import plan_evaluation
+    from cnncli.prepare import prepare
+
+    folders = [
+        prepare(reference, console, is_offline=is_offline, needs_classes=True) for reference in references
+    ]
+    plan = plan_evaluation(settings, folders, console)
+    destination.require_outside(settings.data)
+    if destination.format is not EvaluationFormat.TABLE:  # which begins with this line
+        console.notice(str(plan))
+    destination.write(plan, run(plan, console, image_bars(console)), console)
 
 
 def _require_consistent(
@@ -237,22 +272,3 @@ def _require_consistent(
             "--threshold has no effect with -f csv",
             "use -f table, -f json or --output",
         )
-
-
-def _text(evaluation: "Evaluation", comparison: "Comparison | None", format_: EvaluationFormat) -> str:
-    """The comparison if there is one, else the evaluation."""
-    if format_ is EvaluationFormat.JSON:
-        from cnncli.render.evaluation_json import comparison_json, evaluation_json
-
-        return comparison_json(comparison) if comparison else evaluation_json(evaluation)
-    if format_ is EvaluationFormat.CSV:
-        from cnncli.evaluation import tables
-
-        stream = io.StringIO()
-        (tables.changes(comparison) if comparison else tables.classes(evaluation)).write(stream)
-        return stream.getvalue()
-    from cnncli.render.comparison_text import comparison_text
-    from cnncli.render.evaluation_text import evaluation_text
-
-    width = terminal_width()
-    return comparison_text(comparison, width) if comparison else evaluation_text(evaluation, width)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnncli.cli import completion, options
+from cnncli.cli import parts as in_parts
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
@@ -18,6 +19,7 @@ from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.text import counted
 
 if TYPE_CHECKING:
+    from cnncli.distribution.tasks import FeaturesTask
     from cnncli.features.extract import Extractor
     from cnncli.files.shards import PartFolder
     from cnncli.networks.reference import Reference
@@ -59,6 +61,10 @@ def features(
     image_column: options.ImageColumn = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
+    parts: in_parts.Place = None,
+    part_size: in_parts.PartSize = None,
+    part: in_parts.ShareOption = None,
+    plan_only: in_parts.PlanOnly = False,
     max_pixels: options.MaxPixels = None,
     device: options.Device = "auto",
     engine: options.Engine = EngineName.AUTO,
@@ -78,6 +84,7 @@ def features(
       cnncli features photos/ -o features.npz
       cnncli features photos/ -m resnet50 -o features.parquet
       cnncli features photos/ -m resnet18 --layer layer3 -o middle.npy
+      cnncli features --files-from list.txt --parts s3://bucket/features/
       cnncli features -m resnet18 --list-layers
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     from cnncli.files.shards import PartFolder
@@ -94,17 +101,18 @@ def features(
     image_inputs = Inputs.from_options(
         inputs or [], files_from, null=null, path_column=path_column, image_column=image_column
     )
-    target = _require_target(output, resume=resume, overwrite=overwrite)
-    if resume and not overwrite and target.exists() and not PartFolder(target).folder.exists():
-        _require_own(target)
-        console.notice(f"{target} is already complete; skipped (--overwrite starts again)")
-        return
+    division = in_parts.PartsOptions.from_options(parts, part_size, part, plan_only=plan_only, resume=resume)
+    if division:
+        division.refuse(output=output, overwrite=overwrite)
+    else:
+        target = _require_target(output, resume=resume, overwrite=overwrite)
+        if resume and not overwrite and target.exists() and not PartFolder(target).folder.exists():
+            _require_own(target)
+            console.notice(f"{target} is already complete; skipped (--overwrite starts again)")
+            return
     with quiet_libraries(), console.spinner("computing embeddings"):
-        from cnncli.features.extract import Extractor
-        from cnncli.files.vectors import EmbeddingFile, save_vectors
+        from cnncli.distribution.tasks import FeaturesTask
         from cnncli.inference import InferenceOptions
-        from cnncli.networks.card import to_json
-        from cnncli.prepare import prepare
         from cnncli.records.defaults import MAX_PIXELS
 
         reference = options.reference(
@@ -116,22 +124,44 @@ def features(
             batch_size=batch_size,
             workers=workers,
         )
-        with contextlib.closing(PartFolder(target)) as part:
-            part.reserve(resume=resume, overwrite=overwrite)
-            folder = prepare(reference, console, is_offline=offline)
-            extractor = Extractor(folder, inference, console, layer)
-            images, unreadable = _run(
-                extractor, image_inputs, part, console, resume=resume, overwrite=overwrite
-            )
-            content = EmbeddingFile(
-                part.shards, to_json(folder.card), extractor.layer, json.dumps(dict(extractor.identity()))
-            )
-            with part.keep_on_error():
-                save_vectors(content, part.target, overwrite=part.replaces)
-            part.discard()
-    console.notice(f"saved {target}: {counted(images, 'image')}, {extractor.source} of {folder.card.name}")
+        task = FeaturesTask(reference, inference, layer, is_offline=offline)
+        if division:
+            in_parts.run_in_parts(division, task, image_inputs.for_parts(), console)
+            return
+        unreadable = _write_file(task, image_inputs, target, console, resume=resume, overwrite=overwrite)
     if unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
+
+
+def _write_file(
+    task: "FeaturesTask",
+    image_inputs: Inputs,
+    target: Path,
+    console: Console,
+    *,
+    resume: bool,
+    overwrite: bool,
+) -> int:
+    """Write the embeddings to a file; returns the number of inputs that could not be read."""
+    from cnncli.features.extract import Extractor
+    from cnncli.files.shards import PartFolder
+    from cnncli.files.vectors import EmbeddingFile, save_vectors
+    from cnncli.networks.card import to_json
+    from cnncli.prepare import prepare
+
+    with contextlib.closing(PartFolder(target)) as part:
+        part.reserve(resume=resume, overwrite=overwrite)
+        folder = prepare(task.reference, console, is_offline=task.is_offline)
+        extractor = Extractor(folder, task.inference, console, task.layer)
+        images, unreadable = _run(extractor, image_inputs, part, console, resume=resume, overwrite=overwrite)
+        content = EmbeddingFile(
+            part.shards, to_json(folder.card), extractor.layer, json.dumps(dict(extractor.identity()))
+        )
+        with part.keep_on_error():
+            save_vectors(content, part.target, overwrite=part.replaces)
+        part.discard()
+    console.notice(f"saved {target}: {counted(images, 'image')}, {extractor.source} of {folder.card.name}")
+    return unreadable
 
 
 def _require_target(output: Path | None, *, resume: bool, overwrite: bool) -> Path:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from cnncli.cli.console import is_terminal
 from cnncli.errors import InputError, UsageError
@@ -19,6 +19,9 @@ from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import NullProgress, Progress
 from cnncli.remote import is_url, require_file_system
 from cnncli.text import quote
+
+if TYPE_CHECKING:
+    from cnncli.distribution.plan import PlanInputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,23 @@ class Inputs:
         if any(is_url(word) or (is_archive(word) and is_read_in_order(word)) for word in self.arguments):
             return None
         return sum(entry is not None for entry in self.sources(NullProgress()))
+
+    def for_parts(self) -> "PlanInputs":
+        """The inputs of an output in parts.
+
+        Raises:
+            UsageError: one of them is an image on standard input, which cannot be read again.
+        """
+        from cnncli.distribution.plan import PlanInputs
+
+        if STDIN in self.arguments:
+            raise UsageError("an image on standard input cannot be read again", "leave out --parts")
+        list_file = None if self.arguments else self.files_from
+        return PlanInputs(str(self), lambda: self.sources(NullProgress()), list_file, self._separator)
+
+    @property
+    def _separator(self) -> bytes:
+        return b"\0" if self.is_null_separated else b"\n"
 
     @property
     def _reads_stdin(self) -> bool:

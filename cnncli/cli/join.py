@@ -7,7 +7,7 @@ import typer
 
 from cnncli.cli import options
 from cnncli.cli.console import Console, write_data
-from cnncli.errors import InputError, UsageError
+from cnncli.errors import UsageError
 from cnncli.text import counted
 
 
@@ -39,14 +39,12 @@ def join(
     console = Console(quiet=quiet)
     from cnncli.distribution import join as joining
     from cnncli.distribution.compute import mark_success
-    from cnncli.distribution.plan import PLAN, find_plan
+    from cnncli.distribution.plan import require_plan
     from cnncli.distribution.store import open_store
     from cnncli.files.output_path import require_free
 
     store = open_store(parts)
-    plan = find_plan(store)
-    if plan is None:
-        raise InputError(f"{store} has no {PLAN}", "give the folder that --parts wrote")
+    plan = require_plan(store)
     if output is None:
         write_data(f"{joining.status(plan, store)}\n")
         return

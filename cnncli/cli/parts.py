@@ -9,31 +9,28 @@ import typer
 
 from cnncli.cli import options
 from cnncli.cli.console import Console
-from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
 from cnncli.errors import OutputError, UsageError
-from cnncli.images.sources import STDIN
+from cnncli.records.defaults import PART_SIZE
 from cnncli.text import counted, quote
 
 if TYPE_CHECKING:
     from cnncli.distribution.compute import Outcome
-    from cnncli.distribution.plan import Part, Plan
+    from cnncli.distribution.plan import Plan, PlanInputs
     from cnncli.distribution.store import Store
-    from cnncli.distribution.tasks import PartTask, PartWorker
+    from cnncli.distribution.tasks import PartTask
 
 FAILED_PARTS = 4
 """Exit code if some parts could not be computed; all others were."""
 
-DEFAULT_PART_SIZE = 10_000
-
-_PANEL = "Parts"
+PANEL = "Parts"
 
 Place = Annotated[
     str | None,
     typer.Option(
         "--parts",
         metavar="DIR|URL",
-        rich_help_panel=_PANEL,
+        rich_help_panel=PANEL,
         help="Write the output in parts to this folder or object store; `cnncli join` puts them together.",
     ),
 ]
@@ -43,8 +40,8 @@ PartSize = Annotated[
         "--part-size",
         min=1,
         metavar="N",
-        rich_help_panel=_PANEL,
-        help=f"Inputs per part.  [default: {DEFAULT_PART_SIZE}]",
+        rich_help_panel=PANEL,
+        help=f"Inputs per part.  [default: {PART_SIZE}]",
     ),
 ]
 ShareOption = Annotated[
@@ -52,15 +49,13 @@ ShareOption = Annotated[
     typer.Option(
         "--part",
         metavar="I/N",
-        rich_help_panel=_PANEL,
+        rich_help_panel=PANEL,
         help="Compute only this share of the parts, from 0/N to N-1/N: for job arrays, each job with its own I.",
     ),
 ]
 PlanOnly = Annotated[
     bool,
-    typer.Option(
-        "--plan-only", rich_help_panel=_PANEL, help="Write the plan of the parts, and compute none."
-    ),
+    typer.Option("--plan-only", rich_help_panel=PANEL, help="Write the plan of the parts, and compute none."),
 ]
 
 
@@ -125,21 +120,27 @@ class PartsOptions:
         return cls(place, size, Share.parse(share) if share else None, plan_only, resume)
 
     def refuse(self, **others: object) -> None:
-        """Check that options that need the whole output are not given.
-
-        Args:
-            others: values of these options by name.
-
-        Raises:
-            UsageError: one is given.
-        """
-        for name, value in others.items():
-            if value:
-                option = f"--{name.replace('_', '-')}"
-                raise UsageError(f"{option} does not work with --parts", f"leave out {option}")
+        """Check that options that do not go with parts are not given, as `refuse` does."""
+        refuse("--parts", **others)
 
 
-def run_in_parts(parts: PartsOptions, task: "PartTask", inputs: Inputs, console: Console) -> None:
+def refuse(option: str, **others: object) -> None:
+    """Check that options that do not go with another one are not given.
+
+    Args:
+        option: the other one.
+        others: their values by name.
+
+    Raises:
+        UsageError: one is given.
+    """
+    for name, value in others.items():
+        if value is not None and value is not False:
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag} does not work with {option}", f"leave out {flag}")
+
+
+def run_in_parts(parts: PartsOptions, task: "PartTask", inputs: "PlanInputs", console: Console) -> None:
     """Plan an output in parts, and compute those that are missing.
 
     Raises:
@@ -147,30 +148,29 @@ def run_in_parts(parts: PartsOptions, task: "PartTask", inputs: Inputs, console:
         typer.Exit: there were unreadable inputs, or parts failed.
     """
     from cnncli.distribution.compute import compute_parts, mark_success
-    from cnncli.distribution.plan import find_plan
+    from cnncli.distribution.plan import find_plan, make_plan
     from cnncli.distribution.store import open_store
     from cnncli.distribution.tasks import Resources
 
-    if STDIN in inputs.arguments:
-        raise UsageError("an image on standard input is not divided into parts", "leave out --parts")
     store = open_store(parts.place)
     plan = find_plan(store)
     if plan and not (parts.resume or parts.share or parts.plan_only):
         raise OutputError(f"{store} already has a plan", "--resume computes the parts that are missing")
+    if plan:
+        plan.require_same({"command": task.command, "inputs": inputs.text}, store)
     if plan and not plan.missing(store.names()):
         mark_success(plan, store)
         console.notice(f"{store} is already complete; skipped")
         return
     with console.spinner("opening the network"):
-        resources = Resources(plan.threads, plan.batch_size) if plan else Resources()
-        worker = task.open(resources, console)
+        worker = task.open(Resources(plan.threads, plan.batch_size) if plan else Resources(), console)
     with console.spinner("planning"):
-        plan = _plan(parts, task, worker, inputs, store, plan)
-    share = (parts.share or Share()).of(len(plan.parts))
+        plan = make_plan(task, worker, inputs, store, plan, size=parts.size)
     if parts.plan_only:
         images = counted(sum(part.inputs for part in plan.parts), "image")
         console.notice(f"{store}: planned {counted(len(plan.parts), 'part')} of {images}")
         return
+    share = (parts.share or Share()).of(len(plan.parts))
     missing = [number for number in plan.missing(store.names()) if number in share]
     total, todo = (sum(plan.parts[number].inputs for number in numbers) for numbers in (share, missing))
     with image_progress(console, lambda: total, total - todo, is_hidden=False) as advance:
@@ -180,50 +180,6 @@ def run_in_parts(parts: PartsOptions, task: "PartTask", inputs: Inputs, console:
             console.notice(f"finished parts are kept in {store}; --resume computes the others")
             raise
     _report(outcome, plan, store, mark_success(plan, store), console)
-
-
-def _plan(
-    parts: PartsOptions,
-    task: "PartTask",
-    worker: "PartWorker",
-    inputs: Inputs,
-    store: "Store",
-    earlier: "Plan | None",
-) -> "Plan":
-    """The plan of an earlier run or another process, if it is the same; else a new one."""
-    from cnncli import __version__
-    from cnncli.distribution.plan import Plan, save_plan
-    from cnncli.networks.card import to_json
-
-    size = parts.size or (earlier.part_size if earlier else DEFAULT_PART_SIZE)
-    settings = {
-        "command": task.command,
-        "cnncli": __version__,
-        "inputs": str(inputs),
-        "part_size": size,
-        **worker.identity(),
-    }
-    if earlier:
-        earlier.require_same(settings, store)
-        return earlier
-    separator = b"\0" if inputs.is_null_separated else b"\n"
-    source, ranges = _divide(inputs, store, separator, size)
-    if not ranges:
-        raise inputs.no_images_error()
-    return save_plan(Plan(settings, to_json(worker.card), source, separator, task.ending, ranges), store)
-
-
-def _divide(
-    inputs: Inputs, store: "Store", separator: bytes, size: int
-) -> "tuple[str | None, tuple[Part, ...]]":
-    """The list of the inputs, None if it was written to the store; and its parts."""
-    from cnncli.distribution.plan import divide_list, is_divisible, write_inputs
-    from cnncli.records.progress import NullProgress
-
-    source = inputs.files_from
-    if source and not inputs.arguments and is_divisible(source):
-        return source, divide_list(source, separator, size)
-    return None, write_inputs(inputs.sources(NullProgress()), store, separator, size)
 
 
 def _report(

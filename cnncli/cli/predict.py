@@ -158,7 +158,7 @@ def predict(
             from cnncli.distribution.tasks import PredictTask
 
             task = PredictTask(reference, settings, part_format, is_offline=offline)
-            in_parts.run_in_parts(division, task, images, console)
+            in_parts.run_in_parts(division, task, images.for_parts(), console)
             return
         with console.spinner("opening the network"):
             from cnncli.predict import Predictor

@@ -1,18 +1,25 @@
 """Parts put together in one file, and what is known about them."""
 
 import hashlib
+import io
 import itertools
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.distribution.compute import PartStats, read_stats
 from cnncli.distribution.plan import Plan
 from cnncli.distribution.store import Store
+from cnncli.distribution.tasks import EvaluateTask, FeaturesTask
 from cnncli.errors import OutputError, UsageError
+from cnncli.features.extract import IDENTITY
+from cnncli.files.shards import Shard
+from cnncli.files.vectors import ENDINGS, EmbeddingFile, require_package, save_vectors
 from cnncli.files.whole import whole_file
-from cnncli.render.formats import Format, format_of
-from cnncli.text import counted, os_reason
+from cnncli.networks.card import to_json
+from cnncli.render.formats import format_of
+from cnncli.text import counted, os_reason, quote
 
 _SHOWN = 8
 """Missing parts that are named."""
@@ -86,35 +93,77 @@ def join(plan: Plan, store: Store, output: Path, *, overwrite: bool) -> None:
     """Write the records of all parts to one file, in the order of the inputs.
 
     Raises:
-        UsageError: the file has another format than the parts.
+        UsageError: the file cannot hold what is in the parts.
         OutputError: parts are missing or damaged, or the file cannot be written.
+        MissingPackageError: its format needs a package that is not installed.
     """
-    joiner = _format(plan, output).spec.joiner
-    if joiner is None:
-        raise UsageError(f"{plan.ending} files cannot be joined")
+    join_parts = _joiner(plan, store, output, overwrite=overwrite)
+    require_complete(plan, store)
+    try:
+        join_parts()
+    except OSError as error:
+        raise OutputError(f"cannot write {output}: {os_reason(error)}") from error
+
+
+def require_complete(plan: Plan, store: Store) -> None:
+    """Check that all parts are there.
+
+    Raises:
+        OutputError: some are not.
+    """
     if missing := plan.missing(store.names()):
         raise OutputError(
             f"{counted(len(missing), 'part')} of {len(plan.parts):,} missing in {store}: {numbers_text(missing)}",
             "the command that planned them computes them with --resume",
         )
-    try:
-        with whole_file(output, overwrite=overwrite) as draft:
-            joiner(_contents(plan, store), draft)
-    except OSError as error:
-        raise OutputError(f"cannot write {output}: {os_reason(error)}") from error
 
 
-def _format(plan: Plan, output: Path) -> Format:
-    """The format of the parts, which must be that of the file."""
-    format_ = format_of(output.with_name(f"x{plan.ending}"))
-    if format_ is None or format_of(output) is not format_:
+def _joiner(plan: Plan, store: Store, output: Path, *, overwrite: bool) -> Callable[[], None]:
+    """What joins the parts in the format of a file.
+
+    Raises:
+        UsageError: the file cannot hold what is in the parts.
+        MissingPackageError: its format needs a package that is not installed.
+    """
+    if plan.command == EvaluateTask.command:
         raise UsageError(
-            f"the parts are {plan.ending} files, and {output} is not", f"-o answers{plan.ending}"
+            "these parts are probabilities of labelled images", f"cnncli evaluate DATA --from {quote(store)}"
         )
-    return format_
+    if plan.command == FeaturesTask.command:
+        return _features_joiner(plan, store, output, overwrite=overwrite)
+    format_ = format_of(Path(f"part{plan.ending}"))
+    joiner = format_.spec.joiner if format_ else None
+    if joiner is None or format_of(output) is not format_:
+        raise UsageError(f"the parts are {plan.ending} files, and {output} is not", f"-o FILE{plan.ending}")
+
+    def join_records() -> None:
+        with whole_file(output, overwrite=overwrite) as draft:
+            joiner(contents(plan, store), draft)
+
+    return join_records
 
 
-def _contents(plan: Plan, store: Store) -> Iterator[bytes]:
+def _features_joiner(plan: Plan, store: Store, output: Path, *, overwrite: bool) -> Callable[[], None]:
+    if output.suffix.lower() not in ENDINGS:
+        raise UsageError(f"{output} does not end in {', '.join(ENDINGS)}", f"-o FILE{ENDINGS[0]}")
+    require_package(output)
+    identity = json.dumps({name: plan.settings[name] for name in IDENTITY})
+    content = EmbeddingFile(
+        lambda: shards(plan, store), to_json(plan.model_card), str(plan.settings["layer_name"]), identity
+    )
+    return lambda: save_vectors(content, output, overwrite=overwrite)
+
+
+def shards(plan: Plan, store: Store) -> Iterator[Shard]:
+    """The parts that hold vectors, one at a time in memory.
+
+    Raises:
+        OutputError: one is damaged.
+    """
+    return (Shard.read(io.BytesIO(content)) for content in contents(plan, store))
+
+
+def contents(plan: Plan, store: Store) -> Iterator[bytes]:
     """The contents of the parts' files, one at a time in memory.
 
     Raises:

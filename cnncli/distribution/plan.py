@@ -1,54 +1,28 @@
-"""The plan of an output in parts: what its answers depend on, and which range of the list of inputs is which part.
-
-A part is a contiguous range of the list in bytes, with a digest of its own, so a list of 10^8 lines is read once, in constant
-memory, and a list that has changed since is noticed where it has.
-"""
+"""The plan of an output in parts: what its answers depend on, and which range of the list of inputs is which part."""
 
 import dataclasses
-import hashlib
-import io
 import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from cnncli import remote
+from cnncli import __version__
+from cnncli.distribution.input_list import Part, divide_list, is_divisible, read_part, write_list
 from cnncli.distribution.store import Store
+from cnncli.distribution.tasks import PartTask, PartWorker
 from cnncli.errors import InputError, OutputError
 from cnncli.files.part_file import Settings, changes_text
 from cnncli.files.schema import schema_problem
-from cnncli.images.path_list import is_table, open_list, read_list
-from cnncli.images.sources import ImageInput, listed_sources
-from cnncli.regular_file import open_regular
-from cnncli.text import encoding_of, os_reason, parse_json
+from cnncli.images.sources import ImageInput
+from cnncli.networks import card as cards
+from cnncli.records.defaults import PART_SIZE
+from cnncli.records.networks import ModelCard
+from cnncli.text import parse_json
 
 PLAN, INPUTS, SUCCESS = "plan.json", "inputs.txt", "_SUCCESS"
 
 _SCHEMA = 1
 
-_MAX_PATH_BYTES = 65536
-"""Longest path of a list in bytes."""
-
-_CHUNK = 1 << 20
-"""Bytes of a list that are read at a time."""
-
 _START_AGAIN = "give the same inputs and options, or another folder for the parts"
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A range of the list.
-
-    Attributes:
-        start, stop: in bytes.
-        inputs: paths in it.
-        sha256: digest of its bytes.
-    """
-
-    start: int
-    stop: int
-    inputs: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +44,20 @@ class Plan:
     separator: bytes
     ending: str
     parts: tuple[Part, ...]
+
+    @property
+    def command(self) -> str:
+        """The command that computes the parts."""
+        return str(self.settings["command"])
+
+    @property
+    def model_card(self) -> ModelCard:
+        """The network's card.
+
+        Raises:
+            ModelFolderError: it is damaged.
+        """
+        return cards.from_json(self.card, PLAN)
 
     @property
     def threads(self) -> int:
@@ -109,14 +97,7 @@ class Plan:
         Raises:
             InputError: the list cannot be read, or has changed since it was planned.
         """
-        part, location = self.parts[number], self.source or store.locate(INPUTS)
-        content = _read_range(location, part)
-        if hashlib.sha256(content).hexdigest() != part.sha256:
-            raise InputError(
-                f"{location} has changed since it was planned (bytes {part.start:,} to {part.stop:,})",
-                _START_AGAIN,
-            )
-        return listed_sources(read_list(io.BytesIO(content), separator=self.separator))
+        return read_part(self.source or store.locate(INPUTS), self.parts[number], self.separator)
 
     def to_json(self) -> str:
         """The plan as JSON."""
@@ -164,6 +145,82 @@ def find_plan(store: Store) -> Plan | None:
     return None
 
 
+def require_plan(store: Store) -> Plan:
+    """The plan in a store.
+
+    Raises:
+        InputError: there is none.
+        OutputError: it cannot be read.
+    """
+    if plan := find_plan(store):
+        return plan
+    raise InputError(f"{store} has no {PLAN}", "give the folder or URL that --parts wrote to")
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInputs:
+    """The inputs of a command.
+
+    Attributes:
+        text: as they were typed.
+        sources: opens them, in order.
+        list_file: path or URL of the list of paths that they are, if they are nothing else.
+        separator: what ends each path in a list of them.
+    """
+
+    text: str
+    sources: Callable[[], Iterable[ImageInput | None]]
+    list_file: str | None = None
+    separator: bytes = b"\n"
+
+
+def make_plan(
+    task: PartTask,
+    worker: PartWorker,
+    inputs: PlanInputs,
+    store: Store,
+    earlier: Plan | None,
+    *,
+    size: int | None,
+) -> Plan:
+    """The plan that is in a store already, or a new one, which is saved there.
+
+    Args:
+        task: what is computed.
+        worker: the same with its network open.
+        inputs: for which it is computed.
+        store: where the parts go.
+        earlier: the plan in the store.
+        size: inputs of a part; None for that of the earlier plan, else the default.
+
+    Raises:
+        InputError: the inputs cannot be listed, or there are none.
+        OutputError: the earlier plan is of something else, or none can be written.
+    """
+    size = size or (earlier.part_size if earlier else PART_SIZE)
+    settings = {
+        "command": task.command,
+        "cnncli": __version__,
+        "inputs": inputs.text,
+        "part_size": size,
+        **worker.identity(),
+    }
+    if earlier:
+        earlier.require_same(settings, store)
+        return earlier
+    source = inputs.list_file if inputs.list_file and is_divisible(inputs.list_file) else None
+    if source:
+        parts = divide_list(source, inputs.separator, size)
+    else:
+        with store.open_new(INPUTS) as stream:
+            parts = write_list(inputs.sources(), stream, inputs.separator, size)
+    if not parts:
+        raise InputError(f"no images in {inputs.text}")
+    return save_plan(
+        Plan(settings, cards.to_json(worker.card), source, inputs.separator, task.ending, parts), store
+    )
+
+
 def save_plan(plan: Plan, store: Store) -> Plan:
     """Write a plan, unless another process was faster; the plan that is in the store then.
 
@@ -175,111 +232,3 @@ def save_plan(plan: Plan, store: Store) -> Plan:
     earlier = Plan.from_json(store.read(PLAN), store.locate(PLAN))
     earlier.require_same(plan.settings, store)
     return earlier
-
-
-def write_inputs(
-    inputs: Iterable[ImageInput | None], store: Store, separator: bytes, size: int
-) -> tuple[Part, ...]:
-    """Write the paths of inputs to `INPUTS`, and divide them.
-
-    Args:
-        inputs: in order; None is skipped.
-        store: to write to.
-        separator: what ends each path.
-        size: inputs of a part.
-
-    Raises:
-        InputError: a path contains the separator.
-        OutputError: the list cannot be written.
-    """
-
-    def lines() -> Iterator[bytes]:
-        for item in inputs:
-            if item:
-                line = _encode(item.path, separator)
-                stream.write(line)
-                yield line
-
-    with store.open_new(INPUTS) as stream:
-        return tuple(divide(lines(), separator, size))
-
-
-def _encode(path: str, separator: bytes) -> bytes:
-    line = os.fsencode(path)
-    if separator in line or (separator == b"\n" and line.endswith(b"\r")):
-        raise InputError(
-            f"the path {path!r} holds a line end, which {INPUTS} cannot",
-            "list the inputs with `find … -print0`, and read that list with --files-from - -0",
-        )
-    return line + separator
-
-
-def is_divisible(source: str) -> bool:
-    """Whether a list of paths can be read in ranges where it is: not a table, not a pipe, and not in UTF-16."""
-    if is_table(source):
-        return False
-    if not remote.is_url(source) and not os.path.isfile(source):  # noqa: PTH113 - also False for a name that is too long
-        return False
-    with open_list(source, io.BytesIO()) as stream:
-        return encoding_of(stream.read(4)).startswith("utf-8")
-
-
-def divide_list(source: str, separator: bytes, size: int) -> tuple[Part, ...]:
-    """The parts of a list of paths, which is read once.
-
-    Args:
-        source: path or URL of the list.
-        separator: what ends each path.
-        size: lines of a part.
-
-    Raises:
-        InputError: it cannot be read, or is not a list of paths.
-    """
-    with open_list(source, io.BytesIO()) as stream:
-        return tuple(divide(iter(lambda: stream.read(_CHUNK), b""), separator, size))
-
-
-def divide(chunks: Iterable[bytes], separator: bytes, size: int) -> Iterator[Part]:
-    """Divide the bytes of a list.
-
-    Args:
-        chunks: pieces of the list, of any length.
-        separator: what ends each path.
-        size: lines of a part.
-
-    Raises:
-        InputError: it is not a list of paths.
-    """
-    start, rest = 0, b""
-    waiting: list[bytes] = []
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(separator)
-        if len(rest) > _MAX_PATH_BYTES:
-            raise InputError(f"this is not a list of paths: {_MAX_PATH_BYTES:,} bytes without a line end")
-        waiting += lines
-        while len(waiting) >= size:
-            part = _part(start, [*waiting[:size], b""], separator)
-            del waiting[:size]
-            start = part.stop
-            if part.inputs:
-                yield part
-    if (last := _part(start, [*waiting, rest], separator)).inputs:
-        yield last
-
-
-def _part(start: int, lines: Sequence[bytes], separator: bytes) -> Part:
-    """The part of these lines; the last one has no line end."""
-    content = separator.join(lines)
-    inputs = len(lines) - lines.count(b"") - (lines.count(b"\r") if separator == b"\n" else 0)
-    return Part(start, start + len(content), inputs, hashlib.sha256(content).hexdigest())
-
-
-def _read_range(location: str, part: Part) -> bytes:
-    try:
-        if remote.is_url(location):
-            return remote.read(location, part.start, part.stop)
-        with open_regular(location) as stream:
-            stream.seek(part.start)
-            return stream.read(part.stop - part.start)
-    except OSError as error:
-        raise InputError(f"cannot read the list {location}: {os_reason(error)}") from error

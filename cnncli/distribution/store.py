@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from cnncli import remote
 from cnncli.errors import OutputError
@@ -14,29 +14,90 @@ from cnncli.files.whole import whole_file, write_whole
 from cnncli.text import os_reason
 
 
-class Store(Protocol):
-    """Files by name. Every failure is an OutputError in one line."""
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Files by name, at a path or URL, which is created when something is written.
+
+    Every failure is an OutputError in one line.
+    """
+
+    place: str
+
+    def __str__(self) -> str:
+        """The path or URL."""
+        return self.place
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is an object store."""
+        return remote.is_url(self.place)
 
     def locate(self, name: str) -> str:
         """The path or URL of a file."""
+        return f"{self.place.rstrip('/')}/{name}" if self.is_remote else str(Path(self.place) / name)
 
     def names(self) -> frozenset[str]:
-        """The names of all files; none where the place does not exist yet."""
+        """The names of all files, but for drafts; none where there is nothing yet."""
+        with _translate("read", self.place):
+            try:
+                if self.is_remote:
+                    return frozenset(file.url.rpartition("/")[2] for file in remote.listing(self.place)[0])
+                return frozenset(file.name for file in Path(self.place).iterdir() if file.name[0] != ".")
+            except FileNotFoundError:
+                return frozenset()
 
     def exists(self, name: str) -> bool:
         """Whether there is a file of this name."""
+        location = self.locate(name)
+        with _translate("read", location):
+            return remote.exists(location) if self.is_remote else Path(location).exists()
 
     def read(self, name: str) -> bytes:
         """The content of a file."""
+        location = self.locate(name)
+        with _translate("read", location):
+            return remote.read(location) if self.is_remote else Path(location).read_bytes()
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file; an earlier one of this name is replaced."""
+        self._write(name, content, overwrite=True)
 
     def create(self, name: str, content: bytes) -> bool:
         """Write a file unless there is one of this name; whether it was written."""
+        try:
+            self._write(name, content, overwrite=False)
+        except OutputError:
+            if self.exists(name):
+                return False
+            raise
+        return True
 
-    def open_new(self, name: str) -> contextlib.AbstractContextManager[BinaryIO]:
+    def _write(self, name: str, content: bytes, *, overwrite: bool) -> None:
+        location = self.locate(name)
+        with _translate("write", location):
+            if self.is_remote:
+                remote.write(location, content, overwrite=overwrite)
+            else:
+                write_whole(self._new_file(name), content, overwrite=overwrite)
+
+    @contextlib.contextmanager
+    def open_new(self, name: str) -> Iterator[BinaryIO]:
         """A stream whose content becomes the file when the block succeeds; an earlier one is replaced."""
+        with _translate("write", self.locate(name)), contextlib.ExitStack() as stack:
+            if self.is_remote:
+                draft = Path(stack.enter_context(tempfile.TemporaryDirectory())) / name
+            else:
+                draft = stack.enter_context(whole_file(self._new_file(name), overwrite=True))
+            with draft.open("wb") as stream:
+                yield stream
+            if self.is_remote:
+                remote.upload(self.locate(name), draft)
+
+    def _new_file(self, name: str) -> Path:
+        """The path of a local file, whose folder exists."""
+        folder = Path(self.place)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / name
 
 
 def open_store(place: str) -> Store:
@@ -45,131 +106,12 @@ def open_store(place: str) -> Store:
     Raises:
         CnncliError: its file system needs a package that is not installed, or it lies in a model folder.
     """
-    if remote.is_url(place):
+    store = Store(place)
+    if store.is_remote:
         remote.require_file_system(place)
-        return RemoteStore(place)
-    require_outside_model_folder(Path(place) / "part")
-    return LocalStore(Path(place))
-
-
-@dataclass(frozen=True, slots=True)
-class LocalStore:
-    """A local folder, created when something is written."""
-
-    folder: Path
-
-    def __str__(self) -> str:
-        """The path."""
-        return str(self.folder)
-
-    def locate(self, name: str) -> str:
-        """The path of a file."""
-        return str(self.folder / name)
-
-    def names(self) -> frozenset[str]:
-        """The names of all files, but for drafts; none where the folder does not exist yet."""
-        with _translate("read", str(self)):
-            try:
-                return frozenset(file.name for file in self.folder.iterdir() if not file.name.startswith("."))
-            except FileNotFoundError:
-                return frozenset()
-
-    def exists(self, name: str) -> bool:
-        """Whether there is a file of this name."""
-        return (self.folder / name).exists()
-
-    def read(self, name: str) -> bytes:
-        """The content of a file."""
-        with _translate("read", self.locate(name)):
-            return (self.folder / name).read_bytes()
-
-    def write(self, name: str, content: bytes) -> None:
-        """Write a file; an earlier one of this name is replaced."""
-        self._make_folder()
-        write_whole(self.folder / name, content, overwrite=True)
-
-    def create(self, name: str, content: bytes) -> bool:
-        """Write a file unless there is one of this name; whether it was written."""
-        self._make_folder()
-        try:
-            write_whole(self.folder / name, content, overwrite=False)
-        except OutputError:
-            if self.exists(name):
-                return False
-            raise
-        return True
-
-    @contextlib.contextmanager
-    def open_new(self, name: str) -> Iterator[BinaryIO]:
-        """A stream whose content becomes the file when the block succeeds; an earlier one is replaced."""
-        self._make_folder()
-        with (
-            _translate("write", self.locate(name)),
-            whole_file(self.folder / name, overwrite=True) as draft,
-            draft.open("wb") as stream,
-        ):
-            yield stream
-
-    def _make_folder(self) -> None:
-        with _translate("write", str(self)):
-            self.folder.mkdir(parents=True, exist_ok=True)
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteStore:
-    """A prefix of an object store, by URL."""
-
-    url: str
-
-    def __str__(self) -> str:
-        """The URL."""
-        return self.url
-
-    def locate(self, name: str) -> str:
-        """The URL of a file."""
-        return f"{self.url.rstrip('/')}/{name}"
-
-    def names(self) -> frozenset[str]:
-        """The names of all files; none where there is nothing at the URL yet."""
-        with _translate("read", self.url):
-            try:
-                return frozenset(file.url.rpartition("/")[2] for file in remote.listing(self.url)[0])
-            except FileNotFoundError:
-                return frozenset()
-
-    def exists(self, name: str) -> bool:
-        """Whether there is a file of this name."""
-        with _translate("read", self.locate(name)):
-            return remote.exists(self.locate(name))
-
-    def read(self, name: str) -> bytes:
-        """The content of a file."""
-        with _translate("read", self.locate(name)):
-            return remote.read(self.locate(name))
-
-    def write(self, name: str, content: bytes) -> None:
-        """Write a file; an earlier one of this name is replaced."""
-        with _translate("write", self.locate(name)):
-            remote.write(self.locate(name), content, overwrite=True)
-
-    def create(self, name: str, content: bytes) -> bool:
-        """Write a file unless there is one of this name; whether it was written."""
-        with _translate("write", self.locate(name)):
-            try:
-                remote.write(self.locate(name), content, overwrite=False)
-            except FileExistsError:
-                return False
-            return True
-
-    @contextlib.contextmanager
-    def open_new(self, name: str) -> Iterator[BinaryIO]:
-        """A stream whose content becomes the file when the block succeeds; an earlier one is replaced."""
-        with tempfile.TemporaryDirectory() as folder:
-            draft = Path(folder) / "draft"
-            with draft.open("wb") as stream:
-                yield stream
-            with _translate("write", self.locate(name)):
-                remote.upload(self.locate(name), draft)
+    else:
+        require_outside_model_folder(Path(place) / "part")
+    return store
 
 
 @contextlib.contextmanager

@@ -3,15 +3,18 @@
 import contextlib
 import dataclasses
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from cnncli.features.extract import Extractor
+from cnncli.files.shards import Shard
 from cnncli.images.sources import ImageInput
 from cnncli.inference import InferenceOptions
 from cnncli.networks.reference import Reference
 from cnncli.predict import Predictor, PredictSettings
 from cnncli.prepare import prepare
+from cnncli.records.features import EmbeddingRecord, ImageEmbedding
 from cnncli.records.networks import ModelCard
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
@@ -90,6 +93,10 @@ class PartTask(Protocol):
         """
 
 
+SHARD_ENDING = ".npz"
+"""Of parts that hold vectors: embeddings, or the probabilities of all classes."""
+
+
 @dataclass(frozen=True, slots=True)
 class PredictTask:
     """Predictions.
@@ -146,3 +153,113 @@ class _PredictWorker:
                 unreadable += isinstance(record, Unreadable)
                 advance()
         return PartContent(stream.getvalue(), inputs, unreadable)
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesTask:
+    """Embeddings.
+
+    Attributes:
+        reference: of the network.
+        inference: engine, batches, decoding.
+        layer: whose output is the embedding; None for the input of the last layer.
+        is_offline: download nothing.
+    """
+
+    reference: Reference
+    inference: InferenceOptions
+    layer: str | None = None
+    is_offline: bool = False
+
+    command = "features"
+    ending = SHARD_ENDING
+
+    def open(self, resources: Resources, progress: Progress) -> "_FeaturesWorker":
+        """Open the network."""
+        folder = prepare(self.reference, progress, is_offline=self.is_offline)
+        return _FeaturesWorker(Extractor(folder, resources.limit(self.inference), progress, self.layer))
+
+
+@dataclass(frozen=True, slots=True)
+class _FeaturesWorker:
+    extractor: Extractor
+
+    @property
+    def card(self) -> ModelCard:
+        return self.extractor.card
+
+    def identity(self) -> Mapping[str, str | int | float | bool | None]:
+        return {
+            **self.extractor.identity(),
+            "layer_name": self.extractor.layer,
+            **self.extractor.session.identity(),
+        }
+
+    def compute(self, sources: Iterable[ImageInput | None], advance: Callable[[], None]) -> PartContent:
+        with contextlib.closing(self.extractor.extract(sources)) as records:
+            return _shard(_count(records, advance))
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateTask:
+    """The probabilities of all classes, of labelled images.
+
+    Attributes:
+        reference: of the network.
+        inference: engine, batches, decoding.
+        split: of the images.
+        split_source: where the split comes from, as text.
+        is_offline: download nothing.
+    """
+
+    reference: Reference
+    inference: InferenceOptions
+    split: str
+    split_source: str
+    is_offline: bool = False
+
+    command = "evaluate"
+    ending = SHARD_ENDING
+
+    def open(self, resources: Resources, progress: Progress) -> "_EvaluateWorker":
+        """Open the network."""
+        folder = prepare(self.reference, progress, is_offline=self.is_offline, needs_classes=True)
+        classes = len(folder.card.class_names)
+        settings = PredictSettings(topk=classes, inference=resources.limit(self.inference))
+        return _EvaluateWorker(Predictor(folder, settings, progress), self)
+
+
+@dataclass(frozen=True, slots=True)
+class _EvaluateWorker:
+    predictor: Predictor
+    task: EvaluateTask
+
+    @property
+    def card(self) -> ModelCard:
+        return self.predictor.card
+
+    def identity(self) -> Mapping[str, str | int | float | bool | None]:
+        split = {"split": self.task.split, "split_source": self.task.split_source}
+        return split | {**self.predictor.identity(), **self.predictor.session.identity()}
+
+    def compute(self, sources: Iterable[ImageInput | None], advance: Callable[[], None]) -> PartContent:
+        with contextlib.closing(self.predictor.session.probabilities(sources)) as outputs:
+            records = (
+                item if isinstance(item, Unreadable) else ImageEmbedding(item.source, item.values)
+                for item in outputs
+            )
+            return _shard(_count(records, advance))
+
+
+def _count(records: Iterable[EmbeddingRecord], advance: Callable[[], None]) -> list[EmbeddingRecord]:
+    """The records, each of which is reported when it is there."""
+    entries = []
+    for record in records:
+        entries.append(record)
+        advance()
+    return entries
+
+
+def _shard(entries: Sequence[EmbeddingRecord]) -> PartContent:
+    shard = Shard.of(entries)
+    return PartContent(shard.to_bytes(), len(entries), len(shard.unreadable))

@@ -95,10 +95,36 @@ def plan_evaluation(
             f"{len(members)} models to compare", "two can be compared; --ensemble averages any number"
         )
     data = layout.read(settings.data, settings.columns)
+    selection = choose_images(data, settings.split, folders, progress)
+    return plan_selection(settings, data, selection, members)
+
+
+def choose_images(
+    data: DataSet, split: str | None, folders: Sequence[ModelFolder], progress: Progress
+) -> Selection:
+    """The images of a split that networks are evaluated on, with remarks on what the networks may know of them."""
     with activity_if_many(progress, "looking for training images", len(data.samples)):
-        selection = select_samples(data, settings.split, [folder.path for folder in folders])
-    remarks = (*selection.remarks, *_exported_remarks(folders))
-    selection = dataclasses.replace(selection, remarks=remarks)
+        selection = select_samples(data, split, [folder.path for folder in folders])
+    return dataclasses.replace(selection, remarks=(*selection.remarks, *_exported_remarks(folders)))
+
+
+def plan_selection(
+    settings: EvaluationSettings,
+    data: DataSet,
+    selection: Selection,
+    members: Sequence[tuple[ModelFolder, ...]],
+) -> EvaluationPlan:
+    """Match the classes of images that have been selected.
+
+    Args:
+        settings: what to evaluate.
+        data: that the images are of.
+        selection: the images.
+        members: the networks of each evaluation.
+
+    Raises:
+        DataError: a network does not have their classes.
+    """
     occurring = sorted({sample.label for sample in selection.samples})
     matches = tuple(_match_classes(settings, data.class_names, occurring, member) for member in members)
     return EvaluationPlan(data, selection, tuple(members), matches, settings)
@@ -143,15 +169,30 @@ def evaluate(plan: EvaluationPlan, progress: Progress, bar: ProgressBar) -> list
     Raises:
         CnncliError: no image can be read, or a network cannot run.
     """
-    selection = plan.selection
-    for remark in selection.remarks:
+    for remark in plan.selection.remarks:
         progress.warning(remark)
     progress = Deduplicated(progress)
-    with bar(len(selection.samples) * len(plan.members)) as advance:
+    with bar(len(plan.selection.samples) * len(plan.members)) as advance:
         scored = [
             _score(plan, member, matches, progress, advance)
             for member, matches in zip(plan.members, plan.matches, strict=True)
         ]
+    return evaluate_scored(plan, scored, progress)
+
+
+def evaluate_scored(
+    plan: EvaluationPlan, scored: Sequence[ScoredSamples], progress: Progress
+) -> list[Evaluation]:
+    """The evaluations of answers that are there already.
+
+    Args:
+        plan: what was evaluated.
+        scored: the answers for each evaluation of the plan, with paths relative to the data.
+        progress: reports images that could not be read.
+
+    Raises:
+        CnncliError: no image could be read.
+    """
     failed = {record.path: record for outcome in scored for record in outcome.unreadable}
     for record in failed.values():
         progress.warning(f"{record.path} cannot be read: {record.reason}")

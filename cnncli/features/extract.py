@@ -9,8 +9,12 @@ from cnncli.images.sources import ImageInput
 from cnncli.inference import InferenceOptions, Session
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.features import EmbeddingRecord, ImageEmbedding
+from cnncli.records.networks import ModelCard
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
+
+IDENTITY = ("model", "weights", "preprocessing", "layer", "precision", "max_pixels")
+"""Names of everything that embeddings depend on, apart from the images."""
 
 _OUTPUT = "output"
 """Stands for the layer of a network whose output is itself the embedding."""
@@ -38,6 +42,16 @@ class Extractor:
         self._session = Session(folder, options, progress, layer=layer)
 
     @property
+    def card(self) -> ModelCard:
+        """The network's card."""
+        return self._folder.card
+
+    @property
+    def session(self) -> Session:
+        """What runs the network."""
+        return self._session
+
+    @property
     def layer(self) -> str:
         """The layer whose output the embeddings are, or whose input if it is the last layer."""
         return self._layer or self._folder.card.embedding.layer or _OUTPUT
@@ -53,14 +67,15 @@ class Extractor:
     def identity(self) -> Mapping[str, str | int | float | bool | None]:
         """Everything that the embeddings depend on, apart from the images."""
         options, card = self._options, self._folder.card
-        return {
-            "model": card.name,
-            "weights": self._folder.digest,
-            "preprocessing": json.dumps(asdict(card.preprocessing), sort_keys=True),
-            "layer": f"out of {self._layer}" if self._layer else f"into {card.embedding.layer or _OUTPUT}",
-            "precision": options.engine.precision,
-            "max_pixels": options.max_pixels,
-        }
+        values = (
+            card.name,
+            self._folder.digest,
+            json.dumps(asdict(card.preprocessing), sort_keys=True),
+            f"out of {self._layer}" if self._layer else f"into {card.embedding.layer or _OUTPUT}",
+            options.engine.precision,
+            options.max_pixels,
+        )
+        return dict(zip(IDENTITY, values, strict=True))
 
     def extract(self, sources: Iterable[ImageInput | None]) -> Generator[EmbeddingRecord]:
         """One record for each input, in input order.

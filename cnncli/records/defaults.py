@@ -9,6 +9,9 @@ MAX_PIXELS = 178_956_970
 MAX_INPUT = 4096 * 4096
 """Pixels of the largest input of a network: 201 MB in float32 RGB."""
 
+PART_SIZE = 10_000
+"""Inputs of a part: minutes of work, which is what a lost machine loses."""
+
 MAX_SEED = 2**32 - 1
 """The largest seed that NumPy and scikit-learn accept."""
 

@@ -202,6 +202,30 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
+class TopAccuracy:
+    """What is known of a network on labelled images where only its most probable classes were kept.
+
+    Attributes:
+        model: name of the network.
+        data: name of the data set.
+        split: train, val, test or all.
+        split_source: where the split comes from, as text.
+        unreadable: number of images that could not be read.
+        k: number of classes that were kept.
+        top1, topk: share of the images whose class is the most probable one, or among the k most probable.
+    """
+
+    model: str
+    data: str
+    split: str
+    split_source: str
+    unreadable: int
+    k: int
+    top1: Accuracy
+    topk: Accuracy
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """An image that only one of two networks gets right.
 

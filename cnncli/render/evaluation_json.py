@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from cnncli.records.evaluation import Average, Change, Comparison, Coverage, Estimate, Evaluation
+from cnncli.records.evaluation import Average, Change, Comparison, Coverage, Estimate, Evaluation, TopAccuracy
 from cnncli.text import is_percent_encoded, path_text
 
 _MISTAKES = 50
@@ -14,6 +14,23 @@ _MISTAKES = 50
 def evaluation_json(evaluation: Evaluation) -> str:
     """Everything but the answers themselves, as one object."""
     return _dump(_document(evaluation))
+
+
+def top_accuracy_json(result: TopAccuracy) -> str:
+    """The accuracies where only the most probable classes are known."""
+    accuracies = {"top1": result.top1, f"top{result.k}": result.topk}
+    return _dump(
+        {
+            "model": path_text(result.model),
+            "data": path_text(result.data),
+            "split": result.split,
+            "split_source": path_text(result.split_source),
+            "images": result.top1.images,
+            "unreadable": result.unreadable,
+            **{name: item.share for name, item in accuracies.items()},
+            **{f"{name}_interval": [item.low, item.high] for name, item in accuracies.items()},
+        }
+    )
 
 
 def comparison_json(comparison: Comparison) -> str:

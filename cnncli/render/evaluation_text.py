@@ -4,7 +4,15 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from cnncli.records.evaluation import Accuracy, Answer, Average, ClassScore, Estimate, Evaluation
+from cnncli.records.evaluation import (
+    Accuracy,
+    Answer,
+    Average,
+    ClassScore,
+    Estimate,
+    Evaluation,
+    TopAccuracy,
+)
 from cnncli.render.columns import Column, rows
 from cnncli.text import counted, percent, printable
 
@@ -37,10 +45,24 @@ def evaluation_text(evaluation: Evaluation, width: int | None) -> str:
 
 def data_line(evaluation: Evaluation) -> str:
     """Data set, number of images, split and where the split comes from."""
-    images = counted(len(evaluation.answers), "image")
-    unreadable = f", {len(evaluation.unreadable):,} could not be read" if evaluation.unreadable else ""
-    source = printable(evaluation.split_source)
-    return f"data         {printable(evaluation.data)}: {images}, {evaluation.split} ({source}){unreadable}"
+    return _data_line(evaluation, len(evaluation.answers), len(evaluation.unreadable))
+
+
+def _data_line(result: Evaluation | TopAccuracy, images: int, unreadable: int) -> str:
+    failures = f", {unreadable:,} could not be read" if unreadable else ""
+    source = printable(result.split_source)
+    return f"data         {printable(result.data)}: {counted(images, 'image')}, {result.split} ({source}){failures}"
+
+
+def top_accuracy_text(result: TopAccuracy) -> str:
+    """What `cnncli evaluate` prints where only the most probable classes are known."""
+    lines = [
+        f"model        {printable(result.model)}",
+        _data_line(result, result.top1.images, result.unreadable),
+        f"top-1        {accuracy_text(result.top1)}",
+        *([f"{f'top-{result.k}':12} {accuracy_text(result.topk)}"] if result.k > 1 else []),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def has_top5(evaluation: Evaluation) -> bool:

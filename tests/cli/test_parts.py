@@ -187,7 +187,7 @@ def test_join_names_what_is_missing_and_what_has_changed(
         (["predict", "x.png", "--parts", "p", "--overwrite"], "--overwrite does not work with --parts"),
         (["predict", "x.png", "--parts", "p", "-f", "json"], "json files cannot be joined"),
         (["predict", "x.png", "--parts", "p", "-f", "table"], "table files cannot be joined"),
-        (["predict", "-", "--parts", "p"], "an image on standard input is not divided into parts"),
+        (["predict", "-", "--parts", "p"], "an image on standard input cannot be read again"),
         (["predict", "x.png", "--parts", "nowhere://p"], "no file system has the scheme nowhere://"),
         (["join", "p"], "give either -o FILE or --status"),
         (["join", "p", "--status", "-o", "a.csv"], "give either -o FILE or --status"),
