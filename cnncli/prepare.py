@@ -18,13 +18,13 @@ from cnncli.errors import (
     UsageError,
     WeightsError,
 )
-from cnncli.networks import cache, downloads, model_folder
+from cnncli.networks import cache, model_folder
 from cnncli.networks import card as cards
+from cnncli.networks.availability import require_available
 from cnncli.networks.dependencies import explain_missing_packages
 from cnncli.networks.known import not_found_error, require_known, warn_hidden_folder
 from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder, require_classes
-from cnncli.networks.packaged import find_packaged
 from cnncli.networks.prepared import find_finished, find_prepared
 from cnncli.networks.pretrained import build_network, load_weights
 from cnncli.networks.reference import HUB, Reference
@@ -84,11 +84,7 @@ def prepare(
         return require_classes(folder) if needs_classes else folder
     if reference.is_exported:
         return _unpack_exported(reference, progress)
-    require_known(reference, needs_classes=needs_classes)
-    if is_offline or downloads.is_forbidden():
-        _require_downloaded(reference)
-    if reference.labels:
-        read_labels(reference.labels)  # its faults are reported before anything takes time
+    require_preparable(reference, is_offline=is_offline, needs_classes=needs_classes)
     start = time.perf_counter()
     with explain_missing_packages(f"preparing {reference.name}"):
         folder = _make_folder(reference, progress, is_offline=is_offline, save_as=save_as)
@@ -97,6 +93,21 @@ def prepare(
     seconds = f"{time.perf_counter() - start:.1f} s"
     progress.notice(f"prepared {folder.card.name} in {seconds} (only needed once); saved in {folder.path}")
     return require_classes(folder) if needs_classes else folder
+
+
+def require_preparable(
+    reference: Reference, *, is_offline: bool = False, needs_classes: bool = False
+) -> None:
+    """Check whatever can be known of an unprepared network before anything takes time; arguments as for `prepare`.
+
+    Raises:
+        CnncliError: the reference stands for nothing, its weights are unavailable, or its labels cannot be read.
+    """
+    require_known(reference, needs_classes=needs_classes)
+    with explain_missing_packages(f"preparing {reference.name}"):
+        require_available(reference, is_offline=is_offline)
+    if reference.labels:
+        read_labels(reference.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,28 +146,6 @@ def resolve_untrained(
         offer.architecture.name if offer.architecture.library == "blueprint" else offer.name.partition(".")[0]
     )
     return UntrainedNetwork(name, offer.architecture, offer.preprocessing)
-
-
-def _require_downloaded(reference: Reference) -> None:
-    """Check that a cache may hold the weights, before spending seconds on importing the libraries.
-
-    Raises:
-        WeightsError: no cache does.
-    """
-    from cnncli.networks import index
-
-    if reference.weights or not reference.pretrained:
-        return
-    package = find_packaged(reference.name)
-    if package and package.find():
-        return
-    locations = index.weight_locations(reference.name)
-    if locations and not any(map(downloads.may_be_cached, locations)):
-        raise WeightsError(
-            f"the weights of {reference.name} are neither in {downloads.hub_cache()} nor in "
-            f"{downloads.torch_cache()}, and nothing is downloaded offline",
-            package.hint if package else downloads.OFFLINE_HINT,
-        )
 
 
 # ---- making a model folder

@@ -228,7 +228,7 @@ def _train(
 def _with_remaining_time(result: "FinetuneResult", start: float) -> "FinetuneResult":
     """The result, with the time that the program has spent outside its steps as another step."""
     rest = time.perf_counter() - start - sum(timing.seconds for timing in result.timings)
-    return replace(result, timings=(*result.timings, Timing("starting, and between these steps", rest)))
+    return replace(result, timings=(*result.timings, Timing("everything else", rest)))
 
 
 def _print_result(

@@ -1,11 +1,10 @@
 """`cnncli similar`: nearest neighbours and near-duplicates in feature space."""
 
 import enum
-import functools
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -23,8 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cnncli.features.extract import Extractor
+    from cnncli.records.pictures import Figure
     from cnncli.records.predictions import Unreadable
     from cnncli.retrieval.collection import Collection
+
+T = TypeVar("T")
 
 
 class SimilarFormat(enum.StrEnum):
@@ -152,6 +154,7 @@ def similar(
     if sheet and collection_path.is_dir() and sheet.resolve().is_relative_to(collection_path.resolve()):
         raise OutputError(f"{sheet} is in the folder that is searched", "write it somewhere else")
     format_ = format_ or (SimilarFormat.TABLE if is_terminal(sys.stdout) else SimilarFormat.TSV)
+    result_output = _Output(format_, destination, console)
     with quiet_libraries(), console.spinner("comparing images"):
         from cnncli.features.extract import Extractor
         from cnncli.inference import InferenceOptions
@@ -171,10 +174,11 @@ def similar(
         collection = _collection(collection_path, extractor, console)
         if duplicates:
             limit = _DUPLICATE_DISTANCE if within is None else within
-            unreadable = _print_groups(collection, limit, format_, destination, console)
+            unreadable = _print_groups(collection, limit, result_output)
         else:
-            search = _Search(topk or 5, metric or DistanceMetric.EUCLIDEAN, format_, destination)
-            unreadable = _print_neighbours(inputs, collection, extractor, search, console)
+            unreadable = _print_neighbours(
+                inputs, collection, extractor, topk or 5, metric or DistanceMetric.EUCLIDEAN, result_output
+            )
     for item in unreadable:
         console.warning(f"{item.path}: {item.reason}")
     if unreadable:
@@ -182,13 +186,37 @@ def similar(
 
 
 @dataclass(frozen=True, slots=True)
-class _Search:
-    """How many neighbours to find, by which distance, and how they are written."""
+class _Output:
+    """Where results go: to standard output in some format, and into a picture if one is wanted."""
 
-    topk: int
-    metric: DistanceMetric
     format: SimilarFormat
     sheet: pictures.PictureDestination | None
+    console: Console
+
+    def print(
+        self,
+        results: T,
+        *,
+        table: "Callable[[T, int | None], str]",
+        tsv: "Callable[[T], str]",
+        json: "Callable[[T], str]",
+    ) -> None:
+        """Print results with the function for the format."""
+        match self.format:
+            case SimilarFormat.TABLE:
+                text = table(results, terminal_width())
+            case SimilarFormat.TSV:
+                text = tsv(results)
+            case SimilarFormat.JSON:
+                text = json(results)
+        write_data(text, is_last=not self.sheet)
+
+    def draw(self, figure: "Callable[[Sequence[T], str], Figure]", rows: "Sequence[T]", title: str) -> None:
+        """Draw results with a title."""
+        if self.sheet and rows:
+            self.sheet.write(figure(rows, title), self.console)
+        elif self.sheet:
+            self.console.notice("no picture: there is nothing to draw")
 
 
 def _collection(path: Path, extractor: "Extractor", console: Console) -> "Collection":
@@ -201,58 +229,46 @@ def _collection(path: Path, extractor: "Extractor", console: Console) -> "Collec
     return folder_collection(path, extractor, image_bars(console))
 
 
-def _print_groups(
-    collection: "Collection",
-    within: float,
-    format_: SimilarFormat,
-    sheet: pictures.PictureDestination | None,
-    console: Console,
-) -> "Sequence[Unreadable]":
-    """Print and draw the groups; returns the unreadable images."""
+def _print_groups(collection: "Collection", within: float, output: _Output) -> "Sequence[Unreadable]":
+    """Print and draw the groups of near-duplicates; returns the unreadable images."""
     from cnncli.render import neighbours as render
+    from cnncli.retrieval.figures import groups_figure
     from cnncli.retrieval.similar import duplicates
 
     groups = duplicates(collection, within, DistanceMetric.COSINE)
-    renderers: dict[SimilarFormat, Callable[..., str]] = {
-        SimilarFormat.JSON: render.groups_json,
-        SimilarFormat.TSV: render.groups_tsv,
-        SimilarFormat.TABLE: functools.partial(render.groups_table, width=terminal_width()),
-    }
-    write_data(renderers[format_](groups))
-    title = f"{counted(len(groups), 'group')} of near-duplicates in {counted(len(collection.paths), 'image')}"
-    console.notice(title)
-    if sheet and groups:
-        from cnncli.retrieval.figures import groups_figure
-
-        sheet.write(groups_figure(groups, f"{title}, within a cosine distance of {within:g}"), console)
-    elif sheet:
-        console.notice(f"no picture: there are no groups within a cosine distance of {within:g}")
+    output.print(groups, table=render.groups_table, tsv=render.groups_tsv, json=render.groups_json)
+    title = (
+        f"{counted(len(groups), 'group')} of near-duplicates in {counted(len(collection.paths), 'image')}, "
+        f"within a cosine distance of {within:g}"
+    )
+    output.console.notice(title)
+    output.draw(groups_figure, groups, title)
     return collection.unreadable
 
 
 def _print_neighbours(
-    inputs: Inputs, collection: "Collection", extractor: "Extractor", search: _Search, console: Console
+    inputs: Inputs,
+    collection: "Collection",
+    extractor: "Extractor",
+    topk: int,
+    metric: DistanceMetric,
+    output: _Output,
 ) -> "Sequence[Unreadable]":
-    """Print and draw the neighbours; returns the unreadable images."""
+    """Print and draw the nearest neighbours of each input; returns the unreadable images."""
     from cnncli.records.predictions import Unreadable
     from cnncli.render import neighbours as render
+    from cnncli.retrieval.figures import figure
     from cnncli.retrieval.similar import similar as find_neighbours
 
-    results = find_neighbours(inputs.sources(console), collection, extractor, search.topk, search.metric)
+    results = find_neighbours(inputs.sources(output.console), collection, extractor, topk, metric)
     if not results:
         raise inputs.no_images_error()
-    renderers: dict[SimilarFormat, Callable[..., str]] = {
-        SimilarFormat.JSON: render.neighbours_json,
-        SimilarFormat.TSV: render.neighbours_tsv,
-        SimilarFormat.TABLE: functools.partial(render.neighbours_table, width=terminal_width()),
-    }
-    write_data(renderers[search.format](results), is_last=not search.sheet)
+    output.print(
+        results, table=render.neighbours_table, tsv=render.neighbours_tsv, json=render.neighbours_json
+    )
+    images = counted(len(collection.paths), "image")
+    distance = "Euclidean" if metric is DistanceMetric.EUCLIDEAN else "cosine"
+    title = f"Nearest neighbours among {images} ({distance} distance, {extractor.source})"
     readable = [item for item in results if not isinstance(item, Unreadable)]
-    if search.sheet and readable:
-        from cnncli.retrieval.figures import figure
-
-        images = counted(len(collection.paths), "image")
-        distance = "Euclidean" if search.metric is DistanceMetric.EUCLIDEAN else "cosine"
-        title = f"Nearest neighbours among {images} ({distance} distance, {extractor.source})"
-        search.sheet.write(figure(readable, title), console)
+    output.draw(figure, readable, title)
     return [*collection.unreadable, *(item for item in results if isinstance(item, Unreadable))]

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cnncli.errors import WeightsError
+from cnncli.text import first_line
 
 OFFLINE_HINT = "pocket and all prepared networks work (`cnncli models --prepared`), and so do local weights (--weights FILE)"
 """Hint for a failed download."""
@@ -90,6 +91,13 @@ def may_be_cached(published: str) -> bool:
     if url.scheme:
         return (torch_cache() / Path(url.path).name).exists()
     return (hub_cache() / f"models--{published.replace('/', '--')}").exists()
+
+
+def unreachable_error(server: str, file: str, cache: str | Path, error: Exception) -> WeightsError:
+    """The error for a file or repository that a server does not send, for lack of an answer or by its answer."""
+    has_answered = getattr(getattr(error, "response", None), "status_code", None) is not None
+    problem = f"refuses to send {file}" if has_answered else f"cannot be reached to download {file}"
+    return WeightsError(f"{server} {problem} ({first_line(error)})", f"put a copy in {cache}; {OFFLINE_HINT}")
 
 
 def require_writable(folder: Path, variable: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from cnncli.networks.reference import BLUEPRINT, HUB, LIBRARY, is_blueprint_text
+from cnncli.networks.reference import BLUEPRINT, HUB, LIBRARY, is_blueprint_text, split_hub_name
 from cnncli.records.listing import IndexEntry
 from cnncli.records.networks import LIBRARIES, PackageVersion
 
@@ -94,7 +94,7 @@ def libraries(name: str) -> set[str] | None:
 def weight_locations(name: str) -> set[str]:
     """Repositories and URLs where the weights of a name may be published, according to the index."""
     if name.startswith(HUB):
-        return {name.removeprefix(HUB).partition("@")[0]}
+        return {split_hub_name(name)[0]}
     entries = [entry for entry in read().entries if architecture(entry.name) == architecture(name)]
     return {entry.published for entry in entries if entry.published}
 

@@ -37,6 +37,18 @@ def is_blueprint_text(name: str) -> bool:
     return _BLUEPRINT_TEXT.match(name) is not None or ";" in name or "\n" in name
 
 
+def split_hub_name(name: str) -> tuple[str, str | None]:
+    """Repository and revision of a name that begins with `HUB`; the revision is None for the main branch.
+
+    Raises:
+        ModelNotFoundError: it is not the name of a repository.
+    """
+    match = re.fullmatch(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", name.removeprefix(HUB))
+    if not match:
+        raise ModelNotFoundError(f"{name} is not a repository on the hub", f"write {HUB}org/name")
+    return match[1], match[2]
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A network as the user names it.

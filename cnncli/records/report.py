@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cnncli.records.data import DataFinding, Split
 from cnncli.records.evaluation import Comparison, Evaluation
-from cnncli.records.training import ClassifierScore, Epoch
+from cnncli.records.training import ClassifierScore, Epoch, Keep
 
 Facts = tuple[tuple[str, str], ...]
 """Names and values, in order."""
@@ -36,6 +36,7 @@ class TrainingSummary:
         classifiers: the classifiers on features that were compared.
         classifier: the best of them, if several were compared.
         reason: why this network was chosen, as text.
+        keep: which epoch's weights the run holds.
     """
 
     epochs: tuple[Epoch, ...]
@@ -43,6 +44,7 @@ class TrainingSummary:
     classifiers: tuple[ClassifierScore, ...]
     classifier: ClassifierScore | None
     reason: str
+    keep: Keep = Keep.BEST
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,7 +232,7 @@ def _layer(row: Row) -> dict[str, Any]:
     return {
         "name": row.name,
         "type": row.kind,
-        "call": row.call,
+        "call": row.call or None,
         "block": row.is_block,
         "kernel": list(window.kernel) if window else None,
         "stride": list(window.stride) if window else None,

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from cnncli.records.evaluation import CalibrationBin, Coverage
-from cnncli.records.training import Epoch
+from cnncli.records.report import TrainingSummary
 from cnncli.render.curves import BLUE, GREY, ORANGE, curve_figures, set_title
 from cnncli.text import percent, short
 
@@ -83,12 +83,10 @@ def coverage_svg(points: Sequence[Coverage], images: int) -> str:
         return _svg(figure, "coverage and accuracy by confidence threshold")
 
 
-def curve_svgs(history: Sequence[Epoch], feature_accuracy: float | None) -> list[str]:
-    """The training curves, one element each; arguments as for `render.curves.curves_png`."""
+def curve_svgs(training: TrainingSummary) -> list[str]:
+    """The training curves, one element each."""
     with rc_context(_STYLE):
-        return [
-            _svg(figure, figure.axes[0].get_title()) for figure in curve_figures(history, feature_accuracy)
-        ]
+        return [_svg(figure, figure.axes[0].get_title()) for figure in curve_figures(training)]
 
 
 def _reliability(bins: Sequence[CalibrationBin], error: float) -> Figure:

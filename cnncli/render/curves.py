@@ -8,7 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from cnncli.records.training import Epoch, best_epoch
+from cnncli.records.report import TrainingSummary
+from cnncli.records.training import kept_epoch
 
 _CURVES = 3
 """Loss, accuracy, learning rate."""
@@ -20,27 +21,23 @@ BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
 """From the palette of Okabe and Ito, which is safe for colour-blind people."""
 
 
-def curves_png(history: Sequence[Epoch], feature_accuracy: float | None) -> bytes:
-    """Loss, accuracy and learning rate by epoch, side by side in a PNG.
-
-    Args:
-        history: the epochs.
-        feature_accuracy: validation accuracy of a classifier on features, drawn as a baseline; None for no line.
-    """
+def curves_png(training: TrainingSummary) -> bytes:
+    """Loss, accuracy and learning rate by epoch, side by side in a PNG."""
     figure, axes = _axes(_CURVES, _WIDTH * _CURVES)
-    _draw_curves(axes, history, feature_accuracy)
+    _draw_curves(axes, training)
     return _png(figure)
 
 
-def curve_figures(history: Sequence[Epoch], feature_accuracy: float | None) -> list[Figure]:
+def curve_figures(training: TrainingSummary) -> list[Figure]:
     """The curves of `curves_png` as one figure each, which a page can stack."""
     figures, axes = zip(*(_axes(1, _WIDTH) for _ in range(_CURVES)), strict=True)
-    _draw_curves([panel for (panel,) in axes], history, feature_accuracy)
+    _draw_curves([panel for (panel,) in axes], training)
     return list(figures)
 
 
-def _draw_curves(axes: Sequence[Axes], history: Sequence[Epoch], feature_accuracy: float | None) -> None:
+def _draw_curves(axes: Sequence[Axes], training: TrainingSummary) -> None:
     loss, top1, rate = axes
+    history, keep = training.epochs, training.keep
     epochs = [epoch.number for epoch in history]
     marker = "o" if len(epochs) == 1 else None
     for panel, train, val in (
@@ -49,10 +46,10 @@ def _draw_curves(axes: Sequence[Axes], history: Sequence[Epoch], feature_accurac
     ):
         panel.plot(epochs, train, color=BLUE, label="train", marker=marker)
         panel.plot(epochs, val, color=ORANGE, label="val", marker=marker)
-    if best := best_epoch(history):
-        top1.plot(best.number, best.val_top1, "o", color=ORANGE, label=f"best: epoch {best.number}")
-    if feature_accuracy is not None:
-        top1.axhline(feature_accuracy, color=GREY, linestyle="--", label="features only")
+    if kept := kept_epoch(history, keep):
+        top1.plot(kept.number, kept.val_top1, "o", color=ORANGE, label=f"{keep}: epoch {kept.number}")
+    if training.feature_accuracy is not None:
+        top1.axhline(training.feature_accuracy, color=GREY, linestyle="--", label="features only")
     rate.plot(epochs, [epoch.lr for epoch in history], color=GREY, marker=marker)
     top1.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     rate.ticklabel_format(axis="y", scilimits=(-2, 3))

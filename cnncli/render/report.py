@@ -80,9 +80,7 @@ def report_html(report: Report) -> str:
             pictures=pictures,
             pictured_changes=PICTURED_CHANGES,
             matrices=_matrices(networks, pictures),
-            curves=curve_svgs(training.epochs, training.feature_accuracy)
-            if training and training.epochs
-            else (),
+            curves=curve_svgs(training) if training and training.epochs else (),
             css=_resource("report.css"),
             script=_resource("report.js"),
             shown=_SHOWN,

@@ -10,6 +10,7 @@ from cnncli.records.data import DataSet, Split
 from cnncli.records.progress import Progress
 from cnncli.records.training import Timing
 from cnncli.text import counted
+from cnncli.training.run_folder import Target, choose_run_folder
 from cnncli.training.settings import VAL_SPLIT, FinetuneSettings
 
 
@@ -43,10 +44,22 @@ def read_data(settings: FinetuneSettings, progress: Progress) -> DataSet:
     return split_stratified(data, settings.val_split, settings.seed)
 
 
-def find_images(settings: FinetuneSettings, stopwatch: Stopwatch) -> DataSet:
-    """`read_data` as a step of its own, before torch is imported and the network is opened, which take seconds."""
+def find_images(
+    settings: FinetuneSettings, stopwatch: Stopwatch, locks: contextlib.ExitStack
+) -> tuple[DataSet, Target]:
+    """`read_data`, and the folder of the run: before torch is imported and the network is opened, which take seconds.
+
+    Args:
+        settings: the run's settings.
+        stopwatch: times the step, and reports what is left out.
+        locks: releases the lock of the run's folder.
+
+    Raises:
+        CnncliError: the data cannot be trained on, or the folder cannot be written.
+    """
     with stopwatch.measure("finding the images"):
-        return read_data(settings, stopwatch.progress)
+        data = read_data(settings, stopwatch.progress)
+    return data, choose_run_folder(settings.output, data.name, overwrite=settings.overwrite, locks=locks)
 
 
 def describe_data(data: DataSet, progress: Progress) -> None:

@@ -17,7 +17,6 @@ from cnncli.records.evaluation import Answer, Evaluation
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 from cnncli.records.report import Facts, Report, TrainingSummary
-from cnncli.records.training import Epoch
 from cnncli.render.worst_classes import part_text
 from cnncli.training.optional_output import write_optional
 from cnncli.training.settings_file import RecordedSettings
@@ -122,20 +121,13 @@ def write_confusion_matrix(
         progress.notice(f"confusion_matrix.png shows {part}")
 
 
-def write_curves(folder: Path, history: Sequence[Epoch], baseline: float | None, progress: Progress) -> None:
-    """Draw the learning curves into a run's folder.
-
-    Args:
-        folder: the folder.
-        history: the epochs.
-        baseline: validation accuracy of the classifier on features; None where there is none.
-        progress: receives a warning if they cannot be drawn.
-    """
+def write_curves(folder: Path, training: TrainingSummary, progress: Progress) -> None:
+    """Draw the learning curves into a run's folder; `progress` receives a warning if they cannot be drawn."""
 
     def content() -> bytes:
         from cnncli.render.curves import curves_png
 
-        return curves_png(history, baseline)
+        return curves_png(training)
 
     write_optional(folder / "curves.png", content, progress)
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnncli.data.splits import splits_table
+from cnncli.networks.known import require_known
 from cnncli.networks.model_folder import ModelFolder
-from cnncli.prepare import prepare, resolve_untrained
+from cnncli.networks.prepared import find_prepared
+from cnncli.prepare import prepare, require_preparable, resolve_untrained
 from cnncli.records.data import DataSet, Split
 from cnncli.records.progress import Progress, ProgressBar, activity_if_many
 from cnncli.records.training import ClassifierScore, FinetuneResult, Tune
@@ -69,19 +71,34 @@ def finetune(
 def _finetune_network(
     settings: NetworkSettings, stopwatch: Stopwatch, bar: ProgressBar, show: "Show", *, is_offline: bool
 ) -> FinetuneResult | None:
-    data = find_images(settings, stopwatch) if is_main() else None
-    with stopwatch.measure("importing torch"):
-        from cnncli.training.network import publish, trainer
-
     prepared = PreparedRun(None, None)
     with contextlib.ExitStack() as locks:
-        if data:
-            prepared = prepare_run(settings, data, stopwatch, bar, locks, is_offline=is_offline)
+        images = find_images(settings, stopwatch, locks) if is_main() else None
+        _require_network(settings, is_offline=is_offline)
+        with stopwatch.measure("importing torch"):
+            from cnncli.training.network import publish, trainer
+        if images:
+            prepared = prepare_run(settings, *images, stopwatch, bar, is_offline=is_offline)
         with stopwatch.measure("training"):
             run = trainer.train(prepared.run, settings, stopwatch.progress, show)
         if run is None or not is_main():
             return prepared.features
         return publish.publish(run, settings, prepared.features, stopwatch, bar)
+
+
+def _require_network(settings: NetworkSettings, *, is_offline: bool) -> None:
+    """Check what can be known of the network before torch is imported, which takes seconds.
+
+    Raises:
+        CnncliError: there is no such network, or its weights are unavailable.
+    """
+    reference = settings.reference
+    if find_prepared(reference):
+        return
+    if settings.tune is Tune.SCRATCH:
+        require_known(reference)
+    else:
+        require_preparable(reference, is_offline=is_offline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +117,9 @@ class PreparedRun:
 def prepare_run(
     settings: NetworkSettings,
     data: DataSet,
+    target: run_folder.Target,
     stopwatch: Stopwatch,
     bar: ProgressBar,
-    locks: contextlib.ExitStack,
     *,
     is_offline: bool,
 ) -> PreparedRun:
@@ -111,25 +128,25 @@ def prepare_run(
     Args:
         settings: the run's settings.
         data: the labelled images.
+        target: where the run is written.
         stopwatch: times and reports each step.
         bar: opens a progress bar over the images.
-        locks: releases the lock of the run's folder.
         is_offline: download nothing.
 
     Raises:
         CnncliError: the data or the network cannot be used, or the run cannot be written.
     """
     if settings.tune in {Tune.HEAD, Tune.SCRATCH}:
-        return _prepare_directly(settings, data, stopwatch, locks, is_offline=is_offline)
-    return _prepare_from_features(settings, data, stopwatch, bar, locks, is_offline=is_offline)
+        return _prepare_directly(settings, data, target, stopwatch, is_offline=is_offline)
+    return _prepare_from_features(settings, data, target, stopwatch, bar, is_offline=is_offline)
 
 
 def _prepare_from_features(
     settings: NetworkSettings,
     data: DataSet,
+    target: run_folder.Target,
     stopwatch: Stopwatch,
     bar: ProgressBar,
-    locks: contextlib.ExitStack,
     *,
     is_offline: bool,
 ) -> PreparedRun:
@@ -143,7 +160,7 @@ def _prepare_from_features(
 
     progress = stopwatch.progress
     search = search_classifiers(
-        settings, data, stopwatch, bar, locks, require_usable=require_trainable, is_offline=is_offline
+        settings, data, target, stopwatch, bar, require_usable=require_trainable, is_offline=is_offline
     )
     data, card = search.embedded.data, search.folder.card
     head, score = search.result.linear() or (None, None)
@@ -196,8 +213,8 @@ def _publish_features(
 def _prepare_directly(
     settings: NetworkSettings,
     data: DataSet,
+    target: run_folder.Target,
     stopwatch: Stopwatch,
-    locks: contextlib.ExitStack,
     *,
     is_offline: bool,
 ) -> PreparedRun:
@@ -205,9 +222,6 @@ def _prepare_directly(
     from cnncli.training.network import trainer
 
     progress = stopwatch.progress
-    target = run_folder.choose_run_folder(
-        settings.output, data.name, overwrite=settings.overwrite, locks=locks
-    )
     with stopwatch.measure("building the network"):
         initial, base_model, origin = _build_initial(
             settings, data.class_names, progress, is_offline=is_offline

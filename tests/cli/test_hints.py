@@ -1,5 +1,6 @@
 """What a wrong command line is answered with: where the same thing is here, in words that can be pasted."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -230,12 +231,30 @@ def test_a_folder_of_runs_names_them(cnncli: Cnncli, photos: Path, colours: Path
     assert cnncli("predict", "-m", "runs", photos).stderr.endswith("hint: did you mean runs/photos?\n")
 
 
-def test_the_data_is_looked_at_before_torch_is_imported(tmp_path: Path) -> None:
-    program = "import sys; sys.modules['torch'] = None; from cnncli.cli.app import main; main()"
-    command = [sys.executable, "-c", program, "finetune", "nodata", "--tune", "full"]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nodata", "--tune", "full"], "nodata does not exist"),
+        ([".", "--tune", "scratch", "-o", "red"], "red already exists and is not a run of cnncli"),
+        ([".", "--tune", "scratch", "-m", "resnet1"], "no network is called 'resnet1'"),
+        ([".", "--tune", "full", "-m", "resnet18"], "http://127.0.0.1:9 cannot be reached to download resnet18"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_reported_before_torch_is_imported(photos: Path, words: list[str], message: str) -> None:
+    program = (
+        "import sys; from cnncli.cli.app import main\ntry: main()\nfinally: assert 'torch' not in sys.modules"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, "finetune", *words],
+        cwd=photos.parent / "my data" / "val",
+        env=os.environ | {"HF_ENDPOINT": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert result.returncode == 1
-    assert result.stderr.splitlines()[-2] == "error: nodata does not exist"
+    assert f"error: {message}" in result.stderr
+    assert "AssertionError" not in result.stderr
 
 
 def test_a_wide_confusion_matrix_is_numbered(

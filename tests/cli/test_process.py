@@ -58,7 +58,7 @@ def test_predicting_imports_no_torch(program: Program, photos: Path, tmp_path: P
 def test_without_torch_an_unprepared_network_says_what_is_needed(program: Program, tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
     (tmp_path / "timm.py").write_text("import torch")
-    result = program("predict", "x.jpg", "-m", "resnet18", PYTHONPATH=str(tmp_path))
+    result = program("predict", "x.jpg", "-m", "resnet18", "--no-pretrained", PYTHONPATH=str(tmp_path))
     assert result.returncode == 1
     assert (
         b"error: preparing resnet18 needs the package torch, which is not installed\nhint: " in result.stderr

@@ -75,8 +75,8 @@ def settings_for(data: Path, model: str = DRAWN, tune: Tune = Tune.SCRATCH, **gi
 def start_run(settings: NetworkSettings, listener: Any = None) -> Path:
     stopwatch = Stopwatch(listener or NullProgress())
     with contextlib.ExitStack() as locks:
-        data = find_images(settings, stopwatch)
-        result = run.prepare_run(settings, data, stopwatch, no_bar, locks, is_offline=True)
+        images = find_images(settings, stopwatch, locks)
+        result = run.prepare_run(settings, *images, stopwatch, no_bar, is_offline=True)
     assert result.run
     return result.run
 

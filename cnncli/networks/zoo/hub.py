@@ -40,6 +40,7 @@ from cnncli.networks.downloads import (
     is_forbidden,
     require_writable,
     torch_cache,
+    unreachable_error,
 )
 from cnncli.networks.model_folder import sha256
 from cnncli.records.progress import Progress
@@ -111,7 +112,7 @@ def _etag(hub_file: HubFile, name: str) -> str | None:
     except (
         Exception
     ) as error:  # versions of huggingface_hub differ in the HTTP library whose errors they raise
-        raise _unreachable_error(
+        raise unreachable_error(
             constants.ENDPOINT, hub_file.repository, constants.HF_HUB_CACHE, error
         ) from error
 
@@ -122,7 +123,7 @@ def _require_content(hub_file: HubFile, name: str) -> None:
     try:
         require_reachable(url, method="GET")
     except OSError as error:
-        raise _unreachable_error(url, hub_file.repository, constants.HF_HUB_CACHE, error) from error
+        raise unreachable_error(url, hub_file.repository, constants.HF_HUB_CACHE, error) from error
 
 
 def _download_from_hub(hub_file: HubFile, name: str, progress: Progress) -> Path:
@@ -159,7 +160,7 @@ def _fetch_from_url(web_file: WebFile, progress: Progress, *, is_offline: bool) 
             length = require_reachable(web_file.url)
         except OSError as error:
             url = urlsplit(web_file.url)
-            raise _unreachable_error(f"{url.scheme}://{url.netloc}", file.name, folder, error) from error
+            raise unreachable_error(f"{url.scheme}://{url.netloc}", file.name, folder, error) from error
         _download_from_url(web_file, file, progress)
     if length is not None and file.stat().st_size != length:
         file.unlink()
@@ -232,12 +233,6 @@ def _digests(file: Path, expected: str) -> Iterator[str]:
     content = file.read_bytes()
     yield hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
     yield hashlib.sha1(content, usedforsecurity=False).hexdigest()  # on mirrors
-
-
-def _unreachable_error(server: str, file: str, cache: str | Path, error: Exception) -> WeightsError:
-    has_answered = getattr(getattr(error, "response", None), "status_code", None) is not None
-    problem = f"refuses to send {file}" if has_answered else f"cannot be reached to download {file}"
-    return WeightsError(f"{server} {problem} ({first_line(error)})", f"put a copy in {cache}; {OFFLINE_HINT}")
 
 
 def _interrupted_error(file: str, error: Exception) -> WeightsError:

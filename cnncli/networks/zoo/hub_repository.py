@@ -16,7 +16,7 @@ from timm.models import PretrainedCfg
 
 from cnncli.errors import ModelNotFoundError
 from cnncli.networks.downloads import HubFile
-from cnncli.networks.reference import HUB
+from cnncli.networks.reference import split_hub_name
 from cnncli.networks.zoo.hub import fetch
 from cnncli.networks.zoo.offer import Offer
 from cnncli.networks.zoo.timm import HUB_FILES, describe
@@ -47,10 +47,7 @@ def offer(name: str, image_size: tuple[int, int] | None, progress: Progress, *, 
         ModelNotFoundError: the name is invalid, or the repository holds no timm network.
         WeightsError: the repository is not available.
     """
-    match = re.fullmatch(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", name.removeprefix(HUB))
-    if not match:
-        raise ModelNotFoundError(f"{name} is not a repository on the hub", f"write {HUB}org/name")
-    repository, revision = match[1], match[2]
+    repository, revision = split_hub_name(name)
     file = fetch(HubFile(repository, (_CONFIG,), revision), progress, is_offline=is_offline)
     document = _document(name, file)
     config = _config(name, document)

@@ -4,7 +4,6 @@ The simplest kind of transfer learning. Where the network is prepared, torch is 
 Runtime, and the new classifier replaces the last layer of the compiled network and of the weights.
 """
 
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from cnncli.records.training import ClassifierName, ClassifierScore, ClassWeight
 from cnncli.training.features.embeddings import EmbeddedData, EmbeddedSplit, embed_data, warn_about_data
 from cnncli.training.features.replace_head import require_new_head_fits
 from cnncli.training.preparation import Stopwatch, describe_data
-from cnncli.training.run_folder import Target, choose_run_folder
+from cnncli.training.run_folder import Target
 from cnncli.training.settings import FinetuneSettings
 
 if TYPE_CHECKING:
@@ -98,9 +97,9 @@ class FeatureSearch:
 def search_classifiers(
     settings: FinetuneSettings,
     data: DataSet,
+    target: Target,
     stopwatch: Stopwatch,
     bar: ProgressBar,
-    locks: contextlib.ExitStack,
     *,
     require_usable: Callable[[ModelFolder, DataSet], None] | None = None,
     is_offline: bool = False,
@@ -110,9 +109,9 @@ def search_classifiers(
     Args:
         settings: the run's settings.
         data: the labelled images.
+        target: where the run will be written.
         stopwatch: times and reports each step, and what is left out.
         bar: opens a progress bar over the images.
-        locks: releases the lock of the run's folder.
         require_usable: checks a network and the data before embeddings are computed.
         is_offline: download nothing.
 
@@ -120,7 +119,6 @@ def search_classifiers(
         CnncliError: the data or the network cannot be used.
     """
     progress = stopwatch.progress
-    target = choose_run_folder(settings.output, data.name, overwrite=settings.overwrite, locks=locks)
     plan = (
         ", which stays as it is" if settings.tune is Tune.FEATURES else ": a classifier on its features first"
     )

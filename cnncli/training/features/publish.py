@@ -52,9 +52,9 @@ def finetune_features(
     Raises:
         CnncliError: the data or the network cannot be used, or the run cannot be written.
     """
-    data = find_images(settings, stopwatch)
     with contextlib.ExitStack() as locks:
-        search = search_classifiers(settings, data, stopwatch, bar, locks, is_offline=is_offline)
+        data, target = find_images(settings, stopwatch, locks)
+        search = search_classifiers(settings, data, target, stopwatch, bar, is_offline=is_offline)
         return write_run(search, settings, stopwatch)
 
 

@@ -229,15 +229,15 @@ class _FinishedRun:
     ) -> None:
         """Write curves and report."""
         features, accuracy = self.features, self.manifest.feature_accuracy
-        baseline = accuracy.share if accuracy else None
-        reporting.write_curves(folder, self.checkpoint.history, baseline, progress)
         summary = TrainingSummary(
             epochs=tuple(self.checkpoint.history),
-            feature_accuracy=baseline,
+            feature_accuracy=accuracy.share if accuracy else None,
             classifiers=features.classifiers if features else (),
             classifier=features.classifier if features else None,
             reason=reason,
+            keep=self.settings.options.keep,
         )
+        reporting.write_curves(folder, summary, progress)
         reporting.write(
             folder,
             self.run.name,
