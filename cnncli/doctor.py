@@ -102,7 +102,7 @@ def _check_weights(weights: PackagedWeights) -> Finding:
             Verdict.BROKEN,
             install_command(weights.package, again=True),
         )
-    return Finding(weights.model, f"weights from {weights.package}, SHA-256 matches")
+    return Finding(weights.model, "weights in this package, SHA-256 matches")
 
 
 # ---- machine

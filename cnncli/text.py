@@ -36,6 +36,14 @@ def counted(number: int, thing: str, things: str = "") -> str:
     return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"
 
 
+_PERCENT = 100
+
+
+def share_hint(value: float) -> str | None:
+    """A hint for a number that was given in percent where a share from 0 to 1 is needed; None if it is no percentage."""
+    return f"write {value / 100:g} for {value:g} %" if 1 < value <= _PERCENT else None
+
+
 def percent(share: float) -> str:
     """`0.9712` as `97.1 %`."""
     return f"{100 * share:.1f} %"

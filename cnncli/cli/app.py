@@ -21,6 +21,7 @@ from cnncli.cli.groups import SectionedCommand
 from cnncli.cli.other_tools import hint_for_command, hint_for_extra, hint_for_option
 from cnncli.cli.surroundings import provide_home, require_working_directory
 from cnncli.errors import CnncliError
+from cnncli.text import share_hint
 
 COMMANDS = {
     "predict": "Classify images.",
@@ -193,6 +194,8 @@ def _usage_error(problem: typer.TyperException) -> CnncliError:
         return _option_error(message, option, context)
     for words, plain in _NUMBER_ERRORS:
         message = re.sub(words, plain, message)
+    if share := re.search(r": ([\d.]+) is not between 0 and 1$", message):
+        return CnncliError(message, share_hint(float(share[1])) or f"{command} --help")
     if extra := re.fullmatch(r"got unexpected extra arguments?(?:\(s\))? \((.*)\)", message):
         values = context.params if context else {}
         return CnncliError(f"unexpected argument: {extra[1]}", hint_for_extra(command, values, extra[1]))
@@ -211,6 +214,10 @@ def _option_error(message: str, option: str, context: Any) -> CnncliError:  # no
     problem = message.partition(" (Possible")[0]
     if hint := hint_for_option(option, own, arguments.replace("[", "").replace("]", ""), command):
         return CnncliError(problem, f"{hint} ({command} --help)")
+    if message.endswith("requires an argument"):
+        return CnncliError(
+            f"{option} needs a value", f"write {option} VALUE; the command's --help says which"
+        )
     if command == "cnncli":
         return CnncliError(problem, f"options come after the command: cnncli COMMAND {option}")
     return CnncliError(message.replace("Possible options", "similar"), f"{command} --help")

@@ -148,7 +148,7 @@ def _wrap(message: str) -> str:
         width = os.get_terminal_size(sys.stderr.fileno()).columns
     except OSError:
         return message
-    if not width:  # a pseudo-terminal whose size nobody has set
+    if not width or _cells(message) <= width:  # no width: a pseudo-terminal whose size nobody has set
         return message
     lines: list[str] = []
     for word in _UNBREAKABLE.findall(message):

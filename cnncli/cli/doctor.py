@@ -21,14 +21,14 @@ def doctor(
     """
     with quiet_libraries(), Console().spinner("checking the installation"):
         from cnncli.doctor import examine
-        from cnncli.records.diagnosis import Verdict
+        from cnncli.records.diagnosis import Examination, Verdict
         from cnncli.render.diagnosis import diagnosis_json, examination_text
 
-        examinations = []
+        examinations: list[Examination] = []
         for examination in examine(is_offline=offline):
-            examinations.append(examination)
             if format_ is ReportFormat.TEXT:
-                write_data(examination_text(examination))
+                write_data(("\n" if examinations else "") + examination_text(examination))
+            examinations.append(examination)
         if format_ is ReportFormat.JSON:
             write_data(diagnosis_json(examinations))
     verdicts = {finding.verdict for examination in examinations for finding in examination.findings}

@@ -212,16 +212,12 @@ def _train(
     settings: "FeatureSettings | NetworkSettings", run: Path | None, console: Console, *, is_offline: bool
 ) -> "FinetuneResult | None":
     """Start a run, or resume one."""
-    from cnncli.networks.prepared import accuracy_hint
     from cnncli.training.resume import resume
     from cnncli.training.run import finetune as start
 
     bar, show = image_bars(console), training_progress(console)
     if run:
         return resume(run, settings, console, bar, show)
-    is_pretrained = settings.tune is not Tune.SCRATCH
-    if is_pretrained and settings.data.exists() and (hint := accuracy_hint(settings.reference)):
-        console.notice(hint)
     return start(settings, console, bar, show, is_offline=is_offline)
 
 

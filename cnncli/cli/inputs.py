@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from cnncli.cli.console import is_terminal
 from cnncli.errors import InputError, UsageError
 from cnncli.images import path_list, sources
+from cnncli.images.file_names import is_image_name
 from cnncli.images.parquet_images import is_parquet, require_pyarrow, walk_parquet
 from cnncli.images.sources import STDIN, ImageInput
 from cnncli.images.tar_archive import is_archive, is_read_in_order
@@ -86,6 +87,8 @@ class Inputs:
             raise InputError(
                 f"cannot read the list {files_from}: it is a folder", f"give {files_from} itself"
             )
+        elif is_image_name(files_from):
+            raise InputError(f"{files_from} is an image, not a list of paths", f"give {files_from} itself")
         if path_list.is_table(files_from):
             next(self._paths(io.BytesIO()), None)
 

@@ -23,7 +23,7 @@ def examination_text(examination: Examination) -> str:
         lines.append(f"  {row}")
         if finding.advice:
             lines.append(f"      -> {finding.advice}")
-    return "\n".join([*lines, "", ""])
+    return "\n".join(lines) + "\n"
 
 
 def diagnosis_json(examinations: Iterable[Examination]) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from cnncli.data import layout
 from cnncli.data.stratified import split_stratified
+from cnncli.networks.prepared import accuracy_hint
 from cnncli.records.data import DataSet, Split
 from cnncli.records.progress import Progress
-from cnncli.records.training import Timing
+from cnncli.records.training import Timing, Tune
 from cnncli.text import counted
 from cnncli.training.run_folder import Target, choose_run_folder
 from cnncli.training.settings import VAL_SPLIT, FinetuneSettings
@@ -59,7 +60,10 @@ def find_images(
     """
     with stopwatch.measure("finding the images"):
         data = read_data(settings, stopwatch.progress)
-    return data, choose_run_folder(settings.output, data.name, overwrite=settings.overwrite, locks=locks)
+    target = choose_run_folder(settings.output, data.name, overwrite=settings.overwrite, locks=locks)
+    if settings.tune is not Tune.SCRATCH and (hint := accuracy_hint(settings.reference)):
+        stopwatch.progress.notice(hint)
+    return data, target
 
 
 def describe_data(data: DataSet, progress: Progress) -> None:

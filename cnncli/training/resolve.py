@@ -7,6 +7,7 @@ from typing import Any
 from cnncli.errors import UsageError
 from cnncli.records.augmentation import PRESETS, Strength
 from cnncli.records.training import Tune
+from cnncli.text import share_hint
 from cnncli.training.declaration import flag
 from cnncli.training.optimizer_names import require_optimizer
 from cnncli.training.options import (
@@ -152,4 +153,7 @@ def _out_of_range(explicit: Mapping[str, Any]) -> Iterator[str]:
             elif value[0] > value[1]:
                 yield f"{flag(name)}: the smaller number comes first, not {text}"
         elif isinstance(value, int | float) and not isinstance(value, bool) and not option.contains(value):
-            yield f"{flag(name)} must be {option.range_text()}, not {value:g}"
+            share = share_hint(value) if option.at_most <= 1 else None
+            yield f"{flag(name)} must be {option.range_text()}, not {value:g}" + (
+                f": {share}" if share else ""
+            )

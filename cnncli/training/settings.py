@@ -16,6 +16,7 @@ from cnncli.records.defaults import MAX_PIXELS, MAX_SEED
 from cnncli.records.engines import EngineOptions
 from cnncli.records.progress import Progress
 from cnncli.records.training import ClassifierName, ClassWeights, RecipeName, Tune
+from cnncli.text import share_hint
 from cnncli.training.options import TrainingOptions
 from cnncli.training.resolve import is_in_effect
 from cnncli.training.settings_file import RecordedSettings
@@ -94,7 +95,10 @@ class NetworkSettings(FinetuneSettings):
 
 def _out_of_range(settings: FinetuneSettings) -> Iterator[str]:
     if not 0 < settings.val_split < 1:
-        yield f"--val-split must be between 0 and 1, not {settings.val_split:g}"
+        share = share_hint(settings.val_split)
+        yield f"--val-split must be between 0 and 1, not {settings.val_split:g}" + (
+            f": {share}" if share else ""
+        )
     if not 0 <= settings.augment_features <= MOST_VIEWS:
         yield f"--augment-features must be between 0 and {MOST_VIEWS}, not {settings.augment_features}"
     if not 0 <= settings.seed <= MAX_SEED:

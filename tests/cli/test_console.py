@@ -14,6 +14,7 @@ from cnncli.cli.console import Console
     ("message", "lines"),
     [
         ("short", ["short"]),
+        ("    1  1.5e-03       2.046     36.0 %", ["    1  1.5e-03       2.046     36.0 %"]),
         (
             "the folder photographs/ holds no images that could be read",
             ["the folder photographs/ holds no images", "  that could be read"],

