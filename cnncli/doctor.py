@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from cnncli.networks.prepared import fall_back_to_built_in, find_prepared
 from cnncli.networks.reference import Reference
 from cnncli.records.defaults import DEFAULT
 from cnncli.records.diagnosis import Examination, Finding, Verdict
+from cnncli.records.engines import EngineName
 from cnncli.records.progress import NullProgress
 from cnncli.text import first_line, install_command, quote
 from cnncli.web import require_reachable
@@ -38,14 +40,15 @@ _LOW_SPACE = 2e9
 """Free bytes below which the next model may not fit: VGG-16 takes 1.1 GB while it is prepared."""
 
 
-def examine(*, is_offline: bool = False) -> Iterator[Examination]:
+def examine(*, is_offline: bool = False, imports: bool = False) -> Iterator[Examination]:
     """Run all checks, topic by topic.
 
     Args:
         is_offline: do not contact servers.
+        imports: import the packages for training as well, which takes seconds, and ask torch for its devices.
     """
-    yield Examination("packages", tuple(_packages()))
-    yield Examination("machine", tuple(_machine()))
+    yield Examination("packages", tuple(_packages(imports=imports)))
+    yield Examination("machine", tuple(_machine(imports=imports)))
     yield Examination("caches", tuple(_caches()))
     yield Examination("prepared models", tuple(_prepared_models()))
     yield Examination("servers", tuple(_servers(is_offline=is_offline)))
@@ -54,19 +57,19 @@ def examine(*, is_offline: bool = False) -> Iterator[Examination]:
 # ---- packages
 
 
-def _packages() -> Iterator[Finding]:
+def _packages(*, imports: bool) -> Iterator[Finding]:
     yield Finding("cnncli", f"{cnncli.__version__} in {Path(cnncli.__file__).parent}")
     yield Finding("python", f"{platform.python_version()} in {sys.executable}")
     for text in metadata.requires("cnncli") or ():
         requirement = Requirement(text)
         if requirement.marker is None:  # the others belong to extras
-            yield _check_package(requirement)
+            yield _check_package(requirement, imports=imports)
     for weights in PACKAGED:
         if weights.find():
             yield _check_weights(weights)
 
 
-def _check_package(requirement: Requirement) -> Finding:
+def _check_package(requirement: Requirement, *, imports: bool) -> Finding:
     name, install = requirement.name, install_command(str(requirement))
     is_needed = name in _PREDICTING
     try:
@@ -81,12 +84,23 @@ def _check_package(requirement: Requirement) -> Finding:
         if weights.find():
             return Finding(name, version)
         return Finding(name, f"{version}, without its weights", Verdict.BROKEN, weights.hint)
-    try:
-        importlib.import_module(_IMPORTED_AS.get(name, name.replace("-", "_")))
-    except Exception as error:  # noqa: BLE001 - a broken library may raise anything
-        message = f"{version} cannot be imported: {_reason(error)}"
-        return Finding(name, message, Verdict.BROKEN, install_command(str(requirement), again=True))
+    module = _IMPORTED_AS.get(name, name.replace("-", "_"))
+    if problem := _problem(module, imports=imports or is_needed):
+        again = install_command(str(requirement), again=True)
+        return Finding(name, f"{version} {problem}", Verdict.BROKEN, again)
     return Finding(name, version)
+
+
+def _problem(module: str, *, imports: bool) -> str | None:
+    """Why an installed package cannot be imported, as far as can be told with or without importing it; None if it can."""
+    if not _is_installed(module):
+        return "has lost its files"
+    try:
+        if imports:
+            importlib.import_module(module)
+    except Exception as error:  # noqa: BLE001 - a broken library may raise anything
+        return f"cannot be imported: {_reason(error)}"
+    return None
 
 
 def _check_weights(weights: PackagedWeights) -> Finding:
@@ -108,7 +122,7 @@ def _check_weights(weights: PackagedWeights) -> Finding:
 # ---- machine
 
 
-def _machine() -> Iterator[Finding]:
+def _machine(*, imports: bool) -> Iterator[Finding]:
     yield Finding("system", f"{platform.system()} {platform.release()}, {platform.machine()}")
     quota = cpu_quota()
     limit = f", by a CPU quota of {quota:g}" if quota and quota < (os.cpu_count() or 1) else ""
@@ -116,7 +130,11 @@ def _machine() -> Iterator[Finding]:
         "cores", f"{usable_cores()} usable of {os.cpu_count() or 1}{limit}, one decoding thread each"
     )
     for spec in ENGINES:
-        if spec.is_installed:
+        if spec.name is EngineName.TORCH and spec.is_installed and not imports:
+            yield Finding(
+                spec.title, "installed", advice="cnncli doctor --imports also tries it, and looks for GPUs"
+            )
+        elif spec.is_installed:
             yield _attempt(spec.title, spec.describe)
 
 
@@ -214,19 +232,19 @@ def _servers(*, is_offline: bool) -> Iterator[Finding]:
             "downloads", "disabled" + (" by HF_HUB_OFFLINE" if downloads.is_forbidden() else " by --offline")
         )
         return
-    for server, serves in (
-        (downloads.endpoint(), "timm's weights"),
-        (downloads.TORCHVISION, "torchvision's weights"),
-    ):
-        start = time.perf_counter()
-        try:
-            require_reachable(server)
-        except OSError as error:
-            advice = "prepared models work without it; set HTTPS_PROXY for a proxy, HF_ENDPOINT for a mirror"
-            message = f"{serves}: unreachable ({_reason(error)})"
-            yield Finding(server, message, Verdict.WARNING, advice)
-        else:
-            yield Finding(server, f"{serves}: reachable, {time.perf_counter() - start:.1f} s")
+    servers = {downloads.endpoint(): "timm's weights", downloads.TORCHVISION: "torchvision's weights"}
+    with ThreadPoolExecutor(len(servers), thread_name_prefix="server") as pool:
+        yield from pool.map(_check_server, servers, servers.values())
+
+
+def _check_server(server: str, serves: str) -> Finding:
+    start = time.perf_counter()
+    try:
+        require_reachable(server)
+    except OSError as error:
+        advice = "prepared models work without it; set HTTPS_PROXY for a proxy, HF_ENDPOINT for a mirror"
+        return Finding(server, f"{serves}: unreachable ({_reason(error)})", Verdict.WARNING, advice)
+    return Finding(server, f"{serves}: reachable, {time.perf_counter() - start:.1f} s")
 
 
 def _attempt(subject: str, describe: Callable[[], str]) -> Finding:

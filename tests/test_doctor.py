@@ -1,6 +1,6 @@
 """doctor reports problems of the installation, and none if everything works."""
 
-import importlib
+import importlib.util
 import json
 import shutil
 from importlib import metadata
@@ -31,16 +31,16 @@ def model_folder(tiny: Path) -> Path:
     return folder
 
 
-def findings(*, is_offline: bool = True) -> dict[str, Finding]:
+def findings(*, is_offline: bool = True, imports: bool = False) -> dict[str, Finding]:
     return {
         finding.subject: finding
-        for examination in doctor.examine(is_offline=is_offline)
+        for examination in doctor.examine(is_offline=is_offline, imports=imports)
         for finding in examination.findings
     }
 
 
 def test_no_problems_in_a_working_installation(model_folder: Path) -> None:
-    by_subject = findings()
+    by_subject = findings(imports=True)
     assert {finding.verdict for finding in by_subject.values()} == {Verdict.OK}
     assert by_subject["torch"].message.startswith("runs networks on cpu (")
     assert by_subject["onnxruntime"].message == metadata.version("onnxruntime")
@@ -95,9 +95,20 @@ def test_a_package_that_fails_to_import_is_reported(monkeypatch: pytest.MonkeyPa
         return real(name)
 
     monkeypatch.setattr(importlib, "import_module", fail_on_import)
-    finding = findings()["onnx"]
+    finding = findings(imports=True)["onnx"]
     assert finding.verdict is Verdict.BROKEN
     assert "libprotobuf.so" in finding.message
+    assert findings()["onnx"].verdict is Verdict.OK
+
+
+def test_missing_files_of_a_package_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "onnx" else real(name))
+    finding = findings()["onnx"]
+    assert (finding.verdict, finding.message) == (
+        Verdict.BROKEN,
+        f"{metadata.version('onnx')} has lost its files",
+    )
 
 
 def test_a_cpu_quota_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,12 @@ from cnncli.cli.options import ReportFormat
 
 
 def doctor(
+    imports: Annotated[
+        bool,
+        typer.Option(
+            "--imports", help="Also import every package and look for GPUs, which takes some seconds."
+        ),
+    ] = False,
     offline: options.Offline = False,
     format_: Annotated[
         ReportFormat, typer.Option("--format", "-f", help="Format of the findings.")
@@ -17,7 +23,7 @@ def doctor(
 ) -> None:
     """Check packages, devices, caches, prepared models (every byte) and servers.
 
-    Exits with 1 if something that cnncli needs is broken. Takes a few seconds, to import torch.
+    Exits with 1 if something that cnncli needs is broken.
     """
     with quiet_libraries(), Console().spinner("checking the installation"):
         from cnncli.doctor import examine
@@ -25,7 +31,7 @@ def doctor(
         from cnncli.render.diagnosis import diagnosis_json, examination_text
 
         examinations: list[Examination] = []
-        for examination in examine(is_offline=offline):
+        for examination in examine(is_offline=offline, imports=imports):
             if format_ is ReportFormat.TEXT:
                 write_data(("\n" if examinations else "") + examination_text(examination))
             examinations.append(examination)
