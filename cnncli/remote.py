@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -190,13 +191,23 @@ def exists(url: str) -> bool:
 
 
 def read(url: str, start: int | None = None, stop: int | None = None) -> bytes:
-    """The content of a file, or its bytes from `start` to before `stop`.
+    """The content of a file, or its bytes from `start` to before `stop`; fewer if it ends before.
 
     Raises:
         OSError: it cannot be read; transient failures have been retried.
     """
     system = _file_system(url)
-    content: bytes = _attempt(url, lambda: system.cat_file(_path(url), start=start, end=stop))
+
+    def request() -> bytes:
+        try:
+            content: bytes = system.cat_file(_path(url), start=start, end=stop)
+        except Exception as error:
+            if start is not None and _is_beyond_end(error):
+                return b""
+            raise
+        return content
+
+    content = _attempt(url, request)
     if start is not None and stop is not None and len(content) > stop - start:  # the server knows no ranges
         return content[start:stop]
     return content
@@ -303,6 +314,13 @@ def _within(request: Callable[[], T], seconds: float) -> T:
         if result.done():
             raise
         raise TimeoutError(f"no answer within {seconds:g} s") from error
+
+
+def _is_beyond_end(error: Exception) -> bool:
+    """Whether a range was refused because the file ends before it."""
+    return getattr(error, "status", None) == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or (
+        "range is not satisfiable" in str(error)
+    )
 
 
 def _may_pass(error: Exception) -> bool:

@@ -1,5 +1,6 @@
 """Shared fixtures: paths, small real networks, and ways to run the command line."""
 
+import logging
 import os
 import shutil
 import subprocess
@@ -125,6 +126,33 @@ def tiny_64(home: Path) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CNNCLI_HOME", str(home))
         yield prepare(Reference("test_resnet", pretrained=False, image_size=(64, 64)), NullProgress()).path
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of an object store that speaks the protocol of S3, on this machine, with one empty bucket, `bucket`."""
+    pytest.importorskip("s3fs")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a bucket in an object store; what earlier tests wrote is still in it."""
+    import fsspec
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    fsspec.filesystem("s3").makedirs("bucket", exist_ok=True)
+    return "s3://bucket"
 
 
 @pytest.fixture

@@ -111,6 +111,39 @@ def test_what_cannot_be_read_is_a_record_in_its_place(
     ]
 
 
+@pytest.mark.slow  # a server is started
+def test_predict_and_features_read_from_s3(cnncli: Cnncli, tmp_path: Path, s3: str) -> None:
+    archive = write_tar(tmp_path / "x.tar", {"a.png": RED, "b.png": LIME})
+    table = write_parquet(tmp_path / "p.parquet", {"image": [BLUE, RED]})
+    for name, content in {
+        "photos/a.png": RED,
+        "photos/b/c.png": LIME,
+        "photos/empty.png": b"",
+        "x-1.tar": archive.read_bytes(),
+        "p.parquet": table.read_bytes(),
+        "list.txt": f"{s3}/photos/a.png\n{s3}/photos/empty.png\n{s3}/x-1.tar/b.png\n{s3}/p.parquet/0\n".encode(),
+    }.items():
+        remote.write(f"{s3}/{name}", content, overwrite=True)
+    result = cnncli(
+        "predict", f"{s3}/photos/", f"{s3}/x-*.tar", f"{s3}/p.parquet", f"{s3}/none/", "s3://none/a.png"
+    )
+    assert lines(result.stdout) == [
+        [f"{s3}/photos/a.png", "red"],
+        [f"{s3}/photos/empty.png", "-"],
+        [f"{s3}/photos/b/c.png", "green"],
+        [f"{s3}/x-1.tar/a.png", "red"],
+        [f"{s3}/x-1.tar/b.png", "green"],
+        [f"{s3}/p.parquet/0", "blue"],
+        [f"{s3}/p.parquet/1", "red"],
+        [f"{s3}/none/", "-"],
+        ["s3://none/a.png", "-"],
+    ]
+    result = cnncli("features", "--files-from", f"{s3}/list.txt", "-o", tmp_path / "f.npz")
+    assert result.exit_code == 3
+    assert f"{s3}/photos/empty.png: an empty file" in result.stderr
+    assert arrays_of(tmp_path / "f.npz")["embeddings"].shape[0] == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
