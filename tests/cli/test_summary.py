@@ -155,6 +155,7 @@ def test_googlenet(summary: Summary) -> None:
     assert sum(row["weights"] for row in second) == 114_688
     assert round(sum(row["multiply_adds"] for row in second) / 1e6) == 360
     assert layer(actual, "fc1")["weights"] == 1_024_000
+    assert [row["name"] for row in actual["layers"] if row["call"] is None] == ["aux1", "aux2"]
     heads = sum(layer(actual, name)["parameters"] for name in ("aux1", "aux2"))
     assert actual["totals"]["parameters"] == 13_378_280
     assert actual["totals"]["parameters"] - heads == 6_998_552
