@@ -121,8 +121,8 @@ def _text(result: ExportResult) -> str:
     lines = [
         f"file        {result.file}, {size(result.bytes)} (the compiled network has {size(result.original_bytes)})",
         (
-            f"checked     {checked}: probabilities within {result.max_difference:.1e} of predict's, "
-            f"{percent(result.agreement)} with the same class"
+            f"checked     {checked}: {percent(result.agreement)} keep their class, "
+            f"probabilities within {result.max_difference:.1e}"
         ),
     ]
     if cost := result.quantization:
