@@ -35,7 +35,7 @@ from cnncli.web import require_reachable
 _PREDICTING = {"typer", "rich", "pillow", "numpy", "onnxruntime", "platformdirs", "packaging", "filelock"}
 """Packages without which nothing works; the others are needed to prepare models."""
 
-_IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn", "grad-cam": "pytorch_grad_cam"}
+_IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn"}
 _LOW_SPACE = 2e9
 """Free bytes below which the next model may not fit: VGG-16 takes 1.1 GB while it is prepared."""
 

@@ -20,7 +20,6 @@ OPTIONAL = frozenset(
         "scipy",
         "matplotlib",
         "jinja2",
-        "pytorch_grad_cam",
     }
 )
 """Packages, by the name they are imported under, without which a prepared network still predicts."""

@@ -1,18 +1,17 @@
-"""Class activation maps, computed by pytorch-grad-cam; the layer and the classes are chosen here."""
+"""Class activation maps: which places of a photograph speak for a class; how they are weighed is in `cam_methods`."""
 
 import difflib
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from pytorch_grad_cam import EigenCAM, GradCAM, GradCAMPlusPlus, LayerCAM
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor
+from torch.nn import functional
 
 from cnncli import logits
 from cnncli.data.stratified import shortlist
 from cnncli.errors import UsageError
 from cnncli.evaluation.classes import find_class, has_numeric_names
+from cnncli.inspection.network.cam_methods import METHODS
 from cnncli.inspection.network.loading import InputImage, LoadedModel
 from cnncli.inspection.network.maps import layer_maps
 from cnncli.networks.zoo.layers import as_maps, capture_outputs, find_layer
@@ -20,13 +19,6 @@ from cnncli.records.choices import CamMethod
 from cnncli.records.networks import ModelCard
 from cnncli.records.pictures import TRANSPARENT_BELOW, Figure, Panel, Scale, Values
 from cnncli.text import percent
-
-_METHODS = {
-    CamMethod.GRADCAM: GradCAM,
-    CamMethod.GRADCAM_PLUS_PLUS: GradCAMPlusPlus,
-    CamMethod.EIGENCAM: EigenCAM,
-    CamMethod.LAYERCAM: LayerCAM,
-}
 
 _METHOD_NAMES = {
     CamMethod.GRADCAM: "Grad-CAM",
@@ -47,7 +39,7 @@ def target_layer(model: LoadedModel, image: InputImage) -> str:
     """
     images = image.batch.clone().requires_grad_()
     layers = {name: module for name, module in model.network.named_modules() if name and ".attn." not in name}
-    with torch.enable_grad(), capture_outputs(layers, as_copies=False) as captured:
+    with torch.enable_grad(), capture_outputs(layers) as captured:
         logits = model.network(images)
         outputs = {name: output for name, output in captured.items() if output.requires_grad}
         gradients: Sequence[Tensor | None] = torch.autograd.grad(
@@ -122,21 +114,40 @@ def activation_map(model: LoadedModel, image: InputImage, name: str, index: int,
         raise UsageError(
             f"the feature maps of {name} are 1 x 1 and show no location", "name an earlier layer"
         )
-    size = image.batch.shape[2:]
-
-    def reshape(output: Tensor) -> Tensor:
-        maps = as_maps(output, size)
-        assert maps is not None  # noqa: S101 - layer_maps raises otherwise
-        return maps.clone()  # the next layer may overwrite it in place
-
-    result: Values | None = None
-    layer = find_layer(model.network, name)
-    with torch.enable_grad(), _METHODS[method](model.network, [layer], reshape_transform=reshape) as cam:
-        images = image.batch.clone().requires_grad_()
-        result = cam(input_tensor=images, targets=[ClassifierOutputTarget(index)])[0].astype(np.float64)
-    if result is None:  # the library swallows the exception of the block above
-        raise UsageError(f"the logits do not depend on {name}", "name an earlier layer, or omit --layer")
+    maps, gradients = _maps_and_gradients(model, image, name, index)
+    heat = METHODS[method](maps, gradients).relu()
+    heat = functional.interpolate(
+        _scale(heat)[None, None], tuple(image.batch.shape[2:]), mode="bilinear", align_corners=False
+    )[0, 0]
+    result: Values = _scale(heat).double().numpy()
     return result
+
+
+def _maps_and_gradients(
+    model: LoadedModel, image: InputImage, name: str, index: int
+) -> tuple[Tensor, Tensor]:
+    """The feature maps (D, h, w) of a layer, and the derivatives of a class's logit with respect to them."""
+    layer = find_layer(model.network, name)
+    with torch.enable_grad(), capture_outputs({name: layer}) as captured:
+        logit = model.network(image.batch.clone().requires_grad_())[0, index]
+        (gradient,) = torch.autograd.grad(logit, [captured[name]], allow_unused=True)
+    if gradient is None:
+        raise UsageError(f"the logits do not depend on {name}", "name an earlier layer, or omit --layer")
+    size = image.batch.shape[2:]
+    maps, gradients = as_maps(captured[name].detach(), size), as_maps(gradient, size)
+    assert maps is not None  # noqa: S101 - layer_maps raises otherwise
+    assert gradients is not None  # noqa: S101
+    return maps[0], gradients[0]
+
+
+def _scale(heat: Tensor) -> Tensor:
+    """Values from 0 to 1."""
+    heat = heat - heat.min()
+    return heat / (heat.max() + _TINY)
+
+
+_TINY = 1e-7
+"""Keeps a map that is zero everywhere from being divided by zero."""
 
 
 def figure(

@@ -44,24 +44,23 @@ def full_layer_name(network: nn.Module, name: str) -> str:
 
 
 @contextlib.contextmanager
-def capture_outputs(
-    layers: Mapping[str, nn.Module], *, as_copies: bool = True
-) -> Iterator[dict[str, Tensor]]:
+def capture_outputs(layers: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
     """Collect the outputs of layers by name until the block ends, in the order of their calls.
 
-    A layer that is called more than once has its last output; one with several output tensors, the first of them.
-
-    Args:
-        layers: by name.
-        as_copies: copy outputs, since the next layer may overwrite them in place; else the tensors themselves.
+    A layer that is called more than once has its last output; one with several output tensors, the first of them. The
+    network goes on with a copy, since the next layer may overwrite its input.
     """
     outputs: dict[str, Tensor] = {}
 
-    def store(name: str, output: object) -> None:
-        tensor = output[0] if isinstance(output, tuple | list) and output else output
-        if isinstance(tensor, Tensor):
-            outputs.pop(name, None)
-            outputs[name] = tensor.clone() if as_copies else tensor
+    def store(name: str, output: object) -> object:
+        if isinstance(output, tuple | list) and output:
+            first = store(name, output[0])
+            return type(output)([first, *output[1:]]) if type(output) in {tuple, list} else output
+        if not isinstance(output, Tensor):
+            return output
+        outputs.pop(name, None)
+        outputs[name] = output
+        return output.clone()
 
     handles = [
         module.register_forward_hook(lambda _, __, output, name=name: store(name, output))

@@ -1,16 +1,21 @@
 """Class activation maps: layers, classes, values."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 from torch.nn import functional
 
 from cnncli.errors import UsageError
 from cnncli.inspection.network import cam, maps
+from cnncli.inspection.network.cam_methods import eigen_cam
 from cnncli.inspection.network.loading import InputImage, LoadedModel
 from cnncli.networks import model_folder
+from cnncli.networks.zoo.layers import as_maps, find_layer
 from cnncli.records.choices import CamMethod
 from tests.inspection.conftest import network, noise
 from tests.networks_for_tests import colour_card
@@ -34,6 +39,48 @@ def test_grad_cam_of_a_pooled_network_is_the_class_activation_map(
     expected = ((large - large.min()) / (large.max() - large.min())).numpy()
     assert result.shape == (32, 32)
     assert np.corrcoef(result.ravel(), expected.ravel())[0, 1] > 0.99
+
+
+@pytest.mark.slow  # the other library imports for seconds
+@pytest.mark.parametrize("name", ["test_resnet", "test_vit", "test_convnext"])
+def test_every_method_agrees_with_pytorch_grad_cam(name: str, tmp_path: Path) -> None:
+    import pytorch_grad_cam as library
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    other = network(name)
+    image = noise(other, tmp_path)
+    layer = cam.target_layer(other, image)
+    for method, reference in {
+        CamMethod.GRADCAM: library.GradCAM,
+        CamMethod.GRADCAM_PLUS_PLUS: library.GradCAMPlusPlus,
+        CamMethod.LAYERCAM: library.LayerCAM,
+    }.items():
+        with reference(
+            other.network, [find_layer(other.network, layer)], reshape_transform=as_maps_of(image)
+        ) as maps:
+            images = image.batch.clone().requires_grad_()
+            expected = maps(input_tensor=images, targets=[ClassifierOutputTarget(1)])[0]
+        assert np.allclose(cam.activation_map(other, image, layer, 1, method), expected, atol=1e-5), method
+
+
+def as_maps_of(image: InputImage) -> Callable[[Tensor], Tensor]:
+    """The feature maps in a layer's output, which the library would else expect with channels first."""
+
+    def copied_maps(output: Tensor) -> Tensor:
+        maps = as_maps(output, image.batch.shape[2:])
+        assert maps is not None
+        return maps.clone()
+
+    return copied_maps
+
+
+def test_eigen_cam_shows_the_largest_values_whatever_their_sign() -> None:
+    maps = torch.zeros(3, 4, 4)
+    maps[:, 1, 2] = torch.tensor([1.0, -2.0, 3.0])
+    for sign in (1, -1):
+        heat = eigen_cam(sign * maps, torch.zeros(0))
+        assert int(heat.argmax()) == 6
+        assert heat.max() > -heat.min()
 
 
 @pytest.mark.parametrize("method", list(CamMethod))
