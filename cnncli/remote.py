@@ -7,7 +7,6 @@ for hf://), which finds its credentials as it always does. Every failure is an `
 import datetime as dt
 import errno
 import io
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -38,8 +37,6 @@ UPLOAD_SECONDS = 3600.0
 _CHUNK = 8 << 20
 """Bytes per request of a stream."""
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # two letters at least: C:// is a drive
-
 _PACKAGES = {
     "s3": "s3fs",
     "s3a": "s3fs",
@@ -66,14 +63,14 @@ _PERMANENT = (
 """Failures that another attempt would repeat."""
 
 
-def is_url(text: str) -> bool:
-    """Whether a word names something on a server: `s3://bucket/key`, not a path."""
-    return _URL.match(text) is not None
-
-
 def scheme_of(url: str) -> str:
     """`s3` of `s3://bucket/key`."""
     return url.partition("://")[0].lower()
+
+
+def is_web(url: str) -> bool:
+    """Whether a URL is that of a web page or file, in which `?` begins a query."""
+    return scheme_of(url) in {"http", "https"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +125,7 @@ def is_folder(url: str) -> bool:
     Raises:
         OSError: the server cannot be asked.
     """
-    if scheme_of(url) in {"http", "https"}:  # web servers have no folders, only pages about them
+    if is_web(url):  # web servers have no folders, only pages about them
         return False
     system = _file_system(url)
     return bool(_attempt(url, lambda: system.isdir(_path(url))))

@@ -75,6 +75,21 @@ _SURROGATE = re.compile("[\udc80-\udcff]")
 _TSV_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
+_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # two letters at least: C:// is a drive
+
+
+def is_url(text: str) -> bool:
+    """Whether a word names something on a server: `s3://bucket/key`, not a path."""
+    return _URL.match(text) is not None
+
+
+def join_path(folder: str, path: str) -> str:
+    """A path below a folder, each of which may be a URL."""
+    if is_url(path):
+        return path
+    return f"{folder.rstrip('/')}/{path}" if is_url(folder) else os.path.join(folder, path)  # noqa: PTH118 - strings
+
+
 def is_percent_encoded(path: str) -> bool:
     """Whether `path_text` writes this path percent-encoded: it holds bytes that are not UTF-8."""
     return _SURROGATE.search(path) is not None

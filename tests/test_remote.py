@@ -7,6 +7,7 @@ import pytest
 
 from cnncli import remote
 from cnncli.errors import MissingPackageError, UsageError
+from cnncli.text import is_url
 from tests.remote_stores import Unreliable, stores
 
 
@@ -29,7 +30,7 @@ def known_stores(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ],
 )
 def test_urls_are_told_from_paths(word: str, *, expected: bool) -> None:
-    assert remote.is_url(word) is expected
+    assert is_url(word) is expected
 
 
 def test_a_file_is_written_once_and_read_in_pieces() -> None:

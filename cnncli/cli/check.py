@@ -11,7 +11,7 @@ from cnncli.cli.options import ReportFormat
 from cnncli.cli.output_guard import require_not_among
 from cnncli.cli.progress import image_progress
 from cnncli.errors import OutputError, UsageError
-from cnncli.files.output_path import require_free
+from cnncli.files.output_path import is_inside, require_free
 
 if TYPE_CHECKING:
     from cnncli.records.data import DataSet
@@ -34,6 +34,7 @@ def check(
     label_column: options.LabelColumn = "label",
     split_column: options.SplitColumn = "split",
     root: options.Root = None,
+    image_column: options.ImageColumn = None,
     max_pixels: options.MaxPixels = None,
     workers: options.Workers = None,
     overwrite: options.Overwrite = False,
@@ -68,8 +69,8 @@ def check(
 
         limit = max_pixels or MAX_PIXELS
         allow_pixels(limit)
-        data_set = read(data, ListColumns(path_column, label_column, split_column, root))
-        if sheet and data.is_dir() and sheet.resolve().is_relative_to(data.resolve()):
+        data_set = read(data, ListColumns(path_column, label_column, split_column, root, image_column))
+        if sheet and is_inside(sheet, data):
             raise OutputError(f"{sheet} would be inside the data folder", "write it somewhere else")
         if sheet:
             require_not_among("sheet", sheet, (sample.path for sample in data_set.samples))

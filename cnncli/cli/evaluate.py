@@ -134,6 +134,7 @@ def evaluate(
     label_column: options.LabelColumn = "label",
     split_column: options.SplitColumn = "split",
     root: options.Root = None,
+    image_column: options.ImageColumn = None,
     max_pixels: options.MaxPixels = None,
     exact_decode: options.ExactDecode = False,
     weights: options.Weights = None,
@@ -192,7 +193,7 @@ def evaluate(
             output = outputs.require_output_folder(output, overwrite=overwrite)
         settings = EvaluationSettings(
             data=data,
-            columns=ListColumns(path_column, label_column, split_column, root),
+            columns=ListColumns(path_column, label_column, split_column, root, image_column),
             split=split,
             subset=subset,
             class_map=class_map,

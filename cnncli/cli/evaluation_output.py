@@ -11,6 +11,8 @@ import typer
 from cnncli.cli import options
 from cnncli.cli.console import Console, terminal_width, write_data
 from cnncli.errors import OutputError
+from cnncli.files.output_path import is_inside
+from cnncli.records.data import DataPath
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,9 +43,9 @@ class Destination:
     output: Path | None
     overwrite: bool
 
-    def require_outside(self, data: Path) -> None:
+    def require_outside(self, data: DataPath) -> None:
         """Check that the folder is not inside the data."""
-        if self.output and data.is_dir() and self.output.resolve().is_relative_to(data.resolve()):
+        if self.output and is_inside(self.output, data):
             raise OutputError(
                 f"--output {self.output} is inside the data folder", "choose a folder outside it"
             )

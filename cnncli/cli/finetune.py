@@ -98,6 +98,7 @@ def finetune(
     label_column: options.LabelColumn = "label",
     split_column: options.SplitColumn = "split",
     root: options.Root = None,
+    image_column: options.ImageColumn = None,
     max_pixels: options.MaxPixels = None,
     classifier: Annotated[
         ClassifierName,
@@ -162,7 +163,7 @@ def finetune(
     shared: dict[str, Any] = {
         "data": data,
         "reference": reference,
-        "columns": ListColumns(path_column, label_column, split_column, root),
+        "columns": ListColumns(path_column, label_column, split_column, root, image_column),
         "output": output,
         "overwrite": overwrite,
         "classifier": classifier,

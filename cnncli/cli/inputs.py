@@ -18,8 +18,8 @@ from cnncli.images.tar_archive import is_archive, is_read_in_order
 from cnncli.records.defaults import PATH_COLUMN
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import NullProgress, Progress
-from cnncli.remote import is_url, require_file_system
-from cnncli.text import quote
+from cnncli.remote import require_file_system
+from cnncli.text import is_url, quote
 
 if TYPE_CHECKING:
     from cnncli.distribution.plan import PlanInputs

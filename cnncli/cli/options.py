@@ -13,6 +13,7 @@ from cnncli.errors import UsageError
 from cnncli.records.defaults import DEFAULT, MAX_INPUT, or_default
 from cnncli.records.engines import EngineName, Precision
 from cnncli.records.progress import Progress
+from cnncli.text import is_url
 
 if TYPE_CHECKING:
     from cnncli.networks.reference import Reference
@@ -46,17 +47,28 @@ def parse_path(word: str) -> Path:
     return Path(word)
 
 
-def parse_data(word: str) -> Path:
-    """The path of labelled images from the command line.
+def parse_data(word: str) -> str:
+    """The path or URL of labelled images from the command line.
 
     Raises:
         UsageError: it is empty, or a model folder.
     """
+    if is_url(word):
+        return word
     from cnncli.data.layout import require_no_model_folder
 
     path = parse_path(word)
     require_no_model_folder(path)
-    return path
+    return str(path)
+
+
+def parse_root(word: str) -> str:
+    """A folder or URL from the command line.
+
+    Raises:
+        UsageError: it is empty.
+    """
+    return word if is_url(word) else str(parse_path(word))
 
 
 def image_size(text: str | None) -> tuple[int, int] | None:
@@ -258,11 +270,12 @@ Workers = Annotated[
 ]
 
 Data = Annotated[
-    Path,
+    str,
     typer.Argument(
         metavar="DATA",
         parser=parse_data,
-        help="A folder with one folder of images per class, optionally below train/, val/ and test/; or a CSV or TSV list.",
+        help="A folder with one folder of images per class, optionally below train/, val/ and test/; a CSV, TSV or Parquet list; "
+        "or tar archives or Parquet files that hold the images ('train-{000..099}.tar'). Each may be a URL.",
         show_default=False,
     ),
 ]
@@ -282,22 +295,27 @@ ImageColumn = Annotated[
 ]
 LabelColumn = Annotated[
     str,
-    typer.Option("--label-column", metavar="NAME", help="Column with the class labels in a CSV or TSV list."),
+    typer.Option(
+        "--label-column",
+        metavar="NAME",
+        help="Column with the class labels in a list or in Parquet files, or their name in the .json files of tar archives.",
+    ),
 ]
 SplitColumn = Annotated[
     str,
     typer.Option(
         "--split-column",
         metavar="NAME",
-        help="Column with train, val or test in a CSV or TSV list, if it has one.",
+        help="Column with train, val or test in a list or in Parquet files, if there is one.",
     ),
 ]
 Root = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--root",
-        metavar="DIR",
-        help="Folder that the paths of a CSV or TSV list are relative to.  [default: the list's folder]",
+        metavar="DIR|URL",
+        parser=parse_root,
+        help="Folder that the paths of a list are relative to.  [default: the list's folder]",
     ),
 ]
 

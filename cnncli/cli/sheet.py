@@ -141,7 +141,7 @@ def _read_truths(file: Path) -> dict[str, str]:
     if file.suffix.lower() not in SEPARATORS:
         raise UsageError(f"--labels-from {file}: the name of a list ends in .csv or .tsv", _LIST_HINT)
     try:
-        data = read_list(file, ListColumns())
+        data = read_list(str(file), ListColumns())
     except DataError as error:
         raise DataError(error.message, _LIST_HINT) from error
     return {os.path.abspath(sample.path): data.class_names[sample.label] for sample in data.samples}  # noqa: PTH100 - a string

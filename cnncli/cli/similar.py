@@ -13,6 +13,7 @@ from cnncli.cli.console import Console, is_terminal, quiet_libraries, terminal_w
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_bars
 from cnncli.errors import InputError, OutputError, UsageError
+from cnncli.files.output_path import is_inside
 from cnncli.records.choices import DistanceMetric
 from cnncli.records.defaults import PATH_COLUMN
 from cnncli.records.engines import EngineName, EngineOptions, Precision
@@ -151,7 +152,7 @@ def similar(
         )
     )
     destination = pictures.PictureDestination.resolve_sheet(sheet, overwrite=overwrite) if sheet else None
-    if sheet and collection_path.is_dir() and sheet.resolve().is_relative_to(collection_path.resolve()):
+    if sheet and is_inside(sheet, collection_path):
         raise OutputError(f"{sheet} is in the folder that is searched", "write it somewhere else")
     format_ = format_ or (SimilarFormat.TABLE if is_terminal(sys.stdout) else SimilarFormat.TSV)
     result_output = _Output(format_, destination, console)

@@ -10,6 +10,7 @@ from cnncli.data.near_duplicates import Fingerprint, fingerprint, groups
 from cnncli.images.decode import Decoding, Header, header, with_image
 from cnncli.images.digest import sha256
 from cnncli.images.in_memory import InMemory
+from cnncli.images.threads import reading_threads
 from cnncli.records.data import DataFinding, DataHealth, DataSet, FindingKind, Sample, Split
 from cnncli.records.predictions import ImageSource, Unreadable, UnreadableError
 from cnncli.text import counted
@@ -54,7 +55,8 @@ def examine(
         advance: called once per image.
     """
     images: list[_ImageFacts] = []
-    with ThreadPoolExecutor(workers, thread_name_prefix="examine") as pool:
+    threads = reading_threads((sample.source for sample in data.samples), workers)
+    with ThreadPoolExecutor(threads, thread_name_prefix="examine") as pool:
         for batch in _batches(data.samples, _BATCH):
             for image in pool.map(lambda sample: _examine(sample, max_pixels), batch):
                 images.append(image)

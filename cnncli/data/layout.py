@@ -1,20 +1,25 @@
-"""Labelled data on disk: a folder with one folder per class, optionally within split folders, or a CSV or TSV list.
+"""Labelled data: a folder with one folder per class, optionally within split folders, a list, or archives.
 
     root/train|val|test/CLASS/**        and similar names of the splits
     root/CLASS/**
-    list.csv with the columns path and label (and optionally split)
+    list.csv                            with the columns path and label (and optionally split); .tsv, .parquet
+    train-{000..099}.tar, *.parquet     that hold the images and their labels
 
-Only names are read here; whether a file really is an image is known when it is opened.
+Each may be on a server. Only names and labels are read here; whether a file really is an image is known when it is opened.
 """
 
 from pathlib import Path
 
 from cnncli.data.folders import LAYOUTS, read_folder
 from cnncli.data.lists import ListColumns, read_list
+from cnncli.data.remote_folders import read_remote_folder
+from cnncli.data.shards import find_shards, read_shards
 from cnncli.errors import DataError, UsageError
-from cnncli.records.data import DataSet
+from cnncli.images.path_list import is_table
+from cnncli.records.data import DataPath, DataSet
 from cnncli.records.networks import CARD
-from cnncli.text import SEPARATORS, quote
+from cnncli.remote import require_file_system
+from cnncli.text import is_url, quote
 
 
 def require_no_model_folder(data: Path) -> None:
@@ -26,25 +31,40 @@ def require_no_model_folder(data: Path) -> None:
         )
 
 
-def read(data: Path, columns: ListColumns | None = None) -> DataSet:
-    """The labelled images of a folder or list.
+def may_exist(data: DataPath) -> bool:
+    """Whether there may be data; servers are not asked, and patterns not expanded."""
+    name = str(data)
+    return is_url(name) or any(character in name for character in "{*?[") or Path(name).exists()
+
+
+def read(data: DataPath, columns: ListColumns | None = None) -> DataSet:
+    """The labelled images of a folder, a list or archives.
 
     Args:
-        data: a folder, or a file that ends in .csv or .tsv.
-        columns: of a list.
+        data: a path, a URL, or a pattern or range of archives.
+        columns: of a list or of Parquet files.
 
     Raises:
         DataError: it does not exist, has no labelled images, or can be understood in two ways.
-        UsageError: it is a model folder, or columns are named and it is not a list.
+        UsageError: it is a model folder, or columns are named and it has none.
     """
-    if data.suffix.lower() in SEPARATORS and not data.is_dir():
-        return read_list(data, columns or ListColumns())
-    if not data.exists():
-        raise DataError(f"{data} does not exist", LAYOUTS)
-    if columns not in {None, ListColumns()}:
+    name, columns = str(data), columns or ListColumns()
+    if is_url(name):
+        require_file_system(name)
+    if files := find_shards(name):
+        return read_shards(name, files, columns)
+    if is_table(name) and not Path(name).is_dir():
+        return read_list(name, columns)
+    if not is_url(name) and not Path(name).exists():
+        raise DataError(f"{name} does not exist", LAYOUTS)
+    if columns != ListColumns():
         raise UsageError(
-            f"{data} is not a list, and --path-column, --label-column, --split-column and --root are for lists"
+            f"{name} is not a list, and --path-column, --label-column, --split-column, --image-column and --root are for lists"
         )
+    return read_remote_folder(name) if is_url(name) else _read_local(Path(name))
+
+
+def _read_local(data: Path) -> DataSet:
     if not data.is_dir():
         raise DataError(f"{data} is neither a folder nor a list (.csv, .tsv)", LAYOUTS)
     require_no_model_folder(data)

@@ -1,23 +1,26 @@
-"""Labelled data as a CSV or TSV list with the columns path and label, and optionally split."""
+"""Labelled data as a CSV, TSV or Parquet list with the columns path and label, and optionally split."""
 
+import contextlib
 import csv
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from cnncli.data.labelled import LabelledImage, build_data_set
 from cnncli.data.missing_files import missing_files_hint
 from cnncli.data.split_names import split_of_name
 from cnncli.errors import DataError
 from cnncli.files.csv_tables import listed_path
+from cnncli.images.container import open_container, reason
+from cnncli.images.parquet_images import column_names, is_parquet, read_rows
 from cnncli.images.sources import image_source
-from cnncli.records.data import DataSet, Split
+from cnncli.records.data import DataPath, DataSet, Split
 from cnncli.records.defaults import PATH_COLUMN
-from cnncli.records.predictions import ImageSource
-from cnncli.regular_file import bounded_lines, open_regular
-from cnncli.text import SEPARATORS, counted, path_text, text_stream
+from cnncli.records.predictions import ImageSource, UnreadableError
+from cnncli.regular_file import bounded_lines
+from cnncli.text import SEPARATORS, counted, is_url, path_text, text_stream
 
 _MAX_NAME = 40
 _MAX_LISTED = 8
@@ -33,47 +36,67 @@ class ListColumns:
         label: name of the column with its class.
         split: name of the optional column with train, val or test; if some images have a split, those without one are for
             training.
-        root: folder that paths are relative to; None is the folder of the list.
+        root: folder or URL that paths are relative to; None is the folder of the list.
+        image: name of the column with the images of a Parquet file; None to find it.
     """
 
     path: str = PATH_COLUMN
     label: str = "label"
     split: str = "split"
-    root: Path | None = None
+    root: DataPath | None = None
+    image: str | None = None
 
 
-def read_list(file: Path, columns: ListColumns) -> DataSet:
+def read_list(file: str, columns: ListColumns) -> DataSet:
     """The labelled images of a list.
+
+    Args:
+        file: path or URL; a CSV, TSV or Parquet file.
+        columns: of the list.
 
     Raises:
         DataError: it cannot be read, contradicts itself, or has no labelled images.
     """
     remarks: list[str] = []
-    root = columns.root or file.parent
+    folder, _, name = file.rpartition("/") if is_url(file) else (str(Path(file).parent), "", Path(file).name)
+    root = str(columns.root or folder)
     try:
-        with text_stream(open_regular(file)) as stream:
-            rows = csv.DictReader(
-                bounded_lines(stream), delimiter=SEPARATORS[file.suffix.lower()], strict=True
-            )
-            _require_columns(file, rows.fieldnames or (), columns)
+        with _open_rows(file, columns) as (header, rows):
+            _require_columns(file, header, columns)
             images = _unique(file, _rows(file, rows, columns, root, remarks), remarks)
-    except OSError as error:
-        raise DataError(f"cannot read the list {file}: {error.strerror}") from error
+    except (OSError, UnreadableError) as error:
+        raise DataError(f"cannot read the list {file}: {reason(error)}") from error
     except (csv.Error, ValueError) as error:
         raise DataError(f"the list {file} is not valid CSV: {error}") from error
     if not images:
         raise DataError(f"the list {file} has no labelled images")
     if not any(item.source.stamp() for item in images):
+        hint = None if is_url(images[0].path) else missing_files_hint(Path(root), images[0].path)
         raise DataError(
-            f"none of the {len(images):,} files in {file} exists; the first is {images[0].path}",
-            missing_files_hint(root, images[0].path),
+            f"none of the {len(images):,} files in {file} exists; the first is {images[0].path}", hint
         )
     if any(item.split for item in images):
         images = [item if item.split else dataclasses.replace(item, split=Split.TRAIN) for item in images]
-    return build_data_set(path_text(file.stem), str(root), images, remarks)
+    return build_data_set(path_text(Path(name).stem), root, images, remarks)
 
 
-def _unique(file: Path, rows: Iterable[LabelledImage], remarks: list[str]) -> list[LabelledImage]:
+@contextlib.contextmanager
+def _open_rows(
+    file: str, columns: ListColumns
+) -> Iterator[tuple[Sequence[str], Iterable[dict[str, str | None]]]]:
+    """The names of a list's columns, and its entries."""
+    if is_parquet(file):
+        names = column_names(file)
+        wanted = [name for name in (columns.path, columns.label, columns.split) if name in names]
+        yield names, read_rows(file, wanted)
+        return
+    with text_stream(open_container(file)) as stream:
+        separator = SEPARATORS[PurePath(file).suffix.lower()]
+        rows = csv.DictReader(bounded_lines(stream), delimiter=separator, strict=True)
+        yield rows.fieldnames or (), rows
+
+
+def _unique(file: str, rows: Iterable[LabelledImage], remarks: list[str]) -> list[LabelledImage]:
     """Each file once; a file listed with two classes or in two splits is an error."""
     images: dict[str, LabelledImage] = {}
     repeated = 0
@@ -94,7 +117,7 @@ def _describe(row: LabelledImage) -> str:
     return f"{row.label!r} in {row.split}" if row.split else repr(row.label)
 
 
-def _require_columns(file: Path, header: Sequence[str], columns: ListColumns) -> None:
+def _require_columns(file: str, header: Sequence[str], columns: ListColumns) -> None:
     if missing := [name for name in (columns.path, columns.label) if name not in header]:
         columns_text = ", ".join(repr(name[:_MAX_NAME]) for name in header[:_MAX_LISTED]) or "nothing"
         _require_separator(file, header)
@@ -105,7 +128,7 @@ def _require_columns(file: Path, header: Sequence[str], columns: ListColumns) ->
 
 
 def _rows(
-    file: Path, rows: Iterable[dict[str, str | None]], columns: ListColumns, root: Path, remarks: list[str]
+    file: str, rows: Iterable[dict[str, str | None]], columns: ListColumns, root: str, remarks: list[str]
 ) -> Iterator[LabelledImage]:
     untidy = 0
     for number, row in _entries(file, rows):
@@ -113,7 +136,7 @@ def _rows(
         if not path or not label:
             remarks.append(f"{file}, entry {number} is left out: it has no {'label' if path else 'path'}")
             continue
-        _require_label(f"{file}, entry {number}", label)
+        require_label(f"{file}, entry {number}", label)
         untidy += label != row[columns.label]
         name = row.get(columns.split) or ""
         split = split_of_name(name)
@@ -127,9 +150,7 @@ def _rows(
         remarks.append(f"removed: spaces around {counted(untidy, 'label')} of {file}")
 
 
-def _entries(
-    file: Path, rows: Iterable[dict[str, str | None]]
-) -> Iterator[tuple[int, dict[str, str | None]]]:
+def _entries(file: str, rows: Iterable[dict[str, str | None]]) -> Iterator[tuple[int, dict[str, str | None]]]:
     """The entries of a list, numbered from 2: the first one has the names of the columns."""
     number = 1
     try:
@@ -146,7 +167,13 @@ def _entries(
         ) from error
 
 
-def _require_label(entry: str, label: str) -> None:
+def require_label(entry: str, label: str) -> None:
+    """Raise DataError unless a label can be the name of a class.
+
+    Args:
+        entry: where it is, for the message.
+        label: as it was read.
+    """
     if path_text(label) != label:
         raise DataError(f"{entry}: its label is not UTF-8", "save the list as UTF-8")
     if label.startswith('"') and label.endswith(
@@ -161,16 +188,16 @@ def _require_label(entry: str, label: str) -> None:
         )
 
 
-def _source(root: Path, path: str) -> ImageSource:
+def _source(root: str, path: str) -> ImageSource:
     """The image of an entry; a list from Windows may have backslashes in place of slashes."""
-    source = image_source(listed_path(str(root), path))
+    source = image_source(listed_path(root, path))
     if "\\" in path and not source.stamp():
-        other = image_source(listed_path(str(root), path.replace("\\", "/")))
+        other = image_source(listed_path(root, path.replace("\\", "/")))
         return other if other.stamp() else source
     return source
 
 
-def _require_separator(file: Path, header: Sequence[str]) -> None:
+def _require_separator(file: str, header: Sequence[str]) -> None:
     """Check that the first line is not separated by what other programs use."""
     if len(header) != 1:
         return

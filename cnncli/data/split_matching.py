@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from cnncli.data.splits import SPLITS, SplitRow, read_rows, size_in_bytes
+from cnncli.data.splits import SPLITS, SplitRow, read_rows, sizes_in_bytes
 from cnncli.errors import DataError
 from cnncli.files.csv_tables import listed_path
 from cnncli.images.digest import PARTIAL, image_digests
@@ -93,7 +93,7 @@ def _sample_keys(samples: Sequence[Sample], rows: Iterable[SplitRow]) -> dict[st
     for row in rows:
         if row.digest:
             is_partial[row.size].add(row.digest.startswith(PARTIAL))
-    sizes = {sample.path: size_in_bytes(sample) for sample in samples}
+    sizes = {sample.path: size for sample, size in zip(samples, sizes_in_bytes(samples), strict=True)}
     pairs = [(sample, part) for sample in samples for part in is_partial.get(sizes[sample.path], ())]
     digests = image_digests([sample.source for sample, _ in pairs], [part for _, part in pairs])
     keys: dict[str, list[_Key]] = {path: [] for path in sizes}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cnncli.errors import DataError
 from cnncli.files.csv_tables import Table, listed_path
-from cnncli.images.digest import distinguishing_digests
+from cnncli.images.digest import distinguishing_digests, image_stamps
 from cnncli.images.sources import image_source
 from cnncli.records.data import DataSet, Sample, Split
 from cnncli.regular_file import bounded_lines, open_regular
@@ -34,7 +34,7 @@ _HEADERS = {"1": tuple(name for name in _HEADER if name != "digest"), str(SCHEMA
 
 def splits_table(data: DataSet) -> Table:
     """A data set as splits.csv; `finetune` can read it as a list, with `--root`."""
-    sizes = [size_in_bytes(sample) for sample in data.samples]
+    sizes = sizes_in_bytes(data.samples)
     digests = distinguishing_digests([sample.source for sample in data.samples], sizes)
     rows = [
         (data.relative(sample.path), data.class_names[sample.label], sample.split, size, digest, SCHEMA)
@@ -43,10 +43,9 @@ def splits_table(data: DataSet) -> Table:
     return Table(SPLITS, _HEADER, rows)
 
 
-def size_in_bytes(sample: Sample) -> int | None:
-    """The size of an image's file; None if there is none."""
-    stamp = sample.source.stamp()
-    return stamp.size if stamp else None
+def sizes_in_bytes(samples: Sequence[Sample]) -> list[int | None]:
+    """The sizes of the images' files; None where there is none."""
+    return [stamp.size if stamp else None for stamp in image_stamps([sample.source for sample in samples])]
 
 
 def read_splits(run: Path, root: str, class_names: tuple[str, ...], name: str) -> DataSet:

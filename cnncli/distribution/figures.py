@@ -24,8 +24,7 @@ from cnncli.records.data import DataSet, Sample
 from cnncli.records.evaluation import Answer, Evaluation, TopAccuracy
 from cnncli.records.predictions import OK, Unreadable
 from cnncli.records.progress import Progress
-from cnncli.remote import is_url
-from cnncli.text import counted, parse_json
+from cnncli.text import counted, is_url, parse_json
 
 Ranking = Sequence[int]
 """Indices of the most probable classes of an image, best first; empty where it could not be read."""

@@ -15,7 +15,7 @@ from cnncli.errors import InputError
 from cnncli.images.path_list import is_table, open_list, read_list
 from cnncli.images.sources import ImageInput, listed_sources
 from cnncli.regular_file import open_regular
-from cnncli.text import encoding_of, os_reason
+from cnncli.text import encoding_of, is_url, os_reason
 
 _MAX_PATH_BYTES = 65536
 """Longest path of a list in bytes."""
@@ -80,7 +80,7 @@ def is_divisible(source: str) -> bool:
     """Whether a list of paths can be read in ranges where it is: not a table, not a pipe, and not in UTF-16."""
     if is_table(source):
         return False
-    if not remote.is_url(source) and not os.path.isfile(source):  # noqa: PTH113 - also False for a name that is too long
+    if not is_url(source) and not os.path.isfile(source):  # noqa: PTH113 - also False for a name that is too long
         return False
     with open_list(source, io.BytesIO()) as stream:
         return encoding_of(stream.read(4)).startswith("utf-8")
@@ -153,7 +153,7 @@ def read_part(location: str, part: Part, separator: bytes) -> Iterator[ImageInpu
 
 def _read_range(location: str, part: Part) -> bytes:
     try:
-        if remote.is_url(location):
+        if is_url(location):
             return remote.read(location, part.start, part.stop)
         with open_regular(location) as stream:
             stream.seek(part.start)

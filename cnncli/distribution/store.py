@@ -11,7 +11,7 @@ from cnncli import remote
 from cnncli.errors import OutputError
 from cnncli.files.output_path import require_outside_model_folder
 from cnncli.files.whole import whole_file, write_whole
-from cnncli.text import os_reason
+from cnncli.text import is_url, os_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Store:
     @property
     def is_remote(self) -> bool:
         """Whether it is an object store."""
-        return remote.is_url(self.place)
+        return is_url(self.place)
 
     def locate(self, name: str) -> str:
         """The path or URL of a file."""

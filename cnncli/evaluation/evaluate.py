@@ -18,7 +18,7 @@ from cnncli.evaluation.selection import Selection, select_samples
 from cnncli.inference import InferenceOptions
 from cnncli.networks.dependencies import explain_missing_packages, package_versions
 from cnncli.networks.model_folder import ModelFolder
-from cnncli.records.data import DataSet
+from cnncli.records.data import DataPath, DataSet
 from cnncli.records.evaluation import Comparison, Evaluation
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Deduplicated, Progress, ProgressBar, activity_if_many
@@ -31,7 +31,7 @@ class EvaluationSettings:
     """What to evaluate, and how the networks run.
 
     Attributes:
-        data: a labelled folder or list.
+        data: a labelled folder, a list or archives.
         columns: columns of a list.
         split: train, val, test or all; None takes test, else val, else all.
         subset: whether only the classes of the data can be predicted.
@@ -41,7 +41,7 @@ class EvaluationSettings:
         inference: engine, batches, decoding.
     """
 
-    data: Path
+    data: DataPath
     columns: ListColumns = field(default_factory=ListColumns)
     split: str | None = None
     subset: bool = False

@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +13,7 @@ from cnncli.records.evaluation import Comparison, Evaluation
 from cnncli.records.predictions import Unreadable
 from cnncli.records.report import DataFacts, Report
 from cnncli.render.report import GALLERY, LISTED, PICTURED_CHANGES, matrix_classes, report_html
+from cnncli.text import join_path
 
 REPORT = "report.html"
 
@@ -43,7 +43,7 @@ def pictures(
     paths = _choose_images(evaluation, comparison)
 
     def load(path: str) -> bytes | None:
-        return _thumbnail(os.path.join(root, path), max_pixels)  # noqa: PTH118 - a string is as good as a Path
+        return _thumbnail(join_path(root, path), max_pixels)
 
     with ThreadPoolExecutor(usable_cores()) as pool:
         contents = dict(zip(paths, pool.map(load, paths), strict=True))

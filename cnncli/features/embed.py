@@ -16,6 +16,7 @@ from cnncli.images.augment import FEATURE_VIEWS
 from cnncli.images.decode import header
 from cnncli.images.digest import sha256
 from cnncli.images.loader import ViewReader
+from cnncli.images.threads import reading_threads
 from cnncli.inference import ImageOutput, InferenceOptions, Session
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.predictions import ImageSource, Stamp, Unreadable
@@ -131,7 +132,8 @@ class Embedder:
         return self._session
 
     def _contents(self, sources: Sequence[ImageSource]) -> list[_Content | None]:
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="digest") as pool:
+        threads = reading_threads(sources, self._workers)
+        with ThreadPoolExecutor(threads, thread_name_prefix="digest") as pool:
             return list(pool.map(_content, sources))
 
     def _identity(self) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from cnncli.text import csv_row, original_text, path_text
+from cnncli.text import csv_row, join_path, original_text, path_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,5 @@ def write_tables(folder: Path, tables: Iterable[Table]) -> None:
 
 def listed_path(root: str, cell: str) -> str:
     """The path of a file that a table lists, joined to `root`; percent-encoded as `Table.write` does, or literal."""
-    literal = os.path.join(root, cell)  # noqa: PTH118 - the path is a string
-    decoded = os.path.join(root, original_text(cell))  # noqa: PTH118
+    literal, decoded = join_path(root, cell), join_path(root, original_text(cell))
     return literal if decoded == literal or os.path.lexists(literal) else decoded

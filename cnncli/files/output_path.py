@@ -34,6 +34,11 @@ def require_writable_file(file: Path) -> None:
         raise OutputError(f"cannot write {file}: it is a device or a pipe, which no file can replace")
 
 
+def is_inside(file: Path, folder: str | Path) -> bool:
+    """Whether a path is that of an existing local folder, or below it."""
+    return Path(folder).is_dir() and file.resolve().is_relative_to(Path(folder).resolve())
+
+
 def require_outside_model_folder(path: Path) -> None:
     """Raise an error if an output would be written into a model folder, which may not hold anything else.
 

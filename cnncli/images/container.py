@@ -9,7 +9,7 @@ from cnncli.images.local_file import LocalFile
 from cnncli.images.remote_image import RemoteImage
 from cnncli.records.predictions import Stamp, UnreadableError
 from cnncli.regular_file import open_regular
-from cnncli.text import os_reason
+from cnncli.text import is_url, os_reason
 
 
 def open_container(file: str) -> BinaryIO:
@@ -18,12 +18,12 @@ def open_container(file: str) -> BinaryIO:
     Raises:
         OSError: it cannot be opened.
     """
-    return remote.open_stream(file) if remote.is_url(file) else open_regular(file)
+    return remote.open_stream(file) if is_url(file) else open_regular(file)
 
 
 def container_stamp(file: str) -> Stamp | None:
     """Size and times of a file; a server is asked once a minute."""
-    if remote.is_url(file):
+    if is_url(file):
         return _remote_stamp(file, int(time.monotonic() // _SECONDS))
     return LocalFile(file).stamp()
 

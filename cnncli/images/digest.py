@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from cnncli.records.predictions import ImageSource, UnreadableError
+from cnncli.images.threads import reading_threads
+from cnncli.records.predictions import ImageSource, Stamp, UnreadableError
 
 PARTIAL = "partial-"
 """Prefix of a partial digest."""
@@ -56,6 +57,15 @@ def image_digest(source: ImageSource, *, partial: bool) -> str | None:
     return PARTIAL + content.hexdigest()[:_HEX_DIGITS]
 
 
+def image_stamps(sources: Sequence[ImageSource]) -> list[Stamp | None]:
+    """The stamps of many sources; servers are asked for several at a time."""
+    threads = reading_threads(sources, 1)
+    if threads == 1:
+        return [source.stamp() for source in sources]
+    with ThreadPoolExecutor(threads, thread_name_prefix="stamp") as pool:
+        return list(pool.map(lambda source: source.stamp(), sources))
+
+
 def _piece_starts(size: int) -> Iterator[int]:
     """Where the pieces of a file begin: evenly spread, the last one at its end."""
     last = max(size - _PIECE, 0)
@@ -67,7 +77,7 @@ def image_digests(sources: Sequence[ImageSource], partial: Sequence[bool]) -> li
     """The digests of many sources, read in parallel; `partial` as in `image_digest`, for each."""
     pairs = list(zip(sources, partial, strict=True))
     batches = [pairs[start : start + _BATCH] for start in range(0, len(pairs), _BATCH)]
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="digest") as pool:
+    with ThreadPoolExecutor(reading_threads(sources, _THREADS), thread_name_prefix="digest") as pool:
         digests = pool.map(
             lambda batch: [image_digest(source, partial=part) for source, part in batch], batches
         )

@@ -18,14 +18,12 @@ from cnncli.images.augment import FEATURE_VIEWS, random_view
 from cnncli.images.decode import Decoding, with_image
 from cnncli.images.preprocess import Pixels, normalize, preprocess, size_after_resize
 from cnncli.images.sources import ImageInput
+from cnncli.images.threads import REQUESTS
 from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.networks import Preprocessing
 from cnncli.records.predictions import ImageSource, Unreadable
 
 T = TypeVar("T")
-
-REQUESTS = 16
-"""Images that are requested from servers at the same time."""
 
 _Waiting = deque[tuple[ImageInput, "Future[Pixels | Unreadable] | None"]]
 """Inputs that are being read, in order; an input that is already known to be unreadable has no future."""

@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import Any, BinaryIO
 
-from cnncli import remote
 from cnncli.errors import MissingPackageError
 from cnncli.images.container import container_stamp, open_container, reason
 from cnncli.records.predictions import ImageSource, Stamp, Unreadable, UnreadableError
-from cnncli.text import first_line, install_command
+from cnncli.text import first_line, install_command, is_url, parse_json
 
 ENDING = ".parquet"
 
@@ -62,7 +61,7 @@ class ParquetImage(ImageSource):
     @property
     def is_remote(self) -> bool:
         """Whether the file is on a server."""
-        return remote.is_url(self.file)
+        return is_url(self.file)
 
     def open(self) -> BinaryIO:
         """The bytes in its row."""
@@ -115,6 +114,58 @@ def read_column(file: str, column: str) -> Iterator[Any]:
     with _as_damage():
         for batch in parquet.iter_batches(columns=[column]):
             yield from batch.column(0).to_pylist()
+
+
+def column_names(file: str) -> list[str]:
+    """The names of a file's columns.
+
+    Raises:
+        OSError: it cannot be opened.
+        UnreadableError: it is no Parquet file.
+    """
+    return list(_open_parquet(file).schema_arrow.names)
+
+
+def holds_images(file: str) -> bool:
+    """Whether a file has a column of bytes.
+
+    Raises:
+        OSError: it cannot be opened.
+        UnreadableError: it is no Parquet file.
+    """
+    return any(_holds_bytes(field.type) for field in _open_parquet(file).schema_arrow)
+
+
+def read_rows(file: str, columns: Sequence[str]) -> Iterator[dict[str, str | None]]:
+    """The texts in some columns, row by row; numbers of classes become their names, as Hugging Face's data sets record them.
+
+    Raises:
+        OSError: the file cannot be read.
+        UnreadableError: it is damaged, or has no such column.
+    """
+    parquet = _open_parquet(file)
+    for column in columns:
+        _require_column(parquet.schema_arrow.names, column)
+    names = {column: _class_names(parquet.schema_arrow, column) for column in columns}
+    with _as_damage():
+        for batch in parquet.iter_batches(columns=list(columns)):
+            for row in batch.to_pylist():
+                yield {column: _label(row[column], names[column]) for column in columns}
+
+
+def _label(value: Any, names: Sequence[str]) -> str | None:  # noqa: ANN401 - any value of a table
+    if isinstance(value, int) and 0 <= value < len(names):
+        return names[value]
+    return None if value is None else str(value)
+
+
+def _class_names(schema: Any, column: str) -> Sequence[str]:  # noqa: ANN401 - pyarrow is not typed
+    """The names of the classes in a column, if the file records them."""
+    try:
+        features = parse_json((schema.metadata or {}).get(b"huggingface", b""))["info"]["features"]
+        return [str(name) for name in features[column]["names"]]
+    except (ValueError, LookupError, TypeError):
+        return ()
 
 
 class _Column:
@@ -205,7 +256,7 @@ def _open_parquet(file: str) -> Any:  # noqa: ANN401 - pyarrow is not typed
     import pyarrow.parquet as pq
 
     stream: Any = open_container(file)
-    if not remote.is_url(file):  # a regular file, which pyarrow reads faster itself
+    if not is_url(file):  # a regular file, which pyarrow reads faster itself
         stream.close()
         stream = pa.OSFile(os.fsencode(file))
     with _as_damage():

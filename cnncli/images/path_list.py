@@ -16,7 +16,7 @@ from cnncli.images.parquet_images import is_parquet, read_column
 from cnncli.images.sources import STDIN
 from cnncli.records.predictions import UnreadableError
 from cnncli.regular_file import bounded_lines, open_regular
-from cnncli.text import BYTE_ORDER_MARKS, SEPARATORS, encoding_of, text_stream
+from cnncli.text import BYTE_ORDER_MARKS, SEPARATORS, encoding_of, is_url, text_stream
 
 _MAX_PATH_BYTES = 65536
 """Longest path of a list in bytes; no system has longer ones, and a device has no end."""
@@ -173,7 +173,7 @@ def open_list(path: str, stdin: BinaryIO) -> BinaryIO:
     if path == STDIN:
         return stdin
     try:
-        if remote.is_url(path):
+        if is_url(path):
             return remote.open_stream(path)
         return open(path, "rb") if path.startswith(_DESCRIPTORS) else open_regular(path)
     except OSError as error:

@@ -22,6 +22,7 @@ from cnncli.images.remote_image import RemoteImage
 from cnncli.images.tar_archive import TarMember, is_archive, is_read_in_order, walk_tar
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
+from cnncli.text import is_url
 
 STDIN = "-"
 
@@ -40,12 +41,12 @@ def image_source(path: str) -> ImageSource:
     """The image source of a path; new kinds of sources are recognised here."""
     for match in _CONTAINER.finditer(path):
         file, place = path[: match.end()], path[match.end() + 1 :]
-        if not remote.is_url(path) and not os.path.isfile(file):
+        if not is_url(path) and not os.path.isfile(file):
             continue
         source = TarMember(path, file) if is_archive(file) else parquet_image(file, place)
         if source:
             return source
-    return RemoteImage(path) if remote.is_url(path) else LocalFile(path)
+    return RemoteImage(path) if is_url(path) else LocalFile(path)
 
 
 def listed_sources(paths: Iterable[str | None]) -> Iterator[ImageInput | None]:
@@ -118,7 +119,7 @@ def expand_ranges(words: Iterable[str]) -> Iterator[str]:
 
 def _images_of(name: str, image_column: str | None, skipped: Counter[str]) -> Iterator[ImageInput]:
     """The images of one input."""
-    if remote.is_url(name):
+    if is_url(name):
         return _remote_images(name, image_column, skipped)
     if os.path.isdir(name):
         return walk(name, skipped)
@@ -139,10 +140,9 @@ def _file_images(name: str, image_column: str | None) -> Iterator[ImageInput]:
 
 def _remote_images(url: str, image_column: str | None, skipped: Counter[str]) -> Iterator[ImageInput]:
     """The images that a URL names: of a file, of a folder, or of all that match a pattern."""
-    is_web = remote.scheme_of(url) in {"http", "https"}  # where ? begins a query
     names = [url]
     try:
-        if not is_web and glob.has_magic(url):
+        if not remote.is_web(url) and glob.has_magic(url):
             names = remote.expand(url)
         folders = {name for name in names if _is_remote_folder(name)}
     except OSError as error:

@@ -23,7 +23,7 @@ from cnncli.images.container import container_stamp, open_container, reason
 from cnncli.images.file_names import is_folder_name, is_image_name
 from cnncli.images.section import WHOLE, Section, open_section
 from cnncli.records.predictions import ImageSource, Stamp, Unreadable, UnreadableError
-from cnncli.text import counted
+from cnncli.text import counted, is_url
 
 ENDINGS = (".tar", ".tar.gz", ".tgz")
 
@@ -43,7 +43,7 @@ def is_archive(name: str) -> bool:
 
 def is_read_in_order(archive: str) -> bool:
     """Whether an archive is read from its beginning to its end, and its images are held in memory."""
-    return remote.is_url(archive) or _is_compressed(archive)
+    return is_url(archive) or is_compressed(archive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class TarMember(ImageSource):
     @property
     def is_remote(self) -> bool:
         """Whether it is on a server, and its bytes are not here yet."""
-        return self.content is None and remote.is_url(self.archive)
+        return self.content is None and is_url(self.archive)
 
     def open(self) -> BinaryIO:
         """Its bytes, from the archive or from memory."""
@@ -72,7 +72,7 @@ class TarMember(ImageSource):
         section = self._section()
         if not section.size:
             raise UnreadableError("an empty file")
-        if self.is_remote and not _is_compressed(self.archive) and section.size <= WHOLE:
+        if self.is_remote and not is_compressed(self.archive) and section.size <= WHOLE:
             return io.BytesIO(remote.read(self.archive, section.offset, section.offset + section.size))
         return open_section(_open_archive(self.archive), section)
 
@@ -96,7 +96,8 @@ def walk_tar(archive: str) -> Iterator[ImageSource | Unreadable]:
     """The images in an archive, in its order; one that cannot be read has a reason, and so has the end of a damaged archive."""
     count = 0
     try:
-        for entry in read_entries(archive, is_image_member, holds_content=is_read_in_order(archive)):
+        is_held = is_read_in_order(archive)
+        for entry in read_entries(archive, is_image_member, lambda _: is_held):
             path = f"{archive}/{entry.name}"
             if entry.problem:
                 yield Unreadable(path, entry.problem)
@@ -135,13 +136,15 @@ class Entry:
     content: bytes | None
 
 
-def read_entries(archive: str, is_wanted: Callable[[str], bool], *, holds_content: bool) -> Iterator[Entry]:
+def read_entries(
+    archive: str, is_wanted: Callable[[str], bool], holds_content: Callable[[str], bool]
+) -> Iterator[Entry]:
     """Some files of an archive, in its order.
 
     Args:
         archive: path or URL.
         is_wanted: whether a file of this name is yielded.
-        holds_content: whether the bytes of each file are read as well, unless they are more than `_HELD`.
+        holds_content: whether the bytes of a file of this name are read as well, unless they are more than `_HELD`.
 
     Raises:
         OSError: it cannot be opened.
@@ -155,7 +158,7 @@ def read_entries(archive: str, is_wanted: Callable[[str], bool], *, holds_conten
                 continue
             section = Section(member.offset_data, member.size)
             problem = _problem(member, name, names)
-            is_held = holds_content and not problem and member.size <= _HELD
+            is_held = holds_content(name) and not problem and member.size <= _HELD
             names.add(name)
             yield Entry(name, section, problem, _content(stream, section) if is_held else None)
 
@@ -209,7 +212,7 @@ def _content(stream: BinaryIO, section: Section) -> bytes:
 def _open_archive(archive: str) -> BinaryIO:
     """The archive as a seekable stream, decompressed; seeking backwards in a compressed one starts again."""
     stream = open_container(archive)
-    if not _is_compressed(archive):
+    if not is_compressed(archive):
         return stream
     return cast("BinaryIO", io.BufferedReader(_Decompressed(stream), _BUFFER))
 
@@ -232,7 +235,8 @@ class _Decompressed(gzip.GzipFile):
         return len(content)
 
 
-def _is_compressed(archive: str) -> bool:
+def is_compressed(archive: str) -> bool:
+    """Whether an archive is compressed, so that its images cannot be read in any order."""
     return not archive.lower().endswith(".tar")
 
 
@@ -277,7 +281,7 @@ def _contents(archive: str, _: Stamp | None) -> _Contents:
     rows: list[tuple[int, int, int]] = []
     problem = None
     try:
-        entries = read_entries(archive, is_image_member, holds_content=False)
+        entries = read_entries(archive, is_image_member, lambda _: False)
         rows.extend(
             (hash(entry.name), entry.section.offset, entry.section.size)
             for entry in entries

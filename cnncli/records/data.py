@@ -4,8 +4,13 @@ import enum
 import functools
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from cnncli.records.predictions import ImageSource
+from cnncli.text import is_url
+
+DataPath = Path | str
+"""Where labelled images are: a path, a URL, or a pattern of several; `Path` would turn `s3://bucket` into `s3:/bucket`."""
 
 
 class Split(enum.StrEnum):
@@ -43,11 +48,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """A labelled folder or list as it was found on disk; no image has been opened yet.
+    """Labelled images as they were found; no image has been opened yet.
 
     Attributes:
-        name: name of the folder or the list.
-        root: the folder that paths are shown relative to.
+        name: name of the folder, the list or the archives.
+        root: the folder or URL that paths are shown relative to.
         class_names: names of the classes, sorted as by torchvision's ImageFolder.
         samples: ordered by split, class and path.
         remarks: what was left out and why, one line each.
@@ -60,10 +65,12 @@ class DataSet:
     remarks: tuple[str, ...] = ()
 
     def relative(self, path: str) -> str:
-        """A path relative to the root; unchanged if the two are on different drives.
+        """A path relative to the root; unchanged if it is a URL or on another drive.
 
         Joined with the root it is the path of the same file, even if the file is elsewhere and the root is a link.
         """
+        if is_url(path):
+            return path.removeprefix(f"{self.root}/")
         try:
             relative = os.path.relpath(path, self.root)
             is_below = path.startswith(os.path.join(self.root, ""))  # noqa: PTH118 - a string is as good as a Path

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from cnncli.records.evaluation import Accuracy
 from cnncli.records.networks import ModelCard
 from cnncli.records.training import Tune
 from cnncli.regular_file import read_text
-from cnncli.text import parse_json
+from cnncli.text import join_path, parse_json
 from cnncli.training.run_folder import CHECKPOINTS
 
 MANIFEST = "manifest.json"
@@ -105,7 +104,7 @@ class RunManifest:
         return dataclasses.replace(data, samples=(*data.samples, *samples), remarks=self.remarks)
 
     def _path(self, sample: UnreadableSample) -> str:
-        return os.path.join(self.root, sample.path)  # noqa: PTH118 - a string is as good as a Path
+        return join_path(self.root, sample.path)
 
 
 def save_manifest(run: Path, manifest: RunManifest) -> None:

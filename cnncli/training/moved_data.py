@@ -9,10 +9,11 @@ from cnncli.data import layout
 from cnncli.data.split_matching import changed_images
 from cnncli.data.splits import SPLITS, read_rows
 from cnncli.errors import TrainingError
+from cnncli.records.data import DataPath
 from cnncli.records.progress import Progress, activity_if_many
 from cnncli.text import quote
 from cnncli.training.manifest import RunManifest, save_manifest
-from cnncli.training.settings import NetworkSettings, option_values
+from cnncli.training.settings import NetworkSettings, absolute, option_values
 from cnncli.training.settings_file import SETTINGS, read_settings
 
 LOCATION = frozenset({"data", "root"})
@@ -29,9 +30,9 @@ def _location(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name in LOCATION}
 
 
-def require_data(run: Path, data: Path) -> None:
+def require_data(run: Path, data: DataPath) -> None:
     """Raise TrainingError if the data of a run is no longer there."""
-    if not data.exists():
+    if not layout.may_exist(data):
         raise TrainingError(
             f"{data} does not exist", f"if it was moved: cnncli finetune NEW --resume {quote(run)}"
         )
@@ -45,7 +46,7 @@ def find_moved_images(
     Raises:
         CnncliError: an image is missing there, or differs; or the run has no digests of its images.
     """
-    root = str(Path(layout.read(settings.data, settings.columns).root).resolve())
+    root = absolute(layout.read(settings.data, settings.columns).root) or ""
     rows = read_rows(run)
     hint = f"put the data back to {manifest.root}, or start a new run"
     if any(row.schema == 1 for row in rows):

@@ -8,14 +8,14 @@ from pathlib import Path
 from PIL import Image
 
 from cnncli.errors import DataError, OutputError, UsageError
-from cnncli.files.output_path import require_free
+from cnncli.files.output_path import is_inside, require_free
 from cnncli.files.whole import write_whole
 from cnncli.images.decode import allow_pixels
 from cnncli.images.image_cache import ImageCache, Planes
 from cnncli.images.loader import ImageReader
 from cnncli.networks import cache
 from cnncli.prepare import resolve_untrained
-from cnncli.records.data import DataSet, Split
+from cnncli.records.data import DataPath, DataSet, Split
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 from cnncli.render.contact_sheet import ROWS, THUMBNAIL, SheetRow, contact_sheet_png
@@ -74,11 +74,11 @@ def save_preview(
     return not unreadable
 
 
-def _validate_file(file: Path, data: Path) -> None:
+def _validate_file(file: Path, data: DataPath) -> None:
     if file.suffix.lower() != ".png":
         raise UsageError(f"--preview {file}: a preview is a PNG", "use a name that ends in .png")
     require_free(file, overwrite=False, hint="--preview can write to another file")
-    if data.is_dir() and file.resolve().is_relative_to(data.resolve()):
+    if is_inside(file, data):
         raise OutputError(f"{file} is inside the data folder", "write it somewhere else")
 
 

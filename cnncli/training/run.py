@@ -22,7 +22,7 @@ from cnncli.training.features.replace_head import require_replaceable_head
 from cnncli.training.manifest import RunManifest
 from cnncli.training.preparation import Stopwatch, describe_data, find_images
 from cnncli.training.processes import is_main
-from cnncli.training.settings import FeatureSettings, NetworkSettings, record_settings
+from cnncli.training.settings import FeatureSettings, NetworkSettings, absolute, record_settings
 from cnncli.training.settings_file import RecordedSettings
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ def _manifest(
         stages=settings.stages,
         epochs=settings.options.epochs,
         data_name=data.name,
-        root=str(Path(data.root).resolve()),
+        root=absolute(data.root) or "",
         base_model=base_model,
         feature_accuracy=None,
         feature_loss=None,

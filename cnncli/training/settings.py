@@ -12,11 +12,12 @@ from cnncli.networks import blueprint, model_folder, pocket
 from cnncli.networks.dependencies import package_versions
 from cnncli.networks.normalization import Normalization
 from cnncli.networks.reference import Reference
+from cnncli.records.data import DataPath
 from cnncli.records.defaults import MAX_PIXELS, MAX_SEED
 from cnncli.records.engines import EngineOptions
 from cnncli.records.progress import Progress
 from cnncli.records.training import ClassifierName, ClassWeights, RecipeName, Tune
-from cnncli.text import share_hint
+from cnncli.text import is_url, share_hint
 from cnncli.training.options import TrainingOptions
 from cnncli.training.resolve import is_in_effect
 from cnncli.training.settings_file import RecordedSettings
@@ -33,7 +34,7 @@ class FinetuneSettings:
     """Settings of both ways of fine-tuning: fitting a classifier to features, and training the network itself.
 
     Attributes:
-        data: a labelled folder or list.
+        data: a labelled folder, a list or archives.
         reference: the network to start from.
         tune: what is trained.
         columns: columns of a list.
@@ -50,7 +51,7 @@ class FinetuneSettings:
         workers: threads that decode images; None for one per core.
     """
 
-    data: Path
+    data: DataPath
     reference: Reference
     tune: Tune
     columns: ListColumns = field(default_factory=ListColumns)
@@ -172,15 +173,16 @@ def option_values(settings: FinetuneSettings) -> dict[str, Any]:
     """Settings by the names of their options; unset ones are left out."""
     reference, columns, engine = settings.reference, settings.columns, settings.engine_options
     values = {
-        "data": _absolute(settings.data),
+        "data": absolute(settings.data),
         "model": _model(reference),
-        "weights": _absolute(reference.weights),
+        "weights": absolute(reference.weights),
         "no_pretrained": not reference.pretrained,
         "img_size": reference.image_size and "{}x{}".format(*reference.image_size),
         "path_column": columns.path,
         "label_column": columns.label,
         "split_column": columns.split,
-        "root": _absolute(columns.root),
+        "root": absolute(columns.root),
+        "image_column": columns.image,
         "tune": str(settings.tune),
         "classifier": settings.classifier.value,
         "augment_features": settings.augment_features,
@@ -211,7 +213,7 @@ _CLASSIFIER_OPTIONS = frozenset({"classifier", "augment_features", "engine", "pr
 def _model(reference: Reference) -> str | None:
     """The `--model` value that means the same network from any folder."""
     folder = reference.find_folder()
-    return reference.name if folder in {None, pocket.FOLDER} else _absolute(Path(reference.name))
+    return reference.name if folder in {None, pocket.FOLDER} else absolute(Path(reference.name))
 
 
 def training_option_values(options: TrainingOptions) -> dict[str, Any]:
@@ -219,7 +221,7 @@ def training_option_values(options: TrainingOptions) -> dict[str, Any]:
     values = {item.name: getattr(options, item.name) for item in fields(options)}
     values["lr"] = "auto" if options.lr is None else options.lr
     if options.kd_model and options.kd_model.exists():
-        values["kd_model"] = _absolute(options.kd_model)
+        values["kd_model"] = absolute(options.kd_model)
     return {name: as_text(value) for name, value in values.items() if is_in_effect(name, options)}
 
 
@@ -230,6 +232,8 @@ def as_text(value: Any) -> Any:  # noqa: ANN401 - of any option
     return str(value) if isinstance(value, enum.Enum | Path | Normalization) else value
 
 
-def _absolute(path: Path | None) -> str | None:
-    """A path that means the same from any folder."""
-    return str(path.expanduser().resolve()) if path else None
+def absolute(path: DataPath | None) -> str | None:
+    """A path that means the same from any folder; a URL does anyway."""
+    if path is None:
+        return None
+    return str(path) if is_url(str(path)) else str(Path(path).expanduser().resolve())

@@ -431,7 +431,9 @@ def test_recorded_settings_are_options_of_the_command(cnncli: Cnncli, data: Path
         "resume",
         "preview",
     }
-    unset = {"weights", "img_size", "root", "batch_size", "workers", "recipe"} | set(options.declarations())
+    unset = {"weights", "img_size", "root", "image_column", "batch_size", "workers", "recipe"} | set(
+        options.declarations()
+    )
     assert recorded | unset == offered - not_recorded
 
 

@@ -10,6 +10,7 @@ import pytest
 from cnncli import remote
 from cnncli.errors import InputError
 from cnncli.images.path_list import open_list, read_list, read_paths
+from cnncli.text import is_url
 from tests.containers import write_parquet
 from tests.remote_stores import stores
 
@@ -62,7 +63,7 @@ def test_lists_on_servers(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_list_is_one_line(tmp_path: Path, name: str, content: bytes | None, reason: str) -> None:
-    file = name if remote.is_url(name) else str(tmp_path / name)
+    file = name if is_url(name) else str(tmp_path / name)
     if content is not None:
         Path(file).write_bytes(content)
     with pytest.raises(InputError) as caught:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from cnncli import remote
-from cnncli.images.loader import REQUESTS, batches
+from cnncli.images.loader import batches
 from cnncli.images.preprocess import Pixels
 from cnncli.images.remote_image import RemoteImage
 from cnncli.images.sources import ImageInput, expand_ranges, image_source, sources
+from cnncli.images.threads import REQUESTS
 from cnncli.records.predictions import ImageSource, Unreadable, UnreadableError
 from tests.containers import described, png
 from tests.remote_stores import Unreliable, stores

@@ -22,6 +22,7 @@ from cnncli.engines.cores import usable_cores
 from cnncli.engines.torch import require_device
 from cnncli.errors import TrainingError, UsageError
 from cnncli.images.decode import allow_pixels
+from cnncli.images.threads import reading_threads
 from cnncli.networks import cache
 from cnncli.records.networks import Preprocessing
 from cnncli.records.progress import NullProgress, Progress
@@ -241,19 +242,22 @@ def _read_task(run: Path, settings: NetworkSettings, progress: Progress) -> Trai
     cache_size = options.cache_size
     if cache_size is None:
         cache_size = round(psutil.virtual_memory().available * _CACHE_SHARE)
+    data = read_splits(run, manifest.root, card.class_names, manifest.data_name)
     return TrainingTask(
         network=initial.network,
         head=initial.head,
         trainable=freeze(initial, manifest.tune, manifest.stages),
         freezes_statistics=_freezes_statistics(manifest.tune),
-        data=read_splits(run, manifest.root, card.class_names, manifest.data_name),
+        data=data,
         preprocessing=card.preprocessing,
         options=options,
         class_weights=settings.class_weights,
         seed=settings.seed,
         max_pixels=settings.max_pixels,
         cache=(cache.home() / "pixels", cache_size),
-        workers=settings.workers or usable_cores(),
+        workers=reading_threads(
+            (sample.source for sample in data.samples), settings.workers or usable_cores()
+        ),
         teacher=open_teacher(options.kd_model, card.class_names, progress) if options.kd_model else None,
         to_beat=manifest.feature_score if manifest.may_stop_early else None,
     )
