@@ -28,6 +28,7 @@ from cnncli.networks.model_folder import ModelFolder, require_classes
 from cnncli.networks.prepared import find_finished, find_prepared
 from cnncli.networks.pretrained import build_network, load_weights
 from cnncli.networks.reference import HUB, Reference
+from cnncli.networks.remote_models import copy_model
 from cnncli.records.networks import (
     Architecture,
     Compilation,
@@ -37,6 +38,7 @@ from cnncli.records.networks import (
     Preprocessing,
 )
 from cnncli.records.progress import Progress
+from cnncli.text import is_url
 
 if TYPE_CHECKING:
     from torch import nn
@@ -69,6 +71,8 @@ def prepare(
         CnncliError: the reference stands for nothing, its weights are unavailable or do not fit, or the cache cannot be
             written.
     """
+    if is_url(reference.name):
+        copy_model(reference.name, progress, is_offline=is_offline)
     warn_hidden_folder(reference, progress)
     if not reference.pretrained:
         progress.warning(f"{reference.name} has random weights: its predictions are meaningless")

@@ -181,7 +181,7 @@ Model = Annotated[
         metavar="MODEL",
         autocompletion=completion.complete_model,
         help="A name of timm or torchvision (resnet50, resnet50.a1_in1k, torchvision/alexnet), hf-hub:org/name, a model "
-        f"folder, the name of a prepared network, or pocket, the built-in model.  [default: {DEFAULT}]",
+        f"folder or its URL, the name of a prepared network, or pocket, the built-in model.  [default: {DEFAULT}]",
     ),
 ]
 Weights = Annotated[

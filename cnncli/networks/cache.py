@@ -6,6 +6,7 @@
         features-1/              embeddings by network and image (`features.store`)
         indexes/                 embeddings of the folders that `similar` searched (`retrieval.collection`)
         layouts-1/               fastest memory layouts for training (`training.network.remembered_layout`)
+        copies-1/                copies of model folders on servers (`networks.remote_models`)
         pixels/                  decoded images during training, in unnamed files (`images.image_cache`)
 
 References are stored apart from the folders because several lead to the same one (`resnet50`, `resnet50.a1_in1k`), and

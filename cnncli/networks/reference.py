@@ -10,7 +10,7 @@ from pathlib import Path
 from cnncli.errors import ModelNotFoundError, UsageError, WeightsError
 from cnncli.networks import pocket
 from cnncli.networks.model_folder import is_model_folder
-from cnncli.text import quote
+from cnncli.text import is_url, quote
 
 LIBRARY = "torchvision/"
 """Prefix that selects torchvision's network where timm has one of the same name."""
@@ -54,7 +54,7 @@ class Reference:
     """A network as the user names it.
 
     Attributes:
-        name: path of a model folder; `pocket`; name in timm or torchvision, with or without a tag; `hf-hub:org/name`; name,
+        name: path or URL of a model folder; `pocket`; name in timm or torchvision, with or without a tag; `hf-hub:org/name`; name,
             file or text of a blueprint.
         weights: file with local weights for the named architecture.
         labels: file with one class name per line.
@@ -73,14 +73,21 @@ class Reference:
             raise UsageError("--weights and --no-pretrained contradict each other", "omit one of them")
 
     def find_folder(self) -> Path | None:
-        """The model folder whose path the name is, or the built-in one; None for any other kind of name.
+        """The model folder whose path or URL the name is, or the built-in one; None for any other kind of name.
 
         Raises:
+            ModelFolderError: one on a server that cannot be copied.
             ModelNotFoundError: a path that is not a model folder.
             UsageError: options that cannot change a finished model folder.
         """
-        if is_blueprint_text(self.name):
-            return None
+        if is_url(self.name):
+            from cnncli.networks.remote_models import copy_model  # rarely needed
+
+            self._refuse_changes()
+            return copy_model(self.name)
+        return None if is_blueprint_text(self.name) else self._find_local_folder()
+
+    def _find_local_folder(self) -> Path | None:
         path = Path(os.path.expanduser(self.name))  # noqa: PTH111 - does not change an unknown ~user
         is_pocket = self.name == pocket.NAME
         if is_pocket:

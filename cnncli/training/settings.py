@@ -213,7 +213,7 @@ _CLASSIFIER_OPTIONS = frozenset({"classifier", "augment_features", "engine", "pr
 def _model(reference: Reference) -> str | None:
     """The `--model` value that means the same network from any folder."""
     folder = reference.find_folder()
-    return reference.name if folder in {None, pocket.FOLDER} else absolute(Path(reference.name))
+    return reference.name if folder in {None, pocket.FOLDER} else absolute(reference.name)
 
 
 def training_option_values(options: TrainingOptions) -> dict[str, Any]:
