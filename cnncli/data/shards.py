@@ -21,7 +21,14 @@ from cnncli.data.path_labels import PlacedImage, label_by_folders
 from cnncli.data.split_names import split_of_name
 from cnncli.errors import DataError
 from cnncli.images.container import reason
-from cnncli.images.parquet_images import column_names, holds_images, is_parquet, read_rows, walk_parquet
+from cnncli.images.parquet_images import (
+    column_names,
+    holds_images,
+    is_parquet,
+    is_slow_in_any_order,
+    read_rows,
+    walk_parquet,
+)
 from cnncli.images.sources import expand_ranges
 from cnncli.images.tar_archive import TarMember, is_archive, is_compressed, is_image_member, read_entries
 from cnncli.records.data import DataSet, Split
@@ -221,6 +228,10 @@ def _read_label(path: str, content: bytes, field: str) -> str | None:
 
 
 def _parquet_images(file: str, columns: ListColumns, remarks: list[str]) -> Iterator[LabelledImage]:
+    if is_slow_in_any_order(file):
+        remarks.append(
+            f"{file} has large row groups, which makes training slow: write it with row groups of 100 images"
+        )
     names = column_names(file)
     wanted = [columns.label, *([columns.split] if columns.split in names else [])]
     missing = 0

@@ -27,8 +27,14 @@ ENDING = ".parquet"
 _USUAL = ("image", "img")
 """Columns that hold the images where several could."""
 
-_BLOCK, _BLOCKS, _FILES = 16, 4, 16
-"""Rows of a block, blocks that are kept of a file, and files that are kept open."""
+_BLOCK, _FILES = 16, 16
+"""Rows of a block, and files that are kept open."""
+
+_KEPT = 16 << 20
+"""Bytes of images that are kept of each file; at least one block is."""
+
+_LARGE = 256 << 20
+"""Bytes of a row group from which reading its rows in any order is slow."""
 
 
 def is_parquet(name: str) -> bool:
@@ -126,6 +132,17 @@ def column_names(file: str) -> list[str]:
     return list(_open_parquet(file).schema_arrow.names)
 
 
+def is_slow_in_any_order(file: str) -> bool:
+    """Whether the rows of a file are in such large groups that reading one of them takes long.
+
+    Raises:
+        OSError: it cannot be opened.
+        UnreadableError: it is no Parquet file.
+    """
+    metadata = _open_parquet(file).metadata
+    return any(metadata.row_group(group).total_byte_size > _LARGE for group in range(metadata.num_row_groups))
+
+
 def holds_images(file: str) -> bool:
     """Whether a file has a column of bytes.
 
@@ -187,7 +204,7 @@ class _Column:
         self._starts: list[int] = list(accumulate(sizes, initial=0))
         self._kept: OrderedDict[tuple[int, int], Sequence[bytes | None]] = OrderedDict()
         self._values: Iterator[bytes | None] = iter(())
-        self._group, self._next = -1, 0
+        self._group, self._next, self._bytes = -1, 0, 0
         self._lock = threading.Lock()
 
     @property
@@ -220,11 +237,17 @@ class _Column:
             for number in range(self._next, block + 1):
                 self._group = -1  # unless it can be read
                 with _as_damage():
-                    self._kept[group, number] = list(islice(self._values, _BLOCK))
+                    self._keep((group, number), list(islice(self._values, _BLOCK)))
                 self._group, self._next = group, number + 1
-                if len(self._kept) > _BLOCKS:
-                    self._kept.popitem(last=False)
+        self._kept.move_to_end((group, block))
         return self._kept[group, block]
+
+    def _keep(self, key: tuple[int, int], block: Sequence[bytes | None]) -> None:
+        """Keep a block, and forget those that have not been used for longest."""
+        self._bytes += _size(block) - _size(self._kept.pop(key, ()))
+        self._kept[key] = block
+        while self._bytes > _KEPT and len(self._kept) > 1:
+            self._bytes -= _size(self._kept.popitem(last=False)[1])
 
     def _read(self, group: int) -> Iterator[bytes | None]:
         for batch in self._parquet.iter_batches(
@@ -233,6 +256,10 @@ class _Column:
             (values,) = batch.columns
             for value in values.field("bytes") if _is_structure(values.type) else values:
                 yield value.as_py()
+
+
+def _size(block: Sequence[bytes | None]) -> int:
+    return sum(len(content or b"") for content in block)
 
 
 def _column(file: str, column: str | None) -> _Column:

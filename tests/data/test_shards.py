@@ -121,6 +121,12 @@ def test_columns_of_parquet_files_are_labels_and_splits(tmp_path: Path) -> None:
     assert read(file, ListColumns(label="kind")).class_names == ("a", "b", "c", "d")
 
 
+def test_large_row_groups_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnncli.images.parquet_images._LARGE", 10)
+    file = write_parquet(tmp_path / "a.parquet", {"image": [RED], "label": ["red"]})
+    assert read(file).remarks[0].startswith(f"{file} has large row groups, which makes training slow")
+
+
 def test_hugging_face_names_the_classes(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -52,6 +52,17 @@ def test_the_path_alone_leads_to_the_image_again_in_any_order(file: Path) -> Non
     assert image_source(f"{file}/3") == images(file)[3]
 
 
+def test_only_a_few_blocks_are_kept(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_images, "_KEPT", 2 * 16 * max(map(len, IMAGES)))
+    column = parquet_images._Column(str(file), None)
+    rows = [*range(100), *reversed(range(100)), *range(0, 100, 7)]
+    assert [column.value(row) for row in rows] == [IMAGES[row] for row in rows]
+    assert column._bytes <= parquet_images._KEPT
+    assert column._bytes == sum(
+        map(len, (value or b"" for block in column._kept.values() for value in block))
+    )
+
+
 def test_a_named_column_is_part_of_the_path_unless_it_is_the_usual_one(file: Path) -> None:
     assert described(images(file, "image"))[:1] == [f"{file}/0"]
     found = images(file, "other")
