@@ -14,7 +14,7 @@ from cnncli.data.split_names import split_of_name
 from cnncli.errors import DataError
 from cnncli.files.csv_tables import listed_path
 from cnncli.images.container import open_container, reason
-from cnncli.images.parquet_images import column_names, is_parquet, read_rows
+from cnncli.images.parquet_file import column_names, is_parquet, read_rows
 from cnncli.images.sources import image_source
 from cnncli.records.data import DataPath, DataSet, Split
 from cnncli.records.defaults import PATH_COLUMN

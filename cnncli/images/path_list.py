@@ -12,7 +12,7 @@ from typing import BinaryIO
 from cnncli import remote
 from cnncli.errors import InputError
 from cnncli.images.container import open_container, reason
-from cnncli.images.parquet_images import is_parquet, read_column
+from cnncli.images.parquet_file import is_parquet, read_column
 from cnncli.images.sources import STDIN
 from cnncli.records.predictions import UnreadableError
 from cnncli.regular_file import bounded_lines, open_regular

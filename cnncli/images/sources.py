@@ -17,7 +17,8 @@ from cnncli.images.container import reason
 from cnncli.images.file_names import BY_PRODUCTS, by_products_text, is_folder_name, is_image_name
 from cnncli.images.in_memory import InMemory
 from cnncli.images.local_file import LocalFile
-from cnncli.images.parquet_images import is_parquet, parquet_image, walk_parquet
+from cnncli.images.parquet_file import is_parquet
+from cnncli.images.parquet_images import parquet_image, walk_parquet
 from cnncli.images.remote_image import RemoteImage
 from cnncli.images.tar_archive import TarMember, is_archive, is_read_in_order, walk_tar
 from cnncli.records.predictions import ImageSource, Unreadable

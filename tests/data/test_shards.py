@@ -122,7 +122,7 @@ def test_columns_of_parquet_files_are_labels_and_splits(tmp_path: Path) -> None:
 
 
 def test_large_row_groups_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cnncli.images.parquet_images._LARGE", 10)
+    monkeypatch.setattr("cnncli.images.parquet_file._LARGE", 10)
     file = write_parquet(tmp_path / "a.parquet", {"image": [RED], "label": ["red"]})
     assert read(file).remarks[0].startswith(f"{file} has large row groups, which makes training slow")
 
