@@ -45,6 +45,16 @@ def finetune(
             "[default: auto, or that of --recipe]",
         ),
     ] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            "--layer",
+            metavar="NAME",
+            autocompletion=completion.complete_layer,
+            help="Cut the network at this layer: later layers are removed, and a new classifier gets its output, averaged over "
+            "positions.  [default: the whole network]",
+        ),
+    ] = None,
     recipe: Annotated[
         RecipeName | None,
         typer.Option("--recipe", help=f"Defaults that other options override. {recipes_text()}"),
@@ -163,6 +173,7 @@ def finetune(
     shared: dict[str, Any] = {
         "data": data,
         "reference": reference,
+        "layer": layer,
         "columns": ListColumns(path_column, label_column, split_column, root, image_column),
         "output": output,
         "overwrite": overwrite,

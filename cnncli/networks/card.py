@@ -1,6 +1,7 @@
 """Model cards as JSON; reading is strict, and an error names the field that is missing, unknown or invalid.
 
-A change of the card's fields is a new `SCHEMA`; numbers from 3 on stay readable (`tests/networks/schemas` has a card of each).
+A change of the card's fields is a new schema number; those from 3 on stay readable (`tests/networks/schemas` has a card of each).
+A card is written with the lowest number that has its fields, so that earlier versions can read whatever they can use.
 """
 
 import dataclasses
@@ -23,13 +24,20 @@ _MAX_CLASSES = 10_000_000
 _MAX_EMBEDDING = 1 << 24
 """More dimensions than any embedding has: 64 maps of 512 x 512."""
 
-SCHEMA = 3
-"""The schema number that is written. 3 is the first that is read; earlier cards were never released."""
+SCHEMA, CUT_SCHEMA = 3, 4
+"""Schema numbers of a card, and of one of a cut network. 3 is the first that is read; earlier cards were never released."""
+
+_CUT = "cut"
+"""The field of an architecture that schema 3 does not have."""
 
 
 def to_json(card: ModelCard) -> str:
     """The card as an indented JSON document."""
-    return json.dumps({"schema": SCHEMA} | dataclasses.asdict(card), indent=2, ensure_ascii=False) + "\n"
+    schema, document = CUT_SCHEMA, dataclasses.asdict(card)
+    if card.architecture.cut is None:
+        schema = SCHEMA
+        del document["architecture"][_CUT]
+    return json.dumps({"schema": schema} | document, indent=2, ensure_ascii=False) + "\n"
 
 
 def from_json(text: str, origin: str) -> ModelCard:
@@ -49,9 +57,9 @@ def from_json(text: str, origin: str) -> ModelCard:
     if not isinstance(document, dict) or "schema" not in document:
         raise ModelFolderError(f"{origin} is not a model card: it has no schema number", _HINT)
     schema = document.pop("schema")
-    if schema != SCHEMA:
+    if schema not in {SCHEMA, CUT_SCHEMA}:
         raise ModelFolderError(
-            f"{origin} has schema {schema!r}; this version of cnncli reads schema {SCHEMA}",
+            f"{origin} has schema {schema!r}; this version of cnncli reads schemas {SCHEMA} and {CUT_SCHEMA}",
             "prepare the network again, or use the version that wrote it",
         )
     try:
@@ -111,16 +119,16 @@ def _dataclass(kind: type, value: object, path: str) -> object:
     if not isinstance(value, Mapping):
         raise _Mismatch(f"{path} should be an object")
     hints = typing.get_type_hints(kind)
-    if missing := [name for name in hints if name not in value]:
+    if missing := [name for name in hints if name not in value and name != _CUT]:
         raise _Mismatch(f"{path} lacks {', '.join(missing)}")
     if unknown := [name for name in value if name not in hints]:
         raise _Mismatch(f"{path} has unknown {', '.join(unknown)}")
-    return kind(**{name: _read(hint, value[name], f"{path}.{name}") for name, hint in hints.items()})
+    return kind(**{name: _read(hints[name], value[name], f"{path}.{name}") for name in value})
 
 
 def _validate(card: ModelCard) -> None:
     """Check conditions that types do not express."""
-    steps, classes = card.preprocessing, card.architecture.num_classes
+    steps, classes, cut = card.preprocessing, card.architecture.num_classes, card.architecture.cut
     conditions = {
         "preprocessing.channels should be 1 or 3": steps.channels in {1, 3},
         "preprocessing needs one mean, std and fill per channel": (
@@ -134,6 +142,9 @@ def _validate(card: ModelCard) -> None:
         "preprocessing.fill should be from 0 to 255": all(0 <= value <= 255 for value in steps.fill),  # noqa: PLR2004
         f"architecture.num_classes should be from 0 to {_MAX_CLASSES:,}": 0 <= classes <= _MAX_CLASSES,
         f"embedding.size should be from 0 to {_MAX_EMBEDDING:,}": 0 <= card.embedding.size <= _MAX_EMBEDDING,
+        "architecture.cut.size should be from 1 x 1 to 4096 x 4096 pixels": (
+            cut is None or (min(cut.size) > 0 and math.prod(cut.size) <= MAX_INPUT)
+        ),
         f"class_names should have {classes} entries": len(card.class_names) in {0, classes},
         f"synsets should have {classes} entries": card.synsets is None or len(card.synsets) == classes,
     }

@@ -110,7 +110,7 @@ def _entry_from_card(card: ModelCard, index_entries: dict[str, IndexEntry]) -> I
     classes = len(card.class_names)
     entry = IndexEntry(card.name, architecture.library, classes, None, None, size, None, None, None)
     is_rgb = card.preprocessing.channels == 3  # noqa: PLR2004 - red, green and blue
-    if base is None or base.num_classes != classes or not is_rgb:
+    if base is None or base.num_classes != classes or not is_rgb or architecture.cut:
         return entry
     if architecture.image_size not in {None, base.image_size}:
         return entry

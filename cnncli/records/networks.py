@@ -100,6 +100,21 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """Where a network is cut: at an inner layer, whose pooled output becomes the embedding; later layers are removed.
+
+    Attributes:
+        layer: name of the layer.
+        size: (height, width) of the network's input in pixels.
+        own_classes: number of outputs of the whole network.
+    """
+
+    layer: str
+    size: tuple[int, int]
+    own_classes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Architecture:
     """Everything needed to build a network, except weights.
 
@@ -111,6 +126,7 @@ class Architecture:
         image_size: (height, width) in pixels, if the architecture depends on it; else None.
         blueprint: text of the blueprint that it is built from; None for other networks.
         head: a classifier that replaces the network's own; None for the network's own.
+        cut: where it is cut, which gives it a linear classifier of its own; None for a whole network.
     """
 
     library: Library
@@ -120,6 +136,13 @@ class Architecture:
     image_size: tuple[int, int] | None = None
     blueprint: str | None = None
     head: Head | None = None
+    cut: Cut | None = None
+
+    def whole(self) -> "Architecture":
+        """The whole network with its own classifier, as its library builds it."""
+        changed = self.cut or self.head
+        own_classes = changed.own_classes if changed else self.num_classes
+        return dataclasses.replace(self, num_classes=own_classes, head=None, cut=None)
 
 
 @dataclass(frozen=True, slots=True)

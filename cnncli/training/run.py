@@ -10,15 +10,15 @@ from cnncli.data.splits import splits_table
 from cnncli.networks.known import require_known
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.prepared import find_prepared
-from cnncli.prepare import prepare, require_preparable, resolve_untrained
+from cnncli.prepare import require_preparable
 from cnncli.records.data import DataSet, Split
 from cnncli.records.progress import Progress, ProgressBar, activity_if_many
 from cnncli.records.training import ClassifierScore, FinetuneResult, Tune
 from cnncli.text import counted, duration, percent
 from cnncli.training import run_folder
+from cnncli.training.cut import prepare_start, resolve_start
 from cnncli.training.features.fit import FeatureSearch, search_classifiers
 from cnncli.training.features.publish import finetune_features, write_run
-from cnncli.training.features.replace_head import require_replaceable_head
 from cnncli.training.manifest import RunManifest
 from cnncli.training.preparation import Stopwatch, describe_data, find_images
 from cnncli.training.processes import is_main
@@ -243,13 +243,12 @@ def _build_initial(
     from cnncli.training.network.initial import from_scratch, from_weights
 
     if settings.tune is Tune.SCRATCH:
-        untrained = resolve_untrained(settings.reference, progress, is_offline=is_offline)
+        untrained = resolve_start(settings, progress, is_offline=is_offline)
         progress.notice(f"starting from {untrained.name} with random weights")
         initial = from_scratch(untrained, class_names, settings.seed, settings.options)
         return initial, initial.card.name, "random"
-    progress.notice(f"starting from {settings.reference.name} with a new last layer")
-    folder = prepare(settings.reference, progress, is_offline=is_offline)
-    require_replaceable_head(folder)
+    progress.notice(f"starting from {settings.start} with a new last layer")
+    folder = prepare_start(settings, progress, is_offline=is_offline)
     initial = from_weights(folder, None, class_names, settings.options.drop_path)
     return initial, folder.card.name, folder.card.weights_origin
 

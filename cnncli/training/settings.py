@@ -37,6 +37,7 @@ class FinetuneSettings:
         data: a labelled folder, a list or archives.
         reference: the network to start from.
         tune: what is trained.
+        layer: layer at which the network is cut before it is fine-tuned; None for the whole network.
         columns: columns of a list.
         output: folder of the run; None for the next free one in `runs/`.
         overwrite: replace an earlier run in `output`.
@@ -54,6 +55,7 @@ class FinetuneSettings:
     data: DataPath
     reference: Reference
     tune: Tune
+    layer: str | None = None
     columns: ListColumns = field(default_factory=ListColumns)
     output: Path | None = None
     overwrite: bool = False
@@ -66,6 +68,11 @@ class FinetuneSettings:
     engine_options: EngineOptions = field(default_factory=EngineOptions)
     batch_size: int | None = None
     workers: int | None = None
+
+    @property
+    def start(self) -> str:
+        """The network to start from, for messages."""
+        return f"{self.reference.name}, cut at {self.layer}" if self.layer else self.reference.name
 
     def __post_init__(self) -> None:
         if problems := [*_out_of_range(self), *_no_effect(self)]:
@@ -178,6 +185,7 @@ def option_values(settings: FinetuneSettings) -> dict[str, Any]:
         "weights": absolute(reference.weights),
         "no_pretrained": not reference.pretrained,
         "img_size": reference.image_size and "{}x{}".format(*reference.image_size),
+        "layer": settings.layer,
         "path_column": columns.path,
         "label_column": columns.label,
         "split_column": columns.split,

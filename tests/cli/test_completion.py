@@ -133,6 +133,7 @@ def test_layers_of_a_prepared_model(complete: Completions) -> None:
     assert "norm1" not in complete("filters", "pocket", "--layer", "")
     layers = complete("maps", "x.jpg", "--model=pocket", "--layer", "")
     assert {"fc1", "norm1", "residual1", "residual1.body.conv2"} <= set(layers)
+    assert complete("finetune", "photos", "-m", "pocket", "--layer", "") == layers
 
 
 @pytest.mark.parametrize(

@@ -294,6 +294,7 @@ def test_errors_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path, 
         ([data, "-m", colours, "--val-split", "1.5"], 2, "--val-split must be between 0 and 1"),
         ([data, "-m", colours, "--tune", "everything"], 2, "unknown --tune value 'everything'"),
         ([tmp_path / "nowhere", "-m", colours], 1, "does not exist"),
+        ([data, "-m", colours, "--layer", "conv9"], 2, "no layer is called 'conv9'"),
         ([data, "-m", colours, "-c", "nowhere.toml"], 2, "cannot read the settings nowhere.toml"),
     ]
     for arguments, code, complaint in cases:
@@ -431,7 +432,7 @@ def test_recorded_settings_are_options_of_the_command(cnncli: Cnncli, data: Path
         "resume",
         "preview",
     }
-    unset = {"weights", "img_size", "root", "image_column", "batch_size", "workers", "recipe"} | set(
+    unset = {"weights", "img_size", "layer", "root", "image_column", "batch_size", "workers", "recipe"} | set(
         options.declarations()
     )
     assert recorded | unset == offered - not_recorded

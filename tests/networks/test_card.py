@@ -1,5 +1,6 @@
 """A card survives the way to JSON and back; anything else is refused with its place."""
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -9,14 +10,22 @@ from typing import Any
 import pytest
 
 from cnncli.errors import ModelFolderError
-from cnncli.networks.card import SCHEMA, from_json, to_json
+from cnncli.networks.card import CUT_SCHEMA, SCHEMA, from_json, to_json
+from cnncli.records.networks import Cut, ModelCard
 from tests.networks_for_tests import colour_card
 
 SCHEMAS = Path(__file__).parent / "schemas"
 
 
-def test_round_trip() -> None:
-    assert from_json(to_json(colour_card()), "card.json") == colour_card()
+def cut_card() -> ModelCard:
+    card = colour_card()
+    cut = Cut("layer2", card.preprocessing.size, 1000)
+    return dataclasses.replace(card, architecture=dataclasses.replace(card.architecture, cut=cut))
+
+
+@pytest.mark.parametrize("card", [colour_card(), cut_card()])
+def test_round_trip(card: ModelCard) -> None:
+    assert from_json(to_json(card), "card.json") == card
 
 
 def test_a_card_is_human_readable() -> None:
@@ -25,11 +34,11 @@ def test_a_card_is_human_readable() -> None:
     assert '"resize_mode": "squash"' in text
 
 
-@pytest.mark.parametrize("schema", range(3, SCHEMA + 1))
-def test_every_schema_is_read(schema: int) -> None:
+@pytest.mark.parametrize(("schema", "card"), [(SCHEMA, colour_card()), (CUT_SCHEMA, cut_card())])
+def test_every_schema_is_read(schema: int, card: ModelCard) -> None:
     text = (SCHEMAS / f"card-{schema}.json").read_text(encoding="utf-8")
     assert json.loads(text)["schema"] == schema
-    assert from_json(text, "card.json") == colour_card()
+    assert from_json(text, "card.json") == card
 
 
 def spoil(change: Callable[[dict[str, Any]], object]) -> str:
@@ -44,7 +53,13 @@ def spoil(change: Callable[[dict[str, Any]], object]) -> str:
         ("", "not JSON"),
         ("[1]", "not a model card"),
         ("{}", "not a model card"),
-        (spoil(lambda card: card.update(schema=99)), f"this version of cnncli reads schema {SCHEMA}"),
+        (spoil(lambda card: card.update(schema=99)), f"reads schemas {SCHEMA} and {CUT_SCHEMA}"),
+        (
+            spoil(
+                lambda card: card["architecture"].update(cut={"layer": "a", "size": [9, 0], "own_classes": 3})
+            ),
+            "architecture.cut.size should be from 1 x 1 to 4096 x 4096 pixels",
+        ),
         (spoil(lambda card: card.pop("class_names")), "card lacks class_names"),
         (spoil(lambda card: card.update(colour="red")), "card has unknown colour"),
         (spoil(lambda card: card.update(name=3)), "card.name should be of type str, not int"),

@@ -60,7 +60,8 @@ class Listener(NullProgress):
 
 
 def settings_for(data: Path, model: str = DRAWN, tune: Tune = Tune.SCRATCH, **given: Any) -> NetworkSettings:
-    more = {name: given.pop(name) for name in ("class_weights", "seed", "stages", "output") if name in given}
+    separate = ("class_weights", "classifier", "layer", "seed", "stages", "output")
+    more = {name: given.pop(name) for name in separate if name in given}
     return NetworkSettings(
         data=data,
         reference=Reference(model),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from cnncli.errors import CnncliError, GeometryError, UsageError
+from cnncli.errors import CnncliError, CompileError, GeometryError, UsageError
 from cnncli.inspection.network.tracing import FORWARD_ERRORS, TracingError, trace
 from cnncli.networks import blueprint, model_folder, zoo
 from cnncli.networks.blueprint import shapes
@@ -171,7 +171,7 @@ def trace_spec(spec: NetworkSpec, settings: SummarySettings) -> Anatomy:
 def build_without_weights(architecture: Architecture) -> tuple[nn.Module, torch.device]:
     """A network on the meta device, whose tensors have no values; on the CPU with random weights where that fails."""
     meta = torch.device("meta")
-    with contextlib.suppress(NotImplementedError, RuntimeError), meta:
+    with contextlib.suppress(NotImplementedError, RuntimeError, CompileError), meta:
         return zoo.build(architecture), meta
     return _build_on_cpu(architecture), torch.device("cpu")
 

@@ -12,6 +12,7 @@ from cnncli.errors import ModelNotFoundError, UsageError
 from cnncli.networks import blueprint, index, pocket
 from cnncli.networks.normalization import Normalization
 from cnncli.networks.reference import LIBRARY
+from cnncli.networks.zoo.cut import CutNetwork
 from cnncli.networks.zoo.embedding import LinearOnEmbedding
 from cnncli.networks.zoo.offer import Offer, no_drop_path
 from cnncli.records.networks import Architecture, HeadKind
@@ -68,27 +69,27 @@ def build(architecture: Architecture, *, seed: int = 0, drop_path: float = 0.0) 
 
     Raises:
         ModelNotFoundError: its library has no such network.
-        UsageError: torch cannot run its classifier, or the network does not support stochastic depth.
+        UsageError: torch cannot run its classifier, it cannot be cut at this layer, or it does not support stochastic depth.
     """
     random.manual_seed(seed)
-    head = architecture.head
-    if head is None:
-        return _build_from_library(architecture, drop_path).eval()
-    if head.kind is HeadKind.NEIGHBOURS:
+    head, cut = architecture.head, architecture.cut
+    if head and head.kind is HeadKind.NEIGHBOURS:
         raise UsageError(
             "a nearest-neighbour classifier runs on ONNX Runtime only, and cannot be inspected or trained by torch",
             "use the network that it was made from, or fine-tune with --classifier logistic",
         )
-    network = _build_from_library(
-        dataclasses.replace(architecture, num_classes=head.own_classes, head=None), drop_path
-    )
-    return LinearOnEmbedding(network, head.layer, nn.Linear(head.width, architecture.num_classes)).eval()
+    network = _build_from_library(architecture.whole(), drop_path).eval()
+    if cut:
+        network = CutNetwork(network, cut.layer, (architecture.channels, *cut.size), architecture.num_classes)
+    elif head:
+        network = LinearOnEmbedding(network, head.layer, nn.Linear(head.width, architecture.num_classes))
+    return network.eval()
 
 
 def with_num_classes(architecture: Architecture, count: int) -> Architecture:
     """The same architecture with another number of classes, and the library's own last layer."""
     changed = dataclasses.replace(architecture, num_classes=count, head=None)
-    if architecture.library != "blueprint":
+    if architecture.library != "blueprint" or architecture.cut:
         return changed
     return dataclasses.replace(
         changed, blueprint=blueprint.with_num_classes(architecture.blueprint or "", count)

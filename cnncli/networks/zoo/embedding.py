@@ -8,12 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from cnncli.errors import CompileError
-from cnncli.networks.zoo.layers import as_maps, capture_outputs, find_layer, output_per_image
+from cnncli.networks.zoo.layers import (
+    MAP_AXES,
+    TOKEN_AXES,
+    capture_outputs,
+    explain_failures,
+    find_layer,
+    output_per_image,
+    pooling,
+)
 from cnncli.records.networks import Embedding
 
 _WEIGHT_LAYERS = (nn.Linear, nn.Conv2d)
-_MAP, _TOKENS = 4, 3
-"""Dimensions of feature maps (N, D, H, W) and of a sequence of tokens (N, L, D)."""
 
 _TOLERANCE = 1e-4
 """Largest difference between the last layer's output and the logits, relative to the logits' range, to count as equal."""
@@ -69,7 +75,7 @@ class WithLayerOutput(nn.Module):
         self.name = name
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and layer outputs of images (N, C, H, W); maps are averaged over positions, anything else is flattened.
+        """Logits and layer outputs of images (N, C, H, W); pooled as `layers.pooling` says.
 
         Raises:
             UsageError: the layer is not called, or does not give one output per image.
@@ -77,8 +83,7 @@ class WithLayerOutput(nn.Module):
         with capture_outputs({self.name: find_layer(self.network, self.name)}) as outputs:
             logits = self.network(images)
         output = output_per_image(self.name, outputs, len(images))
-        maps = as_maps(output, images.shape[2:])
-        return logits, output.flatten(1) if maps is None else maps.mean((2, 3))
+        return logits, pooling(output.shape, images.shape[2:])(output)
 
 
 class LinearOnEmbedding(nn.Module):
@@ -118,9 +123,9 @@ def _logits_and_embedding(network: nn.Module, layer: str, images: Tensor) -> tup
 
 def _pool(features: Tensor) -> Tensor:
     """(N, D): maps (N, D, H, W) or tokens (N, L, D) averaged over positions."""
-    if features.ndim == _MAP:
+    if features.ndim == MAP_AXES:
         return features.mean((2, 3))
-    return features.mean(1) if features.ndim == _TOKENS else features
+    return features.mean(1) if features.ndim == TOKEN_AXES else features
 
 
 def with_embedding(
@@ -139,17 +144,13 @@ def with_embedding(
     order: list[nn.Linear | nn.Conv2d] = []
     names = {layer: name for name, layer in network.named_modules() if isinstance(layer, _WEIGHT_LAYERS)}
     handles = [layer.register_forward_hook(lambda layer, _, __: order.append(layer)) for layer in names]
-    try:
-        with torch.inference_mode():
-            images = torch.zeros(1, *shape)
-            network(images)
-            if not order:
-                raise CompileError("the network has no convolution and no linear layer")
-            for handle in handles:
-                handle.remove()
-            wrapped = WithEmbedding(network, names[order[-1]] if has_last_layer else "")
-            wrapped(images)
-    except (RuntimeError, ValueError, AssertionError, TypeError) as error:
-        size = " x ".join(map(str, shape))
-        raise CompileError(f"the network does not run on images of {size}: {error}") from error
+    with explain_failures(shape), torch.inference_mode():
+        images = torch.zeros(1, *shape)
+        network(images)
+        if not order:
+            raise CompileError("the network has no convolution and no linear layer")
+        for handle in handles:
+            handle.remove()
+        wrapped = WithEmbedding(network, names[order[-1]] if has_last_layer else "")
+        wrapped(images)
     return wrapped

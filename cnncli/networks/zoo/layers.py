@@ -3,14 +3,35 @@
 import contextlib
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from cnncli.errors import UsageError
+from cnncli.errors import CompileError, UsageError
+
+MAP_AXES, TOKEN_AXES = 4, 3
+"""Dimensions of feature maps (N, D, H, W) and of a sequence of tokens (N, L, D)."""
 
 _WRAPPED = "network"
 """The attribute in which a wrapper, such as one with another head, holds the original network."""
+
+
+@contextlib.contextmanager
+def explain_failures(shape: Sequence[int]) -> Iterator[None]:
+    """Turn what a network raises in the block into a message.
+
+    Args:
+        shape: (C, H, W) of its input.
+
+    Raises:
+        CompileError: it does not run on such images.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+        size = " x ".join(map(str, shape))
+        raise CompileError(f"the network does not run on images of {size}: {error}") from error
 
 
 def find_layer(network: nn.Module, name: str) -> nn.Module:
@@ -135,25 +156,72 @@ def as_maps(output: Tensor, size: Sequence[int]) -> Tensor | None:
             without class tokens before them, as in ViT.
         size: (H, W) of the network's input; maps have its proportions.
     """
-    height, width = size
-    if output.ndim == 4:  # noqa: PLR2004 - maps
-        is_channels_last = not _has_proportions(output.shape[2:], size) and _has_proportions(
-            output.shape[1:3], size
-        )
-        return output.permute(0, 3, 1, 2) if is_channels_last else output
-    if output.ndim != 3:  # noqa: PLR2004 - tokens
+    if output.ndim == MAP_AXES:
+        return output.permute(0, 3, 1, 2) if _is_channels_last(output.shape, size) else output
+    prefix = _prefix_tokens(output.shape, size)
+    if prefix is None:
         return None
-    for prefix in _PREFIX_TOKENS:
-        tokens = output.shape[1] - prefix
-        rows = round((max(tokens, 0) * height / width) ** 0.5)
-        if tokens > 1 and rows * rows * width == tokens * height:
-            maps = output[:, prefix:].reshape(len(output), rows, tokens // rows, -1)
-            return maps.permute(0, 3, 1, 2)
-    return None
+    tokens = output[:, prefix:]
+    maps = tokens.reshape(len(output), _rows(tokens.shape[1], size), -1, output.shape[2])
+    return maps.permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Pooling:
+    """The way from the output of a layer to one vector per image.
+
+    Attributes:
+        axes: those of the positions, which are averaged; empty where there are none, and the output is flattened.
+        prefix: number of class tokens, which are left out.
+    """
+
+    axes: tuple[int, ...]
+    prefix: int = 0
+
+    def __call__(self, output: Tensor) -> Tensor:
+        """The vectors (N, D) of the output of a layer (N, …)."""
+        return output[:, self.prefix :].mean(self.axes) if self.axes else output.flatten(1)
+
+
+def pooling(shape: Sequence[int], size: Sequence[int]) -> Pooling:
+    """How the output of a layer is pooled: maps are averaged over positions, anything else is flattened.
+
+    Args:
+        shape: of the output, as for `as_maps`.
+        size: (H, W) of the network's input.
+    """
+    if len(shape) == MAP_AXES:
+        return Pooling((1, 2) if _is_channels_last(shape, size) else (2, 3))
+    prefix = _prefix_tokens(shape, size)
+    return Pooling(()) if prefix is None else Pooling((1,), prefix)
 
 
 _PREFIX_TOKENS = (0, 1, 2, 4, 5, 8, 9)
 """Numbers of class, distillation and register tokens that timm's transformers put before the patch tokens."""
+
+
+def _prefix_tokens(shape: Sequence[int], size: Sequence[int]) -> int | None:
+    """Number of tokens before the patch tokens of a sequence; None where the output is no sequence of patches."""
+    if len(shape) != TOKEN_AXES:
+        return None
+    height, width = size
+    for prefix in _PREFIX_TOKENS:
+        patches = shape[1] - prefix
+        if patches > 1 and _rows(patches, size) ** 2 * width == patches * height:
+            return prefix
+    return None
+
+
+def _rows(patches: int, size: Sequence[int]) -> int:
+    """Rows of patches, if they have the proportions of the image."""
+    height, width = size
+    rows: int = round((patches * height / width) ** 0.5)
+    return rows
+
+
+def _is_channels_last(shape: Sequence[int], size: Sequence[int]) -> bool:
+    """Whether maps are (N, h, w, D) rather than (N, D, h, w)."""
+    return not _has_proportions(shape[2:], size) and _has_proportions(shape[1:3], size)
 
 
 def _has_proportions(shape: Sequence[int], size: Sequence[int]) -> bool:

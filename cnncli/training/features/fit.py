@@ -17,13 +17,13 @@ from cnncli.engines.heads import ClassifierHead, LinearHead, run_head
 from cnncli.evaluation.metrics import accuracy, balanced_accuracy
 from cnncli.logits import predicted_classes
 from cnncli.networks.model_folder import ModelFolder
-from cnncli.prepare import prepare
 from cnncli.records.data import DataSet, Split
 from cnncli.records.evaluation import Accuracy
 from cnncli.records.progress import Progress, ProgressBar
 from cnncli.records.training import ClassifierName, ClassifierScore, ClassWeights, Tune
+from cnncli.training.cut import prepare_start
 from cnncli.training.features.embeddings import EmbeddedData, EmbeddedSplit, embed_data, warn_about_data
-from cnncli.training.features.replace_head import require_new_head_fits
+from cnncli.training.features.replace_head import require_compiled
 from cnncli.training.preparation import Stopwatch, describe_data
 from cnncli.training.run_folder import Target
 from cnncli.training.settings import FinetuneSettings
@@ -122,10 +122,10 @@ def search_classifiers(
     plan = (
         ", which stays as it is" if settings.tune is Tune.FEATURES else ": a classifier on its features first"
     )
-    progress.notice(f"starting from {settings.reference.name}{plan}")
+    progress.notice(f"starting from {settings.start}{plan}")
     with stopwatch.measure("opening the network"):
-        folder = prepare(settings.reference, progress, is_offline=is_offline)
-        require_new_head_fits(folder)
+        folder = prepare_start(settings, progress, is_offline=is_offline)
+        require_compiled(folder)
         if require_usable:
             require_usable(folder, data)
     describe_data(data, progress)

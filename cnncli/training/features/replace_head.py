@@ -2,7 +2,8 @@
 
 Where the output of the last layer is the logits, the new classifier replaces that layer, and the weights are those of the
 same architecture with other classes. Elsewhere (SqueezeNet has a ReLU and an average pooling after its last convolution)
-it becomes a separate layer, `head`, and the names of the network's weights get the prefix `network.`.
+it becomes a separate layer, `head`, and the names of the network's weights get the prefix `network.`. A cut network has
+this prefix and a place for `head` already.
 """
 
 import dataclasses
@@ -28,18 +29,17 @@ TOLERANCE = 1e-3
 """Largest allowed difference of a logit between the finished network and its parts, as a share of the logits' spread."""
 
 _HEAD = "head"
-"""Name of the classifier in `networks.zoo.embedding.LinearOnEmbedding`."""
+"""Name of the classifier in `networks.zoo.embedding.LinearOnEmbedding` and `networks.zoo.cut.CutNetwork`."""
 
 Tensor = NDArray[np.float32]
 
 
-def require_new_head_fits(folder: ModelFolder) -> None:
-    """Raise unless a network can get a new classifier without torch.
+def require_compiled(folder: ModelFolder) -> None:
+    """Raise unless a network, for which `require_replaceable_head` has passed, can get a new classifier without torch.
 
     Raises:
         UsageError: it cannot.
     """
-    require_replaceable_head(folder)
     card = folder.card
     if folder.graph is None:
         raise UsageError(
@@ -72,7 +72,7 @@ def write_with_new_head(
 
     Args:
         draft: the folder to write to.
-        base: the network, for which `require_new_head_fits` has passed.
+        base: the network, for which `require_compiled` has passed.
         head: the classifier, K classes.
         card: card with the K class names; whatever depends on the classifier is adapted.
         pixels: (N, C, H, W) on which the finished network is compared with base and head.
@@ -81,7 +81,7 @@ def write_with_new_head(
         ModelFolderError: their outputs differ, or those of the network do not fit its card.
     """
     graph = base.graph
-    assert graph is not None  # noqa: S101 - for mypy; `require_new_head_fits` has passed
+    assert graph is not None  # noqa: S101 - for mypy; `require_compiled` has passed
     embeddings = RequireFit(OnnxEngine(graph), base, layer=None).run(pixels).embeddings
     tensors, adapted = weights_with_new_head(base, head, card)
     with raise_os_errors(draft / WEIGHTS):
@@ -107,6 +107,9 @@ def weights_with_new_head(
     if isinstance(head, NeighbourHead):
         return tensors, _with_separate_head(adapted, base.card, HeadKind.NEIGHBOURS)
     weights, biases = _float32(head)
+    separate = {f"{_HEAD}.weight": weights, f"{_HEAD}.bias": biases}
+    if base.card.architecture.cut:
+        return tensors | separate, dataclasses.replace(adapted, embedding=_input_of_head(base.card))
     layer = base.card.embedding.layer
     if _is_last_layer_replaceable(base.card, tensors):
         kernel = tensors[f"{layer}.weight"].shape[2:]  # of a 1x1 convolution, if it is one
@@ -114,8 +117,7 @@ def weights_with_new_head(
         return tensors | classifier, adapted
     left_out = {f"{layer}.weight", f"{layer}.bias"}
     tensors = {f"network.{name}": tensor for name, tensor in tensors.items() if name not in left_out}
-    classifier = {f"{_HEAD}.weight": weights, f"{_HEAD}.bias": biases}
-    return tensors | classifier, _with_separate_head(adapted, base.card, HeadKind.LINEAR)
+    return tensors | separate, _with_separate_head(adapted, base.card, HeadKind.LINEAR)
 
 
 def _float32(head: LinearHead) -> tuple[Tensor, Tensor]:
@@ -132,12 +134,17 @@ def _is_last_layer_replaceable(card: ModelCard, tensors: Mapping[str, Tensor]) -
     return math.prod(tensors[f"{layer}.weight"].shape[1:]) == card.embedding.size
 
 
+def _input_of_head(base: ModelCard) -> Embedding:
+    """The embedding of a network with a separate classifier: the same as before."""
+    return Embedding(base.embedding.size, _HEAD, gives_logits=True)
+
+
 def _with_separate_head(card: ModelCard, base: ModelCard, kind: HeadKind) -> ModelCard:
     """The card of a network whose new classifier is a separate layer."""
     head = Head(kind, base.embedding.layer, base.embedding.size, base.architecture.num_classes)
     embedding = base.embedding
     if kind is HeadKind.LINEAR:
-        embedding = Embedding(base.embedding.size, _HEAD, gives_logits=True)
+        embedding = _input_of_head(base)
     return dataclasses.replace(
         card, architecture=dataclasses.replace(card.architecture, head=head), embedding=embedding
     )

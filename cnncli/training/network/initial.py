@@ -76,10 +76,10 @@ def from_scratch(
         normalization = options.normalize.for_channels(preprocessing.channels)
         preprocessing = dataclasses.replace(preprocessing, mean=normalization.mean, std=normalization.std)
         architecture = zoo.with_normalization(architecture, options.normalize)
-    network = build(architecture, options.drop_path, seed)
-    if options.init is Initialization.GLOROT:
-        initialize_glorot(network, seed)
     try:
+        network = build(architecture, options.drop_path, seed)
+        if options.init is Initialization.GLOROT:
+            initialize_glorot(network, seed)
         wrapped = with_embedding(network.eval(), (preprocessing.channels, *preprocessing.size))
     except CompileError as error:
         raise UsageError(

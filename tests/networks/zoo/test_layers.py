@@ -12,6 +12,7 @@ from cnncli.networks.zoo.layers import as_maps, feature_maps, find_layer, layer_
 
 
 def test_outputs_are_copied_before_the_next_layer_overwrites_them() -> None:
+    torch.manual_seed(1)
     chain = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(inplace=True))
     images = torch.randn(1, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     result = layer_outputs(chain, {"0": chain[0], "1": chain[1]}, images)
