@@ -50,5 +50,6 @@ import os
 # it starts. ONNX Runtime reports to its vendor from 1.32 on (also on Linux) and reads the variable when it is imported.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 
 __version__ = "0.1.0"

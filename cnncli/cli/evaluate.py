@@ -98,6 +98,9 @@ def evaluate(
     part_size: in_parts.PartSize = None,
     part: in_parts.ShareOption = None,
     plan_only: in_parts.PlanOnly = False,
+    on: in_parts.On = None,
+    worker_cpus: in_parts.WorkerCpus = None,
+    worker_gpus: in_parts.WorkerGpus = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -172,7 +175,9 @@ def evaluate(
         ignores_threshold=threshold is not None and format_ is EvaluationFormat.CSV,
     )
     options.image_size(img_size)  # usage errors come before slow imports
-    division = in_parts.PartsOptions.from_options(parts, part_size, part, plan_only=plan_only, resume=resume)
+    division = in_parts.PartsOptions.from_options(
+        parts, part_size, part, on, worker_cpus, worker_gpus, plan_only=plan_only, resume=resume
+    )
     is_table = format_ is EvaluationFormat.TABLE
     evaluation_parts.require_consistent(
         division,

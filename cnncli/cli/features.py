@@ -65,6 +65,9 @@ def features(
     part_size: in_parts.PartSize = None,
     part: in_parts.ShareOption = None,
     plan_only: in_parts.PlanOnly = False,
+    on: in_parts.On = None,
+    worker_cpus: in_parts.WorkerCpus = None,
+    worker_gpus: in_parts.WorkerGpus = None,
     max_pixels: options.MaxPixels = None,
     device: options.Device = "auto",
     engine: options.Engine = EngineName.AUTO,
@@ -101,7 +104,9 @@ def features(
     image_inputs = Inputs.from_options(
         inputs or [], files_from, null=null, path_column=path_column, image_column=image_column
     )
-    division = in_parts.PartsOptions.from_options(parts, part_size, part, plan_only=plan_only, resume=resume)
+    division = in_parts.PartsOptions.from_options(
+        parts, part_size, part, on, worker_cpus, worker_gpus, plan_only=plan_only, resume=resume
+    )
     if division:
         division.refuse(output=output, overwrite=overwrite)
     else:

@@ -1,7 +1,8 @@
 """Options of outputs in parts, and the run that plans and computes them; shared by predict, features and evaluate."""
 
+import importlib.util
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,20 +11,23 @@ import typer
 from cnncli.cli import options
 from cnncli.cli.console import Console
 from cnncli.cli.progress import image_progress
-from cnncli.errors import OutputError, UsageError
+from cnncli.errors import MissingPackageError, OutputError, UsageError
 from cnncli.records.defaults import PART_SIZE
-from cnncli.text import counted, quote
+from cnncli.text import counted, install_command, quote
 
 if TYPE_CHECKING:
     from cnncli.distribution.compute import Outcome
     from cnncli.distribution.plan import Plan, PlanInputs
     from cnncli.distribution.store import Store
-    from cnncli.distribution.tasks import PartTask
+    from cnncli.distribution.tasks import PartTask, Resources
 
 FAILED_PARTS = 4
 """Exit code if some parts could not be computed; all others were."""
 
 PANEL = "Parts"
+
+RAY = "ray"
+"""The value of `--on`, and the scheme of the addresses of clusters."""
 
 Place = Annotated[
     str | None,
@@ -56,6 +60,37 @@ ShareOption = Annotated[
 PlanOnly = Annotated[
     bool,
     typer.Option("--plan-only", rich_help_panel=PANEL, help="Write the plan of the parts, and compute none."),
+]
+
+
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="ray|ray://HOST:PORT",
+        rich_help_panel=PANEL,
+        help="Compute the parts with Ray: on the cluster at this address or in RAY_ADDRESS, else on this machine.",
+    ),
+]
+WorkerCpus = Annotated[
+    int | None,
+    typer.Option(
+        "--worker-cpus",
+        min=1,
+        metavar="N",
+        rich_help_panel=PANEL,
+        help="Threads of each process, part of the plan.  [default: 1 with --on, else one per core]",
+    ),
+]
+WorkerGpus = Annotated[
+    float | None,
+    typer.Option(
+        "--worker-gpus",
+        min=0,
+        metavar="N",
+        rich_help_panel=PANEL,
+        help="Graphics cards of each process on Ray.",
+    ),
 ]
 
 
@@ -95,6 +130,9 @@ class PartsOptions:
         share: of the parts; None for all.
         plan_only: compute nothing.
         resume: compute the parts that are missing.
+        on: where Ray runs; None to compute in this process.
+        cpus: threads of each process; None for the default.
+        gpus: graphics cards of each process.
     """
 
     place: str
@@ -102,22 +140,54 @@ class PartsOptions:
     share: Share | None
     plan_only: bool
     resume: bool
+    on: str | None
+    cpus: int | None
+    gpus: float
 
     @classmethod
     def from_options(
-        cls, place: str | None, size: int | None, share: str | None, *, plan_only: bool, resume: bool
+        cls,
+        place: str | None,
+        size: int | None,
+        share: str | None,
+        on: str | None,
+        cpus: int | None,
+        gpus: float | None,
+        *,
+        plan_only: bool,
+        resume: bool,
     ) -> "PartsOptions | None":
         """What the options ask for; None without `--parts`.
 
         Raises:
-            UsageError: an option needs `--parts`, or is invalid.
+            UsageError: an option needs another one, or is invalid.
+            MissingPackageError: `--on` needs a package that is not installed.
         """
+        given: dict[str, object] = {
+            "part-size": size,
+            "part": share,
+            "plan-only": plan_only or None,
+            "on": on,
+        }
+        given |= {"worker-cpus": cpus, "worker-gpus": gpus}
         if place is None:
-            given = {"--part-size": size is not None, "--part": share is not None, "--plan-only": plan_only}
-            if names := [name for name, is_given in given.items() if is_given]:
-                raise UsageError(f"{names[0]} has no effect without --parts", "add --parts DIR")
+            if names := [name for name, value in given.items() if value is not None]:
+                raise UsageError(f"--{names[0]} has no effect without --parts", "add --parts DIR")
             return None
-        return cls(place, size, Share.parse(share) if share else None, plan_only, resume)
+        if gpus is not None and on is None:
+            raise UsageError("--worker-gpus has no effect without --on", "--device chooses the device")
+        if on is not None:
+            _require_ray(on)
+        return cls(
+            place, size, Share.parse(share) if share else None, plan_only, resume, on, cpus, gpus or 0.0
+        )
+
+    def resources(self, plan: "Plan | None") -> "Resources":
+        """What each process computes with: what was asked for, else what is planned, else what is usual."""
+        from cnncli.distribution.tasks import Resources
+
+        usual = plan.threads if plan else 1 if self.on else None
+        return Resources(self.cpus or usual, plan.batch_size if plan else None)
 
     def refuse(self, **others: object) -> None:
         """Check that options that do not go with parts are not given, as `refuse` does."""
@@ -140,6 +210,21 @@ def refuse(option: str, **others: object) -> None:
             raise UsageError(f"{flag} does not work with {option}", f"leave out {flag}")
 
 
+def _require_ray(on: str) -> None:
+    """Check that the parts can be computed there.
+
+    Raises:
+        UsageError: it is not Ray.
+        MissingPackageError: it is not installed.
+    """
+    if on != RAY and not on.startswith(f"{RAY}://"):
+        raise UsageError(
+            f"--on {on} is not known", f"use {RAY}, or the address of a cluster, {RAY}://HOST:10001"
+        )
+    if importlib.util.find_spec("ray") is None:
+        raise MissingPackageError("--on needs the package ray", install_command("cnncli[ray]"))
+
+
 def run_in_parts(parts: PartsOptions, task: "PartTask", inputs: "PlanInputs", console: Console) -> None:
     """Plan an output in parts, and compute those that are missing.
 
@@ -150,7 +235,6 @@ def run_in_parts(parts: PartsOptions, task: "PartTask", inputs: "PlanInputs", co
     from cnncli.distribution.compute import compute_parts, mark_success
     from cnncli.distribution.plan import find_plan, make_plan
     from cnncli.distribution.store import open_store
-    from cnncli.distribution.tasks import Resources
 
     store = open_store(parts.place)
     plan = find_plan(store)
@@ -163,7 +247,7 @@ def run_in_parts(parts: PartsOptions, task: "PartTask", inputs: "PlanInputs", co
         console.notice(f"{store} is already complete; skipped")
         return
     with console.spinner("opening the network"):
-        worker = task.open(Resources(plan.threads, plan.batch_size) if plan else Resources(), console)
+        worker = task.open(parts.resources(plan), console)
     with console.spinner("planning"):
         plan = make_plan(task, worker, inputs, store, plan, size=parts.size)
     if parts.plan_only:
@@ -175,11 +259,23 @@ def run_in_parts(parts: PartsOptions, task: "PartTask", inputs: "PlanInputs", co
     total, todo = (sum(plan.parts[number].inputs for number in numbers) for numbers in (share, missing))
     with image_progress(console, lambda: total, total - todo, is_hidden=False) as advance:
         try:
-            outcome = compute_parts(worker, plan, store, missing, advance)
+            if parts.on:
+                outcome = _compute_on_ray(parts, task, plan, missing, advance)
+            else:
+                outcome = compute_parts(worker, plan, store, missing, advance)
         except KeyboardInterrupt:
             console.notice(f"finished parts are kept in {store}; --resume computes the others")
             raise
     _report(outcome, plan, store, mark_success(plan, store), console)
+
+
+def _compute_on_ray(
+    parts: PartsOptions, task: "PartTask", plan: "Plan", numbers: list[int], advance: Callable[[], None]
+) -> "Outcome":
+    from cnncli.distribution.on_ray import RayOptions, compute_on_ray
+
+    options = RayOptions(None if parts.on == RAY else parts.on, plan.threads, parts.gpus)
+    return compute_on_ray(task, parts.place, numbers, options, advance)
 
 
 def _report(

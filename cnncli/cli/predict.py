@@ -73,6 +73,9 @@ def predict(
     part_size: in_parts.PartSize = None,
     part: in_parts.ShareOption = None,
     plan_only: in_parts.PlanOnly = False,
+    on: in_parts.On = None,
+    worker_cpus: in_parts.WorkerCpus = None,
+    worker_gpus: in_parts.WorkerGpus = None,
     sheet: Annotated[
         Path | None,
         typer.Option(
@@ -120,7 +123,9 @@ def predict(
     images = Inputs.from_options(
         inputs or [], files_from, null=null, path_column=path_column, image_column=image_column
     )
-    division = in_parts.PartsOptions.from_options(parts, part_size, part, plan_only=plan_only, resume=resume)
+    division = in_parts.PartsOptions.from_options(
+        parts, part_size, part, on, worker_cpus, worker_gpus, plan_only=plan_only, resume=resume
+    )
     if division:
         division.refuse(output=output, overwrite=overwrite, sheet=sheet, labels_from=labels_from)
         part_format = require_valid_for_parts(format_)

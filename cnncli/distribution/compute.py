@@ -114,11 +114,13 @@ def compute_parts(
 def compute_part(
     worker: PartWorker, plan: Plan, store: Store, number: int, advance: Callable[[], None]
 ) -> PartStats:
-    """Compute a part and write it, unless another process has done so in the meantime.
+    """Compute a part and write it, unless another process has done so.
 
     Raises:
         CnncliError: its range of the list has changed, the network cannot run, or it cannot be written.
     """
+    if store.exists(plan.part_name(number)):
+        return read_stats(number, store)
     start = time.perf_counter()
     part = worker.compute(plan.inputs(number, store), advance)
     stats = PartStats(

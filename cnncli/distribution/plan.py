@@ -82,7 +82,7 @@ class Plan:
         """The numbers of the parts that are not among the names of a store."""
         return [number for number in range(len(self.parts)) if self.part_name(number) not in names]
 
-    def require_same(self, settings: Settings, store: Store) -> None:
+    def require_same(self, settings: Settings, store: object) -> None:
         """Check that the answers would depend on the same.
 
         Raises:

@@ -49,7 +49,7 @@ def test_joined_parts_are_the_file_of_a_single_run(
 ) -> None:
     parts, joined, single = tmp_path / "parts", tmp_path / f"joined.{ending}", tmp_path / f"single.{ending}"
     result = cnncli("predict", images, "--parts", parts, "--part-size", "3", "-f", ending)
-    assert result.exit_code == 3
+    assert result.exit_code == 3, result.output
     assert result.stderr.splitlines() == [
         f"{parts}: 11 records, 1 could not be read; 4 of 4 parts done",
         f"cnncli join {parts} -o FILE.{ending} puts them together",
@@ -109,6 +109,15 @@ def test_resume_refuses_other_settings(cnncli: Cnncli, images: Path, tmp_path: P
         assert (result.exit_code, change in result.stderr) == (1, True), result.stderr
     result = cnncli("predict", images / "00.png", "--parts", parts, "--resume")
     assert f"inputs was {images} and is now {images}/00.png" in result.stderr
+
+
+def test_threads_are_part_of_the_plan(cnncli: Cnncli, images: Path, tmp_path: Path) -> None:
+    parts = tmp_path / "parts"
+    cnncli("predict", images, "--parts", parts, "--worker-cpus", "1", "--plan-only")
+    assert json.loads((parts / "plan.json").read_bytes())["settings"]["threads"] == 1
+    result = cnncli("predict", images, "--parts", parts, "--worker-cpus", "2", "--resume")
+    assert "threads was 1 and is now 2" in result.stderr
+    assert cnncli("predict", images, "--parts", parts, "--resume").exit_code == 3
 
 
 def test_a_plan_alone_computes_nothing(cnncli: Cnncli, images: Path, tmp_path: Path) -> None:
@@ -187,6 +196,12 @@ def test_join_names_what_is_missing_and_what_has_changed(
         (["predict", "x.png", "--parts", "p", "--overwrite"], "--overwrite does not work with --parts"),
         (["predict", "x.png", "--parts", "p", "-f", "json"], "json files cannot be joined"),
         (["predict", "x.png", "--parts", "p", "-f", "table"], "table files cannot be joined"),
+        (["predict", "x.png", "--on", "ray"], "--on has no effect without --parts"),
+        (
+            ["predict", "x.png", "--parts", "p", "--worker-gpus", "1"],
+            "--worker-gpus has no effect without --on",
+        ),
+        (["predict", "x.png", "--parts", "p", "--on", "dask"], "--on dask is not known"),
         (["predict", "-", "--parts", "p"], "an image on standard input cannot be read again"),
         (["predict", "x.png", "--parts", "nowhere://p"], "no file system has the scheme nowhere://"),
         (["join", "p"], "give either -o FILE or --status"),
