@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, BinaryIO
 from cnncli.cli.console import is_terminal
 from cnncli.errors import InputError, UsageError
 from cnncli.images import path_list, sources
-from cnncli.images.file_names import is_image_name
+from cnncli.images.file_names import STDIN, is_image_name
 from cnncli.images.parquet_file import is_parquet, require_pyarrow
 from cnncli.images.parquet_images import walk_parquet
-from cnncli.images.sources import STDIN, ImageInput
+from cnncli.images.sources import ImageInput
 from cnncli.images.tar_archive import is_archive, is_read_in_order
 from cnncli.records.defaults import PATH_COLUMN
 from cnncli.records.predictions import Unreadable

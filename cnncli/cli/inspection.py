@@ -10,9 +10,9 @@ import typer
 from cnncli.cli.console import Console
 from cnncli.cli.options import image_size
 from cnncli.errors import InputError, UsageError
-from cnncli.images.file_names import is_image_name
+from cnncli.images.file_names import STDIN, is_image_name
 from cnncli.images.in_memory import InMemory
-from cnncli.images.sources import STDIN, image_source
+from cnncli.images.sources import image_source
 from cnncli.records.defaults import or_default
 from cnncli.records.predictions import ImageSource, UnreadableError
 from cnncli.text import quote

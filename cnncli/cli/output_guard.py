@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from cnncli.errors import UsageError
-from cnncli.images.file_names import is_image_name
-from cnncli.images.path_list import read_paths
-from cnncli.images.sources import STDIN
+from cnncli.images.file_names import STDIN, is_image_name
 from cnncli.records.defaults import PATH_COLUMN
 
 _OUTPUTS = ("output", "sheet", "preview")
@@ -63,6 +61,8 @@ def _listed_paths(parameters: Mapping[str, object]) -> Iterator[str]:
     """The paths in the list of `--files-from`, unless that is a pipe, which can be read only once."""
     file = parameters.get("files_from")
     if isinstance(file, str) and file != STDIN and os.path.isfile(file):  # noqa: PTH113
+        from cnncli.images.path_list import read_paths
+
         separator = b"\0" if parameters.get("null") else b"\n"
         column = str(parameters.get("path_column") or PATH_COLUMN)
         paths = read_paths(file, io.BytesIO(), separator=separator, path_column=column)

@@ -13,7 +13,7 @@ import typer
 from cnncli.cli.console import Console, is_terminal, write_data
 from cnncli.errors import UsageError
 from cnncli.files.output_path import require_free
-from cnncli.images.sources import STDIN
+from cnncli.images.file_names import STDIN
 from cnncli.text import counted
 
 if TYPE_CHECKING:

@@ -5,13 +5,16 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from cnncli.cli import status
 from cnncli.cli.console import Console, raise_lost_interrupt
 from cnncli.errors import CnncliError
-from cnncli.records.progress import ProgressBar
-from cnncli.records.training import TrainingProgress
 from cnncli.text import counted
+
+if TYPE_CHECKING:
+    from cnncli.records.progress import ProgressBar
+    from cnncli.records.training import TrainingProgress
 
 
 @contextlib.contextmanager
@@ -62,7 +65,7 @@ def _images_text(images: int, total: float | None, rate: float) -> str:
     return f"{images:,} of {counted(round(total), 'image')}, {rate:,.1f} img/s, {_clock(seconds)} left"
 
 
-def image_bars(console: Console) -> ProgressBar:
+def image_bars(console: Console) -> "ProgressBar":
     """A function that opens a progress bar for a number of images."""
 
     @contextlib.contextmanager
@@ -75,11 +78,11 @@ def image_bars(console: Console) -> ProgressBar:
 
 def training_progress(
     console: Console,
-) -> Callable[[], contextlib.AbstractContextManager[Callable[[TrainingProgress], None]]]:
+) -> Callable[[], contextlib.AbstractContextManager[Callable[["TrainingProgress"], None]]]:
     """A function that opens a progress bar for the current epoch: images per second, loss, accuracy, time left."""
 
     @contextlib.contextmanager
-    def open_bar() -> Iterator[Callable[[TrainingProgress], None]]:
+    def open_bar() -> Iterator[Callable[["TrainingProgress"], None]]:
         if not console.shows_bars:
             yield lambda _: None
             return
@@ -89,7 +92,7 @@ def training_progress(
         bar = progress.Progress(*columns)
         task = bar.add_task("", total=None, text="the first step takes longest")
 
-        def update(state: TrainingProgress) -> None:
+        def update(state: "TrainingProgress") -> None:
             bar.update(task, total=state.total, completed=state.images, text=_training_text(state))
 
         with status.show(bar.get_renderable):
@@ -98,7 +101,7 @@ def training_progress(
     return open_bar
 
 
-def _training_text(state: TrainingProgress) -> str:
+def _training_text(state: "TrainingProgress") -> str:
     return (
         f"epoch {state.epoch}/{state.epochs}  {state.images:,} of {state.total:,}  "
         f"{state.images_per_second:,.1f} img/s  loss {state.loss:.3f}  {100 * state.top1:.1f} %  "

@@ -12,7 +12,8 @@ from cnncli.cli.console import Console, is_pipe, is_terminal, write_data
 from cnncli.errors import MissingPackageError, OutputError, UsageError
 from cnncli.files.output_path import require_writable_file
 from cnncli.files.part_file import PartFile, Settings
-from cnncli.images.sources import STDIN, ImageInput
+from cnncli.images.file_names import STDIN
+from cnncli.images.sources import ImageInput
 from cnncli.records.predictions import Record, Unreadable
 from cnncli.render.formats import Format, format_of
 from cnncli.render.lines import Renderer

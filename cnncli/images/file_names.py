@@ -3,6 +3,9 @@
 import os
 from collections.abc import Mapping
 
+STDIN = "-"
+"""The name of standard input."""
+
 BY_PRODUCTS = frozenset({"@eaDir", ".ipynb_checkpoints", "__MACOSX", "Thumbs.db"})
 """Folders and files that other programs leave beside images: Synology's thumbnails, Jupyter's copies, macOS's metadata, Windows'
 thumbnails. They are skipped and named."""

@@ -12,8 +12,8 @@ from typing import BinaryIO
 from cnncli import remote
 from cnncli.errors import InputError
 from cnncli.images.container import open_container, reason
+from cnncli.images.file_names import STDIN
 from cnncli.images.parquet_file import is_parquet, read_column
-from cnncli.images.sources import STDIN
 from cnncli.records.predictions import UnreadableError
 from cnncli.regular_file import bounded_lines, open_regular
 from cnncli.text import BYTE_ORDER_MARKS, SEPARATORS, encoding_of, is_url, text_stream

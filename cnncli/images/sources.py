@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from cnncli import remote
 from cnncli.images.container import reason
-from cnncli.images.file_names import BY_PRODUCTS, by_products_text, is_folder_name, is_image_name
+from cnncli.images.file_names import BY_PRODUCTS, STDIN, by_products_text, is_folder_name, is_image_name
 from cnncli.images.in_memory import InMemory
 from cnncli.images.local_file import LocalFile
 from cnncli.images.parquet_file import is_parquet
@@ -24,8 +24,6 @@ from cnncli.images.tar_archive import TarMember, is_archive, is_read_in_order, w
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
 from cnncli.text import is_url
-
-STDIN = "-"
 
 ImageInput = ImageSource | Unreadable
 """An image source, or an input that leads to no image."""
