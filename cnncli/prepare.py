@@ -20,12 +20,10 @@ from cnncli.errors import (
 )
 from cnncli.networks import cache, model_folder
 from cnncli.networks import card as cards
-from cnncli.networks.availability import require_available
 from cnncli.networks.dependencies import explain_missing_packages
-from cnncli.networks.known import not_found_error, require_known, warn_hidden_folder
 from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder, require_classes
-from cnncli.networks.prepared import find_finished, find_prepared
+from cnncli.networks.prepared import find_finished, find_prepared, warn_hidden_folder
 from cnncli.networks.pretrained import build_network, load_weights
 from cnncli.networks.reference import HUB, Reference
 from cnncli.networks.remote_models import copy_model
@@ -107,6 +105,9 @@ def require_preparable(
     Raises:
         CnncliError: the reference stands for nothing, its weights are unavailable, or its labels cannot be read.
     """
+    from cnncli.networks.availability import require_available
+    from cnncli.networks.known import require_known
+
     require_known(reference, needs_classes=needs_classes)
     with explain_missing_packages(f"preparing {reference.name}"):
         require_available(reference, is_offline=is_offline)
@@ -143,6 +144,8 @@ def resolve_untrained(
         return UntrainedNetwork(card.name, card.architecture, card.preprocessing)
     if reference.is_exported:
         raise model_folder.no_weights_error(reference.name)
+    from cnncli.networks.known import require_known
+
     require_known(reference)
     with explain_missing_packages(f"training {reference.name}"):
         offer = _find_offer(reference, progress, is_offline=is_offline)
@@ -242,6 +245,8 @@ def _find_offer(reference: Reference, progress: Progress, *, is_offline: bool) -
     try:
         return zoo.offer(reference.name, reference.image_size)
     except ModelNotFoundError as error:
+        from cnncli.networks.known import not_found_error
+
         raise not_found_error(reference.name, error.message, error.hint) from error
 
 

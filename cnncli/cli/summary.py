@@ -250,7 +250,7 @@ def _summary(
 ) -> "Summary":
     from cnncli.inspection.network.summary import inspect_network
     from cnncli.inspection.rollup import rows, select_rows
-    from cnncli.networks.known import warn_hidden_folder
+    from cnncli.networks.prepared import warn_hidden_folder
     from cnncli.networks.reference import Reference
     from cnncli.records.anatomy import Summary
 

@@ -15,8 +15,8 @@ from cnncli.features import store
 from cnncli.images.augment import FEATURE_VIEWS
 from cnncli.images.decode import header
 from cnncli.images.digest import sha256
-from cnncli.images.loader import ViewReader
 from cnncli.images.threads import reading_threads
+from cnncli.images.views import ViewReader
 from cnncli.inference import ImageOutput, InferenceOptions, Session
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.predictions import ImageSource, Stamp, Unreadable

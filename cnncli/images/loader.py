@@ -4,7 +4,6 @@ Pillow and NumPy release the interpreter lock while they work, so threads are en
 decoded or being decoded at a time. Unreadable images keep their position.
 """
 
-import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,9 +13,8 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from cnncli.images.augment import FEATURE_VIEWS, random_view
 from cnncli.images.decode import Decoding, with_image
-from cnncli.images.preprocess import Pixels, normalize, preprocess, size_after_resize
+from cnncli.images.preprocess import Pixels, preprocess, size_after_resize
 from cnncli.images.sources import ImageInput
 from cnncli.images.threads import REQUESTS
 from cnncli.records.defaults import MAX_PIXELS
@@ -82,34 +80,6 @@ class ImageReader:
 
     def _size_after_resize(self, size: tuple[int, int]) -> tuple[int, int]:
         return size_after_resize(size, self.preprocessing)
-
-
-@dataclass(frozen=True, slots=True)
-class ViewReader:
-    """Reads a random view of an image as pixels; the same image always gives the same view.
-
-    Attributes:
-        reader: reads the image.
-        view: number of the view.
-        seed: of the randomness.
-    """
-
-    reader: ImageReader
-    view: int
-    seed: int
-
-    def __call__(self, source: ImageSource) -> Pixels | Unreadable:
-        """Pixels (C, H, W) float32, or the reason why the image cannot be read."""
-        return self.reader.apply(source, self._view)
-
-    def _view(self, image: Image.Image) -> Pixels:
-        rng = np.random.default_rng([self.seed, self.view, zlib.crc32(image.tobytes())])
-        preprocessing = self.reader.preprocessing
-        planes = np.asarray(image).reshape(image.height, image.width, -1)
-        view = random_view(planes, preprocessing.size, FEATURE_VIEWS, rng)
-        return normalize(
-            Image.fromarray(view.squeeze(axis=2) if preprocessing.channels == 1 else view), preprocessing
-        )
 
 
 def batches(

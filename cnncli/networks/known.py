@@ -7,7 +7,6 @@ from cnncli.errors import ModelNotFoundError
 from cnncli.networks import blueprint, cache, index, pocket
 from cnncli.networks.model_folder import no_classes_error
 from cnncli.networks.reference import Reference, similar_folders_hint
-from cnncli.records.progress import Progress
 from cnncli.text import quote
 
 
@@ -19,15 +18,6 @@ def is_known(name: str) -> bool:
         or index.is_known(name)
         or cache.find_named(name) is not None
     )
-
-
-def warn_hidden_folder(reference: Reference, progress: Progress) -> None:
-    """Warn where a known network's name is also that of a model folder in the current directory."""
-    if reference.hides_folder:
-        name = reference.name
-        progress.warning(
-            f"{name} is the network of that name, not the folder {name}; -m ./{name} is the folder"
-        )
 
 
 def require_known(reference: Reference, *, needs_classes: bool = False) -> None:

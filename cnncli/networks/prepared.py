@@ -91,6 +91,15 @@ def accuracy_hint(reference: Reference) -> str | None:
     return f"for higher accuracy (slower): -m {LARGER}{install}"
 
 
+def warn_hidden_folder(reference: Reference, progress: Progress) -> None:
+    """Warn where a known network's name is also that of a model folder in the current directory."""
+    if reference.hides_folder:
+        name = reference.name
+        progress.warning(
+            f"{name} is the network of that name, not the folder {name}; -m ./{name} is the folder"
+        )
+
+
 def require_free_name(name: str) -> None:
     """Check that a network can be prepared under a name.
 

@@ -121,10 +121,12 @@ class Reference:
     @property
     def hides_folder(self) -> bool:
         """Whether the name is that of a known network, and of a model folder in the current directory, too."""
+        is_bare = not {"/", os.sep} & set(self.name) and not self.name.startswith((".", "~"))
+        if not is_bare or not is_model_folder(Path(self.name)):
+            return False
         from cnncli.networks import known  # imports this module
 
-        is_bare = not {"/", os.sep} & set(self.name) and not self.name.startswith((".", "~"))
-        return is_bare and is_model_folder(Path(self.name)) and known.is_known(self.name)
+        return known.is_known(self.name)
 
     @property
     def is_exported(self) -> bool:

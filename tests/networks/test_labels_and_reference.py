@@ -10,8 +10,8 @@ import pytest
 from cnncli.errors import ModelNotFoundError, UsageError, WeightsError
 from cnncli.networks import cache, pocket
 from cnncli.networks.card import SCHEMA
-from cnncli.networks.known import warn_hidden_folder
 from cnncli.networks.labels import labels, read_labels
+from cnncli.networks.prepared import warn_hidden_folder
 from cnncli.networks.reference import Reference
 from cnncli.records.predictions import LabelStyle
 from cnncli.records.progress import NullProgress
