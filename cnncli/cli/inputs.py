@@ -159,8 +159,19 @@ class Inputs:
             names.append("the list on standard input" if self.files_from == STDIN else self.files_from)
         return InputError(
             f"no images in {', '.join(names)}",
-            "images in folders are recognised by their endings, such as .jpg and .png",
+            _archives_hint(names)
+            or "images in folders are recognised by their endings, such as .jpg and .png",
         )
+
+
+def _archives_hint(names: Sequence[str]) -> str | None:
+    """A hint to the archives in a folder without images, which are inputs of their own; None where there are none."""
+    for folder in filter(os.path.isdir, names):
+        for name in sorted(os.listdir(folder)):  # noqa: PTH208 - names are enough
+            if is_archive(name) or is_parquet(name):
+                pattern = os.path.join(folder, f"*{os.path.splitext(name)[1]}")  # noqa: PTH118, PTH122 - strings
+                return f"it holds {name}: archives are inputs of their own, as in {pattern}"
+    return None
 
 
 def _require_usable(word: str, image_column: str | None) -> None:
@@ -175,9 +186,7 @@ def _require_usable(word: str, image_column: str | None) -> None:
         require_file_system(word)
     if is_parquet(word):
         require_pyarrow()
-        for name in sources.expand_ranges([word]):
-            if glob.has_magic(name):
-                return
-            first = next(walk_parquet(name, image_column), None)
-            if isinstance(first, Unreadable):
-                raise InputError(f"{name}: {first.reason}")
+        name = next(sources.expand_ranges([word]))  # of a range, only the first
+        first = None if glob.has_magic(name) else next(walk_parquet(name, image_column), None)
+        if isinstance(first, Unreadable):
+            raise InputError(f"{name}: {first.reason}")

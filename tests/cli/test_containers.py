@@ -180,3 +180,12 @@ def test_archives_and_tables_among_the_images_are_named(cnncli: Cnncli, tmp_path
     result = cnncli("predict", tmp_path, "-f", "csv")
     assert "not an image but a Parquet file" in result.stdout
     assert "not an image but a tar archive" in result.stdout
+
+
+def test_a_folder_of_archives_is_answered_with_their_pattern(cnncli: Cnncli, tmp_path: Path) -> None:
+    write_tar(tmp_path / "shards" / "a.tar", {"a.png": RED})
+    result = cnncli("predict", tmp_path / "shards")
+    assert f"archives are inputs of their own, as in {tmp_path}/shards/*.tar" in " ".join(
+        result.stderr.split()
+    )
+    assert result.exit_code == 1

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +18,11 @@ from cnncli.images.in_memory import InMemory
 from cnncli.images.loader import ImageReader, batches
 from cnncli.images.local_file import LocalFile
 from cnncli.images.preprocess import Pixels
+from cnncli.images.sources import sources
+from cnncli.images.tar_archive import TarMember
 from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.predictions import ImageSource, Unreadable
+from tests.containers import png, write_tar
 from tests.networks_for_tests import colour_preprocessing
 
 
@@ -137,3 +141,15 @@ def test_an_extreme_aspect_ratio_is_reported() -> None:
     actual = ImageReader(preprocessing, MAX_PIXELS)(InMemory("sliver", file.getvalue()))
     assert isinstance(actual, Unreadable)
     assert "so narrow (1 x 60000)" in actual.reason
+
+
+def test_entries_of_batches_hold_no_bytes(tmp_path: Path) -> None:
+    """Archives that are read in order hold the bytes of images; what is kept of a million images does not."""
+    archive = write_tar(tmp_path / "x.tar.gz", {f"{number}.png": png("red") for number in range(10)})
+    read = ImageReader(colour_preprocessing(), MAX_PIXELS)
+    entries = [
+        entry
+        for batch in batches(sources([str(archive)]), read, batch_size=4, workers=2)
+        for entry in batch.entries
+    ]
+    assert [entry.content for entry in entries if isinstance(entry, TarMember)] == [None] * 10
