@@ -155,8 +155,8 @@ def hint_for_extra(command: str, values: Mapping[str, object], extra: str) -> st
     data = values.get("data")
     if command == "cnncli datasets list":
         return _data_set_hint(extra.partition(" ")[0])
-    if isinstance(data, Path):
-        return _data_hint(command, data, extra)
+    if isinstance(data, str):
+        return _data_hint(command, Path(data), extra)
     if command == "cnncli models list":
         return "give one pattern, in quotes: cnncli models 'resnet*'"
     if "image" in values:

@@ -272,6 +272,6 @@ def test_a_wide_confusion_matrix_is_numbered(
 ) -> None:
     words = ("evaluate", photos, "-m", colours, "--subset")
     assert "true \\ predicted  blue  red\n" in cnncli(*words).stdout
-    monkeypatch.setattr("cnncli.cli.evaluate.terminal_width", lambda: 25)
+    monkeypatch.setattr("cnncli.cli.evaluation_output.terminal_width", lambda: 25)
     output = cnncli(*words).stdout
     assert "true \\ predicted  1  2\n1 blue            2  ·\n2 red             ·  2\n" in output
