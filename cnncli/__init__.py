@@ -33,6 +33,7 @@ and 10 are for rooms to come: the HTTP service (`serve`), the Python API (`api`)
     1      regular_file  opening regular files only: no pipes, no devices, no writing through links         no
     1      remote        files on servers and in object stores: listed, read, written, with retries       no
     0      errors        the error tree                                                                   no
+    0      time_limit    calls that are given up after some time, or on an event                            no
     0      window        a range of bytes as a seekable stream                                            no
     0      text          wording shared by all rooms: counts, percentages, paths                          no
 

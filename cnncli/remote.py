@@ -7,10 +7,8 @@ for hf://), which finds its credentials as it always does. Every failure is an `
 import datetime as dt
 import errno
 import io
-import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from cnncli.errors import MissingPackageError, UsageError
 from cnncli.text import first_line, install_command
+from cnncli.time_limit import within
 from cnncli.window import Window
 
 T = TypeVar("T")
@@ -51,6 +50,7 @@ _PACKAGES = {
 """The package behind a scheme."""
 
 _PERMANENT = (
+    InterruptedError,
     FileNotFoundError,
     PermissionError,
     FileExistsError,
@@ -265,7 +265,8 @@ def _file_system(url: str) -> Any:  # noqa: ANN401 - fsspec is not typed
 
         return fsspec.filesystem(scheme, use_listings_cache=False)  # the same object each time
     except ImportError as error:
-        package = _PACKAGES.get(scheme, "fsspec")
+        is_missing = error.name == "fsspec" and is_web(url)
+        package = "cnncli[remote]" if is_missing else _PACKAGES.get(scheme, "fsspec")
         raise MissingPackageError(
             f"{scheme}:// needs the package {package}: {first_line(error)}", install_command(package)
         ) from error
@@ -286,31 +287,12 @@ def _attempt(url: str, request: Callable[[], T], seconds: float = REQUEST_SECOND
     pauses = iter(PAUSES)
     while True:
         try:
-            return _within(request, seconds)
+            return within(request, seconds)
         except Exception as error:
             pause = next(pauses, None)
             if not _may_pass(error) or pause is None or time.monotonic() - start > seconds:
                 raise _as_os_error(error, url) from error
             time.sleep(pause)
-
-
-def _within(request: Callable[[], T], seconds: float) -> T:
-    """The result of a request, or a TimeoutError; the request itself is then abandoned in a daemon thread."""
-    result: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            result.set_result(request())
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            result.set_exception(error)
-
-    threading.Thread(target=work, daemon=True, name="request").start()
-    try:
-        return result.result(seconds)
-    except TimeoutError as error:
-        if result.done():
-            raise
-        raise TimeoutError(f"no answer within {seconds:g} s") from error
 
 
 def _is_beyond_end(error: Exception) -> bool:

@@ -3,14 +3,13 @@
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from cnncli.data.near_duplicates import Fingerprint, fingerprint, groups
 from cnncli.images.decode import Decoding, Header, header, with_image
 from cnncli.images.digest import sha256
 from cnncli.images.in_memory import InMemory
-from cnncli.images.threads import reading_threads
+from cnncli.images.threads import reading_pool, reading_threads
 from cnncli.records.data import DataFinding, DataHealth, DataSet, FindingKind, Sample, Split
 from cnncli.records.predictions import ImageSource, Unreadable, UnreadableError
 from cnncli.text import counted
@@ -56,7 +55,7 @@ def examine(
     """
     images: list[_ImageFacts] = []
     threads = reading_threads((sample.source for sample in data.samples), workers)
-    with ThreadPoolExecutor(threads, thread_name_prefix="examine") as pool:
+    with reading_pool(threads, "examine") as pool:
         for batch in _batches(data.samples, _BATCH):
             for image in pool.map(lambda sample: _examine(sample, max_pixels), batch):
                 images.append(image)

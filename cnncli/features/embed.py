@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 
@@ -15,7 +14,7 @@ from cnncli.features import store
 from cnncli.images.augment import FEATURE_VIEWS
 from cnncli.images.decode import header
 from cnncli.images.digest import sha256
-from cnncli.images.threads import reading_threads
+from cnncli.images.threads import reading_pool, reading_threads
 from cnncli.images.views import ViewReader
 from cnncli.inference import ImageOutput, InferenceOptions, Session
 from cnncli.networks.model_folder import ModelFolder
@@ -133,7 +132,7 @@ class Embedder:
 
     def _contents(self, sources: Sequence[ImageSource]) -> list[_Content | None]:
         threads = reading_threads(sources, self._workers)
-        with ThreadPoolExecutor(threads, thread_name_prefix="digest") as pool:
+        with reading_pool(threads, "digest") as pool:
             return list(pool.map(_content, sources))
 
     def _identity(self) -> str:

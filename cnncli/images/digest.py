@@ -4,9 +4,8 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
-from cnncli.images.threads import reading_threads
+from cnncli.images.threads import reading_pool, reading_threads
 from cnncli.records.predictions import ImageSource, Stamp, UnreadableError
 
 PARTIAL = "partial-"
@@ -62,7 +61,7 @@ def image_stamps(sources: Sequence[ImageSource]) -> list[Stamp | None]:
     threads = reading_threads(sources, 1)
     if threads == 1:
         return [source.stamp() for source in sources]
-    with ThreadPoolExecutor(threads, thread_name_prefix="stamp") as pool:
+    with reading_pool(threads, "stamp") as pool:
         return list(pool.map(lambda source: source.stamp(), sources))
 
 
@@ -77,7 +76,7 @@ def image_digests(sources: Sequence[ImageSource], partial: Sequence[bool]) -> li
     """The digests of many sources, read in parallel; `partial` as in `image_digest`, for each."""
     pairs = list(zip(sources, partial, strict=True))
     batches = [pairs[start : start + _BATCH] for start in range(0, len(pairs), _BATCH)]
-    with ThreadPoolExecutor(reading_threads(sources, _THREADS), thread_name_prefix="digest") as pool:
+    with reading_pool(reading_threads(sources, _THREADS), "digest") as pool:
         digests = pool.map(
             lambda batch: [image_digest(source, partial=part) for source, part in batch], batches
         )

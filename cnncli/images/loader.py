@@ -6,9 +6,8 @@ decoded or being decoded at a time. Unreadable images keep their position.
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -16,10 +15,13 @@ from PIL import Image
 from cnncli.images.decode import Decoding, with_image
 from cnncli.images.preprocess import Pixels, preprocess, size_after_resize
 from cnncli.images.sources import ImageInput
-from cnncli.images.threads import REQUESTS
+from cnncli.images.threads import REQUESTS, reading_pool
 from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.networks import Preprocessing
 from cnncli.records.predictions import ImageSource, Unreadable
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 
@@ -100,25 +102,21 @@ def batches(
     Closing the generator, as an interrupt does, cancels all images that are not being decoded yet and ends the threads.
     """
     waiting: _Waiting = deque()
-    pools = {
-        False: ThreadPoolExecutor(workers, thread_name_prefix="decode"),
-        True: ThreadPoolExecutor(max(workers, REQUESTS), thread_name_prefix="decode-remote"),
-    }
-    try:
+    with (
+        reading_pool(workers, "decode") as local,
+        reading_pool(max(workers, REQUESTS), "decode-remote") as remote,
+    ):
         for entry in inputs:
             if entry is None:
                 yield from _flush(waiting, batch_size)
             elif isinstance(entry, ImageSource):
-                loading = pools[entry.is_remote].submit(read, entry)
+                loading = (remote if entry.is_remote else local).submit(read, entry)
                 waiting.append((entry.without_content(), loading))
             else:
                 waiting.append((entry, None))
             if len(waiting) >= 2 * batch_size:
                 yield _next_batch(waiting, batch_size)
         yield from _flush(waiting, batch_size)
-    finally:
-        for pool in pools.values():
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _flush(waiting: _Waiting, batch_size: int) -> Iterator[InputBatch]:

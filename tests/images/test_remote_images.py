@@ -1,18 +1,21 @@
 """Images on servers: folders in the order of a local walk, one request each, retries, and reasons for what stays unreachable."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from cnncli import remote
-from cnncli.images.loader import batches
+from cnncli.images.loader import ImageReader, batches
 from cnncli.images.preprocess import Pixels
 from cnncli.images.remote_image import RemoteImage
 from cnncli.images.sources import ImageInput, expand_ranges, image_source, sources
 from cnncli.images.threads import REQUESTS
+from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.predictions import ImageSource, Unreadable, UnreadableError
 from tests.containers import described, png
+from tests.networks_for_tests import colour_preprocessing
 from tests.remote_stores import Unreliable, stores
 
 RED = png("red")
@@ -135,3 +138,18 @@ def test_many_requests_overlap_in_order() -> None:
     assert [
         entry.path for batch in loaded for entry in batch.entries if isinstance(entry, Unreadable)
     ] == urls
+
+
+def test_an_interrupt_does_not_wait_for_a_server_that_hangs() -> None:
+    started = time.monotonic()
+    read = ImageReader(colour_preprocessing(), MAX_PIXELS)
+    sources_ = [image_source(f"hanging://b/{number}.png") for number in range(40)]
+
+    def interrupted() -> Iterator[ImageSource]:
+        yield from sources_
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(batches(interrupted(), read, batch_size=40, workers=2))
+    assert time.monotonic() - started < remote.REQUEST_SECONDS / 2
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from cnncli.images.augment import ResizeFunction, random_view
 from cnncli.images.image_cache import ImageCache, Planes
 from cnncli.images.loader import ImageReader
 from cnncli.images.preprocess import FILTERS, center_crop, resize
+from cnncli.images.threads import reading_pool
 from cnncli.records.augmentation import Augmentation
 from cnncli.records.data import Sample
 from cnncli.records.predictions import Unreadable
@@ -152,12 +153,11 @@ def iterate_batches(
         workers: number of threads.
     """
     waiting: deque[tuple[Indices, list[Future[list[Planes | Unreadable]]]]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="view")
 
     def load(part: Indices) -> list[Planes | Unreadable]:
         return [view(int(number)) for number in part]
 
-    try:
+    with reading_pool(workers, "view") as pool:
         for batch in numbers:
             # One task per thread, not per image: handing over small tasks costs as much as doing them.
             parts = np.array_split(batch, min(workers * 2, max(len(batch), 1)))
@@ -166,8 +166,6 @@ def iterate_batches(
                 yield _collect(*waiting.popleft())
         while waiting:
             yield _collect(*waiting.popleft())
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 _AHEAD = 2
