@@ -108,8 +108,9 @@ def read_shards(data: str, files: Sequence[str], columns: ListColumns) -> DataSe
             if is_parquet(file):
                 images += _parquet_images(file, columns, remarks)
             else:
-                for image in _tar_images(file, columns.label, remarks):
-                    (images if isinstance(image, LabelledImage) else placed).append(image)  # type: ignore[arg-type]
+                found = list(_tar_images(file, columns.label, remarks))
+                images += [image for image in found if isinstance(image, LabelledImage)]
+                placed += [image for image in found if isinstance(image, PlacedImage)]
         except (OSError, UnreadableError) as error:
             raise DataError(f"cannot read {file}: {reason(error)}") from error
     if images and placed:
