@@ -16,7 +16,7 @@ from cnncli import logits
 from cnncli.engines.adapters import FlipAverage, RequireFit, RetryOnOom
 from cnncli.engines.cores import usable_cores
 from cnncli.engines.engine import Engine, Outputs
-from cnncli.engines.select import open_engine
+from cnncli.engines.select import open_engine, resolve
 from cnncli.errors import NotANumberError
 from cnncli.images.decode import allow_pixels
 from cnncli.images.loader import ImageReader, InputBatch, batches
@@ -82,13 +82,15 @@ class Session:
         Raises:
             UsageError: a device, an engine or a layer that this network or machine does not have.
         """
-        opened = open_engine(folder, options.engine, progress, layer=layer, threads=options.threads)
+        resolved = resolve(folder, options.engine, needs_layers=layer is not None)
+        opened = open_engine(folder, resolved, progress, layer=layer, threads=options.threads)
         engine: Engine = RetryOnOom(RequireFit(opened, folder, layer=layer))
         self._engine = FlipAverage(engine) if options.tta else engine
         self._batch_size = options.batch_size or engine.batch_size
         self._threads = options.threads or usable_cores()
         self._workers = options.workers or self._threads
         self.folder = folder
+        self.precision = resolved.precision
         self.reader = ImageReader(folder.card.preprocessing, options.max_pixels, options.exact_decode)
         allow_pixels(options.max_pixels)
 

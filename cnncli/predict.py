@@ -89,7 +89,7 @@ class Predictor:
             "threshold": settings.threshold,
             "label_style": settings.label_style,
             "tta": options.tta,
-            "precision": options.engine.precision,
+            "precision": self._session.precision,
             "max_pixels": options.max_pixels,
             "exact_decode": options.exact_decode,
         }

@@ -241,7 +241,7 @@ PrecisionOption = Annotated[
         "--precision",
         help="Number format of the computation; bf16 and fp16 need "
         + " or ".join(spec.title for spec in ENGINES if Precision.BF16 in spec.precisions)
-        + ".",
+        + "; auto is bf16 where the processor or GPU computes in it, else fp32.",
     ),
 ]
 

@@ -73,8 +73,8 @@ class OnnxEngine:
         self._graph = graph
 
     def __str__(self) -> str:
-        """Engine, device and threads, for `--verbose`."""
-        return f"ONNX Runtime {onnxruntime.__version__} on the CPU, {self._threads} threads"
+        """Engine, device, precision and threads, for `--verbose`."""
+        return f"ONNX Runtime {onnxruntime.__version__} on the CPU, fp32, {self._threads} threads"
 
     @property
     def batch_size(self) -> int:

@@ -36,8 +36,9 @@ def open_engine(request: EngineRequest) -> "OpenVinoEngine":
 
 def describe() -> str:
     """What OpenVINO can do here, for `cnncli doctor`."""
-    precisions = ", ".join(precision for precision in Precision if computes_in(precision))
-    return f"runs prepared networks on the CPU, in {precisions}"
+    precisions = [precision for precision in _HINTS if computes_in(precision)]
+    best = Precision.BF16 if Precision.BF16 in precisions else Precision.FP32
+    return f"runs prepared networks on the CPU, in {', '.join(precisions)}; --precision auto is {best}"
 
 
 class OpenVinoEngine:
@@ -67,7 +68,8 @@ class OpenVinoEngine:
             self._network = openvino.Core().compile_model(graph, "CPU", settings)
         except Exception as error:  # OpenVINO's own exceptions are bare RuntimeErrors, of any text
             raise ModelFolderError(
-                f"OpenVINO cannot open {graph}: {' '.join(str(error).split())}", "leave out --engine openvino"
+                f"OpenVINO cannot open {graph}: {' '.join(str(error).split())}",
+                "leave out --engine openvino and --precision auto",
             ) from error
         used = self._network.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         if used != _HINTS[precision]:  # OpenVINO ignores hints it cannot follow

@@ -7,7 +7,7 @@ command line is derived from these rows.
 import importlib.util
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -44,6 +44,8 @@ class EngineSpec:
         extra: extra of cnncli that installs the package; None if it is always installed, or left to the user.
         devices: kinds of device that it runs on.
         precisions: precisions that it computes in.
+        fast_in_bf16: kinds of device on which its bf16 is faster than the fp32 of any engine (measured on CPUs).
+        has_bf16: whether a device computes in bf16 natively, according to the engine's package.
         is_automatic: whether `--engine auto` may choose it.
         needs_graph: whether it runs model.onnx; the others run model.safetensors.
         gives_layers: whether it can give the output of any layer.
@@ -57,6 +59,8 @@ class EngineSpec:
     extra: str | None
     devices: frozenset[str]
     precisions: frozenset[Precision]
+    fast_in_bf16: frozenset[str]
+    has_bf16: Callable[[str], bool]
     is_automatic: bool
     needs_graph: bool
     gives_layers: bool
@@ -90,6 +94,20 @@ def _load_torch() -> EngineModule:
     return torch
 
 
+def _openvino_has_bf16(_device: str) -> bool:
+    from cnncli.engines.openvino import computes_in
+
+    return computes_in(Precision.BF16)
+
+
+def _torch_has_bf16(device: str) -> bool:
+    from cnncli.engines.torch import has_bf16, require_device
+
+    return has_bf16(require_device(device))
+
+
+_ANY_PRECISION = frozenset(Precision) - {Precision.AUTO}
+
 ENGINES = (
     EngineSpec(
         name=EngineName.ONNX,
@@ -99,6 +117,8 @@ ENGINES = (
         extra=None,
         devices=frozenset({"cpu"}),
         precisions=frozenset({Precision.FP32}),
+        fast_in_bf16=frozenset(),
+        has_bf16=lambda _device: False,
         is_automatic=True,
         needs_graph=True,
         gives_layers=False,
@@ -111,7 +131,9 @@ ENGINES = (
         package="openvino",
         extra="openvino",
         devices=frozenset({"cpu"}),
-        precisions=frozenset(Precision),
+        precisions=_ANY_PRECISION,
+        fast_in_bf16=frozenset({"cpu"}),
+        has_bf16=_openvino_has_bf16,
         is_automatic=False,
         needs_graph=True,
         gives_layers=False,
@@ -124,7 +146,9 @@ ENGINES = (
         package="torch",
         extra=None,
         devices=frozenset({"cpu", "cuda", "mps"}),
-        precisions=frozenset(Precision),
+        precisions=_ANY_PRECISION,
+        fast_in_bf16=frozenset({"cuda"}),
+        has_bf16=_torch_has_bf16,
         is_automatic=True,
         needs_graph=False,
         gives_layers=True,
@@ -155,8 +179,8 @@ def open_engine(
         UsageError: options that contradict each other, or a device that does not exist.
         MissingPackageError: the engine's package is not installed.
     """
-    device = _choose_device(folder, options)
-    spec = choose_engine(folder, device, options, needs_layers=layer is not None)
+    options = resolve(folder, options, needs_layers=layer is not None)
+    spec = choose_engine(folder, options, needs_layers=layer is not None)
     if spec.extra and not spec.is_installed:
         raise MissingPackageError(
             f"this engine needs the package {spec.package}", install_command(f"cnncli[{spec.extra}]")
@@ -167,22 +191,55 @@ def open_engine(
     with explain_missing_packages(purpose):
         from cnncli.engines.engine import EngineRequest
 
-        return spec.load().open_engine(EngineRequest(folder, device, options.precision, layer, threads))
+        return spec.load().open_engine(
+            EngineRequest(folder, options.device, options.precision, layer, threads)
+        )
 
 
-def choose_engine(
-    folder: "ModelFolder", device: str, options: EngineOptions, *, needs_layers: bool = False
-) -> EngineSpec:
+def resolve(folder: "ModelFolder", options: EngineOptions, *, needs_layers: bool = False) -> EngineOptions:
+    """The options with a device and a precision in place of `auto`; bf16 may need another engine than fp32 does.
+
+    Args:
+        folder: the network.
+        options: as requested.
+        needs_layers: whether the output of a layer is needed.
+
+    Raises:
+        UsageError: the device does not exist.
+    """
+    options = replace(options, device=_choose_device(folder, options))
+    if options.precision is not Precision.AUTO:
+        return options
+    for spec in ENGINES:
+        bf16 = replace(options, engine=spec.name, precision=Precision.BF16)
+        is_wanted = options.engine is spec.name or (
+            options.engine is EngineName.AUTO and _kind(options.device) in spec.fast_in_bf16
+        )
+        if is_wanted and spec.is_installed and _is_native(spec, folder, bf16, needs_layers=needs_layers):
+            return bf16
+    return replace(options, precision=Precision.FP32)
+
+
+def _is_native(spec: EngineSpec, folder: "ModelFolder", bf16: EngineOptions, *, needs_layers: bool) -> bool:
+    """Whether an engine runs a network in bf16, and the device has such arithmetic."""
+    if needs_layers and not spec.gives_layers:
+        return False
+    return not _find_obstacle(spec, folder, bf16, needs_layers=needs_layers) and spec.has_bf16(bf16.device)
+
+
+def choose_engine(folder: "ModelFolder", options: EngineOptions, *, needs_layers: bool = False) -> EngineSpec:
     """The requested engine, or else the first that can run the network.
+
+    Args:
+        folder: the network.
+        options: with a device and a precision, from `resolve`.
+        needs_layers: whether the output of a layer is needed.
 
     Raises:
         UsageError: none can.
     """
     candidates = _find_candidates(options.engine, needs_layers=needs_layers)
-    obstacles = [
-        _find_obstacle(spec, folder, device, options.precision, needs_layers=needs_layers)
-        for spec in candidates
-    ]
+    obstacles = [_find_obstacle(spec, folder, options, needs_layers=needs_layers) for spec in candidates]
     if None in obstacles:
         return candidates[obstacles.index(None)]
     if folder.needs_onnx and not candidates[-1].needs_graph:
@@ -209,16 +266,21 @@ def _find_candidates(name: EngineName, *, needs_layers: bool) -> list[EngineSpec
 
 
 def _find_obstacle(
-    spec: EngineSpec, folder: "ModelFolder", device: str, precision: Precision, *, needs_layers: bool
+    spec: EngineSpec, folder: "ModelFolder", options: EngineOptions, *, needs_layers: bool
 ) -> str | None:
     """Why an engine cannot run a network as requested; None if it can."""
-    if device.partition(":")[0] not in spec.devices:
-        return f"it runs on {', '.join(sorted(spec.devices))}, not on {device}"
-    if precision not in spec.precisions:
-        return f"it computes in {', '.join(sorted(spec.precisions))}, not in {precision}"
+    if _kind(options.device) not in spec.devices:
+        return f"it runs on {', '.join(sorted(spec.devices))}, not on {options.device}"
+    if options.precision not in spec.precisions:
+        return f"it computes in {', '.join(sorted(spec.precisions))}, not in {options.precision}"
     if spec.needs_graph:
         return folder.card.compilation.reason
     return None if needs_layers else folder.needs_onnx  # opening a layer of such a folder is an error later
+
+
+def _kind(device: str) -> str:
+    """`cuda` for `cuda:1`."""
+    return device.partition(":")[0]
 
 
 def _choose_device(folder: "ModelFolder", options: EngineOptions) -> str:

@@ -21,6 +21,8 @@ from cnncli.records.engines import Precision
 
 CPU_BATCH_SIZE, GPU_BATCH_SIZE = 8, 64
 
+_BF16 = ("avx512_bf16", "amx_bf16", "bf16")
+"""Names of native bf16 support on x86 and ARM; on other x86 processors with AVX-512 oneDNN accepts bf16 but computes in fp32."""
 
 _DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
 
@@ -110,6 +112,17 @@ def devices() -> list[str]:
 def cuda_is_available() -> bool:
     """Whether torch finds a CUDA device."""
     return torch.cuda.is_available()
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bf16 natively."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():  # noqa: SLF001 - the only way to ask
+        return False
+    return any(torch.cpu.get_capabilities().get(name) for name in _BF16)
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

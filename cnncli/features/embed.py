@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.engines.cores import usable_cores
+from cnncli.engines.select import resolve
 from cnncli.features import store
 from cnncli.images.augment import FEATURE_VIEWS
 from cnncli.images.decode import header
@@ -18,6 +19,7 @@ from cnncli.images.threads import reading_pool, reading_threads
 from cnncli.images.views import ViewReader
 from cnncli.inference import ImageOutput, InferenceOptions, Session
 from cnncli.networks.model_folder import ModelFolder
+from cnncli.records.engines import Precision
 from cnncli.records.predictions import ImageSource, Stamp, Unreadable
 from cnncli.records.progress import Deduplicated, Progress
 
@@ -140,7 +142,10 @@ class Embedder:
         card, options = self._folder.card, self._settings.inference
         network = [self._folder.digest, asdict(card.architecture), card.embedding.layer]
         pixels = [asdict(card.preprocessing), options.max_pixels, metadata.version("pillow"), _VERSION]
-        return json.dumps([network, pixels, asdict(options.engine)], sort_keys=True)
+        engine = options.engine
+        if engine.precision is Precision.AUTO:
+            engine = resolve(self._folder, engine)
+        return json.dumps([network, pixels, asdict(engine)], sort_keys=True)
 
     def _key(self, digest: str, view: int) -> bytes:
         if not view:

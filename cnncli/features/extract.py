@@ -72,7 +72,7 @@ class Extractor:
             self._folder.digest,
             json.dumps(asdict(card.preprocessing), sort_keys=True),
             f"out of {self._layer}" if self._layer else f"into {card.embedding.layer or _OUTPUT}",
-            options.engine.precision,
+            self._session.precision,
             options.max_pixels,
         )
         return dict(zip(IDENTITY, values, strict=True))

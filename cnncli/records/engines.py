@@ -19,6 +19,7 @@ class EngineName(enum.StrEnum):
 class Precision(enum.StrEnum):
     """Number format of the computation; results are float32 in any case."""
 
+    AUTO = "auto"
     FP32 = "fp32"
     BF16 = "bf16"
     FP16 = "fp16"
@@ -31,7 +32,8 @@ class EngineOptions:
     Attributes:
         engine: AUTO takes the first of `engines.select.ENGINES` that can run the network.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes CUDA where there is one.
-        precision: number format of the computation; not every engine supports each.
+        precision: number format of the computation; not every engine supports each. AUTO is bf16 where that is native, else
+            fp32.
     """
 
     engine: EngineName = EngineName.AUTO

@@ -328,6 +328,21 @@ def test_resume_refuses_another_model_and_other_settings(
     assert cnncli("predict", photos, "-o", output, "--resume").exit_code == 3
 
 
+def test_resume_refuses_another_precision_that_auto_resolves_to(
+    cnncli: Cnncli, photos: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, options = tmp_path / "o.csv", ("-m", str(tiny), "--engine", "torch", "--precision", "auto")
+    monkeypatch.setattr("cnncli.engines.torch.has_bf16", lambda _device: True)
+    unfinished(cnncli, photos, output, *options)
+    monkeypatch.setattr("cnncli.engines.torch.has_bf16", lambda _device: False)
+    refused = cnncli("predict", photos, "-o", output, "--resume", *options)
+    assert "precision was bf16 and is now fp32" in refused.stderr
+    monkeypatch.setattr("cnncli.engines.torch.has_bf16", lambda _device: True)
+    resumed = cnncli("predict", photos, "-o", output, "--resume", "-v", *options)
+    assert resumed.exit_code == 3
+    assert "on cpu, bf16" in resumed.stderr
+
+
 def test_resume_refuses_another_format_and_other_class_names(
     cnncli: Cnncli, photos: Path, tmp_path: Path, colours: Path
 ) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnncli.engines.onnx import OnnxEngine
-from cnncli.engines.select import open_engine
+from cnncli.engines.select import open_engine, resolve
 from cnncli.errors import MissingPackageError, ModelFolderError, UsageError
 from cnncli.networks.model_folder import GRAPH, open_folder
 from cnncli.records.engines import EngineName, EngineOptions, Precision
@@ -45,6 +45,15 @@ def test_a_precision_that_the_processor_lacks_is_refused(tiny: Path, precision: 
         pytest.skip(f"this processor computes in {precision}")
     with pytest.raises(UsageError, match=f"instead of {precision} on this processor"):
         OpenVinoEngine(tiny / GRAPH, precision)
+
+
+@pytest.mark.parametrize("precision", [Precision.BF16, Precision.FP32])
+def test_automatic_precision(tiny: Path, monkeypatch: pytest.MonkeyPatch, precision: Precision) -> None:
+    monkeypatch.setattr("cnncli.engines.openvino.computes_in", lambda _precision: precision is Precision.BF16)
+    for engine in (EngineName.AUTO, EngineName.OPENVINO):
+        resolved = resolve(open_folder(tiny), EngineOptions(engine, "cpu", Precision.AUTO))
+        used = EngineName.OPENVINO if precision is Precision.BF16 else engine
+        assert resolved == EngineOptions(used, "cpu", precision)
 
 
 def test_openvino_is_used_only_if_requested(tiny: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from cnncli.engines import select
 from cnncli.engines.engine import EngineRequest
 from cnncli.engines.onnx import OnnxEngine
-from cnncli.engines.select import ENGINES, open_engine
+from cnncli.engines.select import ENGINES, open_engine, resolve
 from cnncli.engines.torch import TorchEngine
 from cnncli.errors import UsageError
 from cnncli.export.onnx import ExportSettings, export_onnx
@@ -68,6 +68,39 @@ def test_networks_that_torch_cannot_run_stay_on_the_cpu(
         ):
             with pytest.raises(UsageError, match=told):
                 open_engine(folder, options, NullProgress())
+
+
+@pytest.mark.parametrize("precision", [Precision.BF16, Precision.FP32])
+def test_automatic_precision_is_bf16_where_that_is_native(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, precision: Precision
+) -> None:
+    folder = open_folder(tiny)
+    monkeypatch.setattr("cnncli.engines.torch.has_bf16", lambda _device: precision is Precision.BF16)
+    monkeypatch.setattr("cnncli.engines.torch.require_device", lambda name: name)
+    for engine, device in (
+        (EngineName.TORCH, "cpu"),
+        (EngineName.AUTO, "cuda"),
+        (EngineName.TORCH, "cuda:1"),
+    ):
+        resolved = resolve(folder, EngineOptions(engine, device, Precision.AUTO))
+        assert (resolved.device, resolved.precision) == (device, precision)
+        assert resolve(folder, resolved) == resolved
+        assert resolved.engine is (EngineName.TORCH if precision is Precision.BF16 else engine)
+
+
+def test_automatic_precision_is_fp32_where_bf16_would_be_slower_or_impossible(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch's bf16 on a CPU is slower than ONNX Runtime's fp32."""
+    monkeypatch.setattr("cnncli.engines.torch.has_bf16", lambda _device: True)
+    monkeypatch.setattr(select.EngineSpec, "is_installed", property(lambda spec: spec.package != "openvino"))
+    folder = open_folder(tiny)
+    for engine in (EngineName.AUTO, EngineName.ONNX):
+        options = EngineOptions(engine, "cpu", Precision.AUTO)
+        assert resolve(folder, options) == EngineOptions(engine, "cpu", Precision.FP32)
+        assert isinstance(open_engine(folder, options, NullProgress()), OnnxEngine)
+    inner = resolve(folder, EngineOptions(precision=Precision.AUTO), needs_layers=True)
+    assert inner == EngineOptions(EngineName.AUTO, "cpu", Precision.FP32)
 
 
 def test_without_a_gpu_driver_torch_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:

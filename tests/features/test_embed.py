@@ -17,7 +17,7 @@ from cnncli.images.local_file import LocalFile
 from cnncli.inference import InferenceOptions
 from cnncli.networks.cache import home
 from cnncli.networks.model_folder import ModelFolder, open_folder
-from cnncli.records.engines import EngineName, EngineOptions
+from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.progress import NullProgress
 
 
@@ -153,6 +153,18 @@ def test_precision_preprocessing_and_pixel_limit_are_part_of_the_cache_key(
         folder, EmbedSettings(inference=InferenceOptions(EngineOptions(EngineName.ONNX))), NullProgress()
     )
     assert asked.embed(files(paths)).computed == 5
+
+
+def test_what_automatic_precision_resolves_to_is_part_of_the_cache_key(
+    tiny: Path, paths: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = EngineOptions(EngineName.TORCH, precision=Precision.AUTO)
+    computed = []
+    for has_bf16 in (True, False, True):
+        monkeypatch.setattr("cnncli.engines.torch.has_bf16", lambda _device, has=has_bf16: has)
+        automatic = EmbedSettings(inference=InferenceOptions(engine))
+        computed.append(Embedder(open_folder(tiny), automatic, NullProgress()).embed(files(paths)).computed)
+    assert computed == [5, 5, 0]
 
 
 def test_overflowing_embeddings_are_an_error(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from cnncli.engines.torch import is_out_of_memory
+from cnncli.engines.torch import has_bf16, is_out_of_memory
 from cnncli.records.training import Amp, Layout
 from cnncli.training.network.batch_norm import explain_single_image
 from cnncli.training.network.objective import sum_cross_entropy
@@ -32,9 +32,6 @@ _WORTH_IT = 1.15
 
 _HOPELESS = 1.5
 """A candidate is given up after its first step if it is this many times slower than the best so far."""
-
-_BF16 = ("avx512_bf16", "amx_bf16", "bf16")
-"""Names of native bf16 support on x86 and ARM; on other x86 processors with AVX-512 oneDNN accepts bf16 but computes in fp32."""
 
 _DTYPES = {Amp.BF16: torch.bfloat16, Amp.FP16: torch.float16}
 
@@ -104,17 +101,6 @@ def _candidates(options: TrainingOptions, device: torch.device) -> Iterator[tupl
     )
     for layout in layouts:
         yield from ((layout, amp) for amp in amps)
-
-
-def has_bf16(device: torch.device) -> bool:
-    """Whether a device computes in bf16 natively."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type != "cpu":
-        return False
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():  # noqa: SLF001 - the only way to ask
-        return False
-    return any(torch.cpu.get_capabilities().get(name) for name in _BF16)
 
 
 def emulates(device: torch.device, amp: Amp) -> bool:
