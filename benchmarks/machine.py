@@ -5,7 +5,17 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("torch", "torchvision", "timm", "transformers", "onnxruntime", "openvino", "pillow", "numpy")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "transformers",
+    "onnxruntime",
+    "openvino",
+    "ray",
+    "pillow",
+    "numpy",
+)
 
 
 def describe() -> str:

@@ -286,6 +286,8 @@ def _report(
     Raises:
         typer.Exit: there were unreadable inputs, or parts failed.
     """
+    from cnncli.distribution.tasks import EvaluateTask
+
     for failure in outcome.failures:
         console.warning(f"part {failure.number}: {failure.reason}")
     remaining = len(list(missing))
@@ -295,7 +297,11 @@ def _report(
         f"{len(plan.parts) - remaining:,} of {counted(len(plan.parts), 'part')} done"
     )
     if not remaining:
-        console.notice(f"cnncli join {quote(store)} -o FILE{plan.ending} puts them together")
+        console.notice(
+            f"cnncli evaluate DATA --from {quote(store)} computes figures from them"
+            if plan.command == EvaluateTask.command
+            else f"cnncli join {quote(store)} -o FILE{plan.ending} puts them together"
+        )
     if outcome.failures:
         console.notice("--resume computes the parts that failed")
         raise typer.Exit(FAILED_PARTS)

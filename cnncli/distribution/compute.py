@@ -127,7 +127,7 @@ def compute_part(
         part.inputs,
         part.unreadable,
         round(time.perf_counter() - start, 3),
-        dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
         hashlib.sha256(part.content).hexdigest(),
     )
     store.write(stats_name(number), json.dumps(asdict(stats)).encode())

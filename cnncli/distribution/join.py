@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from cnncli.files.whole import whole_file
 from cnncli.networks.card import to_json
 from cnncli.render.formats import format_of
 from cnncli.text import counted, os_reason, quote
+
+_READERS = 16
+"""Files that are read at the same time."""
 
 _SHOWN = 8
 """Missing parts that are named."""
@@ -76,7 +80,8 @@ def status(plan: Plan, store: Store) -> Status:
     """
     missing = plan.missing(store.names())
     present = sorted(set(range(len(plan.parts))) - set(missing))
-    done = [read_stats(number, store) for number in present]
+    with ThreadPoolExecutor(_READERS) as pool:  # each may be a request
+        done = list(pool.map(lambda number: read_stats(number, store), present))
     return Status(len(plan.parts), sum(part.inputs for part in plan.parts), missing, done)
 
 

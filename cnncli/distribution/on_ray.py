@@ -91,7 +91,7 @@ class Worker:
                 raise InputError("it does not see the plan; use a folder or store that all machines share")
             resources = Resources(self._plan.threads, self._plan.batch_size)
             self._worker = self._task.open(resources, NullProgress())
-            settings = {"cnncli": __version__, **self._worker.identity()}
+            settings = {"cnncli": __version__, **self._worker.identity}
             self._plan.require_same(settings, self._place)
         except CnncliError as error:
             return f"{platform.node()}: {error.message}"

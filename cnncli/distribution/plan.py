@@ -203,7 +203,7 @@ def make_plan(
         "cnncli": __version__,
         "inputs": inputs.text,
         "part_size": size,
-        **worker.identity(),
+        **worker.identity,
     }
     if earlier:
         earlier.require_same(settings, store)

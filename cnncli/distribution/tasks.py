@@ -2,12 +2,14 @@
 
 import contextlib
 import dataclasses
+import functools
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from cnncli.features.extract import Extractor
+from cnncli.files.part_file import Settings
 from cnncli.files.shards import Shard
 from cnncli.images.sources import ImageInput
 from cnncli.inference import InferenceOptions
@@ -19,6 +21,14 @@ from cnncli.records.networks import ModelCard
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 from cnncli.render.formats import Format, open_writer
+
+T = TypeVar("T")
+
+Sources = Iterable[ImageInput | None]
+"""The inputs of a part."""
+
+Advance = Callable[[], None]
+"""Called once per input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +65,19 @@ class Resources:
         )
 
 
-class PartWorker(Protocol):
-    """A task whose network is open."""
+@dataclass(frozen=True, slots=True)
+class PartWorker:
+    """A task whose network is open.
 
-    @property
-    def card(self) -> ModelCard:
-        """The network's card."""
+    Attributes:
+        card: of the network.
+        identity: everything that the content of a part depends on, apart from the images.
+        compute: computes a part.
+    """
 
-    def identity(self) -> Mapping[str, str | int | float | bool | None]:
-        """Everything that the content of a part depends on, apart from the images."""
-
-    def compute(self, sources: Iterable[ImageInput | None], advance: Callable[[], None]) -> PartContent:
-        """Compute a part.
-
-        Args:
-            sources: its inputs.
-            advance: called once per input.
-        """
+    card: ModelCard
+    identity: Settings
+    compute: Callable[[Sources, Advance], PartContent]
 
 
 class PartTask(Protocol):
@@ -120,39 +126,24 @@ class PredictTask:
         """Of the names of the parts' files."""
         return f".{self.format}"
 
-    def open(self, resources: Resources, progress: Progress) -> "_PredictWorker":
+    def open(self, resources: Resources, progress: Progress) -> PartWorker:
         """Open the network."""
         folder = prepare(self.reference, progress, is_offline=self.is_offline, needs_classes=True)
         inference = resources.limit(self.settings.inference)
-        settings = dataclasses.replace(self.settings, inference=inference)
-        return _PredictWorker(Predictor(folder, settings, progress), self.format)
+        predictor = Predictor(folder, dataclasses.replace(self.settings, inference=inference), progress)
+        identity = {"format": self.format, **predictor.identity(), **predictor.session.identity()}
+        return PartWorker(folder.card, identity, functools.partial(_predict, predictor, self.format))
 
 
-@dataclass(frozen=True, slots=True)
-class _PredictWorker:
-    predictor: Predictor
-    format: Format
-
-    @property
-    def card(self) -> ModelCard:
-        return self.predictor.card
-
-    def identity(self) -> Mapping[str, str | int | float | bool | None]:
-        return {"format": self.format, **self.predictor.identity(), **self.predictor.session.identity()}
-
-    def compute(self, sources: Iterable[ImageInput | None], advance: Callable[[], None]) -> PartContent:
-        stream = io.BytesIO()
-        inputs = unreadable = 0
-        with (
-            open_writer(self.format, stream, self.predictor.labels) as write,
-            contextlib.closing(self.predictor.predict(sources)) as records,
-        ):
-            for record in records:
-                write(record)
-                inputs += 1
-                unreadable += isinstance(record, Unreadable)
-                advance()
-        return PartContent(stream.getvalue(), inputs, unreadable)
+def _predict(predictor: Predictor, format_: Format, sources: Sources, advance: Advance) -> PartContent:
+    stream = io.BytesIO()
+    inputs = unreadable = 0
+    with open_writer(format_, stream, predictor.labels) as write:
+        for record in _report(predictor.predict(sources), advance):
+            write(record)
+            inputs += 1
+            unreadable += isinstance(record, Unreadable)
+    return PartContent(stream.getvalue(), inputs, unreadable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,30 +165,16 @@ class FeaturesTask:
     command = "features"
     ending = SHARD_ENDING
 
-    def open(self, resources: Resources, progress: Progress) -> "_FeaturesWorker":
+    def open(self, resources: Resources, progress: Progress) -> PartWorker:
         """Open the network."""
         folder = prepare(self.reference, progress, is_offline=self.is_offline)
-        return _FeaturesWorker(Extractor(folder, resources.limit(self.inference), progress, self.layer))
-
-
-@dataclass(frozen=True, slots=True)
-class _FeaturesWorker:
-    extractor: Extractor
-
-    @property
-    def card(self) -> ModelCard:
-        return self.extractor.card
-
-    def identity(self) -> Mapping[str, str | int | float | bool | None]:
-        return {
-            **self.extractor.identity(),
-            "layer_name": self.extractor.layer,
-            **self.extractor.session.identity(),
+        extractor = Extractor(folder, resources.limit(self.inference), progress, self.layer)
+        identity = {
+            **extractor.identity(),
+            "layer_name": extractor.layer,
+            **extractor.session.identity(),
         }
-
-    def compute(self, sources: Iterable[ImageInput | None], advance: Callable[[], None]) -> PartContent:
-        with contextlib.closing(self.extractor.extract(sources)) as records:
-            return _shard(_count(records, advance))
+        return PartWorker(folder.card, identity, functools.partial(_shard, extractor.extract))
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,45 +198,34 @@ class EvaluateTask:
     command = "evaluate"
     ending = SHARD_ENDING
 
-    def open(self, resources: Resources, progress: Progress) -> "_EvaluateWorker":
+    def open(self, resources: Resources, progress: Progress) -> PartWorker:
         """Open the network."""
         folder = prepare(self.reference, progress, is_offline=self.is_offline, needs_classes=True)
-        classes = len(folder.card.class_names)
-        settings = PredictSettings(topk=classes, inference=resources.limit(self.inference))
-        return _EvaluateWorker(Predictor(folder, settings, progress), self)
+        inference = resources.limit(self.inference)
+        settings = PredictSettings(topk=len(folder.card.class_names), inference=inference)
+        predictor = Predictor(folder, settings, progress)
+        split = {"split": self.split, "split_source": self.split_source}
+        identity = {**split, **predictor.identity(), **predictor.session.identity()}
+        probabilities = functools.partial(_probabilities, predictor)
+        return PartWorker(folder.card, identity, functools.partial(_shard, probabilities))
 
 
-@dataclass(frozen=True, slots=True)
-class _EvaluateWorker:
-    predictor: Predictor
-    task: EvaluateTask
-
-    @property
-    def card(self) -> ModelCard:
-        return self.predictor.card
-
-    def identity(self) -> Mapping[str, str | int | float | bool | None]:
-        split = {"split": self.task.split, "split_source": self.task.split_source}
-        return split | {**self.predictor.identity(), **self.predictor.session.identity()}
-
-    def compute(self, sources: Iterable[ImageInput | None], advance: Callable[[], None]) -> PartContent:
-        with contextlib.closing(self.predictor.session.probabilities(sources)) as outputs:
-            records = (
-                item if isinstance(item, Unreadable) else ImageEmbedding(item.source, item.values)
-                for item in outputs
-            )
-            return _shard(_count(records, advance))
+def _probabilities(predictor: Predictor, sources: Sources) -> Generator[EmbeddingRecord]:
+    with contextlib.closing(predictor.session.probabilities(sources)) as outputs:
+        for output in outputs:
+            yield output if isinstance(output, Unreadable) else ImageEmbedding(output.source, output.values)
 
 
-def _count(records: Iterable[EmbeddingRecord], advance: Callable[[], None]) -> list[EmbeddingRecord]:
+def _shard(
+    compute: Callable[[Sources], Generator[EmbeddingRecord]], sources: Sources, advance: Advance
+) -> PartContent:
+    shard = Shard.of(list(_report(compute(sources), advance)))
+    return PartContent(shard.to_bytes(), len(shard.paths), len(shard.unreadable))
+
+
+def _report(records: Generator[T], advance: Advance) -> Generator[T]:
     """The records, each of which is reported when it is there."""
-    entries = []
-    for record in records:
-        entries.append(record)
-        advance()
-    return entries
-
-
-def _shard(entries: Sequence[EmbeddingRecord]) -> PartContent:
-    shard = Shard.of(entries)
-    return PartContent(shard.to_bytes(), len(entries), len(shard.unreadable))
+    with contextlib.closing(records):
+        for record in records:
+            advance()
+            yield record

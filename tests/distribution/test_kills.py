@@ -75,7 +75,7 @@ def kill_at(
     parts: Path, limit: int, start: Callable[[], "subprocess.Popen[bytes]"], rng: random.Random
 ) -> None:
     """Start a driver, and kill it when there are more parts than a random number."""
-    number = rng.randrange(count(parts), limit)
+    number = rng.randrange(min(count(parts), limit - 1), limit)
     driver = start()
     while count(parts) <= number and driver.poll() is None:
         time.sleep(0.002)

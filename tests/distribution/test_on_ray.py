@@ -1,8 +1,9 @@
 """Parts on Ray: whatever dies, the parts are those of one process."""
 
+import dataclasses
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,11 @@ from cnncli.distribution.compute import Outcome, compute_parts, mark_success
 from cnncli.distribution.on_ray import ATTEMPTS, RayOptions, Worker, _pool_size, compute_on_ray
 from cnncli.distribution.plan import Plan, PlanInputs, make_plan
 from cnncli.distribution.store import Store
-from cnncli.distribution.tasks import PartContent, PartTask, PartWorker, PredictTask, Resources
+from cnncli.distribution.tasks import PartTask, PartWorker, PredictTask, Resources
 from cnncli.errors import InputError, UsageError
 from cnncli.images.sources import ImageInput, sources
 from cnncli.networks.reference import Reference
 from cnncli.predict import PredictSettings
-from cnncli.records.networks import ModelCard
 from cnncli.records.progress import NullProgress, Progress
 from cnncli.render.formats import Format
 
@@ -47,32 +47,15 @@ class Fragile:
     command = "predict"
     ending = ".csv"
 
-    def open(self, resources: Resources, progress: Progress) -> "FragileWorker":
-        return FragileWorker(self.task.open(resources, progress), self)
-
-
-@dataclass(frozen=True)
-class FragileWorker:
-    worker: PartWorker
-    fragile: Fragile
-
-    @property
-    def card(self) -> ModelCard:
-        return self.worker.card
-
-    def identity(self) -> Mapping[str, str | int | float | bool | None]:
-        return self.worker.identity()
-
-    def compute(self, sources: Iterable[ImageInput | None], advance: Callable[[], None]) -> PartContent:
-        return self.worker.compute(map(self.die, sources), advance)
+    def open(self, resources: Resources, progress: Progress) -> PartWorker:
+        worker = self.task.open(resources, progress)
+        return dataclasses.replace(
+            worker, compute=lambda inputs, advance: worker.compute(map(self.die, inputs), advance)
+        )
 
     def die(self, source: ImageInput | None) -> ImageInput | None:
-        lives = Path(self.fragile.lives)
-        if (
-            source
-            and source.path.endswith(self.fragile.deadly)
-            and len(list(lives.iterdir())) < self.fragile.deaths
-        ):
+        lives = Path(self.lives)
+        if source and source.path.endswith(self.deadly) and len(list(lives.iterdir())) < self.deaths:
             (lives / str(os.getpid())).touch()
             os._exit(1)
         return source
