@@ -163,7 +163,7 @@ def test_the_scripts_on_the_pages_import_neither_cnncli_nor_torch() -> None:
 
 
 def test_every_option_on_the_pages_exists(cnncli: Cnncli) -> None:
-    """Except options of other programs, pip and torchrun, and the option that Typer adds."""
+    """Except options of other programs, pip, torchrun and Slurm, and the option that Typer adds."""
     helps = [cnncli(command, "--help").stdout for command in COMMANDS]
     texts = [page.read_text(encoding="utf-8") for page in PAGES if page != OTHER_TOOLS]
     commands = [step.command for step in console_blocks.steps(OTHER_TOOLS.read_text(encoding="utf-8"))]
@@ -175,6 +175,8 @@ def test_every_option_on_the_pages_exists(cnncli: Cnncli) -> None:
         "--index-url",
         "--nproc-per-node",
         "--install-completion",
+        "--array",
+        "--cpus-per-task",
     }
     assert named
     assert not [option for option in named if not any(option in page for page in helps)]
