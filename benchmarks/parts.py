@@ -41,7 +41,7 @@ def part_stats(network: Network, listing: Path, *options: str) -> list[PartStats
     return list(status(require_plan(store), store).done)
 
 
-def elapsed(stats: list[PartStats]) -> float:
+def wall_seconds(stats: list[PartStats]) -> float:
     """Seconds from the beginning of the first part to the end of the last one: the time without start-up."""
     ends = [dt.datetime.fromisoformat(part.finished).timestamp() for part in stats]
     starts = [end - part.seconds for end, part in zip(ends, stats, strict=True)]
@@ -69,8 +69,8 @@ def main() -> None:
     listing.write_text("".join(f"{files[number % len(files)]}\n" for number in range(IMAGES)))
     one, ray = [], []
     for _ in range(ROUNDS):
-        one.append(elapsed(part_stats(network, listing, "--worker-cpus", str(cores))))
-        ray.append(elapsed(part_stats(network, listing, "--worker-cpus", "1", "--on", "ray")))
+        one.append(wall_seconds(part_stats(network, listing, "--worker-cpus", str(cores))))
+        ray.append(wall_seconds(part_stats(network, listing, "--worker-cpus", "1", "--on", "ray")))
     ratio = statistics.median(b / a for a, b in zip(one, ray, strict=True))
     rows = []
     for lines in LINES:
