@@ -5,13 +5,14 @@ A list of 10^8 paths is read once, in constant memory, and one that has changed 
 
 import hashlib
 import io
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from cnncli import remote
-from cnncli.errors import InputError
+from cnncli.errors import InputError, UsageError
 from cnncli.images.path_list import is_table, open_list, read_list
 from cnncli.images.sources import ImageInput, listed_sources
 from cnncli.regular_file import open_regular
@@ -19,6 +20,9 @@ from cnncli.text import encoding_of, is_url, os_reason
 
 _MAX_PATH_BYTES = 65536
 """Longest path of a list in bytes."""
+
+MAX_PARTS = 1_000_000
+"""Parts of a plan, which has a hundred bytes for each."""
 
 _CHUNK = 1 << 20
 """Bytes of a list that are read at a time."""
@@ -53,6 +57,7 @@ def write_list(
 
     Raises:
         InputError: a path contains the separator.
+        UsageError: there are too many parts.
         OSError: the list cannot be written.
     """
 
@@ -63,7 +68,7 @@ def write_list(
                 stream.write(line)
                 yield line
 
-    return tuple(divide(lines(), separator, size))
+    return _require_few(divide(lines(), separator, size))
 
 
 def _encode(path: str, separator: bytes) -> bytes:
@@ -96,9 +101,10 @@ def divide_list(source: str, separator: bytes, size: int) -> tuple[Part, ...]:
 
     Raises:
         InputError: it cannot be read, or is not a list of paths.
+        UsageError: there are too many parts.
     """
     with open_list(source, io.BytesIO()) as stream:
-        return tuple(divide(iter(lambda: stream.read(_CHUNK), b""), separator, size))
+        return _require_few(divide(iter(lambda: stream.read(_CHUNK), b""), separator, size))
 
 
 def divide(chunks: Iterable[bytes], separator: bytes, size: int) -> Iterator[Part]:
@@ -127,6 +133,18 @@ def divide(chunks: Iterable[bytes], separator: bytes, size: int) -> Iterator[Par
                 yield part
     if (last := _part(start, [*waiting, rest], separator)).inputs:
         yield last
+
+
+def _require_few(parts: Iterable[Part]) -> tuple[Part, ...]:
+    """The parts, which are held in memory.
+
+    Raises:
+        UsageError: they are too many.
+    """
+    few = tuple(itertools.islice(parts, MAX_PARTS + 1))
+    if len(few) > MAX_PARTS:
+        raise UsageError(f"more than {MAX_PARTS:,} parts", "use a larger --part-size")
+    return few
 
 
 def _part(start: int, lines: Sequence[bytes], separator: bytes) -> Part:

@@ -1,6 +1,7 @@
 """Outputs in parts: whoever computes them, in whatever order, the joined file is that of a single run."""
 
 import json
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,6 +138,26 @@ def test_parts_and_list_in_an_object_store(cnncli: Cnncli, images: Path, tmp_pat
     assert not remote.exists(f"{place}/inputs.txt")  # the list is read where it is
     assert cnncli("join", place, "-o", tmp_path / "joined.csv").exit_code == 0
     cnncli("predict", images, "-o", tmp_path / "single.csv")
+    assert (tmp_path / "joined.csv").read_bytes() == (tmp_path / "single.csv").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["images.tar", "images.tar.gz", "list.csv"])
+def test_archives_and_tables_are_divided_too(
+    cnncli: Cnncli, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(images)
+    if name.endswith(".csv"):
+        rows = "".join(f"{file.name},{number}\n" for number, file in enumerate(sorted(images.iterdir())))
+        Path(name).write_text(f"file,number\n{rows}")
+        inputs = ["--files-from", name, "--path-column", "file"]
+    else:
+        with tarfile.open(name, "w:gz" if name.endswith("gz") else "w") as archive:
+            for file in sorted(images.glob("*.png")):
+                archive.add(file, file.name)
+        inputs = [name]
+    cnncli("predict", *inputs, "--parts", tmp_path / "parts", "--part-size", "3")
+    assert cnncli("join", tmp_path / "parts", "-o", tmp_path / "joined.csv").stderr.endswith(": 11 records\n")
+    cnncli("predict", *inputs, "-o", tmp_path / "single.csv")
     assert (tmp_path / "joined.csv").read_bytes() == (tmp_path / "single.csv").read_bytes()
 
 

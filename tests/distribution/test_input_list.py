@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnncli.distribution import input_list
 from cnncli.distribution.input_list import Part, divide, divide_list, is_divisible, read_part, write_list
-from cnncli.errors import InputError
+from cnncli.errors import InputError, UsageError
 from cnncli.images.local_file import LocalFile
 from cnncli.images.path_list import read_list
 
@@ -80,6 +81,14 @@ def test_a_list_without_line_ends_is_no_list(tmp_path: Path) -> None:
     (tmp_path / "noise").write_bytes(b"x" * 100_000)
     with pytest.raises(InputError, match="not a list of paths"):
         divide_list(str(tmp_path / "noise"), b"\n", 2)
+
+
+def test_too_many_parts_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_list, "MAX_PARTS", 2)
+    (tmp_path / "list.txt").write_text("a\nb\nc\n")
+    assert len(divide_list(str(tmp_path / "list.txt"), b"\n", 2)) == 2
+    with pytest.raises(UsageError, match="more than 2 parts"):
+        divide_list(str(tmp_path / "list.txt"), b"\n", 1)
 
 
 def test_a_list_in_utf_16_or_in_a_pipe_is_not_read_in_ranges(tmp_path: Path) -> None:
