@@ -3,6 +3,7 @@
 Problems are not raised but become findings, with advice if there is something to do.
 """
 
+import contextlib
 import importlib
 import importlib.util
 import os
@@ -35,7 +36,10 @@ from cnncli.web import require_reachable
 _PREDICTING = {"typer", "rich", "pillow", "numpy", "onnxruntime", "platformdirs", "packaging", "filelock"}
 """Packages without which nothing works; the others are needed to prepare models."""
 
-_IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn"}
+_IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn", "onnxruntime-gpu": "onnxruntime"}
+_SUBSTITUTES = {"onnxruntime": "onnxruntime-gpu"}
+"""Packages that contain everything that another one does."""
+
 _LOW_SPACE = 2e9
 """Free bytes below which the next model may not fit: VGG-16 takes 1.1 GB while it is prepared."""
 
@@ -70,11 +74,10 @@ def _packages(*, imports: bool) -> Iterator[Finding]:
 
 
 def _check_package(requirement: Requirement, *, imports: bool) -> Finding:
-    name, install = requirement.name, install_command(str(requirement))
-    is_needed = name in _PREDICTING
-    try:
-        version = metadata.version(name)
-    except metadata.PackageNotFoundError:
+    name, version = _find_version(requirement.name)
+    install = install_command(str(requirement))
+    is_needed = requirement.name in _PREDICTING
+    if version is None:
         message = "not installed" if is_needed else "not installed; prepared models predict without it"
         return Finding(name, message, Verdict.BROKEN if is_needed else Verdict.WARNING, install)
     if not requirement.specifier.contains(version, prereleases=True):
@@ -89,6 +92,14 @@ def _check_package(requirement: Requirement, *, imports: bool) -> Finding:
         again = install_command(str(requirement), again=True)
         return Finding(name, f"{version} {problem}", Verdict.BROKEN, again)
     return Finding(name, version)
+
+
+def _find_version(name: str) -> tuple[str, str | None]:
+    """Name and version of an installed package or its substitute; no version if neither is installed."""
+    for package in (name, _SUBSTITUTES.get(name, name)):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return package, metadata.version(package)
+    return name, None
 
 
 def _problem(module: str, *, imports: bool) -> str | None:

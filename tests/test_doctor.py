@@ -86,6 +86,18 @@ def test_missing_and_old_packages_are_reported(
     assert old.message.startswith("0.1, but >=")
 
 
+def test_onnxruntime_gpu_stands_in_for_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name == "onnxruntime":
+            raise metadata.PackageNotFoundError(name)
+        return "1.99" if name == "onnxruntime-gpu" else real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert findings()["onnxruntime-gpu"] == Finding("onnxruntime-gpu", "1.99")
+
+
 def test_a_package_that_fails_to_import_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.import_module
 

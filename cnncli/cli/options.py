@@ -221,7 +221,7 @@ Device = Annotated[
         "--device",
         metavar="auto|cpu|cuda|cuda:N|mps",
         autocompletion=completion.complete_device,
-        help="Device to run on; auto is CUDA if available, else the CPU.",
+        help="Device to run on; auto is CUDA if torch finds it, else the CPU.",
     ),
 ]
 Engine = Annotated[

@@ -60,6 +60,9 @@ class Engine(Protocol):
         """
 
 
+GPU_BATCH_SIZE = 64
+"""Images per batch on a GPU, which has thousands of cores to keep busy."""
+
 PREPARE_AGAIN = "prepare the network again"
 
 

@@ -43,6 +43,7 @@ class EngineSpec:
         package: package to import.
         extra: extra of cnncli that installs the package; None if it is always installed, or left to the user.
         devices: kinds of device that it runs on.
+        has_cuda: whether the installed package can use CUDA, if it is among the devices.
         precisions: precisions that it computes in.
         fast_in_bf16: kinds of device on which its bf16 is faster than the fp32 of any engine (measured on CPUs).
         has_bf16: whether a device computes in bf16 natively, according to the engine's package.
@@ -58,6 +59,7 @@ class EngineSpec:
     package: str
     extra: str | None
     devices: frozenset[str]
+    has_cuda: Callable[[], bool]
     precisions: frozenset[Precision]
     fast_in_bf16: frozenset[str]
     has_bf16: Callable[[str], bool]
@@ -94,6 +96,12 @@ def _load_torch() -> EngineModule:
     return torch
 
 
+def _onnx_has_cuda() -> bool:
+    from cnncli.engines.onnx import has_cuda
+
+    return has_cuda()
+
+
 def _openvino_has_bf16(_device: str) -> bool:
     from cnncli.engines.openvino import computes_in
 
@@ -112,10 +120,11 @@ ENGINES = (
     EngineSpec(
         name=EngineName.ONNX,
         title="ONNX Runtime",
-        summary="CPU, fp32",
+        summary="CPU, or CUDA with the package onnxruntime-gpu; fp32",
         package="onnxruntime",
         extra=None,
-        devices=frozenset({"cpu"}),
+        devices=frozenset({"cpu", "cuda"}),
+        has_cuda=_onnx_has_cuda,
         precisions=frozenset({Precision.FP32}),
         fast_in_bf16=frozenset(),
         has_bf16=lambda _device: False,
@@ -131,6 +140,7 @@ ENGINES = (
         package="openvino",
         extra="openvino",
         devices=frozenset({"cpu"}),
+        has_cuda=lambda: False,
         precisions=_ANY_PRECISION,
         fast_in_bf16=frozenset({"cpu"}),
         has_bf16=_openvino_has_bf16,
@@ -146,6 +156,7 @@ ENGINES = (
         package="torch",
         extra=None,
         devices=frozenset({"cpu", "cuda", "mps"}),
+        has_cuda=lambda: True,  # or else it says so itself, when it opens a network
         precisions=_ANY_PRECISION,
         fast_in_bf16=frozenset({"cuda"}),
         has_bf16=_torch_has_bf16,
@@ -207,7 +218,8 @@ def resolve(folder: "ModelFolder", options: EngineOptions, *, needs_layers: bool
     Raises:
         UsageError: the device does not exist.
     """
-    options = replace(options, device=_choose_device(folder, options))
+    if options.device == "auto":
+        options = _choose_device(folder, options)
     if options.precision is not Precision.AUTO:
         return options
     for spec in ENGINES:
@@ -244,7 +256,7 @@ def choose_engine(folder: "ModelFolder", options: EngineOptions, *, needs_layers
         return candidates[obstacles.index(None)]
     if folder.needs_onnx and not candidates[-1].needs_graph:
         raise UsageError(
-            f"{folder.needs_onnx} runs on ONNX Runtime only, on the CPU and in fp32",
+            f"{folder.needs_onnx} runs on ONNX Runtime only, in fp32, and on a GPU only with onnxruntime-gpu",
             "leave out --engine, --device and --precision",
         )
     raise UsageError(f"--engine {options.engine} is not possible: {obstacles[-1]}", "leave it out")
@@ -271,6 +283,8 @@ def _find_obstacle(
     """Why an engine cannot run a network as requested; None if it can."""
     if _kind(options.device) not in spec.devices:
         return f"it runs on {', '.join(sorted(spec.devices))}, not on {options.device}"
+    if _kind(options.device) == "cuda" and not spec.has_cuda():
+        return f"the installed package {spec.package} was not built for CUDA, as {spec.package}-gpu is"
     if options.precision not in spec.precisions:
         return f"it computes in {', '.join(sorted(spec.precisions))}, not in {options.precision}"
     if spec.needs_graph:
@@ -283,18 +297,19 @@ def _kind(device: str) -> str:
     return device.partition(":")[0]
 
 
-def _choose_device(folder: "ModelFolder", options: EngineOptions) -> str:
-    """The requested device; `auto` is CUDA if there is one that engine and network can use, else the CPU."""
-    if options.device != "auto":
-        return options.device
-    allows_cuda = any(
-        "cuda" in spec.devices for spec in ENGINES if options.engine in {spec.name, EngineName.AUTO}
-    )
-    return "cuda" if allows_cuda and not folder.needs_onnx and _cuda_is_visible() else "cpu"
+def _choose_device(folder: "ModelFolder", options: EngineOptions) -> EngineOptions:
+    """The options with CUDA if torch finds it and may run the network, else with the CPU.
+
+    ONNX Runtime is no help here: it cannot be asked for GPUs, only told to use one.
+    """
+    allows_torch = options.engine in {EngineName.AUTO, EngineName.TORCH} and not folder.needs_onnx
+    if allows_torch and _cuda_is_visible():
+        return replace(options, engine=EngineName.TORCH, device="cuda")
+    return replace(options, device="cpu")
 
 
 def _cuda_is_visible() -> bool:
-    """Whether there is a CUDA device; torch, which takes seconds to import, is needed only if there is a driver."""
+    """Whether torch finds a CUDA device; torch, which takes seconds to import, is needed only if there is a driver."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}
     driver = Path("/dev/nvidiactl").exists() or Path("/proc/driver/nvidia/version").exists()
     if hidden or not (driver or os.name == "nt") or importlib.util.find_spec("torch") is None:

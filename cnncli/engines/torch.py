@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from cnncli.engines.cores import usable_cores
-from cnncli.engines.engine import EngineRequest, Outputs
+from cnncli.engines.engine import GPU_BATCH_SIZE, EngineRequest, Outputs
 from cnncli.errors import OutOfMemoryError, UsageError
 from cnncli.images.preprocess import Pixels
 from cnncli.networks import zoo
@@ -19,7 +19,7 @@ from cnncli.networks.zoo import weights
 from cnncli.networks.zoo.embedding import WithEmbedding, WithLayerOutput, with_embedding
 from cnncli.records.engines import Precision
 
-CPU_BATCH_SIZE, GPU_BATCH_SIZE = 8, 64
+CPU_BATCH_SIZE = 8
 
 _BF16 = ("avx512_bf16", "amx_bf16", "bf16")
 """Names of native bf16 support on x86 and ARM; on other x86 processors with AVX-512 oneDNN accepts bf16 but computes in fp32."""

@@ -24,7 +24,10 @@ OPTIONAL = frozenset(
 )
 """Packages, by the name they are imported under, without which a prepared network still predicts."""
 
-_RECORDED = ("numpy", "pillow", "onnxruntime", "openvino", "scikit-learn", "scipy", "torch", "timm")
+_RECORDED = (
+    *("numpy", "pillow", "onnxruntime", "onnxruntime-gpu", "openvino"),
+    *("scikit-learn", "scipy", "torch", "timm"),
+)
 
 
 def package_versions() -> dict[str, str]:
