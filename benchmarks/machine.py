@@ -11,6 +11,7 @@ PACKAGES = (
     "timm",
     "transformers",
     "onnxruntime",
+    "onnxruntime-gpu",
     "openvino",
     "ray",
     "pillow",
@@ -19,10 +20,10 @@ PACKAGES = (
 
 
 def describe() -> str:
-    """CPU, Python and package versions in one sentence."""
+    """CPU, GPU, Python and package versions in one sentence."""
     versions = ", ".join(f"{name} {version}" for name, version in _installed_versions().items())
     cores = len(os.sched_getaffinity(0))
-    return f"{cores} cores of {_processor()}, no GPU; Python {platform.python_version()}, {versions}."
+    return f"{cores} cores of {_processor()}, {_gpu()}; Python {platform.python_version()}, {versions}."
 
 
 def _installed_versions() -> dict[str, str]:
@@ -33,6 +34,12 @@ def _installed_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def _gpu() -> str:
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
 
 
 def _processor() -> str:
