@@ -11,6 +11,9 @@ from pathlib import Path
 _PROBE = 2**16
 """Bytes that are appended to a file to see whether it can grow."""
 
+_OS_ERROR = re.compile(r"(?:\(os error |\bOs \{ code: )(\d+)")
+"""The number in "No space left on device (os error 28)", or, up to safetensors 0.5, in "IoError(Os { code: 28, …"."""
+
 _LENGTH_BYTES, _MAX_HEADER_BYTES = 8, 100_000_000
 
 
@@ -39,8 +42,8 @@ def raise_os_errors(file: Path) -> Iterator[None]:
 
     try:
         yield
-    except SafetensorError as error:  # ends in "No space left on device (os error 28)"
-        if number := re.search(r"\(os error (\d+)\)", str(error)):
+    except SafetensorError as error:
+        if number := _OS_ERROR.search(str(error)):
             raise OSError(int(number[1]), os.strerror(int(number[1])), str(file)) from error
         raise
     except RuntimeError as error:  # of torch's zip writer: "unexpected pos 338688 vs 338580"
