@@ -9,6 +9,7 @@ from PIL import Image
 
 from cnncli.engines.engine import Outputs
 from cnncli.errors import NotANumberError
+from cnncli.features.extract import Extractor
 from cnncli.images.loader import InputBatch
 from cnncli.images.local_file import LocalFile
 from cnncli.images.preprocess import Pixels
@@ -16,7 +17,7 @@ from cnncli.images.sources import sources
 from cnncli.inference import InferenceOptions, run
 from cnncli.networks.model_folder import open_folder
 from cnncli.predict import Predictor, PredictSettings
-from cnncli.records.engines import EngineName, EngineOptions
+from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.predictions import Prediction
 from cnncli.records.progress import NullProgress
 
@@ -54,3 +55,16 @@ def test_onnx_and_torch_give_the_same_records(tiny: Path, tmp_path: Path) -> Non
         for score, reference in zip(one.scores, other.scores, strict=True):
             assert score.probability == pytest.approx(reference.probability, abs=1e-5)
     torch.set_num_threads(2)
+
+
+@pytest.mark.parametrize("precision", [Precision.BF16, Precision.FP32])
+def test_identities_hold_the_precision_that_auto_resolves_to(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, precision: Precision
+) -> None:
+    monkeypatch.setattr("cnncli.engines.torch.has_bf16", lambda _device: precision is Precision.BF16)
+    options = InferenceOptions(EngineOptions(EngineName.TORCH, precision=Precision.AUTO))
+    folder, progress = open_folder(tiny), NullProgress()
+    predictor = Predictor(folder, PredictSettings(inference=options), progress)
+    assert predictor.identity()["precision"] == precision
+    assert Extractor(folder, options, progress).identity()["precision"] == precision
+    assert str(predictor.session.identity()["engine"]).endswith(f"on cpu, {precision}")
