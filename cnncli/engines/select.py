@@ -109,9 +109,9 @@ def _openvino_has_bf16(_device: str) -> bool:
 
 
 def _torch_has_bf16(device: str) -> bool:
-    from cnncli.engines.torch import has_bf16, require_device
+    from cnncli.engines.torch import has_bf16
 
-    return has_bf16(require_device(device))
+    return has_bf16(device)
 
 
 _ANY_PRECISION = frozenset(Precision) - {Precision.AUTO}
@@ -214,9 +214,6 @@ def resolve(folder: "ModelFolder", options: EngineOptions, *, needs_layers: bool
         folder: the network.
         options: as requested.
         needs_layers: whether the output of a layer is needed.
-
-    Raises:
-        UsageError: the device does not exist.
     """
     if options.device == "auto":
         options = _choose_device(folder, options)

@@ -114,8 +114,9 @@ def cuda_is_available() -> bool:
     return torch.cuda.is_available()
 
 
-def has_bf16(device: torch.device) -> bool:
-    """Whether a device computes in bf16 natively."""
+def has_bf16(name: torch.device | str) -> bool:
+    """Whether a device computes in bf16 natively; False for a GPU where there is none."""
+    device = torch.device(name)
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":

@@ -73,6 +73,16 @@ def test_what_is_not_asked_for_a_gpu_stays_as_it_is(
     assert resolve(folder, EngineOptions(EngineName.ONNX)) == EngineOptions(EngineName.ONNX, "cpu")
 
 
+def test_a_gpu_without_bf16_in_torch_is_used_in_fp32(tiny: Path, gpu_package: type[GpuSession]) -> None:
+    """As where torch was installed without CUDA."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("torch.cuda.is_available", lambda: False)
+        automatic = EngineOptions(device="cuda", precision=Precision.AUTO)
+        opened = open_engine(open_folder(tiny), automatic, NullProgress())
+    assert str(opened).startswith("ONNX Runtime ")
+    assert gpu_package.requested[0][0] == CUDA
+
+
 def test_a_silent_fall_back_to_the_cpu_is_an_error(
     cnncli: Cnncli,
     tiny: Path,

@@ -76,7 +76,6 @@ def test_automatic_precision_is_bf16_where_that_is_native(
 ) -> None:
     folder = open_folder(tiny)
     monkeypatch.setattr("cnncli.engines.torch.has_bf16", lambda _device: precision is Precision.BF16)
-    monkeypatch.setattr("cnncli.engines.torch.require_device", lambda name: name)
     for engine, device in (
         (EngineName.TORCH, "cpu"),
         (EngineName.AUTO, "cuda"),
