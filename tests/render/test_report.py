@@ -124,6 +124,12 @@ def test_a_percentage_stays_on_one_line_and_no_markup_is_shown() -> None:
     assert "`" not in text
 
 
+def test_bars_end_before_the_percentages() -> None:
+    page = report_html(report(judged(("a", "b"), 30)))
+    assert re.search(r'<i style="--probability:0\.\d+"></i><span>[ab]</span>', page)
+    assert "width: calc((100% - 4rem) * var(--probability))" in page
+
+
 def test_a_path_is_not_broken_within_its_ending() -> None:
     result = judged(("a", "b"), 30, [f"a/photograph{number:02}.jpeg" for number in range(30)])
     assert re.search(r"a/photograp<wbr>h\d\d\.jpeg", report_html(report(result)))
