@@ -195,7 +195,7 @@ def evaluate(
         from cnncli.records.defaults import MAX_PIXELS
 
         if output:
-            output = outputs.require_output_folder(output, overwrite=overwrite)
+            outputs.require_output_folder(output, overwrite=overwrite)
         settings = EvaluationSettings(
             data=data,
             columns=ListColumns(path_column, label_column, split_column, root, image_column),

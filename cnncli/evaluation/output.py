@@ -42,23 +42,20 @@ _OWN_FILES = frozenset(
 )
 
 
-def require_output_folder(folder: Path, *, overwrite: bool) -> Path:
+def require_output_folder(folder: Path, *, overwrite: bool) -> None:
     """Check that results can be written to a folder, before anything is computed.
-
-    Returns:
-        The folder, with links resolved.
 
     Raises:
         OutputError: it already exists, contains something else, or cannot be written.
     """
-    folder = folder.resolve()
-    require_outside_model_folder(folder)
+    target = folder.resolve()
+    require_outside_model_folder(target)
     try:
-        restore_former(folder)
+        restore_former(target)
         names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
         if folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder} is a file", "--output must be a folder")
-        if folder == Path.cwd():
+        if target == Path.cwd():
             raise OutputError(
                 "an evaluation cannot replace the current folder",
                 "choose another with --output",
@@ -66,14 +63,13 @@ def require_output_folder(folder: Path, *, overwrite: bool) -> Path:
         _require_own_files(folder, names)
         if names and not overwrite:
             raise OutputError(f"{folder} already exists", "--overwrite replaces an earlier evaluation")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent):
             pass
     except OSError as error:
         raise OutputError(
             f"cannot write to {folder}: {error.strerror}", "choose another folder with --output"
         ) from error
-    return folder
 
 
 def _require_own_files(folder: Path, names: Iterable[str]) -> None:
@@ -112,7 +108,7 @@ def _open_draft(folder: Path, *, overwrite: bool) -> Iterator[Path]:
         OutputError: it cannot be written, or the folder exists by now and must not be replaced.
     """
     try:
-        with whole_folder(folder, _replace_own if overwrite else _rename_to_free_name) as draft:
+        with whole_folder(folder.resolve(), _replace_own if overwrite else _rename_to_free_name) as draft:
             yield draft
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error

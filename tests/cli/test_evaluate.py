@@ -337,13 +337,18 @@ def test_data_with_a_single_class(cnncli: Cnncli, hues: Path, colours: Path) -> 
     assert run(cnncli, hues, "-m", colours, "--subset")["top1"] == 1
 
 
-def test_an_earlier_evaluation_is_replaced_when_asked(cnncli: Cnncli, hues: Path, colours: Path) -> None:
+def test_an_earlier_evaluation_is_replaced_when_asked(
+    cnncli: Cnncli, hues: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(hues.parent)
     results = hues.parent / "results"
     run(cnncli, hues, "-m", colours, "-o", results)
     before = (results / "evaluation.json").read_bytes()
-    assert cnncli("evaluate", hues, "-m", colours, "-o", results).exit_code == 1
+    again = cnncli("evaluate", hues, "-m", colours, "-o", "results")
+    assert (again.exit_code, "error: results already exists" in again.stderr) == (1, True)
     (hues / "red" / "2.png").unlink()
-    run(cnncli, hues, "-m", colours, "-o", results, "--overwrite")
+    replaced = cnncli("evaluate", hues, "-m", colours, "-o", "results", "--overwrite")
+    assert "saved results/report.html" in replaced.stderr.splitlines()  # the folder as it was named
     assert (results / "evaluation.json").read_bytes() != before
     assert [file for file in os.listdir(results.parent) if file.endswith(".draft")] == []
 
