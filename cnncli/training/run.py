@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnncli.data.splits import splits_table
+from cnncli.networks import blueprint
 from cnncli.networks.known import require_known
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.prepared import find_prepared
@@ -90,11 +91,13 @@ def _require_network(settings: NetworkSettings, *, is_offline: bool) -> None:
     """Check what can be known of the network before torch is imported, which takes seconds.
 
     Raises:
-        CnncliError: there is no such network, or its weights are unavailable.
+        CnncliError: there is no such network, its weights are unavailable, or its input is not an image.
     """
     reference = settings.reference
     if find_prepared(reference):
         return
+    if blueprint.is_blueprint(reference.name):
+        blueprint.find_for_images(reference.name, reference.image_size)
     if settings.tune is Tune.SCRATCH:
         require_known(reference)
     else:

@@ -448,6 +448,7 @@ def test_errors_are_one_line_and_come_before_features_and_runs(
         ([data, "-m", tiny, "--amp", "fp16"], 2, "--amp fp16 needs a GPU"),
         ([data, "-m", tiny, "--tune", "full", "--kd-model", colours], 2, "classes"),
         ([data, "-m", "net.onnx", "--tune", "full"], 1, "which can only predict"),
+        ([data, "-m", "input 5; FC-3", "--tune", "scratch"], 2, "a vector of 5 numbers, not an image"),
         ([data, "-m", "net.onnx", "--tune", "features"], 1, "which can only predict"),
         ([data, "-m", NET, "--lr", 0], 2, "--lr must be above 0"),
         ([data, "-m", NET, "--lr", "nan"], 2, "neither a number nor 'auto'"),

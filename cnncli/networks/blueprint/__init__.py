@@ -82,6 +82,22 @@ def find(name: str, image_size: tuple[int, int] | None = None) -> Blueprint:
     return dataclasses.replace(tree, input=(channels, *image_size))
 
 
+def find_for_images(name: str, image_size: tuple[int, int] | None = None) -> Blueprint:
+    """The tree of a blueprint whose input is an image with 1 or 3 channels; arguments and errors as `find`.
+
+    Raises:
+        UsageError: its input is something else.
+    """
+    tree = find(name, image_size)
+    channels, *sides = tree.input
+    if channels not in {1, 3} or len(sides) != 2:  # noqa: PLR2004 - height and width
+        raise UsageError(
+            f"the input of this network is {shapes.input_text(tree.input)}, not an image with 1 or 3 channels",
+            "only `cnncli summary` works with it",
+        )
+    return tree
+
+
 def with_num_classes(text: str, num_classes: int) -> str:
     """The text of a blueprint with another number of classes, also for its auxiliary heads.
 

@@ -1,6 +1,5 @@
 """Networks built from blueprints."""
 
-from cnncli.errors import UsageError
 from cnncli.networks import blueprint
 from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.writer import to_text
@@ -15,15 +14,9 @@ def offer(name: str, image_size: tuple[int, int] | None) -> Offer:
     Raises:
         UsageError: its input is not an image with 1 or 3 channels.
     """
-    tree = blueprint.find(name, image_size)
-    channels, *sides = tree.input
-    if channels not in _USUAL or len(sides) != 2:  # noqa: PLR2004 - height and width
-        raise UsageError(
-            f"the input of this network is {shapes.input_text(tree.input)}, not an image with 1 or 3 channels",
-            "only `cnncli summary` works with it",
-        )
+    tree = blueprint.find_for_images(name, image_size)
+    channels, height, width = tree.input
     normalization = (tree.normalization or _USUAL[channels]).for_channels(channels)
-    height, width = sides
     return Offer(
         name=blueprint.network_name(name),
         architecture=Architecture(
