@@ -38,7 +38,7 @@ def split_stratified(data: DataSet, val_share: float, seed: int) -> DataSet:
     data = dataclasses.replace(data, samples=tuple(samples))
     if not data.split(Split.TRAIN):
         raise DataError(
-            f"{data.root} has no training images",
+            f"{data.title} has no training images",
             "put the class folders into train/, or directly into the folder",
         )
     if not data.split(Split.VAL):
@@ -84,20 +84,20 @@ def require_learnable(data: DataSet, *, is_read: bool = False) -> None:
     """
     if len(data.class_names) < _MIN_CLASSES:
         raise DataError(
-            f"{data.root} has only one class, {data.class_names[0]!r}", "give each class a folder of its own"
+            f"{data.title} has only one class, {data.class_names[0]!r}", "give each class a folder of its own"
         )
     if not data.split(Split.VAL):
         if is_read:
-            raise DataError(f"no validation image of {data.root} can be read", "`cnncli check` says why")
+            raise DataError(f"no validation image of {data.title} can be read", "`cnncli check` says why")
         raise DataError(
-            f"each class of {data.root} has only one image, so none can be held out for validation",
+            f"each class of {data.title} has only one image, so none can be held out for validation",
             "add images until each class has two, or put others into val/",
         )
     training = data.count(Split.TRAIN)
     missing = [name for name, count in zip(data.class_names, training, strict=True) if not count]
     if missing:
         raise DataError(
-            f"{data.root} has no training image of {shortlist(missing)}",
+            f"{data.title} has no training image of {shortlist(missing)}",
             "classes are matched by name; add images to train/, or remove the class from the other splits",
         )
 

@@ -249,7 +249,7 @@ def report(plan: EvaluationPlan, result: Evaluation, comparison: Comparison | No
         title=f"{result.model}{f' and {comparison.old.model}' if comparison else ''} on {result.data}",
         facts=(
             *(("network", f"{card.name}, weights: {card.weights_origin}") for card in cards),
-            ("data", f"{data.root}: {selection.split}, {selection.split_source}"),
+            ("data", f"{data.title}: {selection.split}, {selection.split_source}"),
             ("date", f"{dt.datetime.now().astimezone():%Y-%m-%d %H:%M}"),
         ),
         evaluation=result,

@@ -65,7 +65,7 @@ def _by_runs(data: DataSet, requested: str | None, known: KnownSplits) -> Select
     names = " and ".join(known.runs)
     if requested is None and not (data.split(Split.VAL) or data.split(Split.TEST)):
         raise DataError(
-            f"{names} trained on every image of {data.root} that it knows: they cannot show how good it is",
+            f"{names} trained on every image of {data.title} that it knows: they cannot show how good it is",
             "--split all evaluates on them anyway",
         )
     return _select_split(
@@ -110,7 +110,7 @@ def _select_split(data: DataSet, requested: str | None, source: str, trained_on:
     if split not in present:
         others = f"it has {' and '.join(present)}" if present else "it is not split"
         raise DataError(
-            f"{data.root} has no {split} split: {others}", "leave out --split, or use --split all"
+            f"{data.title} has no {split} split: {others}", "leave out --split, or use --split all"
         )
     return Selection(data.split(split), str(split), source, data.remarks)
 

@@ -64,6 +64,11 @@ class DataSet:
     samples: tuple[Sample, ...]
     remarks: tuple[str, ...] = ()
 
+    @property
+    def title(self) -> str:
+        """What messages call it: its root, or its name if that is the current folder, as of archives there."""
+        return self.root or self.name
+
     def relative(self, path: str) -> str:
         """A path relative to the root; unchanged if it is a URL or on another drive.
 

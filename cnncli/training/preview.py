@@ -62,7 +62,7 @@ def save_preview(
             for name, number in _first_readable(data, store, unreadable, progress)
         ]
     if not rows:
-        raise DataError(f"no image of {data.root} can be read", "`cnncli check` says why")
+        raise DataError(f"no image of {data.title} can be read", "`cnncli check` says why")
     write_whole(file, contact_sheet_png(rows), overwrite=False)
     for record in unreadable:
         progress.warning(f"{record.path}: {record.reason}")

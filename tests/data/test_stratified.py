@@ -84,6 +84,10 @@ def test_an_existing_validation_split_is_kept_and_test_never_replaces_it() -> No
     [
         (data_set({"only": 9}), "has only one class, 'only'"),
         (data_set({"a": 1, "b": 1}), "each class of data has only one image"),
+        (
+            data_set({"a": 1, "b": 1}, root=""),
+            "each class of data has only one image",
+        ),  # archives in the current folder
         (data_set({"a": 4, "b": 4}, split=Split.TEST), "has no training images"),
     ],
 )
