@@ -14,10 +14,11 @@ from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_bars
 from cnncli.errors import InputError, OutputError, UsageError
 from cnncli.files.output_path import is_inside
+from cnncli.images.tar_archive import is_archive
 from cnncli.records.choices import DistanceMetric
 from cnncli.records.defaults import PATH_COLUMN
 from cnncli.records.engines import EngineName, EngineOptions, Precision
-from cnncli.text import counted
+from cnncli.text import counted, is_url, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,6 +45,20 @@ copies were within 0.08 of the original with pocket, and different photos beyond
 be as close as 0.15, and drawings of the same thing closer than 0.1."""
 
 
+def _parse_collection(word: str) -> Path:
+    """The folder or file that is searched.
+
+    Raises:
+        UsageError: it is empty, an archive, or on a server.
+    """
+    if is_url(word) or is_archive(word):
+        raise UsageError(
+            f"{word} is not a folder on this machine",
+            f"first write its embeddings: cnncli features {quote(word)} -o features.npz",
+        )
+    return options.parse_path(word)
+
+
 def similar(
     queries: options.Inputs = None,
     among: Annotated[
@@ -51,7 +66,7 @@ def similar(
         typer.Option(
             "--in",
             metavar="FOLDER|FILE",
-            parser=options.parse_path,
+            parser=_parse_collection,
             help="Images to search: a folder, whose embeddings are kept in the cache (CNNCLI_HOME) and updated each time, or "
             "a file that `cnncli features` wrote.",
         ),
@@ -61,7 +76,7 @@ def similar(
         typer.Option(
             "--duplicates",
             metavar="FOLDER|FILE",
-            parser=options.parse_path,
+            parser=_parse_collection,
             help="List groups of near-duplicates in this folder or file instead of searching it.",
         ),
     ] = None,

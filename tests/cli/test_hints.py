@@ -223,12 +223,20 @@ def test_mistakes_of_new_users(cnncli: Cnncli, command: str, message: str) -> No
             "my data/val/red/0.png is an image, not a list of paths",
             "give my data/val/red/0.png itself",
         ),
+        (["predict", "--files-from", "photos.tar"], "photos.tar is an archive, not a list of paths", "give photos.tar itself"),
+        (
+            ["similar", "my data/val/red/0.png", "--in", "my photos.tar"],
+            "my photos.tar is not a folder on this machine",
+            "first write its embeddings: cnncli features 'my photos.tar' -o features.npz",
+        ),
+        (["similar", "--duplicates", "s3://b/photos/"], "s3://b/photos/ is not a folder on this machine", "first write its"),
     ],
 )  # fmt: skip
 def test_misplaced_words_and_names(
     cnncli: Cnncli, photos: Path, colours: Path, words: list[str], error: str, hint: str
 ) -> None:
     (photos.parent / "colours").symlink_to(colours)
+    Path("photos.tar").touch()
     result = cnncli(*words)
     message, *advice = result.stderr.splitlines()
     assert message.startswith(f"error: {error}")
