@@ -242,14 +242,13 @@ def run_in_parts(parts: PartsOptions, task: "PartTask", inputs: "PlanInputs", co
         raise OutputError(f"{store} already has a plan", "--resume computes the parts that are missing")
     if plan:
         plan.require_same({"command": task.command, "inputs": inputs.text}, store)
-    if plan and not plan.missing(store.names()):
-        mark_success(plan, store)
-        console.notice(f"{store} is already complete; skipped")
-        return
     with console.spinner("opening the network"):
         worker = task.open(parts.resources(plan), console)
     with console.spinner("planning"):
         plan = make_plan(task, worker, inputs, store, plan, size=parts.size)
+    if not mark_success(plan, store):
+        console.notice(f"{store} is already complete; skipped")
+        return
     if parts.plan_only:
         images = counted(sum(part.inputs for part in plan.parts), "image")
         console.notice(f"{store}: planned {counted(len(plan.parts), 'part')} of {images}")

@@ -97,9 +97,14 @@ def test_resume_computes_only_what_is_missing(cnncli: Cnncli, images: Path, tmp_
     assert parts_of(parts) == complete
 
 
-def test_resume_refuses_other_settings(cnncli: Cnncli, images: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_complete", [False, True])
+def test_resume_refuses_other_settings(
+    cnncli: Cnncli, images: Path, tmp_path: Path, *, is_complete: bool
+) -> None:
     parts = tmp_path / "parts"
-    cnncli("predict", images, "--parts", parts, "--part-size", "3", "--plan-only")
+    cnncli(
+        "predict", images, "--parts", parts, "--part-size", "3", *([] if is_complete else ["--plan-only"])
+    )
     for options, change in (
         (["-k", "1"], "topk was 3 and is now 1"),
         (["-b", "2"], "batch_size was 8 and is now 2"),
