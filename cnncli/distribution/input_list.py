@@ -14,7 +14,8 @@ from typing import BinaryIO
 from cnncli import remote
 from cnncli.errors import InputError, UsageError
 from cnncli.images.path_list import is_table, open_list, read_list
-from cnncli.images.sources import ImageInput, listed_sources
+from cnncli.images.sources import ImageInput, is_remote_listing, listed_sources
+from cnncli.records.predictions import Unreadable
 from cnncli.regular_file import open_regular
 from cnncli.text import encoding_of, is_url, os_reason
 
@@ -26,6 +27,9 @@ MAX_PARTS = 1_000_000
 
 _CHUNK = 1 << 20
 """Bytes of a list that are read at a time."""
+
+_REASON = "\0"
+"""What comes between a path and the reason why it leads to no image, in a list that `write_list` wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Part:
 def write_list(
     inputs: Iterable[ImageInput | None], stream: BinaryIO, separator: bytes, size: int
 ) -> tuple[Part, ...]:
-    """Write the paths of inputs, and divide them.
+    """Write the paths of inputs, with the reasons of those that lead to no image, and divide them.
 
     Args:
         inputs: in order; None is skipped.
@@ -56,7 +60,7 @@ def write_list(
         size: inputs of a part.
 
     Raises:
-        InputError: a path contains the separator.
+        InputError: a path contains the separator, or a folder on a server cannot be listed.
         UsageError: there are too many parts.
         OSError: the list cannot be written.
     """
@@ -64,21 +68,41 @@ def write_list(
     def lines() -> Iterator[bytes]:
         for item in inputs:
             if item:
-                line = _encode(item.path, separator)
+                _require_listed(item)
+                line = _encode(item, separator)
                 stream.write(line)
                 yield line
 
     return _require_few(divide(lines(), separator, size))
 
 
-def _encode(path: str, separator: bytes) -> bytes:
+def _require_listed(item: ImageInput) -> None:
+    """Check that an input is not a folder that its server does not list: its images would never be in the plan.
+
+    Raises:
+        InputError: it is.
+    """
+    if isinstance(item, Unreadable) and is_remote_listing(item.path):
+        raise InputError(f"cannot list {item.path}: {item.reason}", "a plan needs the names of all inputs")
+
+
+def _encode(item: ImageInput, separator: bytes) -> bytes:
+    path = item.path
     line = os.fsencode(path)
     if separator in line or (separator == b"\n" and line.endswith(b"\r")):
         raise InputError(
             f"the path {path!r} holds a line end, so it cannot be listed",
             "list the inputs with `find … -print0`, and read that list with --files-from - -0",
         )
+    if isinstance(item, Unreadable) and separator != _REASON.encode():
+        line += os.fsencode(f"{_REASON}{' '.join(item.reason.split())}")
     return line + separator
+
+
+def _decode(line: str | None) -> str | Unreadable | None:
+    """The path in a line that `_encode` wrote, or what is unreadable; None stays None."""
+    path, mark, reason = (line or "").partition(_REASON)
+    return Unreadable(path, reason) if mark else line
 
 
 def is_divisible(source: str) -> bool:
@@ -154,8 +178,16 @@ def _part(start: int, lines: Sequence[bytes], separator: bytes) -> Part:
     return Part(start, start + len(content), inputs, hashlib.sha256(content).hexdigest())
 
 
-def read_part(location: str, part: Part, separator: bytes) -> Iterator[ImageInput | None]:
+def read_part(
+    location: str, part: Part, separator: bytes, *, has_reasons: bool = False
+) -> Iterator[ImageInput | None]:
     """The inputs in a range of a list.
+
+    Args:
+        location: path or URL of the list.
+        part: the range.
+        separator: what ends each path.
+        has_reasons: whether `write_list` wrote it.
 
     Raises:
         InputError: the list cannot be read, or has changed since it was divided.
@@ -166,7 +198,8 @@ def read_part(location: str, part: Part, separator: bytes) -> Iterator[ImageInpu
             f"{location} has changed since it was planned (bytes {part.start:,} to {part.stop:,})",
             "restore it, or plan again in another folder",
         )
-    return listed_sources(read_list(io.BytesIO(content), separator=separator))
+    lines = read_list(io.BytesIO(content), separator=separator)
+    return listed_sources(map(_decode, lines) if has_reasons else lines)
 
 
 def _read_range(location: str, part: Part) -> bytes:

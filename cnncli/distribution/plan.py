@@ -97,7 +97,8 @@ class Plan:
         Raises:
             InputError: the list cannot be read, or has changed since it was planned.
         """
-        return read_part(self.source or store.locate(INPUTS), self.parts[number], self.separator)
+        location = self.source or store.locate(INPUTS)
+        return read_part(location, self.parts[number], self.separator, has_reasons=not self.source)
 
     def to_json(self) -> str:
         """The plan as JSON."""

@@ -48,19 +48,19 @@ def image_source(path: str) -> ImageSource:
     return RemoteImage(path) if is_url(path) else LocalFile(path)
 
 
-def listed_sources(paths: Iterable[str | None]) -> Iterator[ImageInput | None]:
-    """The images of a list, in its order; None stays None.
+def listed_sources(paths: Iterable[str | Unreadable | None]) -> Iterator[ImageInput | None]:
+    """The images of a list, in its order; what is unreadable already, and None, stay as they are.
 
     Images that follow each other in an archive that is best read in order are read in one pass, from where the last one was.
     """
     archive = ""
     members: Iterator[ImageInput] = iter(())
     for path in paths:
-        source = image_source(path) if path else None
+        source = image_source(path) if isinstance(path, str) else path
         if isinstance(source, TarMember) and is_read_in_order(source.archive):
             if source.archive != archive:
                 archive, members = source.archive, walk_tar(source.archive)
-            yield next((member for member in members if member.path == path), source)
+            yield next((member for member in members if member.path == source.path), source)
         else:
             yield source
 
@@ -155,8 +155,19 @@ def _remote_images(url: str, image_column: str | None, skipped: Counter[str]) ->
 
 def _is_remote_folder(url: str) -> bool:
     """Whether a URL leads to a folder; the server is asked only where the name does not tell."""
-    is_file = is_image_name(url) or is_archive(url) or is_parquet(url)
-    return not is_file and remote.is_folder(url)
+    if _is_file_name(url) or remote.is_web(url):
+        return False
+    return url.endswith("/") or remote.is_folder(url)
+
+
+def _is_file_name(url: str) -> bool:
+    return is_image_name(url) or is_archive(url) or is_parquet(url)
+
+
+def is_remote_listing(url: str) -> bool:
+    """Whether a URL stands for whatever its server lists there: a folder or a pattern."""
+    is_single = _CONTAINER.search(url) or (_is_file_name(url) and not glob.has_magic(url))
+    return is_url(url) and not is_single
 
 
 def walk_remote(root: str, skipped: Counter[str]) -> Iterator[ImageInput]:

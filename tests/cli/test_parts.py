@@ -1,5 +1,6 @@
 """Outputs in parts: whoever computes them, in whatever order, the joined file is that of a single run."""
 
+import io
 import json
 import tarfile
 from collections.abc import Iterator
@@ -102,9 +103,7 @@ def test_resume_refuses_other_settings(
     cnncli: Cnncli, images: Path, tmp_path: Path, *, is_complete: bool
 ) -> None:
     parts = tmp_path / "parts"
-    cnncli(
-        "predict", images, "--parts", parts, "--part-size", "3", *([] if is_complete else ["--plan-only"])
-    )
+    cnncli("predict", images, "--parts", parts, "--part-size", "3", *([] if is_complete else ["--plan-only"]))
     for options, change in (
         (["-k", "1"], "topk was 3 and is now 1"),
         (["-b", "2"], "batch_size was 8 and is now 2"),
@@ -164,6 +163,32 @@ def test_archives_and_tables_are_divided_too(
     assert cnncli("join", tmp_path / "parts", "-o", tmp_path / "joined.csv").stderr.endswith(": 11 records\n")
     cnncli("predict", *inputs, "-o", tmp_path / "single.csv")
     assert (tmp_path / "joined.csv").read_bytes() == (tmp_path / "single.csv").read_bytes()
+
+
+def test_parts_name_what_an_archive_holds_that_is_not_read(
+    cnncli: Cnncli, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with tarfile.open("odd.tar", "w") as archive:
+        for name in ("a.png", "/b.png", "../c.png", "a.png", "d.png"):
+            member = archive.gettarinfo(images / "00.png")
+            member.name = name
+            archive.addfile(member, io.BytesIO((images / "00.png").read_bytes()))
+    Path("cut.tar").write_bytes(Path("odd.tar").read_bytes()[:3000])
+    result = cnncli("predict", "odd.tar", "cut.tar", "--parts", "parts", "--part-size", "2")
+    assert (result.exit_code, "7 records, 4 could not be read" in result.stderr) == (3, True), result.stderr
+    cnncli("join", "parts", "-o", "joined.csv")
+    cnncli("predict", "odd.tar", "cut.tar", "-o", "single.csv")
+    assert Path("joined.csv").read_bytes() == Path("single.csv").read_bytes()
+
+
+@pytest.mark.parametrize("place", ["memory://nowhere/", "memory://nowhere/*.tar"])
+def test_a_folder_that_cannot_be_listed_is_not_planned(
+    cnncli: Cnncli, images: Path, tmp_path: Path, place: str
+) -> None:
+    result = cnncli("predict", images, place, "--parts", tmp_path / "parts")
+    assert (result.exit_code, f"error: cannot list {place}: " in result.stderr) == (1, True), result.stderr
+    assert not list((tmp_path / "parts").glob("*"))
 
 
 def test_a_list_on_standard_input_is_kept(cnncli: Cnncli, images: Path, tmp_path: Path) -> None:
