@@ -314,6 +314,8 @@ def _as_os_error(error: Exception, url: str) -> OSError:
     if isinstance(error, FileExistsError):
         return FileExistsError(errno.EEXIST, "exists already", url)
     if isinstance(error, FileNotFoundError):
+        if "bucket does not exist" in str(error):  # which is no missing file: nothing can be written there
+            return OSError(errno.ENXIO, "no such bucket", url)
         return FileNotFoundError(errno.ENOENT, "no such file", url)
     if "Credentials" in type(error).__name__:
         return PermissionError(errno.EACCES, f"no credentials for {scheme_of(url)}://", url)

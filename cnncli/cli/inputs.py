@@ -88,7 +88,7 @@ class Inputs:
             raise InputError(
                 f"cannot read the list {files_from}: it is a folder", f"give {files_from} itself"
             )
-        elif is_image_name(files_from) or is_archive(files_from):
+        if is_image_name(files_from) or is_archive(files_from):
             kind = "an image" if is_image_name(files_from) else "an archive"
             raise InputError(f"{files_from} is {kind}, not a list of paths", f"give {files_from} itself")
         if path_list.is_table(files_from):

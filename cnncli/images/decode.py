@@ -212,9 +212,9 @@ def _reason_if_unknown(stream: BinaryIO) -> str:
     if head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
         return "a JPEG XL image, which Pillow does not read; convert it to JPEG or PNG first"
     if head[257:262] == b"ustar":
-        return "not an image but a tar archive; its name should end in .tar"
+        return "not an image but a tar archive: give it as an argument, with a name that ends in .tar"
     if head.startswith(b"PAR1"):
-        return "not an image but a Parquet file; its name should end in .parquet"
+        return "not an image but a Parquet file: give it as an argument, with a name that ends in .parquet"
     return "not an image, or too damaged to tell which kind"
 
 

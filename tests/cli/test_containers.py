@@ -127,6 +127,7 @@ def test_predict_and_features_read_from_s3(cnncli: Cnncli, tmp_path: Path, s3: s
     result = cnncli(
         "predict", f"{s3}/photos/", f"{s3}/x-*.tar", f"{s3}/p.parquet", f"{s3}/none/", "s3://none/a.png"
     )
+    assert "s3://none/a.png: no such bucket" in result.stderr
     assert lines(result.stdout) == [
         [f"{s3}/photos/a.png", "red"],
         [f"{s3}/photos/empty.png", "-"],
@@ -160,6 +161,7 @@ def test_predict_and_features_read_from_s3(cnncli: Cnncli, tmp_path: Path, s3: s
             ["--files-from", "nowhere://b/list.txt"],
             "nowhere://b/list.txt: no file system has the scheme nowhere://",
         ),
+        (["--files-from", "memory://b/x.tar"], "memory://b/x.tar is an archive, not a list of paths"),
         (["--files-from", "memory://b/list.csv"], "cannot read the list memory://b/list.csv: no such file"),
     ],
 )
