@@ -5,7 +5,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from cnncli.distribution.plan import SUCCESS, Plan
 from cnncli.distribution.store import Store
@@ -31,6 +31,10 @@ class PartStats:
     seconds: float
     finished: str
     sha256: str
+
+    def to_json(self) -> bytes:
+        """The content of their file."""
+        return json.dumps(asdict(self)).encode()
 
 
 def stats_name(number: int) -> str:
@@ -130,8 +134,11 @@ def compute_part(
         dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
         hashlib.sha256(part.content).hexdigest(),
     )
-    store.write(stats_name(number), json.dumps(asdict(stats)).encode())
-    store.create(plan.part_name(number), part.content)
+    name = plan.part_name(number)
+    store.write(stats_name(number), stats.to_json())
+    if not store.create(name, part.content):  # another processor may have computed other last digits
+        stats = replace(stats, sha256=hashlib.sha256(store.read(name)).hexdigest())
+        store.write(stats_name(number), stats.to_json())
     return stats
 
 
