@@ -36,6 +36,10 @@ class Hanging(MemoryFileSystem):  # type: ignore[misc] # fsspec is not typed
         self.never.wait()
         raise AssertionError(path, start, end)
 
+    def ls(self, path: str, **_: Any) -> list[Any]:
+        self.never.wait()
+        raise AssertionError(path)
+
 
 @contextmanager
 def stores() -> Iterator[None]:

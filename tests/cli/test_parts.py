@@ -182,10 +182,11 @@ def test_parts_name_what_an_archive_holds_that_is_not_read(
     assert Path("joined.csv").read_bytes() == Path("single.csv").read_bytes()
 
 
-@pytest.mark.parametrize("place", ["memory://nowhere/", "memory://nowhere/*.tar"])
+@pytest.mark.parametrize("place", ["memory://nowhere/", "memory://nowhere/*.tar", "hanging://bucket/"])
 def test_a_folder_that_cannot_be_listed_is_not_planned(
-    cnncli: Cnncli, images: Path, tmp_path: Path, place: str
+    cnncli: Cnncli, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
+    monkeypatch.setattr(remote, "LISTING_SECONDS", 0.2)
     result = cnncli("predict", images, place, "--parts", tmp_path / "parts")
     assert (result.exit_code, f"error: cannot list {place}: " in result.stderr) == (1, True), result.stderr
     assert not list((tmp_path / "parts").glob("*"))
