@@ -224,10 +224,12 @@ def _train(
     settings: "FeatureSettings | NetworkSettings", run: Path | None, console: Console, *, is_offline: bool
 ) -> "FinetuneResult | None":
     """Start a run, or resume one."""
-    from cnncli.training.resume import resume
+    from cnncli.training.resume import find_started, resume
     from cnncli.training.run import finetune as start
 
     bar, show = image_bars(console), training_progress(console)
+    if not run and (run := find_started(settings, console)):
+        settings = replace(settings, output=None)
     if run:
         return resume(run, settings, console, bar, show)
     return start(settings, console, bar, show, is_offline=is_offline)

@@ -13,16 +13,38 @@ from cnncli.records.training import FinetuneResult
 from cnncli.text import counted
 from cnncli.training import run_folder
 from cnncli.training.declaration import flag
-from cnncli.training.manifest import RunManifest, load_manifest, save_manifest
+from cnncli.training.manifest import MANIFEST, RunManifest, load_manifest, save_manifest
 from cnncli.training.moved_data import LOCATION, find_moved_images, is_moved, record_move, require_data
 from cnncli.training.options import CHANGEABLE, TrainingOptions
 from cnncli.training.preparation import Stopwatch
-from cnncli.training.processes import is_main
+from cnncli.training.processes import is_main, may_restart, restart_may_fail
 from cnncli.training.settings import FeatureSettings, NetworkSettings, option_values, training_option_values
 from cnncli.training.settings_file import SETTINGS, read_settings
 
 if TYPE_CHECKING:
     from cnncli.training.network.trainer import Show
+
+
+def find_started(settings: FeatureSettings | NetworkSettings, progress: Progress) -> Path | None:
+    """The run that the same command has started before, if torchrun starts it again after a process has died.
+
+    Args:
+        settings: of the command.
+        progress: warns if that may fail.
+
+    Raises:
+        UsageError: the command could not be started again.
+    """
+    if not may_restart() or isinstance(settings, FeatureSettings):
+        return None
+    if settings.output is None or settings.overwrite:
+        raise UsageError(
+            "torchrun --max-restarts resumes the run in --output",
+            "name a new folder with --output, without --overwrite",
+        )
+    if restart_may_fail():
+        progress.warning("start torchrun with TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1, or a restart may fail")
+    return settings.output if (settings.output / run_folder.CHECKPOINTS / MANIFEST).exists() else None
 
 
 def resume(
@@ -56,19 +78,45 @@ def _resume(
     """`resume`, with the run locked."""
     if settings.output:
         raise UsageError("--output has no effect with --resume, which writes to the run's own folder")
-    manifest = load_manifest(run)
     if isinstance(settings, FeatureSettings):
         raise UsageError(f"--tune features has no effect with --resume: {run} trains the network itself")
+    manifest = _require_resumable(run, settings) if is_main() else None
+    stopwatch = Stopwatch(progress)
+    with stopwatch.measure("importing torch"):
+        from cnncli.training.network import publish, trainer
+    if manifest:
+        _prepare(run, manifest, settings, progress)
+    with stopwatch.measure("training"):
+        trainer.train(run if manifest else None, settings, progress, show)
+    if not manifest:
+        return None
+    result = publish.publish(run, settings, None, stopwatch, bar)
+    return replace(result, timings=tuple(stopwatch.timings))
+
+
+def _require_resumable(run: Path, settings: NetworkSettings) -> RunManifest:
+    """The manifest of a run, after checking that the run can be resumed.
+
+    Raises:
+        CnncliError: it cannot, or not with these settings.
+    """
+    manifest = load_manifest(run)
     require_data(run, settings.data)
     _require_same_classes(run, settings, manifest)
     _require_same_settings(run, settings)
-    stopwatch = Stopwatch(progress)
-    with stopwatch.measure("importing torch"):
-        from cnncli.training.network import checkpoints, publish, trainer
+    return manifest
 
-    # Before the manifest changes: a run that cannot be resumed stays as it is.
+
+def _prepare(run: Path, manifest: RunManifest, settings: NetworkSettings, progress: Progress) -> None:
+    """Record where the data is now, and for how many epochs the run is to be trained.
+
+    Raises:
+        CnncliError: the run cannot be resumed; it stays as it is.
+    """
+    from cnncli.training.network import checkpoints
+
     read_splits(run, manifest.root, manifest.card.class_names, manifest.data_name)
-    has_moved = is_main() and is_moved(run, settings)
+    has_moved = is_moved(run, settings)
     if has_moved:
         manifest = find_moved_images(run, settings, manifest, progress)
     epochs = settings.options.epochs
@@ -77,17 +125,10 @@ def _resume(
         if epochs < finished:
             raise UsageError(f"{run} has finished {counted(finished, 'epoch')}, more than --epochs {epochs}")
         manifest = replace(manifest, epochs=epochs, may_stop_early=False)
-        if is_main():
-            save_manifest(run, manifest)
+        save_manifest(run, manifest)
     if has_moved:
         record_move(run, settings, manifest)
     progress.notice(f"resuming {run}: {manifest.base_model}, {counted(epochs, 'epoch')}")
-    with stopwatch.measure("training"):
-        trainer.train(run, settings, progress, show)
-    if not is_main():
-        return None
-    result = publish.publish(run, settings, None, stopwatch, bar)
-    return replace(result, timings=tuple(stopwatch.timings))
 
 
 def _require_same_settings(run: Path, settings: NetworkSettings) -> None:

@@ -1,7 +1,9 @@
 """The processes that train one network together, as started by torchrun; usually there is only one."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -9,6 +11,8 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor
 
+from cnncli.errors import TrainingError
+from cnncli.text import quote
 from cnncli.training.network.rng import Indices
 
 T = TypeVar("T")
@@ -66,3 +70,25 @@ class Processes:
     def wait(self) -> None:
         """Wait until all processes have called this."""
         self.accelerator.wait_for_everyone()
+
+
+_BACKENDS = ("gloo", "NCCL")
+"""What connects the processes, as their errors say."""
+
+
+@contextlib.contextmanager
+def report_lost_process(run: Path) -> Iterator[None]:
+    """Say so if another process of a run has died.
+
+    Raises:
+        TrainingError: it has.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(name in str(error) for name in _BACKENDS):
+            raise
+        raise TrainingError(
+            f"the connection to another process that trains {run} is lost; the last checkpoint is intact",
+            f"torchrun --max-restarts 3 goes on by itself, cnncli finetune --resume {quote(run)} by hand",
+        ) from error

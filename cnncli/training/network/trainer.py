@@ -8,7 +8,9 @@ import contextlib
 import copy
 import dataclasses
 import os
+import platform
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -20,13 +22,15 @@ from accelerate.utils import broadcast_object_list
 from cnncli.data.splits import read_splits
 from cnncli.engines.cores import usable_cores
 from cnncli.engines.torch import require_device
-from cnncli.errors import TrainingError, UsageError
+from cnncli.errors import DataError, TrainingError, UsageError
 from cnncli.images.decode import allow_pixels
 from cnncli.images.threads import reading_threads
 from cnncli.networks import cache
+from cnncli.records.data import DataSet
 from cnncli.records.networks import Preprocessing
 from cnncli.records.progress import NullProgress, Progress
 from cnncli.records.training import Amp, TrainingProgress, Tune
+from cnncli.text import is_url
 from cnncli.training import run_folder
 from cnncli.training.manifest import RunManifest, load_manifest, save_manifest
 from cnncli.training.network import checkpoints
@@ -36,6 +40,7 @@ from cnncli.training.network.loop import Loop
 from cnncli.training.network.lr_finder import RangeTest, find_learning_rate
 from cnncli.training.network.memory import keep_freed_memory
 from cnncli.training.network.optimizers import create_optimizer, require_plain_gradients
+from cnncli.training.network.processes import report_lost_process
 from cnncli.training.network.remembered_layout import memory_file, recall, remember
 from cnncli.training.network.schedule import image_size
 from cnncli.training.network.stages import freeze_below, set_training_mode
@@ -155,11 +160,51 @@ def _freezes_statistics(tune: Tune) -> bool:
 # ---- the run
 
 
+@dataclass(frozen=True, slots=True)
+class _RunStart:
+    """What training starts from. The first process reads it, and sends it to the others, which may not see its disk.
+
+    Attributes:
+        run: the run's folder.
+        manifest: what the run started from.
+        data: the images.
+        checkpoint: the newest one.
+    """
+
+    run: Path
+    manifest: RunManifest
+    data: DataSet
+    checkpoint: Checkpoint
+
+    @classmethod
+    def read(cls, run: Path, progress: Progress) -> "_RunStart":
+        """What is in the run's folder.
+
+        Raises:
+            CnncliError: it is damaged.
+        """
+        manifest = load_manifest(run)
+        data = read_splits(run, manifest.root, manifest.card.class_names, manifest.data_name)
+        return cls(run, manifest, data, checkpoints.load(run, progress.warning))
+
+    def require_data(self) -> None:
+        """Check that this machine has the data, too.
+
+        Raises:
+            DataError: it does not.
+        """
+        root = self.manifest.root
+        if root and not is_url(root) and not Path(root).exists():
+            raise DataError(
+                f"{platform.node()} has no {root}", "every machine needs the data under the same path or URL"
+            )
+
+
 def train(run: Path | None, settings: NetworkSettings, progress: Progress, show: Show) -> Path | None:
     """Train to the last epoch, from the run's newest checkpoint.
 
     Args:
-        run: its folder; None in processes that did not start it, or if there is nothing to train.
+        run: its folder; None in all processes but the first, or if there is nothing to train.
         settings: the run's settings.
         progress: reports each epoch.
         show: opens the display of progress.
@@ -174,19 +219,21 @@ def train(run: Path | None, settings: NetworkSettings, progress: Progress, show:
         device = _device_name(settings.engine_options.device)
         processes = PartialState(cpu=device == "cpu")
         _set_up_process(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        start = _RunStart.read(run, progress) if run else None
         if processes.num_processes > 1:
-            name = broadcast_object_list([str(run) if run else ""])[0]
-            run = Path(name) if name else None
-        if run is None:
+            start = broadcast_object_list([start])[0]
+        if start is None:
             return None
+        start.require_data()
         _set_deterministic(settings.options, settings.seed)
-        checkpoint = checkpoints.load(run, progress.warning)
+        run, checkpoint = start.run, start.checkpoint
         accelerator = _create_accelerator(device, checkpoint.constants.amp, progress)
-        task = _read_task(run, settings, progress)
+        task = _build_task(start, settings, progress)
         if checkpoint.constants.lr is None:
             _find_learning_rate(task, run, checkpoint, accelerator, progress)
         with (
             show() as report,
+            report_lost_process(run),
             contextlib.closing(Loop(task, run, checkpoint, accelerator, progress)) as loop,
         ):
             loop.run(report)
@@ -228,9 +275,9 @@ def _set_deterministic(options: TrainingOptions, seed: int) -> None:
     torch.use_deterministic_algorithms(options.deterministic)
 
 
-def _read_task(run: Path, settings: NetworkSettings, progress: Progress) -> TrainingTask:
+def _build_task(start: _RunStart, settings: NetworkSettings, progress: Progress) -> TrainingTask:
     """The task as the run's folder describes it."""
-    manifest, options = load_manifest(run), settings.options
+    manifest, data, options = start.manifest, start.data, settings.options
     card = manifest.card
     options = dataclasses.replace(options, epochs=manifest.epochs)
     initial = InitialModel(build(card.architecture, options.drop_path), card)
@@ -242,7 +289,6 @@ def _read_task(run: Path, settings: NetworkSettings, progress: Progress) -> Trai
     cache_size = options.cache_size
     if cache_size is None:
         cache_size = round(psutil.virtual_memory().available * _CACHE_SHARE)
-    data = read_splits(run, manifest.root, card.class_names, manifest.data_name)
     return TrainingTask(
         network=initial.network,
         head=initial.head,
