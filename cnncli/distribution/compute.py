@@ -64,6 +64,11 @@ class PartFailure:
     number: int
     reason: str
 
+    @classmethod
+    def of(cls, number: int, error: CnncliError) -> "PartFailure":
+        """The failure of a part, with what can be done about it."""
+        return cls(number, f"{error.message}: {error.hint}" if error.hint else error.message)
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -111,7 +116,7 @@ def compute_parts(
             error.hint = error.hint or f"finished parts are kept in {store}; --resume computes the others"
             raise
         except CnncliError as error:
-            outcome.add(PartFailure(number, error.message))
+            outcome.add(PartFailure.of(number, error))
     return outcome
 
 

@@ -113,7 +113,7 @@ class Worker:
         try:
             result = compute_part(self._worker, self._plan, open_store(self._place), number, advance)
         except CnncliError as error:
-            return PartFailure(number, error.message)
+            return PartFailure.of(number, error)
         self._board.report.remote(number, result.inputs)
         return result
 

@@ -213,6 +213,7 @@ def test_a_part_whose_list_has_changed_fails_and_the_others_are_computed(
     result = cnncli(*command, "--resume")
     assert result.exit_code == 4
     assert f"warning: part 2: {listed} has changed since it was planned" in result.stderr
+    assert ": restore it, or plan again in another folder\n" in result.stderr
     assert sorted(parts_of(parts)) == ["part-00000.csv", "part-00001.csv", "part-00003.csv"]
     assert not (parts / "_SUCCESS").exists()
     assert "missing: 2" in cnncli("join", parts, "--status").stdout
