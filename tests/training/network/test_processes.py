@@ -60,10 +60,14 @@ def test_two_machines_train_as_one_process_although_their_processes_are_killed(
     arguments += ["--epochs", str(EPOCHS), "--amp", "off", "--layout", "nchw", "--device", "cpu"]
     subprocess.run([sys.executable, *arguments, "-o", tmp_path / "alone"], check=True)
     nodes = start_nodes(tmp_path, arguments)
-    for rank, epoch in (("1", 3), ("0", 12)):
-        run = wait_for_epoch(tmp_path, epoch)
-        kill_worker(nodes, rank)
-    assert [node.wait(600) for node in nodes] == [0, 0]
+    try:
+        for rank, epoch in (("1", 3), ("0", 12)):
+            run = wait_for_epoch(tmp_path, epoch)
+            kill_worker(nodes, rank)
+        assert [node.wait(600) for node in nodes] == [0, 0]
+    finally:
+        for node in nodes:
+            node.terminate()
     one, two = (load_file(folder / "model.safetensors") for folder in (tmp_path / "alone", run))
     assert max(float(np.abs(one[name] - two[name]).max()) for name in one) < 1e-5
     messages = (run.parent / "output").read_text()
