@@ -434,7 +434,7 @@ def test_no_images_at_all(cnncli: Cnncli, tmp_path: Path) -> None:
             ["x", "--engine", "onnx", "--precision", "bf16"],
             "--engine onnx is not possible: it computes in fp32",
         ),
-        (["x", "--engine", "onnx", "--device", "cuda"], "--engine onnx is not possible: it runs on cpu"),
+        (["x", "--engine", "onnx", "--device", "cuda"], "onnxruntime was not built for cuda"),
         (["x", "-k", "0"], "invalid value for '--topk'"),
         (["x", "-b", "none"], "neither 'auto' nor a number"),
         (["x", "-b", "0"], "neither 'auto' nor a number"),
