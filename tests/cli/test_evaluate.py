@@ -140,6 +140,7 @@ def test_training_images_are_left_out(cnncli: Cnncli, data: Path, colours: Path)
     assert "the model was trained on 45 of these images" in everything.stderr
 
 
+@pytest.mark.slow
 def test_other_images_with_the_same_names_are_not_recognised(
     cnncli: Cnncli, data: Path, colours: Path
 ) -> None:
@@ -151,6 +152,7 @@ def test_other_images_with_the_same_names_are_not_recognised(
     assert run(cnncli, "others", "-m", "runs/shades")["images"] == 60
 
 
+@pytest.mark.slow
 def test_images_of_the_same_names_and_sizes_are_told_apart(
     cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path
 ) -> None:

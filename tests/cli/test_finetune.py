@@ -152,6 +152,7 @@ def test_recorded_settings_reproduce_the_network(cnncli: Cnncli, data: Path, col
     assert list_again["images"] == {"train": 21, "val": 9, "test": 0}
 
 
+@pytest.mark.slow
 def test_a_second_run_takes_a_free_name_and_reuses_embeddings(
     cnncli: Cnncli, data: Path, colours: Path, imports: Imports
 ) -> None:

@@ -78,6 +78,7 @@ def test_a_missing_exporter_is_not_reported_as_a_fault_of_the_network(
     assert not list((tmp_path / "home" / f"models-{SCHEMA}").iterdir())
 
 
+@pytest.mark.slow
 def test_names_that_are_not_utf8(program: Program, tmp_path: Path) -> None:
     name = os.fsencode(tmp_path) + b"/100% caf\xe9\n.png"
     Image.new("RGB", (8, 8), "red").save(tmp_path / "x.png")
@@ -169,6 +170,7 @@ def test_repeated_kills_and_resumes_give_every_input_once_in_order(
     assert output.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.slow
 @posix_only
 def test_full_and_closed_output_streams(photos: Path) -> None:
     def run(redirection: str) -> "subprocess.CompletedProcess[str]":

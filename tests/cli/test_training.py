@@ -84,6 +84,7 @@ def test_scratch_gives_a_model_folder_whose_predictions_match_the_result(cnncli:
     assert output["val_loss"] == pytest.approx(best["val_loss"], rel=1e-3, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_keras_recipe_ends_as_keras_scripts_do(cnncli: Cnncli, data: Path) -> None:
     arguments = ("-m", NET, "--recipe", "keras", "--epochs", "2", "--layout", "nchw")
     result = cnncli("finetune", data, *arguments)
@@ -135,6 +136,7 @@ def test_a_network_without_a_final_linear_layer_is_compiled(cnncli: Cnncli, data
     assert again["model"] == "shades"
 
 
+@pytest.mark.slow
 def test_auto_reports_features_first_and_keeps_the_better_model(
     cnncli: Cnncli, data: Path, tiny: Path
 ) -> None:
@@ -229,6 +231,7 @@ def test_recorded_settings_reproduce_the_network(cnncli: Cnncli, data: Path) -> 
     assert first == second
 
 
+@pytest.mark.slow
 def test_a_finished_run_can_be_trained_further(cnncli: Cnncli, data: Path) -> None:
     run(cnncli, data, "-m", NET, *QUICK)
     output = run(cnncli, "--resume", "runs/shades", "--epochs", 4)

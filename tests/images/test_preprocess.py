@@ -165,6 +165,7 @@ def test_pixels_equal_torchvisions_for_its_networks(name: str) -> None:
         )
 
 
+@pytest.mark.slow
 @given(width=st.integers(1, 5000), height=st.integers(1, 5000), mode=st.sampled_from(list(Resize)))
 def test_the_announced_size_is_that_after_the_resize(width: int, height: int, mode: Resize) -> None:
     spec = dataclasses.replace(zoo.offer("resnet50").preprocessing, resize_mode=mode, resize=(40, 30))

@@ -71,6 +71,7 @@ def test_a_classifier_on_the_output_of_a_layer(data: Path, tiny: Path) -> None:
     assert graph < open_folder(tiny).require_graph().stat().st_size
 
 
+@pytest.mark.slow
 def test_a_cut_network_is_fine_tuned_further_and_cut_again(data: Path, tiny: Path) -> None:
     first = train_classifier(data, tiny, LAYER)
     again = train_classifier(data, first.path, output=data.parent / "again")

@@ -53,6 +53,7 @@ def test_the_theoretical_field_contains_all_gradients(text: str, tmp_path: Path)
             assert top <= result.effective[0] <= result.effective[2] <= bottom
 
 
+@pytest.mark.slow
 def test_the_default_layer_has_the_largest_field_of_at_most_half_the_image(tmp_path: Path) -> None:
     for text, expected in (
         ("input 1x32x32; conv3-2; conv3-2; maxpool 2; conv3-2/2; conv9-2; gap; FC-2", "conv3"),
@@ -62,6 +63,7 @@ def test_the_default_layer_has_the_largest_field_of_at_most_half_the_image(tmp_p
         assert receptive.unit_field(other, noise(other, tmp_path), None, None).layer == expected
 
 
+@pytest.mark.slow
 def test_a_unit_after_global_pooling_sees_the_whole_image(tmp_path: Path) -> None:
     other = network("test_vit")
     result = receptive.unit_field(other, noise(other, tmp_path), "blocks.1", None)
