@@ -50,6 +50,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_predicting(program: Program, bare: Path, colours: Path) -> None:
     output, sheet = bare / "o.csv", bare / "sheet.png"
     for options in ((), ("--overwrite",)):
@@ -64,6 +65,7 @@ def test_predicting(program: Program, bare: Path, colours: Path) -> None:
     assert not [path.name for path in bare.iterdir() if path.name.startswith(".") or ".part" in path.name]
 
 
+@pytest.mark.slow
 def test_embeddings(program: Program, bare: Path, colours: Path) -> None:
     file = bare / "f.npz"
     assert program("features", bare / "data", "-m", colours, "-o", file).returncode == 0

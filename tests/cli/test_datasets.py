@@ -44,6 +44,7 @@ def test_every_set_names_its_source() -> None:
             assert archive.urls[0].startswith("http")
 
 
+@pytest.mark.slow
 def test_digits(cnncli: Cnncli, tmp_path: Path) -> None:
     result = cnncli("datasets", "get", "digits", tmp_path / "digits")
     assert result.exit_code == 0

@@ -203,6 +203,7 @@ def test_local_weights_are_saved_under_a_name(cnncli: Cnncli, mine: Path) -> Non
     assert "no network is called 'pets'" in cnncli("predict", LEMON, "-m", "pets").stderr
 
 
+@pytest.mark.slow
 def test_a_saved_name_works_in_every_command(cnncli: Cnncli, mine: Path) -> None:
     weights = ("--weights", mine / "w.safetensors")
     assert cnncli("pull", "test_resnet", *weights, "--save-as", "pets").exit_code == 0

@@ -110,6 +110,7 @@ def test_the_splits_of_a_run_are_used(cnncli: Cnncli, data: Path, colours: Path)
     assert "left out: 1 image that runs/shades neither trained on nor held out" in result.stderr
 
 
+@pytest.mark.slow
 def test_training_images_are_left_out(cnncli: Cnncli, data: Path, colours: Path) -> None:
     cnncli("finetune", data, "-m", colours, "--tune", "features", "-q")
     splits = {row["path"]: row["split"] for row in table(Path("runs/shades/splits.csv"))}
@@ -252,6 +253,7 @@ def test_unreadable_images_are_listed(cnncli: Cnncli, hues: Path, colours: Path)
     assert "no image of hues (all) can be read" in refused.stderr
 
 
+@pytest.mark.slow
 def test_two_models_are_compared(cnncli: Cnncli, data: Path, colours: Path) -> None:
     for name in ("svm", "centroid"):
         cnncli("finetune", data, "-m", colours, "--tune", "features", "--classifier", name, "-o", name, "-q")
@@ -396,6 +398,7 @@ def test_an_output_folder_without_permission_is_an_error(unprivileged: Path) -> 
         outputs.require_output_folder(unprivileged / "results", overwrite=False)
 
 
+@pytest.mark.slow
 def test_torch_is_not_imported(imports: Imports, hues: Path, colours: Path) -> None:
     result, seen = imports("evaluate", hues, "-m", colours)
     assert result.returncode == 0, result.stderr

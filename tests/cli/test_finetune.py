@@ -353,6 +353,7 @@ def test_an_output_folder_that_cannot_be_written(
     assert "cannot write a run to" in result.stderr
 
 
+@pytest.mark.slow
 def test_runs_inside_the_data_are_not_a_class(
     cnncli: Cnncli, data: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -455,6 +456,7 @@ def test_class_names_that_are_not_utf8(cnncli: Cnncli, data: Path, colours: Path
     assert any(row["path"].startswith("caf%E9/") for row in table(Path("runs/shades/splits.csv")))
 
 
+@pytest.mark.slow
 def test_config_takes_precedence_over_the_environment(
     cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

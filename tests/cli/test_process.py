@@ -241,6 +241,7 @@ def shell(command: str) -> str:
     return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 @posix_only
 def test_messages_from_libraries_are_hidden(program: Program, shared: Path) -> None:
@@ -253,6 +254,7 @@ def test_messages_from_libraries_are_hidden(program: Program, shared: Path) -> N
     assert len(program("predict", *noisy, "-f", "csv", CNNCLI_DEBUG="1").stderr) > len(result.stderr)
 
 
+@pytest.mark.slow
 @posix_only
 def test_on_a_terminal_output_is_a_coloured_table(photos: Path) -> None:
     text = on_a_terminal("predict", str(photos / "c.bmp"))

@@ -212,6 +212,7 @@ def test_several_networks_side_by_side(cnncli: Cnncli, summary: Summary) -> None
     assert [actual["totals"]["parameters"] for actual in summary(*names)] == [61_100_840, 11_689_512, 61_706]
 
 
+@pytest.mark.slow
 def test_options_change_what_is_counted(summary: Summary) -> None:
     usual = summary("resnet18")["totals"]
     larger = summary("resnet18", "--img-size", "448")["totals"]

@@ -439,6 +439,7 @@ def test_batch_size_1(cnncli: Cnncli, data: Path) -> None:
     assert further["val"]["images"] == 15
 
 
+@pytest.mark.slow
 def test_errors_are_one_line_and_come_before_features_and_runs(
     cnncli: Cnncli, data: Path, tiny: Path, colours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

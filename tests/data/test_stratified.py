@@ -23,6 +23,7 @@ def data_set(counts: Mapping[str, int], root: str = "data", split: Split | None 
     return DataSet("data", root, names, samples)
 
 
+@pytest.mark.slow
 @given(
     counts=st.lists(st.integers(2, 60), min_size=2, max_size=6),
     share=st.floats(0.05, 0.9),

@@ -108,6 +108,7 @@ def test_killed_drivers(
     assert not [name for name in os.listdir(parts) if name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_interrupts_while_a_store_fails_now_and_then(
     cnncli: Cnncli,
     listed: Path,

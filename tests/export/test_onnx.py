@@ -146,6 +146,7 @@ def test_the_file_contains_class_names_preprocessing_and_license(
     assert embedding.shape == (2, 3)
 
 
+@pytest.mark.slow
 def test_int8_reports_its_cost(cnncli: Cnncli, tiny: Path, colours: Path, patches: Path) -> None:
     file = patches.parent / "small.onnx"
     actual = run(cnncli, colours, "-o", file, "--quantize", "int8", "--calibrate", patches)

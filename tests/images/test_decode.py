@@ -389,6 +389,7 @@ def test_flipped_bytes_never_raise(format_: str) -> None:
         assert isinstance(actual, Unreadable) or actual.mode == "RGB"
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=300), st.sampled_from(SAVED), st.integers(0, 40))
 @settings(max_examples=200, deadline=None)
 def test_garbage_after_a_valid_header_never_raises(garbage: bytes, format_: str, length: int) -> None:

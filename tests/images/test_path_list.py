@@ -94,6 +94,7 @@ def test_lists_in_the_encodings_of_windows(encoding: str, tmp_path: Path) -> Non
         assert list(read_list(stream)) == ["a.jpg", "déjà vu.jpg"]
 
 
+@pytest.mark.slow
 def test_a_list_on_a_slow_pipe_may_begin_with_a_byte_order_mark() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as stream:

@@ -115,6 +115,7 @@ def test_an_interrupted_run_ends_bit_for_bit_like_another(
     assert trained == {Tune.HEAD: set(), Tune.LAST: {LAYER}}.get(tune, everything)
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_trained_for_longer_at_the_same_layer_only(data: Path) -> None:
     settings = settings_for(data, DRAWN, layer="conv1", epochs=1)
     folder = train_run(settings).folder

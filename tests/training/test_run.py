@@ -34,6 +34,7 @@ from tests.training.small_runs import (
 )
 
 
+@pytest.mark.slow
 def test_more_epochs_continue_from_the_last_one(data: Path) -> None:
     actual = train_run(settings_for(data, sched=Schedule.CONSTANT))
     assert actual.checkpoint.epoch == 2

@@ -51,6 +51,7 @@ def test_a_fully_connected_first_layer_has_templates() -> None:
     assert [panel.values.shape for panel in figure.panels] == [(8, 8)] * 4
 
 
+@pytest.mark.slow
 def test_filters_of_1x1_and_fully_connected_layers_are_a_matrix() -> None:
     model = network("input 3x8x8; conv1-6; conv1-4; gap; FC-9")
     wide = filters.figure(model, "conv2", None, beside_random=False)

@@ -93,6 +93,7 @@ def test_receptive_fields_of_torchvisions_transformers(tmp_path: Path) -> None:
     assert result.is_traced
 
 
+@pytest.mark.slow
 def test_windowed_attention_is_reported_as_unsupported(tmp_path: Path) -> None:
     class Windows(nn.Module):
         """Positions of the upper half are mixed, and those of the lower one."""

@@ -235,6 +235,7 @@ normalizations = st.none() | st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.builds(Blueprint, st.tuples(numbers, numbers, numbers), steps, activations, normalizations))
 @settings(max_examples=60, deadline=None)
 def test_written_blueprints_are_read_back(result: Blueprint) -> None:

@@ -254,6 +254,7 @@ def test_a_network_without_logits_can_be_summarised_but_not_trained() -> None:
         shapes.num_classes(tree)
 
 
+@pytest.mark.slow
 @given(steps)
 @settings(max_examples=50, deadline=None)
 def test_networks_are_built_with_the_computed_shapes(result: tuple[object, ...]) -> None:

@@ -38,6 +38,7 @@ def test_a_full_disk_keeps_the_previous_checkpoint(data: Path, monkeypatch: pyte
     }
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_at_the_start_does_not_promise_a_checkpoint(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,7 @@ from tests.training.small_runs import (
 )
 
 
+@pytest.mark.slow
 def test_training_ends_by_epochs_patience_or_time(data: Path) -> None:
     assert len(train_run(settings_for(data, epochs=3)).checkpoint.history) == 3
     still: dict[str, Any] = {"lr": 1e-12, "sched": Schedule.CONSTANT}
@@ -53,6 +54,7 @@ def test_training_ends_by_epochs_patience_or_time(data: Path) -> None:
     assert any("the --time-budget" in line for line in listener.said)
 
 
+@pytest.mark.slow
 def test_the_last_epoch_can_be_kept_in_place_of_the_best(data: Path) -> None:
     """Steps this large make a network that is good after an epoch worse again."""
     for keep in Keep:
@@ -64,6 +66,7 @@ def test_the_last_epoch_can_be_kept_in_place_of_the_best(data: Path) -> None:
         assert all(torch.equal(kept[name], last[name]) for name in last) == (keep is Keep.LAST)
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_record_newer_options_resumes_with_their_defaults(data: Path) -> None:
     settings = settings_for(data, PLAIN, epochs=1)
     folder = train_run(settings).folder

@@ -34,6 +34,7 @@ def test_a_run_is_kept_whose_logs_and_curves_cannot_be_written(
     assert not (Path(result.folder) / "curves.png").exists()
 
 
+@pytest.mark.slow
 def test_a_run_is_kept_where_tensorboard_cannot_be_imported(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,7 @@ from tests.training.small_runs import (
 )
 
 
+@pytest.mark.slow
 def test_micro_batches_give_the_gradients_of_the_batch(data: Path) -> None:
     whole = train_run(settings_for(data, PLAIN)).weights
     assert np.allclose(train_run(settings_for(data, PLAIN, grad_accum_steps=3)).weights, whole, atol=1e-6)
@@ -66,6 +67,7 @@ def test_a_nan_loss_stops_training_and_keeps_the_checkpoint(data: Path) -> None:
     assert all(torch.isfinite(value).all() for value in progressed.network.values())
 
 
+@pytest.mark.slow
 def test_out_of_memory_halves_the_micro_batches(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     most = 3
 

@@ -92,6 +92,7 @@ def test_every_training_option_is_tested() -> None:
     assert CHANGES.keys() | WITH_OTHERS.keys() | ELSEWHERE == set(options.declarations())
 
 
+@pytest.mark.slow
 def test_some_training_options_have_an_effect(data: Path, base: TrainedRun) -> None:
     for name in ("opt", "smoothing", "cutmix", "clip_grad", "hflip"):
         run = train_run(settings_for(data, **{name: CHANGES[name]}))
