@@ -5,23 +5,19 @@ Independent of any hub or cache. Every failure is an `OSError`; callers add what
 
 import hashlib
 import http.client
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
-from typing import TypeVar
 
 from cnncli.regular_file import open_regular
-
-T = TypeVar("T")
+from cnncli.time_limit import within
 
 TIMEOUT = 3.0
 """Seconds that connecting, or a single read, may take before a server counts as unreachable."""
 
 DEADLINE = 5.0
-"""Seconds for a complete response, including name resolution and redirects."""
+"""Seconds for a complete response, including name resolution and redirects, which no library limits together."""
 
 _CHUNK = 1 << 18
 _READ_TIMEOUT = 30.0
@@ -43,7 +39,7 @@ def require_reachable(url: str, method: str = "HEAD") -> int | None:
     Raises:
         OSError: the server cannot be reached; an HTTP error status counts as an answer.
     """
-    return call_with_timeout(lambda: _length(url, method))
+    return within(lambda: _length(url, method), DEADLINE)
 
 
 def _length(url: str, method: str) -> int | None:
@@ -58,30 +54,6 @@ def _length(url: str, method: str) -> int | None:
     except (http.client.HTTPException, ValueError) as error:  # not an HTTP server, or not a URL
         raise OSError(f"{type(error).__name__}: {error}") from error
     return int(length) if length and length.isdecimal() else None
-
-
-def call_with_timeout(function: Callable[[], T]) -> T:
-    """The result of a function, within `DEADLINE`; no library limits name resolution, connections and redirects together.
-
-    Raises:
-        TimeoutError: too slow. The call is abandoned in a daemon thread, which does not keep the program from exiting.
-        Exception: whatever the function raises.
-    """
-    result: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            result.set_result(function())
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            result.set_exception(error)
-
-    threading.Thread(target=work, daemon=True, name="request").start()
-    try:
-        return result.result(DEADLINE)
-    except TimeoutError as error:
-        if result.done():  # a TimeoutError of the function itself
-            raise
-        raise TimeoutError(f"no answer within {DEADLINE:g} s") from error
 
 
 class InterruptedDownloadError(OSError):

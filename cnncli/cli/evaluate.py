@@ -61,13 +61,7 @@ def evaluate(
         bool,
         typer.Option("--ensemble", help="Average the probabilities of all models instead of comparing them."),
     ] = False,
-    tta: Annotated[
-        bool,
-        typer.Option(
-            "--tta",
-            help="Test-time augmentation: average over each image and its horizontal flip (twice the time).",
-        ),
-    ] = False,
+    tta: options.Tta = False,
     threshold: Annotated[
         float | None,
         typer.Option(

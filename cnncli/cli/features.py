@@ -96,7 +96,7 @@ def features(
     console = Console(quiet=quiet)
     size = options.image_size(img_size)
     if list_layers:
-        if inputs or output or files_from or layer or resume or overwrite:
+        if inputs or output or files_from or layer or resume or overwrite or parts:
             raise UsageError("--list-layers takes only a model", "leave out inputs and outputs")
         listed = Reference(or_default(model), weights, pretrained=not no_pretrained, image_size=size)
         write_data(_layers(listed, size))

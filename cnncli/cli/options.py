@@ -336,5 +336,12 @@ Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace a file that already exists."),
 ]
+Tta = Annotated[
+    bool,
+    typer.Option(
+        "--tta",
+        help="Test-time augmentation: average over each image and its horizontal flip (twice the time).",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only print errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print model folder, engine and threads.")]

@@ -50,13 +50,7 @@ def predict(
         LabelStyle,
         typer.Option("--label-style", help="Label of a class: its name, WordNet identifier or index."),
     ] = LabelStyle.NAME,
-    tta: Annotated[
-        bool,
-        typer.Option(
-            "--tta",
-            help="Test-time augmentation: average over each image and its horizontal flip (twice the time).",
-        ),
-    ] = False,
+    tta: options.Tta = False,
     format_: Annotated[
         Format | None,
         typer.Option(

@@ -45,7 +45,8 @@ from cnncli.networks.downloads import (
 from cnncli.networks.model_folder import sha256
 from cnncli.records.progress import Progress
 from cnncli.text import first_line
-from cnncli.web import TIMEOUT, call_with_timeout, require_reachable
+from cnncli.time_limit import within
+from cnncli.web import DEADLINE, TIMEOUT, require_reachable
 
 
 def fetch(published: Published, progress: Progress, *, is_offline: bool) -> Path:
@@ -97,7 +98,7 @@ def _etag(hub_file: HubFile, name: str) -> str | None:
     """The file's etag on the hub; None where there is no such file."""
     url = hf_hub_url(hub_file.repository, name, revision=hub_file.revision)
     try:
-        return call_with_timeout(lambda: get_hf_file_metadata(url, timeout=TIMEOUT)).etag or ""
+        return within(lambda: get_hf_file_metadata(url, timeout=TIMEOUT), DEADLINE).etag or ""
     except (RepositoryNotFoundError, GatedRepoError) as error:
         raise WeightsError(
             f"{constants.ENDPOINT} has no {hub_file.repository}, or you have no access to it",
