@@ -65,8 +65,8 @@ def logistic(problem: Problem, strengths: Sequence[float]) -> Fits:
 def svm(problem: Problem, strengths: Sequence[float]) -> Fits:
     """Linear support vector machines with the squared hinge loss, one per class against the others.
 
-    The same minimum as that of scikit-learn's LinearSVC, which penalises the bias, too; but all classes share the products of
-    L-BFGS, where its coordinate descent takes ten times as long on embeddings.
+    The same minimum as that of scikit-learn's LinearSVC with these sample weights, which penalises the bias, too; but all
+    classes share the products of L-BFGS, where its coordinate descent takes ten times as long on embeddings.
     """
     classes = np.arange(problem.classes) if problem.classes > 2 else np.array([1])  # noqa: PLR2004 - one margin tells two classes apart
     signs = np.where(problem.labels[:, np.newaxis] == classes, 1.0, -1.0)
