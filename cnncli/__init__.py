@@ -27,7 +27,7 @@ and 10 are for rooms to come: the HTTP service (`serve`), the Python API (`api`)
     2      files/        atomic and resumable files, tables, embedding files                              no
     2      render/       records as text, tables, pictures and the report; the output formats             no
     2      web           HTTP requests and downloads, with time and size limits                           no
-    1      logits        the meaning of logits: probabilities, top classes, losses                        no
+    2      logits        the meaning of logits: probabilities, top classes, losses                        no
     1      geometry      output sizes and receptive fields of convolutions and poolings                   no
     1      records/      frozen dataclasses shared by all rooms                                           no
     1      regular_file  opening regular files only: no pipes, no devices, no writing through links         no

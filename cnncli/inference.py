@@ -85,7 +85,7 @@ class Session:
         resolved = resolve(folder, options.engine, needs_layers=layer is not None)
         opened = open_engine(folder, resolved, progress, layer=layer, threads=options.threads)
         engine: Engine = RetryOnOom(RequireFit(opened, folder, layer=layer))
-        self._engine = FlipAverage(engine) if options.tta else engine
+        self._engine = FlipAverage(engine, folder.card.tasks) if options.tta else engine
         self._batch_size = options.batch_size or engine.batch_size
         self._threads = options.threads or usable_cores()
         self._workers = options.workers or self._threads
@@ -119,7 +119,8 @@ class Session:
         Raises:
             NotANumberError: the network overflows on some image.
         """
-        return self._run(sources, self.reader, lambda outputs: logits.probabilities(outputs.logits))
+        tasks = self.folder.card.tasks
+        return self._run(sources, self.reader, lambda outputs: logits.probabilities(outputs.logits, tasks))
 
     def embeddings(
         self,

@@ -1,13 +1,17 @@
 """What logits mean: the one module that turns a network's scores into answers.
 
-Every network here has a single task, to tell apart K classes of which exactly one is correct, so its logits (N, K) are
-inputs of a softmax. To give logits another meaning (independent labels, several tasks), start here.
+The logits (N, K) of most networks tell apart K classes of which exactly one is right: they are inputs of a softmax. A network
+with tasks (`records.tasks`) has the logits of all tasks side by side, and each task's are inputs of a softmax, or of a sigmoid
+each where several classes can be right.
 """
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cnncli.records.tasks import AnswerKind, Task, columns_of
 
 Float = TypeVar("Float", np.float32, np.float64)
 
@@ -18,11 +22,33 @@ _TINY = float(np.finfo(np.float32).tiny)
 """Replaces a probability of 0 where its logarithm is needed."""
 
 
-def probabilities(logits: NDArray[Float]) -> NDArray[Float]:
-    """Softmax of each row of (N, K): exp(x_k) / sum of exp(x_j), shifted by the maximum so that nothing overflows."""
+def probabilities(logits: NDArray[Float], tasks: Sequence[Task] = ()) -> NDArray[Float]:
+    """Probabilities (N, K) of logits (N, K): a softmax of each row, or of each task's part of it; a sigmoid where a task says so."""
+    if not tasks:
+        return _softmax(logits)
+    return np.concatenate(
+        [
+            _KINDS[task.kind](logits[:, columns])
+            for task, columns in zip(tasks, columns_of(tasks), strict=True)
+        ],
+        axis=1,
+    )
+
+
+def _softmax(logits: NDArray[Float]) -> NDArray[Float]:
+    """exp(x_k) / sum of exp(x_j) in each row, shifted by the maximum so that nothing overflows."""
     exponentials: NDArray[Float] = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares: NDArray[Float] = exponentials / exponentials.sum(axis=1, keepdims=True)
     return shares
+
+
+def _sigmoid(logits: NDArray[Float]) -> NDArray[Float]:
+    """1 / (1 + exp(-x)), in a form that neither overflows nor loses digits."""
+    shares: NDArray[Float] = np.exp(-np.logaddexp(np.zeros((), logits.dtype), -logits))
+    return shares
+
+
+_KINDS = {AnswerKind.ONE: _softmax, AnswerKind.SEVERAL: _sigmoid}
 
 
 def log_probabilities(logits: NDArray[Float]) -> NDArray[Float]:
@@ -32,9 +58,13 @@ def log_probabilities(logits: NDArray[Float]) -> NDArray[Float]:
     return log_shares
 
 
-def logits_of(shares: NDArray[np.float32]) -> NDArray[np.float32]:
+def logits_of(shares: NDArray[np.float32], tasks: Sequence[Task] = ()) -> NDArray[np.float32]:
     """Logits (N, K) whose `probabilities` are `shares` (N, K)."""
-    return np.log(np.maximum(shares, _TINY))
+    logits: NDArray[np.float32] = np.log(np.maximum(shares, _TINY))
+    for task, columns in zip(tasks, columns_of(tasks), strict=True):
+        if task.kind is AnswerKind.SEVERAL:
+            logits[:, columns] -= np.log(np.maximum(1 - shares[:, columns], _TINY))
+    return logits
 
 
 def top_classes(shares: NDArray[Float], count: int) -> NDArray[np.intp]:

@@ -5,6 +5,7 @@ import pytest
 from scipy import special
 
 from cnncli import logits as seam
+from cnncli.records.tasks import AnswerKind, Task
 from tests.networks_for_tests import SHARPNESS, colour_probabilities
 
 SCORES = np.random.default_rng(0).normal(size=(7, 10)).astype(np.float32) * 10
@@ -30,6 +31,23 @@ def test_logits_of_probabilities_give_the_same_probabilities() -> None:
     shares = seam.probabilities(SCORES)
     np.testing.assert_allclose(seam.probabilities(seam.logits_of(shares)), shares, rtol=1e-5)
     assert np.isfinite(seam.logits_of(np.array([[1.0, 0.0]], np.float32))).all()
+
+
+TASKS = (
+    Task("kind", tuple("abcd"), AnswerKind.ONE),
+    Task("tags", tuple("abcdef"), AnswerKind.SEVERAL, (0.5,) * 6),
+)
+
+
+def test_probabilities_of_tasks_are_a_softmax_and_sigmoids() -> None:
+    shares = seam.probabilities(SCORES, TASKS)
+    np.testing.assert_allclose(shares[:, :4], special.softmax(SCORES[:, :4], axis=1), rtol=1e-5)
+    np.testing.assert_allclose(shares[:, 4:], special.expit(SCORES[:, 4:]), rtol=1e-5)
+    np.testing.assert_allclose(seam.probabilities(seam.logits_of(shares, TASKS), TASKS), shares, rtol=1e-4)
+    extreme = seam.probabilities(
+        np.array([[-2000.0, 2000.0, -80.0]]), (Task("t", ("a", "b", "c"), AnswerKind.SEVERAL),)
+    )
+    np.testing.assert_allclose(extreme, [[0, 1, np.exp(-80)]], rtol=1e-12)
 
 
 def test_ties_among_top_classes_go_to_the_lower_index() -> None:

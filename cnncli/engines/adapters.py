@@ -9,6 +9,7 @@ from cnncli.errors import ModelFolderError, OutOfMemoryError
 from cnncli.images.preprocess import Pixels
 from cnncli.logits import logits_of, probabilities
 from cnncli.networks.model_folder import ModelFolder
+from cnncli.records.tasks import Task
 
 
 class _Wrapper:
@@ -91,19 +92,29 @@ class RetryOnOom(_Wrapper):
 class FlipAverage(_Wrapper):
     """Test-time augmentation (`--tta`): each image as it is and flipped left to right.
 
-    Probabilities and embeddings of both are averaged; the logits returned are the logarithms of the mean probabilities.
+    Probabilities and embeddings of both are averaged; the logits returned are those of the mean probabilities.
     """
+
+    def __init__(self, engine: Engine, tasks: Sequence[Task]) -> None:
+        """Wrap an engine.
+
+        Args:
+            engine: runs the network.
+            tasks: of the network.
+        """
+        super().__init__(engine)
+        self._tasks = tasks
 
     def __str__(self) -> str:
         """Name of the wrapped engine, and that it runs twice."""
         return f"{self._engine}, each image twice"
 
     def run(self, pixels: Pixels) -> Outputs:
-        """Outputs of a batch (N, C, H, W) float32: log of the mean probability, mean embedding."""
+        """Outputs of a batch (N, C, H, W) float32: logits of the mean probabilities, mean embedding."""
         both = [self._engine.run(view) for view in (pixels, np.ascontiguousarray(pixels[..., ::-1]))]
-        shares = [probabilities(outputs.logits) for outputs in both]
+        shares = [probabilities(outputs.logits, self._tasks) for outputs in both]
         return Outputs(
-            logits=logits_of(np.mean(shares, axis=0, dtype=np.float32)),
+            logits=logits_of(np.mean(shares, axis=0, dtype=np.float32), self._tasks),
             embeddings=np.mean([outputs.embeddings for outputs in both], axis=0, dtype=np.float32),
         )
 

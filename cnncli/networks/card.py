@@ -16,6 +16,7 @@ from typing import Any, Literal, Union
 from cnncli.errors import ModelFolderError
 from cnncli.records.defaults import MAX_INPUT
 from cnncli.records.networks import ModelCard
+from cnncli.records.tasks import AnswerKind, Task
 from cnncli.text import parse_json
 
 _MAX_CLASSES = 10_000_000
@@ -24,19 +25,23 @@ _MAX_CLASSES = 10_000_000
 _MAX_EMBEDDING = 1 << 24
 """More dimensions than any embedding has: 64 maps of 512 x 512."""
 
-SCHEMA, CUT_SCHEMA = 3, 4
-"""Schema numbers of a card, and of one of a cut network. 3 is the first that is read; earlier cards were never released."""
+SCHEMA, CUT_SCHEMA, TASKS_SCHEMA = 3, 4, 5
+"""Schema numbers of a card, of one of a cut network, and of one with tasks. 3 is the first that is read; earlier cards were
+never released."""
 
-_CUT = "cut"
-"""The field of an architecture that schema 3 does not have."""
+_CUT, _TASKS = "cut", "tasks"
+"""The fields that came with schemas 4 and 5."""
 
 
 def to_json(card: ModelCard) -> str:
     """The card as an indented JSON document."""
-    schema, document = CUT_SCHEMA, dataclasses.asdict(card)
-    if card.architecture.cut is None:
-        schema = SCHEMA
-        del document["architecture"][_CUT]
+    schema, document = TASKS_SCHEMA, dataclasses.asdict(card)
+    if not card.tasks:
+        schema = CUT_SCHEMA
+        del document[_TASKS]
+        if card.architecture.cut is None:
+            schema = SCHEMA
+            del document["architecture"][_CUT]
     return json.dumps({"schema": schema} | document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -57,9 +62,9 @@ def from_json(text: str, origin: str) -> ModelCard:
     if not isinstance(document, dict) or "schema" not in document:
         raise ModelFolderError(f"{origin} is not a model card: it has no schema number", _HINT)
     schema = document.pop("schema")
-    if schema not in {SCHEMA, CUT_SCHEMA}:
+    if schema not in {SCHEMA, CUT_SCHEMA, TASKS_SCHEMA}:
         raise ModelFolderError(
-            f"{origin} has schema {schema!r}; this version of cnncli reads schemas {SCHEMA} and {CUT_SCHEMA}",
+            f"{origin} has schema {schema!r}; this version of cnncli reads schemas {SCHEMA} to {TASKS_SCHEMA}",
             "prepare the network again, or use the version that wrote it",
         )
     try:
@@ -119,7 +124,7 @@ def _dataclass(kind: type, value: object, path: str) -> object:
     if not isinstance(value, Mapping):
         raise _Mismatch(f"{path} should be an object")
     hints = typing.get_type_hints(kind)
-    if missing := [name for name in hints if name not in value and name != _CUT]:
+    if missing := [name for name in hints if name not in value and name not in {_CUT, _TASKS}]:
         raise _Mismatch(f"{path} lacks {', '.join(missing)}")
     if unknown := [name for name in value if name not in hints]:
         raise _Mismatch(f"{path} has unknown {', '.join(unknown)}")
@@ -147,7 +152,24 @@ def _validate(card: ModelCard) -> None:
         ),
         f"class_names should have {classes} entries": len(card.class_names) in {0, classes},
         f"synsets should have {classes} entries": card.synsets is None or len(card.synsets) == classes,
+        "class_names should be those of all tasks, in order": (
+            not card.tasks
+            or card.class_names == tuple(name for task in card.tasks for name in task.class_names)
+        ),
+        "tasks should have different names": len({task.name for task in card.tasks}) == len(card.tasks),
+        "each task needs classes": all(task.class_names for task in card.tasks),
+        "tasks with several answers need a threshold from 0 to 1 per class, others none": all(
+            map(_fits, card.tasks)
+        ),
     }
     for complaint, holds in conditions.items():
         if not holds:
             raise _Mismatch(complaint)
+
+
+def _fits(task: Task) -> bool:
+    """Whether a task has the thresholds that its kind of answer needs."""
+    if task.kind is AnswerKind.ONE:
+        return task.thresholds is None
+    thresholds = task.thresholds or ()
+    return len(thresholds) == len(task.class_names) and all(0 <= value <= 1 for value in thresholds)

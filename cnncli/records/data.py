@@ -3,10 +3,12 @@
 import enum
 import functools
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.records.predictions import ImageSource
+from cnncli.records.tasks import Task, columns_of
 from cnncli.text import is_url
 
 DataPath = Path | str
@@ -26,19 +28,26 @@ class Split(enum.StrEnum):
     """For one evaluation, at the end."""
 
 
+NO_LABEL = -1
+"""The label of an image of a data set with tasks, which has answers instead."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """A labelled image.
 
     Attributes:
         source: its image source; the path is as found on disk or listed.
-        label: index into the data set's class names.
+        label: index into the data set's class names; `NO_LABEL` where the data set has tasks.
         split: its split; None where the data set has no splits.
+        answers: for each task of the data set, indices into the task's class names, in increasing order; None where its labels
+            are unknown. Empty where the data set has no tasks.
     """
 
     source: ImageSource
     label: int
     split: Split | None
+    answers: tuple[tuple[int, ...] | None, ...] = ()
 
     @property
     def path(self) -> str:
@@ -53,9 +62,10 @@ class DataSet:
     Attributes:
         name: name of the folder, the list or the archives.
         root: the folder or URL that paths are shown relative to.
-        class_names: names of the classes, sorted as by torchvision's ImageFolder.
+        class_names: names of the classes, sorted as by torchvision's ImageFolder; those of all tasks in order.
         samples: ordered by split, class and path.
         remarks: what was left out and why, one line each.
+        tasks: the questions that the labels answer; empty where each image has exactly one label.
     """
 
     name: str
@@ -63,6 +73,7 @@ class DataSet:
     class_names: tuple[str, ...]
     samples: tuple[Sample, ...]
     remarks: tuple[str, ...] = ()
+    tasks: tuple[Task, ...] = ()
 
     @property
     def title(self) -> str:
@@ -94,8 +105,16 @@ class DataSet:
         counts = [0] * len(self.class_names)
         for sample in self.samples:
             if split is None or sample.split is split:
-                counts[sample.label] += 1
+                for index in self.classes_of(sample):
+                    counts[index] += 1
         return counts
+
+    def classes_of(self, sample: Sample) -> Iterator[int]:
+        """Indices into `class_names` of a sample's classes: exactly one where the data set has no tasks."""
+        if not self.tasks:
+            yield sample.label
+        for columns, answer in zip(columns_of(self.tasks), sample.answers, strict=True):
+            yield from (columns.start + index for index in answer or ())
 
 
 @functools.lru_cache(maxsize=8)

@@ -5,6 +5,8 @@ import enum
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from cnncli.records.tasks import Task
+
 CARD = "card.json"
 """The file that makes a folder a model folder."""
 
@@ -218,7 +220,7 @@ class ModelCard:
         name: unique among prepared networks; also the name of its folder in the cache.
         architecture: how to build it.
         preprocessing: preprocessing of its images.
-        class_names: names of the classes in the order of the logits; empty for a feature extractor.
+        class_names: names of the classes in the order of the logits, of all tasks; empty for a feature extractor.
         synsets: WordNet identifiers of the classes; None where they have none.
         embedding: its embedding.
         weights_origin: where the weights came from, as text.
@@ -226,6 +228,8 @@ class ModelCard:
         files: files of the network; others in the folder are ignored.
         versions: versions of the packages that the folder was made with.
         metrics: metrics of fine-tuning; empty for a network that was not fine-tuned.
+        tasks: the questions that it answers, their logits side by side; empty for a network that tells apart classes of which
+            exactly one is right.
     """
 
     name: str
@@ -239,6 +243,7 @@ class ModelCard:
     files: tuple[FileFacts, ...]
     versions: tuple[PackageVersion, ...]
     metrics: tuple[Metric, ...] = ()
+    tasks: tuple[Task, ...] = ()
 
     @property
     def is_feature_extractor(self) -> bool:

@@ -217,7 +217,7 @@ def test_flip_averaging_is_the_mean_over_mirrored_images() -> None:
 
     pixels = images(4)
     plain, mirrored = Left().run(pixels), Left().run(pixels[..., ::-1])
-    both = FlipAverage(Left()).run(pixels)
+    both = FlipAverage(Left(), ()).run(pixels)
     np.testing.assert_allclose(
         probabilities(both.logits),
         (probabilities(plain.logits) + probabilities(mirrored.logits)) / 2,

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from cnncli.errors import ModelFolderError
-from cnncli.networks.card import CUT_SCHEMA, SCHEMA, from_json, to_json
+from cnncli.networks.card import CUT_SCHEMA, SCHEMA, TASKS_SCHEMA, from_json, to_json
 from cnncli.records.networks import Cut, ModelCard
+from cnncli.records.tasks import AnswerKind, Task
 from tests.networks_for_tests import colour_card
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -23,7 +24,15 @@ def cut_card() -> ModelCard:
     return dataclasses.replace(card, architecture=dataclasses.replace(card.architecture, cut=cut))
 
 
-@pytest.mark.parametrize("card", [colour_card(), cut_card()])
+def tasks_card() -> ModelCard:
+    tasks = (
+        Task("warm", ("no", "yes"), AnswerKind.ONE),
+        Task("tags", ("red",), AnswerKind.SEVERAL, (0.25,)),
+    )
+    return dataclasses.replace(colour_card(), class_names=("no", "yes", "red"), synsets=None, tasks=tasks)
+
+
+@pytest.mark.parametrize("card", [colour_card(), cut_card(), tasks_card()])
 def test_round_trip(card: ModelCard) -> None:
     assert from_json(to_json(card), "card.json") == card
 
@@ -34,7 +43,9 @@ def test_a_card_is_human_readable() -> None:
     assert '"resize_mode": "squash"' in text
 
 
-@pytest.mark.parametrize(("schema", "card"), [(SCHEMA, colour_card()), (CUT_SCHEMA, cut_card())])
+@pytest.mark.parametrize(
+    ("schema", "card"), [(SCHEMA, colour_card()), (CUT_SCHEMA, cut_card()), (TASKS_SCHEMA, tasks_card())]
+)
 def test_every_schema_is_read(schema: int, card: ModelCard) -> None:
     text = (SCHEMAS / f"card-{schema}.json").read_text(encoding="utf-8")
     assert json.loads(text)["schema"] == schema
@@ -53,7 +64,7 @@ def spoil(change: Callable[[dict[str, Any]], object]) -> str:
         ("", "not JSON"),
         ("[1]", "not a model card"),
         ("{}", "not a model card"),
-        (spoil(lambda card: card.update(schema=99)), f"reads schemas {SCHEMA} and {CUT_SCHEMA}"),
+        (spoil(lambda card: card.update(schema=99)), f"reads schemas {SCHEMA} to {TASKS_SCHEMA}"),
         (
             spoil(
                 lambda card: card["architecture"].update(cut={"layer": "a", "size": [9, 0], "own_classes": 3})
@@ -106,3 +117,19 @@ def test_invalid_cards_are_errors_that_name_the_file(text: str, message: str) ->
     assert "some/card.json" in caught.value.message
     assert message in caught.value.message
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "tags"}, "tasks should have different names"),
+        ({"class_names": ["yes"]}, "class_names should be those of all tasks, in order"),
+        ({"kind": "any"}, r"card.tasks\[0\].kind should be one of"),
+        ({"thresholds": [0.5, 0.5]}, "need a threshold from 0 to 1 per class, others none"),
+    ],
+)
+def test_tasks_fit_the_classes(change: dict[str, Any], message: str) -> None:
+    document = json.loads(to_json(tasks_card()))
+    document["tasks"][0] |= change
+    with pytest.raises(ModelFolderError, match=message):
+        from_json(json.dumps(document), "card.json")

@@ -1,0 +1,39 @@
+"""Tasks: the questions that a network answers about an image, one or several."""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+
+class AnswerKind(enum.StrEnum):
+    """How many classes of a task are right for an image."""
+
+    ONE = "one"
+    """Exactly one: the task's logits are inputs of a softmax."""
+
+    SEVERAL = "several"
+    """Any number, also none: each logit is the input of a sigmoid (multi-label)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A question that a network answers about an image.
+
+    Attributes:
+        name: its name, that of the column that its labels came from.
+        class_names: names of its K classes, in the order of its logits.
+        kind: how many of them are right for an image.
+        thresholds: (K,), the probability from which each class counts as an answer; None where a task has one right class.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    kind: AnswerKind
+    thresholds: tuple[float, ...] | None = None
+
+
+def columns_of(tasks: Sequence[Task]) -> list[slice]:
+    """The columns of each task among the logits of all tasks, which are side by side."""
+    ends = accumulate((len(task.class_names) for task in tasks), initial=0)
+    return [slice(start, end) for start, end in pairwise(ends)]
