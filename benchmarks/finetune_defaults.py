@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.results import publish, table
-from benchmarks.timing import run
+from benchmarks.timing import Run, run
 
 EPOCHS = 3
 """Epochs of fastai's `fine_tune`, after one with everything but the last layers frozen."""
@@ -44,7 +44,7 @@ def main() -> None:
         _fill_hub_cache(hub)
         for data in options.data:
             rows += _rows(data.name, _outcomes(data, hub, options.fastai, options.autogluon))
-    peers = " and ".join(_versions(python) for python in (options.fastai, options.autogluon) if python)
+    peers = " and ".join(versions(python) for python in (options.fastai, options.autogluon) if python)
     publish(
         "finetune_defaults",
         "Fine-tuning with default options",
@@ -96,13 +96,17 @@ def _run_cnncli(data: Path, *options: str) -> Outcome:
 
 
 def _run_peer(python: str, script: str, hub: Path, *arguments: str) -> Outcome:
-    """Run one of the scripts in peers/ with another environment's Python."""
-    environment = os.environ | {"HF_HOME": str(hub), "HF_HUB_OFFLINE": "1"}
-    file = Path(__file__).with_name("peers") / f"{script}.py"
-    process = run(["-c", _RUN_ELSEWHERE, python, str(file), *arguments], environment=environment)
+    """Train with one of the peers."""
+    process = run_elsewhere(python, script, *arguments, environment={"HF_HOME": str(hub)})
     result = json.loads(process.stdout.splitlines()[-1])
     print(script, result, round(process.seconds), file=sys.stderr)
     return Outcome(100 * result["accuracy"], process.seconds)
+
+
+def run_elsewhere(python: str, script: str, *arguments: str, environment: Mapping[str, str] = {}) -> Run:
+    """Run one of the scripts in peers/ with another environment's Python."""
+    file = Path(__file__).with_name("peers") / f"{script}.py"
+    return run(["-c", _RUN_ELSEWHERE, python, str(file), *arguments], environment=os.environ | environment)
 
 
 def _fill_hub_cache(folder: Path) -> None:
@@ -136,11 +140,11 @@ def _fill_hub_cache(folder: Path) -> None:
     save_file(tensors, snapshot / "model.safetensors")
 
 
-def _versions(python: str) -> str:
+def versions(python: str) -> str:
     """Names and versions of the relevant packages in another environment."""
     code = (
         "from importlib.metadata import version, PackageNotFoundError\n"
-        "for name in ('fastai', 'autogluon.multimodal', 'torch', 'timm'):\n"
+        "for name in ('fastai', 'autogluon.multimodal', 'ultralytics', 'torch', 'timm'):\n"
         "    try: print(name, version(name))\n"
         "    except PackageNotFoundError: pass\n"
     )

@@ -1,0 +1,82 @@
+"""The whole command that trains a ResNet-18 from random weights, compared with Ultralytics classify.
+
+    python -m benchmarks.whole_training DATA --ultralytics PYTHON
+
+DATA has train/ and val/ with a folder for each class. Ultralytics has its own environment, given by its Python. Both train
+torchvision's ResNet-18 on images of 224 x 224 pixels for 3 epochs with batches of 32; Ultralytics puts a convolution of 1,280
+channels before the classifier (5 % more weights). The commands run one after the other, from the prompt to the prompt, with
+everything that they write at the end. cnncli has an empty cache in each round, so it measures the fastest layout each time.
+"""
+
+import argparse
+import re
+import tempfile
+from pathlib import Path
+
+from benchmarks.finetune_defaults import run_elsewhere, versions
+from benchmarks.results import publish, table
+from benchmarks.timing import Run, median_ratio, median_seconds, run
+
+EPOCHS, ROUNDS = 3, 3
+
+
+def main() -> None:
+    """Train with both and write the section."""
+    options = _parse_options()
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        ours.append(_run_cnncli(options.data))
+        theirs.append(
+            run_elsewhere(options.ultralytics, "ultralytics_training", str(options.data), str(EPOCHS))
+        )
+    training = [_training_seconds(item) for item in ours]
+    around = sorted(item.seconds - seconds for item, seconds in zip(ours, training, strict=True))
+    rows = [
+        ("cnncli finetune", f"{median_seconds(ours):.0f} s", "1"),
+        ("yolo classify train", f"{median_seconds(theirs):.0f} s", f"{median_ratio(theirs, ours):.2f}"),
+    ]
+    publish(
+        "whole_training",
+        "A whole training command",
+        f"{table(('command', 'time', 'time / cnncli finetune'), rows)}\n\nResNet-18 from random weights, {EPOCHS} epochs of "
+        f"{options.data.name}, medians of {ROUNDS} rounds. {around[ROUNDS // 2]:.1f} s of cnncli's are around the training: "
+        f"imports, the choice of a memory layout, writing. Peer: {versions(options.ultralytics)}. "
+        "Targets: at most 0.7 of Ultralytics, and at most 12 s around the training.",
+        ("DATA", "--ultralytics PYTHON"),
+    )
+
+
+def _parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--ultralytics", metavar="PYTHON", required=True)
+    return parser.parse_args()
+
+
+def _run_cnncli(data: Path) -> Run:
+    with tempfile.TemporaryDirectory() as folder:
+        options = (
+            "-m",
+            "resnet18",
+            "--tune",
+            "scratch",
+            "--epochs",
+            str(EPOCHS),
+            "-b",
+            "32",
+            "-o",
+            f"{folder}/run",
+        )
+        return run(["-m", "benchmarks.peers.fresh_home", "finetune", str(data), *options])
+
+
+def _training_seconds(command: Run) -> float:
+    """The seconds of the training itself, from the table of times."""
+    (seconds,) = re.findall(r"([\d.]+) s  training$", command.stdout + command.stderr, re.MULTILINE)
+    return float(seconds)
+
+
+if __name__ == "__main__":
+    main()
