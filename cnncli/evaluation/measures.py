@@ -119,9 +119,20 @@ def coverage(answers: Sequence[Answer], threshold: float) -> Coverage:
 
 
 def calibration(answers: Sequence[Answer]) -> tuple[float, tuple[CalibrationBin, ...]]:
-    """The expected calibration error, and the bins that it is computed from."""
+    """The expected calibration error of answers, and the bins that it is computed from."""
     confidences = np.array([answer.probability for answer in answers])
-    correct = np.array([answer.is_correct for answer in answers], float)
+    return calibration_bins(confidences, np.array([answer.is_correct for answer in answers], np.float64))
+
+
+def calibration_bins(
+    confidences: NDArray[np.float64], correct: NDArray[np.float64]
+) -> tuple[float, tuple[CalibrationBin, ...]]:
+    """The expected calibration error, and its bins.
+
+    Args:
+        confidences: (N,), probabilities.
+        correct: (N,), 1 where what they are probabilities of is true, else 0.
+    """
     bins = np.clip(np.ceil(confidences * BINS).astype(np.intp) - 1, 0, BINS - 1)
     counts = np.bincount(bins, minlength=BINS)
     divisors = np.maximum(counts, 1)

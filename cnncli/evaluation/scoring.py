@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.inference import InferenceOptions, Session
+from cnncli.inference import ImageOutput, InferenceOptions, Session
 from cnncli.logits import top_classes
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import Sample
@@ -78,9 +78,25 @@ def score_samples(
     Raises:
         CnncliError: a network cannot run with these options, or overflows.
     """
-    sessions = [Session(member.folder, options, progress) for member in members]
     answers: list[Answer] = []
     unreadable: list[Unreadable] = []
+    for sample, shares in mean_shares(members, samples, options, progress, advance):
+        if isinstance(shares, Unreadable):
+            unreadable.append(shares)
+        else:
+            answers += answers_of([sample], shares, relative)
+    return ScoredSamples(tuple(answers), tuple(unreadable))
+
+
+def mean_shares(
+    members: Sequence[EnsembleMember],
+    samples: Sequence[Sample],
+    options: InferenceOptions,
+    progress: Progress,
+    advance: Callable[[], None],
+) -> Iterator[tuple[Sample, NDArray[np.float32] | Unreadable]]:
+    """Each image with its probabilities (1, G), the mean over the networks; or why one of them cannot read it."""
+    sessions = [Session(member.folder, options, progress) for member in members]
     with contextlib.ExitStack() as stack:
         streams = [
             stack.enter_context(
@@ -89,17 +105,21 @@ def score_samples(
             for session in sessions
         ]
         for sample, *outputs in zip(samples, *streams, strict=True):
-            shares = []
-            for member, output in zip(members, outputs, strict=True):
-                if isinstance(output, Unreadable):  # by one network alone: its input size may be too large
-                    unreadable.append(output)
-                    break
-                shares.append(member.merge_classes(output.values[None]))
-            else:
-                mean: NDArray[np.float32] = np.mean(shares, axis=0, dtype=np.float32)
-                answers += answers_of([sample], mean, relative)
+            yield sample, _mean(members, outputs)
             advance()
-    return ScoredSamples(tuple(answers), tuple(unreadable))
+
+
+def _mean(
+    members: Sequence[EnsembleMember], outputs: Sequence[ImageOutput | Unreadable]
+) -> NDArray[np.float32] | Unreadable:
+    """The mean (1, G) of what the networks computed for an image."""
+    shares = []
+    for member, output in zip(members, outputs, strict=True):
+        if isinstance(output, Unreadable):  # by one network alone: its input size may be too large
+            return output
+        shares.append(member.merge_classes(output.values[None]))
+    mean: NDArray[np.float32] = np.mean(shares, axis=0, dtype=np.float32)
+    return mean
 
 
 def answers_of(

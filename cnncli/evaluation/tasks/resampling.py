@@ -1,0 +1,153 @@
+"""Metrics of a task with several answers in bootstrap resamples of its images, for their 95 % intervals.
+
+A resample is a weight per image: how often it was drawn. All metrics are computed for many resamples at once; average
+precision equals scikit-learn's with these `sample_weight`. Two networks on the same images get the same resamples, so that
+their differences are paired.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.evaluation.metrics import bootstrap_counts
+
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Resamples:
+    """Metrics in B resamples.
+
+    Attributes:
+        average_precision: (B, K); NaN where no image of a resample has the class.
+        micro, macro: (B, 3), precision, recall and F1.
+        sample_means: (B, M), means over the images of values that each image has.
+    """
+
+    average_precision: Values
+    micro: Values
+    macro: Values
+    sample_means: Values
+
+    @property
+    def mean_average_precision(self) -> Values:
+        """(B,): the mean over the classes that occur in a resample; NaN where none does."""
+        return mean_where_known(self.average_precision)
+
+
+def mean_where_known(values: Values) -> Values:
+    """(B,): the mean of each row of (B, K) without its NaN; NaN where a row has nothing else."""
+    is_known = ~np.isnan(values)
+    sums = np.where(is_known, values, 0).sum(axis=1)
+    return _divide(sums, is_known.sum(axis=1), np.nan)
+
+
+def resample(
+    shares: Values, targets: Values, predicted: NDArray[np.bool_], sample_values: NDArray[np.float64]
+) -> Resamples:
+    """Metrics in bootstrap resamples of N images.
+
+    Args:
+        shares: probabilities (N, K).
+        targets: (N, K), 1 for a class of the image, else 0.
+        predicted: (N, K), whether a class is predicted.
+        sample_values: (N, M), values of each image to be averaged.
+    """
+    rankings = _rankings(shares, targets)
+    counts = np.stack([targets, predicted, targets * predicted]).astype(np.float32)
+    values = sample_values.astype(np.float32)
+    batches = [
+        (
+            _average_precision(rankings, weights),
+            *_averages(weights.T @ counts),
+            weights.T @ values / len(weights),
+        )
+        for weights in _weights(len(shares))
+    ]
+    return Resamples(*map(np.concatenate, zip(*batches, strict=True)))
+
+
+def resample_average_precision(shares: Values, targets: Values) -> Values:
+    """(B, K): the average precision of each class in bootstrap resamples of images; NaN where none has the class."""
+    rankings = _rankings(shares, targets)
+    return np.concatenate([_average_precision(rankings, weights) for weights in _weights(len(shares))])
+
+
+def _rankings(shares: Values, targets: Values) -> "list[_Ranking]":
+    """The ranking of the images by each class, from (N, K)."""
+    return [_Ranking.of(column, labels) for column, labels in zip(shares.T, targets.T, strict=True)]
+
+
+def _average_precision(rankings: "Sequence[_Ranking]", weights: Values) -> Values:
+    """(B, K): the average precision of each class, from weights (N, B)."""
+    return np.stack([ranking.average_precision(weights) for ranking in rankings], axis=1)
+
+
+def _weights(images: int) -> Iterator[Values]:
+    """(N, B) at a time: how often each image is in each resample."""
+    for draws in bootstrap_counts(np.ones(images, np.intp)):
+        yield np.ascontiguousarray(draws.T, np.float32)
+
+
+def _averages(counts: Values) -> tuple[Values, Values]:
+    """Micro and macro precision, recall and F1, each (B, 3), from images with label, prediction, both: (3, B, K)."""
+    support, predicted, correct = counts
+    occurring = (support > 0).sum(axis=1)
+    macro = _scores(support, predicted, correct) * (support > 0)
+    micro = _scores(*(count.sum(axis=1) for count in counts))
+    return micro.T, _divide(macro.sum(axis=2), occurring, 0.0).T
+
+
+def _scores(support: Values, predicted: Values, correct: Values) -> Values:
+    """Precision, recall and F1 from counts."""
+    return np.stack(
+        [
+            _divide(correct, predicted, 0.0),
+            _divide(correct, support, 0.0),
+            _divide(2 * correct, support + predicted, 0.0),
+        ]
+    )
+
+
+def _divide(numbers: Values, divisors: NDArray[np.floating | np.integer], otherwise: float) -> Values:
+    """Quotients; `otherwise` where the divisor is 0."""
+    result = np.full(np.broadcast_shapes(numbers.shape, divisors.shape), otherwise, np.float32)
+    np.divide(numbers, divisors, out=result, where=divisors > 0, casting="same_kind")
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranking:
+    """The images by the probability of a class, which no resample changes.
+
+    Attributes:
+        order: (N,), images by falling probability.
+        positives: images of the class in this order.
+        groups: (G,), the first position among `positives` of each distinct probability.
+        steps: (G,), positions in `order` at which a stretch begins that ends with all images of one such probability.
+    """
+
+    order: NDArray[np.intp]
+    positives: NDArray[np.intp]
+    groups: NDArray[np.intp]
+    steps: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, shares: Values, labels: Values) -> "_Ranking":
+        """The ranking of N images by probabilities (N,), given which have the class, (N,)."""
+        order = np.argsort(-shares, kind="stable")
+        positives = order[labels[order] > 0]
+        distinct, groups = np.unique(-shares[positives], return_index=True)
+        ends = np.searchsorted(-shares[order], distinct, side="right")
+        return cls(order[: ends[-1]] if len(ends) else order[:0], positives, groups, np.append(0, ends)[:-1])
+
+    def average_precision(self, weights: Values) -> Values:
+        """(B,): the sum over probabilities of precision times what it adds to recall, from weights (N, B)."""
+        if not len(self.positives):
+            return np.full(weights.shape[1], np.nan, np.float32)
+        gains = np.add.reduceat(weights[self.positives], self.groups)
+        hits = gains.cumsum(axis=0)
+        seen = np.add.reduceat(weights[self.order], self.steps).cumsum(axis=0)
+        return _divide((_divide(hits, seen, 0.0) * gains).sum(axis=0), hits[-1], np.nan)
