@@ -92,6 +92,22 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def colour_labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder that says of each of red, green and blue whether an image has it (multi-label)."""
+    from tests.networks_for_tests import LABELS, write_colours
+
+    return write_colours(tmp_path_factory.mktemp("models") / "labels", LABELS)
+
+
+@pytest.fixture(scope="session")
+def colour_tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with two tasks: the colour of an image, and which moods it has."""
+    from tests.networks_for_tests import TASKS, write_colours
+
+    return write_colours(tmp_path_factory.mktemp("models") / "tasks", TASKS)
+
+
+@pytest.fixture(scope="session")
 def squeezenet(shared: Path, home: Path) -> Iterator[Path]:
     """SqueezeNet 1.0 with its real ImageNet weights, prepared."""
     from cnncli.networks.reference import Reference

@@ -1,5 +1,6 @@
 """Small real networks whose outputs can be computed by hand."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from cnncli.records.networks import (
     Preprocessing,
     Resize,
 )
+from cnncli.records.tasks import AnswerKind, Task
 
 COLOURS = ("red", "green", "blue")
 SHARPNESS = 4.0
@@ -39,25 +41,40 @@ def colour_preprocessing(size: int = 8) -> Preprocessing:
     )
 
 
-def colour_card() -> ModelCard:
-    """The model card of the colour classifier."""
+LABELS = (Task("labels", COLOURS, AnswerKind.SEVERAL, (0.6, 0.6, 0.9)),)
+"""One task with several answers: which of the three channels are strong; for blue it must be a bit more."""
+
+TASKS = (
+    Task("colour", COLOURS, AnswerKind.ONE),
+    Task("mood", ("warm", "red", "cold"), AnswerKind.SEVERAL, (0.7, 0.7, 0.7)),
+)
+"""Two tasks, which both have a class `red`."""
+
+MIXTURE = np.array([[1, 0, 0, 1, 1, -1], [0, 1, 0, 1, -1, 0], [0, 0, 1, -1, -1, 1]], np.float32) * SHARPNESS
+"""(3, 6): the logits of `TASKS` are the channel means multiplied by this."""
+
+
+def colour_card(tasks: Sequence[Task] = ()) -> ModelCard:
+    """The model card of the colour classifier, or of one with tasks."""
+    class_names = tuple(name for task in tasks for name in task.class_names) or COLOURS
     return ModelCard(
         name="colours",
-        architecture=Architecture("timm", "test_resnet", len(COLOURS)),
+        architecture=Architecture("timm", "test_resnet", len(class_names)),
         preprocessing=colour_preprocessing(),
-        class_names=COLOURS,
+        class_names=class_names,
         synsets=None,
         embedding=Embedding(3, "last", gives_logits=True),
         weights_origin="made by hand",
         compilation=Compilation(None, 0.0, 1.0),
         files=(),
         versions=(PackageVersion("cnncli", "0"),),
+        tasks=tuple(tasks),
     )
 
 
-def write_colours(target: Path) -> Path:
-    """Write the colour classifier as a model folder; its logits are the channel means times `SHARPNESS`."""
-    weight = np.eye(3, dtype=np.float32) * SHARPNESS
+def write_colours(target: Path, tasks: Sequence[Task] = ()) -> Path:
+    """Write the colour classifier as a model folder; its logits are the channel means times `SHARPNESS`, or `MIXTURE`."""
+    weight = MIXTURE if tasks == TASKS else np.eye(3, dtype=np.float32) * SHARPNESS
     nodes = [
         helper.make_node("ReduceMean", ["images", "axes"], ["embedding"], keepdims=0),
         helper.make_node("MatMul", ["embedding", "weight"], ["logits"]),
@@ -67,7 +84,7 @@ def write_colours(target: Path) -> Path:
         "colours",
         [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", 3, 8, 8])],
         [
-            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 3]),
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", weight.shape[1]]),
             helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", 3]),
         ],
         [
@@ -79,7 +96,7 @@ def write_colours(target: Path) -> Path:
     with draft_folder(target) as draft:
         onnx.save(model, draft / GRAPH)
         save_file({"weight": weight}, draft / WEIGHTS)
-        seal(draft, colour_card())
+        seal(draft, colour_card(tasks))
     return target
 
 

@@ -13,7 +13,7 @@ from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
 from cnncli.cli.sheet import Sheet
 from cnncli.cli.sinks import Destination, Sink, require_valid_for_parts
-from cnncli.records.defaults import PATH_COLUMN
+from cnncli.records.defaults import PATH_COLUMN, TOPK
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.predictions import LabelStyle, Unreadable
 from cnncli.render.formats import Format
@@ -31,21 +31,27 @@ def predict(
     img_size: options.ImageSize = None,
     offline: options.Offline = False,
     topk: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--topk", "-k", min=1, metavar="INT", help="Number of classes per image, most probable first."
+            "--topk",
+            "-k",
+            min=1,
+            metavar="INT",
+            help="Number of classes per image, most probable first.  "
+            f"[default: {TOPK}; for a multi-label model, all above their thresholds]",
         ),
-    ] = 5,
+    ] = None,
     threshold: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--threshold",
             min=0,
             max=1,
             metavar="P",
-            help="Confidence threshold; less probable classes are reported as unknown.",
+            help="Confidence threshold; less probable classes are reported as unknown, or left out by a multi-label model.  "
+            "[default: 0; for a multi-label model, that of each class in the model]",
         ),
-    ] = 0.0,
+    ] = None,
     label_style: Annotated[
         LabelStyle,
         typer.Option("--label-style", help="Label of a class: its name, WordNet identifier or index."),
@@ -178,7 +184,7 @@ def _run(
     sources = images.sources(console)
     is_closed = False  # the reader of a pipe may have closed it before the sheet is full
     with (
-        destination.open_sink(predictor.identity(), sources, predictor.topk, predictor.labels) as sink,
+        destination.open_sink(predictor.identity(), sources, predictor.layout) as sink,
         image_progress(console, images.count, sink.records, is_hidden=destination.hides_progress) as advance,
         contextlib.closing(predictor.predict(sources)) as records,
     ):

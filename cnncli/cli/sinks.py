@@ -4,7 +4,7 @@ import contextlib
 import functools
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from cnncli.files.output_path import require_writable_file
 from cnncli.files.part_file import PartFile, Settings
 from cnncli.images.file_names import STDIN
 from cnncli.images.sources import ImageInput
-from cnncli.records.predictions import Record, Unreadable
+from cnncli.records.predictions import Record, RecordLayout, Unreadable
 from cnncli.render.formats import Format, format_of
 from cnncli.render.lines import Renderer
 from cnncli.render.resume import ResumePoint, skip_complete
@@ -104,19 +104,17 @@ class Destination:
         self,
         settings: Settings,
         inputs: Iterator[ImageInput | None],
-        rows_per_image: int,
-        labels: Sequence[str],
+        layout: RecordLayout,
     ) -> Iterator[Sink]:
         """A sink; the output is complete when the block ends.
 
         Args:
             settings: what the records depend on; a file that was started with others is not resumed.
             inputs: the images; those that the file already has records for are consumed.
-            rows_per_image: csv rows of a readable image.
-            labels: of all classes.
+            layout: of the records.
         """
         if self.output is None:
-            renderer = self._renderer(labels)
+            renderer = self._renderer(layout)
             write = functools.partial(write_data, is_styled=self.format is Format.TABLE)
             write(renderer.begin())
             yield Sink(lambda record: write(renderer.record(record)))
@@ -130,10 +128,10 @@ class Destination:
                 {"format": self.format, **settings}, resume=self.resume, overwrite=self.overwrite
             )
             if reader and is_resumed:
-                point = skip_complete(inputs, file.part, reader, rows_per_image)
+                point = skip_complete(inputs, file.part, reader, layout)
             sink = None
             try:
-                with self._open_file(file, point, labels) as sink:
+                with self._open_file(file, point, layout) as sink:
                     yield sink
             except BaseException as error:
                 is_resumable = reader is not None and bool((sink or point).records)
@@ -148,14 +146,14 @@ class Destination:
                 raise
 
     @contextlib.contextmanager
-    def _open_file(self, file: PartFile, point: ResumePoint, labels: Sequence[str]) -> Iterator[Sink]:
+    def _open_file(self, file: PartFile, point: ResumePoint, layout: RecordLayout) -> Iterator[Sink]:
         """A sink that writes to a file after its complete records."""
         if self.format.spec.writer:
-            with self.format.spec.writer(file.part) as write:
+            with self.format.spec.writer(file.part, layout) as write:
                 yield Sink(write)
             file.complete()
             return
-        renderer = self._renderer(labels)
+        renderer = self._renderer(layout)
         with file.open(keep=point.end) as append:
             if not point.end:
                 append(renderer.begin().encode())
@@ -164,10 +162,10 @@ class Destination:
             )
             append(renderer.end().encode())
 
-    def _renderer(self, labels: Sequence[str]) -> Renderer:
+    def _renderer(self, layout: RecordLayout) -> Renderer:
         if self.format.spec.renderer is None:
             raise ValueError(f"{self.format} is not text")  # refused by from_options
-        return self.format.spec.renderer(labels)
+        return self.format.spec.renderer(layout)
 
     def report_interrupt(self, console: Console) -> None:
         """Report how to continue after an interrupt."""

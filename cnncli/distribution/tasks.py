@@ -138,7 +138,7 @@ class PredictTask:
 def _predict(predictor: Predictor, format_: Format, sources: Sources, advance: Advance) -> PartContent:
     stream = io.BytesIO()
     inputs = unreadable = 0
-    with open_writer(format_, stream, predictor.labels) as write:
+    with open_writer(format_, stream, predictor.layout) as write:
         for record in _report(predictor.predict(sources), advance):
             write(record)
             inputs += 1

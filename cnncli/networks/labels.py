@@ -38,7 +38,8 @@ def labels(card: ModelCard, style: LabelStyle) -> Sequence[str]:
         case LabelStyle.NAME:
             return card.class_names
         case LabelStyle.INDEX:
-            return [str(index) for index in range(len(card.class_names))]
+            counts = [len(task.class_names) for task in card.tasks] or [len(card.class_names)]
+            return [str(index) for count in counts for index in range(count)]
         case LabelStyle.SYNSET:
             if card.synsets is None:
                 raise UsageError(

@@ -12,6 +12,9 @@ MAX_INPUT = 4096 * 4096
 PART_SIZE = 10_000
 """Inputs of a part: minutes of work, which is what a lost machine loses."""
 
+TOPK = 5
+"""Classes of a prediction."""
+
 MAX_SEED = 2**32 - 1
 """The largest seed that NumPy and scikit-learn accept."""
 

@@ -2,8 +2,11 @@
 
 import abc
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
+
+from cnncli.records.tasks import Task
 
 OK, UNREADABLE = "ok", "unreadable"
 """The status of an input, as written in every format."""
@@ -73,11 +76,32 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskScores:
+    """What a network with several tasks says about one of them; `scores` as in a `Prediction`."""
+
+    name: str
+    scores: tuple[Score, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
-    """The most probable classes of one image, best first."""
+    """What a network says about one image.
+
+    Attributes:
+        source: the image.
+        scores: the most probable classes, best first; where several can be right (multi-label), those that reach their
+            thresholds, possibly none. Empty where the network has several tasks.
+        tasks: the scores of each of several tasks.
+    """
 
     source: ImageSource
     scores: tuple[Score, ...]
+    tasks: tuple[TaskScores, ...] = ()
+
+    @property
+    def scores_by_task(self) -> tuple[tuple[Score, ...], ...]:
+        """The scores of each task; a single one where there are not several."""
+        return tuple(task.scores for task in self.tasks) or (self.scores,)
 
     @property
     def path(self) -> str:
@@ -99,6 +123,22 @@ class Unreadable:
 
 
 Record = Prediction | Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLayout:
+    """What the predictions of a network have in common, for the formats that they are written in.
+
+    Attributes:
+        labels: of all classes, in the order of the logits.
+        tasks: of the network.
+        rows_per_image: csv rows of a readable image; None where their number varies.
+    """
+
+    labels: Sequence[str]
+    tasks: tuple[Task, ...]
+    rows_per_image: int | None
+
 
 UNKNOWN = "unknown"
 """The label of a class whose probability is below the threshold."""

@@ -37,3 +37,13 @@ def columns_of(tasks: Sequence[Task]) -> list[slice]:
     """The columns of each task among the logits of all tasks, which are side by side."""
     ends = accumulate((len(task.class_names) for task in tasks), initial=0)
     return [slice(start, end) for start, end in pairwise(ends)]
+
+
+def has_several(tasks: Sequence[Task]) -> bool:
+    """Whether answers have to say which of several tasks they belong to."""
+    return len(tasks) > 1
+
+
+def kinds_of(tasks: Sequence[Task]) -> list[AnswerKind]:
+    """The kind of answer of each task; of a network without tasks, a single one."""
+    return [task.kind for task in tasks] or [AnswerKind.ONE]

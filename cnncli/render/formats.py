@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from cnncli.records.predictions import Record
+from cnncli.records.predictions import Record, RecordLayout
+from cnncli.records.tasks import Task
 from cnncli.render.lines import Csv, Json, JsonLines, Renderer, Tsv
 from cnncli.render.resume import CSV_READER, JSONL_READER, TSV_READER, RecordReader
 
@@ -20,51 +21,54 @@ class FormatSpec:
 
     Attributes:
         endings: suffixes of its files, in lower case; none for a format that is for the terminal only.
-        renderer: from the labels of all classes, what turns records into text; None for a format that is not text.
+        renderer: what turns records of a layout into text; None for a format that is not text.
         writer: opens a file or stream and yields a function that appends a record; for a format that is not text.
-        joiner: writes the records of several files to one; None for a format whose files cannot be joined.
+        joiner: writes the records of several files to one, for a network with tasks; None for a format whose files cannot be
+            joined.
         reader: reads back an incomplete file; None if a file cannot be resumed.
         has_reasons: whether a record has the reason why an image could not be read.
         package: that it needs; the extra with the format's name installs it.
     """
 
     endings: tuple[str, ...] = ()
-    renderer: Callable[[Sequence[str]], Renderer] | None = None
-    writer: Callable[[Path | BinaryIO], AbstractContextManager[WriteRecord]] | None = None
-    joiner: Callable[[Iterable[bytes], Path], None] | None = None
+    renderer: Callable[[RecordLayout], Renderer] | None = None
+    writer: Callable[[Path | BinaryIO, RecordLayout], AbstractContextManager[WriteRecord]] | None = None
+    joiner: Callable[[Iterable[bytes], Path, Sequence[Task]], None] | None = None
     reader: RecordReader | None = None
     has_reasons: bool = True
     package: str | None = None
 
 
-def _table(labels: Sequence[str]) -> Renderer:
+def _table(layout: RecordLayout) -> Renderer:
     import rich.console
 
     from cnncli.render.prediction_table import PredictionTable
 
-    return PredictionTable(rich.console.Console(), labels)
+    return PredictionTable(rich.console.Console(), layout)
 
 
-def _parquet(file: Path | BinaryIO) -> AbstractContextManager[WriteRecord]:
+def _parquet(file: Path | BinaryIO, layout: RecordLayout) -> AbstractContextManager[WriteRecord]:
     from cnncli.render.parquet import parquet_writer
 
-    return parquet_writer(file)
+    return parquet_writer(file, layout.tasks)
 
 
-def _join_parquet(parts: Iterable[bytes], file: Path) -> None:
+def _join_parquet(parts: Iterable[bytes], file: Path, tasks: Sequence[Task]) -> None:
     from cnncli.render.parquet import join_parquet
 
-    join_parquet(parts, file)
+    join_parquet(parts, file, tasks)
 
 
-def _join_text(parts: Iterable[bytes], file: Path, header: str = "") -> None:
+def _join_lines(parts: Iterable[bytes], file: Path, _: Sequence[Task]) -> None:
     with file.open("wb") as stream:
-        stream.write(header.encode())
-        stream.writelines(part.removeprefix(header.encode()) for part in parts)
+        stream.writelines(parts)
 
 
-def _join_csv(parts: Iterable[bytes], file: Path) -> None:
-    _join_text(parts, file, Csv().begin())
+def _join_csv(parts: Iterable[bytes], file: Path, tasks: Sequence[Task]) -> None:
+    header = Csv(tuple(tasks)).begin().encode()
+    with file.open("wb") as stream:
+        stream.write(header)
+        stream.writelines(part.removeprefix(header) for part in parts)
 
 
 class Format(enum.StrEnum):
@@ -84,20 +88,23 @@ class Format(enum.StrEnum):
         "tsv",
         FormatSpec(
             ("", ".txt", ".tsv"),
-            renderer=lambda _: Tsv(),
+            renderer=lambda layout: Tsv(layout.tasks),
             reader=TSV_READER,
-            joiner=_join_text,
+            joiner=_join_lines,
             has_reasons=False,
         ),
     )
-    CSV = "csv", FormatSpec((".csv",), renderer=lambda _: Csv(), reader=CSV_READER, joiner=_join_csv)
+    CSV = (
+        "csv",
+        FormatSpec((".csv",), renderer=lambda layout: Csv(layout.tasks), reader=CSV_READER, joiner=_join_csv),
+    )
     JSONL = (
         "jsonl",
         FormatSpec(
             (".jsonl", ".ndjson"),
             renderer=lambda _: JsonLines(),
             reader=JSONL_READER,
-            joiner=_join_text,
+            joiner=_join_lines,
         ),
     )
     JSON = "json", FormatSpec((".json",), renderer=lambda _: Json())
@@ -105,19 +112,19 @@ class Format(enum.StrEnum):
 
 
 @contextmanager
-def open_writer(format_: Format, stream: BinaryIO, labels: Sequence[str]) -> Iterator[WriteRecord]:
+def open_writer(format_: Format, stream: BinaryIO, layout: RecordLayout) -> Iterator[WriteRecord]:
     """A function that appends a record to a stream, which is complete when the block ends.
 
     Args:
         format_: one that is not for the terminal only.
         stream: to write to.
-        labels: of all classes.
+        layout: of the records.
     """
     if format_.spec.writer:
-        with format_.spec.writer(stream) as write:
+        with format_.spec.writer(stream, layout) as write:
             yield write
     elif format_.spec.renderer:
-        renderer = format_.spec.renderer(labels)
+        renderer = format_.spec.renderer(layout)
         stream.write(renderer.begin().encode())
         yield lambda record: _append(stream, renderer.record(record))
         stream.write(renderer.end().encode())

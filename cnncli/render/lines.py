@@ -9,12 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from cnncli.records.predictions import OK, UNREADABLE, Prediction, Record, Score, Unreadable
+from cnncli.records.predictions import OK, UNREADABLE, Record, Score, Unreadable
+from cnncli.records.tasks import AnswerKind, Task, has_several, kinds_of
 from cnncli.text import csv_row, is_percent_encoded, path_text, tsv_text
 
 CSV_HEADER = ("path", "status", "rank", "index", "label", "probability", "reason")
+TASKS_HEADER = (*CSV_HEADER[:2], "task", *CSV_HEADER[2:])
+"""The header where a network has several tasks."""
+
 NO_LABEL = "-"
 """The label in the tsv line of an unreadable image."""
+
+BETWEEN_LABELS = "|"
+"""Between the labels of an image in a tsv line, and between their probabilities, where several can be right."""
 
 
 class Renderer(Protocol):
@@ -37,7 +44,9 @@ def probability_text(score: Score) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Tsv:
-    """Path, label and probability of the most probable class; without a header, for cut, sort and awk."""
+    """Path, label and probability of the most probable class, for each of several tasks; without a header, for cut and awk."""
+
+    tasks: tuple[Task, ...] = ()
 
     def begin(self) -> str:
         """Nothing."""
@@ -45,47 +54,72 @@ class Tsv:
 
     def record(self, record: Record) -> str:
         """One line."""
-        path = tsv_text(path_text(record.path))
+        kinds = kinds_of(self.tasks)
         if isinstance(record, Unreadable):
-            return f"{path}\t{NO_LABEL}\t\n"
-        best = record.scores[0]
-        return f"{path}\t{tsv_text(best.label)}\t{probability_text(best)}\n"
+            cells = [NO_LABEL, ""] * len(kinds)
+        else:
+            pairs = zip(record.scores_by_task, kinds, strict=True)
+            cells = [cell for scores, kind in pairs for cell in _tsv_cells(scores, kind)]
+        return "\t".join([tsv_text(path_text(record.path)), *cells]) + "\n"
 
     def end(self) -> str:
         """Nothing."""
         return ""
+
+
+def _tsv_cells(scores: Sequence[Score], kind: AnswerKind) -> tuple[str, str]:
+    """The label and the probability of a task; of all answers where several can be right, both empty where none is."""
+    if kind is AnswerKind.ONE:
+        return tsv_text(scores[0].label), probability_text(scores[0])
+    names = (tsv_text(score.label).replace(BETWEEN_LABELS, f"\\{BETWEEN_LABELS}") for score in scores)
+    return BETWEEN_LABELS.join(names), BETWEEN_LABELS.join(map(probability_text, scores))
 
 
 @dataclass(frozen=True, slots=True)
 class Csv:
     """A header, then one row per rank; quoted as in RFC 4180, with plain line feeds."""
 
+    tasks: tuple[Task, ...] = ()
+
     def begin(self) -> str:
         """The header."""
-        return _csv_text(CSV_HEADER)
+        return _csv_text(csv_header(self.tasks))
 
     def record(self, record: Record) -> str:
-        """One row per rank."""
-        return "".join(_csv_text(row) for row in rows(record))
+        """One row per rank, of each task."""
+        return "".join(_csv_text(row) for row in rows(record, self.tasks))
 
     def end(self) -> str:
         """Nothing."""
         return ""
 
 
-CsvRow = tuple[str, str, int | None, int | None, str | None, float | None, str | None]
-"""The values under `CSV_HEADER`."""
+CsvRow = tuple[str | int | float | None, ...]
+"""The values under `csv_header`."""
 
 
-def rows(record: Record) -> list[CsvRow]:
-    """A record as rows under `CSV_HEADER`: one per rank, or a single one with the reason."""
+def csv_header(tasks: Sequence[Task]) -> tuple[str, ...]:
+    """The names of the columns: one more where a network has several tasks."""
+    return TASKS_HEADER if has_several(tasks) else CSV_HEADER
+
+
+def rows(record: Record, tasks: Sequence[Task]) -> list[CsvRow]:
+    """A record as rows under `csv_header`: one per rank of each task, or a single one with the reason."""
     path = path_text(record.path)
     if isinstance(record, Unreadable):
-        return [(path, UNREADABLE, None, None, None, None, record.reason)]
+        names = [None] if has_several(tasks) else []
+        return [(path, UNREADABLE, *names, None, None, None, None, record.reason)]
+    if not record.tasks:
+        return [(path, OK, *cells, None) for cells in _ranked(record.scores)]
+    return [(path, OK, task.name, *cells, None) for task in record.tasks for cells in _ranked(task.scores)]
+
+
+def _ranked(scores: Sequence[Score]) -> list[CsvRow]:
+    """Rank, index, label and probability of each score; a rank of 0 without the others where there is none."""
     return [
-        (path, OK, rank, score.index, score.label, round(score.probability, 6), None)
-        for rank, score in enumerate(record.scores, start=1)
-    ]
+        (rank, score.index, score.label, round(score.probability, 6))
+        for rank, score in enumerate(scores, start=1)
+    ] or [(0, None, None, None)]
 
 
 def _csv_text(row: Sequence[str | int | float | None]) -> str:
@@ -129,7 +163,8 @@ class Json:
         return "[]\n" if self._separator == "[\n" else "\n]\n"
 
 
-JsonObject = dict[str, "str | list[dict[str, str | int | float | None]]"]
+JsonScores = list[dict[str, str | int | float | None]]
+JsonObject = dict[str, str | JsonScores | dict[str, JsonScores]]
 
 
 def json_object(record: Record) -> JsonObject:
@@ -140,11 +175,16 @@ def json_object(record: Record) -> JsonObject:
         document["path_encoding"] = "percent"
     if isinstance(record, Unreadable):
         return document | {"status": UNREADABLE, "reason": record.reason}
-    return document | {"status": OK, "predictions": _json_scores(record)}
+    if record.tasks:
+        return document | {
+            "status": OK,
+            "tasks": {task.name: _json_scores(task.scores) for task in record.tasks},
+        }
+    return document | {"status": OK, "predictions": _json_scores(record.scores)}
 
 
-def _json_scores(prediction: Prediction) -> list[dict[str, str | int | float | None]]:
+def _json_scores(scores: Sequence[Score]) -> JsonScores:
     return [
         {"rank": rank, "index": score.index, "label": score.label, "probability": round(score.probability, 6)}
-        for rank, score in enumerate(prediction.scores, start=1)
+        for rank, score in enumerate(scores, start=1)
     ]

@@ -1,13 +1,14 @@
 """Predictions as a Parquet file, with the columns of the csv format. Needs the `parquet` extra."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from cnncli.errors import OutputError
 from cnncli.records.predictions import Record
-from cnncli.render.lines import CSV_HEADER, CsvRow, rows
+from cnncli.records.tasks import Task
+from cnncli.render.lines import CsvRow, csv_header, rows
 from cnncli.text import os_reason
 
 _GROUP_ROWS = 50_000
@@ -15,8 +16,12 @@ _GROUP_ROWS = 50_000
 
 
 @contextmanager
-def parquet_writer(file: Path | BinaryIO) -> Iterator[Callable[[Record], None]]:
+def parquet_writer(file: Path | BinaryIO, tasks: Sequence[Task] = ()) -> Iterator[Callable[[Record], None]]:
     """A function that appends a record to the file; complete when the block ends.
+
+    Args:
+        file: to write.
+        tasks: of the network.
 
     Raises:
         OutputError: the file cannot be written.
@@ -24,20 +29,20 @@ def parquet_writer(file: Path | BinaryIO) -> Iterator[Callable[[Record], None]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = _schema()
+    schema = _schema(tasks)
     waiting: list[CsvRow] = []
     with _translate_errors(file):
         writer = pq.ParquetWriter(file, schema)
 
     def flush() -> None:
-        columns = [list(column) for column in zip(*waiting, strict=True)] or [[] for _ in CSV_HEADER]
+        columns = [list(column) for column in zip(*waiting, strict=True)] or [[] for _ in schema.types]
         arrays = [pa.array(column, type_) for column, type_ in zip(columns, schema.types, strict=True)]
         with _translate_errors(file):
             writer.write_table(pa.table(arrays, schema=schema))
         waiting.clear()
 
     def write(record: Record) -> None:
-        waiting.extend(rows(record))
+        waiting.extend(rows(record, tasks))
         if len(waiting) >= _GROUP_ROWS:
             flush()
 
@@ -49,12 +54,13 @@ def parquet_writer(file: Path | BinaryIO) -> Iterator[Callable[[Record], None]]:
             writer.close()
 
 
-def join_parquet(parts: Iterable[bytes], file: Path) -> None:
+def join_parquet(parts: Iterable[bytes], file: Path, tasks: Sequence[Task] = ()) -> None:
     """Write the rows of several Parquet files to one.
 
     Args:
         parts: contents of the files, in order.
         file: to write.
+        tasks: of the network.
 
     Raises:
         ValueError: a part is damaged, or has other columns.
@@ -63,16 +69,16 @@ def join_parquet(parts: Iterable[bytes], file: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with _translate_errors(file), pq.ParquetWriter(file, _schema()) as writer:
+    with _translate_errors(file), pq.ParquetWriter(file, _schema(tasks)) as writer:
         for part in parts:
             writer.write_table(pq.read_table(pa.BufferReader(part)), _GROUP_ROWS)
 
 
-def _schema() -> Any:  # noqa: ANN401 - pyarrow is not typed
+def _schema(tasks: Sequence[Task]) -> Any:  # noqa: ANN401 - pyarrow is not typed
     import pyarrow as pa
 
-    types = (pa.string(), pa.string(), pa.int32(), pa.int32(), pa.string(), pa.float64(), pa.string())
-    return pa.schema(list(zip(CSV_HEADER, types, strict=True)))
+    types = {"rank": pa.int32(), "index": pa.int32(), "probability": pa.float64()}
+    return pa.schema([(name, types.get(name, pa.string())) for name in csv_header(tasks)])
 
 
 @contextmanager

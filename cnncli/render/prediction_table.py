@@ -1,16 +1,17 @@
-"""Predictions as a table on a terminal: one row per class, with a bar for its probability.
+"""Predictions as a table on a terminal: one row per class, with a bar for its probability; several tasks one below the other.
 
 Rows are written as they come, so the layout depends on the terminal's width, the labels of all classes and the first path.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from cnncli.records.predictions import UNKNOWN, Prediction, Record, Score, Unreadable
+from cnncli.records.predictions import UNKNOWN, Prediction, Record, RecordLayout, Score, Unreadable
+from cnncli.records.tasks import AnswerKind, Task, has_several, kinds_of
 from cnncli.render.columns import fit, fit_path
 from cnncli.text import percent, printable
 
@@ -23,29 +24,54 @@ _WIDEST = 140
 """Largest width of the table."""
 _SLACK = 4
 """By how much later paths may be wider than the first."""
+_NO_CLASS = "none"
+"""Stands where no class reaches its threshold."""
+_DOUBT = "yellow"
+"""The style of a row without an answer."""
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
     image: int
+    task: int
     label: int
     bar: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A class of a prediction.
+
+    Attributes:
+        task: name of its task in the first row of each of several tasks; else empty.
+        label: of the class.
+        probability: of the class; None where no class reaches its threshold.
+        label_style, bar_style: as Rich names them.
+    """
+
+    task: str
+    label: str
+    probability: float | None
+    label_style: str
+    bar_style: str
 
 
 class PredictionTable:
     """Records as the rows of a table as wide as the terminal."""
 
-    def __init__(self, console: Console, labels: Sequence[str]) -> None:
+    def __init__(self, console: Console, layout: RecordLayout) -> None:
         """Lay out the columns.
 
         Args:
             console: gives width, colours and encoding.
-            labels: of all classes.
+            layout: of the records.
         """
         self._console = console
         self._width = min(console.width, _WIDEST)
-        self._widest_label = max(cell_len(printable(label)) for label in (*labels, UNKNOWN))
+        self._tasks = layout.tasks
+        self._widest_label = _widest((*layout.labels, UNKNOWN))
+        self._widest_task = _widest(task.name for task in layout.tasks) if has_several(layout.tasks) else 0
         self._layout: _Columns | None = None
         self._is_plain = not (console.encoding or "").lower().startswith("utf")
 
@@ -58,21 +84,25 @@ class PredictionTable:
         name = printable(record.path)
         header = ""
         if self._layout is None:
-            self._layout = _columns(self._width, self._widest_label, cell_len(name))
+            self._layout = self._fit_columns(cell_len(name))
             header = self._header()
         return header + self._rows(record, name)
 
     @property
     def _columns(self) -> _Columns:
-        return self._layout or _columns(self._width, self._widest_label, 0)
+        return self._layout or self._fit_columns(0)
+
+    def _fit_columns(self, path: int) -> _Columns:
+        return _columns(self._width, self._widest_label, self._widest_task, path)
 
     def _header(self) -> str:
         """The titles; none where there is no room for columns."""
         columns = self._columns
         if not columns.image:
             return ""
+        task = fit("task", columns.task) + " " * _GAP if columns.task else ""
         head = (
-            f"{fit('image', columns.image)}{' ' * _GAP}{fit('label', columns.label)}{' ' * _GAP}"
+            f"{fit('image', columns.image)}{' ' * _GAP}{task}{fit('label', columns.label)}{' ' * _GAP}"
             f"{'probability'.rjust(columns.bar + 1 + _PERCENT)}"
         )
         return self._text(Text(head, "bold underline"))
@@ -80,11 +110,10 @@ class PredictionTable:
     def _rows(self, record: Record, name: str) -> str:
         if isinstance(record, Unreadable):
             return self._unreadable(name, record.reason)
-        scores = _scores_above_threshold(record)
-        rows = (
-            self._stack_labels(name, scores) if not self._columns.image else self._side_by_side(name, scores)
-        )
-        return "".join(map(self._text, rows)) + ("\n" if len(record.scores) > 1 else "")
+        rows = _rows(record, self._tasks)
+        lines = self._side_by_side(name, rows) if self._columns.image else self._stack_labels(name, rows)
+        is_single = not self._tasks and len(record.scores) == 1
+        return "".join(map(self._text, lines)) + ("" if is_single else "\n")
 
     def end(self) -> str:
         """Nothing."""
@@ -102,26 +131,29 @@ class PredictionTable:
             self._text(Text(head)) + "".join(self._text(Text(" " * indent) + line) for line in lines) + "\n"
         )
 
-    def _side_by_side(self, name: str, scores: list[Score]) -> list[Text]:
+    def _side_by_side(self, name: str, rows: Sequence[_Row]) -> list[Text]:
         columns = self._columns
         return [
             Text.assemble(
-                fit_path(name, columns.image) if rank == 0 else " " * columns.image,
+                fit_path(name, columns.image) if number == 0 else " " * columns.image,
                 " " * _GAP,
-                (fit(printable(score.label), columns.label), _label_style(rank, score)),
+                fit(row.task, columns.task) + " " * _GAP if columns.task else "",
+                (fit(row.label, columns.label), row.label_style),
                 " " * _GAP,
-                (self._bar(score.probability), _bar_style(rank, score)),
-                (_percent(score), _label_style(rank, score)),
+                (self._bar(row.probability or 0), row.bar_style),
+                (_percent(row), row.label_style),
             )
-            for rank, score in enumerate(scores)
+            for number, row in enumerate(rows)
         ]
 
-    def _stack_labels(self, name: str, scores: list[Score]) -> list[Text]:
-        width = max(self._width - _GAP - _PERCENT - 1, 1)
+    def _stack_labels(self, name: str, rows: Sequence[_Row]) -> list[Text]:
+        indent = _GAP * 2 if self._widest_task else _GAP
+        width = max(self._width - indent - _PERCENT - 1, 1)
         lines = [Text(fit_path(name, self._width))]
-        for rank, score in enumerate(scores):
-            label = fit(printable(score.label), width)
-            lines.append(Text(f"{' ' * _GAP}{label}{_percent(score)}", _label_style(rank, score)))
+        for row in rows:
+            if row.task:
+                lines.append(Text(fit(f"{' ' * _GAP}{row.task}", self._width)))
+            lines.append(Text(f"{' ' * indent}{fit(row.label, width)}{_percent(row)}", row.label_style))
         return lines
 
     def _bar(self, probability: float) -> str:
@@ -137,41 +169,49 @@ class PredictionTable:
         return capture.get()
 
 
-def _columns(width: int, widest_label: int, path: int) -> _Columns:
+def _columns(width: int, widest_label: int, widest_task: int, path: int) -> _Columns:
     """The widths of the columns; what short labels leave is for longer paths.
 
     Args:
         width: of the terminal.
         widest_label: width of the widest label.
+        widest_task: width of the widest name of several tasks; 0 where there are not several.
         path: width of the first path.
     """
     if width < _NARROW:
-        return _Columns(0, 0, 0)
+        return _Columns(0, 0, 0, 0)
     bar = width // 5
     names = width - bar - _PERCENT - 1 - 2 * _GAP
+    task = min(widest_task, names // 4)
+    names -= task + _GAP if task else 0
     usual = names * 9 // 20
     label = min(widest_label, names - usual)
     image = min(names - label, max(usual, path + _SLACK))
-    return _Columns(image, max(label, names - usual - max(image - usual, 0)), bar)
+    return _Columns(image, task, max(label, names - usual - max(image - usual, 0)), bar)
 
 
-def _scores_above_threshold(prediction: Prediction) -> list[Score]:
-    """The scores that reach the threshold; if none does, the first, whose label is `unknown`."""
-    above = [score for score in prediction.scores if score.index is not None]
-    return above or list(prediction.scores[:1])
+def _widest(names: Iterable[str]) -> int:
+    return max(cell_len(printable(name)) for name in names)
 
 
-def _percent(score: Score) -> str:
-    return f" {percent(score.probability):>{_PERCENT}}"
+def _rows(prediction: Prediction, tasks: Sequence[Task]) -> list[_Row]:
+    """The classes that are shown of an image, of one task after the other."""
+    names = [printable(task.name) for task in tasks] if has_several(tasks) else [""]
+    blocks = zip(names, kinds_of(tasks), prediction.scores_by_task, strict=True)
+    return [row for name, kind, scores in blocks for row in _block(name, kind, scores)]
 
 
-def _label_style(rank: int, score: Score) -> str:
-    if score.label == UNKNOWN and score.index is None:
-        return "yellow"
-    return "bold" if rank == 0 else "dim"
+def _block(task: str, kind: AnswerKind, scores: Sequence[Score]) -> Iterator[_Row]:
+    """The classes of a task that reach the threshold; if none does, the first, whose label is `unknown`, or no class."""
+    if not scores:
+        yield _Row(task, _NO_CLASS, None, _DOUBT, _DOUBT)
+    above = [score for score in scores if score.index is not None]
+    for rank, score in enumerate(above or scores[:1]):
+        is_answer = rank == 0 or kind is AnswerKind.SEVERAL
+        styles = (_DOUBT, _DOUBT) if not above else ("bold", "green") if is_answer else ("dim", "dim")
+        yield _Row("" if rank else task, printable(score.label), score.probability, *styles)
 
 
-def _bar_style(rank: int, score: Score) -> str:
-    if score.index is None:
-        return "yellow"
-    return "green" if rank == 0 else "dim"
+def _percent(row: _Row) -> str:
+    text = "" if row.probability is None else percent(row.probability)
+    return f" {text:>{_PERCENT}}"

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cnncli.errors import OutputError
-from cnncli.records.predictions import UNREADABLE, ImageSource, Unreadable
+from cnncli.records.predictions import UNREADABLE, ImageSource, RecordLayout, Unreadable
+from cnncli.records.tasks import has_several, kinds_of
 from cnncli.regular_file import open_regular
-from cnncli.render.lines import NO_LABEL
+from cnncli.render.lines import NO_LABEL, csv_header
 from cnncli.text import parse_json, path_text, tsv_text
 
 
@@ -73,17 +74,17 @@ class RecordReader:
     """How the records of a format are read back.
 
     Attributes:
-        read: from the lines of a file and the rows of a readable image, yields the complete records in order, and stops before
-            an incomplete one. Raises ValueError where a complete line is not a record.
+        read: from the lines of a file with records of a layout, yields the complete ones in order, and stops before one that is
+            not, or that may not be. Raises ValueError where a complete line is not a record.
         written_path: a path as the format writes it.
     """
 
-    read: Callable[[Lines, int], Iterator[CompleteRecord]]
+    read: Callable[[Lines, RecordLayout], Iterator[CompleteRecord]]
     written_path: Callable[[str], str]
 
 
 def skip_complete(
-    inputs: Iterator[ImageSource | Unreadable | None], part: Path, reader: RecordReader, rows_per_image: int
+    inputs: Iterator[ImageSource | Unreadable | None], part: Path, reader: RecordReader, layout: RecordLayout
 ) -> ResumePoint:
     """Consume the inputs that a file already has a record for, in order.
 
@@ -91,14 +92,14 @@ def skip_complete(
         inputs: as in the run that wrote the file; None is skipped.
         part: the file.
         reader: of its format.
-        rows_per_image: csv rows of a readable image.
+        layout: of the records.
 
     Raises:
         OutputError: the inputs are not the same, so that records would be mixed up; or the file is damaged before its end.
     """
     point = ResumePoint(0, 0, 0)
     with open_regular(part) as stream:
-        entries = reader.read(Lines(stream), rows_per_image)
+        entries = reader.read(Lines(stream), layout)
         while entry := _next(entries, part, point):
             path = next((item.path for item in inputs if item), None)
             if path is None or reader.written_path(path) != entry.path:
@@ -121,14 +122,17 @@ def _next(entries: Iterator[CompleteRecord], part: Path, point: ResumePoint) -> 
         ) from error
 
 
-def _read_tsv(lines: Lines, _: int) -> Iterator[CompleteRecord]:
+def _read_tsv(lines: Lines, layout: RecordLayout) -> Iterator[CompleteRecord]:
+    unreadable = [NO_LABEL, ""] * len(kinds_of(layout.tasks))
     for line in lines:
         lines.require_own_end()
-        path, label, probability = line.rstrip("\n").split("\t")
-        yield CompleteRecord(path, label == NO_LABEL and not probability, lines.end)
+        path, *cells = line.rstrip("\n").split("\t")
+        if len(cells) != len(unreadable):
+            raise ValueError("not a record")
+        yield CompleteRecord(path, cells == unreadable, lines.end)
 
 
-def _read_jsonl(lines: Lines, _: int) -> Iterator[CompleteRecord]:
+def _read_jsonl(lines: Lines, _: RecordLayout) -> Iterator[CompleteRecord]:
     for line in lines:
         lines.require_own_end()
         document = parse_json(line)
@@ -137,19 +141,46 @@ def _read_jsonl(lines: Lines, _: int) -> Iterator[CompleteRecord]:
         yield CompleteRecord(document["path"], document["status"] == UNREADABLE, lines.end)
 
 
-def _read_csv(lines: Lines, rows_per_image: int) -> Iterator[CompleteRecord]:
-    """An image is complete when its last rank is there; a quoted path may span lines."""
+def _read_csv(lines: Lines, layout: RecordLayout) -> Iterator[CompleteRecord]:
+    """The records of a csv file; a quoted path may span lines."""
     reader = csv.reader(lines, strict=True)
+    header = csv_header(layout.tasks)
     try:
-        next(reader, None)  # the header
-        for row in reader:
-            lines.require_own_end()
-            path, status, rank, *_ = row
-            if status == UNREADABLE or int(rank) == rows_per_image:
-                yield CompleteRecord(path, status == UNREADABLE, lines.end)
+        next(reader, None)
+        rows = (dict(zip(header, row, strict=True)) for row in reader)
+        complete_records = _counted_rows if layout.rows_per_image else _grouped_rows
+        yield from complete_records(rows, lines, layout)
     except csv.Error as error:
         if "unexpected end" not in str(error):  # the file ends within a quoted path
             raise ValueError(str(error)) from error
+
+
+CsvCells = dict[str, str]
+"""A row of a csv file by the names of its columns."""
+
+
+def _counted_rows(rows: Iterator[CsvCells], lines: Lines, layout: RecordLayout) -> Iterator[CompleteRecord]:
+    """Records of equally many rows: one is complete when its last rank is there."""
+    for row in rows:
+        lines.require_own_end()
+        if row["status"] == UNREADABLE or int(row["rank"]) == layout.rows_per_image:
+            yield CompleteRecord(row["path"], row["status"] == UNREADABLE, lines.end)
+
+
+def _grouped_rows(rows: Iterator[CsvCells], lines: Lines, layout: RecordLayout) -> Iterator[CompleteRecord]:
+    """Records whose number of rows varies: one is complete where the next one begins, so the last one may not be."""
+    first_task = layout.tasks[0].name if has_several(layout.tasks) else None
+    path, end = None, lines.end
+    for row in rows:
+        lines.require_own_end()
+        is_unreadable = row["status"] == UNREADABLE
+        is_first = is_unreadable or (row.get("task") == first_task and int(row["rank"]) <= 1)
+        if is_first and path is not None:
+            yield CompleteRecord(path, is_unreadable=False, end=end)
+        path, end = row["path"], lines.end
+        if is_unreadable:
+            yield CompleteRecord(path, is_unreadable=True, end=end)
+            path = None
 
 
 def _tsv_path(path: str) -> str:

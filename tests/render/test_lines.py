@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnncli.images.local_file import LocalFile
-from cnncli.records.predictions import Prediction, Record, Score, Unreadable
+from cnncli.records.predictions import Prediction, Record, RecordLayout, Score, TaskScores, Unreadable
+from cnncli.records.tasks import AnswerKind, Task
 from cnncli.render.lines import CSV_HEADER, Csv, Json, JsonLines, Tsv
 from cnncli.text import path_text, printable, terminal_text, tsv_text
 
@@ -29,12 +30,67 @@ records = st.one_of(
     st.builds(Unreadable, names, st.text(min_size=1)),
 )
 
+PLAIN = RecordLayout(["cat", "dog"], (), 2)
+"""The layout of a network without tasks."""
+
+SEVERAL = RecordLayout(["cat", "dog"], (Task("pets", ("cat", "dog"), AnswerKind.SEVERAL, (0.5, 0.5)),), None)
+"""The layout of a network with one task, of which several classes can be right."""
+
+BOTH = RecordLayout(
+    ["cat", "dog", "day", "night"], (*SEVERAL.tasks, Task("light", ("day", "night"), AnswerKind.ONE)), None
+)
+"""The layout of a network with two tasks."""
+
+NEITHER = Prediction(LocalFile("n.jpg"), ())
+CAT_BY_DAY = Prediction(
+    LocalFile("a.jpg"), (), (TaskScores("pets", CAT.scores), TaskScores("light", (Score(0, "day", 0.9),)))
+)
+NOTHING_BY_NIGHT = Prediction(
+    LocalFile("n.jpg"), (), (TaskScores("pets", ()), TaskScores("light", (Score(1, "night", 0.8),)))
+)
+labels = st.lists(
+    st.builds(Score, st.integers(0, 999), st.text(min_size=1), st.floats(0, 1)), max_size=3
+).map(tuple)
+several_records: st.SearchStrategy[Record] = st.one_of(
+    st.builds(Prediction, st.builds(LocalFile, names), labels),
+    st.builds(Unreadable, names, st.text(min_size=1)),
+)
+both_records: st.SearchStrategy[Record] = st.one_of(
+    st.builds(
+        Prediction,
+        st.builds(LocalFile, names),
+        st.just(()),
+        st.tuples(
+            st.builds(TaskScores, st.just("pets"), labels), st.builds(TaskScores, st.just("light"), scores)
+        ),
+    ),
+    st.builds(Unreadable, names, st.text(min_size=1)),
+)
+
 
 def test_tsv() -> None:
     assert [Tsv().record(record) for record in (CAT, UNSURE, BROKEN)] == [
         "a.jpg\tcat\t0.750000\n",
         "b.jpg\tunknown\t0.400000\n",
         "c.jpg\t-\t\n",
+    ]
+
+
+def test_tsv_of_several_labels() -> None:
+    odd = Prediction(LocalFile("b.jpg"), (Score(0, "a|b", 0.75),))
+    assert [Tsv(SEVERAL.tasks).record(record) for record in (CAT, odd, NEITHER, BROKEN)] == [
+        "a.jpg\tcat|dog\t0.750000|0.250000\n",
+        "b.jpg\ta\\|b\t0.750000\n",
+        "n.jpg\t\t\n",
+        "c.jpg\t-\t\n",
+    ]
+
+
+def test_tsv_of_several_tasks() -> None:
+    assert [Tsv(BOTH.tasks).record(record) for record in (CAT_BY_DAY, NOTHING_BY_NIGHT, BROKEN)] == [
+        "a.jpg\tcat|dog\t0.750000|0.250000\tday\t0.900000\n",
+        "n.jpg\t\t\tnight\t0.800000\n",
+        "c.jpg\t-\t\t-\t\n",
     ]
 
 
@@ -49,6 +105,35 @@ def test_csv() -> None:
         "c.jpg,unreadable,,,,,no such file",
     ]
     assert "\r" not in text
+
+
+def test_csv_of_several_labels() -> None:
+    csv_ = Csv(SEVERAL.tasks)
+    assert csv_.begin() == Csv().begin()
+    assert csv_.record(CAT) == Csv().record(CAT)
+    assert csv_.record(NEITHER) == "n.jpg,ok,0,,,,\n"
+
+
+def test_csv_of_several_tasks() -> None:
+    csv_ = Csv(BOTH.tasks)
+    shown: list[Record] = [CAT_BY_DAY, NOTHING_BY_NIGHT, BROKEN]
+    text = csv_.begin() + "".join(map(csv_.record, shown))
+    assert text.splitlines() == [
+        "path,status,task,rank,index,label,probability,reason",
+        "a.jpg,ok,pets,1,3,cat,0.750000,",
+        "a.jpg,ok,pets,2,1,dog,0.250000,",
+        "a.jpg,ok,light,1,0,day,0.900000,",
+        "n.jpg,ok,pets,0,,,,",
+        "n.jpg,ok,light,1,1,night,0.800000,",
+        "c.jpg,unreadable,,,,,,no such file",
+    ]
+
+
+def test_jsonl_of_tasks() -> None:
+    assert json.loads(JsonLines().record(NEITHER))["predictions"] == []
+    document = json.loads(JsonLines().record(NOTHING_BY_NIGHT))
+    night = {"rank": 1, "index": 1, "label": "night", "probability": 0.8}
+    assert document == {"path": "n.jpg", "status": "ok", "tasks": {"pets": [], "light": [night]}}
 
 
 def test_jsonl() -> None:
@@ -146,4 +231,23 @@ def test_parquet(tmp_path: Path) -> None:
         ("b.jpg", "ok", 1, None, "unknown", 0.4, None),
         ("b.jpg", "ok", 2, None, "unknown", 0.3, None),
         ("c.jpg", "unreadable", None, None, None, None, "no such file"),
+    ]
+
+
+def test_parquet_of_several_tasks(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    from cnncli.render.parquet import join_parquet, parquet_writer
+
+    shown: dict[str, Record] = {"a": CAT_BY_DAY, "b": NOTHING_BY_NIGHT, "c": BROKEN}
+    for name, record in shown.items():
+        with parquet_writer(tmp_path / name, BOTH.tasks) as write:
+            write(record)
+    parts = ((tmp_path / name).read_bytes() for name in "abc")
+    join_parquet(parts, tmp_path / "all.parquet", BOTH.tasks)
+    rows = parquet.read_table(tmp_path / "all.parquet").to_pylist()
+    assert [tuple(row.values()) for row in rows][2:] == [
+        ("a.jpg", "ok", "light", 1, 0, "day", 0.9, None),
+        ("n.jpg", "ok", "pets", 0, None, None, None, None),
+        ("n.jpg", "ok", "light", 1, 1, "night", 0.8, None),
+        ("c.jpg", "unreadable", None, None, None, None, None, "no such file"),
     ]

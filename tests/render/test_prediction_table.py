@@ -9,18 +9,37 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from cnncli.images.local_file import LocalFile
-from cnncli.records.predictions import Prediction, Record, Score, Unreadable
+from cnncli.records.predictions import Prediction, Record, RecordLayout, Score, Unreadable
+from cnncli.records.tasks import Task
 from cnncli.render.prediction_table import PredictionTable
-from tests.render.test_lines import BROKEN, CAT, UNSURE, records
+from tests.render.test_lines import (
+    BOTH,
+    BROKEN,
+    CAT,
+    CAT_BY_DAY,
+    NEITHER,
+    NOTHING_BY_NIGHT,
+    SEVERAL,
+    UNSURE,
+    both_records,
+    records,
+    several_records,
+)
 
 LONG_LABEL = "black-footed ferret, ferret, Mustela nigripes"
 
 
 def drawn(
-    width: int, *shown: Record, encoding: str = "utf-8", labels: Sequence[str] = ("cat", LONG_LABEL)
+    width: int,
+    *shown: Record,
+    encoding: str = "utf-8",
+    labels: Sequence[str] = ("cat", LONG_LABEL),
+    tasks: tuple[Task, ...] = (),
 ) -> str:
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
-    table = PredictionTable(Console(file=file, width=width, color_system=None), labels)
+    table = PredictionTable(
+        Console(file=file, width=width, color_system=None), RecordLayout(labels, tasks, None)
+    )
     return table.begin() + "".join(map(table.record, shown)) + table.end()
 
 
@@ -95,3 +114,60 @@ def test_classes_below_the_threshold_are_left_out() -> None:
 
 def test_terminal_escape_codes_in_names_are_escaped() -> None:
     assert "\x1b" not in drawn(80, Unreadable("\x1b]0;evil\x07.jpg", "\x1b[2J"))
+
+
+def test_several_labels() -> None:
+    text = drawn(80, CAT, NEITHER, labels=SEVERAL.labels, tasks=SEVERAL.tasks)
+    assert [line.rstrip() for line in text.splitlines()] == [
+        "image                    label                                       probability",
+        "a.jpg                    cat                            ████████████      75.0 %",
+        "                         dog                            ████              25.0 %",
+        "",
+        "n.jpg                    none",
+        "",
+    ]
+
+
+def test_several_tasks_at_80_columns() -> None:
+    shown = (CAT_BY_DAY, NOTHING_BY_NIGHT, BROKEN)
+    text = drawn(80, *shown, labels=BOTH.labels, tasks=BOTH.tasks)
+    assert [line.rstrip() for line in text.splitlines()] == [
+        "image                 task   label                                   probability",
+        "a.jpg                 pets   cat                        ████████████      75.0 %",
+        "                             dog                        ████              25.0 %",
+        "                      light  day                        ██████████████▍   90.0 %",
+        "",
+        "n.jpg                 pets   none",
+        "                      light  night                      ████████████▊     80.0 %",
+        "",
+        "c.jpg                 cannot be read: no such file",
+        "",
+    ]
+
+
+def test_several_tasks_on_a_narrow_terminal() -> None:
+    text = drawn(28, CAT_BY_DAY, NOTHING_BY_NIGHT, labels=BOTH.labels, tasks=BOTH.tasks)
+    assert [line.rstrip() for line in text.splitlines()] == [
+        "a.jpg",
+        "  pets",
+        "    cat               75.0 %",
+        "    dog               25.0 %",
+        "  light",
+        "    day               90.0 %",
+        "",
+        "n.jpg",
+        "  pets",
+        "    none",
+        "  light",
+        "    night             80.0 %",
+        "",
+    ]
+
+
+@given(st.integers(12, 200), st.lists(several_records, max_size=3), st.lists(both_records, max_size=3))
+def test_no_line_of_tasks_is_wider_than_the_terminal(
+    width: int, of_one: list[Record], of_both: list[Record]
+) -> None:
+    text = drawn(width, *of_one, labels=SEVERAL.labels, tasks=SEVERAL.tasks)
+    text += drawn(width, *of_both, labels=BOTH.labels, tasks=BOTH.tasks)
+    assert all(cell_len(line) <= max(width, 20) for line in text.split("\n"))
