@@ -7,11 +7,13 @@ import typer
 
 from cnncli.cli import options
 from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_data
+from cnncli.cli.list_options import with_list_columns
 from cnncli.cli.options import ReportFormat
 from cnncli.cli.output_guard import require_not_among
 from cnncli.cli.progress import image_progress
 from cnncli.errors import OutputError, UsageError
 from cnncli.files.output_path import is_inside, require_free
+from cnncli.records.list_columns import ListColumns
 
 if TYPE_CHECKING:
     from cnncli.records.data import DataSet
@@ -20,6 +22,7 @@ PROBLEMS_FOUND = 3
 """Exit code where problems were found."""
 
 
+@with_list_columns
 def check(
     data: options.Data,
     sheet: Annotated[
@@ -30,11 +33,8 @@ def check(
         ReportFormat,
         typer.Option("--format", "-f", help="Output format; JSON has all findings in full."),
     ] = ReportFormat.TEXT,
-    path_column: options.PathColumn = "path",
-    label_column: options.LabelColumn = "label",
-    split_column: options.SplitColumn = "split",
-    root: options.Root = None,
-    image_column: options.ImageColumn = None,
+    *,
+    columns: ListColumns,
     max_pixels: options.MaxPixels = None,
     workers: options.Workers = None,
     overwrite: options.Overwrite = False,
@@ -61,7 +61,6 @@ def check(
     with quiet_libraries(), console.spinner("checking the images"):
         from cnncli.data.health import examine
         from cnncli.data.layout import read
-        from cnncli.data.lists import ListColumns
         from cnncli.engines.cores import usable_cores
         from cnncli.images.decode import allow_pixels
         from cnncli.records.defaults import MAX_PIXELS
@@ -69,7 +68,7 @@ def check(
 
         limit = max_pixels or MAX_PIXELS
         allow_pixels(limit)
-        data_set = read(data, ListColumns(path_column, label_column, split_column, root, image_column))
+        data_set = read(data, columns)
         if sheet and is_inside(sheet, data):
             raise OutputError(f"{sheet} would be inside the data folder", "write it somewhere else")
         if sheet:

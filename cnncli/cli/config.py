@@ -28,8 +28,16 @@ def _apply_config(context: typer.Context, file: Path | None) -> Path | None:
         if isinstance(values[name], bool) != getattr(parameter, "is_flag", False):
             kind = "true or false" if getattr(parameter, "is_flag", False) else "a value, not a flag"
             raise UsageError(f"in the settings {file}, {name} must be {kind}, not {values[name]!r}")
+        if isinstance(values[name], list) and not getattr(parameter, "multiple", False):
+            raise UsageError(f"in the settings {file}, {name} must be one value, not a list")
         parameter.envvar = None  # a file named on the command line takes precedence over the environment
-    context.default_map = {_parameter(name): _command_line_value(value) for name, value in values.items()}
+    repeatable = {_option(item.name) for item in context.command.params if getattr(item, "multiple", False)}
+    context.default_map = {
+        _parameter(name): list(map(str, value if isinstance(value, list) else [value]))
+        if name in repeatable
+        else _command_line_value(value)
+        for name, value in values.items()
+    }
     return file
 
 

@@ -11,10 +11,12 @@ from cnncli.cli import completion, evaluation_parts, options
 from cnncli.cli import parts as in_parts
 from cnncli.cli.console import Console, quiet_libraries
 from cnncli.cli.evaluation_output import Destination, EvaluationFormat
+from cnncli.cli.list_options import with_list_columns
 from cnncli.cli.progress import image_bars
 from cnncli.errors import UsageError
 from cnncli.records.defaults import DEFAULT
 from cnncli.records.engines import EngineName, EngineOptions, Precision
+from cnncli.records.list_columns import ListColumns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +37,7 @@ class SplitChoice(enum.StrEnum):
 _DATA = "Data"
 
 
+@with_list_columns
 def evaluate(
     data: options.Data,
     models: Annotated[
@@ -127,11 +130,8 @@ def evaluate(
             rich_help_panel=_DATA,
         ),
     ] = None,
-    path_column: options.PathColumn = "path",
-    label_column: options.LabelColumn = "label",
-    split_column: options.SplitColumn = "split",
-    root: options.Root = None,
-    image_column: options.ImageColumn = None,
+    *,
+    columns: ListColumns,
     max_pixels: options.MaxPixels = None,
     exact_decode: options.ExactDecode = False,
     weights: options.Weights = None,
@@ -182,7 +182,6 @@ def evaluate(
         resume=resume,
     )
     with quiet_libraries(), console.spinner("evaluating"):
-        from cnncli.data.lists import ListColumns
         from cnncli.evaluation import output as outputs
         from cnncli.evaluation.evaluate import EvaluationSettings
         from cnncli.inference import InferenceOptions
@@ -192,7 +191,7 @@ def evaluate(
             outputs.require_output_folder(output, overwrite=overwrite)
         settings = EvaluationSettings(
             data=data,
-            columns=ListColumns(path_column, label_column, split_column, root, image_column),
+            columns=columns,
             split=split,
             subset=subset,
             class_map=class_map,

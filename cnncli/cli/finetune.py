@@ -10,12 +10,14 @@ import typer
 from cnncli.cli import completion, options
 from cnncli.cli.config import Config, Resume
 from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_data
+from cnncli.cli.list_options import with_list_columns
 from cnncli.cli.options import ResultFormat
 from cnncli.cli.progress import image_bars, training_progress
 from cnncli.cli.training_options import explicit_options, with_training_options
 from cnncli.errors import UsageError
 from cnncli.records.defaults import MAX_SEED
 from cnncli.records.engines import EngineName, EngineOptions, Precision
+from cnncli.records.list_columns import ListColumns
 from cnncli.records.training import ClassifierName, ClassWeights, RecipeName, Timing, Tune
 from cnncli.text import quote
 from cnncli.training.processes import is_main
@@ -30,6 +32,7 @@ _DATA, _FEATURES = "Data", "Classifiers on features"
 
 
 @with_training_options
+@with_list_columns
 def finetune(
     context: typer.Context,
     data: options.Data,
@@ -104,11 +107,8 @@ def finetune(
             rich_help_panel=_DATA,
         ),
     ] = ClassWeights.NONE,
-    path_column: options.PathColumn = "path",
-    label_column: options.LabelColumn = "label",
-    split_column: options.SplitColumn = "split",
-    root: options.Root = None,
-    image_column: options.ImageColumn = None,
+    *,
+    columns: ListColumns,
     max_pixels: options.MaxPixels = None,
     classifier: Annotated[
         ClassifierName,
@@ -156,7 +156,6 @@ def finetune(
     """  # noqa: D301 - Typer keeps the lines of a paragraph that starts with a backspace
     if resume and config:
         raise UsageError("--config has no effect with --resume, which uses the run's own settings")
-    from cnncli.data.lists import ListColumns
     from cnncli.records.defaults import MAX_PIXELS
     from cnncli.training.resolve import require_no_training_options, resolve
     from cnncli.training.settings import FeatureSettings, NetworkSettings, choose_tune
@@ -174,7 +173,7 @@ def finetune(
         "data": data,
         "reference": reference,
         "layer": layer,
-        "columns": ListColumns(path_column, label_column, split_column, root, image_column),
+        "columns": columns,
         "output": output,
         "overwrite": overwrite,
         "classifier": classifier,

@@ -293,22 +293,6 @@ ImageColumn = Annotated[
         help="Column with the images in a Parquet file: bytes, or structures with bytes.  [default: image, or the only one]",
     ),
 ]
-LabelColumn = Annotated[
-    str,
-    typer.Option(
-        "--label-column",
-        metavar="NAME",
-        help="Column with the class labels in a list or in Parquet files, or their name in the .json files of tar archives.",
-    ),
-]
-SplitColumn = Annotated[
-    str,
-    typer.Option(
-        "--split-column",
-        metavar="NAME",
-        help="Column with train, val or test in a list or in Parquet files, if there is one.",
-    ),
-]
 Root = Annotated[
     str | None,
     typer.Option(

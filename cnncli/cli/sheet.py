@@ -136,7 +136,8 @@ def _read_truths(file: Path) -> dict[str, str]:
         UsageError: its name does not end as that of a list.
         DataError: it cannot be read as a list.
     """
-    from cnncli.data.lists import ListColumns, read_list
+    from cnncli.data.lists import read_list
+    from cnncli.records.list_columns import ListColumns
 
     if file.suffix.lower() not in SEPARATORS:
         raise UsageError(f"--labels-from {file}: the name of a list ends in .csv or .tsv", _LIST_HINT)

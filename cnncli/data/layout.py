@@ -11,12 +11,13 @@ Each may be on a server. Only names and labels are read here; whether a file rea
 from pathlib import Path
 
 from cnncli.data.folders import LAYOUTS, read_folder
-from cnncli.data.lists import ListColumns, read_list
+from cnncli.data.lists import read_list
 from cnncli.data.remote_folders import read_remote_folder
 from cnncli.data.shards import find_shards, read_shards
 from cnncli.errors import DataError, UsageError
 from cnncli.images.path_list import is_table
 from cnncli.records.data import DataPath, DataSet
+from cnncli.records.list_columns import ListColumns
 from cnncli.records.networks import CARD
 from cnncli.remote import require_file_system
 from cnncli.text import is_url, quote
@@ -57,9 +58,10 @@ def read(data: DataPath, columns: ListColumns | None = None) -> DataSet:
         return read_list(name, columns)
     if not is_url(name) and not Path(name).exists():
         raise DataError(f"{name} does not exist", LAYOUTS)
-    if columns != ListColumns():
+    if not columns.are_default:
         raise UsageError(
-            f"{name} is not a list, and --path-column, --label-column, --split-column, --image-column and --root are for lists"
+            f"{name} is not a list, and --path-column, --label-column, --split-column, --image-column, --multi-label, "
+            "--label-separator, --indicator-columns and --root are for lists"
         )
     return read_remote_folder(name) if is_url(name) else _read_local(Path(name))
 

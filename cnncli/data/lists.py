@@ -1,14 +1,14 @@
-"""Labelled data as a CSV, TSV or Parquet list with the columns path and label, and optionally split."""
+"""Labelled data as a CSV, TSV or Parquet list with the columns path and label, and optionally split; or several of labels."""
 
 import contextlib
 import csv
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from cnncli.data.labelled import LabelledImage, build_data_set
+from cnncli.data.labels import LabelReader, Labels, Row, text_of
 from cnncli.data.missing_files import missing_files_hint
 from cnncli.data.split_names import split_of_name
 from cnncli.errors import DataError
@@ -16,8 +16,8 @@ from cnncli.files.csv_tables import listed_path
 from cnncli.images.container import open_container, reason
 from cnncli.images.parquet_file import column_names, is_parquet, read_rows
 from cnncli.images.sources import image_source
-from cnncli.records.data import DataPath, DataSet, Split
-from cnncli.records.defaults import PATH_COLUMN
+from cnncli.records.data import DataSet, Split
+from cnncli.records.list_columns import ListColumns
 from cnncli.records.predictions import ImageSource, UnreadableError
 from cnncli.regular_file import bounded_lines
 from cnncli.text import SEPARATORS, counted, is_url, path_text, text_stream
@@ -25,26 +25,6 @@ from cnncli.text import SEPARATORS, counted, is_url, path_text, text_stream
 _MAX_NAME = 40
 _MAX_LISTED = 8
 """Characters of a column name, and number of names, that a message shows."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListColumns:
-    """The columns of a list, and the folder of its paths.
-
-    Attributes:
-        path: name of the column with the image's path.
-        label: name of the column with its class.
-        split: name of the optional column with train, val or test; if some images have a split, those without one are for
-            training.
-        root: folder or URL that paths are relative to; None is the folder of the list.
-        image: name of the column with the images of a Parquet file; None to find it.
-    """
-
-    path: str = PATH_COLUMN
-    label: str = "label"
-    split: str = "split"
-    root: DataPath | None = None
-    image: str | None = None
 
 
 def read_list(file: str, columns: ListColumns) -> DataSet:
@@ -57,13 +37,13 @@ def read_list(file: str, columns: ListColumns) -> DataSet:
     Raises:
         DataError: it cannot be read, contradicts itself, or has no labelled images.
     """
-    remarks: list[str] = []
+    reader, remarks = LabelReader(columns), list[str]()
     folder, _, name = file.rpartition("/") if is_url(file) else (str(Path(file).parent), "", Path(file).name)
     root = str(columns.root or folder)
     try:
-        with _open_rows(file, columns) as (header, rows):
-            _require_columns(file, header, columns)
-            images = _unique(file, _rows(file, rows, columns, root, remarks), remarks)
+        with _open_rows(file, columns, reader) as (header, rows):
+            _require_columns(file, header, [columns.path, *reader.names])
+            images = _unique(file, _rows(file, rows, reader, root, remarks), remarks)
     except (OSError, UnreadableError) as error:
         raise DataError(f"cannot read the list {file}: {reason(error)}") from error
     except (csv.Error, ValueError) as error:
@@ -77,17 +57,17 @@ def read_list(file: str, columns: ListColumns) -> DataSet:
         )
     if any(item.split for item in images):
         images = [item if item.split else dataclasses.replace(item, split=Split.TRAIN) for item in images]
-    return build_data_set(path_text(Path(name).stem), root, images, remarks)
+    return build_data_set(path_text(Path(name).stem), root, images, remarks, columns.tasks)
 
 
 @contextlib.contextmanager
 def _open_rows(
-    file: str, columns: ListColumns
-) -> Iterator[tuple[Sequence[str], Iterable[dict[str, str | None]]]]:
+    file: str, columns: ListColumns, reader: LabelReader
+) -> Iterator[tuple[Sequence[str], Iterable[Row]]]:
     """The names of a list's columns, and its entries."""
     if is_parquet(file):
         names = column_names(file)
-        wanted = [name for name in (columns.path, columns.label, columns.split) if name in names]
+        wanted = [name for name in (columns.path, *reader.names, columns.split) if name in names]
         yield names, read_rows(file, wanted)
         return
     with text_stream(open_container(file)) as stream:
@@ -102,7 +82,7 @@ def _unique(file: str, rows: Iterable[LabelledImage], remarks: list[str]) -> lis
     repeated = 0
     for row in rows:
         first = images.setdefault(os.path.abspath(row.path), row)  # noqa: PTH100 - the path is a string
-        if (first.label, first.split) != (row.label, row.split):
+        if (first.label, first.answers, first.split) != (row.label, row.answers, row.split):
             raise DataError(
                 f"{file} lists {row.path} twice, as {_describe(first)} and as {_describe(row)}",
                 "each image has one class and one split",
@@ -114,43 +94,42 @@ def _unique(file: str, rows: Iterable[LabelledImage], remarks: list[str]) -> lis
 
 
 def _describe(row: LabelledImage) -> str:
-    return f"{row.label!r} in {row.split}" if row.split else repr(row.label)
+    labels = Labels(row.label, row.answers)
+    return f"{labels} in {row.split}" if row.split else str(labels)
 
 
-def _require_columns(file: str, header: Sequence[str], columns: ListColumns) -> None:
-    if missing := [name for name in (columns.path, columns.label) if name not in header]:
+def _require_columns(file: str, header: Sequence[str], names: Sequence[str]) -> None:
+    if missing := [name for name in names if name not in header]:
         columns_text = ", ".join(repr(name[:_MAX_NAME]) for name in header[:_MAX_LISTED]) or "nothing"
         _require_separator(file, header)
         raise DataError(
-            f"the list {file} has no column {' and no '.join(map(repr, missing))}; its first line has {columns_text}",
+            f"the list {file} has no column {' and no '.join(map(repr, missing[:_MAX_LISTED]))}; its first line has {columns_text}",
             "name them with --path-column and --label-column; the first line of a list has the column names",
         )
 
 
 def _rows(
-    file: str, rows: Iterable[dict[str, str | None]], columns: ListColumns, root: str, remarks: list[str]
+    file: str, rows: Iterable[Row], reader: LabelReader, root: str, remarks: list[str]
 ) -> Iterator[LabelledImage]:
-    untidy = 0
+    columns = reader.columns
     for number, row in _entries(file, rows):
-        path, label = row[columns.path], (row[columns.label] or "").strip()
-        if not path or not label:
+        path = text_of(row[columns.path])
+        labels = reader.read(f"{file}, entry {number}", row) if path else None
+        if not labels:
             remarks.append(f"{file}, entry {number} is left out: it has no {'label' if path else 'path'}")
             continue
-        require_label(f"{file}, entry {number}", label)
-        untidy += label != row[columns.label]
-        name = row.get(columns.split) or ""
+        name = text_of(row.get(columns.split))
         split = split_of_name(name)
         if name and split is None:
             raise DataError(
                 f"{file}, entry {number}: {name!r} is not a split",
                 "use train, val, test, or leave it empty",
             )
-        yield LabelledImage(_source(root, path), label, split)
-    if untidy:
-        remarks.append(f"removed: spaces around {counted(untidy, 'label')} of {file}")
+        yield LabelledImage(_source(root, path), labels.label, split, labels.answers)
+    remarks += reader.remarks(file)
 
 
-def _entries(file: str, rows: Iterable[dict[str, str | None]]) -> Iterator[tuple[int, dict[str, str | None]]]:
+def _entries(file: str, rows: Iterable[Row]) -> Iterator[tuple[int, Row]]:
     """The entries of a list, numbered from 2: the first one has the names of the columns."""
     number = 1
     try:
@@ -165,27 +144,6 @@ def _entries(file: str, rows: Iterable[dict[str, str | None]]) -> Iterator[tuple
         raise DataError(
             f"{file}, entry {number + 1} is not valid CSV: {error}", "a quotation mark may not be closed"
         ) from error
-
-
-def require_label(entry: str, label: str) -> None:
-    """Raise DataError unless a label can be the name of a class.
-
-    Args:
-        entry: where it is, for the message.
-        label: as it was read.
-    """
-    if path_text(label) != label:
-        raise DataError(f"{entry}: its label is not UTF-8", "save the list as UTF-8")
-    if label.startswith('"') and label.endswith(
-        '"'
-    ):  # CSV knows quotation marks only directly after a separator
-        raise DataError(
-            f"{entry}: its label {label} has quotation marks after a space", "remove the space before them"
-        )
-    if len(label.splitlines()) > 1:
-        raise DataError(
-            f"{entry}: its label has a line end: {label[:_MAX_NAME]!r}", "a quotation mark may not be closed"
-        )
 
 
 def _source(root: str, path: str) -> ImageSource:

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from cnncli import remote
 from cnncli.data.labelled import LabelledImage, build_data_set
-from cnncli.data.lists import ListColumns, require_label
+from cnncli.data.labels import Cell, LabelReader, Labels, text_of
 from cnncli.data.path_labels import PlacedImage, label_by_folders
 from cnncli.data.split_names import split_of_name
 from cnncli.errors import DataError
@@ -26,6 +26,7 @@ from cnncli.images.parquet_images import walk_parquet
 from cnncli.images.sources import expand_ranges
 from cnncli.images.tar_archive import TarMember, is_archive, is_compressed, is_image_member, read_entries
 from cnncli.records.data import DataSet, Split
+from cnncli.records.list_columns import ListColumns
 from cnncli.records.predictions import Unreadable, UnreadableError
 from cnncli.text import counted, is_url, parse_json, path_text
 
@@ -100,22 +101,22 @@ def read_shards(data: str, files: Sequence[str], columns: ListColumns) -> DataSe
     Raises:
         DataError: one cannot be read, or there are no labelled images.
     """
-    remarks: list[str] = []
+    reader, remarks = LabelReader(columns), list[str]()
     images: list[LabelledImage] = []
     placed: list[PlacedImage] = []
     for file in files:
         try:
             if is_parquet(file):
-                images += _parquet_images(file, columns, remarks)
+                images += _parquet_images(file, reader, remarks)
             else:
-                found = list(_tar_images(file, columns.label, remarks))
+                found = list(_tar_images(file, reader, remarks))
                 images += [image for image in found if isinstance(image, LabelledImage)]
                 placed += [image for image in found if isinstance(image, PlacedImage)]
         except (OSError, UnreadableError) as error:
             raise DataError(f"cannot read {file}: {reason(error)}") from error
     if images and placed:
         remarks.append(f"left out: {counted(len(placed), 'image')} of {data} without a label beside it")
-    elif placed:
+    elif placed and not columns.tasks:
         images = label_by_folders(placed, data, remarks)
     if not images:
         raise DataError(
@@ -124,7 +125,7 @@ def read_shards(data: str, files: Sequence[str], columns: ListColumns) -> DataSe
         )
     if any(image.split for image in images):
         images = [image if image.split else replace(image, split=Split.TRAIN) for image in images]
-    return build_data_set(_name(data), _root(files), images, remarks)
+    return build_data_set(_name(data), _root(files), images, remarks, columns.tasks)
 
 
 def _split(file: str) -> Split | None:
@@ -154,20 +155,20 @@ def _root(files: Sequence[str]) -> str:
 # ---- tar archives
 
 
-def _tar_images(file: str, field: str, remarks: list[str]) -> Iterator[LabelledImage | PlacedImage]:
+def _tar_images(file: str, reader: LabelReader, remarks: list[str]) -> Iterator[LabelledImage | PlacedImage]:
     """The images of an archive: with the label beside them, or with their folders if there is none."""
     if is_compressed(file):
         raise DataError(
             f"{file} is compressed, so its images cannot be read in any order",
             "decompress it: gunzip makes a .tar",
         )
-    split, labels, found, skipped = _split(file), dict[str, str](), list[TarMember](), 0
+    split, labels, found, skipped = _split(file), dict[str, Labels](), list[TarMember](), 0
     try:
         for entry in read_entries(file, _is_used, _is_label):
             if entry.problem:
                 skipped += 1
             elif _is_label(entry.name):
-                if label := _read_label(f"{file}/{entry.name}", entry.content or b"", field):
+                if label := _read_labels(f"{file}/{entry.name}", entry.content or b"", reader):
                     labels[_key(entry.name)] = label
             else:
                 found.append(TarMember(f"{file}/{entry.name}", file, entry.section))
@@ -179,7 +180,7 @@ def _tar_images(file: str, field: str, remarks: list[str]) -> Iterator[LabelledI
         name = member.path[len(file) + 1 :]
         label = labels.get(_key(name))
         yield (
-            LabelledImage(member, label, split)
+            LabelledImage(member, label.label, split, label.answers)
             if label
             else PlacedImage(member, PurePosixPath(name).parts[:-1], split)
         )
@@ -199,50 +200,56 @@ def _key(name: str) -> str:
     return f"{folder}{slash}{file.partition('.')[0]}"
 
 
-def _read_label(path: str, content: bytes, field: str) -> str | None:
-    """The label in a .cls or .json file.
+def _read_labels(path: str, content: bytes, reader: LabelReader) -> Labels | None:
+    """The labels in a .cls or .json file; None if it has none.
 
     Raises:
         DataError: it is no label.
     """
     try:
-        label: object = content.decode()
+        value: object = content.decode()
         if path.lower().endswith(".json"):
-            document = parse_json(content)
-            label = document.get(field) if isinstance(document, dict) else document
+            value = parse_json(content)
     except ValueError as error:
         raise DataError(f"{path} is damaged: {error}") from error
-    if label is None or isinstance(label, (dict, list)):
-        return None
-    text = str(label).strip()
-    require_label(path, text)
-    return text or None
+    fields = value if isinstance(value, dict) else dict.fromkeys(reader.names[:1], value)
+    if missing := [name for name in reader.names if name not in fields]:
+        if not reader.columns.tasks:
+            return None
+        raise DataError(f"{path} has no {missing[0]!r}", "each .json file needs the labels of every task")
+    return reader.read(path, {name: _cell(fields[name], reader) for name in reader.names})
+
+
+def _cell(value: object, reader: LabelReader) -> Cell:
+    """What a .json file has under a name."""
+    if isinstance(value, list) and reader.columns.tasks:
+        return tuple(map(str, value))
+    return None if value is None or isinstance(value, (dict, list)) else str(value)
 
 
 # ---- Parquet files
 
 
-def _parquet_images(file: str, columns: ListColumns, remarks: list[str]) -> Iterator[LabelledImage]:
+def _parquet_images(file: str, reader: LabelReader, remarks: list[str]) -> Iterator[LabelledImage]:
     if is_slow_in_any_order(file):
         remarks.append(
             f"{file} has large row groups, which makes training slow: write it with row groups of 100 images"
         )
-    names = column_names(file)
-    wanted = [columns.label, *([columns.split] if columns.split in names else [])]
+    columns, names = reader.columns, column_names(file)
+    wanted = [*reader.names, *([columns.split] if columns.split in names else [])]
     missing = 0
     for row, source in zip(read_rows(file, wanted), walk_parquet(file, columns.image), strict=False):
         if isinstance(source, Unreadable):
             raise UnreadableError(source.reason)
-        label, name = (row[columns.label] or "").strip(), row.get(columns.split)
-        if not label:
+        labels, name = reader.read(source.path, row), text_of(row.get(columns.split))
+        if not labels:
             missing += 1
             continue
-        require_label(source.path, label)
         split = split_of_name(name) if name else _split(file)
         if name and split is None:
             raise DataError(
                 f"{source.path}: {name!r} is not a split", "use train, val, test, or leave it empty"
             )
-        yield LabelledImage(source, label, split)
+        yield LabelledImage(source, labels.label, split, labels.answers)
     if missing:
         remarks.append(f"left out: {counted(missing, 'row')} of {file} without a label")

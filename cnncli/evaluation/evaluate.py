@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cnncli.data import layout
-from cnncli.data.lists import ListColumns
 from cnncli.errors import UsageError
 from cnncli.evaluation import classes
 from cnncli.evaluation.classes import ClassMatch
@@ -20,6 +19,7 @@ from cnncli.networks.dependencies import explain_missing_packages, package_versi
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataPath, DataSet
 from cnncli.records.evaluation import Comparison, Evaluation
+from cnncli.records.list_columns import ListColumns
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Deduplicated, Progress, ProgressBar, activity_if_many
 from cnncli.records.report import Facts, Report

@@ -107,8 +107,10 @@ def read_column(file: str, column: str) -> Iterator[Any]:
             yield from batch.column(0).to_pylist()
 
 
-def read_rows(file: str, columns: Sequence[str]) -> Iterator[dict[str, str | None]]:
+def read_rows(file: str, columns: Sequence[str]) -> Iterator[dict[str, str | tuple[str, ...] | None]]:
     """The texts in some columns, row by row; numbers of classes become their names, as Hugging Face's data sets record them.
+
+    A cell with a list becomes the texts in it.
 
     Raises:
         OSError: the file cannot be read.
@@ -124,18 +126,25 @@ def read_rows(file: str, columns: Sequence[str]) -> Iterator[dict[str, str | Non
                 yield {column: _label(row[column], names[column]) for column in columns}
 
 
-def _label(value: Any, names: Sequence[str]) -> str | None:  # noqa: ANN401 - any value of a table
+def _label(value: Any, names: Sequence[str]) -> str | tuple[str, ...] | None:  # noqa: ANN401 - any value of a table
+    if isinstance(value, list):
+        return tuple(_text(item, names) for item in value if item is not None)
+    return None if value is None else _text(value, names)
+
+
+def _text(value: Any, names: Sequence[str]) -> str:  # noqa: ANN401 - as above
     if isinstance(value, int) and 0 <= value < len(names):
         return names[value]
-    return None if value is None else str(value)
+    return str(value)
 
 
 def _class_names(schema: Any, column: str) -> Sequence[str]:  # noqa: ANN401 - pyarrow is not typed
     """The names of the classes in a column, if the file records them."""
     try:
         features = parse_json((schema.metadata or {}).get(b"huggingface", b""))["info"]["features"]
-        return [str(name) for name in features[column]["names"]]
-    except (ValueError, LookupError, TypeError):
+        feature = features[column].get("feature", features[column])  # of a list, what its items are
+        return [str(name) for name in feature["names"]]
+    except (ValueError, LookupError, TypeError, AttributeError):
         return ()
 
 

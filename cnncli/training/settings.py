@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from cnncli.data.lists import ListColumns
 from cnncli.errors import UsageError
 from cnncli.networks import blueprint, model_folder, pocket
 from cnncli.networks.dependencies import package_versions
@@ -15,9 +14,10 @@ from cnncli.networks.reference import Reference
 from cnncli.records.data import DataPath
 from cnncli.records.defaults import MAX_PIXELS, MAX_SEED
 from cnncli.records.engines import EngineOptions
+from cnncli.records.list_columns import ListColumns
 from cnncli.records.progress import Progress
 from cnncli.records.training import ClassifierName, ClassWeights, RecipeName, Tune
-from cnncli.text import is_url, share_hint
+from cnncli.text import csv_row, is_url, share_hint
 from cnncli.training.options import TrainingOptions
 from cnncli.training.resolve import is_in_effect
 from cnncli.training.settings_file import RecordedSettings
@@ -186,11 +186,7 @@ def option_values(settings: FinetuneSettings) -> dict[str, Any]:
         "no_pretrained": not reference.pretrained,
         "img_size": reference.image_size and "{}x{}".format(*reference.image_size),
         "layer": settings.layer,
-        "path_column": columns.path,
-        "label_column": columns.label,
-        "split_column": columns.split,
-        "root": absolute(columns.root),
-        "image_column": columns.image,
+        **_column_values(columns),
         "tune": str(settings.tune),
         "classifier": settings.classifier.value,
         "augment_features": settings.augment_features,
@@ -212,6 +208,23 @@ def option_values(settings: FinetuneSettings) -> dict[str, Any]:
         values["recipe"] = settings.recipe and settings.recipe.value
         values |= training_option_values(settings.options)
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _column_values(columns: ListColumns) -> dict[str, Any]:
+    """The columns of a list by the names of their options."""
+    several = {
+        "label_column": list(columns.labels) or None,
+        "multi_label": list(columns.multi_label) or None,
+        "label_separator": columns.separator,
+        "indicator_columns": csv_row(columns.indicators).removesuffix("\n") or None,
+    }
+    return {
+        "path_column": columns.path,
+        **(several if columns.tasks else {"label_column": columns.label}),
+        "split_column": columns.split,
+        "root": absolute(columns.root),
+        "image_column": columns.image,
+    }
 
 
 _CLASSIFIER_OPTIONS = frozenset({"classifier", "augment_features", "engine", "precision"})

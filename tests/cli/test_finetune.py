@@ -434,9 +434,8 @@ def test_recorded_settings_are_options_of_the_command(cnncli: Cnncli, data: Path
         "resume",
         "preview",
     }
-    unset = {"weights", "img_size", "layer", "root", "image_column", "batch_size", "workers", "recipe"} | set(
-        options.declarations()
-    )
+    unset = {"weights", "img_size", "layer", "root", "image_column", "batch_size", "workers", "recipe"}
+    unset |= {"multi_label", "label_separator", "indicator_columns", *options.declarations()}
     assert recorded | unset == offered - not_recorded
 
 

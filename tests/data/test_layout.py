@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from cnncli.data.layout import read
-from cnncli.data.lists import ListColumns
 from cnncli.errors import DataError, UsageError
 from cnncli.records.data import DataSet, Split
+from cnncli.records.list_columns import ListColumns
 
 Made = Callable[..., Path]
 
@@ -265,7 +265,7 @@ def test_spaces_around_labels_are_removed(made: Made) -> None:
 def test_a_tsv_with_columns_of_its_own_and_splits(made: Made) -> None:
     root = made("1.jpg", "2.jpg")
     (root / "list.tsv").write_text("file\tkind\tset\n1.jpg\tx\ttrain\n2.jpg\ty\tvalidation\n")
-    data = read(root / "list.tsv", ListColumns("file", "kind", "set"))
+    data = read(root / "list.tsv", ListColumns("file", ("kind",), "set"))
     assert message(data) == [("1.jpg", "x", Split.TRAIN), ("2.jpg", "y", Split.VAL)]
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from cnncli import remote
 from cnncli.data.layout import read
-from cnncli.data.lists import ListColumns
 from cnncli.data.splits import read_splits, splits_table
 from cnncli.errors import DataError, UsageError
 from cnncli.files.csv_tables import write_tables
 from cnncli.records.data import DataSet, Split
+from cnncli.records.list_columns import ListColumns
 from tests.containers import png, write_parquet, write_tar
 from tests.remote_stores import stores
 
@@ -118,7 +118,7 @@ def test_columns_of_parquet_files_are_labels_and_splits(tmp_path: Path) -> None:
         ("photos.parquet/1", "0", "val"),
     ]
     assert data.remarks == (f"left out: 1 row of {file} without a label",)
-    assert read(file, ListColumns(label="kind")).class_names == ("a", "b", "c", "d")
+    assert read(file, ListColumns(labels=("kind",))).class_names == ("a", "b", "c", "d")
 
 
 def test_large_row_groups_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +211,7 @@ def test_what_cannot_be_used_is_one_line(tmp_path: Path) -> None:
     assert message(flat) == f"no labelled images in {flat}"
     table = write_parquet(tmp_path / "a.parquet", {"image": [RED], "kind": ["x"]})
     assert message(table) == f"cannot read {table}: no column 'label'; it has 'image', 'kind'"
-    assert message(table, ListColumns(label="kind", image="photo")).endswith(
+    assert message(table, ListColumns(labels=("kind",), image="photo")).endswith(
         "no column 'photo'; it has 'image', 'kind'"
     )
     broken = write_tar(tmp_path / "broken.tar", {"a.png": RED, "a.json": b"{"})

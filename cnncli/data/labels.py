@@ -1,0 +1,184 @@
+"""The labels of an image, read from the cells of a list, a Parquet file or a .json file."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from cnncli.errors import DataError, UsageError
+from cnncli.records.list_columns import INDICATOR_TASK, LABEL_SEPARATOR, UNKNOWN_LABELS, ListColumns
+from cnncli.records.tasks import AnswerKind
+from cnncli.text import counted, path_text
+
+Cell = str | tuple[str, ...] | None
+"""A text, the texts of a list, or nothing."""
+
+Row = Mapping[str, Cell]
+"""The cells of an entry, by the name of their column."""
+
+_MAX_SHOWN = 40
+"""Characters of a label that a message shows."""
+
+_INDICATORS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+"""What indicator columns hold; pandas writes numbers with a point where some are missing."""
+
+
+def text_of(cell: Cell) -> str:
+    """The text in a cell that holds no list; empty if there is nothing."""
+    return str(cell or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The labels of an image.
+
+    Attributes:
+        label: name of its class; empty where there are tasks.
+        answers: names of its classes in each task, None where they are unknown; empty where there are no tasks.
+    """
+
+    label: str = ""
+    answers: tuple[tuple[str, ...] | None, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.answers:
+            return repr(self.label)
+        return ", ".join(repr(answer_text(answer)) for answer in self.answers)
+
+
+def answer_text(answer: tuple[str, ...] | None) -> str:
+    """The cell of an image's classes in a task, as splits.csv has it and lists may have it."""
+    return UNKNOWN_LABELS if answer is None else LABEL_SEPARATOR.join(answer)
+
+
+@dataclass(slots=True)
+class LabelReader:
+    """Reads the labels of one image after another.
+
+    Attributes:
+        columns: of the list.
+        untidy: number of labels that had spaces around them.
+    """
+
+    columns: ListColumns
+    untidy: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        """Check that no option is without effect.
+
+        Raises:
+            UsageError: one is.
+        """
+        if self.columns.separator != LABEL_SEPARATOR and not self.columns.multi_label:
+            raise UsageError("--label-separator has no effect without --multi-label", "leave it out")
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that are read."""
+        columns = self.columns
+        names = [task.name for task in columns.tasks if not self._has_indicators(task.name)]
+        return [*names, *columns.indicators] if columns.tasks else [columns.label]
+
+    def read(self, entry: str, row: Row) -> Labels | None:
+        """The labels of an image; None if it has none, or none that is known.
+
+        Args:
+            entry: where they are, for messages.
+            row: the cells of the columns in `names`, perhaps among others.
+
+        Raises:
+            DataError: a cell holds no labels.
+        """
+        if not self.columns.tasks:
+            label = self._one(entry, row, self.columns.label)
+            return Labels(label[0]) if label else None
+        answers = tuple(self._answer(entry, row, task.name, task.kind) for task in self.columns.tasks)
+        return Labels("", answers) if any(answer is not None for answer in answers) else None
+
+    def remarks(self, file: str) -> Iterator[str]:
+        """What was changed in the labels of a file."""
+        if self.untidy:
+            yield f"removed: spaces around {counted(self.untidy, 'label')} of {file}"
+
+    def _has_indicators(self, name: str) -> bool:
+        return bool(self.columns.indicators) and name == INDICATOR_TASK
+
+    def _answer(self, entry: str, row: Row, name: str, kind: AnswerKind) -> tuple[str, ...] | None:
+        if self._has_indicators(name):
+            return self._indicated(entry, row)
+        if row[name] == UNKNOWN_LABELS:
+            return None
+        return self._one(entry, row, name) if kind is AnswerKind.ONE else self._several(entry, row[name])
+
+    def _one(self, entry: str, row: Row, name: str) -> tuple[str, ...] | None:
+        """The class in a cell; None if it is empty."""
+        cell = row[name] or ""
+        if isinstance(cell, tuple):
+            raise DataError(f"{entry}: column {name!r} holds several labels", f"add --multi-label {name}")
+        label = self._tidy(entry, cell)
+        return (label,) if label else None
+
+    def _several(self, entry: str, cell: Cell) -> tuple[str, ...]:
+        """The classes in a cell, each once."""
+        texts = cell if isinstance(cell, tuple) else (cell or "").split(self.columns.separator)
+        labels = dict.fromkeys(label for text in texts if (label := self._tidy(entry, text)))
+        for label in labels:
+            require_separable(entry, label)
+        return tuple(labels)
+
+    def _indicated(self, entry: str, row: Row) -> tuple[str, ...] | None:
+        """The classes whose cells hold 1; None if all cells are empty."""
+        cells = {name: text_of(row[name]).strip() for name in self.columns.indicators}
+        if not any(cells.values()):
+            return None
+        if wrong := next((name for name, cell in cells.items() if cell.lower() not in _INDICATORS), None):
+            raise DataError(
+                f"{entry}: {cells[wrong][:_MAX_SHOWN]!r} in the indicator column {wrong!r} is neither 0 nor 1",
+                "an image whose labels are unknown has all of these cells empty",
+            )
+        return tuple(name for name, cell in cells.items() if _INDICATORS[cell.lower()])
+
+    def _tidy(self, entry: str, text: str) -> str:
+        """A label without the spaces around it."""
+        label = text.strip()
+        require_label(entry, label)
+        self.untidy += label != text and bool(label)
+        return label
+
+
+def require_label(entry: str, label: str) -> None:
+    """Raise DataError unless a label can be the name of a class.
+
+    Args:
+        entry: where it is, for the message.
+        label: as it was read.
+    """
+    if path_text(label) != label:
+        raise DataError(f"{entry}: its label is not UTF-8", "save the list as UTF-8")
+    if label.startswith('"') and label.endswith(
+        '"'
+    ):  # CSV knows quotation marks only directly after a separator
+        raise DataError(
+            f"{entry}: its label {label} has quotation marks after a space", "remove the space before them"
+        )
+    if len(label.splitlines()) > 1:
+        raise DataError(
+            f"{entry}: its label has a line end: {label[:_MAX_SHOWN]!r}", "a quotation mark may not be closed"
+        )
+
+
+def require_separable(entry: str, label: str) -> None:
+    """Raise DataError unless a label can be one of several in a cell.
+
+    Args:
+        entry: where it is, for the message.
+        label: as it was read.
+    """
+    if LABEL_SEPARATOR in label:
+        raise DataError(
+            f"{entry}: the label {label[:_MAX_SHOWN]!r} has a {LABEL_SEPARATOR} in it, which separates labels in results",
+            "rename the class",
+        )
+    if label == UNKNOWN_LABELS:
+        raise DataError(
+            f"{entry}: {UNKNOWN_LABELS} beside other labels",
+            f"{UNKNOWN_LABELS} alone says that the labels of an image are unknown",
+        )

@@ -1,0 +1,120 @@
+"""The columns of a list of labelled images, and the tasks that they make up."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from cnncli.errors import UsageError
+from cnncli.records.data import DataPath
+from cnncli.records.defaults import PATH_COLUMN
+from cnncli.records.tasks import AnswerKind, Task
+
+LABEL_COLUMN = "label"
+"""The column of labels where none is named."""
+
+LABEL_SEPARATOR = "|"
+"""Separates the labels of an image, in lists unless the user says otherwise, and in everything that is written."""
+
+INDICATOR_TASK = "labels"
+"""The name of the task of indicator columns."""
+
+UNKNOWN_LABELS = "?"
+"""A cell of a task whose labels are unknown for an image."""
+
+SPLIT_FIELDS = ("split", "bytes", "digest", "schema")
+"""The columns of splits.csv after the path and the labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListColumns:
+    """The columns of a list, and the folder of its paths.
+
+    Attributes:
+        path: name of the column with the image's path.
+        labels: names of the columns with one class each; `label` if no column is named. Several are a task each.
+        split: name of the optional column with train, val or test; if some images have a split, those without one are for
+            training.
+        root: folder or URL that paths are relative to; None is the folder of the list.
+        image: name of the column with the images of a Parquet file; None to find it.
+        multi_label: names of the columns with several classes, each a task; they may be among `labels`, too.
+        separator: what is between the classes in such a column.
+        indicators: names of columns with 0 or 1, each a class of one task with several classes.
+
+    Raises:
+        UsageError: the columns contradict each other.
+    """
+
+    path: str = PATH_COLUMN
+    labels: tuple[str, ...] = ()
+    split: str = "split"
+    root: DataPath | None = None
+    image: str | None = None
+    multi_label: tuple[str, ...] = ()
+    separator: str = LABEL_SEPARATOR
+    indicators: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if problem := next(_problems(self), None):
+            raise UsageError(*problem)
+
+    @property
+    def label(self) -> str:
+        """The name of the column of labels of a list without tasks."""
+        return self.labels[0] if self.labels else LABEL_COLUMN
+
+    @property
+    def are_default(self) -> bool:
+        """Whether they are those of a list of which no option says anything."""
+        return self == ListColumns(labels=self.labels) and self.labels in {(), (LABEL_COLUMN,)}
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks of a list, of which no classes are known yet but those of indicator columns; empty if it has none."""
+        if len(self.labels) <= 1 and not self.multi_label and not self.indicators:
+            return ()
+        names = dict.fromkeys((*self.labels, *self.multi_label))
+        kinds = {name: AnswerKind.SEVERAL if name in self.multi_label else AnswerKind.ONE for name in names}
+        tasks = tuple(Task(name, (), kind) for name, kind in kinds.items())
+        return (*tasks, *self._indicator_tasks)
+
+    @property
+    def _indicator_tasks(self) -> tuple[Task, ...]:
+        if not self.indicators:
+            return ()
+        return (Task(INDICATOR_TASK, tuple(sorted(self.indicators)), AnswerKind.SEVERAL),)
+
+
+def _problems(columns: ListColumns) -> Iterator[tuple[str, str]]:
+    """What is wrong with the columns, each a message and a hint."""
+    options = {
+        "--label-column": columns.labels,
+        "--multi-label": columns.multi_label,
+        "--indicator-columns": columns.indicators,
+    }
+    for option, names in options.items():
+        if twice := _first_repeated(names):
+            yield f"{option} names {twice!r} twice", "name each column once"
+        if "" in names:
+            yield f"{option} names an empty column", "leave it out"
+    if bad := next((name for name in columns.indicators if LABEL_SEPARATOR in name), None):
+        yield (
+            f"the indicator column {bad!r} has a {LABEL_SEPARATOR} in it, which separates labels",
+            "rename it",
+        )
+    if not columns.separator:
+        yield "--label-separator is empty", "it is what is between two labels, such as | or ;"
+    tasks = columns.tasks
+    if twice := _first_repeated([task.name for task in tasks]):
+        yield (
+            f"two tasks are called {twice!r}",
+            f"rename the column: indicator columns are the task {twice!r}",
+        )
+    taken = {columns.path, columns.split, PATH_COLUMN, *SPLIT_FIELDS}
+    if clash := next((task.name for task in tasks if task.name in taken), None):
+        yield (
+            f"a task cannot be called {clash!r}",
+            f"rename the column: {', '.join(sorted(taken))} have other uses",
+        )
+
+
+def _first_repeated(names: Sequence[str]) -> str | None:
+    return next((name for name in names if names.count(name) > 1), None)

@@ -1,0 +1,80 @@
+"""The options on the columns of a list: as they are typed, and as a run records them."""
+
+from pathlib import Path
+
+import pytest
+import tomli_w
+import typer
+from typer.testing import CliRunner
+
+from cnncli.cli.config import Config
+from cnncli.cli.list_options import with_list_columns
+from cnncli.errors import UsageError
+from cnncli.networks.reference import Reference
+from cnncli.records.list_columns import ListColumns
+from cnncli.training.settings import FeatureSettings, option_values
+
+parsed: list[ListColumns] = []
+
+
+@with_list_columns
+def show(data: str = "", config: Config = None, *, columns: ListColumns) -> None:  # noqa: ARG001 - options of finetune
+    parsed.append(columns)
+
+
+def parse(*words: str) -> ListColumns:
+    app = typer.Typer()
+    app.command()(show)
+    result = CliRunner().invoke(app, words)
+    if result.exception:
+        raise result.exception
+    return parsed.pop()
+
+
+SEVERAL = ListColumns(
+    labels=("habitat",), multi_label=("tags", "mood"), separator=";", indicators=("sun", "rain, heavy")
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "columns"),
+    [
+        ([], ListColumns()),
+        (["--label-column", "kind", "--path-column", "file"], ListColumns("file", ("kind",))),
+        (["--label-column", "kind", "--label-column", "mood"], ListColumns(labels=("kind", "mood"))),
+        (["--indicator-columns", "sun,rain, snow"], ListColumns(indicators=("sun", "rain", "snow"))),
+        (
+            [
+                *("--label-column", "habitat", "--multi-label", "tags", "--multi-label", "mood"),
+                *("--label-separator", ";", "--indicator-columns", 'sun,"rain, heavy"'),
+            ],
+            SEVERAL,
+        ),
+    ],
+)
+def test_typed_options(words: list[str], columns: ListColumns) -> None:
+    assert parse(*words) == columns
+
+
+def test_names_that_are_no_row_of_csv_are_an_error() -> None:
+    with pytest.raises(UsageError, match=r"""--indicator-columns '"sun' is not a row of CSV"""):
+        parse("--indicator-columns", '"sun')
+
+
+@pytest.mark.parametrize(
+    "columns", [ListColumns(labels=("label",)), ListColumns("file", ("kind",), root="/x"), SEVERAL]
+)
+def test_recorded_options_are_read_back(columns: ListColumns, tmp_path: Path) -> None:
+    values = option_values(FeatureSettings(data="list.csv", reference=Reference("pocket"), columns=columns))
+    offered = {name: value for name, value in values.items() if "column" in name or name in {"root", "multi_label", "label_separator"}}  # fmt: skip
+    assert ("multi_label" in offered) is bool(columns.tasks)
+    file = tmp_path / "settings.toml"
+    file.write_text(tomli_w.dumps({"schema": 1, **offered}))
+    assert parse("--config", str(file)) == columns
+
+
+def test_a_list_is_for_options_that_may_be_repeated(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('schema = 1\npath_column = ["a", "b"]\n')
+    with pytest.raises(UsageError, match="path_column must be one value, not a list"):
+        parse("--config", str(file))
