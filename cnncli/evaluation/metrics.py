@@ -57,8 +57,9 @@ def interval(samples: NDArray[np.float64], value: float, least: float = 0.0) -> 
         value: the metric itself.
         least: smallest possible value; the largest is 1.
     """
-    low, high = np.quantile(samples, (0.025, 0.975)) - samples.mean() + value
-    return max(float(low), least), min(float(high), 1.0)
+    ends = np.quantile(samples, (0.025, 0.975)) - samples.mean() + value
+    low, high = np.clip(ends, least, 1.0).tolist()
+    return low, high
 
 
 def wilson(correct: int, images: int) -> tuple[float, float]:
