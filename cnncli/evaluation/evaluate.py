@@ -15,7 +15,7 @@ from cnncli.evaluation.reporting import data_facts, pictures
 from cnncli.evaluation.scoring import EnsembleMember, ScoredSamples, score_samples
 from cnncli.evaluation.selection import Selection, select_samples
 from cnncli.inference import InferenceOptions
-from cnncli.networks.dependencies import explain_missing_packages, package_versions
+from cnncli.networks.dependencies import package_versions
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataPath, DataSet
 from cnncli.records.evaluation import Comparison, Evaluation
@@ -196,11 +196,10 @@ def evaluate_scored(
     failed = {record.path: record for outcome in scored for record in outcome.unreadable}
     for record in failed.values():
         progress.warning(f"{record.path} cannot be read: {record.reason}")
-    with explain_missing_packages("evaluating"):
-        return [
-            _evaluate_scored(plan, member, matches[0].class_names, outcome, failed)
-            for member, matches, outcome in zip(plan.members, plan.matches, scored, strict=True)
-        ]
+    return [
+        _evaluate_scored(plan, member, matches[0].class_names, outcome, failed)
+        for member, matches, outcome in zip(plan.members, plan.matches, scored, strict=True)
+    ]
 
 
 def _score(

@@ -5,7 +5,7 @@ within. Metrics that depend on the confusion matrix alone are computed from resa
 faster.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,7 +80,7 @@ def evaluation(
     predicted = np.array([answer.predicted for answer in answers], np.intp)
     in_top = [answer.label in answer.ranked[:_TOP] for answer in answers]
     cells, counts = np.unique(np.stack([labels, predicted], axis=1), axis=0, return_counts=True)
-    classes, macro, weighted = _class_scores(labels, predicted, cells, counts)
+    classes, macro, weighted = _class_scores(cells, counts)
     error, bins = calibration(answers)
     return Evaluation(
         model=context.model,
@@ -155,57 +155,63 @@ def calibration_bins(
 
 
 def _class_scores(
-    labels: NDArray[np.intp], predicted: NDArray[np.intp], cells: NDArray[np.intp], counts: NDArray[np.intp]
+    cells: NDArray[np.intp], counts: NDArray[np.intp]
 ) -> tuple[list[ClassScore], Average, Average]:
-    """Scores of each class that occurs, their mean over classes with images, and the mean weighted by images."""
-    from sklearn.metrics import precision_recall_fscore_support
+    """Scores of each class that occurs, their mean over classes with images, and the mean weighted by images.
 
+    Args:
+        cells: (C, 2), labels and predictions that occur together.
+        counts: (C,), their images.
+    """
     occurring = np.unique(cells)
-    scores = precision_recall_fscore_support(labels, predicted, labels=occurring, zero_division=0)
-    answered = np.bincount(predicted, minlength=occurring[-1] + 1)
+    measures, support, answered = _measure_classes(counts[np.newaxis], cells, occurring)
     classes = [
-        ClassScore(int(index), float(precision), float(recall), float(f1), int(support), int(answered[index]))
-        for index, precision, recall, f1, support in zip(occurring, *scores, strict=True)
-    ]
-    weights, has_images = scores[3] / len(labels), scores[3] > 0
-    macro, weighted = (
-        [float(values) for values in means]
-        for means in (np.mean(np.asarray(scores[:3])[:, has_images], axis=1), np.dot(scores[:3], weights))
-    )
-    samples = [
-        np.concatenate(parts) for parts in zip(*_bootstrap_averages(cells, counts, occurring), strict=True)
-    ]
-    intervals = [interval(values, value) for values, value in zip(samples, [*macro, *weighted], strict=True)]
-
-    def average(values: Sequence[float], ends: Sequence[tuple[float, float]]) -> Average:
-        return Average(*(Estimate(value, *pair) for value, pair in zip(values, ends, strict=True)))
-
-    return classes, average(macro, intervals[:3]), average(weighted, intervals[3:])
-
-
-def _bootstrap_averages(
-    cells: NDArray[np.intp], counts: NDArray[np.intp], occurring: NDArray[np.intp]
-) -> Iterator[tuple[NDArray[np.float64], ...]]:
-    """Precision, recall and F1, macro and weighted average, of B resamples at a time: six times (B,)."""
-    for draws in bootstrap_counts(counts):
-        support = _sum_by_class(draws, cells[:, 0], occurring)
-        answered = _sum_by_class(draws, cells[:, 1], occurring)
-        is_correct = cells[:, 0] == cells[:, 1]
-        correct = _sum_by_class(draws[:, is_correct], cells[is_correct, 0], occurring)
-        precision, recall = correct / np.maximum(answered, 1), correct / np.maximum(support, 1)
-        f1 = 2 * correct / np.maximum(support + answered, 1)
-        has_images = support > 0
-        classes = np.maximum(has_images.sum(axis=1), 1)
-        images = draws.sum(axis=1)
-        measures = (precision, recall, f1)
-        yield (
-            *((measure * has_images).sum(axis=1) / classes for measure in measures),
-            *((measure * support).sum(axis=1) / images for measure in measures),
+        ClassScore(int(index), float(precision), float(recall), float(f1), int(images), int(times))
+        for index, precision, recall, f1, images, times in zip(
+            occurring, *measures[:, 0], support[0], answered[0], strict=True
         )
+    ]
+    values = _average_classes(measures, support)[:, 0].tolist()
+    resampled = [
+        _average_classes(*_measure_classes(draws, cells, occurring)[:2]) for draws in bootstrap_counts(counts)
+    ]
+    estimates = [
+        Estimate(value, *interval(samples, value))
+        for value, samples in zip(values, np.concatenate(resampled, axis=1), strict=True)
+    ]
+    return classes, Average(*estimates[:3]), Average(*estimates[3:])
+
+
+def _measure_classes(
+    draws: NDArray[np.integer], cells: NDArray[np.intp], occurring: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Precision, recall and F1 (3, B, K) of K classes; their images (B, K); how often each is predicted (B, K).
+
+    Args:
+        draws: (B, C), images of each cell of the confusion matrix in B samples.
+        cells: (C, 2), label and prediction of each cell.
+        occurring: (K,), the classes.
+    """
+    support = _sum_by_class(draws, cells[:, 0], occurring)
+    answered = _sum_by_class(draws, cells[:, 1], occurring)
+    is_correct = cells[:, 0] == cells[:, 1]
+    correct = _sum_by_class(draws[:, is_correct], cells[is_correct, 0], occurring)
+    precision, recall = correct / np.maximum(answered, 1), correct / np.maximum(support, 1)
+    f1 = 2 * correct / np.maximum(support + answered, 1)
+    return np.stack([precision, recall, f1]), support, answered
+
+
+def _average_classes(measures: NDArray[np.float64], support: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(6, B): the means of three measures (3, B, K) over classes with images, then those weighted by images (B, K)."""
+    has_images = support > 0
+    macro = (measures * has_images).sum(axis=2) / np.maximum(has_images.sum(axis=1), 1)
+    weighted = (measures * support).sum(axis=2) / support.sum(axis=1)
+    averages: NDArray[np.float64] = np.concatenate([macro, weighted])
+    return averages
 
 
 def _sum_by_class(
-    draws: NDArray[np.int64], classes: NDArray[np.intp], occurring: NDArray[np.intp]
+    draws: NDArray[np.integer], classes: NDArray[np.intp], occurring: NDArray[np.intp]
 ) -> NDArray[np.int64]:
     """(B, K): the columns of draws (B, C) that belong to each class, added up."""
     sums = np.zeros((len(draws), len(occurring)), np.int64)
