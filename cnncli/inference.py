@@ -58,7 +58,7 @@ class InferenceOptions:
 
 @dataclass(frozen=True, slots=True)
 class ImageOutput:
-    """An image and what the network computed for it: probabilities (K,) or an embedding (D,), float32."""
+    """An image and what the network computed for it: logits or probabilities (K,), or an embedding (D,), float32."""
 
     source: ImageSource
     values: Values
@@ -121,6 +121,10 @@ class Session:
         """
         tasks = self.folder.card.tasks
         return self._run(sources, self.reader, lambda outputs: logits.probabilities(outputs.logits, tasks))
+
+    def logits(self, sources: Iterable[ImageInput | None]) -> Generator[ImageOutput | Unreadable]:
+        """Logits (K,) of each image, in input order; inputs and errors as for `probabilities`."""
+        return self._run(sources, self.reader, lambda outputs: outputs.logits)
 
     def embeddings(
         self,

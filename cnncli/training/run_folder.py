@@ -12,7 +12,8 @@ history.csv         loss, accuracy and learning rate of every epoch
 curves.png          the same as a picture
 lr_range.png        the learning rate range test of `--lr auto`
 tensorboard/        the history for TensorBoard
-checkpoints/        what training is resumed from: manifest.json, last.pt, before.pt, best.safetensors
+checkpoints/        what training is resumed from: manifest.json, last.pt, before.pt, best.safetensors,
+                    best_logits.npy
 """
 
 import contextlib

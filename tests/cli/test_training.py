@@ -24,6 +24,7 @@ from cnncli.networks.model_folder import open_folder, verify
 from cnncli.training.features import fit
 from cnncli.training.manifest import load_manifest
 from cnncli.training.network.loop import Loop
+from cnncli.training.network.validation import ValidationResult
 from tests.conftest import Cnncli, Program
 
 NET = "input 3x12x12; activation: relu; conv3-6; maxpool 2/2; FC-3"
@@ -414,7 +415,7 @@ def test_an_interrupt_after_the_last_epoch(
 ) -> None:
     real = Loop._validate
 
-    def interrupt(self: Loop) -> tuple[float, float, float]:
+    def interrupt(self: Loop) -> ValidationResult:
         if self.checkpoint.epoch == 1:  # the second, and last
             os.kill(os.getpid(), signal.SIGINT)
         return real(self)
@@ -594,6 +595,9 @@ def test_two_processes_match_one_with_the_same_batch_size(data: Path) -> None:
     )
     one, two = (load_file(f"{run_}/model.safetensors") for run_ in ("one", "two"))
     assert max(float(np.abs(one[name] - two[name]).max()) for name in one) < 1e-5
+    apart, joined = (np.load(f"{run_}/checkpoints/best_logits.npy") for run_ in ("one", "two"))
+    assert np.allclose(apart, joined, atol=1e-4, equal_nan=True)
+    assert np.isnan(joined).any(axis=1).sum() == 3
     first, second = (
         json.loads(alone.stdout),
         json.loads(together.stdout),

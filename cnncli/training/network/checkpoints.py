@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from cnncli.training.network.processes import Processes
     from cnncli.training.network.state import TrainingState
 
-_LAST, _BEFORE, KEPT = "last.pt", "before.pt", "best.safetensors"
+_LAST, _BEFORE, KEPT, _LOGITS = "last.pt", "before.pt", "best.safetensors", "best_logits.npy"
 _FORMAT = 2
 
 
@@ -164,10 +166,15 @@ class Checkpointer:
         self._saved_at = time.monotonic()
         self._write_seconds = self._saved_at - start
 
-    def save_kept(self) -> None:
-        """Write the weights that the run keeps so far, as they were validated."""
+    def save_kept(self, logits: NDArray[np.float32] | None) -> None:
+        """Write the weights that the run keeps so far, as they were validated.
+
+        Args:
+            logits: of this process's validation images, if they are to be kept.
+        """
+        joined = None if logits is None else self._processes.join(logits)
         if self._processes.is_main:
-            save_kept(self._run, self._state.averaged_network.state_dict())
+            save_kept(self._run, self._state.averaged_network.state_dict(), joined)
 
 
 def save(run: Path, checkpoint: Checkpoint) -> None:
@@ -243,11 +250,14 @@ def _read(fields: Mapping[str, Any]) -> Checkpoint:
     return Checkpoint(**values)
 
 
-def save_kept(run: Path, network: Mapping[str, Tensor]) -> None:
-    """Write the weights of the epoch that the run keeps."""
+def save_kept(run: Path, network: Mapping[str, Tensor], logits: NDArray[np.float32] | None) -> None:
+    """Write the weights of the epoch that the run keeps, and the logits (N, K) of the validation images."""
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in network.items()}
     with _durable_file(run / CHECKPOINTS / KEPT, run) as draft, raise_os_errors(draft):
         save_file(tensors, draft)
+    if logits is not None:
+        with _durable_file(run / CHECKPOINTS / _LOGITS, run) as draft, draft.open("wb") as stream:
+            np.save(stream, logits)
 
 
 def load_kept(run: Path) -> dict[str, Tensor]:
@@ -261,6 +271,15 @@ def load_kept(run: Path) -> dict[str, Tensor]:
         return load_file(file)
     except Exception as error:
         raise TrainingError(f"{file} is damaged: {error}", "start again, with another --output") from error
+
+
+def load_kept_logits(run: Path) -> NDArray[np.float32] | None:
+    """Logits (N, K) of the validation images in the epoch that the run keeps, NaN where one could not be read; None without."""
+    try:
+        logits: NDArray[np.float32] = np.load(run / CHECKPOINTS / _LOGITS)
+    except (OSError, ValueError, EOFError):
+        return None
+    return logits
 
 
 def remove_superseded(run: Path) -> None:

@@ -38,7 +38,7 @@ from cnncli.training.network.state import TrainingState
 from cnncli.training.network.step import TrainingStep
 from cnncli.training.network.stopping import EarlyStopping
 from cnncli.training.network.task import TrainingTask
-from cnncli.training.network.validation import Validation
+from cnncli.training.network.validation import Validation, ValidationResult
 
 
 class Loop:
@@ -83,6 +83,7 @@ class Loop:
         self._validation = Validation(
             val_images,
             task.labels(Split.VAL),
+            len(task.data.class_names),
             task.options.batch_size,
             task.workers,
             normalize,
@@ -226,7 +227,7 @@ class Loop:
     def _finish_epoch(self, lr: float) -> None:
         """Validate, and add the epoch to the history."""
         checkpoint, rate = self.checkpoint, self._meter.images_per_second
-        val_loss, val_top1, val_balanced = self._validate()
+        validated = self._validate()
         is_weighted = self.task.class_weights is ClassWeights.BALANCED
         train_loss, train_top1 = self._meter.finish_epoch()
         epoch = Epoch(
@@ -234,19 +235,19 @@ class Loop:
             lr=lr,
             train_loss=train_loss,
             train_top1=train_top1,
-            val_loss=val_loss,
-            val_top1=val_top1,
+            val_loss=validated.loss,
+            val_top1=validated.top1,
             seconds=self._meter.seconds - sum(epoch.seconds for epoch in checkpoint.history),
             images_per_second=rate,
-            val_balanced=val_balanced if is_weighted else None,
+            val_balanced=validated.balanced if is_weighted else None,
         )
         checkpoint.history.append(epoch)
         checkpoint.epoch, checkpoint.step = checkpoint.epoch + 1, 0
         if kept_epoch(checkpoint.history, self.task.options.keep) is epoch:
-            self._checkpointer.save_kept()
+            self._checkpointer.save_kept(validated.logits)
 
-    def _validate(self) -> tuple[float, float, float]:
-        """Validation loss, accuracy, and balanced accuracy.
+    def _validate(self) -> ValidationResult:
+        """Validate the network that would be kept.
 
         Raises:
             NotANumberError: the loss is not finite.
@@ -256,11 +257,11 @@ class Loop:
             self._warn_unreadable(unreadable, Split.VAL)
 
         with self._progress.spinner(f"validating after epoch {self.checkpoint.epoch + 1}"):
-            loss, top1, balanced = self._validation.run(self.state.averaged_network, warn)
+            validated = self._validation.run(self.state.averaged_network, warn)
         self._share_unreadable()
-        if not math.isfinite(loss):
+        if not math.isfinite(validated.loss):
             raise divergence(self._run, self.checkpoint)
-        return loss, top1, balanced
+        return validated
 
     # ---- messages
 

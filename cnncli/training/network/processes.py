@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cnncli.errors import TrainingError
@@ -66,6 +68,14 @@ class Processes:
             return [value]
         values: list[T] = gather_object([value])
         return values
+
+    def join(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """All rows (N, K), of which each process has those of its `slice`."""
+        parts = self.gather(rows)
+        joined = np.empty((sum(map(len, parts)), rows.shape[1]), np.float32)
+        for rank, part in enumerate(parts):
+            joined[rank :: self.count] = part
+        return joined
 
     def wait(self) -> None:
         """Wait until all processes have called this."""

@@ -11,20 +11,18 @@ import numpy as np
 from cnncli.data.splits import read_splits
 from cnncli.errors import CompileError, DataError, TrainingError
 from cnncli.evaluation.metrics import confusion
-from cnncli.evaluation.scoring import EnsembleMember, ScoredSamples, score_samples
+from cnncli.evaluation.scoring import ScoredSamples
 from cnncli.evaluation.tables import predictions
 from cnncli.evaluation.tables import unreadable as unreadable_table
-from cnncli.inference import InferenceOptions
 from cnncli.networks import model_folder
 from cnncli.networks.dependencies import package_versions
 from cnncli.networks.zoo import weights
 from cnncli.prepare import write_model_folder
 from cnncli.records.data import DataSet, Split
-from cnncli.records.engines import EngineOptions
 from cnncli.records.evaluation import Accuracy, Evaluation
 from cnncli.records.networks import Metric, PackageVersion
 from cnncli.records.predictions import Unreadable
-from cnncli.records.progress import Deduplicated, Progress, ProgressBar
+from cnncli.records.progress import Progress, ProgressBar
 from cnncli.records.report import TrainingSummary
 from cnncli.records.training import Epoch, FinetuneResult, Tune, kept_epoch
 from cnncli.text import counted, percent, quote
@@ -33,6 +31,7 @@ from cnncli.training import run_folder
 from cnncli.training.manifest import RunManifest, load_manifest
 from cnncli.training.network import checkpoints
 from cnncli.training.network.checkpoints import Checkpoint
+from cnncli.training.network.final_scores import ValidatedImages, score_splits
 from cnncli.training.network.initial import InitialModel, build
 from cnncli.training.preparation import Stopwatch
 from cnncli.training.settings import NetworkSettings
@@ -143,7 +142,7 @@ class _FinishedRun:
             f"({percent(self.manifest.feature_score or features.share)}), which is kept"
         )
         with stopwatch.measure("evaluating it"):
-            evaluations = self._evaluate(model_folder.open_folder(self.run), stopwatch.progress, bar)
+            evaluations = self._evaluate(model_folder.open_folder(self.run), None, stopwatch.progress, bar)
         with stopwatch.measure("writing the report"), run_folder.draft_network(self.run) as draft:
             self._write_report(draft, evaluations, reason, stopwatch.progress)
             for file in draft.iterdir():
@@ -163,7 +162,10 @@ class _FinishedRun:
             with stopwatch.measure("writing the network"):
                 folder = self._write_model_folder(draft)
             with stopwatch.measure("evaluating it"):
-                evaluations = self._evaluate(folder, progress, bar)
+                validated = ValidatedImages.load(
+                    self.run, self.data.split(Split.VAL), self.checkpoint.unreadable
+                )
+                evaluations = self._evaluate(folder, validated, progress, bar)
             result = self._result(evaluations)
             with stopwatch.measure("writing the report"):
                 self._write_tables(folder, evaluations, progress)
@@ -190,23 +192,14 @@ class _FinishedRun:
             raise TrainingError(f"the trained network cannot be written: {error.message}") from error
 
     def _evaluate(
-        self, folder: model_folder.ModelFolder, progress: Progress, bar: ProgressBar
+        self,
+        folder: model_folder.ModelFolder,
+        validated: ValidatedImages | None,
+        progress: Progress,
+        bar: ProgressBar,
     ) -> _SplitEvaluations:
         """Evaluate the finished network on the validation and the test split."""
-        options = InferenceOptions(
-            max_pixels=self.settings.max_pixels,
-            engine=EngineOptions(device="cpu"),
-            workers=self.settings.workers,
-        )
-        splits = {split: self.data.split(split) for split in (Split.VAL, Split.TEST)}
-        progress = Deduplicated(progress)
-        with bar(sum(map(len, splits.values()))) as advance:
-            scores = {
-                split: score_samples(
-                    [EnsembleMember(folder)], samples, self.data.relative, options, progress, advance
-                )
-                for split, samples in splits.items()
-            }
+        scores = score_splits(folder, self.data, validated, self.settings, progress, bar)
         unreadable = self._unreadable(scores.values())
         val, test = (
             reporting.evaluate_split(self.run.name, self.full_data, split, score.answers, unreadable)

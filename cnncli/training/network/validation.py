@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from cnncli.errors import DataError
@@ -15,6 +16,26 @@ from cnncli.training.network.pixels import Normalize
 from cnncli.training.network.processes import Processes
 from cnncli.training.network.rng import Indices
 
+_LARGEST = 256 * 2**20
+"""Largest size in bytes of the logits of all validation images that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationResult:
+    """What a network achieves on the validation images.
+
+    Attributes:
+        loss: mean cross-entropy.
+        top1: top-1 accuracy.
+        balanced: balanced accuracy, the mean over classes.
+        logits: (N, K), of this process's images, NaN where one cannot be read; None if they are too many to keep, or inexact.
+    """
+
+    loss: float
+    top1: float
+    balanced: float
+    logits: NDArray[np.float32] | None
+
 
 @dataclass(frozen=True, slots=True)
 class Validation:
@@ -23,6 +44,7 @@ class Validation:
     Attributes:
         images: the images, resized and cropped as in prediction.
         labels: (N,), their classes.
+        classes: K, the number of classes.
         batch_size: images per batch.
         workers: threads that read images.
         normalize: converts pixels to tensors.
@@ -31,6 +53,7 @@ class Validation:
 
     images: ImageStore
     labels: Indices
+    classes: int
     batch_size: int
     workers: int
     normalize: Normalize
@@ -38,8 +61,8 @@ class Validation:
 
     def run(
         self, network: nn.Module, warn_unreadable: Callable[[dict[int, Unreadable]], None]
-    ) -> tuple[float, float, float]:
-        """Mean cross-entropy, top-1 accuracy, and balanced accuracy (the mean over classes) of a network.
+    ) -> ValidationResult:
+        """Validate a network.
 
         Args:
             network: the network, which is put into evaluation mode.
@@ -52,8 +75,8 @@ class Validation:
         batches = np.array_split(numbers, max(-(-len(numbers) // self.batch_size), 1))
         network.eval()
         sums = [0.0, 0.0, 0.0]
-        classes = int(self.labels.max()) + 1
-        correct_by_class, images_by_class = np.zeros(classes), np.zeros(classes)
+        kept = self._empty_logits(len(numbers))
+        correct_by_class, images_by_class = np.zeros(self.classes), np.zeros(self.classes)
         for batch in iterate_batches(batches, self.images.read, self.workers):
             warn_unreadable(batch.unreadable)
             if not len(batch.numbers):
@@ -66,15 +89,24 @@ class Validation:
             sums[2] += len(batch.numbers)
             is_correct = (logits.argmax(dim=1) == labels).cpu().numpy()
             numbers_by_class = self.labels[batch.numbers]
-            correct_by_class += np.bincount(numbers_by_class, is_correct, classes)
-            images_by_class += np.bincount(numbers_by_class, minlength=classes)
+            correct_by_class += np.bincount(numbers_by_class, is_correct, self.classes)
+            images_by_class += np.bincount(numbers_by_class, minlength=self.classes)
+            if kept is not None:
+                kept[batch.numbers // self.processes.count] = logits.cpu().numpy()
         loss, correct, count, *by_class = self.processes.sum([*sums, *correct_by_class, *images_by_class])
         if not count:
             raise DataError(
                 "no validation image can be read, so training could not be evaluated",
                 "`cnncli check` says why",
             )
-        correct_by_class, images_by_class = np.reshape(by_class, (2, classes))
+        correct_by_class, images_by_class = np.reshape(by_class, (2, self.classes))
         has_images = images_by_class > 0
         balanced = float(np.mean(correct_by_class[has_images] / images_by_class[has_images]))
-        return loss / count, correct / count, balanced
+        return ValidationResult(loss / count, correct / count, balanced, kept)
+
+    def _empty_logits(self, images: int) -> NDArray[np.float32] | None:
+        """Room for the logits of this process's images; None if they are not to be kept."""
+        is_exact = self.processes.accelerator.mixed_precision == "no"
+        if not is_exact or len(self.labels) * self.classes * np.float32().nbytes > _LARGEST:
+            return None
+        return np.full((images, self.classes), np.nan, np.float32)

@@ -17,7 +17,7 @@ from cnncli.records.predictions import Unreadable
 from cnncli.records.training import ClassWeights, Layout
 from cnncli.training.manifest import load_manifest
 from cnncli.training.network import checkpoints
-from cnncli.training.network.validation import Validation
+from cnncli.training.network.validation import Validation, ValidationResult
 from tests.training.small_runs import TrainedRun, settings_for, train_run
 
 
@@ -40,7 +40,7 @@ def test_validation_pixels_equal_those_of_predict(data: Path, monkeypatch: pytes
     seen: list[torch.Tensor] = []
     real = Validation.run
 
-    def watch(self: Validation, *arguments: Any) -> tuple[float, float, float]:
+    def watch(self: Validation, *arguments: Any) -> ValidationResult:
         def normalize(pixels: Any) -> torch.Tensor:
             images = self.normalize(pixels)
             seen.append(images.clone())

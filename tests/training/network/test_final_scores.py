@@ -1,0 +1,115 @@
+"""Validation images are computed once: training's logits are published if the written network agrees with them."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnncli.data.splits import read_splits
+from cnncli.evaluation.scoring import score_samples
+from cnncli.records.data import Sample, Split
+from cnncli.records.progress import NullProgress
+from cnncli.records.training import Amp, FinetuneResult, Keep
+from cnncli.training.manifest import load_manifest
+from cnncli.training.network import final_scores, validation
+from cnncli.training.resume import resume
+from cnncli.training.settings import NetworkSettings
+from tests.training.small_runs import PLAIN, no_bar, no_show, resume_run, settings_for, start_run, train_run
+
+LOGITS = Path("checkpoints/best_logits.npy")
+
+
+@pytest.fixture
+def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of images that a written network has evaluated, for each split that it was run on."""
+    counts: list[int] = []
+
+    def count(members: Any, samples: Any, *arguments: Any) -> Any:
+        counts.append(len(samples))
+        return score_samples(members, samples, *arguments)
+
+    monkeypatch.setattr(final_scores, "score_samples", count)
+    return counts
+
+
+def publish(folder: Path, settings: NetworkSettings) -> FinetuneResult:
+    """Resume a run that ended after its last epoch, before its network was written."""
+    result = resume(folder, settings, NullProgress(), no_bar, no_show)
+    assert result
+    return result
+
+
+def probabilities(folder: Path) -> dict[str, float]:
+    """Of the true class of each image."""
+    with (folder / "predictions.csv").open() as stream:
+        return {row["path"]: float(row["label_probability"]) for row in csv.DictReader(stream)}
+
+
+def validation_samples(folder: Path) -> tuple[Sample, ...]:
+    manifest = load_manifest(folder)
+    return read_splits(folder, manifest.root, manifest.card.class_names, "shades").split(Split.VAL)
+
+
+@pytest.mark.parametrize("options", [{"keep": Keep.LAST}, {"model_ema_decay": 0.9}])
+def test_logits_of_the_kept_epoch_are_published(
+    data: Path, evaluated: list[int], options: dict[str, Any]
+) -> None:
+    settings = settings_for(data, PLAIN, **options)
+    folder = train_run(settings).folder
+    result = publish(folder, settings)
+    assert not evaluated
+    assert result.best_epoch
+    kept = result.epochs[result.best_epoch - 1]
+    assert (result.val.share, result.val_loss) == pytest.approx((kept.val_top1, kept.val_loss))
+    reused = probabilities(folder)
+    (folder / LOGITS).unlink()
+    again = publish(folder, settings)
+    assert evaluated == [again.images[1]] == [result.images[1]]
+    assert probabilities(folder) == pytest.approx(reused, abs=1e-6)
+
+
+def change_a_logit(file: Path) -> None:
+    logits = np.load(file)
+    logits[-1, 0] += 0.01 * np.ptp(logits)
+    np.save(file, logits)
+
+
+def truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("damage", [change_a_logit, truncate])
+def test_all_images_are_evaluated_where_the_written_network_disagrees(
+    data: Path, evaluated: list[int], damage: Callable[[Path], None]
+) -> None:
+    settings = settings_for(data, PLAIN)
+    folder = train_run(settings).folder
+    damage(folder / LOGITS)
+    result = publish(folder, settings)
+    assert evaluated == [result.images[1]]
+    assert result.val_loss == pytest.approx(result.epochs[(result.best_epoch or 0) - 1].val_loss)
+
+
+def test_inexact_and_too_many_logits_are_not_kept(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not (train_run(settings_for(data, PLAIN, epochs=1, amp=Amp.BF16)).folder / LOGITS).exists()
+    monkeypatch.setattr(validation, "_LARGEST", 10)
+    assert not (train_run(settings_for(data, PLAIN, epochs=1)).folder / LOGITS).exists()
+
+
+def test_images_that_cannot_be_read_have_no_answer(data: Path, evaluated: list[int]) -> None:
+    settings = settings_for(data, PLAIN)
+    folder = start_run(settings)
+    broken, gone, *_ = (Path(sample.path) for sample in validation_samples(folder))
+    broken.write_bytes(b"nothing")
+    resume_run(folder, settings)
+    result = publish(folder, settings)
+    assert not evaluated
+    assert [Path(path).name for path in result.unreadable] == [broken.name]
+    assert len(probabilities(folder)) == result.images[1] == len(validation_samples(folder)) - 1
+    gone.unlink()
+    again = publish(folder, settings)
+    assert [Path(path).name for path in again.unreadable] == [broken.name, gone.name]
+    assert len(probabilities(folder)) == again.images[1] == result.images[1] - 1
