@@ -29,7 +29,8 @@ from cnncli.records.data import Split
 from cnncli.records.defaults import DEFAULT
 from cnncli.records.progress import NullProgress
 from cnncli.records.training import ClassifierName
-from cnncli.training.features.classifiers import Rows, fit
+from cnncli.training.features.classifiers import Rows
+from cnncli.training.features.cross_validation import fit
 
 DRAWS = 20
 SIZES: Sequence[tuple[int, ...]] = ((1,), (2,), (3,), (5,), (10,), (20,), (50,), (60, 2))

@@ -168,7 +168,7 @@ def _candidate_names(requested: ClassifierName, rows: "Rows") -> Sequence[Classi
 
 
 def _fit_candidate(name: ClassifierName, rows: "Rows", embedded: EmbeddedData, seed: int) -> Candidate:
-    from cnncli.training.features.classifiers import fit
+    from cnncli.training.features.cross_validation import fit
 
     train, val = embedded.splits[Split.TRAIN], embedded.splits[Split.VAL]
     start = time.perf_counter()
@@ -178,7 +178,7 @@ def _fit_candidate(name: ClassifierName, rows: "Rows", embedded: EmbeddedData, s
     score = ClassifierScore(
         name,
         fit_result.parameter,
-        fit_result.cv_accuracy,
+        fit_result.cv_score,
         fit_result.cv_standard_error,
         _accuracy(split_logits(fit_result.head, train), train),
         _accuracy(val_logits, val),

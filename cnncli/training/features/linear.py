@@ -12,12 +12,43 @@ import numpy as np
 import threadpoolctl
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from cnncli.engines.heads import Array
+from cnncli.engines.heads import Array, LinearHead
 from cnncli.records.training import ClassifierName
+from cnncli.training.features.hyperparameters import Hyperparameters
+from cnncli.training.features.scaling import RowSpace, scale_factors
 
 Labels = NDArray[np.intp]
+
+
+Fits = Iterator[tuple[Array, Array]]
+
+
+def fit_scaled(
+    vectors: Array,
+    candidates: Sequence[Hyperparameters],
+    solve: Callable[[Array, Sequence[float]], Fits],
+) -> list[LinearHead]:
+    """One linear head per candidate; those with the same scaling are fitted to the same array.
+
+    Args:
+        vectors: (N, D), embeddings.
+        candidates: scalings, and values of C.
+        solve: fits to embeddings (N, R) in other coordinates, once for each of some values of C.
+    """
+    shift = vectors.mean(axis=0)
+    heads: dict[Hyperparameters, LinearHead] = {}
+    for exponent in dict.fromkeys(item.exponent for item in candidates):
+        scale = scale_factors(vectors, exponent)
+        space = RowSpace((vectors - shift) * scale)
+        series = [item for item in candidates if item.exponent == exponent]
+        fits = solve(space.coordinates, [item.parameter for item in series])
+        for item, (fitted, biases) in zip(series, fits, strict=True):
+            expanded = space.expand(fitted) * scale
+            heads[item] = LinearHead(expanded, biases - expanded @ shift)
+    return [heads[item] for item in candidates]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +72,21 @@ class Problem:
     tolerance: float
 
 
-Fits = Iterator[tuple[Array, Array]]
+@dataclass(frozen=True, slots=True)
+class SeveralProblem:
+    """What a classifier is fitted to where several classes can be right.
+
+    Attributes:
+        vectors: (N, D), embeddings.
+        targets: (N, K), whether each class is right.
+        weights: (N, K), of each answer in the loss.
+        tolerance: as for `Problem`.
+    """
+
+    vectors: Array
+    targets: NDArray[np.bool_]
+    weights: Array
+    tolerance: float
 
 
 def one_blas_thread() -> contextlib.AbstractContextManager[object]:
@@ -71,33 +116,91 @@ def svm(problem: Problem, strengths: Sequence[float]) -> Fits:
     classes = np.arange(problem.classes) if problem.classes > 2 else np.array([1])  # noqa: PLR2004 - one margin tells two classes apart
     signs = np.where(problem.labels[:, np.newaxis] == classes, 1.0, -1.0)
     inputs = np.column_stack([problem.vectors, np.ones(len(problem.vectors))])
-    solution = np.zeros(inputs.shape[1] * len(classes))
+    weights = problem.weights[:, np.newaxis]
+    for fit in _fit_one_vs_rest(inputs, signs, weights, strengths, _SVM, problem.tolerance):
+        yield _per_class(*fit)
+
+
+def logistic_one_vs_rest(problem: SeveralProblem, strengths: Sequence[float]) -> Fits:
+    """Logistic regressions, one per class against the others; the same minima as scikit-learn's, with these sample weights."""
+    signs = np.where(problem.targets, 1.0, -1.0)
+    inputs = np.column_stack([problem.vectors, np.ones(len(problem.vectors))])
+    yield from _fit_one_vs_rest(inputs, signs, problem.weights, strengths, _LOGISTIC, problem.tolerance)
+
+
+@dataclass(frozen=True, slots=True)
+class _MarginLoss:
+    """A loss that falls with the margin, the logit of an image times 1 if the class is right, else -1.
+
+    Attributes:
+        value_and_slope: the loss of each margin, and how steeply it falls there.
+        penalises_bias: whether the penalty includes the biases.
+    """
+
+    value_and_slope: Callable[[Array], tuple[Array, Array]]
+    penalises_bias: bool
+
+
+def _squared_hinge(margins: Array) -> tuple[Array, Array]:
+    violations = np.maximum(1 - margins, 0)
+    return violations**2, 2 * violations
+
+
+def _log_loss(margins: Array) -> tuple[Array, Array]:
+    return np.logaddexp(0, -margins), expit(-margins)
+
+
+_SVM = _MarginLoss(_squared_hinge, penalises_bias=True)
+_LOGISTIC = _MarginLoss(_log_loss, penalises_bias=False)
+
+
+def _fit_one_vs_rest(
+    inputs: Array,
+    signs: Array,
+    weights: Array,
+    strengths: Sequence[float],
+    loss: _MarginLoss,
+    tolerance: float,
+) -> Fits:
+    """Fit K classifiers at once: they share the products of L-BFGS.
+
+    Args:
+        inputs: (N, D + 1), embeddings and a column of ones.
+        signs: (N, K), 1 where the class is right for the image, else -1.
+        weights: (N, K) or (N, 1), of each image in the loss of each class.
+        strengths: values of C.
+        loss: what is minimised.
+        tolerance: as for `Problem`.
+    """
+    solution = np.zeros(inputs.shape[1] * signs.shape[1])
     for c in strengths:
-        objective = _squared_hinge(inputs, signs, problem.weights, c)
         solution = minimize(
-            objective,
+            _objective(inputs, signs, weights, c, loss),
             solution,
             jac=True,
             method="L-BFGS-B",
-            options={"maxiter": 1000, "gtol": problem.tolerance, "ftol": 64 * np.finfo(np.float64).eps},
+            options={"maxiter": 1000, "gtol": tolerance, "ftol": 64 * np.finfo(np.float64).eps},
         ).x
-        fitted = solution.reshape(inputs.shape[1], len(classes)).T
-        yield _per_class(fitted[:, :-1], fitted[:, -1])
+        fitted = solution.reshape(inputs.shape[1], -1).T
+        yield fitted[:, :-1], fitted[:, -1]
 
 
-def _squared_hinge(
-    inputs: Array, signs: Array, weights: Array, c: float
+def _objective(
+    inputs: Array, signs: Array, weights: Array, c: float, loss: _MarginLoss
 ) -> Callable[[Array], tuple[float, Array]]:
-    """The objective of `svm` and its gradient, divided by C and the sum of the weights."""
-    shares = weights[:, np.newaxis] / weights.sum()
-    penalty = 1 / (c * weights.sum())
+    """The objective of all classes and its gradient, divided by C and the mean over classes of the sum of the weights."""
+    total = weights.sum() / weights.shape[1]
+    shares = weights / total
+    penalty = 1 / (c * total)
+    last = None if loss.penalises_bias else -1
 
     def value_and_gradient(solution: Array) -> tuple[float, Array]:
         fitted = solution.reshape(inputs.shape[1], -1)
-        violations = np.maximum(1 - signs * (inputs @ fitted), 0)
-        loss = (shares * violations**2).sum() + penalty * (solution @ solution) / 2
-        gradient = penalty * fitted - 2 * inputs.T @ (shares * signs * violations)
-        return float(loss), gradient.ravel()
+        losses, slopes = loss.value_and_slope(signs * (inputs @ fitted))
+        penalised = fitted[:last].ravel()
+        gradient = -(inputs.T @ (shares * signs * slopes))
+        gradient[:last] += penalty * fitted[:last]
+        return float((shares * losses).sum() + penalty * (penalised @ penalised) / 2), gradient.ravel()
 
     return value_and_gradient
 

@@ -11,8 +11,9 @@ from sklearn.svm import LinearSVC
 
 from cnncli.engines.heads import Array, LinearHead, NeighbourHead
 from cnncli.records.training import ClassifierName, ClassWeights
-from cnncli.training.features import classifiers, scaling
-from cnncli.training.features.classifiers import Rows, fit
+from cnncli.training.features import hyperparameters, scaling
+from cnncli.training.features.classifiers import Rows
+from cnncli.training.features.cross_validation import fit
 
 
 def clouds(classes: int, each: int = 40, width: int = 12, seed: int = 0, spread: float = 2.5) -> Rows:
@@ -38,7 +39,7 @@ def shrinking_scaler(vectors: Array, exponent: float = scaling.STANDARDISED) -> 
 @pytest.fixture(params=[scaling.STANDARDISED, scaling.PARETO, scaling.COMMON])
 def exponent(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> float:
     """One scaling of features, which is used without a comparison."""
-    monkeypatch.setattr(classifiers, "_EXPONENTS", (request.param,))
+    monkeypatch.setattr(hyperparameters, "_EXPONENTS", (request.param,))
     value: float = request.param
     return value
 
@@ -104,15 +105,15 @@ def test_cross_validation_detects_overfitting() -> None:
     noisy = rng.standard_normal((60, 300))
     result = fit(ClassifierName.LOGISTIC, Rows(noisy[:, np.newaxis], labels, 2), 0)
     assert (result.head.logits(noisy).argmax(axis=1) == labels).mean() > 0.85
-    assert result.cv_accuracy is not None
-    assert 0.3 < result.cv_accuracy < 0.75
+    assert result.cv_score is not None
+    assert 0.3 < result.cv_score < 0.75
 
 
 def test_too_few_images_for_cross_validation() -> None:
     rows = Rows(np.arange(12.0).reshape(3, 1, 4), np.array([0, 1, 1]), 2)
     for name in (ClassifierName.LOGISTIC, ClassifierName.SVM, ClassifierName.KNN, ClassifierName.CENTROID):
         result = fit(name, rows, 0)
-        assert result.cv_accuracy is None
+        assert result.cv_score is None
         assert (result.head.logits(rows.vectors[:, 0]).argmax(axis=1) == rows.labels).all()
 
 
@@ -144,14 +145,14 @@ def test_many_small_classes() -> None:
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(1100), 3)
     rows = Rows(rng.standard_normal((3300, 1, 4)) + labels[:, np.newaxis, np.newaxis], labels, 1100)
-    assert fit(ClassifierName.CENTROID, rows, 0).cv_accuracy is not None
+    assert fit(ClassifierName.CENTROID, rows, 0).cv_score is not None
 
 
 def test_cross_validation_with_a_class_of_one_image() -> None:
     rows = clouds(3)
     labels = np.append(rows.labels, 3)
     with_one = Rows(np.concatenate([rows.vectors, rows.vectors[:1] + 50]), labels, 4)
-    assert fit(ClassifierName.LOGISTIC, with_one, 0).cv_accuracy is not None
+    assert fit(ClassifierName.LOGISTIC, with_one, 0).cv_score is not None
 
 
 def test_constant_features_have_no_weight() -> None:
@@ -171,16 +172,16 @@ def test_held_out_images_are_scored_without_their_views() -> None:
     noise = np.random.default_rng(1).standard_normal(rows.vectors.shape) * 100
     views = np.concatenate([rows.vectors, noise], axis=1)
     result = fit(ClassifierName.LOGISTIC, Rows(views, rows.labels, 2), 0)
-    assert result.cv_accuracy is not None
-    assert result.cv_accuracy > 0.85
+    assert result.cv_score is not None
+    assert result.cv_score > 0.85
 
 
 def test_the_standard_error_is_that_of_the_folds() -> None:
     rows = clouds(3, 40, spread=6)
     result = fit(ClassifierName.CENTROID, rows, 0)
-    assert result.cv_accuracy is not None
+    assert result.cv_score is not None
     assert result.cv_standard_error is not None
-    binomial = np.sqrt(result.cv_accuracy * (1 - result.cv_accuracy) / len(rows.labels))
+    binomial = np.sqrt(result.cv_score * (1 - result.cv_score) / len(rows.labels))
     assert binomial / 4 < result.cv_standard_error < binomial * 4
 
 
@@ -189,10 +190,8 @@ def test_class_weights_give_balanced_accuracy() -> None:
     rng = np.random.default_rng(0)
     labels = np.array([0] * 300 + [1] * 15)
     rows = Rows(rng.standard_normal((315, 1, 3)), labels, 2)
-    plain = fit(ClassifierName.LOGISTIC, rows, 0).cv_accuracy
-    balanced = fit(
-        ClassifierName.LOGISTIC, Rows(rows.vectors, labels, 2, ClassWeights.BALANCED), 0
-    ).cv_accuracy
+    plain = fit(ClassifierName.LOGISTIC, rows, 0).cv_score
+    balanced = fit(ClassifierName.LOGISTIC, Rows(rows.vectors, labels, 2, ClassWeights.BALANCED), 0).cv_score
     assert plain is not None
     assert balanced is not None
     assert plain > 0.9
@@ -232,7 +231,7 @@ def test_one_image_per_class_gives_moderate_probabilities() -> None:
     unseen = centres[truth] + rng.normal(0, 2, (200, 512))
     for name in (ClassifierName.LOGISTIC, ClassifierName.SVM, ClassifierName.KNN, ClassifierName.CENTROID):
         result = fit(name, rows, 0)
-        assert result.cv_accuracy is None
+        assert result.cv_score is None
         shares = softmax(result.head.logits(unseen), axis=1)
         assert (shares.argmax(axis=1) == truth).mean() > 0.9, name
         assert 0.53 < shares.max(axis=1).mean() < 0.95, name

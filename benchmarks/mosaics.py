@@ -1,0 +1,78 @@
+"""Photographs that show several things: mosaics of 2 x 2 small images, labelled with the classes of all four.
+
+    python -m benchmarks.mosaics TINY DEST [--train N] [--val N]
+
+TINY is a folder of Tiny ImageNet with train/CLASS and val/CLASS; ten classes of it are used. DEST gets the mosaics and `list.csv` with
+the columns path, tags and split, for `cnncli finetune DEST/list.csv --multi-label tags`. Mosaics of a split consist of images of
+that split alone.
+"""
+
+import argparse
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+CLASSES = (
+    *("abacus", "banana", "espresso", "goldfish", "jellyfish"),
+    *("lemon", "monarch", "pizza", "teapot", "volleyball"),
+)
+SIDE, TILES = 256, 2
+"""Pixels of a side of a mosaic, and images along it."""
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """A mosaic and the names of the classes on it, each once, in order."""
+
+    image: Image.Image
+    names: tuple[str, ...]
+
+
+def main() -> None:
+    """Write the mosaics and their list."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("tiny", type=Path)
+    parser.add_argument("dest", type=Path)
+    parser.add_argument("--train", type=int, default=1200)
+    parser.add_argument("--val", type=int, default=300)
+    options = parser.parse_args()
+    rows: list[tuple[str, str, str]] = []
+    for split, count in (("train", options.train), ("val", options.val)):
+        (options.dest / split).mkdir(parents=True, exist_ok=True)
+        for number, mosaic in enumerate(mosaics(options.tiny / split, count)):
+            path = f"{split}/{number:04d}.jpg"
+            mosaic.image.save(options.dest / path, quality=95)
+            rows.append((path, "|".join(mosaic.names), split))
+    with (options.dest / "list.csv").open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([("path", "tags", "split"), *rows])
+
+
+def mosaics(split: Path, count: int) -> Iterator[Mosaic]:
+    """Mosaics of images drawn at random, each of a class drawn at random; always the same ones."""
+    rng = np.random.default_rng(0)
+    files = {name: sorted((split / name).iterdir()) for name in CLASSES}
+    for _ in range(count):
+        names = [CLASSES[index] for index in rng.integers(len(CLASSES), size=TILES**2)]
+        tiles = [files[name][rng.integers(len(files[name]))] for name in names]
+        yield Mosaic(_join(tiles), tuple(sorted(set(names))))
+
+
+def _join(tiles: list[Path]) -> Image.Image:
+    """The images side by side, row by row."""
+    side = SIDE // TILES
+    mosaic = Image.new("RGB", (SIDE, SIDE))
+    for number, file in enumerate(tiles):
+        row, column = divmod(number, TILES)
+        with Image.open(file) as tile:
+            mosaic.paste(tile.convert("RGB").resize((side, side)), (column * side, row * side))
+    return mosaic
+
+
+if __name__ == "__main__":
+    main()
