@@ -49,6 +49,13 @@ def answer_text(answer: tuple[str, ...] | None) -> str:
     return UNKNOWN_LABELS if answer is None else LABEL_SEPARATOR.join(answer)
 
 
+def parse_answer(cell: str, kind: AnswerKind) -> tuple[str, ...] | None:
+    """The inverse of `answer_text`, for a task of that kind."""
+    if cell == UNKNOWN_LABELS:
+        return None
+    return tuple(cell.split(LABEL_SEPARATOR) if cell else ()) if kind is AnswerKind.SEVERAL else (cell,)
+
+
 @dataclass(slots=True)
 class LabelReader:
     """Reads the labels of one image after another.

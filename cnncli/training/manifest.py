@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cnncli.data.splits import read_splits
 from cnncli.errors import OutputError, TrainingError
 from cnncli.files.schema import schema_problem
 from cnncli.files.whole import whole_file
@@ -91,6 +92,14 @@ class RunManifest:
         if self.feature_accuracy is None or self.feature_balanced is not None:
             return self.feature_balanced
         return self.feature_accuracy.share
+
+    def read_data(self, run: Path) -> DataSet:
+        """The data set of the run, from its splits.csv.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        return read_splits(run, self.root, self.card.class_names, self.data_name, self.card.tasks)
 
     def unreadable_reasons(self) -> dict[str, str]:
         """Why images could not be read, by path."""

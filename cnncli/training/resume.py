@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnncli.data import layout
-from cnncli.data.splits import read_splits
 from cnncli.errors import TrainingError, UsageError
 from cnncli.records.progress import Progress, ProgressBar
 from cnncli.records.training import FinetuneResult
@@ -115,7 +114,7 @@ def _prepare(run: Path, manifest: RunManifest, settings: NetworkSettings, progre
     """
     from cnncli.training.network import checkpoints
 
-    read_splits(run, manifest.root, manifest.card.class_names, manifest.data_name)
+    manifest.read_data(run)
     has_moved = is_moved(run, settings)
     if has_moved:
         manifest = find_moved_images(run, settings, manifest, progress)

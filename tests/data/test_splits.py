@@ -3,14 +3,18 @@
 import csv
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cnncli.data.lists import read_list
 from cnncli.data.splits import SPLITS, read_splits, splits_table
 from cnncli.errors import DataError
 from cnncli.images.local_file import LocalFile
-from cnncli.records.data import DataSet, Sample, Split
+from cnncli.records.data import NO_LABEL, DataSet, Sample, Split
+from cnncli.records.list_columns import ListColumns
+from cnncli.records.tasks import AnswerKind, Task
 
 SCHEMAS = Path(__file__).parent / "schemas"
 NAMES = ("a", "b")
@@ -52,6 +56,41 @@ def test_a_missing_image_has_no_size(data: DataSet, tmp_path: Path) -> None:
     assert read_splits(run, data.root, NAMES, "photos") == data
 
 
+TASKS = (Task("label", NAMES, AnswerKind.ONE), Task("tags", ("x", "y, z"), AnswerKind.SEVERAL, (0.2, 0.7)))
+ANSWERS = (((0,), (0, 1)), (None, ()), ((1,), None))
+
+
+def test_written_splits_of_tasks_are_read_back(data: DataSet, tmp_path: Path) -> None:
+    samples = [
+        replace(sample, label=NO_LABEL, answers=answers)
+        for sample, answers in zip(data.samples, ANSWERS, strict=True)
+    ]
+    tasks = tuple(replace(task, thresholds=None) for task in TASKS)
+    data = replace(data, class_names=("a", "b", "x", "y, z"), samples=tuple(samples), tasks=tasks)
+    run = save(data, tmp_path / "run")
+    assert read_splits(run, data.root, data.class_names, "photos", TASKS) == data
+    columns = ListColumns(labels=("label",), multi_label=("tags",), root=data.root)
+    assert read_list(str(run / SPLITS), columns).samples == data.samples
+
+
+def test_splits_of_tasks_need_the_tasks(tmp_path: Path) -> None:
+    shutil.copy(SCHEMAS / "splits-3.csv", tmp_path / SPLITS)
+    with pytest.raises(DataError, match="it has no column mood"):
+        read_splits(tmp_path, "photos", NAMES, "photos", (replace(TASKS[1], name="mood"),))
+    with pytest.raises(DataError, match="the network has no class 'y, z'"):
+        read_splits(tmp_path, "photos", NAMES, "photos", (replace(TASKS[1], class_names=("x",)),))
+
+
+def test_tasks_of_schema_3_are_read(tmp_path: Path) -> None:
+    shutil.copy(SCHEMAS / "splits-3.csv", tmp_path / SPLITS)
+    data = read_splits(tmp_path, "photos", ("a", "b", "x", "y, z"), "photos", TASKS)
+    assert [(sample.path, sample.answers, sample.split) for sample in data.samples] == [
+        ("photos/1.jpg", ANSWERS[0], Split.TRAIN),
+        ("photos/2.jpg", ANSWERS[1], Split.TRAIN),
+        ("photos/3.jpg", ANSWERS[2], Split.VAL),
+    ]
+
+
 @pytest.mark.parametrize("schema", [1, 2])
 def test_every_schema_is_read(schema: int, tmp_path: Path) -> None:
     shutil.copy(SCHEMAS / f"splits-{schema}.csv", tmp_path / SPLITS)
@@ -72,9 +111,11 @@ def test_every_schema_is_read(schema: int, tmp_path: Path) -> None:
             "it has no column schema: it was written before cnncli 0.1.0",
         ),
         (
-            "path,label,split,bytes,digest,schema\na/1.jpg,a,train,5,,3\n",
-            "its schema number is 3, and this cnncli reads up to 2",
+            "path,label,split,bytes,digest,schema\na/1.jpg,a,train,5,,4\n",
+            "its schema number is 4, and this cnncli reads up to 3",
         ),
+        ("path,label,split,bytes,schema\na/1.jpg,a,train,5,2\n", "it has no column digest"),
+        ("path,split,bytes,schema\na/1.jpg,train,5,1\n", "it has no column label"),
         ("path,label,schema\na/1.jpg,a,1\n", "it has no column split, bytes"),
         ("path,label,split,bytes,schema\na/1.jpg,a,part,5,1\n", "'part' is not a valid Split"),
         ("path,label,split,bytes,schema\na/1.jpg,c,val,5,1\n", "the network has no class 'c'"),

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from cnncli.data.splits import read_splits
 from cnncli.errors import CompileError, DataError, TrainingError
 from cnncli.evaluation.metrics import confusion
 from cnncli.evaluation.scoring import ScoredSamples
@@ -64,7 +63,7 @@ def publish(
         raise TrainingError(
             f"{run} has no finished epoch yet", f"resume with: cnncli finetune --resume {quote(run)}"
         )
-    data = read_splits(run, manifest.root, manifest.card.class_names, manifest.data_name)
+    data = manifest.read_data(run)
     finished = _FinishedRun(run, manifest, checkpoint, kept, data, settings, features)
     features_accuracy, score = manifest.feature_accuracy, manifest.feature_score
     if features_accuracy and score is not None and kept.selection_score <= score:

@@ -19,7 +19,6 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import broadcast_object_list
 
-from cnncli.data.splits import read_splits
 from cnncli.engines.cores import usable_cores
 from cnncli.engines.torch import require_device
 from cnncli.errors import DataError, TrainingError, UsageError
@@ -184,7 +183,7 @@ class _RunStart:
             CnncliError: it is damaged.
         """
         manifest = load_manifest(run)
-        data = read_splits(run, manifest.root, manifest.card.class_names, manifest.data_name)
+        data = manifest.read_data(run)
         return cls(run, manifest, data, checkpoints.load(run, progress.warning))
 
     def require_data(self) -> None:
