@@ -15,6 +15,7 @@ from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.engines import EngineOptions
 from cnncli.records.progress import Deduplicated, Progress, ProgressBar
+from cnncli.records.tasks import Task
 from cnncli.training.network import checkpoints
 from cnncli.training.settings import NetworkSettings
 
@@ -69,14 +70,14 @@ class ValidatedImages:
         spread = expected.max() - expected.min()
         return bool(np.abs(np.stack(values) - expected).max() <= TOLERANCE * spread)
 
-    def score(self, relative: Callable[[str], str]) -> ScoredSamples:
-        """The answers; `relative` turns a sample's path into the one to report."""
+    def score(self, tasks: Sequence[Task], relative: Callable[[str], str]) -> ScoredSamples:
+        """The answers of a network with these tasks; `relative` turns a sample's path into the one to report."""
         answers = [
             answer
             for start in range(0, len(self.samples), _AT_ONCE)
             for answer in answers_of(
                 self.samples[start : start + _AT_ONCE],
-                probabilities(self.logits[start : start + _AT_ONCE]),
+                probabilities(self.logits[start : start + _AT_ONCE], tasks),
                 relative,
             )
         ]
@@ -107,7 +108,7 @@ def score_splits(
     progress = Deduplicated(progress)
     scores = dict.fromkeys((Split.VAL, Split.TEST), ScoredSamples((), ()))
     if validated and validated.agree_with(folder, options, progress):
-        scores[Split.VAL] = validated.score(data.relative)
+        scores[Split.VAL] = validated.score(folder.card.tasks, data.relative)
     remaining = {split: data.split(split) for split, score in scores.items() if not score.answers}
     with bar(sum(map(len, remaining.values()))) as advance:
         for split, samples in remaining.items():
