@@ -6,11 +6,13 @@ Whether an image is held out depends on the seed and its own path, so adding ima
 import dataclasses
 import hashlib
 import os
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from cnncli.data.iterative_stratification import choose_stratified
 from cnncli.errors import DataError
 from cnncli.records.data import DataSet, Sample, Split
+from cnncli.records.tasks import Task
 
 _MAX_LISTED = 5
 """Names that a message lists; the others are counted."""
@@ -58,12 +60,9 @@ def _order(sample: Sample) -> tuple[int, int]:
 
 def _choose_held_out(data: DataSet, share: float, seed: int) -> Iterator[Sample]:
     """Of each class, the samples with the lowest digests; at least one where there are two, and never all."""
-    classes = defaultdict(list)
-    for sample in data.split(Split.TRAIN):
-        classes[sample.label].append(sample)
-    for samples in classes.values():
-        count = min(max(round(share * len(samples)), 1), len(samples) - 1)
-        yield from sorted(samples, key=lambda sample: _digest(data.relative(sample.path), seed))[:count]
+    samples = sorted(data.split(Split.TRAIN), key=lambda sample: _digest(data.relative(sample.path), seed))
+    classes = [tuple(data.classes_of(sample)) for sample in samples]
+    return (samples[index] for index in choose_stratified(classes, share))
 
 
 def _digest(path: str, seed: int) -> bytes:
@@ -73,7 +72,7 @@ def _digest(path: str, seed: int) -> bytes:
 
 
 def require_learnable(data: DataSet, *, is_read: bool = False) -> None:
-    """Raise an error unless there are two classes, training images of each, and validation images.
+    """Raise an error unless there are two classes, training images of each, and validation images; of each task.
 
     Args:
         data: with its splits.
@@ -82,7 +81,7 @@ def require_learnable(data: DataSet, *, is_read: bool = False) -> None:
     Raises:
         DataError: something is missing.
     """
-    if len(data.class_names) < _MIN_CLASSES:
+    if len(data.class_names) < _MIN_CLASSES and not data.tasks:
         raise DataError(
             f"{data.title} has only one class, {data.class_names[0]!r}", "give each class a folder of its own"
         )
@@ -98,7 +97,31 @@ def require_learnable(data: DataSet, *, is_read: bool = False) -> None:
     if missing:
         raise DataError(
             f"{data.title} has no training image of {shortlist(missing)}",
-            "classes are matched by name; add images to train/, or remove the class from the other splits",
+            "classes are matched by name; add images to the training split, or remove the class from the other splits",
+        )
+    for place, task in enumerate(data.tasks):
+        _require_learnable_task(data, task, place)
+
+
+def _require_learnable_task(data: DataSet, task: Task, place: int) -> None:
+    """Raise DataError unless a task has validation images, and training images that differ.
+
+    Args:
+        data: with its splits; each class has training images.
+        task: one of its tasks.
+        place: of the task among all.
+    """
+    if all(sample.answers[place] is None for sample in data.split(Split.VAL)):
+        raise DataError(
+            f"no validation image of {data.title} has a known label in {task.name!r}",
+            "add labels, or leave the column out",
+        )
+    answers = [answer for sample in data.split(Split.TRAIN) if (answer := sample.answers[place]) is not None]
+    counts = Counter(index for answer in answers for index in answer)
+    if constant := [name for index, name in enumerate(task.class_names) if counts[index] == len(answers)]:
+        raise DataError(
+            f"every training image of {data.title} has the label {constant[0]!r} in {task.name!r}: nothing can be learned",
+            "add images without it, or leave it out",
         )
 
 

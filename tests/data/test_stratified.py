@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from cnncli.data.stratified import split_stratified
 from cnncli.errors import DataError
 from cnncli.images.local_file import LocalFile
-from cnncli.records.data import DataSet, Sample, Split
+from cnncli.records.data import NO_LABEL, DataSet, Sample, Split
+from cnncli.records.tasks import AnswerKind, Task
 
 
 def data_set(counts: Mapping[str, int], root: str = "data", split: Split | None = None) -> DataSet:
@@ -104,3 +105,47 @@ def test_a_class_that_is_only_in_validation_is_named() -> None:
     )
     with pytest.raises(DataError, match="has no training image of 'new'"):
         split_stratified(dataclasses.replace(train, samples=train.samples + val.samples), 0.2, 0)
+
+
+HABITAT = Task("habitat", ("lake", "wood"), AnswerKind.ONE)
+TAGS = Task("tags", ("bird", "deer"), AnswerKind.SEVERAL)
+
+
+def with_tasks(*answers: tuple[tuple[int, ...] | None, ...]) -> DataSet:
+    """Images with these answers, in order; those after the fourth are for validation."""
+    samples = tuple(
+        Sample(LocalFile(f"data/{number}.jpg"), NO_LABEL, Split.VAL if number > 3 else Split.TRAIN, answer)
+        for number, answer in enumerate(answers)
+    )
+    return DataSet("data", "data", HABITAT.class_names + TAGS.class_names, samples, (), (HABITAT, TAGS))
+
+
+def test_tasks_are_split_together_and_one_without_labels_does_not_count() -> None:
+    answers = [((number % 2,), (0,) * (number % 10 == 0)) for number in range(60)]
+    learnable = [*answers, *[(None, (1,))] * 20, *[((0,), None)] * 20]
+    data = with_tasks(*learnable)
+    unsplit = tuple(dataclasses.replace(sample, split=None) for sample in data.samples)
+    data = split_stratified(dataclasses.replace(data, samples=unsplit), 0.2, 0)
+    assert data.count(Split.VAL) == [10, 6, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("answers", "complaint"),
+    [
+        ([((0,), (0,)), ((1,), ()), ((1,), None), (None, ()), ((0,), (0,))], "data has no training image of 'deer'"),
+        (
+            [((0,), (0,)), ((1,), (1,)), ((1,), None), (None, ()), (None, (0,))],
+            "no validation image of data has a known label in 'habitat'",
+        ),
+        (
+            [((0,), (0,)), ((1,), (0, 1)), ((1,), None), (None, (0,)), ((0,), (0,))],
+            "every training image of data has the label 'bird' in 'tags': nothing can be learned",
+        ),
+    ],
+)  # fmt: skip
+def test_tasks_that_cannot_be_learned_are_an_error(
+    answers: list[tuple[tuple[int, ...] | None, ...]], complaint: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        split_stratified(with_tasks(*answers), 0.2, 0)
+    assert caught.value.message == complaint
