@@ -5,7 +5,7 @@ with tasks (`records.tasks`) has the logits of all tasks side by side, and each 
 each where several classes can be right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -15,8 +15,11 @@ from cnncli.records.tasks import AnswerKind, Task, columns_of
 
 Float = TypeVar("Float", np.float32, np.float64)
 
-ONNX_OPERATOR = "Softmax"
-"""The ONNX operator that computes `probabilities`, along axis 1."""
+ONNX_OPERATORS: Mapping[AnswerKind, tuple[str, Mapping[str, int]]] = {
+    AnswerKind.ONE: ("Softmax", {"axis": 1}),
+    AnswerKind.SEVERAL: ("Sigmoid", {}),
+}
+"""The ONNX operator that computes the `probabilities` of a task, with its attributes."""
 
 _TINY = float(np.finfo(np.float32).tiny)
 """Replaces a probability of 0 where its logarithm is needed."""

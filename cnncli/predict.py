@@ -152,7 +152,7 @@ class _Question:
     labels: Sequence[str]
     kind: AnswerKind
     topk: int
-    thresholds: NDArray[np.float32]
+    thresholds: NDArray[np.float32 | np.float64]
 
     def scores(self, values: NDArray[np.float32]) -> tuple[Score, ...]:
         """The answers about an image, most probable first; `values` are the probabilities of the classes of all tasks."""
@@ -189,5 +189,6 @@ def _question(
     count = len(class_labels)
     topk = settings.topk or (TOPK if kind is AnswerKind.ONE else count)
     if settings.threshold is not None or thresholds is None:
-        thresholds = [settings.threshold or 0.0] * count
-    return _Question(columns, class_labels, kind, min(topk, count), np.array(thresholds, np.float32))
+        least = np.full(count, settings.threshold or 0.0, np.float32)
+        return _Question(columns, class_labels, kind, min(topk, count), least)
+    return _Question(columns, class_labels, kind, min(topk, count), np.array(thresholds))

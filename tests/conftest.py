@@ -108,6 +108,22 @@ def colour_tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def layers_tasks(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network with the tasks of `colour_tasks` that torch can build, too, with random weights."""
+    from cnncli.networks.model_folder import open_folder
+    from cnncli.networks.reference import Reference
+    from cnncli.prepare import prepare
+    from cnncli.records.progress import NullProgress
+    from tests.networks_for_tests import TASKS, write_with_tasks
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CNNCLI_HOME", str(home))
+        layers = "input 3x16x16; conv3-4; conv3-8/2; gap; FC-6"
+        path = prepare(Reference(layers, pretrained=False), NullProgress()).path
+        return write_with_tasks(tmp_path_factory.mktemp("models") / "layers", open_folder(path), TASKS)
+
+
+@pytest.fixture(scope="session")
 def squeezenet(shared: Path, home: Path) -> Iterator[Path]:
     """SqueezeNet 1.0 with its real ImageNet weights, prepared."""
     from cnncli.networks.reference import Reference

@@ -1,5 +1,7 @@
 """Small real networks whose outputs can be computed by hand."""
 
+import dataclasses
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
-from cnncli.networks.model_folder import GRAPH, WEIGHTS, draft_folder, seal
+from cnncli.networks.model_folder import GRAPH, WEIGHTS, ModelFolder, draft_folder, seal
 from cnncli.records.networks import (
     Architecture,
     Compilation,
@@ -97,6 +99,16 @@ def write_colours(target: Path, tasks: Sequence[Task] = ()) -> Path:
         onnx.save(model, draft / GRAPH)
         save_file({"weight": weight}, draft / WEIGHTS)
         seal(draft, colour_card(tasks))
+    return target
+
+
+def write_with_tasks(target: Path, folder: ModelFolder, tasks: Sequence[Task]) -> Path:
+    """Write a network whose classes are now those of tasks as a model folder."""
+    names = tuple(name for task in tasks for name in task.class_names)
+    with draft_folder(target) as draft:
+        for facts in folder.card.files:
+            shutil.copy(folder.path / facts.name, draft)
+        seal(draft, dataclasses.replace(folder.card, name=target.name, class_names=names, tasks=tuple(tasks)))
     return target
 
 

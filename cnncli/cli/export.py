@@ -113,21 +113,22 @@ def export(
 
         write_data(json.dumps(asdict(result) | {"file": str(result.file)}, indent=2) + "\n")
         return
-    write_data(_text(result))
+    write_data(_text(result, "answers" if folder.card.tasks else "class"))
 
 
-def _text(result: ExportResult) -> str:
+def _text(result: ExportResult, answer: str) -> str:
+    """The result as lines; `answer` is what an image keeps if its prediction stays the same."""
     checked = counted(result.checked_images, "image")
     lines = [
         f"file        {result.file}, {size(result.bytes)} (the compiled network has {size(result.original_bytes)})",
         (
-            f"checked     {checked}: {percent(result.agreement)} keep their class, "
+            f"checked     {checked}: {percent(result.agreement)} keep their {answer}, "
             f"probabilities within {result.max_difference:.1e}"
         ),
     ]
     if cost := result.quantization:
         images = counted(cost.images, "image")
-        lines.append(f"agreement   {percent(cost.agreement)} of {images} keep their class")
+        lines.append(f"agreement   {percent(cost.agreement)} of {images} keep their {answer}")
         if cost.accuracy_before is not None and cost.accuracy_after is not None:
             before, after = percent(cost.accuracy_before), percent(cost.accuracy_after)
             lines.append(f"accuracy    {after} (before quantizing {before})")

@@ -4,30 +4,39 @@ Its input is `image` (N, H, W, C) uint8 of any size, or `images` (N, C, H, W) fl
 `probabilities` (N, K) and `embedding` (N, D). The compiled network stays intact in between, with the names it has in a model
 folder, so that `unpack` can extract it.
 
-The file's metadata: `class_names` (a JSON list), `license` if known, `description`, and `cnncli_card`.
+The file's metadata: `class_names` (a JSON list), `license` if known, `description`, and `cnncli_card`; of a network with tasks
+also `tasks` (a JSON list with the name, class names, kind and thresholds of each, in the order of the probabilities).
 """
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from cnncli.engines.engine import PREPARE_AGAIN
 from cnncli.engines.preprocessing import OPSET, PREFIX, preprocessing_graph
 from cnncli.errors import CompileError, ModelFolderError
 from cnncli.files.whole import whole_file
-from cnncli.logits import ONNX_OPERATOR
+from cnncli.logits import ONNX_OPERATORS
 from cnncli.networks import card as cards
 from cnncli.networks.model_folder import GRAPH, ModelFolder
 from cnncli.records.networks import ModelCard
+from cnncli.records.tasks import AnswerKind, Task, has_several, kinds_of
 from cnncli.text import size
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, ValueInfoProto
+    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 ENDING = ".onnx"
 
 _CARD, _LICENSE = "cnncli_card", "license"
+_PROBABILITIES = "probabilities"
+_PART = f"{_PROBABILITIES}/"
+"""Begins the names of what belongs to one of several tasks."""
+
 _LARGEST = 2**31 - 1
 """Largest size of a Protocol Buffers file in bytes."""
 
@@ -66,11 +75,11 @@ def pack(
     model = onnx.ModelProto()
     model.CopyFrom(network)
     graph = model.graph
-    graph.node.append(helper.make_node(ONNX_OPERATOR, ["logits"], ["probabilities"], axis=1))
+    _add_probabilities(graph, card.tasks)
     embedding = _embedding_output(graph)
     batch = graph.input[0].type.tensor_type.shape.dim[0].dim_param or "N"
     shape = [batch, card.architecture.num_classes]
-    probabilities = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, shape)
+    probabilities = helper.make_tensor_value_info(_PROBABILITIES, TensorProto.FLOAT, shape)
     outputs = [probabilities, embedding]
     del graph.output[:]
     graph.output.extend(outputs)
@@ -82,9 +91,38 @@ def pack(
         "description": f"{card.name}, weights: {card.weights_origin}",
         _CARD: cards.to_json(embedded_card),
     }
+    if card.tasks:
+        facts["tasks"] = json.dumps([dataclasses.asdict(task) for task in card.tasks], ensure_ascii=False)
     helper.set_model_props(model, facts | ({_LICENSE: license_} if license_ else {}))
     model.producer_name = "cnncli"
     return model
+
+
+def _add_probabilities(graph: "GraphProto", tasks: Sequence[Task]) -> None:
+    """Compute the probabilities from the logits: those of several tasks apart, then side by side."""
+    from onnx import helper, numpy_helper
+
+    kinds = kinds_of(tasks)
+    if not has_several(tasks):
+        graph.node.append(_probability_node("logits", _PROBABILITIES, kinds[0]))
+        return
+    sizes = np.array([len(task.class_names) for task in tasks], np.int64)
+    graph.initializer.append(numpy_helper.from_array(sizes, f"{_PART}sizes"))
+    logits = [f"{_PART}logits_{number}" for number in range(len(tasks))]
+    shares = [f"{_PART}shares_{number}" for number in range(len(tasks))]
+    graph.node.append(helper.make_node("Split", ["logits", f"{_PART}sizes"], logits, axis=1))
+    graph.node.extend(map(_probability_node, logits, shares, kinds))
+    graph.node.append(helper.make_node("Concat", shares, [_PROBABILITIES], axis=1))
+
+
+def _probability_node(logits: str, shares: str, kind: AnswerKind) -> "NodeProto":
+    """The node that computes the probabilities of a task from its logits; both are names of tensors."""
+    from onnx import helper
+
+    operator, attributes = ONNX_OPERATORS[kind]
+    node = helper.make_node(operator, [logits], [shares])
+    node.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
+    return node
 
 
 def _preprocessing(card: ModelCard, model: "ModelProto") -> "GraphProto":
@@ -161,13 +199,8 @@ def unpack(file: Path, folder: Path) -> ModelCard:
         raise ModelFolderError(f"{file} was not exported by cnncli: it has no preprocessing and class names")
     card = cards.from_json(facts[_CARD], str(file))
     graph, preprocessing = model.graph, card.preprocessing
-    added = {"images", "probabilities"}
-    nodes = [
-        node
-        for node in graph.node
-        if not all(name in added or name.startswith(PREFIX) for name in node.output)
-    ]
-    constants = [constant for constant in graph.initializer if not constant.name.startswith(PREFIX)]
+    nodes = [node for node in graph.node if not all(map(_is_added, node.output))]
+    constants = [constant for constant in graph.initializer if not _is_added(constant.name)]
     shape: list[str | int] = ["N", preprocessing.channels, *preprocessing.size]
     images = helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", card.architecture.num_classes])
@@ -177,6 +210,11 @@ def unpack(file: Path, folder: Path) -> ModelCard:
     helper.set_model_props(network, {_LICENSE: facts[_LICENSE]} if _LICENSE in facts else {})
     onnx.save(network, folder / GRAPH)
     return card
+
+
+def _is_added(name: str) -> bool:
+    """Whether a tensor is not the network's own, but what `pack` puts before and after it."""
+    return name in {"images", _PROBABILITIES} or name.startswith((PREFIX, _PART))
 
 
 def _embedding_output(graph: "GraphProto") -> "ValueInfoProto":

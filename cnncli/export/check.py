@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 from PIL import Image
 
 from cnncli.engines import exported
 from cnncli.errors import CnncliError, DataError, ModelFolderError, NotANumberError
 from cnncli.evaluation import classes
+from cnncli.evaluation.tasks.scoring import predicted_answers
 from cnncli.export.calibration import LabelledSource
 from cnncli.images.decode import Decoding, decode
 from cnncli.images.in_memory import InMemory
@@ -26,6 +28,7 @@ from cnncli.records.engines import EngineName, EngineOptions
 from cnncli.records.exporting import Input, QuantizationCost
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
+from cnncli.records.tasks import Task
 
 _ONNX = EngineOptions(EngineName.ONNX)
 
@@ -40,7 +43,7 @@ class CheckResult:
     Attributes:
         images: number of images compared.
         max_difference: largest difference of any probability.
-        agreement: share of the images with the same top-1 class.
+        agreement: share of the images with the same top-1 class; with tasks, with the same answers to all of them.
     """
 
     images: int
@@ -80,10 +83,18 @@ def check_predictions(
         if not np.isfinite(probabilities).all():
             raise NotANumberError("the exported network's output contains NaN", "leave out --half")
         differences.append(float(np.abs(probabilities - output.values).max()))
-        agreements.append(bool(predicted_classes(probabilities) == predicted_classes(output.values)))
+        agreements.append(_is_same_answer(probabilities[0], output.values, folder.card.tasks))
     if not differences:
         raise DataError(f"there are no images in {paths[0]} to compare with")
     return CheckResult(len(differences), max(differences), float(np.mean(agreements)))
+
+
+def _is_same_answer(shares: NDArray[np.float32], others: NDArray[np.float32], tasks: Sequence[Task]) -> bool:
+    """Whether two probabilities (K,) of the same image mean the same."""
+    if not tasks:
+        return bool(predicted_classes(shares) == predicted_classes(others))
+    one, other = predicted_answers(np.stack([shares, others]), tasks)
+    return bool((one == other).all())
 
 
 def _feed(source: ImageSource, session: Session, input_: Input) -> dict[str, Pixels] | None:
@@ -143,28 +154,25 @@ def measure_cost(
         ]
         predicted = [
             (
-                int(predicted_classes(before.values)),
-                int(predicted_classes(after.values)),
-                indices.get(image.label, -1),
+                _is_same_answer(before.values, after.values, folder.card.tasks),
+                predicted_classes(before.values) == indices.get(image.label),
+                predicted_classes(after.values) == indices.get(image.label),
             )
             for image, before, after in zip(images, *streams, strict=True)
             if not isinstance(before, Unreadable) and not isinstance(after, Unreadable)
         ]
     if not predicted:
         raise DataError("none of the images to calibrate with can be read")
-    before, after, truth = np.array(predicted).T
+    agreement, before, after = map(float, np.mean(predicted, axis=0))
     return QuantizationCost(
-        len(predicted),
-        float(np.mean(before == after)),
-        float(np.mean(before == truth)) if indices else None,
-        float(np.mean(after == truth)) if indices else None,
+        len(predicted), agreement, before if indices else None, after if indices else None
     )
 
 
 def _label_indices(images: Sequence[LabelledSource], folder: ModelFolder) -> dict[str | None, int]:
-    """The network's class index of each label; empty where the labels are not the network's classes."""
+    """The network's class index of each label; empty where the labels are not the network's classes, or it has tasks."""
     names = sorted({image.label for image in images if image.label is not None})
-    if not names:
+    if not names or folder.card.tasks:
         return {}
     try:
         match = classes.match_classes(names, range(len(names)), folder.card, None, subset=False)

@@ -100,7 +100,7 @@ def export_onnx(folder: ModelFolder, settings: ExportSettings, progress: Progres
         quantization=cost,
         license=license_,
     )
-    _warn_of_disagreement(result, progress)
+    _warn_of_disagreement(result, "answers" if folder.card.tasks else "class", progress)
     return result
 
 
@@ -160,13 +160,13 @@ def _save(packed: "ModelProto", file: Path, *, overwrite: bool) -> None:
         raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
 
 
-def _warn_of_disagreement(result: ExportResult, progress: Progress) -> None:
+def _warn_of_disagreement(result: ExportResult, answer: str, progress: Progress) -> None:
     # The many images of a calibration are better evidence than the few with which every file is checked.
     cost = result.quantization
     agreement, images = (cost.agreement, cost.images) if cost else (result.agreement, result.checked_images)
     if agreement < _LOW_AGREEMENT:
         progress.warning(
-            f"only {percent(agreement)} of {counted(images, 'image')} get the class predict gives them"
+            f"only {percent(agreement)} of {counted(images, 'image')} get the {answer} predict gives them"
         )
 
 
