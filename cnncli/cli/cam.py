@@ -21,7 +21,8 @@ def cam(
             "--class",
             metavar="NAME",
             autocompletion=completion.complete_class,
-            help="Class to explain, by name, WordNet ID or index; repeatable.  [default: the most probable class]",
+            help="Class to explain, by name, WordNet ID or index; `TASK:CLASS` where tasks share a name; repeatable.  "
+            "[default: the most probable class, or all that a model with tasks predicts]",
         ),
     ] = None,
     method: Annotated[
@@ -88,7 +89,7 @@ def cam(
 
         indices = activation.class_indices(loaded.card, classes or ())
         input_image = load_image(source, loaded.card)
-        indices = indices or [activation.predicted_class(loaded, input_image)]
+        indices = indices or activation.predicted_indices(loaded, input_image)
         name = layer or activation.target_layer(loaded, input_image)
         photograph = load_photograph(source, loaded.card)
         destination.write(activation.figure(loaded, input_image, photograph, name, indices, method), console)

@@ -116,8 +116,10 @@ def complete_kernel() -> list[str]:
 
 def complete_class(ctx: Any) -> list[str]:  # noqa: ANN401 - Typer does not export its context class's base
     """Class names of the model on the command line, if it is prepared."""
+    from cnncli.networks.labels import distinct_names
+
     folder = _model_folder(ctx)
-    return list(folder.card.class_names) if folder else []
+    return list(distinct_names(folder.card)) if folder else []
 
 
 def complete_layer(ctx: Any) -> list[str]:  # noqa: ANN401 - as above

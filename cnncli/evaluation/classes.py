@@ -172,9 +172,9 @@ def _namings(card: ModelCard) -> list[_Naming]:
     """All ways to name a network's classes, the most reliable first.
 
     Indices come last, since a number may mean anything. They do not count where names are numbers (digits, ages, grades): `0` is
-    then a class that the network lacks, not the one at position 0.
+    then a class that the network lacks, not the one at position 0. Nor do they where several tasks have classes.
     """
-    if has_numeric_names(card):
+    if has_numeric_names(card) or card.tasks:
         return _by_name(card)
     return [*_by_name(card), _Naming.of(map(str, range(len(card.class_names))))]
 
@@ -185,8 +185,11 @@ def has_numeric_names(card: ModelCard) -> bool:
 
 
 def _by_name(card: ModelCard) -> list[_Naming]:
+    names = [card.class_names]
+    if card.tasks:
+        names.append(tuple(f"{task.name}:{name}" for task in card.tasks for name in task.class_names))
     synsets = [_Naming.of(card.synsets)] if card.synsets else []
-    return [_Naming.of(card.class_names), *synsets, _Naming.of(card.class_names, _simplify)]
+    return [*map(_Naming.of, names), *synsets, *(_Naming.of(own_names, _simplify) for own_names in names)]
 
 
 def _simplify(name: str) -> str:
@@ -235,7 +238,7 @@ def _unclear_error(unclear: Mapping[str, Sequence[int]], card: ModelCard, class_
 
 
 def find_class(card: ModelCard, word: str) -> int | None:
-    """The index of the only class with this name, synset or index, ignoring case; None if there is none."""
+    """The index of the only class with this name, `task:name`, synset or index, ignoring case; None if there is none."""
     return _find_unique(word, _namings(card))
 
 

@@ -1,5 +1,6 @@
 """Class names: from a file, or from a model card in some style."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,3 +47,14 @@ def labels(card: ModelCard, style: LabelStyle) -> Sequence[str]:
                     f"the classes of {card.name} have no WordNet synsets", "use --label-style name"
                 )
             return card.synsets
+
+
+def distinct_names(card: ModelCard) -> tuple[str, ...]:
+    """The names of all classes, in the order of the logits; `task:class` where another task has a class of the same name."""
+    counts = Counter(card.class_names)
+    names = (
+        f"{task.name}:{name}" if counts[name] > 1 else name
+        for task in card.tasks
+        for name in task.class_names
+    )
+    return tuple(names) or card.class_names

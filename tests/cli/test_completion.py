@@ -128,6 +128,12 @@ def test_classes_are_quoted_for_bash(complete: Completions) -> None:
     assert complete("cam", "x.jpg", "-m", "pocket", "--class", "'Afr") == ["African elephant"]
 
 
+def test_classes_that_tasks_share_have_their_task(complete: Completions, colour_tasks: Path) -> None:
+    cam = ("cam", "x.jpg", "-m", str(colour_tasks), "--class")
+    assert complete(*cam, "") == ["colour:red", "green", "blue", "warm", "mood:red", "cold"]
+    assert complete(*cam, "mood", ":", "r") == ["red"]
+
+
 def test_layers_of_a_prepared_model(complete: Completions) -> None:
     assert complete("filters", "pocket", "--layer", "c") == ["conv1"]
     assert "norm1" not in complete("filters", "pocket", "--layer", "")

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -11,13 +12,16 @@ from cnncli import logits
 from cnncli.data.stratified import shortlist
 from cnncli.errors import UsageError
 from cnncli.evaluation.classes import find_class, has_numeric_names
+from cnncli.evaluation.tasks.scoring import predicted_answers
 from cnncli.inspection.network.cam_methods import METHODS
 from cnncli.inspection.network.loading import InputImage, LoadedModel
 from cnncli.inspection.network.maps import layer_maps
+from cnncli.networks.labels import distinct_names
 from cnncli.networks.zoo.layers import as_maps, capture_outputs, find_layer
 from cnncli.records.choices import CamMethod
 from cnncli.records.networks import ModelCard
 from cnncli.records.pictures import TRANSPARENT_BELOW, Figure, Panel, Scale, Values
+from cnncli.records.tasks import columns_of, has_several
 from cnncli.text import percent
 
 _METHOD_NAMES = {
@@ -56,7 +60,7 @@ def target_layer(model: LoadedModel, image: InputImage) -> str:
 
 
 def class_indices(card: ModelCard, names: Sequence[str]) -> list[int]:
-    """Indices of classes that are given by name, synset or index, without repetitions.
+    """Indices of classes that are given by name, `task:name`, synset or index, without repetitions.
 
     Raises:
         UsageError: there is no such class; the hint has the closest names.
@@ -66,35 +70,50 @@ def class_indices(card: ModelCard, names: Sequence[str]) -> list[int]:
 
 def _class_index(card: ModelCard, name: str) -> int:
     index = find_class(card, name)
-    if index is not None:
-        return index
-    class_names = [class_name.lower() for class_name in card.class_names]
-    same_name = [index for index, class_name in enumerate(class_names) if class_name == name.lower()]
+    if index is None:
+        raise _class_error(card, name)
+    return index
+
+
+def _class_error(card: ModelCard, name: str) -> UsageError:
+    """Error for the name of several classes, or of none."""
+    names = distinct_names(card)
+    same_name = [index for index, other in enumerate(card.class_names) if other.lower() == name.lower()]
     if same_name:
-        raise UsageError(
+        instead = (names[index] if card.tasks else str(index) for index in same_name)
+        return UsageError(
             f"{card.name} has {len(same_name)} classes called {name!r}",
-            f"use the index instead: {' or '.join(map(str, same_name))}",
+            f"use the {'task and the name' if card.tasks else 'index'} instead: {' or '.join(instead)}",
         )
-    close = difflib.get_close_matches(name.lower(), dict.fromkeys(class_names), 4)
-    valid = f"its {len(class_names):,} classes have the indices 0 to {len(class_names) - 1:,}"
+    close = difflib.get_close_matches(name.lower(), dict.fromkeys(other.lower() for other in names), 4)
+    hint = f"did you mean {', '.join(close)}?" if close else _valid_classes(card)
+    return UsageError(f"{card.name} has no class {name!r}", hint)
+
+
+def _valid_classes(card: ModelCard) -> str:
+    """How the classes of a network are named, as a hint."""
+    if card.tasks:
+        return f"its classes are {shortlist(distinct_names(card))}"
     if has_numeric_names(card):
-        valid = f"its classes are {shortlist(card.class_names)}; with such names, a number is no index"
-    raise UsageError(
-        f"{card.name} has no class {name!r}", f"did you mean {', '.join(close)}?" if close else valid
-    )
+        return f"its classes are {shortlist(card.class_names)}; with such names, a number is no index"
+    return f"its {len(card.class_names):,} classes have the indices 0 to {len(card.class_names) - 1:,}"
 
 
 def probabilities(model: LoadedModel, image: InputImage) -> Values:
     """(K,): the probabilities of all classes."""
     with torch.inference_mode():
         scores: Values = model.network(image.batch)[:1].double().numpy()
-    result: Values = logits.probabilities(scores)[0]
+    result: Values = logits.probabilities(scores, model.card.tasks)[0]
     return result
 
 
-def predicted_class(model: LoadedModel, image: InputImage) -> int:
-    """Index of the most probable class."""
-    return int(logits.predicted_classes(probabilities(model, image)))
+def predicted_indices(model: LoadedModel, image: InputImage) -> list[int]:
+    """Indices of the predicted classes: the most probable one of each task, and all that reach their thresholds."""
+    shares, tasks = probabilities(model, image), model.card.tasks
+    (is_predicted,) = predicted_answers(shares[None].astype(np.float32), tasks)
+    for columns in columns_of(tasks) or [slice(None)]:
+        is_predicted[columns][logits.predicted_classes(shares[columns])] = True
+    return [int(index) for index in np.flatnonzero(is_predicted)]
 
 
 def activation_map(model: LoadedModel, image: InputImage, name: str, index: int, method: CamMethod) -> Values:
@@ -146,6 +165,13 @@ def _scale(heat: Tensor) -> Tensor:
     return heat / (heat.max() + _TINY)
 
 
+def _titles(card: ModelCard) -> Sequence[str]:
+    """The names of all classes; with that of their task where there are several."""
+    if not has_several(card.tasks):
+        return card.class_names
+    return [f"{task.name}: {name}" for task in card.tasks for name in task.class_names]
+
+
 _TINY = 1e-7
 """Keeps a map that is zero everywhere from being divided by zero."""
 
@@ -171,16 +197,12 @@ def figure(
     Raises:
         UsageError: as `activation_map`.
     """
-    class_probabilities = probabilities(model, image)
+    class_probabilities, names = probabilities(model, image), _titles(model.card)
     is_per_class = method is not CamMethod.EIGENCAM
     overlays = []
     for index in indices if is_per_class else indices[:1]:
         heat = activation_map(model, image, name, index, method)
-        title = (
-            f"{model.card.class_names[index]}, {percent(class_probabilities[index])}"
-            if is_per_class
-            else "all classes"
-        )
+        title = f"{names[index]}, {percent(class_probabilities[index])}" if is_per_class else "all classes"
         title += "" if heat.any() else " (zero everywhere)"
         overlays.append(Panel(title, heat, Scale.STRENGTH, (0.0, 1.0), under=photograph))
     return Figure(

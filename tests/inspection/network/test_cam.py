@@ -7,18 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
 from cnncli.errors import UsageError
+from cnncli.images.local_file import LocalFile
 from cnncli.inspection.network import cam, maps
 from cnncli.inspection.network.cam_methods import eigen_cam
-from cnncli.inspection.network.loading import InputImage, LoadedModel
+from cnncli.inspection.network.loading import InputImage, LoadedModel, load_image, load_model
 from cnncli.networks import model_folder
 from cnncli.networks.zoo.layers import as_maps, find_layer
 from cnncli.records.choices import CamMethod
 from tests.inspection.conftest import network, noise
-from tests.networks_for_tests import colour_card
+from tests.networks_for_tests import TASKS, colour_card
 
 
 def test_maps_of_a_single_value_are_an_error(tmp_path: Path) -> None:
@@ -124,3 +126,33 @@ def test_a_number_is_no_index_where_classes_are_numbers() -> None:
     with pytest.raises(UsageError, match="has no class '0'") as error:
         cam.class_indices(card, ["0"])
     assert error.value.hint == "its classes are '1', '2', '3'; with such names, a number is no index"
+
+
+def test_classes_of_tasks() -> None:
+    card = colour_card(TASKS)
+    assert cam.class_indices(card, ["green", "mood:red", "Colour:RED", "warm"]) == [1, 4, 0, 3]
+    with pytest.raises(UsageError, match="has 2 classes called 'red'") as error:
+        cam.class_indices(card, ["red"])
+    assert error.value.hint == "use the task and the name instead: colour:red or mood:red"
+    with pytest.raises(UsageError, match="has no class '0'") as error:
+        cam.class_indices(card, ["0"])
+    assert error.value.hint == "its classes are 'colour:red', 'green', 'blue', 'warm', 'mood:red' and 1 more"
+
+
+def test_the_predicted_classes_of_tasks_and_their_probabilities(layers_tasks: Path, tmp_path: Path) -> None:
+    model = load_model(model_folder.open_folder(layers_tasks))
+    Image.new("RGB", (16, 16), "red").save(tmp_path / "red.png")
+    image = load_image(LocalFile(str(tmp_path / "red.png")), model.card)
+    shares = cam.probabilities(model, image)
+    assert shares[:3].sum() == pytest.approx(1)
+    assert abs(shares[3:].sum() - 1) > 0.01
+    colour, mood = int(shares[:3].argmax()), 3 + int(shares[3:].argmax())
+    for threshold, expected in {1.0: [colour, mood], 0.0: [colour, 3, 4, 5]}.items():
+        tasks = (TASKS[0], dataclasses.replace(TASKS[1], thresholds=(threshold,) * 3))
+        changed = LoadedModel(model.network, dataclasses.replace(model.card, tasks=tasks))
+        assert cam.predicted_indices(changed, image) == expected
+    figure = cam.figure(model, image, image.picture, "conv1", [colour, 4], CamMethod.GRADCAM)
+    assert [panel.title.partition(",")[0] for panel in figure.panels[1:]] == [
+        f"colour: {TASKS[0].class_names[colour]}",
+        "mood: red",
+    ]
