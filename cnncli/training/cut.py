@@ -84,7 +84,13 @@ def _prepare_cut(folder: ModelFolder, layer: str, progress: Progress) -> ModelFo
             architecture = _part(card.architecture, cut)
             network = _load(folder, architecture, layer)
             part = dataclasses.replace(
-                card, name=name, architecture=architecture, class_names=(), synsets=None, metrics=()
+                card,
+                name=name,
+                architecture=architecture,
+                class_names=(),
+                synsets=None,
+                metrics=(),
+                tasks=(),
             )
             with model_folder.draft_folder(target) as draft:
                 write_model_folder(draft, network, part)

@@ -16,6 +16,7 @@ from cnncli.records.progress import NullProgress
 from cnncli.records.training import ClassifierName, Tune
 from cnncli.training import run
 from cnncli.training.network import checkpoints
+from cnncli.training.network.initial import from_weights
 from cnncli.training.resume import resume
 from cnncli.training.settings import FeatureSettings
 from tests.conftest import some_slow
@@ -69,6 +70,16 @@ def test_a_classifier_on_the_output_of_a_layer(data: Path, tiny: Path) -> None:
     assert layers_of(folder) == {"conv1", "bn1", "layer1", LAYER, "head"}
     graph = folder.require_graph().stat().st_size
     assert graph < open_folder(tiny).require_graph().stat().st_size
+
+
+def test_a_new_classifier_has_nothing_of_the_tasks_of_the_network_before(
+    data: Path, layers_tasks: Path
+) -> None:
+    for layer, folder in {None: "whole", "conv1": "cut"}.items():
+        card = train_classifier(data, layers_tasks, layer, output=data.parent / folder).card
+        assert (card.tasks, card.class_names) == ((), ("cold", "green", "warm"))
+    started = from_weights(open_folder(layers_tasks), None, ("a", "b"), 0.0)
+    assert (started.card.tasks, started.card.class_names) == ((), ("a", "b"))
 
 
 @pytest.mark.slow

@@ -171,6 +171,7 @@ def _card(folder: ModelFolder, name: str, data: DataSet, result: SearchResult) -
         folder.card,
         name=name,
         class_names=data.class_names,
+        tasks=data.tasks,
         synsets=None,
         weights_origin=f"{folder.card.name} ({origin}), {score.name} on its features of {data.name}",
         compilation=Compilation(None),

@@ -125,7 +125,7 @@ def from_weights(
         UsageError: the network has no residual blocks for stochastic depth.
     """
     zeros = LinearHead(np.zeros((len(class_names), folder.card.embedding.size)), np.zeros(len(class_names)))
-    new_card = dataclasses.replace(folder.card, class_names=class_names)
+    new_card = dataclasses.replace(folder.card, class_names=class_names, tasks=())
     tensors, card = weights_with_new_head(folder, head or zeros, new_card)
     network = build(card.architecture, drop_path)
     InitialModel(network, card).drop_auxiliary()
