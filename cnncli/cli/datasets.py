@@ -1,4 +1,4 @@
-"""`cnncli datasets`: common data sets, downloaded and written as labelled folders."""
+"""`cnncli datasets`: common data sets, downloaded and written as labelled folders or lists."""
 
 import contextlib
 import json
@@ -86,6 +86,8 @@ def get_dataset(
 ) -> None:
     """Write a data set as a labelled folder: one folder per class, within train/ and test/ where it has splits.
 
+    Sets with several labels per image, or several tasks, are written as a folder of images and a list.csv.
+
     Downloads are kept in CNNCLI_HOME, can be resumed, and are verified with the checksums that torchvision publishes.
     """
     console = Console(quiet=quiet)
@@ -93,7 +95,7 @@ def get_dataset(
         raise OutputError(f"{dest} already exists", "name a folder that does not exist")
     with quiet_libraries(), console.spinner("writing the images"):
         from cnncli.data.archives import fetch
-        from cnncli.data.catalogue import DIGITS, find_data_set, write_data_set
+        from cnncli.data.catalogue import DIGITS, LIST_FILE, find_data_set, write_data_set
         from cnncli.networks.cache import home
 
         data_set = find_data_set(name)
@@ -102,6 +104,10 @@ def get_dataset(
         store = home() / "datasets"
         fetch(data_set.archives(), store, console, _bytes_bar(console), is_offline=offline)
         count = write_data_set(data_set, store, dest, shift, _images_bar(console))
+    if data_set.listing:
+        command = f"cnncli finetune {quote(dest / LIST_FILE)} {data_set.listing.options}"
+        console.notice(f"wrote {count:,} images and their list; train on them with: {command}")
+        return
     console.notice(
         f"wrote {count:,} images of {data_set.classes} classes; check them with: cnncli check {quote(dest)}"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnncli.errors import DataError
+from cnncli.records.data import Split
 from cnncli.records.progress import Progress
 from cnncli.web import InterruptedDownloadError, download, md5
 
@@ -44,6 +45,21 @@ class Picture:
 
     label: str
     content: "Image.Image | Path"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPicture:
+    """An image of a data set that is written with a list.
+
+    Attributes:
+        labels: its cells in the list's columns of labels.
+        split: of the image.
+        content: its pixels.
+    """
+
+    labels: tuple[str, ...]
+    split: Split
+    content: "Image.Image"
 
 
 def fetch(

@@ -1,16 +1,16 @@
-"""Common data sets, downloaded and written as labelled folders.
+"""Common data sets, downloaded and written as labelled folders, or as folders with a list.
 
-scikit-learn ships `digits`. The others are downloaded from where torchvision says they are.
+scikit-learn ships the digits. The others are downloaded from where torchvision says they are.
 """
 
 import gzip
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cnncli.data.archives import AmountBar, Picture
-from cnncli.data.digits import digits
+from cnncli.data.archives import AmountBar, ListedPicture, Picture
+from cnncli.data.digits import PAIRS, digit_tasks, digits, two_digits
 from cnncli.data.torchvision_sets import (
     Archives,
     Pictures,
@@ -24,9 +24,30 @@ from cnncli.data.torchvision_sets import (
     pets_pictures,
 )
 from cnncli.errors import DataError, OutputError
+from cnncli.files.csv_tables import Table, write_tables
 from cnncli.files.whole import whole_folder
+from cnncli.records.defaults import PATH_COLUMN
 
 DIGITS = "digits"
+
+
+LIST_FILE = "list.csv"
+"""The name of a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How the images of a data set are listed: with several labels, or for several tasks.
+
+    Attributes:
+        columns: the columns of labels.
+        options: the options that say what they are.
+        pictures: the images.
+    """
+
+    columns: tuple[str, ...]
+    options: str
+    pictures: Callable[[], Iterator[ListedPicture]] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +57,14 @@ class CommonDataSet:
     Attributes:
         name: as the user types it.
         description: what the images show.
-        classes: number of classes.
+        classes: number of classes, of all tasks.
         images: number of images in all splits.
         size: of the images in pixels, as text.
         download_mb: megabytes to download; 0 where it comes with a library.
         splits: folder of each split -> torchvision's name for it; the folder is empty for a data set without splits.
         archives: the files that it is downloaded as.
         pictures: the images of a split.
+        listing: how its images are listed instead; None for a folder for each class.
     """
 
     name: str
@@ -51,9 +73,10 @@ class CommonDataSet:
     images: int
     size: str
     download_mb: int
-    splits: Mapping[str, str]
-    archives: Archives = field(repr=False)
-    pictures: Pictures = field(repr=False)
+    splits: Mapping[str, str] = field(default_factory=dict)
+    archives: Archives = field(repr=False, default=lambda: ())
+    pictures: Pictures = field(repr=False, default=lambda *_: iter(()))
+    listing: Listing | None = None
 
 
 def find_data_set(name: str) -> CommonDataSet:
@@ -68,7 +91,7 @@ def find_data_set(name: str) -> CommonDataSet:
 
 
 def write_data_set(data_set: CommonDataSet, store: Path, target: Path, shift: int, bar: AmountBar) -> int:
-    """Write a data set as a labelled folder, which appears when it is complete; return the number of images.
+    """Write a data set as a folder, which appears when it is complete; return the number of images.
 
     Args:
         data_set: whose archives have been fetched.
@@ -84,6 +107,8 @@ def write_data_set(data_set: CommonDataSet, store: Path, target: Path, shift: in
     count = 0
     try:
         with whole_folder(target) as draft, bar(data_set.images) as advance:
+            if data_set.listing:
+                return _write_list(data_set.listing, draft, advance)
             for folder, split in data_set.splits.items():
                 pictures = digits(shift) if data_set.name == DIGITS else data_set.pictures(store, split)
                 for number, picture in enumerate(pictures):
@@ -100,6 +125,19 @@ def write_data_set(data_set: CommonDataSet, store: Path, target: Path, shift: in
     return count
 
 
+def _write_list(listing: Listing, folder: Path, advance: Callable[[int], None]) -> int:
+    """Write images and their list; return the number of images."""
+    (folder / "images").mkdir(parents=True)
+    rows = []
+    for number, picture in enumerate(listing.pictures()):
+        path = f"images/{number:05}.png"
+        picture.content.save(folder / path)
+        rows.append((path, *picture.labels, picture.split))
+        advance(1)
+    write_tables(folder, [Table(LIST_FILE, (PATH_COLUMN, *listing.columns, "split"), rows)])
+    return len(rows)
+
+
 def _folder_name(label: str) -> str:
     return label.replace("/", "-").replace("\0", "")
 
@@ -114,10 +152,15 @@ def _save(picture: Picture, folder: Path, number: int) -> None:
 
 _TRAIN_TEST = {"train": "train", "test": "test"}
 
+_TWO_DIGITS = Listing(("labels",), "--multi-label labels", two_digits)
+_DIGIT_TASKS = Listing(("digit", "above_four"), "--label-column digit --label-column above_four", digit_tasks)
+
 DATA_SETS = {
     data_set.name: data_set
     for data_set in (
-        CommonDataSet(DIGITS, "handwritten digits, with scikit-learn", 10, 1797, "32 x 32 grey", 0, {"": ""}, lambda: (), lambda *_: digits()),
+        CommonDataSet(DIGITS, "handwritten digits, with scikit-learn", 10, 1797, "32 x 32 grey", 0, {"": ""}, pictures=lambda *_: digits()),
+        CommonDataSet("two-digits", "two digits in each image, both its labels", 10, sum(PAIRS.values()), "32 x 32 grey", 0, listing=_TWO_DIGITS),
+        CommonDataSet("digit-tasks", "digits, and whether they are above four", 12, 1797, "32 x 32 grey", 0, listing=_DIGIT_TASKS),
         CommonDataSet("mnist", "handwritten digits", 10, 70_000, "28 x 28 grey", 12, _TRAIN_TEST, *mnist("MNIST")),
         CommonDataSet("fashion-mnist", "clothes", 10, 70_000, "28 x 28 grey", 31, _TRAIN_TEST, *mnist("FashionMNIST")),
         CommonDataSet("cifar10", "objects and animals", 10, 60_000, "32 x 32", 171, _TRAIN_TEST, *cifar("CIFAR10")),

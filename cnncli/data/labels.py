@@ -1,6 +1,6 @@
 """The labels of an image, read from the cells of a list, a Parquet file or a .json file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cnncli.errors import DataError, UsageError
@@ -44,7 +44,7 @@ class Labels:
         return ", ".join(repr(answer_text(answer)) for answer in self.answers)
 
 
-def answer_text(answer: tuple[str, ...] | None) -> str:
+def answer_text(answer: Sequence[str] | None) -> str:
     """The cell of an image's classes in a task, as splits.csv has it and lists may have it."""
     return UNKNOWN_LABELS if answer is None else LABEL_SEPARATOR.join(answer)
 

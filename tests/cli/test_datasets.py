@@ -16,8 +16,11 @@ from scipy.io import savemat
 from torchvision import datasets
 
 from cnncli.data.catalogue import DATA_SETS
+from cnncli.data.layout import read
 from cnncli.data.torchvision_sets import load_plain_pickle
 from cnncli.errors import DataError
+from cnncli.records.data import DataSet, Split
+from cnncli.records.list_columns import ListColumns
 from tests.conftest import Cnncli
 from tests.hub_server import Hub, run_hub
 
@@ -272,3 +275,40 @@ def test_invalid_arguments_are_errors(cnncli: Cnncli, tmp_path: Path) -> None:
     ]:
         result = cnncli("datasets", *arguments)
         assert (result.exit_code, complaint in result.stderr) == (code, True), result.stderr
+
+
+def get_list(cnncli: Cnncli, name: str, folder: Path, hint: str) -> DataSet:
+    """Write a data set and read it with the options that the last line of its output names."""
+    result = cnncli("datasets", "get", name, folder)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.endswith(f"cnncli finetune {folder / 'list.csv'} {hint}\n")
+    words = hint.split()
+    options: dict[str, tuple[str, ...]] = dict.fromkeys(("--label-column", "--multi-label"), ())
+    for option, column in zip(words[::2], words[1::2], strict=True):
+        options[option] += (column,)
+    return read(
+        folder / "list.csv",
+        ListColumns(labels=options["--label-column"], multi_label=options["--multi-label"]),
+    )
+
+
+@pytest.mark.slow
+def test_two_digits(cnncli: Cnncli, tmp_path: Path) -> None:
+    data = get_list(cnncli, "two-digits", tmp_path / "two", "--multi-label labels")
+    assert data.class_names == tuple("0123456789")
+    assert [len(data.split(split)) for split in (Split.TRAIN, Split.VAL)] == [6000, 1000]
+    assert {len(sample.answers[0] or ()) for sample in data.samples} == {1, 2}
+    with Image.open(data.samples[0].path) as image:
+        assert (image.size, image.mode) == ((32, 32), "L")
+        quarters = np.asarray(image).reshape(2, 16, 2, 16).max(axis=(1, 3))
+    assert (quarters > 0).sum() == 2
+
+
+@pytest.mark.slow
+def test_digit_tasks(cnncli: Cnncli, tmp_path: Path) -> None:
+    data = get_list(cnncli, "digit-tasks", tmp_path / "d", "--label-column digit --label-column above_four")
+    assert [task.class_names for task in data.tasks] == [tuple("0123456789"), ("no", "yes")]
+    assert {sample.answers for sample in data.samples} == {
+        ((digit,), (int(digit > 4),)) for digit in range(10)
+    }
+    assert [len(data.split(split)) for split in (Split.TRAIN, Split.VAL)] == [1437, 360]
