@@ -102,7 +102,7 @@ class Sheet:
         from cnncli.evaluation.classes import find_classes
         from cnncli.files.whole import write_whole
         from cnncli.images.decode import thumbnail
-        from cnncli.render.sheet import THUMBNAIL, Card, sheet_png
+        from cnncli.render.sheet import THUMBNAIL, Card, Truth, sheet_png
 
         listed = [self._truths.get(os.path.abspath(record.path)) for record in self._records]  # noqa: PTH100 - a string
         names = [
@@ -116,7 +116,7 @@ class Sheet:
             Card(
                 record,
                 thumbnail(record.source, THUMBNAIL) if isinstance(record, Prediction) else None,
-                None if index is None else (index, card.class_names[index]),
+                None if index is None else Truth(card.class_names[index], (frozenset({index}),)),
             )
             for record, index in zip(self._records, truths, strict=True)
         ]

@@ -143,6 +143,9 @@ class RecordLayout:
 UNKNOWN = "unknown"
 """The label of a class whose probability is below the threshold."""
 
+NO_CLASS = "none"
+"""What people read where several classes can be right and none reaches its threshold."""
+
 
 class LabelStyle(enum.StrEnum):
     """How classes are labelled in the output."""

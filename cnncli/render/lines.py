@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from cnncli.records.list_columns import LABEL_SEPARATOR
 from cnncli.records.predictions import OK, UNREADABLE, Record, Score, Unreadable
 from cnncli.records.tasks import AnswerKind, Task, has_several, kinds_of
 from cnncli.text import csv_row, is_percent_encoded, path_text, tsv_text
@@ -19,9 +20,6 @@ TASKS_HEADER = (*CSV_HEADER[:2], "task", *CSV_HEADER[2:])
 
 NO_LABEL = "-"
 """The label in the tsv line of an unreadable image."""
-
-BETWEEN_LABELS = "|"
-"""Between the labels of an image in a tsv line, and between their probabilities, where several can be right."""
 
 
 class Renderer(Protocol):
@@ -71,8 +69,8 @@ def _tsv_cells(scores: Sequence[Score], kind: AnswerKind) -> tuple[str, str]:
     """The label and the probability of a task; of all answers where several can be right, both empty where none is."""
     if kind is AnswerKind.ONE:
         return tsv_text(scores[0].label), probability_text(scores[0])
-    names = (tsv_text(score.label).replace(BETWEEN_LABELS, f"\\{BETWEEN_LABELS}") for score in scores)
-    return BETWEEN_LABELS.join(names), BETWEEN_LABELS.join(map(probability_text, scores))
+    labels = LABEL_SEPARATOR.join(tsv_text(score.label) for score in scores)
+    return labels, LABEL_SEPARATOR.join(map(probability_text, scores))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from cnncli.records.predictions import UNKNOWN, Prediction, Record, RecordLayout, Score, Unreadable
+from cnncli.records.predictions import NO_CLASS, UNKNOWN, Prediction, Record, RecordLayout, Score, Unreadable
 from cnncli.records.tasks import AnswerKind, Task, has_several, kinds_of
 from cnncli.render.columns import fit, fit_path
 from cnncli.text import percent, printable
@@ -24,8 +24,6 @@ _WIDEST = 140
 """Largest width of the table."""
 _SLACK = 4
 """By how much later paths may be wider than the first."""
-_NO_CLASS = "none"
-"""Stands where no class reaches its threshold."""
 _DOUBT = "yellow"
 """The style of a row without an answer."""
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -204,7 +202,7 @@ def _rows(prediction: Prediction, tasks: Sequence[Task]) -> list[_Row]:
 def _block(task: str, kind: AnswerKind, scores: Sequence[Score]) -> Iterator[_Row]:
     """The classes of a task that reach the threshold; if none does, the first, whose label is `unknown`, or no class."""
     if not scores:
-        yield _Row(task, _NO_CLASS, None, _DOUBT, _DOUBT)
+        yield _Row(task, NO_CLASS, None, _DOUBT, _DOUBT)
     above = [score for score in scores if score.index is not None]
     for rank, score in enumerate(above or scores[:1]):
         is_answer = rank == 0 or kind is AnswerKind.SEVERAL

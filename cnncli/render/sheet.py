@@ -8,10 +8,11 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from cnncli.records.predictions import Prediction, Record, Score, Unreadable
+from cnncli.records.predictions import NO_CLASS, Prediction, Record, Score, Unreadable
 from cnncli.render import fonts
 from cnncli.text import percent, printable
 
@@ -25,7 +26,7 @@ _ASPECT = 4 / 3
 """Width of a sheet by its height; the number of columns comes as close to it as possible."""
 _MARGIN = 12
 _CLASSES = 10
-"""Largest number of classes below an image."""
+"""Largest number of classes below an image, shared by its tasks."""
 _LINE = 19
 """Height of a label's bar, in pixels."""
 _FONT_SIZE = 12
@@ -38,25 +39,47 @@ _INK, _PAPER, _TRUE, _OTHER, _ALARM = "#1b1b1b", "#ffffff", "#9ad1a4", "#d4dbe3"
 
 
 @dataclass(frozen=True, slots=True)
+class Truth:
+    """The true classes of an image.
+
+    Attributes:
+        name: what is shown of them.
+        indices: of the true classes of each task, as in the scores of a prediction; a single set where there are not several.
+    """
+
+    name: str
+    indices: tuple[frozenset[int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One image of the sheet.
 
     Attributes:
         record: its prediction.
         thumbnail: a small PNG or JPEG; None where the image could not be read.
-        truth: (index, name) of its true class; None where it is not known.
+        truth: its true classes; None where they are not known.
     """
 
     record: Record
     thumbnail: bytes | None
-    truth: tuple[int, str] | None = None
+    truth: Truth | None = None
+
+
+class _Bar(NamedTuple):
+    """A class below an image; one without a probability stands for a task without an answer."""
+
+    label: str
+    probability: float | None
+    is_true: bool
 
 
 def sheet_png(cards: Sequence[Card]) -> bytes:
     """Draw the cards as a PNG, in as many columns as make it about 4:3."""
     font = fonts.font(_FONT_SIZE)
     lines = max(
-        (len(_top_scores(card.record)) for card in cards if isinstance(card.record, Prediction)), default=1
+        (len(_bars(card.record, card.truth)) for card in cards if isinstance(card.record, Prediction)),
+        default=1,
     )
     width, height = THUMBNAIL[0] + _MARGIN, THUMBNAIL[1] + (lines + 1) * _LINE + 2 * _MARGIN
     columns = _column_count(len(cards), width / height)
@@ -91,33 +114,41 @@ def _draw(sheet: Image.Image, card: Card, origin: tuple[int, int], font: _Font) 
     else:
         draw.rectangle((left, top, left + THUMBNAIL[0] - 1, top + THUMBNAIL[1] - 1), outline=_ALARM)
     top += THUMBNAIL[1] + 3
-    name = _name(card.record) + (f": {printable(card.truth[1])}" if card.truth else "")
+    name = _name(card.record) + (f": {printable(card.truth.name)}" if card.truth else "")
     draw.text((left, top), _truncate(name, THUMBNAIL[0], font), _INK, font)
     if isinstance(card.record, Unreadable):
         draw.text((left, top + _LINE), _truncate(card.record.reason, THUMBNAIL[0], font), _ALARM, font)
         return
-    for rank, score in enumerate(_top_scores(card.record)):
-        corner = (left, top + (rank + 1) * _LINE)
-        is_true = card.truth is not None and score.index == card.truth[0]
-        _draw_score(draw, score, corner, font, is_true=is_true)
+    for rank, bar in enumerate(_bars(card.record, card.truth)):
+        _draw_bar(draw, bar, (left, top + (rank + 1) * _LINE), font)
 
 
-def _draw_score(
-    draw: ImageDraw.ImageDraw, score: Score, origin: tuple[int, int], font: _Font, *, is_true: bool
-) -> None:
-    """A bar with the label on it, and its percentage beside it; the true class is green and has a frame."""
+def _draw_bar(draw: ImageDraw.ImageDraw, bar: _Bar, origin: tuple[int, int], font: _Font) -> None:
+    """A bar with the label on it, and its percentage beside it; a true class is green and has a frame."""
     left, top = origin
-    length = round(score.probability * (_BAR - 1))
-    draw.rectangle((left, top, left + length, top + _LINE - 4), fill=_TRUE if is_true else _OTHER)
-    if is_true:
+    if bar.probability is not None:
+        length = round(bar.probability * (_BAR - 1))
+        draw.rectangle((left, top, left + length, top + _LINE - 4), fill=_TRUE if bar.is_true else _OTHER)
+        text = percent(bar.probability)
+        draw.text((left + THUMBNAIL[0] - font.getlength(text) - 1, top), text, _INK, font)
+    if bar.is_true:
         draw.rectangle((left - 2, top - 1, left + THUMBNAIL[0] + 1, top + _LINE - 3), outline=_INK)
-    text = percent(score.probability)
-    draw.text((left + 3, top), _truncate(printable(score.label), _BAR - 6, font), _INK, font)
-    draw.text((left + THUMBNAIL[0] - font.getlength(text) - 1, top), text, _INK, font)
+    draw.text((left + 3, top), _truncate(printable(bar.label), _BAR - 6, font), _INK, font)
 
 
-def _top_scores(prediction: Prediction) -> tuple[Score, ...]:
-    return prediction.scores[:_CLASSES]
+def _bars(prediction: Prediction, truth: Truth | None) -> list[_Bar]:
+    """The classes below an image, as many of each task."""
+    names = [f"{task.name}: " for task in prediction.tasks] or [""]
+    truths = truth.indices if truth else [frozenset[int]()] * len(names)
+    most = max(_CLASSES // len(names), 1)
+    blocks = zip(names, prediction.scores_by_task, truths, strict=True)
+    return [bar for name, scores, indices in blocks for bar in _task_bars(name, scores[:most], indices)]
+
+
+def _task_bars(name: str, scores: Sequence[Score], truth: frozenset[int]) -> list[_Bar]:
+    """The classes of a task, which `name` begins; `truth` are the indices of its true classes."""
+    bars = [_Bar(f"{name}{score.label}", score.probability, score.index in truth) for score in scores]
+    return bars or [_Bar(f"{name}{NO_CLASS}", None, is_true=False)]
 
 
 def _name(record: Record) -> str:

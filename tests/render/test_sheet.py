@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from cnncli.images.local_file import LocalFile
-from cnncli.records.predictions import Prediction, Score, Unreadable
-from cnncli.render.sheet import THUMBNAIL, Card, sheet_png
+from cnncli.records.predictions import Prediction, Score, TaskScores, Unreadable
+from cnncli.render.sheet import THUMBNAIL, Card, Truth, sheet_png
 
 GREEN, INK = np.array([0x9A, 0xD1, 0xA4]), np.array([0x1B, 0x1B, 0x1B])
 
@@ -52,7 +52,7 @@ def test_a_sheet_is_about_four_by_three(count: int) -> None:
 
 def test_the_true_class_is_green_and_has_a_frame() -> None:
     plain, framed = card("red", 0.75), card("red", 0.75)
-    framed = Card(framed.record, framed.thumbnail, (1, "second"))
+    framed = Card(framed.record, framed.thumbnail, Truth("second", (frozenset({1}),)))
     sheet = np.asarray(Image.open(io.BytesIO(sheet_png([plain, framed]))))
     green = (sheet == GREEN).all(axis=2)
     assert not green[:, : sheet.shape[1] // 2].any()
@@ -72,3 +72,17 @@ def test_unreadable_images_and_long_names() -> None:
     broken = Card(Unreadable("d/" + "long" * 50 + "\n.jpg", "because " * 30), None)
     with Image.open(io.BytesIO(sheet_png([broken] * 9))) as sheet:
         assert sheet.width == 4 * (THUMBNAIL[0] + 12) + 12
+
+
+def test_each_task_has_its_classes_and_its_true_ones() -> None:
+    scores = tuple(Score(index, f"class {index}", 1 - index / 10) for index in range(8))
+    tasks = (TaskScores("kind", scores), TaskScores("tags", scores[:2]))
+    truth = Truth("class 1; class 0, class 1", (frozenset({1}), frozenset({0, 1})))
+    prediction = Prediction(LocalFile("a.jpg"), (), tasks)
+    sheet = np.asarray(Image.open(io.BytesIO(sheet_png([Card(prediction, thumbnail("red"), truth)]))))
+    green = (sheet == GREEN).all(axis=2)
+    starts = np.flatnonzero(np.diff(green.any(axis=1).astype(int)) == 1)
+    assert [round((start - starts[0]) / 19) for start in starts] == [0, 4, 5]  # five classes of kind
+    nothing = Prediction(LocalFile("a.jpg"), (), (TaskScores("kind", scores[:1]), TaskScores("tags", ())))
+    with Image.open(io.BytesIO(sheet_png([Card(nothing, thumbnail("red"))]))) as picture:
+        assert picture.height == THUMBNAIL[1] + 3 * 19 + 3 * 12
