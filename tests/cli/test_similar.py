@@ -52,6 +52,19 @@ def neighbour_names(said: str) -> list[tuple[str, list[str]]]:
     ]
 
 
+def test_the_tasks_of_a_network_do_not_matter(
+    cnncli: Cnncli, photos: Path, colours: Path, colour_tasks: Path
+) -> None:
+    answers = []
+    for model in (colours, colour_tasks):
+        for collection in (photos, Path(f"{model.name}.npz")):
+            if collection.suffix:
+                assert cnncli("features", photos, "-m", model, "-o", collection).exit_code == 0
+            words = ("similar", photos / "3.png", "--in", collection, "-m", model, "-k", "3", "-f", "json")
+            answers.append(neighbour_names(cnncli(*words).stdout))
+    assert answers[1:] == answers[:1] * 3
+
+
 def test_an_image_is_nearest_to_its_copy_and_not_its_own_neighbour(cnncli: Cnncli, photos: Path) -> None:
     shutil.copy(photos / "4.png", "query.png")
     result = cnncli("similar", "query.png", photos / "7.png", "--in", photos, "-k", "2", "-f", "json")
