@@ -89,6 +89,12 @@ def cross_entropy(logits: NDArray[np.float32], labels: NDArray[np.intp]) -> floa
     )  # none is above 0; a minus sign would make a loss of 0 print as -0
 
 
+def binary_cross_entropy(logits: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
+    """Mean over N images and K classes of -log p(right answer), in nats, from logits and targets (N, K), 1 where a class is right."""
+    values = logits.astype(np.float64)
+    return float((np.logaddexp(0, values) - targets * values).mean())
+
+
 def log_loss(label_probabilities: NDArray[np.float64]) -> float:
     """Mean over N images of -log p(label), in nats, from the probabilities (N,) of the true classes."""
     return float(-np.log(np.maximum(label_probabilities, _TINY)).mean())

@@ -1,8 +1,10 @@
 """Choices, progress and results of fine-tuning."""
 
+import dataclasses
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cnncli.records.evaluation import Accuracy
 
@@ -155,12 +157,16 @@ class Epoch:
         number: number of the epoch, from 1.
         lr: learning rate at its end.
         train_loss: mean loss over the augmented training images, each at its own step.
-        train_top1: accuracy on them; with mixup or CutMix, against the class with the larger share.
+        train_top1: accuracy on them; with mixup or CutMix, against the class with the larger share. With tasks, the mean over the
+            images of the share of their tasks, by weight, that are answered correctly.
         val_loss: mean cross-entropy over the validation images.
         val_top1: accuracy on them.
         seconds: duration of training and validation.
         images_per_second: training throughput.
         val_balanced: mean over classes of the accuracy on their validation images; None where classes are not weighted.
+        val_scores: of each task the accuracy, balanced where classes are weighted, or the mean average precision where several
+            classes can be right, NaN where no validation image can tell; empty without tasks.
+        val_score: their mean, weighted as the tasks' losses; None without tasks.
     """
 
     number: int
@@ -172,11 +178,21 @@ class Epoch:
     seconds: float
     images_per_second: float
     val_balanced: float | None = None
+    val_scores: tuple[float, ...] = ()
+    val_score: float | None = None
 
     @property
     def selection_score(self) -> float:
-        """What epochs are compared by: the accuracy, balanced where classes are weighted."""
-        return self.val_top1 if self.val_balanced is None else self.val_balanced
+        """What epochs are compared by: the accuracy, balanced where classes are weighted; with tasks, the mean of their scores."""
+        scores = (self.val_score, self.val_balanced, self.val_top1)
+        return next(score for score in scores if score is not None)
+
+    def values(self) -> dict[str, Any]:
+        """The figures by name; those of tasks only where there are some."""
+        values = dataclasses.asdict(self)
+        if self.val_score is None:
+            del values["val_scores"], values["val_score"]
+        return values
 
 
 def best_epoch(history: Sequence[Epoch]) -> Epoch | None:

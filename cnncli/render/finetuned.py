@@ -56,7 +56,7 @@ def finetune_json(result: FinetuneResult) -> str:
 
 def _epoch(epoch: Epoch) -> dict[str, Any]:
     """The columns of history.csv."""
-    values = dataclasses.asdict(epoch)
+    values = epoch.values()
     return {"epoch": values.pop("number"), **values}
 
 

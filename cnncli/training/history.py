@@ -3,44 +3,61 @@
     epoch, lr, train_loss, train_top1, val_loss, val_top1, seconds, images_per_second, val_balanced, schema
 
 `val_balanced`, the mean over classes of their accuracy, is empty where classes are not weighted. The schema number is the same in every row, as in splits.csv.
+
+A run with tasks has `val_score` in place of `val_balanced`, and a column `val_score:TASK` for each task, empty where no validation
+image can tell.
 """
 
 import csv
+import math
 from collections.abc import Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cnncli.errors import DataError
 from cnncli.files.csv_tables import Table
 from cnncli.files.schema import schema_problem
 from cnncli.files.whole import whole_file
+from cnncli.records.tasks import Task
 from cnncli.records.training import Epoch
 from cnncli.regular_file import bounded_lines, open_text
 
 HISTORY = "history.csv"
 
-SCHEMA = 2
-"""Schema number of new files. Later versions must still read files with this number."""
+SCHEMA, TASKS_SCHEMA = 2, 3
+"""Schema numbers of new files, and of those of runs with tasks. Later versions must still read files with these numbers."""
 
 _NUMBERS = ("lr", "train_loss", "train_top1", "val_loss", "val_top1", "seconds", "images_per_second")
 
 
-def write_history(run: Path, history: Sequence[Epoch]) -> None:
+_TASK = "val_score:"
+"""Prefix of the column of a task's score."""
+
+
+def write_history(run: Path, history: Sequence[Epoch], tasks: Sequence[Task] = ()) -> None:
     """Rewrite the table of a run with all epochs so far.
 
     Raises:
         OSError: it cannot be written.
     """
+    scores = ("val_score", *(f"{_TASK}{task.name}" for task in tasks)) if tasks else ("val_balanced",)
     with (
         whole_file(run / HISTORY, overwrite=True, alone=True) as draft,
         draft.open("w", encoding="utf-8", newline="") as stream,
     ):
-        Table(HISTORY, ("epoch", *_NUMBERS, "val_balanced", "schema"), list(map(_row, history))).write(stream)
+        Table(HISTORY, ("epoch", *_NUMBERS, *scores, "schema"), list(map(_row, history))).write(stream)
 
 
 def _row(epoch: Epoch) -> tuple[str | int, ...]:
-    number, *values = astuple(epoch)
-    return (number, *("" if value is None else f"{value:.6g}" for value in values), SCHEMA)
+    values = [getattr(epoch, name) for name in _NUMBERS]
+    if epoch.val_score is None:
+        return (epoch.number, *map(_number, (*values, epoch.val_balanced)), SCHEMA)
+    return (epoch.number, *map(_number, (*values, epoch.val_score, *epoch.val_scores)), TASKS_SCHEMA)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.6g}"
 
 
 def read_history(run: Path) -> list[Epoch]:
@@ -61,8 +78,12 @@ def read_history(run: Path) -> list[Epoch]:
 
 def _epoch(row: dict[str, str]) -> Epoch:
     schema = row.get("schema")
-    if problem := schema_problem(int(schema) if schema else None, SCHEMA, ""):
+    if problem := schema_problem(int(schema) if schema else None, TASKS_SCHEMA, ""):
         raise ValueError(problem.reason)
+    values: dict[str, Any] = {name: float(row[name]) for name in _NUMBERS}
+    epoch = Epoch(int(row["epoch"]), **values)
+    if "val_score" in row:  # schema 3
+        scores = tuple(float(row[name] or math.nan) for name in row if name.startswith(_TASK))
+        return replace(epoch, val_scores=scores, val_score=float(row["val_score"]))
     balanced = row.get("val_balanced")  # from schema 2 on
-    epoch = Epoch(int(row["epoch"]), *(float(row[name]) for name in _NUMBERS))
     return replace(epoch, val_balanced=float(balanced) if balanced else None)

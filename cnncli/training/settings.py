@@ -1,7 +1,7 @@
 """The settings of `finetune`, checked before any work; all problems are reported at once."""
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -50,6 +50,7 @@ class FinetuneSettings:
         engine_options: engine, device, precision.
         batch_size: images per batch; None leaves it to the engine.
         workers: threads that decode images; None for one per core.
+        task_weights: weights of tasks in the loss, by name; 1 for the others.
     """
 
     data: DataPath
@@ -68,6 +69,7 @@ class FinetuneSettings:
     engine_options: EngineOptions = field(default_factory=EngineOptions)
     batch_size: int | None = None
     workers: int | None = None
+    task_weights: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def start(self) -> str:

@@ -104,7 +104,7 @@ def test_a_hand_written_settings_file_needs_no_schema(tmp_path: Path) -> None:
             HISTORY,
             "epoch,schema\n1,99\n",
             DataError,
-            "its schema number is 99, and this cnncli reads up to 2",
+            "its schema number is 99, and this cnncli reads up to 3",
         ),
         (SETTINGS, "a = " + "[" * 50_000, UsageError, "are not TOML"),
         (f"{CHECKPOINTS}/{MANIFEST}", "[" * 100_000, TrainingError, "cannot be read"),

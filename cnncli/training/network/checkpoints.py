@@ -75,7 +75,7 @@ class Checkpoint:
         epoch, step: next epoch and step, from 0.
         updates: number of weight updates since the start of the run.
         seconds: training time so far.
-        sums: loss, correctly classified images and images of the current epoch.
+        sums: loss, correctly answered images and images of the current epoch.
         pieces: number of pieces that a batch is split into because memory is short.
         history: finished epochs.
         unreadable: path and reason of images that could not be read.
@@ -184,7 +184,7 @@ def save(run: Path, checkpoint: Checkpoint) -> None:
         OutputError: it cannot be written; the previous one is intact.
     """
     fields = {item.name: getattr(checkpoint, item.name) for item in dataclasses.fields(checkpoint)}
-    fields["history"] = [dataclasses.asdict(epoch) for epoch in checkpoint.history]
+    fields["history"] = [epoch.values() for epoch in checkpoint.history]
     constants = checkpoint.constants
     fields["constants"] = {
         "lr": constants.lr,

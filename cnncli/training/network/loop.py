@@ -19,7 +19,7 @@ from cnncli.images.loader import ImageReader
 from cnncli.records.data import Split
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
-from cnncli.records.training import ClassWeights, Epoch, TrainingProgress, kept_epoch
+from cnncli.records.training import Epoch, TrainingProgress, kept_epoch
 from cnncli.text import quote
 from cnncli.training.network import batches, logs, rng
 from cnncli.training.network.batch_norm import least_images, single_image_error
@@ -28,7 +28,7 @@ from cnncli.training.network.checkpoints import Checkpoint, Checkpointer, diverg
 from cnncli.training.network.interrupts import Interrupts
 from cnncli.training.network.meter import Meter
 from cnncli.training.network.mixing import Mixer
-from cnncli.training.network.objective import Objective, auxiliary_weights, balanced_weights
+from cnncli.training.network.objective import Objective, auxiliary_weights
 from cnncli.training.network.pixels import Normalize, resize
 from cnncli.training.network.processes import Processes
 from cnncli.training.network.rng import Indices
@@ -37,6 +37,7 @@ from cnncli.training.network.stages import set_training_mode
 from cnncli.training.network.state import TrainingState
 from cnncli.training.network.step import TrainingStep
 from cnncli.training.network.stopping import EarlyStopping
+from cnncli.training.network.supervision import Labels
 from cnncli.training.network.task import TrainingTask
 from cnncli.training.network.validation import Validation, ValidationResult
 
@@ -75,15 +76,19 @@ class Loop:
         self.task, self.checkpoint, self._run, self._progress = task, checkpoint, run, progress
         self.processes = Processes(accelerator)
         self.state = TrainingState(task, checkpoint, accelerator)
-        self._labels = task.labels(Split.TRAIN)
+        supervision = task.supervision
+        self._labels = supervision.labels(task.data.split(Split.TRAIN))
+        is_balanced = task.options.balanced_sampling
+        self._sampling_weights = supervision.sampling_weights(self._labels) if is_balanced else None
         self._images, val_images = _open_images(task, self.processes)
         normalize = Normalize(task.preprocessing, checkpoint.constants.layout, accelerator.device)
         self._least = self._least_images()
         self._require_enough_images()
         self._validation = Validation(
             val_images,
-            task.labels(Split.VAL),
+            supervision.labels(task.data.split(Split.VAL)),
             len(task.data.class_names),
+            supervision,
             task.options.batch_size,
             task.workers,
             normalize,
@@ -140,13 +145,12 @@ class Loop:
         return [self.processes.slice(step) for step in self._steps_of_all_processes(epoch)]
 
     def _steps_of_all_processes(self, epoch: int) -> list[Indices]:
-        options = self.task.options
         return rng.batches(
-            self._labels,
-            options.batch_size,
+            len(self._labels),
+            self.task.options.batch_size,
             self.task.seed,
             epoch,
-            balanced=options.balanced_sampling,
+            weights=self._sampling_weights,
             least=self._least,
         )
 
@@ -182,7 +186,7 @@ class Loop:
 
     def _open_log(self) -> contextlib.AbstractContextManager[Callable[[], None]]:
         if self.processes.is_main:
-            return logs.open_log(self._run, self.checkpoint, self._progress)
+            return logs.open_log(self._run, self.checkpoint, self.task.data.tasks, self._progress)
         return contextlib.nullcontext(lambda: None)
 
     # ---- an epoch
@@ -228,18 +232,20 @@ class Loop:
         """Validate, and add the epoch to the history."""
         checkpoint, rate = self.checkpoint, self._meter.images_per_second
         validated = self._validate()
-        is_weighted = self.task.class_weights is ClassWeights.BALANCED
+        figures = validated.figures
         train_loss, train_top1 = self._meter.finish_epoch()
         epoch = Epoch(
             number=checkpoint.epoch + 1,
             lr=lr,
             train_loss=train_loss,
             train_top1=train_top1,
-            val_loss=validated.loss,
-            val_top1=validated.top1,
+            val_loss=figures.loss,
+            val_top1=figures.top1,
             seconds=self._meter.seconds - sum(epoch.seconds for epoch in checkpoint.history),
             images_per_second=rate,
-            val_balanced=validated.balanced if is_weighted else None,
+            val_balanced=figures.balanced,
+            val_scores=figures.scores,
+            val_score=figures.score,
         )
         checkpoint.history.append(epoch)
         checkpoint.epoch, checkpoint.step = checkpoint.epoch + 1, 0
@@ -259,7 +265,7 @@ class Loop:
         with self._progress.spinner(f"validating after epoch {self.checkpoint.epoch + 1}"):
             validated = self._validation.run(self.state.averaged_network, warn)
         self._share_unreadable()
-        if not math.isfinite(validated.loss):
+        if not math.isfinite(validated.figures.loss):
             raise divergence(self._run, self.checkpoint)
         return validated
 
@@ -313,10 +319,10 @@ def _open_images(task: TrainingTask, processes: Processes) -> tuple[ImageStore, 
     )
 
 
-def _objective(task: TrainingTask, labels: Indices, device: torch.device) -> Objective:
-    weights = None
-    if task.class_weights is ClassWeights.BALANCED:
-        weights = torch.from_numpy(balanced_weights(labels, len(task.data.class_names))).to(device)
+def _objective(task: TrainingTask, labels: Labels, device: torch.device) -> Objective:
+    criterion = task.supervision.criterion(labels, task.options.smoothing, device)
     if task.teacher:
         task.teacher.network.to(device)
-    return Objective(task.options, task.preprocessing, weights, auxiliary_weights(task.network), task.teacher)
+    return Objective(
+        task.options, task.preprocessing, criterion, auxiliary_weights(task.network), task.teacher
+    )

@@ -13,6 +13,7 @@ from cnncli.training.network.batches import Batch
 from cnncli.training.network.pixels import Normalize
 from cnncli.training.network.processes import Processes
 from cnncli.training.network.rng import Indices
+from cnncli.training.network.supervision import Labels
 from cnncli.training.options import TrainingOptions
 
 
@@ -68,9 +69,12 @@ def mix_images(images: Tensor, partners: Tensor, mixing: Mixing) -> Tensor:
 
 
 def mix_labels(labels: Tensor, partners: Tensor, classes: int, mixing: Mixing) -> Tensor:
-    """(N, K) targets, the share of each class in mixed images, from the classes (N,) of both."""
+    """(N, K) targets, the share of each class in mixed images, from the labels of both.
+
+    Labels are classes (N,), or answers (N, K); what is unknown of either image is unknown of the mixed one.
+    """
     targets, partner_targets = (
-        functional.one_hot(indices, classes).float() for indices in (labels, partners)
+        functional.one_hot(item, classes).float() if item.ndim == 1 else item for item in (labels, partners)
     )
     return mixing.share * targets + (1 - mixing.share) * partner_targets
 
@@ -81,7 +85,7 @@ class Mixer:
 
     Attributes:
         options: the alphas, and when mixing ends.
-        labels: (N,), classes of all training images.
+        labels: those of all training images: classes (N,), or answers (N, K).
         classes: K, number of classes.
         seed: the run's random seed.
         processes: the processes whose images are mixed.
@@ -89,7 +93,7 @@ class Mixer:
     """
 
     options: TrainingOptions
-    labels: Indices
+    labels: Labels
     classes: int
     seed: int
     processes: Processes
@@ -98,12 +102,12 @@ class Mixer:
     def mix(
         self, batch: Batch, images: Tensor, labels: Tensor, position: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """This process's images (N, C, H, W) and targets: (N, K) where images are mixed, else (N,).
+        """This process's images (N, C, H, W) and targets: (N, K) where images are mixed, else the labels.
 
         Args:
             batch: this process's images of the step.
             images: the same as tensors.
-            labels: (N,), their classes.
+            labels: their labels.
             position: epoch and step, from 0.
         """
         if not self.options.mixes(position[0]):

@@ -22,26 +22,29 @@ class _Stream(enum.IntEnum):
 
 
 def batches(
-    labels: Indices, batch_size: int, seed: int, epoch: int, *, balanced: bool, least: int = 1
+    count: int,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    *,
+    weights: NDArray[np.float64] | None = None,
+    least: int = 1,
 ) -> list[Indices]:
     """The numbers of the images of each step of an epoch: each image once, in batches that differ by one image at most.
 
     Args:
-        labels: (N,), the class of each image.
+        count: number of images.
         batch_size: largest number of images of a batch; with `least`, one image more if the last would be alone otherwise.
         seed: the run's random seed.
         epoch: number of the epoch, from 0.
-        balanced: draw N images with replacement instead, each class with the same probability.
+        weights: (N,), draw N images with replacement instead, each with a probability in proportion to its weight.
         least: smallest number of images of a batch, 1 or 2; not kept if there are fewer images than that.
     """
     generator = np.random.default_rng([seed, _Stream.ORDER, epoch])
-    count = len(labels)
-    if balanced:
-        counts = np.bincount(labels)
-        weights = 1 / counts[labels]
-        order = generator.choice(count, count, p=weights / weights.sum())
-    else:
+    if weights is None:
         order = generator.permutation(count)
+    else:
+        order = generator.choice(count, count, p=weights / weights.sum())
     return np.array_split(order, max(min(-(-count // batch_size), count // least), 1))
 
 

@@ -105,14 +105,14 @@ class TrainingStep:
         return self.checkpoint.pieces * self.task.options.grad_accum_steps
 
     def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Images (N, C, H, W) and their classes (N,) on the device; black images if this process has none."""
+        """Images (N, C, H, W) and their labels on the device; black images with any labels if this process has none."""
         if len(batch.numbers):
             labels = torch.from_numpy(self.mixer.labels[batch.numbers])
             images = self.mixer.normalize(batch.pixels)
             return images, labels.to(images.device)
         shape = (self.task.preprocessing.channels, *self.task.preprocessing.size)
         device = self.state.accelerator.device
-        labels = torch.zeros(self.least, dtype=torch.int64, device=device)
+        labels = torch.from_numpy(self.mixer.labels[: self.least]).to(device)
         return torch.zeros(self.least, *shape, device=device), labels
 
     def _halve_pieces(self, error: RuntimeError) -> None:

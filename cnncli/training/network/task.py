@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from torch import nn
 
-from cnncli.records.data import DataSet, Split
+from cnncli.records.data import DataSet
 from cnncli.records.networks import Preprocessing
-from cnncli.records.training import ClassWeights
-from cnncli.training.network.rng import Indices
+from cnncli.training.network.supervision import Supervision
 from cnncli.training.network.teacher import Teacher
 from cnncli.training.options import TrainingOptions
 
@@ -28,7 +26,7 @@ class TrainingTask:
         data: the images, with the splits train and val.
         preprocessing: the network's preprocessing.
         options: how to train.
-        class_weights: how the loss weights classes.
+        supervision: what the network learns from the labels.
         seed: seed of all randomness.
         max_pixels: larger images are not decoded.
         cache: folder for decoded images, and their largest size in bytes.
@@ -45,14 +43,10 @@ class TrainingTask:
     data: DataSet
     preprocessing: Preprocessing
     options: TrainingOptions
-    class_weights: ClassWeights
+    supervision: Supervision
     seed: int
     max_pixels: int
     cache: tuple[Path, int]
     workers: int
     teacher: Teacher | None = None
     to_beat: float | None = None
-
-    def labels(self, split: Split) -> Indices:
-        """(N,) classes of a split's images."""
-        return np.array([sample.label for sample in self.data.split(split)], np.intp)

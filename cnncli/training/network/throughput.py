@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cnncli.engines.torch import has_bf16, is_out_of_memory
 from cnncli.records.training import Amp, Layout
 from cnncli.training.network.batch_norm import explain_single_image
-from cnncli.training.network.objective import sum_cross_entropy
+from cnncli.training.network.criteria import sum_cross_entropy
 from cnncli.training.options import TrainingOptions
 
 _LEAST_STEPS, _MOST_STEPS, _SECONDS = 2, 12, 1.0

@@ -43,6 +43,7 @@ from cnncli.training.network.processes import report_lost_process
 from cnncli.training.network.remembered_layout import memory_file, recall, remember
 from cnncli.training.network.schedule import image_size
 from cnncli.training.network.stages import freeze_below, set_training_mode
+from cnncli.training.network.supervision import supervise
 from cnncli.training.network.task import TrainingTask
 from cnncli.training.network.teacher import open_teacher
 from cnncli.training.network.throughput import Throughput, emulates, measure_throughput
@@ -296,7 +297,7 @@ def _build_task(start: _RunStart, settings: NetworkSettings, progress: Progress)
         data=data,
         preprocessing=card.preprocessing,
         options=options,
-        class_weights=settings.class_weights,
+        supervision=supervise(data, settings.task_weights, settings.class_weights),
         seed=settings.seed,
         max_pixels=settings.max_pixels,
         cache=(cache.home() / "pixels", cache_size),

@@ -31,7 +31,7 @@ def test_rows_fit_a_terminal_of_80_columns() -> None:
 def test_the_header_is_printed_once(tmp_path: Path) -> None:
     listener = Listener()
     checkpoint = Checkpoint(network={}, constants=RunConstants(0.1, Layout.NCHW, Amp.OFF))
-    with open_log(tmp_path, checkpoint, listener) as log:
+    with open_log(tmp_path, checkpoint, (), listener) as log:
         for number in (1, 2):
             checkpoint.history.append(dataclasses.replace(EPOCH, number=number, val_loss=3.0 - number))
             log()

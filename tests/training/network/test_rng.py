@@ -6,28 +6,25 @@ from cnncli.training.network import rng
 
 
 def test_each_image_comes_once_per_epoch_in_batches_of_similar_size() -> None:
-    labels = np.zeros(103, np.intp)
-    batches = rng.batches(labels, 10, 0, 0, balanced=False)
+    batches = rng.batches(103, 10, 0, 0)
     assert len(batches) == 11
     assert {len(batch) for batch in batches} == {9, 10}
     assert sorted(np.concatenate(batches)) == list(range(103))
 
 
 def test_the_order_depends_on_seed_and_epoch_only() -> None:
-    labels = np.zeros(50, np.intp)
-
     def order(seed: int, epoch: int) -> list[int]:
-        return [int(n) for batch in rng.batches(labels, 8, seed, epoch, balanced=False) for n in batch]
+        return [int(n) for batch in rng.batches(50, 8, seed, epoch) for n in batch]
 
     assert order(1, 2) == order(1, 2)
     assert len({tuple(order(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
 
 
-def test_balanced_sampling_draws_all_classes_equally_often() -> None:
-    labels = np.array([0] * 900 + [1] * 100)
-    drawn = np.concatenate(rng.batches(labels, 50, 0, 0, balanced=True))
+def test_images_are_drawn_in_proportion_to_their_weights() -> None:
+    weights = np.repeat([1.0, 9.0], [900, 100])
+    drawn = np.concatenate(rng.batches(1000, 50, 0, 0, weights=weights))
     assert len(drawn) == 1000
-    assert 0.44 < labels[drawn].mean() < 0.56
+    assert 0.44 < (drawn >= 900).mean() < 0.56
 
 
 def test_random_streams_are_independent() -> None:

@@ -1,0 +1,73 @@
+"""The figures of a network with tasks that training compares: the loss, and what networks and epochs are chosen by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.evaluation.metrics import balanced_accuracy
+from cnncli.evaluation.tasks.labels import mean_average_precision
+from cnncli.logits import binary_cross_entropy, cross_entropy, predicted_classes, probabilities
+from cnncli.records.tasks import AnswerKind, Task, columns_of
+from cnncli.records.training import ClassWeights
+
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFigures:
+    """The figures of each task; NaN where no image can tell.
+
+    Attributes:
+        losses: mean cross-entropy over the images whose labels are known; of tasks with several right classes the mean binary
+            cross-entropy, over the classes, too.
+        scores: accuracy, balanced where classes are weighted; of tasks with several right classes the mean average precision.
+        weights: weight of each task in the loss.
+    """
+
+    losses: Values
+    scores: Values
+    weights: tuple[float, ...]
+
+    @property
+    def loss(self) -> float:
+        """The weighted sum of the losses, `lambda_1 L_1 + lambda_2 L_2`."""
+        return float(np.nansum(self.losses * self.weights))
+
+    @property
+    def score(self) -> float:
+        """What networks are chosen by: the mean of the scores, weighted as the losses."""
+        is_known = ~np.isnan(self.scores)
+        weights = np.array(self.weights)[is_known]
+        return float(np.average(self.scores[is_known], weights=weights)) if len(weights) else 0.0
+
+
+def task_figures(
+    logits: Values,
+    targets: Values,
+    tasks: Sequence[Task],
+    weights: tuple[float, ...],
+    class_weights: ClassWeights,
+) -> TaskFigures:
+    """The figures of logits (N, K) of all tasks, and targets (N, K) as from `data.targets`."""
+    losses, scores = [], []
+    for task, columns in zip(tasks, columns_of(tasks), strict=True):
+        is_known = ~np.isnan(targets[:, columns.start])
+        figures = _figures(task, logits[is_known, columns], targets[is_known, columns], class_weights)
+        losses.append(figures[0])
+        scores.append(figures[1])
+    return TaskFigures(np.array(losses), np.array(scores), weights)
+
+
+def _figures(task: Task, logits: Values, targets: Values, class_weights: ClassWeights) -> tuple[float, float]:
+    """Loss and score of a task."""
+    if not len(logits):
+        return np.nan, np.nan
+    if task.kind is AnswerKind.SEVERAL:
+        precision = mean_average_precision(probabilities(logits, [task]), targets)
+        return binary_cross_entropy(logits, targets), np.nan if precision is None else precision
+    labels, predicted = targets.argmax(axis=1), predicted_classes(logits)
+    if class_weights is ClassWeights.BALANCED:
+        return cross_entropy(logits, labels), balanced_accuracy(predicted, labels)
+    return cross_entropy(logits, labels), float((predicted == labels).mean())
