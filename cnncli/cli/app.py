@@ -7,7 +7,6 @@ import importlib
 import os
 import re
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from typer.core import TyperGroup
 from cnncli import __version__
 from cnncli.cli import completion, console
 from cnncli.cli.groups import SectionedCommand
+from cnncli.cli.openmp import adapt_to_load
 from cnncli.cli.other_tools import hint_for_command, hint_for_extra, hint_for_option
 from cnncli.cli.surroundings import provide_home, require_working_directory
 from cnncli.errors import CnncliError
@@ -253,25 +253,6 @@ def _program(
         print(context.get_help())
 
 
-_SAMPLES, _INTERVAL = 8, 0.01
-"""Number of load samples and seconds between them; a single one may catch a short-lived process."""
-
-
-def _is_machine_busy() -> bool:
-    """Whether other processes have been using at least half of the cores in all samples; False where not on Linux."""
-    for sample in range(_SAMPLES):
-        if sample:
-            time.sleep(_INTERVAL)
-        try:
-            with open("/proc/loadavg", encoding="ascii") as stream:  # noqa: PTH123 - pathlib is not needed yet
-                running = int(stream.read().split()[3].partition("/")[0])
-        except (OSError, ValueError, IndexError):
-            return False
-        if 2 * (running - 1) < (os.cpu_count() or 1):
-            return False
-    return True
-
-
 def main(start: float | None = None) -> None:
     """The console script.
 
@@ -281,10 +262,7 @@ def main(start: float | None = None) -> None:
     # Importing torch creates so many objects that the garbage collector takes a seventh of the time. This program creates
     # few reference cycles, so the collector may run less often.
     gc.set_threshold(50_000, 20, 100)
-    if "OMP_WAIT_POLICY" not in os.environ and completion.VARIABLE not in os.environ and _is_machine_busy():
-        # OpenMP threads spin while they wait for each other, which is best on idle cores. On busy ones they spin for a thread
-        # that is not scheduled, and training takes ten times as long: make them sleep soon.
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    adapt_to_load()
     # We only draw into files. Notebooks export a backend of their own environment, without which matplotlib cannot be imported.
     os.environ["MPLBACKEND"] = "agg"
     app(prog_name="cnncli", obj=start)

@@ -69,7 +69,7 @@ def fall_back_to_built_in(reference: Reference, progress: Progress) -> Reference
         reference: to the default model.
         progress: reports the fallback.
     """
-    if importlib.util.find_spec("torch") or reference.changes() or find_prepared(reference):
+    if reference.changes() or find_prepared(reference) or importlib.util.find_spec("torch"):
         return reference
     progress.notice(
         f"torch is not installed, so the built-in model {pocket.NAME} (200 classes) is used instead of {DEFAULT} (1,000 classes)"
