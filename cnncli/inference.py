@@ -7,9 +7,9 @@ all see the same pixels, and a million images cost the memory of a few batches.
 import contextlib
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 
 from cnncli import logits
@@ -107,7 +107,7 @@ class Session:
             "engine": str(self._engine),
             "threads": self._threads,
             "batch_size": self._batch_size,
-            "pillow": metadata.version("pillow"),
+            "pillow": PIL.__version__,
         }
 
     def probabilities(self, sources: Iterable[ImageInput | None]) -> Generator[ImageOutput | Unreadable]:

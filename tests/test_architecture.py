@@ -71,6 +71,19 @@ def test_an_import_of_a_higher_floor_is_an_error(package_copy: Path) -> None:
     ids=" ".join,
 )
 def test_help_and_usage_errors_load_nothing_heavy(arguments: list[str]) -> None:
+    code, loaded = run_command(arguments)
+    assert code in {0, 2}
+    assert not HEAVY & loaded
+
+
+def test_predicting_loads_neither_torch_nor_what_only_a_terminal_or_a_server_needs() -> None:
+    code, loaded = run_command(["predict", str(ROOT / "sample_images" / "lemon.jpg"), "-m", "pocket"])
+    assert code == 0
+    assert not {"torch", "sklearn", "matplotlib", "rich", "socket", "email"} & loaded
+
+
+def run_command(arguments: list[str]) -> tuple[int, set[str]]:
+    """The exit code of a command, and the packages that it has imported."""
     program = (
         "import json, sys\n"
         "from cnncli.cli.app import main\n"
@@ -81,8 +94,7 @@ def test_help_and_usage_errors_load_nothing_heavy(arguments: list[str]) -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     code, loaded = json.loads(result.stderr.splitlines()[-1])
-    assert code in {0, 2}
-    assert not HEAVY & {name.partition(".")[0] for name in loaded}
+    return code, {name.partition(".")[0] for name in loaded}
 
 
 def rooms_on_the_map() -> set[str]:

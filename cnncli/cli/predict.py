@@ -184,7 +184,7 @@ def _run(
     sources = images.sources(console)
     is_closed = False  # the reader of a pipe may have closed it before the sheet is full
     with (
-        destination.open_sink(predictor.identity(), sources, predictor.layout) as sink,
+        destination.open_sink(predictor.identity, sources, predictor.layout) as sink,
         image_progress(console, images.count, sink.records, is_hidden=destination.hides_progress) as advance,
         contextlib.closing(predictor.predict(sources)) as records,
     ):

@@ -102,14 +102,14 @@ class Destination:
     @contextlib.contextmanager
     def open_sink(
         self,
-        settings: Settings,
+        identity: Callable[[], Settings],
         inputs: Iterator[ImageInput | None],
         layout: RecordLayout,
     ) -> Iterator[Sink]:
         """A sink; the output is complete when the block ends.
 
         Args:
-            settings: what the records depend on; a file that was started with others is not resumed.
+            identity: returns what the records depend on; a file that was started with something else is not resumed.
             inputs: the images; those that the file already has records for are consumed.
             layout: of the records.
         """
@@ -125,7 +125,7 @@ class Destination:
         with contextlib.closing(file):
             point = ResumePoint(0, 0, 0)
             is_resumed = file.begin(
-                {"format": self.format, **settings}, resume=self.resume, overwrite=self.overwrite
+                {"format": self.format, **identity()}, resume=self.resume, overwrite=self.overwrite
             )
             if reader and is_resumed:
                 point = skip_complete(inputs, file.part, reader, layout)

@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 
 from cnncli.engines.cores import usable_cores
@@ -141,7 +141,7 @@ class Embedder:
         """Everything that an embedding depends on apart from the image: network, preprocessing, engine."""
         card, options = self._folder.card, self._settings.inference
         network = [self._folder.digest, asdict(card.architecture), card.embedding.layer]
-        pixels = [asdict(card.preprocessing), options.max_pixels, metadata.version("pillow"), _VERSION]
+        pixels = [asdict(card.preprocessing), options.max_pixels, PIL.__version__, _VERSION]
         engine = options.engine
         if engine.precision is Precision.AUTO:
             engine = resolve(self._folder, engine)
