@@ -12,29 +12,31 @@ from cnncli.cli import openmp
 
 
 @pytest.fixture(autouse=True)
-def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+def just_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a command starts."""
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
-    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    for name in ("sklearn", "torch"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.delenv(name, raising=False)
     openmp.adapt_to_load()
 
 
+@pytest.mark.parametrize("library", ["sklearn", "torch"])
 @pytest.mark.parametrize(("is_busy", "expected"), [(True, "1000"), (False, None)])
-def test_threads_of_torch_sleep_soon_on_a_busy_machine(
-    monkeypatch: pytest.MonkeyPatch, *, is_busy: bool, expected: str | None
+def test_threads_sleep_soon_on_a_busy_machine(
+    monkeypatch: pytest.MonkeyPatch, library: str, *, is_busy: bool, expected: str | None
 ) -> None:
     monkeypatch.setattr(openmp, "_is_machine_busy", lambda: is_busy)
-    assert importlib.util.find_spec("torch")
+    assert importlib.util.find_spec(library)
     assert os.environ.get("GOMP_SPINCOUNT") == expected
 
 
-def test_without_torch_or_with_a_setting_of_the_user_no_command_waits(
+def test_without_openmp_or_with_a_setting_of_the_user_no_command_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(openmp, "_is_machine_busy", pytest.fail)
-    assert importlib.util.find_spec("sklearn")
+    assert importlib.util.find_spec("numpy.random")
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
     assert importlib.util.find_spec("torch")
 
@@ -47,7 +49,7 @@ def test_a_machine_is_busy_if_it_is_so_in_all_samples(
     loads = tmp_path / "loadavg"
     loads.write_text(f"0.50 0.60 0.70 {running}/456 7890\n")
     waited: list[float] = []
-    monkeypatch.setattr(openmp, "_LOAD", str(loads))
+    monkeypatch.setattr(openmp, "_LOAD", loads)
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     monkeypatch.setattr(time, "sleep", waited.append)
     assert openmp._is_machine_busy() is is_busy
