@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cnncli.evaluation.evaluate import EvaluationSettings
+    from cnncli.networks.model_folder import ModelFolder
     from cnncli.networks.reference import Reference
 
 
@@ -231,16 +232,36 @@ def _evaluate_models(
     """Run networks on the images, and write the figures."""
     from cnncli.evaluation.evaluate import evaluate as run
     from cnncli.evaluation.evaluate import plan_evaluation
+    from cnncli.evaluation.tasks.evaluate import concerns_tasks
     from cnncli.prepare import prepare
 
     folders = [
         prepare(reference, console, is_offline=is_offline, needs_classes=True) for reference in references
     ]
+    if concerns_tasks(settings, folders):
+        _evaluate_tasks(settings, folders, destination, console)
+        return
     plan = plan_evaluation(settings, folders, console)
     destination.require_outside(settings.data)
     if destination.format is not EvaluationFormat.TABLE:  # which begins with this line
         console.notice(str(plan))
     destination.write(plan, run(plan, console, image_bars(console)), console)
+
+
+def _evaluate_tasks(
+    settings: "EvaluationSettings",
+    folders: "Sequence[ModelFolder]",
+    destination: Destination,
+    console: Console,
+) -> None:
+    """Run networks with tasks on the images, and write the figures."""
+    from cnncli.evaluation.tasks.evaluate import evaluate_plan, plan_tasks
+
+    plan = plan_tasks(settings, folders, console)
+    destination.require_outside(settings.data)
+    if destination.format is not EvaluationFormat.TABLE:  # which begins with this line
+        console.notice(str(plan))
+    destination.write_tasks(plan, evaluate_plan(plan, console, image_bars(console)), console)
 
 
 def _require_consistent(

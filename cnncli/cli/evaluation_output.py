@@ -15,10 +15,14 @@ from cnncli.files.output_path import is_inside
 from cnncli.records.data import DataPath
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from cnncli.evaluation.evaluate import EvaluationPlan
+    from cnncli.evaluation.tasks.evaluate import TasksPlan
+    from cnncli.evaluation.tasks.figures import EvaluatedTasks
+    from cnncli.files.csv_tables import Table
     from cnncli.records.evaluation import Comparison, Evaluation
+    from cnncli.records.task_evaluation import TasksComparison, TasksEvaluation
 
 
 class EvaluationFormat(enum.StrEnum):
@@ -65,13 +69,38 @@ class Destination:
         if self.output:
             result = _text(evaluations[0], comparison, EvaluationFormat.JSON)
             outputs.write(self.output, result, plan, evaluations[0], comparison, overwrite=self.overwrite)
-            console.notice(f"saved {self.output / 'report.html'}")
-            from cnncli.render.worst_classes import part_text
-
-            if part := part_text(len(evaluations[0].classes)):
-                console.notice(f"confusion_matrix.png shows {part}")
+            self._report_saved([("confusion_matrix.png", len(evaluations[0].classes))], console)
         if evaluations[0].unreadable:
             raise typer.Exit(options.UNREADABLE_INPUTS)
+
+    def write_tasks(self, plan: "TasksPlan", evaluated: "Sequence[EvaluatedTasks]", console: Console) -> None:
+        """Write an evaluation of a network with tasks, or a comparison of two.
+
+        Raises:
+            OutputError: it cannot be written.
+            typer.Exit: some images could not be read.
+        """
+        from cnncli.evaluation.tasks import output as outputs
+        from cnncli.evaluation.tasks.comparison import compare_tasks
+
+        evaluation = evaluated[0].evaluation
+        comparison = compare_tasks(evaluated[0], evaluated[1], plan.data) if len(evaluated) > 1 else None
+        write_data(_tasks_text(evaluation, comparison, self.format), is_last=not self.output)
+        if self.output:
+            result = _tasks_text(evaluation, comparison, EvaluationFormat.JSON)
+            outputs.write(self.output, result, plan, evaluated, comparison, overwrite=self.overwrite)
+            self._report_saved(outputs.matrix_sizes(evaluation), console)
+        if evaluation.unreadable:
+            raise typer.Exit(options.UNREADABLE_INPUTS)
+
+    def _report_saved(self, matrices: "Iterable[tuple[str, int]]", console: Console) -> None:
+        """Say where the report is, and which pictures of matrices show only some of so many classes."""
+        from cnncli.render.worst_classes import part_text
+
+        console.notice(f"saved {self.output and self.output / 'report.html'}")
+        for name, classes in matrices:
+            if part := part_text(classes):
+                console.notice(f"{name} shows {part}")
 
 
 def _text(evaluation: "Evaluation", comparison: "Comparison | None", format_: EvaluationFormat) -> str:
@@ -83,11 +112,34 @@ def _text(evaluation: "Evaluation", comparison: "Comparison | None", format_: Ev
     if format_ is EvaluationFormat.CSV:
         from cnncli.evaluation import tables
 
-        stream = io.StringIO()
-        (tables.changes(comparison) if comparison else tables.classes(evaluation)).write(stream)
-        return stream.getvalue()
+        return _csv(tables.changes(comparison) if comparison else tables.classes(evaluation))
     from cnncli.render.comparison_text import comparison_text
     from cnncli.render.evaluation_text import evaluation_text
 
     width = terminal_width()
     return comparison_text(comparison, width) if comparison else evaluation_text(evaluation, width)
+
+
+def _tasks_text(
+    evaluation: "TasksEvaluation", comparison: "TasksComparison | None", format_: EvaluationFormat
+) -> str:
+    """The comparison of networks with tasks if there is one, else the evaluation."""
+    if format_ is EvaluationFormat.JSON:
+        from cnncli.render.tasks_json import tasks_comparison_json, tasks_json
+
+        return tasks_comparison_json(comparison) if comparison else tasks_json(evaluation)
+    if format_ is EvaluationFormat.CSV:
+        from cnncli.evaluation.tasks import tables
+
+        return _csv(tables.changes(comparison) if comparison else tables.all_classes(evaluation))
+    from cnncli.render.tasks_comparison_text import tasks_comparison_text
+    from cnncli.render.tasks_text import tasks_text
+
+    width = terminal_width()
+    return tasks_comparison_text(comparison, width) if comparison else tasks_text(evaluation, width)
+
+
+def _csv(table: "Table") -> str:
+    stream = io.StringIO()
+    table.write(stream)
+    return stream.getvalue()

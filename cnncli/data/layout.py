@@ -11,10 +11,11 @@ Each may be on a server. Only names and labels are read here; whether a file rea
 from pathlib import Path
 
 from cnncli.data.folders import LAYOUTS, read_folder
-from cnncli.data.lists import read_list
+from cnncli.data.lists import read_header, read_list
 from cnncli.data.remote_folders import read_remote_folder
 from cnncli.data.shards import find_shards, read_shards
 from cnncli.errors import DataError, UsageError
+from cnncli.images import parquet_file
 from cnncli.images.path_list import is_table
 from cnncli.records.data import DataPath, DataSet
 from cnncli.records.list_columns import ListColumns
@@ -64,6 +65,18 @@ def read(data: DataPath, columns: ListColumns | None = None) -> DataSet:
             "--label-separator, --indicator-columns and --root are for lists"
         )
     return read_remote_folder(name) if is_url(name) else _read_local(Path(name))
+
+
+def column_names(data: DataPath) -> list[str] | None:
+    """The names of the columns that labels may be in; None of a folder, empty where they cannot be known.
+
+    Raises:
+        DataError: there is no such data.
+    """
+    name = str(data)
+    if files := find_shards(name):
+        return parquet_file.column_names(files[0]) if parquet_file.is_parquet(files[0]) else []
+    return read_header(name) if is_table(name) and not Path(name).is_dir() else None
 
 
 def _read_local(data: Path) -> DataSet:

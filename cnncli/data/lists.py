@@ -60,6 +60,16 @@ def read_list(file: str, columns: ListColumns) -> DataSet:
     return build_data_set(path_text(Path(name).stem), root, images, remarks, columns.tasks)
 
 
+def read_header(file: str) -> list[str]:
+    """The names of a list's columns; empty if it cannot be read, of which `read_list` says why."""
+    columns = ListColumns()
+    try:
+        with _open_rows(file, columns, LabelReader(columns)) as (header, _):
+            return list(header)
+    except (OSError, UnreadableError, csv.Error, ValueError):
+        return []
+
+
 @contextlib.contextmanager
 def _open_rows(
     file: str, columns: ListColumns, reader: LabelReader

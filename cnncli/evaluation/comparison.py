@@ -17,19 +17,30 @@ def compare(new: Evaluation, old: Evaluation) -> Comparison:
     gained = [pair for pair in pairs if pair[0].is_correct and not pair[1].is_correct]
     lost = [pair for pair in pairs if pair[1].is_correct and not pair[0].is_correct]
     both = sum(new_answer.is_correct and old_answer.is_correct for new_answer, old_answer in pairs)
-    counts = np.array([len(gained), len(lost), len(pairs) - len(gained) - len(lost)])
-    samples = np.concatenate([(draws[:, 0] - draws[:, 1]) / len(pairs) for draws in bootstrap_counts(counts)])
-    difference = (len(gained) - len(lost)) / len(pairs)
     return Comparison(
         new=new,
         old=old,
-        difference=Estimate(difference, *interval(samples, difference, least=-1.0)),
+        difference=accuracy_difference(len(gained), len(lost), len(pairs)),
         both_correct=both,
         neither_correct=len(pairs) - both - len(gained) - len(lost),
         gained=tuple(_changes(new, old, gained)),
         lost=tuple(_changes(new, old, lost)),
         p_value=mcnemar(len(gained), len(lost)),
     )
+
+
+def accuracy_difference(gained: int, lost: int, images: int) -> Estimate:
+    """The difference of two networks' accuracies on the same images.
+
+    Args:
+        gained: images that only the new network gets right.
+        lost: images that only the old one gets right.
+        images: all images.
+    """
+    counts = np.array([gained, lost, images - gained - lost])
+    samples = np.concatenate([(draws[:, 0] - draws[:, 1]) / images for draws in bootstrap_counts(counts)])
+    difference = (gained - lost) / images
+    return Estimate(difference, *interval(samples, difference, least=-1.0))
 
 
 def mcnemar(gained: int, lost: int) -> float:

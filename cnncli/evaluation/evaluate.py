@@ -2,14 +2,15 @@
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from cnncli.data import layout
 from cnncli.errors import UsageError
 from cnncli.evaluation import classes
-from cnncli.evaluation.classes import ClassMatch
+from cnncli.evaluation.classes import ClassMap, ClassMatch
 from cnncli.evaluation.measures import EvaluationContext, evaluation
 from cnncli.evaluation.reporting import data_facts, pictures
 from cnncli.evaluation.scoring import EnsembleMember, ScoredSamples, score_samples
@@ -22,7 +23,8 @@ from cnncli.records.evaluation import Comparison, Evaluation
 from cnncli.records.list_columns import ListColumns
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Deduplicated, Progress, ProgressBar, activity_if_many
-from cnncli.records.report import Facts, Report
+from cnncli.records.report import Evaluated, Facts, Report
+from cnncli.records.task_evaluation import TasksComparison
 from cnncli.text import counted
 
 
@@ -51,28 +53,40 @@ class EvaluationSettings:
     inference: InferenceOptions = field(default_factory=InferenceOptions)
 
 
+Match = TypeVar("Match")
+"""How the classes of the data match those of a network, or of one of its tasks."""
+
+
 @dataclass(frozen=True, slots=True)
-class EvaluationPlan:
+class Plan(Generic[Match]):
     """Everything that is known before a network runs.
 
     Attributes:
         data: labelled images.
         selection: the images to evaluate on.
         members: the networks of each evaluation; several are averaged.
-        matches: how the data's classes match those of each network.
+        matches: how the data's classes match, for each evaluation: one for each network, or for each task.
         settings: what to evaluate, and how.
     """
 
     data: DataSet
     selection: Selection
     members: tuple[tuple[ModelFolder, ...], ...]
-    matches: tuple[tuple[ClassMatch, ...], ...]
+    matches: tuple[tuple[Match, ...], ...]
     settings: EvaluationSettings
 
     def __str__(self) -> str:
         """Name of the data, number of images, split."""
         images = counted(len(self.selection.samples), "image")
         return f"{self.data.name}: {images}, {self.selection.split} ({self.selection.split_source})"
+
+    def model_name(self, number: int) -> str:
+        """The name of the network of an evaluation, or of the networks of an ensemble."""
+        return " + ".join(folder.card.name for folder in self.members[number])
+
+
+EvaluationPlan = Plan[ClassMatch]
+"""The plan for networks without tasks; one match for each network."""
 
 
 def plan_evaluation(
@@ -89,14 +103,27 @@ def plan_evaluation(
         DataError: there are no such images, or a network does not have their classes.
         UsageError: the networks cannot be averaged, or there are more than two to compare.
     """
-    members = [tuple(folders)] if settings.ensemble else [(folder,) for folder in folders]
-    if len(members) > 2:  # noqa: PLR2004 - the new one and the old one
-        raise UsageError(
-            f"{len(members)} models to compare", "two can be compared; --ensemble averages any number"
-        )
+    members = group_members(settings, folders)
     data = layout.read(settings.data, settings.columns)
     selection = choose_images(data, settings.split, folders, progress)
     return plan_selection(settings, data, selection, members)
+
+
+def group_members(
+    settings: EvaluationSettings, folders: Sequence[ModelFolder]
+) -> tuple[tuple[ModelFolder, ...], ...]:
+    """The networks of each evaluation: all together, or each alone.
+
+    Raises:
+        UsageError: there are more than two to compare.
+    """
+    if settings.ensemble:
+        return (tuple(folders),)
+    if len(folders) > 2:  # noqa: PLR2004 - the new one and the old one
+        raise UsageError(
+            f"{len(folders)} models to compare", "two can be compared; --ensemble averages any number"
+        )
+    return tuple((folder,) for folder in folders)
 
 
 def choose_images(
@@ -127,7 +154,12 @@ def plan_selection(
     """
     occurring = sorted({sample.label for sample in selection.samples})
     matches = tuple(_match_classes(settings, data.class_names, occurring, member) for member in members)
-    return EvaluationPlan(data, selection, tuple(members), matches, settings)
+    return Plan(data, selection, tuple(members), matches, settings)
+
+
+def read_class_map(settings: EvaluationSettings) -> ClassMap | None:
+    """The network's names for classes of the data; None without --map."""
+    return classes.read_class_map(settings.class_map) if settings.class_map else None
 
 
 def _exported_remarks(folders: Sequence[ModelFolder]) -> list[str]:
@@ -147,7 +179,7 @@ def _match_classes(
     member: Sequence[ModelFolder],
 ) -> tuple[ClassMatch, ...]:
     """Match the data's classes with those of each network of an evaluation."""
-    class_map = classes.read_class_map(settings.class_map) if settings.class_map else None
+    class_map = read_class_map(settings)
     first, *others = (
         classes.match_classes(names, occurring, folder.card, class_map, subset=settings.subset)
         for folder in member
@@ -193,13 +225,16 @@ def evaluate_scored(
     Raises:
         CnncliError: no image could be read.
     """
-    failed = {record.path: record for outcome in scored for record in outcome.unreadable}
+    failed = warn_unreadable((record for outcome in scored for record in outcome.unreadable), progress)
+    return [_evaluate_scored(plan, number, outcome, failed) for number, outcome in enumerate(scored)]
+
+
+def warn_unreadable(records: Iterable[Unreadable], progress: Progress) -> Mapping[str, Unreadable]:
+    """Images that a network could not read, by path; `progress` gets a warning for each."""
+    failed = {record.path: record for record in records}
     for record in failed.values():
         progress.warning(f"{record.path} cannot be read: {record.reason}")
-    return [
-        _evaluate_scored(plan, member, matches[0].class_names, outcome, failed)
-        for member, matches, outcome in zip(plan.members, plan.matches, scored, strict=True)
-    ]
+    return failed
 
 
 def _score(
@@ -219,19 +254,15 @@ def _score(
 
 
 def _evaluate_scored(
-    plan: EvaluationPlan,
-    member: Sequence[ModelFolder],
-    class_names: tuple[str, ...],
-    scored: ScoredSamples,
-    failed: Mapping[str, Unreadable],
+    plan: EvaluationPlan, number: int, scored: ScoredSamples, failed: Mapping[str, Unreadable]
 ) -> Evaluation:
-    """The evaluation on those images that every network could read."""
+    """One evaluation of a plan, on those images that every network could read."""
     context = EvaluationContext(
-        model=" + ".join(folder.card.name for folder in member),
+        model=plan.model_name(number),
         data=plan.data.name,
         split=plan.selection.split,
         split_source=plan.selection.split_source,
-        class_names=class_names,
+        class_names=plan.matches[number][0].class_names,
         threshold=plan.settings.threshold,
         remarks=plan.selection.remarks,
     )
@@ -239,7 +270,7 @@ def _evaluate_scored(
     return evaluation(context, answers, tuple(failed.values()))
 
 
-def report(plan: EvaluationPlan, result: Evaluation, comparison: Comparison | None) -> Report:
+def report(plan: Plan[Match], result: Evaluated, comparison: Comparison | TasksComparison | None) -> Report:
     """The contents of an evaluation's report.html."""
     selection, data = plan.selection, plan.data
     cards = [folder.card for member in plan.members for folder in member]
@@ -262,7 +293,7 @@ def report(plan: EvaluationPlan, result: Evaluation, comparison: Comparison | No
     )
 
 
-def _settings(plan: EvaluationPlan) -> Facts:
+def _settings(plan: Plan[Match]) -> Facts:
     """Every option that was set, by its name on the command line."""
     settings, options = plan.settings, plan.settings.inference
     values = {

@@ -1,4 +1,4 @@
-"""The folder that `cnncli evaluate --output` writes.
+"""The folder that `cnncli evaluate --output` writes for networks without tasks; for others see `tasks/output.py`.
 
 evaluation.json     what `--format json` prints
 report.html         everything in one file, to read
@@ -12,8 +12,9 @@ unreadable.csv      path, reason: only where some images could not be read
 """
 
 import contextlib
+import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,9 @@ from cnncli.records.evaluation import Comparison, Evaluation
 
 RESULT = "evaluation.json"
 
+CO_OCCURRENCE = "co_occurrence"
+"""Name of a picture and of a table, without the ending."""
+
 _OWN_FILES = frozenset(
     {RESULT, REPORT, "predictions.csv", "predictions_old.csv", "classes.csv", "confusion_matrix.csv"}
     | {
@@ -38,8 +42,13 @@ _OWN_FILES = frozenset(
         "coverage.csv",
         "changes.csv",
         "unreadable.csv",
+        f"{CO_OCCURRENCE}.csv",
+        f"{CO_OCCURRENCE}.png",
     }
 )
+
+_TASK_PICTURE = re.compile(r"(confusion_matrix|reliability|co_occurrence)_[\w-]+\.png")
+"""A picture of one of several tasks."""
 
 
 def require_output_folder(folder: Path, *, overwrite: bool) -> None:
@@ -74,7 +83,7 @@ def require_output_folder(folder: Path, *, overwrite: bool) -> None:
 
 def _require_own_files(folder: Path, names: Iterable[str]) -> None:
     """Raise OutputError if a folder contains anything but an evaluation."""
-    if foreign := [name for name in names if name not in _OWN_FILES]:
+    if foreign := [name for name in names if name not in _OWN_FILES and not _TASK_PICTURE.fullmatch(name)]:
         raise OutputError(
             f"{folder} contains other files, e.g. {foreign[0]}", "choose another folder with --output"
         )
@@ -136,25 +145,39 @@ def write(
     Raises:
         OutputError: it cannot be written.
     """
-    from cnncli.render.charts import reliability_png
-
-    pictures = {
-        "reliability.png": reliability_png(evaluation.bins, evaluation.calibration_error),
-        **_matrix_picture(evaluation),
+    contents = {
+        RESULT: result.encode(),
+        **pictures(evaluation),
+        REPORT: report_page(report(plan, evaluation, comparison)),
     }
+    write_folder(folder, contents, _tables(evaluation, comparison), overwrite=overwrite)
+
+
+def write_folder(
+    folder: Path, contents: Mapping[str, bytes], tables_: Iterable[Table], *, overwrite: bool
+) -> None:
+    """Write files to a folder that `require_output_folder` has checked.
+
+    Args:
+        folder: the folder.
+        contents: of the files, by name.
+        tables_: that are written as well.
+        overwrite: whether an earlier evaluation is replaced.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     with _open_draft(folder, overwrite=overwrite) as draft:
-        (draft / RESULT).write_text(result, encoding="utf-8")
-        write_tables(draft, _tables(evaluation, comparison))
-        for name, content in pictures.items():
+        write_tables(draft, tables_)
+        for name, content in contents.items():
             (draft / name).write_bytes(content)
-        (draft / REPORT).write_bytes(report_page(report(plan, evaluation, comparison)))
 
 
 def _tables(evaluation: Evaluation, comparison: Comparison | None) -> Iterator[Table]:
     yield tables.predictions(evaluation.answers, evaluation.class_names)
     yield tables.classes(evaluation)
     yield tables.confusion_matrix(evaluation)
-    yield tables.calibration(evaluation)
+    yield tables.calibration(evaluation.bins)
     yield tables.coverage(evaluation)
     yield from tables.unreadable(evaluation.unreadable)
     if comparison:
@@ -163,8 +186,9 @@ def _tables(evaluation: Evaluation, comparison: Comparison | None) -> Iterator[T
         yield tables.predictions(old.answers, old.class_names, "predictions_old.csv")
 
 
-def _matrix_picture(evaluation: Evaluation) -> dict[str, bytes]:
-    """The confusion matrix of the classes that occur as a picture."""
+def pictures(evaluation: Evaluation) -> dict[str, bytes]:
+    """The reliability diagram, and the confusion matrix of the classes that occur, by the name of their file."""
+    from cnncli.render.charts import reliability_png
     from cnncli.render.confusion import confusion_png
 
     occurring = [score.index for score in evaluation.classes]
@@ -173,4 +197,7 @@ def _matrix_picture(evaluation: Evaluation) -> dict[str, bytes]:
     for cell in evaluation.confusion_cells:
         counts[order[cell.actual], order[cell.predicted]] = cell.images
     names = [evaluation.class_names[index] for index in occurring]
-    return {"confusion_matrix.png": confusion_png(counts, names)}
+    return {
+        "reliability.png": reliability_png(evaluation.bins, evaluation.calibration_error),
+        "confusion_matrix.png": confusion_png(counts, names),
+    }

@@ -1,8 +1,9 @@
 """Contents of report.html: thumbnails of the most informative images, and facts about the data."""
 
+import dataclasses
 import io
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from cnncli.engines.cores import usable_cores
@@ -11,8 +12,13 @@ from cnncli.images.sources import image_source
 from cnncli.records.data import DataFinding, DataSet, FindingKind, Sample, Split
 from cnncli.records.evaluation import Comparison, Evaluation
 from cnncli.records.predictions import Unreadable
-from cnncli.records.report import DataFacts, Report
-from cnncli.render.report import GALLERY, LISTED, PICTURED_CHANGES, matrix_classes, report_html
+from cnncli.records.report import DataFacts, Evaluated, Report
+from cnncli.records.task_evaluation import LabelMetrics, TasksComparison, TasksEvaluation
+from cnncli.records.tasks import has_several
+from cnncli.render.report import report_html
+from cnncli.render.report_comparison import PICTURED_CHANGES
+from cnncli.render.report_labels import PICTURED_MISTAKES
+from cnncli.render.report_networks import GALLERY, LISTED, matrix_classes
 from cnncli.text import join_path
 
 REPORT = "report.html"
@@ -30,7 +36,10 @@ def report_page(report: Report) -> bytes:
 
 
 def pictures(
-    evaluation: Evaluation, comparison: Comparison | None, root: str, max_pixels: int
+    evaluation: Evaluated,
+    comparison: Comparison | TasksComparison | None,
+    root: str,
+    max_pixels: int,
 ) -> dict[str, bytes]:
     """JPEG thumbnails of the images that a report shows, by path relative to the data.
 
@@ -50,17 +59,49 @@ def pictures(
     return {path: content for path, content in contents.items() if content}
 
 
-def _choose_images(evaluation: Evaluation, comparison: Comparison | None) -> list[str]:
-    """Paths of the most confident mistakes and changes, then of images of each confusion matrix, at most `_PICTURES`."""
-    evaluations = (evaluation, comparison.old) if comparison else (evaluation,)
-    changes = (comparison.gained, comparison.lost) if comparison else ()
-    mistakes = [answer.path for each in evaluations for answer in each.mistakes()[:GALLERY]]
-    changed = [change.path for side in changes for change in side[:PICTURED_CHANGES]]
-    in_cells = itertools.chain.from_iterable(
-        itertools.zip_longest(*(_images_of_cells(each) for each in evaluations))
-    )
-    paths = dict.fromkeys((*mistakes, *changed, *(path for path in in_cells if path)))
+def _choose_images(evaluation: Evaluated, comparison: Comparison | TasksComparison | None) -> list[str]:
+    """Paths of the worst mistakes and of changes, then of images of each confusion matrix, at most `_PICTURES`."""
+    metrics = [
+        item for each in (evaluation, comparison and comparison.old) if each for item in _metrics_of(each)
+    ]
+    plain = [item for item in metrics if isinstance(item, Evaluation)]
+    mistakes = [answer.path for each in plain for answer in each.mistakes()[:GALLERY]]
+    labels = _in_turn(_worst_images(item) for item in metrics if isinstance(item, LabelMetrics))
+    in_cells = _in_turn(_images_of_cells(each) for each in plain)
+    paths = dict.fromkeys((*mistakes, *_changed_images(comparison), *labels, *in_cells))
     return list(paths)[:_PICTURES]
+
+
+def _metrics_of(result: Evaluated) -> Sequence[Evaluation | LabelMetrics]:
+    """The metrics of each task of a network; a network without tasks counts as one."""
+    return [item.metrics for item in result.tasks] if isinstance(result, TasksEvaluation) else [result]
+
+
+def _in_turn(paths: Iterable[Iterable[str]]) -> Iterator[str]:
+    """The first path of each, the second of each, and so on."""
+    return (path for turn in itertools.zip_longest(*paths) for path in turn if path)
+
+
+def _changed_images(comparison: Comparison | TasksComparison | None) -> list[str]:
+    """Paths of images that only one of two networks gets right."""
+    if comparison is None:
+        return []
+    pairs = comparison.tasks if isinstance(comparison, TasksComparison) else (comparison,)
+    return [
+        change.path
+        for pair in pairs
+        for side in (pair.gained, pair.lost)
+        for change in side[:PICTURED_CHANGES]
+    ]
+
+
+def _worst_images(metrics: LabelMetrics) -> Iterator[str]:
+    """Paths of the worst misses and false alarms of each class in turn."""
+    return _in_turn(
+        [mistake.path for mistake in side[:PICTURED_MISTAKES]]
+        for score in metrics.classes
+        for side in (score.misses, score.false_alarms)
+    )
 
 
 def _images_of_cells(evaluation: Evaluation) -> Iterator[str]:
@@ -70,8 +111,7 @@ def _images_of_cells(evaluation: Evaluation) -> Iterator[str]:
     for answer in sorted(evaluation.answers, key=lambda answer: (answer.is_correct, -answer.probability)):
         if {answer.label, answer.predicted} <= classes:
             cells.setdefault((answer.label, answer.predicted), []).append(answer.path)
-    turns = itertools.zip_longest(*(cell[:LISTED] for cell in cells.values()))
-    return (path for turn in turns for path in turn if path)
+    return _in_turn(cell[:LISTED] for cell in cells.values())
 
 
 def _thumbnail(path: str, max_pixels: int) -> bytes | None:
@@ -93,7 +133,8 @@ def data_facts(data: DataSet, unreadable: Mapping[str, str]) -> DataFacts:
     """
     readable = [sample for sample in data.samples if data.relative(sample.path) not in unreadable]
     splits = [split for split in (*Split, None) if any(sample.split is split for sample in data.samples)]
-    counts = {split: tuple(_count(readable, split, len(data.class_names))) for split in splits}
+    counts = {split: tuple(_count(data, readable, split)) for split in splits}
+    images = {split: sum(sample.split is split for sample in readable) for split in splits}
     findings = [DataFinding(FindingKind.LEFT_OUT, False, remark) for remark in data.remarks]
     if unreadable:
         message = f"{len(unreadable):,} of {len(data.samples):,} images cannot be read"
@@ -107,12 +148,17 @@ def data_facts(data: DataSet, unreadable: Mapping[str, str]) -> DataFacts:
             findings.append(
                 DataFinding(FindingKind.MISSING_CLASS, True, message, tuple((name,) for name in empty))
             )
-    return DataFacts(data.class_names, counts, tuple(findings))
+    return DataFacts(_titles(data), counts, images, tuple(findings))
 
 
-def _count(samples: Sequence[Sample], split: Split | None, classes: int) -> list[int]:
-    counts = [0] * classes
-    for sample in samples:
-        if sample.split is split:
-            counts[sample.label] += 1
-    return counts
+def _count(data: DataSet, samples: Sequence[Sample], split: Split | None) -> list[int]:
+    """Number of the samples of a split in each class."""
+    chosen = tuple(sample for sample in samples if sample.split is split)
+    return dataclasses.replace(data, samples=chosen).count()
+
+
+def _titles(data: DataSet) -> tuple[str, ...]:
+    """The names of the classes; those of several tasks begin with the name of their task."""
+    if not has_several(data.tasks):
+        return data.class_names
+    return tuple(f"{task.name}: {name}" for task in data.tasks for name in task.class_names)

@@ -33,15 +33,18 @@ class EnsembleMember:
     groups: NDArray[np.intp] | None = None
 
     def merge_classes(self, shares: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities (N, G) from (N, K): classes of a group are added up, and scaled to a sum of 1 if some are left out."""
-        if self.groups is None:
-            return shares
-        is_included = self.groups >= 0
-        merged = np.zeros((len(shares), int(self.groups.max()) + 1), np.float32)
-        np.add.at(merged.T, self.groups[is_included], shares.T[is_included])
-        if not is_included.all():
-            merged /= np.maximum(merged.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
-        return merged
+        """Probabilities (N, G) of the evaluation's classes from those of the network's, (N, K)."""
+        return shares if self.groups is None else merge_classes(shares, self.groups)
+
+
+def merge_classes(shares: NDArray[np.float32], groups: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Probabilities (N, G) from (N, K): classes of a group are added up, and scaled to a sum of 1 if some are left out."""
+    is_included = groups >= 0
+    merged = np.zeros((len(shares), int(groups.max()) + 1), np.float32)
+    np.add.at(merged.T, groups[is_included], shares.T[is_included])
+    if not is_included.all():
+        merged /= np.maximum(merged.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return merged
 
 
 @dataclass(frozen=True, slots=True)

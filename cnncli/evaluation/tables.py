@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from cnncli.files.csv_tables import Table
-from cnncli.records.evaluation import Answer, Change, Comparison, Evaluation
+from cnncli.records.evaluation import Answer, CalibrationBin, Change, Comparison, Evaluation
 from cnncli.records.predictions import Unreadable
 from cnncli.text import path_text
 
@@ -44,7 +44,7 @@ def classes(result: Evaluation) -> Table:
         (
             "class",
             result.class_names[score.index],
-            *map(_decimals, (score.precision, score.recall, score.f1)),
+            *map(decimals, (score.precision, score.recall, score.f1)),
             score.support,
             score.predicted,
         )
@@ -53,7 +53,7 @@ def classes(result: Evaluation) -> Table:
     images = len(result.answers)
     for name, average in (("macro", result.macro), ("weighted", result.weighted)):
         values = (average.precision.value, average.recall.value, average.f1.value)
-        rows.append(("average", name, *map(_decimals, values), images, images))
+        rows.append(("average", name, *map(decimals, values), images, images))
     return Table("classes.csv", ("kind", "name", "precision", "recall", "f1", "support", "predicted"), rows)
 
 
@@ -66,17 +66,17 @@ def confusion_matrix(result: Evaluation) -> Table:
     return Table("confusion_matrix.csv", ("label", "predicted", "images"), rows)
 
 
-def calibration(result: Evaluation) -> Table:
+def calibration(bins: Sequence[CalibrationBin]) -> Table:
     """One row per bin: mean confidence and accuracy."""
     rows = [
         (
-            _decimals(bin_.low),
-            _decimals(bin_.high),
+            decimals(bin_.low),
+            decimals(bin_.high),
             bin_.images,
-            _decimals(bin_.confidence),
-            _decimals(bin_.accuracy),
+            decimals(bin_.confidence),
+            decimals(bin_.accuracy),
         )
-        for bin_ in result.bins
+        for bin_ in bins
     ]
     return Table("calibration.csv", ("low", "high", "images", "confidence", "accuracy"), rows)
 
@@ -88,8 +88,8 @@ def coverage(result: Evaluation) -> Table:
             f"{point.threshold:.2f}",
             point.images,
             point.correct,
-            _decimals(point.images / len(result.answers)),
-            _decimals(point.correct / point.images) if point.images else "",
+            decimals(point.images / len(result.answers)),
+            decimals(point.correct / point.images) if point.images else "",
         )
         for point in result.coverage
     ]
@@ -111,5 +111,6 @@ def changes(comparison: Comparison) -> Table:
     return Table("changes.csv", header, rows)
 
 
-def _decimals(number: float) -> str:
+def decimals(number: float) -> str:
+    """A number as tables have it."""
     return f"{number:.6f}"

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 
 from cnncli.records.data import DataFinding, Split
 from cnncli.records.evaluation import Comparison, Evaluation
+from cnncli.records.task_evaluation import TasksComparison, TasksEvaluation
 from cnncli.records.training import ClassifierScore, Epoch, Keep
 
 Facts = tuple[tuple[str, str], ...]
 """Names and values, in order."""
+
+
+Evaluated = Evaluation | TasksEvaluation
+"""The evaluation of a network, which may have tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +21,15 @@ class DataFacts:
     """Facts about the images of a data set.
 
     Attributes:
-        class_names: the data's class names.
+        class_names: the data's class names; with those of their tasks, if there are several.
         counts: number of readable images of each class, by split (None where the data has no splits).
+        images: number of readable images, by split; an image may have several classes.
         findings: problems, and what was left out.
     """
 
     class_names: tuple[str, ...]
     counts: Mapping[Split | None, tuple[int, ...]]
+    images: Mapping[Split | None, int]
     findings: tuple[DataFinding, ...]
 
 
@@ -54,7 +61,7 @@ class Report:
     Attributes:
         title: title of the page.
         facts: model and data in a few lines.
-        evaluation: evaluation of the network.
+        evaluation: evaluation of the network, which may have tasks.
         test: the same on the test split, where `evaluation` is on the validation split; else None.
         data: images of each class, and problems.
         training: how it was trained; None in an evaluation.
@@ -66,11 +73,11 @@ class Report:
 
     title: str
     facts: Facts
-    evaluation: Evaluation
-    test: Evaluation | None
+    evaluation: Evaluated
+    test: Evaluated | None
     data: DataFacts
     training: TrainingSummary | None
-    comparison: Comparison | None
+    comparison: Comparison | TasksComparison | None
     settings: Facts
     versions: Facts
     pictures: Mapping[str, bytes]

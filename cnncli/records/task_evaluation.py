@@ -158,3 +158,76 @@ class TasksEvaluation:
     exact_match: Accuracy | None
     unreadable: tuple[Unreadable, ...]
     remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerChange:
+    """An image of which only one of two networks gets a task right.
+
+    Attributes:
+        path: relative to the data's root.
+        label: names of its classes.
+        old, new: names of the classes that each network predicts.
+    """
+
+    path: str
+    label: tuple[str, ...]
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """On how many images two networks are exactly right.
+
+    Attributes:
+        both, neither: images that both, or neither, get right.
+        gained: images that only the new network gets right.
+        lost: images that only the old one gets right.
+        difference: difference of the shares of images that they get right, new minus old.
+        p_value: of McNemar's exact test, as in `Comparison`.
+    """
+
+    both: int
+    neither: int
+    gained: int
+    lost: int
+    difference: Estimate
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class TaskComparison:
+    """Two networks' answers to one task, on the same images.
+
+    Attributes:
+        new, old: the evaluation of each.
+        difference: difference of their scores, top-1 accuracy or mean average precision, new minus old; None where no image has
+            a label.
+        agreement: on how many images their answers are exactly right.
+        gained: images that only the new network gets right, in the order of the data.
+        lost: images that only the old network gets right.
+    """
+
+    new: TaskEvaluation
+    old: TaskEvaluation
+    difference: Estimate | None
+    agreement: Agreement
+    gained: tuple[AnswerChange, ...]
+    lost: tuple[AnswerChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TasksComparison:
+    """Two networks with tasks on the same images.
+
+    Attributes:
+        new, old: the evaluation of each.
+        tasks: the comparison for each task.
+        agreement: on how many images they are right in all tasks; None where no image has all labels.
+    """
+
+    new: TasksEvaluation
+    old: TasksEvaluation
+    tasks: tuple[TaskComparison, ...]
+    agreement: Agreement | None

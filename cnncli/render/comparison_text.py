@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 
-from cnncli.records.evaluation import Change, Comparison
+from cnncli.records.evaluation import Change, Comparison, Estimate, Evaluation
 from cnncli.render.columns import Column, rows
-from cnncli.render.evaluation_text import data_line, has_top5, macro_remark, shorten, threshold_text
+from cnncli.render.evaluation_text import (
+    evaluation_data_line,
+    has_top5,
+    macro_remark,
+    shorten,
+    threshold_text,
+)
 from cnncli.text import counted, percent, printable
 
-_CHANGES = 20
+CHANGES = 20
 """Largest number of images listed for each network."""
 
 _LONGEST_TITLE = 20
@@ -25,19 +31,16 @@ def comparison_text(comparison: Comparison, width: int | None) -> str:
         width: width of the terminal in characters; None for no limit.
     """
     new, old = comparison.new, comparison.old
-    names = _titles(comparison)
-    low, high = _points(comparison.difference.low), _points(comparison.difference.high)
-    verdict = "significant" if comparison.p_value < _SIGNIFICANT else "not significant"
+    names = titles(new.model, old.model)
     lines = [
-        *([] if names == (new.model, old.model) else _legend(comparison)),
-        data_line(new),
+        *legend(new.model, old.model),
+        evaluation_data_line(new),
         "",
-        *_metrics(comparison, names),
+        *metric_table(evaluation_metrics(new, old), names),
         *([f"macro F1: {remark}"] if (remark := macro_remark(new)) else []),
         "",
-        f"difference   {_points(comparison.difference.value)} of top-1 (95 % CI {low} to {high})",
-        f"McNemar      p = {comparison.p_value:.3g}, {verdict}",
-        f"correct      both {counted(comparison.both_correct, 'image')}, neither {comparison.neither_correct:,}",
+        difference_line(comparison.difference, "top-1"),
+        *agreement_lines(comparison.p_value, comparison.both_correct, comparison.neither_correct),
     ]
     if new.at_threshold:
         lines.append(f"threshold    {names[0]} {threshold_text(new)}; {names[1]} {threshold_text(old)}")
@@ -47,14 +50,22 @@ def comparison_text(comparison: Comparison, width: int | None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _metrics(comparison: Comparison, names: tuple[str, str]) -> list[str]:
-    new, old = comparison.new, comparison.old
-    metrics = [
+Metrics = Sequence[tuple[str, float, float]]
+"""Names of metrics with their values for the new and the old network."""
+
+
+def evaluation_metrics(new: Evaluation, old: Evaluation) -> Metrics:
+    """The metrics of networks with one right class per image."""
+    return [
         ("top-1", new.top1.share, old.top1.share),
         *([("top-5", new.top5.share, old.top5.share)] if has_top5(new) else []),
         ("macro F1", new.macro.f1.value, old.macro.f1.value),
         ("calibration error", new.calibration_error, old.calibration_error),
     ]
+
+
+def metric_table(metrics: Metrics, names: tuple[str, str]) -> list[str]:
+    """The metrics of the networks with these names side by side, and their differences."""
     return rows(
         [
             Column("", [name for name, *_ in metrics]),
@@ -65,25 +76,38 @@ def _metrics(comparison: Comparison, names: tuple[str, str]) -> list[str]:
     )
 
 
-def _titles(comparison: Comparison) -> tuple[str, str]:
-    """Column titles of the new and the old network: their names, if they are short and differ."""
-    names = comparison.new.model, comparison.old.model
-    fits = all(len(name) <= _LONGEST_TITLE and printable(name) == name for name in names)
-    return names if fits and names[0] != names[1] else ("new", "old")
+def difference_line(difference: Estimate, metric: str) -> str:
+    """The difference of a metric with its confidence interval."""
+    interval = f"95 % CI {_points(difference.low)} to {_points(difference.high)}"
+    return f"difference   {_points(difference.value)} of {metric} ({interval})"
 
 
-def _legend(comparison: Comparison) -> list[str]:
+def agreement_lines(p_value: float, both: int, neither: int) -> list[str]:
+    """McNemar's test, and on how many images both networks, or neither, are right."""
+    verdict = "significant" if p_value < _SIGNIFICANT else "not significant"
     return [
-        f"new          {printable(comparison.new.model)}",
-        f"old          {printable(comparison.old.model)}",
+        f"McNemar      p = {p_value:.3g}, {verdict}",
+        f"correct      both {counted(both, 'image')}, neither {neither:,}",
     ]
+
+
+def titles(new: str, old: str) -> tuple[str, str]:
+    """Column titles of the new and the old network: their names, if they are short and differ."""
+    fits = all(len(name) <= _LONGEST_TITLE and printable(name) == name for name in (new, old))
+    return (new, old) if fits and new != old else ("new", "old")
+
+
+def legend(new: str, old: str) -> list[str]:
+    """Which network is called new, and which old, where columns are titled so."""
+    if titles(new, old) == (new, old):
+        return []
+    return [f"new          {printable(new)}", f"old          {printable(old)}"]
 
 
 def _change_table(changes: Sequence[Change], names: tuple[str, str], width: int | None) -> list[str]:
     if not changes:
         return []
-    hidden = len(changes) - _CHANGES
-    changes = changes[:_CHANGES]
+    hidden, changes = len(changes) - CHANGES, changes[:CHANGES]
     new = [f"{shorten(change.new)} ({percent(change.new_probability)})" for change in changes]
     old = [f"{shorten(change.old)} ({percent(change.old_probability)})" for change in changes]
     lines = rows(
@@ -95,7 +119,12 @@ def _change_table(changes: Sequence[Change], names: tuple[str, str], width: int 
         ],
         width,
     )
-    return lines + ([f"and {hidden:,} more, with -f json or --output"] if hidden > 0 else [])
+    return lines + hidden_lines(hidden)
+
+
+def hidden_lines(hidden: int) -> list[str]:
+    """How many changes were left out, and where they are."""
+    return [f"and {hidden:,} more, with -f json or --output"] if hidden > 0 else []
 
 
 def _points(share: float) -> str:

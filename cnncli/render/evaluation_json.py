@@ -4,7 +4,18 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from cnncli.records.evaluation import Average, Change, Comparison, Coverage, Estimate, Evaluation, TopAccuracy
+from cnncli.records.evaluation import (
+    Accuracy,
+    Average,
+    CalibrationBin,
+    Change,
+    Comparison,
+    Coverage,
+    Estimate,
+    Evaluation,
+    TopAccuracy,
+)
+from cnncli.records.task_evaluation import TasksEvaluation
 from cnncli.text import is_percent_encoded, path_text
 
 _MISTAKES = 50
@@ -13,13 +24,13 @@ _MISTAKES = 50
 
 def evaluation_json(evaluation: Evaluation) -> str:
     """Everything but the answers themselves, as one object."""
-    return _dump(_document(evaluation))
+    return dump(_document(evaluation))
 
 
 def top_accuracy_json(result: TopAccuracy) -> str:
     """The accuracies where only the most probable classes are known."""
     accuracies = {"top1": result.top1, f"top{result.k}": result.topk}
-    return _dump(
+    return dump(
         {
             "model": path_text(result.model),
             "data": path_text(result.data),
@@ -35,11 +46,11 @@ def top_accuracy_json(result: TopAccuracy) -> str:
 
 def comparison_json(comparison: Comparison) -> str:
     """Both evaluations, and the difference between them."""
-    return _dump(
+    return dump(
         {
             "new": _document(comparison.new),
             "old": _document(comparison.old),
-            "difference": _value(comparison.difference),
+            "difference": estimate(comparison.difference),
             "mcnemar_p_value": comparison.p_value,
             "both_correct": comparison.both_correct,
             "neither_correct": comparison.neither_correct,
@@ -50,31 +61,62 @@ def comparison_json(comparison: Comparison) -> str:
 
 
 def _document(evaluation: Evaluation) -> dict[str, Any]:
-    images = len(evaluation.answers)
-    document = {
-        "model": path_text(evaluation.model),
-        "data": path_text(evaluation.data),
-        "split": evaluation.split,
-        "split_source": path_text(evaluation.split_source),
+    return {
+        **origin(evaluation, len(evaluation.answers)),
+        **metrics(evaluation),
+        **notes(evaluation),
+        **at_threshold(evaluation),
+    }
+
+
+def origin(result: Evaluation | TasksEvaluation, images: int) -> dict[str, Any]:
+    """What was evaluated."""
+    return {
+        "model": path_text(result.model),
+        "data": path_text(result.data),
+        "split": result.split,
+        "split_source": path_text(result.split_source),
         "images": images,
-        "top1": evaluation.top1.share,
-        "top1_interval": [evaluation.top1.low, evaluation.top1.high],
-        "top5": evaluation.top5.share,
-        "top5_interval": [evaluation.top5.low, evaluation.top5.high],
+    }
+
+
+def notes(result: Evaluation | TasksEvaluation) -> dict[str, Any]:
+    """What was left out or is unexpected."""
+    return {
+        "unreadable": [{**path(record.path), "reason": record.reason} for record in result.unreadable],
+        "remarks": [path_text(remark) for remark in result.remarks],
+    }
+
+
+def metrics(evaluation: Evaluation) -> dict[str, Any]:
+    """All metrics of a network with one right class per image."""
+    return {
+        **accuracy("top1", evaluation.top1),
+        **accuracy("top5", evaluation.top5),
         "loss": evaluation.loss,
         "calibration_error": evaluation.calibration_error,
-        "macro": _average(evaluation.macro),
-        "weighted": _average(evaluation.weighted),
+        "macro": average(evaluation.macro),
+        "weighted": average(evaluation.weighted),
         "classes": _classes(evaluation),
         "confusion_matrix": _confusion_matrix(evaluation),
-        "calibration": _bins(evaluation),
-        "coverage": [_coverage(point, images) for point in evaluation.coverage],
+        "calibration": bins(evaluation.bins),
+        "coverage": [_coverage(point, len(evaluation.answers)) for point in evaluation.coverage],
         "mistakes": _mistakes(evaluation),
-        "unreadable": [{**_path(record.path), "reason": record.reason} for record in evaluation.unreadable],
-        "remarks": [path_text(remark) for remark in evaluation.remarks],
     }
+
+
+def at_threshold(evaluation: Evaluation) -> dict[str, Any]:
+    """Coverage at the requested threshold; empty if there is none."""
     point = evaluation.at_threshold
-    return document | ({"threshold": _coverage(point, images)} if point else {})
+    return {"threshold": _coverage(point, len(evaluation.answers))} if point else {}
+
+
+def accuracy(name: str, value: Accuracy | None) -> dict[str, Any]:
+    """A share of images under a name, and its interval."""
+    return {
+        name: value.share if value else None,
+        f"{name}_interval": [value.low, value.high] if value else None,
+    }
 
 
 def _classes(evaluation: Evaluation) -> list[dict[str, Any]]:
@@ -100,7 +142,8 @@ def _confusion_matrix(evaluation: Evaluation) -> list[dict[str, Any]]:
     ]
 
 
-def _bins(evaluation: Evaluation) -> list[dict[str, Any]]:
+def bins(parts: Sequence[CalibrationBin]) -> list[dict[str, Any]]:
+    """Bins of predictions by probability."""
     return [
         {
             "low": bin_.low,
@@ -109,7 +152,7 @@ def _bins(evaluation: Evaluation) -> list[dict[str, Any]]:
             "confidence": bin_.confidence,
             "accuracy": bin_.accuracy,
         }
-        for bin_ in evaluation.bins
+        for bin_ in parts
     ]
 
 
@@ -117,7 +160,7 @@ def _mistakes(evaluation: Evaluation) -> list[dict[str, Any]]:
     names = evaluation.class_names
     return [
         {
-            **_path(answer.path),
+            **path(answer.path),
             "label": names[answer.label],
             "predicted": names[answer.predicted],
             "probability": answer.probability,
@@ -130,7 +173,7 @@ def _mistakes(evaluation: Evaluation) -> list[dict[str, Any]]:
 def _changes(changes: Sequence[Change]) -> list[dict[str, Any]]:
     return [
         {
-            **_path(change.path),
+            **path(change.path),
             "label": change.label,
             "old": change.old,
             "old_probability": change.old_probability,
@@ -150,18 +193,22 @@ def _coverage(point: Coverage, images: int) -> dict[str, Any]:
     }
 
 
-def _average(average: Average) -> dict[str, Any]:
-    return {name: _value(getattr(average, name)) for name in ("precision", "recall", "f1")}
+def average(values: Average) -> dict[str, Any]:
+    """Precision, recall and F1 with their intervals."""
+    return {name: estimate(getattr(values, name)) for name in ("precision", "recall", "f1")}
 
 
-def _value(estimate: Estimate) -> dict[str, float]:
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+def estimate(metric: Estimate) -> dict[str, float]:
+    """A metric with its interval."""
+    return {"value": metric.value, "low": metric.low, "high": metric.high}
 
 
-def _path(path: str) -> dict[str, str]:
-    encoded = {"path_encoding": "percent"} if is_percent_encoded(path) else {}
-    return {"path": path_text(path)} | encoded
+def path(text: str) -> dict[str, str]:
+    """A path as valid Unicode, and how it was made so."""
+    encoded = {"path_encoding": "percent"} if is_percent_encoded(text) else {}
+    return {"path": path_text(text)} | encoded
 
 
-def _dump(document: dict[str, Any]) -> str:
+def dump(document: dict[str, Any]) -> str:
+    """A document as text."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

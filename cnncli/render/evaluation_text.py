@@ -1,6 +1,6 @@
 """One evaluation as text: metrics, classes, confusion matrix, mistakes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
 
@@ -13,16 +13,19 @@ from cnncli.records.evaluation import (
     Evaluation,
     TopAccuracy,
 )
+from cnncli.records.task_evaluation import TasksEvaluation
 from cnncli.render.columns import Column, rows
 from cnncli.text import counted, percent, printable
 
-_MOST_CLASSES = 30
+MOST_CLASSES = 30
 """Largest number of classes in the table; if there are more, those with the lowest F1 are shown."""
 
-_MATRIX = 10
+MATRIX = 10
 """Largest number of classes for which the confusion matrix is shown."""
 
-_MISTAKES = 5
+MISTAKES = 5
+"""Number of mistakes that are listed, the worst first."""
+
 _LONGEST = 32
 """Largest number of characters of a class name in a table."""
 
@@ -34,21 +37,33 @@ def evaluation_text(evaluation: Evaluation, width: int | None) -> str:
         evaluation: the metrics.
         width: width of the terminal in characters; None for no limit.
     """
-    lines = [*_summary(evaluation), "", *_class_table(evaluation, width)]
-    if len(evaluation.classes) <= _MATRIX:
-        lines += ["", *_matrix(evaluation, width)]
-    if mistakes := evaluation.mistakes():
-        title = f"most confident of {counted(len(mistakes), 'mistake')}"
-        lines += ["", title, *_mistake_table(evaluation, mistakes[:_MISTAKES], width)]
+    lines = [
+        f"model        {printable(evaluation.model)}",
+        evaluation_data_line(evaluation),
+        *metric_lines(evaluation, width),
+    ]
     return "\n".join(lines) + "\n"
 
 
-def data_line(evaluation: Evaluation) -> str:
+def metric_lines(evaluation: Evaluation, width: int | None) -> list[str]:
+    """Metrics, classes, confusion matrix and mistakes."""
+    lines = [*_summary(evaluation), "", *_class_table(evaluation, width)]
+    if len(evaluation.classes) <= MATRIX:
+        names = [class_name(evaluation, score.index) for score in evaluation.classes]
+        lines += ["", *matrix_lines("true \\ predicted", names, _cells(evaluation), width)]
+    if mistakes := evaluation.mistakes():
+        title = f"most confident of {counted(len(mistakes), 'mistake')}"
+        lines += ["", title, *_mistake_table(evaluation, mistakes[:MISTAKES], width)]
+    return lines
+
+
+def evaluation_data_line(evaluation: Evaluation) -> str:
     """Data set, number of images, split and where the split comes from."""
-    return _data_line(evaluation, len(evaluation.answers), len(evaluation.unreadable))
+    return data_line(evaluation, len(evaluation.answers), len(evaluation.unreadable))
 
 
-def _data_line(result: Evaluation | TopAccuracy, images: int, unreadable: int) -> str:
+def data_line(result: Evaluation | TopAccuracy | TasksEvaluation, images: int, unreadable: int) -> str:
+    """Data set, number of images, split and where the split comes from; what was read, and what could not be."""
     failures = f", {unreadable:,} could not be read" if unreadable else ""
     source = printable(result.split_source)
     return f"data         {printable(result.data)}: {counted(images, 'image')}, {result.split} ({source}){failures}"
@@ -58,7 +73,7 @@ def top_accuracy_text(result: TopAccuracy) -> str:
     """What `cnncli evaluate` prints where only the most probable classes are known."""
     lines = [
         f"model        {printable(result.model)}",
-        _data_line(result, result.top1.images, result.unreadable),
+        data_line(result, result.top1.images, result.unreadable),
         f"top-1        {accuracy_text(result.top1)}",
         *([f"{f'top-{result.k}':12} {accuracy_text(result.topk)}"] if result.k > 1 else []),
     ]
@@ -71,17 +86,13 @@ def has_top5(evaluation: Evaluation) -> bool:
 
 
 def _summary(evaluation: Evaluation) -> list[str]:
-    lines = [
-        f"model        {printable(evaluation.model)}",
-        data_line(evaluation),
-        f"top-1        {accuracy_text(evaluation.top1)}",
-    ]
+    lines = [f"top-1        {accuracy_text(evaluation.top1)}"]
     if has_top5(evaluation):
         lines.append(f"top-5        {accuracy_text(evaluation.top5)}")
     macro, weighted = evaluation.macro, evaluation.weighted
     calibration_error = percent(evaluation.calibration_error)
     lines += [
-        f"macro F1     {_estimate(macro.f1)}, weighted F1 {percent(weighted.f1.value)}",
+        f"macro F1     {estimate_text(macro.f1)}, weighted F1 {percent(weighted.f1.value)}",
         *([f"{'':12} {remark}"] if (remark := macro_remark(evaluation)) else []),
         f"calibration  expected calibration error {calibration_error}, loss {evaluation.loss:.4f}",
     ]
@@ -105,13 +116,13 @@ def threshold_text(evaluation: Evaluation) -> str:
 
 def _class_table(evaluation: Evaluation, width: int | None) -> list[str]:
     scores = list(evaluation.classes)
-    hidden = len(scores) - _MOST_CLASSES
+    hidden = len(scores) - MOST_CLASSES
     if hidden > 0:
         by_f1 = sorted(scores, key=lambda score: (not score.support, score.f1, -score.support))
-        scores = by_f1[:_MOST_CLASSES]
+        scores = by_f1[:MOST_CLASSES]
     lines = rows(_class_columns(evaluation, scores), width)
     if hidden > 0:
-        lines.append(f"(the {_MOST_CLASSES} of {len(evaluation.classes):,} classes with the lowest F1)")
+        lines.append(f"(the {MOST_CLASSES} of {len(evaluation.classes):,} classes with the lowest F1)")
     return lines
 
 
@@ -140,30 +151,44 @@ def _class_columns(evaluation: Evaluation, scores: Sequence[ClassScore]) -> list
     ]
 
 
-def _matrix(evaluation: Evaluation, width: int | None) -> list[str]:
-    """The confusion matrix; where the terminal is too narrow for class names above the columns, they are numbered."""
-    names = [class_name(evaluation, score.index) for score in evaluation.classes]
-    lines = rows(_matrix_columns(evaluation, names, names))
+def _cells(evaluation: Evaluation) -> Mapping[tuple[int, int], int]:
+    """The confusion matrix by the places of the true and of the predicted class among those that occur."""
+    order = {score.index: place for place, score in enumerate(evaluation.classes)}
+    return {(order[cell.actual], order[cell.predicted]): cell.images for cell in evaluation.confusion_cells}
+
+
+def matrix_lines(
+    title: str, names: Sequence[str], cells: Mapping[tuple[int, int], int], width: int | None
+) -> list[str]:
+    """A matrix of images by two classes; where the terminal is too narrow for names above the columns, they are numbered.
+
+    Args:
+        title: of the column with the names of the rows.
+        names: of the classes.
+        cells: number of images by row and column; there are none in others.
+        width: of the terminal; None for no limit.
+    """
+    lines = rows(_matrix_columns(title, names, names, cells))
     if width is None or all(cell_len(line) <= width for line in lines):
         return lines
     numbers = [str(number) for number in range(1, len(names) + 1)]
     numbered = [f"{number:>{len(numbers[-1])}} {name}" for number, name in zip(numbers, names, strict=True)]
-    return rows(_matrix_columns(evaluation, numbered, numbers))
+    return rows(_matrix_columns(title, numbered, numbers, cells))
 
 
-def _matrix_columns(evaluation: Evaluation, names: Sequence[str], titles: Sequence[str]) -> list[Column]:
-    """The columns of the confusion matrix: the true classes by name, then a column for each predicted class."""
-    indices = [score.index for score in evaluation.classes]
-    counts = {(cell.actual, cell.predicted): cell.images for cell in evaluation.confusion_cells}
+def _matrix_columns(
+    title: str, names: Sequence[str], titles: Sequence[str], cells: Mapping[tuple[int, int], int]
+) -> list[Column]:
+    """The columns of a matrix: the names of the rows, then a column for each class."""
     return [
-        Column("true \\ predicted", names),
+        Column(title, names),
         *(
             Column(
-                title,
-                [f"{counts[true, predicted]:,}" if (true, predicted) in counts else "·" for true in indices],
+                name,
+                [f"{cells[row, column]:,}" if (row, column) in cells else "·" for row in range(len(names))],
                 is_number=True,
             )
-            for title, predicted in zip(titles, indices, strict=True)
+            for column, name in enumerate(titles)
         ),
     ]
 
@@ -188,7 +213,8 @@ def accuracy_text(accuracy: Accuracy) -> str:
     return f"{percent(accuracy.share)} of {counted(accuracy.images, 'image')} correct ({interval})"
 
 
-def _estimate(estimate: Estimate) -> str:
+def estimate_text(estimate: Estimate) -> str:
+    """A metric with its confidence interval, in words."""
     interval = f"95 % CI {100 * estimate.low:.1f} to {100 * estimate.high:.1f}"
     return f"{percent(estimate.value)} ({interval})"
 

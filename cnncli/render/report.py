@@ -4,62 +4,24 @@ Jinja escapes every name; the script gets its data as JSON that cannot contain t
 """
 
 import base64
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cnncli import __version__
-from cnncli.records.evaluation import Answer, ConfusionCell, Evaluation
-from cnncli.records.report import Report
-from cnncli.render.evaluation_text import macro_remark
-from cnncli.render.worst_classes import worst_classes
+from cnncli.records.evaluation import Accuracy, Evaluation
+from cnncli.records.report import Evaluated, Report
+from cnncli.records.task_evaluation import LabelMetrics, TaskEvaluation, TasksEvaluation
+from cnncli.render.report_comparison import PICTURED_CHANGES, comparison_views
+from cnncli.render.report_labels import LabelTask, label_view
+from cnncli.render.report_networks import Network, matrices, network_view
 from cnncli.text import counted, percent, printable
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-GALLERY = 24
-"""Number of worst mistakes shown with their predictions."""
-
-PICTURED_CHANGES = 12
-"""Number of images shown that only one of two networks gets right, for each of them."""
-
-LISTED, _LISTED_IN_TOTAL = 60, 20_000
-"""Largest number of images listed per cell of the matrix, and in total."""
-
 _SHOWN = 200
 """Rows shown of a long table; the CSV files beside the report are complete."""
-
-_PAIRS = 30
-"""Number of most frequent confusions shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Network:
-    """What the page shows of one network.
-
-    Attributes:
-        label: its name, unique on the page; empty where it is the only one.
-        names: names of the classes.
-        mistakes: the most confident ones.
-        macro_remark: which classes the macro average is over; empty for all.
-        matrix: indices of the classes in the confusion matrix.
-        pairs: the largest cells off the diagonal.
-        reliability, coverage: charts as SVG elements.
-    """
-
-    label: str
-    evaluation: Evaluation
-    names: list[str]
-    mistakes: Sequence[Answer]
-    mistake_count: int
-    macro_remark: str
-    matrix: list[int]
-    pairs: list[ConfusionCell]
-    reliability: str
-    coverage: str
 
 
 def report_html(report: Report) -> str:
@@ -67,19 +29,26 @@ def report_html(report: Report) -> str:
     from cnncli.render.charts import curve_svgs  # matplotlib, half a second
 
     pictures = {path: _data_url(content) for path, content in report.pictures.items()}
-    networks = _networks(report)
+    views = list(_views(report))
+    networks = [view for view in views if isinstance(view, Network)]
     training = report.training
     return (
         _environment()
-        .from_string(_resource("report.html.j2"))
+        .get_template("report.html.j2")
         .render(
             report=report,
             version=__version__,
+            views=views,
             networks=networks,
+            labels=[view for view in views if isinstance(view, LabelTask)],
+            images=_image_count(report.evaluation),
+            all_tasks=list(_all_tasks(report)),
             has_mistakes=any(network.mistakes for network in networks),
-            pictures=pictures,
+            compared=_model_labels(report),
+            comparisons=comparison_views(report.comparison) if report.comparison else (),
             pictured_changes=PICTURED_CHANGES,
-            matrices=_matrices(networks, pictures),
+            pictures=pictures,
+            matrices=matrices(networks, pictures),
             curves=curve_svgs(training) if training and training.epochs else (),
             css=_resource("report.css"),
             script=_resource("report.js"),
@@ -88,39 +57,73 @@ def report_html(report: Report) -> str:
     )
 
 
-def _networks(report: Report) -> list[_Network]:
-    """The network of the report, or the new and the old one of a comparison."""
+_View = Network | LabelTask
+"""What the page shows of one task of one network."""
+
+
+def _views(report: Report) -> Iterator[_View]:
+    """Each task of each network, those of the same task together."""
     if not report.comparison:
-        return [_network("", report.evaluation)]
+        yield from _views_of("", "predictions.csv", report.evaluation, report.test)
+        return
     new, old = report.comparison.new, report.comparison.old
-    labels = (
-        (new.model, old.model) if new.model != old.model else (f"{new.model} (new)", f"{old.model} (old)")
-    )
-    return [_network(label, evaluation) for label, evaluation in zip(labels, (new, old), strict=True)]
+    new_label, old_label = _model_labels(report)
+    for pair in zip(
+        _views_of(new_label, "predictions.csv", new, None),
+        _views_of(old_label, "predictions_old.csv", old, None),
+        strict=True,
+    ):
+        yield from pair
 
 
-def _network(label: str, evaluation: Evaluation) -> _Network:
-    from cnncli.render.charts import coverage_svg, reliability_svg
+def _model_labels(report: Report) -> tuple[str, str]:
+    """The names of two networks that are compared, unique on the page; empty where there is only one."""
+    if not report.comparison:
+        return "", ""
+    new, old = report.comparison.new.model, report.comparison.old.model
+    return (new, old) if new != old else (f"{new} (new)", f"{old} (old)")
 
-    mistakes = evaluation.mistakes()
-    return _Network(
-        label=printable(label),
-        evaluation=evaluation,
-        names=[printable(name) for name in evaluation.class_names],
-        mistakes=mistakes[:GALLERY],
-        mistake_count=len(mistakes),
-        macro_remark=macro_remark(evaluation),
-        matrix=matrix_classes(evaluation),
-        pairs=_pairs(evaluation.confusion_cells),
-        reliability=reliability_svg(evaluation.bins, evaluation.calibration_error),
-        coverage=coverage_svg(evaluation.coverage, len(evaluation.answers)),
-    )
+
+def _all_tasks(report: Report) -> Iterator[tuple[str, Accuracy]]:
+    """How many images are right in all of several tasks, for each network or split, with words that tell these apart."""
+    results = [("", report.evaluation), (" on test", report.test)]
+    if report.comparison:
+        labels = _model_labels(report)
+        results = [(f", {labels[0]}", report.comparison.new), (f", {labels[1]}", report.comparison.old)]
+    for words, result in results:
+        if isinstance(result, TasksEvaluation) and len(result.tasks) > 1 and result.exact_match:
+            yield words, result.exact_match
+
+
+def _views_of(label: str, file: str, result: Evaluated, test: Evaluated | None) -> Iterator[_View]:
+    """Each task of a network, evaluated perhaps on the test split, too; a network without tasks counts as one."""
+    if isinstance(result, Evaluation):
+        yield network_view(label, file, "", result, test if isinstance(test, Evaluation) else None)
+        return
+    tests = {item.task.name: item.metrics for item in test.tasks} if isinstance(test, TasksEvaluation) else {}
+    for item in result.tasks:
+        name = item.task.name if len(result.tasks) > 1 else ""
+        title = ": ".join(filter(None, (name, label)))
+        yield _task_view(title, file, item, tests.get(item.task.name))
+
+
+def _task_view(title: str, file: str, item: TaskEvaluation, test: Evaluation | LabelMetrics | None) -> _View:
+    """One task of a network, and its metrics on the test split."""
+    unknown = f"of {item.unknown:,} more, its labels are unknown"
+    note = f"{counted(item.images, 'image')}; {unknown}" if item.unknown else ""
+    if isinstance(item.metrics, Evaluation):
+        return network_view(title, file, note, item.metrics, test if isinstance(test, Evaluation) else None)
+    return label_view(title, note, item.task, item.metrics, test if isinstance(test, LabelMetrics) else None)
+
+
+def _image_count(result: Evaluated) -> int:
+    return result.images if isinstance(result, TasksEvaluation) else len(result.answers)
 
 
 def _environment() -> "Environment":
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, loader=FunctionLoader(_resource))
     environment.filters |= {
         "counted": counted,
         "percent": lambda share: percent(share).replace(" ", "\u00a0"),
@@ -137,60 +140,3 @@ def _resource(name: str) -> str:
 
 def _data_url(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
-
-
-def _pairs(cells: Sequence[ConfusionCell]) -> list[ConfusionCell]:
-    """Off-diagonal cells of the matrix, the largest first."""
-    wrong = [cell for cell in cells if cell.actual != cell.predicted]
-    return sorted(wrong, key=lambda cell: -cell.images)[:_PAIRS]
-
-
-def matrix_classes(evaluation: Evaluation) -> list[int]:
-    """Classes in the matrix: all that occur, or those with the most mistakes."""
-    mistakes = dict.fromkeys((score.index for score in evaluation.classes), 0)
-    for cell in evaluation.confusion_cells:
-        if cell.actual != cell.predicted:
-            mistakes[cell.actual] += cell.images
-            mistakes[cell.predicted] += cell.images
-    return worst_classes(mistakes)
-
-
-def _matrices(networks: Sequence[_Network], pictures: Mapping[str, str]) -> str:
-    """The matrices as JSON for the script, which cannot end the element that it is in."""
-    documents = [_matrix(number, network, pictures) for number, network in enumerate(networks)]
-    text = json.dumps(documents, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _matrix(number: int, network: _Network, pictures: Mapping[str, str]) -> dict[str, Any]:
-    """A confusion matrix: class names, file of all predictions, cells [true, predicted, images, listed images]."""
-    position = {index: number for number, index in enumerate(network.matrix)}
-    sources = dict(pictures) | {
-        answer.path: f"#m{number}-{place}"
-        for place, answer in enumerate(network.mistakes)
-        if answer.path in pictures
-    }
-    listed: dict[tuple[int, int], list[Any]] = {}
-    remaining = _LISTED_IN_TOTAL
-    for answer in sorted(
-        network.evaluation.answers,
-        key=lambda answer: (answer.is_correct, answer.path not in pictures, -answer.probability),
-    ):
-        cell = listed.setdefault((answer.label, answer.predicted), [])
-        if len(cell) < LISTED and remaining:
-            remaining -= 1
-            cell.append([printable(answer.path), round(answer.probability, 4), sources.get(answer.path)])
-    return {
-        "names": [network.names[index] for index in network.matrix],
-        "file": "predictions_old.csv" if number else "predictions.csv",
-        "cells": [
-            [
-                position[cell.actual],
-                position[cell.predicted],
-                cell.images,
-                listed.get((cell.actual, cell.predicted), []),
-            ]
-            for cell in network.evaluation.confusion_cells
-            if cell.actual in position and cell.predicted in position
-        ],
-    }

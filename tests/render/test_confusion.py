@@ -1,13 +1,15 @@
 """The picture of a confusion matrix: all classes, or of many those with the most mistakes."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from cnncli.render import confusion
 from cnncli.render.confusion import confusion_png
+from cnncli.render.matrix import Matrix
+from cnncli.render.matrix_picture import matrix_png
 from cnncli.render.worst_classes import MAX_CLASSES, part_text, worst_classes
 
 
@@ -15,13 +17,13 @@ from cnncli.render.worst_classes import MAX_CLASSES, part_text, worst_classes
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], str]]:
     """The labels and titles of the matrices that are drawn."""
     calls: list[tuple[list[str], str]] = []
-    real = confusion._axes
+    real = matrix_png
 
-    def axes(labels: list[str], title: str) -> object:
-        calls.append((labels, title))
-        return real(labels, title)
+    def draw(matrices: Sequence[Matrix], labels: Sequence[str], meaning: str) -> bytes:
+        calls.append((list(labels), matrices[0].title))
+        return real(matrices, labels, meaning)
 
-    monkeypatch.setattr(confusion, "_axes", axes)
+    monkeypatch.setattr("cnncli.render.confusion.matrix_png", draw)
     return calls
 
 

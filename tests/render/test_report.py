@@ -21,7 +21,8 @@ from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.evaluation import Evaluation
 from cnncli.records.report import Report, TrainingSummary
 from cnncli.records.training import Epoch
-from cnncli.render.report import PICTURED_CHANGES, report_html
+from cnncli.render.report import report_html
+from cnncli.render.report_comparison import PICTURED_CHANGES
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver

@@ -42,6 +42,45 @@ class TasksContext:
     remarks: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class TaskOutcome:
+    """The evaluation of one task, and the images whose labels of it are known, with its answers and probabilities only."""
+
+    evaluation: TaskEvaluation
+    scored: ScoredTargets
+
+    @property
+    def task(self) -> Task:
+        """The task."""
+        return self.evaluation.task
+
+    def predicted_names(self, place: int) -> tuple[str, ...]:
+        """The classes that are predicted for one of the images."""
+        (predicted,) = predicted_answers(self.scored.shares[[place]], [self.task])
+        return tuple(self.task.class_names[index] for index in np.flatnonzero(predicted))
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedTasks:
+    """An evaluation, and what it was computed from.
+
+    Attributes:
+        tasks: the tasks, with the thresholds that were applied.
+        scored: the images; their answers and probabilities are those of the tasks.
+        evaluation: all metrics.
+    """
+
+    tasks: tuple[Task, ...]
+    scored: ScoredTargets
+    evaluation: TasksEvaluation
+
+    def each_task(self) -> Iterator[TaskOutcome]:
+        """Each task that was evaluated, alone."""
+        numbers = {task.name: number for number, task in enumerate(self.tasks)}
+        for item in self.evaluation.tasks:
+            yield TaskOutcome(item, self.scored.of_task(self.tasks, numbers[item.task.name]))
+
+
 def evaluate_tasks(context: TasksContext, data: DataSet, scored: ScoredTargets) -> TasksEvaluation:
     """All metrics of each task that has labels; images whose labels of a task are unknown are left out of it.
 

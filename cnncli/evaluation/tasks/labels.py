@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cnncli.evaluation.measures import calibration_bins
 from cnncli.evaluation.metrics import accuracy, interval
 from cnncli.evaluation.tasks.resampling import Resamples, resample
-from cnncli.evaluation.tasks.thresholds import thresholds_of
+from cnncli.evaluation.tasks.thresholds import reach_thresholds, thresholds_of
 from cnncli.logits import log_loss
 from cnncli.records.evaluation import Average, CalibrationBin, Estimate
 from cnncli.records.task_evaluation import ClassPair, LabelMetrics, LabelMistake, LabelScore
@@ -70,7 +70,7 @@ def label_metrics(
         shares: probabilities (N, K).
         targets: (N, K), 1 for a class of the image, else 0.
     """
-    decisions = _Decisions(paths, shares, targets, shares >= thresholds_of(task))
+    decisions = _Decisions(paths, shares, targets, reach_thresholds(shares, task))
     is_right = decisions.predicted == (targets > 0)
     sample_values = np.stack([_sample_f1(decisions), 1 - is_right.mean(axis=1)], axis=1)
     resamples = resample(shares, targets, decisions.predicted, sample_values)
@@ -150,7 +150,7 @@ def _class_scores(task: Task, decisions: _Decisions, resamples: Resamples) -> It
         precision, recall, f1, support = (values[index] for values in scores)
         yield LabelScore(
             index=index,
-            threshold=float(threshold),
+            threshold=threshold,
             average_precision=_estimate(areas[index], resamples.average_precision[:, index])
             if support
             else None,

@@ -1,14 +1,14 @@
 """Images with several tasks to probabilities, computed exactly as by `predict`; and which classes are predicted."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.evaluation.scoring import EnsembleMember, mean_shares
-from cnncli.evaluation.tasks.thresholds import thresholds_of
+from cnncli.evaluation.tasks.thresholds import reach_thresholds
 from cnncli.inference import InferenceOptions
 from cnncli.logits import predicted_classes
 from cnncli.networks.model_folder import ModelFolder
@@ -40,6 +40,11 @@ class ScoredTargets:
             tuple(dataclasses.replace(sample, answers=(sample.answers[number],)) for sample in samples),
             self.shares[known, columns_of(tasks)[number]],
         )
+
+    def without(self, paths: Collection[str]) -> "ScoredTargets":
+        """The same but for the images with these paths, which are left out."""
+        kept = [place for place, sample in enumerate(self.samples) if sample.path not in paths]
+        return ScoredTargets(tuple(self.samples[place] for place in kept), self.shares[kept], self.unreadable)
 
 
 def score_targets(
@@ -80,7 +85,7 @@ def predicted_answers(shares: NDArray[np.float32], tasks: Sequence[Task]) -> NDA
     predicted = np.zeros(shares.shape, np.bool_)
     for task, columns in zip(tasks, columns_of(tasks), strict=True):
         if task.kind is AnswerKind.SEVERAL:
-            predicted[:, columns] = shares[:, columns] >= thresholds_of(task)
+            predicted[:, columns] = reach_thresholds(shares[:, columns], task)
         else:
             predicted[:, columns][np.arange(len(shares)), predicted_classes(shares[:, columns])] = True
     return predicted

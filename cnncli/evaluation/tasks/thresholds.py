@@ -9,11 +9,14 @@ DEFAULT_THRESHOLD = 0.5
 """The threshold of a class that none was chosen for."""
 
 
-def thresholds_of(task: Task) -> NDArray[np.float64]:
+def thresholds_of(task: Task) -> tuple[float, ...]:
     """(K,): the thresholds of a task with several answers."""
-    if task.thresholds is None:
-        return np.full(len(task.class_names), DEFAULT_THRESHOLD)
-    return np.array(task.thresholds, np.float64)
+    return task.thresholds or (DEFAULT_THRESHOLD,) * len(task.class_names)
+
+
+def reach_thresholds(shares: NDArray[np.float32], task: Task) -> NDArray[np.bool_]:
+    """(N, K): which classes of a task with several answers are predicted, decided as by `predict`."""
+    return shares >= np.array(thresholds_of(task), np.float32)
 
 
 def choose_thresholds(shares: NDArray[np.float32], targets: NDArray[np.float32]) -> tuple[float, ...]:

@@ -107,10 +107,12 @@ function moveByArrow(event) {
 }
 
 const matrices = [...document.querySelectorAll(".confusion")].map((block, index) => prepareMatrix(block, facts[index]));
-const order = document.getElementById("order");
-const drawMatrices = () => matrices.forEach((draw) => draw(order.value));
-order.addEventListener("change", drawMatrices);
-drawMatrices();
+const order = document.getElementById("order");  // missing from a report without confusion matrices
+if (order) {
+  const drawMatrices = () => matrices.forEach((draw) => draw(order.value));
+  order.addEventListener("change", drawMatrices);
+  drawMatrices();
+}
 
 /* ---- tables that are sorted by a click on a column's title */
 

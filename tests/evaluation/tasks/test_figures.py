@@ -50,7 +50,7 @@ def labels_of(result: TasksEvaluation) -> LabelMetrics:
     return found
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(images=st.integers(25, 60), seed=st.integers(0, 10**6), unknown=st.sampled_from([0.0, 0.3]))
 def test_scikit_learn_computes_the_same_from_the_table(images: int, seed: int, unknown: float) -> None:
     result, columns = evaluate(images, seed, unknown)
@@ -85,20 +85,19 @@ def test_a_task_with_one_right_class_is_evaluated_as_ever(seed: int) -> None:
     result, columns = evaluate(40, seed, unknown=0.3)
     said = result.tasks[0].metrics
     assert isinstance(said, Evaluation)
-    known = [label for label in columns["label:habitat"] if label]
+    known = [label for label in columns["label:habitat"] if label != "?"]
     assert result.tasks[0].unknown == 40 - len(known)
     rows = zip(columns["label:habitat"], columns["predicted:habitat"], strict=True)
-    pairs = [(label, predicted) for label, predicted in rows if label]
+    pairs = [(label, predicted) for label, predicted in rows if label != "?"]
     assert said.top1.share == pytest.approx(metrics.accuracy_score(*zip(*pairs, strict=True)))
     assert len(said.answers) == len(known)
 
 
 def test_exact_match_is_over_images_whose_labels_are_all_known() -> None:
     result, columns = evaluate(60, 1, unknown=0.3)
-    truth = numbers(columns, "label:tags:")
     names = [f"{kind}:{task}" for task in ("habitat", "tags") for kind in ("label", "predicted")]
     rows = list(zip(*(columns[name] for name in names), strict=True))
-    known = [row for row, tags in zip(rows, truth, strict=True) if row[0] and not np.isnan(tags[0])]
+    known = [row for row in rows if "?" not in row]
     assert result.exact_match
     assert result.exact_match.images == len(known)
     assert result.exact_match.correct == sum(row[0] == row[1] and row[2] == row[3] for row in known)

@@ -49,5 +49,5 @@ def test_unknown_labels_do_not_count() -> None:
 
 
 def test_a_task_without_thresholds_has_one_half() -> None:
-    assert thresholds_of(Task("tags", ("a", "b"), AnswerKind.SEVERAL)).tolist() == [0.5, 0.5]
-    assert thresholds_of(Task("tags", ("a", "b"), AnswerKind.SEVERAL, (0.2, 0.9))).tolist() == [0.2, 0.9]
+    assert thresholds_of(Task("tags", ("a", "b"), AnswerKind.SEVERAL)) == (0.5, 0.5)
+    assert thresholds_of(Task("tags", ("a", "b"), AnswerKind.SEVERAL, (0.2, 0.9))) == (0.2, 0.9)
