@@ -63,10 +63,12 @@ class LabelReader:
     Attributes:
         columns: of the list.
         untidy: number of labels that had spaces around them.
+        divisible: number of labels of one class with a separator in them.
     """
 
     columns: ListColumns
     untidy: int = field(default=0, init=False)
+    divisible: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         """Check that no option is without effect.
@@ -101,9 +103,12 @@ class LabelReader:
         return Labels("", answers) if any(answer is not None for answer in answers) else None
 
     def remarks(self, file: str) -> Iterator[str]:
-        """What was changed in the labels of a file."""
+        """What was changed in the labels of a file, and what may be meant otherwise."""
         if self.untidy:
             yield f"removed: spaces around {counted(self.untidy, 'label')} of {file}"
+        if self.divisible:
+            labels = counted(self.divisible, "label")
+            yield f"{labels} of {file} with a {LABEL_SEPARATOR}: --multi-label reads several labels from each"
 
     def _has_indicators(self, name: str) -> bool:
         return bool(self.columns.indicators) and name == INDICATOR_TASK
@@ -121,6 +126,7 @@ class LabelReader:
         if isinstance(cell, tuple):
             raise DataError(f"{entry}: column {name!r} holds several labels", f"add --multi-label {name}")
         label = self._tidy(entry, cell)
+        self.divisible += LABEL_SEPARATOR in label
         return (label,) if label else None
 
     def _several(self, entry: str, cell: Cell) -> tuple[str, ...]:

@@ -114,7 +114,7 @@ def _require_columns(file: str, header: Sequence[str], names: Sequence[str]) -> 
         _require_separator(file, header)
         raise DataError(
             f"the list {file} has no column {' and no '.join(map(repr, missing[:_MAX_LISTED]))}; its first line has {columns_text}",
-            "name them with --path-column and --label-column; the first line of a list has the column names",
+            "name them with --path-column and --label-column or --multi-label; the first line of a list has the column names",
         )
 
 

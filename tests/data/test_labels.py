@@ -108,6 +108,9 @@ def test_tasks_are_in_the_order_of_their_options() -> None:
 def test_one_column_of_labels_is_no_task(photos: Path) -> None:
     data = read(write_list(photos, "path,kind\n0.png,a|b\n1.png,?\n"), ListColumns(labels=("kind",)))
     assert (data.tasks, data.class_names) == ((), ("?", "a|b"))
+    assert data.remarks == (
+        f"1 label of {photos}/list.csv with a |: --multi-label reads several labels from each",
+    )
     assert [sample.answers for sample in data.samples] == [(), ()]
 
 
