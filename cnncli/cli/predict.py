@@ -89,8 +89,8 @@ def predict(
         typer.Option(
             "--labels-from",
             metavar="LIST.csv",
-            help="True labels of images on the --sheet: a CSV or TSV list with the columns path and label.  [default: names of "
-            "their folders]",
+            help="True labels of images on the --sheet: a CSV or TSV list with the columns path and label, or one column for "
+            "each task of the model.  [default: names of their folders]",
         ),
     ] = None,
     files_from: options.FilesFrom = None,
@@ -170,6 +170,7 @@ def predict(
             from cnncli.prepare import prepare
 
             folder = prepare(reference, console, is_offline=offline, needs_classes=True)
+            picture_sheet.read_labels(folder.card)
             predictor = Predictor(folder, settings, console)
         console.detail(str(predictor))
         sink = _run(predictor, images, destination, picture_sheet, console)

@@ -8,23 +8,23 @@ from cnncli.cli.console import Console
 from cnncli.errors import DataError, UsageError
 from cnncli.files.output_path import require_free, require_writable_file
 from cnncli.records.networks import ModelCard
-from cnncli.records.predictions import Prediction, Record
+from cnncli.records.predictions import Prediction, Record, TrueClasses
 from cnncli.text import SEPARATORS, counted
 
 
 class Sheet:
     """The records on a picture sheet; does nothing if no sheet was requested."""
 
-    def __init__(self, file: Path | None, truths: Mapping[str, str], *, overwrite: bool) -> None:
+    def __init__(self, file: Path | None, labels_from: Path | None, *, overwrite: bool) -> None:
         """An empty sheet.
 
         Args:
             file: the PNG to write; None for no sheet.
-            truths: true labels by the absolute path of an image.
+            labels_from: a list with true labels of images; None where there is none.
             overwrite: whether an existing file is replaced.
         """
-        self._file = file
-        self._truths = truths
+        self._file, self._labels_from = file, labels_from
+        self._listed: Mapping[str, TrueClasses] = {}
         self._overwrite = overwrite
         self._records: list[Record] = []
         self._count = 0
@@ -43,14 +43,13 @@ class Sheet:
 
         Raises:
             UsageError: its file is that of the records or is not a PNG, a resumed run would miss images, or true labels are
-                given without a sheet.
+                given without a sheet, or in no list.
             OutputError: its folder does not exist, or the file does.
-            DataError: the list of true labels cannot be read.
         """
         if file is None:
             if labels_from:
                 raise UsageError("--labels-from has no effect without --sheet", "add e.g. --sheet sheet.png")
-            return cls(None, {}, overwrite=overwrite)
+            return cls(None, None, overwrite=overwrite)
         if resume:
             raise UsageError(
                 "--sheet would miss the images that are already done", "save the sheet in a run of its own"
@@ -61,7 +60,29 @@ class Sheet:
             raise UsageError("--sheet and --output cannot be the same file")
         require_writable_file(_resolve(file))
         require_free(file, overwrite=overwrite)
-        return cls(file, _read_truths(labels_from) if labels_from else {}, overwrite=overwrite)
+        if labels_from and labels_from.suffix.lower() not in SEPARATORS:
+            raise UsageError(
+                f"--labels-from {labels_from}: the name of a list ends in .csv or .tsv", _list_hint(())
+            )
+        return cls(file, labels_from, overwrite=overwrite)
+
+    def read_labels(self, card: ModelCard) -> None:
+        """Read the list of true labels, if there is one.
+
+        Args:
+            card: of the network, whose tasks the list has columns for.
+
+        Raises:
+            DataError: it cannot be read as such a list.
+        """
+        if self._labels_from is None:
+            return
+        from cnncli.evaluation.true_classes import read_true_classes
+
+        try:
+            self._listed = read_true_classes(self._labels_from, card)
+        except DataError as error:
+            raise DataError(error.message, _list_hint([task.name for task in card.tasks])) from error
 
     @property
     def is_full(self) -> bool:
@@ -99,72 +120,49 @@ class Sheet:
 
     def _write(self, file: Path, card: ModelCard, console: Console) -> int:
         """Write the picture, and return the number of images on it."""
-        from cnncli.evaluation.classes import find_classes
+        from cnncli.evaluation.true_classes import of_folders
         from cnncli.files.whole import write_whole
         from cnncli.images.decode import thumbnail
-        from cnncli.render.sheet import THUMBNAIL, Card, Truth, sheet_png
+        from cnncli.render.sheet import THUMBNAIL, Card, sheet_png
 
-        listed = [self._truths.get(os.path.abspath(record.path)) for record in self._records]  # noqa: PTH100 - a string
-        names = [
-            label or PurePath(record.path).parent.name
-            for label, record in zip(listed, self._records, strict=True)
-        ]
-        truths = find_classes(card, names)
-        if self._truths:
-            _warn_about_truths(listed, truths, card.name, console)
+        listed = [self._listed.get(os.path.abspath(record.path)) for record in self._records]  # noqa: PTH100 - a string
+        if self._labels_from:
+            _warn_about_labels(listed, card.name, console)
+        in_folders = of_folders([PurePath(record.path).parent.name for record in self._records], card)
         cards = [
             Card(
                 record,
                 thumbnail(record.source, THUMBNAIL) if isinstance(record, Prediction) else None,
-                None if index is None else Truth(card.class_names[index], (frozenset({index}),)),
+                truth or of_its_folder,
             )
-            for record, index in zip(self._records, truths, strict=True)
+            for record, truth, of_its_folder in zip(self._records, listed, in_folders, strict=True)
         ]
         write_whole(file, sheet_png(cards), overwrite=self._overwrite)
         return len(cards)
 
 
-_LIST_HINT = (
-    "--labels-from takes a CSV or TSV list with the columns path and label; paths are relative to the list"
-)
+def _list_hint(tasks: Sequence[str]) -> str:
+    """What a list of true labels is, for a network with these tasks."""
+    columns = ["path", *(tasks or ["label"])]
+    return (
+        f"--labels-from takes a CSV or TSV list with the columns {', '.join(columns[:-1])} and {columns[-1]}; "
+        "paths are relative to the list"
+    )
 
 
-def _read_truths(file: Path) -> dict[str, str]:
-    """The true label of each image of a list, by its absolute path.
-
-    Raises:
-        UsageError: its name does not end as that of a list.
-        DataError: it cannot be read as a list.
-    """
-    from cnncli.data.lists import read_list
-    from cnncli.records.list_columns import ListColumns
-
-    if file.suffix.lower() not in SEPARATORS:
-        raise UsageError(f"--labels-from {file}: the name of a list ends in .csv or .tsv", _LIST_HINT)
-    try:
-        data = read_list(str(file), ListColumns())
-    except DataError as error:
-        raise DataError(error.message, _LIST_HINT) from error
-    return {os.path.abspath(sample.path): data.class_names[sample.label] for sample in data.samples}  # noqa: PTH100 - a string
-
-
-def _warn_about_truths(
-    labels: Sequence[str | None], truths: Sequence[int | None], model: str, console: Console
-) -> None:
+def _warn_about_labels(truths: Sequence[TrueClasses | None], model: str, console: Console) -> None:
     """Warn about images without a true label, and about labels that are no classes of the network.
 
     Args:
-        labels: of the images on the sheet, from the list; None where it lacks an image.
-        truths: indices of their true classes; None where there is none.
+        truths: true classes of the images on the sheet; None where the list lacks an image.
         model: name of the network.
         console: shows the warnings.
     """
-    if missing := labels.count(None):
+    if missing := truths.count(None):
         console.warning(
-            f"--labels-from does not list {missing} of {counted(len(labels), 'image')} on the sheet"
+            f"--labels-from does not list {missing} of {counted(len(truths), 'image')} on the sheet"
         )
-    pairs = zip(labels, truths, strict=True)
-    if unknown := sorted({label for label, index in pairs if label is not None and index is None}):
+    if unknown := sorted({label for truth in truths if truth for label in truth.unknown}):
         names = counted(len(unknown), "label")
         console.warning(f"--labels-from has {names} that {model} does not know, e.g. {unknown[0]!r}")
 

@@ -10,11 +10,13 @@ from cnncli.data import layout
 from cnncli.engines.cores import usable_cores
 from cnncli.errors import DataError
 from cnncli.evaluation import selection
+from cnncli.evaluation.tasks.columns import find_columns
 from cnncli.images.loader import ImageReader, batches
 from cnncli.images.preprocess import Pixels
 from cnncli.images.sources import walk
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.defaults import MAX_PIXELS
+from cnncli.records.list_columns import ListColumns
 from cnncli.records.predictions import ImageSource, Unreadable
 
 _MOST = 200
@@ -23,7 +25,7 @@ _MOST = 200
 
 @dataclass(frozen=True, slots=True)
 class LabelledSource:
-    """An image and the name of its class, None where it has no label."""
+    """An image and the name of its class, None where it has no label, or labels of tasks."""
 
     source: ImageSource
     label: str | None
@@ -68,7 +70,7 @@ def select_images(data: Path, folder: ModelFolder) -> CalibrationImages:
 def _find_images(data: Path, folder: ModelFolder) -> tuple[list[LabelledSource], set[str]]:
     """All images, and the paths of those that were held out from training, as far as that is known."""
     try:
-        dataset = layout.read(data)
+        dataset = layout.read(data, find_columns(ListColumns(), data, folder.card.tasks))
     except DataError:
         inputs = walk(str(data)) if data.is_dir() else ()
         sources = [source for source in inputs if not isinstance(source, Unreadable)]
@@ -76,7 +78,10 @@ def _find_images(data: Path, folder: ModelFolder) -> tuple[list[LabelledSource],
     selected = selection.select_samples(dataset, None, [folder.path])
     held_out = {sample.path for sample in selected.samples} if selected.split != selection.ALL else set[str]()
     names = dataset.class_names
-    return [LabelledSource(sample.source, names[sample.label]) for sample in dataset.samples], held_out
+    return [
+        LabelledSource(sample.source, None if dataset.tasks else names[sample.label])
+        for sample in dataset.samples
+    ], held_out
 
 
 def read_pixels(folder: ModelFolder, sources: tuple[ImageSource, ...]) -> Iterator[Pixels]:

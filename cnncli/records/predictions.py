@@ -126,6 +126,21 @@ Record = Prediction | Unreadable
 
 
 @dataclass(frozen=True, slots=True)
+class TrueClasses:
+    """The true classes of an image.
+
+    Attributes:
+        indices: of those of each task, as in its scores; a single set where there are not several tasks.
+        name: what people read; empty where the network has none of them.
+        unknown: labels that are no classes of the network.
+    """
+
+    indices: tuple[frozenset[int], ...]
+    name: str
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RecordLayout:
     """What the predictions of a network have in common, for the formats that they are written in.
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from cnncli.records.predictions import NO_CLASS, Prediction, Record, Score, Unreadable
+from cnncli.records.predictions import NO_CLASS, Prediction, Record, Score, TrueClasses, Unreadable
 from cnncli.render import fonts
 from cnncli.text import percent, printable
 
@@ -39,19 +39,6 @@ _INK, _PAPER, _TRUE, _OTHER, _ALARM = "#1b1b1b", "#ffffff", "#9ad1a4", "#d4dbe3"
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """The true classes of an image.
-
-    Attributes:
-        name: what is shown of them.
-        indices: of the true classes of each task, as in the scores of a prediction; a single set where there are not several.
-    """
-
-    name: str
-    indices: tuple[frozenset[int], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Card:
     """One image of the sheet.
 
@@ -63,7 +50,7 @@ class Card:
 
     record: Record
     thumbnail: bytes | None
-    truth: Truth | None = None
+    truth: TrueClasses | None = None
 
 
 class _Bar(NamedTuple):
@@ -114,7 +101,7 @@ def _draw(sheet: Image.Image, card: Card, origin: tuple[int, int], font: _Font) 
     else:
         draw.rectangle((left, top, left + THUMBNAIL[0] - 1, top + THUMBNAIL[1] - 1), outline=_ALARM)
     top += THUMBNAIL[1] + 3
-    name = _name(card.record) + (f": {printable(card.truth.name)}" if card.truth else "")
+    name = _name(card.record) + (f": {printable(card.truth.name)}" if card.truth and card.truth.name else "")
     draw.text((left, top), _truncate(name, THUMBNAIL[0], font), _INK, font)
     if isinstance(card.record, Unreadable):
         draw.text((left, top + _LINE), _truncate(card.record.reason, THUMBNAIL[0], font), _ALARM, font)
@@ -136,7 +123,7 @@ def _draw_bar(draw: ImageDraw.ImageDraw, bar: _Bar, origin: tuple[int, int], fon
     draw.text((left + 3, top), _truncate(printable(bar.label), _BAR - 6, font), _INK, font)
 
 
-def _bars(prediction: Prediction, truth: Truth | None) -> list[_Bar]:
+def _bars(prediction: Prediction, truth: TrueClasses | None) -> list[_Bar]:
     """The classes below an image, as many of each task."""
     names = [f"{task.name}: " for task in prediction.tasks] or [""]
     truths = truth.indices if truth else [frozenset[int]()] * len(names)

@@ -17,6 +17,9 @@ from tests.networks_for_tests import LABELS, write_colours
 ONE, STRONG, EVEN = "0.964663", "0.982014", "0.500000"
 """softmax of (4, 0, 0); sigmoid of 4 and of 0."""
 
+TRUE = (0x9A, 0xD1, 0xA4)
+"""The colour of the bar of a true class on a sheet."""
+
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
@@ -154,3 +157,47 @@ def test_joined_parts_are_the_file_of_a_single_run(
         assert pq.read_table(joined).equals(pq.read_table(single))
     else:
         assert joined.read_bytes() == single.read_bytes()
+
+
+def test_a_sheet_marks_the_true_classes_of_each_task(
+    cnncli: Cnncli, colour_tasks: Path, colour_labels: Path, pictures: Path, tmp_path: Path
+) -> None:
+    def sheet(model: Path, text: str) -> tuple[int, str]:
+        (pictures / "list.csv").write_text(text)
+        words = ("--sheet", tmp_path / "s.png", "--labels-from", pictures / "list.csv", "--overwrite")
+        result = cnncli("predict", pictures / "c.png", "-m", model, *words)
+        assert result.exit_code == 0, result.stderr
+        with Image.open(tmp_path / "s.png") as picture:
+            greens = {value: count for count, value in picture.getcolors(1 << 20) or []}.get(TRUE, 0)
+        return greens, result.stderr.replace(str(tmp_path), "").removesuffix("saved /s.png\n")
+
+    tasks = "path,colour,mood\nd.png,blue,cold|red\n"
+    bar, said = sheet(colour_tasks, f"{tasks}c.png,red,?\n")
+    assert (bar > 1000, said) == (True, "")
+    assert sheet(colour_tasks, f"{tasks}c.png,red,warm|red\n")[0] > 2.5 * bar
+    assert sheet(colour_tasks, f"{tasks}c.png,?,\n") == (0, "")
+    greens, said = sheet(colour_labels, "path,labels\nc.png,red|purple\n")
+    assert greens > 1000
+    assert said == "warning: --labels-from has 1 label that colours does not know, e.g. 'purple'\n"
+
+
+def test_a_list_without_the_tasks_of_a_network_is_refused(
+    cnncli: Cnncli, colour_tasks: Path, pictures: Path, tmp_path: Path
+) -> None:
+    (pictures / "list.csv").write_text("path,label\nc.png,red\n")
+    words = ("--sheet", tmp_path / "s.png", "--labels-from", pictures / "list.csv")
+    result = cnncli("predict", pictures, "-m", colour_tasks, *words)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "has no column 'colour' and no 'mood'" in result.stderr
+    assert "with the columns path, colour and mood" in result.stderr
+
+
+def test_the_name_of_a_folder_is_no_true_class_of_a_task(
+    cnncli: Cnncli, colour_tasks: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "warm").mkdir()
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "warm" / "a.png")
+    result = cnncli("predict", tmp_path / "warm", "-m", colour_tasks, "--sheet", tmp_path / "s.png")
+    assert result.exit_code == 0, result.stderr
+    with Image.open(tmp_path / "s.png") as picture:
+        assert TRUE not in {value for _, value in picture.getcolors(1 << 20) or []}

@@ -98,9 +98,12 @@ def test_predict_reads_it(cnncli: Cnncli, colour_tasks: Path, noise: Path, tmp_p
 def test_a_quantized_network_is_compared_by_its_answers(
     cnncli: Cnncli, layers_tasks: Path, noise: Path, tmp_path: Path
 ) -> None:
-    result = cnncli(
-        "export", layers_tasks, "-o", tmp_path / "int8.onnx", "--quantize", "int8", "--calibrate", noise
-    )
-    assert result.exit_code == 0, result.stderr
-    assert "keep their answers\n" in result.stdout
-    assert "accuracy" not in result.stdout
+    labels = ("red,cold", "red,", "green,warm|red", "blue,?", "blue,cold")
+    rows = [f"{number}.png,{label}\n" for number, label in enumerate(labels)]
+    (noise / "list.csv").write_text("path,colour,mood\n" + "".join(rows))
+    for images in (noise, noise / "list.csv"):
+        words = ("--quantize", "int8", "--calibrate", images, "--overwrite")
+        result = cnncli("export", layers_tasks, "-o", tmp_path / "int8.onnx", *words)
+        assert result.exit_code == 0, result.stderr
+        assert "of 3 images keep their answers\n" in result.stdout
+        assert "accuracy" not in result.stdout

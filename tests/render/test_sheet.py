@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from cnncli.images.local_file import LocalFile
-from cnncli.records.predictions import Prediction, Score, TaskScores, Unreadable
-from cnncli.render.sheet import THUMBNAIL, Card, Truth, sheet_png
+from cnncli.records.predictions import Prediction, Score, TaskScores, TrueClasses, Unreadable
+from cnncli.render.sheet import THUMBNAIL, Card, sheet_png
 
 GREEN, INK = np.array([0x9A, 0xD1, 0xA4]), np.array([0x1B, 0x1B, 0x1B])
 
@@ -52,7 +52,7 @@ def test_a_sheet_is_about_four_by_three(count: int) -> None:
 
 def test_the_true_class_is_green_and_has_a_frame() -> None:
     plain, framed = card("red", 0.75), card("red", 0.75)
-    framed = Card(framed.record, framed.thumbnail, Truth("second", (frozenset({1}),)))
+    framed = Card(framed.record, framed.thumbnail, TrueClasses((frozenset({1}),), "second"))
     sheet = np.asarray(Image.open(io.BytesIO(sheet_png([plain, framed]))))
     green = (sheet == GREEN).all(axis=2)
     assert not green[:, : sheet.shape[1] // 2].any()
@@ -77,7 +77,7 @@ def test_unreadable_images_and_long_names() -> None:
 def test_each_task_has_its_classes_and_its_true_ones() -> None:
     scores = tuple(Score(index, f"class {index}", 1 - index / 10) for index in range(8))
     tasks = (TaskScores("kind", scores), TaskScores("tags", scores[:2]))
-    truth = Truth("class 1; class 0, class 1", (frozenset({1}), frozenset({0, 1})))
+    truth = TrueClasses((frozenset({1}), frozenset({0, 1})), "class 1; class 0, class 1")
     prediction = Prediction(LocalFile("a.jpg"), (), tasks)
     sheet = np.asarray(Image.open(io.BytesIO(sheet_png([Card(prediction, thumbnail("red"), truth)]))))
     green = (sheet == GREEN).all(axis=2)
