@@ -93,7 +93,7 @@ def _save_sheet(data: "DataSet", file: Path, max_pixels: int, console: Console, 
 
     rows = []
     for label, name in enumerate(data.class_names[:ROWS]):
-        samples = [sample for sample in data.samples if sample.label == label]
+        samples = [sample for sample in data.samples if label in data.classes_of(sample)]
         thumbnails = [thumbnail(sample.source, THUMBNAIL, max_pixels) for sample in samples[:COLUMNS]]
         rows.append(SheetRow(f"{name} ({len(samples):,})", thumbnails))
     write_whole(file, contact_sheet_png(rows), overwrite=overwrite)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from cnncli.data.archives import ListedPicture, Picture
+from cnncli.data.iterative_stratification import choose_stratified
 from cnncli.data.labels import answer_text
 from cnncli.errors import UsageError
 from cnncli.records.data import Split
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 _SIDE, _SCALE = 32, 3
 """Side of an image in pixels, and the factor by which the 8 x 8 pixels of a digit are enlarged."""
 
-_HELD_OUT = 5
-"""Every fifth digit, in a random order, is for validation where there are splits."""
+_VAL_SHARE = 0.2
+"""Share of the digits that only validation images show, where there are splits."""
 
 PAIRS = {Split.TRAIN: 6000, Split.VAL: 1000}
 """Number of images with two digits."""
@@ -83,14 +84,15 @@ def _load(scale: int) -> Iterator["_Digit"]:
 
 
 def _split_digits(members: Iterator["_Digit"]) -> dict[Split, list["_Digit"]]:
-    """The digits for training and for validation, always the same ones."""
+    """The digits for training and for validation, in a random order, always the same ones."""
     import numpy as np
 
     every = list(members)
-    order = np.random.default_rng(0).permutation(len(every)).tolist()
+    order = [every[index] for index in np.random.default_rng(0).permutation(len(every)).tolist()]
+    held_out = set(choose_stratified([(label,) for _, label in order], _VAL_SHARE))
     return {
-        Split.TRAIN: [every[index] for place, index in enumerate(order) if place % _HELD_OUT],
-        Split.VAL: [every[index] for index in order[::_HELD_OUT]],
+        Split.TRAIN: [digit for index, digit in enumerate(order) if index not in held_out],
+        Split.VAL: [order[index] for index in sorted(held_out)],
     }
 
 

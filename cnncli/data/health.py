@@ -1,10 +1,10 @@
 """Problems of a data set that can be found before training."""
 
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from cnncli.data.class_health import class_findings, count_classes, splits_of, task_labels
 from cnncli.data.near_duplicates import Fingerprint, fingerprint, groups
 from cnncli.images.decode import Decoding, Header, header, with_image
 from cnncli.images.digest import sha256
@@ -13,12 +13,6 @@ from cnncli.images.threads import reading_pool, reading_threads
 from cnncli.records.data import DataFinding, DataHealth, DataSet, FindingKind, Sample, Split
 from cnncli.records.predictions import ImageSource, Unreadable, UnreadableError
 from cnncli.text import counted
-
-MIN_IMAGES = 5
-"""Training images below which a class can hardly be learned."""
-
-IMBALANCE = 10
-"""Ratio of the largest class to the smallest from which an imbalance is reported."""
 
 MIN_SIDE, MAX_RATIO = 32, 4
 """Shorter side in pixels below which little can be seen; aspect ratio above which a crop loses most of an image."""
@@ -60,11 +54,12 @@ def examine(
             for image in pool.map(lambda sample: _examine(sample, max_pixels), batch):
                 images.append(image)
                 advance()
+    pairs = zip(data.samples, images, strict=True)
+    readable = replace(data, samples=tuple(sample for sample, image in pairs if not image.reason))
     findings = [
         *_unreadable(data, images),
         *(DataFinding(FindingKind.LEFT_OUT, False, remark) for remark in data.remarks),
-        *_classes(data, images),
-        *_similar_names(data.class_names),
+        *class_findings(readable, splits_of(data)),
         *_likeness(data, images),
         *_shapes(data, images),
     ]
@@ -73,7 +68,8 @@ def examine(
     )
     return DataHealth(
         data,
-        {split: tuple(_count(data, images, split)) for split in _splits(data)},
+        {split: sum(sample.split is split for sample in readable.samples) for split in splits_of(data)},
+        {split: count_classes(readable, split) for split in splits_of(data)},
         (sizes[0], sizes[len(sizes) // 2], sizes[-1]) if sizes else (),
         dict(
             Counter(
@@ -81,6 +77,7 @@ def examine(
             ).most_common()
         ),
         tuple(sorted(findings, key=lambda finding: not finding.is_problem)),
+        task_labels(readable),
     )
 
 
@@ -131,64 +128,6 @@ def _unreadable(data: DataSet, images: Sequence[_ImageFacts]) -> Iterator[DataFi
         )
 
 
-def _splits(data: DataSet) -> list[Split | None]:
-    return [split for split in (*Split, None) if any(sample.split is split for sample in data.samples)]
-
-
-def _count(data: DataSet, images: Sequence[_ImageFacts], split: Split | None) -> list[int]:
-    counts = [0] * len(data.class_names)
-    for sample, image in zip(data.samples, images, strict=True):
-        if sample.split is split and not image.reason:
-            counts[sample.label] += 1
-    return counts
-
-
-def _classes(data: DataSet, images: Sequence[_ImageFacts]) -> Iterator[DataFinding]:
-    """Classes with no or few images, and imbalance."""
-    if len(data.class_names) == 1:
-        yield DataFinding(
-            FindingKind.MISSING_CLASS,
-            True,
-            f"there is only one class, {data.class_names[0]}",
-        )
-    splits = _splits(data)
-    for split in splits:
-        counts = _count(data, images, split)
-        names = [name for name, count in zip(data.class_names, counts, strict=True) if not count]
-        if names:
-            message = f"{len(names):,} of {len(counts):,} classes have no readable image"
-            message += f" in {split}" if split else ""
-            yield DataFinding(FindingKind.MISSING_CLASS, True, message, tuple((name,) for name in names))
-    training = Split.TRAIN if Split.TRAIN in splits else None
-    counts = _count(data, images, training)
-    few = [
-        (name, count) for name, count in zip(data.class_names, counts, strict=True) if 0 < count < MIN_IMAGES
-    ]
-    if few:
-        message = f"{len(few):,} of {len(counts):,} classes have fewer than {MIN_IMAGES} training images"
-        yield DataFinding(
-            FindingKind.FEW_IMAGES, True, message, tuple((f"{name}: {count}",) for name, count in few)
-        )
-    present = [(count, name) for name, count in zip(data.class_names, counts, strict=True) if count]
-    if present and max(present)[0] >= IMBALANCE * min(present)[0]:
-        (most, large), (least, small) = max(present), min(present)
-        message = (
-            f"{large} has {most:,} training images, {small} has {least:,}: consider --class-weights balanced"
-        )
-        yield DataFinding(FindingKind.IMBALANCE, True, message)
-
-
-def _similar_names(names: Sequence[str]) -> Iterator[DataFinding]:
-    """Classes whose names differ only in case, spaces or Unicode form, and are hardly meant to be two."""
-    groups_by_key: dict[str, list[str]] = defaultdict(list)
-    for name in names:
-        groups_by_key["".join(unicodedata.normalize("NFKC", name).casefold().split())].append(name)
-    similar = tuple(tuple(map(repr, group)) for group in groups_by_key.values() if len(group) > 1)
-    if similar:
-        message = f"{counted(len(similar), 'set')} of classes whose names differ only in case, spaces or Unicode form"
-        yield DataFinding(FindingKind.SIMILAR_NAMES, True, message, similar)
-
-
 def _likeness(data: DataSet, images: Sequence[_ImageFacts]) -> Iterator[DataFinding]:
     """Identical and nearly identical images, the worst kind first."""
     examples: dict[tuple[FindingKind, bool], list[tuple[str, ...]]] = defaultdict(list)
@@ -208,15 +147,15 @@ def _likeness(data: DataSet, images: Sequence[_ImageFacts]) -> Iterator[DataFind
         examples.items(), key=lambda item: (list(FindingKind).index(item[0][0]), not item[0][1])
     ):
         # If no validation split exists yet, copies may be split between train and val.
-        may_be_split = kind is FindingKind.DUPLICATES and is_exact and Split.VAL not in _splits(data)
+        may_be_split = kind is FindingKind.DUPLICATES and is_exact and not data.split(Split.VAL)
         is_problem = (
             may_be_split
             or kind is FindingKind.LEAKAGE
             or (kind is FindingKind.CONFLICTING_LABELS and is_exact)
         )
         likeness = "identical" if is_exact else "nearly identical"
-        location = _MAY_BE_SPLIT if may_be_split else _LOCATIONS[kind]
-        message = f"{counted(len(sets), 'set')} of {likeness} images {location}"
+        location = (_LABELLED if data.tasks else _LOCATIONS)[kind]
+        message = f"{counted(len(sets), 'set')} of {likeness} images {location}{_MAY_BE_SPLIT if may_be_split else ''}"
         yield DataFinding(kind, is_problem, message, tuple(sets))
 
 
@@ -224,23 +163,35 @@ def _likeness_kinds(data: DataSet, group: Sequence[int]) -> list[FindingKind]:
     """What a group of similar images means, by the classes and splits that they are in."""
     samples = [data.samples[index] for index in group]
     kinds = []
-    if len({sample.label for sample in samples}) > 1:
+    if _contradict(samples):
         kinds.append(FindingKind.CONFLICTING_LABELS)
     if len({sample.split for sample in samples}) > 1:
         kinds.append(FindingKind.LEAKAGE)
     return kinds or [FindingKind.DUPLICATES]
 
 
+def _contradict(samples: Sequence[Sample]) -> bool:
+    """Whether images have different classes; labels that are unknown contradict none."""
+    answers = zip(*(sample.answers for sample in samples), strict=True)
+    known = ({answer for answer in task if answer is not None} for task in answers)
+    return len({sample.label for sample in samples}) > 1 or any(len(different) > 1 for different in known)
+
+
 def _relative_paths(data: DataSet, group: Sequence[int]) -> tuple[str, ...]:
     return tuple(data.relative(data.samples[index].path) for index in group)
 
 
-_MAY_BE_SPLIT = "in one class: --val-split may put copies into both train and val"
+_MAY_BE_SPLIT = ": --val-split may put copies into both train and val"
 _LOCATIONS = {
     FindingKind.LEAKAGE: "in several splits: test or validation accuracy would be too high",
     FindingKind.CONFLICTING_LABELS: "in several classes",
     FindingKind.DUPLICATES: "in one class",
 }
+_LABELLED = _LOCATIONS | {
+    FindingKind.CONFLICTING_LABELS: "with different labels",
+    FindingKind.DUPLICATES: "with the same labels",
+}
+"""Where images have several labels, or several tasks."""
 
 
 def _shapes(data: DataSet, images: Sequence[_ImageFacts]) -> Iterator[DataFinding]:

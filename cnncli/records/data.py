@@ -3,7 +3,7 @@
 import enum
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,6 +132,8 @@ class FindingKind(enum.StrEnum):
     SIMILAR_NAMES = "similar names"
     FEW_IMAGES = "few images"
     IMBALANCE = "imbalance"
+    UNKNOWN_LABELS = "unknown labels"
+    SAME_LABELS = "same labels"
     LEAKAGE = "leakage"
     CONFLICTING_LABELS = "conflicting labels"
     DUPLICATES = "duplicates"
@@ -157,22 +159,50 @@ class DataFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskLabels:
+    """How many readable images have which labels of a task.
+
+    Attributes:
+        images: number of images.
+        unknown: number of images whose labels are unknown.
+        without: number of images with none of its classes.
+        labels: number of labels of all images.
+        together: number of images with both classes of a pair, as indices into the task's class names; the most frequent first.
+    """
+
+    images: int
+    unknown: int
+    without: int
+    labels: int
+    together: Mapping[tuple[int, int], int]
+
+    @property
+    def known(self) -> int:
+        """The number of images whose labels are known."""
+        return self.images - self.unknown
+
+
+@dataclass(frozen=True, slots=True)
 class DataHealth:
     """The result of examining a data set.
 
     Attributes:
         data: as it was found on disk.
-        readable: number of readable images per class, by split (None where the data has no splits).
+        images: number of readable images by split (None where the data has no splits).
+        readable: number of readable images per class, by split.
         sizes: smallest, median and largest (width, height) in pixels, by area; empty where nothing can be read.
         modes: number of images by mode and format, e.g. "RGB JPEG".
         findings: problems first.
+        tasks: the labels of each task of the data.
     """
 
     data: DataSet
+    images: dict[Split | None, int]
     readable: dict[Split | None, tuple[int, ...]]
     sizes: tuple[tuple[int, int], ...]
     modes: dict[str, int]
     findings: tuple[DataFinding, ...]
+    tasks: tuple[TaskLabels, ...] = ()
 
     @property
     def is_healthy(self) -> bool:

@@ -2,7 +2,8 @@
 
 import json
 
-from cnncli.records.data import DataFinding, DataHealth, Split
+from cnncli.records.data import DataFinding, DataHealth, Split, TaskLabels
+from cnncli.records.tasks import AnswerKind, Task
 from cnncli.render.columns import Column, rows
 from cnncli.text import counted, path_text, printable
 
@@ -17,18 +18,18 @@ _MAX_NAME = 40
 def data_health_text(health: DataHealth, width: int | None) -> str:
     """Images per class, and the findings."""
     data = health.data
-    counts = {split: sum(images) for split, images in health.readable.items()}
-    splits = ", ".join(f"{count:,} {_name(split)}" for split, count in counts.items())
+    splits = ", ".join(f"{count:,} {_name(split)}" for split, count in health.images.items())
     classes, images = (
         counted(len(data.class_names), "class", "classes"),
-        counted(sum(counts.values()), "readable image"),
+        counted(sum(health.images.values()), "readable image"),
     )
-    lines = [f"{printable(data.name)}: {classes}, {images} ({splits})"]
+    tasks = f"{counted(len(data.tasks), 'task')}, " if len(data.tasks) > 1 else ""
+    lines = [f"{printable(data.name)}: {tasks}{classes}, {images} ({splits})"]
     if health.sizes:
         smallest, median, largest = (f"{width} x {height}" for width, height in health.sizes)
         modes = ", ".join(f"{count:,} {mode}" for mode, count in list(health.modes.items())[:_MOST_EXAMPLES])
         lines += [f"sizes {smallest} to {largest}, median {median}; {modes}"]
-    lines += ["", *_class_table(health, width), ""]
+    lines += ["", *_class_table(health, width), "", *_task_lines(health)]
     for finding in health.findings:
         lines += _finding_lines(finding)
     problems = sum(finding.is_problem for finding in health.findings)
@@ -47,8 +48,14 @@ def _class_table(health: DataHealth, width: int | None) -> list[str]:
         total = [sum(counts) for counts in zip(*health.readable.values(), strict=True)]
         ranked = sorted(order, key=lambda index: total[index])
         order = sorted(ranked[: _MOST_CLASSES // 2] + ranked[-_MOST_CLASSES // 2 :])
+    tasks = [task.name for task in health.data.tasks for _ in task.class_names]
     columns = [
         Column("", [str(index) for index in order], is_number=True),
+        *(
+            [Column("task", [_truncate(tasks[index]) for index in order], importance=7)]
+            if len(health.data.tasks) > 1
+            else []
+        ),
         Column("class", [_truncate(names[index]) for index in order], importance=9),
         *(
             Column(_name(split), [f"{counts[index]:,}" for index in order], is_number=True, importance=5)
@@ -61,6 +68,30 @@ def _class_table(health: DataHealth, width: int | None) -> list[str]:
             f"(the {_MOST_CLASSES // 2} largest and the {_MOST_CLASSES // 2} smallest of {len(names):,})"
         )
     return lines
+
+
+def _task_lines(health: DataHealth) -> list[str]:
+    """A line for each task with several labels per image, or with unknown ones; and an empty line."""
+    pairs = zip(health.data.tasks, health.tasks, strict=True)
+    lines = [
+        f"{printable(task.name)}: {text}" for task, labels in pairs if (text := _task_text(task, labels))
+    ]
+    return [*lines, ""] if lines else []
+
+
+def _task_text(task: Task, labels: TaskLabels) -> str:
+    parts = [f"unknown for {counted(labels.unknown, 'image')}"] if labels.unknown else []
+    if task.kind is AnswerKind.SEVERAL and labels.known:
+        parts += [
+            f"{labels.labels / labels.known:.1f} labels per image",
+            f"{labels.without:,} without a label",
+        ]
+        together = [
+            f"{printable(' + '.join(task.class_names[index] for index in pair))} ({images:,})"
+            for pair, images in list(labels.together.items())[:_MOST_EXAMPLES]
+        ]
+        parts += [f"most often together: {', '.join(together)}"] if together else []
+    return "; ".join(parts)
 
 
 def _truncate(name: str) -> str:
@@ -81,6 +112,7 @@ def _finding_lines(finding: DataFinding) -> list[str]:
 
 def data_health_json(health: DataHealth) -> str:
     """Everything, as one JSON object."""
+    tasks = [task.name for task in health.data.tasks for _ in task.class_names]
     document = {
         "name": path_text(health.data.name),
         "root": path_text(health.data.root),
@@ -89,10 +121,12 @@ def data_health_json(health: DataHealth) -> str:
             {
                 "index": index,
                 "name": path_text(name),
+                **({"task": path_text(tasks[index])} if tasks else {}),
                 "images": {_name(split): counts[index] for split, counts in health.readable.items()},
             }
             for index, name in enumerate(health.data.class_names)
         ],
+        **({"tasks": _tasks_json(health)} if tasks else {}),
         "sizes": dict(zip(("smallest", "median", "largest"), health.sizes, strict=False)),
         "modes": health.modes,
         "findings": [
@@ -106,3 +140,20 @@ def data_health_json(health: DataHealth) -> str:
         ],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _tasks_json(health: DataHealth) -> list[dict[str, object]]:
+    return [
+        {
+            "name": path_text(task.name),
+            "kind": task.kind,
+            "unknown": labels.unknown,
+            "without": labels.without,
+            "labels": labels.labels,
+            "together": [
+                {"labels": [path_text(task.class_names[index]) for index in pair], "images": images}
+                for pair, images in labels.together.items()
+            ],
+        }
+        for task, labels in zip(health.data.tasks, health.tasks, strict=True)
+    ]

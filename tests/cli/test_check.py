@@ -87,3 +87,42 @@ def test_paths_that_are_not_data_sets_are_errors(cnncli: Cnncli, tmp_path: Path)
     result = cnncli("check", tmp_path / "nowhere")
     assert result.exit_code == 1
     assert "does not exist" in result.stderr
+
+
+def test_tasks_and_labels_that_are_together(cnncli: Cnncli, data: Path) -> None:
+    rows = [
+        f"{name}/{number}.png,{habitat},{tags}"
+        for name, habitat, tags in (("cats", "house", "fur|paw"), ("dogs", "", "fur"))
+        for number in range(6)
+    ]
+    file = data / "list.csv"
+    file.write_text("\n".join(["path,habitat,tags", *rows, "cats/5.png,house,fur|paw", "dogs/0.png,,fur\n"]))
+    words = ["check", file, "--label-column", "habitat", "--multi-label", "tags"]
+    result = cnncli(*words, "--sheet", data.parent / "sheet.png")
+    assert result.exit_code == 3
+    lines = result.stdout.splitlines()
+    assert lines[0] == "list: 2 tasks, 3 classes, 12 readable images (12 not split)"
+    assert lines[3:8] == [
+        "   task     class  not split",
+        "0  habitat  house          6",
+        "1  tags     fur           12",
+        "2  tags     paw            6",
+        "",
+    ]
+    assert lines[8:11] == [
+        "habitat: unknown for 6 images",
+        "tags: 1.5 labels per image; 0 without a label; most often together: fur + paw (6)",
+        "",
+    ]
+    assert "PROBLEM  there is only one class of 'habitat', house" in lines
+    assert "PROBLEM  1 label of 'tags' on every training image: nothing can be learned" in lines
+    document = json.loads(cnncli(*words, "-f", "json").stdout)
+    assert document["classes"][2] == {"index": 2, "name": "paw", "task": "tags", "images": {"not split": 6}}
+    assert document["tasks"][1] == {
+        "name": "tags",
+        "kind": "several",
+        "unknown": 0,
+        "without": 0,
+        "labels": 18,
+        "together": [{"labels": ["fur", "paw"], "images": 6}],
+    }

@@ -311,4 +311,4 @@ def test_digit_tasks(cnncli: Cnncli, tmp_path: Path) -> None:
     assert {sample.answers for sample in data.samples} == {
         ((digit,), (int(digit > 4),)) for digit in range(10)
     }
-    assert [len(data.split(split)) for split in (Split.TRAIN, Split.VAL)] == [1437, 360]
+    assert [len(data.split(split)) for split in (Split.TRAIN, Split.VAL)] == [1438, 359]
