@@ -12,6 +12,8 @@ from cnncli.cli.evaluation_output import Destination, EvaluationFormat
 from cnncli.errors import UsageError
 
 if TYPE_CHECKING:
+    from cnncli.distribution.plan import Plan
+    from cnncli.distribution.store import Store
     from cnncli.evaluation.evaluate import EvaluationSettings
     from cnncli.networks.reference import Reference
 
@@ -28,11 +30,15 @@ def evaluate_parts(
     from cnncli.distribution.plan import require_plan
     from cnncli.distribution.store import open_store
     from cnncli.distribution.tasks import PredictTask
+    from cnncli.evaluation.tasks.evaluate import concerns_tasks
     from cnncli.render.evaluation_json import top_accuracy_json
     from cnncli.render.evaluation_text import top_accuracy_text
 
     store = open_store(place)
     parts = require_plan(store)
+    if concerns_tasks(settings, [figures.model_of(parts, store)]):
+        _evaluate_task_parts(settings, parts, store, destination, console)
+        return
     plan = figures.plan_figures(settings, parts, store)
     destination.require_outside(settings.data)
     if parts.command != PredictTask.command:
@@ -51,6 +57,17 @@ def evaluate_parts(
         raise typer.Exit(options.UNREADABLE_INPUTS)
 
 
+def _evaluate_task_parts(
+    settings: "EvaluationSettings", parts: "Plan", store: "Store", destination: Destination, console: Console
+) -> None:
+    """Write the figures of the probabilities that a network with tasks gave."""
+    from cnncli.distribution import task_figures
+
+    plan = task_figures.plan_figures(settings, parts, store)
+    destination.require_outside(settings.data)
+    destination.write_tasks(plan, task_figures.evaluate_parts(plan, parts, store, console), console)
+
+
 _ALL_FIGURES = "all figures need `cnncli evaluate DATA --parts DIR`"
 
 
@@ -67,11 +84,15 @@ def compute_parts(
     from cnncli.distribution.plan import PlanInputs
     from cnncli.distribution.tasks import EvaluateTask
     from cnncli.evaluation.evaluate import choose_images
+    from cnncli.evaluation.tasks.evaluate import concerns_tasks, plan_tasks
     from cnncli.prepare import prepare
 
     folder = prepare(reference, console, is_offline=is_offline, needs_classes=True)
-    data = layout.read(settings.data, settings.columns)
-    selection = choose_images(data, settings.split, [folder], console)
+    if concerns_tasks(settings, [folder]):
+        selection = plan_tasks(settings, [folder], console).selection
+    else:
+        data = layout.read(settings.data, settings.columns)
+        selection = choose_images(data, settings.split, [folder], console)
     task = EvaluateTask(
         reference, settings.inference, selection.split, selection.split_source, is_offline=is_offline
     )

@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from cnncli.evaluation.evaluate import EvaluationPlan, EvaluationSettings, evalu
 from cnncli.evaluation.metrics import accuracy
 from cnncli.evaluation.scoring import EnsembleMember, ScoredSamples, answers_of
 from cnncli.evaluation.selection import ALL, Selection, select_samples
+from cnncli.evaluation.tasks.scoring import ScoredTargets
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataSet, Sample
 from cnncli.records.evaluation import Answer, Evaluation, TopAccuracy
@@ -38,15 +39,30 @@ def plan_figures(settings: EvaluationSettings, plan: Plan, store: Store) -> Eval
         DataError: none of the images has an answer, or the network does not have their classes.
         UsageError: there are no answers in these parts.
     """
+    require_answers(plan, store)
+    data = layout.read(settings.data, settings.columns)
+    selection = select(settings, plan, store, data)
+    return plan_selection(settings, data, selection, [(model_of(plan, store),)])
+
+
+def require_answers(plan: Plan, store: Store) -> None:
+    """Check that there are answers in all parts.
+
+    Raises:
+        OutputError: parts are missing.
+        UsageError: there are no answers in these parts.
+    """
     if plan.command not in {EvaluateTask.command, PredictTask.command}:
         raise UsageError(f"{store} holds the parts of {plan.command}", "give those of evaluate or predict")
     require_complete(plan, store)
-    data = layout.read(settings.data, settings.columns)
-    selection = _select(settings, plan, store, data)
-    return plan_selection(settings, data, selection, [(ModelFolder(Path(str(store)), plan.model_card),)])
 
 
-def _select(settings: EvaluationSettings, plan: Plan, store: Store, data: DataSet) -> Selection:
+def model_of(plan: Plan, store: Store) -> ModelFolder:
+    """The network that computed the parts; its files are elsewhere."""
+    return ModelFolder(Path(str(store)), plan.model_card)
+
+
+def select(settings: EvaluationSettings, plan: Plan, store: Store, data: DataSet) -> Selection:
     """The images of the data, or of one of its splits, that have answers."""
     if settings.split is None and plan.command == EvaluateTask.command:
         split, source = str(plan.settings["split"]), str(plan.settings["split_source"])
@@ -90,35 +106,41 @@ def evaluate_parts(figures: EvaluationPlan, plan: Plan, store: Store, progress: 
     """
     match, relative = figures.matches[0][0], figures.data.relative
     member = EnsembleMember(figures.members[0][0], match.groups)
-    samples = _labelled(figures)
     answers: list[Answer] = []
     unreadable: list[Unreadable] = []
-    for shard in shards(plan, store):
-        known = [
-            (row, samples[key])
-            for row, path in enumerate(shard.embedded_paths)
-            if (key := _key(path)) in samples
-        ]
-        shares = member.merge_classes(shard.vectors[[row for row, _ in known]])
-        answers += answers_of([sample for _, sample in known], shares, relative)
-        unreadable += (
-            Unreadable(relative(item.path), item.reason)
-            for item in shard.unreadable
-            if _key(item.path) in samples
-        )
+    for part in scored_parts(_labelled(figures), plan, store):
+        answers += answers_of(part.samples, member.merge_classes(part.shares), relative)
+        unreadable += (Unreadable(relative(item.path), item.reason) for item in part.unreadable)
     for remark in figures.selection.remarks:
         progress.warning(remark)
     (evaluation,) = evaluate_scored(figures, [ScoredSamples(tuple(answers), tuple(unreadable))], progress)
     return evaluation
 
 
-def _labelled(figures: EvaluationPlan) -> Mapping[str, Sample]:
-    """The images by path, labelled with indices of the evaluation's classes."""
+def scored_parts(samples: Iterable[Sample], plan: Plan, store: Store) -> Iterator[ScoredTargets]:
+    """Those of some images that are in the parts of `evaluate`, with the probabilities of all the network's classes.
+
+    Raises:
+        OutputError: a part is damaged.
+    """
+    by_path = {_key(sample.path): sample for sample in samples}
+    for shard in shards(plan, store):
+        known = [
+            (row, by_path[key])
+            for row, path in enumerate(shard.embedded_paths)
+            if (key := _key(path)) in by_path
+        ]
+        yield ScoredTargets(
+            tuple(sample for _, sample in known),
+            shard.vectors[[row for row, _ in known]],
+            tuple(item for item in shard.unreadable if _key(item.path) in by_path),
+        )
+
+
+def _labelled(figures: EvaluationPlan) -> list[Sample]:
+    """The images, labelled with indices of the evaluation's classes."""
     indices = figures.matches[0][0].indices
-    return {
-        _key(sample.path): dataclasses.replace(sample, label=indices[sample.label])
-        for sample in figures.selection.samples
-    }
+    return [dataclasses.replace(sample, label=indices[sample.label]) for sample in figures.selection.samples]
 
 
 def top_accuracy(figures: EvaluationPlan, plan: Plan, store: Store, progress: Progress) -> TopAccuracy:
@@ -138,7 +160,7 @@ def top_accuracy(figures: EvaluationPlan, plan: Plan, store: Store, progress: Pr
             "--subset, --map to several classes and predictions with --threshold need the probabilities of all classes",
             "compute them with cnncli evaluate DATA --parts DIR",
         )
-    samples = _labelled(figures)
+    samples = {_key(sample.path): sample for sample in _labelled(figures)}
     hits: list[tuple[bool, bool]] = []
     unreadable = 0
     for path, ranking in _rankings(plan, store):

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnncli.data.lists import read_list
 from cnncli.evaluation.classes import find_classes
-from cnncli.evaluation.tasks.columns import add_task, find_columns
+from cnncli.evaluation.tasks.columns import read_data
 from cnncli.records.data import DataSet
 from cnncli.records.list_columns import ListColumns
 from cnncli.records.networks import ModelCard
@@ -36,8 +35,7 @@ def read_true_classes(file: Path, card: ModelCard) -> dict[str, TrueClasses]:
     Raises:
         DataError: it cannot be read as such a list.
     """
-    columns = find_columns(ListColumns(), file, card.tasks)
-    data = add_task(read_list(str(file), columns), columns, card.tasks)
+    data = read_data(file, ListColumns(), card.tasks)
     tasks = [_task_labels(name, task_card, data) for name, task_card in _task_cards(card).items()]
     return {
         os.path.abspath(sample.path): _true_classes(tasks, sample.answers or ((sample.label,),))  # noqa: PTH100 - a string

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cnncli.data import layout
 from cnncli.engines.cores import usable_cores
 from cnncli.errors import DataError
 from cnncli.evaluation import selection
-from cnncli.evaluation.tasks.columns import find_columns
+from cnncli.evaluation.tasks.columns import read_data
 from cnncli.images.loader import ImageReader, batches
 from cnncli.images.preprocess import Pixels
 from cnncli.images.sources import walk
@@ -70,7 +69,7 @@ def select_images(data: Path, folder: ModelFolder) -> CalibrationImages:
 def _find_images(data: Path, folder: ModelFolder) -> tuple[list[LabelledSource], set[str]]:
     """All images, and the paths of those that were held out from training, as far as that is known."""
     try:
-        dataset = layout.read(data, find_columns(ListColumns(), data, folder.card.tasks))
+        dataset = read_data(data, ListColumns(), folder.card.tasks)
     except DataError:
         inputs = walk(str(data)) if data.is_dir() else ()
         sources = [source for source in inputs if not isinstance(source, Unreadable)]

@@ -78,6 +78,34 @@ def test_figures_from_parts_are_those_of_a_single_run(cnncli: Cnncli, data: Path
     assert result.stdout == cnncli("evaluate", data).stdout
 
 
+def test_figures_of_tasks_from_parts_are_those_of_a_single_run(
+    cnncli: Cnncli, data: Path, tmp_path: Path, colour_tasks: Path
+) -> None:
+    listing, parts = data / "list.csv", tmp_path / "parts"
+    moods = ("warm|red", "?", "cold")
+    rows = [
+        f"{file.relative_to(data)},{file.parent.name},{moods[place % 3]}\n"
+        for place, file in enumerate(sorted(data.glob("*/*.png")))
+    ]
+    listing.write_text("path,colour,mood\n" + "".join(rows))
+    model = ("-m", colour_tasks)
+    assert cnncli("evaluate", listing, *model, "--parts", parts, "--part-size", "5").exit_code == 3
+    whole = cnncli("evaluate", listing, *model, "-f", "json")
+    from_parts = cnncli("evaluate", listing, "--from", parts, "-f", "json")
+    assert (whole.exit_code, from_parts.exit_code) == (3, 3), from_parts.output
+    assert json.loads(from_parts.stdout) == json.loads(whole.stdout)
+    refused = cnncli("evaluate", data, "--from", parts)
+    assert (refused.exit_code, "has only one class per image" in refused.stderr) == (1, True)
+    assert "has only one class" in cnncli("evaluate", data, *model, "--parts", tmp_path / "other").stderr
+    cnncli("predict", data, *model, "--parts", tmp_path / "predictions")
+    refused = cnncli("evaluate", listing, "--from", tmp_path / "predictions")
+    assert "holds the predictions of a network with tasks" in refused.stderr
+    plain = cnncli(
+        "evaluate", listing, "--label-column", "colour", "--multi-label", "mood", "--parts", tmp_path / "p"
+    )
+    assert "gives one class per image and has no tasks" in plain.stderr
+
+
 def test_classes_may_be_mapped_afterwards(cnncli: Cnncli, data: Path, tmp_path: Path) -> None:
     (data / "green").rename(data / "lime")
     (tmp_path / "map.csv").write_text("lime,green\n")

@@ -1,19 +1,37 @@
-"""The columns of a list that have the labels of a network's tasks."""
+"""Labelled images for a network with tasks: the columns of a list that have the labels of each."""
 
 import dataclasses
 from collections.abc import Sequence
 
-from cnncli.data.layout import column_names
+from cnncli.data import layout
 from cnncli.records.data import NO_LABEL, DataPath, DataSet
 from cnncli.records.list_columns import INDICATOR_TASK, ListColumns
 from cnncli.records.tasks import AnswerKind, Task
 
 
-def find_columns(columns: ListColumns, data: DataPath, tasks: Sequence[Task]) -> ListColumns:
+def read_data(data: DataPath, columns: ListColumns, tasks: Sequence[Task]) -> DataSet:
+    """The labelled images of a folder, a list or archives, with the labels of a network's tasks if it has some.
+
+    Args:
+        data: a path, a URL, or a pattern or range of archives.
+        columns: those that the user names.
+        tasks: of the network.
+
+    Raises:
+        DataError: it does not exist, has no labelled images, or lacks columns of tasks.
+        UsageError: it is a model folder, or columns are named and it has none.
+    """
+    if not tasks:
+        return layout.read(data, columns)
+    columns = _find_columns(columns, data, tasks)
+    return _add_task(layout.read(data, columns), columns, tasks)
+
+
+def _find_columns(columns: ListColumns, data: DataPath, tasks: Sequence[Task]) -> ListColumns:
     """The columns that the user names; if none, those with the names and kinds of a network's tasks."""
     if columns.labels or columns.multi_label or columns.indicators:
         return columns
-    header = column_names(data)
+    header = layout.column_names(data)
     if header is None:
         return columns
     names = {kind: [task.name for task in tasks if task.kind is kind] for kind in AnswerKind}
@@ -34,7 +52,7 @@ def _find_indicators(header: Sequence[str], tasks: Sequence[Task]) -> tuple[str,
     return classes if INDICATOR_TASK not in header and {*classes} <= {*header} else ()
 
 
-def add_task(data: DataSet, columns: ListColumns, tasks: Sequence[Task]) -> DataSet:
+def _add_task(data: DataSet, columns: ListColumns, tasks: Sequence[Task]) -> DataSet:
     """A list with one column of one class per image as a data set with a task, if a network has such a task beside others."""
     if data.tasks or not any((columns.label, AnswerKind.ONE) == (task.name, task.kind) for task in tasks):
         return data

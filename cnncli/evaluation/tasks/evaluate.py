@@ -6,7 +6,6 @@ from statistics import fmean
 
 import numpy as np
 
-from cnncli.data import layout
 from cnncli.errors import UsageError
 from cnncli.evaluation.evaluate import (
     EvaluationSettings,
@@ -17,7 +16,7 @@ from cnncli.evaluation.evaluate import (
     warn_unreadable,
 )
 from cnncli.evaluation.selection import Selection
-from cnncli.evaluation.tasks.columns import add_task, find_columns
+from cnncli.evaluation.tasks.columns import read_data
 from cnncli.evaluation.tasks.figures import EvaluatedTasks, TasksContext, evaluate_tasks
 from cnncli.evaluation.tasks.matching import TaskMatch, match_tasks
 from cnncli.evaluation.tasks.scoring import ScoredTargets, score_targets
@@ -53,8 +52,7 @@ def plan_tasks(settings: EvaluationSettings, folders: Sequence[ModelFolder], pro
     """
     members = group_members(settings, folders)
     tasks = folders[0].card.tasks
-    columns = find_columns(settings.columns, settings.data, tasks)
-    data = add_task(layout.read(settings.data, columns), columns, tasks)
+    data = read_data(settings.data, settings.columns, tasks)
     selection = choose_images(data, settings.split, folders, progress)
     return plan_selection(settings, data, selection, members)
 
