@@ -7,11 +7,15 @@ their differences are paired.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.evaluation.metrics import bootstrap_counts
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Values = NDArray[np.float32]
 
@@ -120,34 +124,41 @@ def _divide(numbers: Values, divisors: NDArray[np.floating | np.integer], otherw
 
 @dataclass(frozen=True, slots=True)
 class _Ranking:
-    """The images by the probability of a class, which no resample changes.
+    """The images by falling probability of a class, in steps that each end with all images of a probability that one of the class has.
 
     Attributes:
-        order: (N,), images by falling probability.
-        positives: images of the class in this order.
-        groups: (G,), the first position among `positives` of each distinct probability.
-        steps: (G,), positions in `order` at which a stretch begins that ends with all images of one such probability.
+        added: (S, N) sparse, 1 for the images that each of S steps adds.
+        hits: (S, N) sparse, 1 for those of them that have the class.
     """
 
-    order: NDArray[np.intp]
-    positives: NDArray[np.intp]
-    groups: NDArray[np.intp]
-    steps: NDArray[np.intp]
+    added: "csr_array"
+    hits: "csr_array"
 
     @classmethod
     def of(cls, shares: Values, labels: Values) -> "_Ranking":
         """The ranking of N images by probabilities (N,), given which have the class, (N,)."""
-        order = np.argsort(-shares, kind="stable")
-        positives = order[labels[order] > 0]
-        distinct, groups = np.unique(-shares[positives], return_index=True)
-        ends = np.searchsorted(-shares[order], distinct, side="right")
-        return cls(order[: ends[-1]] if len(ends) else order[:0], positives, groups, np.append(0, ends)[:-1])
+        positives = np.flatnonzero(labels)
+        values = np.unique(-shares[positives])
+        steps = np.searchsorted(
+            values, -shares
+        )  # of each image; those less probable than any of the class are in none
+        return cls(
+            _indicator(steps, np.flatnonzero(steps < len(values)), len(values)),
+            _indicator(steps, positives, len(values)),
+        )
 
     def average_precision(self, weights: Values) -> Values:
-        """(B,): the sum over probabilities of precision times what it adds to recall, from weights (N, B)."""
-        if not len(self.positives):
+        """(B,): the sum over steps of precision times what the step adds to recall, from weights (N, B)."""
+        if not self.hits.shape[0]:
             return np.full(weights.shape[1], np.nan, np.float32)
-        gains = np.add.reduceat(weights[self.positives], self.groups)
-        hits = gains.cumsum(axis=0)
-        seen = np.add.reduceat(weights[self.order], self.steps).cumsum(axis=0)
-        return _divide((_divide(hits, seen, 0.0) * gains).sum(axis=0), hits[-1], np.nan)
+        gains = self.hits @ weights
+        found, seen = gains.cumsum(axis=0), (self.added @ weights).cumsum(axis=0)
+        return _divide((_divide(found, seen, 0.0) * gains).sum(axis=0), found[-1], np.nan)
+
+
+def _indicator(steps: NDArray[np.intp], images: NDArray[np.intp], count: int) -> "csr_array":
+    """(S, N) sparse for `count` steps: 1 where an image is added, from the step of each image (N,) and the images to include."""
+    from scipy.sparse import csr_array
+
+    ones = np.ones(len(images), np.float32)
+    return csr_array((ones, (steps[images], images)), shape=(count, len(steps)))
