@@ -73,7 +73,8 @@ def evaluate(
             min=0,
             max=1,
             metavar="P",
-            help="Also report coverage and accuracy at this confidence threshold.",
+            help="Also report coverage and accuracy at this confidence threshold; where an image may have several labels, predict "
+            "those with at least this probability, in place of the model's own thresholds.",
         ),
     ] = None,
     format_: Annotated[
@@ -149,7 +150,7 @@ def evaluate(
     """Evaluate a model on labelled images: accuracy, calibration, confusion matrix, mistakes.
 
     Classes are matched by name, WordNet identifier or index. Confidence intervals are from 1,000 bootstrap resamples with a
-    fixed seed.
+    fixed seed. Models with several labels per image, or several tasks, are evaluated on a list with a column for each task.
 
     \b
     Examples:
@@ -158,6 +159,7 @@ def evaluate(
       cnncli evaluate photos/ -m runs/new -m runs/old    # compare two
       cnncli evaluate photos/ -m runs/photos --parts parts/ && cnncli evaluate photos/ --from parts/
       cnncli evaluate list.tsv --path-column file --label-column wnid -m resnet50
+      cnncli evaluate list.csv -m runs/tags     # columns named like the tasks of the run
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     names = models or ([] if from_ else list(filter(None, [os.environ.get("CNNCLI_MODEL")])))
@@ -167,7 +169,6 @@ def evaluate(
         has_weights=bool(weights or labels),
         output=output,
         overwrite=overwrite,
-        ignores_threshold=threshold is not None and format_ is EvaluationFormat.CSV,
     )
     options.image_size(img_size)  # usage errors come before slow imports
     division = in_parts.PartsOptions.from_options(
@@ -241,6 +242,7 @@ def _evaluate_models(
     if concerns_tasks(settings, folders):
         _evaluate_tasks(settings, folders, destination, console)
         return
+    destination.require_effect(settings.threshold)
     plan = plan_evaluation(settings, folders, console)
     destination.require_outside(settings.data)
     if destination.format is not EvaluationFormat.TABLE:  # which begins with this line
@@ -271,7 +273,6 @@ def _require_consistent(
     has_weights: bool,
     output: Path | None,
     overwrite: bool,
-    ignores_threshold: bool,
 ) -> None:
     """Check that the options do not contradict each other.
 
@@ -287,8 +288,3 @@ def _require_consistent(
         )
     if overwrite and not output:
         raise UsageError("--overwrite needs --output", "leave it out")
-    if ignores_threshold and not output:
-        raise UsageError(
-            "--threshold has no effect with -f csv",
-            "use -f table, -f json or --output",
-        )

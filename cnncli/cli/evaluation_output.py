@@ -10,7 +10,7 @@ import typer
 
 from cnncli.cli import options
 from cnncli.cli.console import Console, terminal_width, write_data
-from cnncli.errors import OutputError
+from cnncli.errors import OutputError, UsageError
 from cnncli.files.output_path import is_inside
 from cnncli.records.data import DataPath
 
@@ -53,6 +53,15 @@ class Destination:
             raise OutputError(
                 f"--output {self.output} is inside the data folder", "choose a folder outside it"
             )
+
+    def require_effect(self, threshold: float | None) -> None:
+        """Check that a threshold has an effect on the figures of a network with one right class per image.
+
+        Raises:
+            UsageError: the table of classes is all that is written, and is the same with any threshold.
+        """
+        if threshold is not None and self.format is EvaluationFormat.CSV and not self.output:
+            raise UsageError("--threshold has no effect with -f csv", "use -f table, -f json or --output")
 
     def write(self, plan: "EvaluationPlan", evaluations: "Sequence[Evaluation]", console: Console) -> None:
         """Write an evaluation, or a comparison of two.
