@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from cnncli.errors import DataError, UsageError
 from cnncli.records.list_columns import INDICATOR_TASK, LABEL_SEPARATOR, UNKNOWN_LABELS, ListColumns
-from cnncli.records.tasks import AnswerKind
+from cnncli.records.tasks import AnswerKind, Task
 from cnncli.text import counted, path_text
 
 Cell = str | tuple[str, ...] | None
@@ -62,29 +62,31 @@ class LabelReader:
 
     Attributes:
         columns: of the list.
+        tasks: that they make up.
         untidy: number of labels that had spaces around them.
         divisible: number of labels of one class with a separator in them.
     """
 
     columns: ListColumns
+    tasks: tuple[Task, ...] = field(init=False)
     untidy: int = field(default=0, init=False)
     divisible: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        """Check that no option is without effect.
+        """Find the tasks, and check that no option is without effect.
 
         Raises:
             UsageError: one is.
         """
+        self.tasks = self.columns.tasks
         if self.columns.separator != LABEL_SEPARATOR and not self.columns.multi_label:
             raise UsageError("--label-separator has no effect without --multi-label", "leave it out")
 
     @property
     def names(self) -> list[str]:
         """The columns that are read."""
-        columns = self.columns
-        names = [task.name for task in columns.tasks if not self._has_indicators(task.name)]
-        return [*names, *columns.indicators] if columns.tasks else [columns.label]
+        names = [task.name for task in self.tasks if not self._has_indicators(task.name)]
+        return [*names, *self.columns.indicators] if self.tasks else [self.columns.label]
 
     def read(self, entry: str, row: Row) -> Labels | None:
         """The labels of an image; None if it has none, or none that is known.
@@ -96,10 +98,10 @@ class LabelReader:
         Raises:
             DataError: a cell holds no labels.
         """
-        if not self.columns.tasks:
+        if not self.tasks:
             label = self._one(entry, row, self.columns.label)
             return Labels(label[0]) if label else None
-        answers = tuple(self._answer(entry, row, task.name, task.kind) for task in self.columns.tasks)
+        answers = tuple(self._answer(entry, row, task.name, task.kind) for task in self.tasks)
         return Labels("", answers) if any(answer is not None for answer in answers) else None
 
     def remarks(self, file: str) -> Iterator[str]:

@@ -214,7 +214,7 @@ def _read_labels(path: str, content: bytes, reader: LabelReader) -> Labels | Non
         raise DataError(f"{path} is damaged: {error}") from error
     fields = value if isinstance(value, dict) else dict.fromkeys(reader.names[:1], value)
     if missing := [name for name in reader.names if name not in fields]:
-        if not reader.columns.tasks:
+        if not reader.tasks:
             return None
         raise DataError(f"{path} has no {missing[0]!r}", "each .json file needs the labels of every task")
     return reader.read(path, {name: _cell(fields[name], reader) for name in reader.names})
@@ -222,7 +222,7 @@ def _read_labels(path: str, content: bytes, reader: LabelReader) -> Labels | Non
 
 def _cell(value: object, reader: LabelReader) -> Cell:
     """What a .json file has under a name."""
-    if isinstance(value, list) and reader.columns.tasks:
+    if isinstance(value, list) and reader.tasks:
         return tuple(map(str, value))
     return None if value is None or isinstance(value, (dict, list)) else str(value)
 
