@@ -147,7 +147,7 @@ class LabelReader:
         if wrong := next((name for name, cell in cells.items() if cell.lower() not in _INDICATORS), None):
             raise DataError(
                 f"{entry}: {cells[wrong][:_MAX_SHOWN]!r} in the indicator column {wrong!r} is neither 0 nor 1",
-                "an image whose labels are unknown has all of these cells empty",
+                "write 1 where an image has the class, else 0; leave all of them empty where its labels are unknown",
             )
         return tuple(name for name, cell in cells.items() if _INDICATORS[cell.lower()])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cnncli.data.lists import read_list
-from cnncli.data.splits import SPLITS, read_splits, splits_table
+from cnncli.data.splits import SPLITS, read_rows, read_splits, splits_table
 from cnncli.errors import DataError
 from cnncli.images.local_file import LocalFile
 from cnncli.records.data import NO_LABEL, DataSet, Sample, Split
@@ -89,6 +89,7 @@ def test_tasks_of_schema_3_are_read(tmp_path: Path) -> None:
         ("photos/2.jpg", ANSWERS[1], Split.TRAIN),
         ("photos/3.jpg", ANSWERS[2], Split.VAL),
     ]
+    assert [(row.labels, row.size) for row in read_rows(tmp_path)] == [((), 5), ((), 6), ((), None)]
 
 
 @pytest.mark.parametrize("schema", [1, 2])
