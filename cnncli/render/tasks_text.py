@@ -138,7 +138,7 @@ def _class_columns(task: Task, metrics: LabelMetrics, scores: Sequence[LabelScor
         Column("predicted", counts("predicted"), is_number=True, importance=1),
         Column(
             "threshold",
-            [f"{score.threshold:.3f}" for score in scores] + ["", ""],
+            [percent(score.threshold) for score in scores] + ["", ""],
             is_number=True,
             importance=3,
         ),

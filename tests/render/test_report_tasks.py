@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,6 +19,9 @@ from cnncli.render.co_occurrence import co_occurrence
 from cnncli.render.report import report_html
 from tests.render.test_report import EVIL, SCRIPT
 from tests.tasks_for_tests import HABITAT, TAGS, draw
+
+if TYPE_CHECKING:
+    from selenium.webdriver.remote.webdriver import WebDriver
 
 
 def evaluate(*tasks: Task, model: str = "net", seed: int = 0) -> tuple[EvaluatedTasks, DataSet]:
@@ -118,6 +121,27 @@ def test_co_occurrence_is_counted_in_both_directions() -> None:
     ]
     np.testing.assert_array_equal(predicted, predicted.T)
     assert confused.diagonal().tolist() == [0] * 4
+
+
+@pytest.mark.slow
+def test_it_works_in_a_browser(browser: "WebDriver", tmp_path: Path) -> None:
+    """Nothing runs that is named, nothing is wider than the window, and tables can be sorted."""
+    result, data = evaluate(Task("tags", (EVIL, SCRIPT, "a rather long name of a class"), AnswerKind.SEVERAL))
+    file = tmp_path / "report.html"
+    file.write_text(report(result, data))
+    browser.set_window_size(500, 900)  # Chromium's narrowest
+    browser.get(file.as_uri())
+    assert browser.title == "net on walks"
+    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+    browser.find_element("css selector", "#classes thead th:nth-child(2) button").click()
+    column = browser.find_elements("css selector", "#classes tbody td:nth-child(2)")
+    areas = [float(cell.text.rstrip(" \u00a0%")) for cell in column]
+    assert areas == sorted(areas, reverse=True)
+    counts = browser.find_elements("css selector", "#pairs .count")
+    assert all(cell.text.isdigit() and "image" in str(cell.get_attribute("title")) for cell in counts)
+    log = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]  # type: ignore[attr-defined]
+    assert log == []
+    browser.set_window_size(1200, 900)
 
 
 @pytest.mark.slow
