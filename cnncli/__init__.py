@@ -2,13 +2,14 @@
 
 A map of the package. A higher floor may import a lower one, never the other way round, and rooms on the same
 floor do not import each other. import-linter checks this; a test compares the map with the files on disk. Floors 9
-and 10 are for rooms to come: the HTTP service (`serve`), the Python API (`api`) and the loop around a data set
+and 10 have places for rooms to come: the HTTP service (`serve`), the Python API (`api`) and the loop around a data set
 (`curation`).
 
     floor  room          what it holds                                                                    imports torch
     -----  ------------  -------------------------------------------------------------------------------  -------------
     12     __main__      entry point of cnncli and of python -m cnncli                                    no
     11     cli/          one thin file per command; shared options, error handling, stdout and stderr     no
+    9      sharing/      networks for others: a model card, and the files that a hub shows and timm reads          lazily
     8      training/     fine-tuning a network, or a classifier on its features                           partly
     8      export/       exporting a network as one ONNX file that runs without cnncli                    lazily
     8      inspection/   summaries, filters, feature maps, receptive fields, class activation maps        partly

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from cnncli import __version__
 from cnncli.errors import (
     CompileError,
-    ModelFolderError,
     ModelNotFoundError,
     OutputError,
     UsageError,
@@ -23,7 +22,7 @@ from cnncli.networks import card as cards
 from cnncli.networks.dependencies import explain_missing_packages
 from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder, require_classes
-from cnncli.networks.prepared import find_finished, find_prepared, warn_hidden_folder
+from cnncli.networks.prepared import find_finished, find_prepared, require_same, warn_hidden_folder
 from cnncli.networks.pretrained import build_network, load_weights
 from cnncli.networks.reference import HUB, Reference
 from cnncli.networks.remote_models import copy_model
@@ -189,11 +188,16 @@ def _make_folder(
         from cnncli.networks import zoo
 
         offer = None if is_on_hub else _find_offer(reference, progress, is_offline=is_offline)
+    if is_on_hub:
+        from cnncli.networks.zoo.hub_folder import prepare_folder
+
+        if folder := prepare_folder(reference, save_as, progress, is_offline=is_offline):
+            return folder
     offer = offer or _find_offer(reference, progress, is_offline=is_offline)
     name = save_as or offer.name + _suffix(reference)
     target = cache.folder_path(name)
     if model_folder.is_model_folder(target):  # prepared before, under another spelling
-        return _require_same(model_folder.open_folder(target), name)
+        return require_same(model_folder.open_folder(target), name)
     cache.require_writable()
     initial = load_weights(reference, offer, progress, is_offline=is_offline)
     with progress.activity(f"preparing {offer.name}: building, compiling and verifying"):
@@ -219,20 +223,6 @@ def _make_folder(
         with model_folder.draft_folder(target) as draft:
             write_model_folder(draft, network, card)
     return model_folder.open_folder(target)
-
-
-def _require_same(folder: ModelFolder, name: str) -> ModelFolder:
-    """The folder, if it holds the network with this name.
-
-    Raises:
-        ModelFolderError: it holds another one.
-    """
-    if folder.card.name != name:
-        raise ModelFolderError(
-            f"{folder.path} contains {folder.card.name} instead of {name}",
-            "delete it with `cnncli models rm`",
-        )
-    return folder
 
 
 def _find_offer(reference: Reference, progress: Progress, *, is_offline: bool) -> "Offer":

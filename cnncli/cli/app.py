@@ -41,6 +41,7 @@ COMMANDS = {
     "cam": "Draw class activation maps (Grad-CAM and others).",
     "receptive": "Draw the receptive field of a unit.",
     "export": "Export a network as one ONNX file that runs without cnncli.",
+    "push": "Share a run on the Hugging Face hub, with a model card.",
     "doctor": "Check the installation, and suggest how to fix problems.",
 }
 """Help of each command, which is a function or a Typer in the module of the same name."""

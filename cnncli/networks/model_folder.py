@@ -146,6 +146,18 @@ def read_folder(path: Path) -> ModelFolder:
         ModelFolderError: it is not one, its card is damaged or of another version, or a file is missing or differs in size
             from the card.
     """
+    card = read_card(path)
+    for facts in card.files:
+        _check_size(path / facts.name, facts)
+    return ModelFolder(path, card)
+
+
+def read_card(path: Path) -> ModelCard:
+    """The card of the model folder at a path, whose other files need not exist.
+
+    Raises:
+        ModelFolderError: there is none, it is damaged or of another version, or does not list the files of a model folder.
+    """
     try:
         text = read_text(path / CARD)
     except (OSError, UnicodeDecodeError) as error:
@@ -158,9 +170,7 @@ def read_folder(path: Path) -> ModelFolder:
         raise ModelFolderError(f"{path / CARD} does not list {', '.join(sorted(missing))}", _RESTORE_HINT)
     if strange := {facts.name for facts in card.files} - {WEIGHTS, GRAPH}:
         raise ModelFolderError(f"{path / CARD} lists {min(strange)!r}, which is not part of a model folder")
-    for facts in card.files:
-        _check_size(path / facts.name, facts)
-    return ModelFolder(path, card)
+    return card
 
 
 _RESTORE_HINT = "restore the original file, or create the folder again: a prepared network with `cnncli pull`, a run with finetune"

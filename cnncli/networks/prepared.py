@@ -4,9 +4,9 @@ import importlib.util
 import re
 from pathlib import Path
 
-from cnncli.errors import UsageError
+from cnncli.errors import ModelFolderError, UsageError
 from cnncli.networks import cache, pocket
-from cnncli.networks.model_folder import read_folder
+from cnncli.networks.model_folder import ModelFolder, read_folder
 from cnncli.networks.packaged import find_packaged
 from cnncli.networks.reference import BLUEPRINT, EXPORTED, HUB, Reference
 from cnncli.records.defaults import DEFAULT
@@ -53,6 +53,20 @@ def _find_named(name: str) -> Path | None:
     """The prepared network that `cnncli models --prepared` lists under this name."""
     folder = cache.find_named(name)
     return folder if folder and read_folder(folder).card.name == name else None
+
+
+def require_same(folder: ModelFolder, name: str) -> ModelFolder:
+    """The folder, if it holds the network with this name.
+
+    Raises:
+        ModelFolderError: it holds another one.
+    """
+    if folder.card.name != name:
+        raise ModelFolderError(
+            f"{folder.path} contains {folder.card.name} instead of {name}",
+            "delete it with `cnncli models rm`",
+        )
+    return folder
 
 
 def _is_published(name: str) -> bool:

@@ -129,7 +129,7 @@ def _require_content(hub_file: HubFile, name: str) -> None:
 
 def _download_from_hub(hub_file: HubFile, name: str, progress: Progress) -> Path:
     try:
-        with progress.hidden(), _progress_bars(is_shown=progress.shows_bars):
+        with progress.hidden(), progress_bars(is_shown=progress.shows_bars):
             file = hf_hub_download(
                 hub_file.repository, name, revision=hub_file.revision, etag_timeout=TIMEOUT
             )
@@ -194,7 +194,7 @@ def _socket_timeout() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _progress_bars(*, is_shown: bool) -> Iterator[None]:
+def progress_bars(*, is_shown: bool) -> Iterator[None]:
     """Hide the progress bars of huggingface_hub, which it also writes to a stderr that is not a terminal."""
     if is_shown or are_progress_bars_disabled():
         yield

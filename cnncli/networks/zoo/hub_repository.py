@@ -19,7 +19,7 @@ from cnncli.networks.downloads import HubFile
 from cnncli.networks.reference import split_hub_name
 from cnncli.networks.zoo.hub import fetch
 from cnncli.networks.zoo.offer import Offer
-from cnncli.networks.zoo.timm import HUB_FILES, describe
+from cnncli.networks.zoo.timm import HUB_FILES, default_arguments, describe
 from cnncli.records.progress import Progress
 from cnncli.regular_file import read_text
 from cnncli.text import parse_json
@@ -124,7 +124,11 @@ def _arguments(name: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
         for argument, value in (document.get("model_args") or {}).items()
         if not _IRRELEVANT_ARGUMENTS.fullmatch(argument)
     }
-    if unsupported := sorted(arguments.keys() - _SUPPORTED_ARGUMENTS):
+    unsupported = sorted(arguments.keys() - _SUPPORTED_ARGUMENTS)
+    if unsupported and timm.is_model(str(document.get("architecture"))):
+        own = default_arguments(str(document["architecture"]))
+        unsupported = [item for item in unsupported if item not in own or own[item] != arguments[item]]
+    if unsupported:
         values = ", ".join(f"{argument}={arguments[argument]!r}" for argument in unsupported)
         raise ModelNotFoundError(f"{name} was built with {values}, which this version does not support")
     return arguments

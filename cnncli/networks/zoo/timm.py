@@ -1,15 +1,17 @@
 """Networks of timm."""
 
+import contextlib
 import functools
 import math
 import sys
 from typing import Any
 
 import timm
+import torch
 from timm.data.config import resolve_data_config
 from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 from timm.layers.drop import DropPath
-from timm.models import EfficientNet, PretrainedCfg
+from timm.models import EfficientNet, PretrainedCfg, get_model_args
 from torch import Tensor, nn
 
 from cnncli.errors import ModelNotFoundError
@@ -173,6 +175,13 @@ def build(architecture: Architecture, drop_path: float) -> nn.Module:
     if drop_path and not any(isinstance(module, DropPath) for module in network.modules()):
         raise no_drop_path(architecture)
     return network
+
+
+def default_arguments(architecture: str) -> dict[str, Any]:
+    """The arguments that timm writes for an architecture as it is; empty for one that cannot be built without memory."""
+    with contextlib.suppress(NotImplementedError, RuntimeError), torch.device("meta"):
+        return dict(get_model_args(timm.create_model(architecture)))
+    return {}
 
 
 def adapt_weights(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
