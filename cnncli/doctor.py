@@ -195,7 +195,8 @@ def _check_model(title: str, name: str) -> Finding:
         return Finding(title, error.message, Verdict.WARNING, "set it to a name or a model folder")
     if path is None and Reference(name).is_exported:
         return Finding(title, f"{name}, an exported network, not used yet")
-    if path is None and (hint := index.hint_if_unknown(name)):
+    is_saved = Reference(name).saved_folder is not None
+    if path is None and not is_saved and (hint := index.hint_if_unknown(name)):
         return Finding(title, f"no network is called {name!r}", Verdict.WARNING, hint)
     if path is None:
         return Finding(title, f"{name}, not prepared yet", advice=f"cnncli pull {quote(name)}")

@@ -4,6 +4,7 @@ If the folder exists, torch is not imported.
 """
 
 import dataclasses
+import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,18 @@ from cnncli.networks import card as cards
 from cnncli.networks.dependencies import explain_missing_packages
 from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder, require_classes
-from cnncli.networks.prepared import find_finished, find_prepared, require_same, warn_hidden_folder
+from cnncli.networks.prepared import (
+    MADE_FROM,
+    find_finished,
+    find_prepared,
+    require_same,
+    warn_hidden_folder,
+)
 from cnncli.networks.pretrained import build_network, load_weights
 from cnncli.networks.reference import HUB, Reference
 from cnncli.networks.remote_models import copy_model
+from cnncli.networks.saved import identifying_files
+from cnncli.records.list_columns import INDICATOR_TASK
 from cnncli.records.networks import (
     Architecture,
     Compilation,
@@ -35,6 +44,7 @@ from cnncli.records.networks import (
     Preprocessing,
 )
 from cnncli.records.progress import Progress
+from cnncli.records.tasks import AnswerKind, Task
 from cnncli.text import is_url
 
 if TYPE_CHECKING:
@@ -45,6 +55,10 @@ if TYPE_CHECKING:
 
 _DIGEST_SHOWN = 12
 """Hexadecimal digits of a digest in the name of a folder prepared from a local file."""
+
+
+_THRESHOLD = 0.5
+"""Probability from which a class is an answer, where a network does not say."""
 
 
 def prepare(
@@ -194,7 +208,7 @@ def _make_folder(
         if folder := prepare_folder(reference, save_as, progress, is_offline=is_offline):
             return folder
     offer = offer or _find_offer(reference, progress, is_offline=is_offline)
-    name = save_as or offer.name + _suffix(reference)
+    name = save_as or _name(reference, offer) + _suffix(reference)
     target = cache.folder_path(name)
     if model_folder.is_model_folder(target):  # prepared before, under another spelling
         return require_same(model_folder.open_folder(target), name)
@@ -216,13 +230,22 @@ def _make_folder(
             compilation=Compilation("not compiled yet"),
             files=(),
             versions=tuple(
-                PackageVersion(*item) for item in ({"cnncli": __version__} | zoo.versions()).items()
+                PackageVersion(*item)
+                for item in ({"cnncli": __version__} | zoo.versions(architecture.library)).items()
             ),
+            tasks=_tasks(offer, class_names),
         )
         cards.from_json(cards.to_json(card), offer.name)  # what the hub says must be valid
         with model_folder.draft_folder(target) as draft:
             write_model_folder(draft, network, card)
     return model_folder.open_folder(target)
+
+
+def _tasks(offer: "Offer", class_names: tuple[str, ...]) -> tuple[Task, ...]:
+    """The task of a network for which several classes can be right; none for others."""
+    if offer.kind is AnswerKind.ONE or not class_names:
+        return ()
+    return (Task(INDICATOR_TASK, class_names, offer.kind, (_THRESHOLD,) * len(class_names)),)
 
 
 def _find_offer(reference: Reference, progress: Progress, *, is_offline: bool) -> "Offer":
@@ -232,12 +255,24 @@ def _find_offer(reference: Reference, progress: Progress, *, is_offline: bool) -
 
     if reference.name.startswith(HUB):
         return hub_repository.offer(reference.name, reference.image_size, progress, is_offline=is_offline)
+    if folder := reference.saved_folder:
+        return hub_repository.folder_offer(folder, reference.image_size)
     try:
         return zoo.offer(reference.name, reference.image_size)
     except ModelNotFoundError as error:
         from cnncli.networks.known import not_found_error
 
         raise not_found_error(reference.name, error.message, error.hint) from error
+
+
+def _name(reference: Reference, offer: "Offer") -> str:
+    """The name of the library's network; of a saved folder, its own name and a digest of its files."""
+    folder = reference.saved_folder
+    if folder is None:
+        return offer.name
+    digests = "".join(model_folder.sha256(file) for file in identifying_files(folder))
+    digest = hashlib.sha256(digests.encode()).hexdigest()
+    return f"{folder.resolve().name}{MADE_FROM}{digest[:_DIGEST_SHOWN]}"
 
 
 def _suffix(reference: Reference) -> str:

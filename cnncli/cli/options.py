@@ -180,8 +180,8 @@ Model = Annotated[
         envvar="CNNCLI_MODEL",
         metavar="MODEL",
         autocompletion=completion.complete_model,
-        help="A name of timm or torchvision (resnet50, resnet50.a1_in1k, torchvision/alexnet), hf-hub:org/name, a model "
-        f"folder or its URL, the name of a prepared network, or pocket, the built-in model.  [default: {DEFAULT}]",
+        help="A name of timm or torchvision (resnet50, resnet50.a1_in1k, torchvision/alexnet), hf-hub:org/name, a model folder or "
+        f"its URL, a folder that transformers saved, the name of a prepared network, or pocket, the built-in model.  [default: {DEFAULT}]",
     ),
 ]
 Weights = Annotated[

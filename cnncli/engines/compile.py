@@ -109,6 +109,8 @@ def _trace(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> N
             with _silence_exporter(), torch.inference_mode(mode=False), torch.no_grad():
                 # A value that becomes a Python number would be a constant for all later images.
                 warnings.simplefilter("error", torch.jit.TracerWarning)  # type: ignore[attr-defined]
+                # transformers only checks shapes that way; running the result on another number of images is a test of it.
+                warnings.filterwarnings("ignore", category=torch.jit.TracerWarning, module="transformers")  # type: ignore[attr-defined]
                 torch.onnx.export(
                     network,
                     (images,),
@@ -183,6 +185,7 @@ def _export(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> 
             )
             assert program is not None  # noqa: S101 - for the type checker: only dynamo=False returns None
             _strip_metadata(program)
+            _free_names(program)
             program.save(file)
     except (ModuleNotFoundError, OSError, MemoryError):  # not the network's fault
         raise
@@ -198,6 +201,15 @@ def _strip_metadata(program: torch.onnx.ONNXProgram) -> None:
             value.metadata_props.clear()
     program.model.metadata_props.clear()
     program.model.graph.metadata_props.clear()
+
+
+def _free_names(program: torch.onnx.ONNXProgram) -> None:
+    """Rename inner values that have the name of an output: torch calls the result of looking up a position `embedding`."""
+    graph = program.model.graph
+    values = [value for node in graph.all_nodes() for value in node.outputs]
+    for value in (*values, *graph.initializers.values()):
+        if value.name in _OUTPUTS and value not in graph.outputs:
+            value.name = f"inner_{value.name}"
 
 
 def compare(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> OutputDifference:

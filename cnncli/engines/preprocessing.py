@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnncli.errors import CompileError
-from cnncli.records.networks import Interpolation, Preprocessing, Resize
+from cnncli.records.networks import CropRounding, Interpolation, Preprocessing, Resize
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, TensorProto
@@ -134,16 +134,22 @@ def _crop(graph: _Graph, values: str, resized: str, preprocessing: Preprocessing
     from onnx import TensorProto
 
     target = graph.ints(preprocessing.size)
+    rounds_down = preprocessing.crop_rounding is CropRounding.DOWN
     is_small = any(
         small < large for small, large in zip(preprocessing.resize, preprocessing.size, strict=True)
     )
     if preprocessing.resize_mode is Resize.FIT or is_small:
         missing = graph.add("Max", graph.add("Sub", target, resized), graph.ints([0]))
-        before, none = graph.add("Div", missing, graph.ints([2])), graph.ints([0, 0])
-        pads = graph.add("Concat", none, before, none, graph.add("Sub", missing, before), axis=0)
+        smaller, none = graph.add("Div", missing, graph.ints([2])), graph.ints([0, 0])
+        sides = [smaller, graph.add("Sub", missing, smaller)]
+        before, after = sides[::-1] if rounds_down else sides
+        pads = graph.add("Concat", none, before, none, after, axis=0)
         fill = graph.column(preprocessing.fill)
         values = graph.add("Add", graph.add("Pad", graph.add("Sub", values, fill), pads), fill)
     more = graph.add("Max", graph.add("Sub", resized, target), graph.ints([0]))
-    half = graph.add("Div", graph.add("Cast", more, to=TensorProto.DOUBLE), graph.doubles([2.0]))
-    start = graph.add("Cast", graph.add("Round", half), to=TensorProto.INT64)
+    if rounds_down:
+        start = graph.add("Div", more, graph.ints([2]))
+    else:
+        half = graph.add("Div", graph.add("Cast", more, to=TensorProto.DOUBLE), graph.doubles([2.0]))
+        start = graph.add("Cast", graph.add("Round", half), to=TensorProto.INT64)
     return graph.add("Slice", values, start, graph.add("Add", start, target), graph.ints([2, 3]))

@@ -2,14 +2,15 @@
 
 Bit for bit what timm's `create_transform(**data_config, is_training=False)` and torchvision's
 `weights.transforms()` compute from the same image: Pillow resizes and crops, NumPy does the arithmetic, in
-the same order and precision. tests/images/test_preprocess.py compares it with both.
+the same order and precision; and what the processors of transformers compute with Pillow, except for the last digit where they
+scale pixels otherwise than by 1/255. tests/images/test_preprocess.py and tests/networks/zoo/test_transformers.py compare them.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cnncli.records.networks import Interpolation, Preprocessing, Resize
+from cnncli.records.networks import CropRounding, Interpolation, Preprocessing, Resize
 
 Pixels = NDArray[np.float32]
 """(C, H, W) float32 of one image, or (N, C, H, W) of several: the input of a network."""
@@ -58,7 +59,8 @@ def resize(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
 def center_crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
     """The centre of an image, cropped to the network's size; a smaller image is padded with `fill`."""
     height, width = preprocessing.size
-    left, top = _margin(image.width, width), _margin(image.height, height)
+    rounding = preprocessing.crop_rounding
+    left, top = _margin(image.width, width, rounding), _margin(image.height, height, rounding)
     if image.width >= width and image.height >= height:
         return image.crop((left, top, left + width, top + height))
     canvas = Image.new(
@@ -70,11 +72,10 @@ def center_crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image
     return canvas
 
 
-def _margin(length: int, target: int) -> int:
-    """Pixels cut off before the crop; negative where the image is shorter and gets padded.
-
-    As in torchvision's center_crop: half the difference, rounded to even for a crop, and rounded down for padding.
-    """
+def _margin(length: int, target: int, rounding: CropRounding) -> int:
+    """Pixels cut off before the crop, half the difference; negative where the image is shorter and gets padded."""
+    if rounding is CropRounding.DOWN:
+        return (length - target) // 2
     return round((length - target) / 2) if length >= target else -((target - length) // 2)
 
 

@@ -6,8 +6,10 @@ A card is written with the lowest number that has its fields, so that earlier ve
 
 import dataclasses
 import enum
+import functools
 import json
 import math
+import operator
 import types
 import typing
 from collections.abc import Mapping
@@ -15,7 +17,7 @@ from typing import Any, Literal, Union
 
 from cnncli.errors import ModelFolderError
 from cnncli.records.defaults import MAX_INPUT
-from cnncli.records.networks import ModelCard
+from cnncli.records.networks import CropRounding, ModelCard
 from cnncli.records.tasks import AnswerKind, Task
 from cnncli.text import parse_json
 
@@ -25,23 +27,30 @@ _MAX_CLASSES = 10_000_000
 _MAX_EMBEDDING = 1 << 24
 """More dimensions than any embedding has: 64 maps of 512 x 512."""
 
-SCHEMA, CUT_SCHEMA, TASKS_SCHEMA = 3, 4, 5
-"""Schema numbers of a card, of one of a cut network, and of one with tasks. 3 is the first that is read; earlier cards were
-never released."""
+SCHEMA, CUT_SCHEMA, TASKS_SCHEMA, TRANSFORMERS_SCHEMA = 3, 4, 5, 6
+"""Schema numbers of a card, of one of a cut network, of one with tasks, and of one of a network of transformers. 3 is the first
+that is read; earlier cards were never released."""
 
-_CUT, _TASKS = "cut", "tasks"
-"""The fields that came with schemas 4 and 5."""
+_ADDED = (
+    (CUT_SCHEMA, ("architecture", "cut"), None),
+    (TASKS_SCHEMA, ("tasks",), ()),
+    (TRANSFORMERS_SCHEMA, ("architecture", "config"), None),
+    (TRANSFORMERS_SCHEMA, ("preprocessing", "crop_rounding"), CropRounding.EVEN),
+)
+"""Fields that came with later schemas: the number, the path of the field, and its default, with which it is not written."""
+
+_OPTIONAL = frozenset(path[-1] for _, path, _ in _ADDED)
 
 
 def to_json(card: ModelCard) -> str:
     """The card as an indented JSON document."""
-    schema, document = TASKS_SCHEMA, dataclasses.asdict(card)
-    if not card.tasks:
-        schema = CUT_SCHEMA
-        del document[_TASKS]
-        if card.architecture.cut is None:
-            schema = SCHEMA
-            del document["architecture"][_CUT]
+    schema, document = SCHEMA, dataclasses.asdict(card)
+    for number, (*parts, field), default in _ADDED:
+        part = functools.reduce(operator.getitem, parts, document)
+        if part[field] == default:
+            del part[field]
+        else:
+            schema = max(schema, number)
     return json.dumps({"schema": schema} | document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -62,9 +71,9 @@ def from_json(text: str, origin: str) -> ModelCard:
     if not isinstance(document, dict) or "schema" not in document:
         raise ModelFolderError(f"{origin} is not a model card: it has no schema number", _HINT)
     schema = document.pop("schema")
-    if schema not in {SCHEMA, CUT_SCHEMA, TASKS_SCHEMA}:
+    if schema not in {SCHEMA, *(number for number, _, _ in _ADDED)}:
         raise ModelFolderError(
-            f"{origin} has schema {schema!r}; this version of cnncli reads schemas {SCHEMA} to {TASKS_SCHEMA}",
+            f"{origin} has schema {schema!r}; this version of cnncli reads schemas {SCHEMA} to {TRANSFORMERS_SCHEMA}",
             "prepare the network again, or use the version that wrote it",
         )
     try:
@@ -124,7 +133,7 @@ def _dataclass(kind: type, value: object, path: str) -> object:
     if not isinstance(value, Mapping):
         raise _Mismatch(f"{path} should be an object")
     hints = typing.get_type_hints(kind)
-    if missing := [name for name in hints if name not in value and name not in {_CUT, _TASKS}]:
+    if missing := [name for name in hints if name not in value and name not in _OPTIONAL]:
         raise _Mismatch(f"{path} lacks {', '.join(missing)}")
     if unknown := [name for name in value if name not in hints]:
         raise _Mismatch(f"{path} has unknown {', '.join(unknown)}")

@@ -51,7 +51,39 @@ class WebFile:
         return self.url
 
 
-Published = HubFile | WebFile
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A weights file in a folder of the user's."""
+
+    path: Path
+
+    @property
+    def location(self) -> str:
+        """Its path, for messages."""
+        return str(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The files of a network that transformers wrote; the weights may be in several files.
+
+    Attributes:
+        folder: the folder that has config.json: one of the user's, or the hub's cache of one commit of a repository.
+        repository: where files that the folder lacks are downloaded; None for a folder of the user's.
+        revision: the commit of the repository that the folder belongs to.
+    """
+
+    folder: Path
+    repository: str | None = None
+    revision: str | None = None
+
+    @property
+    def location(self) -> str:
+        """Repository or path, for messages."""
+        return self.repository or str(self.folder)
+
+
+Published = HubFile | WebFile | LocalFile | Checkpoint
 
 
 def endpoint() -> str:

@@ -28,6 +28,8 @@ def require_known(reference: Reference, *, needs_classes: bool = False) -> None:
         UsageError: classes are needed, and it has no classifier.
     """
     name = reference.name
+    if reference.saved_folder:
+        return
     if hint := index.hint_if_unknown(name):
         raise not_found_error(name, f"no network is called {name!r}", hint)
     if needs_classes and reference.weights is None and index.gives_features_only(name):

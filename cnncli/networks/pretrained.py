@@ -10,6 +10,7 @@ from cnncli.errors import WeightsError
 from cnncli.networks.model_folder import sha256
 from cnncli.networks.packaged import find_packaged
 from cnncli.networks.reference import Reference
+from cnncli.networks.saved import part_names
 from cnncli.records.progress import Progress
 from cnncli.text import counted, quote
 
@@ -71,8 +72,25 @@ def load_weights(
             "use --weights FILE, or --no-pretrained",
         )
     file, origin = _find_published(offer, offer.published, progress, is_offline=is_offline)
+    if offer.architecture.library == "transformers":
+        return _load_checkpoint(file, offer, progress)
     tensors = read_checkpoint(file, progress).tensors
     return InitialWeights(tensors, file.name, f"{file.name} as published for {origin}")
+
+
+def _load_checkpoint(file: Path, offer: "Offer", progress: Progress) -> InitialWeights:
+    """The weights that transformers wrote: a file, or the list of several."""
+    from cnncli.networks.zoo import transformers
+    from cnncli.networks.zoo.checkpoint import read_checkpoint
+
+    tensors: StateDict = {}
+    for name in part_names(file):
+        if not (part := file.with_name(name)).is_file():
+            raise WeightsError(f"{file} lists {name}, which is not there")
+        tensors |= read_checkpoint(part, progress).tensors
+    adapted, unused = transformers.adapt(tensors, offer.architecture, str(file))
+    _report_unused(unused, file.name, progress)
+    return InitialWeights(adapted, file.name, f"{file.name} as published for {offer.name}")
 
 
 def _find_published(

@@ -10,6 +10,7 @@ from pathlib import Path
 from cnncli.errors import ModelNotFoundError, UsageError, WeightsError
 from cnncli.networks import pocket
 from cnncli.networks.model_folder import is_model_folder
+from cnncli.networks.saved import identifying_files, is_saved_network
 from cnncli.text import is_url, quote
 
 LIBRARY = "torchvision/"
@@ -54,7 +55,7 @@ class Reference:
     """A network as the user names it.
 
     Attributes:
-        name: path or URL of a model folder; `pocket`; name in timm or torchvision, with or without a tag; `hf-hub:org/name`; name,
+        name: path or URL of a model folder; path of a folder that transformers or timm saved; `pocket`; name in timm or torchvision, with or without a tag; `hf-hub:org/name`; name,
             file or text of a blueprint.
         weights: file with local weights for the named architecture.
         labels: file with one class name per line.
@@ -110,8 +111,10 @@ class Reference:
             )
         if self.name.startswith(HUB):
             return None
+        if self.saved_folder:
+            return None
         if self.name.startswith((".", "/", "~")) or ("/" in self.name and not self.name.startswith(LIBRARY)):
-            reason = "it has no card.json" if os.path.isdir(path) else "no such folder"  # noqa: PTH112
+            reason = "it has no card.json and no config.json" if os.path.isdir(path) else "no such folder"  # noqa: PTH112
             raise ModelNotFoundError(
                 f"{self.name} is not a model folder: {reason}",
                 similar_folders_hint(path, cutoff=0.5) or _hub_hint(self.name, path),
@@ -121,12 +124,25 @@ class Reference:
     @property
     def hides_folder(self) -> bool:
         """Whether the name is that of a known network, and of a model folder in the current directory, too."""
+        return is_model_folder(Path(self.name)) and self._is_known
+
+    @property
+    def _is_known(self) -> bool:
+        """Whether the name is a bare one, and that of a known network."""
         is_bare = not {"/", os.sep} & set(self.name) and not self.name.startswith((".", "~"))
-        if not is_bare or not is_model_folder(Path(self.name)):
+        if not is_bare:
             return False
         from cnncli.networks import known  # imports this module
 
         return known.is_known(self.name)
+
+    @property
+    def saved_folder(self) -> Path | None:
+        """The folder of a network that transformers or timm saved, if the name is its path."""
+        if self.name.startswith(HUB) or is_blueprint_text(self.name):
+            return None
+        path = Path(self.name).expanduser()
+        return path if is_saved_network(path) and not self._is_known else None
 
     @property
     def is_exported(self) -> bool:
@@ -171,6 +187,11 @@ class Reference:
                 **(
                     {"exported": _identity(Path(self.name).expanduser(), "exported")}
                     if self.is_exported
+                    else {}
+                ),
+                **(
+                    {"saved": [_identity(file, "saved") for file in identifying_files(folder)]}
+                    if (folder := self.saved_folder)
                     else {}
                 ),
                 "weights": self.weights and _identity(self.weights, "weights"),

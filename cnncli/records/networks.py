@@ -10,7 +10,7 @@ from cnncli.records.tasks import Task
 CARD = "card.json"
 """The file that makes a folder a model folder."""
 
-Library = Literal["timm", "torchvision", "blueprint"]
+Library = Literal["timm", "torchvision", "blueprint", "transformers"]
 LIBRARIES: tuple[Library, ...] = get_args(Library)
 
 
@@ -41,6 +41,16 @@ class Interpolation(enum.StrEnum):
     LANCZOS = "lanczos"
 
 
+class CropRounding(enum.StrEnum):
+    """How half of an odd number of pixels is rounded where a centre crop begins."""
+
+    EVEN = "even"
+    """To even, and down where the image is padded, as torchvision's `center_crop` does."""
+
+    DOWN = "down"
+    """Down, and up where the image is padded, as `center_crop` of transformers does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
     """The evaluation transform from a decoded image to the network's input: resize, centre crop, normalise.
@@ -53,6 +63,7 @@ class Preprocessing:
         interpolation: filter of the resize.
         fill: one value per channel, 0 to 255, where the crop extends beyond the image.
         mean, std: one value per channel, of pixels scaled to 0..1.
+        crop_rounding: where the centre crop of an image begins that is an odd number of pixels larger.
     """
 
     channels: int
@@ -63,6 +74,7 @@ class Preprocessing:
     fill: tuple[int, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    crop_rounding: CropRounding = CropRounding.EVEN
 
     def with_channels(self, channels: int) -> "Preprocessing":
         """The same for greyscale images: mean and standard deviation averaged over the colour channels."""
@@ -129,6 +141,7 @@ class Architecture:
         blueprint: text of the blueprint that it is built from; None for other networks.
         head: a classifier that replaces the network's own; None for the network's own.
         cut: where it is cut, which gives it a linear classifier of its own; None for a whole network.
+        config: its configuration in transformers, as JSON; None for other libraries.
     """
 
     library: Library
@@ -139,6 +152,7 @@ class Architecture:
     blueprint: str | None = None
     head: Head | None = None
     cut: Cut | None = None
+    config: str | None = None
 
     def whole(self) -> "Architecture":
         """The whole network with its own classifier, as its library builds it."""

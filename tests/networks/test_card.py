@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from cnncli.errors import ModelFolderError
-from cnncli.networks.card import CUT_SCHEMA, SCHEMA, TASKS_SCHEMA, from_json, to_json
-from cnncli.records.networks import Cut, ModelCard
+from cnncli.networks.card import CUT_SCHEMA, SCHEMA, TASKS_SCHEMA, TRANSFORMERS_SCHEMA, from_json, to_json
+from cnncli.records.networks import CropRounding, Cut, ModelCard
 from cnncli.records.tasks import AnswerKind, Task
 from tests.networks_for_tests import colour_card
 
@@ -32,7 +32,16 @@ def tasks_card() -> ModelCard:
     return dataclasses.replace(colour_card(), class_names=("no", "yes", "red"), synsets=None, tasks=tasks)
 
 
-@pytest.mark.parametrize("card", [colour_card(), cut_card(), tasks_card()])
+def transformers_card() -> ModelCard:
+    card = colour_card()
+    architecture = dataclasses.replace(
+        card.architecture, library="transformers", name="vit", config='{"config": {"model_type": "vit"}}'
+    )
+    preprocessing = dataclasses.replace(card.preprocessing, crop_rounding=CropRounding.DOWN)
+    return dataclasses.replace(card, architecture=architecture, preprocessing=preprocessing)
+
+
+@pytest.mark.parametrize("card", [colour_card(), cut_card(), tasks_card(), transformers_card()])
 def test_round_trip(card: ModelCard) -> None:
     assert from_json(to_json(card), "card.json") == card
 
@@ -44,7 +53,13 @@ def test_a_card_is_human_readable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "card"), [(SCHEMA, colour_card()), (CUT_SCHEMA, cut_card()), (TASKS_SCHEMA, tasks_card())]
+    ("schema", "card"),
+    [
+        (SCHEMA, colour_card()),
+        (CUT_SCHEMA, cut_card()),
+        (TASKS_SCHEMA, tasks_card()),
+        (TRANSFORMERS_SCHEMA, transformers_card()),
+    ],
 )
 def test_every_schema_is_read(schema: int, card: ModelCard) -> None:
     text = (SCHEMAS / f"card-{schema}.json").read_text(encoding="utf-8")

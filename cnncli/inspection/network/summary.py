@@ -84,7 +84,7 @@ def resolve_spec(reference: Reference, settings: SummarySettings) -> NetworkSpec
     elif reference.is_exported:
         raise model_folder.no_weights_error(reference.name)
     else:
-        offer = _offer(reference.name, size)
+        offer = _offer(reference, size)
         spec = NetworkSpec(offer.name, offer.architecture, offer.preprocessing.size, offer.top1)
     if spec.architecture.library == "torchvision" and settings.channels not in {None, 3}:
         raise UsageError(f"{spec.name} takes 3 channels", "timm's networks accept any number of channels")
@@ -107,11 +107,14 @@ def _folder_spec(card: ModelCard) -> NetworkSpec:
     return NetworkSpec(name, architecture, card.preprocessing.size, None)
 
 
-def _offer(name: str, size: tuple[int, int] | None) -> Offer:
-    if not name.startswith(HUB):
+def _offer(reference: Reference, size: tuple[int, int] | None) -> Offer:
+    name, folder = reference.name, reference.saved_folder
+    if not name.startswith(HUB) and not folder:
         return zoo.offer(name, size)
     from cnncli.networks.zoo import hub_repository  # imports timm, which most names do not need
 
+    if folder:
+        return hub_repository.folder_offer(folder, size)
     return hub_repository.offer(name, size, NullProgress(), is_offline=False)
 
 

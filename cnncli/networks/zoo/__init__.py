@@ -1,4 +1,4 @@
-"""Networks of timm, torchvision and blueprints: by name, with preprocessing and class names, and built.
+"""Networks of timm, torchvision, transformers and blueprints: by name, with preprocessing and class names, and built.
 
 This module chooses the library for a name; each library has a module of its own. Importing torchvision and timm is slow, so
 each is imported only when it is needed.
@@ -15,7 +15,7 @@ from cnncli.networks.reference import LIBRARY
 from cnncli.networks.zoo.cut import CutNetwork
 from cnncli.networks.zoo.embedding import LinearOnEmbedding
 from cnncli.networks.zoo.offer import Offer, no_drop_path
-from cnncli.records.networks import Architecture, HeadKind
+from cnncli.records.networks import Architecture, HeadKind, Library
 
 
 def offer(name: str, image_size: tuple[int, int] | None = None) -> Offer:
@@ -123,6 +123,10 @@ def _build_from_library(architecture: Architecture, drop_path: float) -> nn.Modu
             if drop_path:
                 raise no_drop_path(architecture)
             network = build_blueprint(parse(architecture.blueprint or ""))
+        case "transformers":
+            from cnncli.networks.zoo import transformers
+
+            network = transformers.build(architecture, drop_path)
     return network
 
 
@@ -142,7 +146,7 @@ def adapt_weights(
             from cnncli.networks.zoo import torchvision
 
             return torchvision.adapt_weights(tensors, network)
-        case "blueprint":
+        case "blueprint" | "transformers":
             return tensors
 
 
@@ -155,10 +159,15 @@ def synsets(offer: Offer) -> tuple[str, ...] | None:
     return timm.synsets(offer.imagenet)
 
 
-def versions() -> dict[str, str]:
-    """Versions of the libraries that build networks, by package."""
+def versions(library: Library) -> dict[str, str]:
+    """Versions of the packages that a library's networks depend on."""
     import timm
     import torch
     import torchvision
 
-    return {"torch": torch.__version__, "torchvision": torchvision.__version__, "timm": timm.__version__}
+    packages = [torch, torchvision, timm]
+    if library == "transformers":
+        import transformers
+
+        packages.append(transformers)
+    return {package.__name__: str(package.__version__) for package in packages}

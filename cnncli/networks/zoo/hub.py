@@ -33,7 +33,9 @@ from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progr
 from cnncli.errors import WeightsError
 from cnncli.networks.downloads import (
     OFFLINE_HINT,
+    Checkpoint,
     HubFile,
+    LocalFile,
     Published,
     WebFile,
     hub_cache,
@@ -43,6 +45,7 @@ from cnncli.networks.downloads import (
     unreachable_error,
 )
 from cnncli.networks.model_folder import sha256
+from cnncli.networks.saved import CHECKPOINT_FILES, find_weights, part_names
 from cnncli.records.progress import Progress
 from cnncli.text import first_line
 from cnncli.time_limit import within
@@ -60,6 +63,22 @@ def fetch(published: Published, progress: Progress, *, is_offline: bool) -> Path
             return _fetch_from_hub(published, progress, is_offline=is_offline)
         case WebFile():
             return _fetch_from_url(published, progress, is_offline=is_offline)
+        case LocalFile():
+            return published.path
+        case Checkpoint():
+            return _fetch_checkpoint(published, progress, is_offline=is_offline)
+
+
+def _fetch_checkpoint(checkpoint: Checkpoint, progress: Progress, *, is_offline: bool) -> Path:
+    """The file that leads to the weights; all files that it lists are beside it."""
+    if checkpoint.repository is None:
+        return find_weights(checkpoint.folder)
+    first = HubFile(checkpoint.repository, CHECKPOINT_FILES, checkpoint.revision)
+    file = _fetch_from_hub(first, progress, is_offline=is_offline)
+    for name in part_names(file):
+        part = HubFile(checkpoint.repository, (name,), checkpoint.revision)
+        _fetch_from_hub(part, progress, is_offline=is_offline)
+    return file
 
 
 # ---- the Hugging Face hub

@@ -1,10 +1,11 @@
-"""timm networks in repositories on the Hugging Face hub: `hf-hub:org/name`.
+"""Networks in repositories on the Hugging Face hub, `hf-hub:org/name`, and in folders with the same files.
 
-Beside the weights, such a repository has a `config.json` written by timm: `architecture`, `num_classes`, `model_args`,
-`label_names`, and the preprocessing under `pretrained_cfg`. Older ones have the entries of `pretrained_cfg` at the top
-level.
+Beside the weights there is a `config.json`. That of timm has `architecture`, `num_classes`, `model_args`, `label_names`, and the
+preprocessing under `pretrained_cfg`; older ones have the entries of `pretrained_cfg` at the top level. That of transformers has
+`model_type`, and its preprocessing is in another file.
 """
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Mapping
@@ -14,9 +15,10 @@ from typing import Any
 import timm
 from timm.models import PretrainedCfg
 
-from cnncli.errors import ModelNotFoundError
-from cnncli.networks.downloads import HubFile
+from cnncli.errors import ModelNotFoundError, WeightsError
+from cnncli.networks.downloads import Checkpoint, HubFile, LocalFile, Published
 from cnncli.networks.reference import split_hub_name
+from cnncli.networks.saved import CONFIG, PROCESSOR, find_weights
 from cnncli.networks.zoo.hub import fetch
 from cnncli.networks.zoo.offer import Offer
 from cnncli.networks.zoo.timm import HUB_FILES, default_arguments, describe
@@ -24,7 +26,6 @@ from cnncli.records.progress import Progress
 from cnncli.regular_file import read_text
 from cnncli.text import parse_json
 
-_CONFIG = "config.json"
 _MAX_SIDE, _MAX_CLASSES = 16_384, 1_000_000
 _SUPPORTED_ARGUMENTS = {"num_classes", "in_chans", "img_size"}
 """Arguments of timm's `create_model` that a model card can store."""
@@ -44,19 +45,50 @@ def offer(name: str, image_size: tuple[int, int] | None, progress: Progress, *, 
         is_offline: use the hub's cache only.
 
     Raises:
-        ModelNotFoundError: the name is invalid, or the repository holds no timm network.
+        ModelNotFoundError: the name is invalid, or the repository holds no image classifier of timm or transformers.
         WeightsError: the repository is not available.
     """
     repository, revision = split_hub_name(name)
-    file = fetch(HubFile(repository, (_CONFIG,), revision), progress, is_offline=is_offline)
+    file = fetch(HubFile(repository, (CONFIG,), revision), progress, is_offline=is_offline)
     document = _document(name, file)
+    if not _is_of_transformers(document):
+        return _offer_timm(name, document, HubFile(repository, HUB_FILES, revision), image_size)
+    commit = file.parent.name  # all files of one commit are in one folder of the hub's cache
+    with contextlib.suppress(WeightsError):  # a missing file has a message of its own
+        fetch(HubFile(repository, (PROCESSOR,), commit), progress, is_offline=is_offline)
+    return _offer_transformers(name, document, Checkpoint(file.parent, repository, commit), image_size)
+
+
+def folder_offer(folder: Path, image_size: tuple[int, int] | None) -> Offer:
+    """The network in a folder that `save_pretrained` of transformers or `save_for_hf` of timm wrote; errors as `offer`."""
+    document = _document(str(folder), folder / CONFIG)
+    if _is_of_transformers(document):
+        return _offer_transformers(str(folder), document, Checkpoint(folder), image_size)
+    return _offer_timm(str(folder), document, LocalFile(find_weights(folder)), image_size)
+
+
+def _is_of_transformers(document: Mapping[str, Any]) -> bool:
+    """Whether a config.json describes a network of transformers; its wrapper of timm also writes what timm does."""
+    return "architecture" not in document and isinstance(document.get("model_type"), str)
+
+
+def _offer_transformers(
+    name: str, document: Mapping[str, Any], published: Checkpoint, image_size: tuple[int, int] | None
+) -> Offer:
+    from cnncli.networks.zoo import transformers  # an extra
+
+    return transformers.offer(name, document, published, image_size)
+
+
+def _offer_timm(
+    name: str, document: Mapping[str, Any], published: Published, image_size: tuple[int, int] | None
+) -> Offer:
     config = _config(name, document)
     if not isinstance(config.architecture, str) or not timm.is_model(config.architecture):
         raise ModelNotFoundError(
-            f"{name} holds no timm network: its {_CONFIG} names the architecture {config.architecture!r}",
-            "networks of other libraries on the hub are not supported",
+            f"{name} holds no timm network: its {CONFIG} names the architecture {config.architecture!r}",
+            "networks of timm and of transformers are supported",
         )
-    published = HubFile(repository, HUB_FILES, revision)
     own_size = _own_size(name, document)
     try:
         return describe(name, config.architecture, config, published, image_size, own_size)
@@ -65,16 +97,16 @@ def offer(name: str, image_size: tuple[int, int] | None, progress: Progress, *, 
 
 
 def _invalid_config(name: str, error: object) -> ModelNotFoundError:
-    return ModelNotFoundError(f"the {_CONFIG} of {name} is invalid: {error}")
+    return ModelNotFoundError(f"the {CONFIG} of {name} is invalid: {error}")
 
 
 def _document(name: str, file: Path) -> Mapping[str, Any]:
     try:
         document = parse_json(read_text(file))
     except ValueError as error:
-        raise ModelNotFoundError(f"the {_CONFIG} of {name} is not JSON: {error}") from error
+        raise ModelNotFoundError(f"the {CONFIG} of {name} is not JSON: {error}") from error
     if not isinstance(document, dict):
-        raise ModelNotFoundError(f"the {_CONFIG} of {name} is not an object")
+        raise ModelNotFoundError(f"the {CONFIG} of {name} is not an object")
     return document
 
 

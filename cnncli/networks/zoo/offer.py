@@ -1,10 +1,12 @@
 """Offers of libraries: a network with one set of weights."""
 
+import dataclasses
 from dataclasses import dataclass
 
 from cnncli.errors import UsageError
 from cnncli.networks.downloads import Published
-from cnncli.records.networks import Architecture, Preprocessing
+from cnncli.records.networks import Architecture, Preprocessing, Resize
+from cnncli.records.tasks import AnswerKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Offer:
             and with another image size than that of the weights.
         has_classes: whether the published weights have a classifier; False for a backbone, and for an image tower such as
             CLIP's, whose outputs are dimensions of an embedding.
+        kind: how many classes are right for an image.
     """
 
     name: str
@@ -33,8 +36,21 @@ class Offer:
     top1: float | None = None
     top5: float | None = None
     has_classes: bool = True
+    kind: AnswerKind = AnswerKind.ONE
 
 
 def no_drop_path(architecture: Architecture) -> UsageError:
     """Error for a network without stochastic depth."""
     return UsageError(f"{architecture.name} does not support stochastic depth", "omit --drop-path")
+
+
+def resize_input(preprocessing: Preprocessing, size: tuple[int, int] | None) -> Preprocessing:
+    """The preprocessing for another input size (height, width), with as large a margin around the crop; None changes nothing."""
+    if size is None or size == preprocessing.size:
+        return preprocessing
+    sides = zip(size, preprocessing.resize, preprocessing.size, strict=True)
+    height, width = (round(side * resize / own) for side, resize, own in sides)
+    mode = preprocessing.resize_mode
+    if mode is Resize.SHORTER and height != width:
+        mode = Resize.COVER
+    return dataclasses.replace(preprocessing, size=size, resize=(height, width), resize_mode=mode)

@@ -16,14 +16,15 @@ from torch import Tensor, nn
 
 from cnncli.errors import ModelNotFoundError
 from cnncli.networks.downloads import HubFile, Published, WebFile
+from cnncli.networks.saved import WEIGHTS_FILES
 from cnncli.networks.zoo import efficientnet_pytorch
 from cnncli.networks.zoo.offer import Offer, no_drop_path
 from cnncli.networks.zoo.torchvision import accuracy
 from cnncli.networks.zoo.torchvision import imagenet_names as torchvision_names
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
 
-HUB_FILES = ("model.safetensors", "pytorch_model.bin")
-"""timm's names for weights files on the hub, the safe format first."""
+HUB_FILES = WEIGHTS_FILES
+"""timm's names for weights files on the hub, the same as those of transformers."""
 _IMAGENET_1K = 1000
 
 _TORCHVISION_TAG = "tv_in1k"

@@ -1,6 +1,5 @@
 """Networks of torchvision."""
 
-import dataclasses
 import re
 from typing import Any
 
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 from cnncli.errors import ModelNotFoundError, UsageError
 from cnncli.networks.downloads import WebFile
 from cnncli.networks.reference import LIBRARY
-from cnncli.networks.zoo.offer import Offer, no_drop_path
+from cnncli.networks.zoo.offer import Offer, no_drop_path, resize_input
 from cnncli.records.networks import Architecture, Interpolation, Preprocessing, Resize
 
 
@@ -90,14 +89,7 @@ def _preprocessing(
         raise UsageError(
             f"torchvision's {architecture} accepts {crop} x {crop} pixels only", "omit --img-size"
         )
-    scaled = (round(image_size[0] * resize / crop), round(image_size[1] * resize / crop))
-    square = scaled[0] == scaled[1]
-    return dataclasses.replace(
-        preprocessing,
-        size=image_size,
-        resize=scaled,
-        resize_mode=Resize.SHORTER if square else Resize.COVER,
-    )
+    return resize_input(preprocessing, image_size)
 
 
 def build(architecture: Architecture, drop_path: float) -> nn.Module:
