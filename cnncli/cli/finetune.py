@@ -1,6 +1,8 @@
 """`cnncli finetune`: fine-tune a network on labelled images."""
 
+import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -109,6 +111,16 @@ def finetune(
     ] = ClassWeights.NONE,
     *,
     columns: ListColumns,
+    task_weight: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--task-weight",
+            metavar="TASK=X",
+            help="Weight of a task's loss, for each task of which it is not 1: --task-weight habitat=0.5.",
+            rich_help_panel=_DATA,
+            show_default=False,
+        ),
+    ] = None,
     max_pixels: options.MaxPixels = None,
     classifier: Annotated[
         ClassifierName,
@@ -185,6 +197,7 @@ def finetune(
         "engine_options": EngineOptions(engine, device, precision),
         "batch_size": batch_size,
         "workers": workers,
+        "task_weights": _parse_weights(task_weight or ()),
     }
     settings: FeatureSettings | NetworkSettings
     if final_tune is Tune.FEATURES and not recipe_defaults:
@@ -258,6 +271,29 @@ def _print_result(
         console.notice(f"use it: cnncli predict -m {quote(result.folder)} IMAGE")
     if result.unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
+
+
+def _parse_weights(texts: Sequence[str]) -> dict[str, float]:
+    """`habitat=0.5` as a name and a number; the names may have = in them, too.
+
+    Raises:
+        UsageError: a text is something else, or a task is named twice.
+    """
+    weights: dict[str, float] = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = math.nan
+        if not name or math.isnan(weight):
+            raise UsageError(
+                f"--task-weight {text!r} is not a task's name and a number", "write it as habitat=0.5"
+            )
+        if name in weights:
+            raise UsageError(f"--task-weight names {name!r} twice", "name each task once")
+        weights[name] = weight
+    return weights
 
 
 def _parse_tune(text: str) -> tuple[Tune, int]:

@@ -75,9 +75,14 @@ class SectionedCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as in typer
         """Turn `-m MODEL` into an argument where the command takes it as one; explain `model=MODEL`."""
         names = {option for parameter in self.params for option in parameter.opts}
-        require_no_assignments(args, names)
+        require_no_assignments(self._without_assignments(args), names)
         self._require_values(args)
         return super().parse_args(ctx, _models_as_arguments(args) if names & {"model", "models"} else args)
+
+    def _without_assignments(self, args: list[str]) -> list[str]:
+        """The words of a command line, without the values of options that take assignments, as `--task-weight habitat=0.5`."""
+        takers = {name for item in self.params if "=" in (item.metavar or "") for name in item.opts}
+        return [word for before, word in itertools.pairwise(["", *args]) if before not in takers]
 
     def _require_values(self, args: list[str]) -> None:
         """Raise UsageError if an option has an empty value, as from an unset shell variable."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnncli.records.evaluation import Accuracy
+from cnncli.records.evaluation import Accuracy, Estimate
 
 
 class Tune(enum.StrEnum):
@@ -150,6 +150,64 @@ class ClassifierScore:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskClassifier:
+    """A classifier on features for one task.
+
+    Attributes:
+        task: name of the task.
+        name, parameter: as of a `ClassifierScore`.
+        cv_score: accuracy in cross-validation, or mean average precision where several classes can be right; None where there are
+            too few images.
+        cv_standard_error: its standard error over the folds; None likewise.
+        val_score: the same on the validation images; None where these cannot tell.
+        seconds: time for cross-validation and fit.
+        is_chosen: whether the run holds it or started with it.
+    """
+
+    task: str
+    name: ClassifierName
+    parameter: str
+    cv_score: float | None
+    cv_standard_error: float | None
+    val_score: float | None
+    seconds: float
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TaskScore:
+    """How good a network is at a task.
+
+    Attributes:
+        task: name of the task.
+        images: images whose labels of it are known.
+        accuracy: of a task with one right class; None for others.
+        mean_average_precision: of a task with several right classes (mAP); None for others, and where no image has a label.
+        micro_f1: F1 of all decisions of such a task, one per image and class; None for others.
+    """
+
+    task: str
+    images: int
+    accuracy: Accuracy | None
+    mean_average_precision: Estimate | None
+    micro_f1: Estimate | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResults:
+    """What fine-tuning on tasks achieved.
+
+    Attributes:
+        val, test: scores on the validation and on the test split, in the order of the tasks; those without labels are left out.
+        classifiers: classifiers on features that were compared, task by task; empty where none were.
+    """
+
+    val: tuple[TaskScore, ...]
+    test: tuple[TaskScore, ...]
+    classifiers: tuple[TaskClassifier, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Epoch:
     """Figures of an epoch.
 
@@ -165,7 +223,7 @@ class Epoch:
         images_per_second: training throughput.
         val_balanced: mean over classes of the accuracy on their validation images; None where classes are not weighted.
         val_scores: of each task the accuracy, balanced where classes are weighted, or the mean average precision where several
-            classes can be right, NaN where no validation image can tell; empty without tasks.
+            classes can be right, None where no validation image can tell; empty without tasks.
         val_score: their mean, weighted as the tasks' losses; None without tasks.
     """
 
@@ -178,7 +236,7 @@ class Epoch:
     seconds: float
     images_per_second: float
     val_balanced: float | None = None
-    val_scores: tuple[float, ...] = ()
+    val_scores: tuple[float | None, ...] = ()
     val_score: float | None = None
 
     @property
@@ -252,12 +310,13 @@ class FinetuneResult:
         best_epoch: number of the epoch whose weights the run holds; None likewise.
         reason: why the run holds this network, as text.
         train: training accuracy of the classifier on features; None where the run holds a trained network.
-        val: validation accuracy.
-        val_loss: mean cross-entropy on the validation images.
+        val: validation accuracy; with tasks, the share of images that are right in all of them, None where none has labels of all.
+        val_loss: mean cross-entropy on the validation images; with tasks, the weighted sum of theirs.
         test, test_loss: the same on the test split; None where there is none.
         unreadable: images that were left out, as paths relative to the data's root.
         remarks: remarks on the data.
         timings: time that each step of the command took; together, its whole time.
+        tasks: what was achieved task by task; None without tasks.
     """
 
     folder: str
@@ -271,10 +330,11 @@ class FinetuneResult:
     best_epoch: int | None
     reason: str
     train: Accuracy | None
-    val: Accuracy
+    val: Accuracy | None
     val_loss: float
     test: Accuracy | None
     test_loss: float | None
     unreadable: tuple[str, ...]
     remarks: tuple[str, ...]
     timings: tuple[Timing, ...] = ()
+    tasks: TaskResults | None = None

@@ -9,7 +9,6 @@ image can tell.
 """
 
 import csv
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -57,7 +56,7 @@ def _row(epoch: Epoch) -> tuple[str | int, ...]:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None or math.isnan(value) else f"{value:.6g}"
+    return "" if value is None else f"{value:.6g}"
 
 
 def read_history(run: Path) -> list[Epoch]:
@@ -83,7 +82,7 @@ def _epoch(row: dict[str, str]) -> Epoch:
     values: dict[str, Any] = {name: float(row[name]) for name in _NUMBERS}
     epoch = Epoch(int(row["epoch"]), **values)
     if "val_score" in row:  # schema 3
-        scores = tuple(float(row[name] or math.nan) for name in row if name.startswith(_TASK))
+        scores = tuple(float(row[name]) if row[name] else None for name in row if name.startswith(_TASK))
         return replace(epoch, val_scores=scores, val_score=float(row["val_score"]))
     balanced = row.get("val_balanced")  # from schema 2 on
     return replace(epoch, val_balanced=float(balanced) if balanced else None)

@@ -27,8 +27,9 @@ MANIFEST = "manifest.json"
 _BEFORE_SCHEMAS = "beginning.json"
 """The file's name before cnncli 0.1.0."""
 
-SCHEMA = 2
-"""Schema number of new files; 1 also has `preparation_seconds`. Later versions must still read files with these numbers."""
+SCHEMA, TASKS_SCHEMA = 2, 3
+"""Schema numbers of new files, and of those of runs with tasks, which have more fields; 1 also has `preparation_seconds`. Later
+versions must still read files with these numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,14 @@ class UnreadableSample:
         label: class index.
         split: the split that it would have been in.
         reason: why it cannot be read.
+        answers: its classes in each task; empty without tasks.
     """
 
     path: str
     label: int
     split: Split | None
     reason: str
+    answers: tuple[tuple[int, ...] | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class RunManifest:
         may_stop_early: whether training stops if it does not become better than the classifier on features; False once the
             run has been resumed with another number of epochs.
         feature_balanced: balanced validation accuracy of the classifier on features; None where classes are not weighted.
+        feature_task_score: with tasks, the validation score of the classifier on features, as of an epoch; None otherwise.
     """
 
     card: ModelCard
@@ -85,13 +89,14 @@ class RunManifest:
     initial_accuracy: float | None = None
     may_stop_early: bool = True
     feature_balanced: float | None = None
+    feature_task_score: float | None = None
 
     @property
     def feature_score(self) -> float | None:
         """What the classifier on features is compared by; None where there is none."""
-        if self.feature_accuracy is None or self.feature_balanced is not None:
-            return self.feature_balanced
-        return self.feature_accuracy.share
+        accuracy = self.feature_accuracy
+        scores = (self.feature_task_score, self.feature_balanced, accuracy.share if accuracy else None)
+        return next((score for score in scores if score is not None), None)
 
     def read_data(self, run: Path) -> DataSet:
         """The data set of the run, from its splits.csv.
@@ -108,7 +113,8 @@ class RunManifest:
     def with_unreadable(self, data: DataSet) -> DataSet:
         """The data of splits.csv and the unreadable images, with the remarks on the data."""
         samples = (
-            Sample(image_source(self._path(sample)), sample.label, sample.split) for sample in self.unreadable
+            Sample(image_source(self._path(sample)), sample.label, sample.split, sample.answers)
+            for sample in self.unreadable
         )
         return dataclasses.replace(data, samples=(*data.samples, *samples), remarks=self.remarks)
 
@@ -122,8 +128,7 @@ def save_manifest(run: Path, manifest: RunManifest) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    document: dict[str, Any] = {"schema": SCHEMA} | dataclasses.asdict(manifest)
-    document["card"] = json.loads(cards.to_json(manifest.card))
+    document = _to_json(manifest)
     file = run / CHECKPOINTS / MANIFEST
     file.parent.mkdir(exist_ok=True)
     try:
@@ -133,6 +138,18 @@ def save_manifest(run: Path, manifest: RunManifest) -> None:
         raise OutputError(
             f"cannot write {file}: {error.strerror}", "free some space, and try again"
         ) from error
+
+
+def _to_json(manifest: RunManifest) -> dict[str, Any]:
+    """A manifest as a document; fields of tasks only where there are some."""
+    schema = TASKS_SCHEMA if manifest.card.tasks else SCHEMA
+    document: dict[str, Any] = {"schema": schema} | dataclasses.asdict(manifest)
+    document["card"] = json.loads(cards.to_json(manifest.card))
+    if not manifest.card.tasks:
+        del document["feature_task_score"]
+        for sample in document["unreadable"]:
+            del sample["answers"]
+    return document
 
 
 def load_manifest(run: Path) -> RunManifest:
@@ -168,11 +185,13 @@ def _from_json(document: dict[str, Any], file: str) -> RunManifest:
 
 
 def _unreadable_sample(sample: Mapping[str, Any]) -> UnreadableSample:
-    return UnreadableSample(**{**sample, "split": sample["split"] and Split(sample["split"])})
+    answers = tuple(None if answer is None else tuple(answer) for answer in sample.get("answers", ()))
+    split = sample["split"] and Split(sample["split"])
+    return UnreadableSample(**{**sample, "split": split, "answers": answers})
 
 
 def _require_schema(schema: object, file: Path) -> None:
-    if problem := schema_problem(schema, SCHEMA, "start a new run, with another --output"):
+    if problem := schema_problem(schema, TASKS_SCHEMA, "start a new run, with another --output"):
         raise TrainingError(f"{file} cannot be read: {problem.reason}", problem.hint)
 
 

@@ -2,13 +2,14 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cnncli.data import layout
 from cnncli.data.stratified import split_stratified
 from cnncli.networks.prepared import accuracy_hint
 from cnncli.records.data import DataSet, Split
 from cnncli.records.progress import Progress
+from cnncli.records.tasks import AnswerKind
 from cnncli.records.training import Timing, Tune
 from cnncli.text import counted
 from cnncli.training.run_folder import Target, choose_run_folder
@@ -67,8 +68,19 @@ def find_images(
 
 
 def describe_data(data: DataSet, progress: Progress) -> None:
-    """Report the number of images per split, and the classes in their order."""
+    """Report the number of images per split, and the classes in their order, of each task if there are some."""
     counts = [f"{len(samples):,} {split}" for split in Split if (samples := data.split(split))]
     images = counted(len(data.samples), "image")
     progress.notice(f"{data.name}: {len(data.class_names):,} classes, {images} ({', '.join(counts)})")
-    progress.notice(f"classes: {', '.join(f'{index} {name}' for index, name in enumerate(data.class_names))}")
+    if not data.tasks:
+        progress.notice(f"classes: {_numbered(data.class_names)}")
+    for task in data.tasks:
+        progress.notice(f"{task.name}, {_KINDS[task.kind]}: {_numbered(task.class_names)}")
+
+
+_KINDS = {AnswerKind.ONE: "one class per image", AnswerKind.SEVERAL: "several labels per image"}
+
+
+def _numbered(names: Sequence[str]) -> str:
+    """`0 cat, 1 dog`."""
+    return ", ".join(f"{index} {name}" for index, name in enumerate(names))

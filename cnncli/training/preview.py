@@ -88,7 +88,7 @@ def _first_readable(
     """Name and first readable image of each class; unreadable ones before it are added to the list."""
     samples = data.split(Split.TRAIN)
     for label, name in enumerate(data.class_names[:ROWS]):
-        for number in (number for number, sample in enumerate(samples) if sample.label == label):
+        for number in (number for number, sample in enumerate(samples) if label in data.classes_of(sample)):
             image = store.read(number)
             if not isinstance(image, Unreadable):
                 yield name, number

@@ -16,12 +16,13 @@ from cnncli.records.data import DataSet, Split
 from cnncli.records.evaluation import Answer, Evaluation
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
-from cnncli.records.report import Facts, Report, TrainingSummary
+from cnncli.records.report import Evaluated, Facts, Report, TrainingSummary
 from cnncli.render.worst_classes import part_text
 from cnncli.training.optional_output import write_optional
 from cnncli.training.settings_file import RecordedSettings
 
-_HELD_OUT = {Split.VAL: "held out from training", Split.TEST: "evaluated once, at the end"}
+HELD_OUT = {Split.VAL: "held out from training", Split.TEST: "evaluated once, at the end"}
+"""Where the splits of a run come from."""
 
 
 def evaluate_split(
@@ -32,7 +33,7 @@ def evaluate_split(
         return None
     paths = {sample.path for sample in data.split(split)}
     records = [record for record in unreadable if record.path in paths]
-    context = EvaluationContext(model, data.name, str(split), _HELD_OUT[split], data.class_names)
+    context = EvaluationContext(model, data.name, str(split), HELD_OUT[split], data.class_names)
     return evaluation(context, answers, with_relative_paths(data, records))
 
 
@@ -50,7 +51,7 @@ def write(
     folder: Path,
     name: str,
     data: DataSet,
-    evaluations: tuple[Evaluation, Evaluation | None],
+    evaluations: tuple[Evaluated, Evaluated | None],
     training: TrainingSummary,
     settings: RecordedSettings,
     unreadable: Sequence[Unreadable],
@@ -79,7 +80,7 @@ def write(
 def _report(
     name: str,
     data: DataSet,
-    evaluations: tuple[Evaluation, Evaluation | None],
+    evaluations: tuple[Evaluated, Evaluated | None],
     training: TrainingSummary,
     settings: RecordedSettings,
     unreadable: Sequence[Unreadable],

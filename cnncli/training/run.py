@@ -14,10 +14,11 @@ from cnncli.networks.prepared import find_prepared
 from cnncli.prepare import require_preparable
 from cnncli.records.data import DataSet, Split
 from cnncli.records.progress import Progress, ProgressBar, activity_if_many
-from cnncli.records.training import ClassifierScore, FinetuneResult, Tune
-from cnncli.text import counted, duration, percent
+from cnncli.records.training import FinetuneResult, Tune
+from cnncli.text import counted, duration
 from cnncli.training import run_folder
 from cnncli.training.cut import prepare_start, resolve_start
+from cnncli.training.features.class_search import LinearStart
 from cnncli.training.features.fit import FeatureSearch, search_classifiers
 from cnncli.training.features.publish import finetune_features, write_run
 from cnncli.training.manifest import RunManifest
@@ -158,7 +159,7 @@ def _prepare_from_features(
     from cnncli.training.network.initial import from_weights
 
     def require_trainable(folder: ModelFolder, data: DataSet) -> None:
-        trial = from_weights(folder, None, data.class_names, settings.options.drop_path)
+        trial = from_weights(folder, None, data, settings.options.drop_path)
         trainer.require_trainable(trial, settings)
 
     progress = stopwatch.progress
@@ -166,10 +167,11 @@ def _prepare_from_features(
         settings, data, target, stopwatch, bar, require_usable=require_trainable, is_offline=is_offline
     )
     data, card = search.embedded.data, search.folder.card
-    head, score = search.result.linear() or (None, None)
-    features = _publish_features(search, settings, score, stopwatch)
+    linear = search.result.linear()
+    features = _publish_features(search, settings, linear, stopwatch)
     with stopwatch.measure("measuring the speed of training"):
-        initial = from_weights(search.folder, head, data.class_names, settings.options.drop_path)
+        head = linear.head if linear else None
+        initial = from_weights(search.folder, head, data, settings.options.drop_path)
         throughput = trainer.fastest_throughput(initial, settings, progress)
     if features:
         epochs, reason = _epochs_in_budget(settings, throughput, data)
@@ -189,7 +191,8 @@ def _prepare_from_features(
         feature_accuracy=features.val if features else None,
         feature_loss=features.val_loss if features else None,
         feature_balanced=features.classifier.val_balanced if features and features.classifier else None,
-        initial_accuracy=score.selection_score if score else None,
+        feature_task_score=linear.score if features and linear and data.tasks else None,
+        initial_accuracy=linear.score if linear else None,
         unreadable=search.embedded.unreadable_samples(),
     )
     trainer.write_start(run, initial, throughput, settings, manifest)
@@ -197,19 +200,18 @@ def _prepare_from_features(
 
 
 def _publish_features(
-    search: FeatureSearch, settings: NetworkSettings, linear: ClassifierScore | None, stopwatch: Stopwatch
+    search: FeatureSearch, settings: NetworkSettings, linear: LinearStart | None, stopwatch: Stopwatch
 ) -> FinetuneResult | None:
     """Write the classifier on features as a run, with `auto`; report how accurate it is."""
     if settings.tune is Tune.AUTO:
         result = write_run(search, settings, stopwatch)
-        accuracy = percent(result.val.share)
-        stopwatch.progress.notice(
-            f"a classifier on its features: {accuracy} on val, saved in {result.folder}"
-        )
+        text = search.result.text
+        stopwatch.progress.notice(f"a classifier on its features: {text} on val, saved in {result.folder}")
         return result
     if linear:
-        accuracy = percent(linear.val.share)
-        stopwatch.progress.notice(f"its last layer starts as a classifier on its features: {accuracy} on val")
+        stopwatch.progress.notice(
+            f"its last layer starts as a classifier on its features: {linear.text} on val"
+        )
     return None
 
 
@@ -226,9 +228,7 @@ def _prepare_directly(
 
     progress = stopwatch.progress
     with stopwatch.measure("building the network"):
-        initial, base_model, origin = _build_initial(
-            settings, data.class_names, progress, is_offline=is_offline
-        )
+        initial, base_model, origin = _build_initial(settings, data, progress, is_offline=is_offline)
         trainer.require_trainable(initial, settings)
     describe_data(data, progress)
     with stopwatch.measure("measuring the speed of training"):
@@ -240,7 +240,7 @@ def _prepare_directly(
 
 
 def _build_initial(
-    settings: NetworkSettings, class_names: tuple[str, ...], progress: Progress, *, is_offline: bool
+    settings: NetworkSettings, data: DataSet, progress: Progress, *, is_offline: bool
 ) -> tuple["InitialModel", str, str]:
     """The network for `head` or `scratch`, the name of what it started from, and the origin of its weights."""
     from cnncli.training.network.initial import from_scratch, from_weights
@@ -248,11 +248,11 @@ def _build_initial(
     if settings.tune is Tune.SCRATCH:
         untrained = resolve_start(settings, progress, is_offline=is_offline)
         progress.notice(f"starting from {untrained.name} with random weights")
-        initial = from_scratch(untrained, class_names, settings.seed, settings.options)
+        initial = from_scratch(untrained, data, settings.seed, settings.options)
         return initial, initial.card.name, "random"
     progress.notice(f"starting from {settings.start} with a new last layer")
     folder = prepare_start(settings, progress, is_offline=is_offline)
-    initial = from_weights(folder, None, class_names, settings.options.drop_path)
+    initial = from_weights(folder, None, data, settings.options.drop_path)
     return initial, folder.card.name, folder.card.weights_origin
 
 

@@ -1,7 +1,8 @@
 """The settings of `finetune`, checked before any work; all problems are reported at once."""
 
 import enum
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from cnncli.records.defaults import MAX_PIXELS, MAX_SEED
 from cnncli.records.engines import EngineOptions
 from cnncli.records.list_columns import ListColumns
 from cnncli.records.progress import Progress
+from cnncli.records.tasks import AnswerKind, Task
 from cnncli.records.training import ClassifierName, ClassWeights, RecipeName, Tune
 from cnncli.text import csv_row, is_url, share_hint
 from cnncli.training.options import TrainingOptions
@@ -76,8 +78,12 @@ class FinetuneSettings:
         """The network to start from, for messages."""
         return f"{self.reference.name}, cut at {self.layer}" if self.layer else self.reference.name
 
+    def weights_of(self, tasks: Sequence[Task]) -> tuple[float, ...]:
+        """The weight of each task in the loss."""
+        return tuple(self.task_weights.get(task.name, 1.0) for task in tasks)
+
     def __post_init__(self) -> None:
-        if problems := [*_out_of_range(self), *_no_effect(self)]:
+        if problems := [*_out_of_range(self), *_unsuitable_for_tasks(self), *_no_effect(self)]:
             raise UsageError("; ".join(problems))
 
 
@@ -115,6 +121,33 @@ def _out_of_range(settings: FinetuneSettings) -> Iterator[str]:
         yield f"--seed must be between 0 and {MAX_SEED:,}, not {settings.seed}"
     if settings.overwrite and settings.output is None:
         yield "--overwrite needs --output: without it a run gets a new name"
+
+
+def _unsuitable_for_tasks(settings: FinetuneSettings) -> Iterator[str]:
+    """What cannot be done with the tasks of the data, or has no effect on them."""
+    tasks, classifier = settings.columns.tasks, settings.classifier
+    for name, weight in settings.task_weights.items():
+        if not (weight > 0 and math.isfinite(weight)):
+            yield f"--task-weight {name}={weight:g}: a weight is above 0"
+        elif tasks and name not in {task.name for task in tasks}:
+            names = ", ".join(task.name for task in tasks)
+            yield f"--task-weight {name}={weight:g}: there is no task {name!r}, only {names}"
+    if settings.task_weights and len(tasks) <= 1:
+        yield "--task-weight has no effect without several tasks: see --label-column and --multi-label"
+    elif settings.task_weights and settings.tune is Tune.FEATURES:
+        yield "--task-weight has no effect with --tune features, which fits a classifier to each task alone"
+    if tasks and classifier is ClassifierName.KNN:
+        yield "--classifier knn cannot learn tasks, whose classifiers become one linear layer"
+    if (
+        classifier in {ClassifierName.SVM, ClassifierName.CENTROID}
+        and all(map(_has_several_labels, tasks))
+        and tasks
+    ):
+        yield f"--classifier {classifier} has no effect on several labels per image, each of which gets a logistic regression"
+
+
+def _has_several_labels(task: Task) -> bool:
+    return task.kind is AnswerKind.SEVERAL
 
 
 def _no_effect(settings: FinetuneSettings) -> Iterator[str]:
@@ -189,6 +222,7 @@ def option_values(settings: FinetuneSettings) -> dict[str, Any]:
         "img_size": reference.image_size and "{}x{}".format(*reference.image_size),
         "layer": settings.layer,
         **_column_values(columns),
+        "task_weight": [f"{name}={weight!r}" for name, weight in settings.task_weights.items()] or None,
         "tune": str(settings.tune),
         "classifier": settings.classifier.value,
         "augment_features": settings.augment_features,

@@ -1,16 +1,19 @@
 """The figures of a network with tasks that training compares: the loss, and what networks and epochs are chosen by."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import entr
 
 from cnncli.evaluation.metrics import balanced_accuracy
 from cnncli.evaluation.tasks.labels import mean_average_precision
 from cnncli.logits import binary_cross_entropy, cross_entropy, predicted_classes, probabilities
 from cnncli.records.tasks import AnswerKind, Task, columns_of
 from cnncli.records.training import ClassWeights
+from cnncli.text import percent
 
 Values = NDArray[np.float32]
 
@@ -29,6 +32,11 @@ class TaskFigures:
     losses: Values
     scores: Values
     weights: tuple[float, ...]
+
+    @property
+    def known_scores(self) -> tuple[float | None, ...]:
+        """The scores, with None in place of NaN."""
+        return tuple(None if math.isnan(score) else score for score in self.scores.tolist())
 
     @property
     def loss(self) -> float:
@@ -60,6 +68,17 @@ def task_figures(
     return TaskFigures(np.array(losses), np.array(scores), weights)
 
 
+def guess_figures(targets: Values, tasks: Sequence[Task], weights: tuple[float, ...]) -> TaskFigures:
+    """The figures of guessing by how frequent each class is, on images with targets (N, K)."""
+    losses, scores = [], []
+    for task, columns in zip(tasks, columns_of(tasks), strict=True):
+        shares = np.nanmean(targets[:, columns], axis=0, dtype=np.float64)
+        is_several = task.kind is AnswerKind.SEVERAL
+        losses.append((entr(shares) + entr(1 - shares)).mean() if is_several else entr(shares).sum())
+        scores.append(shares.mean() if is_several else shares.max())
+    return TaskFigures(np.array(losses), np.array(scores), weights)
+
+
 def _figures(task: Task, logits: Values, targets: Values, class_weights: ClassWeights) -> tuple[float, float]:
     """Loss and score of a task."""
     if not len(logits):
@@ -71,3 +90,19 @@ def _figures(task: Task, logits: Values, targets: Values, class_weights: ClassWe
     if class_weights is ClassWeights.BALANCED:
         return cross_entropy(logits, labels), balanced_accuracy(predicted, labels)
     return cross_entropy(logits, labels), float((predicted == labels).mean())
+
+
+def scores_text(tasks: Sequence[Task], scores: Sequence[float | None]) -> str:
+    """What tasks are measured by, as `digit accuracy 98.2 %, tags mAP 88.3 %`."""
+    return ", ".join(
+        f"{task.name} {SCORE_NAMES[task.kind]} {score_text(score)}"
+        for task, score in zip(tasks, scores, strict=True)
+    )
+
+
+def score_text(score: float | None) -> str:
+    """A score as text; a dash where no image can tell."""
+    return "-" if score is None else percent(score)
+
+
+SCORE_NAMES = {AnswerKind.ONE: "accuracy", AnswerKind.SEVERAL: "mAP"}

@@ -60,7 +60,7 @@ class Listener(NullProgress):
 
 
 def settings_for(data: Path, model: str = DRAWN, tune: Tune = Tune.SCRATCH, **given: Any) -> NetworkSettings:
-    separate = ("class_weights", "classifier", "layer", "seed", "stages", "output")
+    separate = ("class_weights", "classifier", "layer", "seed", "stages", "output", "columns", "task_weights")
     more = {name: given.pop(name) for name in separate if name in given}
     return NetworkSettings(
         data=data,

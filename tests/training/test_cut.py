@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from cnncli.engines.select import open_engine
 from cnncli.errors import TrainingError, UsageError
 from cnncli.networks.model_folder import ModelFolder, open_folder
+from cnncli.records.data import DataSet
 from cnncli.records.engines import EngineName, EngineOptions
 from cnncli.records.progress import NullProgress
 from cnncli.records.training import ClassifierName, Tune
@@ -78,7 +79,7 @@ def test_a_new_classifier_has_nothing_of_the_tasks_of_the_network_before(
     for layer, folder in {None: "whole", "conv1": "cut"}.items():
         card = train_classifier(data, layers_tasks, layer, output=data.parent / folder).card
         assert (card.tasks, card.class_names) == ((), ("cold", "green", "warm"))
-    started = from_weights(open_folder(layers_tasks), None, ("a", "b"), 0.0)
+    started = from_weights(open_folder(layers_tasks), None, DataSet("d", "d", ("a", "b"), ()), 0.0)
     assert (started.card.tasks, started.card.class_names) == ((), ("a", "b"))
 
 

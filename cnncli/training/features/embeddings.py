@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.data.labels import answer_text
 from cnncli.data.stratified import shortlist
 from cnncli.features.embed import Embedder, EmbedSettings
 from cnncli.inference import InferenceOptions
@@ -15,6 +16,7 @@ from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress, ProgressBar
+from cnncli.records.tasks import AnswerKind
 from cnncli.text import counted
 from cnncli.training.manifest import UnreadableSample
 from cnncli.training.settings import FinetuneSettings
@@ -39,6 +41,23 @@ class EmbeddedSplit:
         """(N,), the class index of each image."""
         return np.array([sample.label for sample in self.samples], np.intp)
 
+    def of_task(self, place: int, kind: AnswerKind) -> "EmbeddedSplit":
+        """The images whose labels of a task are known, with these alone; `place` is that of the task among all."""
+        rows = [row for row, sample in enumerate(self.samples) if sample.answers[place] is not None]
+        return EmbeddedSplit(
+            tuple(_of_task(self.samples[row], place, kind) for row in rows),
+            self.vectors[rows],
+            tuple(self.digests[row] for row in rows),
+        )
+
+
+def _of_task(sample: Sample, place: int, kind: AnswerKind) -> Sample:
+    """An image with its known labels of a task alone: its class, where exactly one is right."""
+    answer = sample.answers[place]
+    if kind is AnswerKind.SEVERAL or not answer:
+        return dataclasses.replace(sample, answers=(answer,))
+    return dataclasses.replace(sample, label=answer[0], answers=())
+
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedData:
@@ -59,11 +78,33 @@ class EmbeddedData:
     def digest(self) -> str:
         """SHA-256 of a listing of the data: split, class and digest of each file, in sorted order."""
         lines = sorted(
-            f"{name}\t{self.data.class_names[sample.label]}\t{digest}\n"
+            f"{name}\t{self._label_text(sample)}\t{digest}\n"
             for name, split in self.splits.items()
             for sample, digest in zip(split.samples, split.digests, strict=True)
         )
         return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+    def _label_text(self, sample: Sample) -> str:
+        """The classes of an image, by task if there are some."""
+        if not self.data.tasks:
+            return self.data.class_names[sample.label]
+        answers = zip(self.data.tasks, sample.answers, strict=True)
+        return "\t".join(
+            answer_text(None if answer is None else [task.class_names[index] for index in answer])
+            for task, answer in answers
+        )
+
+    def of_task(self, place: int) -> "EmbeddedData":
+        """The data of one task, as if there were no other; without tasks, if exactly one of its classes is right."""
+        task = self.data.tasks[place]
+        splits = {name: split.of_task(place, task.kind) for name, split in self.splits.items()}
+        data = dataclasses.replace(
+            self.data,
+            class_names=task.class_names,
+            samples=tuple(sample for split in splits.values() for sample in split.samples),
+            tasks=(task,) if task.kind is AnswerKind.SEVERAL else (),
+        )
+        return EmbeddedData(data, self.full_data, splits, self.unreadable)
 
     def unreadable_samples(self) -> tuple[UnreadableSample, ...]:
         """The unreadable images with their labels and splits."""
@@ -74,6 +115,7 @@ class EmbeddedData:
                 samples[record.path].label,
                 samples[record.path].split,
                 record.reason,
+                samples[record.path].answers,
             )
             for record in self.unreadable
         )

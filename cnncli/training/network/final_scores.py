@@ -1,14 +1,17 @@
 """What the network of a finished run predicts for the validation and test images; logits that training computed are reused."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.engines.compile import TOLERANCE
 from cnncli.evaluation.scoring import EnsembleMember, ScoredSamples, answers_of, score_samples
+from cnncli.evaluation.tasks.scoring import ScoredTargets, score_targets
 from cnncli.inference import ImageOutput, InferenceOptions, Session
 from cnncli.logits import probabilities
 from cnncli.networks.model_folder import ModelFolder
@@ -18,6 +21,8 @@ from cnncli.records.progress import Deduplicated, Progress, ProgressBar
 from cnncli.records.tasks import Task
 from cnncli.training.network import checkpoints
 from cnncli.training.settings import NetworkSettings
+
+Scored = TypeVar("Scored")
 
 _CHECKED = 16
 """Number of images on which the written network is compared with the one that was validated."""
@@ -70,31 +75,92 @@ class ValidatedImages:
         spread = expected.max() - expected.min()
         return bool(np.abs(np.stack(values) - expected).max() <= TOLERANCE * spread)
 
-    def score(self, tasks: Sequence[Task], relative: Callable[[str], str]) -> ScoredSamples:
-        """The answers of a network with these tasks; `relative` turns a sample's path into the one to report."""
+
+class Scorer(ABC, Generic[Scored]):
+    """Turns images into what a run needs to know of them."""
+
+    @abstractmethod
+    def score_logits(self, samples: Sequence[Sample], logits: NDArray[np.float32]) -> Scored:
+        """Score images whose logits (N, K) are known."""
+
+    @abstractmethod
+    def score_images(
+        self,
+        folder: ModelFolder,
+        samples: Sequence[Sample],
+        options: InferenceOptions,
+        progress: Progress,
+        advance: Callable[[], None],
+    ) -> Scored:
+        """Run images through the network."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScorer(Scorer[ScoredSamples]):
+    """Scores images with one class each; `relative` turns a sample's path into the one to report."""
+
+    relative: Callable[[str], str]
+
+    def score_logits(self, samples: Sequence[Sample], logits: NDArray[np.float32]) -> ScoredSamples:
+        """The answers, whose probabilities are computed for a part of the images at a time."""
         answers = [
             answer
-            for start in range(0, len(self.samples), _AT_ONCE)
+            for start in range(0, len(samples), _AT_ONCE)
             for answer in answers_of(
-                self.samples[start : start + _AT_ONCE],
-                probabilities(self.logits[start : start + _AT_ONCE], tasks),
-                relative,
+                samples[start : start + _AT_ONCE],
+                probabilities(logits[start : start + _AT_ONCE]),
+                self.relative,
             )
         ]
         return ScoredSamples(tuple(answers), ())
 
+    def score_images(
+        self,
+        folder: ModelFolder,
+        samples: Sequence[Sample],
+        options: InferenceOptions,
+        progress: Progress,
+        advance: Callable[[], None],
+    ) -> ScoredSamples:
+        """The answers."""
+        return score_samples([EnsembleMember(folder)], samples, self.relative, options, progress, advance)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskScorer(Scorer[ScoredTargets]):
+    """Scores images with tasks."""
+
+    tasks: Sequence[Task]
+
+    def score_logits(self, samples: Sequence[Sample], logits: NDArray[np.float32]) -> ScoredTargets:
+        """The probabilities."""
+        return ScoredTargets(tuple(samples), probabilities(logits, self.tasks))
+
+    def score_images(
+        self,
+        folder: ModelFolder,
+        samples: Sequence[Sample],
+        options: InferenceOptions,
+        progress: Progress,
+        advance: Callable[[], None],
+    ) -> ScoredTargets:
+        """The probabilities."""
+        return score_targets([folder], samples, options, progress, advance)
+
 
 def score_splits(
+    scorer: Scorer[Scored],
     folder: ModelFolder,
     data: DataSet,
     validated: ValidatedImages | None,
     settings: NetworkSettings,
     progress: Progress,
     bar: ProgressBar,
-) -> dict[Split, ScoredSamples]:
-    """The answers of a finished network for the validation and the test split.
+) -> dict[Split, Scored]:
+    """What a finished network predicts for the validation and, if there is one, the test split.
 
     Args:
+        scorer: how images are scored.
         folder: the network.
         data: the images.
         validated: the validation images as training saw them, used if the network agrees with them; None to evaluate all.
@@ -106,14 +172,12 @@ def score_splits(
         max_pixels=settings.max_pixels, engine=EngineOptions(device="cpu"), workers=settings.workers
     )
     progress = Deduplicated(progress)
-    scores = dict.fromkeys((Split.VAL, Split.TEST), ScoredSamples((), ()))
+    scores: dict[Split, Scored] = {}
     if validated and validated.agree_with(folder, options, progress):
-        scores[Split.VAL] = validated.score(folder.card.tasks, data.relative)
-    remaining = {split: data.split(split) for split, score in scores.items() if not score.answers}
+        scores[Split.VAL] = scorer.score_logits(validated.samples, validated.logits)
+    remaining = {split: data.split(split) for split in (Split.VAL, Split.TEST) if split not in scores}
     with bar(sum(map(len, remaining.values()))) as advance:
         for split, samples in remaining.items():
             if samples:
-                scores[split] = score_samples(
-                    [EnsembleMember(folder)], samples, data.relative, options, progress, advance
-                )
+                scores[split] = scorer.score_images(folder, samples, options, progress, advance)
     return scores

@@ -15,10 +15,12 @@ from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.zoo import weights
 from cnncli.networks.zoo.embedding import with_embedding
 from cnncli.prepare import UntrainedNetwork
+from cnncli.records.data import DataSet
 from cnncli.records.networks import Architecture, Compilation, Embedding, ModelCard
 from cnncli.records.training import Initialization
 from cnncli.training.features.replace_head import weights_with_new_head
 from cnncli.training.options import TrainingOptions
+from cnncli.training.task_scores import without_choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,13 @@ class InitialModel:
 
 
 def from_scratch(
-    untrained: UntrainedNetwork, class_names: tuple[str, ...], seed: int, options: TrainingOptions
+    untrained: UntrainedNetwork, data: DataSet, seed: int, options: TrainingOptions
 ) -> InitialModel:
     """A network with random weights.
 
     Args:
         untrained: its architecture and preprocessing.
-        class_names: names of the K classes.
+        data: what it is to learn.
         seed: seed of the weights.
         options: their distribution, the normalisation of pixels, and stochastic depth.
 
@@ -70,7 +72,7 @@ def from_scratch(
         UsageError: it cannot process images of its input size, has another number of channels than the normalisation, or has
             no residual blocks for stochastic depth.
     """
-    architecture = zoo.with_num_classes(untrained.architecture, len(class_names))
+    architecture = zoo.with_num_classes(untrained.architecture, len(data.class_names))
     preprocessing = untrained.preprocessing
     if options.normalize:
         normalization = options.normalize.for_channels(preprocessing.channels)
@@ -89,7 +91,8 @@ def from_scratch(
         name=untrained.name,
         architecture=architecture,
         preprocessing=preprocessing,
-        class_names=class_names,
+        class_names=data.class_names,
+        tasks=without_choice(data.tasks),
         synsets=None,
         embedding=Embedding(0, wrapped.layer, gives_logits=False),
         weights_origin="random",
@@ -111,21 +114,24 @@ def initialize_glorot(network: nn.Module, seed: int) -> None:
 
 
 def from_weights(
-    folder: ModelFolder, head: LinearHead | None, class_names: tuple[str, ...], drop_path: float
+    folder: ModelFolder, head: LinearHead | None, data: DataSet, drop_path: float
 ) -> InitialModel:
     """A pretrained network with a new last layer.
 
     Args:
         folder: the network.
         head: a classifier on its embeddings that becomes this layer; None for weights of 0.
-        class_names: names of the K classes.
+        data: what it is to learn.
         drop_path: stochastic depth rate.
 
     Raises:
         UsageError: the network has no residual blocks for stochastic depth.
     """
-    zeros = LinearHead(np.zeros((len(class_names), folder.card.embedding.size)), np.zeros(len(class_names)))
-    new_card = dataclasses.replace(folder.card, class_names=class_names, tasks=())
+    classes = len(data.class_names)
+    zeros = LinearHead(np.zeros((classes, folder.card.embedding.size)), np.zeros(classes))
+    new_card = dataclasses.replace(
+        folder.card, class_names=data.class_names, tasks=without_choice(data.tasks)
+    )
     tensors, card = weights_with_new_head(folder, head or zeros, new_card)
     network = build(card.architecture, drop_path)
     InitialModel(network, card).drop_auxiliary()

@@ -1,7 +1,6 @@
 """Logs of a training run after each epoch: a line, history.csv, TensorBoard."""
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from cnncli.text import percent
 from cnncli.training.history import HISTORY, write_history
 from cnncli.training.network.checkpoints import Checkpoint
 from cnncli.training.optional_output import warn_on_failure
+from cnncli.training.task_figures import score_text
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -109,11 +109,6 @@ def _score_title(task: Task, name: str) -> str:
     return f"{short} {'mAP' if task.kind is AnswerKind.SEVERAL else 'acc'}"
 
 
-def score_text(score: float) -> str:
-    """A score as text; a dash where no validation image can tell."""
-    return "-" if math.isnan(score) else percent(score)
-
-
 class _TensorBoard:
     """Logs epochs for TensorBoard until that fails once, which is a warning."""
 
@@ -145,6 +140,7 @@ class _TensorBoard:
                 *(
                     (f"score/{task.name}", score)
                     for task, score in zip(self._tasks, epoch.val_scores, strict=True)
+                    if score is not None
                 ),
                 ("lr", epoch.lr),
                 ("images_per_second", epoch.images_per_second),

@@ -2,27 +2,24 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from cnncli.errors import CompileError, DataError, TrainingError
-from cnncli.evaluation.metrics import confusion
+from cnncli.errors import CompileError, TrainingError
 from cnncli.evaluation.scoring import ScoredSamples
-from cnncli.evaluation.tables import predictions
 from cnncli.evaluation.tables import unreadable as unreadable_table
+from cnncli.evaluation.tasks.scoring import ScoredTargets
 from cnncli.networks import model_folder
 from cnncli.networks.dependencies import package_versions
 from cnncli.networks.zoo import weights
 from cnncli.prepare import write_model_folder
 from cnncli.records.data import DataSet, Split
-from cnncli.records.evaluation import Accuracy, Evaluation
-from cnncli.records.networks import Metric, PackageVersion
+from cnncli.records.networks import PackageVersion
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress, ProgressBar
 from cnncli.records.report import TrainingSummary
+from cnncli.records.tasks import Task
 from cnncli.records.training import Epoch, FinetuneResult, Tune, kept_epoch
 from cnncli.text import counted, percent, quote
 from cnncli.training import report as reporting
@@ -30,11 +27,14 @@ from cnncli.training import run_folder
 from cnncli.training.manifest import RunManifest, load_manifest
 from cnncli.training.network import checkpoints
 from cnncli.training.network.checkpoints import Checkpoint
-from cnncli.training.network.final_scores import ValidatedImages, score_splits
+from cnncli.training.network.final_scores import ClassScorer, TaskScorer, ValidatedImages, score_splits
+from cnncli.training.network.guessing import Guess, warn_if_little_was_learned
 from cnncli.training.network.initial import InitialModel, build
 from cnncli.training.preparation import Stopwatch
+from cnncli.training.scores import Scores, evaluate_classes
 from cnncli.training.settings import NetworkSettings
 from cnncli.training.settings_file import SETTINGS, read_settings
+from cnncli.training.task_scores import evaluate_splits, with_thresholds
 
 
 def publish(
@@ -65,45 +65,21 @@ def publish(
         )
     data = manifest.read_data(run)
     finished = _FinishedRun(run, manifest, checkpoint, kept, data, settings, features)
-    features_accuracy, score = manifest.feature_accuracy, manifest.feature_score
-    if features_accuracy and score is not None and kept.selection_score <= score:
-        result = finished.keep_features(features_accuracy, stopwatch, bar)
+    score = manifest.feature_score
+    if score is not None and kept.selection_score <= score:
+        result = finished.keep_features(score, stopwatch, bar)
     else:
         result = finished.write_network(stopwatch, bar)
     checkpoints.remove_superseded(run)
-    _warn_if_little_was_learned(kept, manifest, stopwatch.progress)
+    warn_if_little_was_learned(kept, manifest, Guess.of(data, settings), stopwatch.progress)
     return result
 
 
-_GUESSING = 0.98
-"""Share of the loss of random guessing above which a network has learned nothing yet."""
-_LUCK = 0.4
-"""Share of the way from guessing to perfect accuracy that a network without any knowledge may reach on a few images."""
-
-
-def _warn_if_little_was_learned(kept: Epoch, manifest: RunManifest, progress: Progress) -> None:
-    classes = len(manifest.card.class_names)
-    lucky = 1 / classes + _LUCK * (1 - 1 / classes)
-    if kept.val_loss > _GUESSING * math.log(classes) and kept.val_top1 < lucky:
-        progress.warning(
-            f"the network has learned next to nothing: its loss, {kept.val_loss:.3f}, is no better than that of guessing among "
-            f"{classes:,} classes, {math.log(classes):.3f}; try a lower --lr, --lr auto, or more --epochs"
-        )
-        return
-    initial = manifest.initial_accuracy
-    if manifest.feature_accuracy is None and initial is not None and kept.selection_score < initial:
-        progress.warning(
-            f"it started with a classifier on its features that was better, {percent(initial)} on val: try more "
-            "--epochs, --augment none, or a lower --lr; --tune features keeps the classifier, auto the better of both"
-        )
-
-
 @dataclass(frozen=True, slots=True)
-class _SplitEvaluations:
-    """The finished network on the validation and the test split, and the images that could not be read."""
+class _EvaluatedRun:
+    """What the finished network achieves, and the images that could not be read."""
 
-    val: Evaluation
-    test: Evaluation | None
+    scores: Scores
     unreadable: list[Unreadable]
 
 
@@ -134,23 +110,24 @@ class _FinishedRun:
         """All images, with those that could not be read before training."""
         return self.manifest.with_unreadable(self.data)
 
-    def keep_features(self, features: Accuracy, stopwatch: Stopwatch, bar: ProgressBar) -> FinetuneResult:
-        """Keep the classifier on features, which training did not beat; the report shows both."""
+    def keep_features(self, score: float, stopwatch: Stopwatch, bar: ProgressBar) -> FinetuneResult:
+        """Keep the classifier on features, whose score training did not beat; the report shows both."""
         reason = (
             f"training the whole network reached {_score_text(self.kept)} on val, no more than the classifier on features "
-            f"({percent(self.manifest.feature_score or features.share)}), which is kept"
+            f"({percent(score)}), which is kept"
         )
+        folder = model_folder.open_folder(self.run)
         with stopwatch.measure("evaluating it"):
-            evaluations = self._evaluate(model_folder.open_folder(self.run), None, stopwatch.progress, bar)
+            evaluated = self._evaluate(folder, None, stopwatch.progress, bar, tasks=folder.card.tasks)
         with stopwatch.measure("writing the report"), run_folder.draft_network(self.run) as draft:
-            self._write_report(draft, evaluations, reason, stopwatch.progress)
+            self._write_report(draft, evaluated, reason, stopwatch.progress)
             for file in draft.iterdir():
                 file.replace(self.run / file.name)
         return dataclasses.replace(
-            self.features or _features_result(self.run, self.manifest, features, self.data, evaluations.test),
+            self.features or _features_result(self.run, self.manifest, self.data, evaluated.scores),
             epochs=tuple(self.checkpoint.history),
             reason=reason,
-            unreadable=reporting.relative_paths(self.data, evaluations.unreadable),
+            unreadable=reporting.relative_paths(self.data, evaluated.unreadable),
         )
 
     def write_network(self, stopwatch: Stopwatch, bar: ProgressBar) -> FinetuneResult:
@@ -164,11 +141,11 @@ class _FinishedRun:
                 validated = ValidatedImages.load(
                     self.run, self.data.split(Split.VAL), self.checkpoint.unreadable
                 )
-                evaluations = self._evaluate(folder, validated, progress, bar)
-            result = self._result(evaluations)
+                evaluated = self._evaluate(folder, validated, progress, bar)
+            result = self._result(evaluated)
             with stopwatch.measure("writing the report"):
-                self._write_tables(folder, evaluations, progress)
-                self._write_report(draft, evaluations, result.reason, progress)
+                self._write_tables(folder, evaluated, progress)
+                self._write_report(draft, evaluated, result.reason, progress)
                 run_folder.install_network(draft, self.run)
         return result
 
@@ -196,19 +173,21 @@ class _FinishedRun:
         validated: ValidatedImages | None,
         progress: Progress,
         bar: ProgressBar,
-    ) -> _SplitEvaluations:
-        """Evaluate the finished network on the validation and the test split."""
-        scores = score_splits(folder, self.data, validated, self.settings, progress, bar)
-        unreadable = self._unreadable(scores.values())
-        val, test = (
-            reporting.evaluate_split(self.run.name, self.full_data, split, score.answers, unreadable)
-            for split, score in scores.items()
-        )
-        if val is None:
-            raise DataError("no validation image can be read any more", "`cnncli check` says why")
-        return _SplitEvaluations(val, test, unreadable)
+        tasks: tuple[Task, ...] | None = None,
+    ) -> _EvaluatedRun:
+        """Evaluate the finished network on the validation and the test split; `tasks` have the thresholds, if these are chosen."""
+        name, full_data, weights = self.run.name, self.full_data, self.settings.task_weights
+        images = (folder, self.data, validated, self.settings, progress, bar)
+        if not self.data.tasks:
+            answers = score_splits(ClassScorer(self.data.relative), *images)
+            unreadable = self._unreadable(answers.values())
+            return _EvaluatedRun(evaluate_classes(name, full_data, answers, unreadable), unreadable)
+        scored = score_splits(TaskScorer(self.data.tasks), *images)
+        unreadable = self._unreadable(scored.values())
+        tasks = tasks or with_thresholds(self.data.tasks, scored[Split.VAL])
+        return _EvaluatedRun(evaluate_splits(name, full_data, tasks, weights, scored, unreadable), unreadable)
 
-    def _unreadable(self, scores: Iterable[ScoredSamples]) -> list[Unreadable]:
+    def _unreadable(self, scores: Iterable[ScoredSamples | ScoredTargets]) -> list[Unreadable]:
         """Images that could not be read before, during or after training, each once, in the order of the data."""
         reasons = self.manifest.unreadable_reasons() | self.checkpoint.unreadable
         records = {path: Unreadable(path, reason) for path, reason in reasons.items()}
@@ -216,9 +195,7 @@ class _FinishedRun:
         paths = dict.fromkeys(sample.path for sample in self.full_data.samples)
         return [records[path] for path in paths if path in records]
 
-    def _write_report(
-        self, folder: Path, evaluations: _SplitEvaluations, reason: str, progress: Progress
-    ) -> None:
+    def _write_report(self, folder: Path, evaluated: _EvaluatedRun, reason: str, progress: Progress) -> None:
         """Write curves and report."""
         features, accuracy = self.features, self.manifest.feature_accuracy
         summary = TrainingSummary(
@@ -234,34 +211,29 @@ class _FinishedRun:
             folder,
             self.run.name,
             self.full_data,
-            (evaluations.val, evaluations.test),
+            (evaluated.scores.val, evaluated.scores.test),
             summary,
             read_settings(self.run / SETTINGS),
-            evaluations.unreadable,
+            evaluated.unreadable,
             progress,
         )
 
     def _write_tables(
-        self, folder: model_folder.ModelFolder, evaluations: _SplitEvaluations, progress: Progress
+        self, folder: model_folder.ModelFolder, evaluated: _EvaluatedRun, progress: Progress
     ) -> None:
-        """Write predictions, confusion matrix and metrics beside the finished network."""
-        class_names, val, test = self.data.class_names, evaluations.val, evaluations.test
-        answers = [*val.answers, *(test.answers if test else ())]
-        labels = np.array([answer.label for answer in val.answers], np.intp)
-        predicted = np.array([answer.predicted for answer in val.answers], np.intp)
+        """Write predictions, pictures and metrics beside the finished network."""
+        scores = evaluated.scores
         tables = [
-            predictions(answers, class_names),
-            *unreadable_table(reporting.with_relative_paths(self.data, evaluations.unreadable)),
+            scores.predictions(self.data),
+            *unreadable_table(reporting.with_relative_paths(self.data, evaluated.unreadable)),
         ]
         run_folder.write_files(folder.path, tables, None)
-        counts = confusion(predicted, labels, len(class_names))
-        reporting.write_confusion_matrix(folder.path, counts, class_names, progress)
-        top1 = {"val_top1": val.top1} | ({"test_top1": test.top1} if test else {})
-        model_folder.seal(folder.path, dataclasses.replace(folder.card, metrics=_metrics(top1)))
+        scores.write_pictures(folder.path, self.data, progress)
+        model_folder.seal(folder.path, scores.complete(folder.card))
 
-    def _result(self, evaluations: _SplitEvaluations) -> FinetuneResult:
-        data, manifest, val, test = self.data, self.manifest, evaluations.val, evaluations.test
-        unreadable = {record.path for record in evaluations.unreadable}
+    def _result(self, evaluated: _EvaluatedRun) -> FinetuneResult:
+        data, manifest, scores = self.data, self.manifest, evaluated.scores
+        unreadable = {record.path for record in evaluated.unreadable}
         return FinetuneResult(
             folder=str(self.run),
             model=manifest.base_model,
@@ -269,8 +241,7 @@ class _FinishedRun:
             class_names=data.class_names,
             images=(
                 sum(sample.path not in unreadable for sample in data.split(Split.TRAIN)),
-                len(val.answers),
-                len(test.answers) if test else 0,
+                *scores.images,
             ),
             classifiers=(),
             classifier=None,
@@ -278,12 +249,13 @@ class _FinishedRun:
             best_epoch=self.kept.number,
             reason=self._reason(),
             train=None,
-            val=val.top1,
-            val_loss=val.loss,
-            test=test.top1 if test else None,
-            test_loss=test.loss if test else None,
-            unreadable=tuple(record.path for record in evaluations.unreadable),
+            val=scores.val_accuracy,
+            val_loss=scores.val_loss,
+            test=scores.test_accuracy,
+            test_loss=scores.test_loss,
+            unreadable=tuple(record.path for record in evaluated.unreadable),
             remarks=manifest.remarks,
+            tasks=scores.results(),
         )
 
     def _reason(self) -> str:
@@ -295,9 +267,7 @@ class _FinishedRun:
         return f"{reason}: {_score_text(self.kept)}; the classifier on features has {percent(score)}"
 
 
-def _features_result(
-    run: Path, manifest: RunManifest, features: Accuracy, data: DataSet, test: Evaluation | None
-) -> FinetuneResult:
+def _features_result(run: Path, manifest: RunManifest, data: DataSet, scores: Scores) -> FinetuneResult:
     """The result of a classifier on features that an earlier process fitted; the run's table lists the classifiers."""
     train, val, test_images = (len(data.split(split)) for split in Split)
     return FinetuneResult(
@@ -312,12 +282,13 @@ def _features_result(
         best_epoch=None,
         reason="",
         train=None,
-        val=features,
+        val=manifest.feature_accuracy,
         val_loss=manifest.feature_loss or math.nan,
-        test=test.top1 if test else None,
-        test_loss=test.loss if test else None,
+        test=scores.test_accuracy,
+        test_loss=scores.test_loss,
         unreadable=(),
         remarks=manifest.remarks,
+        tasks=scores.results(),
     )
 
 
@@ -335,8 +306,3 @@ def _score_text(epoch: Epoch) -> str:
     """What epochs are compared by, as text."""
     suffix = "" if epoch.val_balanced is None else " as the mean over classes"
     return percent(epoch.selection_score) + suffix
-
-
-def _metrics(accuracies: Mapping[str, Accuracy]) -> tuple[Metric, ...]:
-    items = accuracies.items()
-    return tuple(Metric(name, item.share, item.low, item.high, item.images) for name, item in items)

@@ -3,7 +3,7 @@
 The two kinds of labels differ here and in `criteria`, and nowhere else in training.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ from cnncli.training.network.criteria import (
 from cnncli.training.network.processes import Processes
 from cnncli.training.network.rng import Indices
 from cnncli.training.network.tallies import ClassTally, Tally, TasksTally
+from cnncli.training.settings import FinetuneSettings
 
 Labels = NDArray[Any]
 """Classes (N,) of images that have one each; or (N, K) for the K classes of all tasks: 1 and 0, and NaN where unknown."""
@@ -155,15 +156,8 @@ def balanced_weights(labels: Indices, classes: int) -> NDArray[np.float32]:
     return weights
 
 
-def supervise(data: DataSet, task_weights: Mapping[str, float], class_weights: ClassWeights) -> Supervision:
-    """The supervision by the labels of a data set.
-
-    Args:
-        data: the images.
-        task_weights: weights of tasks by name; 1 for the others.
-        class_weights: how the losses weight classes.
-    """
+def supervise(data: DataSet, settings: FinetuneSettings) -> Supervision:
+    """The supervision by the labels of a data set."""
     if not data.tasks:
-        return ClassSupervision(len(data.class_names), class_weights)
-    weights = tuple(task_weights.get(task.name, 1.0) for task in data.tasks)
-    return TasksSupervision(data.tasks, weights, class_weights)
+        return ClassSupervision(len(data.class_names), settings.class_weights)
+    return TasksSupervision(data.tasks, settings.weights_of(data.tasks), settings.class_weights)

@@ -31,7 +31,7 @@ class ValidationFigures:
     loss: float
     top1: float
     balanced: float | None = None
-    scores: tuple[float, ...] = ()
+    scores: tuple[float | None, ...] = ()
     score: float | None = None
 
 
@@ -128,5 +128,6 @@ class TasksTally:
         if not np.isfinite(logits).all():
             return ValidationFigures(np.nan, 0.0)
         figures = task_figures(logits, self._labels[numbers], self._tasks, self._weights, self._class_weights)
-        scores = tuple(map(float, figures.scores))
-        return ValidationFigures(figures.loss, correct / len(numbers), None, scores, figures.score)
+        return ValidationFigures(
+            figures.loss, correct / len(numbers), None, figures.known_scores, figures.score
+        )

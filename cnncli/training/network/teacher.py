@@ -1,5 +1,6 @@
 """The teacher of knowledge distillation (Hinton et al., 2015)."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,9 @@ from cnncli.networks import zoo
 from cnncli.networks.reference import Reference
 from cnncli.networks.zoo.weights import load_saved
 from cnncli.prepare import prepare
-from cnncli.records.networks import Preprocessing
+from cnncli.records.networks import ModelCard, Preprocessing
 from cnncli.records.progress import Progress
+from cnncli.records.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,48 @@ class Teacher:
         return logits[:, list(self.columns)]
 
 
-def open_teacher(name: Path, class_names: tuple[str, ...], progress: Progress) -> Teacher:
-    """Open a teacher, whose classes are matched by name or WordNet identifier.
+def open_teacher(name: Path, card: ModelCard, progress: Progress) -> Teacher:
+    """Open a teacher.
+
+    Args:
+        name: the `--kd-model`.
+        card: that of the network in training; its tasks are the teacher's, too, or its classes are matched by name or WordNet
+            identifier.
+        progress: reports its preparation.
 
     Raises:
-        UsageError: it lacks a class, or two classes are the same class of the teacher.
+        UsageError: it has other tasks, lacks a class, or two classes are the same class of the teacher.
     """
     folder = prepare(Reference(str(name)), progress, needs_classes=True)
-    columns = find_classes(folder.card, class_names)
+    if _without_thresholds(folder.card.tasks) != _without_thresholds(card.tasks):
+        raise UsageError(
+            f"--kd-model {name} has other tasks than the data: {_task_names(folder.card)}, not {_task_names(card)}",
+            "a teacher needs the tasks of the data, with the same classes in each",
+        )
+    columns = (
+        range(len(card.class_names)) if card.tasks else _match_classes(name, folder.card, card.class_names)
+    )
+    network = zoo.build(folder.card.architecture)
+    load_saved(network, folder.weights)
+    network.requires_grad_(requires_grad=False)
+    return Teacher(network, folder.card.preprocessing, tuple(columns))
+
+
+def _without_thresholds(tasks: Sequence[Task]) -> list[Task]:
+    return [dataclasses.replace(task, thresholds=None) for task in tasks]
+
+
+def _task_names(card: ModelCard) -> str:
+    return ", ".join(task.name for task in card.tasks) or "none"
+
+
+def _match_classes(name: Path, card: ModelCard, class_names: tuple[str, ...]) -> list[int]:
+    """The index of each class among those of a teacher.
+
+    Raises:
+        UsageError: it lacks one, or two are the same class of the teacher.
+    """
+    columns = find_classes(card, class_names)
     missing = [label for label, column in zip(class_names, columns, strict=True) if column is None]
     if missing:
         raise UsageError(
@@ -63,13 +99,10 @@ def open_teacher(name: Path, class_names: tuple[str, ...], progress: Progress) -
     if shared := [column for column in matched if matched.count(column) > 1]:
         both = [label for label, column in zip(class_names, matched, strict=True) if column == shared[0]]
         raise UsageError(
-            f"{' and '.join(map(repr, both))} are both {folder.card.class_names[shared[0]]!r} to --kd-model {name}",
+            f"{' and '.join(map(repr, both))} are both {card.class_names[shared[0]]!r} to --kd-model {name}",
             "a teacher has to distinguish all classes of the data",
         )
-    network = zoo.build(folder.card.architecture)
-    load_saved(network, folder.weights)
-    network.requires_grad_(requires_grad=False)
-    return Teacher(network, folder.card.preprocessing, tuple(matched))
+    return matched
 
 
 def _column(values: Sequence[float], like: Tensor) -> Tensor:

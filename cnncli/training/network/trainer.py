@@ -95,7 +95,7 @@ def require_trainable(initial: InitialModel, settings: NetworkSettings) -> None:
     if options.amp is Amp.FP16 and device == "cpu":
         raise UsageError("--amp fp16 needs a GPU", "--amp bf16 works on a CPU, too")
     if options.kd_model:
-        open_teacher(options.kd_model, initial.card.class_names, NullProgress())
+        open_teacher(options.kd_model, initial.card, NullProgress())
     freeze(initial, settings.tune, settings.stages)
     network = copy.deepcopy(initial.network)
     optimizer = create_optimizer(network, initial.head, options, options.lr or _TRIAL_RATE)
@@ -297,14 +297,14 @@ def _build_task(start: _RunStart, settings: NetworkSettings, progress: Progress)
         data=data,
         preprocessing=card.preprocessing,
         options=options,
-        supervision=supervise(data, settings.task_weights, settings.class_weights),
+        supervision=supervise(data, settings),
         seed=settings.seed,
         max_pixels=settings.max_pixels,
         cache=(cache.home() / "pixels", cache_size),
         workers=reading_threads(
             (sample.source for sample in data.samples), settings.workers or usable_cores()
         ),
-        teacher=open_teacher(options.kd_model, card.class_names, progress) if options.kd_model else None,
+        teacher=open_teacher(options.kd_model, card, progress) if options.kd_model else None,
         to_beat=manifest.feature_score if manifest.may_stop_early else None,
     )
 

@@ -63,6 +63,7 @@ def test_logits_of_the_kept_epoch_are_published(
     assert not evaluated
     assert result.best_epoch
     kept = result.epochs[result.best_epoch - 1]
+    assert result.val
     assert (result.val.share, result.val_loss) == pytest.approx((kept.val_top1, kept.val_loss))
     reused = probabilities(folder)
     (folder / LOGITS).unlink()
