@@ -87,7 +87,7 @@ def prepare(
     warn_hidden_folder(reference, progress)
     if not reference.pretrained:
         progress.warning(f"{reference.name} has random weights: its predictions are meaningless")
-    if save_as and (find_finished(reference) or reference.is_exported):
+    if save_as and find_finished(reference):
         raise UsageError(
             f"--save-as: {reference.name} is already a model folder",
             f"use it by its path: -m {reference.name}",
@@ -97,8 +97,8 @@ def prepare(
     if path and not save_as:
         folder = model_folder.open_folder(path)
         return require_classes(folder) if needs_classes else folder
-    if reference.is_exported:
-        return _unpack_exported(reference, progress)
+    if reference.is_exported or reference.has_only_graph:
+        return _prepare_file(reference, save_as, progress)
     require_preparable(reference, is_offline=is_offline, needs_classes=needs_classes)
     start = time.perf_counter()
     with explain_missing_packages(f"preparing {reference.name}"):
@@ -171,19 +171,15 @@ def resolve_untrained(
 # ---- making a model folder
 
 
-def _unpack_exported(reference: Reference, progress: Progress) -> ModelFolder:
-    """The model folder of an exported ONNX file, made once."""
-    file = Path(reference.name).expanduser()
-    target = cache.folder_path(f"{file.stem}+{model_folder.sha256(file)[:_DIGEST_SHOWN]}")
-    if not model_folder.is_model_folder(target):
-        cache.require_writable()
-        with explain_missing_packages(f"reading {file}"), model_folder.draft_folder(target) as draft:
-            from cnncli.engines.exported import unpack
+def _prepare_file(reference: Reference, save_as: str | None, progress: Progress) -> ModelFolder:
+    """The model folder of an ONNX file; from then on, the file needs no options."""
+    with explain_missing_packages(f"reading {reference.name}"):
+        from cnncli.engines.onnx_files import prepare_file
 
-            card = dataclasses.replace(unpack(file, draft), name=target.name)
-            model_folder.seal(draft, card)
-    _remember(reference, target.name, progress)
-    return model_folder.open_folder(target)
+        folder = prepare_file(reference, save_as, progress)
+    for known in {reference, Reference(reference.name)}:
+        _remember(known, folder.card.name, progress)
+    return folder
 
 
 def _remember(reference: Reference, name: str, progress: Progress) -> None:

@@ -5,6 +5,7 @@ Knows nothing of formats. Readers of small documents take a limit, since a file 
 
 import errno
 import io
+import mmap
 import os
 import stat
 from collections.abc import Iterator
@@ -120,6 +121,19 @@ def read_text(path: str | Path, encoding: str = "utf-8", errors: str = "strict")
     """
     with io.TextIOWrapper(io.BytesIO(read_document(path)), encoding, errors) as stream:
         return stream.read()
+
+
+def contains(path: str | Path, word: bytes) -> bool:
+    """Whether the bytes of a regular file contain a word.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open_regular(path) as stream:
+        if not os.fstat(stream.fileno()).st_size:
+            return False
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(word) >= 0
 
 
 def open_text(

@@ -7,6 +7,8 @@ import typer
 from cnncli.cli import completion, options
 from cnncli.cli.console import Console, error, quiet_libraries, write_data
 from cnncli.errors import CnncliError, UsageError
+from cnncli.networks.foreign import ForeignOptions, ResizeTo, ScoreKind
+from cnncli.networks.normalization import Normalization, parse_normalization
 
 
 def pull(
@@ -15,7 +17,7 @@ def pull(
         typer.Argument(
             metavar="MODEL...",
             autocompletion=completion.complete_published,
-            help="Names of timm or torchvision, or hf-hub:org/name.",
+            help="Names of timm or torchvision, hf-hub:org/name, or ONNX files of other programs.",
             show_default=False,
         ),
     ],
@@ -30,6 +32,31 @@ def pull(
         ),
     ] = None,
     img_size: options.ImageSize = None,
+    normalize: Annotated[
+        Normalization | None,
+        typer.Option(
+            "--normalize",
+            metavar="TEXT",
+            parser=parse_normalization,
+            help="Normalisation of pixels for an ONNX file: 0..1, -1..1, 0..255, imagenet, or 'mean 0.5; std 0.25'.",
+            show_default=False,
+        ),
+    ] = None,
+    resize: Annotated[
+        ResizeTo | None,
+        typer.Option(
+            "--resize",
+            metavar="shortest|squash|fit|INT",
+            parser=ResizeTo,
+            help="How images are resized for an ONNX file: the shorter side to --img-size or to INT pixels, then cropped; to exactly "
+            "--img-size; or with a border.",
+            show_default=False,
+        ),
+    ] = None,
+    scores: Annotated[
+        ScoreKind | None,
+        typer.Option("--scores", help="What an ONNX file gives for each class.", show_default=False),
+    ] = None,
     offline: options.Offline = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -42,6 +69,7 @@ def pull(
     Examples:
       cnncli pull resnet50 torchvision/squeezenet1_1
       cnncli pull resnet18 --weights mine.safetensors --labels classes.txt --save-as flowers
+      cnncli pull net.onnx --normalize imagenet --resize 256 --labels classes.txt --save-as theirs
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     size = options.image_size(img_size)
@@ -57,10 +85,11 @@ def pull(
 
         if save_as is not None:
             require_free_name(save_as)
+        foreign = ForeignOptions(normalize, resize, scores)
         code = 0
         for model in models:
             try:
-                reference = Reference(model, weights, labels, image_size=size)
+                reference = Reference(model, weights, labels, image_size=size, foreign=foreign)
                 folder = prepare(reference, console, is_offline=offline, save_as=save_as)
                 write_data(f"{model}\t{folder.path}\n")
             except CnncliError as problem:  # continue with the others

@@ -23,6 +23,7 @@ from cnncli.files.whole import whole_file
 from cnncli.logits import ONNX_OPERATORS
 from cnncli.networks import card as cards
 from cnncli.networks.model_folder import GRAPH, ModelFolder
+from cnncli.networks.reference import EXPORTED_CARD
 from cnncli.records.networks import ModelCard
 from cnncli.records.tasks import AnswerKind, Task, has_several, kinds_of
 from cnncli.text import size
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 ENDING = ".onnx"
 
-_CARD, _LICENSE = "cnncli_card", "license"
+_CARD, _LICENSE = EXPORTED_CARD, "license"
 _PROBABILITIES = "probabilities"
 _PART = f"{_PROBABILITIES}/"
 """Begins the names of what belongs to one of several tasks."""

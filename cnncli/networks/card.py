@@ -28,7 +28,7 @@ _MAX_EMBEDDING = 1 << 24
 """More dimensions than any embedding has: 64 maps of 512 x 512."""
 
 SCHEMA, CUT_SCHEMA, TASKS_SCHEMA, TRANSFORMERS_SCHEMA = 3, 4, 5, 6
-"""Schema numbers of a card, of one of a cut network, of one with tasks, and of one of a network of transformers. 3 is the first
+"""Schema numbers of a card, of one of a cut network, of one with tasks, and of one of a network of transformers or from ONNX. 3 is the first
 that is read; earlier cards were never released."""
 
 _ADDED = (
@@ -44,7 +44,8 @@ _OPTIONAL = frozenset(path[-1] for _, path, _ in _ADDED)
 
 def to_json(card: ModelCard) -> str:
     """The card as an indented JSON document."""
-    schema, document = SCHEMA, dataclasses.asdict(card)
+    document = dataclasses.asdict(card)
+    schema = TRANSFORMERS_SCHEMA if card.architecture.library == "onnx" else SCHEMA
     for number, (*parts, field), default in _ADDED:
         part = functools.reduce(operator.getitem, parts, document)
         if part[field] == default:

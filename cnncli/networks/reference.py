@@ -1,6 +1,7 @@
 """References to networks, as users type them. Handles names and files only, no library."""
 
 import difflib
+import glob
 import json
 import os
 import re
@@ -9,8 +10,10 @@ from pathlib import Path
 
 from cnncli.errors import ModelNotFoundError, UsageError, WeightsError
 from cnncli.networks import pocket
+from cnncli.networks.foreign import NOTHING_SAID, ForeignOptions
 from cnncli.networks.model_folder import is_model_folder
-from cnncli.networks.saved import identifying_files, is_saved_network
+from cnncli.networks.saved import has_only_graph, identifying_files, is_saved_network
+from cnncli.regular_file import contains
 from cnncli.text import is_url, quote
 
 LIBRARY = "torchvision/"
@@ -25,10 +28,28 @@ BLUEPRINT = ".cnn"
 EXPORTED = ".onnx"
 """Suffix of exported networks."""
 
+EXPORTED_CARD = "cnncli_card"
+"""The entry in an exported network's metadata that holds its card."""
+
 _WEIGHTS_FILES = frozenset(
     {EXPORTED, ".bin", ".ckpt", ".h5", ".keras", ".pkl", ".pt", ".pth", ".safetensors", ".tar"}
 )
 """Suffixes of files with weights, and of exported networks."""
+
+_WEIGHTS_HINT = "for a weights file, name its architecture: -m resnet50 --weights FILE"
+
+_EXPORT_HINTS = {
+    ".keras": (
+        "it holds Python code, which is not run; in Keras: python -c \"import keras; net = keras.saving.load_model('FILE'); "
+        "net(keras.ops.zeros((1, *net.input_shape[1:]))); net.export('net.onnx', format='onnx')\"; then -m net.onnx"
+    ),
+    ".pkl": (
+        'it holds Python code, which is not run; in fastai: python -c "import torch; from fastai.vision.all import load_learner; '
+        "torch.onnx.export(load_learner('FILE').model.eval(), (torch.zeros(1, 3, 224, 224),), 'net.onnx')\"; then -m net.onnx"
+    ),
+    ".pt": f"{_WEIGHTS_HINT}; of Ultralytics: yolo export model=FILE format=onnx; then -m the ONNX file",
+}
+"""What to do with files of other programs, by suffix."""
 
 _BLUEPRINT_TEXT = re.compile(r"\s*(#|input\s|input:|activation:)", re.IGNORECASE)
 
@@ -61,6 +82,7 @@ class Reference:
         labels: file with one class name per line.
         pretrained: False for random weights.
         image_size: (height, width) in pixels; None for the network's own.
+        foreign: what an ONNX file of another program does not say itself.
     """
 
     name: str
@@ -68,8 +90,16 @@ class Reference:
     labels: Path | None = None
     pretrained: bool = True
     image_size: tuple[int, int] | None = None
+    foreign: ForeignOptions = NOTHING_SAID
 
     def __post_init__(self) -> None:
+        if (
+            self.foreign.explicit()
+            and (self.is_exported or not self.name.endswith(EXPORTED))
+            and not self.is_foreign
+        ):
+            options = ", ".join(self.foreign.explicit())
+            raise UsageError(f"{options}: only for ONNX files that other programs wrote", "omit them")
         if self.weights and not self.pretrained:
             raise UsageError("--weights and --no-pretrained contradict each other", "omit one of them")
 
@@ -96,30 +126,34 @@ class Reference:
         if is_model_folder(path) and (is_pocket or not self.hides_folder):
             self._refuse_changes()
             return path
-        if self.name.endswith(BLUEPRINT):
-            return None
-        if self.is_exported:
+        if self.is_exported and (not self.is_foreign or self.weights or not self.pretrained):
             self._refuse_changes()
-            return None
+        if not (self.name.endswith(BLUEPRINT) or self.is_exported or self.saved_folder):
+            self._require_name(path)
+        return None
+
+    def _require_name(self, path: Path) -> None:
+        """Refuse what is a path, but of nothing that holds a network.
+
+        Raises:
+            ModelNotFoundError: with what the path is.
+        """
         if path.suffix.lower() in _WEIGHTS_FILES and not os.path.lexists(path):
             hint = "the path of a model folder, or a name that `cnncli models` lists"
             raise ModelNotFoundError(f"{self.name}: no such file", hint)
         if os.path.isfile(path):  # noqa: PTH113
             raise ModelNotFoundError(
                 f"{self.name} is a file, not a model folder",
-                "for a weights file, name its architecture: -m resnet50 --weights FILE",
+                _EXPORT_HINTS.get(path.suffix.lower(), _WEIGHTS_HINT).replace("FILE", quote(self.name)),
             )
         if self.name.startswith(HUB):
-            return None
-        if self.saved_folder:
-            return None
+            return
         if self.name.startswith((".", "/", "~")) or ("/" in self.name and not self.name.startswith(LIBRARY)):
             reason = "it has no card.json and no config.json" if os.path.isdir(path) else "no such folder"  # noqa: PTH112
             raise ModelNotFoundError(
                 f"{self.name} is not a model folder: {reason}",
                 similar_folders_hint(path, cutoff=0.5) or _hub_hint(self.name, path),
             )
-        return None
 
     @property
     def hides_folder(self) -> bool:
@@ -148,6 +182,22 @@ class Reference:
     def is_exported(self) -> bool:
         """Whether the name is the path of an exported network, an ONNX file."""
         return self.name.endswith(EXPORTED) and os.path.isfile(os.path.expanduser(self.name))  # noqa: PTH111, PTH113
+
+    @property
+    def has_only_graph(self) -> bool:
+        """Whether the name is the path of a folder that optimum wrote: with the network as ONNX, and no weights."""
+        return (folder := self.saved_folder) is not None and has_only_graph(folder)
+
+    @property
+    def onnx_files(self) -> list[Path]:
+        """An ONNX file, and those beside it that hold its data, as other programs call them: `net.onnx.data`."""
+        file = Path(self.name).expanduser()
+        return sorted(path for path in file.parent.glob(f"{glob.escape(file.name)}*") if path.is_file())
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the name is the path of an ONNX file that another program wrote: without a card of cnncli."""
+        return self.is_exported and not contains(Path(self.name).expanduser(), EXPORTED_CARD.encode())
 
     def _blueprint_identity(self) -> list[str | int] | None:
         is_file = self.name.endswith(BLUEPRINT) and not is_blueprint_text(self.name)
@@ -185,7 +235,7 @@ class Reference:
                 "name": self.name,
                 "blueprint": self._blueprint_identity(),
                 **(
-                    {"exported": _identity(Path(self.name).expanduser(), "exported")}
+                    {"exported": [_identity(file, "exported") for file in self.onnx_files]}
                     if self.is_exported
                     else {}
                 ),
@@ -198,6 +248,7 @@ class Reference:
                 "labels": self.labels and _identity(self.labels, "class names"),
                 "pretrained": self.pretrained,
                 "image_size": self.image_size,
+                **({"foreign": repr(self.foreign)} if self.foreign.explicit() else {}),
             },
             sort_keys=True,
         )

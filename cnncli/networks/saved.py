@@ -17,6 +17,9 @@ CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
 WEIGHTS_FILES = ("model.safetensors", "pytorch_model.bin")
 """Names of weights files, the safe format first."""
 
+GRAPH = "model.onnx"
+"""Optimum's name for the network as ONNX, instead of weights."""
+
 _INDEX = ".index.json"
 """Suffix of the list of a weights file's parts, if there are several."""
 
@@ -34,6 +37,12 @@ def identifying_files(folder: Path) -> Iterator[Path]:
     for name in (CONFIG, PROCESSOR, *CHECKPOINT_FILES):
         if (file := folder / name).is_file():
             yield file
+    yield from sorted(folder.glob(f"{GRAPH}*"))
+
+
+def has_only_graph(folder: Path) -> bool:
+    """Whether a folder has the network as ONNX, as optimum writes it, and no weights."""
+    return (folder / GRAPH).is_file() and not any((folder / name).is_file() for name in CHECKPOINT_FILES)
 
 
 def part_names(file: Path) -> list[str]:

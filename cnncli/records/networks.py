@@ -10,7 +10,7 @@ from cnncli.records.tasks import Task
 CARD = "card.json"
 """The file that makes a folder a model folder."""
 
-Library = Literal["timm", "torchvision", "blueprint", "transformers"]
+Library = Literal["timm", "torchvision", "blueprint", "transformers", "onnx"]
 LIBRARIES: tuple[Library, ...] = get_args(Library)
 
 

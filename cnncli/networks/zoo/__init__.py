@@ -10,6 +10,7 @@ from torch import Tensor, nn, random
 
 from cnncli.errors import ModelNotFoundError, UsageError
 from cnncli.networks import blueprint, index, pocket
+from cnncli.networks.model_folder import no_weights_error
 from cnncli.networks.normalization import Normalization
 from cnncli.networks.reference import LIBRARY
 from cnncli.networks.zoo.cut import CutNetwork
@@ -127,6 +128,8 @@ def _build_from_library(architecture: Architecture, drop_path: float) -> nn.Modu
             from cnncli.networks.zoo import transformers
 
             network = transformers.build(architecture, drop_path)
+        case "onnx":
+            raise no_weights_error(architecture.name)
     return network
 
 
@@ -146,7 +149,7 @@ def adapt_weights(
             from cnncli.networks.zoo import torchvision
 
             return torchvision.adapt_weights(tensors, network)
-        case "blueprint" | "transformers":
+        case "blueprint" | "transformers" | "onnx":
             return tensors
 
 
