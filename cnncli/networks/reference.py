@@ -119,7 +119,7 @@ class Reference:
         return None if is_blueprint_text(self.name) else self._find_local_folder()
 
     def _find_local_folder(self) -> Path | None:
-        path = Path(os.path.expanduser(self.name))  # noqa: PTH111 - does not change an unknown ~user
+        path = self._path
         is_pocket = self.name == pocket.NAME
         if is_pocket:
             path = pocket.FOLDER
@@ -156,6 +156,10 @@ class Reference:
             )
 
     @property
+    def _path(self) -> Path:
+        return Path(os.path.expanduser(self.name))  # noqa: PTH111 - does not change an unknown ~user
+
+    @property
     def hides_folder(self) -> bool:
         """Whether the name is that of a known network, and of a model folder in the current directory, too."""
         return is_model_folder(Path(self.name)) and self._is_known
@@ -175,13 +179,13 @@ class Reference:
         """The folder of a network that transformers or timm saved, if the name is its path."""
         if self.name.startswith(HUB) or is_blueprint_text(self.name):
             return None
-        path = Path(self.name).expanduser()
+        path = self._path
         return path if is_saved_network(path) and not self._is_known else None
 
     @property
     def is_exported(self) -> bool:
         """Whether the name is the path of an exported network, an ONNX file."""
-        return self.name.endswith(EXPORTED) and os.path.isfile(os.path.expanduser(self.name))  # noqa: PTH111, PTH113
+        return self.name.endswith(EXPORTED) and os.path.isfile(self._path)  # noqa: PTH113
 
     @property
     def has_only_graph(self) -> bool:
@@ -191,13 +195,13 @@ class Reference:
     @property
     def onnx_files(self) -> list[Path]:
         """An ONNX file, and those beside it that hold its data, as other programs call them: `net.onnx.data`."""
-        file = Path(self.name).expanduser()
+        file = self._path
         return sorted(path for path in file.parent.glob(f"{glob.escape(file.name)}*") if path.is_file())
 
     @property
     def is_foreign(self) -> bool:
         """Whether the name is the path of an ONNX file that another program wrote: without a card of cnncli."""
-        return self.is_exported and not contains(Path(self.name).expanduser(), EXPORTED_CARD.encode())
+        return self.is_exported and not contains(self._path, EXPORTED_CARD.encode())
 
     def _blueprint_identity(self) -> list[str | int] | None:
         is_file = self.name.endswith(BLUEPRINT) and not is_blueprint_text(self.name)

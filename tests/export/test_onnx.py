@@ -222,8 +222,8 @@ def test_bad_input_is_one_line(cnncli: Cnncli, colours: Path, patches: Path, tmp
         (["export", colours, "-o", file, "--quantize", "int8"], 2, "--quantize needs images"),
         (["export", colours, "-o", file, "--calibrate", patches], 2, "--calibrate has no effect"),
         (["export", colours, "-o", file, "--check", tmp_path / "none.png"], 1, "cannot be read"),
-        (["predict", patches, "-m", tmp_path / "there.onnx"], 1, "cannot be read"),
-        (["predict", patches, "-m", tmp_path / "plain.onnx"], 1, "was not exported by cnncli"),
+        (["predict", patches, "-m", tmp_path / "there.onnx"], 1, "cannot be used"),
+        (["predict", patches, "-m", tmp_path / "plain.onnx"], 2, "does not say how images are prepared"),
     ]
     for arguments, code, words in refused:
         result = cnncli(*arguments)

@@ -79,7 +79,7 @@ def spoil(change: Callable[[dict[str, Any]], object]) -> str:
         ("", "not JSON"),
         ("[1]", "not a model card"),
         ("{}", "not a model card"),
-        (spoil(lambda card: card.update(schema=99)), f"reads schemas {SCHEMA} to {TASKS_SCHEMA}"),
+        (spoil(lambda card: card.update(schema=99)), f"reads schemas {SCHEMA} to {TRANSFORMERS_SCHEMA}"),
         (
             spoil(
                 lambda card: card["architecture"].update(cut={"layer": "a", "size": [9, 0], "own_classes": 3})
