@@ -33,12 +33,12 @@ from cnncli.training.network.pixels import Normalize, resize
 from cnncli.training.network.processes import Processes
 from cnncli.training.network.rng import Indices
 from cnncli.training.network.schedule import image_size, learning_rate
+from cnncli.training.network.setup import TrainingSetup
 from cnncli.training.network.stages import set_training_mode
 from cnncli.training.network.state import TrainingState
 from cnncli.training.network.step import TrainingStep
 from cnncli.training.network.stopping import EarlyStopping
 from cnncli.training.network.supervision import Labels
-from cnncli.training.network.task import TrainingTask
 from cnncli.training.network.validation import Validation, ValidationResult
 
 
@@ -46,7 +46,7 @@ class Loop:
     """A training run in progress.
 
     Attributes:
-        task: what the network learns, and how.
+        setup: what the network learns, and how.
         checkpoint: the current state of training.
         processes: the processes that train together.
         state: network and optimiser.
@@ -55,7 +55,7 @@ class Loop:
 
     def __init__(
         self,
-        task: TrainingTask,
+        setup: TrainingSetup,
         run: Path,
         checkpoint: Checkpoint,
         accelerator: Accelerator,
@@ -64,7 +64,7 @@ class Loop:
         """Restore everything as the checkpoint left it.
 
         Args:
-            task: what the network learns, and how.
+            setup: what the network learns, and how.
             run: folder of the run.
             checkpoint: the state to start from; kept up to date.
             accelerator: device and processes.
@@ -73,42 +73,47 @@ class Loop:
         Raises:
             TrainingError: batch normalisation would get a single image at a time.
         """
-        self.task, self.checkpoint, self._run, self._progress = task, checkpoint, run, progress
+        self.setup, self.checkpoint, self._run, self._progress = setup, checkpoint, run, progress
         self.processes = Processes(accelerator)
-        self.state = TrainingState(task, checkpoint, accelerator)
-        supervision = task.supervision
-        self._labels = supervision.labels(task.data.split(Split.TRAIN))
-        is_balanced = task.options.balanced_sampling
+        self.state = TrainingState(setup, checkpoint, accelerator)
+        supervision = setup.supervision
+        self._labels = supervision.labels(setup.data.split(Split.TRAIN))
+        is_balanced = setup.options.balanced_sampling
         self._sampling_weights = supervision.sampling_weights(self._labels) if is_balanced else None
-        self._images, val_images = _open_images(task, self.processes)
-        normalize = Normalize(task.preprocessing, checkpoint.constants.layout, accelerator.device)
+        self._images, val_images = _open_images(setup, self.processes)
+        normalize = Normalize(setup.preprocessing, checkpoint.constants.layout, accelerator.device)
         self._least = self._least_images()
         self._require_enough_images()
         self._validation = Validation(
             val_images,
-            supervision.labels(task.data.split(Split.VAL)),
-            len(task.data.class_names),
+            supervision.labels(setup.data.split(Split.VAL)),
+            len(setup.data.class_names),
             supervision,
-            task.options.batch_size,
-            task.workers,
+            setup.options.batch_size,
+            setup.workers,
             normalize,
             self.processes,
         )
         self.step = TrainingStep(
-            task,
+            setup,
             run,
             checkpoint,
             self.state,
-            _objective(task, self._labels, accelerator.device),
+            _objective(setup, self._labels, accelerator.device),
             Mixer(
-                task.options, self._labels, len(task.data.class_names), task.seed, self.processes, normalize
+                setup.options,
+                self._labels,
+                len(setup.data.class_names),
+                setup.seed,
+                self.processes,
+                normalize,
             ),
             self.processes,
             progress.warning,
             self._least,
         )
         self._meter = Meter(checkpoint, self.processes)
-        self._stopping = EarlyStopping(task.options, task.to_beat, checkpoint, self._meter, self.processes)
+        self._stopping = EarlyStopping(setup.options, setup.to_beat, checkpoint, self._meter, self.processes)
         self._checkpointer = Checkpointer(run, checkpoint, self.state, self._meter, self.processes)
 
     def close(self) -> None:
@@ -130,7 +135,7 @@ class Loop:
         """
         checkpoint = self.checkpoint
         with Interrupts(self._acknowledge_interrupt) as interrupts, self._open_log() as log:
-            while checkpoint.epoch < self.task.options.epochs:
+            while checkpoint.epoch < self.setup.options.epochs:
                 if reason := self._stopping.reason():
                     self._progress.notice(reason)
                     break
@@ -147,8 +152,8 @@ class Loop:
     def _steps_of_all_processes(self, epoch: int) -> list[Indices]:
         return rng.batches(
             len(self._labels),
-            self.task.options.batch_size,
-            self.task.seed,
+            self.setup.options.batch_size,
+            self.setup.seed,
             epoch,
             weights=self._sampling_weights,
             least=self._least,
@@ -156,23 +161,23 @@ class Loop:
 
     def batches(self, steps: Sequence[Indices], epoch: int, size: tuple[int, int]) -> Generator[Batch]:
         """Augmented training images, a batch for each step, at a size of (height, width) pixels."""
-        task = self.task
-        views = batches.RandomViews(self._images, size, task.options.augmentation, task.seed, epoch, resize)
-        for batch in batches.iterate_batches(steps, views, task.workers):
+        setup = self.setup
+        views = batches.RandomViews(self._images, size, setup.options.augmentation, setup.seed, epoch, resize)
+        for batch in batches.iterate_batches(steps, views, setup.workers):
             yield batch.with_at_least(self._least)  # an image is alone if those beside it cannot be read
 
     def set_training_mode(self) -> None:
         """Put the trainable part of the network into training mode."""
-        task = self.task
-        set_training_mode(task.network, task.trainable, freezes_statistics=task.freezes_statistics)
+        setup = self.setup
+        set_training_mode(setup.network, setup.trainable, freezes_statistics=setup.freezes_statistics)
 
     def _least_images(self) -> int:
         """The smallest number of images that the network can learn from at a time."""
-        task = self.task
+        setup = self.setup
         self.set_training_mode()
-        size = image_size(task.options, task.preprocessing.size, 0)
-        image = torch.zeros(1, task.preprocessing.channels, *size, device=self.processes.accelerator.device)
-        return least_images(task.network, image)
+        size = image_size(setup.options, setup.preprocessing.size, 0)
+        image = torch.zeros(1, setup.preprocessing.channels, *size, device=self.processes.accelerator.device)
+        return least_images(setup.network, image)
 
     def _require_enough_images(self) -> None:
         """Check that each process gets enough images in each step.
@@ -180,21 +185,21 @@ class Loop:
         Raises:
             TrainingError: it does not.
         """
-        smallest = min(len(self._steps_of_all_processes(0)[-1]), self.task.options.batch_size)
+        smallest = min(len(self._steps_of_all_processes(0)[-1]), self.setup.options.batch_size)
         if smallest // self.processes.count < self._least:
             raise single_image_error()
 
     def _open_log(self) -> contextlib.AbstractContextManager[Callable[[], None]]:
         if self.processes.is_main:
-            return logs.open_log(self._run, self.checkpoint, self.task.data.tasks, self._progress)
+            return logs.open_log(self._run, self.checkpoint, self.setup.data.tasks, self._progress)
         return contextlib.nullcontext(lambda: None)
 
     # ---- an epoch
 
     def _train_epoch(self, interrupts: Interrupts, report: Callable[[TrainingProgress], None]) -> None:
-        checkpoint, options = self.checkpoint, self.task.options
+        checkpoint, options = self.checkpoint, self.setup.options
         steps = self.steps(checkpoint.epoch)
-        size = image_size(options, self.task.preprocessing.size, checkpoint.epoch)
+        size = image_size(options, self.setup.preprocessing.size, checkpoint.epoch)
         self.set_training_mode()
         self._meter.start_timing()
         lr = self._update_learning_rate(len(steps))
@@ -217,7 +222,7 @@ class Loop:
     def _update_learning_rate(self, steps: int) -> float:
         """Set the learning rate for the middle of the next step, and return it."""
         position = self.checkpoint.epoch + (self.checkpoint.step + 0.5) / steps
-        lr = learning_rate(self.task.options, self.checkpoint.constants.peak_lr, position)
+        lr = learning_rate(self.setup.options, self.checkpoint.constants.peak_lr, position)
         self.state.set_learning_rate(lr)
         return lr
 
@@ -249,7 +254,7 @@ class Loop:
         )
         checkpoint.history.append(epoch)
         checkpoint.epoch, checkpoint.step = checkpoint.epoch + 1, 0
-        if kept_epoch(checkpoint.history, self.task.options.keep) is epoch:
+        if kept_epoch(checkpoint.history, self.setup.options.keep) is epoch:
             self._checkpointer.save_kept(validated.logits)
 
     def _validate(self) -> ValidationResult:
@@ -275,7 +280,7 @@ class Loop:
         self._progress.notice("interrupted: finishing this step and saving (again: stops without saving)")
 
     def _interruption(self) -> TrainingStopped:
-        checkpoint, epochs = self.checkpoint, self.task.options.epochs
+        checkpoint, epochs = self.checkpoint, self.setup.options.epochs
         command = f"cnncli finetune --resume {quote(self._run)}"
         if checkpoint.epoch == epochs:
             return TrainingStopped(
@@ -288,7 +293,7 @@ class Loop:
 
     def _warn_unreadable(self, unreadable: dict[int, Unreadable], split: Split) -> None:
         """Warn once about each image of a split that cannot be read."""
-        samples = self.task.data.split(split)
+        samples = self.setup.data.split(split)
         self._record_unreadable({samples[number].path: item.reason for number, item in unreadable.items()})
 
     def _share_unreadable(self) -> None:
@@ -303,26 +308,26 @@ class Loop:
                 self._progress.warning(f"{path} is left out: {reason}")
 
 
-def _open_images(task: TrainingTask, processes: Processes) -> tuple[ImageStore, ImageStore]:
+def _open_images(setup: TrainingSetup, processes: Processes) -> tuple[ImageStore, ImageStore]:
     """The training and the validation images; their caches share one limit, and validation gets at most a quarter of it."""
-    reader = ImageReader(task.preprocessing, task.max_pixels)
-    folder, room = task.cache
+    reader = ImageReader(setup.preprocessing, setup.max_pixels)
+    folder, room = setup.cache
     room //= processes.count
-    height, width = task.preprocessing.size
-    val = len(task.data.split(Split.VAL)) * height * width * task.preprocessing.channels
+    height, width = setup.preprocessing.size
+    val = len(setup.data.split(Split.VAL)) * height * width * setup.preprocessing.channels
     val = min(val, room // 4)
     train_cache, val_cache = ImageCache(folder, room - val), ImageCache(folder, val)
-    augmentation = task.options.augmentation
+    augmentation = setup.options.augmentation
     return (
-        batches.for_training(task.data.split(Split.TRAIN), reader, train_cache, augmentation),
-        batches.for_validation(task.data.split(Split.VAL), reader, val_cache),
+        batches.for_training(setup.data.split(Split.TRAIN), reader, train_cache, augmentation),
+        batches.for_validation(setup.data.split(Split.VAL), reader, val_cache),
     )
 
 
-def _objective(task: TrainingTask, labels: Labels, device: torch.device) -> Objective:
-    criterion = task.supervision.criterion(labels, task.options.smoothing, device)
-    if task.teacher:
-        task.teacher.network.to(device)
+def _objective(setup: TrainingSetup, labels: Labels, device: torch.device) -> Objective:
+    criterion = setup.supervision.criterion(labels, setup.options.smoothing, device)
+    if setup.teacher:
+        setup.teacher.network.to(device)
     return Objective(
-        task.options, task.preprocessing, criterion, auxiliary_weights(task.network), task.teacher
+        setup.options, setup.preprocessing, criterion, auxiliary_weights(setup.network), setup.teacher
     )

@@ -36,7 +36,7 @@ def find_learning_rate(loop: Loop) -> RangeTest:
     epochs = (loop.steps(epoch) for epoch in itertools.count())
     steps = list(itertools.islice(itertools.chain.from_iterable(epochs), _STEPS))
     loop.set_training_mode()
-    with contextlib.closing(loop.batches(steps, 0, loop.task.preprocessing.size)) as batches:
+    with contextlib.closing(loop.batches(steps, 0, loop.setup.preprocessing.size)) as batches:
 
         def update(lr: float) -> float:
             loop.state.set_learning_rate(lr)

@@ -11,7 +11,7 @@ from cnncli.records.training import Layout
 from cnncli.training.network.checkpoints import Checkpoint
 from cnncli.training.network.objective import NetworkOutput
 from cnncli.training.network.optimizers import create_optimizer
-from cnncli.training.network.task import TrainingTask
+from cnncli.training.network.setup import TrainingSetup
 
 
 class TrainingState:
@@ -22,33 +22,33 @@ class TrainingState:
         network: the module itself.
     """
 
-    def __init__(self, task: TrainingTask, checkpoint: Checkpoint, accelerator: Accelerator) -> None:
+    def __init__(self, setup: TrainingSetup, checkpoint: Checkpoint, accelerator: Accelerator) -> None:
         """Restore everything that the checkpoint holds.
 
         Args:
-            task: the task, its network on the CPU.
+            setup: the setup, its network on the CPU.
             checkpoint: the weights, and the states of optimiser, moving average and loss scaling.
             accelerator: device and processes.
         """
-        network = task.network
+        network = setup.network
         network.load_state_dict(checkpoint.network)
         if checkpoint.constants.layout is Layout.CHANNELS_LAST:
             network.to(memory_format=torch.channels_last)
         network.to(accelerator.device)
         self.accelerator, self.network = accelerator, network
         self._average = None
-        if task.options.model_ema_decay:
-            self._average = ModelEmaV3(network, decay=task.options.model_ema_decay, use_warmup=True)
+        if setup.options.model_ema_decay:
+            self._average = ModelEmaV3(network, decay=setup.options.model_ema_decay, use_warmup=True)
             if checkpoint.average is not None:
                 self._average.module.load_state_dict(checkpoint.average)
-        optimizer = create_optimizer(network, task.head, task.options, checkpoint.constants.peak_lr)
+        optimizer = create_optimizer(network, setup.head, setup.options, checkpoint.constants.peak_lr)
         self._model, self._optimizer = accelerator.prepare(network, optimizer)
         if checkpoint.optimizer:
             self._optimizer.load_state_dict(checkpoint.optimizer)
         if checkpoint.scaler is not None and accelerator.scaler is not None:
             accelerator.scaler.load_state_dict(checkpoint.scaler)
-        self._forward = torch.compile(self._model) if task.options.compile else self._model
-        self._clip_grad = task.options.clip_grad
+        self._forward = torch.compile(self._model) if setup.options.compile else self._model
+        self._clip_grad = setup.options.clip_grad
 
     def forward(self, images: Tensor) -> NetworkOutput:
         """The network's outputs for images (N, C, H, W), in the precision of training."""

@@ -19,8 +19,8 @@ from cnncli.training.network.checkpoints import Checkpoint, divergence
 from cnncli.training.network.mixing import Mixer
 from cnncli.training.network.objective import Objective
 from cnncli.training.network.processes import Processes
+from cnncli.training.network.setup import TrainingSetup
 from cnncli.training.network.state import TrainingState
-from cnncli.training.network.task import TrainingTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class TrainingStep:
     """Updates the weights from a batch.
 
     Attributes:
-        task: what the network learns, and how.
+        setup: what the network learns, and how.
         run: folder of the run.
         checkpoint: the state of training, including the number of pieces of a batch.
         state: network and optimiser.
@@ -39,7 +39,7 @@ class TrainingStep:
         least: smallest number of images that the network can learn from at a time.
     """
 
-    task: TrainingTask
+    setup: TrainingSetup
     run: Path
     checkpoint: Checkpoint
     state: TrainingState
@@ -79,7 +79,7 @@ class TrainingStep:
         pieces = self._pieces(len(images))
         for number, piece in enumerate(pieces):
             position = (checkpoint.epoch, checkpoint.step, self.processes.rank, number)
-            torch.manual_seed(rng.dropout_seed(self.task.seed, position))
+            torch.manual_seed(rng.dropout_seed(self.setup.seed, position))
             is_last = number == len(pieces) - 1
             with contextlib.nullcontext() if is_last else self.state.delay_synchronization():
                 outputs = self.state.forward(images[piece])
@@ -102,7 +102,7 @@ class TrainingStep:
         return [slice(int(piece[0]), int(piece[-1]) + 1) for piece in pieces]
 
     def _wanted_pieces(self) -> int:
-        return self.checkpoint.pieces * self.task.options.grad_accum_steps
+        return self.checkpoint.pieces * self.setup.options.grad_accum_steps
 
     def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Images (N, C, H, W) and their labels on the device; black images with any labels if this process has none."""
@@ -110,7 +110,7 @@ class TrainingStep:
             labels = torch.from_numpy(self.mixer.labels[batch.numbers])
             images = self.mixer.normalize(batch.pixels)
             return images, labels.to(images.device)
-        shape = (self.task.preprocessing.channels, *self.task.preprocessing.size)
+        shape = (self.setup.preprocessing.channels, *self.setup.preprocessing.size)
         device = self.state.accelerator.device
         labels = torch.from_numpy(self.mixer.labels[: self.least]).to(device)
         return torch.zeros(self.least, *shape, device=device), labels
@@ -121,7 +121,7 @@ class TrainingStep:
             raise OutOfMemoryError(
                 "a process has not enough memory for its part of a batch", "use --grad-accum-steps 2, or more"
             ) from error
-        batch_size = self.task.options.batch_size
+        batch_size = self.setup.options.batch_size
         if self._wanted_pieces() >= batch_size // self.least:
             fewest = "one image fits" if self.least == 1 else f"{self.least} images fit"
             raise OutOfMemoryError(

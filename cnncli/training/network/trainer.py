@@ -42,9 +42,9 @@ from cnncli.training.network.optimizers import create_optimizer, require_plain_g
 from cnncli.training.network.processes import report_lost_process
 from cnncli.training.network.remembered_layout import memory_file, recall, remember
 from cnncli.training.network.schedule import image_size
+from cnncli.training.network.setup import TrainingSetup
 from cnncli.training.network.stages import freeze_below, set_training_mode
 from cnncli.training.network.supervision import supervise
-from cnncli.training.network.task import TrainingTask
 from cnncli.training.network.teacher import open_teacher
 from cnncli.training.network.throughput import Throughput, emulates, measure_throughput
 from cnncli.training.optional_output import write_optional
@@ -228,13 +228,13 @@ def train(run: Path | None, settings: NetworkSettings, progress: Progress, show:
         _set_deterministic(settings.options, settings.seed)
         run, checkpoint = start.run, start.checkpoint
         accelerator = _create_accelerator(device, checkpoint.constants.amp, progress)
-        task = _build_task(start, settings, progress)
+        setup = _build_setup(start, settings, progress)
         if checkpoint.constants.lr is None:
-            _find_learning_rate(task, run, checkpoint, accelerator, progress)
+            _find_learning_rate(setup, run, checkpoint, accelerator, progress)
         with (
             show() as report,
             report_lost_process(run),
-            contextlib.closing(Loop(task, run, checkpoint, accelerator, progress)) as loop,
+            contextlib.closing(Loop(setup, run, checkpoint, accelerator, progress)) as loop,
         ):
             loop.run(report)
         accelerator.wait_for_everyone()
@@ -275,8 +275,8 @@ def _set_deterministic(options: TrainingOptions, seed: int) -> None:
     torch.use_deterministic_algorithms(options.deterministic)
 
 
-def _build_task(start: _RunStart, settings: NetworkSettings, progress: Progress) -> TrainingTask:
-    """The task as the run's folder describes it."""
+def _build_setup(start: _RunStart, settings: NetworkSettings, progress: Progress) -> TrainingSetup:
+    """The setup as the run's folder describes it."""
     manifest, data, options = start.manifest, start.data, settings.options
     card = manifest.card
     options = dataclasses.replace(options, epochs=manifest.epochs)
@@ -289,7 +289,7 @@ def _build_task(start: _RunStart, settings: NetworkSettings, progress: Progress)
     cache_size = options.cache_size
     if cache_size is None:
         cache_size = round(psutil.virtual_memory().available * _CACHE_SHARE)
-    return TrainingTask(
+    return TrainingSetup(
         network=initial.network,
         head=initial.head,
         trainable=freeze(initial, manifest.tune, manifest.stages),
@@ -310,7 +310,7 @@ def _build_task(start: _RunStart, settings: NetworkSettings, progress: Progress)
 
 
 def _find_learning_rate(
-    task: TrainingTask, run: Path, checkpoint: Checkpoint, accelerator: Accelerator, progress: Progress
+    setup: TrainingSetup, run: Path, checkpoint: Checkpoint, accelerator: Accelerator, progress: Progress
 ) -> None:
     """Find a learning rate by a range test, and put it into the checkpoint."""
     progress.notice("looking for a learning rate: up to 80 steps at increasing rates, which are then undone")
@@ -318,10 +318,10 @@ def _find_learning_rate(
     trial = dataclasses.replace(checkpoint, constants=constants, sums=[0.0, 0.0, 0.0])
     with (
         progress.activity("finding a learning rate"),
-        contextlib.closing(Loop(task, run, trial, accelerator, progress)) as loop,
+        contextlib.closing(Loop(setup, run, trial, accelerator, progress)) as loop,
     ):
         test = find_learning_rate(loop)
-    if test.lr < task.options.min_lr:
+    if test.lr < setup.options.min_lr:
         raise TrainingError(
             f"--lr auto found {test.lr:.1e}, which is below --min-lr",
             "start again with --overwrite and a lower --min-lr",

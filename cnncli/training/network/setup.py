@@ -14,7 +14,7 @@ from cnncli.training.options import TrainingOptions
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingTask:
+class TrainingSetup:
     """A network, its data and the training options.
 
     Attributes:
