@@ -39,7 +39,7 @@ class TrainingSummary:
 
     Attributes:
         epochs: epochs of training; empty if only a classifier was fitted.
-        feature_accuracy: validation accuracy of a classifier on features; None where there was none.
+        feature_accuracy: validation accuracy of a classifier on features; None where there was none, or with tasks.
         classifiers: the classifiers on features that were compared.
         classifier: the best of them, if several were compared.
         reason: why this network was chosen, as text.

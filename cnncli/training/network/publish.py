@@ -197,7 +197,8 @@ class _FinishedRun:
 
     def _write_report(self, folder: Path, evaluated: _EvaluatedRun, reason: str, progress: Progress) -> None:
         """Write curves and report."""
-        features, accuracy = self.features, self.manifest.feature_accuracy
+        features = self.features
+        accuracy = None if self.data.tasks else self.manifest.feature_accuracy
         summary = TrainingSummary(
             epochs=tuple(self.checkpoint.history),
             feature_accuracy=accuracy.share if accuracy else None,
