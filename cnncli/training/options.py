@@ -80,7 +80,7 @@ class TrainingOptions:
             "N",
             at_least=1,
             at_most=100_000,
-            by_tune={Tune.SCRATCH: 30},
+            by_tune={Tune.AUTO: 6, Tune.SCRATCH: 30},
         ),
     ] = 10
     patience: Annotated[
@@ -129,7 +129,7 @@ class TrainingOptions:
             above=0,
             at_most=1,
             tunes=_WHOLE_NETWORK,
-            by_tune={Tune.HEAD: 1.0, Tune.SCRATCH: 1.0},
+            by_tune={Tune.AUTO: 0.9, Tune.HEAD: 1.0, Tune.SCRATCH: 1.0},
         ),
     ] = 0.75
     sched: Annotated[Schedule, Option("Learning rate schedule.", OPTIMISATION)] = Schedule.COSINE
@@ -175,6 +175,7 @@ class TrainingOptions:
             OPTIMISATION,
             at_least=0.1,
             at_most=1,
+            by_tune={Tune.AUTO: 0.7},
         ),
     ] = 1.0
     clip_grad: Annotated[

@@ -174,7 +174,9 @@ def _prepare_from_features(
         initial = from_weights(search.folder, head, data, settings.options.drop_path)
         throughput = trainer.fastest_throughput(initial, settings, progress)
     if features:
-        epochs, reason = _epochs_in_budget(settings, throughput, data)
+        if not trainer.accepts_small_images(initial, settings.options):
+            settings = replace(settings, options=replace(settings.options, initial_scale=1.0))
+        epochs, reason = _epochs_in_budget(settings, throughput, data, card.preprocessing.size)
         progress.notice(reason)
         if not epochs:
             return PreparedRun(None, replace(features, reason=f"{features.reason}; {reason}"))
@@ -256,10 +258,15 @@ def _build_initial(
     return initial, folder.card.name, folder.card.weights_origin
 
 
-def _epochs_in_budget(settings: NetworkSettings, throughput: "Throughput", data: DataSet) -> tuple[int, str]:
+def _epochs_in_budget(
+    settings: NetworkSettings, throughput: "Throughput", data: DataSet, size: tuple[int, int]
+) -> tuple[int, str]:
     """The number of epochs that fit into the time budget, 0 if too few do; and a message that says so."""
+    from cnncli.training.network.schedule import pixel_share
+
     options = settings.options
-    images = len(data.split(Split.TRAIN)) + len(data.split(Split.VAL)) * _VALIDATION_COST
+    images = len(data.split(Split.TRAIN)) * pixel_share(options, size)
+    images += len(data.split(Split.VAL)) * _VALIDATION_COST
     minutes_per_epoch = images / throughput.images_per_second / 60
     fitting = (
         options.epochs if not options.time_budget else math.floor(options.time_budget / minutes_per_epoch)

@@ -56,6 +56,12 @@ def image_size(options: TrainingOptions, full: tuple[int, int], epoch: int) -> t
     return height, width
 
 
+def pixel_share(options: TrainingOptions, full: tuple[int, int]) -> float:
+    """The pixels of all epochs' images, as a share of those of full-sized images: what training costs in proportion to."""
+    sizes = [image_size(options, full, epoch) for epoch in range(options.epochs)]
+    return sum(height * width for height, width in sizes) / (len(sizes) * full[0] * full[1])
+
+
 def _one_cycle(peak: float, floor: float, progress: float) -> float:
     if progress < _RISE:
         return peak * (1 - (1 - _FIRST) * _half_cosine(progress / _RISE))

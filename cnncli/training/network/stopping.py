@@ -8,7 +8,7 @@ from cnncli.training.network.meter import Meter
 from cnncli.training.network.processes import Processes
 from cnncli.training.options import TrainingOptions
 
-_FAIR_CHANCE = 3
+_FAIR_CHANCE = 4
 """Epochs within which a network that starts with the classifier on features has to become better than it."""
 
 

@@ -26,7 +26,6 @@ from cnncli.images.decode import allow_pixels
 from cnncli.images.threads import reading_threads
 from cnncli.networks import cache
 from cnncli.records.data import DataSet
-from cnncli.records.networks import Preprocessing
 from cnncli.records.progress import NullProgress, Progress
 from cnncli.records.training import Amp, TrainingProgress, Tune
 from cnncli.text import is_url
@@ -100,27 +99,30 @@ def require_trainable(initial: InitialModel, settings: NetworkSettings) -> None:
     network = copy.deepcopy(initial.network)
     optimizer = create_optimizer(network, initial.head, options, options.lr or _TRIAL_RATE)
     require_plain_gradients(optimizer, options.opt)
-    if options.initial_scale < 1:
-        _require_small_images(network, initial.card.preprocessing, options)
-    initial.network.requires_grad_(requires_grad=True)
-
-
-def _require_small_images(
-    network: torch.nn.Module, preprocessing: Preprocessing, options: TrainingOptions
-) -> None:
-    """Check that a network accepts the small images of the first epoch."""
-    height, width = image_size(options, preprocessing.size, 0)
-    try:
-        with torch.no_grad():
-            network.eval()(torch.zeros(1, preprocessing.channels, height, width))
-    except (RuntimeError, AssertionError, ValueError) as error:
+    if settings.tune is not Tune.AUTO and not accepts_small_images(initial, options):
+        height, width = image_size(options, initial.card.preprocessing.size, 0)
         raise UsageError(
             f"--initial-scale {options.initial_scale:g} starts with images of {height} x {width} pixels, "
             f"which this network does not accept",
             "leave it out: not every network accepts images of another size than {} x {}".format(
-                *preprocessing.size
+                *initial.card.preprocessing.size
             ),
-        ) from error
+        )
+    initial.network.requires_grad_(requires_grad=True)
+
+
+def accepts_small_images(initial: InitialModel, options: TrainingOptions) -> bool:
+    """Whether a network accepts the images of the first epoch, which `--initial-scale` makes smaller."""
+    if options.initial_scale == 1:
+        return True
+    preprocessing = initial.card.preprocessing
+    size = image_size(options, preprocessing.size, 0)
+    try:
+        with torch.no_grad():
+            copy.deepcopy(initial.network).eval()(torch.zeros(1, preprocessing.channels, *size))
+    except (RuntimeError, AssertionError, ValueError):
+        return False
+    return True
 
 
 def write_start(
