@@ -176,6 +176,7 @@ def _prepare_from_features(
     if features:
         if not trainer.accepts_small_images(initial, settings.options):
             settings = replace(settings, options=replace(settings.options, initial_scale=1.0))
+            progress.notice("images have their full size in every epoch: this network accepts no other")
         epochs, reason = _epochs_in_budget(settings, throughput, data, card.preprocessing.size)
         progress.notice(reason)
         if not epochs:

@@ -178,10 +178,10 @@ def test_auto_stops_if_training_is_no_better_than_features(
     arguments = (data, "-m", tiny, "--epochs", 5, "--amp", "off", "--layout", "nchw")
     result = cnncli("finetune", *arguments, "-f", "json")
     assert result.exit_code == 0, result.stderr
-    assert "no better than the classifier on features after 3 epochs: stopped" in result.stderr
+    assert "no better than the classifier on features after 4 epochs: stopped" in result.stderr
     output = json.loads(result.stdout)
-    assert (output["tune"], len(output["epochs"])) == ("features", 3)
-    assert len(run(cnncli, "--resume", output["folder"])["epochs"]) == 3
+    assert (output["tune"], len(output["epochs"])) == ("features", 4)
+    assert len(run(cnncli, "--resume", output["folder"])["epochs"]) == 4
     assert len(run(cnncli, "--resume", output["folder"], "--epochs", 6)["epochs"]) == 6
 
 

@@ -28,7 +28,8 @@ def test_defaults_depend_on_what_is_trained() -> None:
     assert full.layer_decay < 1 == scratch.layer_decay == head.layer_decay
     assert (full.epochs, scratch.epochs) == (10, 30)
     assert (head.weight_decay, full.weight_decay) == (1e-4, 0.05)
-    assert resolve(Tune.AUTO, {}).time_budget == 15
+    auto = resolve(Tune.AUTO, {})
+    assert (auto.time_budget, auto.epochs, auto.initial_scale, auto.layer_decay) == (15, 6, 0.7, 0.9)
     assert full == TrainingOptions()
 
 
@@ -65,10 +66,10 @@ def test_every_optimiser_of_timm_has_a_family() -> None:
 
 
 def test_the_help_shows_the_effective_defaults() -> None:
-    assert default_text("epochs") == "10; scratch 30"
+    assert default_text("epochs") == "10; auto 6; scratch 30"
     assert default_text("lr").startswith("0.0003; head 0.002; scratch 0.001; sgd")
     assert default_text("weight_decay") == "0.05; sgd 0.0005; adam, rmsprop 0; head 0.0001"
-    assert default_text("layer_decay") == "0.75; scratch 1"
+    assert default_text("layer_decay") == "0.75; auto 0.9; scratch 1"
     assert default_text("reprob") == "0; medium 0.1; strong 0.25"
     assert default_text("compile") == ""
     assert default_text("cache_size") == "a quarter of the free memory"

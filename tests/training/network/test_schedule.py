@@ -1,11 +1,11 @@
-"""The learning rate at every moment."""
+"""The learning rate at every moment, and the image size in every epoch."""
 
 from dataclasses import replace
 
 import pytest
 
 from cnncli.records.training import Schedule, Tune
-from cnncli.training.network.schedule import learning_rate
+from cnncli.training.network.schedule import image_size, learning_rate, pixel_share
 from cnncli.training.options import TrainingOptions
 from cnncli.training.resolve import resolve
 
@@ -50,3 +50,11 @@ def test_onecycle_agrees_with_torch() -> None:
 def test_warm_up_takes_at_most_half_of_the_epochs() -> None:
     settings = make_options(epochs=2, warmup_epochs=5.0)
     assert learning_rate(settings, 1, 1) == pytest.approx(1)
+
+
+def test_growing_images_cost_less() -> None:
+    auto = resolve(Tune.AUTO, {})
+    sizes = [image_size(auto, (224, 224), epoch)[0] for epoch in range(auto.epochs)]
+    assert sizes == [156, 172, 184, 200, 212, 224]
+    assert pixel_share(auto, (224, 224)) == pytest.approx(sum(size**2 for size in sizes) / (6 * 224**2))
+    assert pixel_share(replace(auto, initial_scale=1.0), (224, 224)) == 1
