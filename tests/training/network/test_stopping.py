@@ -14,7 +14,7 @@ from cnncli.training.resolve import resolve
 def test_the_mean_over_classes_has_to_beat_the_classifier_on_features(
     to_beat: float, *, is_stopped: bool
 ) -> None:
-    history = [Epoch(n, 1e-3, 0.5, 0.9, 0.5, 0.7, 1.0, 100.0, val_balanced=0.8) for n in (1, 2, 3)]
+    history = [Epoch(n, 1e-3, 0.5, 0.9, 0.5, 0.7, 1.0, 100.0, val_balanced=0.8) for n in (1, 2, 3, 4)]
     checkpoint = Checkpoint({}, RunConstants(1e-3, Layout.NCHW, Amp.OFF), history=history)
     options = resolve(Tune.FULL, {})
     meter = SimpleNamespace(seconds=0.0)
