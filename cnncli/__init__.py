@@ -11,7 +11,7 @@ and 10 have places for rooms to come: the HTTP service (`serve`), the Python API
     11     cli/          one thin file per command; shared options, error handling, stdout and stderr     no
     9      sharing/      networks for others: a model card, and the files that a hub shows and timm reads          lazily
     8      training/     fine-tuning a network, or a classifier on its features                           partly
-    8      export/       exporting a network as one ONNX file that runs without cnncli                    lazily
+    8      export/       a network as a file that runs without cnncli: ONNX, OpenVINO and others          partly
     8      inspection/   summaries, filters, feature maps, receptive fields, class activation maps        partly
     8      distribution/ outputs in parts: planned, computed by any number of processes, joined            no
     8      retrieval/    nearest neighbours and near-duplicates in feature space                          no

@@ -40,7 +40,7 @@ COMMANDS = {
     "convolve": "Apply a kernel and a pooling to an image or a matrix.",
     "cam": "Draw class activation maps (Grad-CAM and others).",
     "receptive": "Draw the receptive field of a unit.",
-    "export": "Export a network as one ONNX file that runs without cnncli.",
+    "export": "Export a network for ONNX Runtime, OpenVINO and other runtimes.",
     "push": "Share a run on the Hugging Face hub, with a model card.",
     "doctor": "Check the installation, and suggest how to fix problems.",
 }

@@ -1,4 +1,4 @@
-"""`cnncli export`: a network as one ONNX file with preprocessing and class names."""
+"""`cnncli export`: a network as a file for another runtime, with preprocessing and class names."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import typer
 from cnncli.cli import completion, options
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.options import ResultFormat
-from cnncli.records.exporting import ExportResult, Input, Quantize
+from cnncli.records.exporting import ExportResult, Input, Quantize, Target
 from cnncli.text import counted, percent, size
 
 
@@ -25,23 +25,36 @@ def export(
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE.onnx", help="The file to write.", show_default=False),
+        typer.Option("--output", "-o", metavar="FILE", help="The file to write.", show_default=False),
     ],
+    target: Annotated[
+        Target | None,
+        typer.Option(
+            "--target",
+            help="Runtime that the file is for.  [default: that of FILE's ending: .onnx, .xml, .tflite, .pte or .mlpackage]",
+            show_default=False,
+        ),
+    ] = None,
     input_: Annotated[
-        Input,
+        Input | None,
         typer.Option(
             "--input",
-            help="Input of the file: uint8 images of any size (N, H, W, C), or preprocessed float images (N, C, H, W).",
+            help="Input of the file: uint8 images of any size (N, H, W, C), or preprocessed float images (N, C, H, W).  "
+            "[default: uint8 for onnx and openvino, float for the others]",
+            show_default=False,
         ),
-    ] = Input.UINT8,
+    ] = None,
     half: Annotated[
-        bool, typer.Option("--half", help="Convert to float16: half the size of float32.")
+        bool,
+        typer.Option(
+            "--half", help="Convert to float16: half the size of float32 (onnx, openvino and coreml)."
+        ),
     ] = False,
     quantize: Annotated[
         Quantize | None,
         typer.Option(
             "--quantize",
-            help="Convert to integer arithmetic: a quarter of the size of float32.",
+            help="Convert to integer arithmetic: a quarter of the size of float32 (onnx).",
             show_default=False,
         ),
     ] = None,
@@ -79,25 +92,26 @@ def export(
     offline: options.Offline = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Export a model as one ONNX file that runs without cnncli, with preprocessing and class names.
+    """Export a model as a file that runs without cnncli, with preprocessing and class names.
 
-    `cnncli predict -m FILE.onnx` runs it.
+    One ONNX file unless --target or the file's ending says otherwise. `cnncli predict -m FILE.onnx` runs it. Those of the
+    other targets are compared with predict, too, before they are written.
 
     \b
     Examples:
       cnncli export runs/photos -o photos.onnx --check photos/val
       cnncli export runs/photos -o int8.onnx --quantize int8 --calibrate photos/
+      cnncli export runs/photos -o photos.xml --half
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     image_size = options.image_size(img_size)
     with quiet_libraries(), console.spinner("exporting the network"):
-        from cnncli.export.onnx import ExportSettings, export_onnx
-        from cnncli.networks.reference import Reference
-        from cnncli.prepare import prepare
+        from cnncli.export.settings import ExportSettings
 
         settings = ExportSettings(
             output=output,
-            input=input_,
+            requested_target=target,
+            requested_input=input_,
             half=half,
             quantize=quantize,
             calibration=calibrate,
@@ -105,26 +119,29 @@ def export(
             license=license_,
             overwrite=overwrite,
         )
+        from cnncli.export.export import export_network, require_possible
+        from cnncli.networks.reference import Reference
+        from cnncli.prepare import prepare
+
+        require_possible(settings)
         reference = Reference(model, weights, labels, pretrained=not no_pretrained, image_size=image_size)
         folder = prepare(reference, console, is_offline=offline, needs_classes=True)
-        result = export_onnx(folder, settings, console)
+        result = export_network(folder, settings, console)
     if format_ is ResultFormat.JSON:
         from dataclasses import asdict
 
-        write_data(json.dumps(asdict(result) | {"file": str(result.file)}, indent=2) + "\n")
+        paths = {"file": str(result.file), "companions": [str(file) for file in result.companions]}
+        write_data(json.dumps(asdict(result) | paths, indent=2) + "\n")
         return
     write_data(_text(result, "answers" if folder.card.tasks else "class"))
 
 
 def _text(result: ExportResult, answer: str) -> str:
     """The result as lines; `answer` is what an image keeps if its prediction stays the same."""
-    checked = counted(result.checked_images, "image")
+    files = ", ".join(map(str, (result.file, *result.companions)))
     lines = [
-        f"file        {result.file}, {size(result.bytes)} (the compiled network has {size(result.original_bytes)})",
-        (
-            f"checked     {checked}: {percent(result.agreement)} keep their {answer}, "
-            f"probabilities within {result.max_difference:.1e}"
-        ),
+        f"file        {files}, {size(result.bytes)} (the compiled network has {size(result.original_bytes)})",
+        f"checked     {_comparison(result, answer)}",
     ]
     if cost := result.quantization:
         images = counted(cost.images, "image")
@@ -134,3 +151,14 @@ def _text(result: ExportResult, answer: str) -> str:
             lines.append(f"accuracy    {after} (before quantizing {before})")
     lines.append(f"license     {result.license or 'unknown; set it with --license'}")
     return "\n".join(lines) + "\n"
+
+
+def _comparison(result: ExportResult, answer: str) -> str:
+    """How far the file agrees with predict."""
+    if result.agreement is None or result.max_difference is None:
+        return "not compared with predict: its runtime does not exist on this system"
+    checked = counted(result.checked_images, "image")
+    return (
+        f"{checked}: {percent(result.agreement)} keep their {answer}, "
+        f"probabilities within {result.max_difference:.1e}"
+    )

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from onnxruntime import InferenceSession
 from PIL import Image
 
 from cnncli.engines import exported
-from cnncli.errors import CnncliError, DataError, ModelFolderError, NotANumberError
+from cnncli.errors import CnncliError, DataError, NotANumberError
 from cnncli.evaluation import classes
 from cnncli.evaluation.tasks.scoring import predicted_answers
 from cnncli.export.calibration import LabelledSource
+from cnncli.export.targets import Runner
 from cnncli.images.decode import Decoding, decode
 from cnncli.images.in_memory import InMemory
 from cnncli.images.preprocess import Pixels
@@ -52,12 +52,12 @@ class CheckResult:
 
 
 def check_predictions(
-    file: Path, folder: ModelFolder, input_: Input, paths: Sequence[Path], progress: Progress
+    run: Runner, folder: ModelFolder, input_: Input, paths: Sequence[Path], progress: Progress
 ) -> CheckResult:
     """Compare an exported file with predict, image by image.
 
     Args:
-        file: the exported file.
+        run: runs the exported file.
         folder: the network it was exported from.
         input_: kind of the file's input.
         paths: images or folders of images; generated ones are used where there are none.
@@ -67,7 +67,6 @@ def check_predictions(
         DataError: an image that the user named cannot be read, or there are none.
         NotANumberError: the file's probabilities contain NaN.
     """
-    exported_file = _open_file(file)
     session = Session(folder, InferenceOptions(_ONNX, batch_size=1), progress)
     image_paths = {str(path) for path in paths if not path.is_dir()}
     differences, agreements = [], []
@@ -79,7 +78,7 @@ def check_predictions(
         feed = _feed(output.source, session, input_)
         if feed is None:
             continue
-        (probabilities,) = exported_file.run(["probabilities"], feed)
+        probabilities = run(feed)
         if not np.isfinite(probabilities).all():
             raise NotANumberError("the exported network's output contains NaN", "leave out --half")
         differences.append(float(np.abs(probabilities - output.values).max()))
@@ -97,16 +96,16 @@ def _is_same_answer(shares: NDArray[np.float32], others: NDArray[np.float32], ta
     return bool((one == other).all())
 
 
-def _feed(source: ImageSource, session: Session, input_: Input) -> dict[str, Pixels] | None:
+def _feed(source: ImageSource, session: Session, input_: Input) -> Pixels | None:
     """An image as the exported file takes it; None if it cannot be read at its full size."""
     if input_ is Input.FLOAT:
         pixels = session.reader(source)
-        return None if isinstance(pixels, Unreadable) else {"images": pixels[None]}
+        return None if isinstance(pixels, Unreadable) else pixels[None]
     image = decode(source, Decoding(session.reader.preprocessing.channels, MAX_PIXELS))
     if isinstance(image, Unreadable):
         return None
     values = np.asarray(image)
-    return {"image": values[None] if values.ndim == 3 else values[None, :, :, None]}  # noqa: PLR2004 - (H, W, C)
+    return values[None] if values.ndim == 3 else values[None, :, :, None]  # noqa: PLR2004 - (H, W, C)
 
 
 def _check_inputs(paths: Sequence[Path], channels: int) -> Iterator[ImageInput]:
@@ -179,11 +178,3 @@ def _label_indices(images: Sequence[LabelledSource], folder: ModelFolder) -> dic
     except CnncliError:
         return {}
     return dict(zip(names, match.indices, strict=True))
-
-
-def _open_file(file: Path) -> InferenceSession:
-    try:
-        return InferenceSession(file, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own exceptions share no base class but this
-        reason = " ".join(str(error).split())
-        raise ModelFolderError(f"ONNX Runtime cannot run the exported network: {reason}") from error

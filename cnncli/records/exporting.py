@@ -5,6 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+class Target(enum.StrEnum):
+    """Runtimes that a network is exported for."""
+
+    ONNX = "onnx"
+    OPENVINO = "openvino"
+    LITERT = "litert"
+    """Formerly TensorFlow Lite."""
+
+    EXECUTORCH = "executorch"
+    COREML = "coreml"
+
+
 class Input(enum.StrEnum):
     """Kinds of input of an exported network."""
 
@@ -43,20 +55,24 @@ class ExportResult:
 
     Attributes:
         file: the file.
-        bytes: its size.
-        original_bytes: size of the compiled network.
-        checked_images: images on which it was compared with predict.
-        max_difference: largest difference of any probability.
-        agreement: share of these images with the same class.
+        bytes: its size, with that of the files that belong to it.
+        original_bytes: size of the compiled network, or of the weights where there is none.
+        checked_images: images on which it was compared with predict; 0 where its runtime does not exist on this system.
+        max_difference: largest difference of any probability; None where nothing was compared.
+        agreement: share of these images with the same class; None likewise.
         quantization: loss in accuracy by quantizing; None if the network was not quantized.
         license: license of the weights; None if unknown.
+        target: the runtime that it is for.
+        companions: the files beside it that belong to it.
     """
 
     file: Path
     bytes: int
     original_bytes: int
     checked_images: int
-    max_difference: float
-    agreement: float
+    max_difference: float | None
+    agreement: float | None
     quantization: QuantizationCost | None
     license: str | None
+    target: Target
+    companions: tuple[Path, ...]

@@ -11,7 +11,8 @@ from cnncli.engines.onnx import OnnxEngine
 from cnncli.engines.select import ENGINES, open_engine, resolve
 from cnncli.engines.torch import TorchEngine
 from cnncli.errors import UsageError
-from cnncli.export.onnx import ExportSettings, export_onnx
+from cnncli.export.export import export_network
+from cnncli.export.settings import ExportSettings
 from cnncli.networks.model_folder import ModelFolder, open_folder
 from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
@@ -49,7 +50,7 @@ def test_networks_that_torch_cannot_run_stay_on_the_cpu(
 ) -> None:
     """Whatever device there is, where nobody asked for one."""
     monkeypatch.setattr(select, "_cuda_is_visible", lambda: True)
-    export_onnx(open_folder(tiny), ExportSettings(tmp_path / "net.onnx"), NullProgress())
+    export_network(open_folder(tiny), ExportSettings(tmp_path / "net.onnx"), NullProgress())
     exported = prepare(Reference(str(tmp_path / "net.onnx")), NullProgress())
     card = open_folder(tiny).card
     head = Head(HeadKind.NEIGHBOURS, "fc", 8, 8)

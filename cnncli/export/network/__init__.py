@@ -1,0 +1,1 @@
+"""Targets that are converted from the network in torch."""
