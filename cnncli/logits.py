@@ -75,6 +75,11 @@ def top_classes(shares: NDArray[Float], count: int) -> NDArray[np.intp]:
     return np.argsort(-shares, axis=1, kind="stable")[:, :count]
 
 
+def reach_thresholds(shares: NDArray[np.float32], thresholds: Sequence[float]) -> NDArray[np.bool_]:
+    """Which probabilities (..., K) are not below the thresholds (K,) of their classes, both in the precision of probabilities."""
+    return shares >= np.array(thresholds, shares.dtype)
+
+
 def predicted_classes(scores: NDArray[Float]) -> NDArray[np.intp]:
     """Index of the highest of K scores, logits or probabilities, in each row of (N, K); the lowest index of equals."""
     classes: NDArray[np.intp] = scores.argmax(axis=-1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cnncli.errors import UsageError
 from cnncli.images.sources import ImageInput
 from cnncli.inference import ImageOutput, InferenceOptions, Session
-from cnncli.logits import top_classes
+from cnncli.logits import reach_thresholds, top_classes
 from cnncli.networks.card import to_json
 from cnncli.networks.labels import labels
 from cnncli.networks.model_folder import ModelFolder
@@ -152,19 +152,20 @@ class _Question:
     labels: Sequence[str]
     kind: AnswerKind
     topk: int
-    thresholds: NDArray[np.float32 | np.float64]
+    thresholds: Sequence[float]
 
     def scores(self, values: NDArray[np.float32]) -> tuple[Score, ...]:
         """The answers about an image, most probable first; `values` are the probabilities of the classes of all tasks."""
         shares = values[self.columns]
-        is_answer = shares >= self.thresholds
-        (best,) = top_classes(shares[None], self.topk)
+        is_answer = reach_thresholds(shares, self.thresholds)
+        (ranked,) = top_classes(shares[None], len(shares))
+        if self.kind is AnswerKind.SEVERAL:
+            ranked = ranked[is_answer[ranked]]
         return tuple(
             Score(int(index), self.labels[index], float(shares[index]))
             if is_answer[index]
             else Score(None, UNKNOWN, float(shares[index]))
-            for index in best
-            if is_answer[index] or self.kind is AnswerKind.ONE
+            for index in ranked[: self.topk]
         )
 
 
@@ -189,6 +190,5 @@ def _question(
     count = len(class_labels)
     topk = settings.topk or (TOPK if kind is AnswerKind.ONE else count)
     if settings.threshold is not None or thresholds is None:
-        least = np.full(count, settings.threshold or 0.0, np.float32)
-        return _Question(columns, class_labels, kind, min(topk, count), least)
-    return _Question(columns, class_labels, kind, min(topk, count), np.array(thresholds))
+        thresholds = (settings.threshold or 0.0,) * count
+    return _Question(columns, class_labels, kind, min(topk, count), thresholds)

@@ -50,6 +50,11 @@ def test_probabilities_of_tasks_are_a_softmax_and_sigmoids() -> None:
     np.testing.assert_allclose(extreme, [[0, 1, np.exp(-80)]], rtol=1e-12)
 
 
+def test_a_probability_reaches_a_threshold_that_it_equals_in_its_own_precision() -> None:
+    shares = np.array([[0.3, 0.2]], np.float32)
+    assert seam.reach_thresholds(shares, (0.3, 0.200001)).tolist() == [[True, False]]
+
+
 def test_ties_among_top_classes_go_to_the_lower_index() -> None:
     assert seam.top_classes(np.array([[0.2, 0.4, 0.4]]), 2).tolist() == [[1, 2]]
 

@@ -130,6 +130,15 @@ def test_resume(
         output.unlink()
 
 
+def test_the_number_of_classes_counts_only_those_that_reach_their_thresholds(
+    cnncli: Cnncli, pictures: Path, tmp_path: Path
+) -> None:
+    task = dataclasses.replace(LABELS[0], thresholds=(0.99, 0.5, 0.1))
+    model = write_colours(tmp_path / "strict", [task])
+    result = cnncli("predict", pictures / "c.png", "-m", model, "-k", "1")
+    assert without_folder(result.stdout, pictures) == [f"c.png\tgreen\t{EVEN}"]
+
+
 def test_resume_refuses_other_thresholds(
     cnncli: Cnncli, colour_labels: Path, pictures: Path, tmp_path: Path
 ) -> None:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from cnncli.evaluation.measures import calibration_bins
 from cnncli.evaluation.metrics import accuracy, interval
 from cnncli.evaluation.tasks.resampling import Resamples, resample
-from cnncli.evaluation.tasks.thresholds import reach_thresholds, thresholds_of
-from cnncli.logits import log_loss
+from cnncli.evaluation.tasks.thresholds import thresholds_of
+from cnncli.logits import log_loss, reach_thresholds
 from cnncli.records.evaluation import Average, CalibrationBin, Estimate
 from cnncli.records.task_evaluation import ClassPair, LabelMetrics, LabelMistake, LabelScore
 from cnncli.records.tasks import Task
@@ -70,7 +70,7 @@ def label_metrics(
         shares: probabilities (N, K).
         targets: (N, K), 1 for a class of the image, else 0.
     """
-    decisions = _Decisions(paths, shares, targets, reach_thresholds(shares, task))
+    decisions = _Decisions(paths, shares, targets, reach_thresholds(shares, thresholds_of(task)))
     is_right = decisions.predicted == (targets > 0)
     sample_values = np.stack([_sample_f1(decisions), 1 - is_right.mean(axis=1)], axis=1)
     resamples = resample(shares, targets, decisions.predicted, sample_values)

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.evaluation.scoring import EnsembleMember, mean_shares
-from cnncli.evaluation.tasks.thresholds import reach_thresholds
+from cnncli.evaluation.tasks.thresholds import thresholds_of
 from cnncli.inference import InferenceOptions
-from cnncli.logits import predicted_classes
+from cnncli.logits import predicted_classes, reach_thresholds
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import Sample
 from cnncli.records.predictions import Unreadable
@@ -85,7 +85,7 @@ def predicted_answers(shares: NDArray[np.float32], tasks: Sequence[Task]) -> NDA
     predicted = np.zeros(shares.shape, np.bool_)
     for task, columns in zip(tasks, columns_of(tasks), strict=True):
         if task.kind is AnswerKind.SEVERAL:
-            predicted[:, columns] = reach_thresholds(shares[:, columns], task)
+            predicted[:, columns] = reach_thresholds(shares[:, columns], thresholds_of(task))
         else:
             predicted[:, columns][np.arange(len(shares)), predicted_classes(shares[:, columns])] = True
     return predicted

@@ -14,11 +14,6 @@ def thresholds_of(task: Task) -> tuple[float, ...]:
     return task.thresholds or (DEFAULT_THRESHOLD,) * len(task.class_names)
 
 
-def reach_thresholds(shares: NDArray[np.float32], task: Task) -> NDArray[np.bool_]:
-    """(N, K): which classes of a task with several answers are predicted, decided as by `predict`."""
-    return shares >= np.array(thresholds_of(task), np.float32)
-
-
 def choose_thresholds(shares: NDArray[np.float32], targets: NDArray[np.float32]) -> tuple[float, ...]:
     """For each class the threshold with the largest F1, the nearest to 0.5 if there are several.
 
