@@ -85,6 +85,13 @@ class Plan(Generic[Match]):
         return " + ".join(folder.card.name for folder in self.members[number])
 
 
+Scored = TypeVar("Scored")
+"""What the networks of an evaluation say of the images."""
+
+_ScoreMember = Callable[
+    [Plan[Match], Sequence[ModelFolder], Sequence[Match], Progress, Callable[[], None]], Scored
+]
+
 EvaluationPlan = Plan[ClassMatch]
 """The plan for networks without tasks; one match for each network."""
 
@@ -201,15 +208,28 @@ def evaluate(plan: EvaluationPlan, progress: Progress, bar: ProgressBar) -> list
     Raises:
         CnncliError: no image can be read, or a network cannot run.
     """
+    return evaluate_scored(plan, score_members(plan, _score, progress, bar), progress)
+
+
+def score_members(
+    plan: Plan[Match], score: _ScoreMember[Match, Scored], progress: Progress, bar: ProgressBar
+) -> list[Scored]:
+    """Run the networks of each evaluation on the images.
+
+    Args:
+        plan: what is evaluated.
+        score: runs the networks of one evaluation, given how the data's classes match.
+        progress: reports remarks of the plan, and anything unexpected.
+        bar: opens a progress bar over the images of each network.
+    """
     for remark in plan.selection.remarks:
         progress.warning(remark)
     progress = Deduplicated(progress)
     with bar(len(plan.selection.samples) * len(plan.members)) as advance:
-        scored = [
-            _score(plan, member, matches, progress, advance)
+        return [
+            score(plan, member, matches, progress, advance)
             for member, matches in zip(plan.members, plan.matches, strict=True)
         ]
-    return evaluate_scored(plan, scored, progress)
 
 
 def evaluate_scored(

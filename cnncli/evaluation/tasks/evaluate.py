@@ -1,7 +1,7 @@
 """`cnncli evaluate` for networks with tasks: one network, an ensemble, or two networks to compare."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean
 
 import numpy as np
@@ -13,6 +13,7 @@ from cnncli.evaluation.evaluate import (
     choose_images,
     group_members,
     read_class_map,
+    score_members,
     warn_unreadable,
 )
 from cnncli.evaluation.selection import Selection
@@ -26,7 +27,7 @@ from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataSet
 from cnncli.records.networks import ModelCard
 from cnncli.records.predictions import Unreadable
-from cnncli.records.progress import Deduplicated, Progress, ProgressBar
+from cnncli.records.progress import Progress, ProgressBar
 from cnncli.records.tasks import AnswerKind, Task
 
 TasksPlan = Plan[TaskMatch]
@@ -122,15 +123,18 @@ def evaluate_plan(plan: TasksPlan, progress: Progress, bar: ProgressBar) -> list
     Raises:
         CnncliError: no image can be read, or a network cannot run.
     """
-    for remark in plan.selection.remarks:
-        progress.warning(remark)
-    progress = Deduplicated(progress)
-    with bar(len(plan.selection.samples) * len(plan.members)) as advance:
-        scored = [
-            score_targets(member, plan.selection.samples, plan.settings.inference, progress, advance)
-            for member in plan.members
-        ]
-    return evaluate_scored(plan, scored, progress)
+    return evaluate_scored(plan, score_members(plan, _score, progress, bar), progress)
+
+
+def _score(
+    plan: TasksPlan,
+    member: Sequence[ModelFolder],
+    _: Sequence[TaskMatch],
+    progress: Progress,
+    advance: Callable[[], None],
+) -> ScoredTargets:
+    """Probabilities of one network or ensemble, whose classes are matched afterwards."""
+    return score_targets(member, plan.selection.samples, plan.settings.inference, progress, advance)
 
 
 def evaluate_scored(
