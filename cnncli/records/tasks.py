@@ -9,11 +9,11 @@ from itertools import accumulate, pairwise
 class AnswerKind(enum.StrEnum):
     """How many classes of a task are right for an image."""
 
-    ONE = "one"
+    ONE = "single-label"
     """Exactly one: the task's logits are inputs of a softmax."""
 
-    SEVERAL = "several"
-    """Any number, also none: each logit is the input of a sigmoid (multi-label)."""
+    SEVERAL = "multi-label"
+    """Any number, also none: each logit is the input of a sigmoid."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,9 +148,9 @@ def _tasks_json(health: DataHealth) -> list[dict[str, object]]:
             "name": path_text(task.name),
             "kind": task.kind,
             "unknown": labels.unknown,
-            "without": labels.without,
+            "without_label": labels.without,
             "labels": labels.labels,
-            "together": [
+            "co_occurrence": [
                 {"labels": [path_text(task.class_names[index]) for index in pair], "images": images}
                 for pair, images in labels.together.items()
             ],

@@ -82,7 +82,7 @@ def tasks_document(evaluation: TasksEvaluation) -> dict[str, Any]:
 
 def _task(item: TaskEvaluation) -> dict[str, Any]:
     metrics = item.metrics
-    about = {"answers": item.task.kind.value, "images": item.images, "unknown": item.unknown}
+    about = {"kind": item.task.kind.value, "images": item.images, "unknown": item.unknown}
     if isinstance(metrics, Evaluation):
         return {**about, **plain.metrics(metrics), **plain.at_threshold(metrics)}
     return {**about, **_metrics(metrics, item.task.class_names)}

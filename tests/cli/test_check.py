@@ -120,9 +120,9 @@ def test_tasks_and_labels_that_are_together(cnncli: Cnncli, data: Path) -> None:
     assert document["classes"][2] == {"index": 2, "name": "paw", "task": "tags", "images": {"not split": 6}}
     assert document["tasks"][1] == {
         "name": "tags",
-        "kind": "several",
+        "kind": "multi-label",
         "unknown": 0,
-        "without": 0,
+        "without_label": 0,
         "labels": 18,
-        "together": [{"labels": ["fur", "paw"], "images": 6}],
+        "co_occurrence": [{"labels": ["fur", "paw"], "images": 6}],
     }

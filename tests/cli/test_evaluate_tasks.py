@@ -110,7 +110,7 @@ def test_unknown_labels_are_left_out_of_their_task(cnncli: Cnncli, colour_tasks:
     assert (tasks["colour"]["images"], tasks["colour"]["unknown"]) == (7, 1)
     assert (tasks["mood"]["images"], tasks["mood"]["unknown"]) == (7, 1)
     assert tasks["colour"]["top1"] == pytest.approx(6 / 7)  # black is taken for red
-    assert (tasks["colour"]["answers"], tasks["mood"]["answers"]) == ("one", "several")
+    assert (tasks["colour"]["kind"], tasks["mood"]["kind"]) == ("single-label", "multi-label")
     text = cnncli("evaluate", "tasks.csv", "-m", colour_tasks).stdout
     assert "task         mood: several labels per image, 7 images, unknown of 1 more" in text
     assert "of 6 images correct" in text  # whose labels are all known

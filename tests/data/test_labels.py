@@ -96,11 +96,11 @@ def test_columns_are_tasks_and_a_cell_may_be_empty(photos: Path) -> None:
 def test_tasks_are_in_the_order_of_their_options() -> None:
     columns = ListColumns(labels=("b", "a", "c"), multi_label=("a", "d"), indicators=("y", "x"))
     assert [(task.name, task.kind.value) for task in columns.tasks] == [
-        ("b", "one"),
-        ("a", "several"),
-        ("c", "one"),
-        ("d", "several"),
-        ("labels", "several"),
+        ("b", "single-label"),
+        ("a", "multi-label"),
+        ("c", "single-label"),
+        ("d", "multi-label"),
+        ("labels", "multi-label"),
     ]
     assert columns.tasks[-1].class_names == ("x", "y")
 
