@@ -97,7 +97,9 @@ def require_learnable(data: DataSet, *, is_read: bool = False) -> None:
     if missing:
         raise DataError(
             f"{data.title} has no training image of {shortlist(missing)}",
-            "classes are matched by name; add images to the training split, or remove the class from the other splits",
+            "add images of it to the training split, or remove its label or its indicator column"
+            if data.tasks
+            else "classes are matched by name; add images to the training split, or remove the class from the other splits",
         )
     for place, task in enumerate(data.tasks):
         _require_learnable_task(data, task, place)

@@ -77,8 +77,8 @@ class DataSet:
 
     @property
     def title(self) -> str:
-        """What messages call it: its root, or its name if that is the current folder, as of archives there."""
-        return self.root or self.name
+        """What messages call it: its root, or its name if that is the current folder, as of archives and lists there."""
+        return self.name if self.root in {"", "."} else self.root
 
     def relative(self, path: str) -> str:
         """A path relative to the root; unchanged if it is a URL or on another drive.

@@ -14,6 +14,9 @@ LABEL_COLUMN = "label"
 LABEL_SEPARATOR = "|"
 """Separates the labels of an image, in lists unless the user says otherwise, and in everything that is written."""
 
+_TASK_SEPARATOR = ":"
+"""Separates a task from its class in everything that is written: TASK:CLASS."""
+
 INDICATOR_TASK = "labels"
 """The name of the task of indicator columns."""
 
@@ -107,6 +110,11 @@ def _problems(columns: ListColumns) -> Iterator[tuple[str, str]]:
         yield (
             f"two tasks are called {twice!r}",
             f"rename the column: indicator columns are the task {twice!r}",
+        )
+    if bad := next((task.name for task in tasks if _TASK_SEPARATOR in task.name), None):
+        yield (
+            f"the column {bad!r} has a {_TASK_SEPARATOR} in it, which separates tasks from their classes in results",
+            "rename it",
         )
     taken = {columns.path, columns.split, PATH_COLUMN, *SPLIT_FIELDS}
     if clash := next((task.name for task in tasks if task.name in taken), None):

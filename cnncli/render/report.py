@@ -109,8 +109,11 @@ def _views_of(label: str, file: str, result: Evaluated, test: Evaluated | None) 
 
 def _task_view(title: str, file: str, item: TaskEvaluation, test: Evaluation | LabelMetrics | None) -> _View:
     """One task of a network, and its metrics on the test split."""
-    unknown = f"of {item.unknown:,} more, its labels are unknown"
-    note = f"{counted(item.images, 'image')}; {unknown}" if item.unknown else ""
+    note = (
+        f"{counted(item.images, 'image')}; the labels of {item.unknown:,} more are unknown"
+        if item.unknown
+        else ""
+    )
     if isinstance(item.metrics, Evaluation):
         return network_view(title, file, note, item.metrics, test if isinstance(test, Evaluation) else None)
     return label_view(title, note, item.task, item.metrics, test if isinstance(test, LabelMetrics) else None)

@@ -171,6 +171,10 @@ def test_json_files_in_archives(tmp_path: Path) -> None:
         ({"indicators": ("a", "b", "a")}, "--indicator-columns names 'a' twice"),
         ({"indicators": ("a", "")}, "--indicator-columns names an empty column"),
         ({"indicators": ("a|b",)}, "the indicator column 'a|b' has a | in it, which separates labels"),
+        (
+            {"labels": ("a:b", "c")},
+            "the column 'a:b' has a : in it, which separates tasks from their classes in results",
+        ),
         ({"labels": ("labels",), "indicators": ("a",)}, "two tasks are called 'labels'"),
         ({"labels": ("digest", "kind")}, "a task cannot be called 'digest'"),
         ({"path": "file", "multi_label": ("file",)}, "a task cannot be called 'file'"),

@@ -98,6 +98,11 @@ def test_data_that_cannot_be_learned_from_is_an_error(data: DataSet, complaint: 
         split_stratified(data, 0.2, 0)
 
 
+def test_messages_call_data_in_the_current_folder_by_name() -> None:
+    titles = [DataSet("pets", root, (), ()).title for root in ("", ".", "photos")]
+    assert titles == ["pets", "pets", "photos"]
+
+
 def test_a_class_that_is_only_in_validation_is_named() -> None:
     train, val = (
         data_set({"a": 4, "b": 4, "new": 0}, split=Split.TRAIN),

@@ -56,7 +56,7 @@ def test_a_task_with_several_answers_has_its_sections() -> None:
         assert section(page, name)
     assert 'id="confusion"' not in page
     assert "<h3>" not in section(page, "classes")  # a single task needs no heading
-    assert re.search(r"of \d+ more, its labels are unknown", section(page, "metrics"))
+    assert re.search(r"the labels of \d+ more are unknown", section(page, "metrics"))
     assert re.search(r'<th scope="row">images</th><td class="number">\d+</td>', section(page, "data"))
 
 
