@@ -15,6 +15,11 @@ class AnswerKind(enum.StrEnum):
     SEVERAL = "multi-label"
     """Any number, also none: each logit is the input of a sigmoid."""
 
+    @property
+    def text(self) -> str:
+        """What people read."""
+        return "one class per image" if self is AnswerKind.ONE else "several labels per image"
+
 
 @dataclass(frozen=True, slots=True)
 class Task:

@@ -10,7 +10,7 @@ from cnncli.records.task_evaluation import (
     TaskEvaluation,
     TasksEvaluation,
 )
-from cnncli.records.tasks import AnswerKind, Task
+from cnncli.records.tasks import Task
 from cnncli.render.columns import Column, rows
 from cnncli.render.evaluation_text import (
     MATRIX,
@@ -24,8 +24,6 @@ from cnncli.render.evaluation_text import (
     shorten,
 )
 from cnncli.text import counted, percent, printable
-
-_KINDS = {AnswerKind.ONE: "one class per image", AnswerKind.SEVERAL: "several labels per image"}
 
 
 def tasks_text(evaluation: TasksEvaluation, width: int | None) -> str:
@@ -49,7 +47,7 @@ def tasks_text(evaluation: TasksEvaluation, width: int | None) -> str:
 def task_line(item: TaskEvaluation) -> str:
     """The name of a task, its kind, and its number of images."""
     unknown = f", unknown of {item.unknown:,} more" if item.unknown else ""
-    return f"task         {printable(item.task.name)}: {_KINDS[item.task.kind]}, {counted(item.images, 'image')}{unknown}"
+    return f"task         {printable(item.task.name)}: {item.task.kind.text}, {counted(item.images, 'image')}{unknown}"
 
 
 def _task_lines(item: TaskEvaluation, width: int | None) -> list[str]:

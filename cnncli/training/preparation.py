@@ -9,7 +9,6 @@ from cnncli.data.stratified import split_stratified
 from cnncli.networks.prepared import accuracy_hint
 from cnncli.records.data import DataSet, Split
 from cnncli.records.progress import Progress
-from cnncli.records.tasks import AnswerKind
 from cnncli.records.training import Timing, Tune
 from cnncli.text import counted
 from cnncli.training.run_folder import Target, choose_run_folder
@@ -75,10 +74,7 @@ def describe_data(data: DataSet, progress: Progress) -> None:
     if not data.tasks:
         progress.notice(f"classes: {_numbered(data.class_names)}")
     for task in data.tasks:
-        progress.notice(f"{task.name}, {_KINDS[task.kind]}: {_numbered(task.class_names)}")
-
-
-_KINDS = {AnswerKind.ONE: "one class per image", AnswerKind.SEVERAL: "several labels per image"}
+        progress.notice(f"{task.name}, {task.kind.text}: {_numbered(task.class_names)}")
 
 
 def _numbered(names: Sequence[str]) -> str:

@@ -183,7 +183,7 @@ def with_thresholds(tasks: Sequence[Task], scored: ScoredTargets) -> tuple[Task,
     )
 
 
-def without_choice(tasks: Sequence[Task]) -> tuple[Task, ...]:
+def with_default_thresholds(tasks: Sequence[Task]) -> tuple[Task, ...]:
     """The tasks of a network that is not trained yet, with the thresholds that it has until better ones are chosen."""
     return tuple(
         replace(task, thresholds=tuple(map(float, thresholds_of(replace(task, thresholds=None)))))

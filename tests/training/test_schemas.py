@@ -10,7 +10,7 @@ from cnncli.errors import CnncliError, DataError, TrainingError, UsageError
 from cnncli.records.data import DataSet
 from cnncli.records.training import Epoch, Tune
 from cnncli.training.history import HISTORY, read_history, write_history
-from cnncli.training.manifest import MANIFEST, load_manifest, save_manifest
+from cnncli.training.manifest import MANIFEST, RunManifest, load_manifest, save_manifest
 from cnncli.training.run_folder import CHECKPOINTS
 from cnncli.training.settings_file import SETTINGS, RecordedSettings, read_settings
 from tests.conftest import Cnncli
@@ -59,6 +59,31 @@ def test_history_of_schema_2_has_the_balanced_accuracy(tmp_path: Path) -> None:
     assert [epoch.val_balanced for epoch in history] == [0.722, 0.898, None]
     write_history(tmp_path, history)
     assert read_history(tmp_path) == history
+
+
+def test_history_of_schema_3_has_the_scores_of_tasks(tmp_path: Path) -> None:
+    shutil.copy(SCHEMAS / "history-3.csv", tmp_path / HISTORY)
+    history = read_history(tmp_path)
+    assert [epoch.val_scores for epoch in history] == [(0.9, 0.822), (0.898, None)]
+    assert [epoch.selection_score for epoch in history] == [0.861, 0.898]
+    write_history(tmp_path, history, load_manifest_3(tmp_path).card.tasks)
+    assert (tmp_path / HISTORY).read_text() == (SCHEMAS / "history-3.csv").read_text()
+
+
+def load_manifest_3(run: Path) -> RunManifest:
+    (run / CHECKPOINTS).mkdir(exist_ok=True)
+    shutil.copy(SCHEMAS / "manifest-3.json", run / CHECKPOINTS / MANIFEST)
+    return load_manifest(run)
+
+
+def test_manifest_of_schema_3_has_tasks(tmp_path: Path) -> None:
+    manifest = load_manifest_3(tmp_path)
+    assert [task.name for task in manifest.card.tasks] == ["colour", "place"]
+    assert manifest.feature_score == 0.75
+    assert manifest.unreadable[0].answers == ((1,), None)
+    written = json.loads((tmp_path / CHECKPOINTS / MANIFEST).read_text())
+    save_manifest(tmp_path, manifest)
+    assert json.loads((tmp_path / CHECKPOINTS / MANIFEST).read_text()) == written
 
 
 @pytest.mark.parametrize("number", [1, 2])

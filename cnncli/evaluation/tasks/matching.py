@@ -15,7 +15,6 @@ from cnncli.records.networks import ModelCard
 from cnncli.records.tasks import AnswerKind, Task, columns_of
 from cnncli.text import counted
 
-_KIND_TEXT = {AnswerKind.ONE: "one class per image", AnswerKind.SEVERAL: "several labels per image"}
 _OPTIONS = {AnswerKind.ONE: "--label-column", AnswerKind.SEVERAL: "--multi-label"}
 
 
@@ -134,7 +133,7 @@ def _require_tasks(data: DataSet, card: ModelCard) -> None:
             "evaluate it on one column with one class per image: --label-column NAME alone",
         )
     kinds = {task.name: task.kind for task in card.tasks}
-    tasks_text = ", ".join(f"{name!r} ({_KIND_TEXT[kind]})" for name, kind in kinds.items())
+    tasks_text = ", ".join(f"{name!r} ({kind.text})" for name, kind in kinds.items())
     tasks_hint = f"its {counted(len(kinds), 'task')}: {tasks_text}"
     if not data.tasks:
         raise DataError(
@@ -146,6 +145,6 @@ def _require_tasks(data: DataSet, card: ModelCard) -> None:
             raise DataError(f"{card.name} has no task {task.name!r}", tasks_hint)
         if task.kind is not kinds[task.name]:
             raise DataError(
-                f"{task.name!r} is read as {_KIND_TEXT[task.kind]}, but {card.name} learned it as {_KIND_TEXT[kinds[task.name]]}",
+                f"{task.name!r} is read as {task.kind.text}, but {card.name} learned it as {kinds[task.name].text}",
                 f"use {_OPTIONS[kinds[task.name]]} {task.name}",
             )

@@ -20,7 +20,7 @@ from cnncli.records.networks import Architecture, Compilation, Embedding, ModelC
 from cnncli.records.training import Initialization
 from cnncli.training.features.replace_head import weights_with_new_head
 from cnncli.training.options import TrainingOptions
-from cnncli.training.task_scores import without_choice
+from cnncli.training.task_scores import with_default_thresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def from_scratch(
         architecture=architecture,
         preprocessing=preprocessing,
         class_names=data.class_names,
-        tasks=without_choice(data.tasks),
+        tasks=with_default_thresholds(data.tasks),
         synsets=None,
         embedding=Embedding(0, wrapped.layer, gives_logits=False),
         weights_origin="random",
@@ -130,7 +130,7 @@ def from_weights(
     classes = len(data.class_names)
     zeros = LinearHead(np.zeros((classes, folder.card.embedding.size)), np.zeros(classes))
     new_card = dataclasses.replace(
-        folder.card, class_names=data.class_names, tasks=without_choice(data.tasks)
+        folder.card, class_names=data.class_names, tasks=with_default_thresholds(data.tasks)
     )
     tensors, card = weights_with_new_head(folder, head or zeros, new_card)
     network = build(card.architecture, drop_path)
