@@ -124,10 +124,7 @@ class LabelReader:
 
     def _one(self, entry: str, row: Row, name: str) -> tuple[str, ...] | None:
         """The class in a cell; None if it is empty."""
-        cell = row[name] or ""
-        if isinstance(cell, tuple):
-            raise DataError(f"{entry}: column {name!r} holds several labels", f"add --multi-label {name}")
-        label = self._tidy(entry, cell)
+        label = self._tidy(entry, _text_of_one(entry, row, name))
         self.divisible += LABEL_SEPARATOR in label
         return (label,) if label else None
 
@@ -141,7 +138,7 @@ class LabelReader:
 
     def _indicated(self, entry: str, row: Row) -> tuple[str, ...] | None:
         """The classes whose cells hold 1; None if all cells are empty."""
-        cells = {name: text_of(row[name]).strip() for name in self.columns.indicators}
+        cells = {name: _text_of_one(entry, row, name).strip() for name in self.columns.indicators}
         if not any(cells.values()):
             return None
         if wrong := next((name for name, cell in cells.items() if cell.lower() not in _INDICATORS), None):
@@ -157,6 +154,20 @@ class LabelReader:
         require_label(entry, label)
         self.untidy += label != text and bool(label)
         return label
+
+
+def _text_of_one(entry: str, row: Row, name: str) -> str:
+    """The text in a cell.
+
+    Raises:
+        DataError: the cell holds a list.
+    """
+    cell = row[name]
+    if isinstance(cell, tuple):
+        raise DataError(
+            f"{entry}: column {name!r} holds several labels", f"read it with --multi-label {name}"
+        )
+    return text_of(cell)
 
 
 def require_label(entry: str, label: str) -> None:

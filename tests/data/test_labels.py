@@ -142,6 +142,13 @@ def test_parquet_lists_with_texts_lists_and_truth_values(photos: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("columns", [ListColumns(labels=("list", "text")), ListColumns(indicators=("list",))])
+def test_lists_where_a_cell_is_one_text(photos: Path, columns: ListColumns) -> None:
+    file = write_parquet(photos / "list.parquet", {"path": ["0.png"], "text": ["a"], "list": [["b"]]})
+    with pytest.raises(CnncliError, match=r"entry 2: column 'list' holds several labels"):
+        read(file, columns)
+
+
 def test_parquet_files_with_images(tmp_path: Path) -> None:
     columns: dict[str, Any] = {"image": [b"0", b"1"], "tags": [["a", "b"], []], "kind": ["x", "y"]}
     file = write_parquet(tmp_path / "train-0.parquet", columns)
