@@ -56,7 +56,7 @@ def test_the_file_describes_the_network(cnncli: Cnncli, colour_tasks: Path, tmp_
         for name in ("class_names", "tasks", "preprocessing", "license")
     }
     assert json.loads(facts["class_names"]) == ["red", "green", "blue", "warm", "red", "cold"]
-    assert [task["kind"] for task in json.loads(facts["tasks"])] == ["one", "several"]
+    assert [task["kind"] for task in json.loads(facts["tasks"])] == ["single-label", "multi-label"]
     assert json.loads(facts["preprocessing"])["resize_mode"] == "squash"
     assert facts["license"] == "CC0-1.0"
     network = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
