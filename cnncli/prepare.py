@@ -25,6 +25,7 @@ from cnncli.networks.labels import read_labels
 from cnncli.networks.model_folder import ModelFolder, require_classes
 from cnncli.networks.prepared import (
     MADE_FROM,
+    find_card,
     find_finished,
     find_prepared,
     require_same,
@@ -152,8 +153,7 @@ def resolve_untrained(
         CnncliError: the reference stands for nothing, or the network does not support that image size.
     """
     warn_hidden_folder(reference, progress)
-    if path := find_finished(reference):
-        card = model_folder.read_folder(path).card
+    if card := find_card(reference, progress, is_offline=is_offline):
         return UntrainedNetwork(card.name, card.architecture, card.preprocessing)
     if reference.is_exported:
         raise model_folder.no_weights_error(reference.name)

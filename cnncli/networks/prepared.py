@@ -6,10 +6,12 @@ from pathlib import Path
 
 from cnncli.errors import ModelFolderError, UsageError
 from cnncli.networks import cache, pocket
+from cnncli.networks.dependencies import explain_missing_packages
 from cnncli.networks.model_folder import ModelFolder, read_folder
 from cnncli.networks.packaged import find_packaged
 from cnncli.networks.reference import BLUEPRINT, EXPORTED, HUB, Reference
 from cnncli.records.defaults import DEFAULT
+from cnncli.records.networks import ModelCard
 from cnncli.records.progress import Progress
 from cnncli.text import install_command, quote
 
@@ -47,6 +49,22 @@ def find_prepared(reference: Reference) -> Path | None:
     if path := find_finished(reference) or cache.find(reference.key()):
         return path
     return None if reference.changes() else _find_named(reference.name)
+
+
+def find_card(reference: Reference, progress: Progress, *, is_offline: bool = False) -> ModelCard | None:
+    """The card of the finished model folder that a reference names, also on the hub; None for any other reference.
+
+    Raises:
+        CnncliError: as `find_finished`; or the repository is not available.
+    """
+    if path := find_finished(reference):
+        return read_folder(path).card
+    if not reference.name.startswith(HUB):
+        return None
+    with explain_missing_packages(f"reading {reference.name}"):
+        from cnncli.networks.zoo.hub_folder import read_card  # imports this module
+
+        return read_card(reference, progress, is_offline=is_offline)
 
 
 def _find_named(name: str) -> Path | None:

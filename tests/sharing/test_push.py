@@ -17,7 +17,7 @@ from cnncli.files.csv_tables import write_tables
 from cnncli.images.sources import image_source
 from cnncli.networks.model_folder import open_folder
 from cnncli.networks.reference import Reference
-from cnncli.prepare import prepare
+from cnncli.prepare import prepare, resolve_untrained
 from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.networks import CARD
 from cnncli.records.progress import NullProgress
@@ -100,6 +100,11 @@ def test_another_network_goes_as_a_model_folder(hub: WritableHub, cnncli: Cnncli
     assert "no other program reads them: it has several tasks" in readme
     assert "Its task mood has 3 classes, of which any number can be right." in readme
     assert "timm" not in readme.partition("# colours")[0]
+    described = cnncli("summary", "hf-hub:me/colours")
+    assert described.exit_code == 0, described.stderr
+    untrained = resolve_untrained(Reference("hf-hub:me/colours"), NullProgress())
+    assert untrained.architecture == open_folder(colour_tasks).card.architecture
+    assert not any("GET" in request and "model.safetensors" in request for request in hub.requests)
     folder = prepare(Reference("hf-hub:me/colours"), NullProgress())
     assert folder.card.name == "hf-hub:me/colours"
     assert folder.card.tasks == open_folder(colour_tasks).card.tasks

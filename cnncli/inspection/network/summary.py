@@ -12,7 +12,7 @@ from cnncli.inspection.network.tracing import FORWARD_ERRORS, TracingError, trac
 from cnncli.networks import blueprint, model_folder, zoo
 from cnncli.networks.blueprint import shapes
 from cnncli.networks.blueprint.writer import to_text
-from cnncli.networks.prepared import find_finished
+from cnncli.networks.prepared import find_card
 from cnncli.networks.reference import HUB, Reference
 from cnncli.networks.zoo.offer import Offer
 from cnncli.records.anatomy import Anatomy
@@ -78,8 +78,7 @@ def resolve_spec(reference: Reference, settings: SummarySettings) -> NetworkSpec
         )
     if blueprint.is_blueprint(reference.name):
         return _blueprint_spec(reference.name, settings)
-    if path := find_finished(reference):
-        card = model_folder.read_folder(path).card
+    if card := find_card(reference, NullProgress()):
         spec = _folder_spec(card)
     elif reference.is_exported:
         raise model_folder.no_weights_error(reference.name)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from pathlib import Path
 
 from cnncli.networks import cache, model_folder
 from cnncli.networks.downloads import HubFile
@@ -9,7 +10,7 @@ from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.prepared import require_same
 from cnncli.networks.reference import Reference, split_hub_name
 from cnncli.networks.zoo.hub import fetch
-from cnncli.records.networks import CARD
+from cnncli.records.networks import CARD, ModelCard
 from cnncli.records.progress import Progress
 
 _CONFIG = "config.json"
@@ -47,15 +48,32 @@ def prepare_folder(
     return require_same(model_folder.open_folder(target), name)
 
 
+def read_card(reference: Reference, progress: Progress, *, is_offline: bool) -> ModelCard | None:
+    """The card of the model folder in a repository, of which nothing else is downloaded; otherwise as `prepare_folder`."""
+    folder = _fetch_card(reference, progress, is_offline=is_offline)
+    if folder is None:
+        return None
+    return dataclasses.replace(model_folder.read_card(folder), name=reference.name)
+
+
 def _fetch(reference: Reference, progress: Progress, *, is_offline: bool) -> ModelFolder | None:
     """The model folder in a repository, in the hub's cache."""
+    folder = _fetch_card(reference, progress, is_offline=is_offline)
+    if folder is None:
+        return None
+    repository, _ = split_hub_name(reference.name)
+    commit = folder.name  # all files of one commit are in one folder of the hub's cache
+    for facts in model_folder.read_card(folder).files:
+        fetch(HubFile(repository, (facts.name,), commit), progress, is_offline=is_offline)
+    return model_folder.open_folder(folder)
+
+
+def _fetch_card(reference: Reference, progress: Progress, *, is_offline: bool) -> Path | None:
+    """The folder in the hub's cache with the card of a repository's model folder."""
     repository, revision = split_hub_name(reference.name)
     file = fetch(HubFile(repository, (_CONFIG, CARD), revision), progress, is_offline=is_offline)
     if file.name != CARD:
         return None
     if reference.changes():
         raise reference.cannot_change_error()
-    commit = file.parent.name  # all files of one commit are in one folder of the hub's cache
-    for facts in model_folder.read_card(file.parent).files:
-        fetch(HubFile(repository, (facts.name,), commit), progress, is_offline=is_offline)
-    return model_folder.open_folder(file.parent)
+    return file.parent
