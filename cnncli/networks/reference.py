@@ -38,7 +38,10 @@ _WEIGHTS_FILES = frozenset(
 
 _WEIGHTS_HINT = "for a weights file, name its architecture: -m resnet50 --weights FILE"
 
+_FOR_OTHERS = "it is for another runtime; name the model that it was exported from, or export it as .onnx"
+
 _EXPORT_HINTS = {
+    **dict.fromkeys((".xml", ".tflite", ".pte"), _FOR_OTHERS),
     ".keras": (
         "it holds Python code, which is not run; in Keras: python -c \"import keras; net = keras.saving.load_model('FILE'); "
         "net(keras.ops.zeros((1, *net.input_shape[1:]))); net.export('net.onnx', format='onnx')\"; then -m net.onnx"

@@ -117,6 +117,22 @@ def test_a_misspelt_folder_name_gets_a_suggestion(colours: Path) -> None:
     assert error.value.hint == f"did you mean {colours}?"
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("net.xml", "for another runtime"),
+        ("net.pkl", "fastai"),
+        ("net.pt", "yolo export model="),
+        ("net", "--weights"),
+    ],
+)
+def test_a_file_of_another_program_says_what_to_do(tmp_path: Path, name: str, hint: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(ModelNotFoundError, match="is a file, not a model folder") as error:
+        Reference(str(tmp_path / name)).find_folder()
+    assert hint in str(error.value.hint)
+
+
 def test_a_finished_folder_cannot_be_changed(colours: Path) -> None:
     with pytest.raises(UsageError, match="--weights, --img-size cannot change it"):
         Reference(str(colours), weights=Path("w"), image_size=(8, 8)).find_folder()

@@ -90,12 +90,23 @@ def load_into(
             f"{origin} does not fit the network: {complaints}; it holds {outline(tensors)}", hint
         )
     for name, value in tensors.items():
-        if expected[name].is_floating_point() and not value.is_floating_point():
-            dtype = str(value.dtype).removeprefix("torch.")
-            raise WeightsError(f"{origin}: {name} is {dtype}; quantized weights are not supported", hint)
+        if expected[name].is_floating_point():
+            require_floats({name: value}, origin, hint)
         if not torch.isfinite(value).all():
             raise WeightsError(f"{origin} is damaged: {name} holds infinite or NaN values")
     module.load_state_dict(tensors, strict=False)
+
+
+def require_floats(tensors: StateDict, origin: str, hint: str) -> None:
+    """Check that all tensors hold floating-point numbers.
+
+    Raises:
+        WeightsError: one holds integers.
+    """
+    for name, value in tensors.items():
+        if not value.is_floating_point():
+            dtype = str(value.dtype).removeprefix("torch.")
+            raise WeightsError(f"{origin}: {name} is {dtype}; quantized weights are not supported", hint)
 
 
 def _complaints(actual: Shapes, expected: Shapes) -> str:

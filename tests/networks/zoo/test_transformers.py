@@ -154,6 +154,12 @@ def spoil_weights(folder: Path) -> None:
     file.write_bytes(file.read_bytes()[:-100])
 
 
+def quantize_weights(folder: Path) -> None:
+    file = folder / "model.safetensors"
+    weights = load_file(file)
+    save_file(weights | {"classifier.1.weight": weights["classifier.1.weight"].to(torch.int8)}, file)
+
+
 def shard_elsewhere(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     index = {"weight_map": {"a": "../secret.safetensors"}}
@@ -224,6 +230,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: edit(folder / "config.json", quantization_config={"quant_method": "fp8"}),
         "quantized weights",
     ),
+    "weights of 8 bits": (quantize_weights, "classifier.1.weight is int8; quantized weights"),
     "regression": (lambda folder: edit(folder / "config.json", problem_type="regression"), "regression"),
     "a truncated file": (spoil_weights, "is damaged"),
     "a part in another folder": (shard_elsewhere, "a file in another folder"),
