@@ -18,7 +18,7 @@ import os, signal, sys
 class Interrupter:
     def find_spec(self, name, path=None, target=None):
         if name == os.environ.get("INTERRUPT_AT"):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             for _ in range(100):
                 pass  # the handler runs between two instructions
 
@@ -58,7 +58,7 @@ def test_an_interrupt_during_an_import(program: Program, tmp_path: Path, module:
 
 def test_an_interrupt_before_the_first_call() -> None:
     """The console script does a little after its import of the entry point."""
-    script = "import os, signal, cnncli.__main__\nos.kill(os.getpid(), signal.SIGINT)\nprint('too late')"
+    script = "import os, signal, cnncli.__main__\nsignal.raise_signal(signal.SIGINT)\nprint('too late')"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"")
 

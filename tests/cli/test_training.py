@@ -417,7 +417,7 @@ def test_an_interrupt_after_the_last_epoch(
 
     def interrupt(self: Loop) -> ValidationResult:
         if self.checkpoint.epoch == 1:  # the second, and last
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         return real(self)
 
     with monkeypatch.context() as patch:

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import os
 import re
 import time
 from pathlib import Path
@@ -148,7 +147,7 @@ def test_a_run_interrupted_at_the_last_step_of_an_epoch_resumes(
 
     def interrupt(self: TrainingStep, batch: Batch) -> tuple[float, float]:
         result = real(self, batch)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         return result
 
     monkeypatch.setattr(TrainingStep, "__call__", interrupt)
@@ -169,7 +168,7 @@ def test_an_interrupt_saves_a_checkpoint_and_says_how_to_resume(
 
     def interrupt(self: TrainingStep, batch: Batch) -> tuple[float, float]:
         result = real(self, batch)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         return result
 
     monkeypatch.setattr(TrainingStep, "__call__", interrupt)
