@@ -135,14 +135,13 @@ def _send(
     is_confirmed: bool,
     overwrite: bool,
 ) -> None:
-    if not is_confirmed and not is_terminal(sys.stdin):
-        raise UsageError("nothing is sent before you have agreed", "add --yes, or run it in a terminal")
     with console.spinner("asking the hub"):
         from cnncli.sharing import hub
 
-        repository = hub.find_repository(
-            hub.repository_name(reference), is_public=is_public, overwrite=overwrite
-        )
+        name = hub.repository_name(reference)
+        if not is_confirmed and not is_terminal(sys.stdin):
+            raise UsageError("nothing is sent before you have agreed", "add --yes, or run it in a terminal")
+        repository = hub.find_repository(name, is_public=is_public, overwrite=overwrite)
     with tempfile.TemporaryDirectory() as draft:
         with console.spinner("writing the files"):
             from cnncli.sharing.repository_files import write_files

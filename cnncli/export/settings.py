@@ -35,6 +35,7 @@ class ExportSettings:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        self._require_supported()
         if self.half and self.quantize:
             raise UsageError("--half and --quantize exclude each other", "leave one of them out")
         if self.quantize and not self.calibration:
@@ -44,7 +45,6 @@ class ExportSettings:
             )
         if self.calibration and not self.quantize:
             raise UsageError("--calibrate has no effect without --quantize int8")
-        self._require_supported()
 
     def _require_supported(self) -> None:
         """Raise a UsageError for an ending or an option that the runtime does not have."""
@@ -74,7 +74,7 @@ class ExportSettings:
         for target, spec in TARGETS.items():
             if spec.ending == suffix:
                 return target
-        endings = ", ".join(spec.ending for spec in TARGETS.values())
+        endings = ", ".join(spec.ending for target, spec in TARGETS.items() if target is not Target.ONNX)
         raise UsageError(f"{self.output} does not end in .onnx", f"endings of other runtimes: {endings}")
 
     @property

@@ -198,7 +198,7 @@ def test_without_access(
         (("me/net", "--yes"), "me/net is not the name of a repository"),
         (("hf-hub:me/net@v2", "--yes"), "is not the name of a repository"),
         (("hf-hub:me/net--two", "--yes"), "is not the name of a repository"),
-        (("hf-hub:net", "--yes"), "is not a repository on the hub"),
+        (("hf-hub:net",), "is not a repository on the hub"),
     ],
 )
 def test_wrong_arguments(cnncli: Cnncli, colours: Path, arguments: tuple[str, ...], message: str) -> None:
