@@ -60,6 +60,9 @@ _MAX_EXPANSION = 4
 _FLOATS_8 = {torch.float8_e4m3fn, torch.float8_e4m3fnuz, torch.float8_e5m2, torch.float8_e5m2fnuz}
 """Types of 8 bits that every float32 layer can hold; torch computes nothing with them."""
 
+_LFS_POINTER = b"version https://git-lfs"
+"""Start of what git writes in place of a large file."""
+
 _MAX_NESTING = 4
 """How deep in nested dicts a state dict is searched for."""
 
@@ -87,8 +90,7 @@ def read_checkpoint(file: Path, progress: Progress) -> CheckpointContent:
         WeightsError: the file is neither safetensors nor a checkpoint of plain tensors; for a pickle that would run code,
             the message names what it would call.
     """
-    if not file.stat().st_size:
-        raise WeightsError(f"{file} is empty", _SAVE_HINT)
+    _require_content(file)
     if _is_safetensors(file):
         try:
             return CheckpointContent(_widen(load_file(file)))
@@ -98,6 +100,18 @@ def read_checkpoint(file: Path, progress: Progress) -> CheckpointContent:
     tensors = _tensors(content, file, progress)
     _require_modest(file, sum(value.numel() * value.element_size() for value in tensors.values()))
     return CheckpointContent(_widen(tensors), _recorded_architecture(content))
+
+
+def _require_content(file: Path) -> None:
+    """Refuse an empty file, and what git writes in place of a large file where Git LFS is not installed."""
+    with file.open("rb") as stream:
+        head = stream.read(len(_LFS_POINTER))
+    if not head:
+        raise WeightsError(f"{file} is empty", _SAVE_HINT)
+    if head == _LFS_POINTER:
+        raise WeightsError(
+            f"{file} is a pointer of Git LFS, not the weights", "run `git lfs pull` in its folder"
+        )
 
 
 def _widen(tensors: StateDict) -> StateDict:

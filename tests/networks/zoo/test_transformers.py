@@ -233,6 +233,12 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "weights of 8 bits": (quantize_weights, "classifier.1.weight is int8; quantized weights"),
     "regression": (lambda folder: edit(folder / "config.json", problem_type="regression"), "regression"),
     "a truncated file": (spoil_weights, "is damaged"),
+    "a clone without its large files": (
+        lambda folder: (folder / "model.safetensors").write_text(
+            "version https://git-lfs.github.com/spec/v1"
+        ),
+        "is a pointer of Git LFS, not the weights",
+    ),
     "a part in another folder": (shard_elsewhere, "a file in another folder"),
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "has no model.safetensors"),
     "five channels": (lambda folder: edit(folder / "config.json", num_channels=5), "5 channels"),
