@@ -9,7 +9,8 @@ that split alone.
 
 import argparse
 import csv
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,15 +43,29 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=1200)
     parser.add_argument("--val", type=int, default=300)
     options = parser.parse_args()
-    rows: list[tuple[str, str, str]] = []
-    for split, count in (("train", options.train), ("val", options.val)):
-        (options.dest / split).mkdir(parents=True, exist_ok=True)
-        for number, mosaic in enumerate(mosaics(options.tiny / split, count)):
-            path = f"{split}/{number:04d}.jpg"
-            mosaic.image.save(options.dest / path, quality=95)
-            rows.append((path, "|".join(mosaic.names), split))
-    with (options.dest / "list.csv").open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream).writerows([("path", "tags", "split"), *rows])
+    write(options.tiny, options.dest, {"train": options.train, "val": options.val})
+
+
+def write(tiny: Path, dest: Path, counts: Mapping[str, int]) -> Path:
+    """Write so many mosaics of each split; those of test are further ones of images of val. Returns their list."""
+    rows = [
+        (f"{split}/{number:04d}.jpg", mosaic, split)
+        for split, count in counts.items()
+        for number, mosaic in enumerate(_mosaics_of(tiny, split, counts, count))
+    ]
+    for path, mosaic, _ in rows:
+        (dest / path).parent.mkdir(parents=True, exist_ok=True)
+        mosaic.image.save(dest / path, quality=95)
+    with (dest / "list.csv").open("w", newline="", encoding="utf-8") as stream:
+        lines = [(path, "|".join(mosaic.names), split) for path, mosaic, split in rows]
+        csv.writer(stream).writerows([("path", "tags", "split"), *lines])
+    return dest / "list.csv"
+
+
+def _mosaics_of(tiny: Path, split: str, counts: Mapping[str, int], count: int) -> Iterator[Mosaic]:
+    if split == "test":
+        return itertools.islice(mosaics(tiny / "val", counts["val"] + count), counts["val"], None)
+    return mosaics(tiny / split, count)
 
 
 def mosaics(split: Path, count: int) -> Iterator[Mosaic]:

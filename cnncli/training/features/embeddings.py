@@ -46,7 +46,7 @@ class EmbeddedSplit:
         rows = [row for row, sample in enumerate(self.samples) if sample.answers[place] is not None]
         return EmbeddedSplit(
             tuple(_of_task(self.samples[row], place, kind) for row in rows),
-            self.vectors[rows],
+            self.vectors if len(rows) == len(self.samples) else self.vectors[rows],
             tuple(self.digests[row] for row in rows),
         )
 
