@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import entr
 
 from cnncli.evaluation.metrics import balanced_accuracy
 from cnncli.evaluation.tasks.labels import mean_average_precision
@@ -70,6 +69,8 @@ def task_figures(
 
 def guess_figures(targets: Values, tasks: Sequence[Task], weights: tuple[float, ...]) -> TaskFigures:
     """The figures of guessing by how frequent each class is, on images with targets (N, K)."""
+    from scipy.special import entr  # only where a network is trained
+
     losses, scores = [], []
     for task, columns in zip(tasks, columns_of(tasks), strict=True):
         shares = np.nanmean(targets[:, columns], axis=0, dtype=np.float64)
