@@ -13,8 +13,9 @@ from cnncli.errors import UsageError
 from cnncli.images.sources import ImageInput
 from cnncli.inference import ImageOutput, InferenceOptions, Session
 from cnncli.logits import reach_thresholds, top_classes
+from cnncli.networks.answer_classes import AnswerClasses, Rollup, answer_classes
 from cnncli.networks.card import to_json
-from cnncli.networks.labels import labels
+from cnncli.networks.class_groups import ClassGroups, merge_classes
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.defaults import TOPK
 from cnncli.records.networks import Compilation, ModelCard
@@ -29,7 +30,7 @@ from cnncli.records.predictions import (
     Unreadable,
 )
 from cnncli.records.progress import Progress
-from cnncli.records.tasks import AnswerKind, columns_of, has_several, kinds_of
+from cnncli.records.tasks import AnswerKind, columns_of, has_several
 
 _DEFAULT = "default"
 """Stands for an option that was not given, in the identity of a network whose tasks each have a default of their own."""
@@ -45,17 +46,29 @@ class PredictSettings:
         threshold: a class less probable than this is called `unknown`; where several can be right, it is left out. None for 0,
             but for the card's thresholds where several can be right.
         label_style: names, WordNet identifiers or indices as labels.
+        classes: names of the only classes that can be predicted, after the rollup; None for all.
+        rollup: classes whose probabilities are added up, by the name that they are shown as; None for none.
         inference: engine, batches, decoding.
     """
 
     topk: int | None = None
     threshold: float | None = None
     label_style: LabelStyle = LabelStyle.NAME
+    classes: tuple[str, ...] | None = None
+    rollup: Rollup | None = None
     inference: InferenceOptions = field(default_factory=InferenceOptions)
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise UsageError(f"--threshold {self.threshold} is not a probability", "use a value from 0 to 1")
+
+    def answer_classes(self, card: ModelCard) -> AnswerClasses:
+        """The classes that predictions of a network are given in.
+
+        Raises:
+            UsageError: the network lacks a class or a label style, or has tasks where these settings allow none.
+        """
+        return answer_classes(card, self.label_style, self.classes, self.rollup)
 
 
 class Predictor:
@@ -65,11 +78,11 @@ class Predictor:
         """Open the network's engine.
 
         Raises:
-            UsageError: a device, an engine or a label style that this network or machine does not have.
+            UsageError: a device, an engine, a class or a label style that this network or machine does not have.
         """
         self._folder, self._settings = folder, settings
-        self._labels = labels(folder.card, settings.label_style)
-        self._questions = _questions(folder.card, self._labels, settings)
+        self._classes = settings.answer_classes(folder.card)
+        self._questions = _questions(folder.card, self._classes, settings)
         self._session = Session(folder, settings.inference, progress)
 
     def __str__(self) -> str:
@@ -82,6 +95,11 @@ class Predictor:
         return self._folder.card
 
     @property
+    def answer_card(self) -> ModelCard:
+        """The card with the classes that predictions are given in."""
+        return self._classes.card
+
+    @property
     def session(self) -> Session:
         """What runs the network."""
         return self._session
@@ -90,9 +108,9 @@ class Predictor:
     def layout(self) -> RecordLayout:
         """What all predictions have in common."""
         tasks = self.card.tasks
-        return RecordLayout(self._labels, tasks, None if tasks else self._questions[0].topk)
+        return RecordLayout(self._classes.labels, tasks, None if tasks else self._questions[0].topk)
 
-    def identity(self) -> Mapping[str, str | int | float | bool]:
+    def identity(self) -> Mapping[str, str | int | float | bool | None]:
         """Everything that the predictions depend on, apart from the images."""
         options = self._settings.inference
         settings, card = self._settings, self._folder.card
@@ -105,6 +123,7 @@ class Predictor:
             "topk": (settings.topk or _DEFAULT) if card.tasks else topk,
             "threshold": _DEFAULT if card.tasks and settings.threshold is None else threshold,
             "label_style": settings.label_style,
+            "classes": self._classes.digest(),
             "tta": options.tta,
             "precision": self._session.precision,
             "max_pixels": options.max_pixels,
@@ -141,15 +160,18 @@ class _Question:
     """Which of its K classes a task answers with; a network without tasks asks a single question.
 
     Attributes:
-        columns: of its classes among those of all tasks.
-        labels: K.
+        columns: of its K classes among those of all tasks.
+        labels, indices: G, of the classes that answers are given in, as they are written.
+        groups: (K,), index among the G of each class; None if these are the K.
         kind: how many classes are right.
-        topk: largest number of classes of a prediction; at most K.
-        thresholds: (K,), the least probability of an answer.
+        topk: largest number of classes of a prediction; at most G.
+        thresholds: (G,), the least probability of an answer.
     """
 
     columns: slice
     labels: Sequence[str]
+    indices: Sequence[int]
+    groups: ClassGroups | None
     kind: AnswerKind
     topk: int
     thresholds: Sequence[float]
@@ -157,38 +179,41 @@ class _Question:
     def scores(self, values: NDArray[np.float32]) -> tuple[Score, ...]:
         """The answers about an image, most probable first; `values` are the probabilities of the classes of all tasks."""
         shares = values[self.columns]
+        if self.groups is not None:
+            (shares,) = merge_classes(shares[None], self.groups)
         is_answer = reach_thresholds(shares, self.thresholds)
         (ranked,) = top_classes(shares[None], len(shares))
         if self.kind is AnswerKind.SEVERAL:
             ranked = ranked[is_answer[ranked]]
         return tuple(
-            Score(int(index), self.labels[index], float(shares[index]))
+            Score(self.indices[index], self.labels[index], float(shares[index]))
             if is_answer[index]
             else Score(None, UNKNOWN, float(shares[index]))
             for index in ranked[: self.topk]
         )
 
 
-def _questions(card: ModelCard, class_labels: Sequence[str], settings: PredictSettings) -> list[_Question]:
+def _questions(card: ModelCard, classes: AnswerClasses, settings: PredictSettings) -> list[_Question]:
     """The questions that a network answers, as the settings want them answered."""
-    columns = columns_of(card.tasks) or [slice(0, len(class_labels))]
-    thresholds = [task.thresholds for task in card.tasks] or [None]
+    if not card.tasks:
+        return [_question(slice(0, len(card.class_names)), classes, AnswerKind.ONE, None, settings)]
     return [
-        _question(part, class_labels[part], kind, own_thresholds, settings)
-        for part, kind, own_thresholds in zip(columns, kinds_of(card.tasks), thresholds, strict=True)
+        _question(columns, classes, task.kind, task.thresholds, settings)
+        for columns, task in zip(columns_of(card.tasks), card.tasks, strict=True)
     ]
 
 
 def _question(
     columns: slice,
-    class_labels: Sequence[str],
+    classes: AnswerClasses,
     kind: AnswerKind,
     thresholds: Sequence[float] | None,
     settings: PredictSettings,
 ) -> _Question:
     """A question; arguments as its attributes, with the thresholds of the card."""
-    count = len(class_labels)
-    topk = settings.topk or (TOPK if kind is AnswerKind.ONE else count)
+    shown = columns if classes.groups is None else slice(None)
+    labels, indices = classes.labels[shown], classes.indices[shown]
+    topk = settings.topk or (TOPK if kind is AnswerKind.ONE else len(labels))
     if settings.threshold is not None or thresholds is None:
-        thresholds = (settings.threshold or 0.0,) * count
-    return _Question(columns, class_labels, kind, min(topk, count), thresholds)
+        thresholds = (settings.threshold or 0.0,) * len(labels)
+    return _Question(columns, labels, indices, classes.groups, kind, min(topk, len(labels)), thresholds)

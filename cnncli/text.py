@@ -36,6 +36,16 @@ def counted(number: int, thing: str, things: str = "") -> str:
     return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"
 
 
+_MAX_LISTED = 5
+"""Names that a message lists; the others are counted."""
+
+
+def shortlist(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    text = ", ".join(repr(name) for name in names[:_MAX_LISTED])
+    return text + (f" and {len(names) - _MAX_LISTED:,} more" if len(names) > _MAX_LISTED else "")
+
+
 _PERCENT = 100
 
 

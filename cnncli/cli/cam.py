@@ -86,8 +86,9 @@ def cam(
         with explain_missing_packages("class activation maps"):
             from cnncli.inspection.network import cam as activation
         from cnncli.inspection.network.loading import load_image, load_photograph
+        from cnncli.networks.class_names import class_indices
 
-        indices = activation.class_indices(loaded.card, classes or ())
+        indices = class_indices(loaded.card, classes or ())
         input_image = load_image(source, loaded.card)
         indices = indices or activation.predicted_indices(loaded, input_image)
         name = layer or activation.target_layer(loaded, input_image)

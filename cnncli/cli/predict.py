@@ -52,6 +52,23 @@ def predict(
             "[default: 0; for a multi-label model, that of each class in the model]",
         ),
     ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            "--classes",
+            metavar="A,B,…|@FILE",
+            help="Only these classes can be predicted: names, WordNet identifiers or indices, or a file with one per line.",
+        ),
+    ] = None,
+    rollup: Annotated[
+        Path | None,
+        typer.Option(
+            "--rollup",
+            metavar="FILE",
+            help="Add up the probabilities of classes that are shown as one: a CSV of class names, the model's name and the name to "
+            "show. Other classes stay.",
+        ),
+    ] = None,
     label_style: Annotated[
         LabelStyle,
         typer.Option("--label-style", help="Label of a class: its name, WordNet identifier or index."),
@@ -140,6 +157,7 @@ def predict(
     with quiet_libraries():
         with console.spinner("opening the network"):
             from cnncli.inference import InferenceOptions
+            from cnncli.networks.answer_classes import read_class_list, read_rollup
             from cnncli.predict import PredictSettings
             from cnncli.records.defaults import MAX_PIXELS
 
@@ -147,6 +165,8 @@ def predict(
                 topk=topk,
                 threshold=threshold,
                 label_style=label_style,
+                classes=None if classes is None else read_class_list(classes),
+                rollup=read_rollup(rollup) if rollup else None,
                 inference=InferenceOptions(
                     engine=EngineOptions(engine, device, precision),
                     batch_size=batch_size,
@@ -170,7 +190,7 @@ def predict(
             from cnncli.prepare import prepare
 
             folder = prepare(reference, console, is_offline=offline, needs_classes=True)
-            picture_sheet.read_labels(folder.card)
+            picture_sheet.read_labels(settings.answer_classes(folder.card).card)
             predictor = Predictor(folder, settings, console)
         console.detail(str(predictor))
         sink = _run(predictor, images, destination, picture_sheet, console)
@@ -213,6 +233,6 @@ def _run(
             raise images.no_images_error()
     if not sink.records:
         raise images.no_images_error()
-    picture_sheet.save(predictor.card, console)
+    picture_sheet.save(predictor.answer_card, console)
     destination.report_counts(sink, console)
     return sink

@@ -11,12 +11,11 @@ from itertools import combinations
 from pathlib import Path
 
 from cnncli.data.split_names import PURPOSES, split_of_name
-from cnncli.data.stratified import shortlist
 from cnncli.errors import DataError
 from cnncli.images.file_names import is_folder_name, is_image_name
 from cnncli.images.sources import is_folder
 from cnncli.records.data import Split
-from cnncli.text import SEPARATORS, quote
+from cnncli.text import SEPARATORS, quote, shortlist
 
 _FEWEST_SHARED = 2
 """Subfolders of the same names from which two folders may be splits."""

@@ -15,14 +15,13 @@ from pathlib import Path
 from cnncli.data.folder_decisions import Folder, list_folder, require_one_reading
 from cnncli.data.labelled import LabelledImage, build_data_set
 from cnncli.data.split_names import PURPOSES, split_of_name
-from cnncli.data.stratified import shortlist
 from cnncli.errors import DataError
 from cnncli.images.file_names import BY_PRODUCTS, by_products_text, is_image_name
 from cnncli.images.sources import is_folder, walk
 from cnncli.records.data import DataSet, Split
 from cnncli.records.networks import CARD
 from cnncli.records.predictions import Unreadable
-from cnncli.text import counted, path_text, quote
+from cnncli.text import counted, path_text, quote, shortlist
 
 
 def read_folder(root: Path) -> DataSet:

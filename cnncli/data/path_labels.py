@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 from cnncli.data.labelled import LabelledImage
 from cnncli.data.split_names import split_of_name
-from cnncli.data.stratified import shortlist
 from cnncli.errors import DataError
 from cnncli.records.data import Split
 from cnncli.records.predictions import ImageSource
-from cnncli.text import counted
+from cnncli.text import counted, shortlist
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,13 @@ import dataclasses
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from cnncli.data.iterative_stratification import choose_stratified
 from cnncli.errors import DataError
 from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.tasks import Task
-
-_MAX_LISTED = 5
-"""Names that a message lists; the others are counted."""
+from cnncli.text import shortlist
 
 _MIN_CLASSES = 2
 
@@ -125,9 +123,3 @@ def _require_learnable_task(data: DataSet, task: Task, place: int) -> None:
             f"every training image of {data.title} has the label {constant[0]!r} in {task.name!r}: nothing can be learned",
             "add images without it, or leave it out",
         )
-
-
-def shortlist(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
-    text = ", ".join(repr(name) for name in names[:_MAX_LISTED])
-    return text + (f" and {len(names) - _MAX_LISTED:,} more" if len(names) > _MAX_LISTED else "")

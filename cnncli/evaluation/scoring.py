@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cnncli.inference import ImageOutput, InferenceOptions, Session
 from cnncli.logits import top_classes
+from cnncli.networks.class_groups import merge_classes
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import Sample
 from cnncli.records.evaluation import Answer
@@ -35,16 +36,6 @@ class EnsembleMember:
     def merge_classes(self, shares: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities (N, G) of the evaluation's classes from those of the network's, (N, K)."""
         return shares if self.groups is None else merge_classes(shares, self.groups)
-
-
-def merge_classes(shares: NDArray[np.float32], groups: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Probabilities (N, G) from (N, K): classes of a group are added up, and scaled to a sum of 1 if some are left out."""
-    is_included = groups >= 0
-    merged = np.zeros((len(shares), int(groups.max()) + 1), np.float32)
-    np.add.at(merged.T, groups[is_included], shares.T[is_included])
-    if not is_included.all():
-        merged /= np.maximum(merged.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    return merged
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnncli.evaluation.classes import find_classes
 from cnncli.evaluation.tasks.columns import read_data
+from cnncli.networks.class_names import find_classes
 from cnncli.records.data import DataSet
 from cnncli.records.list_columns import ListColumns
 from cnncli.records.networks import ModelCard

@@ -1,5 +1,6 @@
 """Class names: from a file, or from a model card in some style."""
 
+import csv
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 from cnncli.errors import UsageError, WeightsError
 from cnncli.records.networks import ModelCard
 from cnncli.records.predictions import LabelStyle
-from cnncli.regular_file import read_document
-from cnncli.text import decode_text
+from cnncli.regular_file import bounded_lines, open_regular, read_document
+from cnncli.text import decode_text, nfc, text_stream
 
 
 def read_labels(file: Path) -> tuple[str, ...]:
@@ -27,6 +28,36 @@ def read_labels(file: Path) -> tuple[str, ...]:
     if not names:
         raise WeightsError(f"the class names file {file} is empty", "write one class name per line")
     return names
+
+
+def read_name_pairs(file: Path, option: str, columns: tuple[str, str]) -> list[tuple[str, str]]:
+    """Pairs of class names from a CSV or TSV file without a header.
+
+    Args:
+        file: with two columns.
+        option: that names the file, for messages.
+        columns: what the names are, for messages.
+
+    Raises:
+        UsageError: the file cannot be read, or is not such a list.
+    """
+    try:
+        with text_stream(open_regular(file)) as stream:
+            delimiter = "\t" if file.suffix.lower() == ".tsv" else ","
+            rows = [
+                row for row in csv.reader(bounded_lines(stream), delimiter=delimiter, strict=True) if any(row)
+            ]
+    except OSError as error:
+        raise UsageError(f"cannot read {option} {file}: {error.strerror}") from error
+    except (ValueError, csv.Error) as error:
+        raise UsageError(f"{option} {file} is not valid CSV: {error}") from error
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(columns) or not all(row):
+            raise UsageError(
+                f"{file}, entry {number} is not a pair of names",
+                f"each line needs {columns[0]} and {columns[1]} of a class",
+            )
+    return [(nfc(first.strip()), second.strip()) for first, second in rows]
 
 
 def labels(card: ModelCard, style: LabelStyle) -> Sequence[str]:

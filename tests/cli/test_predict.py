@@ -108,6 +108,24 @@ def test_label_style(cnncli: Cnncli, photos: Path) -> None:
     assert result.stderr.startswith("error: the classes of colours have no WordNet synsets\nhint: ")
 
 
+def test_classes_and_rollup_in_every_kind_of_output(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
+    blue_and_red = ("predict", photos / "c.bmp", "--classes", "blue,red")
+    assert cnncli(*blue_and_red, "-f", "csv").stdout.splitlines()[1:] == [
+        f"{photos}/c.bmp,ok,1,2,blue,0.500000,",
+        f"{photos}/c.bmp,ok,2,0,red,0.500000,",
+    ]
+    (tmp_path / "warm.csv").write_text("red,warm\nblue,cold\ngreen,cold\n")
+    rollup = ("--rollup", tmp_path / "warm.csv")
+    assert cnncli("predict", photos / "c.bmp", *rollup).stdout.split("\t")[1:] == ["cold", "0.982332\n"]
+    assert cnncli("predict", photos, *rollup, "--sheet", tmp_path / "sheet.png").exit_code == 3
+    parts = tmp_path / "parts"
+    assert cnncli("predict", photos, *rollup, "--parts", parts).exit_code == 3
+    rows = (parts / "part-00000.csv").read_text().splitlines()
+    assert rows[1] == f"{photos}/a red.png,ok,1,0,warm,{RED},"
+    changed = cnncli("predict", photos, "--parts", parts, "--resume")
+    assert "classes was 2 classes (" in changed.stderr
+
+
 def answers(text: str) -> dict[str, float]:
     (record,) = [json.loads(line) for line in text.splitlines()]
     return {score["label"]: score["probability"] for score in record["predictions"]}

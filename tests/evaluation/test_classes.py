@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from cnncli.errors import DataError, UsageError
-from cnncli.evaluation.classes import align_classes, find_class, find_classes, match_classes, read_class_map
+from cnncli.evaluation.classes import align_classes, match_classes, read_class_map
 from cnncli.evaluation.scoring import EnsembleMember
+from cnncli.networks.class_names import find_class, find_classes
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.networks import ModelCard
 from tests.networks_for_tests import colour_card

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cnncli.errors import DataError, UsageError
 from cnncli.evaluation.classes import ClassMap, ClassMatch, match_classes
-from cnncli.evaluation.scoring import merge_classes
+from cnncli.networks.class_groups import merge_classes
 from cnncli.records.data import DataSet, Sample
 from cnncli.records.networks import ModelCard
 from cnncli.records.tasks import AnswerKind, Task, columns_of

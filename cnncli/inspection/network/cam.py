@@ -1,6 +1,5 @@
 """Class activation maps: which places of a photograph speak for a class; how they are weighed is in `cam_methods`."""
 
-import difflib
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,14 +8,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from cnncli import logits
-from cnncli.data.stratified import shortlist
 from cnncli.errors import UsageError
-from cnncli.evaluation.classes import find_class, has_numeric_names
 from cnncli.evaluation.tasks.scoring import predicted_answers
 from cnncli.inspection.network.cam_methods import METHODS
 from cnncli.inspection.network.loading import InputImage, LoadedModel
 from cnncli.inspection.network.maps import layer_maps
-from cnncli.networks.labels import distinct_names
 from cnncli.networks.zoo.layers import as_maps, capture_outputs, find_layer
 from cnncli.records.choices import CamMethod
 from cnncli.records.networks import ModelCard
@@ -57,46 +53,6 @@ def target_layer(model: LoadedModel, image: InputImage) -> str:
         f"{model.card.name} has no layer whose feature maps influence its logits",
         "an untrained torchvision transformer ends in a layer of zeros: use trained weights",
     )
-
-
-def class_indices(card: ModelCard, names: Sequence[str]) -> list[int]:
-    """Indices of classes that are given by name, `task:name`, synset or index, without repetitions.
-
-    Raises:
-        UsageError: there is no such class; the hint has the closest names.
-    """
-    return list(dict.fromkeys(_class_index(card, name) for name in names))
-
-
-def _class_index(card: ModelCard, name: str) -> int:
-    index = find_class(card, name)
-    if index is None:
-        raise _class_error(card, name)
-    return index
-
-
-def _class_error(card: ModelCard, name: str) -> UsageError:
-    """Error for the name of several classes, or of none."""
-    names = distinct_names(card)
-    same_name = [index for index, other in enumerate(card.class_names) if other.lower() == name.lower()]
-    if same_name:
-        instead = (names[index] if card.tasks else str(index) for index in same_name)
-        return UsageError(
-            f"{card.name} has {len(same_name)} classes called {name!r}",
-            f"use the {'task and the name' if card.tasks else 'index'} instead: {' or '.join(instead)}",
-        )
-    close = difflib.get_close_matches(name.lower(), dict.fromkeys(other.lower() for other in names), 4)
-    hint = f"did you mean {', '.join(close)}?" if close else _valid_classes(card)
-    return UsageError(f"{card.name} has no class {name!r}", hint)
-
-
-def _valid_classes(card: ModelCard) -> str:
-    """How the classes of a network are named, as a hint."""
-    if card.tasks:
-        return f"its classes are {shortlist(distinct_names(card))}"
-    if has_numeric_names(card):
-        return f"its classes are {shortlist(card.class_names)}; with such names, a number is no index"
-    return f"its {len(card.class_names):,} classes have the indices 0 to {len(card.class_names) - 1:,}"
 
 
 def probabilities(model: LoadedModel, image: InputImage) -> Values:

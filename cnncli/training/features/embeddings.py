@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.labels import answer_text
-from cnncli.data.stratified import shortlist
 from cnncli.features.embed import Embedder, EmbedSettings
 from cnncli.inference import InferenceOptions
 from cnncli.networks.model_folder import ModelFolder
@@ -17,7 +16,7 @@ from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress, ProgressBar
 from cnncli.records.tasks import AnswerKind
-from cnncli.text import counted
+from cnncli.text import counted, shortlist
 from cnncli.training.manifest import UnreadableSample
 from cnncli.training.settings import FinetuneSettings
 

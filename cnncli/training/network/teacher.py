@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cnncli.errors import UsageError
-from cnncli.evaluation.classes import find_classes
 from cnncli.networks import zoo
+from cnncli.networks.class_names import find_classes
 from cnncli.networks.reference import Reference
 from cnncli.networks.zoo.weights import load_saved
 from cnncli.prepare import prepare

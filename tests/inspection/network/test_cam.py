@@ -17,6 +17,7 @@ from cnncli.inspection.network import cam, maps
 from cnncli.inspection.network.cam_methods import eigen_cam
 from cnncli.inspection.network.loading import InputImage, LoadedModel, load_image, load_model
 from cnncli.networks import model_folder
+from cnncli.networks.class_names import class_indices
 from cnncli.networks.zoo.layers import as_maps, find_layer
 from cnncli.records.choices import CamMethod
 from tests.inspection.conftest import network, noise
@@ -114,28 +115,28 @@ def test_the_default_target_layer_of_several_architectures(name: str, expected: 
 
 def test_classes_by_name_synset_and_index(squeezenet: Path) -> None:
     card = model_folder.open_folder(squeezenet).card
-    assert cam.class_indices(card, ["robin", "n01558993", "15", "goldfish"]) == [15, 1]
+    assert class_indices(card, ["robin", "n01558993", "15", "goldfish"]) == [15, 1]
     with pytest.raises(UsageError, match="has no class 'robbin'") as error:
-        cam.class_indices(card, ["robbin"])
+        class_indices(card, ["robbin"])
     assert "robin" in (error.value.hint or "")
 
 
 def test_a_number_is_no_index_where_classes_are_numbers() -> None:
     card = dataclasses.replace(colour_card(), class_names=("1", "2", "3"))
-    assert cam.class_indices(card, ["1"]) == [0]
+    assert class_indices(card, ["1"]) == [0]
     with pytest.raises(UsageError, match="has no class '0'") as error:
-        cam.class_indices(card, ["0"])
+        class_indices(card, ["0"])
     assert error.value.hint == "its classes are '1', '2', '3'; with such names, a number is no index"
 
 
 def test_classes_of_tasks() -> None:
     card = colour_card(TASKS)
-    assert cam.class_indices(card, ["green", "mood:red", "Colour:RED", "warm"]) == [1, 4, 0, 3]
+    assert class_indices(card, ["green", "mood:red", "Colour:RED", "warm"]) == [1, 4, 0, 3]
     with pytest.raises(UsageError, match="has 2 classes called 'red'") as error:
-        cam.class_indices(card, ["red"])
+        class_indices(card, ["red"])
     assert error.value.hint == "use the task and the name instead: colour:red or mood:red"
     with pytest.raises(UsageError, match="has no class '0'") as error:
-        cam.class_indices(card, ["0"])
+        class_indices(card, ["0"])
     assert error.value.hint == "its classes are 'colour:red', 'green', 'blue', 'warm', 'mood:red' and 1 more"
 
 
