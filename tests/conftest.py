@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -277,3 +278,15 @@ def limit_file_size() -> Iterator[Callable[[int], None]]:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def press_ctrl_c() -> None:
+    """Call the handler of SIGINT, as Ctrl-C would.
+
+    A real signal killed pytest's worker processes now and then on one machine: pytest has set up a stack for signals on which
+    Python runs every handler, and which may be too small for a processor with many registers. Tests that start the program
+    send it real ones.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    assert callable(handler)
+    handler(signal.SIGINT, None)

@@ -25,7 +25,7 @@ from cnncli.training.features import fit
 from cnncli.training.manifest import load_manifest
 from cnncli.training.network.loop import Loop
 from cnncli.training.network.validation import ValidationResult
-from tests.conftest import Cnncli, Program
+from tests.conftest import Cnncli, Program, press_ctrl_c
 
 NET = "input 3x12x12; activation: relu; conv3-6; maxpool 2/2; FC-3"
 QUICK = ("--epochs", 2, "-b", 8, "--amp", "off", "--layout", "nchw")
@@ -417,7 +417,7 @@ def test_an_interrupt_after_the_last_epoch(
 
     def interrupt(self: Loop) -> ValidationResult:
         if self.checkpoint.epoch == 1:  # the second, and last
-            signal.raise_signal(signal.SIGINT)
+            press_ctrl_c()
         return real(self)
 
     with monkeypatch.context() as patch:

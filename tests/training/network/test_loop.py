@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import re
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from cnncli.training.network import checkpoints, trainer
 from cnncli.training.network.batches import Batch
 from cnncli.training.network.step import TrainingStep
 from cnncli.training.resume import resume
-from tests.conftest import some_slow
+from tests.conftest import press_ctrl_c, some_slow
 from tests.training.small_runs import (
     PLAIN,
     Killed,
@@ -134,13 +135,10 @@ def test_resume_ends_bit_for_bit_like_an_uninterrupted_run(
     ]
 
 
-@pytest.mark.full  # in a long run, the worker process died here twice; the reason is not known yet
 def test_a_run_interrupted_at_the_last_step_of_an_epoch_resumes(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As every interrupt is where an epoch is one step."""
-    import signal
-
     settings = settings_for(data, batch_size=64, epochs=3)
     whole = train_run(settings)
     folder = start_run(settings)
@@ -148,7 +146,7 @@ def test_a_run_interrupted_at_the_last_step_of_an_epoch_resumes(
 
     def interrupt(self: TrainingStep, batch: Batch) -> tuple[float, float]:
         result = real(self, batch)
-        signal.raise_signal(signal.SIGINT)
+        press_ctrl_c()
         return result
 
     monkeypatch.setattr(TrainingStep, "__call__", interrupt)
@@ -162,14 +160,12 @@ def test_a_run_interrupted_at_the_last_step_of_an_epoch_resumes(
 def test_an_interrupt_saves_a_checkpoint_and_says_how_to_resume(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import signal
-
     folder = start_run(settings_for(data))
     real = TrainingStep.__call__
 
     def interrupt(self: TrainingStep, batch: Batch) -> tuple[float, float]:
         result = real(self, batch)
-        signal.raise_signal(signal.SIGINT)
+        press_ctrl_c()
         return result
 
     monkeypatch.setattr(TrainingStep, "__call__", interrupt)
