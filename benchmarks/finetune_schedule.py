@@ -1,8 +1,9 @@
 """The schedule of plain `cnncli finetune DATA`, compared with a longer one at full image size.
 
-    python -m benchmarks.finetune_schedule DATA... [--seeds 0,1,2]
+    python -m benchmarks.finetune_schedule DATA... [--seeds 0,1,2] [--runs DIR]
 
-Each DATA has train/ and val/ with a folder for each class. The default has 6 epochs that begin with smaller images; the longer
+Each DATA has train/ and val/, and test/ if the answers on it are to be compared, with a folder for each class. Runs that --runs
+already has are not trained again. The default has 6 epochs that begin with smaller images; the longer
 schedule, that of `--tune full`, has 10 epochs of full-sized ones and a smaller learning rate near the input. Here both train to
 their end, while plain `finetune` stops early, and keeps the classifier on features, where training is no better. The
 difference in accuracy is taken image by image, over all data sets and seeds; its interval is that of a mean of paired
@@ -12,9 +13,9 @@ differences.
 import argparse
 import csv
 import math
+import shutil
 import statistics
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ SHORT = ("--epochs", "6", "--initial-scale", "0.7", "--layer-decay", "0.9")
 
 @dataclass(frozen=True)
 class Outcome:
-    """Which validation images are right, by path, and the wall time of the whole command in seconds."""
+    """Which held-out images are right, by path, and the wall time of the whole command in seconds."""
 
     is_right: Mapping[str, bool]
     seconds: float
@@ -46,9 +47,11 @@ def main() -> None:
     rows: list[list[str]] = []
     differences: list[int] = []
     ratios: list[float] = []
-    for data in options.data:
-        for seed in options.seeds.split(","):
-            longer, short = (_train(data, seed, schedule) for schedule in (LONGER, SHORT))
+    for seed in options.seeds.split(","):
+        for data in options.data:
+            folder = options.runs / f"{data.name}-{seed}"
+            longer = _train(data, seed, LONGER, folder / "longer")
+            short = _train(data, seed, SHORT, folder / "short")
             differences += [short.is_right[path] - right for path, right in longer.is_right.items()]
             ratios.append(short.seconds / longer.seconds)
             row = [
@@ -79,17 +82,22 @@ def _parse_options() -> argparse.Namespace:
     )
     parser.add_argument("data", nargs="+", type=Path)
     parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--runs", type=Path, default=Path("runs", "finetune_schedule"))
     return parser.parse_args()
 
 
-def _train(data: Path, seed: str, schedule: tuple[str, ...]) -> Outcome:
-    with tempfile.TemporaryDirectory() as folder:
-        output = f"{folder}/run"
-        options = ("--tune", "full", "--seed", seed, "-o", output, "-q", *schedule)
+def _train(data: Path, seed: str, schedule: tuple[str, ...], output: Path) -> Outcome:
+    time = output / "seconds.txt"
+    if not time.exists():
+        shutil.rmtree(output, ignore_errors=True)
+        options = ("--tune", "full", "--seed", seed, "-o", str(output), "-q", *schedule)
         process = run(["-m", "cnncli", "finetune", str(data), *options])
-        with (Path(output) / "predictions.csv").open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row["split"] == "val"]
-    return Outcome({row["path"]: row["label"] == row["predicted"] for row in rows}, process.seconds)
+        time.write_text(str(process.seconds))
+    with (output / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    split = "test" if any(row["split"] == "test" for row in rows) else "val"
+    is_right = {row["path"]: row["label"] == row["predicted"] for row in rows if row["split"] == split}
+    return Outcome(is_right, float(time.read_text()))
 
 
 if __name__ == "__main__":

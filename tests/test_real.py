@@ -155,6 +155,7 @@ def test_labels_as_synsets(cnncli: Cnncli, squeezenet: Path, photographs: Path) 
     assert result.stdout.split("\t")[1] == "n01558993"
 
 
+@pytest.mark.slow
 def test_odd_images_give_one_record_each_in_order(program: Program, squeezenet: Path, shared: Path) -> None:
     names = sorted(str(path) for path in (shared / "data" / "odd-images").iterdir())
     result = program(

@@ -55,6 +55,7 @@ def table(file: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(file.read_text())))
 
 
+@pytest.mark.slow
 def test_columns_and_classes_are_those_of_the_network(cnncli: Cnncli, colour_labels: Path) -> None:
     """And every figure can be computed again from predictions.csv."""
     printed = run(cnncli, "labels.csv", "-m", colour_labels, "-o", "out")
@@ -80,6 +81,7 @@ def test_columns_and_classes_are_those_of_the_network(cnncli: Cnncli, colour_lab
     assert [row["predicted:labels"] for row in rows] == names_of
 
 
+@pytest.mark.slow
 def test_the_folder_has_tables_pictures_and_a_report(cnncli: Cnncli, colour_tasks: Path) -> None:
     result = cnncli("evaluate", "tasks.csv", "-m", colour_tasks, "-o", "out")
     assert result.exit_code == 0, result.stderr
@@ -143,6 +145,7 @@ def test_one_of_several_tasks_can_be_evaluated(cnncli: Cnncli, colour_tasks: Pat
     assert mood["remarks"][-1] == "tasks has no labels of 'colour': not evaluated"
 
 
+@pytest.mark.slow
 def test_two_networks_are_compared(cnncli: Cnncli, photos: Path, colour_tasks: Path) -> None:
     other = photos / "other"
     shutil.copytree(colour_tasks, other)

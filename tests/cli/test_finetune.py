@@ -239,6 +239,7 @@ def test_text_output(cnncli: Cnncli, data: Path, colours: Path) -> None:
     assert "cnncli predict -m runs/shades IMAGE" in result.stderr
 
 
+@pytest.mark.slow
 def test_unusual_class_names(cnncli: Cnncli, data: Path, colours: Path, tmp_path: Path) -> None:
     labels = ['a, "b"', "tab\tstop", "sl/ash"]
     rows = [
@@ -466,6 +467,7 @@ def test_config_takes_precedence_over_the_environment(
     assert run(cnncli, "-c", tmp_path / "first" / "settings.toml")["model"] == "colours"
 
 
+@pytest.mark.slow
 def test_cached_embeddings_respect_max_pixels(cnncli: Cnncli, data: Path, colours: Path) -> None:
     run(cnncli, data, "-m", colours)
     result = cnncli("finetune", "--tune", "features", data, "-m", colours, "--max-pixels", 10)

@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score
 
 from cnncli.networks.model_folder import open_folder, verify
-from tests.conftest import Cnncli
+from tests.conftest import Cnncli, some_slow
 from tests.training.task_data import COLOURS, NETWORK, PLACES, write_tasks
 
 TASKS = ("--label-column", "colour", "--multi-label", "bright")
@@ -35,7 +35,7 @@ def answers(folder: str, split: str) -> list[dict[str, str]]:
         return [row for row in csv.DictReader(stream) if row["split"] == split]
 
 
-@pytest.mark.parametrize("tune", ["features", "scratch"])
+@pytest.mark.parametrize("tune", some_slow(["features", "scratch"], ["features"]))
 def test_the_results_are_those_of_scikit_learn_on_predictions_csv(
     cnncli: Cnncli, tasks: Path, tiny_64: Path, tune: str
 ) -> None:
@@ -68,6 +68,7 @@ def test_the_results_are_those_of_scikit_learn_on_predictions_csv(
     assert "bright" in Path(output["folder"], "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_one_task_with_several_labels_has_a_regression_per_class(
     cnncli: Cnncli, tasks: Path, tiny_64: Path
 ) -> None:
@@ -90,6 +91,7 @@ def test_one_task_with_several_labels_has_a_regression_per_class(
     assert Path("again", "model.safetensors").read_bytes() == Path("run", "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_each_task_has_its_classes_and_epochs_their_scores(cnncli: Cnncli, tasks: Path) -> None:
     result = cnncli(
         "finetune", tasks, *TASKS, "-m", NETWORK, *QUICK, "--task-weight", "bright=2.5", "-o", "run"

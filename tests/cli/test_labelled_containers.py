@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from cnncli import remote
-from tests.conftest import Cnncli
+from tests.conftest import Cnncli, some_slow
 from tests.containers import write_parquet, write_tar
 from tests.remote_stores import stores
 
@@ -82,7 +82,7 @@ def splits(folder: Path) -> dict[str, str]:
     return {row["digest"]: row["path"] for row in rows}
 
 
-@pytest.mark.parametrize("kind", ["tar", "parquet", "remote", "remote tar"])
+@pytest.mark.parametrize("kind", some_slow(["tar", "parquet", "remote", "remote tar"], ["tar"]))
 def test_features_and_evaluate(cnncli: Cnncli, shades: Path, colours: Path, kind: str) -> None:
     data = packed(shades, kind)
     output = run(cnncli, "finetune", data, "--tune", "features", "-m", colours, "-o", "runs/packed")
@@ -94,6 +94,7 @@ def test_features_and_evaluate(cnncli: Cnncli, shades: Path, colours: Path, kind
         assert (result["split"], result["images"], result["top1"]) == ("val", 6, 1.0)
 
 
+@pytest.mark.slow
 def test_a_report_shows_images_of_an_archive(cnncli: Cnncli, shades: Path, colours: Path) -> None:
     data = packed(shades, "tar")
     run(cnncli, "finetune", data, "--tune", "features", "-m", colours, "-o", "runs/packed")

@@ -264,6 +264,7 @@ def test_on_a_terminal_output_is_a_coloured_table(photos: Path) -> None:
     assert "\x1b[" not in on_a_terminal("predict", str(photos / "c.bmp"), NO_COLOR="1", TERM="dumb")
 
 
+@pytest.mark.slow
 @posix_only
 def test_progress_bars_appear_on_terminals_only_and_are_erased(many: Path, tmp_path: Path) -> None:
     text = on_a_terminal("predict", str(many), "-o", str(tmp_path / "o.tsv"))

@@ -308,7 +308,7 @@ def test_preview_shows_each_readable_class(cnncli: Cnncli, data: Path) -> None:
 @pytest.mark.parametrize(
     "way",
     [
-        ("scratch", "-m", NET),
+        pytest.param(("scratch", "-m", NET), marks=pytest.mark.slow),
         ("features",),
         pytest.param(("last:1",), marks=pytest.mark.slow),
         pytest.param(("auto",), marks=pytest.mark.slow),

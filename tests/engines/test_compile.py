@@ -111,7 +111,7 @@ def test_a_graph_contains_no_paths_of_the_machine(tmp_path: Path) -> None:
     assert b".py" not in noted
 
 
-@pytest.mark.parametrize("kind", some_slow([DependsOnTheData, Forgetful, OnlyForTwo], [OnlyForTwo]))
+@pytest.mark.parametrize("kind", some_slow([DependsOnTheData, Forgetful, OnlyForTwo], [DependsOnTheData]))
 def test_a_failed_compilation_says_why_and_leaves_no_files(tmp_path: Path, kind: type[nn.Module]) -> None:
     with pytest.raises(CompileError) as caught:
         compile_network(with_embedding(kind().eval(), SHAPE), SHAPE, tmp_path / "net.onnx")

@@ -73,6 +73,7 @@ def test_a_classifier_on_the_output_of_a_layer(data: Path, tiny: Path) -> None:
     assert graph < open_folder(tiny).require_graph().stat().st_size
 
 
+@pytest.mark.slow
 def test_a_new_classifier_has_nothing_of_the_tasks_of_the_network_before(
     data: Path, layers_tasks: Path
 ) -> None:

@@ -163,6 +163,7 @@ def first_run(tmp_path: Path) -> tuple[Path, Path]:
     return run, data
 
 
+@pytest.mark.slow
 def test_a_run_of_the_first_schemas_resumes(cnncli: Cnncli, first_run: tuple[Path, Path]) -> None:
     run, _ = first_run
     result = cnncli("finetune", "--resume", run, "--epochs", 2, "-f", "json")

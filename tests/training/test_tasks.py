@@ -129,6 +129,7 @@ def test_a_finished_run_knows_its_tasks_and_thresholds(tasks: Path) -> None:
     assert scores[1] > 0.9
 
 
+@pytest.mark.slow
 def test_a_teacher_has_the_same_tasks(tasks: Path, tmp_path: Path) -> None:
     settings = task_settings(tasks, epochs=1, output=tmp_path / "teacher")
     publish.publish(train_run(settings).folder, settings, None, Stopwatch(NullProgress()), no_bar)

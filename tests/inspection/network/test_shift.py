@@ -36,6 +36,7 @@ def test_the_expected_shift_follows_from_the_jump(tmp_path: Path) -> None:
     assert all(item.difference == pytest.approx(0, abs=1e-5) for item in shifts.values())
 
 
+@pytest.mark.slow
 def test_layers_whose_units_all_see_the_border_are_marked(tmp_path: Path) -> None:
     deep = network("input 1x16x16; repeat 4 { conv5-4 same relu }; gap; FC-2")
     *_, last = shift.compare_shift(deep, noise(deep, tmp_path), (2, 0)).layers

@@ -164,8 +164,8 @@ def test_the_header_names_the_normalisation_of_pixels() -> None:
         ("input 1x8x8; normalize: imagenet; FC-3", "the normalisation imagenet is for 3 channels"),
         ("input 3x8x8; normalize; FC-3", "normalize needs a value"),
         ("input 3x8x8; repeat 10001 { relu }", "more than 10,000 layers"),
-        ("input 3x8x8;" + "relu;" * 100_000, "more than 10,000 layers"),
-        ("input 3x8x8;" + "residual {" * 100_000, "more than 32 nested blocks"),
+        ("input 3x8x8;" + "relu;" * 10_001, "more than 10,000 layers"),
+        ("input 3x8x8;" + "residual {" * 10_000, "more than 32 nested blocks"),
         ("input 3x8x8; conv3-4)", "unknown layer"),
     ],
 )

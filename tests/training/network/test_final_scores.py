@@ -17,6 +17,7 @@ from cnncli.training.manifest import load_manifest
 from cnncli.training.network import final_scores, validation
 from cnncli.training.resume import resume
 from cnncli.training.settings import NetworkSettings
+from tests.conftest import some_slow
 from tests.training.small_runs import PLAIN, no_bar, no_show, resume_run, settings_for, start_run, train_run
 
 LOGITS = Path("checkpoints/best_logits.npy")
@@ -53,7 +54,9 @@ def validation_samples(folder: Path) -> tuple[Sample, ...]:
     return read_splits(folder, manifest.root, manifest.card.class_names, "shades").split(Split.VAL)
 
 
-@pytest.mark.parametrize("options", [{"keep": Keep.LAST}, {"model_ema_decay": 0.9}])
+@pytest.mark.parametrize(
+    "options", some_slow([{"keep": Keep.LAST}, {"model_ema_decay": 0.9}], [{"keep": Keep.LAST}])
+)
 def test_logits_of_the_kept_epoch_are_published(
     data: Path, evaluated: list[int], options: dict[str, Any]
 ) -> None:
@@ -82,7 +85,7 @@ def truncate(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1])
 
 
-@pytest.mark.parametrize("damage", [change_a_logit, truncate])
+@pytest.mark.parametrize("damage", some_slow([change_a_logit, truncate], [change_a_logit]))
 def test_all_images_are_evaluated_where_the_written_network_disagrees(
     data: Path, evaluated: list[int], damage: Callable[[Path], None]
 ) -> None:
@@ -100,6 +103,7 @@ def test_inexact_and_too_many_logits_are_not_kept(data: Path, monkeypatch: pytes
     assert not (train_run(settings_for(data, PLAIN, epochs=1)).folder / LOGITS).exists()
 
 
+@pytest.mark.slow
 def test_images_that_cannot_be_read_have_no_answer(data: Path, evaluated: list[int]) -> None:
     settings = settings_for(data, PLAIN)
     folder = start_run(settings)

@@ -25,6 +25,7 @@ def frozen_as_they_were(result: TrainedRun, network_of: Path) -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_head_and_last_keep_other_layers_and_norms_unchanged(data: Path, tiny: Path) -> None:
     names: dict[str, Any] = {"epochs": 1, "lr": 0.01}
     head = train_run(settings_for(data, str(tiny), Tune.HEAD, **names))

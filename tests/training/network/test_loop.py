@@ -135,6 +135,7 @@ def test_resume_ends_bit_for_bit_like_an_uninterrupted_run(
     ]
 
 
+@pytest.mark.slow
 def test_a_run_interrupted_at_the_last_step_of_an_epoch_resumes(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

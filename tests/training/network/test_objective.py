@@ -81,6 +81,7 @@ def test_a_teacher_may_have_other_class_names(data: Path, tmp_path: Path) -> Non
         train_run(settings_for(data, PLAIN, **wishes))
 
 
+@pytest.mark.slow
 def test_auxiliary_losses_are_weighted(data: Path) -> None:
     text = "input 3x12x12; activation: relu; conv3-6; aux {weight} {{ gap; FC-3 }}; conv3-8/2; FC-3"
     plain, aided, same = (
