@@ -14,6 +14,7 @@ from cnncli.engines.cores import usable_cores
 from cnncli.engines.engine import GPU_BATCH_SIZE, PREPARE_AGAIN, EngineRequest, Outputs, unusable_graph
 from cnncli.errors import ModelFolderError, OutOfMemoryError, UsageError
 from cnncli.images.preprocess import Pixels
+from cnncli.text import counted
 
 CPU_BATCH_SIZE = 8
 """Images per batch. On a CPU larger batches are no faster (measured: SqueezeNet and ResNet-50 at 1 to 32), they only delay
@@ -95,7 +96,7 @@ class OnnxEngine:
     def __str__(self) -> str:
         """Engine, device, precision and threads, for `--verbose`."""
         place = (
-            f"on the CPU, fp32, {self._threads} threads"
+            f"on the CPU, fp32, {counted(self._threads, 'thread')}"
             if self._device == "cpu"
             else f"on {self._device}, fp32"
         )

@@ -14,6 +14,7 @@ from cnncli.engines.engine import EngineRequest, Outputs, unusable_graph
 from cnncli.errors import ModelFolderError, UsageError
 from cnncli.images.preprocess import Pixels
 from cnncli.records.engines import Precision
+from cnncli.text import counted
 
 # OpenVINO reports its import to a server through this package, and works without it.
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
@@ -86,7 +87,7 @@ class OpenVinoEngine:
 
     def __str__(self) -> str:
         """Engine, precision and threads, for `--verbose`."""
-        return f"OpenVINO {openvino.__version__} on the CPU, {self._precision}, {self._threads} threads"
+        return f"OpenVINO {openvino.__version__} on the CPU, {self._precision}, {counted(self._threads, 'thread')}"
 
     @property
     def batch_size(self) -> int:

@@ -18,6 +18,7 @@ from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.zoo import weights
 from cnncli.networks.zoo.embedding import WithEmbedding, WithLayerOutput, with_embedding
 from cnncli.records.engines import Precision
+from cnncli.text import counted
 
 CPU_BATCH_SIZE = 8
 
@@ -104,7 +105,7 @@ class TorchEngine:
 
 def devices() -> list[str]:
     """The devices of this machine by their torch names, each with a description."""
-    names = [f"cpu ({torch.get_num_threads()} threads)"]
+    names = [f"cpu ({counted(torch.get_num_threads(), 'thread')})"]
     names += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
     return [*names, "mps"] if torch.backends.mps.is_available() else names
 

@@ -285,7 +285,7 @@ def test_a_sheet_of_standard_input(cnncli: Cnncli, photos: Path, tmp_path: Path)
 
 def test_quiet_and_verbose(cnncli: Cnncli, photos: Path) -> None:
     assert cnncli("predict", photos, "-q").stderr == ""
-    assert "decoding threads" in cnncli("predict", photos, "-v").stderr
+    assert "decoding thread" in cnncli("predict", photos, "-v").stderr
 
 
 # ---- files
