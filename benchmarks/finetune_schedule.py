@@ -3,7 +3,7 @@
     python -m benchmarks.finetune_schedule DATA... [--seeds 0,1,2] [--runs DIR]
 
 Each DATA has train/ and val/, and test/ if the answers on it are to be compared, with a folder for each class. Runs that --runs
-already has are not trained again. The default has 6 epochs that begin with smaller images; the longer
+already has are not trained again. The default has 6 to 10 epochs that begin with smaller images; the longer
 schedule, that of `--tune full`, has 10 epochs of full-sized ones and a smaller learning rate near the input. Here both train to
 their end, while plain `finetune` stops early, and keeps the classifier on features, where training is no better. The
 difference in accuracy is taken image by image, over all data sets and seeds; its interval is that of a mean of paired
@@ -13,6 +13,7 @@ differences.
 import argparse
 import csv
 import math
+import os
 import shutil
 import statistics
 import sys
@@ -22,10 +23,13 @@ from pathlib import Path
 
 from benchmarks.results import publish, table
 from benchmarks.timing import run
+from cnncli.records.training import Tune
+from cnncli.training.network.schedule import enough_epochs
+from cnncli.training.resolve import resolve
 
 LONGER: tuple[str, ...] = ()
-SHORT = ("--epochs", "6", "--initial-scale", "0.7", "--layer-decay", "0.9")
-"""Options of `--tune full`; the second are the defaults of `--tune auto`."""
+SHORT = ("--initial-scale", "0.7", "--layer-decay", "0.9")
+"""Options of `--tune full`; the second are the defaults of `--tune auto`, but for the number of epochs."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def main() -> None:
         for data in options.data:
             folder = options.runs / f"{data.name}-{seed}"
             longer = _train(data, seed, LONGER, folder / "longer")
-            short = _train(data, seed, SHORT, folder / "short")
+            short = _train(data, seed, (*SHORT, "--epochs", _epochs(data)), folder / "short")
             differences += [short.is_right[path] - right for path, right in longer.is_right.items()]
             ratios.append(short.seconds / longer.seconds)
             row = [
@@ -84,6 +88,12 @@ def _parse_options() -> argparse.Namespace:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--runs", type=Path, default=Path("runs", "finetune_schedule"))
     return parser.parse_args()
+
+
+def _epochs(data: Path) -> str:
+    """Those of `--tune auto`."""
+    images = sum(len(files) for _, _, files in os.walk(data / "train"))
+    return str(enough_epochs(resolve(Tune.AUTO, {}), images))
 
 
 def _train(data: Path, seed: str, schedule: tuple[str, ...], output: Path) -> Outcome:

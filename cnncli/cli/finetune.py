@@ -210,6 +210,7 @@ def finetune(
             stages=stages,
             options=resolve(final_tune, explicit, recipe_defaults),
             recipe=recipe,
+            may_shorten="epochs" not in explicit,
         )
     with quiet_libraries(), console.spinner("fine-tuning"):
         if preview:

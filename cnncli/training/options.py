@@ -75,12 +75,12 @@ class TrainingOptions:
     epochs: Annotated[
         int,
         Option(
-            "Number of passes over the training images.",
+            "Number of passes over the training images; auto makes 6 where the images are many.",
             STOPPING,
             "N",
             at_least=1,
             at_most=100_000,
-            by_tune={Tune.AUTO: 6, Tune.SCRATCH: 30},
+            by_tune={Tune.SCRATCH: 30},
         ),
     ] = 10
     patience: Annotated[

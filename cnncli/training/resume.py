@@ -118,7 +118,7 @@ def _prepare(run: Path, manifest: RunManifest, settings: NetworkSettings, progre
     has_moved = is_moved(run, settings)
     if has_moved:
         manifest = find_moved_images(run, settings, manifest, progress)
-    epochs = settings.options.epochs
+    epochs = manifest.epochs if settings.may_shorten else settings.options.epochs
     if epochs != manifest.epochs:
         finished = len(checkpoints.load(run, progress.warning).history)
         if epochs < finished:

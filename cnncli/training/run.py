@@ -263,10 +263,13 @@ def _epochs_in_budget(
     settings: NetworkSettings, throughput: "Throughput", data: DataSet, size: tuple[int, int]
 ) -> tuple[int, str]:
     """The number of epochs that fit into the time budget, 0 if too few do; and a message that says so."""
-    from cnncli.training.network.schedule import pixel_share
+    from cnncli.training.network.schedule import enough_epochs, pixel_share
 
+    train = len(data.split(Split.TRAIN))
     options = settings.options
-    images = len(data.split(Split.TRAIN)) * pixel_share(options, size)
+    if settings.may_shorten:
+        options = replace(options, epochs=enough_epochs(options, train))
+    images = train * pixel_share(options, size)
     images += len(data.split(Split.VAL)) * _VALIDATION_COST
     minutes_per_epoch = images / throughput.images_per_second / 60
     fitting = (

@@ -102,11 +102,13 @@ class NetworkSettings(FinetuneSettings):
         options: how it is trained.
         stages: number of stages that `last` trains in addition to the last layer.
         recipe: the recipe that the options come from; None for none.
+        may_shorten: whether `auto` may train for fewer epochs than the options say, since nobody asked for them.
     """
 
     options: TrainingOptions
     stages: int = 0
     recipe: RecipeName | None = None
+    may_shorten: bool = False
 
 
 def _out_of_range(settings: FinetuneSettings) -> Iterator[str]:

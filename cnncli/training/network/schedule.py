@@ -36,6 +36,16 @@ def learning_rate(options: TrainingOptions, peak: float, epoch: float) -> float:
             return peak
 
 
+_FEWEST_EPOCHS, _ENOUGH_UPDATES = 6, 60
+"""Fine-tuning is no better after more epochs and updates than this (see `benchmarks/finetune_schedule.py`)."""
+
+
+def enough_epochs(options: TrainingOptions, images: int) -> int:
+    """The fewest epochs of so many images that fine-tuning needs, at most those of the options."""
+    steps = math.ceil(images / options.batch_size)
+    return min(max(_FEWEST_EPOCHS, math.ceil(_ENOUGH_UPDATES / steps)), options.epochs)
+
+
 _GROWN, _STEP = 4 / 5, 4
 """Share of the epochs after which images have their full size, and the step in pixels (as in Composer)."""
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cnncli.records.training import Schedule, Tune
-from cnncli.training.network.schedule import image_size, learning_rate, pixel_share
+from cnncli.training.network.schedule import enough_epochs, image_size, learning_rate, pixel_share
 from cnncli.training.options import TrainingOptions
 from cnncli.training.resolve import resolve
 
@@ -58,3 +58,11 @@ def test_growing_images_cost_less() -> None:
     assert sizes == [156, 172, 184, 200, 212, 224]
     assert pixel_share(auto, (224, 224)) == pytest.approx(sum(size**2 for size in sizes) / (6 * 224**2))
     assert pixel_share(replace(auto, initial_scale=1.0), (224, 224)) == 1
+
+
+@pytest.mark.parametrize(
+    ("images", "given", "epochs"), [(10_000, 10, 6), (300, 10, 6), (243, 10, 8), (150, 10, 10), (150, 4, 4)]
+)
+def test_few_images_need_more_epochs(images: int, given: int, epochs: int) -> None:
+    options = resolve(Tune.AUTO, {"epochs": given, "batch_size": 32})
+    assert enough_epochs(options, images) == epochs
