@@ -57,6 +57,7 @@ _OPTIONS = (
     ("--half", ("fp16",)),
     ("--quantize int8", ("int8",)),
     ("--device", ("gpu", "gpus", "cuda", "cpu", "no-cuda", "mps", "use-cpu")),
+    ("--normalize imagenet, or --normalize 'mean 0.5; std 0.25'", ("mean", "std", "mean-std", "normalise", "normalization")),
     ("--lr", ("learning-rate", "lr0", "base-lr", "init-lr")),
     ("--min-lr", ("lrf", "final-lr")),
     ("--opt", ("optimizer", "optim", "optimiser")),
@@ -110,6 +111,10 @@ _ANYWHERE = {
     "nc": "the number of classes is that of the data or the model",
     "num-classes": "the number of classes is that of the data or the model",
     "plots": "evaluate DATA -m MODEL -o DIR draws plots",
+    **dict.fromkeys(
+        ("mean", "std", "normalize"),
+        "a model has its own normalisation; for an ONNX file: cnncli pull FILE --normalize TEXT",
+    ),
     "task": "every command works on whole images and their classes, without --task",
     "wandb": "runs write tensorboard/ and history.csv",
 }

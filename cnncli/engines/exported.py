@@ -129,7 +129,10 @@ def _probability_node(logits: str, shares: str, kind: AnswerKind) -> "NodeProto"
 def _preprocessing(card: ModelCard, model: "ModelProto") -> "GraphProto":
     opset = next(item.version for item in model.opset_import if item.domain in {"", "ai.onnx"})
     if opset < OPSET:
-        raise CompileError(f"the compiled network has opset {opset}, and preprocessing needs {OPSET}")
+        raise CompileError(
+            f"the compiled network has opset {opset}, and preprocessing needs {OPSET}",
+            "--input float exports without preprocessing",
+        )
     return preprocessing_graph(card.preprocessing)
 
 

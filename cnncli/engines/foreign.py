@@ -32,9 +32,6 @@ from cnncli.records.networks import (
 from cnncli.records.tasks import AnswerKind, Task
 from cnncli.text import quote
 
-_TOLERANCE = 1e-4
-"""Largest difference of a score from the file's own, as a share of their spread."""
-
 _CHECK_BATCH = 3
 """Images of the comparison."""
 
@@ -103,6 +100,7 @@ def _write(
     """Write model.onnx, and compare it with the file."""
     import onnx
 
+    network = foreign_graph.raise_opset(network, size, file)
     scores = foreign_graph.find_scores(network, size, file)
     if not scores.is_certain and kind is None:
         raise _missing(file, ["--scores logits|probabilities"])
@@ -115,10 +113,10 @@ def _write(
     if are_probabilities:
         expected = np.log(np.maximum(expected, np.finfo(np.float32).tiny))
     difference, spread = float(np.abs(outputs.logits - expected).max()), float(np.ptp(expected))
-    if not difference <= _TOLERANCE * spread:
+    if not difference <= foreign_graph.TOLERANCE * spread:
         raise ModelFolderError(f"{file} cannot be used: it gives other scores for several images at once")
     if scores.embedding is None:
-        notice(f"{file} has no pooled layer before its scores: features and similar use the scores")
+        notice(f"{file} has no pooled layer before its scores: features, similar and finetune use the scores")
     return _Written(scores, Compilation(None, difference, spread), outputs.embeddings.shape[1])
 
 

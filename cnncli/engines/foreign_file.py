@@ -12,7 +12,7 @@ from cnncli.text import first_line
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
-_STANDARD = {"", "ai.onnx"}
+STANDARD = {"", "ai.onnx"}
 """Names of the domain of standard operators."""
 
 _LARGEST = 2**31 - 1
@@ -66,7 +66,7 @@ def read(file: Path) -> ForeignNetwork:
     model = _load(file)
     graph = model.graph
     for node in _all_nodes(graph):
-        if node.domain not in _STANDARD:
+        if node.domain not in STANDARD:
             raise unusable(file, f"its operator {node.domain}.{node.op_type} is not one of ONNX")
     constants = {constant.name for constant in graph.initializer}
     inputs = [value for value in graph.input if value.name not in constants]

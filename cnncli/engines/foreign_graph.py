@@ -4,6 +4,7 @@ The file's operations stay as they are. Operations before them turn `images` (N,
 them give `logits` (N, K) and `embedding` (N, D). A softmax or sigmoid at the end is left out, since its input is the logits.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,13 +15,14 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from cnncli.engines.foreign_file import ForeignNetwork, unusable
+from cnncli.engines.foreign_file import STANDARD, ForeignNetwork, unusable
+from cnncli.engines.preprocessing import OPSET
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
 
-_SHAPERS = {"Identity", "Reshape", "Flatten", "Squeeze", "Cast", "Dropout"}
-"""Operators that pass numbers on."""
+_SHAPERS = {"Identity", "Reshape", "Flatten", "Squeeze", "Transpose", "Cast", "Dropout"}
+"""Operators that pass numbers on; those of a vector keep their order."""
 
 _AFTER_PRODUCT = _SHAPERS | {"Add", "Clip", "Softmax", "Sigmoid"}
 """Operators that may come between the last matrix product and the scores."""
@@ -43,6 +45,9 @@ _PREFIX, _ADDED = "net/", "cnncli_"
 _PORTS = ("images", "logits", "embedding")
 """Input and outputs of model.onnx."""
 
+TOLERANCE = 1e-4
+"""Largest difference of a score from the file's own, as a share of their spread."""
+
 _FATAL_ONLY = 4
 """ONNX Runtime's log severity above errors, which are caught here."""
 
@@ -57,7 +62,7 @@ class Scores:
     Attributes:
         logits: the name of the value that is its logits, or whatever its output is.
         ending: the operator that gives its output: `Softmax` and `Sigmoid` come after the logits.
-        embedding: the name of the value that the last matrix product multiplies; None where there is no such product.
+        embedding: the name of the value (1, D) or (1, D, 1, 1) that the last matrix product multiplies; None where there is no such product.
         classes: K.
     """
 
@@ -70,6 +75,32 @@ class Scores:
     def is_certain(self) -> bool:
         """Whether the operator says whether these are logits or probabilities."""
         return self.ending in _GIVE_LOGITS or self.ending in {"Softmax", "Sigmoid"}
+
+
+def raise_opset(network: ForeignNetwork, size: tuple[int, int], file: Path) -> ForeignNetwork:
+    """The network in the opset that `export` needs, where ONNX can convert it; otherwise as it is.
+
+    Args:
+        network: the file's.
+        size: (height, width) of an image, for the comparison of both.
+        file: for messages.
+    """
+    from onnx import version_converter
+
+    if any(item.version >= OPSET for item in network.model.opset_import if item.domain in STANDARD):
+        return network
+    image = _arrange(network, np.random.default_rng(0).random((1, network.channels, *size), np.float32))
+    names = [output.name for output in network.model.graph.output]
+    before = _open(network, names, file)(image)
+    try:
+        newer = dataclasses.replace(network, model=version_converter.convert_version(network.model, OPSET))
+        after = _open(newer, names, file)(image)
+    except Exception:  # noqa: BLE001 - the converter's own exceptions share no base class but this
+        return network
+    is_same = all(
+        np.abs(before[name] - after[name]).max() <= TOLERANCE * np.ptp(before[name]) for name in names
+    )
+    return newer if is_same else network
 
 
 def find_scores(network: ForeignNetwork, size: tuple[int, int], file: Path) -> Scores:
@@ -92,8 +123,8 @@ def find_scores(network: ForeignNetwork, size: tuple[int, int], file: Path) -> S
     ending = last.op_type if last else ""
     logits = last.input[0] if last and ending in {"Softmax", "Sigmoid"} else output
     product = _trace(logits, producers, _AFTER_PRODUCT)
-    embedding = product.input[0] if product and product.op_type in {"Gemm", "MatMul"} else None
-    if embedding and _open(network, [embedding], file)(image)[embedding].ndim != 2:  # noqa: PLR2004 - (N, D)
+    embedding = product.input[0] if product and product.op_type in {"Gemm", "MatMul", "Conv"} else None
+    if embedding and not _is_flat(_open(network, [embedding], file)(image)[embedding]):
         embedding = None
     return Scores(logits, ending, embedding, values.size)
 
@@ -244,9 +275,10 @@ def _outputs(scores: Scores, *, are_probabilities: bool) -> "list[NodeProto]":
         helper.make_node(
             "Cast",
             [_PREFIX + scores.embedding if scores.embedding else rows],
-            ["embedding"],
+            [f"{_ADDED}features"],
             to=TensorProto.FLOAT,
         ),
+        helper.make_node("Flatten", [f"{_ADDED}features"], ["embedding"], axis=1),
     ]
     if not are_probabilities:
         return [*nodes, helper.make_node("Identity", [rows], ["logits"])]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from cnncli.data import layout
+from cnncli.data.splits import SPLITS
 from cnncli.errors import UsageError
 from cnncli.evaluation import classes
 from cnncli.evaluation.classes import ClassMap, ClassMatch
@@ -175,6 +176,7 @@ def _exported_remarks(folders: Sequence[ModelFolder]) -> list[str]:
         f"{folder.card.name} was exported and has no record of its training images: some may be among these"
         for folder in folders
         if folder.is_exported
+        and not (folder.path / SPLITS).exists()
         and any(words in folder.card.weights_origin for words in ("trained on", "on its features of"))
     ]
 

@@ -90,8 +90,8 @@ class ModelFolder:
 def no_weights_error(name: str) -> ModelFolderError:
     """Error for an exported network where weights are needed."""
     return ModelFolderError(
-        f"{name} is an exported network, which can only predict",
-        "train or inspect the network that it was exported from",
+        f"{name} is an exported network, whose weights cannot be trained or drawn",
+        "`finetune --tune features` fits a classifier to its features; for anything else, use the network that it was exported from",
     )
 
 

@@ -51,6 +51,18 @@ def find_prepared(reference: Reference) -> Path | None:
     return None if reference.changes() else _find_named(reference.name)
 
 
+def is_exported(reference: Reference) -> bool:
+    """Whether a reference is to an ONNX file, or to a model folder made from one: without weights that torch can read.
+
+    Raises:
+        CnncliError: as `find_prepared`.
+    """
+    if reference.is_exported or reference.has_only_graph:
+        return True
+    path = find_prepared(reference)
+    return path is not None and read_folder(path).is_exported
+
+
 def find_card(reference: Reference, progress: Progress, *, is_offline: bool = False) -> ModelCard | None:
     """The card of the finished model folder that a reference names, also on the hub; None for any other reference.
 

@@ -237,9 +237,10 @@ class Reference:
         Raises:
             WeightsError: a file does not exist.
         """
+        folder = self.saved_folder
         return json.dumps(
             {
-                "name": self.name,
+                "name": os.path.realpath(self._path) if self.is_exported or folder else self.name,
                 "blueprint": self._blueprint_identity(),
                 **(
                     {"exported": [_identity(file, "exported") for file in self.onnx_files]}
@@ -248,7 +249,7 @@ class Reference:
                 ),
                 **(
                     {"saved": [_identity(file, "saved") for file in identifying_files(folder)]}
-                    if (folder := self.saved_folder)
+                    if folder
                     else {}
                 ),
                 "weights": self.weights and _identity(self.weights, "weights"),

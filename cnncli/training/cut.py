@@ -14,6 +14,7 @@ from cnncli.networks.prepared import MADE_FROM
 from cnncli.prepare import UntrainedNetwork, prepare, resolve_untrained, write_model_folder
 from cnncli.records.networks import Architecture, Cut, HeadKind, Preprocessing
 from cnncli.records.progress import Progress
+from cnncli.records.training import Tune
 from cnncli.training.features.replace_head import require_replaceable_head
 from cnncli.training.settings import FinetuneSettings
 
@@ -40,6 +41,8 @@ def prepare_start(settings: FinetuneSettings, progress: Progress, *, is_offline:
     """
     folder = prepare(settings.reference, progress, is_offline=is_offline)
     require_replaceable_head(folder)
+    if folder.is_exported and (settings.layer or settings.tune is not Tune.FEATURES):
+        raise model_folder.no_weights_error(folder.card.name)
     return _prepare_cut(folder, settings.layer, progress) if settings.layer else folder
 
 

@@ -11,6 +11,7 @@ from cnncli.errors import UsageError
 from cnncli.networks import blueprint, model_folder, pocket
 from cnncli.networks.dependencies import package_versions
 from cnncli.networks.normalization import Normalization
+from cnncli.networks.prepared import is_exported
 from cnncli.networks.reference import Reference
 from cnncli.records.data import DataPath
 from cnncli.records.defaults import MAX_PIXELS, MAX_SEED
@@ -172,7 +173,10 @@ def _no_effect(settings: FinetuneSettings) -> Iterator[str]:
 
 
 def choose_tune(tune: Tune, reference: Reference, progress: Progress) -> Tune:
-    """What is trained: `auto` becomes `scratch` for a network without weights, whose features are worthless.
+    """What is trained, where the value is `auto` and the network leaves no choice.
+
+    `auto` becomes `scratch` for a network without weights, whose features are worthless, and `features` for an exported
+    network, whose weights cannot be trained.
 
     Args:
         tune: the `--tune` value.
@@ -180,11 +184,11 @@ def choose_tune(tune: Tune, reference: Reference, progress: Progress) -> Tune:
         progress: reports the choice.
 
     Raises:
-        ModelFolderError: an exported network, whose weights cannot be trained.
+        ModelFolderError: an exported network with a `--tune` other than `features`.
         UsageError: a blueprint, for which no weights are published, with a `--tune` other than `scratch`.
     """
-    if reference.is_exported:
-        raise model_folder.no_weights_error(reference.name)
+    if is_exported(reference):
+        return _tune_exported(tune, reference, progress)
     is_blueprint = blueprint.is_blueprint(reference.name) and reference.weights is None
     if tune is Tune.AUTO and (is_blueprint or not reference.pretrained) and not reference.find_folder():
         progress.notice(f"{reference.name} has no weights to start from: using --tune scratch")
@@ -195,6 +199,14 @@ def choose_tune(tune: Tune, reference: Reference, progress: Progress) -> Tune:
             "--tune scratch trains it from random weights; --weights FILE uses your own",
         )
     return tune
+
+
+def _tune_exported(tune: Tune, reference: Reference, progress: Progress) -> Tune:
+    if tune not in {Tune.AUTO, Tune.FEATURES}:
+        raise model_folder.no_weights_error(reference.name)
+    if tune is Tune.AUTO:
+        progress.notice(f"{reference.name} is an exported network: using --tune features")
+    return Tune.FEATURES
 
 
 def record_settings(
@@ -271,8 +283,12 @@ _CLASSIFIER_OPTIONS = frozenset({"classifier", "augment_features", "engine", "pr
 
 def _model(reference: Reference) -> str | None:
     """The `--model` value that means the same network from any folder."""
-    folder = reference.find_folder()
-    return reference.name if folder in {None, pocket.FOLDER} else absolute(reference.name)
+    is_path = (
+        reference.is_exported
+        or reference.saved_folder
+        or reference.find_folder() not in {None, pocket.FOLDER}
+    )
+    return absolute(reference.name) if is_path else reference.name
 
 
 def training_option_values(options: TrainingOptions) -> dict[str, Any]:

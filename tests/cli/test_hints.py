@@ -33,6 +33,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("val data", "use cnncli evaluate"),
         ("detect x.jpg", "cnncli classifies whole images; it neither detects objects nor segments images"),
         ("predict x.jpg --conf 0.5", "use --threshold (cnncli predict --help)"),
+        ("pull net.onnx --mean imagenet", "use --normalize imagenet, or --normalize 'mean 0.5; std 0.25'"),
         ("predict --source x.jpg", "give it without an option: cnncli predict INPUT..."),
         ("predict x.jpg --top_k 3", "use --topk"),
         ("predict -r photos", "folders are searched recursively without an option"),

@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cnncli.engines.onnx import OnnxEngine
+from cnncli.engines.preprocessing import OPSET
 from cnncli.errors import CnncliError, UsageError
 from cnncli.images.preprocess import preprocess
 from cnncli.logits import probabilities
@@ -148,6 +149,20 @@ def run(folder: ModelFolder) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 def logits_file(file: Path, **options: Any) -> Path:
     export(Classifier(same, same), FIRST, file, **options)
     return file
+
+
+def test_an_older_file_whose_last_layer_is_a_convolution(tmp_path: Path) -> None:
+    body = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+    network, file = nn.Sequential(body, nn.Conv2d(8, 5, 1), nn.Flatten()), tmp_path / "net.onnx"
+    export(network, FIRST, file, opset_version=9)
+    folder = prepare(Reference(str(file), foreign=ForeignOptions(UNIT, SQUASH)), NullProgress())
+    (opset,) = onnx.load(folder.require_graph()).opset_import
+    assert opset.version == OPSET
+    pixels = torch.stack([torch.from_numpy(preprocess(photo, folder.card.preprocessing)) for photo in PHOTOS])
+    with torch.inference_mode():
+        expected = network(pixels).numpy(), body(pixels).flatten(1).numpy()
+    for actual, values in zip(run(folder), expected, strict=True):
+        np.testing.assert_allclose(actual, values, rtol=1e-4, atol=1e-5)
 
 
 def test_what_ultralytics_writes_is_used(tmp_path: Path) -> None:

@@ -189,7 +189,9 @@ def test_a_run_is_exported_with_its_classifier(
     assert predicted(cnncli, Path("knn.onnx"), patches)[0]["predictions"][0]["label"] == "blue"
 
 
-def test_an_exported_network_works_with_predict_only(cnncli: Cnncli, colours: Path, patches: Path) -> None:
+def test_an_exported_network_predicts_and_gives_features(
+    cnncli: Cnncli, colours: Path, patches: Path
+) -> None:
     file = patches.parent / "colours.onnx"
     run(cnncli, colours, "-o", file)
     assert json.loads(cnncli("evaluate", patches, "-m", file, "-f", "json").stdout)["top1"] == 1
@@ -199,6 +201,8 @@ def test_an_exported_network_works_with_predict_only(cnncli: Cnncli, colours: Pa
     anew = cnncli("finetune", patches, "-m", file, "--tune", "scratch", "-o", patches.parent / "run")
     assert (anew.exit_code, f"{file} is an exported network" in anew.stderr) == (1, True)
     assert cnncli("predict", patches, "-m", file, "--img-size", 9).exit_code == 2
+    cut = cnncli("finetune", patches, "-m", file, "--layer", "last", "--tune", "features")
+    assert (cut.exit_code, "is an exported network" in cut.stderr) == (1, True)
     asked = cnncli("summary", file)
     assert (asked.exit_code, "is an exported network" in asked.stderr) == (1, True)
     bf16 = cnncli("predict", patches, "-m", file, "--precision", "bf16")

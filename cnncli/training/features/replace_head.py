@@ -52,12 +52,9 @@ def require_replaceable_head(folder: ModelFolder) -> None:
     """Raise unless a network has a last layer that can be replaced.
 
     Raises:
-        ModelFolderError: it is an exported network.
         UsageError: it is a nearest-neighbour classifier.
     """
     card = folder.card
-    if folder.is_exported:
-        raise model_folder.no_weights_error(card.name)
     if card.architecture.head and card.architecture.head.kind is HeadKind.NEIGHBOURS:
         raise UsageError(
             f"{folder.path} is a nearest-neighbour classifier, which cannot be trained further",
@@ -84,8 +81,9 @@ def write_with_new_head(
     assert graph is not None  # noqa: S101 - for mypy; `require_compiled` has passed
     embeddings = RequireFit(OnnxEngine(graph), base, layer=None).run(pixels).embeddings
     tensors, adapted = weights_with_new_head(base, head, card)
-    with raise_os_errors(draft / WEIGHTS):
-        save_file(tensors, draft / WEIGHTS)
+    if tensors:
+        with raise_os_errors(draft / WEIGHTS):
+            save_file(tensors, draft / WEIGHTS)
     replace_head(graph, head, draft / GRAPH)
     compilation = _verify(run_head(head, embeddings), draft / GRAPH, pixels)
     return model_folder.seal(draft, dataclasses.replace(adapted, compilation=compilation))
@@ -96,9 +94,10 @@ def weights_with_new_head(
 ) -> tuple[dict[str, Tensor], ModelCard]:
     """The weights of a network with a new classifier, and its card; arguments as for `write_with_new_head`.
 
-    Auxiliary heads are left out: they have the old classes.
+    Auxiliary heads are left out: they have the old classes. An exported network's weights are in its graph only.
     """
-    tensors = {name: tensor for name, tensor in load_file(base.weights).items() if not is_auxiliary(name)}
+    former = {} if base.is_exported else load_file(base.weights)
+    tensors = {name: tensor for name, tensor in former.items() if not is_auxiliary(name)}
     adapted = dataclasses.replace(
         card,
         architecture=dataclasses.replace(base.card.architecture, num_classes=len(card.class_names)),
@@ -106,6 +105,8 @@ def weights_with_new_head(
     )
     if isinstance(head, NeighbourHead):
         return tensors, _with_separate_head(adapted, base.card, HeadKind.NEIGHBOURS)
+    if base.is_exported:
+        return tensors, adapted
     weights, biases = _float32(head)
     separate = {f"{_HEAD}.weight": weights, f"{_HEAD}.bias": biases}
     if base.card.architecture.cut:
