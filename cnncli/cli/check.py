@@ -1,5 +1,6 @@
 """`cnncli check`: checks a data set for problems before training."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from cnncli.cli import options
 from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_data
-from cnncli.cli.list_options import with_list_columns
+from cnncli.cli.list_options import GroupBy, GroupColumn, with_list_columns
 from cnncli.cli.options import ReportFormat
 from cnncli.cli.output_guard import require_not_among
 from cnncli.cli.progress import image_progress
@@ -35,6 +36,8 @@ def check(
     ] = ReportFormat.TEXT,
     *,
     columns: ListColumns,
+    group_column: GroupColumn = None,
+    group_by: GroupBy = None,
     max_pixels: options.MaxPixels = None,
     workers: options.Workers = None,
     overwrite: options.Overwrite = False,
@@ -52,6 +55,7 @@ def check(
       cnncli check list.csv --root photos/ -f json
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
+    columns = replace(columns, group=group_column or "", group_by=group_by or "")
     if sheet and sheet.suffix.lower() != ".png":
         raise UsageError(
             f"--sheet writes a PNG, and {sheet} does not end in .png", "give a name that ends in .png"

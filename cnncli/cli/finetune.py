@@ -12,7 +12,7 @@ import typer
 from cnncli.cli import completion, options
 from cnncli.cli.config import Config, Resume
 from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_data
-from cnncli.cli.list_options import with_list_columns
+from cnncli.cli.list_options import GroupBy, GroupColumn, with_list_columns
 from cnncli.cli.options import ResultFormat
 from cnncli.cli.progress import image_bars, training_progress
 from cnncli.cli.training_options import explicit_options, with_training_options
@@ -111,6 +111,8 @@ def finetune(
     ] = ClassWeights.NONE,
     *,
     columns: ListColumns,
+    group_column: GroupColumn = None,
+    group_by: GroupBy = None,
     task_weight: Annotated[
         list[str] | None,
         typer.Option(
@@ -139,6 +141,16 @@ def finetune(
             rich_help_panel=_FEATURES,
             min=0,
             max=100,
+        ),
+    ] = 0,
+    folds: Annotated[
+        int,
+        typer.Option(
+            "--folds",
+            metavar="K",
+            help="With --tune features: also report mean and standard deviation of the accuracy over K folds.",
+            rich_help_panel=_FEATURES,
+            show_default=False,
         ),
     ] = 0,
     engine: options.Engine = EngineName.AUTO,
@@ -185,11 +197,12 @@ def finetune(
         "data": data,
         "reference": reference,
         "layer": layer,
-        "columns": columns,
+        "columns": replace(columns, group=group_column or "", group_by=group_by or ""),
         "output": output,
         "overwrite": overwrite,
         "classifier": classifier,
         "augment_features": augment_features,
+        "folds": folds,
         "class_weights": class_weights,
         "val_split": val_split,
         "seed": seed,

@@ -48,6 +48,24 @@ IndicatorColumns = Annotated[
         show_default=False,
     ),
 ]
+GroupColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--group-column",
+        metavar="NAME",
+        help="Column with what images share that must not be in two splits, such as a camera or a patient.",
+        show_default=False,
+    ),
+]
+GroupBy = Annotated[
+    str | None,
+    typer.Option(
+        "--group-by",
+        metavar="REGEX",
+        help="The same from paths: what this regular expression matches, or the parentheses in it, e.g. '(cam[0-9]+)'.",
+        show_default=False,
+    ),
+]
 SplitColumn = Annotated[
     str,
     typer.Option(

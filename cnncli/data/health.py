@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cnncli.data.class_health import class_findings, count_classes, splits_of, task_labels
+from cnncli.data.groups import group_findings
 from cnncli.data.near_duplicates import Fingerprint, fingerprint, groups
 from cnncli.images.decode import Decoding, Header, header, with_image
 from cnncli.images.digest import sha256
@@ -60,6 +61,7 @@ def examine(
         *_unreadable(data, images),
         *(DataFinding(FindingKind.LEFT_OUT, False, remark) for remark in data.remarks),
         *class_findings(readable, splits_of(data)),
+        *group_findings(readable),
         *_likeness(data, images),
         *_shapes(data, images),
     ]

@@ -13,12 +13,13 @@ from cnncli.text import nfc, path_text
 
 @dataclass(frozen=True, slots=True)
 class LabelledImage:
-    """An image and the name of its class; where there are tasks, the names of its classes in each, None where unknown."""
+    """An image, its group, and the name of its class; where there are tasks, those of its classes in each, None where unknown."""
 
     source: ImageSource
     label: str
     split: Split | None
     answers: tuple[tuple[str, ...] | None, ...] = ()
+    group: str = ""
 
     @property
     def path(self) -> str:
@@ -50,7 +51,7 @@ def build_data_set(
     names = sorted(set(forms.values()))
     index = {name: i for i, name in enumerate(names)}
     samples = sorted(
-        (Sample(item.source, index[forms[item.label]], item.split) for item in images),
+        (Sample(item.source, index[forms[item.label]], item.split, group=item.group) for item in images),
         key=lambda sample: (_place(sample), sample.label),  # within a class, paths keep their order
     )
     return DataSet(name, root, _titles(names), tuple(samples), (*remarks, *_form_remarks(forms)))
@@ -71,7 +72,10 @@ def _build_with_tasks(
     if empty := next((task.name for task in tasks if not task.class_names), None):
         raise DataError(f"no image of {name} has a label in the column {empty!r}", "leave the column out")
     indices = [{label: index for index, label in enumerate(task.class_names)} for task in tasks]
-    samples = [Sample(item.source, NO_LABEL, item.split, _indices(item, forms, indices)) for item in images]
+    samples = [
+        Sample(item.source, NO_LABEL, item.split, _indices(item, forms, indices), item.group)
+        for item in images
+    ]
     tasks = [replace(task, class_names=_titles(task.class_names)) for task in tasks]
     class_names = tuple(label for task in tasks for label in task.class_names)
     form_remarks = [remark for labels in forms for remark in _form_remarks(labels)]

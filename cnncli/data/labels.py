@@ -33,10 +33,12 @@ class Labels:
     Attributes:
         label: name of its class; empty where there are tasks.
         answers: names of its classes in each task, None where they are unknown; empty where there are no tasks.
+        group: its group; empty if it has none.
     """
 
     label: str = ""
     answers: tuple[tuple[str, ...] | None, ...] = ()
+    group: str = ""
 
     def __str__(self) -> str:
         if not self.answers:
@@ -86,7 +88,8 @@ class LabelReader:
     def names(self) -> list[str]:
         """The columns that are read."""
         names = [task.name for task in self.tasks if not self._has_indicators(task.name)]
-        return [*names, *self.columns.indicators] if self.tasks else [self.columns.label]
+        labels = [*names, *self.columns.indicators] if self.tasks else [self.columns.label]
+        return [*labels, self.columns.group] if self.columns.group else labels
 
     def read(self, entry: str, row: Row) -> Labels | None:
         """The labels of an image; None if it has none, or none that is known.
@@ -98,11 +101,12 @@ class LabelReader:
         Raises:
             DataError: a cell holds no labels.
         """
+        group = text_of(row[self.columns.group]).strip() if self.columns.group else ""
         if not self.tasks:
             label = self._one(entry, row, self.columns.label)
-            return Labels(label[0]) if label else None
+            return Labels(label[0], (), group) if label else None
         answers = tuple(self._answer(entry, row, task.name, task.kind) for task in self.tasks)
-        return Labels("", answers) if any(answer is not None for answer in answers) else None
+        return Labels("", answers, group) if any(answer is not None for answer in answers) else None
 
     def remarks(self, file: str) -> Iterator[str]:
         """What was changed in the labels of a file, and what may be meant otherwise."""

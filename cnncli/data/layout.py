@@ -11,6 +11,7 @@ Each may be on a server. Only names and labels are read here; whether a file rea
 from pathlib import Path
 
 from cnncli.data.folders import LAYOUTS, read_folder
+from cnncli.data.groups import with_groups
 from cnncli.data.lists import read_header, read_list
 from cnncli.data.remote_folders import read_remote_folder
 from cnncli.data.shards import find_shards, read_shards
@@ -47,10 +48,16 @@ def read(data: DataPath, columns: ListColumns | None = None) -> DataSet:
         columns: of a list or of Parquet files.
 
     Raises:
-        DataError: it does not exist, has no labelled images, or can be understood in two ways.
+        DataError: it does not exist, has no labelled images, can be understood in two ways, or has no groups as named.
         UsageError: it is a model folder, or columns are named and it has none.
     """
-    name, columns = str(data), columns or ListColumns()
+    columns = columns or ListColumns()
+    data_set = _read_any(str(data), columns)
+    return with_groups(data_set, columns) if columns.group or columns.group_by else data_set
+
+
+def _read_any(name: str, columns: ListColumns) -> DataSet:
+    """The labelled images of a folder, a list or archives, without the groups that paths say."""
     if is_url(name):
         require_file_system(name)
     if files := find_shards(name):
@@ -62,7 +69,7 @@ def read(data: DataPath, columns: ListColumns | None = None) -> DataSet:
     if not columns.are_default:
         raise UsageError(
             f"{name} is not a list, and --path-column, --label-column, --split-column, --image-column, --multi-label, "
-            "--label-separator, --indicator-columns and --root are for lists"
+            "--label-separator, --indicator-columns, --group-column and --root are for lists"
         )
     return read_remote_folder(name) if is_url(name) else _read_local(Path(name))
 

@@ -135,7 +135,7 @@ def _rows(
                 f"{file}, entry {number}: {name!r} is not a split",
                 "use train, val, test, or leave it empty",
             )
-        yield LabelledImage(_source(root, path), labels.label, split, labels.answers)
+        yield LabelledImage(_source(root, path), labels.label, split, labels.answers, labels.group)
     remarks += reader.remarks(file)
 
 

@@ -180,7 +180,7 @@ def _tar_images(file: str, reader: LabelReader, remarks: list[str]) -> Iterator[
         name = member.path[len(file) + 1 :]
         label = labels.get(_key(name))
         yield (
-            LabelledImage(member, label.label, split, label.answers)
+            LabelledImage(member, label.label, split, label.answers, label.group)
             if label
             else PlacedImage(member, PurePosixPath(name).parts[:-1], split)
         )
@@ -213,11 +213,11 @@ def _read_labels(path: str, content: bytes, reader: LabelReader) -> Labels | Non
     except ValueError as error:
         raise DataError(f"{path} is damaged: {error}") from error
     fields = value if isinstance(value, dict) else dict.fromkeys(reader.names[:1], value)
-    if missing := [name for name in reader.names if name not in fields]:
+    if missing := [name for name in reader.names if name not in fields and name != reader.columns.group]:
         if not reader.tasks:
             return None
         raise DataError(f"{path} has no {missing[0]!r}", "each .json file needs the labels of every task")
-    return reader.read(path, {name: _cell(fields[name], reader) for name in reader.names})
+    return reader.read(path, {name: _cell(fields.get(name), reader) for name in reader.names})
 
 
 def _cell(value: object, reader: LabelReader) -> Cell:
@@ -250,6 +250,6 @@ def _parquet_images(file: str, reader: LabelReader, remarks: list[str]) -> Itera
             raise DataError(
                 f"{source.path}: {name!r} is not a split", "use train, val, test, or leave it empty"
             )
-        yield LabelledImage(source, labels.label, split, labels.answers)
+        yield LabelledImage(source, labels.label, split, labels.answers, labels.group)
     if missing:
         remarks.append(f"left out: {counted(missing, 'row')} of {file} without a label")

@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 
+from cnncli.data.groups import require_undivided
 from cnncli.data.iterative_stratification import choose_stratified
 from cnncli.errors import DataError
 from cnncli.records.data import DataSet, Sample, Split
@@ -21,8 +22,8 @@ _MIN_CLASSES = 2
 def split_stratified(data: DataSet, val_share: float, seed: int) -> DataSet:
     """The data set with every sample in a split, ready for training.
 
-    An existing validation split stays as it is; otherwise the same share of each class is taken from the training images.
-    `test` never stands in for `val`.
+    An existing validation split stays as it is; otherwise the same share of each class is taken from the training images,
+    in whole groups if there are some. `test` never stands in for `val`.
 
     Args:
         data: as read from disk.
@@ -30,7 +31,7 @@ def split_stratified(data: DataSet, val_share: float, seed: int) -> DataSet:
         seed: of the random choice.
 
     Raises:
-        DataError: there is nothing to train on, or nothing could be held out.
+        DataError: there is nothing to train on, nothing could be held out, or a group is in several splits.
     """
     samples = [
         sample if sample.split else dataclasses.replace(sample, split=Split.TRAIN) for sample in data.samples
@@ -48,6 +49,7 @@ def split_stratified(data: DataSet, val_share: float, seed: int) -> DataSet:
             for sample in data.samples
         ]
         data = dataclasses.replace(data, samples=tuple(sorted(samples, key=_order)))
+    require_undivided(data)
     require_learnable(data)
     return data
 
@@ -57,8 +59,12 @@ def _order(sample: Sample) -> tuple[int, int]:
 
 
 def _choose_held_out(data: DataSet, share: float, seed: int) -> Iterator[Sample]:
-    """Of each class, the samples with the lowest digests; at least one where there are two, and never all."""
+    """Of each class, the samples with the lowest digests; at least one where there are two, and never all. Or whole groups."""
     samples = sorted(data.split(Split.TRAIN), key=lambda sample: _digest(data.relative(sample.path), seed))
+    if any(sample.group for sample in samples):
+        from cnncli.data.folds import choose_grouped  # only here, since it needs NumPy and scikit-learn
+
+        return iter(choose_grouped(data, samples, share, seed))
     classes = [tuple(data.classes_of(sample)) for sample in samples]
     return (samples[index] for index in choose_stratified(classes, share))
 

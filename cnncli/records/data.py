@@ -42,12 +42,14 @@ class Sample:
         split: its split; None where the data set has no splits.
         answers: for each task of the data set, indices into the task's class names, in increasing order; None where its labels
             are unknown. Empty where the data set has no tasks.
+        group: what it has in common with images that must not be in another split, such as a camera; empty if nothing.
     """
 
     source: ImageSource
     label: int
     split: Split | None
     answers: tuple[tuple[int, ...] | None, ...] = ()
+    group: str = ""
 
     @property
     def path(self) -> str:

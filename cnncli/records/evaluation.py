@@ -29,6 +29,19 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True)
+class FoldScore:
+    """The score of a classifier in a fold of cross-validation.
+
+    Attributes:
+        images: number of images that the fold holds out.
+        score: accuracy on them, balanced where classes are weighted; with tasks, the mean of their scores.
+    """
+
+    images: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """A metric, and the ends of its 95 % interval."""
 

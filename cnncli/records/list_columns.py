@@ -1,5 +1,7 @@
 """The columns of a list of labelled images, and the tasks that they make up."""
 
+import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -41,6 +43,8 @@ class ListColumns:
         multi_label: names of the columns with several classes, each a task; they may be among `labels`, too.
         separator: what is between the classes in such a column.
         indicators: names of columns with 0 or 1, each a class of one task with several classes.
+        group: name of the column with what images have in common that must not be in two splits; empty for none.
+        group_by: regular expression that finds the same in a path relative to the root, also of a folder; empty for none.
 
     Raises:
         UsageError: the columns contradict each other.
@@ -54,6 +58,8 @@ class ListColumns:
     multi_label: tuple[str, ...] = ()
     separator: str = LABEL_SEPARATOR
     indicators: tuple[str, ...] = ()
+    group: str = ""
+    group_by: str = ""
 
     def __post_init__(self) -> None:
         if problem := next(_problems(self), None):
@@ -67,7 +73,8 @@ class ListColumns:
     @property
     def are_default(self) -> bool:
         """Whether they are those of a list of which no option says anything."""
-        return self == ListColumns(labels=self.labels) and self.labels in {(), (LABEL_COLUMN,)}
+        options = dataclasses.replace(self, labels=(), group_by="")
+        return options == ListColumns() and self.labels in {(), (LABEL_COLUMN,)}
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -103,6 +110,7 @@ def _problems(columns: ListColumns) -> Iterator[tuple[str, str]]:
             f"the indicator column {bad!r} has a {LABEL_SEPARATOR} in it, which separates labels",
             "rename it",
         )
+    yield from _group_problems(columns)
     if not columns.separator:
         yield "--label-separator is empty", "it is what is between two labels, such as | or ;"
     tasks = columns.tasks
@@ -121,6 +129,19 @@ def _problems(columns: ListColumns) -> Iterator[tuple[str, str]]:
         yield (
             f"a task cannot be called {clash!r}",
             f"rename the column: {', '.join(sorted(taken))} have other uses",
+        )
+
+
+def _group_problems(columns: ListColumns) -> Iterator[tuple[str, str]]:
+    """What is wrong with the groups."""
+    if columns.group and columns.group_by:
+        yield "--group-column and --group-by contradict each other", "leave one of them out"
+    try:
+        re.compile(columns.group_by)
+    except (re.error, RecursionError, OverflowError) as error:
+        yield (
+            f"--group-by {columns.group_by!r} is not a regular expression: {error}",
+            "write e.g. '(cam[0-9]+)'",
         )
 
 

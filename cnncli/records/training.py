@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnncli.records.evaluation import Accuracy, Estimate
+from cnncli.records.evaluation import Accuracy, Estimate, FoldScore
 
 
 class Tune(enum.StrEnum):
@@ -317,6 +317,7 @@ class FinetuneResult:
         remarks: remarks on the data.
         timings: time that each step of the command took; together, its whole time.
         tasks: what was achieved task by task; None without tasks.
+        folds: the scores of classifiers on features in each fold of `--folds`; empty where there are none.
     """
 
     folder: str
@@ -338,3 +339,4 @@ class FinetuneResult:
     remarks: tuple[str, ...]
     timings: tuple[Timing, ...] = ()
     tasks: TaskResults | None = None
+    folds: tuple[FoldScore, ...] = ()

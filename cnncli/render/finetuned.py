@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +32,8 @@ def finetune_text(result: FinetuneResult, width: int | None) -> str:
         lines.append(f"train       {accuracy_text(result.train)}")
     for split, texts in (("val", _val_texts(result)), ("test", _test_texts(result))):
         lines += [f"{split if number == 0 else '':<12}{text}" for number, text in enumerate(texts)]
+    if result.folds:
+        lines.append(f"{len(result.folds)} folds".ljust(12) + _folds_text(result))
     timings = (*result.timings, Timing("total", sum(timing.seconds for timing in result.timings)))
     lines += [
         f"{'' if number else 'time':<12}{timing.seconds:6.1f} s  {timing.step}"
@@ -75,6 +78,14 @@ def _task_text(score: TaskScore) -> str:
     return f"{printable(score.task)}: {', '.join(texts)}"
 
 
+def _folds_text(result: FinetuneResult) -> str:
+    """The mean and the standard deviation over the folds, and the range."""
+    scores = [fold.score for fold in result.folds]
+    name = "score" if result.tasks else "accuracy"
+    spread = f"{percent(statistics.mean(scores))} ± {percent(statistics.stdev(scores))}"
+    return f"{name} {spread} (standard deviation; {percent(min(scores))} to {percent(max(scores))})"
+
+
 def keras_scores(result: FinetuneResult) -> str:
     """The last lines of Keras's examples: the loss and the accuracy on the test split; on val where there is no test split."""
     split, accuracy, loss = (
@@ -95,6 +106,8 @@ def finetune_json(result: FinetuneResult) -> str:
     document["epochs"] = [_epoch(epoch) for epoch in result.epochs]
     if result.tasks is None:
         del document["tasks"]
+    if not result.folds:
+        del document["folds"]
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 

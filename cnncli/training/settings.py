@@ -28,6 +28,9 @@ from cnncli.training.settings_file import RecordedSettings
 MOST_VIEWS = 100
 """Largest `--augment-features`."""
 
+MIN_FOLDS, MAX_FOLDS = 2, 100
+"""Smallest and largest `--folds`."""
+
 VAL_SPLIT = 0.2
 """Default share of each class that is held out for validation."""
 
@@ -54,6 +57,7 @@ class FinetuneSettings:
         batch_size: images per batch; None leaves it to the engine.
         workers: threads that decode images; None for one per core.
         task_weights: weights of tasks in the loss, by name; 1 for the others.
+        folds: folds in which classifiers on features are evaluated in addition; 0 for none.
     """
 
     data: DataPath
@@ -73,6 +77,7 @@ class FinetuneSettings:
     batch_size: int | None = None
     workers: int | None = None
     task_weights: Mapping[str, float] = field(default_factory=dict)
+    folds: int = 0
 
     @property
     def start(self) -> str:
@@ -120,6 +125,8 @@ def _out_of_range(settings: FinetuneSettings) -> Iterator[str]:
         )
     if not 0 <= settings.augment_features <= MOST_VIEWS:
         yield f"--augment-features must be between 0 and {MOST_VIEWS}, not {settings.augment_features}"
+    if settings.folds and not MIN_FOLDS <= settings.folds <= MAX_FOLDS:
+        yield f"--folds must be between {MIN_FOLDS} and {MAX_FOLDS}, not {settings.folds}"
     if not 0 <= settings.seed <= MAX_SEED:
         yield f"--seed must be between 0 and {MAX_SEED:,}, not {settings.seed}"
     if settings.overwrite and settings.output is None:
@@ -160,6 +167,8 @@ def _no_effect(settings: FinetuneSettings) -> Iterator[str]:
         yield "--class-weights has no effect on centroids: leave it out, or choose another --classifier"
     if settings.augment_features and tune not in {Tune.FEATURES, Tune.AUTO}:
         yield f"--augment-features has no effect with --tune {tune}, which augments images itself: see --augment"
+    if settings.folds and tune is not Tune.FEATURES:
+        yield f"--folds has no effect with --tune {tune}: it evaluates classifiers on features, with --tune features"
     if classifier is ClassifierName.KNN and tune in {Tune.FULL, Tune.LAST}:
         yield f"--classifier knn cannot be trained further, as --tune {tune} would"
     if tune is Tune.SCRATCH and settings.reference.weights:
@@ -243,6 +252,7 @@ def option_values(settings: FinetuneSettings) -> dict[str, Any]:
         "class_weights": settings.class_weights.value,
         "val_split": settings.val_split,
         "seed": settings.seed,
+        "folds": settings.folds or None,
         "max_pixels": settings.max_pixels,
         "device": engine.device,
         "engine": engine.engine.value,
@@ -272,6 +282,8 @@ def _column_values(columns: ListColumns) -> dict[str, Any]:
         "path_column": columns.path,
         **(several if columns.tasks else {"label_column": columns.label}),
         "split_column": columns.split,
+        "group_column": columns.group or None,
+        "group_by": columns.group_by or None,
         "root": absolute(columns.root),
         "image_column": columns.image,
     }

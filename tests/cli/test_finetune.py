@@ -297,6 +297,9 @@ def test_errors_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path, 
         ([data, "-m", colours, "--tune", "everything"], 2, "unknown --tune value 'everything'"),
         ([tmp_path / "nowhere", "-m", colours], 1, "does not exist"),
         ([data, "-m", colours, "--layer", "conv9"], 2, "no layer is called 'conv9'"),
+        ([data, "-m", colours, "--folds", "11"], 1, "'cold' of " + str(data) + " has only 10 images"),
+        ([data, "-m", colours, "--folds", "1"], 2, "--folds must be between 2 and 100"),
+        ([data, "-m", colours, "--group-by", "nothing"], 1, "is found in no path"),
         ([data, "-m", colours, "-c", "nowhere.toml"], 2, "cannot read the settings nowhere.toml"),
     ]
     for arguments, code, complaint in cases:
@@ -436,8 +439,29 @@ def test_recorded_settings_are_options_of_the_command(cnncli: Cnncli, data: Path
         "preview",
     }
     unset = {"weights", "img_size", "layer", "root", "image_column", "batch_size", "workers", "recipe"}
+    unset |= {"group_column", "group_by", "folds"}
     unset |= {"multi_label", "label_separator", "indicator_columns", "task_weight", *options.declarations()}
     assert recorded | unset == offered - not_recorded
+
+
+def test_groups_stay_together_in_splits_and_folds(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    options = ("--classifier", "centroid", "--group-by", "/([0-9])", "--folds", 3)
+    result = run(cnncli, data, "-m", colours, *options)
+    splits = table(Path(result["folder"], "splits.csv"))
+    names = [
+        {Path(row["path"]).stem for row in splits if row["split"] == split} for split in ("train", "val")
+    ]
+    assert names[0].isdisjoint(names[1])
+    folds = table(Path(result["folder"], "folds.csv"))
+    assert [int(row["images"]) for row in folds] == [fold["images"] for fold in result["folds"]]
+    assert sum(int(row["images"]) for row in folds) == 30
+    assert all(
+        abs(float(row["score"]) - fold["score"]) < 1e-4
+        for row, fold in zip(folds, result["folds"], strict=True)
+    )
+    again = cnncli("finetune", "--config", Path(result["folder"], "settings.toml"), "-o", "again")
+    assert "3 folds     accuracy " in again.stdout, again.stderr
+    assert table(Path("again/splits.csv")) == splits
 
 
 def test_duplicates_across_splits_are_reported(cnncli: Cnncli, data: Path, colours: Path) -> None:

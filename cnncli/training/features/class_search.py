@@ -81,6 +81,11 @@ class ClassSearch:
         """How good the best is on the validation images, as text."""
         return percent(self.best.score.val.share)
 
+    @property
+    def score(self) -> float:
+        """The accuracy of the best on the validation images, balanced where classes are weighted."""
+        return self.best.score.selection_score
+
     def linear(self) -> LinearStart | None:
         """A linear classifier, which can be trained further: the best candidate, or else the first."""
         pairs = ((candidate.head, candidate.score) for candidate in (self.best, *self.candidates))
@@ -107,7 +112,7 @@ def search_classes(
 
     train, test = embedded.splits[Split.TRAIN], embedded.splits[Split.TEST]
     classes = len(embedded.data.class_names)
-    rows = Rows(train.vectors.astype(np.float64), train.labels, classes, settings.class_weights)
+    rows = Rows(train.vectors.astype(np.float64), train.labels, classes, settings.class_weights, train.groups)
     candidates = []
     for name in _candidate_names(settings.classifier, rows, is_linear=is_linear):
         with progress.spinner(f"fitting a classifier: {name}"):

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold
 
+from cnncli.data.folds import Fold, Indices, stratified_folds
 from cnncli.engines.heads import Array, ClassifierHead, NeighbourHead
 from cnncli.evaluation.metrics import balanced_accuracy
 from cnncli.records.training import ClassifierName, ClassWeights
-from cnncli.training.features.cross_validation import FOLDS, LARGE, LARGE_FOLDS, Fold, HeldOut, Indices
+from cnncli.training.features.cross_validation import FOLDS, LARGE, LARGE_FOLDS, HeldOut
 from cnncli.training.features.hyperparameters import Hyperparameters, log_prior
 from cnncli.training.features.linear import LINEAR, Fits, Labels, Problem, fit_scaled
 from cnncli.training.features.scaling import scale_factors
@@ -30,16 +30,19 @@ class Rows:
         labels: (N,), class index of each image.
         classes: K, number of classes.
         weights: how classes are weighted.
+        groups: (N,), number of each image's group, which is held out as a whole; None for no groups.
     """
 
     vectors: Array
     labels: Labels
     classes: int
     weights: ClassWeights = ClassWeights.NONE
+    groups: Indices | None = None
 
     def subset(self, indices: Indices) -> "Rows":
         """The images with these indices."""
-        return Rows(self.vectors[indices], self.labels[indices], self.classes, self.weights)
+        groups = None if self.groups is None else self.groups[indices]
+        return Rows(self.vectors[indices], self.labels[indices], self.classes, self.weights, groups)
 
     def flat(self) -> tuple[Array, Labels]:
         """Each view in its own row (N V, D), and its class (N V,)."""
@@ -47,27 +50,35 @@ class Rows:
         return self.vectors.reshape(images * views, width), np.repeat(self.labels, views)
 
     def folds(self, seed: int) -> list[Fold]:
-        """The folds of cross-validation; the only image of a class is in every training set."""
+        """The folds of cross-validation; the only image of a class, or its only group, is in every training set."""
         counts = np.bincount(self.labels, minlength=self.classes)
-        indices = np.flatnonzero(counts[self.labels] > 1)
-        single = np.flatnonzero(counts[self.labels] == 1)
+        is_single = self._groups_per_class()[self.labels] == 1
+        indices, single = np.flatnonzero(~is_single), np.flatnonzero(is_single)
         is_large = len(indices) > LARGE
         if is_large:
             rng, share = np.random.default_rng(seed), LARGE / len(indices)
-            sizes = {k: max(2, round(share * counts[k])) for k in np.flatnonzero(counts > 1)}
+            sizes = {k: max(2, round(share * counts[k])) for k in np.unique(self.labels[indices])}
             indices = np.concatenate(
                 [rng.permutation(np.flatnonzero(self.labels == k))[:size] for k, size in sizes.items()]
             )
-        if len(np.unique(self.labels[indices])) < 2:  # noqa: PLR2004 - nothing to compare
+        part = self.subset(indices)
+        present = np.unique(part.labels)
+        if len(present) < 2:  # noqa: PLR2004 - nothing to compare
             return []
-        smallest = int(np.unique(self.labels[indices], return_counts=True)[1].min())
-        folds = StratifiedKFold(
-            min(LARGE_FOLDS if is_large else FOLDS, smallest), shuffle=True, random_state=seed
-        )
-        return [
+        smallest = int(part._groups_per_class()[present].min())  # noqa: SLF001 - its own class
+        count = max(min(LARGE_FOLDS if is_large else FOLDS, smallest), 2)
+        folds = [
             (np.concatenate([indices[train], single]), indices[held_out])
-            for train, held_out in folds.split(indices, self.labels[indices])
+            for train, held_out in stratified_folds(part.labels, part.groups, count, seed)
         ]
+        # With groups, a class may be in no other fold.
+        learnable = len(np.unique(self.labels))
+        return [fold for fold in folds if len(np.unique(self.labels[fold[0]])) == learnable and len(fold[1])]
+
+    def _groups_per_class(self) -> Indices:
+        """(K,), the number of groups that images of each class are in; of images where there are no groups."""
+        groups = np.arange(len(self.labels)) if self.groups is None else self.groups
+        return np.bincount(np.unique(np.stack([self.labels, groups]), axis=1)[0], minlength=self.classes)
 
     def fit_heads(
         self, name: ClassifierName, candidates: Sequence[Hyperparameters], tolerance: float

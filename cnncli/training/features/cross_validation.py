@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.data.folds import Fold, Indices
 from cnncli.engines.heads import Array, ClassifierHead, LinearHead, NeighbourHead
 from cnncli.records.training import ClassifierName
 from cnncli.training.features import hyperparameters
@@ -24,10 +25,6 @@ LARGE_FOLDS = 3
 
 _ROUGH, _FINE = 1e-3, 1e-4
 """Solver tolerances: for cross-validation, and for the final fit (scikit-learn's default)."""
-
-Indices = NDArray[np.intp]
-Fold = tuple[Indices, Indices]
-"""Indices of the images to fit to, and of those that are held out."""
 
 LabelArray = NDArray[Any]
 """(N,), class index of each image; or (N, K), whether it is of each class."""

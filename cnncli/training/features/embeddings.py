@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.data.folds import Indices, group_numbers
 from cnncli.data.labels import answer_text
 from cnncli.features.embed import Embedder, EmbedSettings
 from cnncli.inference import InferenceOptions
@@ -39,6 +40,27 @@ class EmbeddedSplit:
     def labels(self) -> "np.ndarray[tuple[int], np.dtype[np.intp]]":
         """(N,), the class index of each image."""
         return np.array([sample.label for sample in self.samples], np.intp)
+
+    @property
+    def groups(self) -> Indices | None:
+        """(N,), number of each image's group; None if none has one."""
+        return group_numbers(self.samples)
+
+    def joined(self, other: "EmbeddedSplit") -> "EmbeddedSplit":
+        """These images, then those of another split with as many views."""
+        return EmbeddedSplit(
+            self.samples + other.samples,
+            np.concatenate([self.vectors, other.vectors]),
+            self.digests + other.digests,
+        )
+
+    def subset(self, rows: Indices, split: Split) -> "EmbeddedSplit":
+        """The images at some rows, as those of a split."""
+        return EmbeddedSplit(
+            tuple(dataclasses.replace(self.samples[row], split=split) for row in rows),
+            self.vectors[rows],
+            tuple(self.digests[row] for row in rows),
+        )
 
     def of_task(self, place: int, kind: AnswerKind) -> "EmbeddedSplit":
         """The images whose labels of a task are known, with these alone; `place` is that of the task among all."""
@@ -135,7 +157,8 @@ def embed_data(
         workers=settings.workers,
     )
     embedder = Embedder(folder, EmbedSettings(settings.seed, inference), progress)
-    views = {Split.TRAIN: settings.augment_features, Split.VAL: 0, Split.TEST: 0}
+    augmented = settings.augment_features
+    views = {Split.TRAIN: augmented, Split.VAL: augmented if settings.folds else 0, Split.TEST: 0}
     splits: dict[Split, EmbeddedSplit] = {}
     unreadable: list[Unreadable] = []
     with bar(sum(len(data.split(split)) * (1 + count) for split, count in views.items())) as advance:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from cnncli.data.stratified import require_learnable
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataSet
+from cnncli.records.evaluation import FoldScore
 from cnncli.records.progress import Progress, ProgressBar
 from cnncli.records.training import Tune
 from cnncli.training.cut import prepare_start
 from cnncli.training.features.class_search import ClassSearch, search_classes
 from cnncli.training.features.embeddings import EmbeddedData, embed_data, warn_about_data
+from cnncli.training.features.folds import cross_validate, require_enough
 from cnncli.training.features.replace_head import require_compiled
 from cnncli.training.features.task_search import TaskSearch, search_tasks
 from cnncli.training.preparation import Stopwatch, describe_data
@@ -31,12 +33,14 @@ class FeatureSearch:
         folder: model folder of the network.
         embedded: the data and its embeddings.
         result: the classifiers that were compared.
+        folds: the scores of such a search in each fold of `--folds`; empty where there are none.
     """
 
     target: Target
     folder: ModelFolder
     embedded: EmbeddedData
     result: ClassSearch | TaskSearch
+    folds: tuple[FoldScore, ...] = ()
 
 
 def search_classifiers(
@@ -74,6 +78,8 @@ def search_classifiers(
         if require_usable:
             require_usable(folder, data)
     describe_data(data, progress)
+    if settings.folds:
+        require_enough(data, settings.folds)
     with stopwatch.measure("computing embeddings"):
         embedded = embed_data(folder, data, settings, progress, bar)
     warn_about_data(embedded, progress)
@@ -82,7 +88,16 @@ def search_classifiers(
         import cnncli.training.features.classifiers  # noqa: F401
     with stopwatch.measure("fitting classifiers"):
         result = _search(embedded, settings, progress)
-    return FeatureSearch(target, folder, embedded, result)
+    folds: tuple[FoldScore, ...] = ()
+    if settings.folds:
+        with stopwatch.measure(f"{settings.folds}-fold cross-validation"):
+            folds = cross_validate(
+                embedded,
+                settings.folds,
+                settings.seed,
+                lambda fold: _search(fold, settings, progress).score,
+            )
+    return FeatureSearch(target, folder, embedded, result, folds)
 
 
 def _search(

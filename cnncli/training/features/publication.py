@@ -40,7 +40,7 @@ class Publication(Protocol):
         """Its evaluations."""
 
     def tables(self) -> Sequence[Table]:
-        """predictions.csv and classifiers.csv."""
+        """predictions.csv, classifiers.csv, and folds.csv if there are folds."""
 
     def complete(self, card: ModelCard) -> ModelCard:
         """The card of the network with what the classifier adds."""
@@ -85,7 +85,8 @@ class ClassPublication:
     def tables(self) -> list[Table]:
         """The tables."""
         classifiers = [candidate.score for candidate in self.classifiers.candidates]
-        return [self.scores.predictions(self.search.embedded.data), classifiers_table(classifiers)]
+        predictions = self.scores.predictions(self.search.embedded.data)
+        return [predictions, classifiers_table(classifiers), *_folds_tables(self.search)]
 
     def complete(self, card: ModelCard) -> ModelCard:
         """The card with accuracies and the name of the classifier."""
@@ -163,7 +164,8 @@ class TaskPublication:
     def tables(self) -> list[Table]:
         """The tables."""
         data = self.search.embedded.data
-        return [self.scores.predictions(data), task_classifiers_table(self.classifiers.classifiers)]
+        classifiers = task_classifiers_table(self.classifiers.classifiers)
+        return [self.scores.predictions(data), classifiers, *_folds_tables(self.search)]
 
     def complete(self, card: ModelCard) -> ModelCard:
         """The card with tasks, thresholds and metrics."""
@@ -203,12 +205,21 @@ def _result(search: FeatureSearch, path: Path, reason: str, scores: Scores) -> F
         test_loss=scores.test_loss,
         unreadable=report.relative_paths(embedded.data, embedded.unreadable),
         remarks=embedded.data.remarks,
+        folds=search.folds,
     )
 
 
 def _answers(logits: NDArray[np.float32], split: EmbeddedSplit, data: DataSet) -> ScoredSamples:
     """What the classifier predicts for each image."""
     return ScoredSamples(tuple(answers_of(split.samples, probabilities(logits), data.relative)), ())
+
+
+def _folds_tables(search: FeatureSearch) -> list[Table]:
+    """folds.csv: the score in each fold, if there are any."""
+    rows = [
+        (number, fold.images, _four_decimals(fold.score)) for number, fold in enumerate(search.folds, start=1)
+    ]
+    return [Table("folds.csv", ("fold", "images", "score"), rows)] if rows else []
 
 
 def classifiers_table(scores: Sequence[ClassifierScore]) -> Table:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold
 
+from cnncli.data.folds import Fold, Indices
 from cnncli.engines.heads import Array, ClassifierHead
 from cnncli.evaluation.tasks.labels import mean_average_precision
 from cnncli.records.training import ClassifierName, ClassWeights
-from cnncli.training.features.cross_validation import FOLDS, LARGE, LARGE_FOLDS, Fold, HeldOut, Indices
+from cnncli.training.features.cross_validation import FOLDS, LARGE, LARGE_FOLDS, HeldOut
 from cnncli.training.features.hyperparameters import Hyperparameters, log_prior
 from cnncli.training.features.linear import Fits, SeveralProblem, fit_scaled, logistic_one_vs_rest
 from cnncli.training.features.temperature import fit_sigmoid_temperature
@@ -28,15 +30,18 @@ class SeveralRows:
         vectors: (N, V, D), embeddings of each image itself and of its random views.
         labels: (N, K), whether the image is of each class.
         weights: how classes are weighted.
+        groups: (N,), number of each image's group, which is held out as a whole; None for no groups.
     """
 
     vectors: Array
     labels: Labels
     weights: ClassWeights = ClassWeights.NONE
+    groups: Indices | None = None
 
     def subset(self, indices: Indices) -> "SeveralRows":
         """The images with these indices."""
-        return SeveralRows(self.vectors[indices], self.labels[indices], self.weights)
+        groups = None if self.groups is None else self.groups[indices]
+        return SeveralRows(self.vectors[indices], self.labels[indices], self.weights, groups)
 
     def folds(self, seed: int) -> list[Fold]:
         """The folds of cross-validation, at random; none unless a class has, and lacks, two images."""
@@ -45,8 +50,15 @@ class SeveralRows:
         counts = self.labels[order].sum(axis=0)
         if not (np.minimum(counts, len(order) - counts) > 1).any():
             return []
-        parts = np.array_split(order, LARGE_FOLDS if images > LARGE else min(FOLDS, images))
-        return [(np.setdiff1d(order, part), part) for part in parts]
+        count = LARGE_FOLDS if images > LARGE else min(FOLDS, images)
+        if self.groups is None:
+            parts = np.array_split(order, count)
+            return [(np.setdiff1d(order, part), part) for part in parts]
+        if (own := len(set(self.groups[order]))) < 2:  # noqa: PLR2004 - nothing to hold out
+            return []
+        splitter = GroupKFold(min(count, own), shuffle=True, random_state=seed)
+        folds = splitter.split(order, groups=self.groups[order])
+        return [(order[rest], order[held_out]) for rest, held_out in folds]
 
     def fit_heads(
         self, _: ClassifierName, candidates: Sequence[Hyperparameters], tolerance: float

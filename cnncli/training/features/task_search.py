@@ -66,9 +66,14 @@ class TaskSearch:
         """How good they are on the validation images, as text."""
         return scores_text(self.tasks, self.figures.known_scores)
 
+    @property
+    def score(self) -> float:
+        """The mean of their scores on the validation images."""
+        return self.figures.score
+
     def linear(self) -> LinearStart:
         """The classifiers, which can be trained further."""
-        return LinearStart(self.head, self.figures.score, self.text)
+        return LinearStart(self.head, self.score, self.text)
 
 
 def _title(fit: TaskFit) -> str:
@@ -137,7 +142,10 @@ def _fit_several(
     own = embedded.of_task(place)
     (task,), train, val = own.data.tasks, own.splits[Split.TRAIN], own.splits[Split.VAL]
     rows = SeveralRows(
-        train.vectors.astype(np.float64), targets(train.samples, [task]) > 0, settings.class_weights
+        train.vectors.astype(np.float64),
+        targets(train.samples, [task]) > 0,
+        settings.class_weights,
+        train.groups,
     )
     start = time.perf_counter()
     with progress.spinner(f"fitting a classifier: {task.name}"):

@@ -261,3 +261,19 @@ def test_few_images_of_one_class_beside_many_do_not_make_predictions_certain() -
     head = fit(ClassifierName.LOGISTIC, Rows(vectors, labels, 2), 0).head
     unseen = rng.normal(0, 1, (100, 256)) + 0.15
     assert softmax(head.logits(unseen), axis=1)[:, 0].max() < 0.99
+
+
+def test_groups_are_held_out_as_a_whole_in_cross_validation() -> None:
+    rows = clouds(3, 30)
+    groups = np.arange(len(rows.labels)) // 5
+    grouped = Rows(rows.vectors, rows.labels, 3, groups=groups)
+    folds = grouped.folds(0)
+    assert len(folds) == 5
+    for train, held_out in folds:
+        assert set(groups[train]).isdisjoint(groups[held_out])
+    # The only group of a class is always learned; where each class has but one, nothing can be compared.
+    groups[rows.labels == 2] = 99
+    folds = Rows(rows.vectors, rows.labels, 3, groups=groups).folds(0)
+    assert folds
+    assert all(set(rows.labels[train]) == {0, 1, 2} and 2 not in rows.labels[held] for train, held in folds)
+    assert not Rows(rows.vectors, rows.labels, 3, groups=rows.labels).folds(0)
