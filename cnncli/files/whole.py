@@ -73,7 +73,7 @@ def publish(draft: Path, file: Path, *, overwrite: bool, hint: str | None = None
         draft.replace(file)
         return
     try:
-        _rename_to_free_name(draft, file)
+        rename_to_free_name(draft, file)
     except FileExistsError as error:
         raise OutputError(
             f"{file} already exists: it appeared while this command was running",
@@ -81,21 +81,29 @@ def publish(draft: Path, file: Path, *, overwrite: bool, hint: str | None = None
         ) from error
 
 
-def _rename_to_free_name(draft: Path, file: Path) -> None:
+def rename_to_free_name(file: Path, new: Path) -> None:
     """Rename a file; unlike `Path.rename`, refuse to replace another one.
+
+    A process that is killed meanwhile leaves the file under one of the names, or under both; where the file system has no hard
+    links, the new name may be an empty file.
 
     Raises:
         FileExistsError: there is one.
+        OSError: renaming fails, such as to another disk.
     """
     try:
-        os.link(draft, file)
+        os.link(file, new)
     except FileExistsError:
         raise
     except (OSError, AttributeError, NotImplementedError):  # no hard links here, such as on exFAT
-        open_regular(file, "xb").close()  # reserves the name
-        draft.replace(file)
+        open_regular(new, "xb").close()  # reserves the name
+        try:
+            file.replace(new)
+        except OSError:
+            new.unlink()
+            raise
     else:
-        draft.unlink()
+        file.unlink()
 
 
 def write_whole(file: Path, content: bytes, *, overwrite: bool) -> None:
