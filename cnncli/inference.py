@@ -18,7 +18,6 @@ from cnncli.engines.cores import usable_cores
 from cnncli.engines.engine import Engine, Outputs
 from cnncli.engines.select import open_engine, resolve
 from cnncli.errors import NotANumberError
-from cnncli.images.decode import allow_pixels
 from cnncli.images.loader import ImageReader, InputBatch, batches
 from cnncli.images.preprocess import Pixels
 from cnncli.images.sources import ImageInput
@@ -92,7 +91,6 @@ class Session:
         self.folder = folder
         self.precision = resolved.precision
         self.reader = ImageReader(folder.card.preprocessing, options.max_pixels, options.exact_decode)
-        allow_pixels(options.max_pixels)
 
     def __str__(self) -> str:
         """Folder, engine, batch size and threads, for `--verbose`."""

@@ -66,12 +66,10 @@ def check(
         from cnncli.data.health import examine
         from cnncli.data.layout import read
         from cnncli.engines.cores import usable_cores
-        from cnncli.images.decode import allow_pixels
         from cnncli.records.defaults import MAX_PIXELS
         from cnncli.render.data_health import data_health_json, data_health_text
 
         limit = max_pixels or MAX_PIXELS
-        allow_pixels(limit)
         data_set = read(data, columns)
         if sheet and is_inside(sheet, data):
             raise OutputError(f"{sheet} would be inside the data folder", "write it somewhere else")

@@ -23,6 +23,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from cnncli.images.convert import to_mode, white_level
 from cnncli.images.guarded_stream import GuardedStream
 from cnncli.images.memory import MemoryBudget
+from cnncli.images.pixel_limit import allow_pixels
 from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.predictions import ImageSource, Unreadable, UnreadableError
 
@@ -186,7 +187,8 @@ def _too_large(pixels: int, limit: int) -> UnreadableError:
 def _open_image(stream: BinaryIO, max_pixels: int) -> Image.Image:
     """The image in a stream, with only its header read."""
     try:
-        return _open_by_format(cast("BinaryIO", GuardedStream(stream)))
+        with allow_pixels(max_pixels):
+            return _open_by_format(cast("BinaryIO", GuardedStream(stream)))
     except UnidentifiedImageError:
         raise UnreadableError(_reason_if_unknown(stream)) from None
     except Image.DecompressionBombError as error:  # above Pillow's own limit; its message has the number
@@ -216,16 +218,6 @@ def _reason_if_unknown(stream: BinaryIO) -> str:
     if head.startswith(b"PAR1"):
         return "not an image but a Parquet file: give it as an argument, with a name that ends in .parquet"
     return "not an image, or too damaged to tell which kind"
-
-
-def allow_pixels(limit: int) -> None:
-    """Let Pillow open images of up to this many pixels, if its own limit is lower.
-
-    Pillow refuses images above twice `Image.MAX_IMAGE_PIXELS`, for the whole process. Lower limits are checked
-    here (see `Decoding.max_pixels`).
-    """
-    if Image.MAX_IMAGE_PIXELS is not None and limit > 2 * Image.MAX_IMAGE_PIXELS:
-        Image.MAX_IMAGE_PIXELS = (limit + 1) // 2
 
 
 def _reduce(image: Image.Image, decoding: Decoding) -> None:

@@ -10,7 +10,6 @@ from PIL import Image
 from cnncli.errors import DataError, OutputError, UsageError
 from cnncli.files.output_path import is_inside, require_free
 from cnncli.files.whole import write_whole
-from cnncli.images.decode import allow_pixels
 from cnncli.images.image_cache import ImageCache, Planes
 from cnncli.images.loader import ImageReader
 from cnncli.networks import cache
@@ -51,7 +50,6 @@ def save_preview(
     _validate_file(file, settings.data)
     data = read_data(settings, progress)
     preprocessing = resolve_untrained(settings.reference, progress, is_offline=is_offline).preprocessing
-    allow_pixels(settings.max_pixels)
     unreadable: list[Unreadable] = []
     reader = ImageReader(preprocessing, settings.max_pixels)
     images = ImageCache(cache.home() / "pixels", _CACHE_SIZE)

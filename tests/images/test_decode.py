@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from cnncli.images.decode import Decoding, allow_pixels, decode, thumbnail
+from cnncli.images.decode import Decoding, decode, thumbnail
 from cnncli.images.in_memory import InMemory
 from cnncli.images.local_file import LocalFile
+from cnncli.images.pixel_limit import allow_pixels
 from cnncli.records.predictions import ImageSource, Unreadable
 
 RGB = tuple[int, int, int]
@@ -285,14 +286,18 @@ def test_a_decompression_bomb_is_not_inflated() -> None:
     assert "200,000,000 pixels, more than the limit of 178,956,970" in reason(source)
 
 
-def test_a_higher_limit_reaches_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pillows_own_limit_is_only_raised_while_an_image_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     source = encoded(Image.new("RGB", (100, 100)), "PNG")
-    assert "10,000 pixels" in reason(source)
-    allow_pixels(10_000)
-    assert pixels(source).shape == (100, 100, 3)
-    allow_pixels(50)  # a lower limit is ours to keep, not Pillow's
-    assert Image.MAX_IMAGE_PIXELS == 5000
+    assert "10,000 pixels" in reason(
+        source, Decoding(max_pixels=50)
+    )  # a lower limit is ours to keep, not Pillow's
+    assert pixels(source, Decoding(max_pixels=10_000)).shape == (100, 100, 3)
+    with allow_pixels(5000):
+        with allow_pixels(20_000), allow_pixels(50):
+            assert Image.MAX_IMAGE_PIXELS == 20_000
+        assert Image.MAX_IMAGE_PIXELS == 5000
+    assert Image.MAX_IMAGE_PIXELS == 1000
 
 
 # ---- large JPEGs

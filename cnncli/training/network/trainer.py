@@ -22,7 +22,6 @@ from accelerate.utils import broadcast_object_list
 from cnncli.engines.cores import usable_cores
 from cnncli.engines.torch import require_device
 from cnncli.errors import DataError, TrainingError, UsageError
-from cnncli.images.decode import allow_pixels
 from cnncli.images.threads import reading_threads
 from cnncli.networks import cache
 from cnncli.records.data import DataSet
@@ -287,7 +286,6 @@ def _build_setup(start: _RunStart, settings: NetworkSettings, progress: Progress
         initial.drop_auxiliary()
     if options.drop:
         initial.add_dropout(options.drop)
-    allow_pixels(settings.max_pixels)
     cache_size = options.cache_size
     if cache_size is None:
         cache_size = round(psutil.virtual_memory().available * _CACHE_SHARE)
