@@ -10,6 +10,7 @@ and 10 have places for rooms to come: the HTTP service (`serve`), the Python API
     12     __main__      entry point of cnncli and of python -m cnncli                                    no
     11     cli/          one thin file per command; shared options, error handling, stdout and stderr     no
     9      sharing/      networks for others: a model card, and the files that a hub shows and timm reads          lazily
+    9      api/          what `import cnncli` offers: classifiers, fine-tuning, evaluation and summaries for programs    lazily
     8      training/     fine-tuning a network, or a classifier on its features                           partly
     8      export/       a network as a file that runs without cnncli: ONNX, OpenVINO and others          partly
     8      inspection/   summaries, filters, feature maps, receptive fields, class activation maps        partly
@@ -55,3 +56,44 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False  # as that of `typing`, which takes a while to import
+if TYPE_CHECKING:
+    from cnncli.api.classifier import Classifier as Classifier
+    from cnncli.api.classifier import load as load
+    from cnncli.api.commands import evaluate as evaluate
+    from cnncli.api.commands import finetune as finetune
+    from cnncli.api.commands import summary as summary
+    from cnncli.errors import CnncliError as CnncliError
+    from cnncli.records.list_columns import ListColumns as ListColumns
+    from cnncli.records.predictions import Prediction as Prediction
+    from cnncli.records.predictions import Unreadable as Unreadable
+
+_PUBLIC = {
+    "Classifier": "api.classifier",
+    "CnncliError": "errors",
+    "ListColumns": "records.list_columns",
+    "Prediction": "records.predictions",
+    "Unreadable": "records.predictions",
+    "evaluate": "api.commands",
+    "finetune": "api.commands",
+    "load": "api.classifier",
+    "summary": "api.commands",
+}
+"""The public Python API (docs/python.md): the module of each name, which is imported when the name is first used."""
+
+__all__ = [*_PUBLIC]  # noqa: PLE0604 - names
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'cnncli' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f"cnncli.{_PUBLIC[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

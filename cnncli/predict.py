@@ -148,9 +148,10 @@ class Predictor:
         scores = [question.scores(output.values) for question in self._questions]
         tasks = self.card.tasks
         if not has_several(tasks):
-            return Prediction(output.source, scores[0])
+            return Prediction(output.source, scores[0], kind=self._questions[0].kind)
         answers = tuple(
-            TaskScores(task.name, own_scores) for task, own_scores in zip(tasks, scores, strict=True)
+            TaskScores(task.name, own_scores, task.kind)
+            for task, own_scores in zip(tasks, scores, strict=True)
         )
         return Prediction(output.source, (), answers)
 

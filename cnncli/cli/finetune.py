@@ -20,10 +20,10 @@ from cnncli.errors import UsageError
 from cnncli.records.defaults import MAX_SEED
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.list_columns import ListColumns
-from cnncli.records.training import ClassifierName, ClassWeights, RecipeName, Timing, Tune
+from cnncli.records.training import ClassifierName, ClassWeights, RecipeName, Timing
 from cnncli.text import quote
 from cnncli.training.processes import is_main
-from cnncli.training.recipes import RECIPES, recipes_text
+from cnncli.training.recipes import recipes_text
 from cnncli.training.resolve import default_text
 
 if TYPE_CHECKING:
@@ -181,50 +181,32 @@ def finetune(
     if resume and config:
         raise UsageError("--config has no effect with --resume, which uses the run's own settings")
     from cnncli.records.defaults import MAX_PIXELS
-    from cnncli.training.resolve import require_no_training_options, resolve
-    from cnncli.training.settings import FeatureSettings, NetworkSettings, choose_tune
+    from cnncli.training.requested import requested_settings
 
     start = time.perf_counter()
     console = Console(quiet=quiet or not is_main())
-    recipe_defaults = RECIPES[recipe] if recipe else None
-    requested, stages = _parse_tune(tune or (recipe_defaults.tune if recipe_defaults else Tune.AUTO))
-    reference = options.reference(
-        model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size
+    settings = requested_settings(
+        options.reference(model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size),
+        tune,
+        recipe,
+        explicit_options(training_options) | ({"batch_size": batch_size} if batch_size else {}),
+        console,
+        data=data,
+        layer=layer,
+        columns=replace(columns, group=group_column or "", group_by=group_by or ""),
+        output=output,
+        overwrite=overwrite,
+        classifier=classifier,
+        augment_features=augment_features,
+        folds=folds,
+        class_weights=class_weights,
+        val_split=val_split,
+        seed=seed,
+        max_pixels=max_pixels or MAX_PIXELS,
+        engine_options=EngineOptions(engine, device, precision),
+        workers=workers,
+        task_weights=_parse_weights(task_weight or ()),
     )
-    final_tune = choose_tune(requested, reference, console)
-    explicit = explicit_options(training_options) | ({"batch_size": batch_size} if batch_size else {})
-    shared: dict[str, Any] = {
-        "data": data,
-        "reference": reference,
-        "layer": layer,
-        "columns": replace(columns, group=group_column or "", group_by=group_by or ""),
-        "output": output,
-        "overwrite": overwrite,
-        "classifier": classifier,
-        "augment_features": augment_features,
-        "folds": folds,
-        "class_weights": class_weights,
-        "val_split": val_split,
-        "seed": seed,
-        "max_pixels": max_pixels or MAX_PIXELS,
-        "engine_options": EngineOptions(engine, device, precision),
-        "batch_size": batch_size,
-        "workers": workers,
-        "task_weights": _parse_weights(task_weight or ()),
-    }
-    settings: FeatureSettings | NetworkSettings
-    if final_tune is Tune.FEATURES and not recipe_defaults:
-        require_no_training_options(explicit)
-        settings = FeatureSettings(**shared)
-    else:
-        settings = NetworkSettings(
-            **shared,
-            tune=final_tune,
-            stages=stages,
-            options=resolve(final_tune, explicit, recipe_defaults),
-            recipe=recipe,
-            may_shorten="epochs" not in explicit,
-        )
     with quiet_libraries(), console.spinner("fine-tuning"):
         if preview:
             _save_preview(settings, preview, console, is_offline=offline)
@@ -308,20 +290,3 @@ def _parse_weights(texts: Sequence[str]) -> dict[str, float]:
             raise UsageError(f"--task-weight names {name!r} twice", "name each task once")
         weights[name] = weight
     return weights
-
-
-def _parse_tune(text: str) -> tuple[Tune, int]:
-    """`last:2` as (last, 2).
-
-    Raises:
-        UsageError: there is no such value.
-    """
-    name, colon, number = text.partition(":")
-    if name in set(Tune) and (name == Tune.LAST) == bool(colon) and (not colon or number.isdecimal()):
-        stages = int(number or 0)
-        if stages or not colon:
-            return Tune(name), stages
-    raise UsageError(
-        f"unknown --tune value {text!r}",
-        "use auto, features, head, last:N (e.g. last:2), full or scratch",
-    )

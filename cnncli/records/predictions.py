@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from cnncli.records.tasks import Task
+from cnncli.records.tasks import AnswerKind, Task
 
 OK, UNREADABLE = "ok", "unreadable"
 """The status of an input, as written in every format."""
@@ -77,10 +77,11 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class TaskScores:
-    """What a network with several tasks says about one of them; `scores` as in a `Prediction`."""
+    """What a network with several tasks says about one of them; `scores` and `kind` as in a `Prediction`."""
 
     name: str
     scores: tuple[Score, ...]
+    kind: AnswerKind = AnswerKind.ONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,13 @@ class Prediction:
         scores: the most probable classes, best first; where several can be right (multi-label), those that reach their
             thresholds, possibly none. Empty where the network has several tasks.
         tasks: the scores of each of several tasks.
+        kind: how many classes can be right.
     """
 
     source: ImageSource
     scores: tuple[Score, ...]
     tasks: tuple[TaskScores, ...] = ()
+    kind: AnswerKind = AnswerKind.ONE
 
     @property
     def scores_by_task(self) -> tuple[tuple[Score, ...], ...]:
@@ -107,6 +110,29 @@ class Prediction:
     def path(self) -> str:
         """The path of the image."""
         return self.source.path
+
+    @property
+    def label(self) -> str | None:
+        """The most probable class; None where several labels can be right, or there are several tasks."""
+        return self._only.label if self._only else None
+
+    @property
+    def probability(self) -> float | None:
+        """That of `label`."""
+        return self._only.probability if self._only else None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The answer: one label, or those that reach their thresholds where several can be right; of all tasks, if there are any."""
+        return tuple(
+            score.label
+            for answer in self.tasks or (self,)
+            for score in (answer.scores[:1] if answer.kind is AnswerKind.ONE else answer.scores)
+        )
+
+    @property
+    def _only(self) -> Score | None:
+        return self.scores[0] if self.scores and self.kind is AnswerKind.ONE else None
 
 
 @dataclass(frozen=True, slots=True)

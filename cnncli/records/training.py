@@ -274,6 +274,7 @@ class TrainingProgress:
         top1: accuracy on them.
         images_per_second: current throughput.
         seconds_left: estimate for all remaining epochs.
+        history: the epochs before this one.
     """
 
     epoch: int
@@ -284,6 +285,7 @@ class TrainingProgress:
     top1: float
     images_per_second: float
     seconds_left: float
+    history: tuple[Epoch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,4 +87,5 @@ class Meter:
             correct / max(images, 1),
             rate,
             remaining / rate if rate else math.inf,
+            tuple(checkpoint.history),
         )

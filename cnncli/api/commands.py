@@ -1,0 +1,209 @@
+"""Fine-tuning, evaluation and summaries for programs: the records that the commands print."""
+
+import difflib
+import enum
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Unpack
+
+from cnncli.api.choices import RunOptions, choice, engine_options, inference_options, reference
+from cnncli.api.reports import Listener, Listening
+from cnncli.errors import TrainingError, UsageError
+from cnncli.evaluation.evaluate import EvaluationSettings, plan_evaluation
+from cnncli.evaluation.evaluate import evaluate as evaluate_classes
+from cnncli.evaluation.tasks.evaluate import concerns_tasks, evaluate_plan, plan_tasks
+from cnncli.inspection.rollup import rows
+from cnncli.networks.reference import Reference
+from cnncli.prepare import prepare
+from cnncli.records.anatomy import Summary
+from cnncli.records.defaults import MAX_PIXELS
+from cnncli.records.evaluation import Evaluation
+from cnncli.records.list_columns import ListColumns
+from cnncli.records.task_evaluation import TasksEvaluation
+from cnncli.records.training import ClassifierName, ClassWeights, FinetuneResult, RecipeName
+from cnncli.training.options import declarations
+from cnncli.training.requested import requested_settings
+from cnncli.training.run import finetune as start
+from cnncli.training.settings import VAL_SPLIT
+
+DEFAULT_COLUMNS = ListColumns()
+
+
+def finetune(
+    data: str | os.PathLike[str],
+    model: str | os.PathLike[str] | None = None,
+    *,
+    tune: str | None = None,
+    classifier: str = "auto",
+    output: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    columns: ListColumns = DEFAULT_COLUMNS,
+    val_split: float = VAL_SPLIT,
+    class_weights: str = "none",
+    augment_features: int = 0,
+    folds: int = 0,
+    task_weights: Mapping[str, float] | None = None,
+    recipe: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    engine: str = "auto",
+    precision: str = "fp32",
+    workers: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    offline: bool = False,
+    progress: Listener | None = None,
+    **training_options: Any,  # noqa: ANN401 - of any type
+) -> FinetuneResult:
+    """Fine-tune a network on labelled images; the result's `folder` is a model folder for `load`.
+
+    Args:
+        data: a labelled folder, a list or archives.
+        model: the network to start from, as for `load`.
+        tune: auto, features, head, last:2, full or scratch; None for what the recipe trains, else auto.
+        classifier: auto, logistic, svm, knn or centroid.
+        output: folder of the run; None for the next free one in `runs/`.
+        overwrite: replace an earlier run in `output`.
+        columns: columns of a list.
+        val_split: share of each class that is held out where the data has no validation split.
+        class_weights: none or balanced.
+        augment_features: random views of each image that the classifier on features also learns from.
+        folds: with features, also report the accuracy over so many folds; 0 for none.
+        task_weights: weights of tasks in the loss, by name.
+        recipe: a set of defaults, such as keras.
+        seed: random seed.
+        device: auto, cpu, cuda, cuda:1 or mps.
+        engine: what computes the features: auto, onnx, openvino or torch.
+        precision: of the features: fp32, bf16, fp16, or auto.
+        workers: threads that decode images; None for one per core.
+        max_pixels: larger images are not decoded.
+        offline: use only what is in the caches.
+        progress: called with each message, each image that is done, and each training step.
+        training_options: the other options of `cnncli finetune`, with _ for -: `epochs=3, opt="sgd", lr="auto"`.
+
+    Raises:
+        CnncliError: the data or the network cannot be used, or the options contradict each other.
+    """
+    listening = Listening(progress)
+    settings = requested_settings(
+        reference(model, listening),
+        tune,
+        choice(RecipeName, "recipe", recipe) if recipe else None,
+        _training_options(training_options),
+        listening,
+        data=os.fspath(data),
+        columns=columns,
+        output=Path(output) if output is not None else None,
+        overwrite=overwrite,
+        classifier=choice(ClassifierName, "classifier", classifier),
+        augment_features=augment_features,
+        folds=folds,
+        class_weights=choice(ClassWeights, "class_weights", class_weights),
+        val_split=val_split,
+        seed=seed,
+        max_pixels=max_pixels,
+        engine_options=engine_options(engine, device, precision),
+        workers=workers,
+        task_weights=task_weights or {},
+    )
+    result = start(settings, listening, listening.bar, listening.training, is_offline=offline)
+    if result is None:
+        raise TrainingError("this is not the main process of torchrun", "use `torchrun -m cnncli finetune`")
+    return result
+
+
+def _training_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Training options as `resolve` takes them.
+
+    Raises:
+        UsageError: there is no such option, or no such choice.
+    """
+    declared = declarations()
+    if unknown := [name for name in given if name not in declared]:
+        close = difflib.get_close_matches(unknown[0], declared, 3)
+        hint = (
+            f"did you mean {', '.join(close)}?"
+            if close
+            else "`cnncli finetune --help` lists them, with - for _"
+        )
+        raise UsageError(f"finetune has no option {unknown[0]!r}", hint)
+    return {name: _converted(name, declared[name][0], value) for name, value in given.items()}
+
+
+def _converted(name: str, type_: Any, value: Any) -> Any:  # noqa: ANN401 - of any type
+    if isinstance(type_, type) and issubclass(type_, enum.StrEnum):
+        return choice(type_, name, value)
+    return None if value == "auto" else value
+
+
+def evaluate(
+    data: str | os.PathLike[str],
+    model: str | os.PathLike[str] | None = None,
+    *,
+    columns: ListColumns = DEFAULT_COLUMNS,
+    split: str | None = None,
+    subset: bool = False,
+    threshold: float | None = None,
+    offline: bool = False,
+    progress: Listener | None = None,
+    **run_options: Unpack[RunOptions],
+) -> Evaluation | TasksEvaluation:
+    """Evaluate a network on labelled images.
+
+    Args:
+        data: a labelled folder, a list or archives.
+        model: the network, as for `load`.
+        columns: columns of a list.
+        split: train, val, test or all; None takes test, else val, else all.
+        subset: whether only the classes of the data can be predicted.
+        threshold: also report coverage and accuracy at this confidence.
+        offline: use only what is in the caches.
+        progress: called with each message, and each image that is done.
+        run_options: as for `load`.
+
+    Raises:
+        CnncliError: the data or the network cannot be used, or their classes do not match.
+    """
+    listening = Listening(progress)
+    settings = EvaluationSettings(
+        data=os.fspath(data),
+        columns=columns,
+        split=split,
+        subset=subset,
+        threshold=threshold,
+        inference=inference_options(**run_options),
+    )
+    folders = [prepare(reference(model, listening), listening, is_offline=offline, needs_classes=True)]
+    if concerns_tasks(settings, folders):
+        (answered,) = evaluate_plan(plan_tasks(settings, folders, listening), listening, listening.bar)
+        return answered.evaluation
+    plan = plan_evaluation(settings, folders, listening)
+    (evaluation,) = evaluate_classes(plan, listening, listening.bar)
+    return evaluation
+
+
+def summary(
+    model: str | os.PathLike[str],
+    *,
+    image_size: tuple[int, int] | None = None,
+    batch_size: int = 1,
+    channels: int | None = None,
+    num_classes: int | None = None,
+) -> Summary:
+    """The layers of a network and what they cost; no weights are downloaded.
+
+    Args:
+        model: as for `load`, or a blueprint.
+        image_size: (height, width) in pixels; None for the network's own.
+        batch_size: images per batch.
+        channels: of the input image; None for the network's own.
+        num_classes: outputs of the last layer; None for the network's own.
+
+    Raises:
+        CnncliError: there is no such network, or it cannot be changed like this.
+    """
+    from cnncli.inspection.network.summary import SummarySettings, inspect_network  # torch
+
+    settings = SummarySettings(image_size, batch_size, channels, num_classes)
+    spec, anatomy = inspect_network(Reference(os.fspath(model)), settings)
+    return Summary(anatomy, tuple(rows(anatomy.layers, None)), spec.top1)
