@@ -40,15 +40,19 @@ def image_sources(images: ImageLike | Iterable[ImageLike]) -> Iterator[ImageInpu
             case bytes() | bytearray() | memoryview():
                 yield InMemory(name, bytes(image))
             case Image.Image():
-                yield _Passed(getattr(image, "filename", "") or name, lambda image=image: image)
+                yield _Passed(getattr(image, "filename", "") or name, _kept(image))
             case np.ndarray():
                 _require_pixels(image, name)
-                yield _Passed(name, lambda image=image: image)
+                yield _Passed(name, _kept(image))
             case _:
                 raise UsageError(
                     f"{name} is of type {type(image).__name__}",
                     "pass paths, bytes of image files, images of Pillow, or arrays (H, W, 3) uint8",
                 )
+
+
+def _kept(image: object) -> Callable[[], object]:
+    return lambda: image
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,10 @@ class _Passed(ImageSource):
     def without_content(self) -> ImageSource:
         """A record of an image does not keep it in memory."""
         return _Passed(self.path, weakref.ref(self.image()))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Another process only gets the path."""
+        return InMemory, (self.path, b"")
 
 
 def _require_pixels(array: NDArray[Any], name: str) -> None:

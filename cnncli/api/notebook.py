@@ -2,6 +2,7 @@
 
 import base64
 import html
+import importlib
 import sys
 import time
 from collections.abc import Sequence
@@ -71,10 +72,9 @@ class Display:
     """Shows reports below a cell: the last message, a bar, the training curves."""
 
     def __init__(self) -> None:
-        from IPython.display import HTML, display
-
-        self._html = HTML
-        self._handle: Any = display(HTML(""), display_id=True)
+        display: Any = importlib.import_module("IPython.display")
+        self._html = display.HTML
+        self._handle = display.display(display.HTML(""), display_id=True)
         self._message = self._bar = self._curves = ""
         self._epochs, self._shown = 0, 0.0
 

@@ -7,6 +7,7 @@ import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from PIL import Image, ImageOps
 import cnncli
 from cnncli.records.evaluation import Evaluation
 from tests.conftest import ROOT, Cnncli, some_slow
+
+if TYPE_CHECKING:
+    from cnncli.api.images import ImageLike
 
 
 @pytest.fixture
@@ -74,7 +78,7 @@ def test_every_form_of_an_image(tmp_path: Path, colours: Path) -> None:
     image = picture(2)
     image.save(tmp_path / "image.png")
     pixels = np.asarray(image)
-    forms = [
+    forms: list[ImageLike] = [
         tmp_path / "image.png",
         str(tmp_path / "image.png"),
         (tmp_path / "image.png").read_bytes(),
@@ -122,6 +126,9 @@ def test_what_is_no_image_is_refused(colours: Path, wrong: object) -> None:
 
 def test_records_do_not_keep_images_in_memory(colours: Path) -> None:
     records = list(cnncli.load(colours).predict(np.full((8, 8, 3), value, np.uint8) for value in range(5)))
+    assert [record.path for record in pickle.loads(pickle.dumps(records))] == [
+        f"image {number}" for number in range(5)
+    ]  # noqa: S301
     gc.collect()
     assert not [item for item in gc.get_objects() if isinstance(item, np.ndarray) and item.shape == (8, 8, 3)]
     assert len(records) == 5
@@ -216,7 +223,7 @@ def test_no_public_name_is_that_of_a_module() -> None:
     assert not modules & set(cnncli.__all__)
     assert all(getattr(cnncli, name) for name in cnncli.__all__)
     with pytest.raises(AttributeError, match="no attribute 'predictor'"):
-        cnncli.predictor  # type: ignore[attr-defined] # noqa: B018
+        cnncli.predictor  # noqa: B018
 
 
 def test_a_notebook_shows_a_table_and_takes_nothing_away(photos: Path, colours: Path) -> None:
