@@ -15,7 +15,7 @@ import re
 import statistics
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from cnncli.networks.reference import Reference
 from cnncli.records.augmentation import Strength
 from cnncli.records.engines import EngineOptions
 from cnncli.records.list_columns import ListColumns
-from cnncli.records.progress import NullProgress
+from cnncli.records.progress import NullProgress, no_bar
 from cnncli.records.training import Amp, Keep, Layout, Tune
 from cnncli.training import run
 from cnncli.training.network import checkpoints, trainer
@@ -124,15 +124,11 @@ def _train(listing: Path, root: Path, weight: float, seed: int, epochs: int) -> 
     with contextlib.ExitStack() as locks:
         stopwatch = Stopwatch(NullProgress())
         images = find_images(settings, stopwatch, locks)
-        folder = run.prepare_run(settings, *images, stopwatch, _no_bar, is_offline=True).run
+        folder = run.prepare_run(settings, *images, stopwatch, no_bar, is_offline=True).run
         trainer.train(folder, settings, NullProgress(), lambda: contextlib.nullcontext(lambda _: None))
     assert folder  # noqa: S101 - for mypy
     last = checkpoints.load(folder, print).history[-1]
     return 100 * (last.val_scores[0] or 0 if weight else last.val_top1)
-
-
-def _no_bar(_: int) -> contextlib.AbstractContextManager[Callable[[], None]]:
-    return contextlib.nullcontext(lambda: None)
 
 
 if __name__ == "__main__":

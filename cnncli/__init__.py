@@ -2,13 +2,13 @@
 
 A map of the package. A higher floor may import a lower one, never the other way round, and rooms on the same
 floor do not import each other. import-linter checks this; a test compares the map with the files on disk. Floors 9
-and 10 have places for rooms to come: the HTTP service (`serve`), the Python API (`api`) and the loop around a data set
-(`curation`).
+and 10 have places for rooms to come: the HTTP service (`serve`) and the Python API (`api`).
 
     floor  room          what it holds                                                                    imports torch
     -----  ------------  -------------------------------------------------------------------------------  -------------
     12     __main__      entry point of cnncli and of python -m cnncli                                    no
     11     cli/          one thin file per command; shared options, error handling, stdout and stderr     no
+    9      curation/     the loop around a data set: wrong labels, relabelling, what to label next        no
     9      sharing/      networks for others: a model card, and the files that a hub shows and timm reads          lazily
     9      api/          what `import cnncli` offers: classifiers, fine-tuning, evaluation and summaries for programs    lazily
     8      training/     fine-tuning a network, or a classifier on its features                           partly

@@ -1,5 +1,6 @@
 """`cnncli check`: checks a data set for problems before training."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,12 +12,14 @@ from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_d
 from cnncli.cli.list_options import GroupBy, GroupColumn, with_list_columns
 from cnncli.cli.options import ReportFormat
 from cnncli.cli.output_guard import require_not_among
-from cnncli.cli.progress import image_progress
+from cnncli.cli.progress import image_bars, image_progress
 from cnncli.errors import OutputError, UsageError
 from cnncli.files.output_path import is_inside, require_free
 from cnncli.records.list_columns import ListColumns
 
 if TYPE_CHECKING:
+    from cnncli.networks.model_folder import ModelFolder
+    from cnncli.records.curation import LabelErrors
     from cnncli.records.data import DataSet
 
 PROBLEMS_FOUND = 3
@@ -25,10 +28,32 @@ PROBLEMS_FOUND = 3
 
 @with_list_columns
 def check(
+    context: typer.Context,
     data: options.Data,
+    label_errors: Annotated[
+        bool,
+        typer.Option(
+            "--label-errors",
+            help="Also look for labels that are probably wrong, by classifiers on the features of --model.",
+        ),
+    ] = False,
+    model: options.Model = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE.csv",
+            help="With --label-errors: save all suggestions.",
+        ),
+    ] = None,
     sheet: Annotated[
         Path | None,
-        typer.Option("--sheet", metavar="FILE.png", help="Save a PNG with some images of each class."),
+        typer.Option(
+            "--sheet",
+            metavar="FILE.png",
+            help="Save a PNG with some images of each class; with --label-errors, with those whose labels are suspicious.",
+        ),
     ] = None,
     format_: Annotated[
         ReportFormat,
@@ -40,28 +65,28 @@ def check(
     group_by: GroupBy = None,
     max_pixels: options.MaxPixels = None,
     workers: options.Workers = None,
+    offline: options.Offline = False,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Check a labelled folder or list for problems before training. Every image is opened.
 
     Reports unreadable files, missing and small classes, imbalance, identical and nearly identical images within a class,
-    across classes and across splits, unusual sizes and colour modes. The exit code is 3 if there are problems.
+    across classes and across splits, unusual sizes and colour modes. The exit code is 3 if there are problems; labels that
+    are probably wrong are only suggestions.
 
     \b
     Examples:
       cnncli check photos/
       cnncli check photos/ --sheet photos.png
       cnncli check list.csv --root photos/ -f json
+      cnncli check photos/ --label-errors -o issues.csv --sheet issues.png
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     columns = replace(columns, group=group_column or "", group_by=group_by or "")
-    if sheet and sheet.suffix.lower() != ".png":
-        raise UsageError(
-            f"--sheet writes a PNG, and {sheet} does not end in .png", "give a name that ends in .png"
-        )
-    if sheet:
-        require_free(sheet, overwrite=overwrite)
+    if not label_errors:
+        _require_label_errors(output, offline=offline, model=_is_typed(context, "model") and model)
+    _require_writable(sheet, output, data, overwrite=overwrite)
     with quiet_libraries(), console.spinner("checking the images"):
         from cnncli.data.health import examine
         from cnncli.data.layout import read
@@ -71,20 +96,110 @@ def check(
 
         limit = max_pixels or MAX_PIXELS
         data_set = read(data, columns)
-        if sheet and is_inside(sheet, data):
-            raise OutputError(f"{sheet} would be inside the data folder", "write it somewhere else")
         if sheet:
             require_not_among("sheet", sheet, (sample.path for sample in data_set.samples))
+        folder = _prepare(data_set, model, console, is_offline=offline) if label_errors else None
         with image_progress(console, lambda: len(data_set.samples), 0, is_hidden=False) as advance:
             health = examine(data_set, max_pixels=limit, workers=workers or usable_cores(), advance=advance)
+        errors = _label_errors(data_set, folder, limit, workers, console) if folder else None
+        is_last = not sheet and not output
         if format_ is ReportFormat.JSON:
-            write_data(data_health_json(health), is_last=not sheet)
+            write_data(data_health_json(health, errors), is_last=is_last)
         else:
-            write_data(data_health_text(health, terminal_width()), is_last=not sheet)
-        if sheet:
+            write_data(data_health_text(health, terminal_width(), errors), is_last=is_last)
+        if errors and output:
+            _save_issues(errors, output, console, overwrite=overwrite)
+        if errors and sheet:
+            _save_label_sheet(errors, sheet, limit, console, overwrite=overwrite)
+        elif sheet:
             _save_sheet(data_set, sheet, limit, console, overwrite=overwrite)
     if not health.is_healthy:
         raise typer.Exit(PROBLEMS_FOUND)
+
+
+def _is_typed(context: typer.Context, parameter: str) -> bool:
+    """Whether an option was given on the command line; the environment may set a default model."""
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _require_label_errors(output: Path | None, *, offline: bool, model: str | bool | None) -> None:
+    """Raise UsageError for options that have no effect without `--label-errors`."""
+    given = {"--model": model, "--output": output, "--offline": offline}
+    if unused := [name for name, value in given.items() if value]:
+        raise UsageError(
+            f"{', '.join(unused)}: no effect without --label-errors", "add it, or leave them out"
+        )
+
+
+def _require_writable(sheet: Path | None, output: Path | None, data: str, *, overwrite: bool) -> None:
+    """Check that the files can be written.
+
+    Raises:
+        UsageError: a name has another ending than its content.
+        OutputError: a file exists, its folder does not, or the picture would be inside the data.
+    """
+    if sheet and sheet.suffix.lower() != ".png":
+        raise UsageError(
+            f"--sheet writes a PNG, and {sheet} does not end in .png", "give a name that ends in .png"
+        )
+    if output and output.suffix.lower() != ".csv":
+        raise UsageError(
+            f"--output writes a CSV, and {output} does not end in .csv", "give a name that ends in .csv"
+        )
+    for file in filter(None, (sheet, output)):
+        require_free(file, overwrite=overwrite)
+    if sheet and is_inside(sheet, data):
+        raise OutputError(f"{sheet} would be inside the data folder", "write it somewhere else")
+
+
+def _prepare(data: "DataSet", model: str | None, console: Console, *, is_offline: bool) -> "ModelFolder":
+    """The network whose features show label errors, after checking that they can be looked for."""
+    from cnncli.curation.label_errors import require_cleanlab, require_comparable
+    from cnncli.prepare import prepare
+
+    require_cleanlab()
+    require_comparable(data)
+    return prepare(options.reference(model, console), console, is_offline=is_offline)
+
+
+def _label_errors(
+    data: "DataSet", folder: "ModelFolder", max_pixels: int, workers: int | None, console: Console
+) -> "LabelErrors":
+    from cnncli.curation.label_errors import find_label_errors
+    from cnncli.inference import InferenceOptions
+
+    inference = InferenceOptions(max_pixels=max_pixels, workers=workers)
+    return find_label_errors(data, folder, inference, console, image_bars(console))
+
+
+def _save_issues(errors: "LabelErrors", file: Path, console: Console, *, overwrite: bool) -> None:
+    """Save the suggestions, and say what to do with them."""
+    from cnncli.curation.issues import issues_table
+    from cnncli.files.whole import write_whole
+
+    stream = io.StringIO()
+    issues_table(errors, file.name).write(stream)
+    write_whole(file, stream.getvalue().encode(), overwrite=overwrite)
+    console.notice(f"saved {file}")
+
+
+def _save_label_sheet(
+    errors: "LabelErrors", file: Path, max_pixels: int, console: Console, *, overwrite: bool
+) -> None:
+    """Save a picture of the most suspicious images."""
+    from cnncli.files.whole import write_whole
+    from cnncli.images.decode import thumbnail
+    from cnncli.render.label_errors import label_errors_sheet
+    from cnncli.render.sheet import LIMIT, THUMBNAIL
+
+    if not errors.suggestions:
+        console.notice("no picture: there are no suggestions")
+        return
+    picture = label_errors_sheet(errors, lambda source: thumbnail(source, THUMBNAIL, max_pixels))
+    write_whole(file, picture, overwrite=overwrite)
+    count = len(errors.suggestions)
+    console.notice(f"saved {file}" + (f", the first {LIMIT} of {count:,} images" if count > LIMIT else ""))
 
 
 def _save_sheet(data: "DataSet", file: Path, max_pixels: int, console: Console, *, overwrite: bool) -> None:

@@ -31,6 +31,11 @@ class Progress(Protocol):
         """Report something unexpected that affects the result."""
 
 
+def no_bar(_images: int) -> contextlib.AbstractContextManager[Callable[[], None]]:
+    """A progress bar that is not shown."""
+    return contextlib.nullcontext(lambda: None)
+
+
 MANY_IMAGES = 5000
 """Images from which reading a part of each may take longer than two seconds, and is reported."""
 

@@ -2,9 +2,11 @@
 
 import json
 
+from cnncli.records.curation import LabelErrors
 from cnncli.records.data import DataFinding, DataHealth, Split, TaskLabels
 from cnncli.records.tasks import AnswerKind, Task
 from cnncli.render.columns import Column, rows
+from cnncli.render.label_errors import label_errors_json, label_errors_lines
 from cnncli.text import counted, path_text, printable
 
 _MOST_CLASSES = 30
@@ -15,8 +17,8 @@ _MAX_NAME = 40
 """Characters of a class name in the table."""
 
 
-def data_health_text(health: DataHealth, width: int | None) -> str:
-    """Images per class, and the findings."""
+def data_health_text(health: DataHealth, width: int | None, label_errors: LabelErrors | None = None) -> str:
+    """Images per class, and the findings; `label_errors` where they were looked for."""
     data = health.data
     splits = ", ".join(f"{count:,} {_name(split)}" for split, count in health.images.items())
     classes, images = (
@@ -34,6 +36,7 @@ def data_health_text(health: DataHealth, width: int | None) -> str:
         lines += _finding_lines(finding)
     problems = sum(finding.is_problem for finding in health.findings)
     lines.append(f"{counted(problems, 'problem')} found" if problems else "no problems found")
+    lines += ["", *label_errors_lines(label_errors, width)] if label_errors else []
     return "\n".join(lines) + "\n"
 
 
@@ -110,8 +113,8 @@ def _finding_lines(finding: DataFinding) -> list[str]:
     return lines
 
 
-def data_health_json(health: DataHealth) -> str:
-    """Everything, as one JSON object."""
+def data_health_json(health: DataHealth, label_errors: LabelErrors | None = None) -> str:
+    """Everything, as one JSON object; `label_errors` where they were looked for."""
     tasks = [task.name for task in health.data.tasks for _ in task.class_names]
     document = {
         "name": path_text(health.data.name),
@@ -138,6 +141,7 @@ def data_health_json(health: DataHealth) -> str:
             }
             for finding in health.findings
         ],
+        **({"label_errors": label_errors_json(label_errors)} if label_errors else {}),
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 

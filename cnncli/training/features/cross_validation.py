@@ -95,16 +95,24 @@ def fit(name: ClassifierName, rows: TrainingRows, seed: int) -> FitResult:
         return _fit_best(name, rows, folds) if folds else _fit_default(name, rows)
 
 
-def _fit_best(name: ClassifierName, rows: TrainingRows, folds: Sequence[Fold]) -> FitResult:
+def choose(
+    name: ClassifierName, rows: TrainingRows, folds: Sequence[Fold]
+) -> tuple[Hyperparameters, HeldOut]:
+    """The best hyperparameters in these folds, and the logits with them."""
     candidates = hyperparameters.candidates(name, len(rows.labels))
     predictions = [_held_out_logits(name, rows, candidates, fold) for fold in folds]
     labels = [rows.labels[held_out] for _, held_out in folds]
     held_out = [list(zip(logits, labels, strict=True)) for logits in zip(*predictions, strict=True)]
     qualities = [rows.quality(name, *pair) for pair in zip(candidates, held_out, strict=True)]
     best = int(np.argmax(qualities))  # the first of ties
-    head = _fit_final(name, rows, candidates[best], held_out[best])
-    parameter = hyperparameters.parameter_text(name, candidates[best].parameter)
-    scores = np.array([rows.score(*pair) for pair in held_out[best]])
+    return candidates[best], held_out[best]
+
+
+def _fit_best(name: ClassifierName, rows: TrainingRows, folds: Sequence[Fold]) -> FitResult:
+    best, held_out = choose(name, rows, folds)
+    head = _fit_final(name, rows, best, held_out)
+    parameter = hyperparameters.parameter_text(name, best.parameter)
+    scores = np.array([rows.score(*pair) for pair in held_out])
     scores = scores[~np.isnan(scores)]
     if len(scores) < 2:  # noqa: PLR2004 - a single one has no spread
         return FitResult(head, parameter, None, None)

@@ -1,0 +1,1 @@
+"""The loop around a data set: wrong labels, relabelling, what to label next."""
