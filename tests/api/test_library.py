@@ -126,9 +126,8 @@ def test_what_is_no_image_is_refused(colours: Path, wrong: object) -> None:
 
 def test_records_do_not_keep_images_in_memory(colours: Path) -> None:
     records = list(cnncli.load(colours).predict(np.full((8, 8, 3), value, np.uint8) for value in range(5)))
-    assert [record.path for record in pickle.loads(pickle.dumps(records))] == [
-        f"image {number}" for number in range(5)
-    ]  # noqa: S301
+    copies = pickle.loads(pickle.dumps(records))  # noqa: S301
+    assert [record.path for record in copies] == [f"image {number}" for number in range(5)]
     gc.collect()
     assert not [item for item in gc.get_objects() if isinstance(item, np.ndarray) and item.shape == (8, 8, 3)]
     assert len(records) == 5
