@@ -9,6 +9,7 @@ and 10 have places for rooms to come: the HTTP service (`serve`) and the Python 
     12     __main__      entry point of cnncli and of python -m cnncli                                    no
     11     cli/          one thin file per command; shared options, error handling, stdout and stderr     no
     9      curation/     the loop around a data set: wrong labels, relabelling, what to label next        no
+    9      sorting/      images put into folders by their predicted classes                            no
     9      sharing/      networks for others: a model card, and the files that a hub shows and timm reads          lazily
     9      api/          what `import cnncli` offers: classifiers, fine-tuning, evaluation and summaries for programs    lazily
     8      training/     fine-tuning a network, or a classifier on its features                           partly

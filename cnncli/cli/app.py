@@ -25,6 +25,7 @@ from cnncli.text import share_hint
 
 COMMANDS = {
     "predict": "Classify images.",
+    "sort": "Sort images into folders by their predicted classes.",
     "finetune": "Fine-tune a network on labelled images.",
     "evaluate": "Evaluate a model on labelled images, and show where it fails.",
     "check": "Check a labelled folder for problems before training.",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.cli import options
+from cnncli.cli import options, prediction
 from cnncli.cli import parts as in_parts
 from cnncli.cli.console import Console, discard_stdout, quiet_libraries
 from cnncli.cli.inputs import Inputs
@@ -41,38 +41,10 @@ def predict(
             f"[default: {TOPK}; for a multi-label model, all above their thresholds]",
         ),
     ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            "--threshold",
-            min=0,
-            max=1,
-            metavar="P",
-            help="Confidence threshold; less probable classes are reported as unknown, or left out by a multi-label model.  "
-            "[default: 0; for a multi-label model, that of each class in the model]",
-        ),
-    ] = None,
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            "--classes",
-            metavar="A,B,…|@FILE",
-            help="Only these classes can be predicted: names, WordNet identifiers or indices, or a file with one per line.",
-        ),
-    ] = None,
-    rollup: Annotated[
-        Path | None,
-        typer.Option(
-            "--rollup",
-            metavar="FILE",
-            help="Add up the probabilities of classes that are shown as one: a CSV of class names, the model's name and the name to "
-            "show. Other classes stay.",
-        ),
-    ] = None,
-    label_style: Annotated[
-        LabelStyle,
-        typer.Option("--label-style", help="Label of a class: its name, WordNet identifier or index."),
-    ] = LabelStyle.NAME,
+    threshold: prediction.Threshold = None,
+    classes: prediction.Classes = None,
+    rollup: prediction.RollupFile = None,
+    label_style: prediction.Labelling = LabelStyle.NAME,
     tta: options.Tta = False,
     format_: Annotated[
         Format | None,
@@ -156,25 +128,18 @@ def predict(
             return
     with quiet_libraries():
         with console.spinner("opening the network"):
-            from cnncli.inference import InferenceOptions
-            from cnncli.networks.answer_classes import read_class_list, read_rollup
-            from cnncli.predict import PredictSettings
-            from cnncli.records.defaults import MAX_PIXELS
-
-            settings = PredictSettings(
+            settings = prediction.predict_settings(
                 topk=topk,
                 threshold=threshold,
                 label_style=label_style,
-                classes=None if classes is None else read_class_list(classes),
-                rollup=read_rollup(rollup) if rollup else None,
-                inference=InferenceOptions(
-                    engine=EngineOptions(engine, device, precision),
-                    batch_size=batch_size,
-                    tta=tta,
-                    max_pixels=max_pixels or MAX_PIXELS,
-                    exact_decode=exact_decode,
-                    workers=workers,
-                ),
+                classes=classes,
+                rollup=rollup,
+                tta=tta,
+                max_pixels=max_pixels,
+                exact_decode=exact_decode,
+                engine=EngineOptions(engine, device, precision),
+                batch_size=batch_size,
+                workers=workers,
             )
             reference = options.reference(
                 model, console, weights=weights, labels=labels, no_pretrained=no_pretrained, img_size=img_size

@@ -1,0 +1,86 @@
+"""The options that say what is predicted, for the commands that predict."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnncli.records.defaults import MAX_PIXELS
+from cnncli.records.engines import EngineOptions
+from cnncli.records.predictions import LabelStyle
+
+if TYPE_CHECKING:
+    from cnncli.predict import PredictSettings
+
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold",
+        min=0,
+        max=1,
+        metavar="P",
+        help="Confidence threshold; less probable classes are reported as unknown, or left out by a multi-label model.  "
+        "[default: 0; for a multi-label model, that of each class in the model]",
+    ),
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        "--classes",
+        metavar="A,B,…|@FILE",
+        help="Only these classes can be predicted: names, WordNet identifiers or indices, or a file with one per line.",
+    ),
+]
+RollupFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--rollup",
+        metavar="FILE",
+        help="Add up the probabilities of classes that are shown as one: a CSV of class names, the model's name and the name to "
+        "show. Other classes stay.",
+    ),
+]
+Labelling = Annotated[
+    LabelStyle,
+    typer.Option("--label-style", help="Label of a class: its name, WordNet identifier or index."),
+]
+
+
+def predict_settings(
+    *,
+    topk: int | None,
+    threshold: float | None,
+    label_style: LabelStyle,
+    classes: str | None,
+    rollup: Path | None,
+    tta: bool,
+    max_pixels: int | None,
+    exact_decode: bool,
+    engine: EngineOptions,
+    batch_size: int | None,
+    workers: int | None,
+) -> "PredictSettings":
+    """The settings that the options of these names describe.
+
+    Raises:
+        UsageError: a list of classes or a rollup cannot be read or is empty.
+    """
+    from cnncli.inference import InferenceOptions
+    from cnncli.networks.answer_classes import read_class_list, read_rollup
+    from cnncli.predict import PredictSettings
+
+    return PredictSettings(
+        topk=topk,
+        threshold=threshold,
+        label_style=label_style,
+        classes=None if classes is None else read_class_list(classes),
+        rollup=read_rollup(rollup) if rollup else None,
+        inference=InferenceOptions(
+            engine=engine,
+            batch_size=batch_size,
+            tta=tta,
+            max_pixels=max_pixels or MAX_PIXELS,
+            exact_decode=exact_decode,
+            workers=workers,
+        ),
+    )

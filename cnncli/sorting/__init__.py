@@ -1,0 +1,1 @@
+"""Images put into folders by what a network says about them."""
