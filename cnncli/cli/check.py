@@ -16,6 +16,7 @@ from cnncli.cli.progress import image_bars, image_progress
 from cnncli.errors import OutputError, UsageError
 from cnncli.files.output_path import is_inside, require_free
 from cnncli.records.list_columns import ListColumns
+from cnncli.text import quote
 
 if TYPE_CHECKING:
     from cnncli.networks.model_folder import ModelFolder
@@ -44,7 +45,7 @@ def check(
             "--output",
             "-o",
             metavar="FILE.csv",
-            help="With --label-errors: save all suggestions.",
+            help="With --label-errors: save all suggestions, to be reviewed and given to `cnncli relabel`.",
         ),
     ] = None,
     sheet: Annotated[
@@ -108,7 +109,7 @@ def check(
         else:
             write_data(data_health_text(health, terminal_width(), errors), is_last=is_last)
         if errors and output:
-            _save_issues(errors, output, console, overwrite=overwrite)
+            _save_issues(errors, output, data, console, overwrite=overwrite)
         if errors and sheet:
             _save_label_sheet(errors, sheet, limit, console, overwrite=overwrite)
         elif sheet:
@@ -173,7 +174,7 @@ def _label_errors(
     return find_label_errors(data, folder, inference, console, image_bars(console))
 
 
-def _save_issues(errors: "LabelErrors", file: Path, console: Console, *, overwrite: bool) -> None:
+def _save_issues(errors: "LabelErrors", file: Path, data: str, console: Console, *, overwrite: bool) -> None:
     """Save the suggestions, and say what to do with them."""
     from cnncli.curation.issues import issues_table
     from cnncli.files.whole import write_whole
@@ -181,7 +182,9 @@ def _save_issues(errors: "LabelErrors", file: Path, console: Console, *, overwri
     stream = io.StringIO()
     issues_table(errors, file.name).write(stream)
     write_whole(file, stream.getvalue().encode(), overwrite=overwrite)
-    console.notice(f"saved {file}")
+    console.notice(
+        f"saved {file}; delete the rows that you disagree with, then: cnncli relabel {quote(file)} {quote(data)}"
+    )
 
 
 def _save_label_sheet(

@@ -4,8 +4,9 @@ import contextlib
 import csv
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
+from typing import TextIO
 
 from cnncli.data.labelled import LabelledImage, build_data_set
 from cnncli.data.labels import LabelReader, Labels, Row, text_of
@@ -154,6 +155,33 @@ def _entries(file: str, rows: Iterable[Row]) -> Iterator[tuple[int, Row]]:
         raise DataError(
             f"{file}, entry {number + 1} is not valid CSV: {error}", "a quotation mark may not be closed"
         ) from error
+
+
+def write_relabelled(file: Path, columns: ListColumns, labels: Mapping[str, str], stream: TextIO) -> None:
+    """Write a CSV or TSV list with other labels for some images, and all else as it is.
+
+    Args:
+        file: the list, which `read_list` has read.
+        columns: of the list.
+        labels: new label by the absolute path of an image.
+        stream: where it is written.
+
+    Raises:
+        OSError: it cannot be read or written.
+        csv.Error: it is not valid CSV.
+    """
+    root, separator = str(columns.root or file.parent), SEPARATORS[file.suffix.lower()]
+    with text_stream(open_container(str(file))) as lines:
+        rows = csv.reader(bounded_lines(lines), delimiter=separator, strict=True)
+        writer = csv.writer(stream, delimiter=separator, lineterminator="\n")
+        header = next(rows)
+        writer.writerow(header)
+        path_place, label_place = header.index(columns.path), header.index(columns.label)
+        for row in rows:
+            if len(row) > max(path_place, label_place):
+                path = os.path.abspath(_source(root, row[path_place]).path)  # noqa: PTH100 - the path is a string
+                row[label_place] = labels.get(path, row[label_place])
+            writer.writerow(row)
 
 
 def _source(root: str, path: str) -> ImageSource:

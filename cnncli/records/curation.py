@@ -1,4 +1,4 @@
-"""What is suggested about the labels of a data set."""
+"""What is suggested about the labels of a data set, and changed."""
 
 from dataclasses import dataclass
 
@@ -42,3 +42,21 @@ class LabelErrors:
     estimate: int
     suggestions: tuple[LabelSuggestion, ...]
     remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChange:
+    """An image that gets another label.
+
+    Attributes:
+        source: the image.
+        path: relative to the data's root.
+        label, suggested: its label, and the one that it gets.
+        target: where it is moved, relative to the data's root; empty in a list.
+    """
+
+    source: ImageSource
+    path: str
+    label: str
+    suggested: str
+    target: str = ""
