@@ -2,6 +2,7 @@
 
 import enum
 import os
+from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
 from cnncli.errors import UsageError
@@ -11,6 +12,8 @@ from cnncli.networks.reference import Reference
 from cnncli.records.defaults import or_default
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.progress import Progress
+
+FilePath = str | os.PathLike[str]
 
 Choice = TypeVar("Choice", bound=enum.StrEnum)
 
@@ -27,10 +30,25 @@ def choice(kind: type[Choice], name: str, text: str) -> Choice:
         raise UsageError(f"{name}={text!r} is not a choice", f"use {', '.join(kind)}") from None
 
 
-def reference(model: str | os.PathLike[str] | None, progress: Progress) -> Reference:
-    """The network that a program names; the one that CNNCLI_MODEL names, or else the default, where it names none."""
+def reference(
+    model: FilePath | None,
+    progress: Progress,
+    weights: FilePath | None = None,
+    labels: FilePath | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> Reference:
+    """The network that a program names; the one that CNNCLI_MODEL names, or else the default, where it names none.
+
+    Args:
+        model: its name or path.
+        progress: reports if the built-in model replaces the default.
+        weights: file with weights for it; None for published ones.
+        labels: file with one class name per line; None for the network's own.
+        image_size: (height, width) in pixels; None for the network's own.
+    """
     name = os.fspath(model) if model is not None else os.environ.get("CNNCLI_MODEL") or None
-    requested = Reference(or_default(name))
+    files = [None if file is None else Path(file) for file in (weights, labels)]
+    requested = Reference(or_default(name), *files, image_size=image_size)
     return fall_back_to_built_in(requested, progress) if name is None else requested
 
 

@@ -1,6 +1,5 @@
 """A network as an object: images in, records out."""
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Unpack
@@ -8,7 +7,7 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.api.choices import RunOptions, inference_options, reference
+from cnncli.api.choices import FilePath, RunOptions, inference_options, reference
 from cnncli.api.images import ImageLike, image_sources
 from cnncli.api.records import Records
 from cnncli.api.reports import Listener, Listening
@@ -21,11 +20,14 @@ from cnncli.records.progress import NullProgress, Progress
 
 
 def load(
-    model: str | os.PathLike[str] | None = None,
+    model: FilePath | None = None,
     *,
     topk: int | None = None,
     threshold: float | None = None,
     classes: Sequence[str] | None = None,
+    weights: FilePath | None = None,
+    labels: FilePath | None = None,
+    image_size: tuple[int, int] | None = None,
     offline: bool = False,
     progress: Listener | None = None,
     **run_options: Unpack[RunOptions],
@@ -38,6 +40,9 @@ def load(
         topk: number of classes of a prediction, 5 by default.
         threshold: a class less probable than this is called `unknown`; where several labels can be right, it is left out.
         classes: the only classes that can be predicted.
+        weights: file with weights for the network that `model` names.
+        labels: file with one class name per line.
+        image_size: (height, width) in pixels; None for the network's own.
         offline: use only what is in the caches.
         progress: called with a message for each step that takes long.
         run_options: device, engine, precision, batch_size, workers, tta, max_pixels, exact_decode; see `RunOptions`.
@@ -52,7 +57,8 @@ def load(
         inference=inference_options(**run_options),
     )
     listening = Listening(progress)
-    folder = prepare(reference(model, listening), listening, is_offline=offline, needs_classes=True)
+    wanted = reference(model, listening, weights, labels, image_size)
+    folder = prepare(wanted, listening, is_offline=offline, needs_classes=True)
     return Classifier(folder, settings, listening)
 
 

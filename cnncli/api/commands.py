@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
-from cnncli.api.choices import RunOptions, choice, engine_options, inference_options, reference
+from cnncli.api.choices import FilePath, RunOptions, choice, engine_options, inference_options, reference
 from cnncli.api.reports import Listener, Listening
 from cnncli.errors import TrainingError, UsageError
 from cnncli.evaluation.evaluate import EvaluationSettings, plan_evaluation
@@ -31,12 +31,14 @@ DEFAULT_COLUMNS = ListColumns()
 
 
 def finetune(
-    data: str | os.PathLike[str],
-    model: str | os.PathLike[str] | None = None,
+    data: FilePath,
+    model: FilePath | None = None,
     *,
+    weights: FilePath | None = None,
+    image_size: tuple[int, int] | None = None,
     tune: str | None = None,
     classifier: str = "auto",
-    output: str | os.PathLike[str] | None = None,
+    output: FilePath | None = None,
     overwrite: bool = False,
     columns: ListColumns = DEFAULT_COLUMNS,
     val_split: float = VAL_SPLIT,
@@ -60,6 +62,8 @@ def finetune(
     Args:
         data: a labelled folder, a list or archives.
         model: the network to start from, as for `load`.
+        weights: file with weights for it.
+        image_size: (height, width) in pixels; None for the network's own.
         tune: auto, features, head, last:2, full or scratch; None for what the recipe trains, else auto.
         classifier: auto, logistic, svm, knn or centroid.
         output: folder of the run; None for the next free one in `runs/`.
@@ -86,7 +90,7 @@ def finetune(
     """
     listening = Listening(progress)
     settings = requested_settings(
-        reference(model, listening),
+        reference(model, listening, weights, image_size=image_size),
         tune,
         choice(RecipeName, "recipe", recipe) if recipe else None,
         _training_options(training_options),
@@ -137,8 +141,8 @@ def _converted(name: str, type_: Any, value: Any) -> Any:  # noqa: ANN401 - of a
 
 
 def evaluate(
-    data: str | os.PathLike[str],
-    model: str | os.PathLike[str] | None = None,
+    data: FilePath,
+    model: FilePath | None = None,
     *,
     columns: ListColumns = DEFAULT_COLUMNS,
     split: str | None = None,
@@ -183,7 +187,7 @@ def evaluate(
 
 
 def summary(
-    model: str | os.PathLike[str],
+    model: FilePath,
     *,
     image_size: tuple[int, int] | None = None,
     batch_size: int = 1,

@@ -175,7 +175,7 @@ class TrainingOptions:
             OPTIMISATION,
             at_least=0.1,
             at_most=1,
-            by_tune={Tune.AUTO: 0.7},
+            by_tune={Tune.AUTO: 0.85},
         ),
     ] = 1.0
     clip_grad: Annotated[

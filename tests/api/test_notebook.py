@@ -1,0 +1,32 @@
+"""docs/notebook.ipynb runs, and shows tables, bars and curves."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+@pytest.mark.slow
+def test_the_notebook_of_the_docs_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "sample_images").symlink_to(ROOT / "sample_images")
+    notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
+    nbclient.NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path / "docs")}}).execute()
+    table, training, _, predictions = (html(cell) for cell in notebook.cells if cell.get("outputs"))
+    assert table.count("<img") == predictions.count("<img") + 2 == 4
+    assert training.count("<svg") == 3
+    assert "val" in training
+    assert (tmp_path / "docs" / "runs" / "notebook" / "report.html").exists()
+
+
+def html(cell: Any) -> str:
+    return re.sub(
+        r"\s+", " ", "".join(output.get("data", {}).get("text/html", "") for output in cell.outputs)
+    )
