@@ -17,7 +17,7 @@ def test_without_a_gpu_it_says_so(
     assert capsys.readouterr().out == "torch finds no GPU; --device cpu tries this script on tiny settings\n"
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_cpu_agrees_with_itself(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,7 +31,7 @@ from tests.hub_server import Hub, run_hub
 from tests.transformers_for_tests import FAMILIES, NAMES, Saved, save_family
 
 PHOTOS = [Image.open(file).convert("RGB") for file in sorted((ROOT / "sample_images").glob("*.jpg"))[:5]]
-ALWAYS, SLOW = {"resnet"}, {"vit", "mobilevit", "levit with teacher"}
+ALWAYS, SLOW = {"resnet"}, {"vit", "levit with teacher"}
 CASES = [
     pytest.param(
         name,
