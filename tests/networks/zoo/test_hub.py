@@ -398,9 +398,7 @@ def test_a_backbones_weights_with_and_without_a_classifier(repository: Hub, tmp_
     assert len(trained.card.class_names) == 5
 
 
-@pytest.mark.parametrize(
-    "tune", ["features", "head", pytest.param("full", marks=pytest.mark.full)]
-)
+@pytest.mark.parametrize("tune", ["features", "head", pytest.param("full", marks=pytest.mark.full)])
 def test_a_backbone_can_be_fine_tuned(
     backbone: str, cnncli: Cnncli, shades: Path, tmp_path: Path, tune: str
 ) -> None:
