@@ -47,9 +47,12 @@ def reference(
         image_size: (height, width) in pixels; None for the network's own.
     """
     name = os.fspath(model) if model is not None else os.environ.get("CNNCLI_MODEL") or None
-    files = [None if file is None else Path(file) for file in (weights, labels)]
-    requested = Reference(or_default(name), *files, image_size=image_size)
+    requested = Reference(or_default(name), _path(weights), _path(labels), image_size=image_size)
     return fall_back_to_built_in(requested, progress) if name is None else requested
+
+
+def _path(file: FilePath | None) -> Path | None:
+    return None if file is None else Path(file)
 
 
 class RunOptions(TypedDict, total=False):
