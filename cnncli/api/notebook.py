@@ -108,7 +108,13 @@ def _training_text(report: TrainingProgress) -> str:
 
 
 def _curves(report: TrainingProgress) -> str:
-    from cnncli.render.charts import curve_svgs
+    from cnncli.render.curves import curves_png
 
-    svgs = curve_svgs(TrainingSummary(report.history, None, (), None, ""))
-    return f"<div style='display:flex;flex-wrap:wrap'>{''.join(svgs)}</div>"
+    return _picture(
+        curves_png(TrainingSummary(report.history, None, (), None, "")), "training curves", "100%"
+    )
+
+
+def _picture(png: bytes, description: str, width: str = "auto") -> str:
+    data = base64.b64encode(png).decode()
+    return f"<img alt='{description}' style='max-width:{width}' src='data:image/png;base64,{data}'>"

@@ -274,7 +274,7 @@ class TrainingProgress:
         top1: accuracy on them.
         images_per_second: current throughput.
         seconds_left: estimate for all remaining epochs.
-        history: the epochs before this one.
+        history: the epochs that have been validated.
     """
 
     epoch: int

@@ -21,7 +21,7 @@ def test_the_notebook_of_the_docs_runs(tmp_path: Path, monkeypatch: pytest.Monke
     nbclient.NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path / "docs")}}).execute()
     table, training, _, predictions = (html(cell) for cell in notebook.cells if cell.get("outputs"))
     assert table.count("<img") == predictions.count("<img") + 2 == 4
-    assert training.count("<svg") == 3
+    assert "training curves" in training
     assert "val" in training
     assert (tmp_path / "docs" / "runs" / "notebook" / "report.html").exists()
 

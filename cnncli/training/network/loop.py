@@ -8,6 +8,7 @@ that was never interrupted.
 import contextlib
 import math
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -125,7 +126,7 @@ class Loop:
         """Train to the end.
 
         Args:
-            report: called after each step.
+            report: called after each step and each epoch.
 
         Raises:
             TrainingStopped: it was interrupted; a checkpoint is written.
@@ -204,6 +205,7 @@ class Loop:
         self._meter.start_timing()
         lr = self._update_learning_rate(len(steps))
         remaining = self.batches(steps[checkpoint.step :], checkpoint.epoch, size)
+        progress: TrainingProgress | None = None
         with contextlib.closing(remaining):
             for batch in remaining:
                 self._warn_unreadable(batch.unreadable, Split.TRAIN)
@@ -212,12 +214,15 @@ class Loop:
                 self._meter.add(loss, correct, len(batch.numbers))
                 checkpoint.step += 1
                 checkpoint.updates += 1
-                report(self._meter.progress(options.epochs, len(steps), len(self._labels)))
+                progress = self._meter.progress(options.epochs, len(steps), len(self._labels))
+                report(progress)
                 if checkpoint.step < len(steps):
                     self._between_steps(interrupts)
                 if self._stopping.is_out_of_time():
                     break
         self._finish_epoch(lr)
+        if progress:
+            report(replace(progress, history=tuple(checkpoint.history)))
 
     def _update_learning_rate(self, steps: int) -> float:
         """Set the learning rate for the middle of the next step, and return it."""

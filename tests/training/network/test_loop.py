@@ -201,6 +201,7 @@ def test_training_reports_its_progress(data: Path) -> None:
     trainer.train(folder, settings, listener, show)
     assert [moment.images for moment in moments[:3]] == [8, 16, 24]
     assert moments[-1].seconds_left == pytest.approx(0)
+    assert [len(moment.history) for moment in moments] == [0] * 3 + [1] * 4 + [2]
     header = next(number for number, line in enumerate(listener.said) if line.startswith("epoch  "))
     assert [line.split()[0] for line in listener.said[header + 1 : header + 3]] == ["1", "2"]
     table = (folder / "history.csv").read_text().splitlines()
