@@ -22,7 +22,7 @@ from pathlib import Path
 from benchmarks.results import publish, table
 from benchmarks.timing import run
 
-LONGER = ("--epochs", "10", "--initial-scale", "1", "--layer-decay", "0.75")
+LONGER = ("--epochs", "10", "--initial-scale", "1")
 
 
 @dataclass(frozen=True)

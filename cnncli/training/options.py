@@ -129,7 +129,7 @@ class TrainingOptions:
             above=0,
             at_most=1,
             tunes=_WHOLE_NETWORK,
-            by_tune={Tune.AUTO: 0.9, Tune.HEAD: 1.0, Tune.SCRATCH: 1.0},
+            by_tune={Tune.HEAD: 1.0, Tune.SCRATCH: 1.0},
         ),
     ] = 0.75
     sched: Annotated[Schedule, Option("Learning rate schedule.", OPTIMISATION)] = Schedule.COSINE
