@@ -69,7 +69,7 @@ def test_the_help_shows_the_effective_defaults() -> None:
     assert default_text("epochs") == "10; scratch 30"
     assert default_text("lr").startswith("0.0003; head 0.002; scratch 0.001; sgd")
     assert default_text("weight_decay") == "0.05; sgd 0.0005; adam, rmsprop 0; head 0.0001"
-    assert default_text("layer_decay") == "0.75; auto 0.9; scratch 1"
+    assert default_text("layer_decay") == "0.75; scratch 1"
     assert default_text("reprob") == "0; medium 0.1; strong 0.25"
     assert default_text("compile") == ""
     assert default_text("cache_size") == "a quarter of the free memory"
