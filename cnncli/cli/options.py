@@ -168,7 +168,7 @@ ExactDecode = Annotated[
     bool,
     typer.Option(
         "--exact-decode",
-        help="Decode JPEGs above 4 megapixels at full resolution, which takes several times as long.",
+        help="Decode JPEGs above 4 megapixels and RAW images at full resolution, which takes several times as long.",
     ),
 ]
 

@@ -20,17 +20,17 @@ from typing import BinaryIO, TypeVar, cast
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from cnncli.images import heif
 from cnncli.images.convert import to_mode, white_level
 from cnncli.images.guarded_stream import GuardedStream
 from cnncli.images.memory import MemoryBudget
 from cnncli.images.pixel_limit import allow_pixels
+from cnncli.images.raw import Size, is_raw, open_raw
+from cnncli.images.reasons import decoder_reason, os_error_reason, reason_if_unknown
 from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.predictions import ImageSource, Unreadable, UnreadableError
 
 T = TypeVar("T")
-
-Size = tuple[int, int]
-"""(width, height) in pixels, in Pillow's order."""
 
 LARGE_JPEG = 4_000_000
 """Pixels above which a JPEG may be decoded at a reduced scale."""
@@ -79,14 +79,18 @@ class Header:
 def header(source: ImageSource) -> Header | Unreadable:
     """Read the header of an image file, but not its pixels."""
     try:
-        with source.open() as stream, _open_image(stream, MAX_PIXELS) as image:
-            return Header(image.size, image.mode, image.format or "")
+        with source.open() as stream:
+            if is_raw(source.path, stream):
+                with open_raw(stream) as raw:
+                    return Header(raw.size, "RGB", "RAW")
+            with _open_image(stream, MAX_PIXELS) as image:
+                return Header(image.size, image.mode, image.format or "")
     except UnreadableError as error:
         return Unreadable(source.path, str(error))
     except OSError as error:
-        return Unreadable(source.path, _os_reason(error))
+        return Unreadable(source.path, os_error_reason(error))
     except Exception as error:  # noqa: BLE001 - as in `decode`
-        return Unreadable(source.path, f"cannot be decoded: {_one_line(error)}")
+        return Unreadable(source.path, decoder_reason(error))
 
 
 def decode(source: ImageSource, decoding: Decoding) -> Image.Image | Unreadable:
@@ -121,30 +125,54 @@ def _decode(
 ) -> Image.Image | Unreadable:
     try:
         with source.open() as stream:
-            return _pixels(stream, decoding, reservation)
+            if is_raw(source.path, stream):
+                return _raw_pixels(stream, decoding, reservation)
+            with _open_image(stream, decoding.max_pixels) as image:
+                return _pixels(image, decoding, reservation)
     except MemoryError:
         return Unreadable(source.path, "not enough memory")
     except UnreadableError as error:
         return Unreadable(source.path, str(error))
     except OSError as error:
-        return Unreadable(source.path, _os_reason(error))
+        return Unreadable(source.path, os_error_reason(error))
     except Exception as error:  # noqa: BLE001 - decoders may raise anything on hostile bytes (see tests/images)
-        return Unreadable(source.path, f"cannot be decoded: {_one_line(error)}")
+        return Unreadable(source.path, decoder_reason(error))
 
 
-def _pixels(stream: BinaryIO, decoding: Decoding, reservation: contextlib.ExitStack) -> Image.Image:
-    with _open_image(stream, decoding.max_pixels) as image:
-        width, height = image.size
-        if width * height > decoding.max_pixels:
-            raise _too_large(width * height, decoding.max_pixels)
-        _reduce(image, decoding)
-        memory = _memory(image, decoding, width * height)
-        reservation.enter_context(_BUDGET.reserve(memory))
-        if memory > _BLOCK:
-            Image.core.set_block_size(_BLOCK)  # type: ignore[attr-defined] # documented, but not exported
-        image.load()
-        white = white_level(image)  # before rotation makes a copy without the file's tags
-        return to_mode(_apply_orientation(image), decoding.channels, white)
+def _pixels(image: Image.Image, decoding: Decoding, reservation: contextlib.ExitStack) -> Image.Image:
+    """The pixels of an image of which only the header has been read."""
+    width, height = image.size
+    _require_size(image.size, decoding)
+    _reduce(image, decoding)
+    _reserve(_memory(image, decoding, width * height), reservation)
+    image.load()
+    white = white_level(image)  # before rotation makes a copy without the file's tags
+    return to_mode(_apply_orientation(image), decoding.channels, white)
+
+
+def _raw_pixels(stream: BinaryIO, decoding: Decoding, reservation: contextlib.ExitStack) -> Image.Image:
+    """The pixels of a RAW file: of its preview if that is large enough, else of the developed image."""
+    with open_raw(stream) as raw:
+        _require_size(raw.size, decoding)
+        least = _least_size(raw.size, decoding)
+        if preview := raw.preview(least):
+            with preview:
+                return _pixels(preview, decoding, reservation)
+        _reserve(raw.memory(least), reservation)
+        return to_mode(raw.develop(least), decoding.channels, None)
+
+
+def _require_size(size: Size, decoding: Decoding) -> None:
+    """Raise UnreadableError if an image has too many pixels."""
+    if size[0] * size[1] > decoding.max_pixels:
+        raise _too_large(size[0] * size[1], decoding.max_pixels)
+
+
+def _reserve(memory: int, reservation: contextlib.ExitStack) -> None:
+    """Wait until there is memory for an image, in bytes."""
+    reservation.enter_context(_BUDGET.reserve(memory))
+    if memory > _BLOCK:
+        Image.core.set_block_size(_BLOCK)  # type: ignore[attr-defined] # documented, but not exported
 
 
 _BUDGET = MemoryBudget(1 << 30)
@@ -157,7 +185,7 @@ memory to the system; freed blocks would stay with the thread that used them, 6 
 _BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 """Bytes that Pillow takes per pixel of a mode; 4 for any other."""
 
-_DECODER_BYTES = {"TIFF": 4, "WEBP": 8, "AVIF": 12, "JPEG2000": 16}
+_DECODER_BYTES = {"TIFF": 4, "WEBP": 8, "HEIF": 8, "AVIF": 12, "JPEG2000": 16}
 """Bytes per pixel that a format's decoder takes besides the image: strips, RGBA, planes of 32-bit integers."""
 
 _COEFFICIENT_BYTES = 6
@@ -190,7 +218,7 @@ def _open_image(stream: BinaryIO, max_pixels: int) -> Image.Image:
         with allow_pixels(max_pixels):
             return _open_by_format(cast("BinaryIO", GuardedStream(stream)))
     except UnidentifiedImageError:
-        raise UnreadableError(_reason_if_unknown(stream)) from None
+        raise UnreadableError(reason_if_unknown(stream)) from None
     except Image.DecompressionBombError as error:  # above Pillow's own limit; its message has the number
         number = re.search(r"\d+", str(error))
         raise _too_large(int(number[0]) if number else max_pixels, max_pixels) from error
@@ -201,34 +229,23 @@ def _open_by_format(stream: BinaryIO) -> Image.Image:
         return Image.open(stream, formats=_COMMON)
     except UnidentifiedImageError:
         Image.init()
+        heif.register()
         return Image.open(stream, formats=[name for name in Image.ID if name not in _REFUSED])
-
-
-def _reason_if_unknown(stream: BinaryIO) -> str:
-    stream.seek(0)
-    head = stream.read(512)
-    if head.startswith((b"%!PS", b"\xc5\xd0\xd3\xc6")):
-        return "PostScript, which needs another program (Ghostscript)"
-    if head[4:8] == b"ftyp" and head[8:12] in {b"heic", b"heix", b"mif1", b"msf1", b"hevc"}:
-        return "a HEIC image, which Pillow does not read; convert it to JPEG or PNG first"
-    if head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
-        return "a JPEG XL image, which Pillow does not read; convert it to JPEG or PNG first"
-    if head[257:262] == b"ustar":
-        return "not an image but a tar archive: give it as an argument, with a name that ends in .tar"
-    if head.startswith(b"PAR1"):
-        return "not an image but a Parquet file: give it as an argument, with a name that ends in .parquet"
-    return "not an image, or too damaged to tell which kind"
 
 
 def _reduce(image: Image.Image, decoding: Decoding) -> None:
     """Let the JPEG decoder decode at a reduced scale, which is faster, if the result is still large enough."""
-    width, height = image.size
-    if decoding.target_size is None or image.format not in {"JPEG", "MPO"} or width * height <= LARGE_JPEG:
-        return
+    if image.format in {"JPEG", "MPO"} and image.width * image.height > LARGE_JPEG:
+        image.draft(None, _least_size(image.size, decoding))
+
+
+def _least_size(size: Size, decoding: Decoding) -> Size:
+    """The size from which an image decoded at a reduced scale is large enough; its own if every pixel is decoded."""
+    if decoding.target_size is None:
+        return size
     # EXIF may still rotate the image by 90 degrees, so both orientations must be large enough.
-    upright, rotated = decoding.target_size((width, height)), decoding.target_size((height, width))[::-1]
-    width, height = (DRAFT_MARGIN * max(sides) for sides in zip(upright, rotated, strict=True))
-    image.draft(None, (width, height))
+    upright, rotated = decoding.target_size(size), decoding.target_size(size[::-1])[::-1]
+    return DRAFT_MARGIN * max(upright[0], rotated[0]), DRAFT_MARGIN * max(upright[1], rotated[1])
 
 
 _ROTATED = range(2, 9)
@@ -249,28 +266,6 @@ def _apply_orientation(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image) if _is_rotated(image) else image
     except Exception:  # noqa: BLE001 - Pillow's EXIF parser raises anything on damaged tags
         return image
-
-
-def _os_reason(error: OSError) -> str:
-    """The reason in an OSError of the operating system, or of Pillow, which uses the same class."""
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    if isinstance(error, IsADirectoryError):
-        return "a folder, not a file"
-    if error.strerror:
-        return error.strerror
-    message = _one_line(error)
-    return (
-        "truncated: the file ends before the image is complete"
-        if "truncated" in message
-        else f"cannot be decoded: {message}"
-    )
-
-
-def _one_line(error: Exception) -> str:
-    """An exception's message on one line, shortened if it is long."""
-    message = " ".join(str(error).split()) or type(error).__name__
-    return message if len(message) <= 160 else message[:159] + "…"  # noqa: PLR2004 - two lines of a terminal
 
 
 def thumbnail(source: ImageSource, box: Size, max_pixels: int = MAX_PIXELS) -> bytes | None:

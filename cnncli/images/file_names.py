@@ -10,17 +10,27 @@ BY_PRODUCTS = frozenset({"@eaDir", ".ipynb_checkpoints", "__MACOSX", "Thumbs.db"
 """Folders and files that other programs leave beside images: Synology's thumbnails, Jupyter's copies, macOS's metadata, Windows'
 thumbnails. They are skipped and named."""
 
-IMAGE_EXTENSIONS = frozenset(
+RAW_EXTENSIONS = frozenset(
     f".{suffix}"
     for line in (
-        "apng avif avifs blp bmp bw cur dcx dds dib fit fits flc fli ftc ftu gif heic heif icb icns ico im",
-        "j2c j2k jfif jp2 jpc jpe jpeg jpf jpg jpx jxl mpo msp pbm pcx pfm pgm png pnm ppm psd pxr qoi ras",
+        "3fr arw bay cr2 cr3 crw dcr dcs dng erf fff gpr iiq k25 kdc mef mos mrw nef nrw orf pef raf rw2 rwl sr2",
+        "srf srw x3f",
+    )
+    for suffix in line.split()
+)
+"""Suffixes of camera RAW files."""
+
+IMAGE_EXTENSIONS = RAW_EXTENSIONS | frozenset(
+    f".{suffix}"
+    for line in (
+        "apng avif avifs blp bmp bw cur dcm dcx dds dib dicom fit fits flc fli ftc ftu gif heic heics heif heifs",
+        "hif icb icns ico im j2c j2k jfif jp2 jpc jpe jpeg jpf jpg jpx jxl mpo msp pbm pcx pfm pgm png pnm ppm psd pxr qoi ras",
         "rgb rgba sgi tga tif tiff vda vst webp xbm xpm",
     )
     for suffix in line.split()
 )
-"""Suffixes of the files in a folder that count as images. Those that Pillow cannot read (HEIC, JPEG XL) are included: a photo
-that is skipped silently is worse than one that is reported."""
+"""Suffixes of the files in a folder that count as images. Those that cannot be read (JPEG XL, DICOM), or only with a package that may
+not be installed (RAW), are included: a photo that is skipped silently is worse than one that is reported."""
 
 
 def by_products_text(skipped: Mapping[str, int], folder: str) -> str:
