@@ -140,6 +140,18 @@ class Session:
         """
         return self._run(sources, read or self.reader, lambda outputs: outputs.embeddings)
 
+    def logits_and_embeddings(
+        self,
+        sources: Iterable[ImageInput | None],
+        read: Callable[[ImageSource], Pixels | Unreadable] | None = None,
+    ) -> Generator[ImageOutput | Unreadable]:
+        """Logits and embedding (K + D,) of each image, in input order; inputs and errors as for `embeddings`."""
+        return self._run(
+            sources,
+            read or self.reader,
+            lambda outputs: np.concatenate([outputs.logits, outputs.embeddings], axis=1),
+        )
+
     def _run(
         self,
         sources: Iterable[ImageInput | None],

@@ -30,6 +30,7 @@ COMMANDS = {
     "evaluate": "Evaluate a model on labelled images, and show where it fails.",
     "check": "Check a labelled folder for problems before training.",
     "relabel": "Apply reviewed labels to a labelled folder or list.",
+    "next": "Choose the images that are most worth a label.",
     "datasets": "List common data sets; download one as a labelled folder.",
     "summary": "Show the layers of a network and what they cost.",
     "models": "List networks; delete prepared ones.",

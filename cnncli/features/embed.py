@@ -31,10 +31,12 @@ class EmbedSettings:
     Attributes:
         seed: random seed of the augmented views.
         inference: engine, batches, decoding.
+        with_logits: whether the logits come before each embedding.
     """
 
     seed: int = 0
     inference: InferenceOptions = field(default_factory=InferenceOptions)
+    with_logits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class Embeddings:
     """Embeddings of N images.
 
     Attributes:
-        vectors: (N, 1 + views, D) float32: the image itself first, then its views; NaN for unreadable images.
+        vectors: (N, 1 + views, D) float32: the image itself first, then its views; NaN for unreadable images. (N, 1 + views, K + D)
+            with logits.
         digests: SHA-256 of each file, None where it could not be read.
         unreadable: the images that could not be read, in input order.
         computed: images and views that went through the engine; the others were in the cache.
@@ -87,7 +90,7 @@ class Embedder:
         """
         contents = self._contents(sources)
         digests = [content.digest if content else None for content in contents]
-        vectors = np.full((len(sources), 1 + views, self._folder.card.embedding.size), np.nan, np.float32)
+        vectors = np.full((len(sources), 1 + views, self._width), np.nan, np.float32)
         unreadable: dict[int, Unreadable] = {}
         computed = 0
         with store.open_store(
@@ -125,7 +128,14 @@ class Embedder:
             return
         session = self._open_session()
         read = ViewReader(session.reader, view, self._settings.seed) if view else session.reader
-        yield from zip(rows, session.embeddings((sources[row] for row in rows), read), strict=True)
+        compute = session.logits_and_embeddings if self._settings.with_logits else session.embeddings
+        yield from zip(rows, compute((sources[row] for row in rows), read), strict=True)
+
+    @property
+    def _width(self) -> int:
+        """The length of a vector."""
+        card = self._folder.card
+        return card.embedding.size + (len(card.class_names) if self._settings.with_logits else 0)
 
     def _open_session(self) -> Session:
         if self._session is None:
@@ -145,7 +155,8 @@ class Embedder:
         engine = options.engine
         if engine.precision is Precision.AUTO:
             engine = resolve(self._folder, engine)
-        return json.dumps([network, pixels, asdict(engine)], sort_keys=True)
+        logits = ["with logits"] if self._settings.with_logits else []
+        return json.dumps([network, pixels, asdict(engine), *logits], sort_keys=True)
 
     def _key(self, digest: str, view: int) -> bytes:
         if not view:

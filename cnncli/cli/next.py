@@ -1,0 +1,143 @@
+"""`cnncli next`: which images to label next."""
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnncli.cli import options
+from cnncli.cli.console import Console, quiet_libraries, write_data
+from cnncli.cli.inputs import Inputs
+from cnncli.cli.progress import image_bars
+from cnncli.cli.sheet import Sheet
+from cnncli.errors import UsageError
+from cnncli.records.defaults import PATH_COLUMN
+from cnncli.records.engines import EngineName, EngineOptions, Precision
+from cnncli.text import counted, path_text
+
+if TYPE_CHECKING:
+    from cnncli.curation.next_labels import NextImages
+    from cnncli.inference import InferenceOptions
+    from cnncli.networks.model_folder import ModelFolder
+    from cnncli.records.predictions import Record
+
+
+class NextFormat(enum.StrEnum):
+    """Output format of the chosen images."""
+
+    PATHS = "paths"
+    JSON = "json"
+
+
+def next(  # noqa: A001 - the command is called so
+    inputs: options.Inputs = None,
+    model: options.Model = None,
+    count: Annotated[
+        int, typer.Option("--count", "-n", metavar="INT", min=1, help="Number of images to choose.")
+    ] = 50,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            "--sheet", metavar="FILE.png", help="Also save a picture of the images with predictions."
+        ),
+    ] = None,
+    format_: Annotated[
+        NextFormat,
+        typer.Option("--format", "-f", help="One path per line, or JSON with predictions and uncertainties."),
+    ] = NextFormat.PATHS,
+    files_from: options.FilesFrom = None,
+    null: options.NullSeparated = False,
+    path_column: options.PathColumn = PATH_COLUMN,
+    image_column: options.ImageColumn = None,
+    max_pixels: options.MaxPixels = None,
+    device: options.Device = "auto",
+    engine: options.Engine = EngineName.AUTO,
+    precision: options.PrecisionOption = Precision.FP32,
+    batch_size: options.BatchSize = None,
+    workers: options.Workers = None,
+    offline: options.Offline = False,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Choose the unlabelled images that are most worth a label: those that a run is unsure of, different from each other.
+
+    Images in the run's data are left out, wherever they are. The method is that of Zhdanov (2019): k-means among the images with
+    the smallest margins between the two most probable classes, weighted by how small these are.
+
+    \b
+    Examples:
+      cnncli next unlabelled/ -m runs/flowers
+      cnncli next unlabelled/ -m runs/flowers -n 20 --sheet next.png > to-label.txt
+      cnncli next unlabelled/ -m runs/flowers -f json
+    """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
+    console = Console(quiet=quiet)
+    if model is None:
+        raise UsageError(
+            "no run is named", "add -m RUN, a model of the classes that images are labelled with"
+        )
+    images = Inputs.from_options(
+        inputs or [], files_from, null=null, path_column=path_column, image_column=image_column
+    )
+    picture = Sheet.from_options(sheet, labels_from=None, output=None, resume=False, overwrite=overwrite)
+    with quiet_libraries(), console.spinner("opening the network"):
+        from cnncli.curation.next_labels import choose_next
+        from cnncli.inference import InferenceOptions
+        from cnncli.prepare import prepare
+        from cnncli.records.defaults import MAX_PIXELS
+        from cnncli.records.predictions import ImageSource, Unreadable
+
+        inference = InferenceOptions(
+            max_pixels=max_pixels or MAX_PIXELS,
+            engine=EngineOptions(engine, device, precision),
+            batch_size=batch_size,
+            workers=workers,
+        )
+        folder = prepare(options.reference(model, console), console, is_offline=offline, needs_classes=True)
+        with console.spinner("finding the images"):
+            entries = list(images.sources(console))
+        sources = [entry for entry in entries if isinstance(entry, ImageSource)]
+        if not sources:
+            raise images.no_images_error()
+        chosen = choose_next(sources, folder.path, folder, count, inference, console, image_bars(console))
+        _print(chosen, folder, inference, format_, picture, console)
+    unreadable = [*(entry for entry in entries if isinstance(entry, Unreadable)), *chosen.unreadable]
+    for item in unreadable:
+        console.warning(f"{item.path}: {item.reason}")
+    if unreadable:
+        raise typer.Exit(options.UNREADABLE_INPUTS)
+
+
+def _print(
+    chosen: "NextImages",
+    folder: "ModelFolder",
+    inference: "InferenceOptions",
+    format_: NextFormat,
+    sheet: Sheet,
+    console: Console,
+) -> None:
+    """Print and draw the chosen images."""
+    records = (
+        _predictions(chosen, folder, inference, console)
+        if format_ is NextFormat.JSON or not sheet.is_full
+        else []
+    )
+    if format_ is NextFormat.JSON:
+        from cnncli.render.next_images import next_images_json
+
+        write_data(next_images_json(records, chosen.uncertainties), is_last=sheet.is_full)
+    else:
+        write_data("".join(f"{path_text(source.path)}\n" for source in chosen.sources), is_last=sheet.is_full)
+    for record in records:
+        sheet.add(record)
+    sheet.save(folder.card, console)
+    console.notice(f"{len(chosen.sources):,} of {counted(chosen.unlabelled, 'unlabelled image')}")
+
+
+def _predictions(
+    chosen: "NextImages", folder: "ModelFolder", inference: "InferenceOptions", console: Console
+) -> "list[Record]":
+    from cnncli.predict import Predictor, PredictSettings
+
+    with console.spinner("classifying the chosen images"):
+        return list(Predictor(folder, PredictSettings(inference=inference), console).predict(chosen.sources))
