@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from cnncli.curation.next_labels import choose_diverse, uncertainties
+from cnncli.images.digest import image_digests
+from cnncli.images.local_file import LocalFile
 from cnncli.records.tasks import AnswerKind, Task
 from tests.conftest import Cnncli
 
@@ -76,10 +78,8 @@ def test_images_are_listed_drawn_and_left_out_if_the_run_has_them(
 
 
 def _digest(file: Path) -> str:
-    from cnncli.images.digest import sha256
-    from cnncli.images.local_file import LocalFile
-
-    return sha256(LocalFile(str(file))) or ""
+    (digest,) = image_digests([LocalFile(str(file))], [False])
+    return digest or ""
 
 
 def test_mistakes_are_named(
