@@ -86,7 +86,7 @@ def check(
     console = Console(quiet=quiet)
     columns = replace(columns, group=group_column or "", group_by=group_by or "")
     if not label_errors:
-        _require_label_errors(output, offline=offline, model=_is_typed(context, "model") and model)
+        _require_label_errors(output, offline=offline, model=options.is_typed(context, "model") and model)
     _require_writable(sheet, output, data, overwrite=overwrite)
     with quiet_libraries(), console.spinner("checking the images"):
         from cnncli.data.health import examine
@@ -116,12 +116,6 @@ def check(
             _save_sheet(data_set, sheet, limit, console, overwrite=overwrite)
     if not health.is_healthy:
         raise typer.Exit(PROBLEMS_FOUND)
-
-
-def _is_typed(context: typer.Context, parameter: str) -> bool:
-    """Whether an option was given on the command line; the environment may set a default model."""
-    source = context.get_parameter_source(parameter)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def _require_label_errors(output: Path | None, *, offline: bool, model: str | bool | None) -> None:

@@ -36,6 +36,12 @@ class ReportFormat(enum.StrEnum):
     JSON = "json"
 
 
+def is_typed(context: typer.Context, parameter: str) -> bool:
+    """Whether a parameter was given on the command line: neither a default nor from the environment."""
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def parse_path(word: str) -> Path:
     """A path from the command line; an empty one, as from an unset variable, would mean the current folder.
 

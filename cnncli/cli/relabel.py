@@ -9,7 +9,7 @@ from cnncli.cli import options
 from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_data
 from cnncli.cli.list_options import with_list_columns
 from cnncli.cli.options import ReportFormat
-from cnncli.cli.undo import undo_log
+from cnncli.cli.undo import Undo, undo_log
 from cnncli.errors import UsageError
 from cnncli.files.output_path import require_free
 from cnncli.records.list_columns import ListColumns
@@ -55,15 +55,7 @@ def relabel(
             show_default=False,
         ),
     ] = None,
-    undo: Annotated[
-        Path | None,
-        typer.Option(
-            "--undo",
-            metavar="LOG",
-            help="Move the images in this log back to where they were, then exit.",
-            show_default=False,
-        ),
-    ] = None,
+    undo: Undo = None,
     format_: Annotated[
         ReportFormat, typer.Option("--format", "-f", help="Output format.")
     ] = ReportFormat.TEXT,

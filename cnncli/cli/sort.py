@@ -13,7 +13,7 @@ from cnncli.cli import options, prediction
 from cnncli.cli.console import Console, is_pipe, quiet_libraries, write_data
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
-from cnncli.cli.undo import undo_log
+from cnncli.cli.undo import Undo, undo_log
 from cnncli.errors import OutputError, UsageError
 from cnncli.records.defaults import PATH_COLUMN
 from cnncli.records.engines import EngineName, EngineOptions, Precision
@@ -57,15 +57,7 @@ def sort(
             "--dry-run", help="Write nothing; list each image, where it would go, and the probability."
         ),
     ] = False,
-    undo: Annotated[
-        Path | None,
-        typer.Option(
-            "--undo",
-            metavar="LOG",
-            help="Move the images in this log back to where they were, then exit.",
-            show_default=False,
-        ),
-    ] = None,
+    undo: Undo = None,
     model: options.Model = None,
     weights: options.Weights = None,
     labels: options.Labels = None,
@@ -159,8 +151,7 @@ def _require_alone(context: typer.Context) -> None:
     """Check that --undo is the only option that changes what is done."""
     for parameter in context.command.params:
         name = parameter.name or ""
-        source = context.get_parameter_source(name)
-        if name not in {"undo", "quiet", "verbose"} and source and source.name == "COMMANDLINE":
+        if name not in {"undo", "quiet", "verbose"} and options.is_typed(context, name):
             raise UsageError("--undo takes nothing else", "cnncli sort --undo LOG")
 
 

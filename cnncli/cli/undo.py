@@ -1,10 +1,23 @@
 """Moving files back that a command has moved, from its log."""
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from cnncli.cli.console import Console
 from cnncli.cli.progress import image_progress
 from cnncli.text import counted
+
+Undo = Annotated[
+    Path | None,
+    typer.Option(
+        "--undo",
+        metavar="LOG",
+        help="Move the images in this log back to where they were, then exit.",
+        show_default=False,
+    ),
+]
 
 
 def undo_log(log: Path, console: Console) -> bool:

@@ -16,9 +16,11 @@ MOST_ROWS = 20
 def label_errors_lines(found: LabelErrors, width: int | None) -> list[str]:
     """How many labels are probably wrong, and the most suspicious of them."""
     suggestions = found.suggestions[:MOST_ROWS]
-    about = f"about {counted(found.estimate, 'label')} of {counted(found.images, 'image')} are probably wrong"
-    seem = f"{counted(len(found.suggestions), 'image')} look more like another class"
-    lines = [f"label errors: {about}; {seem}", *found.remarks]
+    count = counted(len(found.suggestions), "suggestion")
+    lines = [
+        f"label errors: about {found.estimate:,} of {found.images:,}, by confident learning; {count}",
+        *found.remarks,
+    ]
     if suggestions:
         lines += ["", *rows(_columns(found), width)]
     if len(found.suggestions) > len(suggestions):

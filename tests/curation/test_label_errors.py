@@ -59,10 +59,7 @@ def test_suggestions_alone_are_no_problem(cnncli: Cnncli, data: Path, colours: P
     (data / "grey" / "0.png").unlink()
     result = cnncli("check", data, "--label-errors", "-m", colours)
     assert result.exit_code == 0, result.stdout
-    assert (
-        "about 2 labels of 14 images are probably wrong; 2 images look more like another class"
-        in result.stdout
-    )
+    assert "label errors: about 2 of 14, by confident learning; 2 suggestions\n" in result.stdout
     assert "red/6.png   red    " in result.stdout
 
 
