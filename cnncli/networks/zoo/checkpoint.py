@@ -23,7 +23,7 @@ from torch.serialization import safe_globals
 
 from cnncli.errors import WeightsError
 from cnncli.files.zip_sizes import require_modest
-from cnncli.networks.zoo.weights import StateDict
+from cnncli.networks.zoo.weights import USE_ORIGINAL, StateDict
 from cnncli.records.progress import Progress
 
 _AVERAGES = ("state_dict_ema", "model_ema", "ema_state_dict", "ema")
@@ -60,6 +60,9 @@ _MAX_EXPANSION = 4
 _FLOATS_8 = {torch.float8_e4m3fn, torch.float8_e4m3fnuz, torch.float8_e5m2, torch.float8_e5m2fnuz}
 """Types of 8 bits that every float32 layer can hold; torch computes nothing with them."""
 
+_SCALE = re.compile(r"(.+\.)?(weight_scale\w*|scale_weight|scaled_fp8)")
+"""Names of what quantized weights are multiplied by, in files of compressed-tensors, transformers, TensorRT and ComfyUI."""
+
 _LFS_POINTER = b"version https://git-lfs"
 """Start of what git writes in place of a large file."""
 
@@ -93,13 +96,13 @@ def read_checkpoint(file: Path, progress: Progress) -> CheckpointContent:
     _require_content(file)
     if _is_safetensors(file):
         try:
-            return CheckpointContent(_widen(load_file(file)))
+            return CheckpointContent(_widen(load_file(file), file))
         except (SafetensorError, OSError) as error:
             raise WeightsError(f"{file} is damaged: {error}") from error
     content = unpickle_tensors(file)
     tensors = _tensors(content, file, progress)
     _require_modest(file, sum(value.numel() * value.element_size() for value in tensors.values()))
-    return CheckpointContent(_widen(tensors), _recorded_architecture(content))
+    return CheckpointContent(_widen(tensors, file), _recorded_architecture(content))
 
 
 def _require_content(file: Path) -> None:
@@ -114,8 +117,14 @@ def _require_content(file: Path) -> None:
         )
 
 
-def _widen(tensors: StateDict) -> StateDict:
-    """The tensors with 8-bit floats as float32."""
+def _widen(tensors: StateDict, file: Path) -> StateDict:
+    """The tensors with 8-bit floats as float32; each must be the weight itself, not a multiple of it."""
+    has_floats_8 = any(value.dtype in _FLOATS_8 for value in tensors.values())
+    if has_floats_8 and (scale := next(filter(_SCALE.fullmatch, tensors), None)):
+        raise WeightsError(
+            f"{file} has 8-bit floats with scales ({scale}); quantized weights are not supported",
+            USE_ORIGINAL,
+        )
     return {name: value.float() if value.dtype in _FLOATS_8 else value for name, value in tensors.items()}
 
 

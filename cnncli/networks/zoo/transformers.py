@@ -13,7 +13,7 @@ from cnncli.networks.downloads import Checkpoint
 from cnncli.networks.saved import PROCESSOR
 from cnncli.networks.zoo.offer import Offer, no_drop_path, resize_input
 from cnncli.networks.zoo.transformers_processor import ProcessorPixels, translate
-from cnncli.networks.zoo.weights import StateDict, require_floats
+from cnncli.networks.zoo.weights import USE_ORIGINAL, StateDict, require_floats
 from cnncli.records.networks import Architecture
 from cnncli.records.tasks import AnswerKind
 from cnncli.text import first_line, install_command
@@ -44,9 +44,6 @@ _NOT_OF_A_NETWORK = frozenset(
 
 _MODEL = "model."
 """Prefix of the names of the network's weights in `TransformersNetwork`."""
-
-_USE_ORIGINAL = "use the original"
-"""Hint for quantized weights."""
 
 _MAX_COMPLAINTS = 3
 """Complaints that an error message lists."""
@@ -124,7 +121,7 @@ def _require_classifier(name: str, document: Mapping[str, Any]) -> None:
             f"{name} holds a network of type {kind!r}, which is no image classifier of transformers {transformers.__version__}",
         )
     if document.get("quantization_config"):
-        raise ModelNotFoundError(f"{name} has quantized weights, which are not supported", _USE_ORIGINAL)
+        raise ModelNotFoundError(f"{name} has quantized weights, which are not supported", USE_ORIGINAL)
     if document.get("problem_type") == "regression":
         raise ModelNotFoundError(f"{name} is trained for regression, not for classes")
     is_backbone = "vision_config" not in document and str(architecture).endswith(_BACKBONES)
@@ -227,7 +224,7 @@ def adapt(tensors: StateDict, architecture: Architecture, file: str) -> tuple[St
     with torch.device("meta"):
         unloaded = transformers.AutoModelForImageClassification.from_config(config)
     floats = {name for name, value in unloaded.state_dict().items() if value.is_floating_point()}
-    require_floats({name: tensors[name] for name in sorted(floats & tensors.keys())}, file, _USE_ORIGINAL)
+    require_floats({name: tensors[name] for name in sorted(floats & tensors.keys())}, file, USE_ORIGINAL)
     try:
         model, report = type(unloaded).from_pretrained(
             None,

@@ -18,6 +18,9 @@ Shapes = Mapping[str, tuple[int, ...]]
 OTHER_ARCHITECTURE = "name the architecture that these weights were trained with"
 """Hint for weights that do not fit."""
 
+USE_ORIGINAL = "use the original"
+"""Hint for quantized weights."""
+
 _MAX_COMPLAINTS = 5
 """Complaints that an error message lists; the others are counted."""
 

@@ -252,6 +252,13 @@ def test_8_bit_floats_are_widened(tmp_path: Path, suffix: str) -> None:
     assert torch.equal(actual["0.weight"], small["0.weight"].float())
 
 
+def test_8_bit_floats_with_scales_are_refused(tmp_path: Path) -> None:
+    scaled = {"0.weight": torch.ones(4, 4).to(torch.float8_e4m3fn), "0.weight_scale_inv": torch.ones(1)}
+    save_file(scaled, tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError, match=r"8-bit floats with scales \(0\.weight_scale_inv\); quantized"):
+        tensors_in(tmp_path / "w.safetensors")
+
+
 def test_a_checkpoint_without_weights_says_what_it_holds(tmp_path: Path) -> None:
     torch.save({"epoch": 1, "optimizer": {"lr": 0.1}}, tmp_path / "w.pt")
     with pytest.raises(WeightsError, match=r"w\.pt holds no weights, only epoch, optimizer"):
