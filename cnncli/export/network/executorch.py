@@ -1,5 +1,7 @@
 """Networks for ExecuTorch: FILE.pte, computed by XNNPACK on the processors of phones and computers, and FILE.json."""
 
+import contextlib
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,9 +35,10 @@ def write(request: WriteRequest) -> None:
 
 def open_file(file: Path) -> Runner:
     """Open a file with ExecuTorch's runtime."""
-    from executorch.runtime import Runtime
+    with contextlib.redirect_stderr(io.StringIO()):  # what it finds out about the processor
+        from executorch.runtime import Runtime
 
-    method = Runtime.get().load_program(file).load_method("forward")
+        method = Runtime.get().load_program(file).load_method("forward")
 
     def run(images: Pixels) -> "Values":
         (probabilities,) = method.execute([torch.from_numpy(np.ascontiguousarray(images))])

@@ -1,8 +1,8 @@
 """A network in torch as converters take it: one preprocessed image (1, C, H, W) in, probabilities (1, K) out."""
 
 import contextlib
+import io
 import json
-import sys
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -67,13 +67,13 @@ def export_program(folder: ModelFolder) -> ExportedProgram:
 
 @contextlib.contextmanager
 def explain_conversion(request: WriteRequest) -> Iterator[None]:
-    """Turn the errors of a converter into one line, and keep what it prints away from standard output.
+    """Turn the errors of a converter into one line, and hide what it prints.
 
     Raises:
         CompileError: it cannot convert the network.
     """
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(io.StringIO()):
             yield
     except (CompileError, OSError, ImportError):
         raise
