@@ -40,19 +40,28 @@ _WEIGHTS_HINT = "for a weights file, name its architecture: -m resnet50 --weight
 
 _FOR_OTHERS = "it is for another runtime; name the model that it was exported from, or export it as .onnx"
 
+_EXPORT_ULTRALYTICS = "yolo export model=FILE format=onnx; then -m the ONNX file"
+
 _EXPORT_HINTS = {
     **dict.fromkeys((".xml", ".tflite", ".pte"), _FOR_OTHERS),
-    ".keras": (
+    **dict.fromkeys(
+        (".keras", ".h5"),
         "it holds Python code, which is not run; in Keras: python -c \"import keras; net = keras.saving.load_model('FILE'); "
-        "net(keras.ops.zeros((1, *net.input_shape[1:]))); net.export('net.onnx', format='onnx')\"; then -m net.onnx"
+        "net(keras.ops.zeros((1, *net.input_shape[1:]))); net.export('net.onnx', format='onnx')\"; then -m net.onnx",
     ),
     ".pkl": (
         'it holds Python code, which is not run; in fastai: python -c "import torch; from fastai.vision.all import load_learner; '
-        "torch.onnx.export(load_learner('FILE').model.eval(), (torch.zeros(1, 3, 224, 224),), 'net.onnx')\"; then -m net.onnx"
+        "torch.onnx.export(load_learner('FILE').model.eval(), (torch.zeros(1, 3, 224, 224),), 'net.onnx')\", with its image size for 224; then -m net.onnx"
     ),
-    ".pt": f"{_WEIGHTS_HINT}; of Ultralytics: yolo export model=FILE format=onnx; then -m the ONNX file",
+    ".pt": f"{_WEIGHTS_HINT}; of Ultralytics: {_EXPORT_ULTRALYTICS}",
 }
 """What to do with files of other programs, by suffix."""
+
+
+def ultralytics_hint(file: Path) -> str:
+    """What to do with a file of Ultralytics."""
+    return _EXPORT_ULTRALYTICS.replace("FILE", quote(file))
+
 
 _BLUEPRINT_TEXT = re.compile(r"\s*(#|input\s|input:|activation:)", re.IGNORECASE)
 

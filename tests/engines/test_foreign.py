@@ -1,12 +1,9 @@
 """ONNX files of other programs give what their own program computes, once it is known how images are prepared for them."""
 
 import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -202,44 +199,6 @@ def test_a_folder_of_optimum_with_channels_in_reverse(tmp_path: Path) -> None:
     with torch.inference_mode():
         expected = saved.network(torch.from_numpy(pixels))[0].numpy()
     np.testing.assert_allclose(run(folder)[0], expected, rtol=1e-4, atol=1e-4)
-
-
-KERAS = """
-import sys, numpy, keras
-from keras import layers
-keras.utils.set_random_seed(0)
-net = keras.Sequential([keras.Input((24, 24, 3)), layers.Rescaling(1 / 127.5, -1), layers.Conv2D(8, 3, activation="relu"),
-                        layers.GlobalAveragePooling2D(), layers.Dense(5, activation="softmax")])
-net.save(sys.argv[1])
-images = numpy.load(sys.argv[2])
-numpy.save(sys.argv[3], net.predict(images, verbose=0))
-"""
-
-
-@pytest.mark.slow
-def test_keras_as_the_hint_says(tmp_path: Path) -> None:
-    if find_spec("keras") is None:  # importing it needs its backend to be chosen
-        pytest.skip("Keras is not installed")
-    images = np.stack(
-        [np.asarray(photo.resize((SIZE, SIZE), Image.Resampling.BILINEAR), np.float32) for photo in PHOTOS]
-    )
-    np.save(tmp_path / "images.npy", images)
-    environment = os.environ | {"KERAS_BACKEND": "torch"}
-
-    def start(*command: str) -> None:
-        subprocess.run(
-            [sys.executable, *command], check=True, cwd=tmp_path, env=environment, capture_output=True
-        )
-
-    start("-c", KERAS, "net.keras", "images.npy", "expected.npy")
-    with pytest.raises(CnncliError) as error:
-        Reference(str(tmp_path / "net.keras")).find_folder()
-    assert error.value.hint is not None
-    start("-c", error.value.hint.split('"')[1])
-    options = ForeignOptions(BYTES, SQUASH)
-    folder = prepare(Reference(str(tmp_path / "net.onnx"), foreign=options), NullProgress())
-    chances = probabilities(run(folder)[0])
-    np.testing.assert_allclose(chances, np.load(tmp_path / "expected.npy"), rtol=0, atol=1e-4)
 
 
 def test_missing_options_are_named_and_given_once(cnncli: Cnncli, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from torch.serialization import safe_globals
 
 from cnncli.errors import WeightsError
 from cnncli.files.zip_sizes import require_modest
+from cnncli.networks.reference import ultralytics_hint
 from cnncli.networks.zoo.weights import USE_ORIGINAL, StateDict
 from cnncli.records.progress import Progress
 
@@ -167,9 +168,10 @@ def unpickle_tensors(file: Path) -> Any:  # noqa: ANN401 - whatever it holds
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if name := _refused_name(file, str(error)):
+            is_ultralytics = name.startswith("ultralytics.")
             raise WeightsError(
                 f"{file} is unsafe: unpickling it would call {name}",
-                "save only its state dict (torch.save(model.state_dict(), …)), or as safetensors",
+                ultralytics_hint(file) if is_ultralytics else _SAVE_STATE_HINT,
             ) from error
         if zipfile.is_zipfile(file):
             raise WeightsError(f"{file} is unsafe: it holds more than tensors", _SAVE_HINT) from error
@@ -199,6 +201,7 @@ def _refused_name(file: Path, message: str) -> str | None:
 
 
 _SAVE_HINT = "use safetensors, or a checkpoint with a state dict"
+_SAVE_STATE_HINT = "save only its state dict (torch.save(model.state_dict(), …)), or as safetensors"
 
 
 def _tensors(checkpoint: object, file: Path, progress: Progress) -> StateDict:
