@@ -7,7 +7,9 @@ import io
 import json
 import os
 import shutil
+import tempfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -331,9 +333,17 @@ def test_invalid_settings_files(cnncli: Cnncli, data: Path, colours: Path, tmp_p
         assert (result.exit_code, complaint in result.stderr) == (2, True), result.stderr
 
 
+@pytest.fixture
+def open_colours(colours: Path) -> Iterator[Path]:
+    """A copy of the model folder that every user may read."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(shutil.copytree(colours, Path(folder, "colours")))
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs permissions")
 def test_an_output_folder_that_cannot_be_written(
-    unprivileged: Path, colours: Path, cnncli: Cnncli, monkeypatch: pytest.MonkeyPatch
+    open_colours: Path, unprivileged: Path, cnncli: Cnncli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CNNCLI_HOME", str(unprivileged / "home"))
     for name, colour in KINDS.items():
@@ -349,7 +359,7 @@ def test_an_output_folder_that_cannot_be_written(
         "features",
         unprivileged / "data",
         "-m",
-        colours,
+        open_colours,
         "-o",
         unprivileged / "closed" / "run",
     )
