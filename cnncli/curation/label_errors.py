@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.data.folds import Indices, group_numbers
+from cnncli.data.folds import Indices, group_numbers, groups_per_class
 from cnncli.errors import DataError, MissingPackageError
 from cnncli.features.embed import Embedder, EmbedSettings
 from cnncli.inference import InferenceOptions
@@ -31,7 +31,7 @@ def require_cleanlab() -> None:
 
 
 def require_comparable(data: DataSet) -> None:
-    """Raise DataError unless each image has one of at least two classes that have two images each."""
+    """Raise DataError unless each image has one class, and two classes have two images each, of different groups."""
     if data.tasks:
         raise DataError(
             f"{data.title} has tasks or several labels per image; --label-errors compares classes of which one is right",
@@ -93,9 +93,9 @@ def find_label_errors(
 
 
 def _comparable(data: DataSet, samples: Sequence[Sample]) -> tuple[Indices, Indices]:
-    """Labels of the classes with two images, in increasing order, and the indices of these images."""
+    """Labels of the classes with two images of different groups, in increasing order, and the indices of their images."""
     labels = np.array([sample.label for sample in samples], np.intp)
-    counts = np.bincount(labels, minlength=len(data.class_names))
+    counts = groups_per_class(labels, group_numbers(samples), len(data.class_names))
     return np.flatnonzero(counts > 1), np.flatnonzero(counts[labels] > 1)
 
 
@@ -131,6 +131,6 @@ def _suggestion(
 def _remarks(data: DataSet, unreadable: int, single: int) -> list[str]:
     remarks = [f"not compared: {counted(unreadable, 'unreadable image')}"] if unreadable else []
     if single:
-        what = "is the only one of its class" if single == 1 else "are each the only one of their class"
-        remarks.append(f"not compared: {counted(single, 'image')} of {data.name} that {what}")
+        what = "group" if any(sample.group for sample in data.samples) else "image"
+        remarks.append(f"not compared: {counted(single, 'image')} of classes that have only one {what}")
     return remarks

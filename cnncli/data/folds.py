@@ -24,23 +24,65 @@ def group_numbers(samples: Sequence[Sample]) -> Indices | None:
     return np.unique(names, return_inverse=True)[1]
 
 
+def groups_per_class(labels: Indices, groups: Indices | None, classes: int) -> Indices:
+    """(K,), the number of groups that images of each class are in; of images where there are no groups.
+
+    Args:
+        labels: (N,), class index of each image; those below 0 do not count.
+        groups: (N,), number of each image's group; None for no groups.
+        classes: K.
+    """
+    units = np.arange(len(labels)) if groups is None else groups
+    pairs = np.unique(np.stack([labels, units])[:, labels >= 0], axis=1)
+    return np.bincount(pairs[0], minlength=classes)
+
+
 def stratified_folds(labels: Indices, groups: Indices | None, count: int, seed: int) -> list[Fold]:
     """Folds by scikit-learn's StratifiedKFold, or StratifiedGroupKFold.
 
     Args:
         labels: (N,), class index of each image.
         groups: (N,), number of each image's group; None for no groups.
-        count: number of folds, at least 2; not more than the images of the largest class. There are fewer if there are fewer groups.
+        count: number of folds, at least 2; there are fewer if there are fewer groups, or images of the largest class.
         seed: of the order.
     """
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
-    if groups is not None:
-        count = max(min(count, len(set(groups))), _MIN_FOLDS)
-    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    largest = int(np.unique(labels, return_counts=True)[1].max())
+    own = len(labels) if groups is None else len(np.unique(groups))
+    count = max(min(count, largest, own), _MIN_FOLDS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about classes with fewer images than folds
-        return list(kind(count, shuffle=True, random_state=seed).split(labels, labels, groups))
+        if groups is None:
+            from sklearn.model_selection import StratifiedKFold
+
+            return list(StratifiedKFold(count, shuffle=True, random_state=seed).split(labels, labels))
+        numbers = _fold_numbers(labels, groups, count, seed)
+    folds = [
+        (np.flatnonzero(numbers != number), np.flatnonzero(numbers == number)) for number in range(count)
+    ]
+    return [fold for fold in folds if len(fold[1])]
+
+
+def _fold_numbers(labels: Indices, groups: Indices, count: int, seed: int) -> Indices:
+    """(N,), the fold that holds out each image.
+
+    Images without a companion in their group are dealt out class by class: StratifiedGroupKFold takes a millisecond for each group.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    numbers = groups % count
+    is_alone = np.bincount(groups)[groups] == 1
+    rng = np.random.default_rng(seed)
+    for label in np.unique(labels[is_alone]):
+        rows = rng.permutation(np.flatnonzero(is_alone & (labels == label)))
+        numbers[rows] = (np.arange(len(rows)) + rng.integers(count)) % count
+    rows = np.flatnonzero(~is_alone)
+    largest = max(np.unique(labels[rows], return_counts=True)[1], default=0)
+    possible = min(count, int(largest), len(np.unique(groups[rows])))
+    if possible >= _MIN_FOLDS:
+        splitter = StratifiedGroupKFold(possible, shuffle=True, random_state=seed)
+        for number, (_, held_out) in enumerate(splitter.split(rows, labels[rows], groups[rows])):
+            numbers[rows[held_out]] = number
+    return numbers
 
 
 def main_classes(data: DataSet, samples: Sequence[Sample]) -> Indices:
@@ -65,8 +107,7 @@ def choose_grouped(data: DataSet, samples: Sequence[Sample], share: float, seed:
             f"all images of {data.title} are of one group, {samples[0].group!r}: none can be held out",
             "name what tells groups apart",
         )
-    count = min(round(1 / min(share, 1 - share)), int(np.unique(labels, return_counts=True)[1].max()))
-    folds = stratified_folds(labels, groups, max(count, _MIN_FOLDS), seed)
+    folds = stratified_folds(labels, groups, round(1 / min(share, 1 - share)), seed)
     if share > 1 / 2:
         folds = [(held_out, rest) for rest, held_out in folds]
     rest, held_out = min(folds, key=lambda fold: _shortcomings(fold, labels, share))

@@ -42,7 +42,7 @@ def test_wrong_labels_are_listed_saved_and_drawn(
     result = cnncli("check", data, *options, "-f", "json")
     found = json.loads(result.stdout)["label_errors"]
     assert (found["images"], found["estimate"]) == (14, 2), result.stderr
-    assert found["remarks"] == ["not compared: 1 image of shades that is the only one of its class"]
+    assert found["remarks"] == ["not compared: 1 image of classes that have only one image"]
     assert {item["path"]: item["suggested"] for item in found["suggestions"]} == SWAPPED
     rows = list(csv.DictReader(issues.read_text().splitlines()))
     assert [list(row.values())[:3] for row in rows] == [

@@ -124,3 +124,16 @@ def test_folds_hold_out_each_image_once_and_groups_as_a_whole() -> None:
     assert sorted(np.concatenate([held_out for _, held_out in folds])) == list(range(len(labels)))
     for rest, held_out in folds:
         assert set(groups[rest]).isdisjoint(groups[held_out])
+
+
+def test_images_without_companions_are_dealt_out_class_by_class() -> None:
+    labels = np.repeat([0, 1], [40, 10])
+    groups = np.arange(50)
+    groups[:8] = 100  # one group of several images
+    folds = stratified_folds(labels, groups, 5, 0)
+    assert sorted(np.concatenate([held_out for _, held_out in folds])) == list(range(50))
+    assert all(
+        np.bincount(labels[held_out[groups[held_out] < 100]]).tolist()[1:] == [2] for _, held_out in folds
+    )
+    assert sum(100 in groups[held_out] for _, held_out in folds) == 1
+    assert len(stratified_folds(np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]), 5, 0)) == 2

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnncli.data.folds import Fold, Indices, stratified_folds
+from cnncli.data.folds import Fold, Indices, groups_per_class, stratified_folds
 from cnncli.engines.heads import Array, ClassifierHead, NeighbourHead
 from cnncli.evaluation.metrics import balanced_accuracy
 from cnncli.records.training import ClassifierName, ClassWeights
@@ -52,7 +52,7 @@ class Rows:
     def folds(self, seed: int) -> list[Fold]:
         """The folds of cross-validation; the only image of a class, or its only group, is in every training set."""
         counts = np.bincount(self.labels, minlength=self.classes)
-        is_single = self._groups_per_class()[self.labels] == 1
+        is_single = groups_per_class(self.labels, self.groups, self.classes)[self.labels] == 1
         indices, single = np.flatnonzero(~is_single), np.flatnonzero(is_single)
         is_large = len(indices) > LARGE
         if is_large:
@@ -65,7 +65,7 @@ class Rows:
         present = np.unique(part.labels)
         if len(present) < 2:  # noqa: PLR2004 - nothing to compare
             return []
-        smallest = int(part._groups_per_class()[present].min())  # noqa: SLF001 - its own class
+        smallest = int(groups_per_class(part.labels, part.groups, self.classes)[present].min())
         count = max(min(LARGE_FOLDS if is_large else FOLDS, smallest), 2)
         folds = [
             (np.concatenate([indices[train], single]), indices[held_out])
@@ -74,11 +74,6 @@ class Rows:
         # With groups, a class may be in no other fold.
         learnable = len(np.unique(self.labels))
         return [fold for fold in folds if len(np.unique(self.labels[fold[0]])) == learnable and len(fold[1])]
-
-    def _groups_per_class(self) -> Indices:
-        """(K,), the number of groups that images of each class are in; of images where there are no groups."""
-        groups = np.arange(len(self.labels)) if self.groups is None else self.groups
-        return np.bincount(np.unique(np.stack([self.labels, groups]), axis=1)[0], minlength=self.classes)
 
     def fit_heads(
         self, name: ClassifierName, candidates: Sequence[Hyperparameters], tolerance: float

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cnncli.data.folds import Indices, group_numbers, main_classes, stratified_folds
+from cnncli.data.folds import Indices, group_numbers, groups_per_class, main_classes, stratified_folds
 from cnncli.data.stratified import require_learnable
 from cnncli.errors import DataError
 from cnncli.records.data import DataSet, Split
@@ -23,10 +23,8 @@ def require_enough(data: DataSet, count: int) -> None:
     """
     samples = [*data.split(Split.TRAIN), *data.split(Split.VAL)]
     groups, labels = group_numbers(samples), main_classes(data, samples)
-    units = np.arange(len(samples)) if groups is None else groups
-    for label in np.unique(labels[labels >= 0]):
-        own = len(np.unique(units[labels == label]))
-        if own < count:
+    for label, own in enumerate(groups_per_class(labels, groups, len(data.class_names)).tolist()):
+        if 0 < own < count:
             things = counted(own, "image" if groups is None else "group")
             raise DataError(
                 f"--folds {count} needs as many {'images' if groups is None else 'groups'} of each class, "

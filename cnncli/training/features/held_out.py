@@ -26,7 +26,7 @@ def held_out_probabilities(rows: Rows, seed: int, advance: Callable[[], None] = 
     Hyperparameters and temperature are chosen as for a classifier of a run, which may see a part of the images.
 
     Args:
-        rows: at least two images of at least two classes.
+        rows: at least two images of at least two classes, of different groups.
         seed: random seed of the folds.
         advance: called after each of `FOLDS` folds.
     """
@@ -51,8 +51,9 @@ def _logits(rows: Rows, fold: Fold, chosen: Hyperparameters) -> Array:
     """Logits (H, K) of the H images that a fold holds out."""
     train, held_out = fold
     present, labels = np.unique(rows.labels[train], return_inverse=True)
-    known = Rows(rows.vectors[train], labels, len(present), rows.weights)
-    (head,) = known.fit_heads(_NAME, [chosen], _TOLERANCE)
     logits = np.full((len(held_out), rows.classes), _IMPOSSIBLE)
-    logits[:, present] = head.logits(rows.vectors[held_out, 0])
+    if len(present) > 1:
+        known = Rows(rows.vectors[train], labels, len(present), rows.weights)
+        (head,) = known.fit_heads(_NAME, [chosen], _TOLERANCE)
+        logits[:, present] = head.logits(rows.vectors[held_out, 0])
     return logits

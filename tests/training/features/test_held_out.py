@@ -24,3 +24,12 @@ def test_every_image_gets_probabilities_that_do_not_follow_its_own_label(
     known = labels != 1
     assert probabilities[known].argmax(axis=1).tolist() == labels[known].tolist()
     assert (probabilities[~known, 1] < 1e-9).all()
+
+
+def test_few_images_and_folds_with_a_single_class() -> None:
+    vectors = np.array([[0.0, 1.0], [0.1, 0.9], [1.0, 0.0], [0.9, 0.1]])[:, np.newaxis]
+    labels = np.array([0, 0, 1, 1])
+    probabilities = held_out_probabilities(Rows(vectors, labels, 2), 0)
+    assert probabilities.argmax(axis=1).tolist() == [0, 0, 1, 1]
+    groups = held_out_probabilities(Rows(vectors, labels, 2, groups=labels), 0)
+    assert np.isfinite(groups).all()
