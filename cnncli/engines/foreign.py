@@ -103,7 +103,10 @@ def _write(
     network = foreign_graph.raise_opset(network, size, file)
     scores = foreign_graph.find_scores(network, size, file)
     if not scores.is_certain and kind is None:
-        raise _missing(file, ["--scores logits|probabilities"])
+        raise UsageError(
+            f"{file} does not say whether its scores are logits or probabilities",
+            "add --scores logits, or --scores probabilities",
+        )
     are_probabilities = not scores.is_certain and kind is ScoreKind.PROBABILITIES
     model = foreign_graph.rebuild(network, scores, size, are_probabilities=are_probabilities)
     onnx.save(model, folder / model_folder.GRAPH)
@@ -169,15 +172,19 @@ def _complete(
         "--resize shortest": options.resize is None,
     }
     if size is None or any(missing.values()):
-        raise _missing(file, [option for option, is_missing in missing.items() if is_missing])
+        needed = [option for option, is_missing in missing.items() if is_missing]
+        raise _missing(file, needed, is_first=not reference.foreign.explicit())
     return size, options
 
 
-def _missing(file: Path, options: list[str]) -> UsageError:
-    name = quote(str(file))
+def _missing(file: Path, options: list[str], *, is_first: bool) -> UsageError:
+    """Error for options that a file needs; `is_first` if the user has not given any others."""
+    name, example = quote(str(file)), " ".join(options)
     return UsageError(
         f"{file} does not say how images are prepared for it: {', '.join(option.split()[0] for option in options)} missing",
-        f"say it once, e.g. cnncli pull {name} {' '.join(options)} --labels names.txt; then -m {name} works",
+        f"say it once, e.g. cnncli pull {name} {example} --labels names.txt; then -m {name} works"
+        if is_first
+        else f"add {example}",
     )
 
 

@@ -15,7 +15,7 @@ from cnncli.sharing.repository_files import FILES, RepositoryFiles
 from cnncli.text import first_line
 from cnncli.web import require_reachable
 
-_FOLDER_HINT = "or write the files to a folder with --to DIR"
+_FOLDER_HINT = "write the files to a folder with --to DIR"
 _UNAUTHORIZED, _CONFLICT = 401, 409
 
 
@@ -91,11 +91,11 @@ def find_repository(name: str, *, is_public: bool, overwrite: bool) -> Repositor
 def _require_access() -> None:
     """Check that there is a token, and that the hub answers."""
     if is_forbidden():
-        raise OutputError("HF_HUB_OFFLINE forbids to send anything", f"unset it, {_FOLDER_HINT}")
+        raise OutputError("HF_HUB_OFFLINE forbids to send anything", f"unset it, or {_FOLDER_HINT}")
     if not get_token():
         raise OutputError(
             f"there is no token for {constants.ENDPOINT}",
-            f"log in with `hf auth login`, or set HF_TOKEN to a token that may write; {_FOLDER_HINT}",
+            f"log in with `hf auth login`, or set HF_TOKEN to a token that may write; or {_FOLDER_HINT}",
         )
     try:
         require_reachable(constants.ENDPOINT)
@@ -144,5 +144,5 @@ def _failure(name: str, error: Exception) -> OutputError:
     problem = "refuses the files for" if status else "broke off the connection for"
     return OutputError(
         f"{constants.ENDPOINT} {problem} {name} ({first_line(error)})",
-        f"try again: nothing is half sent, since all files are in one commit; {_FOLDER_HINT}",
+        f"try again: nothing is half sent, since all files are in one commit; or {_FOLDER_HINT}",
     )
