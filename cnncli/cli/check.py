@@ -21,7 +21,7 @@ from cnncli.text import quote
 if TYPE_CHECKING:
     from cnncli.networks.model_folder import ModelFolder
     from cnncli.records.curation import LabelErrors
-    from cnncli.records.data import DataSet
+    from cnncli.records.data import DataHealth, DataSet
 
 PROBLEMS_FOUND = 3
 """Exit code where problems were found."""
@@ -36,6 +36,14 @@ def check(
         typer.Option(
             "--label-errors",
             help="Also look for labels that are probably wrong, by classifiers on the features of --model.",
+        ),
+    ] = False,
+    near_duplicates: Annotated[
+        bool,
+        typer.Option(
+            "--near-duplicates",
+            help="Look for near duplicates thoroughly: pairs that the features of --model propose, and whose pixels match after "
+            "scaling, cropping, mirroring, recolouring or compression.",
         ),
     ] = False,
     model: options.Model = None,
@@ -81,12 +89,15 @@ def check(
       cnncli check photos/
       cnncli check photos/ --sheet photos.png
       cnncli check list.csv --root photos/ -f json
+      cnncli check photos/ --near-duplicates
       cnncli check photos/ --label-errors -o issues.csv --sheet issues.png
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     columns = replace(columns, group=group_column or "", group_by=group_by or "")
-    if not label_errors:
-        _require_label_errors(output, offline=offline, model=options.is_typed(context, "model") and model)
+    has_model = options.is_typed(context, "model") and bool(model)
+    _require_effect(
+        output, label_errors=label_errors, near_duplicates=near_duplicates, model=has_model, offline=offline
+    )
     _require_writable(sheet, output, data, overwrite=overwrite)
     with quiet_libraries(), console.spinner("checking the images"):
         from cnncli.data.health import examine
@@ -99,10 +110,22 @@ def check(
         data_set = read(data, columns)
         if sheet:
             require_not_among("sheet", sheet, (sample.path for sample in data_set.samples))
-        folder = _prepare(data_set, model, console, is_offline=offline) if label_errors else None
+        folder = None
+        if label_errors or near_duplicates:
+            folder = _prepare(data_set, model, console, is_offline=offline, label_errors=label_errors)
         with image_progress(console, lambda: len(data_set.samples), 0, is_hidden=False) as advance:
-            health = examine(data_set, max_pixels=limit, workers=workers or usable_cores(), advance=advance)
-        errors = _label_errors(data_set, folder, limit, workers, console) if folder else None
+            health = examine(
+                data_set,
+                max_pixels=limit,
+                workers=workers or usable_cores(),
+                compares_pixels=not near_duplicates,
+                advance=advance,
+            )
+        if folder and near_duplicates:
+            health = _add_near_duplicates(health, folder, limit, workers, console)
+        errors = None
+        if folder and label_errors:
+            errors = _label_errors(data_set, folder, limit, workers, console)
         is_last = not sheet and not output
         if format_ is ReportFormat.JSON:
             write_data(data_health_json(health, errors), is_last=is_last)
@@ -118,12 +141,18 @@ def check(
         raise typer.Exit(PROBLEMS_FOUND)
 
 
-def _require_label_errors(output: Path | None, *, offline: bool, model: str | bool | None) -> None:
-    """Raise UsageError for options that have no effect without `--label-errors`."""
-    given = {"--model": model, "--output": output, "--offline": offline}
-    if unused := [name for name, value in given.items() if value]:
+def _require_effect(
+    output: Path | None, *, label_errors: bool, near_duplicates: bool, model: bool, offline: bool
+) -> None:
+    """Raise UsageError for options that have no effect without `--label-errors`, or without any use of a model."""
+    if output and not label_errors:
+        raise UsageError("--output has no effect without --label-errors", "add it, or leave --output out")
+    given = {"--model": model, "--offline": offline}
+    unused = [name for name, value in given.items() if value]
+    if unused and not (label_errors or near_duplicates):
         raise UsageError(
-            f"{', '.join(unused)}: no effect without --label-errors", "add it, or leave them out"
+            f"{', '.join(unused)}: no effect without --label-errors or --near-duplicates",
+            "add one of these, or leave them out",
         )
 
 
@@ -148,14 +177,27 @@ def _require_writable(sheet: Path | None, output: Path | None, data: str, *, ove
         raise OutputError(f"{sheet} would be inside the data folder", "write it somewhere else")
 
 
-def _prepare(data: "DataSet", model: str | None, console: Console, *, is_offline: bool) -> "ModelFolder":
-    """The network whose features show label errors, after checking that they can be looked for."""
+def _prepare(
+    data: "DataSet", model: str | None, console: Console, *, is_offline: bool, label_errors: bool
+) -> "ModelFolder":
+    """The network whose features are used, after checking that label errors can be looked for if they are to be."""
     from cnncli.curation.label_errors import require_cleanlab, require_comparable
     from cnncli.prepare import prepare
 
-    require_cleanlab()
-    require_comparable(data)
+    if label_errors:
+        require_cleanlab()
+        require_comparable(data)
     return prepare(options.reference(model, console), console, is_offline=is_offline)
+
+
+def _add_near_duplicates(
+    health: "DataHealth", folder: "ModelFolder", max_pixels: int, workers: int | None, console: Console
+) -> "DataHealth":
+    from cnncli.inference import InferenceOptions
+    from cnncli.retrieval.data_set import add_near_duplicates
+
+    inference = InferenceOptions(max_pixels=max_pixels, workers=workers)
+    return add_near_duplicates(health, folder, inference, console, image_bars(console))
 
 
 def _label_errors(

@@ -1,48 +1,29 @@
-"""`cnncli similar`: nearest neighbours and near-duplicates in feature space."""
+"""`cnncli similar`: nearest neighbours in feature space, and near duplicates."""
 
-import enum
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnncli.cli import completion, options, pictures
-from cnncli.cli.console import Console, is_terminal, quiet_libraries, terminal_width, write_data
+from cnncli.cli.console import Console, is_terminal, quiet_libraries
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_bars
+from cnncli.cli.similar_output import SimilarFormat, SimilarOutput, print_groups, print_neighbours
 from cnncli.errors import InputError, OutputError, UsageError
 from cnncli.files.output_path import is_inside
 from cnncli.images.tar_archive import is_archive
 from cnncli.records.choices import DistanceMetric
-from cnncli.records.defaults import PATH_COLUMN
+from cnncli.records.defaults import LEAST_SCORE, PATH_COLUMN, UNVERIFIED_DISTANCE
 from cnncli.records.engines import EngineName, EngineOptions, Precision
-from cnncli.text import counted, is_url, quote
+from cnncli.text import is_url, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping
 
     from cnncli.features.extract import Extractor
-    from cnncli.records.pictures import Figure
-    from cnncli.records.predictions import Unreadable
     from cnncli.retrieval.collection import Collection
-
-T = TypeVar("T")
-
-
-class SimilarFormat(enum.StrEnum):
-    """Output format of neighbours."""
-
-    TABLE = "table"
-    TSV = "tsv"
-    JSON = "json"
-
-
-_DUPLICATE_DISTANCE = 0.1
-"""Default of `--within`, a cosine distance. Of a hundred photos that were scaled and recompressed, cropped by 5 % or mirrored,
-copies were within 0.08 of the original with pocket, and different photos beyond 0.24. With other networks different photos may
-be as close as 0.15, and drawings of the same thing closer than 0.1."""
 
 
 def _parse_collection(word: str) -> Path:
@@ -77,7 +58,27 @@ def similar(
             "--duplicates",
             metavar="FOLDER|FILE",
             parser=_parse_collection,
-            help="List groups of near-duplicates in this folder or file instead of searching it.",
+            help="List groups of near duplicates in this folder or file instead of searching it. Features propose pairs, pixels "
+            "decide: images that are scaled, cropped, mirrored, recoloured or compressed again.",
+        ),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="FOLDER|FILE",
+            parser=_parse_collection,
+            help="List the images of --duplicates that have near duplicates in this folder or file, with these.",
+        ),
+    ] = None,
+    score: Annotated[
+        float | None,
+        typer.Option(
+            "--score",
+            min=0.0,
+            max=1.0,
+            metavar="X",
+            help=f"Least score of near duplicates, 1 for equal pixels.  [default: {LEAST_SCORE}]",
         ),
     ] = None,
     within: Annotated[
@@ -86,7 +87,8 @@ def similar(
             "--within",
             min=0.0,
             metavar="X",
-            help=f"Largest cosine distance between duplicates.  [default: {_DUPLICATE_DISTANCE}]",
+            help="Largest cosine distance between the embeddings of near duplicates.  [default: any, but "
+            f"{UNVERIFIED_DISTANCE} where the images cannot be opened]",
         ),
     ] = None,
     topk: Annotated[
@@ -118,7 +120,7 @@ def similar(
         typer.Option(
             "--sheet",
             metavar="FILE.png",
-            help="Also save a picture of each query with its neighbours, or of each group of near-duplicates.",
+            help="Also save a picture of each query with its neighbours, or of each group of near duplicates.",
         ),
     ] = None,
     overwrite: options.Overwrite = False,
@@ -138,7 +140,7 @@ def similar(
     offline: options.Offline = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Find the nearest neighbours of images in the feature space of a network, or groups of near-duplicates.
+    """Find the nearest neighbours of images in the feature space of a network, or groups of near duplicates.
 
     \b
     Examples:
@@ -146,6 +148,7 @@ def similar(
       cnncli similar new/ --in photos/ -m resnet50 --sheet neighbours.png
       cnncli similar photo.jpg --in features.npz --metric cosine -f json
       cnncli similar --duplicates photos/ --sheet duplicates.png
+      cnncli similar --duplicates test/ --against train/
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     options.image_size(img_size)  # validated before anything heavy is imported
@@ -154,8 +157,7 @@ def similar(
     }  # fmt: skip
     if duplicates and (unused := [name for name, value in query_options.items() if value]):
         raise UsageError(f"{', '.join(unused)}: no effect with --duplicates, which takes no queries")
-    if within is not None and not duplicates:
-        raise UsageError("--within has no effect without --duplicates", "-k sets the number of neighbours")
+    _require_duplicates(duplicates, {"--against": against, "--score": score, "--within": within})
     collection_path = among or duplicates
     if not collection_path:
         raise UsageError("no images to search", "add --in FOLDER, or --in features.npz")
@@ -167,15 +169,17 @@ def similar(
         )
     )
     destination = pictures.PictureDestination.resolve_sheet(sheet, overwrite=overwrite) if sheet else None
-    if sheet and is_inside(sheet, collection_path):
+    if sheet and any(is_inside(sheet, path) for path in (collection_path, against) if path):
         raise OutputError(f"{sheet} is in the folder that is searched", "write it somewhere else")
     format_ = format_ or (SimilarFormat.TABLE if is_terminal(sys.stdout) else SimilarFormat.TSV)
-    result_output = _Output(format_, destination, console)
+    result_output = SimilarOutput(format_, destination, console)
     with quiet_libraries(), console.spinner("comparing images"):
+        from cnncli.engines.cores import usable_cores
         from cnncli.features.extract import Extractor
         from cnncli.inference import InferenceOptions
         from cnncli.prepare import prepare
         from cnncli.records.defaults import MAX_PIXELS
+        from cnncli.retrieval.duplicates import DuplicateOptions
 
         reference = options.reference(
             model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size
@@ -189,10 +193,16 @@ def similar(
         extractor = Extractor(prepare(reference, console, is_offline=offline), inference, console, layer)
         collection = _collection(collection_path, extractor, console)
         if duplicates:
-            limit = _DUPLICATE_DISTANCE if within is None else within
-            unreadable = _print_groups(collection, limit, result_output)
+            others = _collection(against, extractor, console) if against else None
+            options_ = DuplicateOptions(
+                inference.max_pixels,
+                workers or usable_cores(),
+                within,
+                LEAST_SCORE if score is None else score,
+            )
+            unreadable = print_groups(collection, others, options_, result_output)
         else:
-            unreadable = _print_neighbours(
+            unreadable = print_neighbours(
                 inputs, collection, extractor, topk or 5, metric or DistanceMetric.EUCLIDEAN, result_output
             )
     for item in unreadable:
@@ -201,38 +211,16 @@ def similar(
         raise typer.Exit(options.UNREADABLE_INPUTS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """Where results go: to standard output in some format, and into a picture if one is wanted."""
+def _require_duplicates(duplicates: Path | None, dependent: "Mapping[str, object]") -> None:
+    """Check that there are no options of --duplicates without it.
 
-    format: SimilarFormat
-    sheet: pictures.PictureDestination | None
-    console: Console
-
-    def print(
-        self,
-        results: T,
-        *,
-        table: "Callable[[T, int | None], str]",
-        tsv: "Callable[[T], str]",
-        json: "Callable[[T], str]",
-    ) -> None:
-        """Print results with the function for the format."""
-        match self.format:
-            case SimilarFormat.TABLE:
-                text = table(results, terminal_width())
-            case SimilarFormat.TSV:
-                text = tsv(results)
-            case SimilarFormat.JSON:
-                text = json(results)
-        write_data(text, is_last=not self.sheet)
-
-    def draw(self, figure: "Callable[[Sequence[T], str], Figure]", rows: "Sequence[T]", title: str) -> None:
-        """Draw results with a title."""
-        if self.sheet and rows:
-            self.sheet.write(figure(rows, title), self.console)
-        elif self.sheet:
-            self.console.notice("no picture: there is nothing to draw")
+    Raises:
+        UsageError: there are.
+    """
+    if not duplicates and (unused := [name for name, value in dependent.items() if value is not None]):
+        raise UsageError(
+            f"{', '.join(unused)}: no effect without --duplicates", "-k sets the number of neighbours"
+        )
 
 
 def _collection(path: Path, extractor: "Extractor", console: Console) -> "Collection":
@@ -243,48 +231,3 @@ def _collection(path: Path, extractor: "Extractor", console: Console) -> "Collec
     if not path.is_dir():
         raise InputError(f"{path}: no such folder or file")
     return folder_collection(path, extractor, image_bars(console))
-
-
-def _print_groups(collection: "Collection", within: float, output: _Output) -> "Sequence[Unreadable]":
-    """Print and draw the groups of near-duplicates; returns the unreadable images."""
-    from cnncli.render import neighbours as render
-    from cnncli.retrieval.figures import groups_figure
-    from cnncli.retrieval.similar import duplicates
-
-    groups = duplicates(collection, within, DistanceMetric.COSINE)
-    output.print(groups, table=render.groups_table, tsv=render.groups_tsv, json=render.groups_json)
-    title = (
-        f"{counted(len(groups), 'group')} of near-duplicates in {counted(len(collection.paths), 'image')}, "
-        f"within a cosine distance of {within:g}"
-    )
-    output.console.notice(title)
-    output.draw(groups_figure, groups, title)
-    return collection.unreadable
-
-
-def _print_neighbours(
-    inputs: Inputs,
-    collection: "Collection",
-    extractor: "Extractor",
-    topk: int,
-    metric: DistanceMetric,
-    output: _Output,
-) -> "Sequence[Unreadable]":
-    """Print and draw the nearest neighbours of each input; returns the unreadable images."""
-    from cnncli.records.predictions import Unreadable
-    from cnncli.render import neighbours as render
-    from cnncli.retrieval.figures import figure
-    from cnncli.retrieval.similar import similar as find_neighbours
-
-    results = find_neighbours(inputs.sources(output.console), collection, extractor, topk, metric)
-    if not results:
-        raise inputs.no_images_error()
-    output.print(
-        results, table=render.neighbours_table, tsv=render.neighbours_tsv, json=render.neighbours_json
-    )
-    images = counted(len(collection.paths), "image")
-    distance = "Euclidean" if metric is DistanceMetric.EUCLIDEAN else "cosine"
-    title = f"Nearest neighbours among {images} ({distance} distance, {extractor.source})"
-    readable = [item for item in results if not isinstance(item, Unreadable)]
-    output.draw(figure, readable, title)
-    return [*collection.unreadable, *(item for item in results if isinstance(item, Unreadable))]

@@ -1,17 +1,20 @@
 """Problems of a data set that can be found before training."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from PIL import Image
+
 from cnncli.data.class_health import class_findings, count_classes, splits_of, task_labels
 from cnncli.data.groups import group_findings
-from cnncli.data.near_duplicates import Fingerprint, fingerprint, groups
+from cnncli.data.likeness import likeness_findings
+from cnncli.data.near_duplicates import Fingerprint, fingerprint
 from cnncli.images.decode import Decoding, Header, header, with_image
 from cnncli.images.digest import sha256
 from cnncli.images.in_memory import InMemory
 from cnncli.images.threads import reading_pool, reading_threads
-from cnncli.records.data import DataFinding, DataHealth, DataSet, FindingKind, Sample, Split
+from cnncli.records.data import DataFinding, DataHealth, DataSet, FindingKind, Sample
 from cnncli.records.predictions import ImageSource, Unreadable, UnreadableError
 from cnncli.text import counted
 
@@ -38,7 +41,12 @@ class _ImageFacts:
 
 
 def examine(
-    data: DataSet, *, max_pixels: int, workers: int, advance: Callable[[], None] = lambda: None
+    data: DataSet,
+    *,
+    max_pixels: int,
+    workers: int,
+    compares_pixels: bool = True,
+    advance: Callable[[], None] = lambda: None,
 ) -> DataHealth:
     """Open every image of a data set and look for problems.
 
@@ -46,13 +54,15 @@ def examine(
         data: as read from disk.
         max_pixels: larger images are not decoded.
         workers: number of threads.
+        compares_pixels: whether to look for images that are nearly identical, besides those that are identical.
         advance: called once per image.
     """
     images: list[_ImageFacts] = []
+    describe: _Describe = fingerprint if compares_pixels else _decode_only
     threads = reading_threads((sample.source for sample in data.samples), workers)
     with reading_pool(threads, "examine") as pool:
         for batch in _batches(data.samples, _BATCH):
-            for image in pool.map(lambda sample: _examine(sample, max_pixels), batch):
+            for image in pool.map(lambda sample: _examine(sample, max_pixels, describe), batch):
                 images.append(image)
                 advance()
     pairs = zip(data.samples, images, strict=True)
@@ -62,7 +72,7 @@ def examine(
         *(DataFinding(FindingKind.LEFT_OUT, False, remark) for remark in data.remarks),
         *class_findings(readable, splits_of(data)),
         *group_findings(readable),
-        *_likeness(data, images),
+        *likeness_findings(data, [image.fingerprint for image in images], [image.digest for image in images]),
         *_shapes(data, images),
     ]
     sizes = sorted(
@@ -83,14 +93,21 @@ def examine(
     )
 
 
-def _examine(sample: Sample, max_pixels: int) -> _ImageFacts:
+_Describe = Callable[[Image.Image], Fingerprint | None]
+
+
+def _decode_only(_: Image.Image) -> None:
+    """Describe nothing: the image can be decoded."""
+
+
+def _examine(sample: Sample, max_pixels: int, describe: _Describe) -> _ImageFacts:
     facts = header(sample.source)
     if isinstance(facts, Unreadable):  # the rest of the file, which may be long, is not read
         return _ImageFacts(facts.reason)
     source = _in_memory(sample.source)
     digest = sha256(source)
     decoding = Decoding(max_pixels=max_pixels, target_size=lambda _: _THUMBNAIL)
-    likeness = with_image(source, decoding, fingerprint)
+    likeness = with_image(source, decoding, describe)
     if isinstance(likeness, Unreadable):
         return _ImageFacts(likeness.reason)
     return _ImageFacts(None, facts, digest, likeness)
@@ -128,72 +145,6 @@ def _unreadable(data: DataSet, images: Sequence[_ImageFacts]) -> Iterator[DataFi
             message,
             tuple((f"{data.relative(path)}: {reason}",) for path, reason in reasons),
         )
-
-
-def _likeness(data: DataSet, images: Sequence[_ImageFacts]) -> Iterator[DataFinding]:
-    """Identical and nearly identical images, the worst kind first."""
-    examples: dict[tuple[FindingKind, bool], list[tuple[str, ...]]] = defaultdict(list)
-    for group in groups([image.fingerprint for image in images], [image.digest for image in images]):
-        copies: dict[str | None, list[int]] = defaultdict(list)
-        for index in group:
-            copies[images[index].digest].append(index)
-        # Identical images are reported separately, so that a third image that is only similar does not hide them.
-        for same in copies.values():
-            if len(same) > 1:
-                for kind in _likeness_kinds(data, same):
-                    examples[kind, True].append(_relative_paths(data, same))
-        if len(copies) > 1:
-            for kind in _likeness_kinds(data, group):
-                examples[kind, False].append(_relative_paths(data, group))
-    for (kind, is_exact), sets in sorted(
-        examples.items(), key=lambda item: (list(FindingKind).index(item[0][0]), not item[0][1])
-    ):
-        # If no validation split exists yet, copies may be split between train and val.
-        may_be_split = kind is FindingKind.DUPLICATES and is_exact and not data.split(Split.VAL)
-        is_problem = (
-            may_be_split
-            or kind is FindingKind.LEAKAGE
-            or (kind is FindingKind.CONFLICTING_LABELS and is_exact)
-        )
-        likeness = "identical" if is_exact else "nearly identical"
-        location = (_LABELLED if data.tasks else _LOCATIONS)[kind]
-        message = f"{counted(len(sets), 'set')} of {likeness} images {location}{_MAY_BE_SPLIT if may_be_split else ''}"
-        yield DataFinding(kind, is_problem, message, tuple(sets))
-
-
-def _likeness_kinds(data: DataSet, group: Sequence[int]) -> list[FindingKind]:
-    """What a group of similar images means, by the classes and splits that they are in."""
-    samples = [data.samples[index] for index in group]
-    kinds = []
-    if _contradict(samples):
-        kinds.append(FindingKind.CONFLICTING_LABELS)
-    if len({sample.split for sample in samples}) > 1:
-        kinds.append(FindingKind.LEAKAGE)
-    return kinds or [FindingKind.DUPLICATES]
-
-
-def _contradict(samples: Sequence[Sample]) -> bool:
-    """Whether images have different classes; labels that are unknown contradict none."""
-    answers = zip(*(sample.answers for sample in samples), strict=True)
-    known = ({answer for answer in task if answer is not None} for task in answers)
-    return len({sample.label for sample in samples}) > 1 or any(len(different) > 1 for different in known)
-
-
-def _relative_paths(data: DataSet, group: Sequence[int]) -> tuple[str, ...]:
-    return tuple(data.relative(data.samples[index].path) for index in group)
-
-
-_MAY_BE_SPLIT = ": --val-split may put copies into both train and val"
-_LOCATIONS = {
-    FindingKind.LEAKAGE: "in several splits: test or validation accuracy would be too high",
-    FindingKind.CONFLICTING_LABELS: "in several classes",
-    FindingKind.DUPLICATES: "in one class",
-}
-_LABELLED = _LOCATIONS | {
-    FindingKind.CONFLICTING_LABELS: "with different labels",
-    FindingKind.DUPLICATES: "with the same labels",
-}
-"""Where images have several labels, or several tasks."""
 
 
 def _shapes(data: DataSet, images: Sequence[_ImageFacts]) -> Iterator[DataFinding]:

@@ -1,5 +1,6 @@
-"""How many cores this process may use."""
+"""How many cores this process may use, and by which threads."""
 
+import contextlib
 import math
 import os
 from collections.abc import Iterator
@@ -55,3 +56,15 @@ def _read_quota(folder: Path) -> float | None:
         return float(quota) / float(period) if quota not in {"max", "-1"} else None
     except (OSError, ValueError, ZeroDivisionError):
         return None
+
+
+def one_blas_thread() -> contextlib.AbstractContextManager[object]:
+    """Let NumPy and SciPy multiply matrices in one thread.
+
+    Where there are many small products, waking threads for each takes several times longer than they save (5 times for solvers
+    with 1,651 embeddings of 1,280 features, 3 times with 20,000, on two cores).
+    """
+    import threadpoolctl
+
+    limits: contextlib.AbstractContextManager[object] = threadpoolctl.threadpool_limits(1, "blas")
+    return limits

@@ -152,12 +152,14 @@ class DataFinding:
         is_problem: whether it would make training worse, or the measured accuracy misleading.
         message: one line.
         examples: each a group of paths or of class names.
+        scores: how well the images of each example match, 1 at best; empty where that is not measured.
     """
 
     kind: FindingKind
     is_problem: bool
     message: str
     examples: tuple[tuple[str, ...], ...] = ()
+    scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Results of a nearest-neighbour search."""
+"""Results of a search for nearest neighbours, or for near duplicates."""
 
 from dataclasses import dataclass
 
@@ -24,3 +24,18 @@ class Neighbours:
     def path(self) -> str:
         """The path of the query."""
         return self.source.path
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """An image in a group of near duplicates.
+
+    Attributes:
+        path: of the image.
+        score: how well its pixels match those of the first of its group, 1 at best; None where they could not be compared.
+        distance: cosine distance of their embeddings.
+    """
+
+    path: str
+    score: float | None
+    distance: float

@@ -1,6 +1,7 @@
 """The findings about a data set, as text and as JSON."""
 
 import json
+from itertools import zip_longest
 
 from cnncli.records.curation import LabelErrors
 from cnncli.records.data import DataFinding, DataHealth, Split, TaskLabels
@@ -105,8 +106,12 @@ def _truncate(name: str) -> str:
 def _finding_lines(finding: DataFinding) -> list[str]:
     mark = "PROBLEM" if finding.is_problem else "note"
     lines = [f"{mark:<7}  {printable(finding.message)}"]
+    examples = list(
+        zip_longest(finding.examples, (f" ({score:.3f})" for score in finding.scores), fillvalue="")
+    )
     lines += [
-        f"         {', '.join(map(printable, example))}" for example in finding.examples[:_MOST_EXAMPLES]
+        f"         {', '.join(map(printable, example))}{score}"
+        for example, score in examples[:_MOST_EXAMPLES]
     ]
     if len(finding.examples) > _MOST_EXAMPLES:
         lines.append(f"         and {len(finding.examples) - _MOST_EXAMPLES:,} more (-f json has all)")
@@ -138,6 +143,7 @@ def data_health_json(health: DataHealth, label_errors: LabelErrors | None = None
                 "problem": finding.is_problem,
                 "message": path_text(finding.message),
                 "examples": [list(map(path_text, example)) for example in finding.examples],
+                **({"scores": list(finding.scores)} if finding.scores else {}),
             }
             for finding in health.findings
         ],

@@ -1,17 +1,17 @@
-"""Nearest neighbours and groups of near-duplicates as JSON, TSV and tables."""
+"""Nearest neighbours and groups of near duplicates as JSON, TSV and tables."""
 
 import json
 from collections.abc import Sequence
 from typing import Any
 
-from cnncli.records.neighbours import Neighbour, Neighbours
+from cnncli.records.neighbours import Duplicate, Neighbour, Neighbours
 from cnncli.records.predictions import UNREADABLE, Unreadable
 from cnncli.render.columns import Column, rows
 from cnncli.render.lines import NO_LABEL
 from cnncli.text import is_percent_encoded, path_text, printable, tsv_text
 
 Results = Sequence[Neighbours | Unreadable]
-Groups = Sequence[Sequence[Neighbour]]
+Groups = Sequence[Sequence[Duplicate]]
 
 
 def neighbours_json(results: Results) -> str:
@@ -77,37 +77,50 @@ def neighbours_table(results: Results, width: int | None = None) -> str:
 
 def groups_json(groups: Groups) -> str:
     """A list of groups, each a list of objects."""
-    return _json([[_neighbour_object(neighbour) for neighbour in group] for group in groups])
+    return _json(
+        [
+            [
+                _path_object(image.path) | {"score": image.score, "distance": image.distance}
+                for image in images
+            ]
+            for images in groups
+        ]
+    )
 
 
 def groups_tsv(groups: Groups) -> str:
-    """A line `group`, `path`, `distance` for each image; distances are from the first image of the group."""
+    """A line `group`, `path`, `score`, `distance` for each image; no score where the pixels could not be compared."""
     return "".join(
-        f"{number}\t{_tsv(neighbour.path)}\t{neighbour.distance:.6g}\n"
-        for number, group in enumerate(groups, 1)
-        for neighbour in group
+        f"{number}\t{_tsv(image.path)}\t{'' if image.score is None else image.score}\t{image.distance:.6g}\n"
+        for number, images in enumerate(groups, 1)
+        for image in images
     )
 
 
 def groups_table(groups: Groups, width: int | None = None) -> str:
-    """A row for each image; the first row of each group has its number, the others the distance from the first.
+    """A row for each image; the first row of each group has its number, the others how well they match the first.
 
     On a terminal of some width, paths are cut.
     """
     cells = [
-        ("" if rank else str(number), printable(neighbour.path), f"{neighbour.distance:.4g}" if rank else "")
-        for number, group in enumerate(groups, 1)
-        for rank, neighbour in enumerate(group)
+        ("" if rank else str(number), printable(image.path), duplicate_text(image) if rank else "")
+        for number, images in enumerate(groups, 1)
+        for rank, image in enumerate(images)
     ]
     if not cells:
         return ""
-    numbers, paths, distances = zip(*cells, strict=True)
+    numbers, paths, scores = zip(*cells, strict=True)
     columns = [
         Column("group", numbers, importance=1),
         Column("image", paths, importance=2, is_path=True),
-        Column("distance", distances, is_number=True),
+        Column("score", scores, is_number=True),
     ]
     return "\n".join(rows(columns, width)) + "\n"
+
+
+def duplicate_text(image: Duplicate) -> str:
+    """How well an image matches the first of its group, for people."""
+    return f"distance {image.distance:.3g}" if image.score is None else f"{image.score:.3f}"
 
 
 def _json(document: object) -> str:

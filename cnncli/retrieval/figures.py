@@ -1,10 +1,11 @@
 """Queries with their nearest neighbours as a figure, like figure 4 (right) of Krizhevsky, Sutskever and Hinton (2012).
 
-Groups of near-duplicates are drawn likewise: the first image of each, and the others with their distances from it.
+Groups of near duplicates are drawn likewise: the first image of each, and the others with their scores.
 """
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 
 import numpy as np
@@ -12,9 +13,10 @@ from PIL import Image
 
 from cnncli.images.decode import thumbnail
 from cnncli.images.sources import image_source
-from cnncli.records.neighbours import Neighbour, Neighbours
+from cnncli.records.neighbours import Duplicate, Neighbours
 from cnncli.records.pictures import Figure, Panel, Scale
 from cnncli.records.predictions import ImageSource
+from cnncli.render.neighbours import duplicate_text
 
 _SIZE = (240, 180)
 """(width, height) in pixels that images are scaled into."""
@@ -26,35 +28,53 @@ MAX_QUERIES, MAX_NEIGHBOURS = 60, 9
 """Queries, and neighbours of each, that are drawn."""
 
 
-def groups_figure(groups: Sequence[Sequence[Neighbour]], title: str) -> Figure:
-    """A row for each of the first `MAX_QUERIES` groups: its first image and the others."""
-    rows = [Neighbours(image_source(first.path), tuple(others)) for first, *others in groups]
-    return figure(rows, title, first="", rows="groups")
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An image, and the captions of further ones by their paths."""
+
+    source: ImageSource
+    others: Sequence[tuple[str, str]]
 
 
-def figure(
-    results: Sequence[Neighbours], title: str, first: str = "query: ", rows: str = "queries"
-) -> Figure:
-    """A row for each of the first `MAX_QUERIES` queries: the query and its nearest neighbours.
+def groups_figure(groups: Sequence[Sequence[Duplicate]], title: str) -> Figure:
+    """A row for each of the first `MAX_QUERIES` groups of near duplicates: its first image and the others."""
+    rows = [
+        _Row(image_source(first.path), [(image.path, duplicate_text(image)) for image in others])
+        for first, *others in groups
+    ]
+    return _figure(rows, title, first="", things="groups")
+
+
+def figure(results: Sequence[Neighbours], title: str) -> Figure:
+    """A row for each of the first `MAX_QUERIES` queries: the query and its nearest neighbours."""
+    rows = [
+        _Row(item.source, [(other.path, f"{other.distance:.3g}") for other in item.nearest])
+        for item in results
+    ]
+    return _figure(rows, title, first="query: ", things="queries")
+
+
+def _figure(rows: Sequence[_Row], title: str, first: str, things: str) -> Figure:
+    """The figure of some rows.
 
     Args:
-        results: the queries.
+        rows: all there are.
         title: of the figure.
         first: what is written before the name of the first image of a row.
-        rows: what the rows are, for the title.
+        things: what the rows are, for the title.
     """
     panels = []
-    selection = results[:MAX_QUERIES]
-    folders = {PurePath(neighbour.path).parent for item in selection for neighbour in item.nearest}
+    selection = rows[:MAX_QUERIES]
+    folders = {PurePath(path).parent for row in selection for path, _ in row.others}
     parts = 2 if len(folders) > 1 else 1  # the names of the folder, which is often the class, and the file
-    width = min(max(len(item.nearest) for item in selection), MAX_NEIGHBOURS)
-    for item in selection:
-        panels.append(_panel(item.source, first + PurePath(item.path).name))
-        for neighbour in item.nearest[:width]:
-            name = PurePath(*PurePath(neighbour.path).parts[-parts:])
-            panels.append(_panel(image_source(neighbour.path), f"{name}, {neighbour.distance:.3g}"))
-        panels += [_BLANK] * (width - len(item.nearest[:width]))
-    remark = f"; the first {MAX_QUERIES} of {len(results):,} {rows}" if len(results) > MAX_QUERIES else ""
+    width = min(max(len(row.others) for row in selection), MAX_NEIGHBOURS)
+    for row in selection:
+        panels.append(_panel(row.source, first + PurePath(row.source.path).name))
+        for path, caption in row.others[:width]:
+            name = PurePath(*PurePath(path).parts[-parts:])
+            panels.append(_panel(image_source(path), f"{name}, {caption}"))
+        panels += [_BLANK] * (width - len(row.others[:width]))
+    remark = f"; the first {MAX_QUERIES} of {len(rows):,} {things}" if len(rows) > MAX_QUERIES else ""
     return Figure(title + remark, tuple(panels), width + 1)
 
 

@@ -1,4 +1,4 @@
-"""Exact nearest-neighbour search, block by block, and groups of vectors within a distance of each other."""
+"""Exact nearest-neighbour search, block by block."""
 
 from typing import Any
 
@@ -16,14 +16,8 @@ BLOCK = 16_384
 _EXTRA_CANDIDATES = 8
 """Rounding of matrix products may swap vectors at almost equal distances, so more than k are compared exactly."""
 
-_ROUNDING = 1e-9
-"""Relative rounding error of squared distances."""
-
 _QUERIES = 64
 """Queries that are compared with a block at a time."""
-
-_ROWS = BLOCK // 8
-"""Vectors that are grouped at a time."""
 
 
 def nearest(
@@ -83,55 +77,6 @@ def _rank_exactly(
         exact[row] = _distances(others - scaled, metric)
     order = np.argsort(exact, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(indices, order, 1), np.take_along_axis(exact, order, 1)
-
-
-def groups(vectors: Vectors, limit: float, metric: DistanceMetric) -> list[list[tuple[int, float]]]:
-    """Groups of two or more vectors within a limit of the first, as (index, distance from the first).
-
-    A group consists of a vector that is not in a group yet, and of all later ones that are not and lie within the limit.
-    Only distances from the first count: chains of small differences would otherwise join vectors that are far apart.
-
-    Args:
-        vectors: (N, D); all pairs are compared, which takes hours for a million.
-        limit: largest distance from the first.
-        metric: distance between vectors.
-    """
-    is_grouped = np.zeros(len(vectors), bool)
-    members_by_first: dict[int, list[int]] = {}
-    for start in range(0, len(vectors), _ROWS):
-        rows = _scale(vectors[start : start + _ROWS], metric)
-        near = _are_near(rows, rows, limit, metric)
-        firsts = []
-        for row in range(len(rows)):
-            if not is_grouped[start + row]:
-                firsts.append(row)
-                near[row, : row + 1] = False  # only later vectors
-                members = start + np.flatnonzero(near[row] & ~is_grouped[start : start + len(rows)])
-                members_by_first[start + row] = members.tolist()
-                is_grouped[members] = True
-        for begin in range(start + len(rows), len(vectors) if firsts else 0, BLOCK):
-            others = _scale(vectors[begin : begin + BLOCK], metric)
-            near = _are_near(rows[firsts], others, limit, metric) & ~is_grouped[begin : begin + BLOCK]
-            for column in np.flatnonzero(near.any(axis=0)).tolist():
-                members_by_first[start + firsts[int(near[:, column].argmax())]].append(begin + column)
-                is_grouped[begin + column] = True
-    return [
-        _with_distances(vectors, [first, *rest], metric) for first, rest in members_by_first.items() if rest
-    ]
-
-
-def _are_near(rows: Doubles, others: Doubles, limit: float, metric: DistanceMetric) -> NDArray[np.bool_]:
-    """(R, O): whether two scaled vectors lie within a limit of each other."""
-    bound = 2 * limit if metric is DistanceMetric.COSINE else limit**2
-    squares = _squares(rows)[:, None] + _squares(others)[None, :] - 2 * rows @ others.T
-    near: NDArray[np.bool_] = squares <= bound + _ROUNDING * (1 + bound)
-    return near
-
-
-def _with_distances(vectors: Vectors, group: list[int], metric: DistanceMetric) -> list[tuple[int, float]]:
-    """The indices of a group with their distances from the first."""
-    members = _scale(vectors[group], metric)
-    return list(zip(group, _distances(members - members[0], metric).tolist(), strict=True))
 
 
 def _distances(differences: Doubles, metric: DistanceMetric) -> Doubles:

@@ -1,6 +1,7 @@
 """`cnncli check`: words, JSON, a sheet, exit codes."""
 
 import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,56 @@ def test_tasks_and_labels_that_are_together(cnncli: Cnncli, data: Path) -> None:
         "labels": 18,
         "co_occurrence": [{"labels": ["fur", "paw"], "images": 6}],
     }
+
+
+@pytest.fixture
+def leaking(tmp_path: Path) -> Path:
+    """Two splits of two classes; two images of val are altered images of train, one of them in another class."""
+    draws = np.random.default_rng(0)
+    for split, name, number in product(("train", "val"), ("cats", "dogs"), range(4)):
+        file = tmp_path / "pets" / split / name / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pixels = draws.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((80, 60), Image.Resampling.BICUBIC).save(file)
+    pets = tmp_path / "pets"
+    with Image.open(pets / "train" / "cats" / "1.png") as image:
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(pets / "val" / "cats" / "3.png")
+    with Image.open(pets / "train" / "cats" / "2.png") as image:
+        image.crop((8, 4, 80, 60)).resize((50, 50)).save(pets / "val" / "dogs" / "0.png")
+    return pets
+
+
+def test_near_duplicates_in_several_splits_come_first(cnncli: Cnncli, leaking: Path) -> None:
+    (leaking / "train" / "cats" / "broken.jpg").write_bytes(b"nothing")
+    result = cnncli("check", leaking, "--near-duplicates")
+    assert result.exit_code == 3
+    lines = result.stdout.splitlines()
+    (first,) = (number for number, line in enumerate(lines) if "nearly identical to images of train" in line)
+    assert lines[first] == (
+        "PROBLEM  2 of 8 val images nearly identical to images of train: val accuracy would be too high"
+    )
+    assert lines[first + 1].startswith("         val/cats/3.png, train/cats/1.png (1.000)")
+    assert lines[first + 2].startswith("         val/dogs/0.png, train/cats/2.png (0.")
+    assert "PROBLEM  1 of 17 images cannot be read" in lines[first + 3 :]
+    assert "note     1 set of nearly identical images in several classes" in lines
+    findings = json.loads(cnncli("check", leaking, "--near-duplicates", "-f", "json").stdout)["findings"]
+    assert findings[0]["kind"] == "leakage"
+    assert findings[0]["scores"] == sorted(findings[0]["scores"], reverse=True)
+    assert len(findings[0]["scores"]) == len(findings[0]["examples"]) == 2
+
+
+def test_identical_images_are_not_reported_twice(cnncli: Cnncli, leaking: Path) -> None:
+    copy = (leaking / "train" / "dogs" / "1.png").read_bytes()
+    (leaking / "val" / "dogs" / "1.png").write_bytes(copy)
+    lines = cnncli("check", leaking, "--near-duplicates").stdout.splitlines()
+    assert (
+        "PROBLEM  2 of 8 val images nearly identical to images of train: val accuracy would be too high"
+        in lines
+    )
+    assert sum("train/dogs/1.png" in line for line in lines) == 1
+
+
+def test_a_model_without_a_use_is_an_error(cnncli: Cnncli, data: Path) -> None:
+    result = cnncli("check", data, "-m", "pocket")
+    assert result.exit_code == 2
+    assert "--model: no effect without --label-errors or --near-duplicates" in result.stderr

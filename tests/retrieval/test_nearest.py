@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cnncli.records.choices import DistanceMetric
 from cnncli.retrieval import nearest as search
-from cnncli.retrieval.nearest import groups, nearest
+from cnncli.retrieval.nearest import nearest
 
 
 @pytest.fixture(autouse=True)
@@ -62,35 +62,3 @@ def test_more_queries_than_fit_into_a_block() -> None:
     places, _ = nearest(queries, vectors, 2, DistanceMetric.COSINE)
     expected = np.argsort(brute(queries, vectors, DistanceMetric.COSINE), axis=1, kind="stable")[:, :2]
     np.testing.assert_array_equal(places, expected)
-
-
-@given(st.integers(2, 60), st.integers(0, 999), st.sampled_from(list(DistanceMetric)))
-@settings(deadline=None)
-def test_a_group_is_an_image_and_its_near_duplicates(count: int, seed: int, metric: DistanceMetric) -> None:
-    vectors = np.random.default_rng(seed).normal(size=(count, 3)).astype(np.float32)
-    limit = 0.3 if metric is DistanceMetric.EUCLIDEAN else 0.02
-    far = brute(vectors, vectors, metric)
-    rest = list(range(count))
-    expected: list[list[int]] = []
-    while rest:
-        first, *others = rest
-        group = [first, *(index for index in others if far[first, index] <= limit)]
-        expected += [group] if len(group) > 1 else []
-        rest = [index for index in rest if index not in group]
-    actual = groups(vectors, limit, metric)
-    assert [[index for index, _ in group] for group in actual] == expected
-    for members in actual:
-        for index, distance in members:
-            assert distance == pytest.approx(far[members[0][0], index], abs=1e-6)
-
-
-def test_groups_extend_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
-    at_once = groups(vectors, 0.5, DistanceMetric.EUCLIDEAN)
-    monkeypatch.setattr("cnncli.retrieval.nearest._ROWS", 7)
-    monkeypatch.setattr("cnncli.retrieval.nearest.BLOCK", 11)
-    in_pieces = groups(vectors, 0.5, DistanceMetric.EUCLIDEAN)
-    assert len(at_once) > 20
-    assert [[index for index, _ in group] for group in in_pieces] == [
-        [index for index, _ in group] for group in at_once
-    ]

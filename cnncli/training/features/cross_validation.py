@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.folds import Fold, Indices
+from cnncli.engines.cores import one_blas_thread
 from cnncli.engines.heads import Array, ClassifierHead, LinearHead, NeighbourHead
 from cnncli.records.training import ClassifierName
 from cnncli.training.features import hyperparameters
 from cnncli.training.features.hyperparameters import Hyperparameters
-from cnncli.training.features.linear import one_blas_thread
 
 FOLDS = 5
 LARGE = 3000

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from cnncli.data.folds import Fold, stratified_folds
+from cnncli.engines.cores import one_blas_thread
 from cnncli.engines.heads import Array
 from cnncli.logits import probabilities
 from cnncli.records.training import ClassifierName
@@ -12,7 +13,6 @@ from cnncli.training.features import hyperparameters
 from cnncli.training.features.classifiers import Rows
 from cnncli.training.features.cross_validation import FOLDS, choose
 from cnncli.training.features.hyperparameters import Hyperparameters
-from cnncli.training.features.linear import one_blas_thread
 
 _NAME = ClassifierName.LOGISTIC
 _TOLERANCE = 1e-4

@@ -1,15 +1,13 @@
 """Linear classifiers for several strengths of their L2 penalty, each fit starting where the one before ended.
 
 Every function yields weights (K, D) and biases (K,) for each value of C, the inverse strength. Use them within
-`one_blas_thread`.
+`engines.cores.one_blas_thread`.
 """
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import threadpoolctl
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
@@ -87,16 +85,6 @@ class SeveralProblem:
     targets: NDArray[np.bool_]
     weights: Array
     tolerance: float
-
-
-def one_blas_thread() -> contextlib.AbstractContextManager[object]:
-    """Let NumPy and SciPy multiply matrices in one thread.
-
-    The solvers call for many small products; waking threads for each takes several times longer than they save (5 times with
-    1,651 embeddings of 1,280 features, 3 times with 20,000, on two cores).
-    """
-    limits: contextlib.AbstractContextManager[object] = threadpoolctl.threadpool_limits(1, "blas")
-    return limits
 
 
 def logistic(problem: Problem, strengths: Sequence[float]) -> Fits:
