@@ -70,7 +70,7 @@ def convert_saved(
 
     offer = hub_repository.folder_offer(saved, reference.image_size)
     file, steps = saved / GRAPH, offer.preprocessing
-    network = read(file)
+    network = read(file, steps.channels)
     if network.size not in {None, steps.size} or network.channels != steps.channels:
         raise ModelFolderError(f"{file} does not take the images that its {PROCESSOR} prepares")
     reverses = bool(json.loads(offer.architecture.config or "{}").get("reverses_channels"))

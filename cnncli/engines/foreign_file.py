@@ -55,8 +55,12 @@ class ForeignNetwork:
         return self.type == TensorProto.UINT8
 
 
-def read(file: Path) -> ForeignNetwork:
+def read(file: Path, channels: int = 3) -> ForeignNetwork:
     """Read an ONNX file that other programs wrote.
+
+    Args:
+        file: the file.
+        channels: of its images, in planes, where it leaves that open, as files of optimum do.
 
     Raises:
         ModelFolderError: it is damaged, does not map images, has operators of its own, or refers to files elsewhere.
@@ -78,10 +82,10 @@ def read(file: Path) -> ForeignNetwork:
     shape = " x ".join(str(length or "?") for length in dimensions)
     if tensor.elem_type not in {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8}:
         raise unusable(file, f"its input is {TensorProto.DataType.Name(tensor.elem_type).lower()}")
-    if len(dimensions) != _IMAGE_AXES or not {dimensions[1], dimensions[3]} & {1, 3}:
+    if len(dimensions) != _IMAGE_AXES or not {dimensions[1] or channels, dimensions[3]} & {1, 3}:
         raise unusable(file, f"its input is {shape}: no images with 1 or 3 channels")
-    is_last = dimensions[1] not in {1, 3}
-    batch, channels = dimensions[0], dimensions[3 if is_last else 1]
+    is_last = dimensions[1] not in {1, 3} and dimensions[3] in {1, 3}
+    batch, planes = dimensions[0], dimensions[3 if is_last else 1]
     height, width = dimensions[1:3] if is_last else dimensions[2:4]
     if batch not in {None, 1}:
         raise unusable(
@@ -91,7 +95,7 @@ def read(file: Path) -> ForeignNetwork:
         model=model,
         name=inputs[0].name,
         type=tensor.elem_type,
-        channels=channels or 0,
+        channels=planes or channels,
         size=(height, width) if height and width else None,
         is_channels_last=is_last,
         has_fixed_batch=batch == 1,

@@ -191,7 +191,8 @@ def test_a_sigmoid_means_several_right_classes(tmp_path: Path) -> None:
 def test_a_folder_of_optimum_with_channels_in_reverse(tmp_path: Path) -> None:
     saved = save_family("mobilevit", tmp_path)
     saved.network.config.return_dict = False
-    export(saved.network, torch.zeros(1, 3, 32, 32), tmp_path / "model.onnx")
+    all_open = {"x": [0, 1, 2, 3]}  # as optimum leaves them
+    export(saved.network, torch.zeros(1, 3, 32, 32), tmp_path / "model.onnx", dynamic_axes=all_open)
     (tmp_path / "model.safetensors").unlink()
     folder = prepare(Reference(str(tmp_path)), NullProgress())
     assert folder.card.class_names == tuple(NAMES.values())
@@ -202,7 +203,7 @@ def test_a_folder_of_optimum_with_channels_in_reverse(tmp_path: Path) -> None:
 
 
 def test_missing_options_are_named_and_given_once(cnncli: Cnncli, tmp_path: Path) -> None:
-    file = logits_file(tmp_path / "net.onnx", dynamic_axes={"x": [0, 2, 3]})
+    file = logits_file(tmp_path / "net.onnx", dynamic_axes={"x": [0, 1, 2, 3]})
     photo = next((ROOT / "sample_images").glob("*.jpg"))
     refused = cnncli("predict", photo, "-m", file)
     assert refused.exit_code == 2
@@ -303,5 +304,8 @@ def test_options_that_have_no_effect_are_refused(tmp_path: Path) -> None:
         )
     with pytest.raises(UsageError, match="smaller than the input"):
         prepare(Reference(str(file), foreign=ForeignOptions(UNIT, ResizeTo("20"))), NullProgress())
+    export(Classifier(same, torch.relu), FIRST, file)
+    with pytest.raises(UsageError, match="does not say whether its scores are logits or probabilities"):
+        prepare(Reference(str(file), foreign=ForeignOptions(UNIT, SQUASH)), NullProgress())
     with pytest.raises(UsageError, match="'tall' is unknown"):
         ResizeTo("tall")
