@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.errors import UsageError
+from cnncli.images.exif import with_exif, without_exif
 from cnncli.images.sources import ImageInput
 from cnncli.inference import ImageOutput, InferenceOptions, Session
 from cnncli.logits import reach_thresholds, top_classes
@@ -48,6 +49,7 @@ class PredictSettings:
         label_style: names, WordNet identifiers or indices as labels.
         classes: names of the only classes that can be predicted, after the rollup; None for all.
         rollup: classes whose probabilities are added up, by the name that they are shown as; None for none.
+        exif: whether to say when, with what and where photographs were taken.
         inference: engine, batches, decoding.
     """
 
@@ -56,6 +58,7 @@ class PredictSettings:
     label_style: LabelStyle = LabelStyle.NAME
     classes: tuple[str, ...] | None = None
     rollup: Rollup | None = None
+    exif: bool = False
     inference: InferenceOptions = field(default_factory=InferenceOptions)
 
     def __post_init__(self) -> None:
@@ -108,7 +111,8 @@ class Predictor:
     def layout(self) -> RecordLayout:
         """What all predictions have in common."""
         tasks = self.card.tasks
-        return RecordLayout(self._classes.labels, tasks, None if tasks else self._questions[0].topk)
+        topk = None if tasks else self._questions[0].topk
+        return RecordLayout(self._classes.labels, tasks, topk, self._settings.exif)
 
     def identity(self) -> Mapping[str, str | int | float | bool | None]:
         """Everything that the predictions depend on, apart from the images."""
@@ -124,6 +128,7 @@ class Predictor:
             "threshold": _DEFAULT if card.tasks and settings.threshold is None else threshold,
             "label_style": settings.label_style,
             "classes": self._classes.digest(),
+            "exif": settings.exif,
             "tta": options.tta,
             "precision": self._session.precision,
             "max_pixels": options.max_pixels,
@@ -139,6 +144,8 @@ class Predictor:
         Raises:
             NotANumberError: the network overflows on some image.
         """
+        if self._settings.exif:
+            sources = with_exif(sources)
         with contextlib.closing(self._session.probabilities(sources)) as outputs:
             for output in outputs:
                 yield output if isinstance(output, Unreadable) else self._prediction(output)
@@ -147,13 +154,14 @@ class Predictor:
         """The answers about an image with the probabilities (K,) of the classes of all tasks."""
         scores = [question.scores(output.values) for question in self._questions]
         tasks = self.card.tasks
+        source, exif = without_exif(output.source)
         if not has_several(tasks):
-            return Prediction(output.source, scores[0], kind=self._questions[0].kind)
+            return Prediction(source, scores[0], kind=self._questions[0].kind, exif=exif)
         answers = tuple(
             TaskScores(task.name, own_scores, task.kind)
             for task, own_scores in zip(tasks, scores, strict=True)
         )
-        return Prediction(output.source, (), answers)
+        return Prediction(source, (), answers, exif=exif)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from cnncli.cli.console import Console, discard_stdout, quiet_libraries
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
 from cnncli.cli.sheet import Sheet
-from cnncli.cli.sinks import Destination, Sink, require_valid_for_parts
+from cnncli.cli.sinks import Destination, Sink, require_exif, require_valid_for_parts
 from cnncli.records.defaults import PATH_COLUMN, TOPK
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.predictions import LabelStyle, Unreadable
@@ -45,6 +45,13 @@ def predict(
     classes: prediction.Classes = None,
     rollup: prediction.RollupFile = None,
     label_style: prediction.Labelling = LabelStyle.NAME,
+    exif: Annotated[
+        bool,
+        typer.Option(
+            "--exif",
+            help="Add when, with which camera and where each photo was taken: the columns taken, camera, latitude and longitude.",
+        ),
+    ] = False,
     tta: options.Tta = False,
     format_: Annotated[
         Format | None,
@@ -118,8 +125,10 @@ def predict(
     if division:
         division.refuse(output=output, overwrite=overwrite, sheet=sheet, labels_from=labels_from)
         part_format = require_valid_for_parts(format_)
+        require_exif(part_format, exif=exif)
     else:
         destination = Destination.from_options(format_, output, resume=resume, overwrite=overwrite)
+        require_exif(destination.format, exif=exif)
         picture_sheet = Sheet.from_options(
             sheet, labels_from=labels_from, output=output, resume=resume, overwrite=overwrite
         )
@@ -134,6 +143,7 @@ def predict(
                 label_style=label_style,
                 classes=classes,
                 rollup=rollup,
+                exif=exif,
                 tta=tta,
                 max_pixels=max_pixels,
                 exact_decode=exact_decode,

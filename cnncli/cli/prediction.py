@@ -53,6 +53,7 @@ def predict_settings(
     label_style: LabelStyle,
     classes: str | None,
     rollup: Path | None,
+    exif: bool = False,
     tta: bool,
     max_pixels: int | None,
     exact_decode: bool,
@@ -75,6 +76,7 @@ def predict_settings(
         label_style=label_style,
         classes=None if classes is None else read_class_list(classes),
         rollup=read_rollup(rollup) if rollup else None,
+        exif=exif,
         inference=InferenceOptions(
             engine=engine,
             batch_size=batch_size,

@@ -224,6 +224,19 @@ def require_valid_for_parts(format_: Format | None) -> Format:
     return format_
 
 
+def require_exif(format_: Format, *, exif: bool) -> None:
+    """Check that records of a format have a place for EXIF, if it is asked for.
+
+    Raises:
+        UsageError: they have none.
+    """
+    if exif and not format_.spec.has_exif:
+        names = [other for other in Format if other.spec.has_exif]
+        raise UsageError(
+            f"a {format_} has no columns for --exif", f"use -f {', '.join(names[:-1])} or {names[-1]}"
+        )
+
+
 def _require_valid_for_file(format_: Format, *, resume: bool) -> None:
     spec = format_.spec
     if not spec.endings:

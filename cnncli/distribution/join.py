@@ -141,11 +141,9 @@ def _joiner(plan: Plan, store: Store, output: Path, *, overwrite: bool) -> Calla
     if joiner is None or format_of(output) is not format_:
         raise UsageError(f"the parts are {plan.ending} files, and {output} is not", f"-o FILE{plan.ending}")
 
-    tasks = plan.model_card.tasks
-
     def join_records() -> None:
         with whole_file(output, overwrite=overwrite) as draft:
-            joiner(contents(plan, store), draft, tasks)
+            joiner(contents(plan, store), draft)
 
     return join_records
 

@@ -83,7 +83,7 @@ def header(source: ImageSource) -> Header | Unreadable:
             if is_raw(source.path, stream):
                 with open_raw(stream) as raw:
                     return Header(raw.size, "RGB", "RAW")
-            with _open_image(stream, MAX_PIXELS) as image:
+            with open_image(stream, MAX_PIXELS) as image:
                 return Header(image.size, image.mode, image.format or "")
     except UnreadableError as error:
         return Unreadable(source.path, str(error))
@@ -127,7 +127,7 @@ def _decode(
         with source.open() as stream:
             if is_raw(source.path, stream):
                 return _raw_pixels(stream, decoding, reservation)
-            with _open_image(stream, decoding.max_pixels) as image:
+            with open_image(stream, decoding.max_pixels) as image:
                 return _pixels(image, decoding, reservation)
     except MemoryError:
         return Unreadable(source.path, "not enough memory")
@@ -212,7 +212,7 @@ def _too_large(pixels: int, limit: int) -> UnreadableError:
     return UnreadableError(f"{pixels:,} pixels, more than the limit of {limit:,} (--max-pixels)")
 
 
-def _open_image(stream: BinaryIO, max_pixels: int) -> Image.Image:
+def open_image(stream: BinaryIO, max_pixels: int) -> Image.Image:
     """The image in a stream, with only its header read."""
     try:
         with allow_pixels(max_pixels):

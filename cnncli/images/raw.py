@@ -74,6 +74,13 @@ def is_raw(path: str, stream: BinaryIO) -> bool:
     return answer
 
 
+def is_tiff(stream: BinaryIO) -> bool:
+    """Whether a stream is a TIFF file, by its first bytes; it is then at its beginning."""
+    head = stream.read(4)
+    stream.seek(0)
+    return head.startswith(_TIFF)
+
+
 def _tag_folders(stream: BinaryIO) -> Iterator[Mapping[int, Any]]:
     """The tag folders (IFD) of a TIFF file, as far as they are intact: those in its chain, each with its subfolders."""
     stream.seek(0)
@@ -122,22 +129,19 @@ class RawImage:
         Args:
             least: width and height that it must have; where the RAW image itself is smaller, nearly its own suffice.
         """
-        import rawpy
-
-        try:
-            thumbnail = self._raw.extract_thumb()
-            image = (
-                Image.open(io.BytesIO(thumbnail.data), formats=("JPEG",))
-                if isinstance(thumbnail.data, bytes)
-                else Image.fromarray(thumbnail.data)
-            )
-        except (rawpy.LibRawError, rawpy.NotSupportedError, OSError, TypeError):
+        image = self._thumbnail()
+        if image is None:
             return None
         enough = (min(side, _NEARLY * own) for side, own in zip(least, self.size, strict=True))
         if any(own < side for own, side in zip(image.size, enough, strict=True)):
             return None
         image.getexif()[ExifTags.Base.Orientation] = self._orientation_of(image)
         return image
+
+    def exif(self) -> Image.Exif:
+        """EXIF as LibRaw writes it into the preview; empty if there is no JPEG in the file."""
+        preview = self._thumbnail()
+        return preview.getexif() if preview else Image.Exif()
 
     def _orientation_of(self, preview: Image.Image) -> int:
         """How a preview must be rotated: as its own EXIF says, or that of the RAW image, unless it is upright already."""
@@ -151,6 +155,18 @@ class RawImage:
             ),
             1,
         )
+
+    def _thumbnail(self) -> Image.Image | None:
+        """The embedded preview as it is stored, of which a JPEG is not decoded yet; None if there is none."""
+        import rawpy
+
+        try:
+            data = self._raw.extract_thumb().data
+            if isinstance(data, bytes):
+                return Image.open(io.BytesIO(data), formats=("JPEG",))
+            return Image.fromarray(data)
+        except (rawpy.LibRawError, rawpy.NotSupportedError, OSError, TypeError):
+            return None
 
     def memory(self, least: Size) -> int:
         """About how many bytes `develop` takes at its peak."""

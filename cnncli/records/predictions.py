@@ -67,6 +67,22 @@ class UnreadableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Exif:
+    """What an image file says of when, with what and where the photograph was taken; None where it does not.
+
+    Attributes:
+        taken: local time as in ISO 8601, with its offset from UTC if that is known.
+        camera: maker and model.
+        latitude, longitude: in degrees; north and east are positive.
+    """
+
+    taken: str | None = None
+    camera: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """A class with its probability; index None and label `unknown` where it was below the threshold."""
 
@@ -94,12 +110,14 @@ class Prediction:
             thresholds, possibly none. Empty where the network has several tasks.
         tasks: the scores of each of several tasks.
         kind: how many classes can be right.
+        exif: if it was asked for.
     """
 
     source: ImageSource
     scores: tuple[Score, ...]
     tasks: tuple[TaskScores, ...] = ()
     kind: AnswerKind = AnswerKind.ONE
+    exif: Exif | None = None
 
     @property
     def scores_by_task(self) -> tuple[tuple[Score, ...], ...]:
@@ -174,11 +192,13 @@ class RecordLayout:
         labels: of all classes, in the order of the logits.
         tasks: of the network.
         rows_per_image: csv rows of a readable image; None where their number varies.
+        has_exif: whether they say when, with what and where photographs were taken.
     """
 
     labels: Sequence[str]
     tasks: tuple[Task, ...]
     rows_per_image: int | None
+    has_exif: bool = False
 
 
 UNKNOWN = "unknown"

@@ -1,14 +1,13 @@
 """The output formats of `predict`, one row each. A new format is a new row (and its renderer)."""
 
 import enum
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from cnncli.records.predictions import Record, RecordLayout
-from cnncli.records.tasks import Task
 from cnncli.render.lines import Csv, Json, JsonLines, Renderer, Tsv
 from cnncli.render.resume import CSV_READER, JSONL_READER, TSV_READER, RecordReader
 
@@ -23,19 +22,20 @@ class FormatSpec:
         endings: suffixes of its files, in lower case; none for a format that is for the terminal only.
         renderer: what turns records of a layout into text; None for a format that is not text.
         writer: opens a file or stream and yields a function that appends a record; for a format that is not text.
-        joiner: writes the records of several files to one, for a network with tasks; None for a format whose files cannot be
-            joined.
+        joiner: writes the records of several files to one; None for a format whose files cannot be joined.
         reader: reads back an incomplete file; None if a file cannot be resumed.
         has_reasons: whether a record has the reason why an image could not be read.
+        has_exif: whether it can say when, with what and where a photograph was taken.
         package: that it needs; the extra with the format's name installs it.
     """
 
     endings: tuple[str, ...] = ()
     renderer: Callable[[RecordLayout], Renderer] | None = None
     writer: Callable[[Path | BinaryIO, RecordLayout], AbstractContextManager[WriteRecord]] | None = None
-    joiner: Callable[[Iterable[bytes], Path, Sequence[Task]], None] | None = None
+    joiner: Callable[[Iterable[bytes], Path], None] | None = None
     reader: RecordReader | None = None
     has_reasons: bool = True
+    has_exif: bool = False
     package: str | None = None
 
 
@@ -50,25 +50,26 @@ def _table(layout: RecordLayout) -> Renderer:
 def _parquet(file: Path | BinaryIO, layout: RecordLayout) -> AbstractContextManager[WriteRecord]:
     from cnncli.render.parquet import parquet_writer
 
-    return parquet_writer(file, layout.tasks)
+    return parquet_writer(file, layout.tasks, has_exif=layout.has_exif)
 
 
-def _join_parquet(parts: Iterable[bytes], file: Path, tasks: Sequence[Task]) -> None:
+def _join_parquet(parts: Iterable[bytes], file: Path) -> None:
     from cnncli.render.parquet import join_parquet
 
-    join_parquet(parts, file, tasks)
+    join_parquet(parts, file)
 
 
-def _join_lines(parts: Iterable[bytes], file: Path, _: Sequence[Task]) -> None:
+def _join_lines(parts: Iterable[bytes], file: Path) -> None:
     with file.open("wb") as stream:
         stream.writelines(parts)
 
 
-def _join_csv(parts: Iterable[bytes], file: Path, tasks: Sequence[Task]) -> None:
-    header = Csv(tuple(tasks)).begin().encode()
+def _join_csv(parts: Iterable[bytes], file: Path) -> None:
+    header = b""
     with file.open("wb") as stream:
-        stream.write(header)
-        stream.writelines(part.removeprefix(header) for part in parts)
+        for part in parts:
+            stream.write(part.removeprefix(header))
+            header = part[: part.find(b"\n") + 1]
 
 
 class Format(enum.StrEnum):
@@ -96,19 +97,32 @@ class Format(enum.StrEnum):
     )
     CSV = (
         "csv",
-        FormatSpec((".csv",), renderer=lambda layout: Csv(layout.tasks), reader=CSV_READER, joiner=_join_csv),
+        FormatSpec(
+            (".csv",),
+            renderer=lambda layout: Csv(layout.tasks, layout.has_exif),
+            reader=CSV_READER,
+            joiner=_join_csv,
+            has_exif=True,
+        ),
     )
     JSONL = (
         "jsonl",
         FormatSpec(
             (".jsonl", ".ndjson"),
-            renderer=lambda _: JsonLines(),
+            renderer=lambda layout: JsonLines(layout.has_exif),
             reader=JSONL_READER,
             joiner=_join_lines,
+            has_exif=True,
         ),
     )
-    JSON = "json", FormatSpec((".json",), renderer=lambda _: Json())
-    PARQUET = "parquet", FormatSpec((".parquet",), writer=_parquet, joiner=_join_parquet, package="pyarrow")
+    JSON = (
+        "json",
+        FormatSpec((".json",), renderer=lambda layout: Json(has_exif=layout.has_exif), has_exif=True),
+    )
+    PARQUET = (
+        "parquet",
+        FormatSpec((".parquet",), writer=_parquet, joiner=_join_parquet, has_exif=True, package="pyarrow"),
+    )
 
 
 @contextmanager

@@ -6,17 +6,20 @@ in itself, so that it can be written and flushed at once.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass, fields
 from typing import Protocol
 
 from cnncli.records.list_columns import LABEL_SEPARATOR
-from cnncli.records.predictions import OK, UNREADABLE, Record, Score, Unreadable
+from cnncli.records.predictions import OK, UNREADABLE, Exif, Record, Score, Unreadable
 from cnncli.records.tasks import AnswerKind, Task, has_several, kinds_of
 from cnncli.text import csv_row, is_percent_encoded, path_text, tsv_text
 
 CSV_HEADER = ("path", "status", "rank", "index", "label", "probability", "reason")
 TASKS_HEADER = (*CSV_HEADER[:2], "task", *CSV_HEADER[2:])
 """The header where a network has several tasks."""
+
+EXIF_HEADER = tuple(field.name for field in fields(Exif))
+"""The columns that follow where there is EXIF."""
 
 NO_LABEL = "-"
 """The label in the tsv line of an unreadable image."""
@@ -78,14 +81,15 @@ class Csv:
     """A header, then one row per rank; quoted as in RFC 4180, with plain line feeds."""
 
     tasks: tuple[Task, ...] = ()
+    has_exif: bool = False
 
     def begin(self) -> str:
         """The header."""
-        return _csv_text(csv_header(self.tasks))
+        return _csv_text(csv_header(self.tasks, has_exif=self.has_exif))
 
     def record(self, record: Record) -> str:
         """One row per rank, of each task."""
-        return "".join(_csv_text(row) for row in rows(record, self.tasks))
+        return "".join(_csv_text(row) for row in rows(record, self.tasks, has_exif=self.has_exif))
 
     def end(self) -> str:
         """Nothing."""
@@ -96,13 +100,22 @@ CsvRow = tuple[str | int | float | None, ...]
 """The values under `csv_header`."""
 
 
-def csv_header(tasks: Sequence[Task]) -> tuple[str, ...]:
+def csv_header(tasks: Sequence[Task], *, has_exif: bool = False) -> tuple[str, ...]:
     """The names of the columns: one more where a network has several tasks."""
-    return TASKS_HEADER if has_several(tasks) else CSV_HEADER
+    return (TASKS_HEADER if has_several(tasks) else CSV_HEADER) + (EXIF_HEADER if has_exif else ())
 
 
-def rows(record: Record, tasks: Sequence[Task]) -> list[CsvRow]:
+def rows(record: Record, tasks: Sequence[Task], *, has_exif: bool = False) -> list[CsvRow]:
     """A record as rows under `csv_header`: one per rank of each task, or a single one with the reason."""
+    exif = astuple(_exif(record)) if has_exif else ()
+    return [(*row, *exif) for row in _rows(record, tasks)]
+
+
+def _exif(record: Record) -> Exif:
+    return Exif() if isinstance(record, Unreadable) else record.exif or Exif()
+
+
+def _rows(record: Record, tasks: Sequence[Task]) -> list[CsvRow]:
     path = path_text(record.path)
     if isinstance(record, Unreadable):
         names = [None] if has_several(tasks) else []
@@ -128,13 +141,15 @@ def _csv_text(row: Sequence[str | int | float | None]) -> str:
 class JsonLines:
     """One JSON object per line."""
 
+    has_exif: bool = False
+
     def begin(self) -> str:
         """Nothing."""
         return ""
 
     def record(self, record: Record) -> str:
         """One line."""
-        return json.dumps(json_object(record), ensure_ascii=False, allow_nan=False) + "\n"
+        return _json_text(record, has_exif=self.has_exif) + "\n"
 
     def end(self) -> str:
         """Nothing."""
@@ -144,7 +159,9 @@ class JsonLines:
 class Json:
     """One JSON list of all records, written record by record."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_exif: bool = False) -> None:
+        """A list without records yet; `has_exif` as in a `RecordLayout`."""
+        self._has_exif = has_exif
         self._separator = "[\n"
 
     def begin(self) -> str:
@@ -154,11 +171,16 @@ class Json:
     def record(self, record: Record) -> str:
         """The separator and the object."""
         separator, self._separator = self._separator, ",\n"
-        return separator + json.dumps(json_object(record), ensure_ascii=False, allow_nan=False)
+        return separator + _json_text(record, has_exif=self._has_exif)
 
     def end(self) -> str:
         """The closing bracket; an empty list where there was no record."""
         return "[]\n" if self._separator == "[\n" else "\n]\n"
+
+
+def _json_text(record: Record, *, has_exif: bool) -> str:
+    document = json_object(record) | (asdict(_exif(record)) if has_exif else {})
+    return json.dumps(document, ensure_ascii=False, allow_nan=False)
 
 
 JsonScores = list[dict[str, str | int | float | None]]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,12 +17,15 @@ _GROUP_ROWS = 50_000
 
 
 @contextmanager
-def parquet_writer(file: Path | BinaryIO, tasks: Sequence[Task] = ()) -> Iterator[Callable[[Record], None]]:
+def parquet_writer(
+    file: Path | BinaryIO, tasks: Sequence[Task] = (), *, has_exif: bool = False
+) -> Iterator[Callable[[Record], None]]:
     """A function that appends a record to the file; complete when the block ends.
 
     Args:
         file: to write.
         tasks: of the network.
+        has_exif: as in a `RecordLayout`.
 
     Raises:
         OutputError: the file cannot be written.
@@ -29,7 +33,7 @@ def parquet_writer(file: Path | BinaryIO, tasks: Sequence[Task] = ()) -> Iterato
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = _schema(tasks)
+    schema = _schema(csv_header(tasks, has_exif=has_exif))
     waiting: list[CsvRow] = []
     with _translate_errors(file):
         writer = pq.ParquetWriter(file, schema)
@@ -42,7 +46,7 @@ def parquet_writer(file: Path | BinaryIO, tasks: Sequence[Task] = ()) -> Iterato
         waiting.clear()
 
     def write(record: Record) -> None:
-        waiting.extend(rows(record, tasks))
+        waiting.extend(rows(record, tasks, has_exif=has_exif))
         if len(waiting) >= _GROUP_ROWS:
             flush()
 
@@ -54,13 +58,12 @@ def parquet_writer(file: Path | BinaryIO, tasks: Sequence[Task] = ()) -> Iterato
             writer.close()
 
 
-def join_parquet(parts: Iterable[bytes], file: Path, tasks: Sequence[Task] = ()) -> None:
+def join_parquet(parts: Iterable[bytes], file: Path) -> None:
     """Write the rows of several Parquet files to one.
 
     Args:
-        parts: contents of the files, in order.
+        parts: contents of the files, in order; at least one.
         file: to write.
-        tasks: of the network.
 
     Raises:
         ValueError: a part is damaged, or has other columns.
@@ -69,16 +72,19 @@ def join_parquet(parts: Iterable[bytes], file: Path, tasks: Sequence[Task] = ())
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with _translate_errors(file), pq.ParquetWriter(file, _schema(tasks)) as writer:
-        for part in parts:
-            writer.write_table(pq.read_table(pa.BufferReader(part)), _GROUP_ROWS)
+    tables = (pq.read_table(pa.BufferReader(part)) for part in parts)
+    first = next(tables)
+    with _translate_errors(file), pq.ParquetWriter(file, first.schema) as writer:
+        for table in chain([first], tables):
+            writer.write_table(table, _GROUP_ROWS)
 
 
-def _schema(tasks: Sequence[Task]) -> Any:  # noqa: ANN401 - pyarrow is not typed
+def _schema(names: Sequence[str]) -> Any:  # noqa: ANN401 - pyarrow is not typed
     import pyarrow as pa
 
-    types = {"rank": pa.int32(), "index": pa.int32(), "probability": pa.float64()}
-    return pa.schema([(name, types.get(name, pa.string())) for name in csv_header(tasks)])
+    types = dict.fromkeys(("rank", "index"), pa.int32())
+    types |= dict.fromkeys(("probability", "latitude", "longitude"), pa.float64())
+    return pa.schema([(name, types.get(name, pa.string())) for name in names])
 
 
 @contextmanager

@@ -144,7 +144,7 @@ def _read_jsonl(lines: Lines, _: RecordLayout) -> Iterator[CompleteRecord]:
 def _read_csv(lines: Lines, layout: RecordLayout) -> Iterator[CompleteRecord]:
     """The records of a csv file; a quoted path may span lines."""
     reader = csv.reader(lines, strict=True)
-    header = csv_header(layout.tasks)
+    header = csv_header(layout.tasks, has_exif=layout.has_exif)
     try:
         next(reader, None)
         rows = (dict(zip(header, row, strict=True)) for row in reader)

@@ -332,6 +332,26 @@ def test_resume(cnncli: Cnncli, photos: Path, tmp_path: Path, format_: str) -> N
         output.unlink()
 
 
+def test_exif_becomes_columns(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[306] = "2026:05:01 06:30:00"
+    Image.new("RGB", (8, 8), "red").save(photos / "0.jpg", exif=exif)
+    output = tmp_path / "o.csv"
+    whole = unfinished(cnncli, photos, output, "-k", "1", "--exif")
+    rows = list(csv.DictReader(io.StringIO(whole.decode())))
+    assert [row["taken"] for row in rows] == ["2026-05-01T06:30:00", "", "", "", ""]
+    refused = cnncli("predict", photos, "-o", output, "-k", "1", "--resume")
+    assert "exif was True and is now False" in refused.stderr
+    Path(f"{output}.part").write_bytes(whole[:-20])
+    cnncli("predict", photos, "-o", output, "-k", "1", "--exif", "--resume")
+    assert output.read_bytes() == whole
+    refused = cnncli("predict", photos, "--exif")
+    assert (refused.exit_code, refused.stderr.splitlines()) == (
+        2,
+        ["error: a tsv has no columns for --exif", "hint: use -f csv, jsonl, json or parquet"],
+    )
+
+
 def test_resume_refuses_another_model_and_other_settings(
     cnncli: Cnncli, photos: Path, tmp_path: Path, tiny: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """Formats to the letter of the contract, and a way back from each."""
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -12,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnncli.images.local_file import LocalFile
-from cnncli.records.predictions import Prediction, Record, RecordLayout, Score, TaskScores, Unreadable
+from cnncli.records.predictions import Exif, Prediction, Record, RecordLayout, Score, TaskScores, Unreadable
 from cnncli.records.tasks import AnswerKind, Task
+from cnncli.render.formats import Format, open_writer
 from cnncli.render.lines import CSV_HEADER, Csv, Json, JsonLines, Tsv
 from cnncli.text import path_text, printable, terminal_text, tsv_text
 
@@ -241,7 +243,7 @@ def test_parquet_of_several_tasks(tmp_path: Path) -> None:
         with parquet_writer(tmp_path / name, BOTH.tasks) as write:
             write(record)
     parts = ((tmp_path / name).read_bytes() for name in "abc")
-    join_parquet(parts, tmp_path / "all.parquet", BOTH.tasks)
+    join_parquet(parts, tmp_path / "all.parquet")
     rows = parquet.read_table(tmp_path / "all.parquet").to_pylist()
     assert [tuple(row.values()) for row in rows][2:] == [
         ("a.jpg", "ok", "light", 1, 0, "day", 0.9, None),
@@ -249,3 +251,51 @@ def test_parquet_of_several_tasks(tmp_path: Path) -> None:
         ("n.jpg", "ok", "light", 1, 1, "night", 0.8, None),
         ("c.jpg", "unreadable", None, None, None, None, None, "no such file"),
     ]
+
+
+WHERE = Exif("2026-05-01T06:30:00", "Maker Model 1", 48.1375, -11.575)
+
+
+def test_exif_follows_in_every_format_that_has_columns() -> None:
+    cat = dataclasses.replace(CAT, exif=WHERE)
+    csv_ = Csv(has_exif=True)
+    shown: tuple[Record, ...] = (cat, CAT, BROKEN)
+    text = csv_.begin() + "".join(map(csv_.record, shown))
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert tuple(rows[0]) == (*CSV_HEADER, "taken", "camera", "latitude", "longitude")
+    assert [(row["taken"], row["camera"], row["latitude"], row["longitude"]) for row in rows] == [
+        *[("2026-05-01T06:30:00", "Maker Model 1", "48.137500", "-11.575000")] * 2,
+        *[("", "", "", "")] * 3,
+    ]
+    for record, expected in (
+        (cat, dataclasses.asdict(WHERE)),
+        (BROKEN, dict.fromkeys(dataclasses.asdict(WHERE))),
+    ):
+        document = json.loads(JsonLines(has_exif=True).record(record))
+        assert document == json.loads(JsonLines().record(record)) | expected
+    assert Csv().record(cat) == Csv().record(CAT)
+
+
+@pytest.mark.parametrize("format_", [Format.CSV, Format.JSONL, Format.PARQUET])
+def test_parts_with_exif_are_joined(tmp_path: Path, format_: Format) -> None:
+    if format_.spec.package:
+        pytest.importorskip(format_.spec.package)
+    layout = dataclasses.replace(PLAIN, has_exif=True)
+    cat = dataclasses.replace(CAT, exif=WHERE)
+    parts = []
+    for records_ in ((BROKEN,), (cat, CAT), (BROKEN, cat), (BROKEN, cat, CAT, BROKEN, cat)):
+        stream = io.BytesIO()
+        with open_writer(format_, stream, layout) as write:
+            for record in records_:
+                write(record)
+        parts.append(stream.getvalue())
+    *parts, whole = parts
+    join = format_.spec.joiner
+    assert join is not None
+    join(iter(parts), tmp_path / "joined")
+    if format_ is Format.PARQUET:
+        from pyarrow.parquet import read_table
+
+        assert read_table(tmp_path / "joined").equals(read_table(io.BytesIO(whole)))
+    else:
+        assert (tmp_path / "joined").read_bytes() == whole
