@@ -9,7 +9,7 @@ and 10 have places for rooms to come: the HTTP service (`serve`) and the Python 
     12     __main__      entry point of cnncli and of python -m cnncli                                    no
     11     cli/          one thin file per command; shared options, error handling, stdout and stderr     no
     9      curation/     the loop around a data set: wrong labels, relabelling, what to label next        no
-    9      sorting/      images put into folders by their predicted classes                            no
+    9      sorting/      images put into folders by their predicted classes                               no
     9      sharing/      networks for others: a model card, and the files that a hub shows and timm reads          lazily
     9      api/          what `import cnncli` offers: classifiers, fine-tuning, evaluation and summaries for programs    lazily
     8      training/     fine-tuning a network, or a classifier on its features                           partly
@@ -36,6 +36,7 @@ and 10 have places for rooms to come: the HTTP service (`serve`) and the Python 
     1      regular_file  opening regular files only: no pipes, no devices, no writing through links         no
     1      remote        files on servers and in object stores: listed, read, written, with retries       no
     0      errors        the error tree                                                                   no
+    0      interrupts    interrupts that are recorded, and handled when a step is complete                no
     0      time_limit    calls that are given up after some time, or on an event                            no
     0      window        a range of bytes as a seekable stream                                            no
     0      text          wording shared by all rooms: counts, percentages, paths                          no

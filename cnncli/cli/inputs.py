@@ -16,6 +16,7 @@ from cnncli.images.parquet_file import is_parquet, require_pyarrow
 from cnncli.images.parquet_images import walk_parquet
 from cnncli.images.sources import ImageInput
 from cnncli.images.tar_archive import is_archive, is_read_in_order
+from cnncli.images.watch import FolderWatch
 from cnncli.records.defaults import PATH_COLUMN
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import NullProgress, Progress
@@ -36,6 +37,7 @@ class Inputs:
         is_null_separated: whether the paths in the list end with NUL.
         path_column: column of the paths, if the list is a table.
         image_column: column of the images in Parquet files; None to find it.
+        watch: a folder whose new images follow as they arrive; None for none.
     """
 
     arguments: Sequence[str] = ()
@@ -43,6 +45,7 @@ class Inputs:
     is_null_separated: bool = False
     path_column: str = PATH_COLUMN
     image_column: str | None = None
+    watch: FolderWatch | None = None
 
     @classmethod
     def from_options(
@@ -53,6 +56,7 @@ class Inputs:
         null: bool,
         path_column: str = PATH_COLUMN,
         image_column: str | None = None,
+        watch: str | None = None,
     ) -> "Inputs":
         """The inputs, after checking them.
 
@@ -61,8 +65,10 @@ class Inputs:
             InputError: the list, or a Parquet file, cannot be read.
             MissingPackageError: a package for a kind of input is not installed.
         """
-        if not arguments and files_from is None:
+        if not arguments and files_from is None and watch is None:
             raise UsageError("no input given", "give images, folders, -, or --files-from LIST")
+        if watch is not None and not os.path.isdir(watch):  # noqa: PTH112 - also False for a name that is too long
+            raise InputError(f"cannot watch {watch}: no such folder on this machine")
         if null and files_from is None:
             raise UsageError("--null has no effect without --files-from")
         if arguments.count(STDIN) + (files_from == STDIN) > 1:
@@ -73,7 +79,8 @@ class Inputs:
             raise UsageError("--image-column is for inputs that are Parquet files")
         for word in arguments:
             _require_usable(word, image_column)
-        inputs = cls(arguments, files_from, null, path_column, image_column)
+        watched = None if watch is None else FolderWatch(watch)
+        inputs = cls(arguments, files_from, null, path_column, image_column, watched)
         if files_from is not None and files_from != STDIN:
             inputs._require_list(files_from)
         return inputs
@@ -112,8 +119,24 @@ class Inputs:
             words += ["--image-column", quote(self.image_column)]
         return " ".join(words)
 
+    def begin(self) -> None:
+        """Note which images of a watched folder are there already: what arrives from now on is new."""
+        if self.watch:
+            self.watch.start()
+
     def sources(self, progress: Progress) -> Iterator[ImageInput | None]:
-        """The images, in order; None while a list on a pipe is silent."""
+        """The images, in order; None while a list on a pipe is silent, or nothing arrives in a watched folder."""
+        if self.watch:
+            for entry in self._given(progress):
+                if entry:
+                    self.watch.skip(entry)
+                yield entry
+            yield from self.watch.arrivals(progress)
+        else:
+            yield from self._given(progress)
+
+    def _given(self, progress: Progress) -> Iterator[ImageInput | None]:
+        """The images that the arguments and the list name, in order."""
         if self._reads_stdin and is_terminal(sys.stdin):
             progress.notice("reading standard input (end with Ctrl-D)")
         stdin = sys.stdin.buffer if sys.stdin else io.BytesIO()  # closed
@@ -155,6 +178,8 @@ class Inputs:
 
     def no_images_error(self) -> InputError:
         """The error for inputs without an image."""
+        if self.watch:
+            return InputError(f"no image has arrived in {self.watch.folder}")
         names = [name for name in self.arguments if name != STDIN]
         if self.files_from is not None:
             names.append("the list on standard input" if self.files_from == STDIN else self.files_from)

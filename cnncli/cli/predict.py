@@ -1,6 +1,7 @@
 """`cnncli predict`: classify images."""
 
 import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,8 @@ from cnncli.cli.console import Console, discard_stdout, quiet_libraries
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_progress
 from cnncli.cli.sheet import Sheet
-from cnncli.cli.sinks import Destination, Sink, require_exif, require_valid_for_parts
+from cnncli.cli.sinks import Destination, Sink, require_valid_for_parts
+from cnncli.interrupts import Interrupts
 from cnncli.records.defaults import PATH_COLUMN, TOPK
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.predictions import LabelStyle, Unreadable
@@ -89,6 +91,15 @@ def predict(
             "each task of the model.  [default: names of their folders]",
         ),
     ] = None,
+    watch: Annotated[
+        str | None,
+        typer.Option(
+            "--watch",
+            metavar="DIR",
+            help="Then classify images as they arrive in this folder, each when it is complete, until Ctrl-C.",
+            show_default=False,
+        ),
+    ] = None,
     files_from: options.FilesFrom = None,
     null: options.NullSeparated = False,
     path_column: options.PathColumn = PATH_COLUMN,
@@ -117,18 +128,22 @@ def predict(
     console = Console(quiet=quiet, verbose=verbose)
     options.image_size(img_size)  # usage errors come before slow imports
     images = Inputs.from_options(
-        inputs or [], files_from, null=null, path_column=path_column, image_column=image_column
+        inputs or [],
+        files_from,
+        null=null,
+        path_column=path_column,
+        image_column=image_column,
+        watch=watch,
     )
     division = in_parts.PartsOptions.from_options(
         parts, part_size, part, on, worker_cpus, worker_gpus, plan_only=plan_only, resume=resume
     )
     if division:
-        division.refuse(output=output, overwrite=overwrite, sheet=sheet, labels_from=labels_from)
-        part_format = require_valid_for_parts(format_)
-        require_exif(part_format, exif=exif)
+        division.refuse(output=output, overwrite=overwrite, sheet=sheet, labels_from=labels_from, watch=watch)
+        part_format = require_valid_for_parts(format_, exif=exif)
     else:
-        destination = Destination.from_options(format_, output, resume=resume, overwrite=overwrite)
-        require_exif(destination.format, exif=exif)
+        in_parts.refuse("--watch", resume=watch and resume)
+        destination = Destination.from_options(format_, output, resume=resume, overwrite=overwrite, exif=exif)
         picture_sheet = Sheet.from_options(
             sheet, labels_from=labels_from, output=output, resume=resume, overwrite=overwrite
         )
@@ -137,6 +152,7 @@ def predict(
             return
     with quiet_libraries():
         with console.spinner("opening the network"):
+            images.begin()
             settings = prediction.predict_settings(
                 topk=topk,
                 threshold=threshold,
@@ -168,9 +184,28 @@ def predict(
             picture_sheet.read_labels(settings.answer_classes(folder.card).card)
             predictor = Predictor(folder, settings, console)
         console.detail(str(predictor))
-        sink = _run(predictor, images, destination, picture_sheet, console)
+        with Interrupts(images.watch.stop) if images.watch else contextlib.nullcontext():
+            sink = _run(predictor, images, destination, picture_sheet, console)
     if sink.unreadable:
         raise typer.Exit(options.UNREADABLE_INPUTS)
+
+
+@contextlib.contextmanager
+def _progress(
+    images: Inputs, console: Console, completed: int, *, is_hidden: bool
+) -> Iterator[Callable[[], None]]:
+    """A function to call once per image; a terminal shows a bar, or that a folder is watched."""
+    if images.watch is None:
+        with image_progress(console, images.count, completed, is_hidden=is_hidden) as advance:
+            yield advance
+        return
+    message = f"watching {images.watch.folder} for new images (Ctrl-C ends)"
+    if is_hidden or not console.shows_bars:
+        console.notice(message)
+        yield lambda: None
+        return
+    with console.spinner(message):
+        yield lambda: None
 
 
 def _run(
@@ -181,7 +216,7 @@ def _run(
     is_closed = False  # the reader of a pipe may have closed it before the sheet is full
     with (
         destination.open_sink(predictor.identity, sources, predictor.layout) as sink,
-        image_progress(console, images.count, sink.records, is_hidden=destination.hides_progress) as advance,
+        _progress(images, console, sink.records, is_hidden=destination.hides_progress) as advance,
         contextlib.closing(predictor.predict(sources)) as records,
     ):
         try:

@@ -63,7 +63,13 @@ class Destination:
 
     @classmethod
     def from_options(
-        cls, format_: Format | None, output: Path | None, *, resume: bool, overwrite: bool
+        cls,
+        format_: Format | None,
+        output: Path | None,
+        *,
+        resume: bool,
+        overwrite: bool,
+        exif: bool = False,
     ) -> "Destination":
         """The destination that the options describe.
 
@@ -77,6 +83,7 @@ class Destination:
         if output == Path(STDIN):  # - is the standard stream, as everywhere
             output = None
         format_ = format_ or _default_format(output)
+        _require_exif(format_, exif=exif)
         if output is None:
             _require_valid_for_stdout(format_, resume=resume)
         else:
@@ -207,7 +214,7 @@ def _require_valid_for_stdout(format_: Format, *, resume: bool) -> None:
         raise UsageError("--resume has no effect without --output")
 
 
-def require_valid_for_parts(format_: Format | None) -> Format:
+def require_valid_for_parts(format_: Format | None, *, exif: bool) -> Format:
     """The format of parts: that of `--format`, by default csv.
 
     Raises:
@@ -220,11 +227,12 @@ def require_valid_for_parts(format_: Format | None) -> Format:
         raise UsageError(
             f"{format_} files cannot be joined", f"use -f {', '.join(joinable[:-1])} or {joinable[-1]}"
         )
+    _require_exif(format_, exif=exif)
     _require_package(format_)
     return format_
 
 
-def require_exif(format_: Format, *, exif: bool) -> None:
+def _require_exif(format_: Format, *, exif: bool) -> None:
     """Check that records of a format have a place for EXIF, if it is asked for.
 
     Raises:

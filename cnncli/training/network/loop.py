@@ -17,6 +17,7 @@ from accelerate import Accelerator
 from cnncli.errors import TrainingStopped
 from cnncli.images.image_cache import ImageCache
 from cnncli.images.loader import ImageReader
+from cnncli.interrupts import Interrupts
 from cnncli.records.data import Split
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
@@ -26,7 +27,6 @@ from cnncli.training.network import batches, logs, rng
 from cnncli.training.network.batch_norm import least_images, single_image_error
 from cnncli.training.network.batches import Batch, ImageStore
 from cnncli.training.network.checkpoints import Checkpoint, Checkpointer, divergence
-from cnncli.training.network.interrupts import Interrupts
 from cnncli.training.network.meter import Meter
 from cnncli.training.network.mixing import Mixer
 from cnncli.training.network.objective import Objective, auxiliary_weights
