@@ -38,8 +38,9 @@ def require_comparable(data: DataSet) -> None:
             "name one column of labels with --label-column",
         )
     if len(_comparable(data, data.samples)[0]) < 2:  # noqa: PLR2004 - otherwise there is nothing to compare
+        units = "groups" if any(sample.group for sample in data.samples) else "images"
         raise DataError(
-            f"{data.title} has fewer than two classes with two images each: no labels can be compared",
+            f"{data.title} has fewer than two classes with two {units} each: no labels can be compared",
             "give each class a folder of its own",
         )
 

@@ -6,7 +6,6 @@ from typing import Any
 from cnncli.records.curation import LabelErrors
 from cnncli.records.predictions import ImageSource, Prediction, Score, TrueClasses
 from cnncli.render.columns import Column, rows
-from cnncli.render.sheet import LIMIT, Card, sheet_png
 from cnncli.text import counted, path_text, percent
 
 MOST_ROWS = 20
@@ -60,6 +59,8 @@ def label_errors_json(found: LabelErrors) -> dict[str, Any]:
 
 def label_errors_sheet(found: LabelErrors, thumbnail: Callable[[ImageSource], bytes | None]) -> bytes:
     """A PNG of the most suspicious images, each with the suggested class above its own, which is framed."""
+    from cnncli.render.sheet import LIMIT, Card, sheet_png  # only here: plain checks draw nothing
+
     cards = []
     for item in found.suggestions[:LIMIT]:
         scores = (Score(0, item.suggested, item.suggested_score), Score(1, item.label, item.score))
