@@ -7,11 +7,13 @@ import typer
 
 from cnncli.cli import completion, inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries
+from cnncli.cli.option_groups import NetworkOptions, PictureOptions, takes_groups
 from cnncli.errors import UsageError
 from cnncli.records.choices import CamMethod
 from cnncli.records.defaults import or_default
 
 
+@takes_groups
 def cam(
     image: inspection.Image,
     model: options.Model = None,
@@ -38,15 +40,10 @@ def cam(
             help="Layer whose feature maps are weighted.  [default: the last that influences the prediction]",
         ),
     ] = None,
-    weights: options.Weights = None,
+    *,
+    network: NetworkOptions,
     labels: options.Labels = None,
-    no_pretrained: options.NoPretrained = False,
-    img_size: options.ImageSize = None,
-    output: pictures.Output = None,
-    show: pictures.Show = False,
-    rough: pictures.Rough = False,
-    overwrite: options.Overwrite = False,
-    offline: options.Offline = False,
+    picture: PictureOptions,
     quiet: options.Quiet = False,
 ) -> None:
     """Draw class activation maps: the parts of an image that support a class (Grad-CAM and others).
@@ -62,25 +59,10 @@ def cam(
         raise UsageError(
             "--class has no effect with --method eigencam, which ignores the class", "omit one of them"
         )
-    destination = pictures.PictureDestination.resolve(
-        output,
-        pictures.file_name(pictures.stem(image), Path(or_default(model)).name, "cam"),
-        overwrite=overwrite,
-        show=show,
-        rough=rough,
-    )
+    destination = picture.destination(pictures.stem(image), Path(or_default(model)).name, "cam")
     source = inspection.read_source(image)
     with quiet_libraries(), console.spinner("drawing the class activation maps"):
-        loaded = inspection.load_model(
-            model,
-            weights,
-            labels,
-            img_size,
-            console,
-            pretrained=not no_pretrained,
-            offline=offline,
-            needs_classes=True,
-        )
+        loaded = inspection.load_model(model, network, console, labels=labels, needs_classes=True)
         from cnncli.networks.dependencies import explain_missing_packages
 
         with explain_missing_packages("class activation maps"):

@@ -1,7 +1,6 @@
 """`cnncli check`: checks a data set for problems before training."""
 
 import io
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,13 +8,13 @@ import typer
 
 from cnncli.cli import options
 from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_data
-from cnncli.cli.list_options import GroupBy, GroupColumn, with_list_columns
+from cnncli.cli.list_options import GroupedListOptions
+from cnncli.cli.option_groups import takes_groups
 from cnncli.cli.options import ReportFormat
 from cnncli.cli.output_guard import require_not_among
 from cnncli.cli.progress import image_bars, image_progress
 from cnncli.errors import OutputError, UsageError
 from cnncli.files.output_path import is_inside, require_free
-from cnncli.records.list_columns import ListColumns
 from cnncli.text import quote
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ PROBLEMS_FOUND = 3
 """Exit code where problems were found."""
 
 
-@with_list_columns
+@takes_groups
 def check(
     context: typer.Context,
     data: options.Data,
@@ -69,9 +68,7 @@ def check(
         typer.Option("--format", "-f", help="Output format; JSON has all findings in full."),
     ] = ReportFormat.TEXT,
     *,
-    columns: ListColumns,
-    group_column: GroupColumn = None,
-    group_by: GroupBy = None,
+    lists: GroupedListOptions,
     max_pixels: options.MaxPixels = None,
     workers: options.Workers = None,
     offline: options.Offline = False,
@@ -93,7 +90,7 @@ def check(
       cnncli check photos/ --label-errors -o issues.csv --sheet issues.png
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
-    columns = replace(columns, group=group_column or "", group_by=group_by or "")
+    columns = lists.columns()
     has_model = options.is_typed(context, "model") and bool(model)
     _require_effect(
         output, label_errors=label_errors, near_duplicates=near_duplicates, model=has_model, offline=offline

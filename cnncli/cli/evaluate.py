@@ -11,12 +11,11 @@ from cnncli.cli import completion, evaluation_parts, options
 from cnncli.cli import parts as in_parts
 from cnncli.cli.console import Console, quiet_libraries
 from cnncli.cli.evaluation_output import Destination, EvaluationFormat
-from cnncli.cli.list_options import with_list_columns
+from cnncli.cli.list_options import ListOptions
+from cnncli.cli.option_groups import ComputeOptions, takes_groups
 from cnncli.cli.progress import image_bars
 from cnncli.errors import UsageError
 from cnncli.records.defaults import DEFAULT
-from cnncli.records.engines import EngineName, EngineOptions, Precision
-from cnncli.records.list_columns import ListColumns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +37,7 @@ class SplitChoice(enum.StrEnum):
 _DATA = "Data"
 
 
-@with_list_columns
+@takes_groups
 def evaluate(
     data: options.Data,
     models: Annotated[
@@ -93,13 +92,8 @@ def evaluate(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier evaluation in the --output folder.")
     ] = False,
-    parts: in_parts.Place = None,
-    part_size: in_parts.PartSize = None,
-    part: in_parts.ShareOption = None,
-    plan_only: in_parts.PlanOnly = False,
-    on: in_parts.On = None,
-    worker_cpus: in_parts.WorkerCpus = None,
-    worker_gpus: in_parts.WorkerGpus = None,
+    *,
+    parts: in_parts.PartOptions,
     resume: Annotated[
         bool,
         typer.Option(
@@ -132,19 +126,13 @@ def evaluate(
             rich_help_panel=_DATA,
         ),
     ] = None,
-    *,
-    columns: ListColumns,
-    max_pixels: options.MaxPixels = None,
+    lists: ListOptions,
     exact_decode: options.ExactDecode = False,
+    computation: ComputeOptions,
     weights: options.Weights = None,
     labels: options.Labels = None,
     img_size: options.ImageSize = None,
     offline: options.Offline = False,
-    device: options.Device = "auto",
-    engine: options.Engine = EngineName.AUTO,
-    precision: options.PrecisionOption = Precision.FP32,
-    batch_size: options.BatchSize = None,
-    workers: options.Workers = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Evaluate a model on labelled images: accuracy, calibration, confusion matrix, mistakes.
@@ -171,9 +159,7 @@ def evaluate(
         overwrite=overwrite,
     )
     options.image_size(img_size)  # usage errors come before slow imports
-    division = in_parts.PartsOptions.from_options(
-        parts, part_size, part, on, worker_cpus, worker_gpus, plan_only=plan_only, resume=resume
-    )
+    division = parts.division(resume=resume)
     is_table = format_ is EvaluationFormat.TABLE
     evaluation_parts.require_consistent(
         division,
@@ -186,27 +172,18 @@ def evaluate(
     with quiet_libraries(), console.spinner("evaluating"):
         from cnncli.evaluation import output as outputs
         from cnncli.evaluation.evaluate import EvaluationSettings
-        from cnncli.inference import InferenceOptions
-        from cnncli.records.defaults import MAX_PIXELS
 
         if output:
             outputs.require_output_folder(output, overwrite=overwrite)
         settings = EvaluationSettings(
             data=data,
-            columns=columns,
+            columns=lists.columns(),
             split=split,
             subset=subset,
             class_map=class_map,
             ensemble=ensemble,
             threshold=threshold,
-            inference=InferenceOptions(
-                max_pixels=max_pixels or MAX_PIXELS,
-                exact_decode=exact_decode,
-                tta=tta,
-                engine=EngineOptions(engine, device, precision),
-                batch_size=batch_size,
-                workers=workers,
-            ),
+            inference=computation.inference(tta=tta, exact_decode=exact_decode),
         )
         destination = Destination(format_, output, overwrite)
         if from_:

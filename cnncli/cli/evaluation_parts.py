@@ -73,7 +73,7 @@ _ALL_FIGURES = "all figures need `cnncli evaluate DATA --parts DIR`"
 
 
 def compute_parts(
-    division: in_parts.PartsOptions,
+    division: in_parts.Division,
     reference: "Reference",
     settings: "EvaluationSettings",
     console: Console,
@@ -102,7 +102,7 @@ def compute_parts(
 
 
 def require_consistent(
-    division: in_parts.PartsOptions | None,
+    division: in_parts.Division | None,
     from_: str | None,
     figures: Mapping[str, object],
     networks: Mapping[str, object],

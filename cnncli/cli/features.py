@@ -12,10 +12,9 @@ from cnncli.cli import completion, options
 from cnncli.cli import parts as in_parts
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.inputs import Inputs
+from cnncli.cli.option_groups import ComputeOptions, InputListOptions, NetworkOptions, takes_groups
 from cnncli.cli.progress import image_progress
 from cnncli.errors import OutputError, UsageError
-from cnncli.records.defaults import PATH_COLUMN, or_default
-from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.text import counted
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from cnncli.records.features import EmbeddingRecord
 
 
+@takes_groups
 def features(
     inputs: options.Inputs = None,
     model: options.Model = None,
@@ -52,29 +52,14 @@ def features(
         bool,
         typer.Option("--list-layers", help="List the layers with their output shapes, then exit."),
     ] = False,
-    weights: options.Weights = None,
-    no_pretrained: options.NoPretrained = False,
-    img_size: options.ImageSize = None,
-    files_from: options.FilesFrom = None,
-    null: options.NullSeparated = False,
-    path_column: options.PathColumn = PATH_COLUMN,
+    *,
+    network: NetworkOptions,
+    paths: InputListOptions,
     image_column: options.ImageColumn = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
-    parts: in_parts.Place = None,
-    part_size: in_parts.PartSize = None,
-    part: in_parts.ShareOption = None,
-    plan_only: in_parts.PlanOnly = False,
-    on: in_parts.On = None,
-    worker_cpus: in_parts.WorkerCpus = None,
-    worker_gpus: in_parts.WorkerGpus = None,
-    max_pixels: options.MaxPixels = None,
-    device: options.Device = "auto",
-    engine: options.Engine = EngineName.AUTO,
-    precision: options.PrecisionOption = Precision.FP32,
-    batch_size: options.BatchSize = None,
-    workers: options.Workers = None,
-    offline: options.Offline = False,
+    parts: in_parts.PartOptions,
+    computation: ComputeOptions,
     quiet: options.Quiet = False,
 ) -> None:
     """Write the embeddings of images to a file.
@@ -91,22 +76,15 @@ def features(
       cnncli features -m resnet18 --list-layers
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     from cnncli.files.shards import PartFolder
-    from cnncli.networks.reference import Reference
 
     console = Console(quiet=quiet)
-    size = options.image_size(img_size)
     if list_layers:
-        if inputs or output or files_from or layer or resume or overwrite or parts:
+        if inputs or output or paths.files_from or layer or resume or overwrite or parts.parts:
             raise UsageError("--list-layers takes only a model", "leave out inputs and outputs")
-        listed = Reference(or_default(model), weights, pretrained=not no_pretrained, image_size=size)
-        write_data(_layers(listed, size))
+        write_data(_layers(network.reference(model, console), options.image_size(network.img_size)))
         return
-    image_inputs = Inputs.from_options(
-        inputs or [], files_from, null=null, path_column=path_column, image_column=image_column
-    )
-    division = in_parts.PartsOptions.from_options(
-        parts, part_size, part, on, worker_cpus, worker_gpus, plan_only=plan_only, resume=resume
-    )
+    image_inputs = paths.inputs(inputs, image_column)
+    division = parts.division(resume=resume)
     if division:
         division.refuse(output=output, overwrite=overwrite)
     else:
@@ -117,19 +95,10 @@ def features(
             return
     with quiet_libraries(), console.spinner("computing embeddings"):
         from cnncli.distribution.tasks import FeaturesTask
-        from cnncli.inference import InferenceOptions
-        from cnncli.records.defaults import MAX_PIXELS
 
-        reference = options.reference(
-            model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size
-        )
-        inference = InferenceOptions(
-            max_pixels=max_pixels or MAX_PIXELS,
-            engine=EngineOptions(engine, device, precision),
-            batch_size=batch_size,
-            workers=workers,
-        )
-        task = FeaturesTask(reference, inference, layer, is_offline=offline)
+        reference = network.reference(model, console)
+        inference = computation.inference()
+        task = FeaturesTask(reference, inference, layer, is_offline=network.offline)
         if division:
             in_parts.run_in_parts(division, task, image_inputs.for_parts(), console)
             return

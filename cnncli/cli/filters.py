@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli import completion, inspection, options, pictures
+from cnncli.cli import completion, inspection, options
 from cnncli.cli.console import Console, quiet_libraries
+from cnncli.cli.option_groups import NetworkOptions, PictureOptions, takes_groups
 from cnncli.records.defaults import DEFAULT, or_default
 
 
+@takes_groups
 def filters(
     model: Annotated[
         str | None,
@@ -43,14 +45,9 @@ def filters(
     random: Annotated[
         bool, typer.Option("--random", help="Also draw the filters of the untrained network next to them.")
     ] = False,
-    weights: options.Weights = None,
-    no_pretrained: options.NoPretrained = False,
-    img_size: options.ImageSize = None,
-    output: pictures.Output = None,
-    show: pictures.Show = False,
-    rough: pictures.Rough = False,
-    overwrite: options.Overwrite = False,
-    offline: options.Offline = False,
+    *,
+    network: NetworkOptions,
+    picture: PictureOptions,
     quiet: options.Quiet = False,
 ) -> None:
     """Draw the filters of a convolutional layer in a grid.
@@ -66,17 +63,9 @@ def filters(
       cnncli filters resnet18 --layer layer1.0.conv1 --top 8
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
-    destination = pictures.PictureDestination.resolve(
-        output,
-        pictures.file_name(Path(or_default(model)).name, layer or "", "filters"),
-        overwrite=overwrite,
-        show=show,
-        rough=rough,
-    )
+    destination = picture.destination(Path(or_default(model)).name, layer or "", "filters")
     with quiet_libraries(), console.spinner("drawing the filters"):
-        loaded = inspection.load_model(
-            model, weights, None, img_size, console, pretrained=not no_pretrained, offline=offline
-        )
+        loaded = inspection.load_model(model, network, console)
         from cnncli.inspection.network.filters import figure
 
         destination.write(figure(loaded, layer, top, beside_random=random), console)

@@ -12,14 +12,14 @@ import typer
 from cnncli.cli import completion, options
 from cnncli.cli.config import Config, Resume
 from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_data
-from cnncli.cli.list_options import GroupBy, GroupColumn, with_list_columns
+from cnncli.cli.list_options import GroupedListOptions
+from cnncli.cli.option_groups import NetworkOptions, takes_groups
 from cnncli.cli.options import ResultFormat
 from cnncli.cli.progress import image_bars, training_progress
 from cnncli.cli.training_options import explicit_options, with_training_options
 from cnncli.errors import UsageError
 from cnncli.records.defaults import MAX_SEED
 from cnncli.records.engines import EngineName, EngineOptions, Precision
-from cnncli.records.list_columns import ListColumns
 from cnncli.records.training import ClassifierName, ClassWeights, RecipeName, Timing
 from cnncli.text import quote
 from cnncli.training.processes import is_main
@@ -34,7 +34,7 @@ _DATA, _FEATURES = "Data", "Classifiers on features"
 
 
 @with_training_options
-@with_list_columns
+@takes_groups
 def finetune(
     context: typer.Context,
     data: options.Data,
@@ -88,10 +88,8 @@ def finetune(
         ResultFormat, typer.Option("--format", "-f", help="Format of the result on standard output.")
     ] = ResultFormat.TABLE,
     quiet: options.Quiet = False,
-    weights: options.Weights = None,
-    no_pretrained: options.NoPretrained = False,
-    img_size: options.ImageSize = None,
-    offline: options.Offline = False,
+    *,
+    network: NetworkOptions,
     val_split: Annotated[
         float,
         typer.Option(
@@ -109,10 +107,7 @@ def finetune(
             rich_help_panel=_DATA,
         ),
     ] = ClassWeights.NONE,
-    *,
-    columns: ListColumns,
-    group_column: GroupColumn = None,
-    group_by: GroupBy = None,
+    lists: GroupedListOptions,
     task_weight: Annotated[
         list[str] | None,
         typer.Option(
@@ -186,14 +181,14 @@ def finetune(
     start = time.perf_counter()
     console = Console(quiet=quiet or not is_main())
     settings = requested_settings(
-        options.reference(model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size),
+        network.reference(model, console),
         tune,
         recipe,
         explicit_options(training_options) | ({"batch_size": batch_size} if batch_size else {}),
         console,
         data=data,
         layer=layer,
-        columns=replace(columns, group=group_column or "", group_by=group_by or ""),
+        columns=lists.columns(),
         output=output,
         overwrite=overwrite,
         classifier=classifier,
@@ -209,9 +204,9 @@ def finetune(
     )
     with quiet_libraries(), console.spinner("fine-tuning"):
         if preview:
-            _save_preview(settings, preview, console, is_offline=offline)
+            _save_preview(settings, preview, console, is_offline=network.offline)
         else:
-            result = _train(settings, resume, console, is_offline=offline)
+            result = _train(settings, resume, console, is_offline=network.offline)
             if result:
                 _print_result(_with_remaining_time(result, context.obj or start), recipe, format_, console)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnncli.cli.console import Console
+from cnncli.cli.option_groups import NetworkOptions
 from cnncli.cli.options import image_size
 from cnncli.errors import InputError, UsageError
 from cnncli.images.file_names import STDIN, is_image_name
@@ -30,13 +31,10 @@ Image = Annotated[
 
 def load_model(
     model: str | None,
-    weights: Path | None,
-    labels: Path | None,
-    img_size: str | None,
+    network: NetworkOptions,
     console: Console,
     *,
-    pretrained: bool,
-    offline: bool,
+    labels: Path | None = None,
     needs_classes: bool = False,
 ) -> "LoadedModel":
     """Load the network that the options name, with torch; the default model for None.
@@ -48,9 +46,14 @@ def load_model(
     from cnncli.networks.reference import Reference
     from cnncli.prepare import prepare
 
-    size = image_size(img_size)
-    reference = Reference(or_default(model), weights, labels, pretrained=pretrained, image_size=size)
-    folder = prepare(reference, console, is_offline=offline, needs_classes=needs_classes)
+    reference = Reference(
+        or_default(model),
+        network.weights,
+        labels,
+        pretrained=not network.no_pretrained,
+        image_size=image_size(network.img_size),
+    )
+    folder = prepare(reference, console, is_offline=network.offline, needs_classes=needs_classes)
     with explain_missing_packages(f"inspecting {folder.card.name}"):
         from cnncli.inspection.network import loading
 

@@ -1,15 +1,16 @@
 """The options on the columns of a list, which several commands share."""
 
 import csv
-import functools
-import inspect
-from collections.abc import Callable, Iterator
-from typing import Annotated, Any
+import dataclasses
+from dataclasses import dataclass
+from typing import Annotated
 
 import typer
 
+from cnncli.cli.option_groups import OptionGroup
 from cnncli.cli.options import ImageColumn, PathColumn, Root
 from cnncli.errors import UsageError
+from cnncli.records.defaults import PATH_COLUMN
 from cnncli.records.list_columns import INDICATOR_TASK, LABEL_COLUMN, LABEL_SEPARATOR, ListColumns
 
 LabelColumns = Annotated[
@@ -76,31 +77,48 @@ SplitColumn = Annotated[
 ]
 
 
-def _list_columns(
-    path_column: PathColumn = "path",
-    label_column: LabelColumns = None,
-    multi_label: MultiLabel = None,
-    label_separator: LabelSeparator = LABEL_SEPARATOR,
-    indicator_columns: IndicatorColumns = None,
-    split_column: SplitColumn = "split",
-    root: Root = None,
-    image_column: ImageColumn = None,
-) -> ListColumns:
-    """The columns that the options name.
+@dataclass(frozen=True, slots=True)
+class ListOptions(OptionGroup):
+    """The columns of a list of labelled images."""
 
-    Raises:
-        UsageError: they contradict each other.
-    """
-    return ListColumns(
-        path=path_column,
-        labels=tuple(label_column or ()),
-        split=split_column,
-        root=root,
-        image=image_column,
-        multi_label=tuple(multi_label or ()),
-        separator=label_separator,
-        indicators=_names(indicator_columns or ""),
-    )
+    path_column: PathColumn = PATH_COLUMN
+    label_column: LabelColumns = None
+    multi_label: MultiLabel = None
+    label_separator: LabelSeparator = LABEL_SEPARATOR
+    indicator_columns: IndicatorColumns = None
+    split_column: SplitColumn = "split"
+    root: Root = None
+    image_column: ImageColumn = None
+
+    def columns(self) -> ListColumns:
+        """The columns that the options name.
+
+        Raises:
+            UsageError: they contradict each other.
+        """
+        return ListColumns(
+            path=self.path_column,
+            labels=tuple(self.label_column or ()),
+            split=self.split_column,
+            root=self.root,
+            image=self.image_column,
+            multi_label=tuple(self.multi_label or ()),
+            separator=self.label_separator,
+            indicators=_names(self.indicator_columns or ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedListOptions(ListOptions):
+    """The columns of a list whose images may be in groups that must not be in two splits."""
+
+    group_column: GroupColumn = None
+    group_by: GroupBy = None
+
+    def columns(self) -> ListColumns:
+        """As that of the base class."""
+        columns = ListOptions.columns(self)
+        return dataclasses.replace(columns, group=self.group_column or "", group_by=self.group_by or "")
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -115,32 +133,3 @@ def _names(text: str) -> tuple[str, ...]:
         raise UsageError(
             f"--indicator-columns {text!r} is not a row of CSV: {error}", "use commas between the names"
         ) from error
-
-
-_PARAMETERS = inspect.signature(_list_columns).parameters
-
-
-def with_list_columns(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options on the columns of a list, in place of its parameter `columns`, which gets their values."""
-
-    @functools.wraps(command)
-    def run(**values: Any) -> None:  # noqa: ANN401 - values of any options
-        columns = _list_columns(**{name: values.pop(name) for name in _PARAMETERS})
-        command(columns=columns, **values)
-
-    signature = inspect.signature(command, eval_str=True)
-    parameters = list(_expand(signature))
-    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run
-
-
-def _expand(signature: inspect.Signature) -> Iterator[inspect.Parameter]:
-    """The parameters of a command, all by keyword, with those of the columns in place of `columns`."""
-    for parameter in signature.parameters.values():
-        if parameter.name == "columns":
-            yield from (item.replace(kind=item.KEYWORD_ONLY) for item in _PARAMETERS.values())
-        elif parameter.kind is parameter.VAR_KEYWORD:
-            yield parameter
-        else:
-            yield parameter.replace(kind=parameter.KEYWORD_ONLY)

@@ -8,6 +8,7 @@ import typer
 
 from cnncli.cli import completion, inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
+from cnncli.cli.option_groups import NetworkOptions, PictureOptions, takes_groups
 from cnncli.errors import UsageError
 from cnncli.records.choices import Palette
 from cnncli.records.defaults import or_default
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _ALL = "all"
 
 
+@takes_groups
 def maps(
     image: inspection.Image,
     model: options.Model = None,
@@ -58,14 +60,9 @@ def maps(
     palette: Annotated[
         Palette, typer.Option("--palette", help="Colours of the maps; grey is from black to white.")
     ] = Palette.COLOUR,
-    weights: options.Weights = None,
-    no_pretrained: options.NoPretrained = False,
-    img_size: options.ImageSize = None,
-    output: pictures.Output = None,
-    show: pictures.Show = False,
-    rough: pictures.Rough = False,
-    overwrite: options.Overwrite = False,
-    offline: options.Offline = False,
+    *,
+    network: NetworkOptions,
+    picture: PictureOptions,
     quiet: options.Quiet = False,
 ) -> None:
     """Draw the feature maps of an image: the outputs of a network's layers.
@@ -87,23 +84,12 @@ def maps(
         raise UsageError(
             "--shift draws a single layer, and prints all of them", "name a layer, or omit --layer"
         )
-    destination = pictures.PictureDestination.resolve(
-        output,
-        pictures.file_name(
-            pictures.stem(image),
-            Path(or_default(model)).name,
-            layer or "",
-            "shift" if offset else "maps",
-        ),
-        overwrite=overwrite,
-        show=show,
-        rough=rough,
+    destination = picture.destination(
+        pictures.stem(image), Path(or_default(model)).name, layer or "", "shift" if offset else "maps"
     )
     source = inspection.read_source(image)
     with quiet_libraries(), console.spinner("drawing the feature maps"):
-        loaded = inspection.load_model(
-            model, weights, None, img_size, console, pretrained=not no_pretrained, offline=offline
-        )
+        loaded = inspection.load_model(model, network, console)
         from cnncli.inspection.network import maps as feature_maps
         from cnncli.inspection.network.loading import load_image
 

@@ -8,12 +8,10 @@ import typer
 
 from cnncli.cli import options
 from cnncli.cli.console import Console, quiet_libraries, write_data
-from cnncli.cli.inputs import Inputs
+from cnncli.cli.option_groups import ComputeOptions, InputListOptions, takes_groups
 from cnncli.cli.progress import image_bars
 from cnncli.cli.sheet import Sheet
 from cnncli.errors import UsageError
-from cnncli.records.defaults import PATH_COLUMN
-from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.text import counted, path_text
 
 if TYPE_CHECKING:
@@ -30,6 +28,7 @@ class NextFormat(enum.StrEnum):
     JSON = "json"
 
 
+@takes_groups
 def next(  # noqa: A001 - the command is called so
     inputs: options.Inputs = None,
     model: options.Model = None,
@@ -46,16 +45,10 @@ def next(  # noqa: A001 - the command is called so
         NextFormat,
         typer.Option("--format", "-f", help="One path per line, or JSON with predictions and uncertainties."),
     ] = NextFormat.PATHS,
-    files_from: options.FilesFrom = None,
-    null: options.NullSeparated = False,
-    path_column: options.PathColumn = PATH_COLUMN,
+    *,
+    paths: InputListOptions,
     image_column: options.ImageColumn = None,
-    max_pixels: options.MaxPixels = None,
-    device: options.Device = "auto",
-    engine: options.Engine = EngineName.AUTO,
-    precision: options.PrecisionOption = Precision.FP32,
-    batch_size: options.BatchSize = None,
-    workers: options.Workers = None,
+    computation: ComputeOptions,
     offline: options.Offline = False,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
@@ -76,23 +69,14 @@ def next(  # noqa: A001 - the command is called so
         raise UsageError(
             "no run is named", "add -m RUN, a model of the classes that images are labelled with"
         )
-    images = Inputs.from_options(
-        inputs or [], files_from, null=null, path_column=path_column, image_column=image_column
-    )
+    images = paths.inputs(inputs, image_column)
     picture = Sheet.from_options(sheet, labels_from=None, output=None, resume=False, overwrite=overwrite)
     with quiet_libraries(), console.spinner("opening the network"):
         from cnncli.curation.next_labels import choose_next
-        from cnncli.inference import InferenceOptions
         from cnncli.prepare import prepare
-        from cnncli.records.defaults import MAX_PIXELS
         from cnncli.records.predictions import ImageSource, Unreadable
 
-        inference = InferenceOptions(
-            max_pixels=max_pixels or MAX_PIXELS,
-            engine=EngineOptions(engine, device, precision),
-            batch_size=batch_size,
-            workers=workers,
-        )
+        inference = computation.inference()
         folder = prepare(options.reference(model, console), console, is_offline=offline, needs_classes=True)
         with console.spinner("finding the images"):
             entries = list(images.sources(console))

@@ -3,13 +3,14 @@
 import importlib.util
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnncli.cli import options
 from cnncli.cli.console import Console
+from cnncli.cli.option_groups import OptionGroup
 from cnncli.cli.progress import image_progress
 from cnncli.errors import MissingPackageError, OutputError, UsageError
 from cnncli.records.defaults import PART_SIZE
@@ -121,7 +122,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class PartsOptions:
+class Division:
     """How an output in parts is computed.
 
     Attributes:
@@ -144,44 +145,6 @@ class PartsOptions:
     cpus: int | None
     gpus: float
 
-    @classmethod
-    def from_options(
-        cls,
-        place: str | None,
-        size: int | None,
-        share: str | None,
-        on: str | None,
-        cpus: int | None,
-        gpus: float | None,
-        *,
-        plan_only: bool,
-        resume: bool,
-    ) -> "PartsOptions | None":
-        """What the options ask for; None without `--parts`.
-
-        Raises:
-            UsageError: an option needs another one, or is invalid.
-            MissingPackageError: `--on` needs a package that is not installed.
-        """
-        given: dict[str, object] = {
-            "part-size": size,
-            "part": share,
-            "plan-only": plan_only or None,
-            "on": on,
-        }
-        given |= {"worker-cpus": cpus, "worker-gpus": gpus}
-        if place is None:
-            if names := [name for name, value in given.items() if value is not None]:
-                raise UsageError(f"--{names[0]} has no effect without --parts", "add --parts DIR")
-            return None
-        if gpus is not None and on is None:
-            raise UsageError("--worker-gpus has no effect without --on", "--device chooses the device")
-        if on is not None:
-            _require_ray(on)
-        return cls(
-            place, size, Share.parse(share) if share else None, plan_only, resume, on, cpus, gpus or 0.0
-        )
-
     def resources(self, plan: "Plan | None") -> "Resources":
         """What each process computes with: what was asked for, else what is planned, else what is usual."""
         from cnncli.distribution.tasks import Resources
@@ -192,6 +155,48 @@ class PartsOptions:
     def refuse(self, **others: object) -> None:
         """Check that options that do not go with parts are not given, as `refuse` does."""
         refuse("--parts", **others)
+
+
+@dataclass(frozen=True, slots=True)
+class PartOptions(OptionGroup):
+    """The options of an output in parts."""
+
+    parts: Place = None
+    part_size: PartSize = None
+    part: ShareOption = None
+    plan_only: PlanOnly = False
+    on: On = None
+    worker_cpus: WorkerCpus = None
+    worker_gpus: WorkerGpus = None
+
+    def division(self, *, resume: bool) -> "Division | None":
+        """How the output is divided; None without `--parts`.
+
+        Raises:
+            UsageError: an option needs another one, or is invalid.
+            MissingPackageError: `--on` needs a package that is not installed.
+        """
+        if self.parts is None:
+            for name, value in ((field.name, getattr(self, field.name)) for field in fields(self)):
+                if value is not None and value is not False:
+                    flag = f"--{name.replace('_', '-')}"
+                    raise UsageError(f"{flag} has no effect without --parts", "add --parts DIR")
+            return None
+        if self.worker_gpus is not None and self.on is None:
+            raise UsageError("--worker-gpus has no effect without --on", "--device chooses the device")
+        if self.on is not None:
+            _require_ray(self.on)
+        share = Share.parse(self.part) if self.part else None
+        return Division(
+            self.parts,
+            self.part_size,
+            share,
+            self.plan_only,
+            resume,
+            self.on,
+            self.worker_cpus,
+            self.worker_gpus or 0.0,
+        )
 
 
 def refuse(option: str, **others: object) -> None:
@@ -225,7 +230,7 @@ def _require_ray(on: str) -> None:
         raise MissingPackageError("--on needs the package ray", install_command("cnncli[ray]"))
 
 
-def run_in_parts(parts: PartsOptions, task: "PartTask", inputs: "PlanInputs", console: Console) -> None:
+def run_in_parts(parts: Division, task: "PartTask", inputs: "PlanInputs", console: Console) -> None:
     """Plan an output in parts, and compute those that are missing.
 
     Raises:
@@ -269,7 +274,7 @@ def run_in_parts(parts: PartsOptions, task: "PartTask", inputs: "PlanInputs", co
 
 
 def _compute_on_ray(
-    parts: PartsOptions, task: "PartTask", plan: "Plan", numbers: list[int], advance: Callable[[], None]
+    parts: Division, task: "PartTask", plan: "Plan", numbers: list[int], advance: Callable[[], None]
 ) -> "Outcome":
     from cnncli.distribution.on_ray import RayOptions, compute_on_ray
 

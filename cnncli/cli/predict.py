@@ -11,12 +11,12 @@ from cnncli.cli import options, prediction
 from cnncli.cli import parts as in_parts
 from cnncli.cli.console import Console, discard_stdout, quiet_libraries
 from cnncli.cli.inputs import Inputs
+from cnncli.cli.option_groups import ComputeOptions, InputListOptions, NetworkOptions, takes_groups
 from cnncli.cli.progress import image_progress
 from cnncli.cli.sheet import Sheet
 from cnncli.cli.sinks import Destination, Sink, require_valid_for_parts
 from cnncli.interrupts import Interrupts
-from cnncli.records.defaults import PATH_COLUMN, TOPK
-from cnncli.records.engines import EngineName, EngineOptions, Precision
+from cnncli.records.defaults import TOPK
 from cnncli.records.predictions import LabelStyle, Unreadable
 from cnncli.render.formats import Format
 
@@ -24,14 +24,13 @@ if TYPE_CHECKING:
     from cnncli.predict import Predictor
 
 
+@takes_groups
 def predict(
     inputs: options.Inputs = None,
     model: options.Model = None,
-    weights: options.Weights = None,
+    *,
+    network: NetworkOptions,
     labels: options.Labels = None,
-    no_pretrained: options.NoPretrained = False,
-    img_size: options.ImageSize = None,
-    offline: options.Offline = False,
     topk: Annotated[
         int | None,
         typer.Option(
@@ -67,13 +66,7 @@ def predict(
     output: options.Output = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
-    parts: in_parts.Place = None,
-    part_size: in_parts.PartSize = None,
-    part: in_parts.ShareOption = None,
-    plan_only: in_parts.PlanOnly = False,
-    on: in_parts.On = None,
-    worker_cpus: in_parts.WorkerCpus = None,
-    worker_gpus: in_parts.WorkerGpus = None,
+    parts: in_parts.PartOptions,
     sheet: Annotated[
         Path | None,
         typer.Option(
@@ -100,17 +93,10 @@ def predict(
             show_default=False,
         ),
     ] = None,
-    files_from: options.FilesFrom = None,
-    null: options.NullSeparated = False,
-    path_column: options.PathColumn = PATH_COLUMN,
+    paths: InputListOptions,
     image_column: options.ImageColumn = None,
-    max_pixels: options.MaxPixels = None,
     exact_decode: options.ExactDecode = False,
-    device: options.Device = "auto",
-    engine: options.Engine = EngineName.AUTO,
-    precision: options.PrecisionOption = Precision.FP32,
-    batch_size: options.BatchSize = None,
-    workers: options.Workers = None,
+    computation: ComputeOptions,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -126,18 +112,8 @@ def predict(
       find . -name '*.jpg' | cnncli predict --files-from - -m runs/photos
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet, verbose=verbose)
-    options.image_size(img_size)  # usage errors come before slow imports
-    images = Inputs.from_options(
-        inputs or [],
-        files_from,
-        null=null,
-        path_column=path_column,
-        image_column=image_column,
-        watch=watch,
-    )
-    division = in_parts.PartsOptions.from_options(
-        parts, part_size, part, on, worker_cpus, worker_gpus, plan_only=plan_only, resume=resume
-    )
+    images = paths.inputs(inputs, image_column, watch)
+    division = parts.division(resume=resume)
     if division:
         division.refuse(output=output, overwrite=overwrite, sheet=sheet, labels_from=labels_from, watch=watch)
         part_format = require_valid_for_parts(format_, exif=exif)
@@ -160,27 +136,20 @@ def predict(
                 classes=classes,
                 rollup=rollup,
                 exif=exif,
-                tta=tta,
-                max_pixels=max_pixels,
-                exact_decode=exact_decode,
-                engine=EngineOptions(engine, device, precision),
-                batch_size=batch_size,
-                workers=workers,
+                inference=computation.inference(tta=tta, exact_decode=exact_decode),
             )
-            reference = options.reference(
-                model, console, weights=weights, labels=labels, no_pretrained=no_pretrained, img_size=img_size
-            )
+            reference = network.reference(model, console, labels)
         if division:
             from cnncli.distribution.tasks import PredictTask
 
-            task = PredictTask(reference, settings, part_format, is_offline=offline)
+            task = PredictTask(reference, settings, part_format, is_offline=network.offline)
             in_parts.run_in_parts(division, task, images.for_parts(), console)
             return
         with console.spinner("opening the network"):
             from cnncli.predict import Predictor
             from cnncli.prepare import prepare
 
-            folder = prepare(reference, console, is_offline=offline, needs_classes=True)
+            folder = prepare(reference, console, is_offline=network.offline, needs_classes=True)
             picture_sheet.read_labels(settings.answer_classes(folder.card).card)
             predictor = Predictor(folder, settings, console)
         console.detail(str(predictor))

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.records.defaults import MAX_PIXELS
-from cnncli.records.engines import EngineOptions
 from cnncli.records.predictions import LabelStyle
 
 if TYPE_CHECKING:
+    from cnncli.inference import InferenceOptions
     from cnncli.predict import PredictSettings
 
 Threshold = Annotated[
@@ -54,19 +53,13 @@ def predict_settings(
     classes: str | None,
     rollup: Path | None,
     exif: bool = False,
-    tta: bool,
-    max_pixels: int | None,
-    exact_decode: bool,
-    engine: EngineOptions,
-    batch_size: int | None,
-    workers: int | None,
+    inference: "InferenceOptions",
 ) -> "PredictSettings":
     """The settings that the options of these names describe.
 
     Raises:
         UsageError: a list of classes or a rollup cannot be read or is empty.
     """
-    from cnncli.inference import InferenceOptions
     from cnncli.networks.answer_classes import read_class_list, read_rollup
     from cnncli.predict import PredictSettings
 
@@ -77,12 +70,5 @@ def predict_settings(
         classes=None if classes is None else read_class_list(classes),
         rollup=read_rollup(rollup) if rollup else None,
         exif=exif,
-        inference=InferenceOptions(
-            engine=engine,
-            batch_size=batch_size,
-            tta=tta,
-            max_pixels=max_pixels or MAX_PIXELS,
-            exact_decode=exact_decode,
-            workers=workers,
-        ),
+        inference=inference,
     )

@@ -8,6 +8,7 @@ import typer
 
 from cnncli.cli import completion, inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
+from cnncli.cli.option_groups import NetworkOptions, PictureOptions, takes_groups
 from cnncli.errors import UsageError
 from cnncli.records.defaults import or_default
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from cnncli.inspection.network.receptive import UnitField
 
 
+@takes_groups
 def receptive(
     image: inspection.Image,
     model: options.Model = None,
@@ -36,14 +38,9 @@ def receptive(
             help="Position of the unit on the layer's feature maps, counted from 0.  [default: the middle]",
         ),
     ] = None,
-    weights: options.Weights = None,
-    no_pretrained: options.NoPretrained = False,
-    img_size: options.ImageSize = None,
-    output: pictures.Output = None,
-    show: pictures.Show = False,
-    rough: pictures.Rough = False,
-    overwrite: options.Overwrite = False,
-    offline: options.Offline = False,
+    *,
+    network: NetworkOptions,
+    picture: PictureOptions,
     quiet: options.Quiet = False,
 ) -> None:
     """Draw the theoretical and the effective receptive field of a unit.
@@ -58,18 +55,12 @@ def receptive(
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     position = _parse_unit(unit) if unit is not None else None
-    destination = pictures.PictureDestination.resolve(
-        output,
-        pictures.file_name(pictures.stem(image), Path(or_default(model)).name, layer or "", "receptive"),
-        overwrite=overwrite,
-        show=show,
-        rough=rough,
+    destination = picture.destination(
+        pictures.stem(image), Path(or_default(model)).name, layer or "", "receptive"
     )
     source = inspection.read_source(image)
     with quiet_libraries(), console.spinner("drawing the receptive field"):
-        loaded = inspection.load_model(
-            model, weights, None, img_size, console, pretrained=not no_pretrained, offline=offline
-        )
+        loaded = inspection.load_model(model, network, console)
         from cnncli.inspection.network.loading import load_image
         from cnncli.inspection.network.receptive import figure, unit_field
 

@@ -7,7 +7,8 @@ import typer
 
 from cnncli.cli import options
 from cnncli.cli.console import Console, quiet_libraries, terminal_width, write_data
-from cnncli.cli.list_options import with_list_columns
+from cnncli.cli.list_options import ListOptions
+from cnncli.cli.option_groups import takes_groups
 from cnncli.cli.options import ReportFormat
 from cnncli.cli.undo import Undo, undo_log
 from cnncli.errors import UsageError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from cnncli.records.data import DataSet
 
 
-@with_list_columns
+@takes_groups
 def relabel(
     issues: Annotated[
         Path | None,
@@ -60,7 +61,7 @@ def relabel(
         ReportFormat, typer.Option("--format", "-f", help="Output format.")
     ] = ReportFormat.TEXT,
     *,
-    columns: ListColumns,
+    lists: ListOptions,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -88,6 +89,7 @@ def relabel(
             "ISSUES and DATA are missing" if not issues else "DATA is missing",
             "cnncli relabel issues.csv photos/",
         )
+    columns = lists.columns()
     with quiet_libraries(), console.spinner("comparing the labels"):
         from cnncli.curation.issues import read_issues
         from cnncli.curation.relabel import is_list, plan_changes, plan_moves

@@ -9,14 +9,14 @@ import typer
 from cnncli.cli import completion, options, pictures
 from cnncli.cli.console import Console, is_terminal, quiet_libraries
 from cnncli.cli.inputs import Inputs
+from cnncli.cli.option_groups import ComputeOptions, InputListOptions, NetworkOptions, takes_groups
 from cnncli.cli.progress import image_bars
 from cnncli.cli.similar_output import SimilarFormat, SimilarOutput, print_groups, print_neighbours
 from cnncli.errors import InputError, OutputError, UsageError
 from cnncli.files.output_path import is_inside
 from cnncli.images.tar_archive import is_archive
 from cnncli.records.choices import DistanceMetric
-from cnncli.records.defaults import LEAST_SCORE, PATH_COLUMN, UNVERIFIED_DISTANCE
-from cnncli.records.engines import EngineName, EngineOptions, Precision
+from cnncli.records.defaults import LEAST_SCORE, UNVERIFIED_DISTANCE
 from cnncli.text import is_url, quote
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def _parse_collection(word: str) -> Path:
     return options.parse_path(word)
 
 
+@takes_groups
 def similar(
     queries: options.Inputs = None,
     among: Annotated[
@@ -124,20 +125,11 @@ def similar(
         ),
     ] = None,
     overwrite: options.Overwrite = False,
-    weights: options.Weights = None,
-    no_pretrained: options.NoPretrained = False,
-    img_size: options.ImageSize = None,
-    files_from: options.FilesFrom = None,
-    null: options.NullSeparated = False,
-    path_column: options.PathColumn = PATH_COLUMN,
+    *,
+    network: NetworkOptions,
+    paths: InputListOptions,
     image_column: options.ImageColumn = None,
-    max_pixels: options.MaxPixels = None,
-    device: options.Device = "auto",
-    engine: options.Engine = EngineName.AUTO,
-    precision: options.PrecisionOption = Precision.FP32,
-    batch_size: options.BatchSize = None,
-    workers: options.Workers = None,
-    offline: options.Offline = False,
+    computation: ComputeOptions,
     quiet: options.Quiet = False,
 ) -> None:
     """Find the nearest neighbours of images in the feature space of a network, or groups of near duplicates.
@@ -151,9 +143,8 @@ def similar(
       cnncli similar --duplicates test/ --against train/
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
-    options.image_size(img_size)  # validated before anything heavy is imported
     query_options = {
-        "images": queries, "--files-from": files_from, "--in": among, "-k": topk, "--metric": metric
+        "images": queries, "--files-from": paths.files_from, "--in": among, "-k": topk, "--metric": metric
     }  # fmt: skip
     if duplicates and (unused := [name for name, value in query_options.items() if value]):
         raise UsageError(f"{', '.join(unused)}: no effect with --duplicates, which takes no queries")
@@ -161,13 +152,7 @@ def similar(
     collection_path = among or duplicates
     if not collection_path:
         raise UsageError("no images to search", "add --in FOLDER, or --in features.npz")
-    inputs = (
-        Inputs()
-        if duplicates
-        else Inputs.from_options(
-            queries or [], files_from, null=null, path_column=path_column, image_column=image_column
-        )
-    )
+    inputs = Inputs() if duplicates else paths.inputs(queries, image_column)
     destination = pictures.PictureDestination.resolve_sheet(sheet, overwrite=overwrite) if sheet else None
     if sheet and any(is_inside(sheet, path) for path in (collection_path, against) if path):
         raise OutputError(f"{sheet} is in the folder that is searched", "write it somewhere else")
@@ -176,27 +161,20 @@ def similar(
     with quiet_libraries(), console.spinner("comparing images"):
         from cnncli.engines.cores import usable_cores
         from cnncli.features.extract import Extractor
-        from cnncli.inference import InferenceOptions
         from cnncli.prepare import prepare
-        from cnncli.records.defaults import MAX_PIXELS
         from cnncli.retrieval.duplicates import DuplicateOptions
 
-        reference = options.reference(
-            model, console, weights=weights, no_pretrained=no_pretrained, img_size=img_size
+        reference = network.reference(model, console)
+        inference = computation.inference()
+        extractor = Extractor(
+            prepare(reference, console, is_offline=network.offline), inference, console, layer
         )
-        inference = InferenceOptions(
-            max_pixels=max_pixels or MAX_PIXELS,
-            engine=EngineOptions(engine, device, precision),
-            batch_size=batch_size,
-            workers=workers,
-        )
-        extractor = Extractor(prepare(reference, console, is_offline=offline), inference, console, layer)
         collection = _collection(collection_path, extractor, console)
         if duplicates:
             others = _collection(against, extractor, console) if against else None
             options_ = DuplicateOptions(
                 inference.max_pixels,
-                workers or usable_cores(),
+                inference.workers or usable_cores(),
                 within,
                 LEAST_SCORE if score is None else score,
             )

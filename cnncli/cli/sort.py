@@ -12,11 +12,10 @@ import typer
 from cnncli.cli import options, prediction
 from cnncli.cli.console import Console, is_pipe, quiet_libraries, write_data
 from cnncli.cli.inputs import Inputs
+from cnncli.cli.option_groups import ComputeOptions, InputListOptions, NetworkOptions, takes_groups
 from cnncli.cli.progress import image_progress
 from cnncli.cli.undo import Undo, undo_log
 from cnncli.errors import OutputError, UsageError
-from cnncli.records.defaults import PATH_COLUMN
-from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.predictions import UNKNOWN, LabelStyle, Record, Unreadable
 from cnncli.text import counted, path_text, quote, tsv_text
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from cnncli.sorting.sort import Placement, Sorter, Transfer
 
 
+@takes_groups
 def sort(
     context: typer.Context,
     inputs: Annotated[
@@ -59,11 +59,9 @@ def sort(
     ] = False,
     undo: Undo = None,
     model: options.Model = None,
-    weights: options.Weights = None,
+    *,
+    network: NetworkOptions,
     labels: options.Labels = None,
-    no_pretrained: options.NoPretrained = False,
-    img_size: options.ImageSize = None,
-    offline: options.Offline = False,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -78,16 +76,9 @@ def sort(
     rollup: prediction.RollupFile = None,
     label_style: prediction.Labelling = LabelStyle.NAME,
     tta: options.Tta = False,
-    files_from: options.FilesFrom = None,
-    null: options.NullSeparated = False,
-    path_column: options.PathColumn = PATH_COLUMN,
-    max_pixels: options.MaxPixels = None,
+    paths: InputListOptions,
     exact_decode: options.ExactDecode = False,
-    device: options.Device = "auto",
-    engine: options.Engine = EngineName.AUTO,
-    precision: options.PrecisionOption = Precision.FP32,
-    batch_size: options.BatchSize = None,
-    workers: options.Workers = None,
+    computation: ComputeOptions,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -109,8 +100,7 @@ def sort(
         if not undo_log(undo, console):
             raise typer.Exit(options.UNREADABLE_INPUTS)
         return
-    options.image_size(img_size)
-    images = Inputs.from_options(inputs or [], files_from, null=null, path_column=path_column)
+    images = paths.inputs(inputs)
     if into is None:
         raise UsageError("--into is missing", "add --into DIR, the folder to put the images into")
     transfer = _transfer(hardlink=hardlink, copy=copy, move=move)
@@ -127,17 +117,10 @@ def sort(
             label_style=label_style,
             classes=classes,
             rollup=rollup,
-            tta=tta,
-            max_pixels=max_pixels,
-            exact_decode=exact_decode,
-            engine=EngineOptions(engine, device, precision),
-            batch_size=batch_size,
-            workers=workers,
+            inference=computation.inference(tta=tta, exact_decode=exact_decode),
         )
-        reference = options.reference(
-            model, console, weights=weights, labels=labels, no_pretrained=no_pretrained, img_size=img_size
-        )
-        folder = prepare(reference, console, is_offline=offline, needs_classes=True)
+        reference = network.reference(model, console, labels)
+        folder = prepare(reference, console, is_offline=network.offline, needs_classes=True)
         predictor = Predictor(folder, settings, console)
         sorter = Sorter(into, transfer, predictor.layout)
     console.detail(str(predictor))

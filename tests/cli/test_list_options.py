@@ -8,7 +8,8 @@ import typer
 from typer.testing import CliRunner
 
 from cnncli.cli.config import Config
-from cnncli.cli.list_options import with_list_columns
+from cnncli.cli.list_options import ListOptions
+from cnncli.cli.option_groups import takes_groups
 from cnncli.errors import UsageError
 from cnncli.networks.reference import Reference
 from cnncli.records.list_columns import ListColumns
@@ -17,9 +18,9 @@ from cnncli.training.settings import FeatureSettings, option_values
 parsed: list[ListColumns] = []
 
 
-@with_list_columns
-def show(data: str = "", config: Config = None, *, columns: ListColumns) -> None:  # noqa: ARG001 - options of finetune
-    parsed.append(columns)
+@takes_groups
+def show(data: str = "", config: Config = None, *, lists: ListOptions) -> None:  # noqa: ARG001 - options of finetune
+    parsed.append(lists.columns())
 
 
 def parse(*words: str) -> ListColumns:
