@@ -1,13 +1,13 @@
 """cnncli classifies images, fine-tunes networks and looks inside them, from the command line and in pipelines.
 
 A map of the package. A higher floor may import a lower one, never the other way round, and rooms on the same
-floor do not import each other. import-linter checks this; a test compares the map with the files on disk. Floors 9
-and 10 have places for rooms to come: the HTTP service (`serve`) and the Python API (`api`).
+floor do not import each other. import-linter checks this; a test compares the map with the files on disk.
 
     floor  room          what it holds                                                                    imports torch
     -----  ------------  -------------------------------------------------------------------------------  -------------
     12     __main__      entry point of cnncli and of python -m cnncli                                    no
     11     cli/          one thin file per command; shared options, error handling, stdout and stderr     no
+    10     serve/        the HTTP service: requests of many clients, answered in batches                    no
     9      curation/     the loop around a data set: wrong labels, relabelling, what to label next        no
     9      sorting/      images put into folders by their predicted classes                               no
     9      sharing/      networks for others: a model card, and the files that a hub shows and timm reads          lazily

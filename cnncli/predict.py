@@ -148,15 +148,31 @@ class Predictor:
             sources = with_exif(sources)
         with contextlib.closing(self._session.probabilities(sources)) as outputs:
             for output in outputs:
-                yield output if isinstance(output, Unreadable) else self._prediction(output)
+                yield self.record(output)
 
-    def _prediction(self, output: ImageOutput) -> Prediction:
-        """The answers about an image with the probabilities (K,) of the classes of all tasks."""
-        scores = [question.scores(output.values) for question in self._questions]
+    def record(
+        self, output: ImageOutput | Unreadable, topk: int | None = None, threshold: float | None = None
+    ) -> Record:
+        """The record of an image.
+
+        Args:
+            output: of `session.probabilities`: (K,), of the classes of all tasks.
+            topk: as in `PredictSettings`; None for that of the settings.
+            threshold: likewise.
+        """
+        if isinstance(output, Unreadable):
+            return output
+        questions = self._questions
+        if topk is not None or threshold is not None:
+            own = self._settings
+            threshold = own.threshold if threshold is None else threshold
+            settings = dataclasses.replace(own, topk=topk or own.topk, threshold=threshold)
+            questions = _questions(self.card, self._classes, settings)
+        scores = [question.scores(output.values) for question in questions]
         tasks = self.card.tasks
         source, exif = without_exif(output.source)
         if not has_several(tasks):
-            return Prediction(source, scores[0], kind=self._questions[0].kind, exif=exif)
+            return Prediction(source, scores[0], kind=questions[0].kind, exif=exif)
         answers = tuple(
             TaskScores(task.name, own_scores, task.kind)
             for task, own_scores in zip(tasks, scores, strict=True)

@@ -4,9 +4,13 @@
 """
 
 import ast
+import contextlib
 import os
 import re
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,8 +30,11 @@ PYTHON = DOCS / "python.md"
 COMMAND_REFERENCE = DOCS / "commands.md"
 """Generated from the help texts; tests/test_reference.py compares it."""
 PAGES = [README, *sorted(set(DOCS.glob("*.md")) - {COMMAND_REFERENCE})]
-SKIPPED_COMMANDS = ("pip install", "pytest")
-""".ci/run runs these itself, in a fresh environment."""
+SERVING = DOCS / "serving.md"
+"""Its commands are for a service at `SERVICE`."""
+SERVICE = "127.0.0.1:8000"
+SKIPPED_COMMANDS = ("pip install", "pytest", "cnncli serve")
+""".ci/run runs the first two itself, in a fresh environment; the last one does not end by itself."""
 OPTIONAL_PROGRAMS = ("jq", "duckdb")
 """Commands that use one of these are not run where it is missing."""
 PICTURES = DOCS / "pictures"
@@ -80,6 +87,19 @@ def page_home(first_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return shutil.copytree(first_home, tmp_path_factory.mktemp("page") / "home")
 
 
+@contextlib.contextmanager
+def run_service(home: Path) -> Iterator[str]:
+    """`cnncli serve` on a free port, as long as the block runs; yields its address."""
+    command = [sys.executable, "-m", "cnncli", "serve", "--port", "0", "-q"]
+    environment = os.environ | {"CNNCLI_HOME": str(home)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout
+        try:
+            yield process.stdout.readline().strip().removeprefix("http://")
+        finally:
+            process.terminate()
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "page",
@@ -94,12 +114,15 @@ def test_commands_print_what_the_page_shows(
     page: Path, clone: Path, page_home: Path, request: pytest.FixtureRequest
 ) -> None:
     text = page.read_text(encoding="utf-8")
-    for name, content in console_blocks.files(text).items():
-        (clone / name).write_text(content, encoding="utf-8")
-    outputs = {
-        step.command: console_blocks.run(step.command, clone, CNNCLI_HOME=str(page_home), **NO_HUB)
-        for step in steps_of(page)
-    }
+    with run_service(page_home) if page == SERVING else contextlib.nullcontext(SERVICE) as address:
+        for name, content in console_blocks.files(text).items():
+            (clone / name).write_text(content.replace(SERVICE, address), encoding="utf-8")
+        outputs = {
+            step.command: console_blocks.run(
+                step.command.replace(SERVICE, address), clone, CNNCLI_HOME=str(page_home), **NO_HUB
+            )
+            for step in steps_of(page)
+        }
     pictures = pictures_of(text, clone)
     if request.config.getoption("--update"):
         page.write_text(console_blocks.update_page(text, outputs), encoding="utf-8")

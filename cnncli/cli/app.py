@@ -44,6 +44,7 @@ COMMANDS = {
     "cam": "Draw class activation maps (Grad-CAM and others).",
     "receptive": "Draw the receptive field of a unit.",
     "export": "Export a network for ONNX Runtime, OpenVINO and other runtimes.",
+    "serve": "Answer HTTP requests with predictions.",
     "push": "Share a run on the Hugging Face hub, with a model card.",
     "doctor": "Check the installation, and suggest how to fix problems.",
 }

@@ -20,7 +20,7 @@ class InMemory(ImageSource):
     def open(self) -> BinaryIO:
         """The bytes as a stream."""
         if not self.data:
-            raise UnreadableError("empty: no bytes on standard input")
+            raise UnreadableError("empty: no bytes")
         return io.BytesIO(self.data)
 
     def stamp(self) -> Stamp | None:

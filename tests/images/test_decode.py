@@ -238,7 +238,7 @@ def test_paths_that_are_not_files(tmp_path: Path) -> None:
         assert reason(LocalFile(str(tmp_path / "dangling.jpg"))) == "no such file"
         assert reason(LocalFile("x" * 5000)) == "File name too long"
         assert reason(LocalFile("a\0b")).startswith("a path cannot contain a NUL byte")
-        assert reason(InMemory("-", b"")) == "empty: no bytes on standard input"
+        assert reason(InMemory("-", b"")) == "empty: no bytes"
 
 
 def test_a_file_without_permission(unprivileged: Path) -> None:
