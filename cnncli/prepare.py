@@ -35,7 +35,6 @@ from cnncli.networks.pretrained import build_network, load_weights
 from cnncli.networks.reference import HUB, Reference
 from cnncli.networks.remote_models import copy_model
 from cnncli.networks.saved import identifying_files
-from cnncli.records.list_columns import INDICATOR_TASK
 from cnncli.records.networks import (
     Architecture,
     Compilation,
@@ -45,7 +44,7 @@ from cnncli.records.networks import (
     Preprocessing,
 )
 from cnncli.records.progress import Progress
-from cnncli.records.tasks import AnswerKind, Task
+from cnncli.records.tasks import INDICATOR_TASK, AnswerKind, Task
 from cnncli.text import is_url
 
 if TYPE_CHECKING:

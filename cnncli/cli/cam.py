@@ -7,7 +7,7 @@ import typer
 
 from cnncli.cli import completion, inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries
-from cnncli.cli.option_groups import NetworkOptions, PictureOptions, takes_groups
+from cnncli.cli.option_groups import NetworkOptions, takes_groups
 from cnncli.errors import UsageError
 from cnncli.records.choices import CamMethod
 from cnncli.records.defaults import or_default
@@ -43,7 +43,7 @@ def cam(
     *,
     network: NetworkOptions,
     labels: options.Labels = None,
-    picture: PictureOptions,
+    picture: pictures.PictureOptions,
     quiet: options.Quiet = False,
 ) -> None:
     """Draw class activation maps: the parts of an image that support a class (Grad-CAM and others).

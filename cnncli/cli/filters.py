@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli import completion, inspection, options
+from cnncli.cli import completion, inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries
-from cnncli.cli.option_groups import NetworkOptions, PictureOptions, takes_groups
+from cnncli.cli.option_groups import NetworkOptions, takes_groups
 from cnncli.records.defaults import DEFAULT, or_default
 
 
@@ -47,7 +47,7 @@ def filters(
     ] = False,
     *,
     network: NetworkOptions,
-    picture: PictureOptions,
+    picture: pictures.PictureOptions,
     quiet: options.Quiet = False,
 ) -> None:
     """Draw the filters of a convolutional layer in a grid.

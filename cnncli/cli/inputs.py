@@ -11,20 +11,16 @@ from typing import TYPE_CHECKING, BinaryIO
 from cnncli.cli.console import is_terminal
 from cnncli.errors import InputError, UsageError
 from cnncli.images import path_list, sources
-from cnncli.images.file_names import STDIN, is_image_name
-from cnncli.images.parquet_file import is_parquet, require_pyarrow
-from cnncli.images.parquet_images import walk_parquet
+from cnncli.images.file_names import STDIN, is_archive, is_image_name, is_parquet, is_read_in_order
 from cnncli.images.sources import ImageInput
-from cnncli.images.tar_archive import is_archive, is_read_in_order
-from cnncli.images.watch import FolderWatch
 from cnncli.records.defaults import PATH_COLUMN
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import NullProgress, Progress
-from cnncli.remote import require_file_system
 from cnncli.text import is_url, quote
 
 if TYPE_CHECKING:
     from cnncli.distribution.plan import PlanInputs
+    from cnncli.images.watch import FolderWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,7 @@ class Inputs:
     is_null_separated: bool = False
     path_column: str = PATH_COLUMN
     image_column: str | None = None
-    watch: FolderWatch | None = None
+    watch: "FolderWatch | None" = None
 
     @classmethod
     def from_options(
@@ -79,8 +75,7 @@ class Inputs:
             raise UsageError("--image-column is for inputs that are Parquet files")
         for word in arguments:
             _require_usable(word, image_column)
-        watched = None if watch is None else FolderWatch(watch)
-        inputs = cls(arguments, files_from, null, path_column, image_column, watched)
+        inputs = cls(arguments, files_from, null, path_column, image_column, _watched(watch))
         if files_from is not None and files_from != STDIN:
             inputs._require_list(files_from)
         return inputs
@@ -88,7 +83,7 @@ class Inputs:
     def _require_list(self, files_from: str) -> None:
         """Check that the list exists, and that a table has the column of the paths."""
         if is_url(files_from):
-            require_file_system(files_from)
+            _require_file_system(files_from)
         elif not os.path.exists(files_from):  # noqa: PTH110 - also False for a name that is too long
             raise InputError(f"cannot read the list {files_from}: no such file")
         elif os.path.isdir(files_from):  # noqa: PTH112
@@ -200,6 +195,20 @@ def _archives_hint(names: Sequence[str]) -> str | None:
     return None
 
 
+def _watched(folder: str | None) -> "FolderWatch | None":
+    if folder is None:
+        return None
+    from cnncli.images.watch import FolderWatch
+
+    return FolderWatch(folder)
+
+
+def _require_file_system(url: str) -> None:
+    from cnncli.remote import require_file_system
+
+    require_file_system(url)
+
+
 def _require_usable(word: str, image_column: str | None) -> None:
     """Check an argument, as far as that can be done before any work.
 
@@ -209,8 +218,11 @@ def _require_usable(word: str, image_column: str | None) -> None:
         UsageError: no file system has the scheme of a URL.
     """
     if is_url(word):
-        require_file_system(word)
+        _require_file_system(word)
     if is_parquet(word):
+        from cnncli.images.parquet_file import require_pyarrow
+        from cnncli.images.parquet_images import walk_parquet
+
         require_pyarrow()
         name = next(sources.expand_ranges([word]))  # of a range, only the first
         first = None if glob.has_magic(name) else next(walk_parquet(name, image_column), None)

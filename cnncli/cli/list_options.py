@@ -11,7 +11,8 @@ from cnncli.cli.option_groups import OptionGroup
 from cnncli.cli.options import ImageColumn, PathColumn, Root
 from cnncli.errors import UsageError
 from cnncli.records.defaults import PATH_COLUMN
-from cnncli.records.list_columns import INDICATOR_TASK, LABEL_COLUMN, LABEL_SEPARATOR, ListColumns
+from cnncli.records.list_columns import LABEL_COLUMN, ListColumns
+from cnncli.records.tasks import INDICATOR_TASK, LABEL_SEPARATOR
 
 LabelColumns = Annotated[
     list[str] | None,

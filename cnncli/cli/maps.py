@@ -8,7 +8,7 @@ import typer
 
 from cnncli.cli import completion, inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
-from cnncli.cli.option_groups import NetworkOptions, PictureOptions, takes_groups
+from cnncli.cli.option_groups import NetworkOptions, takes_groups
 from cnncli.errors import UsageError
 from cnncli.records.choices import Palette
 from cnncli.records.defaults import or_default
@@ -62,7 +62,7 @@ def maps(
     ] = Palette.COLOUR,
     *,
     network: NetworkOptions,
-    picture: PictureOptions,
+    picture: pictures.PictureOptions,
     quiet: options.Quiet = False,
 ) -> None:
     """Draw the feature maps of an image: the outputs of a network's layers.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cnncli.cli import options, pictures
+from cnncli.cli import options
 from cnncli.cli.inputs import Inputs
 from cnncli.records.defaults import MAX_PIXELS, PATH_COLUMN
 from cnncli.records.engines import EngineName, EngineOptions, Precision
@@ -146,24 +146,4 @@ class ComputeOptions(OptionGroup):
             engine=EngineOptions(self.engine, self.device, self.precision),
             batch_size=self.batch_size,
             workers=self.workers,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class PictureOptions(OptionGroup):
-    """Where a picture goes."""
-
-    output: pictures.Output = None
-    show: pictures.Show = False
-    rough: pictures.Rough = False
-    overwrite: options.Overwrite = False
-
-    def destination(self, *words: str) -> pictures.PictureDestination:
-        """Where it goes, with a file name of these words as the default; as `PictureDestination.resolve`."""
-        return pictures.PictureDestination.resolve(
-            self.output,
-            pictures.file_name(*words),
-            overwrite=self.overwrite,
-            show=self.show,
-            rough=self.rough,
         )

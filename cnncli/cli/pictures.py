@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnncli.cli.console import Console, is_terminal, write_data
+from cnncli.cli.option_groups import OptionGroup
+from cnncli.cli.options import Overwrite
 from cnncli.errors import UsageError
 from cnncli.files.output_path import require_free
 from cnncli.images.file_names import STDIN
@@ -110,7 +111,7 @@ class PictureDestination:
         png = figure_png(figure)
         self._save(png, "", console)
         self._print(png)
-        if self.is_shown and self.file and not webbrowser.open(self.file.resolve().as_uri()):
+        if self.is_shown and self.file and not _open_viewer(self.file):
             console.warning(f"no image viewer available; open {self.file} yourself")
 
     def _save(self, content: bytes, remark: str, console: Console) -> None:
@@ -132,6 +133,26 @@ class PictureDestination:
             write_data(terminal_picture.rough(png, columns, has_colours=has_colours), is_styled=True)
 
 
+@dataclass(frozen=True, slots=True)
+class PictureOptions(OptionGroup):
+    """Where a picture goes."""
+
+    output: Output = None
+    show: Show = False
+    rough: Rough = False
+    overwrite: Overwrite = False
+
+    def destination(self, *words: str) -> PictureDestination:
+        """Where it goes, with a file name of these words as the default; as `PictureDestination.resolve`."""
+        return PictureDestination.resolve(
+            self.output,
+            file_name(*words),
+            overwrite=self.overwrite,
+            show=self.show,
+            rough=self.rough,
+        )
+
+
 def file_name(*words: str) -> str:
     """A file name without suffix from words that describe the content: letters, digits, dots, dashes and underscores."""
     plain = (
@@ -143,3 +164,10 @@ def file_name(*words: str) -> str:
 def stem(path: str) -> str:
     """A file name without folder and suffix; `image` for standard input."""
     return Path(path).stem if path != STDIN else "image"
+
+
+def _open_viewer(file: Path) -> bool:
+    """Open a picture in an image viewer; whether there is one."""
+    import webbrowser  # takes a while to import
+
+    return webbrowser.open(file.resolve().as_uri())

@@ -8,7 +8,7 @@ import typer
 
 from cnncli.cli import completion, inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
-from cnncli.cli.option_groups import NetworkOptions, PictureOptions, takes_groups
+from cnncli.cli.option_groups import NetworkOptions, takes_groups
 from cnncli.errors import UsageError
 from cnncli.records.defaults import or_default
 
@@ -40,7 +40,7 @@ def receptive(
     ] = None,
     *,
     network: NetworkOptions,
-    picture: PictureOptions,
+    picture: pictures.PictureOptions,
     quiet: options.Quiet = False,
 ) -> None:
     """Draw the theoretical and the effective receptive field of a unit.

@@ -14,7 +14,7 @@ from cnncli.cli.progress import image_bars
 from cnncli.cli.similar_output import SimilarFormat, SimilarOutput, print_groups, print_neighbours
 from cnncli.errors import InputError, OutputError, UsageError
 from cnncli.files.output_path import is_inside
-from cnncli.images.tar_archive import is_archive
+from cnncli.images.file_names import is_archive
 from cnncli.records.choices import DistanceMetric
 from cnncli.records.defaults import LEAST_SCORE, UNVERIFIED_DISTANCE
 from cnncli.text import is_url, quote

@@ -7,18 +7,21 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnncli.cli.console import Console, is_pipe, is_terminal, write_data
 from cnncli.errors import MissingPackageError, OutputError, UsageError
 from cnncli.files.output_path import require_writable_file
-from cnncli.files.part_file import PartFile, Settings
 from cnncli.images.file_names import STDIN
 from cnncli.images.sources import ImageInput
 from cnncli.records.predictions import Record, RecordLayout, Unreadable
 from cnncli.render.formats import Format, format_of
 from cnncli.render.lines import Renderer
-from cnncli.render.resume import ResumePoint, skip_complete
 from cnncli.text import counted, install_command
+
+if TYPE_CHECKING:
+    from cnncli.files.part_file import PartFile, Settings
+    from cnncli.render.resume import ResumePoint
 
 
 @dataclass(slots=True)
@@ -94,12 +97,11 @@ class Destination:
     @property
     def is_complete(self) -> bool:
         """Whether there is nothing to resume, because an earlier run completed the file."""
-        return (
-            self.resume
-            and not self.overwrite
-            and self.output is not None
-            and PartFile(self.output).is_complete
-        )
+        if not self.resume or self.overwrite or self.output is None:
+            return False
+        from cnncli.files.part_file import PartFile
+
+        return PartFile(self.output).is_complete
 
     @property
     def hides_progress(self) -> bool:
@@ -109,7 +111,7 @@ class Destination:
     @contextlib.contextmanager
     def open_sink(
         self,
-        identity: Callable[[], Settings],
+        identity: Callable[[], "Settings"],
         inputs: Iterator[ImageInput | None],
         layout: RecordLayout,
     ) -> Iterator[Sink]:
@@ -127,6 +129,9 @@ class Destination:
             yield Sink(lambda record: write(renderer.record(record)))
             write(renderer.end())
             return
+        from cnncli.files.part_file import PartFile
+        from cnncli.render.resume import ResumePoint, skip_complete
+
         reader = self.format.spec.reader
         file = PartFile(self.output, is_resumable=reader is not None)
         with contextlib.closing(file):
@@ -135,7 +140,7 @@ class Destination:
                 {"format": self.format, **identity()}, resume=self.resume, overwrite=self.overwrite
             )
             if reader and is_resumed:
-                point = skip_complete(inputs, file.part, reader, layout)
+                point = skip_complete(inputs, file.part, reader(), layout)
             sink = None
             try:
                 with self._open_file(file, point, layout) as sink:
@@ -153,7 +158,7 @@ class Destination:
                 raise
 
     @contextlib.contextmanager
-    def _open_file(self, file: PartFile, point: ResumePoint, layout: RecordLayout) -> Iterator[Sink]:
+    def _open_file(self, file: "PartFile", point: "ResumePoint", layout: RecordLayout) -> Iterator[Sink]:
         """A sink that writes to a file after its complete records."""
         if self.format.spec.writer:
             with self.format.spec.writer(file.part, layout) as write:
@@ -177,6 +182,8 @@ class Destination:
     def report_interrupt(self, console: Console) -> None:
         """Report how to continue after an interrupt."""
         if self.output and self.format.spec.reader:
+            from cnncli.files.part_file import PartFile
+
             console.notice(f"finished records are kept in {PartFile(self.output).part}; --resume continues")
 
     def report_counts(self, sink: Sink, console: Console) -> None:

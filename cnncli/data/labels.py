@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cnncli.errors import DataError, UsageError
-from cnncli.records.list_columns import INDICATOR_TASK, LABEL_SEPARATOR, UNKNOWN_LABELS, ListColumns
-from cnncli.records.tasks import AnswerKind, Task
+from cnncli.records.list_columns import UNKNOWN_LABELS, ListColumns
+from cnncli.records.tasks import INDICATOR_TASK, LABEL_SEPARATOR, AnswerKind, Task
 from cnncli.text import counted, path_text
 
 Cell = str | tuple[str, ...] | None

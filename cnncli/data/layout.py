@@ -17,6 +17,7 @@ from cnncli.data.remote_folders import read_remote_folder
 from cnncli.data.shards import find_shards, read_shards
 from cnncli.errors import DataError, UsageError
 from cnncli.images import parquet_file
+from cnncli.images.file_names import is_parquet
 from cnncli.images.path_list import is_table
 from cnncli.records.data import DataPath, DataSet
 from cnncli.records.list_columns import ListColumns
@@ -82,7 +83,7 @@ def column_names(data: DataPath) -> list[str] | None:
     """
     name = str(data)
     if files := find_shards(name):
-        return parquet_file.column_names(files[0]) if parquet_file.is_parquet(files[0]) else []
+        return parquet_file.column_names(files[0]) if is_parquet(files[0]) else []
     return read_header(name) if is_table(name) and not Path(name).is_dir() else None
 
 

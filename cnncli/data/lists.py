@@ -15,7 +15,8 @@ from cnncli.data.split_names import split_of_name
 from cnncli.errors import DataError
 from cnncli.files.csv_tables import listed_path
 from cnncli.images.container import open_container, reason
-from cnncli.images.parquet_file import column_names, is_parquet, read_rows
+from cnncli.images.file_names import is_parquet
+from cnncli.images.parquet_file import column_names, read_rows
 from cnncli.images.sources import image_source
 from cnncli.records.data import DataSet, Split
 from cnncli.records.list_columns import ListColumns

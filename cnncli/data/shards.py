@@ -21,10 +21,11 @@ from cnncli.data.path_labels import PlacedImage, label_by_folders
 from cnncli.data.split_names import split_of_name
 from cnncli.errors import DataError
 from cnncli.images.container import reason
-from cnncli.images.parquet_file import column_names, holds_images, is_parquet, is_slow_in_any_order, read_rows
+from cnncli.images.file_names import is_archive, is_compressed, is_parquet
+from cnncli.images.parquet_file import column_names, holds_images, is_slow_in_any_order, read_rows
 from cnncli.images.parquet_images import walk_parquet
 from cnncli.images.sources import expand_ranges
-from cnncli.images.tar_archive import TarMember, is_archive, is_compressed, is_image_member, read_entries
+from cnncli.images.tar_archive import TarMember, is_image_member, read_entries
 from cnncli.records.data import DataSet, Split
 from cnncli.records.list_columns import ListColumns
 from cnncli.records.predictions import Unreadable, UnreadableError

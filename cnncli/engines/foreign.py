@@ -20,7 +20,6 @@ from cnncli.networks.labels import read_labels
 from cnncli.networks.normalization import Normalization
 from cnncli.networks.reference import Reference
 from cnncli.networks.saved import GRAPH, PROCESSOR
-from cnncli.records.list_columns import INDICATOR_TASK
 from cnncli.records.networks import (
     Architecture,
     Compilation,
@@ -29,7 +28,7 @@ from cnncli.records.networks import (
     ModelCard,
     Preprocessing,
 )
-from cnncli.records.tasks import AnswerKind, Task
+from cnncli.records.tasks import INDICATOR_TASK, AnswerKind, Task
 from cnncli.text import quote
 
 _CHECK_BATCH = 3

@@ -4,9 +4,7 @@ import functools
 import time
 from typing import BinaryIO
 
-from cnncli import remote
 from cnncli.images.local_file import LocalFile
-from cnncli.images.remote_image import RemoteImage
 from cnncli.records.predictions import Stamp, UnreadableError
 from cnncli.regular_file import open_regular
 from cnncli.text import is_url, os_reason
@@ -18,7 +16,11 @@ def open_container(file: str) -> BinaryIO:
     Raises:
         OSError: it cannot be opened.
     """
-    return remote.open_stream(file) if is_url(file) else open_regular(file)
+    if is_url(file):
+        from cnncli import remote
+
+        return remote.open_stream(file)
+    return open_regular(file)
 
 
 def container_stamp(file: str) -> Stamp | None:
@@ -34,6 +36,8 @@ _SECONDS = 60
 
 @functools.lru_cache(maxsize=1024)
 def _remote_stamp(url: str, _: int) -> Stamp | None:
+    from cnncli.images.remote_image import RemoteImage
+
     return RemoteImage(url).stamp()
 
 

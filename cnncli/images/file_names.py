@@ -1,7 +1,9 @@
-"""Which names of files and folders count as images, wherever they are: on a disk, on a server, in an archive."""
+"""Which names of files and folders count as images or archives, wherever they are: on a disk, on a server, in an archive."""
 
 import os
 from collections.abc import Mapping
+
+from cnncli.text import is_url
 
 STDIN = "-"
 """The name of standard input."""
@@ -47,3 +49,27 @@ def is_folder_name(name: str) -> bool:
 def is_image_name(name: str) -> bool:
     """Whether a file of a folder counts as an image, by its name alone."""
     return os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS and not name.startswith("._")
+
+
+_TAR_ENDINGS = (".tar", ".tar.gz", ".tgz")
+_PARQUET_ENDING = ".parquet"
+
+
+def is_archive(name: str) -> bool:
+    """Whether a name is that of a tar archive."""
+    return name.lower().endswith(_TAR_ENDINGS)
+
+
+def is_compressed(archive: str) -> bool:
+    """Whether an archive is compressed, so that its images cannot be read in any order."""
+    return not archive.lower().endswith(".tar")
+
+
+def is_read_in_order(archive: str) -> bool:
+    """Whether an archive is read from its beginning to its end, and its images are held in memory."""
+    return is_url(archive) or is_compressed(archive)
+
+
+def is_parquet(name: str) -> bool:
+    """Whether a name is that of a Parquet file."""
+    return name.lower().endswith(_PARQUET_ENDING)

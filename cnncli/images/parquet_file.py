@@ -11,18 +11,11 @@ from cnncli.images.container import open_container
 from cnncli.records.predictions import UnreadableError
 from cnncli.text import first_line, install_command, is_url, parse_json
 
-ENDING = ".parquet"
-
 _USUAL = ("image", "img")
 """Columns that hold the images where several could."""
 
 _LARGE = 256 << 20
 """Bytes of a row group from which reading its rows in any order is slow."""
-
-
-def is_parquet(name: str) -> bool:
-    """Whether a name is that of a Parquet file."""
-    return name.lower().endswith(ENDING)
 
 
 def require_pyarrow() -> None:

@@ -9,11 +9,9 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
-from cnncli import remote
 from cnncli.errors import InputError
 from cnncli.images.container import open_container, reason
-from cnncli.images.file_names import STDIN
-from cnncli.images.parquet_file import is_parquet, read_column
+from cnncli.images.file_names import STDIN, is_parquet
 from cnncli.records.predictions import UnreadableError
 from cnncli.regular_file import bounded_lines, open_regular
 from cnncli.text import BYTE_ORDER_MARKS, SEPARATORS, encoding_of, is_url, text_stream
@@ -57,6 +55,8 @@ def is_table(file: str) -> bool:
 
 
 def _parquet_paths(file: str, column: str) -> Iterator[str]:
+    from cnncli.images.parquet_file import read_column
+
     for value in read_column(file, column):
         if value is not None and not isinstance(value, str):
             raise UnreadableError(f"its column {column!r} holds no paths (--path-column)")
@@ -174,7 +174,7 @@ def open_list(path: str, stdin: BinaryIO) -> BinaryIO:
         return stdin
     try:
         if is_url(path):
-            return remote.open_stream(path)
+            return open_container(path)
         return open(path, "rb") if path.startswith(_DESCRIPTORS) else open_regular(path)
     except OSError as error:
         raise InputError(f"cannot read the list {path}: {error.strerror}") from error

@@ -12,15 +12,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from cnncli import remote
 from cnncli.images.container import reason
-from cnncli.images.file_names import BY_PRODUCTS, STDIN, by_products_text, is_folder_name, is_image_name
+from cnncli.images.file_names import (
+    BY_PRODUCTS,
+    STDIN,
+    by_products_text,
+    is_archive,
+    is_folder_name,
+    is_image_name,
+    is_parquet,
+    is_read_in_order,
+)
 from cnncli.images.in_memory import InMemory
 from cnncli.images.local_file import LocalFile
-from cnncli.images.parquet_file import is_parquet
-from cnncli.images.parquet_images import parquet_image, walk_parquet
-from cnncli.images.remote_image import RemoteImage
-from cnncli.images.tar_archive import TarMember, is_archive, is_read_in_order, walk_tar
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
 from cnncli.text import is_url
@@ -42,10 +46,24 @@ def image_source(path: str) -> ImageSource:
         file, place = path[: match.end()], path[match.end() + 1 :]
         if not is_url(path) and not os.path.isfile(file):
             continue
-        source = TarMember(path, file) if is_archive(file) else parquet_image(file, place)
-        if source:
+        if source := _contained_image(path, file, place):
             return source
-    return RemoteImage(path) if is_url(path) else LocalFile(path)
+    if is_url(path):
+        from cnncli.images.remote_image import RemoteImage
+
+        return RemoteImage(path)
+    return LocalFile(path)
+
+
+def _contained_image(path: str, file: str, place: str) -> ImageSource | None:
+    """The image at a place in a file of many; None if a Parquet file has no such place."""
+    if is_archive(file):
+        from cnncli.images.tar_archive import TarMember
+
+        return TarMember(path, file)
+    from cnncli.images.parquet_images import parquet_image
+
+    return parquet_image(file, place)
 
 
 def listed_sources(paths: Iterable[str | Unreadable | None]) -> Iterator[ImageInput | None]:
@@ -53,6 +71,8 @@ def listed_sources(paths: Iterable[str | Unreadable | None]) -> Iterator[ImageIn
 
     Images that follow each other in an archive that is best read in order are read in one pass, from where the last one was.
     """
+    from cnncli.images.tar_archive import TarMember, walk_tar
+
     archive = ""
     members: Iterator[ImageInput] = iter(())
     for path in paths:
@@ -130,8 +150,12 @@ def _images_of(name: str, image_column: str | None, skipped: Counter[str]) -> It
 def _file_images(name: str, image_column: str | None) -> Iterator[ImageInput]:
     """The images in a file, here or on a server: one, or those of an archive."""
     if is_archive(name):
+        from cnncli.images.tar_archive import walk_tar
+
         yield from walk_tar(name)
     elif is_parquet(name):
+        from cnncli.images.parquet_images import walk_parquet
+
         yield from walk_parquet(name, image_column)
     else:
         yield image_source(name)
@@ -139,6 +163,8 @@ def _file_images(name: str, image_column: str | None) -> Iterator[ImageInput]:
 
 def _remote_images(url: str, image_column: str | None, skipped: Counter[str]) -> Iterator[ImageInput]:
     """The images that a URL names: of a file, of a folder, or of all that match a pattern."""
+    from cnncli import remote
+
     names = [url]
     try:
         if not remote.is_web(url) and glob.has_magic(url):
@@ -155,6 +181,8 @@ def _remote_images(url: str, image_column: str | None, skipped: Counter[str]) ->
 
 def _is_remote_folder(url: str) -> bool:
     """Whether a URL leads to a folder; the server is asked only where the name does not tell."""
+    from cnncli import remote
+
     if _is_file_name(url) or remote.is_web(url):
         return False
     return url.endswith("/") or remote.is_folder(url)
@@ -177,6 +205,9 @@ def walk_remote(root: str, skipped: Counter[str]) -> Iterator[ImageInput]:
         root: its URL.
         skipped: counts the by-products of other programs that are skipped, by name.
     """
+    from cnncli import remote
+    from cnncli.images.remote_image import RemoteImage
+
     stack = [root]
     while stack:
         folder = stack.pop()

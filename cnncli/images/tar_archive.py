@@ -20,12 +20,10 @@ from typing import Any, BinaryIO, cast
 
 from cnncli import remote
 from cnncli.images.container import container_stamp, open_container, reason
-from cnncli.images.file_names import is_folder_name, is_image_name
+from cnncli.images.file_names import is_compressed, is_folder_name, is_image_name, is_read_in_order
 from cnncli.images.section import WHOLE, Section, open_section
 from cnncli.records.predictions import ImageSource, Stamp, Unreadable, UnreadableError
 from cnncli.text import counted, is_url
-
-ENDINGS = (".tar", ".tar.gz", ".tgz")
 
 _HELD = 16 << 20
 """Largest member in bytes that is held in memory; a larger one is read again when it is decoded."""
@@ -34,16 +32,6 @@ _ARCHIVES = 1024
 """Archives whose tables of contents are kept in memory, at 24 bytes per image."""
 
 _BLOCK = tarfile.BLOCKSIZE
-
-
-def is_archive(name: str) -> bool:
-    """Whether a name is that of a tar archive."""
-    return name.lower().endswith(ENDINGS)
-
-
-def is_read_in_order(archive: str) -> bool:
-    """Whether an archive is read from its beginning to its end, and its images are held in memory."""
-    return is_url(archive) or is_compressed(archive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +221,6 @@ class _Decompressed(gzip.GzipFile):
         content = self.read1(len(buffer))
         buffer[: len(content)] = content
         return len(content)
-
-
-def is_compressed(archive: str) -> bool:
-    """Whether an archive is compressed, so that its images cannot be read in any order."""
-    return not archive.lower().endswith(".tar")
 
 
 # ---- finding a member by its name

@@ -1,6 +1,5 @@
 """The names of a network's classes, as people and data sets write them: names, synsets, indices; and `task:name`."""
 
-import difflib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -112,6 +111,8 @@ def _class_error(card: ModelCard, name: str) -> UsageError:
             f"{card.name} has {len(same_name)} classes called {name!r}",
             f"use the {'task and the name' if card.tasks else 'index'} instead: {' or '.join(instead)}",
         )
+    import difflib  # only for this message
+
     close = difflib.get_close_matches(name.lower(), dict.fromkeys(other.lower() for other in names), 4)
     hint = f"did you mean {', '.join(close)}?" if close else _valid_classes(card)
     return UsageError(f"{card.name} has no class {name!r}", hint)

@@ -1,7 +1,7 @@
 """Packages that prepare, train and inspect networks, and what to say where only those for predicting are installed."""
 
 import contextlib
-import platform
+import sys
 from collections.abc import Iterator
 
 from cnncli import __version__
@@ -34,7 +34,7 @@ def package_versions() -> dict[str, str]:
     """Versions of cnncli, Python and the installed packages that results may depend on."""
     from importlib import metadata  # takes as long as importing Typer
 
-    versions = {"cnncli": __version__, "python": platform.python_version()}
+    versions = {"cnncli": __version__, "python": sys.version.split()[0]}
     for package in _RECORDED:
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)

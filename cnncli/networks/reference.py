@@ -1,6 +1,5 @@
 """References to networks, as users type them. Handles names and files only, no library."""
 
-import difflib
 import glob
 import json
 import os
@@ -302,5 +301,7 @@ def similar_folders_hint(path: Path, cutoff: float) -> str | None:
         names = [folder.name for folder in path.parent.iterdir() if is_model_folder(folder)]
     except OSError:
         return None
+    import difflib  # only for this message
+
     close = difflib.get_close_matches(path.name, names, 3, cutoff)
     return f"did you mean {', '.join(quote(path.with_name(name)) for name in close)}?" if close else None

@@ -8,19 +8,13 @@ from dataclasses import dataclass
 from cnncli.errors import UsageError
 from cnncli.records.data import DataPath
 from cnncli.records.defaults import PATH_COLUMN
-from cnncli.records.tasks import AnswerKind, Task
+from cnncli.records.tasks import INDICATOR_TASK, LABEL_SEPARATOR, AnswerKind, Task
 
 LABEL_COLUMN = "label"
 """The column of labels where none is named."""
 
-LABEL_SEPARATOR = "|"
-"""Separates the labels of an image, in lists unless the user says otherwise, and in everything that is written."""
-
 _TASK_SEPARATOR = ":"
 """Separates a task from its class in everything that is written: TASK:CLASS."""
-
-INDICATOR_TASK = "labels"
-"""The name of the task of indicator columns."""
 
 UNKNOWN_LABELS = "?"
 """A cell of a task whose labels are unknown for an image."""

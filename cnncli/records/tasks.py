@@ -5,6 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
+LABEL_SEPARATOR = "|"
+"""Separates the labels of an image, in lists unless the user says otherwise, and in everything that is written."""
+
+INDICATOR_TASK = "labels"
+"""The name of the task of indicator columns."""
+
 
 class AnswerKind(enum.StrEnum):
     """How many classes of a task are right for an image."""

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from cnncli.records.predictions import Record, RecordLayout
 from cnncli.render.lines import Csv, Json, JsonLines, Renderer, Tsv
-from cnncli.render.resume import CSV_READER, JSONL_READER, TSV_READER, RecordReader
+
+if TYPE_CHECKING:
+    from cnncli.render.resume import RecordReader
 
 WriteRecord = Callable[[Record], None]
 
@@ -23,7 +25,7 @@ class FormatSpec:
         renderer: what turns records of a layout into text; None for a format that is not text.
         writer: opens a file or stream and yields a function that appends a record; for a format that is not text.
         joiner: writes the records of several files to one; None for a format whose files cannot be joined.
-        reader: reads back an incomplete file; None if a file cannot be resumed.
+        reader: returns what reads back an incomplete file; None if a file cannot be resumed.
         has_reasons: whether a record has the reason why an image could not be read.
         has_exif: whether it can say when, with what and where a photograph was taken.
         package: that it needs; the extra with the format's name installs it.
@@ -33,7 +35,7 @@ class FormatSpec:
     renderer: Callable[[RecordLayout], Renderer] | None = None
     writer: Callable[[Path | BinaryIO, RecordLayout], AbstractContextManager[WriteRecord]] | None = None
     joiner: Callable[[Iterable[bytes], Path], None] | None = None
-    reader: RecordReader | None = None
+    reader: "Callable[[], RecordReader] | None" = None
     has_reasons: bool = True
     has_exif: bool = False
     package: str | None = None
@@ -51,6 +53,24 @@ def _parquet(file: Path | BinaryIO, layout: RecordLayout) -> AbstractContextMana
     from cnncli.render.parquet import parquet_writer
 
     return parquet_writer(file, layout.tasks, has_exif=layout.has_exif)
+
+
+def _tsv_reader() -> "RecordReader":
+    from cnncli.render.resume import TSV_READER
+
+    return TSV_READER
+
+
+def _csv_reader() -> "RecordReader":
+    from cnncli.render.resume import CSV_READER
+
+    return CSV_READER
+
+
+def _jsonl_reader() -> "RecordReader":
+    from cnncli.render.resume import JSONL_READER
+
+    return JSONL_READER
 
 
 def _join_parquet(parts: Iterable[bytes], file: Path) -> None:
@@ -90,7 +110,7 @@ class Format(enum.StrEnum):
         FormatSpec(
             ("", ".txt", ".tsv"),
             renderer=lambda layout: Tsv(layout.tasks),
-            reader=TSV_READER,
+            reader=_tsv_reader,
             joiner=_join_lines,
             has_reasons=False,
         ),
@@ -100,7 +120,7 @@ class Format(enum.StrEnum):
         FormatSpec(
             (".csv",),
             renderer=lambda layout: Csv(layout.tasks, layout.has_exif),
-            reader=CSV_READER,
+            reader=_csv_reader,
             joiner=_join_csv,
             has_exif=True,
         ),
@@ -110,7 +130,7 @@ class Format(enum.StrEnum):
         FormatSpec(
             (".jsonl", ".ndjson"),
             renderer=lambda layout: JsonLines(layout.has_exif),
-            reader=JSONL_READER,
+            reader=_jsonl_reader,
             joiner=_join_lines,
             has_exif=True,
         ),

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from typing import Protocol
 
-from cnncli.records.list_columns import LABEL_SEPARATOR
 from cnncli.records.predictions import OK, UNREADABLE, Exif, Record, Score, Unreadable
-from cnncli.records.tasks import AnswerKind, Task, has_several, kinds_of
+from cnncli.records.tasks import LABEL_SEPARATOR, AnswerKind, Task, has_several, kinds_of
 from cnncli.text import csv_row, is_percent_encoded, path_text, tsv_text
 
 CSV_HEADER = ("path", "status", "rank", "index", "label", "probability", "reason")

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cnncli.records.evaluation import Change, Comparison, Estimate, Evaluation
-from cnncli.records.list_columns import LABEL_SEPARATOR
 from cnncli.records.task_evaluation import AnswerChange, TaskComparison, TasksComparison
+from cnncli.records.tasks import LABEL_SEPARATOR
 from cnncli.text import percent, printable
 
 PICTURED_CHANGES = 12

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from cnncli.records.evaluation import Evaluation
-from cnncli.records.list_columns import LABEL_SEPARATOR
 from cnncli.records.task_evaluation import AnswerChange, LabelMetrics, TaskComparison, TasksComparison
+from cnncli.records.tasks import LABEL_SEPARATOR
 from cnncli.render.columns import Column, rows
 from cnncli.render.comparison_text import (
     CHANGES,

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from cnncli.errors import OutputError, UsageError
 from cnncli.files.output_path import is_inside, require_outside_model_folder
-from cnncli.images.file_names import STDIN
-from cnncli.images.parquet_file import is_parquet
-from cnncli.images.tar_archive import is_archive
+from cnncli.images.file_names import STDIN, is_archive, is_parquet
 from cnncli.sorting.sort import Transfer
 from cnncli.text import is_url, os_reason
 

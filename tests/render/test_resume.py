@@ -44,7 +44,7 @@ def renderer_of(format_: Format, layout: RecordLayout = PLAIN) -> Renderer:
 
 def reader_of(format_: Format) -> RecordReader:
     assert format_.spec.reader
-    return format_.spec.reader
+    return format_.spec.reader()
 
 
 def rendered(format_: Format, shown: Sequence[Record], layout: RecordLayout = PLAIN) -> bytes:

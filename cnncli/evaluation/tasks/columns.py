@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from cnncli.data import layout
 from cnncli.records.data import NO_LABEL, DataPath, DataSet
-from cnncli.records.list_columns import INDICATOR_TASK, ListColumns
-from cnncli.records.tasks import AnswerKind, Task
+from cnncli.records.list_columns import ListColumns
+from cnncli.records.tasks import INDICATOR_TASK, AnswerKind, Task
 
 
 def read_data(data: DataPath, columns: ListColumns, tasks: Sequence[Task]) -> DataSet:
