@@ -3,7 +3,7 @@
 import difflib
 import enum
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -17,6 +17,7 @@ from cnncli.inspection.rollup import rows
 from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
 from cnncli.records.anatomy import Summary
+from cnncli.records.choices import TrackerName
 from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.evaluation import Evaluation
 from cnncli.records.list_columns import ListColumns
@@ -47,6 +48,7 @@ def finetune(
     folds: int = 0,
     task_weights: Mapping[str, float] | None = None,
     recipe: str | None = None,
+    track: Sequence[str] = (),
     seed: int = 0,
     device: str = "auto",
     engine: str = "auto",
@@ -75,6 +77,7 @@ def finetune(
         folds: with features, also report the accuracy over so many folds; 0 for none.
         task_weights: weights of tasks in the loss, by name.
         recipe: a set of defaults, such as keras.
+        track: trackers that are told about the run: mlflow, wandb.
         seed: random seed.
         device: auto, cpu, cuda, cuda:1 or mps.
         engine: what computes the features: auto, onnx, openvino or torch.
@@ -95,6 +98,7 @@ def finetune(
         choice(RecipeName, "recipe", recipe) if recipe else None,
         _training_options(training_options),
         listening,
+        [choice(TrackerName, "track", name) for name in track],
         data=os.fspath(data),
         columns=columns,
         output=Path(output) if output is not None else None,

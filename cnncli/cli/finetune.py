@@ -18,6 +18,7 @@ from cnncli.cli.options import ResultFormat
 from cnncli.cli.progress import image_bars, training_progress
 from cnncli.cli.training_options import explicit_options, with_training_options
 from cnncli.errors import UsageError
+from cnncli.records.choices import TrackerName
 from cnncli.records.defaults import MAX_SEED
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.training import ClassifierName, ClassWeights, RecipeName, Timing
@@ -78,6 +79,15 @@ def finetune(
     ] = False,
     resume: Resume = None,
     config: Config = None,
+    track: Annotated[
+        list[TrackerName] | None,
+        typer.Option(
+            "--track",
+            help="Also log the run to MLflow or Weights & Biases; repeat it for both. --resume continues the same log, "
+            "unless it is none.",
+            show_default=False,
+        ),
+    ] = None,
     preview: Annotated[
         Path | None,
         typer.Option(
@@ -186,6 +196,7 @@ def finetune(
         recipe,
         explicit_options(training_options) | ({"batch_size": batch_size} if batch_size else {}),
         console,
+        track or (),
         data=data,
         layer=layer,
         columns=lists.columns(),

@@ -89,6 +89,8 @@ _OPTIONS = (
     ("--format", ("save-txt", "save-json", "json", "csv", "as-json", "markdown", "output-format")),
     ("--sheet FILE.png", ("save", "save-img", "visualize", "plot", "show")),
     ("--output", ("output-dir", "out-dir", "save-dir", "project", "name", "exp", "experiment", "logdir", "outdir", "dest")),
+    ("--track wandb", ("wandb", "log-wandb", "wandb-project")),
+    ("--track mlflow", ("mlflow", "log-mlflow")),
     ("--offline", ("no-download", "local-files-only")),
     ("--quiet", ("silent", "no-progress")),
     ("-m MODEL", ("arch", "architecture", "net", "network", "backbone", "model-name", "model-name-or-path", "checkpoint")),
@@ -116,7 +118,6 @@ _ANYWHERE = {
         "a model has its own normalisation; for an ONNX file: cnncli pull FILE --normalize TEXT",
     ),
     "task": "every command works on whole images and their classes, without --task",
-    "wandb": "runs write tensorboard/ and history.csv",
 }
 
 

@@ -72,3 +72,14 @@ KERNELS = {
     "edge-up": "1 1 1 1; 1 1 1 1; -1 -1 -1 -1; -1 -1 -1 -1",
 }
 """Kernels by their usual names, as applied without flipping: sobel-x is positive where the image gets brighter to the right."""
+
+
+class TrackerName(enum.StrEnum):
+    """What keeps runs so that they can be compared, by the package that it needs."""
+
+    MLFLOW = "mlflow"
+    WANDB = "wandb"
+    """Weights & Biases."""
+
+    NONE = "none"
+    """None of them, where a run or a file of options names one."""

@@ -336,7 +336,7 @@ class TrainingOptions:
 AUGMENTATION_FIELDS = tuple(field.name for field in dataclasses.fields(Augmentation))
 """Options whose defaults come from the augmentation preset."""
 
-CHANGEABLE = frozenset({"epochs", "patience", "time_budget", "cache_size"})
+CHANGEABLE = frozenset({"epochs", "patience", "time_budget", "cache_size", "track"})
 """Options that may change when a run is resumed: they do not affect what has been learned so far."""
 
 

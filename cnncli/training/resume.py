@@ -19,6 +19,7 @@ from cnncli.training.preparation import Stopwatch
 from cnncli.training.processes import is_main, may_restart, restart_may_fail
 from cnncli.training.settings import FeatureSettings, NetworkSettings, option_values, training_option_values
 from cnncli.training.settings_file import SETTINGS, read_settings
+from cnncli.training.tracking.track import Tracking
 
 if TYPE_CHECKING:
     from cnncli.training.network.trainer import Show
@@ -68,29 +69,37 @@ def resume(
         if is_main() and (run / run_folder.CHECKPOINTS).is_dir():
             run_folder.require_no_links(run)
             run_folder.lock_run(run, locks)
-        return _resume(run, settings, progress, bar, show)
+        stopwatch = Stopwatch(progress)
+        tracking = locks.enter_context(Tracking(settings.track, stopwatch))
+        result = _resume(run, settings, stopwatch, bar, show, tracking)
+        if result:
+            tracking.finish(result)
+    return result and replace(result, timings=tuple(stopwatch.timings))
 
 
 def _resume(
-    run: Path, settings: FeatureSettings | NetworkSettings, progress: Progress, bar: ProgressBar, show: "Show"
+    run: Path,
+    settings: FeatureSettings | NetworkSettings,
+    stopwatch: Stopwatch,
+    bar: ProgressBar,
+    show: "Show",
+    tracking: Tracking,
 ) -> FinetuneResult | None:
     """`resume`, with the run locked."""
+    progress = stopwatch.progress
     if settings.output:
         raise UsageError("--output has no effect with --resume, which writes to the run's own folder")
     if isinstance(settings, FeatureSettings):
         raise UsageError(f"--tune features has no effect with --resume: {run} trains the network itself")
     manifest = _require_resumable(run, settings) if is_main() else None
-    stopwatch = Stopwatch(progress)
     with stopwatch.measure("importing torch"):
         from cnncli.training.network import publish, trainer
     if manifest:
         _prepare(run, manifest, settings, progress)
+        tracking.start(run, manifest.card.tasks)
     with stopwatch.measure("training"):
-        trainer.train(run if manifest else None, settings, progress, show)
-    if not manifest:
-        return None
-    result = publish.publish(run, settings, None, stopwatch, bar)
-    return replace(result, timings=tuple(stopwatch.timings))
+        trainer.train(run if manifest else None, settings, progress, tracking.watch(show))
+    return publish.publish(run, settings, None, stopwatch, bar) if manifest else None
 
 
 def _require_resumable(run: Path, settings: NetworkSettings) -> RunManifest:

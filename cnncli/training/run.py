@@ -26,6 +26,7 @@ from cnncli.training.preparation import Stopwatch, describe_data, find_images
 from cnncli.training.processes import is_main
 from cnncli.training.settings import FeatureSettings, NetworkSettings, absolute, record_settings
 from cnncli.training.settings_file import RecordedSettings
+from cnncli.training.tracking.track import Tracking
 
 if TYPE_CHECKING:
     from cnncli.training.network.initial import InitialModel
@@ -63,15 +64,24 @@ def finetune(
         CnncliError: the data or the network cannot be used, or the run cannot be written.
     """
     stopwatch = Stopwatch(progress)
-    if isinstance(settings, FeatureSettings):
-        result = finetune_features(settings, stopwatch, bar, is_offline=is_offline) if is_main() else None
-    else:
-        result = _finetune_network(settings, stopwatch, bar, show, is_offline=is_offline)
+    with Tracking(settings.track, stopwatch) as tracking:
+        if isinstance(settings, NetworkSettings):
+            result = _finetune_network(settings, stopwatch, bar, show, tracking, is_offline=is_offline)
+        else:
+            result = finetune_features(settings, stopwatch, bar, is_offline=is_offline) if is_main() else None
+        if result:
+            tracking.finish(result)
     return result and replace(result, timings=tuple(stopwatch.timings))
 
 
 def _finetune_network(
-    settings: NetworkSettings, stopwatch: Stopwatch, bar: ProgressBar, show: "Show", *, is_offline: bool
+    settings: NetworkSettings,
+    stopwatch: Stopwatch,
+    bar: ProgressBar,
+    show: "Show",
+    tracking: Tracking,
+    *,
+    is_offline: bool,
 ) -> FinetuneResult | None:
     prepared = PreparedRun(None, None)
     with contextlib.ExitStack() as locks:
@@ -81,8 +91,10 @@ def _finetune_network(
             from cnncli.training.network import publish, trainer
         if images:
             prepared = prepare_run(settings, *images, stopwatch, bar, is_offline=is_offline)
+        if prepared.run and images:
+            tracking.start(prepared.run, images[0].tasks)
         with stopwatch.measure("training"):
-            run = trainer.train(prepared.run, settings, stopwatch.progress, show)
+            run = trainer.train(prepared.run, settings, stopwatch.progress, tracking.watch(show))
         if run is None or not is_main():
             return prepared.features
         return publish.publish(run, settings, prepared.features, stopwatch, bar)

@@ -12,6 +12,7 @@ history.csv         loss, accuracy and learning rate of every epoch
 curves.png          the same as a picture
 lr_range.png        the learning rate range test of `--lr auto`
 tensorboard/        the history for TensorBoard
+tracking.json       the runs of `--track` in MLflow or Weights & Biases
 checkpoints/        what training is resumed from: manifest.json, last.pt, before.pt, best.safetensors,
                     best_logits.npy
 """
@@ -179,7 +180,7 @@ def _require_writable_parent(path: Path) -> None:
 
 _FILES = frozenset(
     {CARD, WEIGHTS, GRAPH, SETTINGS, SPLITS, "predictions.csv", "classifiers.csv", "unreadable.csv"}
-    | {"confusion_matrix.png", HISTORY, "curves.png", "lr_range.png", "report.html"}
+    | {"confusion_matrix.png", HISTORY, "curves.png", "lr_range.png", "report.html", "tracking.json"}
 )
 _FOLDERS = frozenset({CHECKPOINTS, "tensorboard"})
 

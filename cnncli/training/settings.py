@@ -13,6 +13,7 @@ from cnncli.networks.dependencies import package_versions
 from cnncli.networks.normalization import Normalization
 from cnncli.networks.prepared import is_exported
 from cnncli.networks.reference import Reference
+from cnncli.records.choices import TrackerName
 from cnncli.records.data import DataPath
 from cnncli.records.defaults import MAX_PIXELS, MAX_SEED
 from cnncli.records.engines import EngineOptions
@@ -58,6 +59,7 @@ class FinetuneSettings:
         workers: threads that decode images; None for one per core.
         task_weights: weights of tasks in the loss, by name; 1 for the others.
         folds: folds in which classifiers on features are evaluated in addition; 0 for none.
+        track: trackers that are told about the run.
     """
 
     data: DataPath
@@ -78,6 +80,7 @@ class FinetuneSettings:
     workers: int | None = None
     task_weights: Mapping[str, float] = field(default_factory=dict)
     folds: int = 0
+    track: tuple[TrackerName, ...] = ()
 
     @property
     def start(self) -> str:
@@ -253,6 +256,7 @@ def option_values(settings: FinetuneSettings) -> dict[str, Any]:
         "val_split": settings.val_split,
         "seed": settings.seed,
         "folds": settings.folds or None,
+        "track": list(map(str, settings.track)) or None,
         "max_pixels": settings.max_pixels,
         "device": engine.device,
         "engine": engine.engine.value,

@@ -61,19 +61,26 @@ class RecordedSettings:
     data_digest: str | None = None
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
+    def values(self) -> dict[str, Any]:
+        """Everything under dotted names, such as `versions.torch`."""
+        tables = {"provenance": self._provenance(), "versions": self.versions}
+        nested = {f"{table}.{name}": value for table in tables for name, value in tables[table].items()}
+        return {**self.options, **nested}
+
+    def _provenance(self) -> dict[str, str]:
+        digest = {"data_digest": self.data_digest} if self.data_digest else {}
+        return {"base_model": self.base_model, "weights": self.weights, **digest}
+
     def write(self, folder: Path) -> None:
         """Write settings.toml into a folder.
 
         Raises:
             OutputError: it cannot be written.
         """
-        provenance = {"base_model": self.base_model, "weights": self.weights}
-        if self.data_digest:
-            provenance["data_digest"] = self.data_digest
         document = {
             "schema": SCHEMA,
             **self.options,
-            "provenance": provenance,
+            "provenance": self._provenance(),
             "versions": dict(self.versions),
         }
         write_whole(

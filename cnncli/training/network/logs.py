@@ -13,6 +13,7 @@ from cnncli.training.history import HISTORY, write_history
 from cnncli.training.network.checkpoints import Checkpoint
 from cnncli.training.optional_output import warn_on_failure
 from cnncli.training.task_figures import score_text
+from cnncli.training.tracking.figures import epoch_figures
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -132,19 +133,7 @@ class _TensorBoard:
         if writer is None:
             return
         with warn_on_failure(_LOG, self._progress):
-            for name, value in (
-                ("loss/train", epoch.train_loss),
-                ("loss/val", epoch.val_loss),
-                ("top1/train", epoch.train_top1),
-                ("top1/val", epoch.val_top1),
-                *(
-                    (f"score/{task.name}", score)
-                    for task, score in zip(self._tasks, epoch.val_scores, strict=True)
-                    if score is not None
-                ),
-                ("lr", epoch.lr),
-                ("images_per_second", epoch.images_per_second),
-            ):
+            for name, value in epoch_figures(epoch, self._tasks).items():
                 writer.add_scalar(name, value, epoch.number)
             writer.flush()
             self._writer = writer
