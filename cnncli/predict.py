@@ -14,10 +14,11 @@ from cnncli.images.exif import with_exif, without_exif
 from cnncli.images.sources import ImageInput
 from cnncli.inference import ImageOutput, InferenceOptions, Session
 from cnncli.logits import reach_thresholds, top_classes
-from cnncli.networks.answer_classes import AnswerClasses, Rollup, answer_classes
+from cnncli.networks.answer_classes import AnswerClasses, Rollup, answer_classes, choose_classes
 from cnncli.networks.card import to_json
 from cnncli.networks.class_groups import ClassGroups, merge_classes
 from cnncli.networks.model_folder import ModelFolder
+from cnncli.networks.reference import Reference
 from cnncli.records.defaults import TOPK
 from cnncli.records.networks import Compilation, ModelCard
 from cnncli.records.predictions import (
@@ -65,6 +66,16 @@ class PredictSettings:
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise UsageError(f"--threshold {self.threshold} is not a probability", "use a value from 0 to 1")
 
+    def choose_classes(
+        self, reference: Reference, prompt: str | None, progress: Progress
+    ) -> "tuple[Reference, PredictSettings]":
+        """The network that predicts, and the settings for it: where it has a text tower, `classes` become classes of its own.
+
+        Arguments and errors as `networks.answer_classes.choose_classes`.
+        """
+        reference, names = choose_classes(reference, self.classes, prompt, progress)
+        return reference, dataclasses.replace(self, classes=names)
+
     def answer_classes(self, card: ModelCard) -> AnswerClasses:
         """The classes that predictions of a network are given in.
 
@@ -85,6 +96,9 @@ class Predictor:
         """
         self._folder, self._settings = folder, settings
         self._classes = settings.answer_classes(folder.card)
+        if settings.classes:
+            count, total = len(self._classes.indices), len(self._classes.card.class_names)
+            progress.notice(f"predicting {count:,} of the {total:,} classes of {folder.card.name}")
         self._questions = _questions(folder.card, self._classes, settings)
         self._session = Session(folder, settings.inference, progress)
 

@@ -211,7 +211,11 @@ def _make_folder(
     initial = load_weights(reference, offer, progress, is_offline=is_offline)
     with progress.activity(f"preparing {offer.name}: building, compiling and verifying"):
         network, architecture = build_network(
-            offer, initial, progress, is_local=reference.weights is not None
+            offer,
+            initial,
+            progress,
+            is_local=reference.weights is not None,
+            zero_shot=reference.zero_shot,
         )
         class_names, synsets = _classes(reference, offer, architecture.num_classes, progress)
         card = ModelCard(
@@ -221,7 +225,7 @@ def _make_folder(
             class_names=class_names,
             synsets=synsets,
             embedding=Embedding(0, "", gives_logits=False),
-            weights_origin=initial.origin,
+            weights_origin=initial.origin + (reference.zero_shot.note if reference.zero_shot else ""),
             compilation=Compilation("not compiled yet"),
             files=(),
             versions=tuple(
@@ -271,12 +275,15 @@ def _name(reference: Reference, offer: "Offer") -> str:
 
 
 def _suffix(reference: Reference) -> str:
-    """End of a prepared network's name: digests of its own weights and labels, its image size."""
+    """End of a prepared network's name: digests of its own weights, labels and typed classes, its image size."""
     digests = [model_folder.sha256(reference.labels)[:_DIGEST_SHOWN]] if reference.labels else []
     if not reference.pretrained:
         digests.insert(0, "random")
     elif reference.weights:
         digests.insert(0, model_folder.sha256(reference.weights)[:_DIGEST_SHOWN])
+    if reference.zero_shot:
+        digest = hashlib.sha256(reference.zero_shot.key().encode()).hexdigest()
+        digests.append(f"zero-shot-{digest[:_DIGEST_SHOWN]}")
     size = ["{}x{}".format(*reference.image_size)] if reference.image_size else []
     return "".join(f"+{part}" for part in ["-".join(digests), *size] if part)
 
@@ -285,6 +292,8 @@ def _classes(
     reference: Reference, offer: "Offer", count: int, progress: Progress
 ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
     """Class names, and their synsets if known; no names where the network has no classifier."""
+    if reference.zero_shot:
+        return reference.zero_shot.names, None
     from cnncli.networks import zoo
 
     if not count or (not offer.has_classes and count == offer.architecture.num_classes):

@@ -25,6 +25,7 @@ def load(
     topk: int | None = None,
     threshold: float | None = None,
     classes: Sequence[str] | None = None,
+    prompt: str | None = None,
     weights: FilePath | None = None,
     labels: FilePath | None = None,
     image_size: tuple[int, int] | None = None,
@@ -39,7 +40,8 @@ def load(
             default model, or the one in the environment variable CNNCLI_MODEL.
         topk: number of classes of a prediction, 5 by default.
         threshold: a class less probable than this is called `unknown`; where several labels can be right, it is left out.
-        classes: the only classes that can be predicted.
+        classes: the only classes that can be predicted; for a CLIP network, which has no classes of its own, any names.
+        prompt: what a CLIP network compares an image with, `{}` being the name of a class.
         weights: file with weights for the network that `model` names.
         labels: file with one class name per line.
         image_size: (height, width) in pixels; None for the network's own.
@@ -57,7 +59,8 @@ def load(
         inference=inference_options(**run_options),
     )
     listening = Listening(progress)
-    wanted = reference(model, listening, weights, labels, image_size)
+    named = reference(model, listening, weights, labels, image_size)
+    wanted, settings = settings.choose_classes(named, prompt, listening)
     folder = prepare(wanted, listening, is_offline=offline, needs_classes=True)
     return Classifier(folder, settings, listening)
 

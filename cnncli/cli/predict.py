@@ -44,6 +44,7 @@ def predict(
     ] = None,
     threshold: prediction.Threshold = None,
     classes: prediction.Classes = None,
+    prompt: prediction.Prompt = None,
     rollup: prediction.RollupFile = None,
     label_style: prediction.Labelling = LabelStyle.NAME,
     exif: Annotated[
@@ -139,6 +140,7 @@ def predict(
                 inference=computation.inference(tta=tta, exact_decode=exact_decode),
             )
             reference = network.reference(model, console, labels)
+            reference, settings = settings.choose_classes(reference, prompt, console)
         if division:
             from cnncli.distribution.tasks import PredictTask
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnncli.records.defaults import PROMPT
 from cnncli.records.predictions import LabelStyle
 
 if TYPE_CHECKING:
@@ -27,7 +28,18 @@ Classes = Annotated[
     typer.Option(
         "--classes",
         metavar="A,B,…|@FILE",
-        help="Only these classes can be predicted: names, WordNet identifiers or indices, or a file with one per line.",
+        help="Only these classes can be predicted: names, WordNet identifiers or indices, or a file with one per line. For a "
+        "CLIP network, which has no classes of its own: any names.",
+    ),
+]
+Prompt = Annotated[
+    str | None,
+    typer.Option(
+        "--prompt",
+        metavar="TEXT",
+        help="What a CLIP network compares an image with, {} being the name of a class in --classes.  "
+        f"[default: {PROMPT}]",
+        show_default=False,
     ),
 ]
 RollupFile = Annotated[

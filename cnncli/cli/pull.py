@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cnncli.cli import completion, options
+from cnncli.cli import completion, options, prediction
 from cnncli.cli.console import Console, error, quiet_libraries, write_data
 from cnncli.errors import CnncliError, UsageError
 from cnncli.networks.foreign import ForeignOptions, ResizeTo, ScoreKind
@@ -31,6 +31,13 @@ def pull(
             help="Save the prepared network as NAME, for use with -m.",
         ),
     ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            "--classes", metavar="A,B,…|@FILE", help="For a CLIP network: names that become its classes."
+        ),
+    ] = None,
+    prompt: prediction.Prompt = None,
     img_size: options.ImageSize = None,
     normalize: Annotated[
         Normalization | None,
@@ -69,16 +76,23 @@ def pull(
     Examples:
       cnncli pull resnet50 torchvision/squeezenet1_1
       cnncli pull resnet18 --weights mine.safetensors --labels classes.txt --save-as flowers
+      cnncli pull vit_base_patch32_clip_224.laion2b --classes 'lemon, orange, bell pepper' --save-as fruit
       cnncli pull net.onnx --normalize imagenet --resize 256 --labels classes.txt --save-as theirs
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace
     console = Console(quiet=quiet)
     size = options.image_size(img_size)
-    single_model_options = {"--weights": weights, "--labels": labels, "--save-as": save_as}
+    single_model_options = {
+        "--weights": weights,
+        "--labels": labels,
+        "--save-as": save_as,
+        "--classes": classes,
+    }
     if len(models) > 1 and (
         invalid := [option for option, value in single_model_options.items() if value is not None]
     ):
         raise UsageError(f"{', '.join(invalid)}: only for one model at a time", "call pull once for each")
     with quiet_libraries(), console.spinner("preparing"):
+        from cnncli.networks.answer_classes import choose_classes, read_class_list
         from cnncli.networks.prepared import require_free_name
         from cnncli.networks.reference import Reference
         from cnncli.prepare import prepare
@@ -86,10 +100,17 @@ def pull(
         if save_as is not None:
             require_free_name(save_as)
         foreign = ForeignOptions(normalize, resize, scores)
+        names = None if classes is None else read_class_list(classes)
         code = 0
         for model in models:
             try:
                 reference = Reference(model, weights, labels, image_size=size, foreign=foreign)
+                reference, restriction = choose_classes(reference, names, prompt, console)
+                if restriction:
+                    raise UsageError(
+                        f"--classes: {model} has no text tower, but classes of its own",
+                        "omit --classes here; predict and sort have it, too",
+                    )
                 folder = prepare(reference, console, is_offline=offline, save_as=save_as)
                 write_data(f"{model}\t{folder.path}\n")
             except CnncliError as problem:  # continue with the others

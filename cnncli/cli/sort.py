@@ -73,6 +73,7 @@ def sort(
         ),
     ] = None,
     classes: prediction.Classes = None,
+    prompt: prediction.Prompt = None,
     rollup: prediction.RollupFile = None,
     label_style: prediction.Labelling = LabelStyle.NAME,
     tta: options.Tta = False,
@@ -120,6 +121,7 @@ def sort(
             inference=computation.inference(tta=tta, exact_decode=exact_decode),
         )
         reference = network.reference(model, console, labels)
+        reference, settings = settings.choose_classes(reference, prompt, console)
         folder = prepare(reference, console, is_offline=network.offline, needs_classes=True)
         predictor = Predictor(folder, settings, console)
         sorter = Sorter(into, transfer, predictor.layout)

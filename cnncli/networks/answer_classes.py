@@ -11,10 +11,20 @@ import numpy as np
 from cnncli.errors import UsageError, WeightsError
 from cnncli.networks.class_groups import ClassGroups, group_classes
 from cnncli.networks.class_names import class_indices
+from cnncli.networks.index import gives_features_only
 from cnncli.networks.labels import labels, read_labels, read_name_pairs
+from cnncli.networks.reference import Reference
+from cnncli.networks.zero_shot import (
+    ZeroShotClasses,
+    find_text_tower,
+    require_placeholder,
+    similar_towers_hint,
+)
+from cnncli.records.defaults import PROMPT
 from cnncli.records.networks import ModelCard
 from cnncli.records.predictions import LabelStyle
-from cnncli.text import nfc
+from cnncli.records.progress import Progress
+from cnncli.text import counted, nfc
 
 Rollup = Mapping[str, Sequence[str]]
 """The network's classes, by the class that each is shown as."""
@@ -107,6 +117,48 @@ def _roll_up(card: ModelCard, style: LabelStyle, rollup: Rollup) -> tuple[ModelC
             members[name].append(index)
     names, groups = group_classes(list(members.items()), card.class_names, keep_others=True)
     return dataclasses.replace(card, class_names=names, synsets=None), groups
+
+
+def choose_classes(
+    reference: Reference, names: tuple[str, ...] | None, prompt: str | None, progress: Progress
+) -> tuple[Reference, tuple[str, ...] | None]:
+    """What names of classes mean for a network: classes to make of them, or the only ones of its own that can be predicted.
+
+    Args:
+        reference: to the network.
+        names: of the classes; None for its own.
+        prompt: the text for a class, with {} for its name; None for the default.
+        progress: reports if the text tower makes classes of the names.
+
+    Returns:
+        The network with its classes, and the names that the answer is restricted to; None for no restriction.
+
+    Raises:
+        UsageError: the network has neither classes nor a text tower, or its text tower cannot make classes of these names.
+    """
+    if prompt is not None:
+        require_placeholder(prompt)
+        if names is None:
+            raise UsageError("--prompt needs --classes", "add --classes 'lemon, orange, bell pepper'")
+    if names is None:
+        return reference, None
+    if name := find_text_tower(reference.name):
+        progress.notice(
+            f"zero-shot: the text tower of {name} makes {counted(len(names), 'class', 'classes')} of the names"
+        )
+        zero_shot = ZeroShotClasses(names, prompt or PROMPT)
+        return dataclasses.replace(reference, name=name, zero_shot=zero_shot), None
+    if not reference.weights and gives_features_only(reference.name):
+        raise UsageError(
+            f"{reference.name} has neither classes nor a text tower that could make some of the names in --classes",
+            similar_towers_hint(reference.name),
+        )
+    if prompt is not None:
+        raise UsageError(
+            f"--prompt: {reference.name} has no text tower, and --classes only restricts its answers",
+            "omit --prompt",
+        )
+    return reference, names
 
 
 def read_class_list(text: str) -> tuple[str, ...]:

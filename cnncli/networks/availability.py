@@ -8,6 +8,7 @@ from cnncli.errors import WeightsError
 from cnncli.networks import downloads, index
 from cnncli.networks.packaged import find_packaged
 from cnncli.networks.reference import Reference
+from cnncli.networks.zero_shot import TEXT_TOWERS, require_open_clip
 from cnncli.web import require_reachable
 
 
@@ -15,12 +16,19 @@ def require_available(reference: Reference, *, is_offline: bool) -> None:
     """Check that a package or a cache may hold the weights of a network, or that their server answers.
 
     Raises:
+        MissingPackageError: the package with the text towers is needed, and not installed.
         WeightsError: neither is so.
     """
+    if reference.zero_shot:
+        require_open_clip()
     if reference.weights or not reference.pretrained or importlib.util.find_spec("torch") is None:
         return
     package = find_packaged(reference.name)
-    locations = index.weight_locations(reference.name)
+    locations = (
+        {TEXT_TOWERS[reference.name].repository}
+        if reference.zero_shot
+        else index.weight_locations(reference.name)
+    )
     if (package and package.find()) or not locations or any(map(downloads.may_be_cached, locations)):
         return
     error = (

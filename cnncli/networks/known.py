@@ -32,7 +32,12 @@ def require_known(reference: Reference, *, needs_classes: bool = False) -> None:
         return
     if hint := index.hint_if_unknown(name):
         raise not_found_error(name, f"no network is called {name!r}", hint)
-    if needs_classes and reference.weights is None and index.gives_features_only(name):
+    if (
+        needs_classes
+        and not reference.zero_shot
+        and reference.weights is None
+        and index.gives_features_only(name)
+    ):
         raise no_classes_error(name)
 
 

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnncli.errors import WeightsError
+from cnncli.networks.downloads import HubFile, Published
 from cnncli.networks.model_folder import sha256
 from cnncli.networks.packaged import find_packaged
 from cnncli.networks.reference import Reference
 from cnncli.networks.saved import part_names
+from cnncli.networks.zero_shot import TEXT_TOWERS, ZeroShotClasses
 from cnncli.records.progress import Progress
 from cnncli.text import counted, quote
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from cnncli.networks.downloads import Published
     from cnncli.networks.zoo.layout import NetworkTensors
     from cnncli.networks.zoo.offer import Offer
     from cnncli.networks.zoo.weights import StateDict
@@ -66,16 +67,24 @@ def load_weights(
         content = read_checkpoint(reference.weights, progress)
         name, digest = reference.weights.name, sha256(reference.weights)
         return InitialWeights(content.tensors, name, f"{name}, SHA-256 {digest}", content.architecture)
-    if offer.published is None:
+    published = _with_text_tower(offer) if reference.zero_shot else offer.published
+    if published is None:
         raise WeightsError(
             f"there are no published weights for {offer.name}",
             "use --weights FILE, or --no-pretrained",
         )
-    file, origin = _find_published(offer, offer.published, progress, is_offline=is_offline)
+    file, origin = _find_published(offer, published, progress, is_offline=is_offline)
     if offer.architecture.library == "transformers":
         return _load_checkpoint(file, offer, progress)
     tensors = read_checkpoint(file, progress).tensors
     return InitialWeights(tensors, file.name, f"{file.name} as published for {origin}")
+
+
+def _with_text_tower(offer: "Offer") -> Published:
+    """Where an image tower is published together with its text tower."""
+    from cnncli.networks.zoo.text_tower import WEIGHTS_FILES
+
+    return HubFile(TEXT_TOWERS[offer.name].repository, WEIGHTS_FILES)
 
 
 def _load_checkpoint(file: Path, offer: "Offer", progress: Progress) -> InitialWeights:
@@ -111,7 +120,12 @@ def _find_published(
 
 
 def build_network(
-    offer: "Offer", initial: InitialWeights, progress: Progress, *, is_local: bool
+    offer: "Offer",
+    initial: InitialWeights,
+    progress: Progress,
+    *,
+    is_local: bool,
+    zero_shot: ZeroShotClasses | None = None,
 ) -> "tuple[nn.Module, Architecture]":
     """The network with its weights, and its architecture with as many classes and channels as the weights have.
 
@@ -120,8 +134,10 @@ def build_network(
         initial: the weights.
         progress: reports what of a local file is not used.
         is_local: whether they come from a file of the user's, which may have another number of classes, or none.
+        zero_shot: the classes that its text tower makes of their names; None for its own.
 
     Raises:
+        UsageError: the text tower cannot read a name.
         WeightsError: the weights do not fit the network.
     """
     from cnncli.networks import zoo
@@ -130,6 +146,11 @@ def build_network(
     architecture = offer.architecture
     if initial.tensors is None:
         return zoo.build(architecture), architecture
+    if zero_shot:
+        from cnncli.networks.zoo.text_tower import build_classifier
+
+        tower = TEXT_TOWERS[offer.name]
+        return build_classifier(architecture, tower, zero_shot, initial.tensors, initial.file, progress)
     if is_local and not architecture.num_classes:
         architecture = dataclasses.replace(architecture, num_classes=_IMAGENET_CLASSES)
     network = zoo.build(architecture)

@@ -12,6 +12,7 @@ from cnncli.networks import pocket
 from cnncli.networks.foreign import NOTHING_SAID, ForeignOptions
 from cnncli.networks.model_folder import is_model_folder
 from cnncli.networks.saved import has_only_graph, identifying_files, is_saved_network
+from cnncli.networks.zero_shot import ZeroShotClasses
 from cnncli.regular_file import contains
 from cnncli.text import is_url, quote
 
@@ -94,6 +95,7 @@ class Reference:
         pretrained: False for random weights.
         image_size: (height, width) in pixels; None for the network's own.
         foreign: what an ONNX file of another program does not say itself.
+        zero_shot: classes that the text tower of the network makes of their names; None for its own.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Reference:
     pretrained: bool = True
     image_size: tuple[int, int] | None = None
     foreign: ForeignOptions = NOTHING_SAID
+    zero_shot: ZeroShotClasses | None = None
 
     def __post_init__(self) -> None:
         if (
@@ -113,6 +116,12 @@ class Reference:
             raise UsageError(f"{options}: only for ONNX files that other programs wrote", "omit them")
         if self.weights and not self.pretrained:
             raise UsageError("--weights and --no-pretrained contradict each other", "omit one of them")
+        if self.zero_shot and (self.labels or not self.pretrained):
+            option = "--labels" if self.labels else "--no-pretrained"
+            raise UsageError(
+                f"{option}: not with --classes of {self.name}, whose text tower makes them of their names",
+                f"omit {option}",
+            )
 
     def find_folder(self) -> Path | None:
         """The model folder whose path or URL the name is, or the built-in one; None for any other kind of name.
@@ -225,6 +234,7 @@ class Reference:
             "--labels": self.labels is not None,
             "--no-pretrained": not self.pretrained,
             "--img-size": self.image_size is not None,
+            "--classes": self.zero_shot is not None,
         }
         return [option for option, is_set in options.items() if is_set]
 
@@ -265,6 +275,7 @@ class Reference:
                 "pretrained": self.pretrained,
                 "image_size": self.image_size,
                 **({"foreign": repr(self.foreign)} if self.foreign.explicit() else {}),
+                **({"zero_shot": self.zero_shot.key()} if self.zero_shot else {}),
             },
             sort_keys=True,
         )

@@ -15,6 +15,9 @@ PART_SIZE = 10_000
 TOPK = 5
 """Classes of a prediction."""
 
+PROMPT = "a photo of a {}"
+"""What a text tower reads for a class, with {} for its name."""
+
 MAX_SEED = 2**32 - 1
 """The largest seed that NumPy and scikit-learn accept."""
 

@@ -95,6 +95,9 @@ class HeadKind(enum.StrEnum):
     NEIGHBOURS = "neighbours"
     """k nearest neighbours among the training images; stored in model.onnx only."""
 
+    COSINE = "cosine"
+    """A linear layer on embeddings of length 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -102,7 +105,8 @@ class Head:
 
     Attributes:
         kind: kind of classifier.
-        layer: name of the network's own last weight layer, whose pooled input is the embedding.
+        layer: name of the network's own last weight layer, whose pooled input is the embedding; empty where the network's output
+            is the embedding.
         width: D, the size of the embedding.
         own_classes: number of outputs of that layer.
     """

@@ -72,7 +72,7 @@ def _part(architecture: Architecture, cut: Cut) -> Architecture:
 def _is_inside(architecture: Architecture) -> bool:
     """Whether the whole network is inside another module."""
     head = architecture.head
-    return architecture.cut is not None or (head is not None and head.kind is HeadKind.LINEAR)
+    return architecture.cut is not None or (head is not None and head.kind is not HeadKind.NEIGHBOURS)
 
 
 def _prepare_cut(folder: ModelFolder, layer: str, progress: Progress) -> ModelFolder:

@@ -10,8 +10,16 @@ from typing import Any
 import pytest
 
 from cnncli.errors import ModelFolderError
-from cnncli.networks.card import CUT_SCHEMA, SCHEMA, TASKS_SCHEMA, TRANSFORMERS_SCHEMA, from_json, to_json
-from cnncli.records.networks import CropRounding, Cut, ModelCard
+from cnncli.networks.card import (
+    COSINE_SCHEMA,
+    CUT_SCHEMA,
+    SCHEMA,
+    TASKS_SCHEMA,
+    TRANSFORMERS_SCHEMA,
+    from_json,
+    to_json,
+)
+from cnncli.records.networks import CropRounding, Cut, Head, HeadKind, ModelCard
 from cnncli.records.tasks import AnswerKind, Task
 from tests.networks_for_tests import colour_card
 
@@ -41,7 +49,15 @@ def transformers_card() -> ModelCard:
     return dataclasses.replace(card, architecture=architecture, preprocessing=preprocessing)
 
 
-@pytest.mark.parametrize("card", [colour_card(), cut_card(), tasks_card(), transformers_card()])
+def cosine_card() -> ModelCard:
+    card = colour_card()
+    head = Head(HeadKind.COSINE, "", 8, 8)
+    return dataclasses.replace(card, architecture=dataclasses.replace(card.architecture, head=head))
+
+
+@pytest.mark.parametrize(
+    "card", [colour_card(), cut_card(), tasks_card(), transformers_card(), cosine_card()]
+)
 def test_round_trip(card: ModelCard) -> None:
     assert from_json(to_json(card), "card.json") == card
 
@@ -59,6 +75,7 @@ def test_a_card_is_human_readable() -> None:
         (CUT_SCHEMA, cut_card()),
         (TASKS_SCHEMA, tasks_card()),
         (TRANSFORMERS_SCHEMA, transformers_card()),
+        (COSINE_SCHEMA, cosine_card()),
     ],
 )
 def test_every_schema_is_read(schema: int, card: ModelCard) -> None:
@@ -79,7 +96,7 @@ def spoil(change: Callable[[dict[str, Any]], object]) -> str:
         ("", "not JSON"),
         ("[1]", "not a model card"),
         ("{}", "not a model card"),
-        (spoil(lambda card: card.update(schema=99)), f"reads schemas {SCHEMA} to {TRANSFORMERS_SCHEMA}"),
+        (spoil(lambda card: card.update(schema=99)), f"reads schemas {SCHEMA} to {COSINE_SCHEMA}"),
         (
             spoil(
                 lambda card: card["architecture"].update(cut={"layer": "a", "size": [9, 0], "own_classes": 3})

@@ -83,7 +83,8 @@ def build(architecture: Architecture, *, seed: int = 0, drop_path: float = 0.0) 
     if cut:
         network = CutNetwork(network, cut.layer, (architecture.channels, *cut.size), architecture.num_classes)
     elif head:
-        network = LinearOnEmbedding(network, head.layer, nn.Linear(head.width, architecture.num_classes))
+        linear = nn.Linear(head.width, architecture.num_classes)
+        network = LinearOnEmbedding(network, head.layer, linear, is_cosine=head.kind is HeadKind.COSINE)
     return network.eval()
 
 

@@ -6,6 +6,7 @@ the input of that convolution averaged over positions, 512 numbers.
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cnncli.errors import CompileError
 from cnncli.networks.zoo.layers import (
@@ -89,7 +90,15 @@ class WithLayerOutput(nn.Module):
 class LinearOnEmbedding(nn.Module):
     """A linear classifier on a network's embedding; replaces the network's last weight layer and all that follows it."""
 
-    def __init__(self, network: nn.Module, layer: str, head: nn.Linear) -> None:
+    def __init__(self, network: nn.Module, layer: str, head: nn.Linear, *, is_cosine: bool = False) -> None:
+        """Wrap a network.
+
+        Args:
+            network: it is changed.
+            layer: name of its last weight layer; empty where its output is the embedding.
+            head: the classifier.
+            is_cosine: whether embeddings are scaled to length 1 first.
+        """
         super().__init__()
         if layer:
             network.set_submodule(
@@ -98,11 +107,12 @@ class LinearOnEmbedding(nn.Module):
         self.network = network
         self.layer = layer
         self.head = head
+        self._is_cosine = is_cosine
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, K) for images (N, C, H, W)."""
         _, embedding = _logits_and_embedding(self.network, self.layer, images)
-        logits: Tensor = self.head(embedding)
+        logits: Tensor = self.head(functional.normalize(embedding) if self._is_cosine else embedding)
         return logits
 
 
