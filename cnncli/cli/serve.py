@@ -109,6 +109,7 @@ def serve(
     ] = None,
     threshold: prediction.Threshold = None,
     classes: prediction.Classes = None,
+    prompt: prediction.Prompt = None,
     rollup: prediction.RollupFile = None,
     label_style: prediction.Labelling = LabelStyle.NAME,
     tta: options.Tta = False,
@@ -153,6 +154,7 @@ def serve(
             from cnncli.prepare import prepare
 
             reference = network.reference(model, console, labels)
+            reference, settings = settings.choose_classes(reference, prompt, console)
             folder = prepare(reference, console, is_offline=network.offline, needs_classes=True)
             predictor = Predictor(folder, settings, console)
         console.detail(str(predictor))
