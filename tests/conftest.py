@@ -22,6 +22,7 @@ from cnncli.networks import pocket
 
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
+    from selenium.webdriver.remote.webdriver import WebDriver
 
 ROOT = Path(__file__).parents[1]
 
@@ -290,3 +291,29 @@ def press_ctrl_c() -> None:
     handler = signal.getsignal(signal.SIGINT)
     assert callable(handler)
     handler(signal.SIGINT, None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["WebDriver"]:
+    """Chromium without a window."""
+    program, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    if not program or not driver:
+        pytest.skip("needs Chromium and its driver (Debian: chromium, chromium-driver)")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--window-size=1200,900",
+        "--use-fake-device-for-media-stream",  # a camera that shows a pattern
+        "--use-fake-ui-for-media-stream",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    window = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield window
+    window.quit()

@@ -56,6 +56,13 @@ def figure_png(figure: Figure) -> bytes:
     return picture.getvalue()
 
 
+def panel_png(panel: Panel) -> bytes:
+    """A panel alone, pixel for pixel, as the bytes of a PNG."""
+    picture = io.BytesIO()
+    Image.fromarray(_blend(panel)).save(picture, "PNG")
+    return picture.getvalue()
+
+
 def draw_figure(figure: Figure) -> Image.Image:
     """The figure as an image, `WIDTH` pixels wide and as high as its panels need."""
     columns = max(min(figure.columns, len(figure.panels)), 1)

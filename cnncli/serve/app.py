@@ -5,28 +5,35 @@ import json
 import time
 from collections.abc import Mapping
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from cnncli import __version__
-from cnncli.errors import CnncliError
+from cnncli.errors import CnncliError, InputError, UsageError
 from cnncli.images.sources import ImageInput
 from cnncli.predict import Predictor
-from cnncli.records.predictions import Record
+from cnncli.records.predictions import Record, Unreadable
 from cnncli.records.progress import Progress
 from cnncli.render.lines import Json
 from cnncli.serve.batcher import AnswerOptions, Batcher
 from cnncli.serve.guard import require_access
 from cnncli.serve.intake import RETRY, Intake
+from cnncli.serve.maps import MapDrawer
 from cnncli.serve.metrics import Metrics
+from cnncli.serve.page import read_page
 from cnncli.serve.settings import Access, Limits
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+T = TypeVar("T")
 
 LARGEST_TOPK = 100
 """Classes per image that a request may ask for."""
@@ -49,23 +56,33 @@ class Service:
         """
         self._predictor, self._access, self._limits = predictor, access, limits
         self._progress = progress
-        self._batcher = Batcher(predictor)
+        self._batcher, self._maps = Batcher(predictor), MapDrawer(predictor)
+        self._html, self._html_headers = read_page()
         self._intake = Intake(limits)
         self.metrics = Metrics(lambda: self._batcher.waiting)
         routes = [
+            Route("/", self._page),
             Route("/predict", self._predict, methods=["POST"]),
+            Route("/cam", self._map, methods=["POST"]),
             Route("/models", self._models),
             Route("/healthz", self._health),
             Route("/metrics", self._metrics),
             Route("/openapi.json", self._openapi),
         ]
         self.paths = frozenset(route.path for route in routes)
-        handlers = {HTTPException: _refuse, CnncliError: _fail, ClientDisconnect: _forget}
+        handlers = {
+            HTTPException: _refuse,
+            UsageError: _refuse_input,
+            InputError: _refuse_input,
+            CnncliError: _fail,
+            ClientDisconnect: _forget,
+        }
         self._app = Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
 
     def close(self) -> None:
         """Answer what was taken, then end the thread."""
         self._batcher.close()
+        self._maps.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, and count it."""
@@ -102,15 +119,23 @@ class Service:
     async def _records(
         self, request: Request, images: list[ImageInput], options: AnswerOptions
     ) -> list[Record]:
-        """The records of the images, unless the queue is full, it takes too long, or the client does not wait for them.
+        """The records of the images, unless the queue is full.
 
         Raises:
-            HTTPException: they cannot be computed now.
-            ClientDisconnect: nobody waits for them.
+            HTTPException: it is; or as `_in_time`.
         """
         if self._batcher.waiting + len(images) > self._limits.queue:
             raise HTTPException(503, "too many images are waiting", RETRY)
-        answer = asyncio.wrap_future(self._batcher.submit(images, options))
+        return await self._in_time(request, self._batcher.submit(images, options))
+
+    async def _in_time(self, request: Request, work: "Future[T]") -> T:
+        """The result of work for a request, unless it takes too long, or the client does not wait for it.
+
+        Raises:
+            HTTPException: it takes too long.
+            ClientDisconnect: nobody waits for it.
+        """
+        answer = asyncio.wrap_future(work)
         client = asyncio.ensure_future(request.receive())  # ends when it has gone
         try:
             waited_for: list[asyncio.Future[Any]] = [answer, client]
@@ -124,7 +149,28 @@ class Service:
             client.cancel()
             answer.cancel()
 
+    async def _map(self, request: Request) -> Response:
+        query = dict(request.query_params)
+        index, task = query.pop("index", ""), query.pop("task", None)
+        if query or not index.isdecimal():
+            raise HTTPException(
+                400, "use ?index=N, as in a prediction, and &task=NAME where there are several"
+            )
+        if not self._maps.is_available:
+            raise HTTPException(501, "class activation maps need torch, and a network that it can run")
+        async with self._intake.receive(request) as images:
+            image = images[0]
+            if len(images) > 1 or isinstance(image, Unreadable):
+                raise HTTPException(400, "a map needs exactly one image")
+            work = self._maps.submit(image, int(index), task)
+            if work is None:
+                raise HTTPException(503, "too many maps are waiting", RETRY)
+            return Response(await self._in_time(request, work), media_type="image/png")
+
     # ---- what the service is
+
+    async def _page(self, _: Request) -> Response:
+        return HTMLResponse(self._html, headers=self._html_headers)
 
     async def _models(self, _: Request) -> Response:
         card = self._predictor.answer_card
@@ -135,6 +181,7 @@ class Service:
             "classes": list(self._predictor.layout.labels),
             "tasks": {task.name: list(task.class_names) for task in card.tasks},
             "input": {"channels": preprocessing.channels, "height": height, "width": width},
+            "cam": self._maps.is_available,
         }
         return JSONResponse({"models": [model]})
 
@@ -177,6 +224,10 @@ def _answer_options(query: Mapping[str, str]) -> AnswerOptions:
 
 def _refuse(_: Request, error: HTTPException) -> Response:
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+def _refuse_input(_: Request, error: CnncliError) -> Response:
+    return JSONResponse({"error": error.message}, 400)
 
 
 def _fail(_: Request, error: CnncliError) -> Response:

@@ -84,6 +84,7 @@ def test_the_model(serve: Serve, colours: Path, colour_tasks: Path) -> None:
                 "classes": ["red", "green", "blue"],
                 "tasks": {},
                 "input": {"channels": 3, "height": 8, "width": 8},
+                "cam": True,
             }
         ]
     }
