@@ -152,6 +152,30 @@ class Session:
             lambda outputs: np.concatenate([outputs.logits, outputs.embeddings], axis=1),
         )
 
+    def scores(
+        self,
+        sources: Iterable[ImageInput | None],
+        score: Callable[[Values, Values], Values],
+        *,
+        after_probabilities: bool = False,
+    ) -> Generator[ImageOutput | Unreadable]:
+        """A score (1,) of each image, in input order; errors as for `probabilities`.
+
+        Args:
+            sources: the inputs, as for `probabilities`.
+            score: computes scores (N,) from logits (N, K) and embeddings (N, D).
+            after_probabilities: whether the probabilities come before each score: (K + 1,).
+        """
+        tasks = self.folder.card.tasks
+
+        def choose(outputs: Outputs) -> Values:
+            column = score(outputs.logits, outputs.embeddings)[:, None]
+            if not after_probabilities:
+                return column
+            return np.concatenate([logits.probabilities(outputs.logits, tasks), column], axis=1)
+
+        return self._run(sources, self.reader, choose)
+
     def _run(
         self,
         sources: Iterable[ImageInput | None],

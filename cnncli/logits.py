@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.records.tasks import AnswerKind, Task, columns_of
+from cnncli.records.tasks import AnswerKind, Task, columns_of, kinds_of
 
 Float = TypeVar("Float", np.float32, np.float64)
 
@@ -59,6 +59,23 @@ def log_probabilities(logits: NDArray[Float]) -> NDArray[Float]:
     shifted: NDArray[Float] = logits - logits.max(axis=1, keepdims=True)
     log_shares: NDArray[Float] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return log_shares
+
+
+def energies(logits: NDArray[np.float32], tasks: Sequence[Task] = ()) -> NDArray[np.float32]:
+    """Energies (N,) of logits (N, K), low where the classes explain an image well; of several tasks, their sum.
+
+    -log of the sum of exp(x) (W. Liu et al., "Energy-based Out-of-distribution Detection", 2020); where several classes can be right,
+    -sum of log(1 + exp(x)) (H. Wang et al., "Can multi-label classification networks know what they don't know?", 2021).
+    """
+    columns = columns_of(tasks) or [slice(None)]
+    sums = [
+        np.logaddexp(0, logits[:, part]).sum(axis=1)
+        if kind is AnswerKind.SEVERAL
+        else np.logaddexp.reduce(logits[:, part], axis=1)
+        for part, kind in zip(columns, kinds_of(tasks), strict=True)
+    ]
+    total: NDArray[np.float32] = np.sum(sums, axis=0, dtype=np.float32)
+    return -total
 
 
 def logits_of(shares: NDArray[np.float32], tasks: Sequence[Task] = ()) -> NDArray[np.float32]:

@@ -9,17 +9,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.errors import UsageError
+from cnncli.errors import InputError, UsageError
 from cnncli.images.exif import with_exif, without_exif
-from cnncli.images.sources import ImageInput
+from cnncli.images.sources import ImageInput, require_images
 from cnncli.inference import ImageOutput, InferenceOptions, Session
 from cnncli.logits import reach_thresholds, top_classes
 from cnncli.networks.answer_classes import AnswerClasses, Rollup, answer_classes, choose_classes
 from cnncli.networks.card import to_json
 from cnncli.networks.class_groups import ClassGroups, merge_classes
+from cnncli.networks.familiarity import Detector, Limit, require_known_share
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.reference import Reference
-from cnncli.records.defaults import TOPK
+from cnncli.records.defaults import KNOWN_SHARE, TOPK
 from cnncli.records.networks import Compilation, ModelCard
 from cnncli.records.predictions import (
     UNKNOWN,
@@ -33,6 +34,7 @@ from cnncli.records.predictions import (
 )
 from cnncli.records.progress import Progress
 from cnncli.records.tasks import AnswerKind, columns_of, has_several
+from cnncli.text import counted
 
 _DEFAULT = "default"
 """Stands for an option that was not given, in the identity of a network whose tasks each have a default of their own."""
@@ -51,6 +53,8 @@ class PredictSettings:
         classes: names of the only classes that can be predicted, after the rollup; None for all.
         rollup: classes whose probabilities are added up, by the name that they are shown as; None for none.
         exif: whether to say when, with what and where photographs were taken.
+        unfamiliar: share of known images to keep, where others are called `unknown`; None to call none so because of its features.
+        known: a folder of known images, of whose scores that is the share; None for those that the network's run held out.
         inference: engine, batches, decoding.
     """
 
@@ -60,11 +64,22 @@ class PredictSettings:
     classes: tuple[str, ...] | None = None
     rollup: Rollup | None = None
     exif: bool = False
+    unfamiliar: float | None = None
+    known: str | None = None
     inference: InferenceOptions = field(default_factory=InferenceOptions)
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise UsageError(f"--threshold {self.threshold} is not a probability", "use a value from 0 to 1")
+        if self.unfamiliar is None:
+            if self.known is not None:
+                raise UsageError(
+                    "--known has no effect without --unfamiliar", f"add --unfamiliar {KNOWN_SHARE}"
+                )
+            return
+        require_known_share(self.unfamiliar)
+        if self.inference.tta:
+            raise UsageError("--tta does not work with --unfamiliar", "leave one of them out")
 
     def choose_classes(
         self, reference: Reference, prompt: str | None, progress: Progress
@@ -101,6 +116,7 @@ class Predictor:
             progress.notice(f"predicting {count:,} of the {total:,} classes of {folder.card.name}")
         self._questions = _questions(folder.card, self._classes, settings)
         self._session = Session(folder, settings.inference, progress)
+        self._limit = _open_limit(self._session, settings, progress)
 
     def __str__(self) -> str:
         """Folder, engine, batch size and threads, for `--verbose`."""
@@ -143,6 +159,8 @@ class Predictor:
             "label_style": settings.label_style,
             "classes": self._classes.digest(),
             "exif": settings.exif,
+            "unfamiliar": settings.unfamiliar,
+            "known": settings.known,
             "tta": options.tta,
             "precision": self._session.precision,
             "max_pixels": options.max_pixels,
@@ -160,9 +178,15 @@ class Predictor:
         """
         if self._settings.exif:
             sources = with_exif(sources)
-        with contextlib.closing(self._session.probabilities(sources)) as outputs:
+        with contextlib.closing(self._run(sources)) as outputs:
             for output in outputs:
                 yield self.record(output)
+
+    def _run(self, sources: Iterable[ImageInput | None]) -> Generator[ImageOutput | Unreadable]:
+        """Probabilities (K,) of each image, followed by its score if unfamiliar images are to be told apart."""
+        if self._limit is None:
+            return self._session.probabilities(sources)
+        return self._session.scores(sources, self._limit.detector.scores, after_probabilities=True)
 
     def record(
         self, output: ImageOutput | Unreadable, topk: int | None = None, threshold: float | None = None
@@ -170,7 +194,7 @@ class Predictor:
         """The record of an image.
 
         Args:
-            output: of `session.probabilities`: (K,), of the classes of all tasks.
+            output: of `session.probabilities`: (K,), of the classes of all tasks; with its score if unfamiliar images are told apart.
             topk: as in `PredictSettings`; None for that of the settings.
             threshold: likewise.
         """
@@ -182,16 +206,17 @@ class Predictor:
             threshold = own.threshold if threshold is None else threshold
             settings = dataclasses.replace(own, topk=topk or own.topk, threshold=threshold)
             questions = _questions(self.card, self._classes, settings)
-        scores = [question.scores(output.values) for question in questions]
+        reason = self._limit.reason(float(output.values[-1])) if self._limit else None
+        scores = [question.scores(output.values, is_known=reason is None) for question in questions]
         tasks = self.card.tasks
         source, exif = without_exif(output.source)
         if not has_several(tasks):
-            return Prediction(source, scores[0], kind=questions[0].kind, exif=exif)
+            return Prediction(source, scores[0], kind=questions[0].kind, exif=exif, reason=reason)
         answers = tuple(
             TaskScores(task.name, own_scores, task.kind)
             for task, own_scores in zip(tasks, scores, strict=True)
         )
-        return Prediction(source, (), answers, exif=exif)
+        return Prediction(source, (), answers, exif=exif, reason=reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +240,17 @@ class _Question:
     topk: int
     thresholds: Sequence[float]
 
-    def scores(self, values: NDArray[np.float32]) -> tuple[Score, ...]:
-        """The answers about an image, most probable first; `values` are the probabilities of the classes of all tasks."""
+    def scores(self, values: NDArray[np.float32], *, is_known: bool) -> tuple[Score, ...]:
+        """The answers about an image, most probable first.
+
+        Args:
+            values: begin with the probabilities of the classes of all tasks.
+            is_known: whether the image may show one of the classes; no class is an answer otherwise.
+        """
         shares = values[self.columns]
         if self.groups is not None:
             (shares,) = merge_classes(shares[None], self.groups)
-        is_answer = reach_thresholds(shares, self.thresholds)
+        is_answer = reach_thresholds(shares, self.thresholds) & is_known
         (ranked,) = top_classes(shares[None], len(shares))
         if self.kind is AnswerKind.SEVERAL:
             ranked = ranked[is_answer[ranked]]
@@ -230,6 +260,24 @@ class _Question:
             else Score(None, UNKNOWN, float(shares[index]))
             for index in ranked[: self.topk]
         )
+
+
+def _open_limit(session: Session, settings: PredictSettings, progress: Progress) -> Limit | None:
+    """What tells unfamiliar images from known ones; None if nothing should."""
+    if settings.unfamiliar is None:
+        return None
+    detector = Detector.open(session.folder)
+    if settings.known is None:
+        return Limit(detector, detector.threshold(settings.unfamiliar))
+    images = require_images(settings.known, "--known")
+    with progress.activity(f"scoring {counted(len(images), 'known image')}"):
+        outputs = list(session.scores(images, detector.scores))
+    known = [output.values for output in outputs if isinstance(output, ImageOutput)]
+    if not known:
+        raise InputError(
+            f"--known {settings.known}: no image can be read", "give images of the model's classes"
+        )
+    return Limit(detector, detector.threshold(settings.unfamiliar, np.concatenate(known)))
 
 
 def _questions(card: ModelCard, classes: AnswerClasses, settings: PredictSettings) -> list[_Question]:

@@ -1,5 +1,6 @@
 """A network as an object: images in, records out."""
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Unpack
@@ -24,6 +25,8 @@ def load(
     *,
     topk: int | None = None,
     threshold: float | None = None,
+    unfamiliar: float | None = None,
+    known: FilePath | None = None,
     classes: Sequence[str] | None = None,
     prompt: str | None = None,
     weights: FilePath | None = None,
@@ -40,6 +43,8 @@ def load(
             default model, or the one in the environment variable CNNCLI_MODEL.
         topk: number of classes of a prediction, 5 by default.
         threshold: a class less probable than this is called `unknown`; where several labels can be right, it is left out.
+        unfamiliar: share of known images to keep, such as 0.95, where images unlike any class are called `unknown`, with the reason.
+        known: folder of known images for `unfamiliar`, needed where the model is no run of fine-tuning.
         classes: the only classes that can be predicted; for a CLIP network, which has no classes of its own, any names.
         prompt: what a CLIP network compares an image with, `{}` being the name of a class.
         weights: file with weights for the network that `model` names.
@@ -55,6 +60,8 @@ def load(
     settings = PredictSettings(
         topk=topk,
         threshold=threshold,
+        unfamiliar=unfamiliar,
+        known=None if known is None else os.fspath(known),
         classes=None if classes is None else tuple(classes),
         inference=inference_options(**run_options),
     )

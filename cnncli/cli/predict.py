@@ -43,6 +43,8 @@ def predict(
         ),
     ] = None,
     threshold: prediction.Threshold = None,
+    unfamiliar: prediction.Unfamiliar = None,
+    known: prediction.Known = None,
     classes: prediction.Classes = None,
     prompt: prediction.Prompt = None,
     rollup: prediction.RollupFile = None,
@@ -116,7 +118,9 @@ def predict(
     images = paths.inputs(inputs, image_column, watch)
     division = parts.division(resume=resume)
     if division:
-        division.refuse(output=output, overwrite=overwrite, sheet=sheet, labels_from=labels_from, watch=watch)
+        division.refuse(
+            output=output, overwrite=overwrite, sheet=sheet, labels_from=labels_from, watch=watch, known=known
+        )
         part_format = require_valid_for_parts(format_, exif=exif)
     else:
         in_parts.refuse("--watch", resume=watch and resume)
@@ -137,6 +141,8 @@ def predict(
                 classes=classes,
                 rollup=rollup,
                 exif=exif,
+                unfamiliar=unfamiliar,
+                known=known,
                 inference=computation.inference(tta=tta, exact_decode=exact_decode),
             )
             reference = network.reference(model, console, labels)

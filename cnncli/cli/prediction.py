@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.records.defaults import PROMPT
+from cnncli.records.defaults import KNOWN_SHARE, PROMPT
 from cnncli.records.predictions import LabelStyle
 
 if TYPE_CHECKING:
@@ -21,6 +21,26 @@ Threshold = Annotated[
         metavar="P",
         help="Confidence threshold; less probable classes are reported as unknown, or left out by a multi-label model.  "
         "[default: 0; for a multi-label model, that of each class in the model]",
+    ),
+]
+Unfamiliar = Annotated[
+    float | None,
+    typer.Option(
+        "--unfamiliar",
+        min=0,
+        max=1,
+        metavar="SHARE",
+        help="Answer unknown for images unlike any class, so that this share of known images is kept, e.g. "
+        f"{KNOWN_SHARE}. Runs of finetune keep what that takes.",
+    ),
+]
+Known = Annotated[
+    str | None,
+    typer.Option(
+        "--known",
+        metavar="DIR",
+        help="Images of the model's classes that --unfamiliar takes for known: for models without training features (a weaker sign), or "
+        "for photos unlike those that a run held out.",
     ),
 ]
 Classes = Annotated[
@@ -65,6 +85,8 @@ def predict_settings(
     classes: str | None,
     rollup: Path | None,
     exif: bool = False,
+    unfamiliar: float | None = None,
+    known: str | None = None,
     inference: "InferenceOptions",
 ) -> "PredictSettings":
     """The settings that the options of these names describe.
@@ -82,5 +104,7 @@ def predict_settings(
         classes=None if classes is None else read_class_list(classes),
         rollup=read_rollup(rollup) if rollup else None,
         exif=exif,
+        unfamiliar=unfamiliar,
+        known=known,
         inference=inference,
     )

@@ -72,6 +72,8 @@ def sort(
             help=f"Confidence threshold; images with a less probable class go to {UNKNOWN}/.  [default: 0]",
         ),
     ] = None,
+    unfamiliar: prediction.Unfamiliar = None,
+    known: prediction.Known = None,
     classes: prediction.Classes = None,
     prompt: prediction.Prompt = None,
     rollup: prediction.RollupFile = None,
@@ -118,6 +120,8 @@ def sort(
             label_style=label_style,
             classes=classes,
             rollup=rollup,
+            unfamiliar=unfamiliar,
+            known=known,
             inference=computation.inference(tta=tta, exact_decode=exact_decode),
         )
         reference = network.reference(model, console, labels)

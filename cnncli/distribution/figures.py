@@ -155,10 +155,12 @@ def top_accuracy(figures: EvaluationPlan, plan: Plan, store: Store, progress: Pr
     Raises:
         CnncliError: a part is damaged, or has no indices of classes, or no image could be read.
     """
-    if figures.matches[0][0].groups is not None or plan.settings["threshold"] or plan.settings.get("classes"):
+    if figures.matches[0][0].groups is not None or any(
+        plan.settings.get(name) for name in ("threshold", "unfamiliar", "classes")
+    ):
         raise UsageError(
-            "--subset, --map to several classes and predictions with --threshold, --classes or --rollup need the "
-            "probabilities of all classes",
+            "--subset, --map to several classes and predictions with --threshold, --unfamiliar, --classes or --rollup "
+            "need the probabilities of all classes",
             "compute them with cnncli evaluate DATA --parts DIR",
         )
     samples = {_key(sample.path): sample for sample in _labelled(figures)}

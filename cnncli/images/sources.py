@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from cnncli.errors import InputError
 from cnncli.images.container import reason
 from cnncli.images.file_names import (
     BY_PRODUCTS,
@@ -116,6 +117,22 @@ def sources(
             progress.warning(f"no images in {name}")
         if progress and skipped:
             progress.notice(by_products_text(skipped, name))
+
+
+def require_images(place: str, option: str) -> list[ImageSource]:
+    """The images in a folder, or the like, that an option names.
+
+    Raises:
+        InputError: there are none.
+    """
+    inputs = list(sources([place]))
+    images = [entry for entry in inputs if isinstance(entry, ImageSource)]
+    if [image.path for image in images] == [place] and not (is_url(place) or os.path.exists(place)):
+        images, inputs = [], [Unreadable(place, "no such folder")]
+    if not images:
+        problem = next((entry.reason for entry in inputs if isinstance(entry, Unreadable)), "no images")
+        raise InputError(f"{option} {place}: {problem}", "give a folder of images")
+    return images
 
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")

@@ -17,7 +17,7 @@ from typing import Any, Literal, Union
 
 from cnncli.errors import ModelFolderError
 from cnncli.records.defaults import MAX_INPUT
-from cnncli.records.networks import CropRounding, HeadKind, ModelCard
+from cnncli.records.networks import FEATURES, CropRounding, HeadKind, ModelCard
 from cnncli.records.tasks import AnswerKind, Task
 from cnncli.text import parse_json
 
@@ -27,9 +27,9 @@ _MAX_CLASSES = 10_000_000
 _MAX_EMBEDDING = 1 << 24
 """More dimensions than any embedding has: 64 maps of 512 x 512."""
 
-SCHEMA, CUT_SCHEMA, TASKS_SCHEMA, TRANSFORMERS_SCHEMA, COSINE_SCHEMA = 3, 4, 5, 6, 7
-"""Schema numbers of a card, of one of a cut network, of one with tasks, of one of a network of transformers or from ONNX, and of
-one with a cosine classifier. 3 is the first that is read; earlier cards were never released."""
+SCHEMA, CUT_SCHEMA, TASKS_SCHEMA, TRANSFORMERS_SCHEMA, COSINE_SCHEMA, FEATURES_SCHEMA = 3, 4, 5, 6, 7, 8
+"""Schema numbers of a card, of one of a cut network, of one with tasks, of one of a network of transformers or from ONNX, of one with a
+cosine classifier, and of one with features of training images. 3 is the first that is read; earlier cards were never released."""
 
 _ADDED = (
     (CUT_SCHEMA, ("architecture", "cut"), None),
@@ -54,6 +54,8 @@ def to_json(card: ModelCard) -> str:
             schema = max(schema, number)
     if card.architecture.head and card.architecture.head.kind is HeadKind.COSINE:
         schema = COSINE_SCHEMA
+    if any(facts.name == FEATURES for facts in card.files):
+        schema = FEATURES_SCHEMA
     return json.dumps({"schema": schema} | document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -74,9 +76,9 @@ def from_json(text: str, origin: str) -> ModelCard:
     if not isinstance(document, dict) or "schema" not in document:
         raise ModelFolderError(f"{origin} is not a model card: it has no schema number", _HINT)
     schema = document.pop("schema")
-    if schema not in range(SCHEMA, COSINE_SCHEMA + 1) or type(schema) is not int:
+    if schema not in range(SCHEMA, FEATURES_SCHEMA + 1) or type(schema) is not int:
         raise ModelFolderError(
-            f"{origin} has schema {schema!r}; this version of cnncli reads schemas {SCHEMA} to {COSINE_SCHEMA}",
+            f"{origin} has schema {schema!r}; this version of cnncli reads schemas {SCHEMA} to {FEATURES_SCHEMA}",
             "prepare the network again, or use the version that wrote it",
         )
     try:

@@ -1,5 +1,7 @@
 """The model folder: card.json, model.safetensors, and model.onnx where the network could be compiled.
 
+A run also has training_features.safetensors (`networks.familiarity`).
+
 It is written to a temporary folder and renamed, so that it is never seen incomplete. Opening is strict: every file that the
 card lists must exist with its size and its digest. Digests are computed when a folder is written, and compared once for each
 file (`networks.verified`); `verify` compares them again.
@@ -17,11 +19,13 @@ from pathlib import Path
 from cnncli.errors import ModelFolderError, OutputError, UsageError
 from cnncli.files.whole import whole_folder
 from cnncli.networks import card as cards
-from cnncli.records.networks import CARD, FileFacts, HeadKind, ModelCard
+from cnncli.records.networks import CARD, FEATURES, FileFacts, HeadKind, ModelCard
 from cnncli.regular_file import irregularity, open_regular, read_text
 from cnncli.text import quote
 
 WEIGHTS, GRAPH = "model.safetensors", "model.onnx"
+FILES = (WEIGHTS, GRAPH, FEATURES)
+"""All files that a card can list."""
 
 
 def is_auxiliary(name: str) -> bool:
@@ -66,6 +70,11 @@ class ModelFolder:
         if self.graph is None:
             raise ModelFolderError(f"{self.path} has no {GRAPH}: {self.card.compilation.reason}")
         return self.graph
+
+    @property
+    def training_features(self) -> Path | None:
+        """What a run keeps of its training images (`networks.familiarity`); None where there is no such file."""
+        return self.path / FEATURES if any(facts.name == FEATURES for facts in self.card.files) else None
 
     @property
     def digest(self) -> str:
@@ -168,7 +177,7 @@ def read_card(path: Path) -> ModelCard:
     needed = {WEIGHTS if card.compilation.reason else GRAPH}  # a graph contains the weights
     if missing := needed - {facts.name for facts in card.files}:
         raise ModelFolderError(f"{path / CARD} does not list {', '.join(sorted(missing))}", _RESTORE_HINT)
-    if strange := {facts.name for facts in card.files} - {WEIGHTS, GRAPH}:
+    if strange := {facts.name for facts in card.files} - {*FILES}:
         raise ModelFolderError(f"{path / CARD} lists {min(strange)!r}, which is not part of a model folder")
     return card
 
@@ -216,7 +225,7 @@ def seal(draft: Path, card: ModelCard) -> ModelFolder:
     """Complete a draft: add sizes and digests of its files to the card, and write the card last."""
     from cnncli.networks import verified  # which imports this module
 
-    files = [file for file in (draft / WEIGHTS, draft / GRAPH) if file.exists()]
+    files = [file for name in FILES if (file := draft / name).exists()]
     facts = tuple(FileFacts(file.name, file.stat().st_size, sha256(file)) for file in files)
     sealed = dataclasses.replace(card, files=facts)
     (draft / CARD).write_text(cards.to_json(sealed), encoding="utf-8")

@@ -11,7 +11,7 @@ from cnncli.errors import ModelFolderError, ModelNotFoundError
 from cnncli.networks import card as cards
 from cnncli.networks import verified
 from cnncli.networks.cache import home
-from cnncli.networks.model_folder import GRAPH, WEIGHTS, draft_folder, is_model_folder, read_folder
+from cnncli.networks.model_folder import FILES, draft_folder, is_model_folder, read_folder
 from cnncli.records.networks import CARD, FileFacts
 from cnncli.records.progress import NullProgress, Progress
 from cnncli.text import os_reason
@@ -82,7 +82,7 @@ def _prefix(url: str) -> str:
 def _copy(url: str, text: bytes, folder: Path, progress: Progress) -> None:
     """Copy the files that a card lists, and compare each with its digest."""
     card = cards.from_json(text.decode("utf-8", "replace"), f"{url}/{CARD}")
-    if strange := {facts.name for facts in card.files} - {WEIGHTS, GRAPH}:
+    if strange := {facts.name for facts in card.files} - {*FILES}:
         raise ModelFolderError(f"{url}/{CARD} lists {min(strange)!r}, which is not part of a model folder")
     progress.notice(f"copying {url} ({size_text(sum(facts.bytes for facts in card.files))})")
     with draft_folder(folder) as draft:

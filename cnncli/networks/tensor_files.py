@@ -1,4 +1,4 @@
-"""Files of weights: the shapes in their header, and errors of writing as the OSError that they are."""
+"""Files of tensors: what is in them, and errors of writing as the OSError that they are."""
 
 import contextlib
 import errno
@@ -7,6 +7,10 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 _PROBE = 2**16
 """Bytes that are appended to a file to see whether it can grow."""
@@ -26,6 +30,32 @@ def read_shapes(file: Path) -> Mapping[str, Sequence[int]]:
         return {name: entry["shape"] for name, entry in json.loads(content).items() if "shape" in entry}
     except ValueError:
         return {}
+
+
+def read_arrays(file: Path) -> Mapping[str, NDArray[Any]]:
+    """The half and single precision arrays of a safetensors file by their name. Needs no library, unlike writing one.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not such a file.
+    """
+    content = file.read_bytes()
+    start = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
+    try:
+        entries = json.loads(content[_LENGTH_BYTES:start])
+        return {
+            name: np.frombuffer(content[start + begin : start + end], _TYPES[entry["dtype"]]).reshape(
+                entry["shape"]
+            )
+            for name, entry in entries.items()
+            if name != "__metadata__"
+            for begin, end in [entry["data_offsets"]]
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError("not a safetensors file") from error
+
+
+_TYPES = {"F16": "<f2", "F32": "<f4"}
 
 
 @contextlib.contextmanager

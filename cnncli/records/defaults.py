@@ -18,6 +18,9 @@ TOPK = 5
 PROMPT = "a photo of a {}"
 """What a text tower reads for a class, with {} for its name."""
 
+KNOWN_SHARE = 0.95
+"""Share of known images that should not be taken for unfamiliar ones."""
+
 MAX_SEED = 2**32 - 1
 """The largest seed that NumPy and scikit-learn accept."""
 

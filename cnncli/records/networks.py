@@ -10,6 +10,9 @@ from cnncli.records.tasks import Task
 CARD = "card.json"
 """The file that makes a folder a model folder."""
 
+FEATURES = "training_features.safetensors"
+"""The file of a model folder with features of training images."""
+
 Library = Literal["timm", "torchvision", "blueprint", "transformers", "onnx"]
 LIBRARIES: tuple[Library, ...] = get_args(Library)
 

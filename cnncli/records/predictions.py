@@ -84,7 +84,7 @@ class Exif:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A class with its probability; index None and label `unknown` where it was below the threshold."""
+    """A class with its probability; index None and label `unknown` where it was below the threshold, or the image is unfamiliar."""
 
     index: int | None
     label: str
@@ -111,6 +111,7 @@ class Prediction:
         tasks: the scores of each of several tasks.
         kind: how many classes can be right.
         exif: if it was asked for.
+        reason: why no class is an answer, where the image is unlike those that the network knows.
     """
 
     source: ImageSource
@@ -118,6 +119,7 @@ class Prediction:
     tasks: tuple[TaskScores, ...] = ()
     kind: AnswerKind = AnswerKind.ONE
     exif: Exif | None = None
+    reason: str | None = None
 
     @property
     def scores_by_task(self) -> tuple[tuple[Score, ...], ...]:
@@ -202,7 +204,7 @@ class RecordLayout:
 
 
 UNKNOWN = "unknown"
-"""The label of a class whose probability is below the threshold."""
+"""The label of a class whose probability is below the threshold, or of an image that is unlike those of all classes."""
 
 NO_CLASS = "none"
 """What people read where several classes can be right and none reaches its threshold."""

@@ -120,8 +120,12 @@ def _rows(record: Record, tasks: Sequence[Task]) -> list[CsvRow]:
         names = [None] if has_several(tasks) else []
         return [(path, UNREADABLE, *names, None, None, None, None, record.reason)]
     if not record.tasks:
-        return [(path, OK, *cells, None) for cells in _ranked(record.scores)]
-    return [(path, OK, task.name, *cells, None) for task in record.tasks for cells in _ranked(task.scores)]
+        return [(path, OK, *cells, record.reason) for cells in _ranked(record.scores)]
+    return [
+        (path, OK, task.name, *cells, record.reason)
+        for task in record.tasks
+        for cells in _ranked(task.scores)
+    ]
 
 
 def _ranked(scores: Sequence[Score]) -> list[CsvRow]:
@@ -194,12 +198,10 @@ def json_object(record: Record) -> JsonObject:
         document["path_encoding"] = "percent"
     if isinstance(record, Unreadable):
         return document | {"status": UNREADABLE, "reason": record.reason}
+    document |= {"status": OK} | ({"reason": record.reason} if record.reason else {})
     if record.tasks:
-        return document | {
-            "status": OK,
-            "tasks": {task.name: _json_scores(task.scores) for task in record.tasks},
-        }
-    return document | {"status": OK, "predictions": _json_scores(record.scores)}
+        return document | {"tasks": {task.name: _json_scores(task.scores) for task in record.tasks}}
+    return document | {"predictions": _json_scores(record.scores)}
 
 
 def _json_scores(scores: Sequence[Score]) -> JsonScores:

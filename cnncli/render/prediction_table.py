@@ -107,7 +107,9 @@ class PredictionTable:
 
     def _rows(self, record: Record, name: str) -> str:
         if isinstance(record, Unreadable):
-            return self._unreadable(name, record.reason)
+            return self._message(name, f"cannot be read: {record.reason}")
+        if record.reason:
+            return self._message(name, f"{UNKNOWN}: {record.reason}")
         rows = _rows(record, self._tasks)
         lines = self._side_by_side(name, rows) if self._columns.image else self._stack_labels(name, rows)
         is_single = not self._tasks and len(record.scores) == 1
@@ -117,9 +119,10 @@ class PredictionTable:
         """Nothing."""
         return ""
 
-    def _unreadable(self, name: str, reason: str) -> str:
+    def _message(self, name: str, text: str) -> str:
+        """A record without an answer, and why."""
         indent = self._columns.image + _GAP
-        message = Text(f"cannot be read: {printable(reason)}", "yellow")
+        message = Text(printable(text), _DOUBT)
         lines = message.wrap(self._console, max(self._width - indent, 1))
         head = fit_path(name, self._columns.image or self._width)
         if self._columns.image:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.errors import OutputError
-from cnncli.networks.model_folder import GRAPH, WEIGHTS, ModelFolder
+from cnncli.networks.model_folder import FILES as MODEL_FILES
+from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.networks import CARD
 from cnncli.sharing import model_card
 
 _CONFIG = "config.json"
 
-FILES = frozenset({model_card.README, model_card.PICTURE, _CONFIG, CARD, WEIGHTS, GRAPH})
+FILES = frozenset({model_card.README, model_card.PICTURE, _CONFIG, CARD, *MODEL_FILES})
 """Names of all files that a repository can have; `send` deletes those of an earlier network."""
 
 

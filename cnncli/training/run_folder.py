@@ -1,6 +1,7 @@
 """The folder of a run: a model folder that also holds everything that led to the network.
 
 card.json, model.safetensors, model.onnx    the network
+training_features.safetensors               what `--unfamiliar` compares images with
 settings.toml       options, what the run started from, package versions; `--config` reads it
 splits.csv          path, label, split, bytes, schema: which image was in which split
 predictions.csv     predictions for every image of the validation and test splits
@@ -32,7 +33,7 @@ from cnncli.files.drafts import DRAFT
 from cnncli.files.lock import FileLock
 from cnncli.files.output_path import require_outside_model_folder
 from cnncli.files.whole import replace, restore_former, whole_folder
-from cnncli.networks.model_folder import GRAPH, WEIGHTS, is_model_folder
+from cnncli.networks.model_folder import FILES, GRAPH, is_model_folder
 from cnncli.records.networks import CARD
 from cnncli.text import is_percent_encoded, quote
 from cnncli.training.history import HISTORY
@@ -179,7 +180,7 @@ def _require_writable_parent(path: Path) -> None:
 
 
 _FILES = frozenset(
-    {CARD, WEIGHTS, GRAPH, SETTINGS, SPLITS, "predictions.csv", "classifiers.csv", "unreadable.csv"}
+    {CARD, *FILES, SETTINGS, SPLITS, "predictions.csv", "classifiers.csv", "unreadable.csv"}
     | {"confusion_matrix.png", HISTORY, "curves.png", "lr_range.png", "report.html", "tracking.json"}
 )
 _FOLDERS = frozenset({CHECKPOINTS, "tensorboard"})

@@ -86,7 +86,7 @@ def test_a_run_keeps_settings_splits_and_classifiers(cnncli: Cnncli, data: Path,
     run(cnncli, data, "-m", colours, "--seed", 3)
     files = {file.name for file in Path("runs/shades").iterdir()}
     assert files == {
-        *("card.json", "model.onnx", "model.safetensors", "settings.toml"),
+        *("card.json", "model.onnx", "model.safetensors", "training_features.safetensors", "settings.toml"),
         *("splits.csv", "predictions.csv", "classifiers.csv", "confusion_matrix.png", "report.html"),
     }
     splits = table(Path("runs/shades/splits.csv"))

@@ -70,6 +70,7 @@ def test_scratch_gives_a_model_folder_whose_predictions_match_the_result(cnncli:
     files = {file.name for file in folder.path.iterdir()}
     assert files == {
         *("card.json", "model.onnx", "model.safetensors", "settings.toml", "splits.csv", "predictions.csv"),
+        "training_features.safetensors",
         *("history.csv", "curves.png", "confusion_matrix.png", "report.html", "tensorboard", "checkpoints"),
     }
     answers = cnncli("predict", data / "test", "-m", folder.path, "-f", "jsonl")

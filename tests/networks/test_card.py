@@ -13,13 +13,14 @@ from cnncli.errors import ModelFolderError
 from cnncli.networks.card import (
     COSINE_SCHEMA,
     CUT_SCHEMA,
+    FEATURES_SCHEMA,
     SCHEMA,
     TASKS_SCHEMA,
     TRANSFORMERS_SCHEMA,
     from_json,
     to_json,
 )
-from cnncli.records.networks import CropRounding, Cut, Head, HeadKind, ModelCard
+from cnncli.records.networks import FEATURES, CropRounding, Cut, FileFacts, Head, HeadKind, ModelCard
 from cnncli.records.tasks import AnswerKind, Task
 from tests.networks_for_tests import colour_card
 
@@ -55,8 +56,12 @@ def cosine_card() -> ModelCard:
     return dataclasses.replace(card, architecture=dataclasses.replace(card.architecture, head=head))
 
 
+def features_card() -> ModelCard:
+    return dataclasses.replace(cosine_card(), files=(FileFacts(FEATURES, 12, "0" * 64),))
+
+
 @pytest.mark.parametrize(
-    "card", [colour_card(), cut_card(), tasks_card(), transformers_card(), cosine_card()]
+    "card", [colour_card(), cut_card(), tasks_card(), transformers_card(), cosine_card(), features_card()]
 )
 def test_round_trip(card: ModelCard) -> None:
     assert from_json(to_json(card), "card.json") == card
@@ -76,6 +81,7 @@ def test_a_card_is_human_readable() -> None:
         (TASKS_SCHEMA, tasks_card()),
         (TRANSFORMERS_SCHEMA, transformers_card()),
         (COSINE_SCHEMA, cosine_card()),
+        (FEATURES_SCHEMA, features_card()),
     ],
 )
 def test_every_schema_is_read(schema: int, card: ModelCard) -> None:
@@ -96,7 +102,7 @@ def spoil(change: Callable[[dict[str, Any]], object]) -> str:
         ("", "not JSON"),
         ("[1]", "not a model card"),
         ("{}", "not a model card"),
-        (spoil(lambda card: card.update(schema=99)), f"reads schemas {SCHEMA} to {COSINE_SCHEMA}"),
+        (spoil(lambda card: card.update(schema=99)), f"reads schemas {SCHEMA} to {FEATURES_SCHEMA}"),
         (
             spoil(
                 lambda card: card["architecture"].update(cut={"layer": "a", "size": [9, 0], "own_classes": 3})

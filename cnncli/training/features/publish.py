@@ -12,6 +12,7 @@ from cnncli.evaluation.tables import unreadable as unreadable_table
 from cnncli.images.loader import ImageReader
 from cnncli.images.preprocess import Pixels
 from cnncli.networks.dependencies import package_versions
+from cnncli.networks.familiarity import TrainingFeatures
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataSet, Split
 from cnncli.records.networks import Compilation, ModelCard, PackageVersion
@@ -19,6 +20,8 @@ from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress, ProgressBar
 from cnncli.records.training import FinetuneResult
 from cnncli.training import report, run_folder
+from cnncli.training.familiarity import choose_held_out_images, choose_training_images
+from cnncli.training.features.class_search import split_logits
 from cnncli.training.features.embeddings import EmbeddedSplit
 from cnncli.training.features.fit import FeatureSearch, search_classifiers
 from cnncli.training.features.publication import ClassPublication, Publication, TaskPublication
@@ -85,6 +88,7 @@ def _write_folder(
         *unreadable_table(report.with_relative_paths(data, unreadable)),
     ]
     with run_folder.draft_run(search.target) as draft:
+        _training_features(search, publication).write(draft)
         card = publication.complete(_card(folder, name, data))
         write_with_new_head(draft, folder, publication.head, card, _first_pixels(folder, val, settings))
         run_folder.write_files(draft, tables, recorded)
@@ -100,6 +104,18 @@ def _write_folder(
             progress,
         )
         return run_folder.install_run(draft, search.target)
+
+
+def _training_features(search: FeatureSearch, publication: Publication) -> TrainingFeatures:
+    """What the run keeps of its images, to tell unfamiliar ones."""
+    train, val = search.embedded.splits[Split.TRAIN], search.embedded.splits[Split.VAL]
+    held_out = choose_held_out_images(len(val.samples))
+    return TrainingFeatures.measure(
+        train.vectors[choose_training_images(train.samples), 0],
+        val.vectors[held_out, 0],
+        split_logits(publication.head, val)[held_out],
+        search.embedded.data.tasks,
+    )
 
 
 def _first_pixels(folder: ModelFolder, split: EmbeddedSplit, settings: FinetuneSettings) -> Pixels:

@@ -10,6 +10,9 @@ import pytest
 
 from cnncli.data.splits import read_splits
 from cnncli.evaluation.scoring import score_samples
+from cnncli.inference import ImageOutput, InferenceOptions, Session
+from cnncli.networks.familiarity import Detector
+from cnncli.networks.model_folder import open_folder
 from cnncli.records.data import Sample, Split
 from cnncli.records.progress import NullProgress
 from cnncli.records.training import Amp, FinetuneResult, Keep
@@ -73,6 +76,20 @@ def test_logits_of_the_kept_epoch_are_published(
     again = publish(folder, settings)
     assert evaluated == [again.images[1]] == [result.images[1]]
     assert probabilities(folder) == pytest.approx(reused, abs=1e-6)
+
+
+def test_a_run_keeps_the_scores_of_its_validation_images(data: Path) -> None:
+    settings = settings_for(data, PLAIN, epochs=1)
+    folder = train_run(settings).folder
+    publish(folder, settings)
+    opened = open_folder(folder)
+    detector = Detector.open(opened)
+    assert detector.features
+    assert len(detector.features.vectors) == len(load_manifest(folder).read_data(folder).split(Split.TRAIN))
+    session = Session(opened, InferenceOptions(), NullProgress())
+    outputs = session.scores((sample.source for sample in validation_samples(folder)), detector.scores)
+    scores = [float(output.values[0]) for output in outputs if isinstance(output, ImageOutput)]
+    assert sorted(scores) == pytest.approx(sorted(detector.features.held_out_scores()), abs=1e-3)
 
 
 def change_a_logit(file: Path) -> None:
