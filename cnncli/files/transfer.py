@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from cnncli.files.drafts import draft_path
-from cnncli.files.whole import rename_to_free_name
+from cnncli.files.whole import delete_moved, rename_to_free_name
 
 
 def copy_file(source: Path, target: Path) -> None:
@@ -38,7 +38,7 @@ def move_file(source: Path, target: Path) -> None:
     """
     if source.is_symlink():
         target.symlink_to(moved_link(os.readlink(source), source, target))  # noqa: PTH115 - a Path would normalise it
-        source.unlink()
+        delete_moved(source, target)
         return
     try:
         rename_to_free_name(source, target)
@@ -46,7 +46,7 @@ def move_file(source: Path, target: Path) -> None:
         if error.errno != errno.EXDEV:
             raise
         copy_file(source, target)
-        source.unlink()
+        delete_moved(source, target)
 
 
 def moved_link(text: str, link: Path, target: Path) -> str:

@@ -103,7 +103,20 @@ def rename_to_free_name(file: Path, new: Path) -> None:
             new.unlink()
             raise
     else:
+        delete_moved(file, new)
+
+
+def delete_moved(file: Path, new: Path) -> None:
+    """Delete a file that has a new name, or a copy at its new place, already; if that fails, only the old one stays.
+
+    Raises:
+        OSError: it cannot be deleted, as on a card that is locked.
+    """
+    try:
         file.unlink()
+    except OSError:
+        new.unlink()
+        raise
 
 
 def write_whole(file: Path, content: bytes, *, overwrite: bool) -> None:

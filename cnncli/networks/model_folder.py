@@ -19,6 +19,7 @@ from pathlib import Path
 from cnncli.errors import ModelFolderError, OutputError, UsageError
 from cnncli.files.whole import whole_folder
 from cnncli.networks import card as cards
+from cnncli.networks.zero_shot import find_text_tower
 from cnncli.records.networks import CARD, FEATURES, FileFacts, HeadKind, ModelCard
 from cnncli.regular_file import irregularity, open_regular, read_text
 from cnncli.text import quote
@@ -106,6 +107,11 @@ def no_weights_error(name: str) -> ModelFolderError:
 
 def no_classes_error(name: str) -> UsageError:
     """Error for a network without a classifier."""
+    if find_text_tower(name):
+        return UsageError(
+            f"{name} has no classes of its own",
+            f"name them: `cnncli predict IMAGES -m {quote(name)} --classes 'lemon, orange'`, or the same with `cnncli pull`",
+        )
     return UsageError(
         f"{name} has no classifier: it gives features, not classes",
         f"`cnncli finetune DATA -m {quote(name)}` trains one; `cnncli features IMAGES -m {quote(name)} -o FILE.npz` writes the features",

@@ -136,6 +136,11 @@ class Sorter:
             with self._translate_errors(f"cannot {self._transfer} {placement.source} to {placement.target}"):
                 _TRANSFERS[self._transfer](Path(placement.source), placement.target)
 
+    def is_placed(self, placement: Placement) -> bool:
+        """Whether an image is where it goes."""
+        is_left = self._transfer is Transfer.MOVE and os.path.lexists(placement.source)
+        return placement.is_there or (os.path.lexists(placement.target) and not is_left)
+
     def _begin(self) -> None:
         """Create the folder, and the log if images are moved; only once."""
         if self._is_open:
@@ -206,7 +211,7 @@ def sort_images(
         Where each image is now.
 
     Raises:
-        OutputError: an image cannot be put where it goes; those before it are there.
+        OutputError: an image cannot be put where it goes; those before it are there, and have been yielded.
     """
     waiting: list[Placement] = []
     start = time.monotonic()
@@ -218,9 +223,17 @@ def sort_images(
         else:
             waiting.append(sorter.plan(record))
         if waiting and time.monotonic() - start >= _STEP:
-            sorter.place(waiting)
-            yield from waiting
+            yield from _place(waiting, sorter)
             waiting.clear()
             start = time.monotonic()
-    sorter.place(waiting)
-    yield from waiting
+    yield from _place(waiting, sorter)
+
+
+def _place(placements: Sequence[Placement], sorter: Sorter) -> Iterator[Placement]:
+    """Put images into their folders, and yield those that are there, also before an error."""
+    try:
+        sorter.place(placements)
+    except OutputError:
+        yield from filter(sorter.is_placed, placements)
+        raise
+    yield from placements

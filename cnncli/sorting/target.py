@@ -22,7 +22,7 @@ def require_sortable(inputs: Sequence[str], into: Path, transfer: Transfer) -> N
 
     Raises:
         UsageError: an input is no file or folder of this machine, the folder lies in one of them, or hard links cannot lead there.
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or images cannot be moved out of theirs.
     """
     for word in inputs:
         if word == STDIN or is_url(word) or is_archive(word) or is_parquet(word):
@@ -37,6 +37,8 @@ def require_sortable(inputs: Sequence[str], into: Path, transfer: Transfer) -> N
     existing = _require_writable(into)
     if transfer is Transfer.HARDLINK:
         _require_same_disk(inputs, existing, into)
+    if transfer is Transfer.MOVE:
+        _require_movable(inputs)
 
 
 def _require_writable(into: Path) -> Path:
@@ -63,4 +65,15 @@ def _require_same_disk(inputs: Sequence[str], existing: Path, into: Path) -> Non
         if os.path.exists(word) and os.stat(word).st_dev != existing.stat().st_dev:  # noqa: PTH110, PTH116 - a string
             raise UsageError(
                 f"--hardlink needs one disk, and {word} is on another one than {into}", "use --copy"
+            )
+
+
+def _require_movable(inputs: Sequence[str]) -> None:
+    for word in inputs:
+        folder = word if os.path.isdir(word) else os.path.dirname(os.path.abspath(word))  # noqa: PTH100, PTH112, PTH120
+        is_effective = os.access in os.supports_effective_ids
+        if os.path.isdir(folder) and not os.access(folder, os.W_OK, effective_ids=is_effective):  # noqa: PTH112
+            raise OutputError(
+                f"--move cannot take images out of {folder}, which is not writable",
+                "--copy leaves them where they are",
             )

@@ -1,8 +1,10 @@
 """HEIC and RAW files pass through every command, and are classified as their JPEG is."""
 
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -57,5 +59,23 @@ def test_check_sees_the_same_photograph_in_every_format(cnncli: Cnncli, mixed: P
 
 def test_finetune(cnncli: Cnncli, mixed: Path, tmp_path: Path) -> None:
     result = cnncli("finetune", mixed, "--tune", "features", "-o", tmp_path / "run")
+    assert result.exit_code == 0, result.stderr
+    assert "could not be read" not in result.stderr
+
+
+def test_a_folder_with_a_raw_file_of_a_camera_passes_through(
+    shared: Path, cnncli: Cnncli, mixed: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    shutil.copytree(mixed, folder)
+    shutil.copy(shared / "data" / "raw" / "kodak_dc50.kdc", folder / "lemon")
+    result = cnncli("predict", folder, "-f", "jsonl", "-k", "1")
+    assert result.exit_code == 0, result.stdout
+    assert len(result.stdout.splitlines()) == 11
+    assert cnncli("features", folder, "-o", tmp_path / "features.npz").exit_code == 0
+    assert np.isfinite(arrays_of(tmp_path / "features.npz")["embeddings"]).all()
+    (finding,) = json.loads(cnncli("check", folder, "-f", "json").stdout)["findings"]
+    assert finding["kind"] == "duplicates"
+    result = cnncli("finetune", folder, "--tune", "features", "-o", tmp_path / "run")
     assert result.exit_code == 0, result.stderr
     assert "could not be read" not in result.stderr

@@ -1,13 +1,17 @@
 """`cnncli sort`: each image gets into the folder of its class, and nothing is lost."""
 
+import functools
 import os
+import pkgutil
 import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -183,6 +187,31 @@ def test_a_full_disk_stops_it_and_loses_nothing(
     )
     assert tree(photos) == before
     assert tree(tmp_path / "sorted") == {}
+
+
+@pytest.mark.parametrize(
+    ("way", "calls"), [("--copy", ["shutil.copy2"]), ("--move", ["os.link", "os.replace"])]
+)
+def test_what_was_sorted_before_an_error_is_counted(
+    cnncli: Cnncli,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+    calls: list[str],
+) -> None:
+    def refuse_blue(original: Callable[..., object], source: Path, *others: Any, **options: Any) -> object:
+        if Path(source).name == "d.gif":
+            raise OSError(28, "No space left on device")
+        return original(source, *others, **options)
+
+    for call in calls:
+        monkeypatch.setattr(call, functools.partial(refuse_blue, pkgutil.resolve_name(call)))
+    result = cnncli("sort", photos, "--into", tmp_path / "sorted", way)
+    assert result.exit_code == 1
+    assert "No space left on device" in result.stderr
+    assert f"{tmp_path}/sorted: 2 images in 2 folders" in result.stderr
+    assert [path for path in sorted(tree(tmp_path / "sorted")) if "moves" not in path] == SORTED[1:]
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,14 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cnncli.errors import InputError, OutputError
 from cnncli.files.drafts import DRAFT
 from cnncli.files.moves import Move, MoveLog, UndoSummary, new_log, undo_moves
+from cnncli.files.transfer import move_file
 
 NAMES = ("a.jpg", "b \udcff.jpg", "c.jpg", "d.jpg")
 
@@ -138,6 +140,31 @@ def test_killed_at_any_step_nothing_is_lost(photos: Path, tmp_path: Path) -> Non
         if done:
             break
     assert 10 < step < 99
+
+
+@pytest.mark.usefixtures("disk")
+@pytest.mark.parametrize("name", ["a.jpg", "link.jpg"])
+def test_a_file_that_cannot_be_deleted_is_not_left_twice(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a card that is locked."""
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    (tmp_path / "link.jpg").symlink_to("a.jpg")
+    (tmp_path / "into").mkdir()
+    for call in ("unlink", "replace"):
+
+        def refuse(
+            path: Path, *others: Any, original: Callable[..., None] = getattr(os, call), **options: Any
+        ) -> None:
+            if Path(path).parent == tmp_path:
+                raise OSError(errno.EROFS, "Read-only file system")
+            original(path, *others, **options)
+
+        monkeypatch.setattr(os, call, refuse)
+    with pytest.raises(OSError, match="Read-only"):
+        move_file(tmp_path / name, tmp_path / "into" / name)
+    assert list((tmp_path / "into").iterdir()) == []
+    assert (tmp_path / name).read_bytes() == b"a"
 
 
 def test_a_move_never_replaces_a_file(photos: Path, tmp_path: Path) -> None:

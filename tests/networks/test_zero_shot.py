@@ -83,6 +83,13 @@ def test_the_hint_names_the_network_with_the_right_activation(cnncli: Cnncli, ph
     assert "vit_base_patch32_clip_quickgelu_224.openai" in result.stderr
 
 
+def test_without_names_the_hint_is_how_to_give_some(cnncli: Cnncli, photos: Path) -> None:
+    result = cnncli("evaluate", photos, "-m", CLIP)
+    assert result.exit_code == 2
+    assert f"error: {CLIP} has no classes of its own" in result.stderr
+    assert "--classes 'lemon, orange'" in result.stderr
+
+
 def test_without_open_clip(cnncli: Cnncli, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(

@@ -53,6 +53,19 @@ def test_a_folder_that_is_not_writable(unprivileged: Path) -> None:
         check("photos", unprivileged / "fixed" / "sorted")
 
 
+def test_images_that_cannot_be_moved_away(unprivileged: Path) -> None:
+    card = unprivileged / "card"
+    card.mkdir()
+    (card / "a.jpg").touch()
+    card.chmod(0o500)
+    for word in (card, card / "a.jpg"):
+        with pytest.raises(
+            OutputError, match=r"--move cannot take images out of .*card, which is not writable"
+        ):
+            check(word, unprivileged / "sorted", Transfer.MOVE)
+        check(word, unprivileged / "sorted", Transfer.COPY)
+
+
 def test_hard_links_to_another_disk(photos: Path, tmp_path: Path) -> None:
     other = Path("/dev/shm")  # noqa: S108 - a file system of its own on Linux
     if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev or not os.access(other, os.W_OK):
