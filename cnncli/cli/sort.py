@@ -94,6 +94,7 @@ def sort(
     Examples:
       cnncli sort photos/ --into sorted/ --dry-run
       cnncli sort photos/ --into sorted/ -m runs/flowers --threshold 0.8
+      cnncli sort photos/ --into sorted/ -m vit_base_patch32_clip_224.laion2b --classes 'dog, cat, something else'
       cnncli sort photos/ --into sorted/ --move
       cnncli sort --undo sorted/moves.jsonl
     """  # noqa: D301 - Typer keeps the lines of a paragraph that begins with a backspace

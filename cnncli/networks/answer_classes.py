@@ -122,19 +122,19 @@ def _roll_up(card: ModelCard, style: LabelStyle, rollup: Rollup) -> tuple[ModelC
 def choose_classes(
     reference: Reference, names: tuple[str, ...] | None, prompt: str | None, progress: Progress
 ) -> tuple[Reference, tuple[str, ...] | None]:
-    """What names of classes mean for a network: classes to make of them, or the only ones of its own that can be predicted.
+    """What names mean for a network: they become its classes, or are those of its own classes that can be predicted.
 
     Args:
         reference: to the network.
         names: of the classes; None for its own.
         prompt: the text for a class, with {} for its name; None for the default.
-        progress: reports if the text tower makes classes of the names.
+        progress: reports if the text tower turns the names into classes.
 
     Returns:
         The network with its classes, and the names that the answer is restricted to; None for no restriction.
 
     Raises:
-        UsageError: the network has neither classes nor a text tower, or its text tower cannot make classes of these names.
+        UsageError: the network has neither classes nor a text tower, or these names cannot become classes.
     """
     if prompt is not None:
         require_placeholder(prompt)
@@ -144,13 +144,13 @@ def choose_classes(
         return reference, None
     if name := find_text_tower(reference.name):
         progress.notice(
-            f"zero-shot: the text tower of {name} makes {counted(len(names), 'class', 'classes')} of the names"
+            f"zero-shot: the text tower of {name} turns {counted(len(names), 'name')} into classes"
         )
         zero_shot = ZeroShotClasses(names, prompt or PROMPT)
         return dataclasses.replace(reference, name=name, zero_shot=zero_shot), None
     if not reference.weights and gives_features_only(reference.name):
         raise UsageError(
-            f"{reference.name} has neither classes nor a text tower that could make some of the names in --classes",
+            f"{reference.name} has no classes, and no text tower that could turn the names in --classes into some",
             similar_towers_hint(reference.name),
         )
     if prompt is not None:

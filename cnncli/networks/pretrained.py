@@ -134,7 +134,7 @@ def build_network(
         initial: the weights.
         progress: reports what of a local file is not used.
         is_local: whether they come from a file of the user's, which may have another number of classes, or none.
-        zero_shot: the classes that its text tower makes of their names; None for its own.
+        zero_shot: names that its text tower turns into classes; None for its own classes.
 
     Raises:
         UsageError: the text tower cannot read a name.

@@ -95,7 +95,7 @@ class Reference:
         pretrained: False for random weights.
         image_size: (height, width) in pixels; None for the network's own.
         foreign: what an ONNX file of another program does not say itself.
-        zero_shot: classes that the text tower of the network makes of their names; None for its own.
+        zero_shot: names that the text tower of the network turns into classes; None for its own classes.
     """
 
     name: str
@@ -119,7 +119,7 @@ class Reference:
         if self.zero_shot and (self.labels or not self.pretrained):
             option = "--labels" if self.labels else "--no-pretrained"
             raise UsageError(
-                f"{option}: not with --classes of {self.name}, whose text tower makes them of their names",
+                f"{option}: not with --classes, which gives {self.name} its classes",
                 f"omit {option}",
             )
 

@@ -1,4 +1,4 @@
-"""Names of classes on the command line: which networks make classes of them, and which names are refused."""
+"""Names of classes on the command line: which networks turn them into classes, and which names are refused."""
 
 import importlib.util
 from pathlib import Path
@@ -16,7 +16,7 @@ CLIP = "vit_base_patch32_clip_224.laion2b"
 FRUIT = ("lemon", "orange")
 
 
-def test_a_network_with_a_text_tower_makes_classes_of_the_names() -> None:
+def test_a_network_with_a_text_tower_turns_names_into_classes() -> None:
     for name in (CLIP, f"hf-hub:timm/{CLIP}"):
         reference, names = choose_classes(Reference(name), FRUIT, None, NullProgress())
         assert reference == Reference(CLIP, zero_shot=ZeroShotClasses(FRUIT, "a photo of a {}"))
@@ -63,7 +63,7 @@ def test_the_name_takes_every_place_in_the_prompt() -> None:
         ),
         (
             ("--classes", "lemon,orange", "-m", "vit_base_patch32_clip_224.openai"),
-            "vit_base_patch32_clip_224.openai has neither classes nor a text tower",
+            "vit_base_patch32_clip_224.openai has no classes, and no text tower",
         ),
     ],
 )

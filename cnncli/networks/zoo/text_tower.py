@@ -1,4 +1,4 @@
-"""Text towers of open_clip, and the classifiers that they make of names of classes."""
+"""Text towers of open_clip, which turn names of classes into a classifier."""
 
 import dataclasses
 
@@ -21,6 +21,9 @@ WEIGHTS_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 _IMAGE_TOWER = "visual."
 """Prefix of the image tower's weights in this file."""
+
+_UNUSED_TOWER = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 32}
+"""open_clip builds a text tower only beside an image tower: the smallest will do."""
 
 _BATCH = 256
 """Texts that are encoded at a time."""
@@ -70,13 +73,7 @@ def build_classifier(
 
 def _encode_texts(tower: TextTower, classes: ZeroShotClasses, tensors: StateDict, file: str) -> Tensor:
     """(K, D): the features of the text for each class, with the length of the network's logit scale."""
-    image_tower = {
-        "image_size": 32,
-        "layers": 1,
-        "width": 64,
-        "patch_size": 32,
-    }  # as small as can be: not used
-    model = open_clip.create_model(tower.architecture, vision_cfg=image_tower)
+    model = open_clip.create_model(tower.architecture, vision_cfg=_UNUSED_TOWER)
     del model.visual
     load_into(model, tensors, file)
     tokenizer = open_clip.get_tokenizer(tower.architecture)

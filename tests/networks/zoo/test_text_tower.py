@@ -1,4 +1,4 @@
-"""Class names that a text tower makes a classifier of, compared with open_clip itself, with random weights."""
+"""Class names that a text tower turns into a classifier, compared with open_clip itself, with random weights."""
 
 import json
 import re
