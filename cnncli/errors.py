@@ -35,6 +35,8 @@ class CnncliError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(f"hint: {hint}")  # tracebacks show it
 
 
 class UsageError(CnncliError):

@@ -8,7 +8,15 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.api.choices import FilePath, RunOptions, inference_options, reference
+from cnncli.api.choices import (
+    FilePath,
+    ImageSize,
+    RunOptions,
+    in_order,
+    inference_options,
+    reference,
+    require_positive,
+)
 from cnncli.api.images import ImageLike, image_sources
 from cnncli.api.records import Records
 from cnncli.api.reports import Listener, Listening
@@ -27,11 +35,11 @@ def load(
     threshold: float | None = None,
     unfamiliar: float | None = None,
     known: FilePath | None = None,
-    classes: Sequence[str] | None = None,
+    classes: str | Sequence[str] | None = None,
     prompt: str | None = None,
     weights: FilePath | None = None,
     labels: FilePath | None = None,
-    image_size: tuple[int, int] | None = None,
+    image_size: ImageSize | None = None,
     offline: bool = False,
     progress: Listener | None = None,
     **run_options: Unpack[RunOptions],
@@ -49,7 +57,7 @@ def load(
         prompt: what a CLIP network compares an image with, `{}` being the name of a class.
         weights: file with weights for the network that `model` names.
         labels: file with one class name per line.
-        image_size: (height, width) in pixels; None for the network's own.
+        image_size: 224, or (height, width) in pixels; None for the network's own.
         offline: use only what is in the caches.
         progress: called with a message for each step that takes long.
         run_options: device, engine, precision, batch_size, workers, tta, max_pixels, exact_decode; see `RunOptions`.
@@ -57,13 +65,14 @@ def load(
     Raises:
         CnncliError: there is no such network, or it does not have what is asked for.
     """
+    require_positive(topk=topk)
     settings = PredictSettings(
         topk=topk,
         threshold=threshold,
         unfamiliar=unfamiliar,
         known=None if known is None else os.fspath(known),
-        classes=None if classes is None else tuple(classes),
-        inference=inference_options(**run_options),
+        classes=None if classes is None else in_order(classes),
+        inference=inference_options("load", **run_options),
     )
     listening = Listening(progress)
     named = reference(model, listening, weights, labels, image_size)

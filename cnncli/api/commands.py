@@ -1,14 +1,24 @@
 """Fine-tuning, evaluation and summaries for programs: the records that the commands print."""
 
-import difflib
-import enum
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from cnncli.api.choices import FilePath, RunOptions, choice, engine_options, inference_options, reference
+from cnncli.api.choices import (
+    FilePath,
+    ImageSize,
+    RunOptions,
+    choice,
+    engine_options,
+    in_order,
+    inference_options,
+    reference,
+    require_positive,
+    sides,
+)
 from cnncli.api.reports import Listener, Listening
+from cnncli.api.training_options import training_options as checked_options
 from cnncli.errors import TrainingError, UsageError
 from cnncli.evaluation.evaluate import EvaluationSettings, plan_evaluation
 from cnncli.evaluation.evaluate import evaluate as evaluate_classes
@@ -17,13 +27,12 @@ from cnncli.inspection.rollup import rows
 from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
 from cnncli.records.anatomy import Summary
-from cnncli.records.choices import TrackerName
+from cnncli.records.choices import SplitChoice, TrackerName
 from cnncli.records.defaults import MAX_PIXELS
 from cnncli.records.evaluation import Evaluation
 from cnncli.records.list_columns import ListColumns
 from cnncli.records.task_evaluation import TasksEvaluation
 from cnncli.records.training import ClassifierName, ClassWeights, FinetuneResult, RecipeName
-from cnncli.training.options import declarations
 from cnncli.training.requested import requested_settings
 from cnncli.training.run import finetune as start
 from cnncli.training.settings import VAL_SPLIT
@@ -36,7 +45,7 @@ def finetune(
     model: FilePath | None = None,
     *,
     weights: FilePath | None = None,
-    image_size: tuple[int, int] | None = None,
+    image_size: ImageSize | None = None,
     tune: str | None = None,
     classifier: str = "auto",
     output: FilePath | None = None,
@@ -48,7 +57,7 @@ def finetune(
     folds: int = 0,
     task_weights: Mapping[str, float] | None = None,
     recipe: str | None = None,
-    track: Sequence[str] = (),
+    track: str | Sequence[str] = (),
     seed: int = 0,
     device: str = "auto",
     engine: str = "auto",
@@ -65,7 +74,7 @@ def finetune(
         data: a labelled folder, a list or archives.
         model: the network to start from, as for `load`.
         weights: file with weights for it.
-        image_size: (height, width) in pixels; None for the network's own.
+        image_size: 224, or (height, width) in pixels; None for the network's own.
         tune: auto, features, head, last:2, full or scratch; None for what the recipe trains, else auto.
         classifier: auto, logistic, svm, knn or centroid.
         output: folder of the run; None for the next free one in `runs/`.
@@ -77,7 +86,7 @@ def finetune(
         folds: with features, also report the accuracy over so many folds; 0 for none.
         task_weights: weights of tasks in the loss, by name.
         recipe: a set of defaults, such as keras.
-        track: trackers that are told about the run: mlflow, wandb.
+        track: trackers that the run is logged to: mlflow, wandb.
         seed: random seed.
         device: auto, cpu, cuda, cuda:1 or mps.
         engine: what computes the features: auto, onnx, openvino or torch.
@@ -92,13 +101,14 @@ def finetune(
         CnncliError: the data or the network cannot be used, or the options contradict each other.
     """
     listening = Listening(progress)
+    require_positive(workers=workers, max_pixels=max_pixels)
     settings = requested_settings(
         reference(model, listening, weights, image_size=image_size),
         tune,
         choice(RecipeName, "recipe", recipe) if recipe else None,
-        _training_options(training_options),
+        checked_options(training_options),
         listening,
-        [choice(TrackerName, "track", name) for name in track],
+        [choice(TrackerName, "track", name) for name in in_order(track)],
         data=os.fspath(data),
         columns=columns,
         output=Path(output) if output is not None else None,
@@ -118,30 +128,6 @@ def finetune(
     if result is None:
         raise TrainingError("this is not the main process of torchrun", "use `torchrun -m cnncli finetune`")
     return result
-
-
-def _training_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Training options as `resolve` takes them.
-
-    Raises:
-        UsageError: there is no such option, or no such choice.
-    """
-    declared = declarations()
-    if unknown := [name for name in given if name not in declared]:
-        close = difflib.get_close_matches(unknown[0], declared, 3)
-        hint = (
-            f"did you mean {', '.join(close)}?"
-            if close
-            else "`cnncli finetune --help` lists them, with - for _"
-        )
-        raise UsageError(f"finetune has no option {unknown[0]!r}", hint)
-    return {name: _converted(name, declared[name][0], value) for name, value in given.items()}
-
-
-def _converted(name: str, type_: Any, value: Any) -> Any:  # noqa: ANN401 - of any type
-    if isinstance(type_, type) and issubclass(type_, enum.StrEnum):
-        return choice(type_, name, value)
-    return None if value == "auto" else value
 
 
 def evaluate(
@@ -172,14 +158,16 @@ def evaluate(
     Raises:
         CnncliError: the data or the network cannot be used, or their classes do not match.
     """
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise UsageError(f"threshold={threshold!r} is not a probability", "use a value from 0 to 1")
     listening = Listening(progress)
     settings = EvaluationSettings(
         data=os.fspath(data),
         columns=columns,
-        split=split,
+        split=choice(SplitChoice, "split", split) if split else None,
         subset=subset,
         threshold=threshold,
-        inference=inference_options(**run_options),
+        inference=inference_options("evaluate", **run_options),
     )
     folders = [prepare(reference(model, listening), listening, is_offline=offline, needs_classes=True)]
     if concerns_tasks(settings, folders):
@@ -193,7 +181,7 @@ def evaluate(
 def summary(
     model: FilePath,
     *,
-    image_size: tuple[int, int] | None = None,
+    image_size: ImageSize | None = None,
     batch_size: int = 1,
     channels: int | None = None,
     num_classes: int | None = None,
@@ -202,7 +190,7 @@ def summary(
 
     Args:
         model: as for `load`, or a blueprint.
-        image_size: (height, width) in pixels; None for the network's own.
+        image_size: 224, or (height, width) in pixels; None for the network's own.
         batch_size: images per batch.
         channels: of the input image; None for the network's own.
         num_classes: outputs of the last layer; None for the network's own.
@@ -212,6 +200,7 @@ def summary(
     """
     from cnncli.inspection.network.summary import SummarySettings, inspect_network  # torch
 
-    settings = SummarySettings(image_size, batch_size, channels, num_classes)
+    require_positive(batch_size=batch_size, channels=channels, num_classes=num_classes)
+    settings = SummarySettings(sides(image_size), batch_size, channels, num_classes)
     spec, anatomy = inspect_network(Reference(os.fspath(model)), settings)
     return Summary(anatomy, tuple(rows(anatomy.layers, None)), spec.top1)

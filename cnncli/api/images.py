@@ -31,7 +31,7 @@ def image_sources(images: ImageLike | Iterable[ImageLike]) -> Iterator[ImageInpu
         UsageError: something else is among them.
     """
     is_one = isinstance(images, str | os.PathLike | bytes | Image.Image | np.ndarray)
-    many: Any = (images,) if is_one else images
+    many: Any = (images,) if is_one or not isinstance(images, Iterable) else images
     for place, image in enumerate(many):
         name = f"image {place}"
         match image:

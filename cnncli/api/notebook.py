@@ -88,7 +88,7 @@ class Display:
                 self._bar = _progress(done, total, str(report))
                 is_due |= done == total
             case TrainingProgress():
-                self._bar = _progress(report.images, report.total, _training_text(report))
+                self._bar = _progress(report.images, report.total, str(report))
                 if len(report.history) != self._epochs:
                     self._epochs, self._curves, is_due = len(report.history), _curves(report), True
         if is_due:
@@ -98,13 +98,6 @@ class Display:
 
 def _progress(done: int, total: int, text: str) -> str:
     return f"<div><progress value='{done}' max='{total}'></progress> {_text(text)}</div>"
-
-
-def _training_text(report: TrainingProgress) -> str:
-    return (
-        f"epoch {report.epoch} of {report.epochs}: loss {report.loss:.3f}, {percent(report.top1)} correct, "
-        f"{report.images_per_second:,.1f} images per second"
-    )
 
 
 def _curves(report: TrainingProgress) -> str:

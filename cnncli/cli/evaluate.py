@@ -1,6 +1,5 @@
 """`cnncli evaluate`: measure how accurate a model is, and show where it fails."""
 
-import enum
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +14,7 @@ from cnncli.cli.list_options import ListOptions
 from cnncli.cli.option_groups import ComputeOptions, takes_groups
 from cnncli.cli.progress import image_bars
 from cnncli.errors import UsageError
+from cnncli.records.choices import SplitChoice
 from cnncli.records.defaults import DEFAULT
 
 if TYPE_CHECKING:
@@ -23,15 +23,6 @@ if TYPE_CHECKING:
     from cnncli.evaluation.evaluate import EvaluationSettings
     from cnncli.networks.model_folder import ModelFolder
     from cnncli.networks.reference import Reference
-
-
-class SplitChoice(enum.StrEnum):
-    """Images to evaluate on."""
-
-    TRAIN = "train"
-    VAL = "val"
-    TEST = "test"
-    ALL = "all"
 
 
 _DATA = "Data"

@@ -83,3 +83,12 @@ class TrackerName(enum.StrEnum):
 
     NONE = "none"
     """None of them, where a run or a file of options names one."""
+
+
+class SplitChoice(enum.StrEnum):
+    """Images to evaluate on."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+    ALL = "all"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnncli.records.evaluation import Accuracy, Estimate, FoldScore
+from cnncli.text import percent
 
 
 class Tune(enum.StrEnum):
@@ -286,6 +287,11 @@ class TrainingProgress:
     images_per_second: float
     seconds_left: float
     history: tuple[Epoch, ...] = ()
+
+    def __str__(self) -> str:
+        """`epoch 1 of 4: loss 1.234, 50.0 % correct, 20.1 images per second`."""
+        figures = f"loss {self.loss:.3f}, {percent(self.top1)} correct, {self.images_per_second:,.1f} images per second"
+        return f"epoch {self.epoch} of {self.epochs}: {figures}"
 
 
 @dataclass(frozen=True, slots=True)

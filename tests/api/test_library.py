@@ -2,23 +2,31 @@
 
 import gc
 import json
+import multiprocessing
 import pickle
 import pkgutil
 import subprocess
 import sys
+import traceback
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 import cnncli
+from cnncli.api.training_options import training_options
+from cnncli.networks.normalization import IMAGENET
 from cnncli.records.evaluation import Evaluation
+from cnncli.records.training import Schedule, TrainingProgress
+from cnncli.render.finetuned import finetune_json
 from tests.conftest import ROOT, Cnncli, some_slow
 
 if TYPE_CHECKING:
     from cnncli.api.images import ImageLike
+    from cnncli.api.reports import Report
 
 
 @pytest.fixture
@@ -51,6 +59,14 @@ def test_where_several_labels_can_be_right_there_is_no_first(photos: Path, colou
     assert isinstance(red, cnncli.Prediction)
     assert (red.label, red.probability) == (None, None)
     assert red.labels == tuple(score.label for score in red.scores) == ("red",)
+
+
+def test_with_several_tasks_there_is_no_first_either(photos: Path, colour_tasks: Path) -> None:
+    red, *_ = cnncli.load(colour_tasks).predict(photos / "a red.png")
+    assert isinstance(red, cnncli.Prediction)
+    assert (red.label, red.probability) == (None, None)
+    assert isinstance(red.labels, tuple)
+    assert {score.label for task in red.tasks for score in task.scores} >= set(red.labels) != set()
 
 
 @pytest.mark.parametrize(
@@ -122,6 +138,8 @@ def test_what_is_no_image_is_refused(colours: Path, wrong: object) -> None:
     with pytest.raises(cnncli.CnncliError, match="image 0 is") as refused:
         list(cnncli.load(colours).predict([wrong]))  # type: ignore[list-item]
     assert refused.value.hint
+    with pytest.raises(cnncli.CnncliError, match="image 0 is of type NoneType"):
+        list(cnncli.load(colours).predict(None))  # type: ignore[arg-type]
 
 
 def test_records_do_not_keep_images_in_memory(colours: Path) -> None:
@@ -139,6 +157,30 @@ def test_a_classifier_can_be_pickled(photos: Path, colours: Path) -> None:
     copy = pickle.loads(pickle.dumps(classifier))  # noqa: S301 - our own
     assert list(copy.predict(photos)) == list(classifier.predict(photos))
     assert {len(record.scores) for record in copy.predict(photos / "c.bmp")} == {1}
+
+
+def label_in_process(classifier: cnncli.Classifier, image: Path) -> str | None:
+    (record,) = classifier.predict(image)
+    assert isinstance(record, cnncli.Prediction)
+    return record.label
+
+
+@pytest.mark.slow
+def test_worker_processes_get_a_classifier(photos: Path, colours: Path) -> None:
+    classifier = cnncli.load(colours)
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as workers:
+        results = [workers.submit(label_in_process, classifier, photos / "c.bmp") for _ in range(4)]
+        assert {result.result(60) for result in results} == {"green"}
+
+
+def test_classifiers_and_streams_can_be_used_in_several_threads(photos: Path, colours: Path) -> None:
+    classifiers = [cnncli.load(colours, topk=1, max_pixels=limit) for limit in (10**9, 100)] * 2
+    expected = [[str(record) for record in classifier.predict(photos)] for classifier in classifiers]
+    with ThreadPoolExecutor(4) as threads:
+        streams = [threads.submit(list, classifier.predict([photos] * 10)) for classifier in classifiers]
+    for stream, records in zip(streams, expected, strict=True):
+        assert [str(record) for record in stream.result()] == records * 10
+    assert expected[0] != expected[1]
 
 
 def test_two_classifiers_with_different_limits(photos: Path, colours: Path) -> None:
@@ -164,6 +206,14 @@ def test_what_is_known_of_a_network(colours: Path) -> None:
         ({"engine": "onx"}, "engine='onx' is not a choice"),
         ({"threshold": 5}, "is not a probability"),
         ({"classes": ["x"]}, "x"),
+        ({"classes": "x"}, "'x'"),
+        ({"topk": 0}, "topk=0 is not above 0"),
+        ({"batch_size": 0}, "batch_size=0 is not above 0"),
+        ({"workers": -1}, "workers=-1 is not above 0"),
+        ({"max_pixels": 0}, "max_pixels=0 is not above 0"),
+        ({"image_size": "96"}, "image_size='96' is not a size"),
+        ({"image_size": (96, 0)}, "is not a size"),
+        ({"batchsize": 3}, "load has no option 'batchsize'"),
     ],
 )
 def test_wrong_options_are_errors(colours: Path, option: dict[str, object], message: str) -> None:
@@ -171,11 +221,16 @@ def test_wrong_options_are_errors(colours: Path, option: dict[str, object], mess
         cnncli.load(colours, **option)  # type: ignore[arg-type]
 
 
-def test_finetune_and_evaluate_give_records(colours: Path, tmp_path: Path) -> None:
-    for name, colour in (("red", "red"), ("blue", "blue")):
-        (tmp_path / "data" / name).mkdir(parents=True)
+def write_data(folder: Path) -> None:
+    """Two classes of six images."""
+    for name in ("red", "blue"):
+        (folder / name).mkdir(parents=True)
         for number in range(6):
-            Image.new("RGB", (20, 20 + number), colour).save(tmp_path / "data" / name / f"{number}.png")
+            Image.new("RGB", (20, 20 + number), name).save(folder / name / f"{number}.png")
+
+
+def test_finetune_and_evaluate_give_records(colours: Path, tmp_path: Path) -> None:
+    write_data(tmp_path / "data")
     reports: list[object] = []
     result = cnncli.finetune(
         tmp_path / "data",
@@ -196,6 +251,102 @@ def test_finetune_and_evaluate_give_records(colours: Path, tmp_path: Path) -> No
     assert "epochs" in (refused.value.hint or "")
     with pytest.raises(cnncli.CnncliError, match="sgdx"):
         cnncli.finetune(tmp_path / "data", colours, tune="head", opt="sgdx")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": "3"}, "epochs='3' is not a whole number"),
+        ({"epochs": 2.5}, "epochs=2.5 is not a whole number"),
+        ({"epochs": True}, "epochs=True is not a whole number"),
+        ({"lr": "fast"}, "lr='fast' is not a number"),
+        ({"scale": "0.5,1"}, "scale='0.5,1' is not two numbers"),
+        ({"scale": (0.5, 1, 2)}, "is not two numbers"),
+        ({"compile": "yes"}, "compile='yes' is not True or False"),
+        ({"cache_size": "1G"}, "cache_size='1G' is not a whole number"),
+        ({"kd_model": 3}, "kd_model=3 is not a path"),
+        ({"opt": 3}, "opt=3 is not a text"),
+        ({"epochs": 0}, "--epochs must be between 1 and"),
+        ({"workers": 0}, "workers=0 is not above 0"),
+        ({"track": "tensorboard"}, "track='tensorboard' is not a choice"),
+    ],
+)
+def test_wrong_options_of_training_are_errors_before_any_work(
+    tmp_path: Path, colours: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(cnncli.CnncliError, match=message):
+        cnncli.finetune(tmp_path / "nothing", colours, tune="head", **options)
+
+
+def test_training_options_have_the_types_of_their_declarations() -> None:
+    values = {"lr": "auto", "epochs": np.int64(3), "smoothing": 0, "scale": [0.5, 1], "kd_model": "net"}
+    values |= {"normalize": "imagenet", "sched": "step", "cache_size": None}
+    expected = {"lr": None, "epochs": 3, "smoothing": 0.0, "scale": (0.5, 1), "kd_model": Path("net")}
+    expected |= {"normalize": IMAGENET, "sched": Schedule.STEP, "cache_size": None}  # type: ignore[dict-item]
+    converted = training_options(values)
+    assert converted == expected
+    assert type(converted["epochs"]) is int
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"split": "x"}, "split='x' is not a choice"), ({"threshold": 3}, "threshold=3 is not a probability")],
+)
+def test_wrong_options_of_an_evaluation_are_errors(
+    tmp_path: Path, colours: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(cnncli.CnncliError, match=message):
+        cnncli.evaluate(tmp_path, colours, **options)
+
+
+def test_a_traceback_shows_the_hint() -> None:
+    error = cnncli.CnncliError("it failed", "mend it")
+    assert "".join(traceback.format_exception(error)).endswith("it failed\nhint: mend it\n")
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert (copy.message, copy.hint) == ("it failed", "mend it")
+
+
+def test_training_reports_its_steps_and_epochs(tmp_path: Path) -> None:
+    write_data(tmp_path / "data")
+    reports: list[Report] = []
+    result = cnncli.finetune(
+        tmp_path / "data",
+        "input 3x12x12; conv3-4; maxpool 2/2; FC-2",
+        epochs=2,
+        amp="off",
+        layout="nchw",
+        output=tmp_path / "run",
+        progress=reports.append,
+    )
+    steps = [report for report in reports if isinstance(report, TrainingProgress)]
+    assert [len(step.history) for step in steps if step.images == step.total] == [0, 1, 1, 2]
+    assert steps[-1].history == result.epochs
+    assert str(steps[-1]).startswith("epoch 2 of 2: loss ")
+    assert any(str(report).startswith("classes: 0 blue, 1 red") for report in reports)
+
+
+def test_results_are_those_that_the_commands_print(command: Cnncli, tmp_path: Path, colours: Path) -> None:
+    write_data(tmp_path / "data")
+    arguments = ("--tune", "features", "--classifier", "centroid", "-f", "json")
+    printed = command("finetune", tmp_path / "data", "-m", colours, "-o", tmp_path / "run", *arguments)
+    result = cnncli.finetune(
+        tmp_path / "data",
+        colours,
+        tune="features",
+        classifier="centroid",
+        output=tmp_path / "run",
+        overwrite=True,
+    )
+    values = [json.loads(printed.stdout), json.loads(finetune_json(result))]
+    for value in values:
+        del value["timings"]
+        for classifier in (*value["classifiers"], value["classifier"]):
+            del classifier["seconds"]
+    assert values[0] == values[1]
+    printed = command("evaluate", tmp_path / "data", "-m", tmp_path / "run", "--split", "all", "-f", "json")
+    evaluation = cnncli.evaluate(tmp_path / "data", tmp_path / "run", split="all")
+    assert isinstance(evaluation, Evaluation)
+    assert json.loads(printed.stdout)["top1"] == evaluation.top1.share
 
 
 def test_a_summary() -> None:

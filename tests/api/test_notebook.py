@@ -18,7 +18,18 @@ def test_the_notebook_of_the_docs_runs(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "docs").mkdir()
     (tmp_path / "sample_images").symlink_to(ROOT / "sample_images")
     notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
-    nbclient.NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path / "docs")}}).execute()
+    updates: list[str] = []
+
+    class Client(nbclient.NotebookClient):  # type: ignore[misc, name-defined]
+        def process_message(self, message: Any, *others: Any) -> Any:
+            if message["msg_type"] == "update_display_data":
+                updates.append(message["content"]["data"].get("text/html", ""))
+            return super().process_message(message, *others)
+
+    Client(notebook, resources={"metadata": {"path": str(tmp_path / "docs")}}).execute()
+    curves = dict.fromkeys(re.findall(r"alt='training curves'.*?base64,([^']+)", " ".join(updates)))
+    assert len(curves) == 4  # a picture after each epoch
+    assert any("epoch 1 of 4: loss" in update and "<progress" in update for update in updates)
     table, training, _, predictions = (html(cell) for cell in notebook.cells if cell.get("outputs"))
     assert table.count("<img") == predictions.count("<img") + 2 == 4
     assert "training curves" in training
