@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
+from cnncli.serve.settings import Access, bind, url
 from tests.conftest import Cnncli, Imports, Program
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
-ANY = "0.0.0.0"  # noqa: S104 - only reachable with a token
+ANY = "0.0.0.0"  # noqa: S104 - nothing listens on it
 
 
 @pytest.fixture(autouse=True)
@@ -113,14 +114,28 @@ def metrics(address: str) -> bytes:
 
 
 def test_a_token_is_part_of_the_address_where_it_is_new() -> None:
-    with serve("--host", ANY, "--allow-host", "localhost") as (_, address):
+    with serve("--allow-host", "photos.example") as (_, address):
         place, token = address.split("/#token=")
-        assert place.startswith("http://localhost:")
+        assert place.startswith("http://127.0.0.1:")
         assert predict(place, png())[0] == 401
         connection = http.client.HTTPConnection(place.removeprefix("http://"), timeout=60)
         with contextlib.closing(connection):
             connection.request("GET", "/models", headers={"Authorization": f"Bearer {token}"})
             assert connection.getresponse().status == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "address"),
+    [
+        (ANY, ["photos.example"], "http://photos.example"),
+        (ANY, ["localhost"], "http://localhost"),
+        ("::1", [], "http://[::1]"),
+    ],
+)
+def test_the_address_is_one_for_browsers(host: str, names: list[str], address: str) -> None:
+    with bind("127.0.0.1", 0) as bound:
+        access = Access.from_options(host, names, None, no_token=False)
+        assert url(host, bound, access) == f"{address}:{bound.getsockname()[1]}"
 
 
 def test_a_token_of_the_user_is_not_printed() -> None:
