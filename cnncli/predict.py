@@ -17,7 +17,7 @@ from cnncli.logits import reach_thresholds, top_classes
 from cnncli.networks.answer_classes import AnswerClasses, Rollup, answer_classes, choose_classes
 from cnncli.networks.card import to_json
 from cnncli.networks.class_groups import ClassGroups, merge_classes
-from cnncli.networks.familiarity import Detector, Limit, require_known_share
+from cnncli.networks.familiarity import Detector, Limit, require_known_share, require_single_view
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.reference import Reference
 from cnncli.records.defaults import KNOWN_SHARE, TOPK
@@ -78,8 +78,7 @@ class PredictSettings:
                 )
             return
         require_known_share(self.unfamiliar)
-        if self.inference.tta:
-            raise UsageError("--tta does not work with --unfamiliar", "leave one of them out")
+        require_single_view(is_averaged=self.inference.tta)
 
     def choose_classes(
         self, reference: Reference, prompt: str | None, progress: Progress

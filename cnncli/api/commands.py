@@ -28,7 +28,7 @@ from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
 from cnncli.records.anatomy import Summary
 from cnncli.records.choices import SplitChoice, TrackerName
-from cnncli.records.defaults import MAX_PIXELS
+from cnncli.records.defaults import KNOWN_SHARE, MAX_PIXELS
 from cnncli.records.evaluation import Evaluation
 from cnncli.records.list_columns import ListColumns
 from cnncli.records.task_evaluation import TasksEvaluation
@@ -138,6 +138,8 @@ def evaluate(
     split: str | None = None,
     subset: bool = False,
     threshold: float | None = None,
+    others: FilePath | None = None,
+    unfamiliar: float = KNOWN_SHARE,
     offline: bool = False,
     progress: Listener | None = None,
     **run_options: Unpack[RunOptions],
@@ -151,6 +153,8 @@ def evaluate(
         split: train, val, test or all; None takes test, else val, else all.
         subset: whether only the classes of the data can be predicted.
         threshold: also report coverage and accuracy at this confidence.
+        others: folder of images that show none of the classes, to be told from those that do.
+        unfamiliar: share of known images to keep when others are told from them.
         offline: use only what is in the caches.
         progress: called with each message, and each image that is done.
         run_options: as for `load`.
@@ -167,6 +171,8 @@ def evaluate(
         split=choice(SplitChoice, "split", split) if split else None,
         subset=subset,
         threshold=threshold,
+        others=None if others is None else os.fspath(others),
+        unfamiliar=unfamiliar,
         inference=inference_options("evaluate", **run_options),
     )
     folders = [prepare(reference(model, listening), listening, is_offline=offline, needs_classes=True)]

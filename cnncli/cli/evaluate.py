@@ -15,7 +15,7 @@ from cnncli.cli.option_groups import ComputeOptions, takes_groups
 from cnncli.cli.progress import image_bars
 from cnncli.errors import UsageError
 from cnncli.records.choices import SplitChoice
-from cnncli.records.defaults import DEFAULT
+from cnncli.records.defaults import DEFAULT, KNOWN_SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +65,25 @@ def evaluate(
             metavar="P",
             help="Also report coverage and accuracy at this confidence threshold; where an image may have several labels, predict "
             "those with at least this probability, in place of the model's own thresholds.",
+        ),
+    ] = None,
+    others: Annotated[
+        str | None,
+        typer.Option(
+            "--others",
+            metavar="DIR",
+            help="Images that show none of the classes: also report how well they are told from DATA (AUROC, and the rates at the "
+            "threshold of --unfamiliar).",
+        ),
+    ] = None,
+    unfamiliar: Annotated[
+        float | None,
+        typer.Option(
+            "--unfamiliar",
+            min=0,
+            max=1,
+            metavar="SHARE",
+            help=f"Share of known images to keep when --others are told from them.  [default: {KNOWN_SHARE}]",
         ),
     ] = None,
     format_: Annotated[
@@ -136,6 +155,7 @@ def evaluate(
       cnncli evaluate photos/ -m runs/photos
       cnncli evaluate photos/ -m runs/photos -o results/       # with report.html
       cnncli evaluate photos/ -m runs/new -m runs/old    # compare two
+      cnncli evaluate photos/ -m runs/photos --others holidays/    # images of none of the classes
       cnncli evaluate photos/ -m runs/photos --parts parts/ && cnncli evaluate photos/ --from parts/
       cnncli evaluate list.tsv --path-column file --label-column wnid -m resnet50
       cnncli evaluate list.csv -m runs/tags     # columns named like the tasks of the run
@@ -149,6 +169,8 @@ def evaluate(
         output=output,
         overwrite=overwrite,
     )
+    if unfamiliar is not None and others is None:
+        raise UsageError("--unfamiliar has no effect without --others", "add --others DIR")
     options.image_size(img_size)  # usage errors come before slow imports
     division = parts.division(resume=resume)
     is_table = format_ is EvaluationFormat.TABLE
@@ -156,8 +178,15 @@ def evaluate(
         division,
         from_,
         figures={"from": from_, "output": output, "map": class_map, "threshold": threshold}
-        | {"subset": subset, "format": not is_table},
-        networks={"model": models, "tta": tta, "weights": weights, "labels": labels, "img-size": img_size},
+        | {"subset": subset, "format": not is_table, "others": others},
+        networks={
+            "others": others,
+            "model": models,
+            "tta": tta,
+            "weights": weights,
+            "labels": labels,
+            "img-size": img_size,
+        },
         resume=resume,
     )
     with quiet_libraries(), console.spinner("evaluating"):
@@ -174,6 +203,8 @@ def evaluate(
             class_map=class_map,
             ensemble=ensemble,
             threshold=threshold,
+            others=others,
+            unfamiliar=KNOWN_SHARE if unfamiliar is None else unfamiliar,
             inference=computation.inference(tta=tta, exact_decode=exact_decode),
         )
         destination = Destination(format_, output, overwrite)
@@ -210,7 +241,7 @@ def _evaluate_models(
     if concerns_tasks(settings, folders):
         _evaluate_tasks(settings, folders, destination, console)
         return
-    destination.require_effect(settings.threshold)
+    destination.require_effect(threshold=settings.threshold, others=settings.others)
     plan = plan_evaluation(settings, folders, console)
     destination.require_outside(settings.data)
     if destination.format is not EvaluationFormat.TABLE:  # which begins with this line
@@ -227,6 +258,7 @@ def _evaluate_tasks(
     """Run networks with tasks on the images, and write the figures."""
     from cnncli.evaluation.tasks.evaluate import evaluate_plan, plan_tasks
 
+    destination.require_effect(others=settings.others)
     plan = plan_tasks(settings, folders, console)
     destination.require_outside(settings.data)
     if destination.format is not EvaluationFormat.TABLE:  # which begins with this line

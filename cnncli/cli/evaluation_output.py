@@ -54,14 +54,15 @@ class Destination:
                 f"--output {self.output} is inside the data folder", "choose a folder outside it"
             )
 
-    def require_effect(self, threshold: float | None) -> None:
-        """Check that a threshold has an effect on the figures of a network with one right class per image.
+    def require_effect(self, **options: object) -> None:
+        """Check that options which the table of classes does not depend on have an effect.
 
         Raises:
-            UsageError: the table of classes is all that is written, and is the same with any threshold.
+            UsageError: one of them is set, and that table is all that is written.
         """
-        if threshold is not None and self.format is EvaluationFormat.CSV and not self.output:
-            raise UsageError("--threshold has no effect with -f csv", "use -f table, -f json or --output")
+        names = [name for name, value in options.items() if value is not None]
+        if names and self.format is EvaluationFormat.CSV and not self.output:
+            raise UsageError(f"--{names[0]} has no effect with -f csv", "use -f table, -f json or --output")
 
     def write(self, plan: "EvaluationPlan", evaluations: "Sequence[Evaluation]", console: Console) -> None:
         """Write an evaluation, or a comparison of two.

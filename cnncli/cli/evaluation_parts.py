@@ -39,7 +39,7 @@ def evaluate_parts(
     if concerns_tasks(settings, [figures.model_of(parts, store)]):
         _evaluate_task_parts(settings, parts, store, destination, console)
         return
-    destination.require_effect(settings.threshold)
+    destination.require_effect(threshold=settings.threshold)
     plan = figures.plan_figures(settings, parts, store)
     destination.require_outside(settings.data)
     if parts.command != PredictTask.command:

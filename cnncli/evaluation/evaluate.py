@@ -1,7 +1,6 @@
 """`cnncli evaluate`: run labelled images through one network, an ensemble, or two networks to compare."""
 
 import dataclasses
-import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,19 +12,17 @@ from cnncli.errors import UsageError
 from cnncli.evaluation import classes
 from cnncli.evaluation.classes import ClassMap, ClassMatch
 from cnncli.evaluation.measures import EvaluationContext, evaluation
-from cnncli.evaluation.reporting import data_facts, pictures
+from cnncli.evaluation.others import evaluate_others, require_others
 from cnncli.evaluation.scoring import EnsembleMember, ScoredSamples, score_samples
 from cnncli.evaluation.selection import Selection, select_samples
 from cnncli.inference import InferenceOptions
-from cnncli.networks.dependencies import package_versions
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataPath, DataSet
-from cnncli.records.evaluation import Comparison, Evaluation
+from cnncli.records.defaults import KNOWN_SHARE
+from cnncli.records.evaluation import Evaluation, OthersEvaluation
 from cnncli.records.list_columns import ListColumns
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Deduplicated, Progress, ProgressBar, activity_if_many
-from cnncli.records.report import Evaluated, Facts, Report
-from cnncli.records.task_evaluation import TasksComparison
 from cnncli.text import counted
 
 
@@ -41,6 +38,8 @@ class EvaluationSettings:
         class_map: file with the network's names for the data's classes.
         ensemble: whether to average the networks instead of comparing them.
         threshold: also report coverage and accuracy at this confidence.
+        others: folder of images that show none of the classes, and are to be told from those that do; None for none.
+        unfamiliar: share of known images to keep when others are told from them.
         inference: engine, batches, decoding.
     """
 
@@ -51,6 +50,8 @@ class EvaluationSettings:
     class_map: Path | None = None
     ensemble: bool = False
     threshold: float | None = None
+    others: str | None = None
+    unfamiliar: float = KNOWN_SHARE
     inference: InferenceOptions = field(default_factory=InferenceOptions)
 
 
@@ -113,6 +114,8 @@ def plan_evaluation(
     """
     members = group_members(settings, folders)
     data = layout.read(settings.data, settings.columns)
+    if settings.others:
+        require_others(settings.others, settings.unfamiliar, data, folders, settings.inference)
     selection = choose_images(data, settings.split, folders, progress)
     return plan_selection(settings, data, selection, members)
 
@@ -210,7 +213,24 @@ def evaluate(plan: EvaluationPlan, progress: Progress, bar: ProgressBar) -> list
     Raises:
         CnncliError: no image can be read, or a network cannot run.
     """
-    return evaluate_scored(plan, score_members(plan, _score, progress, bar), progress)
+    evaluations = evaluate_scored(plan, score_members(plan, _score, progress, bar), progress)
+    others = tell_others(plan, progress, bar)
+    return [dataclasses.replace(evaluation, others=others) for evaluation in evaluations]
+
+
+def tell_others(plan: Plan[Match], progress: Progress, bar: ProgressBar) -> OthersEvaluation | None:
+    """How well the network tells the images of a plan from others; None if there are none.
+
+    Raises:
+        DataError: none of the others can be read.
+    """
+    settings = plan.settings
+    if not settings.others:
+        return None
+    known = [sample.source for sample in plan.selection.samples]
+    (folder,) = plan.members[0]
+    share, options = settings.unfamiliar, settings.inference
+    return evaluate_others(settings.others, share, folder, known, options, progress, bar)
 
 
 def score_members(
@@ -290,48 +310,3 @@ def _evaluate_scored(
     )
     answers = [answer for answer in scored.answers if answer.path not in failed]
     return evaluation(context, answers, tuple(failed.values()))
-
-
-def report(plan: Plan[Match], result: Evaluated, comparison: Comparison | TasksComparison | None) -> Report:
-    """The contents of an evaluation's report.html."""
-    selection, data = plan.selection, plan.data
-    cards = [folder.card for member in plan.members for folder in member]
-    failed = {record.path: record.reason for record in result.unreadable}
-    return Report(
-        title=f"{result.model}{f' and {comparison.old.model}' if comparison else ''} on {result.data}",
-        facts=(
-            *(("network", f"{card.name}, weights: {card.weights_origin}") for card in cards),
-            ("data", f"{data.title}: {selection.split}, {selection.split_source}"),
-            ("date", f"{dt.datetime.now().astimezone():%Y-%m-%d %H:%M}"),
-        ),
-        evaluation=result,
-        test=None,
-        data=data_facts(dataclasses.replace(data, samples=selection.samples), failed),
-        training=None,
-        comparison=comparison,
-        settings=_settings(plan),
-        versions=tuple(package_versions().items()),
-        pictures=pictures(result, comparison, data.root, plan.settings.inference.max_pixels),
-    )
-
-
-def _settings(plan: Plan[Match]) -> Facts:
-    """Every option that was set, by its name on the command line."""
-    settings, options = plan.settings, plan.settings.inference
-    values = {
-        "model": ", ".join(str(folder.path) for member in plan.members for folder in member),
-        "split": settings.split,
-        "subset": settings.subset,
-        "map": settings.class_map,
-        "ensemble": settings.ensemble,
-        "threshold": settings.threshold,
-        "tta": options.tta,
-        "max-pixels": options.max_pixels,
-        "exact-decode": options.exact_decode,
-        "engine": options.engine.engine,
-        "precision": options.engine.precision,
-        "device": options.engine.device,
-        "batch-size": options.batch_size,
-        "workers": options.workers,
-    }
-    return tuple((name, str(value)) for name, value in values.items() if value not in {None, False})

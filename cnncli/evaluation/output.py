@@ -21,8 +21,8 @@ import numpy as np
 
 from cnncli.errors import OutputError
 from cnncli.evaluation import tables
-from cnncli.evaluation.evaluate import EvaluationPlan, report
-from cnncli.evaluation.reporting import REPORT, report_page
+from cnncli.evaluation.evaluate import EvaluationPlan
+from cnncli.evaluation.reporting import REPORT, report, report_page
 from cnncli.files.csv_tables import Table, write_tables
 from cnncli.files.output_path import require_outside_model_folder
 from cnncli.files.whole import rename, replace, restore_former, whole_folder

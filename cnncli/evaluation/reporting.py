@@ -1,18 +1,21 @@
 """Contents of report.html: thumbnails of the most informative images, and facts about the data."""
 
 import dataclasses
+import datetime as dt
 import io
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from cnncli.engines.cores import usable_cores
+from cnncli.evaluation.evaluate import Match, Plan
 from cnncli.images.decode import Decoding, decode
 from cnncli.images.sources import image_source
+from cnncli.networks.dependencies import package_versions
 from cnncli.records.data import DataFinding, DataSet, FindingKind, Sample, Split
 from cnncli.records.evaluation import Comparison, Evaluation
 from cnncli.records.predictions import Unreadable
-from cnncli.records.report import DataFacts, Evaluated, Report
+from cnncli.records.report import DataFacts, Evaluated, Facts, Report
 from cnncli.records.task_evaluation import LabelMetrics, TasksComparison, TasksEvaluation
 from cnncli.records.tasks import has_several
 from cnncli.render.report import report_html
@@ -162,3 +165,50 @@ def _titles(data: DataSet) -> tuple[str, ...]:
     if not has_several(data.tasks):
         return data.class_names
     return tuple(f"{task.name}: {name}" for task in data.tasks for name in task.class_names)
+
+
+def report(plan: Plan[Match], result: Evaluated, comparison: Comparison | TasksComparison | None) -> Report:
+    """The contents of an evaluation's report.html."""
+    selection, data = plan.selection, plan.data
+    cards = [folder.card for member in plan.members for folder in member]
+    failed = {record.path: record.reason for record in result.unreadable}
+    return Report(
+        title=f"{result.model}{f' and {comparison.old.model}' if comparison else ''} on {result.data}",
+        facts=(
+            *(("network", f"{card.name}, weights: {card.weights_origin}") for card in cards),
+            ("data", f"{data.title}: {selection.split}, {selection.split_source}"),
+            ("date", f"{dt.datetime.now().astimezone():%Y-%m-%d %H:%M}"),
+        ),
+        evaluation=result,
+        test=None,
+        data=data_facts(dataclasses.replace(data, samples=selection.samples), failed),
+        training=None,
+        comparison=comparison,
+        settings=_settings(plan),
+        versions=tuple(package_versions().items()),
+        pictures=pictures(result, comparison, data.root, plan.settings.inference.max_pixels),
+    )
+
+
+def _settings(plan: Plan[Match]) -> Facts:
+    """Every option that was set, by its name on the command line."""
+    settings, options = plan.settings, plan.settings.inference
+    values = {
+        "model": ", ".join(str(folder.path) for member in plan.members for folder in member),
+        "split": settings.split,
+        "subset": settings.subset,
+        "map": settings.class_map,
+        "ensemble": settings.ensemble,
+        "threshold": settings.threshold,
+        "others": settings.others,
+        "unfamiliar": settings.unfamiliar if settings.others else None,
+        "tta": options.tta,
+        "max-pixels": options.max_pixels,
+        "exact-decode": options.exact_decode,
+        "engine": options.engine.engine,
+        "precision": options.engine.precision,
+        "device": options.engine.device,
+        "batch-size": options.batch_size,
+        "workers": options.workers,
+    }
+    return tuple((name, str(value)) for name, value in values.items() if value not in {None, False})

@@ -87,7 +87,11 @@ class TrainingFeatures:
 
     def scores(self, logits: Floats, embeddings: Floats, tasks: Sequence[Task]) -> Floats:
         """Scores (N,) of images with these logits (N, K) and embeddings (N, D)."""
-        return self._add(_distances(embeddings, self.vectors), energies(logits, tasks))
+        return self._add(self.distances_of(embeddings), energies(logits, tasks))
+
+    def distances_of(self, embeddings: Floats) -> Floats:
+        """Distances (N,) of images with these embeddings (N, D) to the nearest training image."""
+        return _distances(embeddings, self.vectors)
 
     def held_out_scores(self) -> Floats:
         """Scores (V,) of the held-out images."""
@@ -182,7 +186,7 @@ class Detector:
         if rank > len(known):
             raise UsageError(
                 f"{len(known)} known images are too few to keep {percent(share)} of them",
-                f"--known FOLDER with at least {math.ceil(share / (1 - share))} images, or a smaller share",
+                f"use a smaller share; `predict --known FOLDER` takes others, at least {math.ceil(share / (1 - share)):,}",
             )
         if np.ptp(known) < _LEAST_SPREAD:
             raise UsageError(
@@ -213,8 +217,18 @@ def require_known_share(share: float) -> None:
     Raises:
         UsageError: it is not between 0 and 1.
     """
-    if not 0 < share < 1:
+    if not 0 < share < 1:  # also NaN
         raise UsageError(
             f"--unfamiliar {share:g} is not a share between 0 and 1",
             share_hint(share) or f"e.g. {KNOWN_SHARE}",
         )
+
+
+def require_single_view(*, is_averaged: bool) -> None:
+    """Check that outputs are not averaged over views of each image, which have no logits, and so no energy.
+
+    Raises:
+        UsageError: they are.
+    """
+    if is_averaged:
+        raise UsageError("--tta does not work with --unfamiliar and --others", "leave out --tta")

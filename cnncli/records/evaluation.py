@@ -159,6 +159,31 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class OthersEvaluation:
+    """How well a network tells the evaluated images from others, which show none of its classes.
+
+    Attributes:
+        folder: of the others, as it was typed.
+        unreadable: number of those that could not be read.
+        method: what images are scored by, as text.
+        auroc: area under the ROC curve: the probability that one of the others has a higher score than an evaluated image.
+        share: of known images that the threshold should keep.
+        threshold: the score above which an image is unfamiliar.
+        kept: the share of the evaluated images that are not.
+        rejected: the share of the others that are.
+    """
+
+    folder: str
+    unreadable: int
+    method: str
+    auroc: float
+    share: float
+    threshold: float
+    kept: Accuracy
+    rejected: Accuracy
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """Metrics of a network on labelled images.
 
@@ -181,6 +206,7 @@ class Evaluation:
         coverage: coverage by confidence threshold, in increasing order.
         threshold: the requested confidence threshold; None if there is none.
         remarks: what was left out or is unexpected, one line each.
+        others: how well the network tells these images from others; None if there are none.
     """
 
     model: str
@@ -202,6 +228,7 @@ class Evaluation:
     coverage: tuple[Coverage, ...]
     threshold: float | None = None
     remarks: tuple[str, ...] = ()
+    others: OthersEvaluation | None = None
 
     @property
     def at_threshold(self) -> Coverage | None:

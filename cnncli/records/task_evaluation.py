@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
-from cnncli.records.evaluation import Accuracy, Average, CalibrationBin, Estimate, Evaluation
+from cnncli.records.evaluation import (
+    Accuracy,
+    Average,
+    CalibrationBin,
+    Estimate,
+    Evaluation,
+    OthersEvaluation,
+)
 from cnncli.records.predictions import Unreadable
 from cnncli.records.tasks import Task
 
@@ -147,6 +154,7 @@ class TasksEvaluation:
             there are no such images.
         unreadable: images that could not be read.
         remarks: what was left out or is unexpected, one line each.
+        others: how well the network tells these images from others; None if there are none.
     """
 
     model: str
@@ -158,6 +166,7 @@ class TasksEvaluation:
     exact_match: Accuracy | None
     unreadable: tuple[Unreadable, ...]
     remarks: tuple[str, ...] = ()
+    others: OthersEvaluation | None = None
 
 
 @dataclass(frozen=True, slots=True)

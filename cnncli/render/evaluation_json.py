@@ -13,6 +13,7 @@ from cnncli.records.evaluation import (
     Coverage,
     Estimate,
     Evaluation,
+    OthersEvaluation,
     TopAccuracy,
 )
 from cnncli.records.task_evaluation import TasksEvaluation
@@ -66,6 +67,7 @@ def _document(evaluation: Evaluation) -> dict[str, Any]:
         **metrics(evaluation),
         **notes(evaluation),
         **at_threshold(evaluation),
+        **others(evaluation.others),
     }
 
 
@@ -109,6 +111,24 @@ def at_threshold(evaluation: Evaluation) -> dict[str, Any]:
     """Coverage at the requested threshold; empty if there is none."""
     point = evaluation.at_threshold
     return {"threshold": _coverage(point, len(evaluation.answers))} if point else {}
+
+
+def others(result: OthersEvaluation | None) -> dict[str, Any]:
+    """How well the images are told from others; empty where there are none."""
+    if result is None:
+        return {}
+    figures = {
+        "folder": path_text(result.folder),
+        "images": result.rejected.images,
+        "unreadable": result.unreadable,
+        "method": result.method,
+        "auroc": result.auroc,
+        "unfamiliar": result.share,
+        "threshold": result.threshold,
+        **accuracy("known_kept", result.kept),
+        **accuracy("others_rejected", result.rejected),
+    }
+    return {"others": figures}
 
 
 def accuracy(name: str, value: Accuracy | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from cnncli.records.evaluation import (
     ClassScore,
     Estimate,
     Evaluation,
+    OthersEvaluation,
     TopAccuracy,
 )
 from cnncli.records.task_evaluation import TasksEvaluation
@@ -43,6 +44,21 @@ def evaluation_text(evaluation: Evaluation, width: int | None) -> str:
         *metric_lines(evaluation, width),
     ]
     return "\n".join(lines) + "\n"
+
+
+def others_lines(others: OthersEvaluation | None) -> list[str]:
+    """How well the images are told from others; nothing where there are none."""
+    if others is None:
+        return []
+    return [
+        f"others       AUROC {percent(others.auroc)} against {counted(others.rejected.images, 'image')} of {printable(others.folder)}",
+        f"{'':12} --unfamiliar {others.share:g} keeps {_interval_text(others.kept)} of known images",
+        f"{'':12} and rejects {_interval_text(others.rejected)} of the others",
+    ]
+
+
+def _interval_text(accuracy: Accuracy) -> str:
+    return estimate_text(Estimate(accuracy.share, accuracy.low, accuracy.high))
 
 
 def metric_lines(evaluation: Evaluation, width: int | None) -> list[str]:
@@ -96,7 +112,8 @@ def _summary(evaluation: Evaluation) -> list[str]:
         *([f"{'':12} {remark}"] if (remark := macro_remark(evaluation)) else []),
         f"calibration  expected calibration error {calibration_error}, loss {evaluation.loss:.4f}",
     ]
-    return lines + ([f"threshold    {threshold_text(evaluation)}"] if evaluation.at_threshold else [])
+    lines += [f"threshold    {threshold_text(evaluation)}"] if evaluation.at_threshold else []
+    return lines + others_lines(evaluation.others)
 
 
 def macro_remark(evaluation: Evaluation) -> str:

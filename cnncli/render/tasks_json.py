@@ -77,6 +77,7 @@ def tasks_document(evaluation: TasksEvaluation) -> dict[str, Any]:
         **plain.accuracy("exact_match", evaluation.exact_match),
         "tasks": {item.task.name: _task(item) for item in evaluation.tasks},
         **plain.notes(evaluation),
+        **plain.others(evaluation.others),
     }
 
 

@@ -21,6 +21,7 @@ from cnncli.render.evaluation_text import (
     estimate_text,
     matrix_lines,
     metric_lines,
+    others_lines,
     shorten,
 )
 from cnncli.text import counted, percent, printable
@@ -37,6 +38,7 @@ def tasks_text(evaluation: TasksEvaluation, width: int | None) -> str:
         f"model        {printable(evaluation.model)}",
         data_line(evaluation, evaluation.images, len(evaluation.unreadable)),
     ]
+    lines += others_lines(evaluation.others)
     if len(evaluation.tasks) > 1 and evaluation.exact_match:
         lines.append(f"all tasks    {accuracy_text(evaluation.exact_match)}")
     for item in evaluation.tasks:

@@ -14,8 +14,10 @@ from cnncli.evaluation.evaluate import (
     group_members,
     read_class_map,
     score_members,
+    tell_others,
     warn_unreadable,
 )
+from cnncli.evaluation.others import require_others
 from cnncli.evaluation.selection import Selection
 from cnncli.evaluation.tasks.columns import read_data
 from cnncli.evaluation.tasks.figures import EvaluatedTasks, TasksContext, evaluate_tasks
@@ -54,6 +56,8 @@ def plan_tasks(settings: EvaluationSettings, folders: Sequence[ModelFolder], pro
     members = group_members(settings, folders)
     tasks = folders[0].card.tasks
     data = read_data(settings.data, settings.columns, tasks)
+    if settings.others:
+        require_others(settings.others, settings.unfamiliar, data, folders, settings.inference)
     selection = choose_images(data, settings.split, folders, progress)
     return plan_selection(settings, data, selection, members)
 
@@ -123,7 +127,12 @@ def evaluate_plan(plan: TasksPlan, progress: Progress, bar: ProgressBar) -> list
     Raises:
         CnncliError: no image can be read, or a network cannot run.
     """
-    return evaluate_scored(plan, score_members(plan, _score, progress, bar), progress)
+    results = evaluate_scored(plan, score_members(plan, _score, progress, bar), progress)
+    others = tell_others(plan, progress, bar)
+    return [
+        dataclasses.replace(result, evaluation=dataclasses.replace(result.evaluation, others=others))
+        for result in results
+    ]
 
 
 def _score(

@@ -18,8 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cnncli.evaluation import output
-from cnncli.evaluation.evaluate import report
-from cnncli.evaluation.reporting import REPORT, report_page
+from cnncli.evaluation.reporting import REPORT, report, report_page
 from cnncli.evaluation.tables import unreadable
 from cnncli.evaluation.tasks import tables
 from cnncli.evaluation.tasks.evaluate import TasksPlan
