@@ -30,7 +30,7 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def move_file(source: Path, target: Path) -> None:
-    """Move a file, also to another disk; a symbolic link still leads to where it led.
+    """Move a file, also to another disk; a symbolic link still leads to where it led. A move that was killed is completed.
 
     Raises:
         FileExistsError: the name is taken.
@@ -40,6 +40,9 @@ def move_file(source: Path, target: Path) -> None:
         target.symlink_to(moved_link(os.readlink(source), source, target))  # noqa: PTH115 - a Path would normalise it
         delete_moved(source, target)
         return
+    if has_two_names(source, target):
+        source.unlink()
+        return
     try:
         rename_to_free_name(source, target)
     except OSError as error:
@@ -47,6 +50,16 @@ def move_file(source: Path, target: Path) -> None:
             raise
         copy_file(source, target)
         delete_moved(source, target)
+
+
+def has_two_names(file: Path, other: Path) -> bool:
+    """Whether a regular file is in two folders under these names: hard links, as of a move that was killed."""
+    return (
+        os.path.lexists(other)
+        and not other.is_symlink()
+        and file.samefile(other)
+        and not file.parent.samefile(other.parent)  # where case does not count, it may be one name
+    )
 
 
 def moved_link(text: str, link: Path, target: Path) -> str:

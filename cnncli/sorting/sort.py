@@ -15,7 +15,7 @@ from cnncli.errors import OutputError, UsageError
 from cnncli.files.drafts import remove_abandoned_drafts
 from cnncli.files.lock import FileLock
 from cnncli.files.moves import Move, MoveLog, new_log
-from cnncli.files.transfer import copy_file, relative_path
+from cnncli.files.transfer import copy_file, has_two_names, relative_path
 from cnncli.images.local_file import LocalFile
 from cnncli.images.sources import ImageInput
 from cnncli.records.predictions import UNKNOWN, Prediction, Record, RecordLayout, Unreadable
@@ -104,6 +104,8 @@ class Sorter:
         if folder is None:
             folder = self._folders[name] = TargetFolder(self.into / name)
         target, is_there = folder.claim(Path(source).name, lambda file: self._is_same(source, file))
+        if self._transfer is Transfer.MOVE and is_there:
+            is_there = not has_two_names(Path(source), target)  # a move that was killed half-way
         return Placement(source, target, score.probability, is_there)
 
     def _is_same(self, source: str, target: Path) -> bool:

@@ -188,6 +188,19 @@ def test_a_full_disk_stops_it_and_loses_nothing(
     assert tree(tmp_path / "sorted") == {}
 
 
+def test_a_move_that_was_killed_half_way_is_completed(cnncli: Cnncli, photos: Path, tmp_path: Path) -> None:
+    """Where one folder has the new name already, and the other one the old name still."""
+    before, into = tree(photos), tmp_path / "sorted"
+    (into / "red").mkdir(parents=True)
+    (into / "red" / "a red.png").hardlink_to(photos / "a red.png")
+    result = cnncli("sort", photos, "--into", into, "--move")
+    assert "already" not in result.stderr
+    assert [path for path in sorted(tree(into)) if "moves" not in path] == SORTED
+    assert not (photos / "a red.png").exists()
+    assert cnncli("sort", "--undo", into / "moves.jsonl").exit_code == 0
+    assert tree(photos) == before
+
+
 @pytest.mark.parametrize(
     ("way", "calls"), [("--copy", ["shutil.copy2"]), ("--move", ["os.link", "os.replace"])]
 )
@@ -239,7 +252,7 @@ def test_killed_at_a_random_moment_every_byte_comes_back(thousand: Path, cnncli:
         while sum(len(files) for _, _, files in os.walk(into)) <= count and process.poll() is None:
             time.sleep(0.0001)
         process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
+    assert process.returncode in {-signal.SIGKILL, 0}  # on a busy machine it may have ended
     images = {content for folder in (thousand, into) for content in tree(folder).values()}
     assert images.issuperset(before.values())
     if len(log.read_bytes().splitlines()) > 1:
