@@ -180,9 +180,8 @@ class Detector:
                     "--known FOLDER, with some images of its classes, makes do with the energy of its logits, which is a weaker sign",
                 )
             known = self.features.held_out_scores()
-        rank = math.ceil(
-            share * (len(known) + 1)
-        )  # so that one more such image is kept with at least this probability
+        # So that one more such image is kept with at least this probability; rounded, as 0.07 * 100 is more than 7.
+        rank = math.ceil(round(share * (len(known) + 1), 9))
         if rank > len(known):
             raise UsageError(
                 f"{len(known)} known images are too few to keep {percent(share)} of them",

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnncli import Prediction, load
 from cnncli.networks.model_folder import open_folder
 from cnncli.records.networks import FEATURES
+from tests.cli.test_predict import unfinished
 from tests.conftest import Cnncli, Imports
 
 WARM, COLD, GREEN = (230, 90, 40), (40, 90, 230), (60, 200, 80)
@@ -94,13 +96,21 @@ def test_the_share_of_known_images_is_kept(cnncli: Cnncli, run: Path) -> None:
         assert kept == int(np.ceil(float(share) * (len(paths) + 1)))
 
 
-def test_an_interrupted_file_goes_on(cnncli: Cnncli, run: Path, tmp_path: Path) -> None:
-    options = ("-m", run, "--unfamiliar", "0.9", "-o", tmp_path / "whole.csv")
-    cnncli("predict", "new", "green", *options)
-    whole = (tmp_path / "whole.csv").read_text()
-    again = cnncli("predict", "new", "green", *options, "--resume")
-    assert "already complete" in again.stderr
-    assert whole.count("unlike") == 10
+def test_an_interrupted_file_is_resumed_with_the_same_share_only(
+    cnncli: Cnncli, run: Path, tmp_path: Path
+) -> None:
+    arguments = ("predict", "new", "green", "-m", run, "--unfamiliar", "0.9")
+    output = tmp_path / "o.csv"
+    whole = cnncli(*arguments, "-f", "csv").stdout
+    unfinished(cnncli, Path("new"), output, *map(str, arguments[2:]))
+    assert "cannot resume" in cnncli(*arguments[:-1], "0.8", "-o", output, "--resume").stderr
+    for cut in range(0, len(whole), 101):
+        settings = Path(f"{output}.part.json").read_text()
+        Path(f"{output}.part").write_text(whole[:cut])
+        assert cnncli(*arguments, "-o", output, "--resume").exit_code == 0
+        assert output.read_text() == whole
+        output.unlink()
+        Path(f"{output}.part.json").write_text(settings)
 
 
 def test_restricted_and_rolled_up_classes_know_the_same_images(
@@ -171,3 +181,11 @@ def test_usage_errors(cnncli: Cnncli, run: Path, options: list[str], message: st
 def test_torch_is_not_imported(imports: Imports, run: Path) -> None:
     _, loaded = imports("predict", "green", "-m", str(run), "--unfamiliar", "0.9")
     assert not {"torch", "sklearn", "safetensors"} & loaded
+
+
+def test_in_python(run: Path) -> None:
+    known, unknown = load(run, unfamiliar=0.9).predict(["new/warm/0.png", "green/0.png"])
+    assert isinstance(known, Prediction)
+    assert (known.label, known.reason) == ("warm", None)
+    assert isinstance(unknown, Prediction)
+    assert (unknown.label, (unknown.reason or "")[:26]) == ("unknown", "unlike the training images")

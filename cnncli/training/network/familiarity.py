@@ -15,7 +15,7 @@ from cnncli.training.familiarity import choose_held_out_images, choose_training_
 from cnncli.training.settings import NetworkSettings
 
 
-def keep_features(
+def store_training_features(
     folder: ModelFolder, data: DataSet, settings: NetworkSettings, progress: Progress, bar: ProgressBar
 ) -> None:
     """Write features of some training images, and the scores of some validation images, into the folder of a network.

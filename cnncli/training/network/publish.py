@@ -27,7 +27,7 @@ from cnncli.training import run_folder
 from cnncli.training.manifest import RunManifest, load_manifest
 from cnncli.training.network import checkpoints
 from cnncli.training.network.checkpoints import Checkpoint
-from cnncli.training.network.familiarity import keep_features
+from cnncli.training.network.familiarity import store_training_features
 from cnncli.training.network.final_scores import ClassScorer, TaskScorer, ValidatedImages, score_splits
 from cnncli.training.network.guessing import Guess, warn_if_little_was_learned
 from cnncli.training.network.initial import InitialModel, build
@@ -144,7 +144,7 @@ class _FinishedRun:
                 )
                 evaluated = self._evaluate(folder, validated, progress, bar)
             with stopwatch.measure("keeping features of its images"):
-                keep_features(folder, self.data, self.settings, progress, bar)
+                store_training_features(folder, self.data, self.settings, progress, bar)
             result = self._result(evaluated)
             with stopwatch.measure("writing the report"):
                 self._write_tables(folder, evaluated, progress)
