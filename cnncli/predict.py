@@ -177,12 +177,12 @@ class Predictor:
         """
         if self._settings.exif:
             sources = with_exif(sources)
-        with contextlib.closing(self._run(sources)) as outputs:
+        with contextlib.closing(self.outputs(sources)) as outputs:
             for output in outputs:
                 yield self.record(output)
 
-    def _run(self, sources: Iterable[ImageInput | None]) -> Generator[ImageOutput | Unreadable]:
-        """Probabilities (K,) of each image, followed by its score if unfamiliar images are to be told apart."""
+    def outputs(self, sources: Iterable[ImageInput | None]) -> Generator[ImageOutput | Unreadable]:
+        """What `record` takes: probabilities (K,) of each image, followed by its score if unfamiliar images are to be told apart."""
         if self._limit is None:
             return self._session.probabilities(sources)
         return self._session.scores(sources, self._limit.detector.scores, after_probabilities=True)
@@ -193,7 +193,7 @@ class Predictor:
         """The record of an image.
 
         Args:
-            output: of `session.probabilities`: (K,), of the classes of all tasks; with its score if unfamiliar images are told apart.
+            output: of `outputs`.
             topk: as in `PredictSettings`; None for that of the settings.
             threshold: likewise.
         """

@@ -108,6 +108,8 @@ def serve(
         ),
     ] = None,
     threshold: prediction.Threshold = None,
+    unfamiliar: prediction.Unfamiliar = None,
+    known: prediction.Known = None,
     classes: prediction.Classes = None,
     prompt: prediction.Prompt = None,
     rollup: prediction.RollupFile = None,
@@ -147,6 +149,8 @@ def serve(
             label_style=label_style,
             classes=classes,
             rollup=rollup,
+            unfamiliar=unfamiliar,
+            known=known,
             inference=computation.inference(tta=tta, exact_decode=exact_decode),
         )
         with console.spinner("opening the network"):

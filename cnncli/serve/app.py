@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Mapping
 from importlib import resources
@@ -152,7 +153,7 @@ class Service:
     async def _map(self, request: Request) -> Response:
         query = dict(request.query_params)
         index, task = query.pop("index", ""), query.pop("task", None)
-        if query or not index.isdecimal():
+        if query or not re.fullmatch(r"[0-9]{1,9}", index):
             raise HTTPException(
                 400, "use ?index=N, as in a prediction, and &task=NAME where there are several"
             )

@@ -77,10 +77,9 @@ class Batcher:
         self._thread.join()
 
     def _run(self) -> None:
-        session = self._predictor.session
         while not self._is_closed:
             try:
-                with contextlib.closing(session.probabilities(self._sources())) as outputs:
+                with contextlib.closing(self._predictor.outputs(self._sources())) as outputs:
                     for output in outputs:
                         self._answer(self._running[0], output)
                         self._running.popleft()
@@ -107,7 +106,7 @@ class Batcher:
         while self._running:
             item = self._running.popleft()
             try:
-                (output,) = self._predictor.session.probabilities([item.image])
+                (output,) = self._predictor.outputs([item.image])
                 self._answer(item, output)
             except Exception as error:  # noqa: BLE001 - raised again in the request
                 if item.request.answer.set_running_or_notify_cancel():

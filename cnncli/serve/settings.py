@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.errors import CnncliError, UsageError
+from cnncli.regular_file import read_text
 from cnncli.text import os_reason
 
 TOKEN = "CNNCLI_TOKEN"  # noqa: S105 - the name of a variable
@@ -105,7 +106,7 @@ def _token(file: Path | None) -> str | None:
         UsageError: it is no token.
     """
     try:
-        token = file.read_text(encoding="ascii", errors="replace").strip() if file else os.environ.get(TOKEN)
+        token = read_text(file, errors="replace").strip() if file else os.environ.get(TOKEN)
     except OSError as error:
         raise CnncliError(f"cannot read --token-file {file}: {os_reason(error)}") from error
     if (file or token) and not re.fullmatch(r"[!-~]+", token or ""):

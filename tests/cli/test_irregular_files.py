@@ -54,6 +54,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("convolve", "x.png", "--kernel", "FILE"), ""),
         (("predict", "x.png", "-m", "FILE"), ""),
         (("similar", "x.png", "--in", "FILE"), ""),
+        (("serve", "--token-file", "FILE"), "not a file"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else None,
 )

@@ -3,16 +3,20 @@
 import csv
 import io
 import json
+import os
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 from PIL import Image
 
 from cnncli import Prediction, load
 from cnncli.networks.model_folder import open_folder
 from cnncli.records.networks import FEATURES
 from tests.cli.test_predict import unfinished
+from tests.cli.test_serve import predict, serve
 from tests.conftest import Cnncli, Imports
 
 WARM, COLD, GREEN = (230, 90, 40), (40, 90, 230), (60, 200, 80)
@@ -189,3 +193,17 @@ def test_in_python(run: Path) -> None:
     assert (known.label, known.reason) == ("warm", None)
     assert isinstance(unknown, Prediction)
     assert (unknown.label, (unknown.reason or "")[:26]) == ("unknown", "unlike the training images")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="serve is tested where signals are POSIX's")
+def test_a_service_gives_the_same_records(cnncli: Cnncli, run: Path) -> None:
+    with serve("-m", str(run), "--unfamiliar", "0.9") as (_, address):
+        for file in (Path("new/warm/0.png"), Path("green/0.png")):
+            (record,) = json.loads(predict(address, file.read_bytes())[1])
+            (expected,) = json.loads(
+                cnncli("predict", file, "-m", run, "--unfamiliar", "0.9", "-f", "json").stdout
+            )
+            assert record == expected | {"path": "image 0"}
+    assert "reason" in record
+    schema = json.loads(files("cnncli.serve").joinpath("openapi.json").read_text(encoding="utf-8"))
+    Draft202012Validator({**schema, "$ref": "#/components/schemas/Record"}).validate(record)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cnncli.serve import server
 from tests.serve.conftest import LIMITS, Gate, Running, Serve, form, png
 
 QUICK = dataclasses.replace(LIMITS, seconds=0.5)
@@ -172,3 +173,14 @@ def test_what_is_not_http(serve: Serve, colours: Path, content: bytes) -> None:
     answer = read_all(send(running, content))
     assert not answer or answer.startswith(b"HTTP/1.1 400 ")
     assert running.ask("GET", "/healthz").status == 200
+
+
+def test_too_many_connections(serve: Serve, colours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_CONNECTIONS", 3)
+    running = serve(colours)
+    connections = [send(running, b"") for _ in range(3)]
+    assert running.ask("GET", "/healthz").status == 503
+    for connection in connections:
+        connection.close()
+    while running.ask("GET", "/healthz").status == 503:
+        time.sleep(0.02)

@@ -111,6 +111,7 @@ function result(record, file) {
     text.append(element("p", `Cannot be read: ${record.reason}.`, { className: "unreadable" }));
     return article;
   }
+  if (record.reason) text.append(element("p", `${record.reason}.`));
   const shown = { file, picture, caption, photo: picture.src, pressed: null };
   for (const [task, scores] of answers(record)) {
     if (task) text.append(element("h3", task));
