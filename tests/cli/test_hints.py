@@ -41,6 +41,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("finetune data --imgsz 64", "use --img-size"),
         ("finetune data --learning_rate 1", "use --lr "),
         ("finetune data --weight_decay 1", "use --weight-decay"),
+        ("finetune data --log-wandb", "use --track wandb"),
         ("finetune data --half", "use --precision fp16"),
         ("evaluate --data-dir data", "give it without an option: cnncli evaluate DATA"),
         ("cam x.jpg --target-layer a", "use --layer"),

@@ -82,7 +82,10 @@ class WandbRun:
     @property
     def location(self) -> str:
         """Its page, or its folder if it is offline."""
-        return os.path.relpath(self._run.settings.sync_dir) if self._is_offline else str(self._run.url)
+        if not self._is_offline:
+            return str(self._run.url)
+        folder = Path(self._run.settings.sync_dir)
+        return str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)
 
     @property
     def hint(self) -> str:
