@@ -17,7 +17,7 @@ from cnncli.cli.sheet import Sheet
 from cnncli.cli.sinks import Destination, Sink, require_valid_for_parts
 from cnncli.interrupts import Interrupts
 from cnncli.records.defaults import TOPK
-from cnncli.records.predictions import LabelStyle, Unreadable
+from cnncli.records.predictions import Unreadable
 from cnncli.render.formats import Format
 
 if TYPE_CHECKING:
@@ -43,12 +43,7 @@ def predict(
         ),
     ] = None,
     threshold: prediction.Threshold = None,
-    unfamiliar: prediction.Unfamiliar = None,
-    known: prediction.Known = None,
-    classes: prediction.Classes = None,
-    prompt: prediction.Prompt = None,
-    rollup: prediction.RollupFile = None,
-    label_style: prediction.Labelling = LabelStyle.NAME,
+    answers: prediction.ClassOptions,
     exif: Annotated[
         bool,
         typer.Option(
@@ -119,7 +114,12 @@ def predict(
     division = parts.division(resume=resume)
     if division:
         division.refuse(
-            output=output, overwrite=overwrite, sheet=sheet, labels_from=labels_from, watch=watch, known=known
+            output=output,
+            overwrite=overwrite,
+            sheet=sheet,
+            labels_from=labels_from,
+            watch=watch,
+            known=answers.known,
         )
         part_format = require_valid_for_parts(format_, exif=exif)
     else:
@@ -134,19 +134,11 @@ def predict(
     with quiet_libraries():
         with console.spinner("opening the network"):
             images.begin()
-            settings = prediction.predict_settings(
-                topk=topk,
-                threshold=threshold,
-                label_style=label_style,
-                classes=classes,
-                rollup=rollup,
-                exif=exif,
-                unfamiliar=unfamiliar,
-                known=known,
-                inference=computation.inference(tta=tta, exact_decode=exact_decode),
+            settings = answers.settings(
+                topk, threshold, computation.inference(tta=tta, exact_decode=exact_decode), exif=exif
             )
             reference = network.reference(model, console, labels)
-            reference, settings = settings.choose_classes(reference, prompt, console)
+            reference, settings = settings.choose_classes(reference, answers.prompt, console)
         if division:
             from cnncli.distribution.tasks import PredictTask
 

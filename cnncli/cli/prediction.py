@@ -1,10 +1,12 @@
 """The options that say what is predicted, for the commands that predict."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnncli.cli.option_groups import OptionGroup
 from cnncli.records.defaults import KNOWN_SHARE, PROMPT
 from cnncli.records.predictions import LabelStyle
 
@@ -77,34 +79,42 @@ Labelling = Annotated[
 ]
 
 
-def predict_settings(
-    *,
-    topk: int | None,
-    threshold: float | None,
-    label_style: LabelStyle,
-    classes: str | None,
-    rollup: Path | None,
-    exif: bool = False,
-    unfamiliar: float | None = None,
-    known: str | None = None,
-    inference: "InferenceOptions",
-) -> "PredictSettings":
-    """The settings that the options of these names describe.
+@dataclass(frozen=True, slots=True)
+class ClassOptions(OptionGroup):
+    """Which classes can be answers, and how they are labelled."""
 
-    Raises:
-        UsageError: a list of classes or a rollup cannot be read or is empty.
-    """
-    from cnncli.networks.answer_classes import read_class_list, read_rollup
-    from cnncli.predict import PredictSettings
+    unfamiliar: Unfamiliar = None
+    known: Known = None
+    classes: Classes = None
+    prompt: Prompt = None
+    rollup: RollupFile = None
+    label_style: Labelling = LabelStyle.NAME
 
-    return PredictSettings(
-        topk=topk,
-        threshold=threshold,
-        label_style=label_style,
-        classes=None if classes is None else read_class_list(classes),
-        rollup=read_rollup(rollup) if rollup else None,
-        exif=exif,
-        unfamiliar=unfamiliar,
-        known=known,
-        inference=inference,
-    )
+    def settings(
+        self, topk: int | None, threshold: float | None, inference: "InferenceOptions", *, exif: bool = False
+    ) -> "PredictSettings":
+        """The settings of predictions.
+
+        Args:
+            topk: number of classes of a prediction; None for the default.
+            threshold: `--threshold`.
+            inference: how images go through the network.
+            exif: whether to say when, with what and where photographs were taken.
+
+        Raises:
+            UsageError: a list of classes or a rollup cannot be read or is empty.
+        """
+        from cnncli.networks.answer_classes import read_class_list, read_rollup
+        from cnncli.predict import PredictSettings
+
+        return PredictSettings(
+            topk=topk,
+            threshold=threshold,
+            label_style=self.label_style,
+            classes=None if self.classes is None else read_class_list(self.classes),
+            rollup=read_rollup(self.rollup) if self.rollup else None,
+            exif=exif,
+            unfamiliar=self.unfamiliar,
+            known=self.known,
+            inference=inference,
+        )

@@ -11,7 +11,6 @@ from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.option_groups import ComputeOptions, NetworkOptions, OptionGroup, takes_groups
 from cnncli.errors import MissingPackageError
 from cnncli.records.defaults import TOPK
-from cnncli.records.predictions import LabelStyle
 from cnncli.text import counted, install_command
 
 if TYPE_CHECKING:
@@ -108,12 +107,7 @@ def serve(
         ),
     ] = None,
     threshold: prediction.Threshold = None,
-    unfamiliar: prediction.Unfamiliar = None,
-    known: prediction.Known = None,
-    classes: prediction.Classes = None,
-    prompt: prediction.Prompt = None,
-    rollup: prediction.RollupFile = None,
-    label_style: prediction.Labelling = LabelStyle.NAME,
+    answers: prediction.ClassOptions,
     tta: options.Tta = False,
     exact_decode: options.ExactDecode = False,
     computation: ComputeOptions,
@@ -143,22 +137,15 @@ def serve(
             raise MissingPackageError(
                 f"serve needs the package {error.name}", install_command("cnncli[serve]")
             ) from error
-        settings = prediction.predict_settings(
-            topk=topk,
-            threshold=threshold,
-            label_style=label_style,
-            classes=classes,
-            rollup=rollup,
-            unfamiliar=unfamiliar,
-            known=known,
-            inference=computation.inference(tta=tta, exact_decode=exact_decode),
+        settings = answers.settings(
+            topk, threshold, computation.inference(tta=tta, exact_decode=exact_decode)
         )
         with console.spinner("opening the network"):
             from cnncli.predict import Predictor
             from cnncli.prepare import prepare
 
             reference = network.reference(model, console, labels)
-            reference, settings = settings.choose_classes(reference, prompt, console)
+            reference, settings = settings.choose_classes(reference, answers.prompt, console)
             folder = prepare(reference, console, is_offline=network.offline, needs_classes=True)
             predictor = Predictor(folder, settings, console)
         console.detail(str(predictor))

@@ -16,7 +16,7 @@ from cnncli.cli.option_groups import ComputeOptions, InputListOptions, NetworkOp
 from cnncli.cli.progress import image_progress
 from cnncli.cli.undo import Undo, undo_log
 from cnncli.errors import OutputError, UsageError
-from cnncli.records.predictions import UNKNOWN, LabelStyle, Record, Unreadable
+from cnncli.records.predictions import UNKNOWN, Record, Unreadable
 from cnncli.text import counted, path_text, quote, tsv_text
 
 if TYPE_CHECKING:
@@ -72,12 +72,7 @@ def sort(
             help=f"Confidence threshold; images with a less probable class go to {UNKNOWN}/.  [default: 0]",
         ),
     ] = None,
-    unfamiliar: prediction.Unfamiliar = None,
-    known: prediction.Known = None,
-    classes: prediction.Classes = None,
-    prompt: prediction.Prompt = None,
-    rollup: prediction.RollupFile = None,
-    label_style: prediction.Labelling = LabelStyle.NAME,
+    answers: prediction.ClassOptions,
     tta: options.Tta = False,
     paths: InputListOptions,
     exact_decode: options.ExactDecode = False,
@@ -115,18 +110,9 @@ def sort(
         from cnncli.sorting.target import require_sortable
 
         require_sortable(images.arguments, into, transfer)
-        settings = prediction.predict_settings(
-            topk=1,
-            threshold=threshold,
-            label_style=label_style,
-            classes=classes,
-            rollup=rollup,
-            unfamiliar=unfamiliar,
-            known=known,
-            inference=computation.inference(tta=tta, exact_decode=exact_decode),
-        )
+        settings = answers.settings(1, threshold, computation.inference(tta=tta, exact_decode=exact_decode))
         reference = network.reference(model, console, labels)
-        reference, settings = settings.choose_classes(reference, prompt, console)
+        reference, settings = settings.choose_classes(reference, answers.prompt, console)
         folder = prepare(reference, console, is_offline=network.offline, needs_classes=True)
         predictor = Predictor(folder, settings, console)
         sorter = Sorter(into, transfer, predictor.layout)
