@@ -208,7 +208,7 @@ def test_a_token_from_the_address_or_typed(browser: "WebDriver", serve: Serve, c
     browser.get(f"http://127.0.0.1:{running.port}/")
     wait_for(lambda: browser.find_element(By.ID, "token").is_displayed())
     browser.switch_to.active_element.send_keys("wrong", Keys.ENTER)
-    wait_for(lambda: text_of(browser, "#problem"))
+    wait_for(lambda: text_of(browser, "#problem") == "This is not the token of the service.")
     browser.find_element(By.ID, "token").clear()
     browser.find_element(By.ID, "token").send_keys(access.token or "", Keys.ENTER)
     wait_for(lambda: browser.find_element(By.ID, "drop").is_displayed())

@@ -21,7 +21,10 @@ async function ask(path, options = {}) {
     throw new Error("The service does not answer.");
   }
   if (answer.ok) return answer;
-  if (answer.status === 401) askForToken();
+  if (answer.status === 401) {
+    askForToken();
+    throw new Error("This is not the token of the service.");
+  }
   const said = await answer.json().catch(() => ({}));
   throw new Error(said.error ?? `The service answered with status ${answer.status}.`);
 }
