@@ -72,21 +72,35 @@ def build_classifier(
 
 
 def _encode_texts(tower: TextTower, classes: ZeroShotClasses, tensors: StateDict, file: str) -> Tensor:
-    """(K, D): the features of the text for each class, with the length of the network's logit scale."""
-    model = open_clip.create_model(tower.architecture, vision_cfg=_UNUSED_TOWER)
+    """(K, D): the features of the text for each class, with the length of the network's logit scale.
+
+    The text tower is built for the longest of these texts: it reads from left to right, and nothing comes after the last token.
+    """
+    length = _longest_text(tower, classes)
+    model = open_clip.create_model(tower.architecture, vision_cfg=_UNUSED_TOWER, force_context_length=length)
     del model.visual
-    load_into(model, tensors, file)
-    tokenizer = open_clip.get_tokenizer(tower.architecture)
-    for name, text in zip(classes.names, classes.texts, strict=True):
-        if (excess := len(tokenizer.encode(text)) + 2 - tokenizer.context_length) > 0:  # with start and end
-            raise UsageError(
-                f"the class {name!r} is {counted(excess, 'token')} longer than the text tower can read",
-                "use a shorter name, or a shorter --prompt",
-            )
+    positions = {name: value[:length] for name, value in tensors.items() if name == "positional_embedding"}
+    load_into(model, tensors | positions, file)
+    tokens = open_clip.get_tokenizer(tower.architecture, context_length=length)(classes.texts)
     with torch.inference_mode():
-        features = [
-            model.encode_text(tokenizer(classes.texts[start : start + _BATCH]), normalize=True)
-            for start in range(0, len(classes.names), _BATCH)
-        ]
+        features = [model.encode_text(batch, normalize=True) for batch in tokens.split(_BATCH)]
         directions: Tensor = torch.cat(features) * model.logit_scale.exp()
     return directions.clone()
+
+
+def _longest_text(tower: TextTower, classes: ZeroShotClasses) -> int:
+    """Number of tokens of the longest text.
+
+    Raises:
+        UsageError: the text tower cannot read as many.
+    """
+    tokenizer = open_clip.get_tokenizer(tower.architecture)
+    lengths = [len(tokenizer.encode(text)) + 2 for text in classes.texts]  # with start and end
+    longest = max(lengths)
+    if (excess := longest - tokenizer.context_length) > 0:
+        name = classes.names[lengths.index(longest)]
+        raise UsageError(
+            f"the class {name!r} is {counted(excess, 'token')} longer than the text tower can read",
+            "use a shorter name, or a shorter --prompt",
+        )
+    return longest
