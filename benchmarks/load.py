@@ -66,7 +66,15 @@ def serve(*command: str) -> Iterator[Server]:
             line = process.stdout.readline() if process.stdout else ""
             yield Server(process, line.strip().removeprefix("http://"))
         finally:
-            process.terminate()
+            _end(process)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """End a process and its children, which some servers leave behind."""
+    children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    process.terminate()
+    for child in psutil.wait_procs(children, timeout=10)[1]:
+        child.kill()
 
 
 class Client:
