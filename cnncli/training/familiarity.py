@@ -12,8 +12,8 @@ MOST_IMAGES = 2_000
 """Training images, and held-out images, whose features are kept: 5 MB for 1,280 dimensions."""
 
 
-def choose_training_images(samples: Sequence[Sample]) -> NDArray[np.intp]:
-    """Indices of the images whose features are kept: as equally many of each class as there are, in random order."""
+def choose_training_images(samples: Sequence[Sample], most: int = MOST_IMAGES) -> NDArray[np.intp]:
+    """Indices of at most so many images: as equally many of each class as there are, in random order."""
     order = np.random.default_rng(0).permutation(len(samples))
     seen: Counter[tuple[int, tuple[tuple[int, ...] | None, ...]]] = Counter()
     places = np.zeros(len(samples), np.intp)
@@ -21,9 +21,9 @@ def choose_training_images(samples: Sequence[Sample]) -> NDArray[np.intp]:
         answer = samples[index].label, samples[index].answers
         places[index] = seen[answer]
         seen[answer] += 1
-    return order[np.argsort(places[order], kind="stable")][:MOST_IMAGES]
+    return order[np.argsort(places[order], kind="stable")][:most]
 
 
-def choose_held_out_images(count: int) -> NDArray[np.intp]:
-    """Indices of as many of the held-out images as are kept, in random order."""
-    return np.random.default_rng(0).permutation(count)[:MOST_IMAGES]
+def choose_held_out_images(count: int, most: int = MOST_IMAGES) -> NDArray[np.intp]:
+    """Indices of at most so many of the held-out images, in random order."""
+    return np.random.default_rng(0).permutation(count)[:most]

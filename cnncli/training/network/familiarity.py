@@ -14,6 +14,9 @@ from cnncli.records.progress import Deduplicated, Progress, ProgressBar
 from cnncli.training.familiarity import choose_held_out_images, choose_training_images
 from cnncli.training.settings import NetworkSettings
 
+_MOST_IMAGES = 500
+"""Training images, and held-out images, whose features are kept: each is run through the network once more for that."""
+
 
 def store_training_features(
     folder: ModelFolder, data: DataSet, settings: NetworkSettings, progress: Progress, bar: ProgressBar
@@ -28,8 +31,8 @@ def store_training_features(
         bar: opens a progress bar over the images.
     """
     train, val = data.split(Split.TRAIN), data.split(Split.VAL)
-    chosen = [train[index] for index in choose_training_images(train)]
-    held_out = [val[index] for index in choose_held_out_images(len(val))]
+    chosen = [train[index] for index in choose_training_images(train, _MOST_IMAGES)]
+    held_out = [val[index] for index in choose_held_out_images(len(val), _MOST_IMAGES)]
     options = InferenceOptions(
         max_pixels=settings.max_pixels,
         engine=EngineOptions(device=settings.engine_options.device),
