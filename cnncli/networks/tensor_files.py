@@ -7,10 +7,10 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _PROBE = 2**16
 """Bytes that are appended to a file to see whether it can grow."""
@@ -32,13 +32,15 @@ def read_shapes(file: Path) -> Mapping[str, Sequence[int]]:
         return {}
 
 
-def read_arrays(file: Path) -> Mapping[str, NDArray[Any]]:
+def read_arrays(file: Path) -> Mapping[str, "NDArray[Any]"]:
     """The half and single precision arrays of a safetensors file by their name. Needs no library, unlike writing one.
 
     Raises:
         OSError: it cannot be read.
         ValueError: it is not such a file.
     """
+    import numpy as np
+
     content = file.read_bytes()
     start = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
     try:

@@ -449,7 +449,7 @@ def test_recorded_settings_are_options_of_the_command(cnncli: Cnncli, data: Path
         "preview",
     }
     unset = {"weights", "img_size", "layer", "root", "image_column", "batch_size", "workers", "recipe"}
-    unset |= {"group_column", "group_by", "folds"}
+    unset |= {"group_column", "group_by", "folds", "track"}
     unset |= {"multi_label", "label_separator", "indicator_columns", "task_weight", *options.declarations()}
     assert recorded | unset == offered - not_recorded
 
