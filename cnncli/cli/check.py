@@ -18,6 +18,8 @@ from cnncli.files.output_path import is_inside, require_free
 from cnncli.text import quote
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cnncli.networks.model_folder import ModelFolder
     from cnncli.records.curation import LabelErrors
     from cnncli.records.data import DataHealth, DataSet
@@ -129,7 +131,7 @@ def check(
         else:
             write_data(data_health_text(health, terminal_width(), errors), is_last=is_last)
         if errors and output:
-            _save_issues(errors, output, data, console, overwrite=overwrite)
+            _save_issues(errors, output, [data, *lists.arguments()], console, overwrite=overwrite)
         if errors and sheet:
             _save_label_sheet(errors, sheet, limit, console, overwrite=overwrite)
         elif sheet:
@@ -207,17 +209,18 @@ def _label_errors(
     return find_label_errors(data, folder, inference, console, image_bars(console))
 
 
-def _save_issues(errors: "LabelErrors", file: Path, data: str, console: Console, *, overwrite: bool) -> None:
-    """Save the suggestions, and say what to do with them."""
+def _save_issues(
+    errors: "LabelErrors", file: Path, data: "Sequence[str]", console: Console, *, overwrite: bool
+) -> None:
+    """Save the suggestions, and say what to do with them; `data` are the arguments that say which data they are for."""
     from cnncli.curation.issues import issues_table
     from cnncli.files.whole import write_whole
 
     stream = io.StringIO()
     issues_table(errors, file.name).write(stream)
     write_whole(file, stream.getvalue().encode(), overwrite=overwrite)
-    console.notice(
-        f"saved {file}; delete the rows that you disagree with, then: cnncli relabel {quote(file)} {quote(data)}"
-    )
+    words = " ".join(map(quote, [file, *data]))
+    console.notice(f"saved {file}; delete the rows that you disagree with, then: cnncli relabel {words}")
 
 
 def _save_label_sheet(

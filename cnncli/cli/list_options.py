@@ -91,6 +91,17 @@ class ListOptions(OptionGroup):
     root: Root = None
     image_column: ImageColumn = None
 
+    def arguments(self) -> list[str]:
+        """The options that differ from the defaults, for another command that takes a list."""
+        words = []
+        for field in dataclasses.fields(ListOptions):
+            value = getattr(self, field.name)
+            if value != field.default:
+                option = f"--{field.name.replace('_', '-')}"
+                values = value if isinstance(value, list) else [value]
+                words += [word for item in values for word in (option, str(item))]
+        return words
+
     def columns(self) -> ListColumns:
         """The columns that the options name.
 

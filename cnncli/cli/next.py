@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.cli import options
+from cnncli.cli import completion, options
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.option_groups import ComputeOptions, InputListOptions, takes_groups
 from cnncli.cli.progress import image_bars
@@ -31,7 +31,17 @@ class NextFormat(enum.StrEnum):
 @takes_groups
 def next(  # noqa: A001 - the command is called so
     inputs: options.Inputs = None,
-    model: options.Model = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            envvar="CNNCLI_MODEL",
+            metavar="RUN",
+            autocompletion=completion.complete_model,
+            help="A run of `cnncli finetune`, or any other model of the classes that images are labelled with.  [required]",
+        ),
+    ] = None,
     count: Annotated[
         int, typer.Option("--count", "-n", metavar="INT", min=1, help="Number of images to choose.")
     ] = 50,

@@ -96,11 +96,12 @@ def relabel(
         from cnncli.data.layout import read
         from cnncli.render.label_changes import label_changes_json, label_changes_text
 
+        reviewed = read_issues(issues)
         new_list = _new_list(data, output, columns, overwrite=overwrite) if is_list(data) else None
         if output and not new_list:
             raise UsageError("--output is for lists; in a folder, images are moved", "leave it out")
         data_set = read(data, columns)
-        changes = plan_changes(read_issues(issues), issues, data_set)
+        changes = plan_changes(reviewed, issues, data_set, data)
         if not new_list:
             changes = plan_moves(changes, data_set)
         written = None

@@ -197,7 +197,8 @@ def _require_duplicates(duplicates: Path | None, dependent: "Mapping[str, object
     """
     if not duplicates and (unused := [name for name, value in dependent.items() if value is not None]):
         raise UsageError(
-            f"{', '.join(unused)}: no effect without --duplicates", "-k sets the number of neighbours"
+            f"{', '.join(unused)}: no effect without --duplicates",
+            "add --duplicates FOLDER, or leave them out",
         )
 
 

@@ -38,11 +38,10 @@ def require_comparable(data: DataSet) -> None:
             "name one column of labels with --label-column",
         )
     if len(_comparable(data, data.samples)[0]) < 2:  # noqa: PLR2004 - otherwise there is nothing to compare
-        units = "groups" if any(sample.group for sample in data.samples) else "images"
-        raise DataError(
-            f"{data.title} has fewer than two classes with two {units} each: no labels can be compared",
-            "give each class a folder of its own",
-        )
+        message = f"{data.title} has fewer than two classes with two {{}} each: no labels can be compared"
+        if any(sample.group for sample in data.samples):
+            raise DataError(message.format("groups"), "group by what differs more within a class")
+        raise DataError(message.format("images"), "give two classes, with two images each at least")
 
 
 def find_label_errors(

@@ -82,7 +82,10 @@ def choose_next(
         outputs = embedder.embed(unlabelled, 0, advance)
     readable = np.flatnonzero([digest is not None for digest in outputs.digests])
     if not len(readable):
-        raise InputError(f"none of {counted(len(unlabelled), 'image')} can be read")
+        first = outputs.unreadable[0]
+        raise InputError(
+            f"none of {counted(len(unlabelled), 'image')} can be read: {first.path}: {first.reason}"
+        )
     classes, tasks = len(folder.card.class_names), folder.card.tasks
     values = outputs.vectors[readable, 0]
     doubts = uncertainties(probabilities(values[:, :classes], tasks), tasks)

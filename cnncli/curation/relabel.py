@@ -29,13 +29,13 @@ from cnncli.text import (
 
 
 def is_list(data: str) -> bool:
-    """Whether labels are in a list that can be written anew, and not the names of folders.
+    """Whether labels are in a list that can be written anew, and not the names of folders; of no data, `read` says so.
 
     Raises:
         UsageError: they are in neither.
     """
     path = Path(data)
-    if not is_url(data) and path.is_dir():
+    if not is_url(data) and (path.is_dir() or not path.exists()):
         return False
     if is_table(data) and not is_url(data) and path.suffix.lower() in SEPARATORS:
         return True
@@ -45,26 +45,27 @@ def is_list(data: str) -> bool:
     )
 
 
-def plan_changes(issues: Sequence[Issue], file: Path, data: DataSet) -> list[LabelChange]:
+def plan_changes(issues: Sequence[Issue], file: Path, data: DataSet, name: str) -> list[LabelChange]:
     """The labels that a reviewed file changes in a data set.
 
     Args:
         issues: what the file says.
         file: its name, for messages.
         data: with exactly one label per image.
+        name: of the data set, for messages.
 
     Raises:
         DataError: the file belongs to other data, or to what they were before.
     """
     if data.tasks:
         raise DataError(
-            f"{data.title} has tasks or several labels per image",
+            f"{name} has tasks or several labels per image",
             "name one column of labels with --label-column",
         )
     samples = {path_text(data.relative(sample.path)): sample for sample in data.samples}
     missing = [issue.path for issue in issues if issue.path not in samples]
     if missing:
-        raise _missing_error(missing, file, data)
+        raise _missing_error(missing, file, data, name)
     changes = [
         LabelChange(samples[issue.path].source, issue.path, issue.label, issue.suggested) for issue in issues
     ]
@@ -72,20 +73,20 @@ def plan_changes(issues: Sequence[Issue], file: Path, data: DataSet) -> list[Lab
         label = data.class_names[samples[change.path].label]
         if label != change.label:
             raise DataError(
-                f"{change.path} has the label {label!r} in {data.title}, and {change.label!r} in {file}",
+                f"{change.path} has the label {label!r} in {name}, and {change.label!r} in {file}",
                 "the labels have changed since: look for label errors once more",
             )
     if unknown := sorted({change.suggested for change in changes} - {*data.class_names}):
         raise DataError(
-            f"{file} suggests {shortlist(unknown)}, which {data.title} does not have",
+            f"{file} suggests {shortlist(unknown)}, which {name} does not have",
             f"its classes are {shortlist(data.class_names)}",
         )
     return changes
 
 
-def _missing_error(missing: Sequence[str], file: Path, data: DataSet) -> DataError:
+def _missing_error(missing: Sequence[str], file: Path, data: DataSet, name: str) -> DataError:
     images = counted(len(missing), "image")
-    message = f"{file} lists {images} that {data.title} does not have, such as {missing[0]}"
+    message = f"{file} lists {images} that {name} does not have, such as {missing[0]}"
     place = _absolute(Path(data.root, original_text(missing[0])))
     for log in sorted(file.parent.glob("moves*.jsonl")):
         if place in {move.source for move in read_moves(log)}:
@@ -207,11 +208,8 @@ def write_list(
     """
     labels = {os.path.abspath(change.source.path): change.suggested for change in changes}  # noqa: PTH100 - a string
     try:
-        with (
-            whole_file(output, overwrite=overwrite) as draft,
-            draft.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
-        ):
-            write_relabelled(file, columns, labels, stream)
+        with whole_file(output, overwrite=overwrite) as draft:
+            write_relabelled(file, columns, labels, draft)
     except (csv.Error, ValueError) as error:
         raise InputError(f"the list {file} has changed: {error}") from error
     except OSError as error:

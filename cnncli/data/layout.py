@@ -70,7 +70,8 @@ def _read_any(name: str, columns: ListColumns) -> DataSet:
     if not columns.are_default:
         raise UsageError(
             f"{name} is not a list, and --path-column, --label-column, --split-column, --image-column, --multi-label, "
-            "--label-separator, --indicator-columns, --group-column and --root are for lists"
+            "--label-separator, --indicator-columns, --group-column and --root are for lists",
+            "--group-by finds groups in paths" if columns.group else None,
         )
     return read_remote_folder(name) if is_url(name) else _read_local(Path(name))
 

@@ -3,10 +3,10 @@
 import contextlib
 import csv
 import dataclasses
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import TextIO
 
 from cnncli.data.labelled import LabelledImage, build_data_set
 from cnncli.data.labels import LabelReader, Labels, Row, text_of
@@ -116,7 +116,7 @@ def _require_columns(file: str, header: Sequence[str], names: Sequence[str]) -> 
         _require_separator(file, header)
         raise DataError(
             f"the list {file} has no column {' and no '.join(map(repr, missing[:_MAX_LISTED]))}; its first line has {columns_text}",
-            "name them with --path-column and --label-column or --multi-label; the first line of a list has the column names",
+            "name them with --path-column, --label-column, --multi-label or --group-column; the first line of a list has the column names",
         )
 
 
@@ -158,23 +158,29 @@ def _entries(file: str, rows: Iterable[Row]) -> Iterator[tuple[int, Row]]:
         ) from error
 
 
-def write_relabelled(file: Path, columns: ListColumns, labels: Mapping[str, str], stream: TextIO) -> None:
-    """Write a CSV or TSV list with other labels for some images, and all else as it is.
+def write_relabelled(file: Path, columns: ListColumns, labels: Mapping[str, str], target: Path) -> None:
+    """Write a CSV or TSV list with other labels for some images, and all else as it is: also its encoding and line ends.
 
     Args:
         file: the list, which `read_list` has read.
         columns: of the list.
         labels: new label by the absolute path of an image.
-        stream: where it is written.
+        target: the file to write.
 
     Raises:
         OSError: it cannot be read or written.
         csv.Error: it is not valid CSV.
     """
     root, separator = str(columns.root or file.parent), SEPARATORS[file.suffix.lower()]
-    with text_stream(open_container(str(file))) as lines:
-        rows = csv.reader(bounded_lines(lines), delimiter=separator, strict=True)
-        writer = csv.writer(stream, delimiter=separator, lineterminator="\n")
+    with (
+        text_stream(open_container(str(file))) as text,
+        target.open("w", encoding=text.encoding, errors=text.errors, newline="") as stream,
+    ):
+        lines = bounded_lines(text)
+        first = next(lines)
+        rows = csv.reader(itertools.chain([first], lines), delimiter=separator, strict=True)
+        ending = "\r\n" if first.endswith("\r\n") else "\n"
+        writer = csv.writer(stream, delimiter=separator, lineterminator=ending)
         header = next(rows)
         writer.writerow(header)
         path_place, label_place = header.index(columns.path), header.index(columns.label)

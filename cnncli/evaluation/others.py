@@ -89,6 +89,9 @@ def evaluate_others(
     if detector.features:
         threshold = detector.threshold(share)
     else:
+        progress.notice(
+            f"{detector.model} has no training features; the energy of its logits, which is used instead, is a weaker sign"
+        )
         threshold = float(np.quantile(known_scores, share, method="inverted_cdf"))
     return OthersEvaluation(
         place,

@@ -279,7 +279,8 @@ def read_moves(log: Path) -> Iterator[Move]:
         header = {}
     if header.get("content") != _CONTENT:
         raise InputError(
-            f"{log} is not a log of moved files", "it is called moves.jsonl, in the folder that was filled"
+            f"{log} is not a log of moved files",
+            "it is called moves.jsonl; sort writes it into the folder that it fills, relabel beside the reviewed file",
         )
     if problem := schema_problem(header.get("schema"), SCHEMA, "move the files back by hand"):
         raise InputError(f"cannot read {log}: {problem.reason}", problem.hint)

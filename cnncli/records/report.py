@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cnncli.records.data import DataFinding, Split
-from cnncli.records.evaluation import Comparison, Evaluation
+from cnncli.records.evaluation import Comparison, Evaluation, FoldScore
 from cnncli.records.task_evaluation import TasksComparison, TasksEvaluation
 from cnncli.records.training import ClassifierScore, Epoch, Keep
 
@@ -44,6 +44,7 @@ class TrainingSummary:
         classifier: the best of them, if several were compared.
         reason: why this network was chosen, as text.
         keep: which epoch's weights the run holds.
+        folds: the scores of classifiers on features in each fold of `--folds`; empty where there are none.
     """
 
     epochs: tuple[Epoch, ...]
@@ -52,6 +53,7 @@ class TrainingSummary:
     classifier: ClassifierScore | None
     reason: str
     keep: Keep = Keep.BEST
+    folds: tuple[FoldScore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from cnncli.records.evaluation import Accuracy
+from cnncli.records.evaluation import Accuracy, FoldScore
 from cnncli.records.training import (
     ClassifierScore,
     Epoch,
@@ -33,7 +33,9 @@ def finetune_text(result: FinetuneResult, width: int | None) -> str:
     for split, texts in (("val", _val_texts(result)), ("test", _test_texts(result))):
         lines += [f"{split if number == 0 else '':<12}{text}" for number, text in enumerate(texts)]
     if result.folds:
-        lines.append(f"{len(result.folds)} folds".ljust(12) + _folds_text(result))
+        lines.append(
+            f"{len(result.folds)} folds".ljust(12) + folds_text(result.folds, has_tasks=bool(result.tasks))
+        )
     timings = (*result.timings, Timing("total", sum(timing.seconds for timing in result.timings)))
     lines += [
         f"{'' if number else 'time':<12}{timing.seconds:6.1f} s  {timing.step}"
@@ -78,10 +80,10 @@ def _task_text(score: TaskScore) -> str:
     return f"{printable(score.task)}: {', '.join(texts)}"
 
 
-def _folds_text(result: FinetuneResult) -> str:
+def folds_text(folds: Sequence[FoldScore], *, has_tasks: bool) -> str:
     """The mean and the standard deviation over the folds, and the range."""
-    scores = [fold.score for fold in result.folds]
-    name = "score" if result.tasks else "accuracy"
+    scores = [fold.score for fold in folds]
+    name = "score" if has_tasks else "accuracy"
     spread = f"{percent(statistics.mean(scores))} ± {percent(statistics.stdev(scores))}"
     return f"{name} {spread} (standard deviation; {percent(min(scores))} to {percent(max(scores))})"
 

@@ -6,13 +6,22 @@ Networks" (2012).
 
 import io
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from cnncli.records.predictions import NO_CLASS, Prediction, Record, Score, TrueClasses, Unreadable
+from cnncli.records.predictions import (
+    NO_CLASS,
+    UNKNOWN,
+    Prediction,
+    Record,
+    Score,
+    TrueClasses,
+    Unreadable,
+)
 from cnncli.render import fonts
 from cnncli.text import percent, printable
 
@@ -34,6 +43,8 @@ _PERCENT = 50
 """Width of the column of percentages, to the right of the bars, in pixels."""
 _BAR = THUMBNAIL[0] - _PERCENT
 """Length of the bar of 100 %, in pixels."""
+_CHARACTERS = 36
+"""Characters of a line of text, which is about as wide as an image."""
 _INK, _PAPER, _TRUE, _OTHER, _ALARM = "#1b1b1b", "#ffffff", "#9ad1a4", "#d4dbe3", "#b3261e"
 """The bar of the true class is green; all others, and all bars where it is not known, are grey."""
 
@@ -54,7 +65,7 @@ class Card:
 
 
 class _Bar(NamedTuple):
-    """A class below an image; one without a probability stands for a task without an answer."""
+    """A class below an image; one without a probability is a task without an answer, or why there is no answer at all."""
 
     label: str
     probability: float | None
@@ -120,11 +131,15 @@ def _draw_bar(draw: ImageDraw.ImageDraw, bar: _Bar, origin: tuple[int, int], fon
         draw.text((left + THUMBNAIL[0] - font.getlength(text) - 1, top), text, _INK, font)
     if bar.is_true:
         draw.rectangle((left - 2, top - 1, left + THUMBNAIL[0] + 1, top + _LINE - 3), outline=_INK)
-    draw.text((left + 3, top), _truncate(printable(bar.label), _BAR - 6, font), _INK, font)
+    width = THUMBNAIL[0] if bar.probability is None else _BAR
+    draw.text((left + 3, top), _truncate(printable(bar.label), width - 6, font), _INK, font)
 
 
 def _bars(prediction: Prediction, truth: TrueClasses | None) -> list[_Bar]:
-    """The classes below an image, as many of each task."""
+    """The classes below an image, as many of each task; of an image unlike those that the network knows, the reason."""
+    if prediction.reason:
+        lines = textwrap.wrap(f"{UNKNOWN}: {prediction.reason}", _CHARACTERS)
+        return [_Bar(line, None, is_true=False) for line in lines]
     names = [f"{task.name}: " for task in prediction.tasks] or [""]
     truths = truth.indices if truth else [frozenset[int]()] * len(names)
     most = max(_CLASSES // len(names), 1)

@@ -69,13 +69,16 @@ def _figure(rows: Sequence[_Row], title: str, first: str, things: str) -> Figure
     parts = 2 if len(folders) > 1 else 1  # the names of the folder, which is often the class, and the file
     width = min(max(len(row.others) for row in selection), MAX_NEIGHBOURS)
     for row in selection:
-        panels.append(_panel(row.source, first + PurePath(row.source.path).name))
+        panels.append(_panel(row.source, first + _last_parts(row.source.path, 1 if first else parts)))
         for path, caption in row.others[:width]:
-            name = PurePath(*PurePath(path).parts[-parts:])
-            panels.append(_panel(image_source(path), f"{name}, {caption}"))
+            panels.append(_panel(image_source(path), f"{_last_parts(path, parts)}, {caption}"))
         panels += [_BLANK] * (width - len(row.others[:width]))
     remark = f"; the first {MAX_QUERIES} of {len(rows):,} {things}" if len(rows) > MAX_QUERIES else ""
     return Figure(title + remark, tuple(panels), width + 1)
+
+
+def _last_parts(path: str, count: int) -> str:
+    return str(PurePath(*PurePath(path).parts[-count:]))
 
 
 def _panel(source: ImageSource, title: str) -> Panel:

@@ -471,6 +471,7 @@ def test_groups_stay_together_in_splits_and_folds(cnncli: Cnncli, data: Path, co
     )
     again = cnncli("finetune", "--config", Path(result["folder"], "settings.toml"), "-o", "again")
     assert "3 folds     accuracy " in again.stdout, again.stderr
+    assert "3 folds, in which each image is held out once: accuracy " in Path("again/report.html").read_text()
     assert table(Path("again/splits.csv")) == splits
 
 

@@ -104,8 +104,13 @@ def test_a_network_without_features_is_judged_by_its_energy(cnncli: Cnncli, run:
         "-f",
         "json",
     )
-    others = json.loads(cnncli(*arguments, "--unfamiliar", "0.8", "--split", "val").stdout)["others"]
+    result = cnncli(*arguments, "--unfamiliar", "0.8", "--split", "val")
+    others = json.loads(result.stdout)["others"]
     assert others["method"] == "energy of logits"
+    assert (
+        "has no training features; the energy of its logits, which is used instead, is a weaker"
+        in result.stderr
+    )
     known, foreign = scores_of(colours, "shades/val"), scores_of(colours, "others")
     assert others["auroc"] == pytest.approx(roc_auc_score([0] * 40 + [1] * 9, [*known, *foreign]))
     assert others["known_kept"] == 0.8

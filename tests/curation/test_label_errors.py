@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -71,10 +72,26 @@ def test_options_without_effect_and_data_without_classes_are_errors(
         assert (result.exit_code, "no effect without --label-errors" in result.stderr) == (2, True)
     result = cnncli("check", data, "--label-errors", "-o", tmp_path / "x.txt")
     assert (result.exit_code, "does not end in .csv" in result.stderr) == (2, True)
-    (tmp_path / "list.csv").write_text("path,label,tags\nshades/red/0.png,a,x\nshades/red/1.png,b,y\n")
+    (tmp_path / "list.csv").write_text("path,label,tags\nshades/red/0.png,a,x\nshades/red/1.png,b,x\n")
     for columns, complaint in (
         (ListColumns(), "fewer than two classes with two images each"),
         (ListColumns(multi_label=("tags",)), "has tasks or several labels per image"),
     ):
         with pytest.raises(DataError, match=complaint):
             require_comparable(read(tmp_path / "list.csv", columns))
+    with pytest.raises(DataError, match="two classes with two groups each") as caught:
+        require_comparable(read(tmp_path / "list.csv", ListColumns(group="tags")))
+    assert caught.value.hint == "group by what differs more within a class"
+
+
+def test_the_next_command_has_the_columns_of_the_list(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    file = data.parent / "my list.csv"
+    images = sorted(data.glob("*/*.png"))
+    rows = [f"{image.relative_to(data)},{image.parent.name}" for image in images]
+    file.write_text("\n".join(["photo,kind", *rows]))
+    options = ("--path-column", "photo", "--label-column", "kind", "--root", str(data))
+    issues = data.parent / "issues.csv"
+    result = cnncli("check", file, *options, "--label-errors", "-m", colours, "-o", issues)
+    command = result.stderr.partition("then: cnncli ")[2].splitlines()[0]
+    assert cnncli(*shlex.split(command), "--apply").exit_code == 0, result.stderr
+    assert (data.parent / "my list-relabelled.csv").is_file()

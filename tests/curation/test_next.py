@@ -95,5 +95,9 @@ def test_mistakes_are_named(
     for arguments, code, complaint in cases:
         result = cnncli("next", *arguments)
         assert (result.exit_code, complaint in result.stderr) == (code, True), (arguments, result.stderr)
+    (empty / "broken.png").write_bytes(b"nothing")
+    broken = cnncli("next", empty, "-m", colours)
+    assert (broken.exit_code, "none of 1 image can be read: " in broken.stderr) == (1, True)
+    assert "broken.png: not an image" in broken.stderr
     monkeypatch.delenv("CNNCLI_MODEL")
     assert "no run is named" in cnncli("next", pool).stderr

@@ -42,6 +42,19 @@ def test_pictures_and_bars() -> None:
     assert not ink[:, 12 + THUMBNAIL[0] - 50].any()
 
 
+def test_an_unfamiliar_image_has_a_reason_instead_of_bars() -> None:
+    prediction = Prediction(
+        LocalFile("teapot.jpg"),
+        (Score(None, "unknown", 0.7), Score(None, "unknown", 0.3)),
+        reason="unlike the training images (score 1.45, threshold 0.98)",
+    )
+    sheet = np.asarray(Image.open(io.BytesIO(sheet_png([Card(prediction, thumbnail("red"))]))))
+    assert not (sheet == np.array([0xD4, 0xDB, 0xE3])).all(axis=2).any()
+    ink = (sheet[12 + THUMBNAIL[1] + 3 + 19 :] == INK).all(axis=2)
+    assert ink[:19].any()
+    assert ink[19:38].any()  # the reason takes two lines
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 12, 60])
 def test_a_sheet_is_about_four_by_three(count: int) -> None:
     with Image.open(io.BytesIO(sheet_png([card("red", 0.5)] * count))) as sheet:

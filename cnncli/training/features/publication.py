@@ -102,7 +102,7 @@ class ClassPublication:
         """The classifiers, and the best if there were several."""
         scores = tuple(candidate.score for candidate in self.classifiers.candidates)
         best = self.classifiers.best.score if len(scores) > 1 else None
-        return TrainingSummary((), None, scores, best, self.classifiers.reason)
+        return TrainingSummary((), None, scores, best, self.classifiers.reason, folds=self.search.folds)
 
     def result(self, path: Path) -> FinetuneResult:
         """The result."""
@@ -174,7 +174,7 @@ class TaskPublication:
 
     def summary(self) -> TrainingSummary:
         """Why the classifiers were chosen."""
-        return TrainingSummary((), None, (), None, self.classifiers.reason)
+        return TrainingSummary((), None, (), None, self.classifiers.reason, folds=self.search.folds)
 
     def result(self, path: Path) -> FinetuneResult:
         """The result."""
