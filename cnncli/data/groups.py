@@ -84,5 +84,5 @@ def require_undivided(data: DataSet) -> None:
         group, splits = next(iter(divided.items()))
         raise DataError(
             f"{data.title} has images of the group {group!r} in {' and '.join(splits)}",
-            "move them, or remove the splits, so that finetune makes them; `cnncli check` lists all such groups",
+            "move them, or remove the splits, so that finetune makes them; `cnncli check` with the same option lists all such groups",
         )
