@@ -214,13 +214,15 @@ def _save_issues(
 ) -> None:
     """Save the suggestions, and say what to do with them; `data` are the arguments that say which data they are for."""
     from cnncli.curation.issues import issues_table
+    from cnncli.curation.relabel import has_changeable_labels
     from cnncli.files.whole import write_whole
 
     stream = io.StringIO()
     issues_table(errors, file.name).write(stream)
     write_whole(file, stream.getvalue().encode(), overwrite=overwrite)
     words = " ".join(map(quote, [file, *data]))
-    console.notice(f"saved {file}; delete the rows that you disagree with, then: cnncli relabel {words}")
+    advice = f"; delete the rows that you disagree with, then: cnncli relabel {words}"
+    console.notice(f"saved {file}{advice if has_changeable_labels(data[0]) else ''}")
 
 
 def _save_label_sheet(

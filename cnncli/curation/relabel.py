@@ -28,17 +28,22 @@ from cnncli.text import (
 )
 
 
+def has_changeable_labels(data: str) -> bool:
+    """Whether labels are the names of folders, or in a list that can be written anew, on this machine."""
+    return not is_url(data) and (
+        Path(data).is_dir() or (is_table(data) and Path(data).suffix.lower() in SEPARATORS)
+    )
+
+
 def is_list(data: str) -> bool:
     """Whether labels are in a list that can be written anew, and not the names of folders; of no data, `read` says so.
 
     Raises:
         UsageError: they are in neither.
     """
-    path = Path(data)
-    if not is_url(data) and (path.is_dir() or not path.exists()):
-        return False
-    if is_table(data) and not is_url(data) and path.suffix.lower() in SEPARATORS:
-        return True
+    is_missing = not is_url(data) and not Path(data).exists()
+    if is_missing or has_changeable_labels(data):
+        return Path(data).is_file()
     raise UsageError(
         f"the labels of {data} cannot be changed",
         "relabel takes a labelled folder, or a list (.csv, .tsv), on this machine",

@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -95,3 +96,15 @@ def test_the_next_command_has_the_columns_of_the_list(cnncli: Cnncli, data: Path
     command = result.stderr.partition("then: cnncli ")[2].splitlines()[0]
     assert cnncli(*shlex.split(command), "--apply").exit_code == 0, result.stderr
     assert (data.parent / "my list-relabelled.csv").is_file()
+
+
+def test_there_is_no_next_command_for_archives(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    with tarfile.open(data.parent / "data.tar", "w") as archive:
+        for image in sorted(data.glob("[rb]*/*.png")):
+            name = f"{image.parent.name}{image.stem}"
+            archive.add(image, f"{name}.png")
+            (data / "label.cls").write_text(image.parent.name)
+            archive.add(data / "label.cls", f"{name}.cls")
+    issues = data.parent / "issues.csv"
+    result = cnncli("check", data.parent / "data.tar", "--label-errors", "-m", colours, "-o", issues)
+    assert (issues.is_file(), "relabel" in result.stderr) == (True, False), result.stderr
