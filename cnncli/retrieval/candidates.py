@@ -16,8 +16,8 @@ from cnncli.engines.cores import one_blas_thread
 from cnncli.images.threads import reading_pool
 from cnncli.records.features import Vectors
 
-NEIGHBOURS = 8
-"""Pairs of an embedding in each of its cells; of altered photographs, 99 % were among the 5 nearest of their original."""
+NEIGHBOURS, IN_CELL = 8, 5
+"""Pairs of an embedding, and in each of its cells; of altered photographs, 99 % were among the 5 nearest of their original."""
 
 _EXACT = 20_000
 """Embeddings that are all compared."""
@@ -73,7 +73,8 @@ def near_pairs(vectors: Vectors, others: Vectors | None, threads: int) -> Pairs:
         cells = (
             _cells(ours, theirs, pool.map) if is_large else [(np.arange(len(ours)), np.arange(len(theirs)))]
         )
-        found = list(pool.map(lambda rows: _near(ours, rows[0], theirs, rows[1]), _blocks(cells)))
+        count = IN_CELL if is_large else NEIGHBOURS
+        found = list(pool.map(lambda rows: _near(ours, rows[0], theirs, rows[1], count), _blocks(cells)))
     first, second = (np.concatenate(rows) for rows in zip(*found, strict=True))
     if others is None:
         first, second = np.minimum(first, second), np.maximum(first, second)
@@ -168,12 +169,12 @@ def _blocks(cells: Iterable[tuple[Rows, Rows]]) -> Iterator[tuple[Rows, Rows]]:
             yield rows[start : start + _ROWS], other_rows
 
 
-def _near(vectors: Vectors, rows: Rows, others: Vectors, other_rows: Rows) -> tuple[Rows, Rows]:
-    """Each of some rows with the nearest of some others; in the same collection a row is not paired with itself."""
+def _near(vectors: Vectors, rows: Rows, others: Vectors, other_rows: Rows, count: int) -> tuple[Rows, Rows]:
+    """Each of some rows with the `count` nearest of some others; in the same collection a row is not paired with itself."""
     similarities = vectors[rows] @ others[other_rows].T
     if vectors is others:
         similarities[rows[:, None] == other_rows] = -np.inf
-    columns = _highest(similarities, NEIGHBOURS)
+    columns = _highest(similarities, count)
     row, place = np.nonzero(np.isfinite(np.take_along_axis(similarities, columns, axis=1)))
     return rows[row], other_rows[columns[row, place]]
 
