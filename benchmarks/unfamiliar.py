@@ -1,4 +1,4 @@
-"""How well images that show none of the classes are told from those that do, by `--unfamiliar`.
+"""How well images that show none of the classes are told apart from those that do, by `--unfamiliar`.
 
     python -m benchmarks.unfamiliar ANTS_BEES PHOTOGRAPHS CLASSES
 

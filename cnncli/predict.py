@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,6 @@ from cnncli.logits import reach_thresholds, top_classes
 from cnncli.networks.answer_classes import AnswerClasses, Rollup, answer_classes, choose_classes
 from cnncli.networks.card import to_json
 from cnncli.networks.class_groups import ClassGroups, merge_classes
-from cnncli.networks.familiarity import Detector, Limit, require_known_share, require_single_view
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.reference import Reference
 from cnncli.records.defaults import KNOWN_SHARE, TOPK
@@ -35,6 +35,9 @@ from cnncli.records.predictions import (
 from cnncli.records.progress import Progress
 from cnncli.records.tasks import AnswerKind, columns_of, has_several
 from cnncli.text import counted
+
+if TYPE_CHECKING:
+    from cnncli.networks.familiarity import Limit
 
 _DEFAULT = "default"
 """Stands for an option that was not given, in the identity of a network whose tasks each have a default of their own."""
@@ -77,6 +80,8 @@ class PredictSettings:
                     "--known has no effect without --unfamiliar", f"add --unfamiliar {KNOWN_SHARE}"
                 )
             return
+        from cnncli.networks.familiarity import require_known_share, require_single_view
+
         require_known_share(self.unfamiliar)
         require_single_view(is_averaged=self.inference.tta)
 
@@ -261,10 +266,12 @@ class _Question:
         )
 
 
-def _open_limit(session: Session, settings: PredictSettings, progress: Progress) -> Limit | None:
+def _open_limit(session: Session, settings: PredictSettings, progress: Progress) -> "Limit | None":
     """What tells unfamiliar images from known ones; None if nothing should."""
     if settings.unfamiliar is None:
         return None
+    from cnncli.networks.familiarity import Detector, Limit
+
     detector = Detector.open(session.folder)
     if settings.known is None:
         return Limit(detector, detector.threshold(settings.unfamiliar))

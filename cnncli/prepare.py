@@ -31,9 +31,7 @@ from cnncli.networks.prepared import (
     require_same,
     warn_hidden_folder,
 )
-from cnncli.networks.pretrained import build_network, load_weights
 from cnncli.networks.reference import HUB, Reference
-from cnncli.networks.remote_models import copy_model
 from cnncli.networks.saved import identifying_files
 from cnncli.records.networks import (
     Architecture,
@@ -83,6 +81,8 @@ def prepare(
             written.
     """
     if is_url(reference.name):
+        from cnncli.networks.remote_models import copy_model  # rarely needed
+
         copy_model(reference.name, progress, is_offline=is_offline)
     warn_hidden_folder(reference, progress)
     if not reference.pretrained:
@@ -195,6 +195,7 @@ def _make_folder(
     is_on_hub = reference.name.startswith(HUB)  # resolving it may download, which has its own progress bar
     with progress.activity(f"loading torch and timm to prepare {reference.name}"):
         from cnncli.networks import zoo
+        from cnncli.networks.pretrained import build_network, load_weights
 
         offer = None if is_on_hub else _find_offer(reference, progress, is_offline=is_offline)
     if is_on_hub:

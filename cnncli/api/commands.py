@@ -153,8 +153,8 @@ def evaluate(
         split: train, val, test or all; None takes test, else val, else all.
         subset: whether only the classes of the data can be predicted.
         threshold: also report coverage and accuracy at this confidence.
-        others: folder of images that show none of the classes, to be told from those that do.
-        unfamiliar: share of known images to keep when others are told from them.
+        others: folder of images that show none of the classes, to be told apart from those that do.
+        unfamiliar: share of known images to keep when others are told apart from them.
         offline: use only what is in the caches.
         progress: called with each message, and each image that is done.
         run_options: as for `load`.

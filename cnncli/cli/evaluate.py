@@ -72,7 +72,7 @@ def evaluate(
         typer.Option(
             "--others",
             metavar="DIR",
-            help="Images that show none of the classes: also report how well they are told from DATA (AUROC, and the rates at the "
+            help="Images that show none of the classes: also report how well they are told apart from DATA (AUROC, and the rates at the "
             "threshold of --unfamiliar).",
         ),
     ] = None,
@@ -83,7 +83,7 @@ def evaluate(
             min=0,
             max=1,
             metavar="SHARE",
-            help=f"Share of known images to keep when --others are told from them.  [default: {KNOWN_SHARE}]",
+            help=f"Share of known images to keep when --others are told apart from them.  [default: {KNOWN_SHARE}]",
         ),
     ] = None,
     format_: Annotated[

@@ -65,7 +65,7 @@ def _expand(signature: inspect.Signature, groups: dict[str, Any]) -> Iterator[in
 
 @dataclass(frozen=True, slots=True)
 class NetworkOptions(OptionGroup):
-    """What a command is told about a model, beside its name.
+    """What goes with the name of a model: its weights, input size, and whether to download.
 
     Raises:
         UsageError: an invalid image size.

@@ -38,8 +38,8 @@ class EvaluationSettings:
         class_map: file with the network's names for the data's classes.
         ensemble: whether to average the networks instead of comparing them.
         threshold: also report coverage and accuracy at this confidence.
-        others: folder of images that show none of the classes, and are to be told from those that do; None for none.
-        unfamiliar: share of known images to keep when others are told from them.
+        others: folder of images that show none of the classes, and are to be told apart from those that do; None for none.
+        unfamiliar: share of known images to keep when others are told apart from them.
         inference: engine, batches, decoding.
     """
 

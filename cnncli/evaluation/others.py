@@ -22,12 +22,12 @@ Scores = NDArray[np.float32]
 
 
 def require_others(
-    place: str, share: float, data: DataSet, folders: Sequence[ModelFolder], options: InferenceOptions
+    path: str, share: float, data: DataSet, folders: Sequence[ModelFolder], options: InferenceOptions
 ) -> None:
-    """Check, before any network runs, that others can be told from the images of a data set.
+    """Check, before any network runs, that others can be told apart from the images of a data set.
 
     Args:
-        place: the folder of the others.
+        path: the folder of the others.
         share: of known images to keep.
         data: the known images.
         folders: the networks.
@@ -40,10 +40,10 @@ def require_others(
     require_single_view(is_averaged=options.tta)
     if len(folders) > 1:
         raise UsageError("--others works with one model", "evaluate each model by itself")
-    others = {os.path.realpath(image.path) for image in require_images(place, "--others")}
+    others = {os.path.realpath(image.path) for image in require_images(path, "--others")}
     if shared := sum(os.path.realpath(sample.path) in others for sample in data.samples):
         raise UsageError(
-            f"--others {place} has {counted(shared, 'image')} of {data.title} itself",
+            f"--others {path} has {counted(shared, 'image')} of {data.title} itself",
             "give a folder of images that show none of the classes",
         )
     detector = Detector.open(folders[0])
@@ -52,7 +52,7 @@ def require_others(
 
 
 def evaluate_others(
-    place: str,
+    path: str,
     share: float,
     folder: ModelFolder,
     known: Sequence[ImageSource],
@@ -65,7 +65,7 @@ def evaluate_others(
     The threshold is that of `predict --unfamiliar`. For a network without training features, it keeps the share of the known images here.
 
     Args:
-        place: the folder of the others.
+        path: the folder of the others.
         share: of known images to keep.
         folder: the network.
         known: images of its classes.
@@ -77,15 +77,15 @@ def evaluate_others(
         DataError: none of the others can be read.
     """
     detector, session = Detector.open(folder), Session(folder, options, progress)
-    others = require_images(place, "--others")
+    others = require_images(path, "--others")
     with bar(len(known) + len(others)) as advance:
         known_scores, scores = (_scores(session, detector, images, advance) for images in (known, others))
     if not len(scores):
         raise DataError(
-            f"--others {place}: no image can be read", "run `cnncli predict` on it to find out why"
+            f"--others {path}: no image can be read", "run `cnncli predict` on it to find out why"
         )
     if unreadable := len(others) - len(scores):
-        progress.warning(f"{unreadable:,} of {counted(len(others), 'image')} in {place} cannot be read")
+        progress.warning(f"{unreadable:,} of {counted(len(others), 'image')} in {path} cannot be read")
     if detector.features:
         threshold = detector.threshold(share)
     else:
@@ -94,7 +94,7 @@ def evaluate_others(
         )
         threshold = float(np.quantile(known_scores, share, method="inverted_cdf"))
     return OthersEvaluation(
-        place,
+        path,
         unreadable,
         detector.method,
         auroc(known_scores, scores),

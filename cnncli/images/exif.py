@@ -35,11 +35,11 @@ class ExifSource(ImageSource):
 
     Attributes:
         source: the source itself.
-        found: its EXIF, once it has been opened.
+        exif: its EXIF, once it has been opened; empty before.
     """
 
     source: ImageSource
-    found: list[Exif] = field(default_factory=list, compare=False, repr=False)
+    exif: list[Exif] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def is_remote(self) -> bool:
@@ -49,7 +49,7 @@ class ExifSource(ImageSource):
     def open(self) -> BinaryIO:
         """The stream of the source itself."""
         stream = self.source.open()
-        self.found[:] = [read_exif(self.path, stream)]
+        self.exif[:] = [read_exif(self.path, stream)]
         stream.seek(0)
         return stream
 
@@ -58,8 +58,8 @@ class ExifSource(ImageSource):
         return self.source.stamp()
 
     def without_content(self) -> ImageSource:
-        """The same without bytes, with the EXIF that is found yet."""
-        return ExifSource(self.path, self.source.without_content(), self.found)
+        """The same without bytes, with its EXIF if it has been opened."""
+        return ExifSource(self.path, self.source.without_content(), self.exif)
 
 
 def with_exif(inputs: Iterable[ImageInput | None]) -> Iterator[ImageInput | None]:
@@ -71,7 +71,7 @@ def with_exif(inputs: Iterable[ImageInput | None]) -> Iterator[ImageInput | None
 def without_exif(source: ImageSource) -> tuple[ImageSource, Exif | None]:
     """The source itself, and the EXIF that was read with it; None if it was not asked for."""
     if isinstance(source, ExifSource):
-        return source.source, next(iter(source.found), None)
+        return source.source, next(iter(source.exif), None)
     return source, None
 
 

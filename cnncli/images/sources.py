@@ -119,19 +119,19 @@ def sources(
             progress.notice(by_products_text(skipped, name))
 
 
-def require_images(place: str, option: str) -> list[ImageSource]:
+def require_images(folder: str, option: str) -> list[ImageSource]:
     """The images in a folder, or the like, that an option names.
 
     Raises:
         InputError: there are none.
     """
-    inputs = list(sources([place]))
+    inputs = list(sources([folder]))
     images = [entry for entry in inputs if isinstance(entry, ImageSource)]
-    if [image.path for image in images] == [place] and not (is_url(place) or os.path.exists(place)):
-        images, inputs = [], [Unreadable(place, "no such folder")]
+    if [image.path for image in images] == [folder] and not (is_url(folder) or os.path.exists(folder)):
+        images, inputs = [], [Unreadable(folder, "no such folder")]
     if not images:
         problem = next((entry.reason for entry in inputs if isinstance(entry, Unreadable)), "no images")
-        raise InputError(f"{option} {place}: {problem}", "give a folder of images")
+        raise InputError(f"{option} {folder}: {problem}", "give a folder of images")
     return images
 
 

@@ -51,7 +51,7 @@ class FolderWatch:
         An image that changes after it was reported is reported again. If the folder disappears, this waits for it to come back.
 
         Args:
-            progress: is told if the folder disappears.
+            progress: warns if the folder disappears.
         """
         while not self._is_over.is_set():
             start = time.monotonic()

@@ -114,7 +114,7 @@ def at_threshold(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def others(result: OthersEvaluation | None) -> dict[str, Any]:
-    """How well the images are told from others; empty where there are none."""
+    """How well the images are told apart from others; empty where there are none."""
     if result is None:
         return {}
     figures = {

@@ -47,7 +47,7 @@ def evaluation_text(evaluation: Evaluation, width: int | None) -> str:
 
 
 def others_lines(others: OthersEvaluation | None) -> list[str]:
-    """How well the images are told from others; nothing where there are none."""
+    """How well the images are told apart from others; nothing where there are none."""
     if others is None:
         return []
     return [

@@ -20,7 +20,7 @@ FORM, JSON, BYTES = "multipart/form-data", "application/json", "application/octe
 
 
 async def images_of(body: bytes, headers: Headers, most: int) -> list[ImageInput]:
-    """The images that a request holds, named as its files, or by their place: `image 0`.
+    """The images that a request holds, named as its files, or by their number: `image 0`.
 
     Args:
         body: of the request.
@@ -62,10 +62,10 @@ async def _images_in_form(body: bytes, headers: Headers, most: int) -> list[Imag
         raise HTTPException(400, f"not a valid form: {error.message}") from error
     try:
         images: list[ImageInput] = []
-        for place, (name, file) in enumerate(form.multi_items()):
+        for number, (name, file) in enumerate(form.multi_items()):
             if not isinstance(file, UploadFile):
                 raise HTTPException(400, f"{name!r} is no file: curl sends one with -F image=@photo.jpg")
-            images.append(InMemory(file.filename or f"image {place}", await file.read()))
+            images.append(InMemory(file.filename or f"image {number}", await file.read()))
         return images
     finally:
         await form.close()
@@ -78,7 +78,7 @@ def _images_in_json(body: bytes) -> list[ImageInput]:
         raise HTTPException(400, f"not JSON: {error}") from error
     match document:
         case {"images": [*texts], **others} if not others and all(isinstance(text, str) for text in texts):
-            return [_decode(text, f"image {place}") for place, text in enumerate(texts)]
+            return [_decode(text, f"image {number}") for number, text in enumerate(texts)]
     raise HTTPException(400, 'expected {"images": ["BASE64", …]}')
 
 

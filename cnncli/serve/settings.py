@@ -110,8 +110,8 @@ def _token(file: Path | None) -> str | None:
     except OSError as error:
         raise CnncliError(f"cannot read --token-file {file}: {os_reason(error)}") from error
     if (file or token) and not re.fullmatch(r"[!-~]+", token or ""):
-        place = f"--token-file {file}" if file else TOKEN
-        raise UsageError(f"{place} is not a token", "use printable ASCII characters without spaces")
+        origin = f"--token-file {file}" if file else TOKEN
+        raise UsageError(f"{origin} is not a token", "use printable ASCII characters without spaces")
     return token or None
 
 

@@ -32,7 +32,7 @@ def requested_settings(
         recipe: a set of defaults; None for cnncli's own.
         explicit: training options that were set, by name.
         progress: reports if `auto` becomes `scratch`.
-        track: trackers that are told about the run.
+        track: trackers that the run is logged to.
         shared: the other fields of `FinetuneSettings`.
 
     Raises:

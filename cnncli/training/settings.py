@@ -59,7 +59,7 @@ class FinetuneSettings:
         workers: threads that decode images; None for one per core.
         task_weights: weights of tasks in the loss, by name; 1 for the others.
         folds: folds in which classifiers on features are evaluated in addition; 0 for none.
-        track: trackers that are told about the run.
+        track: trackers that the run is logged to.
     """
 
     data: DataPath

@@ -1,4 +1,4 @@
-"""`evaluate --others`: how well images of the classes are told from others."""
+"""`evaluate --others`: how well images of the classes are told apart from others."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from cnncli.inference import ImageOutput, InferenceOptions, Session
 from cnncli.networks.familiarity import Detector
 from cnncli.networks.model_folder import open_folder
 from cnncli.records.progress import NullProgress
-from tests.cli.test_unfamiliar import COLD, GREEN, WARM, paint
+from tests.cli.test_unfamiliar import COLD, GREEN, WARM, paint, run_on_shades
 from tests.conftest import Cnncli
 
 
@@ -35,12 +35,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(home: Path, cnncli: Cnncli, colours: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run that knows warm and cold images; trained once."""
+    """The run, in the folder of its images."""
     monkeypatch.chdir(home)
-    if not Path("run").exists():
-        result = cnncli("finetune", "shades", "--tune", "features", "-m", colours, "-o", "run")
-        assert result.exit_code == 0, result.stderr
-    return home / "run"
+    return run_on_shades(home, cnncli, colours)
 
 
 def scores_of(run: Path, folder: str) -> np.ndarray:

@@ -43,14 +43,20 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def run_on_shades(home: Path, cnncli: Cnncli, colours: Path) -> Path:
+    """A run that knows the warm and cold images in a folder; trained once."""
+    run = home / "run"
+    if not run.exists():
+        result = cnncli("finetune", home / "shades", "--tune", "features", "-m", colours, "-o", run)
+        assert result.exit_code == 0, result.stderr
+    return run
+
+
 @pytest.fixture
 def run(home: Path, cnncli: Cnncli, colours: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run that knows warm and cold images; trained once."""
+    """The run, in the folder of its images."""
     monkeypatch.chdir(home)
-    if not Path("run").exists():
-        result = cnncli("finetune", "shades", "--tune", "features", "-m", colours, "-o", "run")
-        assert result.exit_code == 0, result.stderr
-    return home / "run"
+    return run_on_shades(home, cnncli, colours)
 
 
 def test_a_run_keeps_features_of_its_images(run: Path) -> None:

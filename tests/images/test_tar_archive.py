@@ -1,4 +1,4 @@
-"""Images in tar archives: read in order or by name, never extracted; damage is told from the end."""
+"""Images in tar archives: read in order or by name, never extracted; damage is told apart from the end."""
 
 import io
 import random

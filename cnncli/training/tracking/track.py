@@ -52,7 +52,7 @@ class Tracking:
         """Open nothing yet.
 
         Args:
-            names: the trackers; in all processes of torchrun but the first, none are told.
+            names: the trackers; of torchrun's processes, only the first logs to them.
             stopwatch: times and reports what takes long, and warns of failures.
         """
         self._stopwatch = stopwatch
