@@ -2,7 +2,6 @@
 
 import codecs
 import csv
-import importlib.util
 import io
 import os
 import re
@@ -10,6 +9,7 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Sequence
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 from urllib.parse import unquote_to_bytes
@@ -149,13 +149,19 @@ def install_command(requirement: str, *, again: bool = False) -> str:
     python = Path(sys.executable)
     if (Path(sys.prefix) / "pipx_metadata.json").exists():
         program = "pipx runpip cnncli install"
-    elif (Path(sys.prefix) / "uv-receipt.toml").exists() or importlib.util.find_spec("pip") is None:
+    elif (Path(sys.prefix) / "uv-receipt.toml").exists() or not _has_pip():
         program = f"uv pip install --python {quote(python)}"
     elif Path(shutil.which("pip") or "").parent == python.parent:
         program = "pip install"
     else:
         program = f"{quote(python)} -m pip install"
     return f"{program}{' --force-reinstall' if again else ''} {quote(requirement)}"
+
+
+def _has_pip() -> bool:
+    # importlib.util also asks the finder of setuptools, which takes a search for pip as a start of pip: after it,
+    # torch.compile cannot import setuptools in the same process.
+    return PathFinder.find_spec("pip") is not None
 
 
 def first_line(error: BaseException) -> str:

@@ -146,8 +146,13 @@ def test_packages_are_installed_as_cnncli_was(
     monkeypatch.setattr(sys, "prefix", str(prefix))
     monkeypatch.setattr(sys, "executable", str(python))
     monkeypatch.setenv("PATH", str(python.parent))
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: object() if has_pip else None)
+    monkeypatch.setattr("cnncli.text._has_pip", lambda: has_pip)
     assert install_command("cnncli[parquet]") == command.format(python=python)
+
+
+def test_setuptools_can_be_imported_after_a_hint_to_install_something() -> None:
+    code = "from cnncli.text import install_command; install_command('mlflow'); import setuptools"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("words", ["predict", "similar -m pocket --duplicates"])
