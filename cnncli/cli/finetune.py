@@ -47,7 +47,7 @@ def finetune(
             metavar="auto|features|head|last:N|full|scratch",
             autocompletion=completion.complete_tune,
             help="What to train: a classifier on the network's features; its last layer; its last N stages; the whole network; "
-            "the whole network from random weights. auto starts with features and continues with full if there is time.  "
+            "the whole network from random weights. auto starts with features and continues with the upper half of the stages if there is time.  "
             "[default: auto, or that of --recipe]",
         ),
     ] = None,
@@ -171,7 +171,7 @@ def finetune(
     """Fine-tune on labelled images; the result is a model folder for predict.
 
     By default, a classifier is first fitted to the network's features, which takes seconds. Then, if that fits into
-    --time-budget, the whole network is trained, and the better of the two is kept.
+    --time-budget, the upper half of the network is trained, too, and the better of the two is kept.
 
     \b
     Examples:

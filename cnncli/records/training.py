@@ -14,7 +14,7 @@ class Tune(enum.StrEnum):
     """What is trained."""
 
     AUTO = "auto"
-    """First `features`, then `full` if there is time; the better one is kept."""
+    """First `features`, then the upper half of the stages if there is time; the better one is kept."""
 
     FEATURES = "features"
     """A classifier on the network's embeddings; the network stays as it is."""

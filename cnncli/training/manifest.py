@@ -28,8 +28,11 @@ _BEFORE_SCHEMAS = "beginning.json"
 """The file's name before cnncli 0.1.0."""
 
 SCHEMA, TASKS_SCHEMA = 2, 3
-"""Schema numbers of new files, and of those of runs with tasks, which have more fields; 1 also has `preparation_seconds`. Later
-versions must still read files with these numbers."""
+"""Schema numbers of new files, and of those of runs with tasks, which have more fields. Later versions must still read files with
+these numbers, and with 1."""
+
+_EARLIER_FIELDS = ("preparation_seconds", "may_stop_early")
+"""Fields that files of earlier versions have, and that mean nothing now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,6 @@ class RunManifest:
         remarks: remarks on the data.
         unreadable: images that could not be read when embeddings were computed.
         initial_accuracy: validation score of the classifier on features that `last` and `full` start with.
-        may_stop_early: whether training stops if it does not become better than the classifier on features; False once the
-            run has been resumed with another number of epochs.
         feature_balanced: balanced validation accuracy of the classifier on features; None where classes are not weighted.
         feature_task_score: with tasks, the validation score of the classifier on features, as of an epoch; None otherwise.
     """
@@ -87,7 +88,6 @@ class RunManifest:
     remarks: tuple[str, ...]
     unreadable: tuple[UnreadableSample, ...] = ()
     initial_accuracy: float | None = None
-    may_stop_early: bool = True
     feature_balanced: float | None = None
     feature_task_score: float | None = None
 
@@ -162,7 +162,8 @@ def load_manifest(run: Path) -> RunManifest:
     try:
         document = parse_json(read_text(file, errors="surrogateescape"))
         _require_schema(document.pop("schema", None), file)
-        document.pop("preparation_seconds", None)
+        for name in _EARLIER_FIELDS:
+            document.pop(name, None)
         return _from_json(document, str(file))
     except FileNotFoundError as error:
         raise _not_resumable(run) from error

@@ -101,7 +101,15 @@ class TrainingOptions:
     ] = 0.0
     keep: Annotated[Keep, Option("Keep the epoch that is best on val, or the last.", STOPPING)] = Keep.BEST
     batch_size: Annotated[
-        int, Option("Images per step, over all processes.", OPTIMISATION, "N", at_least=1, at_most=65_536)
+        int,
+        Option(
+            "Images per step, over all processes.",
+            OPTIMISATION,
+            "N",
+            at_least=1,
+            at_most=65_536,
+            by_tune={Tune.AUTO: 16},
+        ),
     ] = 32
     opt: Annotated[
         str, Option("Optimiser, by its name in timm: sgd, lion, …; or rmspropkeras.", OPTIMISATION, "NAME")
@@ -175,7 +183,6 @@ class TrainingOptions:
             OPTIMISATION,
             at_least=0.1,
             at_most=1,
-            by_tune={Tune.AUTO: 0.85},
         ),
     ] = 1.0
     clip_grad: Annotated[

@@ -132,7 +132,7 @@ def _prepare(run: Path, manifest: RunManifest, settings: NetworkSettings, progre
         finished = len(checkpoints.load(run, progress.warning).history)
         if epochs < finished:
             raise UsageError(f"{run} has finished {counted(finished, 'epoch')}, more than --epochs {epochs}")
-        manifest = replace(manifest, epochs=epochs, may_stop_early=False)
+        manifest = replace(manifest, epochs=epochs)
         save_manifest(run, manifest)
     if has_moved:
         record_move(run, settings, manifest)

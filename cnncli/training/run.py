@@ -184,11 +184,9 @@ def _prepare_from_features(
     with stopwatch.measure("measuring the speed of training"):
         head = linear.head if linear else None
         initial = from_weights(search.folder, head, data, settings.options.drop_path)
-        throughput = trainer.fastest_throughput(initial, settings, progress)
+        trained = trainer.without_lower_stages(initial, settings) if features else settings
+        throughput = trainer.fastest_throughput(initial, trained, progress)
     if features:
-        if not trainer.accepts_small_images(initial, settings.options):
-            settings = replace(settings, options=replace(settings.options, initial_scale=1.0))
-            progress.notice("images have their full size in every epoch: this network accepts no other")
         epochs, reason = _epochs_in_budget(settings, throughput, data, card.preprocessing.size)
         progress.notice(reason)
         if not epochs:
@@ -198,7 +196,7 @@ def _prepare_from_features(
     if features:
         run = Path(features.folder)
         recorded.write(run)
-        settings = replace(settings, tune=Tune.FULL)
+        settings = replace(settings, tune=trained.tune, stages=trained.stages)
     else:
         run = _create_folder(search.target, data, recorded, progress)
     manifest = replace(
@@ -290,13 +288,13 @@ def _epochs_in_budget(
     fewest = min(_FEWEST_EPOCHS, options.epochs)
     if fitting < fewest:
         return 0, (
-            f"training the whole network would take {duration(fewest * minutes_per_epoch)} for {counted(fewest, 'epoch')}, more than "
+            f"training the network would take {duration(fewest * minutes_per_epoch)} for {counted(fewest, 'epoch')}, more than "
             f"--time-budget {options.time_budget:g}: keeping the classifier on features"
         )
     epochs = min(fitting, options.epochs)
     return (
         epochs,
-        f"training the whole network: up to {counted(epochs, 'epoch')} in about {duration(epochs * minutes_per_epoch)}",
+        f"training the network: up to {counted(epochs, 'epoch')} in about {duration(epochs * minutes_per_epoch)}",
     )
 
 

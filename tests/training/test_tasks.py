@@ -166,6 +166,7 @@ def test_pretrained_networks_learn_tasks(tasks: Path, tiny: Path, tune: Tune) ->
     assert [task.name for task in card.tasks] == ["colour", "bright"]
     manifest = load_manifest(Path(result.folder))
     assert (manifest.feature_score is None) == (tune is not Tune.AUTO)
+    assert manifest.stages == {Tune.AUTO: 3, Tune.LAST: 1, Tune.HEAD: 0}[tune]
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ class Loop:
             self._least,
         )
         self._meter = Meter(checkpoint, self.processes)
-        self._stopping = EarlyStopping(setup.options, setup.to_beat, checkpoint, self._meter, self.processes)
+        self._stopping = EarlyStopping(setup.options, checkpoint, self._meter, self.processes)
         self._checkpointer = Checkpointer(run, checkpoint, self.state, self._meter, self.processes)
 
     def close(self) -> None:

@@ -114,7 +114,7 @@ class _FinishedRun:
     def keep_features(self, score: float, stopwatch: Stopwatch, bar: ProgressBar) -> FinetuneResult:
         """Keep the classifier on features, whose score training did not beat; the report shows both."""
         reason = (
-            f"training the whole network reached {_score_text(self.kept)} on val, no more than the classifier on features "
+            f"training the network reached {_score_text(self.kept)} on val, no more than the classifier on features "
             f"({percent(score)}), which is kept"
         )
         folder = model_folder.open_folder(self.run)

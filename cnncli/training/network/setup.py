@@ -32,8 +32,6 @@ class TrainingSetup:
         cache: folder for decoded images, and their largest size in bytes.
         workers: threads that read images.
         teacher: network whose logits are matched; None without distillation.
-        to_beat: validation accuracy of the classifier on features, which is kept unless training exceeds it; None if
-            there is none.
     """
 
     network: nn.Module
@@ -49,4 +47,3 @@ class TrainingSetup:
     cache: tuple[Path, int]
     workers: int
     teacher: Teacher | None = None
-    to_beat: float | None = None

@@ -72,6 +72,13 @@ def _is_norm(module: nn.Module) -> bool:
     return all(parameter.ndim <= 1 for parameter in module.parameters())
 
 
+def upper_half(network: nn.Module, head: str) -> int:
+    """How many of the last stages are the upper half, rounded up; 0 for a network with a single stage, which has no lower half."""
+    total = len(stages(network, head))
+    lower = total // 2
+    return total - lower if lower else 0
+
+
 def freeze_below(network: nn.Module, head: str, count: int) -> list[nn.Module]:
     """Freeze everything below the last `count` stages and the last layer, and return the modules that stay trainable.
 

@@ -1,4 +1,4 @@
-"""Early stopping: patience, time budget, or a classifier on features that remains better."""
+"""Early stopping: patience, or the time budget."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,6 @@ from cnncli.training.network.meter import Meter
 from cnncli.training.network.processes import Processes
 from cnncli.training.options import TrainingOptions
 
-_FAIR_CHANCE = 4
-"""Epochs within which a network that starts with the classifier on features has to become better than it."""
-
 
 @dataclass(frozen=True, slots=True)
 class EarlyStopping:
@@ -18,14 +15,12 @@ class EarlyStopping:
 
     Attributes:
         options: patience and time budget.
-        to_beat: validation score that has to be exceeded; None for no such rule.
         checkpoint: has the history so far.
         meter: has the time so far.
         processes: the processes, which stop together.
     """
 
     options: TrainingOptions
-    to_beat: float | None
     checkpoint: Checkpoint
     meter: Meter
     processes: Processes
@@ -37,10 +32,6 @@ class EarlyStopping:
             return None
         if patience and len(history) - best.number >= patience:
             return f"no improvement in {counted(patience, 'epoch')}: stopped"
-        if self.to_beat is not None and best.selection_score <= self.to_beat and len(history) >= _FAIR_CHANCE:
-            return (
-                f"no better than the classifier on features after {counted(_FAIR_CHANCE, 'epoch')}: stopped"
-            )
         if self.is_out_of_time():
             return f"stopped after {self.options.time_budget:g} min, the --time-budget"
         return None

@@ -10,7 +10,7 @@ import dataclasses
 import os
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -41,7 +41,7 @@ from cnncli.training.network.processes import report_lost_process
 from cnncli.training.network.remembered_layout import memory_file, recall, remember
 from cnncli.training.network.schedule import image_size
 from cnncli.training.network.setup import TrainingSetup
-from cnncli.training.network.stages import freeze_below, set_training_mode
+from cnncli.training.network.stages import freeze_below, set_training_mode, upper_half
 from cnncli.training.network.supervision import supervise
 from cnncli.training.network.teacher import open_teacher
 from cnncli.training.network.throughput import Throughput, emulates, measure_throughput
@@ -98,7 +98,7 @@ def require_trainable(initial: InitialModel, settings: NetworkSettings) -> None:
     network = copy.deepcopy(initial.network)
     optimizer = create_optimizer(network, initial.head, options, options.lr or _TRIAL_RATE)
     require_plain_gradients(optimizer, options.opt)
-    if settings.tune is not Tune.AUTO and not accepts_small_images(initial, options):
+    if not _accepts_small_images(initial, options):
         height, width = image_size(options, initial.card.preprocessing.size, 0)
         raise UsageError(
             f"--initial-scale {options.initial_scale:g} starts with images of {height} x {width} pixels, "
@@ -110,7 +110,7 @@ def require_trainable(initial: InitialModel, settings: NetworkSettings) -> None:
     initial.network.requires_grad_(requires_grad=True)
 
 
-def accepts_small_images(initial: InitialModel, options: TrainingOptions) -> bool:
+def _accepts_small_images(initial: InitialModel, options: TrainingOptions) -> bool:
     """Whether a network accepts the images of the first epoch, which `--initial-scale` makes smaller."""
     if options.initial_scale == 1:
         return True
@@ -143,7 +143,17 @@ def write_start(
     checkpoints.save(run, Checkpoint(network=initial.network.state_dict(), constants=constants))
 
 
-def freeze(initial: InitialModel, tune: Tune, stages: int) -> list[torch.nn.Module] | None:
+def without_lower_stages(initial: InitialModel, settings: NetworkSettings) -> NetworkSettings:
+    """The settings for what `auto` trains after the classifier on features: the upper half of the stages.
+
+    Lower stages see edges, textures and colours, which images of all kinds have, so they are left as they are (compared with training
+    all of them in `benchmarks/finetune_schedule.py`).
+    """
+    count = upper_half(initial.network, initial.head)
+    return replace(settings, tune=Tune.LAST if count else Tune.FULL, stages=count)
+
+
+def freeze(initial: InitialModel, tune: Tune, count: int) -> list[torch.nn.Module] | None:
     """Freeze what `tune` does not train; returns the modules that stay trainable, None for the whole network.
 
     Raises:
@@ -151,7 +161,7 @@ def freeze(initial: InitialModel, tune: Tune, stages: int) -> list[torch.nn.Modu
     """
     if tune not in {Tune.HEAD, Tune.LAST}:
         return None
-    return freeze_below(initial.network, initial.head, stages if tune is Tune.LAST else 0)
+    return freeze_below(initial.network, initial.head, count if tune is Tune.LAST else 0)
 
 
 def _freezes_statistics(tune: Tune) -> bool:
@@ -305,7 +315,6 @@ def _build_setup(start: _RunStart, settings: NetworkSettings, progress: Progress
             (sample.source for sample in data.samples), settings.workers or usable_cores()
         ),
         teacher=open_teacher(options.kd_model, card, progress) if options.kd_model else None,
-        to_beat=manifest.feature_score if manifest.may_stop_early else None,
     )
 
 

@@ -6,7 +6,7 @@ import torchvision
 from torch import nn
 
 from cnncli.errors import UsageError
-from cnncli.training.network.stages import freeze_below, parameter_groups, stages
+from cnncli.training.network.stages import freeze_below, parameter_groups, stages, upper_half
 
 
 def names(network: nn.Module, head: str) -> list[str]:
@@ -53,6 +53,12 @@ def test_layer_decay_lowers_the_learning_rate_towards_the_input() -> None:
     assert (
         scale[id(network.get_parameter("bn1.weight"))] == 0.03125
     )  # a norm belongs to what it stands behind
+
+
+def test_the_upper_half_of_the_stages() -> None:
+    assert upper_half(timm.create_model("resnet18"), "fc") == 3
+    alone = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4, 2))
+    assert upper_half(alone, "2") == 0
 
 
 def test_frozen_parameters_by_tune() -> None:
