@@ -26,19 +26,20 @@ QUICK_OPTIONS: dict[str, Any] = {"batch_size": 8, "amp": "off", "layout": "nchw"
 
 
 @pytest.fixture(autouse=True)
-def store(data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A store in files, which is made in no time, beside the data."""
+def store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store in files, which is made in no time; each with a path of its own, as MLflow keeps stores by their path."""
+    folder = tmp_path_factory.mktemp("mlflow") / "mlruns"
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", (data.parent / "mlruns").as_uri())
-    return data.parent / "mlruns"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", folder.as_uri())
+    return folder
 
 
-def test_a_run_is_tracked_and_goes_on_when_it_is_resumed(cnncli: Cnncli, data: Path) -> None:
+def test_a_run_is_tracked_and_goes_on_when_it_is_resumed(cnncli: Cnncli, data: Path, store: Path) -> None:
     arguments = ("-m", DRAWN, "--epochs", "2", "-o", "run", "-f", "json")
     result = cnncli("finetune", data, *arguments, *QUICK)
     assert result.exit_code == 0, result.stderr
     (run,) = mlflow_runs()
-    assert f"in {(data.parent / 'mlruns').as_uri()}" in result.stderr
+    assert f"in {store.as_uri()}" in result.stderr
     assert (run.name, run.status) == ("run", "FINISHED")
     assert run.files == {"report.html", "curves.png", "confusion_matrix.png", "settings.toml"}
     assert run.settings.items() >= {"epochs": "2", "tune": "scratch", "provenance.weights": "random"}.items()
@@ -141,14 +142,13 @@ def test_a_server_that_does_not_answer_is_given_up(
 
 
 def test_a_store_without_the_run_is_named(
-    cnncli: Cnncli, data: Path, monkeypatch: pytest.MonkeyPatch
+    cnncli: Cnncli, data: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cnncli("finetune", data, "-m", DRAWN, "--epochs", "1", "-o", "run", *QUICK)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", (data.parent / "other").as_uri())
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.with_name("other").as_uri())
     result = cnncli("finetune", "--resume", "run", "--epochs", "2")
     assert result.exit_code == 0, result.stderr
-    store = (data.parent / "mlruns").as_uri()
-    assert f"which was tracked in {store}; MLFLOW_TRACKING_URI names the store" in result.stderr
+    assert f"which was tracked in {store.as_uri()}; MLFLOW_TRACKING_URI names the store" in result.stderr
 
 
 @pytest.mark.parametrize("content", ["{", '{"schema": 2}', '{"schema": 1, "mlflow": {"id": "x"}}', "[]"])
