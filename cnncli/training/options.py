@@ -22,7 +22,6 @@ STOPPING, OPTIMISATION, REGULARISATION = "Stopping", "Optimisation", "Regularisa
 DISTILLATION, AUGMENTATION, RUNTIME = "Distillation", "Augmentation", "Runtime"
 """Headings of the help."""
 
-
 OPTIMIZER_FAMILIES = (
     OptimizerFamily(("sgd*w", "nesterov*w"), "sgdw", 20, 0.05, has_momentum=True),
     OptimizerFamily(("sgd*", "nesterov*", "momentum*", "lars*"), "sgd", 20, 5e-4, has_momentum=True),
@@ -342,9 +341,6 @@ class TrainingOptions:
 
 AUGMENTATION_FIELDS = tuple(field.name for field in dataclasses.fields(Augmentation))
 """Options whose defaults come from the augmentation preset."""
-
-CHANGEABLE = frozenset({"epochs", "patience", "time_budget", "cache_size", "track"})
-"""Options that may change when a run is resumed: they do not affect what has been learned so far."""
 
 
 @functools.cache

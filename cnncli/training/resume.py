@@ -14,7 +14,7 @@ from cnncli.training import run_folder
 from cnncli.training.declaration import flag
 from cnncli.training.manifest import MANIFEST, RunManifest, load_manifest, save_manifest
 from cnncli.training.moved_data import LOCATION, find_moved_images, is_moved, record_move, require_data
-from cnncli.training.options import CHANGEABLE, TrainingOptions
+from cnncli.training.options import TrainingOptions
 from cnncli.training.preparation import Stopwatch
 from cnncli.training.processes import is_main, may_restart, restart_may_fail
 from cnncli.training.settings import FeatureSettings, NetworkSettings, option_values, training_option_values
@@ -23,6 +23,9 @@ from cnncli.training.tracking.track import Tracking
 
 if TYPE_CHECKING:
     from cnncli.training.network.trainer import Show
+
+CHANGEABLE = frozenset({"epochs", "patience", "time_budget", "cache_size", "track"})
+"""Training options that may change when a run is resumed: they do not affect what has been learned so far."""
 
 
 def find_started(settings: FeatureSettings | NetworkSettings, progress: Progress) -> Path | None:

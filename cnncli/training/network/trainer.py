@@ -98,30 +98,26 @@ def require_trainable(initial: InitialModel, settings: NetworkSettings) -> None:
     network = copy.deepcopy(initial.network)
     optimizer = create_optimizer(network, initial.head, options, options.lr or _TRIAL_RATE)
     require_plain_gradients(optimizer, options.opt)
-    if not _accepts_small_images(initial, options):
-        height, width = image_size(options, initial.card.preprocessing.size, 0)
+    if options.initial_scale < 1:
+        _require_small_images(initial, options)
+    initial.network.requires_grad_(requires_grad=True)
+
+
+def _require_small_images(initial: InitialModel, options: TrainingOptions) -> None:
+    """Check that a network accepts the images of the first epoch, which `--initial-scale` makes smaller."""
+    preprocessing = initial.card.preprocessing
+    height, width = image_size(options, preprocessing.size, 0)
+    try:
+        with torch.no_grad():
+            copy.deepcopy(initial.network).eval()(torch.zeros(1, preprocessing.channels, height, width))
+    except (RuntimeError, AssertionError, ValueError) as error:
         raise UsageError(
             f"--initial-scale {options.initial_scale:g} starts with images of {height} x {width} pixels, "
             f"which this network does not accept",
             "leave it out: not every network accepts images of another size than {} x {}".format(
-                *initial.card.preprocessing.size
+                *preprocessing.size
             ),
-        )
-    initial.network.requires_grad_(requires_grad=True)
-
-
-def _accepts_small_images(initial: InitialModel, options: TrainingOptions) -> bool:
-    """Whether a network accepts the images of the first epoch, which `--initial-scale` makes smaller."""
-    if options.initial_scale == 1:
-        return True
-    preprocessing = initial.card.preprocessing
-    size = image_size(options, preprocessing.size, 0)
-    try:
-        with torch.no_grad():
-            copy.deepcopy(initial.network).eval()(torch.zeros(1, preprocessing.channels, *size))
-    except (RuntimeError, AssertionError, ValueError):
-        return False
-    return True
+        ) from error
 
 
 def write_start(
