@@ -8,7 +8,6 @@ is too far from that of the CPU. It has not been run on a GPU so far: `--device 
 
 import argparse
 import csv
-import dataclasses
 import functools
 import json
 import shutil
@@ -38,9 +37,8 @@ from cnncli.prepare import prepare
 from cnncli.records.defaults import DEFAULT
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.progress import NullProgress
-from cnncli.records.training import Amp, Layout, Tune
+from cnncli.records.training import Amp, Layout
 from cnncli.training.network.throughput import measure_throughput
-from cnncli.training.resolve import resolve
 
 IMAGES = Path(__file__).parents[1] / "sample_images"
 LABELLED = IMAGES / "labelled"
@@ -231,11 +229,9 @@ def _train(
 
 def _training_rate(device: str, amp: Amp, scale: Scale) -> float:
     """Images per second of forward and backward passes on a batch in memory."""
-    options = resolve(Tune.SCRATCH, {"batch_size": 32})
-    options = dataclasses.replace(options, amp=amp, layout=Layout.CHANNELS_LAST)
     network = timm.create_model(scale.network, num_classes=len(list(LABELLED.iterdir()))).train()
     shape = (3, scale.image_size, scale.image_size)
-    (measured,) = measure_throughput(network, shape, options, torch.device(device))
+    (measured,) = measure_throughput(network, shape, 32, [(Layout.CHANNELS_LAST, amp)], torch.device(device))
     return measured.images_per_second
 
 

@@ -185,7 +185,8 @@ def _prepare_from_features(
         head = linear.head if linear else None
         initial = from_weights(search.folder, head, data, settings.options.drop_path)
         trained = trainer.without_lower_stages(initial, settings) if features else settings
-        throughput = trainer.fastest_throughput(initial, trained, progress)
+        images = None if features else _training_images(settings, data)
+        throughput = trainer.fastest_throughput(initial, trained, images, progress)
     if features:
         epochs, reason = _epochs_in_budget(settings, throughput, data, card.preprocessing.size)
         progress.notice(reason)
@@ -245,7 +246,7 @@ def _prepare_directly(
         trainer.require_trainable(initial, settings)
     describe_data(data, progress)
     with stopwatch.measure("measuring the speed of training"):
-        throughput = trainer.fastest_throughput(initial, settings, progress)
+        throughput = trainer.fastest_throughput(initial, settings, _training_images(settings, data), progress)
     run = _create_folder(target, data, record_settings(settings, base_model, origin, None), progress)
     manifest = _manifest(settings, initial, data, base_model)
     trainer.write_start(run, initial, throughput, settings, manifest)
@@ -267,6 +268,10 @@ def _build_initial(
     folder = prepare_start(settings, progress, is_offline=is_offline)
     initial = from_weights(folder, None, data, settings.options.drop_path)
     return initial, folder.card.name, folder.card.weights_origin
+
+
+def _training_images(settings: NetworkSettings, data: DataSet) -> int:
+    return settings.options.epochs * len(data.split(Split.TRAIN))
 
 
 def _epochs_in_budget(

@@ -1,7 +1,6 @@
 """How many images batch normalisation needs at a time."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -18,19 +17,14 @@ def single_image_error() -> TrainingError:
     )
 
 
-@contextlib.contextmanager
-def explain_single_image() -> Iterator[None]:
-    """Explain the error of batch normalisation when it gets a single value per channel.
+def require_batch(network: nn.Module, shape: tuple[int, int, int], batch_size: int) -> None:
+    """Check that a network, as it will be trained, can learn from batches of so many images (C, H, W).
 
     Raises:
-        TrainingError: it does.
+        TrainingError: batch normalisation would get a single value per channel.
     """
-    try:
-        yield
-    except ValueError as error:
-        if "more than 1 value per channel" not in str(error):
-            raise
-        raise single_image_error() from error
+    if batch_size == 1 and least_images(network, torch.zeros(1, *shape)) > 1:
+        raise single_image_error()
 
 
 def least_images(network: nn.Module, images: Tensor) -> int:

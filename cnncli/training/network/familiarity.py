@@ -1,63 +1,44 @@
 """The features of training images that the run of a trained network keeps."""
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.inference import ImageOutput, InferenceOptions, Session
+from cnncli.inference import ImageOutput, Session
 from cnncli.networks.familiarity import TrainingFeatures
-from cnncli.networks.model_folder import ModelFolder
-from cnncli.records.data import DataSet, Sample, Split
-from cnncli.records.engines import EngineOptions
-from cnncli.records.progress import Deduplicated, Progress, ProgressBar
-from cnncli.training.familiarity import choose_held_out_images, choose_training_images
-from cnncli.training.settings import NetworkSettings
+from cnncli.records.data import DataSet, Split
+from cnncli.records.progress import Progress, ProgressBar
+from cnncli.training.familiarity import choose_training_images
 
-_MOST_IMAGES = 500
-"""Training images, and held-out images, whose features are kept: each is run through the network once more for that."""
+_FEWEST_IMAGES, _PER_CLASS, _MOST_IMAGES = 100, 20, 500
+"""Training images whose features are kept: so many of each class, but no fewer and no more in all. Each is run through the network
+once more for that; with half as many, images of similar classes are told apart a little worse."""
 
 
 def store_training_features(
-    folder: ModelFolder, data: DataSet, settings: NetworkSettings, progress: Progress, bar: ProgressBar
+    session: Session, data: DataSet, held_out: NDArray[np.float32], progress: Progress, bar: ProgressBar
 ) -> None:
     """Write features of some training images, and the scores of some validation images, into the folder of a network.
 
     Args:
-        folder: the finished network; it is sealed afterwards.
+        session: the finished network, whose folder is sealed afterwards.
         data: its images.
-        settings: the run's settings.
+        held_out: (V, K + D), logits and embeddings of some validation images.
         progress: reports if no image can be read.
         bar: opens a progress bar over the images.
     """
-    train, val = data.split(Split.TRAIN), data.split(Split.VAL)
-    chosen = [train[index] for index in choose_training_images(train, _MOST_IMAGES)]
-    held_out = [val[index] for index in choose_held_out_images(len(val), _MOST_IMAGES)]
-    options = InferenceOptions(
-        max_pixels=settings.max_pixels,
-        engine=EngineOptions(device=settings.engine_options.device),
-        workers=settings.workers,
-    )
-    session = Session(folder, options, Deduplicated(progress))
-    with bar(len(chosen) + len(held_out)) as advance:
-        training, scored = (_embed(session, samples, advance) for samples in (chosen, held_out))
-    if training is None or scored is None:
+    card, train = session.folder.card, data.split(Split.TRAIN)
+    classes = len(card.class_names)
+    most = int(np.clip(_PER_CLASS * classes, _FEWEST_IMAGES, _MOST_IMAGES))
+    vectors = []
+    with bar(min(most, len(train))) as advance:
+        sources = (train[number].source for number in choose_training_images(train, most))
+        for output in session.embeddings(sources):
+            if isinstance(output, ImageOutput):
+                vectors.append(output.values)
+            advance()
+    if not vectors or not len(held_out):
         progress.warning("no training features are kept: the images can no longer be read")
         return
-    columns = len(folder.card.class_names)
-    features = TrainingFeatures.measure(
-        training[:, columns:], scored[:, columns:], scored[:, :columns], data.tasks
-    )
-    features.write(folder.path)
-
-
-def _embed(
-    session: Session, samples: Sequence[Sample], advance: Callable[[], None]
-) -> NDArray[np.float32] | None:
-    """Logits and embeddings (N, K + D) of the images that can be read; None if there are none."""
-    rows = []
-    for output in session.logits_and_embeddings(sample.source for sample in samples):
-        if isinstance(output, ImageOutput):
-            rows.append(output.values)
-        advance()
-    return np.stack(rows) if rows else None
+    logits, embeddings = np.split(held_out, [classes], axis=1)
+    features = TrainingFeatures.measure(np.stack(vectors), embeddings, logits, data.tasks)
+    features.write(session.folder.path)

@@ -6,18 +6,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cnncli.errors import CompileError, TrainingError
 from cnncli.evaluation.scoring import ScoredSamples
 from cnncli.evaluation.tables import unreadable as unreadable_table
 from cnncli.evaluation.tasks.scoring import ScoredTargets
+from cnncli.inference import InferenceOptions, Session
 from cnncli.networks import model_folder
 from cnncli.networks.dependencies import package_versions
 from cnncli.networks.zoo import weights
 from cnncli.prepare import write_model_folder
 from cnncli.records.data import DataSet, Split
+from cnncli.records.engines import EngineOptions
 from cnncli.records.networks import PackageVersion
 from cnncli.records.predictions import Unreadable
-from cnncli.records.progress import Progress, ProgressBar
+from cnncli.records.progress import Deduplicated, Progress, ProgressBar
 from cnncli.records.report import TrainingSummary
 from cnncli.records.tasks import Task
 from cnncli.records.training import Epoch, FinetuneResult, Tune, kept_epoch
@@ -28,7 +33,7 @@ from cnncli.training.manifest import RunManifest, load_manifest
 from cnncli.training.network import checkpoints
 from cnncli.training.network.checkpoints import Checkpoint
 from cnncli.training.network.familiarity import store_training_features
-from cnncli.training.network.final_scores import ClassScorer, TaskScorer, ValidatedImages, score_splits
+from cnncli.training.network.final_scores import ClassScorer, TaskScorer, kept_logits, score_splits
 from cnncli.training.network.guessing import Guess, warn_if_little_was_learned
 from cnncli.training.network.initial import InitialModel, build
 from cnncli.training.preparation import Stopwatch
@@ -78,10 +83,17 @@ def publish(
 
 @dataclass(frozen=True, slots=True)
 class _EvaluatedRun:
-    """What the finished network achieves, and the images that could not be read."""
+    """What the finished network achieves.
+
+    Attributes:
+        scores: on the validation and the test split.
+        unreadable: images that could not be read.
+        held_out: (V, K + D), logits and embeddings of some validation images.
+    """
 
     scores: Scores
     unreadable: list[Unreadable]
+    held_out: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +131,8 @@ class _FinishedRun:
         )
         folder = model_folder.open_folder(self.run)
         with stopwatch.measure("evaluating it"):
-            evaluated = self._evaluate(folder, None, stopwatch.progress, bar, tasks=folder.card.tasks)
+            session = self._session(folder, stopwatch.progress)
+            evaluated = self._evaluate(session, None, bar, tasks=folder.card.tasks)
         with stopwatch.measure("writing the report"), run_folder.draft_network(self.run) as draft:
             self._write_report(draft, evaluated, reason, stopwatch.progress)
             for file in draft.iterdir():
@@ -139,12 +152,11 @@ class _FinishedRun:
             with stopwatch.measure("writing the network"):
                 folder = self._write_model_folder(draft)
             with stopwatch.measure("evaluating it"):
-                validated = ValidatedImages.load(
-                    self.run, self.data.split(Split.VAL), self.checkpoint.unreadable
-                )
-                evaluated = self._evaluate(folder, validated, progress, bar)
+                session = self._session(folder, progress)
+                validated = kept_logits(self.run, self.data.split(Split.VAL), self.checkpoint.unreadable)
+                evaluated = self._evaluate(session, validated, bar)
             with stopwatch.measure("keeping features of its images"):
-                store_training_features(folder, self.data, self.settings, progress, bar)
+                store_training_features(session, self.data, evaluated.held_out, progress, bar)
             result = self._result(evaluated)
             with stopwatch.measure("writing the report"):
                 self._write_tables(folder, evaluated, progress)
@@ -170,25 +182,34 @@ class _FinishedRun:
         except CompileError as error:
             raise TrainingError(f"the trained network cannot be written: {error.message}") from error
 
+    def _session(self, folder: model_folder.ModelFolder, progress: Progress) -> Session:
+        options = InferenceOptions(
+            max_pixels=self.settings.max_pixels,
+            engine=EngineOptions(device="cpu"),
+            workers=self.settings.workers,
+        )
+        return Session(folder, options, Deduplicated(progress))
+
     def _evaluate(
         self,
-        folder: model_folder.ModelFolder,
-        validated: ValidatedImages | None,
-        progress: Progress,
+        session: Session,
+        validated: NDArray[np.float32] | None,
         bar: ProgressBar,
         tasks: tuple[Task, ...] | None = None,
     ) -> _EvaluatedRun:
         """Evaluate the finished network on the validation and the test split; `tasks` have the thresholds, if these are chosen."""
         name, full_data, weights = self.run.name, self.full_data, self.settings.task_weights
-        images = (folder, self.data, validated, self.settings, progress, bar)
+        images = (session, self.data, validated, bar)
         if not self.data.tasks:
             answers = score_splits(ClassScorer(self.data.relative), *images)
-            unreadable = self._unreadable(answers.values())
-            return _EvaluatedRun(evaluate_classes(name, full_data, answers, unreadable), unreadable)
+            unreadable = self._unreadable(answers.splits.values())
+            scores = evaluate_classes(name, full_data, answers.splits, unreadable)
+            return _EvaluatedRun(scores, unreadable, answers.held_out)
         scored = score_splits(TaskScorer(self.data.tasks), *images)
-        unreadable = self._unreadable(scored.values())
-        tasks = tasks or with_thresholds(self.data.tasks, scored[Split.VAL])
-        return _EvaluatedRun(evaluate_splits(name, full_data, tasks, weights, scored, unreadable), unreadable)
+        unreadable = self._unreadable(scored.splits.values())
+        tasks = tasks or with_thresholds(self.data.tasks, scored.splits[Split.VAL])
+        task_scores = evaluate_splits(name, full_data, tasks, weights, scored.splits, unreadable)
+        return _EvaluatedRun(task_scores, unreadable, scored.held_out)
 
     def _unreadable(self, scores: Iterable[ScoredSamples | ScoredTargets]) -> list[Unreadable]:
         """Images that could not be read before, during or after training, each once, in the order of the data."""

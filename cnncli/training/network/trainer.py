@@ -20,7 +20,6 @@ from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import broadcast_object_list
 
 from cnncli.engines.cores import usable_cores
-from cnncli.engines.torch import require_device
 from cnncli.errors import DataError, TrainingError, UsageError
 from cnncli.images.threads import reading_threads
 from cnncli.networks import cache
@@ -31,11 +30,12 @@ from cnncli.text import is_url
 from cnncli.training import run_folder
 from cnncli.training.manifest import RunManifest, load_manifest, save_manifest
 from cnncli.training.network import checkpoints
+from cnncli.training.network.batch_norm import require_batch
 from cnncli.training.network.checkpoints import Checkpoint, RunConstants
 from cnncli.training.network.initial import InitialModel, build
 from cnncli.training.network.loop import Loop
 from cnncli.training.network.lr_finder import RangeTest, find_learning_rate
-from cnncli.training.network.memory import keep_freed_memory
+from cnncli.training.network.machine import create_accelerator, device_name, set_deterministic, set_up_process
 from cnncli.training.network.optimizers import create_optimizer, require_plain_gradients
 from cnncli.training.network.processes import report_lost_process
 from cnncli.training.network.remembered_layout import memory_file, recall, remember
@@ -44,7 +44,7 @@ from cnncli.training.network.setup import TrainingSetup
 from cnncli.training.network.stages import freeze_below, set_training_mode, upper_half
 from cnncli.training.network.supervision import supervise
 from cnncli.training.network.teacher import open_teacher
-from cnncli.training.network.throughput import Throughput, emulates, measure_throughput
+from cnncli.training.network.throughput import Throughput, candidates, measure_throughput, unmeasured
 from cnncli.training.optional_output import write_optional
 from cnncli.training.options import TrainingOptions
 from cnncli.training.settings import NetworkSettings
@@ -62,22 +62,41 @@ _TRIAL_RATE = 1e-3
 # ---- before a run
 
 
-def fastest_throughput(initial: InitialModel, settings: NetworkSettings, progress: Progress) -> Throughput:
-    """The fastest memory layout and precision for training a network on this machine, all of them measured the first time."""
-    device, options = torch.device(_device_name(settings.engine_options.device)), settings.options
-    _set_up_process(1)
-    _set_deterministic(options, settings.seed)  # before any computation: cuBLAS reads its setting only once
+def fastest_throughput(
+    initial: InitialModel, settings: NetworkSettings, images: int | None, progress: Progress
+) -> Throughput:
+    """The fastest memory layout and precision for training a network on this machine.
+
+    Args:
+        initial: the network.
+        settings: the run's settings.
+        images: training images of all epochs, of which a few are not worth measuring for; None if the speed has to be known.
+        progress: reports the choice.
+
+    Raises:
+        TrainingError: batches of a single image do not suffice.
+    """
+    device, options = torch.device(device_name(settings.engine_options.device)), settings.options
+    set_up_process(1)
+    set_deterministic(options, settings.seed)  # before any computation: cuBLAS reads its setting only once
     preprocessing = initial.card.preprocessing
     trainable = freeze(initial, settings.tune, settings.stages)
     set_training_mode(initial.network, trainable, freezes_statistics=_freezes_statistics(settings.tune))
     shape = (preprocessing.channels, *preprocessing.size)
+    require_batch(initial.network, shape, options.batch_size)
     memory = memory_file(initial.network, shape, options, device)
-    measurements = measure_throughput(initial.network, shape, recall(memory, options), device)
+    choices = candidates(recall(memory, options), device)
+    choice = None if images is None else unmeasured(choices, images)
+    measurements = (
+        [choice]
+        if choice
+        else measure_throughput(initial.network, shape, options.batch_size, choices, device)
+    )
     initial.network.requires_grad_(requires_grad=True)
     if len(measurements) > 1:
         remember(memory, measurements[0])
         progress.notice(
-            f"fastest here: {measurements[0]}, of {len(measurements)} memory layout and precision combinations"
+            f"fastest here: {measurements[0]}, of {len(measurements)} memory layouts and precisions"
         )
     return measurements[0]
 
@@ -89,7 +108,7 @@ def require_trainable(initial: InitialModel, settings: NetworkSettings) -> None:
         UsageError: the optimiser, the stages, the precision or the teacher cannot be used.
     """
     options = settings.options
-    device = _device_name(settings.engine_options.device)
+    device = device_name(settings.engine_options.device)
     if options.amp is Amp.FP16 and device == "cpu":
         raise UsageError("--amp fp16 needs a GPU", "--amp bf16 works on a CPU, too")
     if options.kd_model:
@@ -223,18 +242,18 @@ def train(run: Path | None, settings: NetworkSettings, progress: Progress, show:
         CnncliError: as for `Loop.run`.
     """
     try:
-        device = _device_name(settings.engine_options.device)
+        device = device_name(settings.engine_options.device)
         processes = PartialState(cpu=device == "cpu")
-        _set_up_process(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        set_up_process(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
         start = _RunStart.read(run, progress) if run else None
         if processes.num_processes > 1:
             start = broadcast_object_list([start])[0]
         if start is None:
             return None
         start.require_data()
-        _set_deterministic(settings.options, settings.seed)
+        set_deterministic(settings.options, settings.seed)
         run, checkpoint = start.run, start.checkpoint
-        accelerator = _create_accelerator(device, checkpoint.constants.amp, progress)
+        accelerator = create_accelerator(device, checkpoint.constants.amp, progress)
         setup = _build_setup(start, settings, progress)
         if checkpoint.constants.lr is None:
             _find_learning_rate(setup, run, checkpoint, accelerator, progress)
@@ -249,37 +268,6 @@ def train(run: Path | None, settings: NetworkSettings, progress: Progress, show:
         return run
     finally:
         AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001 - or a second training finds the first one's
-
-
-def _create_accelerator(device: str, amp: Amp, progress: Progress) -> Accelerator:
-    accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no" if amp is Amp.OFF else str(amp))
-    if emulates(accelerator.device, amp):
-        progress.warning("bf16 will be slow: this device only emulates it, and --amp off would be faster")
-    return accelerator
-
-
-def _device_name(name: str) -> str:
-    """The device to train on; `auto` is CUDA where there is a GPU."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    require_device(name)
-    if ":" in name or name == "mps":
-        os.environ["ACCELERATE_TORCH_DEVICE"] = name
-    return name
-
-
-def _set_up_process(processes: int) -> None:
-    """Give this process its share of the cores, and keep its memory from step to step."""
-    torch.set_num_threads(max(usable_cores() // processes, 1))
-    keep_freed_memory()
-
-
-def _set_deterministic(options: TrainingOptions, seed: int) -> None:
-    torch.manual_seed(seed)
-    if options.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.backends.cudnn.benchmark = False
-    torch.use_deterministic_algorithms(options.deterministic)
 
 
 def _build_setup(start: _RunStart, settings: NetworkSettings, progress: Progress) -> TrainingSetup:

@@ -46,6 +46,31 @@ def test_the_fastest_layout_is_measured_once_for_a_network(tmp_path: Path) -> No
     remember(tmp_path / "file" / "below", Throughput(Layout.NCHW, Amp.OFF, 1.0))  # cannot be written
 
 
+def test_a_processor_with_bf16_measures_precisions_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    options, cpu = TrainingOptions(amp=Amp.AUTO, layout=Layout.AUTO), torch.device("cpu")
+    choices = []
+    for has in (True, False):
+        monkeypatch.setattr(throughput, "has_bf16", lambda _device, has=has: has)
+        choices.append(throughput.candidates(options, cpu))
+    assert choices[0] == [(Layout.CHANNELS_LAST, Amp.BF16), (Layout.CHANNELS_LAST, Amp.OFF)]
+    assert choices[1] == [(Layout.CHANNELS_LAST, Amp.OFF), (Layout.NCHW, Amp.OFF)]
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(784, 2))
+    measured = throughput.measure_throughput(network, (3, 16, 16), 4, choices[1], cpu)
+    assert {(item.layout, item.amp) for item in measured} == set(choices[1])
+    assert min(item.images_per_second for item in measured) > 1
+
+
+def test_nothing_is_measured_where_that_would_not_pay() -> None:
+    choices = [(Layout.CHANNELS_LAST, Amp.BF16), (Layout.CHANNELS_LAST, Amp.OFF)]
+    assert throughput.unmeasured(choices, 1000) is None
+    short = throughput.unmeasured(choices, 10)
+    assert short
+    assert (short.layout, short.amp) == (Layout.CHANNELS_LAST, Amp.OFF)
+    remembered = throughput.unmeasured(choices[:1], 1000)
+    assert remembered
+    assert remembered.amp is Amp.BF16
+
+
 @pytest.mark.slow
 def test_an_emulated_precision_gives_a_warning(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for has, amp in ((True, Amp.BF16), (False, Amp.OFF), (False, Amp.BF16)):
