@@ -5,7 +5,6 @@ Knows nothing of formats. Readers of small documents take a limit, since a file 
 
 import errno
 import io
-import mmap
 import os
 import stat
 from collections.abc import Iterator
@@ -129,11 +128,13 @@ def contains(path: str | Path, word: bytes) -> bool:
     Raises:
         OSError: it cannot be read.
     """
+    content = b""
     with open_regular(path) as stream:
-        if not os.fstat(stream.fileno()).st_size:
-            return False
-        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return content.find(word) >= 0
+        while chunk := stream.read(_CHUNK):
+            content = content[max(len(content) - len(word) + 1, 0) :] + chunk  # the word may lie across two
+            if word in content:
+                return True
+    return False
 
 
 def open_text(

@@ -9,6 +9,7 @@ from cnncli.regular_file import (
     Mode,
     NotRegularError,
     bounded_lines,
+    contains,
     open_regular,
     open_text,
     read_document,
@@ -73,3 +74,14 @@ def test_lines_have_a_limit(tmp_path: Path) -> None:
         assert list(bounded_lines(stream, 7)) == ["one\n", "two\n", "longer\n"]
     with open_text(tmp_path / "list") as stream, pytest.raises(ValueError, match="line 3 is longer than 5"):
         list(bounded_lines(stream, 5))
+
+
+@pytest.mark.parametrize("start", [0, 2**20 - 3, 2**20, 2**20 + 1])
+def test_a_word_is_found_where_it_lies_across_two_reads(tmp_path: Path, start: int) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(bytes(start) + b"word" + bytes(9))
+    assert contains(file, b"word")
+    assert contains(file, b"d")
+    assert not contains(file, b"words")
+    file.write_bytes(b"")
+    assert not contains(file, b"word")

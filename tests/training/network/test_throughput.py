@@ -15,7 +15,10 @@ from tests.training.small_runs import Listener, resume_run, settings_for, train_
 
 
 @pytest.mark.slow
-def test_auto_measures_throughput_and_finds_a_learning_rate(data: Path) -> None:
+def test_auto_measures_throughput_and_finds_a_learning_rate(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throughput, "_WORTH_MEASURING", 1)
     listener = Listener()
     result = train_run(settings_for(data, lr=None, amp=Amp.AUTO, layout=Layout.AUTO), listener)
     assert 1e-7 < result.checkpoint.constants.peak_lr < 1
