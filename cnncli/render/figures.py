@@ -99,8 +99,14 @@ def colours(panel: Panel) -> RgbPixels:
         return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)  # noqa: PLR2004 - (H, W, 3)
     anchors = _ANCHORS[panel.scale]
     middle = 0.5 if panel.scale is Scale.SIGNED else 0.0
-    shares = np.full(values.shape, middle) if high <= low else np.clip((values - low) / (high - low), 0, 1)
-    mapped: RgbPixels = _palette(anchors)[(shares * 255).round().astype(int)]
+    if high <= low:
+        levels = np.full(values.shape, 255 * middle)
+    else:
+        levels = values - low
+        levels /= high - low  # in place: pictures may be large
+        np.clip(levels, 0, 1, out=levels)
+        levels *= 255
+    mapped: RgbPixels = _palette(anchors)[np.rint(levels, out=levels).astype(np.uint8)]
     return mapped
 
 
