@@ -109,6 +109,9 @@ def _load(file: Path) -> "ModelProto":
     from onnx import external_data_helper, inliner
 
     with _explain_damage(file):
+        size = file.stat().st_size
+    _require_size(file, size)
+    with _explain_damage(file):
         model = onnx.load(file, load_external_data=False)
     names = {
         entry.value for tensor in _tensors(model) for entry in tensor.external_data if entry.key == "location"
@@ -116,12 +119,16 @@ def _load(file: Path) -> "ModelProto":
     if strange := [name for name in names if not _is_inside(file.parent, name)]:
         raise unusable(file, f"it names {strange[0]!r}, a file outside its folder")
     with _explain_damage(file):
-        data_bytes = sum((file.parent / name).stat().st_size for name in names)
-    if data_bytes + file.stat().st_size > _LARGEST:
-        raise unusable(file, "it has more than 2 GB of weights")
+        size += sum((file.parent / name).stat().st_size for name in names)
+    _require_size(file, size)
     with _explain_damage(file):
         external_data_helper.load_external_data_for_model(model, str(file.parent))
         return inliner.inline_local_functions(model) if model.functions else model
+
+
+def _require_size(file: Path, size: int) -> None:
+    if size > _LARGEST:
+        raise unusable(file, "it has more than 2 GB of weights")
 
 
 @contextlib.contextmanager
