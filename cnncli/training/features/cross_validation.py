@@ -5,6 +5,7 @@ How heads are fitted and compared depends on how many classes can be right for a
 
 import dataclasses
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.folds import Fold, Indices
-from cnncli.engines.cores import one_blas_thread
+from cnncli.engines.cores import one_blas_thread, usable_cores
 from cnncli.engines.heads import Array, ClassifierHead, LinearHead, NeighbourHead
 from cnncli.records.training import ClassifierName
 from cnncli.training.features import hyperparameters
@@ -100,7 +101,10 @@ def choose(
 ) -> tuple[Hyperparameters, HeldOut]:
     """The best hyperparameters in these folds, and the logits with them."""
     candidates = hyperparameters.candidates(name, len(rows.labels))
-    predictions = [_held_out_logits(name, rows, candidates, fold) for fold in folds]
+    with ThreadPoolExecutor(
+        min(usable_cores(), len(folds))
+    ) as pool:  # solvers spend their time outside Python
+        predictions = list(pool.map(lambda fold: _held_out_logits(name, rows, candidates, fold), folds))
     labels = [rows.labels[held_out] for _, held_out in folds]
     held_out = [list(zip(logits, labels, strict=True)) for logits in zip(*predictions, strict=True)]
     qualities = [rows.quality(name, *pair) for pair in zip(candidates, held_out, strict=True)]
