@@ -1,12 +1,11 @@
 """cnncli with an empty cache. `fresh_home ARGUMENT...`."""
 
 import os
+import subprocess
 import sys
 import tempfile
 
 with tempfile.TemporaryDirectory() as home:
-    os.environ["CNNCLI_HOME"] = home
-    from cnncli.cli.app import main
-
-    sys.argv = ["cnncli", *sys.argv[1:]]
-    main()
+    command = [sys.executable, "-m", "cnncli", *sys.argv[1:]]
+    result = subprocess.run(command, env=os.environ | {"CNNCLI_HOME": home}, check=False)
+sys.exit(result.returncode)

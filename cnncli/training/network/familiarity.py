@@ -9,9 +9,9 @@ from cnncli.records.data import DataSet, Split
 from cnncli.records.progress import Progress, ProgressBar
 from cnncli.training.familiarity import choose_training_images
 
-_FEWEST_IMAGES, _PER_CLASS, _MOST_IMAGES = 100, 20, 500
+_FEWEST_IMAGES, _PER_CLASS, _MOST_IMAGES = 50, 20, 500
 """Training images whose features are kept: so many of each class, but no fewer and no more in all. Each is run through the network
-once more for that; with half as many, images of similar classes are told apart a little worse."""
+once more for that. With all 243 images of ants_bees instead of 50, the AUROC is 0.5 points higher."""
 
 
 def store_training_features(
