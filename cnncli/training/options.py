@@ -308,9 +308,9 @@ class TrainingOptions:
         ),
     ] = 0
     amp: Annotated[
-        Amp, Option("Mixed precision of the forward pass; auto measures whether bf16 is faster.", RUNTIME)
+        Amp, Option("Mixed precision of the forward pass; auto takes bf16 if it is faster.", RUNTIME)
     ] = Amp.AUTO
-    layout: Annotated[Layout, Option("Memory layout of images; auto measures which is faster.", RUNTIME)] = (
+    layout: Annotated[Layout, Option("Memory layout of images; auto takes the faster one.", RUNTIME)] = (
         Layout.AUTO
     )
     compile: Annotated[bool, Option("Use torch.compile (needs a C++ compiler).", RUNTIME)] = False

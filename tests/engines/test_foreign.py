@@ -16,6 +16,7 @@ from onnx import TensorProto, helper
 from PIL import Image
 from torch import Tensor, nn
 
+from cnncli.engines import foreign_file
 from cnncli.engines.onnx import OnnxEngine
 from cnncli.engines.preprocessing import OPSET
 from cnncli.errors import CnncliError, UsageError
@@ -292,6 +293,16 @@ def test_what_cannot_be_used_is_refused_in_one_line(
     assert message in error.value.message
     assert "\n" not in error.value.message
     assert not list((tmp_path / "home").glob("models-*/*"))
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "net.onnx"
+    export(nn.Conv2d(3, 2, 1), torch.zeros(1, 3, 8, 8), file)
+    monkeypatch.setenv("CNNCLI_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(foreign_file, "_LARGEST", file.stat().st_size - 1)
+    monkeypatch.delattr(onnx, "load")
+    with pytest.raises(CnncliError, match="more than 2 GB of weights"):
+        prepare(Reference(str(file), foreign=ForeignOptions(UNIT, SQUASH)), NullProgress())
 
 
 def test_options_that_have_no_effect_are_refused(tmp_path: Path) -> None:

@@ -101,10 +101,11 @@ def choose(
 ) -> tuple[Hyperparameters, HeldOut]:
     """The best hyperparameters in these folds, and the logits with them."""
     candidates = hyperparameters.candidates(name, len(rows.labels))
-    with ThreadPoolExecutor(
-        min(usable_cores(), len(folds))
-    ) as pool:  # solvers spend their time outside Python
+    pool = ThreadPoolExecutor(min(usable_cores(), len(folds)), "fold")
+    try:
         predictions = list(pool.map(lambda fold: _held_out_logits(name, rows, candidates, fold), folds))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # an interrupted program does not wait for a fit
     labels = [rows.labels[held_out] for _, held_out in folds]
     held_out = [list(zip(logits, labels, strict=True)) for logits in zip(*predictions, strict=True)]
     qualities = [rows.quality(name, *pair) for pair in zip(candidates, held_out, strict=True)]

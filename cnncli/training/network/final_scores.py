@@ -1,10 +1,11 @@
 """What the network of a finished run computes for its validation and test images; logits that training computed are reused."""
 
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from cnncli.engines.compile import TOLERANCE
 from cnncli.evaluation.scoring import ScoredSamples, answers_of
 from cnncli.evaluation.tasks.scoring import ScoredTargets
-from cnncli.inference import ImageOutput, Session
+from cnncli.inference import Session
 from cnncli.logits import probabilities
 from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.predictions import Unreadable
@@ -21,15 +22,20 @@ from cnncli.records.tasks import Task
 from cnncli.training.familiarity import choose_held_out_images
 from cnncli.training.network import checkpoints
 
+if TYPE_CHECKING:
+    from cnncli.records.evaluation import Answer
+
 Scored = TypeVar("Scored")
 Floats = NDArray[np.float32]
+Output = Floats | Unreadable
+"""What a network computes for an image: (K,) or (K + D,); or why it cannot be read."""
 
 _HELD_OUT = 200
 """Validation images that are run through the written network in any case: it has to agree with the one that was trained, and
 `--unfamiliar` needs their scores."""
 
 _AT_ONCE = 1024
-"""Number of images whose probabilities are in memory at a time."""
+"""Number of images whose logits and probabilities are in memory at a time."""
 
 
 def kept_logits(run: Path, samples: Sequence[Sample], unreadable: Container[str]) -> Floats | None:
@@ -48,12 +54,33 @@ def kept_logits(run: Path, samples: Sequence[Sample], unreadable: Container[str]
     return logits
 
 
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Images that are scored at once: those that could be read, their logits (N, K), and the others."""
+
+    samples: list[Sample]
+    logits: Floats
+    unreadable: list[Unreadable]
+
+
+def _blocks(samples: Sequence[Sample], outputs: Iterable[Output]) -> Iterator[_Block]:
+    """Images and their outputs, a part of them at a time; those without any that can be read have no logits."""
+    pairs = zip(samples, outputs, strict=True)
+    while part := list(itertools.islice(pairs, _AT_ONCE)):
+        readable = [(sample, output) for sample, output in part if not isinstance(output, Unreadable)]
+        yield _Block(
+            [sample for sample, _ in readable],
+            np.array([logits for _, logits in readable], np.float32),
+            [output for _, output in part if isinstance(output, Unreadable)],
+        )
+
+
 class Scorer(ABC, Generic[Scored]):
     """Turns logits into what a run needs to know of the images."""
 
     @abstractmethod
-    def score(self, samples: Sequence[Sample], logits: Floats, unreadable: Sequence[Unreadable]) -> Scored:
-        """Score images with these logits (N, K); `unreadable` are those without."""
+    def score(self, samples: Sequence[Sample], outputs: Iterable[Output]) -> Scored:
+        """Score images with these logits (K,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +89,14 @@ class ClassScorer(Scorer[ScoredSamples]):
 
     relative: Callable[[str], str]
 
-    def score(
-        self, samples: Sequence[Sample], logits: Floats, unreadable: Sequence[Unreadable]
-    ) -> ScoredSamples:
-        """The answers, whose probabilities are computed for a part of the images at a time."""
-        answers = [
-            answer
-            for start in range(0, len(samples), _AT_ONCE)
-            for answer in answers_of(
-                samples[start : start + _AT_ONCE],
-                probabilities(logits[start : start + _AT_ONCE]),
-                self.relative,
-            )
-        ]
+    def score(self, samples: Sequence[Sample], outputs: Iterable[Output]) -> ScoredSamples:
+        """The answers."""
+        answers: list[Answer] = []
+        unreadable: list[Unreadable] = []
+        for block in _blocks(samples, outputs):
+            if block.samples:
+                answers += answers_of(block.samples, probabilities(block.logits), self.relative)
+            unreadable += block.unreadable
         return ScoredSamples(tuple(answers), tuple(unreadable))
 
 
@@ -84,11 +106,17 @@ class TaskScorer(Scorer[ScoredTargets]):
 
     tasks: Sequence[Task]
 
-    def score(
-        self, samples: Sequence[Sample], logits: Floats, unreadable: Sequence[Unreadable]
-    ) -> ScoredTargets:
+    def score(self, samples: Sequence[Sample], outputs: Iterable[Output]) -> ScoredTargets:
         """The probabilities."""
-        return ScoredTargets(tuple(samples), probabilities(logits, self.tasks), tuple(unreadable))
+        readable: list[Sample] = []
+        unreadable: list[Unreadable] = []
+        shares = [np.zeros((0, sum(len(task.class_names) for task in self.tasks)), np.float32)]
+        for block in _blocks(samples, outputs):
+            if block.samples:
+                shares.append(probabilities(block.logits, self.tasks))
+            readable += block.samples
+            unreadable += block.unreadable
+        return ScoredTargets(tuple(readable), np.concatenate(shares), tuple(unreadable))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,75 +148,60 @@ def score_splits(
     Raises:
         NotANumberError: the network overflows on some image.
     """
-    outputs, held_out = _run_validation(session, data.split(Split.VAL), validated, bar)
-    splits = {Split.VAL: outputs.score(scorer, data.split(Split.VAL))}
-    if test := data.split(Split.TEST):
-        outputs = _Outputs(len(test), len(session.folder.card.class_names))
-        with bar(len(test)) as advance:
-            outputs.fill(range(len(test)), session.logits(sample.source for sample in test), advance)
-        splits[Split.TEST] = outputs.score(scorer, test)
-    return FinalScores(splits, held_out)
-
-
-class _Outputs:
-    """What a network computes for N images: values (N, C), NaN where one cannot be read, and the reasons."""
-
-    def __init__(self, images: int, columns: int) -> None:
-        self.values: Floats = np.full((images, columns), np.nan, np.float32)
-        self.unreadable: dict[int, Unreadable] = {}
-
-    def fill(
-        self,
-        numbers: Iterable[int],
-        outputs: Iterable[ImageOutput | Unreadable],
-        advance: Callable[[], None],
-    ) -> None:
-        """Fill in what a session yields for the images with these numbers."""
-        for number, output in zip(numbers, outputs, strict=True):
-            if isinstance(output, Unreadable):
-                self.unreadable[number] = output
-            else:
-                self.values[number] = output.values
-            advance()
-
-    def readable(self) -> NDArray[np.intp]:
-        """Numbers of the images that could be read."""
-        return np.flatnonzero(~np.isnan(self.values).any(axis=1))
-
-    def score(self, scorer: Scorer[Scored], samples: Sequence[Sample]) -> Scored:
-        """Score the images, whose logits these are."""
-        numbers = self.readable()
-        unreadable = [why for _, why in sorted(self.unreadable.items())]
-        return scorer.score([samples[number] for number in numbers], self.values[numbers], unreadable)
-
-
-def _run_validation(
-    session: Session, samples: Sequence[Sample], validated: Floats | None, bar: ProgressBar
-) -> tuple[_Outputs, Floats]:
-    """Logits of the validation images; and of some of them, those that can be read, logits and embeddings (V, K + D)."""
+    val, test = data.split(Split.VAL), data.split(Split.TEST)
     card = session.folder.card
     classes = len(card.class_names)
-    some = choose_held_out_images(len(samples), _HELD_OUT)
-    held_out, outputs = _Outputs(len(some), classes + card.embedding.size), _Outputs(len(samples), classes)
-    with bar(len(some)) as advance:
-        sources = (samples[number].source for number in some)
-        held_out.fill(range(len(some)), session.logits_and_embeddings(sources), advance)
-    known = held_out.values[held_out.readable()]
-    if validated is not None and _agree(validated[some], held_out.values[:, :classes]):
-        outputs.values = validated
-        return outputs, known
-    outputs.values[some] = held_out.values[:, :classes]
-    outputs.unreadable = {int(some[number]): why for number, why in held_out.unreadable.items()}
-    rest = np.setdiff1d(np.arange(len(samples)), some)
-    with bar(len(rest)) as advance:
-        outputs.fill(rest.tolist(), session.logits(samples[number].source for number in rest), advance)
-    return outputs, known
+    sampled = _run_some(session, val, bar)
+    logits = {
+        index: output if isinstance(output, Unreadable) else output[:classes]
+        for index, output in sampled.items()
+    }
+    if validated is not None and _agree(validated, logits):
+        readable = np.flatnonzero(~np.isnan(validated[:, 0]))
+        splits = {Split.VAL: scorer.score([val[index] for index in readable], validated[readable])}
+    else:
+        splits = {Split.VAL: scorer.score(val, _run(session, val, logits, bar))}
+    if test:
+        splits[Split.TEST] = scorer.score(test, _run(session, test, {}, bar))
+    rows = [output for output in sampled.values() if not isinstance(output, Unreadable)]
+    width = classes + card.embedding.size
+    return FinalScores(splits, np.array(rows, np.float32).reshape(-1, width))
 
 
-def _agree(expected: Floats, found: Floats) -> bool:
-    """Whether a network found the logits (N, K) that were expected; NaN is expected of images that could not be read."""
-    known = ~np.isnan(expected).any(axis=1)
-    if not known.any():
+def _run_some(session: Session, samples: Sequence[Sample], bar: ProgressBar) -> dict[int, Output]:
+    """Logits and embeddings (K + D,) of some images, by their index."""
+    indices = choose_held_out_images(len(samples), _HELD_OUT).tolist()
+    outputs: dict[int, Output] = {}
+    with bar(len(indices)) as advance:
+        sources = (samples[index].source for index in indices)
+        for index, output in zip(indices, session.logits_and_embeddings(sources), strict=True):
+            outputs[index] = output if isinstance(output, Unreadable) else output.values
+            advance()
+    return outputs
+
+
+def _run(
+    session: Session, samples: Sequence[Sample], computed: Mapping[int, Output], bar: ProgressBar
+) -> Iterator[Output]:
+    """Logits (K,) of images, in order; `computed` has those of some, by their index."""
+    remaining = [sample for index, sample in enumerate(samples) if index not in computed]
+    outputs = session.logits(sample.source for sample in remaining)
+    with bar(len(remaining)) as advance:
+        for index in range(len(samples)):
+            if index in computed:
+                yield computed[index]
+                continue
+            output = next(outputs)
+            yield output if isinstance(output, Unreadable) else output.values
+            advance()
+
+
+def _agree(expected: Floats, computed: Mapping[int, Output]) -> bool:
+    """Whether a network computes the logits (N, K) that are expected; NaN is expected of images that cannot be read."""
+    is_known = ~np.isnan(expected[:, 0])
+    known = {index: output for index, output in computed.items() if is_known[index]}
+    outputs = [output for output in known.values() if not isinstance(output, Unreadable)]
+    if not outputs or len(outputs) < len(known):
         return False
-    difference = np.abs(found[known] - expected[known]).max()  # NaN if one can no longer be read
-    return bool(difference <= TOLERANCE * np.ptp(expected[known]))
+    difference = np.abs(np.stack(outputs) - expected[list(known)]).max()
+    return bool(difference <= TOLERANCE * np.ptp(expected[is_known]))

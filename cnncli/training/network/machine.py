@@ -1,4 +1,4 @@
-"""What a process that trains takes of its machine: device, precision, cores, memory."""
+"""Setting up a process that trains: its device, precision, cores and memory."""
 
 import os
 
@@ -15,7 +15,7 @@ from cnncli.training.options import TrainingOptions
 
 
 def create_accelerator(device: str, amp: Amp, progress: Progress) -> Accelerator:
-    """What computes the steps; warns about a precision that is only emulated."""
+    """The accelerator that runs the steps; warns about a precision that is only emulated."""
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no" if amp is Amp.OFF else str(amp))
     if emulates(accelerator.device, amp):
         progress.warning("bf16 will be slow: this device only emulates it, and --amp off would be faster")

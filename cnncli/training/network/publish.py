@@ -131,7 +131,7 @@ class _FinishedRun:
         )
         folder = model_folder.open_folder(self.run)
         with stopwatch.measure("evaluating it"):
-            session = self._session(folder, stopwatch.progress)
+            session = self._session(folder, "cpu", stopwatch.progress)
             evaluated = self._evaluate(session, None, bar, tasks=folder.card.tasks)
         with stopwatch.measure("writing the report"), run_folder.draft_network(self.run) as draft:
             self._write_report(draft, evaluated, reason, stopwatch.progress)
@@ -152,11 +152,12 @@ class _FinishedRun:
             with stopwatch.measure("writing the network"):
                 folder = self._write_model_folder(draft)
             with stopwatch.measure("evaluating it"):
-                session = self._session(folder, progress)
+                session = self._session(folder, "cpu", progress)
                 validated = kept_logits(self.run, self.data.split(Split.VAL), self.checkpoint.unreadable)
                 evaluated = self._evaluate(session, validated, bar)
             with stopwatch.measure("keeping features of its images"):
-                store_training_features(session, self.data, evaluated.held_out, progress, bar)
+                trained_on = self._session(folder, self.settings.engine_options.device, progress)
+                store_training_features(trained_on, self.data, evaluated.held_out, progress, bar)
             result = self._result(evaluated)
             with stopwatch.measure("writing the report"):
                 self._write_tables(folder, evaluated, progress)
@@ -182,10 +183,10 @@ class _FinishedRun:
         except CompileError as error:
             raise TrainingError(f"the trained network cannot be written: {error.message}") from error
 
-    def _session(self, folder: model_folder.ModelFolder, progress: Progress) -> Session:
+    def _session(self, folder: model_folder.ModelFolder, device: str, progress: Progress) -> Session:
         options = InferenceOptions(
             max_pixels=self.settings.max_pixels,
-            engine=EngineOptions(device="cpu"),
+            engine=EngineOptions(device=device),
             workers=self.settings.workers,
         )
         return Session(folder, options, Deduplicated(progress))

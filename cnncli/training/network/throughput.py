@@ -24,10 +24,10 @@ _IMAGES = 8
 """Images of a small batch."""
 
 _UNKNOWN = 1e-3
-"""Images per second if nothing is measured, or memory does not suffice for the smallest batch; training will halve it."""
+"""Images per second if nothing is measured; or if memory does not suffice for the smallest batch, which training will halve."""
 
 _WORTH_MEASURING = 200
-"""Training images of all epochs below which nothing is measured; measuring takes as long as 50 or so."""
+"""Training images of all epochs below which measuring, which takes as long as 50 or so, cannot pay."""
 
 _WORTH_IT = 1.15
 """How many times faster bf16 must be to be chosen, since it has only three significant digits."""
@@ -69,8 +69,8 @@ def candidates(options: TrainingOptions, device: torch.device) -> list[tuple[Lay
     return [(layout, amp) for layout in layouts for amp in amps]
 
 
-def unmeasured(choices: Sequence[tuple[Layout, Amp]], images: int) -> Throughput | None:
-    """What to choose without measuring, where there is no choice or training takes no longer than measuring; None otherwise."""
+def default_choice(choices: Sequence[tuple[Layout, Amp]], images: int) -> Throughput | None:
+    """What to take where there is no choice, or where measuring would not pay for so many training images; None otherwise."""
     if len(choices) > 1 and images >= _WORTH_MEASURING:
         return None
     exact = [choice for choice in choices if choice[1] is Amp.OFF]

@@ -44,7 +44,7 @@ from cnncli.training.network.setup import TrainingSetup
 from cnncli.training.network.stages import freeze_below, set_training_mode, upper_half
 from cnncli.training.network.supervision import supervise
 from cnncli.training.network.teacher import open_teacher
-from cnncli.training.network.throughput import Throughput, candidates, measure_throughput, unmeasured
+from cnncli.training.network.throughput import Throughput, candidates, default_choice, measure_throughput
 from cnncli.training.optional_output import write_optional
 from cnncli.training.options import TrainingOptions
 from cnncli.training.settings import NetworkSettings
@@ -86,7 +86,7 @@ def fastest_throughput(
     require_batch(initial.network, shape, options.batch_size)
     memory = memory_file(initial.network, shape, options, device)
     choices = candidates(recall(memory, options), device)
-    choice = None if images is None else unmeasured(choices, images)
+    choice = None if images is None else default_choice(choices, images)
     measurements = (
         [choice]
         if choice

@@ -35,7 +35,7 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     def count(session: Session, sources: Any) -> Any:
         outputs = list(logits(session, sources))
         counts.append(len(outputs))
-        return outputs
+        return iter(outputs)
 
     monkeypatch.setattr(Session, "logits", count)
     monkeypatch.setattr(final_scores, "_HELD_OUT", COMPARED)
@@ -124,16 +124,22 @@ def test_inexact_and_too_many_logits_are_not_kept(data: Path, monkeypatch: pytes
 
 
 @pytest.mark.slow
-def test_images_that_cannot_be_read_have_no_answer(data: Path) -> None:
+def test_images_that_cannot_be_read_have_no_answer(
+    data: Path, evaluated: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(final_scores, "_HELD_OUT", 1000)
     settings = settings_for(data, PLAIN)
     folder = start_run(settings)
     broken, gone, *_ = (Path(sample.path) for sample in validation_samples(folder))
     broken.write_bytes(b"nothing")
     resume_run(folder, settings)
     result = publish(folder, settings)
+    assert not evaluated
     assert [Path(path).name for path in result.unreadable] == [broken.name]
     assert len(probabilities(folder)) == result.images[1] == len(validation_samples(folder)) - 1
     gone.unlink()
+    (folder / LOGITS).unlink()
+    monkeypatch.setattr(final_scores, "_HELD_OUT", COMPARED)
     again = publish(folder, settings)
     assert [Path(path).name for path in again.unreadable] == [broken.name, gone.name]
     assert len(probabilities(folder)) == again.images[1] == result.images[1] - 1

@@ -65,11 +65,11 @@ def test_a_processor_with_bf16_measures_precisions_only(monkeypatch: pytest.Monk
 
 def test_nothing_is_measured_where_that_would_not_pay() -> None:
     choices = [(Layout.CHANNELS_LAST, Amp.BF16), (Layout.CHANNELS_LAST, Amp.OFF)]
-    assert throughput.unmeasured(choices, 1000) is None
-    short = throughput.unmeasured(choices, 10)
+    assert throughput.default_choice(choices, 1000) is None
+    short = throughput.default_choice(choices, 10)
     assert short
     assert (short.layout, short.amp) == (Layout.CHANNELS_LAST, Amp.OFF)
-    remembered = throughput.unmeasured(choices[:1], 1000)
+    remembered = throughput.default_choice(choices[:1], 1000)
     assert remembered
     assert remembered.amp is Amp.BF16
 
