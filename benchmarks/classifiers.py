@@ -4,7 +4,8 @@
 
 DATA has a folder for each class, e.g. `cnncli datasets get digits digits`. Features of the default network are computed once, and are not
 part of the times; a fifth of the images is kept for the accuracy. With 500 to 3,000 images, both compare the same strengths of penalty or
-numbers of neighbours in five folds of standardised features, whose variances cnncli enlarges by a share of their mean. Of scikit-learn's ways, each with one job and with one per core, the fastest in the first round is measured again.
+numbers of neighbours in five folds of standardised features, whose variances cnncli enlarges by a share of their mean. Of scikit-learn's
+ways, each with one job and with one per core, the fastest in the first round is measured again.
 """
 
 import functools
@@ -149,7 +150,7 @@ def _scikit_learn(split: Split) -> Mapping[ClassifierName, Mapping[str, Fit]]:
             GridSearchCV(
                 LinearSVC(
                     dual=True, tol=TOLERANCE
-                ),  # the primal takes minutes where features are as many as images
+                ),  # the primal takes minutes with as many features as images
                 {"C": values(ClassifierName.SVM)},
                 cv=FOLDS,
                 n_jobs=jobs,

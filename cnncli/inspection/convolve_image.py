@@ -45,7 +45,7 @@ def before_and_after(name: str, planes: dict[str, Numbers], layer: ConvPool) -> 
     is_signed = layer.kernel is not None and layer.kernel.sums_to_zero and not layer.has_relu
     panels = [Panel(f"before: {_size(stack)}", _picture(stack), Scale.IMAGE)]
     stages = layer.stages(stack)
-    largest = float(np.percentile(np.abs(stages[0][1]), _PERCENTILE, overwrite_input=True)) or 1.0
+    largest = float(np.percentile(np.abs(stages[0][1]), _PERCENTILE)) or 1.0
     keeps_brightness = layer.kernel is None or (
         layer.kernel.weights.sum() == 1 and not layer.adds_channels and not layer.bias
     )

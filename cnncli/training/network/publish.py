@@ -131,8 +131,7 @@ class _FinishedRun:
         )
         folder = model_folder.open_folder(self.run)
         with stopwatch.measure("evaluating it"):
-            session = self._session(folder, "cpu", stopwatch.progress)
-            evaluated = self._evaluate(session, None, bar, tasks=folder.card.tasks)
+            evaluated = self._evaluate(folder, None, stopwatch.progress, bar, tasks=folder.card.tasks)
         with stopwatch.measure("writing the report"), run_folder.draft_network(self.run) as draft:
             self._write_report(draft, evaluated, reason, stopwatch.progress)
             for file in draft.iterdir():
@@ -152,12 +151,11 @@ class _FinishedRun:
             with stopwatch.measure("writing the network"):
                 folder = self._write_model_folder(draft)
             with stopwatch.measure("evaluating it"):
-                session = self._session(folder, "cpu", progress)
                 validated = kept_logits(self.run, self.data.split(Split.VAL), self.checkpoint.unreadable)
-                evaluated = self._evaluate(session, validated, bar)
+                evaluated = self._evaluate(folder, validated, progress, bar)
             with stopwatch.measure("keeping features of its images"):
-                trained_on = self._session(folder, self.settings.engine_options.device, progress)
-                store_training_features(trained_on, self.data, evaluated.held_out, progress, bar)
+                session = self._session(folder, self.settings.engine_options.device, progress)
+                store_training_features(session, self.data, evaluated.held_out, progress, bar)
             result = self._result(evaluated)
             with stopwatch.measure("writing the report"):
                 self._write_tables(folder, evaluated, progress)
@@ -193,14 +191,15 @@ class _FinishedRun:
 
     def _evaluate(
         self,
-        session: Session,
+        folder: model_folder.ModelFolder,
         validated: NDArray[np.float32] | None,
+        progress: Progress,
         bar: ProgressBar,
         tasks: tuple[Task, ...] | None = None,
     ) -> _EvaluatedRun:
         """Evaluate the finished network on the validation and the test split; `tasks` have the thresholds, if these are chosen."""
         name, full_data, weights = self.run.name, self.full_data, self.settings.task_weights
-        images = (session, self.data, validated, bar)
+        images = (self._session(folder, "cpu", progress), self.data, validated, bar)
         if not self.data.tasks:
             answers = score_splits(ClassScorer(self.data.relative), *images)
             unreadable = self._unreadable(answers.splits.values())

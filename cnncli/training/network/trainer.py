@@ -96,7 +96,7 @@ def fastest_throughput(
     if len(measurements) > 1:
         remember(memory, measurements[0])
         progress.notice(
-            f"fastest here: {measurements[0]}, of {len(measurements)} memory layouts and precisions"
+            f"fastest here: {measurements[0]}, of {len(measurements)} memory layout and precision combinations"
         )
     return measurements[0]
 
