@@ -1,76 +1,112 @@
-"""How time grows with the number of images: predict, features, check and evaluate on 1,000 and on 10,000 small images.
+"""How time and memory grow with the number of images: predict, features, check and evaluate on 10,000 and on 100,000 small images.
 
 python -m benchmarks.growth
 """
 
 import math
-import statistics
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from benchmarks.results import publish, table
 from benchmarks.timing import Command, run
 
-FEW, MANY, ROUNDS = 1_000, 10_000, 3
+FEW, MANY = 10_000, 100_000
 SIDE = 48
 """Pixels of a side: as small as images are, so that what is done once per image, apart from decoding, has weight."""
+
+Draw = Callable[[np.random.Generator], Image.Image]
 
 
 def main() -> None:
     """Measure and write the section."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        commands = {count: _commands(_write_images(root / str(count), count), root) for count in (FEW, MANY)}
-        run(commands[FEW]["predict"])  # prepares the network
+        commands = {}
+        for count in (FEW, MANY):
+            noise = _write_images(root / f"noise-{count}", count, _noise)
+            digits = _write_images(root / f"digits-{count}", count, _digit)
+            commands[count] = _commands(noise, digits, root)
+        run(
+            ["-m", "cnncli", "predict", str(next(noise.rglob("*.png"))), "-m", "pocket"]
+        )  # prepares the network
         rows = [_row(name, {count: commands[count][name] for count in commands}) for name in commands[FEW]]
     publish(
         "growth",
-        "How time grows",
-        f"Whole processes on {FEW:,} and on {MANY:,} images of {SIDE} x {SIDE} pixels in two class folders, with pocket; "
-        f"medians of {ROUNDS}. Where time grew in proportion to the images, the exponent would be 1; start-up, which does not "
-        f"grow, makes it less. Target: at most 1.05.\n\n"
-        + table(("command", f"{FEW:,} images", f"{MANY:,} images", "exponent"), rows),
+        "How time and memory grow",
+        f"Whole processes on {FEW:,} and on {MANY:,} images of {SIDE} x {SIDE} pixels in two class folders, with pocket; one run "
+        f"each. Images are noise, apart from those of the last row: digits on a black margin, which are as alike as images of "
+        f"different files get. Where time grew in proportion to the images, the exponent would be 1; start-up, which does not "
+        f"grow, makes it less. Target: at most 1.05. Memory is the peak of the process.\n\n"
+        + table(
+            (
+                "command",
+                f"{FEW:,} images",
+                f"{MANY:,} images",
+                "exponent",
+                "memory",
+                "bytes per further image",
+            ),
+            rows,
+        ),
         (),
     )
 
 
 def _row(name: str, commands: Mapping[int, Command]) -> list[str]:
-    few, many = (
-        statistics.median(run(commands[count], may_fail=True).seconds for _ in range(ROUNDS))
-        for count in (FEW, MANY)
-    )
-    exponent = math.log(many / few) / math.log(MANY / FEW)
-    return [name, f"{few:.1f} s", f"{many:.1f} s", f"{exponent:.2f}"]
+    runs = {count: run(command, may_fail=True) for count, command in commands.items()}
+    few, many = (runs[count].seconds for count in (FEW, MANY))
+    less, more = (int(runs[count].stderr.split()[-1]) for count in (FEW, MANY))
+    return [
+        name,
+        f"{few:.1f} s",
+        f"{many:.1f} s",
+        f"{math.log(many / few) / math.log(MANY / FEW):.2f}",
+        f"{less / 1e6:.0f} and {more / 1e6:.0f} MB",
+        f"{(more - less) / (MANY - FEW):,.0f}",
+    ]
 
 
-def _commands(data: Path, root: Path) -> dict[str, Command]:
+def _commands(noise: Path, digits: Path, root: Path) -> dict[str, Command]:
     output = str(root / "answers")
     words = {
-        "predict": [str(data), "-o", f"{output}.csv", "--overwrite"],
-        "features": [str(data), "-o", f"{output}.npz", "--overwrite"],
-        "check": [str(data)],
-        "evaluate": [str(data)],
+        "predict": ["predict", str(noise), "-m", "pocket", "-o", f"{output}.csv", "--overwrite"],
+        "features": ["features", str(noise), "-m", "pocket", "-o", f"{output}.npz", "--overwrite"],
+        "evaluate": ["evaluate", str(noise), "-m", "pocket"],
+        "check": ["check", str(noise)],
+        "check, digits": ["check", str(digits)],
     }
-    model = ("-m", "pocket")
-    return {
-        name: ["-m", "cnncli", name, *arguments, *(() if name == "check" else model), "-q"]
-        for name, arguments in words.items()
-    }
+    return {name: ["-m", "benchmarks.peers.with_peak", *command, "-q"] for name, command in words.items()}
 
 
-def _write_images(folder: Path, count: int) -> Path:
-    """Noise in the folders of two classes of pocket."""
+def _write_images(folder: Path, count: int, draw: Draw) -> Path:
+    """Images in the folders of two classes of pocket."""
     rng = np.random.default_rng(0)
     for number in range(count):
-        file = folder / ("lemon", "orange")[number % 2] / f"{number:06}.jpg"
+        file = folder / ("lemon", "orange")[number % 2] / f"{number:06}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(256, size=(SIDE, SIDE, 3), dtype=np.uint8)).save(file)
+        draw(rng).save(file)
     return folder
 
+
+def _noise(rng: np.random.Generator) -> Image.Image:
+    return Image.fromarray(rng.integers(256, size=(SIDE, SIDE, 3), dtype=np.uint8))
+
+
+def _digit(rng: np.random.Generator) -> Image.Image:
+    """A written digit, turned and moved a little."""
+    levels = _DIGITS[rng.integers(len(_DIGITS))] * 15.9
+    digit = Image.fromarray(levels.astype(np.uint8)).resize((SIDE // 2, SIDE // 2), Image.Resampling.BILINEAR)
+    image = Image.new("L", (SIDE, SIDE))
+    image.paste(digit.rotate(rng.uniform(-20, 20)), tuple(SIDE // 4 + rng.integers(-3, 4, size=2)))
+    return image
+
+
+_DIGITS = load_digits().images
 
 if __name__ == "__main__":
     main()

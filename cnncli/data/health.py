@@ -9,7 +9,7 @@ from PIL import Image
 from cnncli.data.class_health import class_findings, count_classes, splits_of, task_labels
 from cnncli.data.groups import group_findings
 from cnncli.data.likeness import likeness_findings
-from cnncli.data.near_duplicates import Fingerprint, fingerprint
+from cnncli.data.near_duplicates import Fingerprint, Fingerprints, fingerprint
 from cnncli.images.decode import Decoding, Header, header, with_image
 from cnncli.images.digest import sha256
 from cnncli.images.in_memory import InMemory
@@ -37,7 +37,6 @@ class _ImageFacts:
     reason: str | None
     header: Header | None = None
     digest: str | None = None
-    fingerprint: Fingerprint | None = None
 
 
 def examine(
@@ -58,11 +57,14 @@ def examine(
         advance: called once per image.
     """
     images: list[_ImageFacts] = []
+    fingerprints = Fingerprints(len(data.samples))
     describe: _Describe = fingerprint if compares_pixels else _decode_only
     threads = reading_threads((sample.source for sample in data.samples), workers)
     with reading_pool(threads, "examine") as pool:
         for batch in _batches(data.samples, _BATCH):
-            for image in pool.map(lambda sample: _examine(sample, max_pixels, describe), batch):
+            for image, likeness in pool.map(lambda sample: _examine(sample, max_pixels, describe), batch):
+                if likeness:
+                    fingerprints[len(images)] = likeness
                 images.append(image)
                 advance()
     pairs = zip(data.samples, images, strict=True)
@@ -72,7 +74,7 @@ def examine(
         *(DataFinding(FindingKind.LEFT_OUT, False, remark) for remark in data.remarks),
         *class_findings(readable, splits_of(data)),
         *group_findings(readable),
-        *likeness_findings(data, [image.fingerprint for image in images], [image.digest for image in images]),
+        *likeness_findings(data, fingerprints, [image.digest for image in images]),
         *_shapes(data, images),
     ]
     sizes = sorted(
@@ -100,17 +102,18 @@ def _decode_only(_: Image.Image) -> None:
     """Describe nothing: the image can be decoded."""
 
 
-def _examine(sample: Sample, max_pixels: int, describe: _Describe) -> _ImageFacts:
+def _examine(sample: Sample, max_pixels: int, describe: _Describe) -> tuple[_ImageFacts, Fingerprint | None]:
+    """The facts about an image, and what `describe` says of it."""
     facts = header(sample.source)
     if isinstance(facts, Unreadable):  # the rest of the file, which may be long, is not read
-        return _ImageFacts(facts.reason)
+        return _ImageFacts(facts.reason), None
     source = _in_memory(sample.source)
     digest = sha256(source)
     decoding = Decoding(max_pixels=max_pixels, target_size=lambda _: _THUMBNAIL)
     likeness = with_image(source, decoding, describe)
     if isinstance(likeness, Unreadable):
-        return _ImageFacts(likeness.reason)
-    return _ImageFacts(None, facts, digest, likeness)
+        return _ImageFacts(likeness.reason), None
+    return _ImageFacts(None, facts, digest), likeness
 
 
 def _in_memory(source: ImageSource) -> ImageSource:

@@ -4,19 +4,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from cnncli.data.near_duplicates import Fingerprint, groups
+from cnncli.data.near_duplicates import Fingerprints, groups
 from cnncli.records.data import DataFinding, DataSet, FindingKind, Sample, Split
 from cnncli.text import counted
 
 
 def likeness_findings(
-    data: DataSet, fingerprints: Sequence[Fingerprint | None], digests: Sequence[str | None]
+    data: DataSet, fingerprints: Fingerprints, digests: Sequence[str | None]
 ) -> Iterator[DataFinding]:
     """Identical and nearly identical images, the worst kind first.
 
     Args:
         data: the data set.
-        fingerprints: of its images; None is similar to nothing.
+        fingerprints: of its images.
         digests: of their files; None is equal to nothing.
     """
     examples: dict[tuple[FindingKind, bool], list[tuple[str, ...]]] = defaultdict(list)

@@ -6,7 +6,7 @@ cropping, mirroring and rotating do.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +20,13 @@ MAX_LEVELS = 32
 """Largest difference (of 255) between their thumbnails, in any pixel and colour channel."""
 
 _SIDE = 8
+_BITS = 2 * _SIDE * _SIDE
 _BANDS = 8
 _MIN_DEVIATION = 4.0
 """Standard deviation in levels; an image below it in all channels is of one colour, and would resemble every other such image."""
 
-_BLOCK = 256
-"""Images of a bucket that are compared with the whole bucket at a time."""
+_PAIRS_AT_A_TIME = 1 << 20
+"""Pairs whose hashes are compared at a time, which bounds the memory used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,34 @@ class Fingerprint:
     colours: NDArray[np.uint8]
 
 
+class Fingerprints:
+    """The fingerprints of many images in 785 bytes per image; images without one are similar to nothing.
+
+    Attributes:
+        hashes: (images, 16) uint8, their difference hashes, eight bits per byte.
+        colours: (images, 16, 16, 3) uint8, their thumbnails.
+        is_known: (images,) bool, which images have one.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.hashes = np.zeros((size, _BITS // 8), np.uint8)
+        self.colours = np.zeros((size, 2 * _SIDE, 2 * _SIDE, 3), np.uint8)
+        self.is_known = np.zeros(size, np.bool_)
+
+    def __len__(self) -> int:
+        return len(self.is_known)
+
+    def __setitem__(self, index: int, item: Fingerprint) -> None:
+        self.hashes[index] = np.packbits(item.bits)
+        self.colours[index] = item.colours
+        self.is_known[index] = True
+
+    def are_alike(self, first: int, second: int) -> bool:
+        """Whether no pixel of the thumbnails of two images differs by much."""
+        difference = self.colours[first].astype(np.int16) - self.colours[second]
+        return bool(np.abs(difference).max() <= MAX_LEVELS)
+
+
 def fingerprint(image: Image.Image) -> Fingerprint | None:
     """The fingerprint of an image; None if the image is of one colour."""
     grey = image.convert("L")
@@ -53,11 +82,11 @@ def fingerprint(image: Image.Image) -> Fingerprint | None:
     return Fingerprint(np.concatenate([right.ravel(), below.ravel()]), thumbnail)
 
 
-def groups(fingerprints: Sequence[Fingerprint | None], digests: Sequence[str | None]) -> list[list[int]]:
+def groups(fingerprints: Fingerprints, digests: Sequence[str | None]) -> list[list[int]]:
     """Groups of indices of similar images, directly or through others; each in ascending order.
 
     Args:
-        fingerprints: of the images; None is similar to nothing.
+        fingerprints: of the images.
         digests: of the files; images with equal digests are in one group, None is equal to nothing.
     """
     forest = _Forest(len(fingerprints))
@@ -65,11 +94,13 @@ def groups(fingerprints: Sequence[Fingerprint | None], digests: Sequence[str | N
     for index, digest in enumerate(digests):
         if digest:
             forest.join(by_digest.setdefault(digest, index), index)
-    distinct = {
-        index: item for index, item in enumerate(fingerprints) if item and forest.root(index) == index
-    }
-    for first, second in _similar_pairs(distinct):
-        forest.join(first, second)
+    distinct = [
+        index for index in np.flatnonzero(fingerprints.is_known).tolist() if forest.root(index) == index
+    ]
+    for first, second in _pairs_with_similar_hashes(fingerprints.hashes[distinct]):
+        pair = distinct[first], distinct[second]
+        if fingerprints.are_alike(*pair):
+            forest.join(*pair)
     return forest.trees()
 
 
@@ -97,21 +128,38 @@ class _Forest:
         return [tree for tree in members.values() if len(tree) > 1]
 
 
-def _similar_pairs(fingerprints: Mapping[int, Fingerprint]) -> Iterator[tuple[int, int]]:
-    """Similar pairs. Hashes that differ in few bits are equal in one of the bands, and only those are compared."""
-    if not fingerprints:
+def _pairs_with_similar_hashes(hashes: NDArray[np.uint8]) -> Iterator[tuple[int, int]]:
+    """The pairs, by their indices, whose hashes differ in few bits: these are equal in one of the bands, and only such are compared.
+
+    Args:
+        hashes: (images, 16) uint8.
+    """
+    if not len(hashes):
         return
-    names = np.array(list(fingerprints))
-    packed = np.packbits(np.stack([item.bits for item in fingerprints.values()]), axis=1)
-    bands, words = packed.view(np.uint16), packed.view(np.uint64)
-    colours = np.stack([item.colours for item in fingerprints.values()]).astype(np.int16)
-    for band in range(_BANDS):
-        order = np.argsort(bands[:, band], kind="stable")
-        for bucket in np.split(order, np.flatnonzero(np.diff(bands[order, band])) + 1):
-            for start in range(0, len(bucket) - 1, _BLOCK):
-                rows = bucket[start : start + _BLOCK]
-                bits = np.bitwise_count(words[rows, np.newaxis] ^ words[np.newaxis, bucket]).sum(axis=2)
+    words = hashes.view(np.uint64)
+    for band in _bands(hashes).T:
+        order = np.argsort(band, kind="stable")
+        for bucket in np.split(order, np.flatnonzero(np.diff(band[order])) + 1):
+            rows = max(1, _PAIRS_AT_A_TIME // len(bucket))
+            for start in range(0, len(bucket) - 1, rows):
+                first, second = bucket[start : start + rows], bucket[start:]
+                bits = sum(
+                    np.bitwise_count(first_word[:, np.newaxis] ^ second_word)
+                    for first_word, second_word in zip(words[first].T, words[second].T, strict=True)
+                )
                 for row, column in np.argwhere(bits <= MAX_BITS):
-                    first, second = rows[row], bucket[column]
-                    if first < second and np.abs(colours[first] - colours[second]).max() <= MAX_LEVELS:
-                        yield int(names[first]), int(names[second])
+                    if row < column:
+                        yield first[row], second[column]
+
+
+def _bands(hashes: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """Each hash in bands of 16 bits, (images, 8) uint16.
+
+    Bits that are the same in almost all images, such as those of a black margin, tell no images apart. They are dealt out to
+    all bands: a band of only such bits would be equal in almost all pairs.
+    """
+    bits = np.unpackbits(hashes, axis=1)
+    share = bits.mean(axis=0)
+    by_variance = np.argsort(share * (share - 1), kind="stable")
+    dealt_out = by_variance.reshape(-1, _BANDS).T.ravel()
+    return np.packbits(bits.take(dealt_out, axis=1), axis=1).view(np.uint16)

@@ -1,14 +1,16 @@
 """What an examination finds, in folders with known faults."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from cnncli.data import near_duplicates
 from cnncli.data.health import examine
 from cnncli.data.layout import read
-from cnncli.data.near_duplicates import Fingerprint, fingerprint, groups
+from cnncli.data.near_duplicates import Fingerprint, Fingerprints, fingerprint, groups
 from cnncli.records.data import DataHealth, FindingKind
 
 
@@ -127,6 +129,14 @@ def test_images_of_one_colour_are_not_near_duplicates() -> None:
     assert fingerprint(Image.new("RGB", (50, 50), "red")) is None
 
 
+def table(items: Sequence[Fingerprint | None]) -> Fingerprints:
+    fingerprints = Fingerprints(len(items))
+    for index, item in enumerate(items):
+        if item:
+            fingerprints[index] = item
+    return fingerprints
+
+
 def test_small_drawings_on_the_same_background_are_not_near_duplicates() -> None:
     """The same ground, and another colour or another place of what is on it."""
     drawings = []
@@ -134,33 +144,29 @@ def test_small_drawings_on_the_same_background_are_not_near_duplicates() -> None
         image = Image.new("RGB", (96, 96), "white")
         image.paste(Image.new("RGB", (16, 16), colour), (place, place))
         drawings.append(fingerprint(image))
-    assert groups(drawings, [None] * 3) == []
+    assert groups(table(drawings), [None] * 3) == []
 
 
-def test_near_duplicates_agree_with_a_comparison_of_all_pairs() -> None:
-    """What the bands leave out is not alike."""
+@pytest.mark.parametrize("margin", [0, 90])
+def test_near_duplicates_agree_with_a_comparison_of_all_pairs(
+    margin: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the bands leave out is not alike; also where most bits are the same in all images, as with a black margin."""
+    monkeypatch.setattr(near_duplicates, "_PAIRS_AT_A_TIME", 1000)  # several blocks
     draws = np.random.default_rng(0)
-    colours = np.zeros((16, 16, 3), np.uint8)
-    base = draws.integers(0, 2, 128).astype(bool)
-    items: list[Fingerprint | None] = []
-    for flips in range(12):
-        bits = base.copy()
-        bits[draws.choice(128, flips, replace=False)] ^= True
-        items.append(Fingerprint(bits, colours))
-    items += [Fingerprint(draws.integers(0, 2, 128).astype(bool), colours) for _ in range(200)]
-    (group,) = groups(items, [None] * len(items))
-    expected = {0}
-    while True:
-        more = {
-            other
-            for one in expected
-            for other in range(len(items))
-            if ((items[one] or items[0]).bits != (items[other] or items[0]).bits).sum() <= 7  # type: ignore[union-attr]
-        }
-        if more <= expected:
-            break
-        expected |= more
-    assert set(group) == expected
+    bits = draws.integers(0, 2, (400, 128)).astype(bool)
+    bits[:, :margin] = False
+    for copy, flips in zip(bits[:24], np.repeat(np.arange(12), 2), strict=True):
+        copy[:] = bits[-1]
+        copy[draws.choice(128, flips, replace=False)] ^= True
+    items = [Fingerprint(item, np.zeros((16, 16, 3), np.uint8)) for item in bits]
+    distances = (bits[:, np.newaxis] != bits).sum(axis=2)
+    reach = distances <= near_duplicates.MAX_BITS
+    for _ in range(9):  # 2 ** 9 steps
+        reach = reach @ reach
+    expected = {tuple(np.flatnonzero(row).tolist()) for row in reach if row.sum() > 1}
+    assert expected
+    assert {tuple(group) for group in groups(table(items), [None] * len(items))} == expected
 
 
 def test_a_similar_third_image_hides_no_duplicates(tidy: Path) -> None:
