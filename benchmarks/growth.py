@@ -61,7 +61,7 @@ def _row(name: str, commands: Mapping[int, Command]) -> list[str]:
     runs = {count: run(command, may_fail=True) for count, command in commands.items()}
     few, many = (runs[count].seconds for count in (FEW, MANY))
     less, more = (int(runs[count].stderr.split()[-1]) for count in (FEW, MANY))
-    return [
+    row = [
         name,
         f"{few:.1f} s",
         f"{many:.1f} s",
@@ -69,6 +69,8 @@ def _row(name: str, commands: Mapping[int, Command]) -> list[str]:
         f"{less / 1e6:.0f} and {more / 1e6:.0f} MB",
         f"{(more - less) / (MANY - FEW):,.0f}",
     ]
+    print(*row, sep="  ", flush=True)  # each takes minutes
+    return row
 
 
 def _commands(noise: Path, digits: Path, root: Path) -> dict[str, Command]:

@@ -28,6 +28,12 @@ _MIN_DEVIATION = 4.0
 _PAIRS_AT_A_TIME = 1 << 20
 """Pairs whose hashes are compared at a time, which bounds the memory used."""
 
+_THUMBNAILS_AT_A_TIME = 1 << 12
+"""Pairs whose whole thumbnails are compared at a time."""
+
+_SAMPLED = 37
+"""Every how manieth colour of the thumbnails is compared first, since most pairs differ in one of these."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
@@ -65,10 +71,26 @@ class Fingerprints:
         self.colours[index] = item.colours
         self.is_known[index] = True
 
-    def are_alike(self, first: int, second: int) -> bool:
-        """Whether no pixel of the thumbnails of two images differs by much."""
-        difference = self.colours[first].astype(np.int16) - self.colours[second]
-        return bool(np.abs(difference).max() <= MAX_LEVELS)
+    def alike(self, pairs: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Those of the pairs whose thumbnails differ little in every pixel.
+
+        Args:
+            pairs: (pairs, 2) indices.
+        """
+        colours = self.colours.reshape(len(self), -1)
+        pairs = pairs[_differ_little(colours[:, ::_SAMPLED], pairs)]
+        parts = (
+            pairs[start : start + _THUMBNAILS_AT_A_TIME]
+            for start in range(0, len(pairs), _THUMBNAILS_AT_A_TIME)
+        )
+        return np.concatenate([pairs[:0], *(part[_differ_little(colours, part)] for part in parts)])
+
+
+def _differ_little(colours: NDArray[np.uint8], pairs: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """For each pair of images, (pairs, 2), whether no colour differs by much, with `colours` (images, colours per image)."""
+    first, second = colours[pairs.T]
+    difference = np.maximum(first, second) - np.minimum(first, second)
+    return np.asarray(difference.max(axis=1) <= MAX_LEVELS)
 
 
 def fingerprint(image: Image.Image) -> Fingerprint | None:
@@ -94,13 +116,13 @@ def groups(fingerprints: Fingerprints, digests: Sequence[str | None]) -> list[li
     for index, digest in enumerate(digests):
         if digest:
             forest.join(by_digest.setdefault(digest, index), index)
-    distinct = [
-        index for index in np.flatnonzero(fingerprints.is_known).tolist() if forest.root(index) == index
-    ]
-    for first, second in _pairs_with_similar_hashes(fingerprints.hashes[distinct]):
-        pair = distinct[first], distinct[second]
-        if fingerprints.are_alike(*pair):
-            forest.join(*pair)
+    distinct = np.array(
+        [index for index in np.flatnonzero(fingerprints.is_known).tolist() if forest.root(index) == index],
+        np.intp,
+    )
+    for pairs in _pairs_with_similar_hashes(fingerprints.hashes[distinct]):
+        for first, second in fingerprints.alike(distinct[pairs]).tolist():
+            forest.join(first, second)
     return forest.trees()
 
 
@@ -128,8 +150,8 @@ class _Forest:
         return [tree for tree in members.values() if len(tree) > 1]
 
 
-def _pairs_with_similar_hashes(hashes: NDArray[np.uint8]) -> Iterator[tuple[int, int]]:
-    """The pairs, by their indices, whose hashes differ in few bits: these are equal in one of the bands, and only such are compared.
+def _pairs_with_similar_hashes(hashes: NDArray[np.uint8]) -> Iterator[NDArray[np.intp]]:
+    """The pairs, (pairs, 2) indices, whose hashes differ in few bits: these are equal in one of the bands, and only such are compared.
 
     Args:
         hashes: (images, 16) uint8.
@@ -147,9 +169,10 @@ def _pairs_with_similar_hashes(hashes: NDArray[np.uint8]) -> Iterator[tuple[int,
                     np.bitwise_count(first_word[:, np.newaxis] ^ second_word)
                     for first_word, second_word in zip(words[first].T, words[second].T, strict=True)
                 )
-                for row, column in np.argwhere(bits <= MAX_BITS):
-                    if row < column:
-                        yield first[row], second[column]
+                row, column = np.nonzero(bits <= MAX_BITS)
+                is_once = row < column
+                if is_once.any():
+                    yield np.stack([first[row[is_once]], second[column[is_once]]], axis=1)
 
 
 def _bands(hashes: NDArray[np.uint8]) -> NDArray[np.uint16]:
