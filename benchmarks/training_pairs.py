@@ -11,12 +11,13 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.peers.bare_training import BareTraining
-from cnncli.records.progress import NullProgress
+from cnncli.records.progress import NullProgress, no_bar
+from cnncli.records.training import TrainingProgress
 
 BATCH_SIZE, CLASSES = 32, 2
 
 
-class BareEpochs(NullProgress):
+class BareEpochs:
     """Runs one epoch of the bare loop after each of cnncli's epochs but the first.
 
     Attributes:
@@ -30,9 +31,9 @@ class BareEpochs(NullProgress):
         self.seconds: list[float] = []
         self.epochs = 0
 
-    def notice(self, message: str) -> None:
-        """Called with one line per finished epoch, among others."""
-        if not message.startswith("epoch"):
+    def __call__(self, progress: TrainingProgress) -> None:
+        """Called after each step, and when an epoch has been validated."""
+        if len(progress.history) == self.epochs:
             return
         self.epochs += 1
         if self.epochs == 2:  # the checkpoint after the first epoch holds layout and precision
@@ -46,10 +47,10 @@ class BareEpochs(NullProgress):
 
 def read_variant(run: Path) -> tuple[str, str]:
     """Memory layout and autocast precision of a run, from its last checkpoint."""
-    import torch
+    from cnncli.training.network import checkpoints
 
-    constants = torch.load(run / "checkpoints" / "last.pt", weights_only=True)["fixed"]
-    return constants["layout"], constants["amp"]
+    constants = checkpoints.load(run, print).constants
+    return constants.layout, constants.amp
 
 
 def count_training_images(run: Path) -> int:
@@ -77,8 +78,7 @@ def main() -> None:
             options=resolve(Tune.SCRATCH, {"epochs": epochs, "batch_size": BATCH_SIZE}),
         )
         bare = BareEpochs(name, size, run)
-        no_progress = contextlib.nullcontext(lambda *_: None)
-        finetune(settings, bare, lambda _: no_progress, lambda: no_progress, is_offline=True)
+        finetune(settings, NullProgress(), no_bar, lambda: contextlib.nullcontext(bare), is_offline=True)
         with (run / "history.csv").open() as stream:
             rates = [float(row["images_per_second"]) for row in csv.DictReader(stream)]
         layout, amp = read_variant(run)
