@@ -46,11 +46,14 @@ class Throughput:
     amp: Amp
     images_per_second: float
 
+    @property
+    def choice(self) -> str:
+        """The layout and precision, as messages show them."""
+        return f"{self.layout} {'fp32' if self.amp is Amp.OFF else self.amp}"
+
     def __str__(self) -> str:
         """As messages show it."""
-        return (
-            f"{self.layout} {'fp32' if self.amp is Amp.OFF else self.amp} {self.images_per_second:,.1f} img/s"
-        )
+        return f"{self.choice} {self.images_per_second:,.1f} img/s"
 
 
 def candidates(options: TrainingOptions, device: torch.device) -> list[tuple[Layout, Amp]]:

@@ -85,7 +85,8 @@ def fastest_throughput(
     shape = (preprocessing.channels, *preprocessing.size)
     require_batch(initial.network, shape, options.batch_size)
     memory = memory_file(initial.network, shape, options, device)
-    choices = candidates(recall(memory, options), device)
+    remembered = recall(memory, options)
+    choices = candidates(remembered, device)
     choice = None if images is None else default_choice(choices, images)
     measurements = (
         [choice]
@@ -98,6 +99,8 @@ def fastest_throughput(
         progress.notice(
             f"fastest here: {measurements[0]}, of {len(measurements)} memory layout and precision combinations"
         )
+    elif remembered != options:
+        progress.notice(f"fastest here, as measured before: {measurements[0].choice}")
     return measurements[0]
 
 

@@ -11,7 +11,7 @@ from cnncli.training.network import throughput
 from cnncli.training.network.remembered_layout import memory_file, recall, remember
 from cnncli.training.network.throughput import Throughput
 from cnncli.training.options import TrainingOptions
-from tests.training.small_runs import Listener, resume_run, settings_for, train_run
+from tests.training.small_runs import Listener, resume_run, settings_for, start_run, train_run
 
 
 @pytest.mark.slow
@@ -19,11 +19,14 @@ def test_auto_measures_throughput_and_finds_a_learning_rate(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(throughput, "_WORTH_MEASURING", 1)
-    listener = Listener()
-    result = train_run(settings_for(data, lr=None, amp=Amp.AUTO, layout=Layout.AUTO), listener)
+    listener, later = Listener(), Listener()
+    settings = settings_for(data, lr=None, amp=Amp.AUTO, layout=Layout.AUTO)
+    result = train_run(settings, listener)
     assert 1e-7 < result.checkpoint.constants.peak_lr < 1
     assert (result.folder / "lr_range.png").read_bytes().startswith(b"\x89PNG")
     assert any(line.startswith("fastest here: ") for line in listener.said)
+    start_run(settings, later)
+    assert any(line.startswith("fastest here, as measured before: ") for line in later.said)
     again = resume_run(result.folder, result.settings)
     assert again.checkpoint.constants == result.checkpoint.constants
 
