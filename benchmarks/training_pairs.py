@@ -49,7 +49,7 @@ def read_variant(run: Path) -> tuple[str, str]:
     """Memory layout and autocast precision of a run, from its last checkpoint."""
     from cnncli.training.network import checkpoints
 
-    constants = checkpoints.load(run, print).constants
+    constants = checkpoints.load(run, sys.exit).constants  # a damaged one would be another epoch's
     return constants.layout, constants.amp
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from cnncli.data.class_health import class_findings, count_classes, splits_of, task_labels
 from cnncli.data.groups import group_findings
 from cnncli.data.likeness import likeness_findings
-from cnncli.data.near_duplicates import Fingerprint, Fingerprints, fingerprint
+from cnncli.data.near_duplicates import Fingerprint, FingerprintTable, fingerprint
 from cnncli.images.decode import Decoding, Header, header, with_image
 from cnncli.images.digest import sha256
 from cnncli.images.in_memory import InMemory
@@ -57,14 +57,14 @@ def examine(
         advance: called once per image.
     """
     images: list[_ImageFacts] = []
-    fingerprints = Fingerprints(len(data.samples))
+    fingerprints = FingerprintTable(len(data.samples))
     describe: _Describe = fingerprint if compares_pixels else _decode_only
     threads = reading_threads((sample.source for sample in data.samples), workers)
     with reading_pool(threads, "examine") as pool:
         for batch in _batches(data.samples, _BATCH):
-            for image, likeness in pool.map(lambda sample: _examine(sample, max_pixels, describe), batch):
-                if likeness:
-                    fingerprints[len(images)] = likeness
+            for image, description in pool.map(lambda sample: _examine(sample, max_pixels, describe), batch):
+                if description:
+                    fingerprints[len(images)] = description
                 images.append(image)
                 advance()
     pairs = zip(data.samples, images, strict=True)
@@ -103,17 +103,17 @@ def _decode_only(_: Image.Image) -> None:
 
 
 def _examine(sample: Sample, max_pixels: int, describe: _Describe) -> tuple[_ImageFacts, Fingerprint | None]:
-    """The facts about an image, and what `describe` says of it."""
+    """The facts about an image, and its fingerprint; None where there is none."""
     facts = header(sample.source)
     if isinstance(facts, Unreadable):  # the rest of the file, which may be long, is not read
         return _ImageFacts(facts.reason), None
     source = _in_memory(sample.source)
     digest = sha256(source)
     decoding = Decoding(max_pixels=max_pixels, target_size=lambda _: _THUMBNAIL)
-    likeness = with_image(source, decoding, describe)
-    if isinstance(likeness, Unreadable):
-        return _ImageFacts(likeness.reason), None
-    return _ImageFacts(None, facts, digest), likeness
+    description = with_image(source, decoding, describe)
+    if isinstance(description, Unreadable):
+        return _ImageFacts(description.reason), None
+    return _ImageFacts(None, facts, digest), description
 
 
 def _in_memory(source: ImageSource) -> ImageSource:

@@ -4,13 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from cnncli.data.near_duplicates import Fingerprints, groups
+from cnncli.data.near_duplicates import FingerprintTable, groups
 from cnncli.records.data import DataFinding, DataSet, FindingKind, Sample, Split
 from cnncli.text import counted
 
 
 def likeness_findings(
-    data: DataSet, fingerprints: Fingerprints, digests: Sequence[str | None]
+    data: DataSet, fingerprints: FingerprintTable, digests: Sequence[str | None]
 ) -> Iterator[DataFinding]:
     """Identical and nearly identical images, the worst kind first.
 

@@ -31,8 +31,11 @@ _PAIRS_AT_A_TIME = 1 << 20
 _THUMBNAILS_AT_A_TIME = 1 << 12
 """Pairs whose whole thumbnails are compared at a time."""
 
-_GLANCES, _GLANCE_STEP = 8, 37
-"""Values of the thumbnails that are compared first: those of every 37th, which is in another row and channel, that vary most."""
+_PREFILTER_VALUES, _PREFILTER_STEP = 8, 37
+"""Values of the thumbnails that are compared first: 8 of every 37th, which spread over rows, columns and channels."""
+
+_SAMPLED_IMAGES = 1000
+"""Images by which the values are chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +52,27 @@ class Fingerprint:
     colours: NDArray[np.uint8]
 
 
-class Fingerprints:
+class FingerprintTable:
     """The fingerprints of many images in 785 bytes per image; images without one are similar to nothing.
 
     Attributes:
         hashes: (images, 16) uint8, their difference hashes, eight bits per byte.
         colours: (images, 16, 16, 3) uint8, their thumbnails.
-        is_known: (images,) bool, which images have one.
+        has_fingerprint: (images,) bool, which images have one.
     """
 
     def __init__(self, size: int) -> None:
         self.hashes = np.zeros((size, _BITS // 8), np.uint8)
         self.colours = np.zeros((size, 2 * _SIDE, 2 * _SIDE, 3), np.uint8)
-        self.is_known = np.zeros(size, np.bool_)
+        self.has_fingerprint = np.zeros(size, np.bool_)
 
     def __len__(self) -> int:
-        return len(self.is_known)
+        return len(self.has_fingerprint)
 
     def __setitem__(self, index: int, item: Fingerprint) -> None:
         self.hashes[index] = np.packbits(item.bits)
         self.colours[index] = item.colours
-        self.is_known[index] = True
+        self.has_fingerprint[index] = True
 
 
 def fingerprint(image: Image.Image) -> Fingerprint | None:
@@ -83,7 +86,7 @@ def fingerprint(image: Image.Image) -> Fingerprint | None:
     return Fingerprint(np.concatenate([right.ravel(), below.ravel()]), thumbnail)
 
 
-def groups(fingerprints: Fingerprints, digests: Sequence[str | None]) -> list[list[int]]:
+def groups(fingerprints: FingerprintTable, digests: Sequence[str | None]) -> list[list[int]]:
     """Groups of indices of similar images, directly or through others; each in ascending order.
 
     Args:
@@ -96,39 +99,49 @@ def groups(fingerprints: Fingerprints, digests: Sequence[str | None]) -> list[li
         if digest:
             forest.join(by_digest.setdefault(digest, index), index)
     distinct = np.array(
-        [index for index in np.flatnonzero(fingerprints.is_known).tolist() if forest.root(index) == index],
+        [
+            index
+            for index in np.flatnonzero(fingerprints.has_fingerprint).tolist()
+            if forest.root(index) == index
+        ],
         np.intp,
     )
-    values = fingerprints.colours.reshape(len(fingerprints), -1)
-    glances = _most_varied(values)
+    if not len(distinct):
+        return forest.trees()
+    thumbnails = fingerprints.colours.reshape(len(fingerprints), -1)
+    prefilter = _prefilter(thumbnails)
     for pairs in _pairs_with_similar_hashes(fingerprints.hashes[distinct]):
-        for first, second in _alike(distinct[pairs], values, glances):
+        for first, second in _alike(distinct[pairs], thumbnails, prefilter):
             forest.join(first, second)
     return forest.trees()
 
 
-def _most_varied(values: NDArray[np.uint8]) -> NDArray[np.int16]:
-    """The values in which images differ most, (values, images), of `values` (images, values)."""
-    some = values[:: max(1, len(values) // 1000), ::_GLANCE_STEP]
-    chosen = np.argsort(-some.std(axis=0))[:_GLANCES] * _GLANCE_STEP
-    return np.ascontiguousarray(values[:, chosen].T.astype(np.int16))
+def _prefilter(thumbnails: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """A few values of each thumbnail, (values, images): among every 37th those with the largest deviation.
+
+    Args:
+        thumbnails: (images, values).
+    """
+    some = thumbnails[:: max(1, len(thumbnails) // _SAMPLED_IMAGES), ::_PREFILTER_STEP]
+    most_varied = np.argsort(-some.std(axis=0))[:_PREFILTER_VALUES] * _PREFILTER_STEP
+    return np.ascontiguousarray(thumbnails[:, most_varied].T.astype(np.int16))
 
 
 def _alike(
-    pairs: NDArray[np.intp], values: NDArray[np.uint8], glances: NDArray[np.int16]
+    pairs: NDArray[np.intp], thumbnails: NDArray[np.uint8], prefilter: NDArray[np.int16]
 ) -> Iterator[tuple[int, int]]:
-    """Those of the pairs (pairs, 2) whose thumbnails differ little in every value.
+    """Those of the pairs whose thumbnails differ little in every value.
 
     Args:
-        pairs: of images.
-        values: of thumbnails, (images, values).
-        glances: some of them, (values, images), in which most pairs already differ.
+        pairs: (pairs, 2) indices of images.
+        thumbnails: (images, values).
+        prefilter: some of these values, (values, images), in which most pairs already differ.
     """
-    for glance in glances:
-        pairs = pairs[np.abs(glance[pairs[:, 0]] - glance[pairs[:, 1]]) <= MAX_LEVELS]
+    for values in prefilter:
+        pairs = pairs[np.abs(values[pairs[:, 0]] - values[pairs[:, 1]]) <= MAX_LEVELS]
     for start in range(0, len(pairs), _THUMBNAILS_AT_A_TIME):
         part = pairs[start : start + _THUMBNAILS_AT_A_TIME]
-        first, second = values[part.T]
+        first, second = thumbnails[part.T]
         difference = np.maximum(first, second) - np.minimum(first, second)
         yield from part[difference.max(axis=1) <= MAX_LEVELS].tolist()
 
@@ -158,15 +171,15 @@ class _Forest:
 
 
 def _pairs_with_similar_hashes(hashes: NDArray[np.uint8]) -> Iterator[NDArray[np.intp]]:
-    """The pairs, (pairs, 2) indices, whose hashes differ in few bits: these are equal in one of the bands, and only such are compared.
+    """Blocks of pairs, (pairs, 2) indices, whose hashes differ in few bits.
+
+    Such hashes are equal in at least one band, so only images with an equal band are compared.
 
     Args:
         hashes: (images, 16) uint8.
     """
-    if not len(hashes):
-        return
-    words = hashes.view(np.uint64)
-    for band in _bands(hashes).T:
+    words, bands = hashes.view(np.uint64), _bands(hashes)
+    for number, band in enumerate(bands):
         order = np.argsort(band, kind="stable")
         for bucket in np.split(order, np.flatnonzero(np.diff(band[order])) + 1):
             rows = max(1, _PAIRS_AT_A_TIME // len(bucket))
@@ -177,19 +190,23 @@ def _pairs_with_similar_hashes(hashes: NDArray[np.uint8]) -> Iterator[NDArray[np
                     for first_word, second_word in zip(words[first].T, words[second].T, strict=True)
                 )
                 row, column = np.nonzero(bits <= MAX_BITS)
-                is_once = row < column
-                if is_once.any():
-                    yield np.stack([first[row[is_once]], second[column[is_once]]], axis=1)
+                is_ordered = row < column
+                pairs = np.stack([first[row[is_ordered]], second[column[is_ordered]]], axis=1)
+                for earlier in bands[:number]:  # in which a pair has been found already
+                    pairs = pairs[earlier[pairs[:, 0]] != earlier[pairs[:, 1]]]
+                if len(pairs):
+                    yield pairs
 
 
 def _bands(hashes: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """Each hash in bands of 16 bits, (images, 8) uint16.
+    """The hashes in bands of 16 bits, (8, images) uint16.
 
-    Bits that are the same in almost all images, such as those of a black margin, tell no images apart. They are dealt out to
-    all bands: a band of only such bits would be equal in almost all pairs.
+    Bits that are the same in almost all images, such as those of a black margin, do not help to distinguish images, and are spread
+    evenly over the bands: a band of only such bits would be equal in almost all pairs. Where few bits vary, time still grows with
+    the square of the images.
     """
     bits = np.unpackbits(hashes, axis=1)
     share = bits.mean(axis=0)
-    by_variance = np.argsort(share * (share - 1), kind="stable")
-    dealt_out = by_variance.reshape(-1, _BANDS).T.ravel()
-    return np.packbits(bits.take(dealt_out, axis=1), axis=1).view(np.uint16)
+    most_varied_first = np.argsort(-share * (1 - share), kind="stable")
+    spread = most_varied_first.reshape(-1, _BANDS).T.ravel()
+    return np.ascontiguousarray(np.packbits(bits.take(spread, axis=1), axis=1).view(np.uint16).T)

@@ -10,7 +10,7 @@ from PIL import Image
 from cnncli.data import near_duplicates
 from cnncli.data.health import examine
 from cnncli.data.layout import read
-from cnncli.data.near_duplicates import Fingerprint, Fingerprints, fingerprint, groups
+from cnncli.data.near_duplicates import Fingerprint, FingerprintTable, fingerprint, groups
 from cnncli.records.data import DataHealth, FindingKind
 
 
@@ -129,8 +129,8 @@ def test_images_of_one_colour_are_not_near_duplicates() -> None:
     assert fingerprint(Image.new("RGB", (50, 50), "red")) is None
 
 
-def table(items: Sequence[Fingerprint | None]) -> Fingerprints:
-    fingerprints = Fingerprints(len(items))
+def collect(items: Sequence[Fingerprint | None]) -> FingerprintTable:
+    fingerprints = FingerprintTable(len(items))
     for index, item in enumerate(items):
         if item:
             fingerprints[index] = item
@@ -144,29 +144,73 @@ def test_small_drawings_on_the_same_background_are_not_near_duplicates() -> None
         image = Image.new("RGB", (96, 96), "white")
         image.paste(Image.new("RGB", (16, 16), colour), (place, place))
         drawings.append(fingerprint(image))
-    assert groups(table(drawings), [None] * 3) == []
+    assert groups(collect(drawings), [None] * 3) == []
+
+
+def test_nothing_is_alike_without_fingerprints() -> None:
+    assert groups(FingerprintTable(0), []) == []
+    assert groups(FingerprintTable(3), [None, "same", "same"]) == [[1, 2]]
 
 
 @pytest.mark.parametrize("margin", [0, 90])
 def test_near_duplicates_agree_with_a_comparison_of_all_pairs(
     margin: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the bands leave out is not alike; also where most bits are the same in all images, as with a black margin."""
-    monkeypatch.setattr(near_duplicates, "_PAIRS_AT_A_TIME", 1000)  # several blocks
+    """Bands, prefilter and blocks leave out no pair; also where most bits are the same in all images, as with a black margin."""
+    monkeypatch.setattr(near_duplicates, "_PAIRS_AT_A_TIME", 50)
+    monkeypatch.setattr(near_duplicates, "_THUMBNAILS_AT_A_TIME", 10)
     draws = np.random.default_rng(0)
-    bits = draws.integers(0, 2, (400, 128)).astype(bool)
+    bits = draws.integers(0, 2, (200, 128)).astype(bool)
     bits[:, :margin] = False
-    for copy, flips in zip(bits[:24], np.repeat(np.arange(12), 2), strict=True):
-        copy[:] = bits[-1]
-        copy[draws.choice(128, flips, replace=False)] ^= True
-    items = [Fingerprint(item, np.zeros((16, 16, 3), np.uint8)) for item in bits]
-    distances = (bits[:, np.newaxis] != bits).sum(axis=2)
-    reach = distances <= near_duplicates.MAX_BITS
-    for _ in range(9):  # 2 ** 9 steps
+    colours = draws.integers(40, 200, (200, 16 * 16 * 3), dtype=np.uint8)
+    base = 199
+    for copy in range(60):
+        bits[copy], colours[copy] = bits[base], colours[base]
+        bits[copy, draws.choice(128, copy % 12, replace=False)] ^= True
+        colours[copy, draws.integers(colours.shape[1])] += 31 + copy % 4
+    has_fingerprint = np.arange(200) % 10 > 0
+    digests: list[str | None] = [None] * 200
+    for image, other in ((50, 57), (61, 71), (2, 90)):
+        bits[other], colours[other], has_fingerprint[other] = (
+            bits[image],
+            colours[image],
+            has_fingerprint[image],
+        )
+        digests[image] = digests[other] = f"digest {image}"
+
+    levels = np.abs(colours[:, np.newaxis].astype(np.int16) - colours).max(axis=2)
+    assert set(levels[base, :50]) == {31, 32, 33, 34}
+    is_alike = (bits[:, np.newaxis] != bits).sum(axis=2) <= near_duplicates.MAX_BITS
+    is_alike &= (levels <= near_duplicates.MAX_LEVELS) & has_fingerprint & has_fingerprint[:, np.newaxis]
+    is_same = [[one is not None and one == other for other in digests] for one in digests]
+    reach = is_alike | np.array(is_same) | np.eye(200, dtype=bool)
+    for _ in range(8):  # 2 ** 8 steps
         reach = reach @ reach
     expected = {tuple(np.flatnonzero(row).tolist()) for row in reach if row.sum() > 1}
-    assert expected
-    assert {tuple(group) for group in groups(table(items), [None] * len(items))} == expected
+    assert len(expected) > 1
+    items = [
+        Fingerprint(hash_, values.reshape(16, 16, 3)) if known else None
+        for hash_, values, known in zip(bits, colours, has_fingerprint, strict=True)
+    ]
+    assert {tuple(group) for group in groups(collect(items), digests)} == expected
+
+
+@pytest.mark.parametrize(("flips", "expected"), [(7, [[0, 1]]), (8, [])])
+def test_hashes_may_differ_in_seven_bits(flips: int, expected: list[list[int]]) -> None:
+    bits = np.zeros((2, 128), np.bool_)
+    bits[1, :flips] = True
+    colours = np.zeros((16, 16, 3), np.uint8)
+    assert groups(collect([Fingerprint(item, colours) for item in bits]), [None] * 2) == expected
+
+
+def test_bits_that_do_not_vary_are_spread_over_the_bands() -> None:
+    bits = np.random.default_rng(0).integers(0, 2, (2000, 128)).astype(bool)
+    bits[:, :90] = False
+    bands = near_duplicates._bands(np.packbits(bits, axis=1))
+    assert bands.shape == (8, 2000)
+    assert min(len(np.unique(band)) for band in bands) > 2**3
+    counts = np.bitwise_count(bands).sum(axis=0)
+    assert counts.tolist() == bits.sum(axis=1).tolist()  # each bit is in one band
 
 
 def test_a_similar_third_image_hides_no_duplicates(tidy: Path) -> None:

@@ -47,13 +47,13 @@ class Throughput:
     images_per_second: float
 
     @property
-    def choice(self) -> str:
-        """The layout and precision, as messages show them."""
+    def combination(self) -> str:
+        """The memory layout and precision, as messages show them."""
         return f"{self.layout} {'fp32' if self.amp is Amp.OFF else self.amp}"
 
     def __str__(self) -> str:
         """As messages show it."""
-        return f"{self.choice} {self.images_per_second:,.1f} img/s"
+        return f"{self.combination} {self.images_per_second:,.1f} img/s"
 
 
 def candidates(options: TrainingOptions, device: torch.device) -> list[tuple[Layout, Amp]]:

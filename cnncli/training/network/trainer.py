@@ -100,7 +100,7 @@ def fastest_throughput(
             f"fastest here: {measurements[0]}, of {len(measurements)} memory layout and precision combinations"
         )
     elif remembered != options:
-        progress.notice(f"fastest here, as measured before: {measurements[0].choice}")
+        progress.notice(f"fastest here, as measured before: {measurements[0].combination}")
     return measurements[0]
 
 

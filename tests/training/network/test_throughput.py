@@ -26,7 +26,12 @@ def test_auto_measures_throughput_and_finds_a_learning_rate(
     assert (result.folder / "lr_range.png").read_bytes().startswith(b"\x89PNG")
     assert any(line.startswith("fastest here: ") for line in listener.said)
     start_run(settings, later)
-    assert any(line.startswith("fastest here, as measured before: ") for line in later.said)
+    constants = result.checkpoint.constants
+    precision = "fp32" if constants.amp is Amp.OFF else constants.amp
+    assert f"fastest here, as measured before: {constants.layout} {precision}" in later.said
+    decided = Listener()
+    start_run(settings_for(data, amp=Amp.OFF, layout=Layout.NCHW), decided)
+    assert not any(line.startswith("fastest here") for line in decided.said)
     again = resume_run(result.folder, result.settings)
     assert again.checkpoint.constants == result.checkpoint.constants
 
