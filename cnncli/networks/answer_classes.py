@@ -11,7 +11,6 @@ import numpy as np
 from cnncli.errors import UsageError, WeightsError
 from cnncli.networks.class_groups import ClassGroups, group_classes
 from cnncli.networks.class_names import class_indices
-from cnncli.networks.index import gives_features_only
 from cnncli.networks.labels import labels, read_labels, read_name_pairs
 from cnncli.networks.reference import Reference
 from cnncli.networks.zero_shot import (
@@ -148,6 +147,8 @@ def choose_classes(
         )
         zero_shot = ZeroShotClasses(names, prompt or PROMPT)
         return dataclasses.replace(reference, name=name, zero_shot=zero_shot), None
+    from cnncli.networks.index import gives_features_only  # rarely needed
+
     if not reference.weights and gives_features_only(reference.name):
         raise UsageError(
             f"{reference.name} has no classes, and no text tower that could turn the names in --classes into some",

@@ -129,6 +129,8 @@ def _tuple(arguments: tuple[Any, ...], value: object, path: str) -> tuple[Any, .
     kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
     if len(kinds) != len(value):
         raise _Mismatch(f"{path} should have {len(kinds)} values, not {len(value)}")
+    if all(type(item) is kind for kind, item in zip(kinds, value, strict=True)):
+        return tuple(value)  # a thousand class names are read in no time
     return tuple(
         _read(kind, item, f"{path}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True))
     )
