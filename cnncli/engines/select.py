@@ -16,7 +16,7 @@ from cnncli.errors import CnncliError, MissingPackageError, UsageError
 from cnncli.networks.dependencies import explain_missing_packages
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.progress import Progress
-from cnncli.text import install_command
+from cnncli.text import install_command, is_url
 
 if TYPE_CHECKING:
     from cnncli.engines.engine import Engine, EngineRequest
@@ -212,13 +212,13 @@ def open_engine(
 def begin_opening(reference: "Reference", options: EngineOptions) -> None:
     """Begin to open a network that is prepared already, if ONNX Runtime is to run it on the CPU.
 
-    `open_engine` finishes that; problems are left to it, too, and to `prepare`.
+    `open_engine` finishes that; problems are left to it, too, and to `prepare`, as is copying a network from another machine.
     """
     from cnncli.networks.model_folder import open_folder
     from cnncli.networks.prepared import find_prepared
 
     with contextlib.suppress(CnncliError):
-        if not (path := find_prepared(reference)):
+        if is_url(reference.name) or not (path := find_prepared(reference)):
             return
         folder = open_folder(path)
         options = resolve(folder, options)
