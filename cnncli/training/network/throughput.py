@@ -98,11 +98,12 @@ def measure_throughput(
     """
     network = copy.deepcopy(network).to(device)
     measurements: list[Throughput] = []
+    counts = sorted({min(batch_size, _IMAGES), batch_size})
     for layout, amp in choices:
         best = max((item.images_per_second for item in measurements), default=0.0)
         network.to(memory_format=_FORMATS[layout])
         rate = _UNKNOWN
-        for count in sorted({min(batch_size, _IMAGES), batch_size}):
+        for count in counts:
             images = torch.rand(count, *shape, device=device).to(memory_format=_FORMATS[layout])
             try:
                 rate = _measure(network, images, amp, best)
@@ -111,6 +112,7 @@ def measure_throughput(
                     raise
                 network.zero_grad(set_to_none=True)
                 break
+            counts = [count]  # so that the next choices are measured with as many, and once
             if count / rate > _SLOW:
                 break
         measurements.append(Throughput(layout, amp, rate))

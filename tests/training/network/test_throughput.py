@@ -71,6 +71,21 @@ def test_a_processor_with_bf16_measures_precisions_only(monkeypatch: pytest.Monk
     assert min(item.images_per_second for item in measured) > 1
 
 
+def test_only_the_first_choice_is_tried_with_a_small_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It shows what a full batch costs: the next ones are measured once, with as many images as the first was last."""
+    choices = [(Layout.CHANNELS_LAST, Amp.OFF), (Layout.NCHW, Amp.OFF)]
+    for rate, counts in ((1000.0, [8, 32, 32]), (10.0, [8, 8])):
+        measured: list[int] = []
+
+        def measure(_network: object, images: torch.Tensor, *_: object, rate: float = rate) -> float:
+            measured.append(len(images))  # noqa: B023 - called in this round only
+            return rate
+
+        monkeypatch.setattr(throughput, "_measure", measure)
+        throughput.measure_throughput(torch.nn.Linear(1, 1), (3, 4, 4), 32, choices, torch.device("cpu"))
+        assert measured == counts
+
+
 def test_nothing_is_measured_where_that_would_not_pay() -> None:
     choices = [(Layout.CHANNELS_LAST, Amp.BF16), (Layout.CHANNELS_LAST, Amp.OFF)]
     assert throughput.default_choice(choices, 1000) is None
