@@ -63,6 +63,7 @@ def test_a_run_is_tracked_and_goes_on_when_it_is_resumed(cnncli: Cnncli, data: P
     assert len(mlflow_runs()[0].history["loss/val"]) == 3
 
 
+@pytest.mark.slow
 def test_a_classifier_on_features_is_tracked(data: Path, tiny: Path) -> None:
     result = library.finetune(data, tiny, tune="features", folds=3, output="run", track=["mlflow", "mlflow"])
     (run,) = mlflow_runs()
@@ -129,6 +130,7 @@ def test_a_server_that_is_not_there_costs_two_warnings(
     assert re.fullmatch(r"warning: mlflow: [^;:]+; the run itself is complete", last)
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_given_up(
     cnncli: Cnncli, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +143,7 @@ def test_a_server_that_does_not_answer_is_given_up(
     assert Path("run", "card.json").exists()
 
 
+@pytest.mark.slow
 def test_a_store_without_the_run_is_named(
     cnncli: Cnncli, data: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,7 +154,16 @@ def test_a_store_without_the_run_is_named(
     assert f"which was tracked in {store.as_uri()}; MLFLOW_TRACKING_URI names the store" in result.stderr
 
 
-@pytest.mark.parametrize("content", ["{", '{"schema": 2}', '{"schema": 1, "mlflow": {"id": "x"}}', "[]"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        *(
+            pytest.param(content, marks=pytest.mark.slow)
+            for content in ('{"schema": 2}', '{"schema": 1, "mlflow": {"id": "x"}}', "[]")
+        ),
+    ],
+)
 def test_a_damaged_file_is_a_warning(cnncli: Cnncli, data: Path, content: str) -> None:
     cnncli("finetune", data, "-m", DRAWN, "--epochs", "1", "-o", "run", *QUICK[:-2])
     Path("run", TRACKING).write_text(content)
