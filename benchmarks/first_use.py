@@ -3,8 +3,7 @@
     python -m benchmarks.first_use
 
 The floor of the first is importing torch, torchvision and timm, which preparing needs; that of the second is a bare script
-with ONNX Runtime, Pillow and NumPy. Whole processes, offline; ResNet-50 has random weights, which takes as long
-as reading some.
+with ONNX Runtime, Pillow and NumPy. Whole processes, offline; ResNet-50 has random weights.
 """
 
 from pathlib import Path
@@ -49,7 +48,7 @@ def main() -> None:
         "First use of a network",
         f"{table(('network', 'command', 'whole process', 'time / floor'), rows)}\n\nMedians of {ROUNDS} alternating rounds. The "
         f"floor of the first is importing torch, torchvision and timm ({seconds['imports']:.1f} s), that of the second a bare "
-        f"script ({seconds['bare']:.2f} s). Targets: at most 5 s for {DEFAULT}, and 6 s for {LARGER}.",
+        f"script ({seconds['bare']:.2f} s).",
         (),
     )
 

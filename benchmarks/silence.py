@@ -16,7 +16,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -44,16 +46,23 @@ class Silence:
     output: str
 
 
-def run_on_terminal(arguments: list[str], interrupt: str | None = None, *, columns: int = 80) -> Silence:
+def run_on_terminal(
+    arguments: list[str],
+    interrupt: str | None = None,
+    *,
+    columns: int = 80,
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> Silence:
     """Run a Python process on a terminal of its own.
 
     Args:
         arguments: of `python`.
         interrupt: regular expression; Ctrl-C is pressed once it appears in the output.
         columns: width of the terminal.
+        variables: of the environment, beside those of this process.
     """
     controller, terminal = pty.openpty()
-    environment = os.environ | {"COLUMNS": str(columns), "LINES": "40", "TERM": "xterm"}
+    environment = {**os.environ, "COLUMNS": str(columns), "LINES": "40", "TERM": "xterm", **variables}
     start = last = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, *arguments], stdin=terminal, stdout=terminal, stderr=terminal, env=environment

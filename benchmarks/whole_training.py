@@ -5,7 +5,8 @@
 DATA has train/ and val/ with a folder for each class. Ultralytics has its own environment, given by its Python. Both train
 torchvision's ResNet-18 on images of 224 x 224 pixels for 3 epochs with batches of 32; Ultralytics puts a convolution of 1,280
 channels before the classifier (5 % more weights). The commands run one after the other, from the prompt to the prompt, with
-everything that they write at the end; cnncli on a terminal, which shows when its last line appears. cnncli has an empty cache in each round, so it measures the fastest layout each time.
+everything that they write at the end; cnncli on a terminal, which shows when its last line appears. cnncli has an empty cache
+in each round, so it measures the fastest layout each time.
 """
 
 import argparse
@@ -44,8 +45,8 @@ def main() -> None:
         "A whole training command",
         f"{table(('command', 'time', 'time / cnncli finetune'), rows)}\n\nResNet-18 from random weights, {EPOCHS} epochs of "
         f"{options.data.name}, medians of {ROUNDS} rounds. {around[ROUNDS // 2]:.1f} s of cnncli's are around the training: "
-        f"imports, the choice of a memory layout, writing. The prompt comes {ending:.2f} s after the last line. Peer: {versions(options.ultralytics)}. "
-        "Targets: at most 0.7 of Ultralytics, at most 12 s around the training, and the prompt within 0.3 s.",
+        f"imports, the choice of a memory layout, writing. The prompt comes {ending:.2f} s after the last line. Peer: "
+        f"{versions(options.ultralytics)}. Targets: at most 0.7 of Ultralytics, at most 12 s around the training, and the prompt within 0.3 s.",
         ("DATA", "--ultralytics PYTHON"),
     )
 
@@ -73,7 +74,10 @@ def _run_cnncli(data: Path) -> Silence:
             "-o",
             f"{folder}/run",
         )
-        result = run_on_terminal(["-m", "benchmarks.peers.fresh_home", "finetune", str(data), *options])
+        result = run_on_terminal(
+            ["-m", "cnncli", "finetune", str(data), *options],
+            variables={"CNNCLI_HOME": f"{folder}/home", "HF_HUB_OFFLINE": "1"},
+        )
     if result.code:
         raise SystemExit(f"finetune failed:\n{result.output}")
     return result

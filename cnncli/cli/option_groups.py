@@ -135,16 +135,6 @@ class ComputeOptions(OptionGroup):
     batch_size: options.BatchSize = None
     workers: options.Workers = None
 
-    @property
-    def _engine_options(self) -> EngineOptions:
-        return EngineOptions(self.engine, self.device, self.precision)
-
-    def begin_opening(self, reference: "Reference") -> None:
-        """Begin to open a network that is prepared already, while what else is needed is imported."""
-        from cnncli.engines.select import begin_opening
-
-        begin_opening(reference, self._engine_options)
-
     def inference(self, *, tta: bool = False, exact_decode: bool = False) -> "InferenceOptions":
         """The options of a session."""
         from cnncli.inference import InferenceOptions
@@ -153,7 +143,7 @@ class ComputeOptions(OptionGroup):
             max_pixels=self.max_pixels or MAX_PIXELS,
             exact_decode=exact_decode,
             tta=tta,
-            engine=self._engine_options,
+            engine=EngineOptions(self.engine, self.device, self.precision),
             batch_size=self.batch_size,
             workers=self.workers,
         )

@@ -134,12 +134,10 @@ def predict(
     with quiet_libraries():
         with console.spinner("opening the network"):
             images.begin()
-            reference = network.reference(model, console, labels)
-            if not division:
-                computation.begin_opening(reference)
             settings = answers.settings(
                 topk, threshold, computation.inference(tta=tta, exact_decode=exact_decode), exif=exif
             )
+            reference = network.reference(model, console, labels)
             reference, settings = settings.choose_classes(reference, answers.prompt, console)
         if division:
             from cnncli.distribution.tasks import PredictTask

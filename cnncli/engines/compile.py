@@ -20,7 +20,8 @@ import numpy as np
 import onnxruntime
 import torch
 
-from cnncli.errors import CnncliError, CompileError
+from cnncli.engines.onnx import OnnxEngine
+from cnncli.errors import CnncliError, CompileError, ModelFolderError
 from cnncli.networks.zoo.embedding import WithEmbedding
 from cnncli.text import first_line
 
@@ -121,9 +122,11 @@ def _trace(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> N
                 )
             model = _fold_constants(traced)
         _open_batch_axis(model, file)
+        session = onnxruntime.InferenceSession(file, _options(), providers=["CPUExecutionProvider"])
+        session.run(_OUTPUTS, {"images": np.zeros((_CHECK_BATCH, *shape), np.float32)})
     except (ModuleNotFoundError, MemoryError):  # not the network's fault
         raise
-    except Exception as error:  # the tracer may raise anything
+    except Exception as error:  # the tracer and ONNX Runtime may raise anything
         raise CompileError(f"torch cannot trace it: {_root_cause(error)}") from error
 
 
@@ -233,11 +236,8 @@ def difference(network: WithEmbedding, shape: tuple[int, int, int], file: Path) 
     with torch.inference_mode():
         expected = network(images)[0].numpy()
     try:
-        session = onnxruntime.InferenceSession(file, _options(), providers=["CPUExecutionProvider"])
-        logits = np.asarray(session.run(_OUTPUTS, {"images": images.numpy()})[0])
-    except MemoryError:  # not the network's fault
-        raise
-    except Exception as error:  # ONNX Runtime's own exceptions share no base class but this
+        logits = OnnxEngine(file).run(images.numpy()).logits
+    except ModelFolderError as error:
         raise CompileError(f"the compiled network does not run: {_root_cause(error)}") from error
     if logits.shape != expected.shape:
         raise CompileError(f"the compiled network has logits {logits.shape} instead of {expected.shape}")

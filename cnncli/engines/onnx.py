@@ -6,8 +6,6 @@ Needs no torch; opening it on the CPU takes a tenth of a second.
 import contextlib
 import io
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
@@ -15,10 +13,8 @@ import onnxruntime
 from cnncli.engines.cores import usable_cores
 from cnncli.engines.engine import GPU_BATCH_SIZE, PREPARE_AGAIN, EngineRequest, Outputs, unusable_graph
 from cnncli.errors import ModelFolderError, OutOfMemoryError, UsageError
+from cnncli.images.preprocess import Pixels
 from cnncli.text import counted
-
-if TYPE_CHECKING:
-    from cnncli.images.preprocess import Pixels  # imports Pillow
 
 CPU_BATCH_SIZE = 8
 """Images per batch. On a CPU larger batches are no faster (measured: SqueezeNet and ResNet-50 at 1 to 32), they only delay
@@ -46,39 +42,6 @@ _CUDA_SETTINGS = {
 def open_engine(request: EngineRequest) -> "OnnxEngine":
     """Open the compiled network of a model folder."""
     return OnnxEngine(request.folder.require_graph(), request.threads, request.device)
-
-
-def begin_opening(graph: Path, threads: int | None = None) -> None:
-    """Begin to open a compiled network on the CPU; the next engine with these arguments takes it over, and reports a problem.
-
-    ONNX Runtime needs no Python for this: the rest of the program is imported meanwhile.
-    """
-    threads = threads or usable_cores()
-    _openings[graph, threads] = opening = _Opening(graph, threads)
-    opening.start()
-
-
-class _Opening(Thread):
-    """Opens a session in the background."""
-
-    def __init__(self, graph: Path, threads: int) -> None:
-        super().__init__(daemon=True)
-        self._graph, self._threads = graph, threads
-        self._session: onnxruntime.InferenceSession | None = None
-
-    def run(self) -> None:
-        """Open it."""
-        with contextlib.suppress(ModelFolderError):
-            self._session = _open_session(self._graph, self._threads, "cpu")
-
-    def wait(self) -> "onnxruntime.InferenceSession | None":
-        """The session as soon as it is open; None if it cannot be opened."""
-        self.join()
-        return self._session
-
-
-_openings: dict[tuple[Path, int], _Opening] = {}
-"""By file and threads."""
 
 
 def has_cuda() -> bool:
@@ -113,9 +76,12 @@ class OnnxEngine:
             UsageError: ONNX Runtime cannot use the device.
         """
         self._device = device
-        self._threads = threads or usable_cores()
-        opening = _openings.pop((graph, self._threads), None) if device == "cpu" else None
-        self._session = (opening and opening.wait()) or _open_session(graph, self._threads, device)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _ERRORS_ONLY
+        for setting, value in _SETTINGS.items():
+            options.add_session_config_entry(setting, value)
+        self._threads = options.intra_op_num_threads = threads or usable_cores()
+        self._session = _open_session(graph, options, device)
         names = [
             {port.name for port in ports}
             for ports in (self._session.get_inputs(), self._session.get_outputs())
@@ -141,7 +107,7 @@ class OnnxEngine:
         """Preferred number of images per batch."""
         return CPU_BATCH_SIZE if self._device == "cpu" else GPU_BATCH_SIZE
 
-    def run(self, pixels: "Pixels") -> Outputs:
+    def run(self, pixels: Pixels) -> Outputs:
         """Logits and embeddings of a batch (N, C, H, W) float32.
 
         Raises:
@@ -161,18 +127,15 @@ class OnnxEngine:
         return Outputs(np.asarray(logits), np.asarray(embeddings))
 
 
-def _open_session(graph: Path, threads: int, device: str) -> onnxruntime.InferenceSession:
+def _open_session(
+    graph: Path, options: onnxruntime.SessionOptions, device: str
+) -> onnxruntime.InferenceSession:
     """Open a session on a device; on a GPU, ONNX Runtime falls back to the CPU by itself, and only its log says so.
 
     Raises:
         ModelFolderError: the file is not an ONNX file.
         UsageError: ONNX Runtime cannot use the device.
     """
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
-    options.intra_op_num_threads = threads
-    for setting, value in _SETTINGS.items():
-        options.add_session_config_entry(setting, value)
     providers: list[str | tuple[str, dict[str, str]]] = [_CPU]
     problem = None
     if is_cuda := device != "cpu":

@@ -4,7 +4,6 @@ A new engine is a file in this folder, a row here and a member of `EngineName`. 
 command line is derived from these rows.
 """
 
-import contextlib
 import importlib.util
 import os
 from collections.abc import Callable
@@ -12,16 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from cnncli.errors import CnncliError, MissingPackageError, UsageError
+from cnncli.errors import MissingPackageError, UsageError
 from cnncli.networks.dependencies import explain_missing_packages
 from cnncli.records.engines import EngineName, EngineOptions, Precision
 from cnncli.records.progress import Progress
-from cnncli.text import install_command, is_url
+from cnncli.text import install_command
 
 if TYPE_CHECKING:
     from cnncli.engines.engine import Engine, EngineRequest
     from cnncli.networks.model_folder import ModelFolder
-    from cnncli.networks.reference import Reference
 
 
 class EngineModule(Protocol):
@@ -207,25 +205,6 @@ def open_engine(
         return spec.load().open_engine(
             EngineRequest(folder, options.device, options.precision, layer, threads)
         )
-
-
-def begin_opening(reference: "Reference", options: EngineOptions) -> None:
-    """Begin to open a network that is prepared already, if ONNX Runtime is to run it on the CPU.
-
-    `open_engine` finishes that; problems are left to it, too, and to `prepare`, as is copying a network from another machine.
-    """
-    from cnncli.networks.model_folder import open_folder
-    from cnncli.networks.prepared import find_prepared
-
-    with contextlib.suppress(CnncliError):
-        if is_url(reference.name) or not (path := find_prepared(reference)):
-            return
-        folder = open_folder(path)
-        options = resolve(folder, options)
-        if options.device == "cpu" and choose_engine(folder, options).name is EngineName.ONNX:
-            from cnncli.engines import onnx
-
-            onnx.begin_opening(folder.require_graph())
 
 
 def resolve(folder: "ModelFolder", options: EngineOptions, *, needs_layers: bool = False) -> EngineOptions:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from cnncli.images.file_names import RAW_EXTENSIONS
 from cnncli.images.reasons import TRUNCATED
@@ -86,8 +87,6 @@ def _tag_folders(stream: BinaryIO) -> Iterator[Mapping[int, Any]]:
     head = stream.read(8)
     if not head.startswith(_TIFF):
         return
-    from PIL.TiffImagePlugin import ImageFileDirectory_v2  # Pillow itself imports it for few images
-
     with contextlib.suppress(Exception):  # Pillow's parser raises anything on damaged tags
         waiting = deque([ImageFileDirectory_v2(head).next])
         for _ in range(_MAX_FOLDERS):

@@ -89,17 +89,12 @@ def test_tracing_is_enough_for_convolutional_networks(
         )
 
 
-@pytest.mark.parametrize(
-    ("kind", "problem"),
-    [(Counting, "the compiled network does not run"), (DependsOnTheData, "torch cannot trace it")],
-)
+@pytest.mark.parametrize("kind", [Counting, DependsOnTheData])
 def test_tracing_refuses_networks_that_depend_on_values_or_batch_size(
-    tmp_path: Path, kind: type[nn.Module], problem: str
+    tmp_path: Path, kind: type[nn.Module]
 ) -> None:
-    file = tmp_path / "net.onnx"
-    with pytest.raises(CompileError, match=problem):
-        compiler._export_and_compare(compiler._trace, with_embedding(kind().eval(), SHAPE), SHAPE, file)
-    assert not file.exists()
+    with pytest.raises(CompileError, match="torch cannot trace it"):
+        compiler._trace(with_embedding(kind().eval(), SHAPE), SHAPE, tmp_path / "net.onnx")
 
 
 @pytest.mark.slow

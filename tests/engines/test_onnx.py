@@ -1,7 +1,6 @@
 """ONNX Runtime on a GPU; its package for CUDA, the driver and the GPU are stood in for."""
 
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -141,48 +140,3 @@ def test_doctor_reports_whether_a_gpu_can_be_used(monkeypatch: pytest.MonkeyPatc
     assert onnx.describe().endswith("on the CPU, not on CUDA: Failed to load libcudnn.so.9")
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None)
     assert onnx.describe().endswith("on the CPU, and on a GPU with --device cuda")
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the threads that open sessions."""
-    names: list[str] = []
-
-    class RecordedSession(onnxruntime.InferenceSession):  # type: ignore[misc]
-        def __init__(self, *arguments: object, **more: object) -> None:
-            names.append(threading.current_thread().name)
-            super().__init__(*arguments, **more)
-
-    monkeypatch.setattr(onnxruntime, "InferenceSession", RecordedSession)
-    return names
-
-
-def test_predict_opens_one_session_in_the_background(cnncli: Cnncli, tiny: Path, opened: list[str]) -> None:
-    first = cnncli("predict", LEMON, "-m", tiny, "-f", "tsv")
-    assert len(opened) == 1
-    assert opened != [threading.main_thread().name]
-    assert cnncli("predict", LEMON, "-m", tiny, "-f", "tsv").stdout == first.stdout
-    assert len(opened) == 2, "a session that was taken over is not used again"
-
-
-@pytest.mark.parametrize("options", [("--engine", "torch"), ("--precision", "bf16")])
-def test_other_engines_open_no_session(
-    cnncli: Cnncli, tiny: Path, opened: list[str], options: tuple[str, str]
-) -> None:
-    assert cnncli("predict", LEMON, "-m", tiny, *options).exit_code == 0
-    assert opened == []
-
-
-def test_a_session_is_taken_over_for_the_same_threads_only(tiny: Path, opened: list[str]) -> None:
-    onnx.begin_opening(tiny / GRAPH, threads=1)
-    OnnxEngine(tiny / GRAPH, threads=2)
-    assert opened[1] == threading.main_thread().name
-    OnnxEngine(tiny / GRAPH, threads=1)
-    assert len(opened) == 2
-
-
-def test_a_problem_in_the_background_is_reported_by_the_engine(tmp_path: Path) -> None:
-    (tmp_path / GRAPH).write_bytes(b"not a graph")
-    onnx.begin_opening(tmp_path / GRAPH)
-    with pytest.raises(ModelFolderError, match="cannot be opened"):
-        OnnxEngine(tmp_path / GRAPH)

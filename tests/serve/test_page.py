@@ -151,9 +151,11 @@ def test_the_camera(browser: "WebDriver", serve: Serve, colours: Path) -> None:
     )
     browser.find_element(By.ID, "camera").click()
     wait_for(lambda: browser.find_element(By.ID, "finder").is_displayed())
-    before_the_picture = browser.find_element(By.ID, "cancel").rect
     wait_for(lambda: browser.execute_script("return document.querySelector('video').videoWidth"))
-    assert browser.find_element(By.ID, "cancel").rect == before_the_picture, "no button moves"
+    with_picture = browser.find_element(By.ID, "cancel").rect
+    browser.execute_script("document.querySelector('video').srcObject = null")
+    wait_for(lambda: not browser.execute_script("return document.querySelector('video').videoWidth"))
+    assert browser.find_element(By.ID, "cancel").rect == with_picture, "no button moves when a picture comes"
     browser.find_element(By.ID, "cancel").click()
     wait_for(lambda: not browser.find_element(By.ID, "finder").is_displayed())
 
