@@ -30,12 +30,12 @@ from cnncli.engines.select import open_engine
 from cnncli.errors import CnncliError
 from cnncli.images.preprocess import Pixels
 from cnncli.images.sources import sources
-from cnncli.inference import ImageOutput, InferenceOptions, Session
+from cnncli.inference import ImageOutput, Session
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
 from cnncli.records.defaults import DEFAULT
-from cnncli.records.engines import EngineName, EngineOptions, Precision
+from cnncli.records.engines import EngineName, EngineOptions, InferenceOptions, Precision
 from cnncli.records.progress import NullProgress
 from cnncli.records.training import Amp, Layout
 from cnncli.training.network.throughput import measure_throughput

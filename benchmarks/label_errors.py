@@ -16,12 +16,12 @@ import numpy as np
 from benchmarks.results import publish, table
 from cnncli.curation.label_errors import find_label_errors
 from cnncli.data import layout
-from cnncli.inference import InferenceOptions
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
 from cnncli.records.data import DataSet
 from cnncli.records.defaults import DEFAULT
+from cnncli.records.engines import InferenceOptions
 from cnncli.records.progress import NullProgress, no_bar
 
 SHARE, SEEDS, TARGET = 0.05, range(5), 0.85

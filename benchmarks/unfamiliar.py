@@ -18,11 +18,12 @@ from benchmarks.results import publish, table
 from cnncli import finetune
 from cnncli.evaluation.others import auroc
 from cnncli.images.sources import require_images
-from cnncli.inference import ImageOutput, InferenceOptions, Session
+from cnncli.inference import ImageOutput, Session
 from cnncli.logits import energies
 from cnncli.networks.familiarity import Detector
 from cnncli.networks.model_folder import open_folder
 from cnncli.records.defaults import DEFAULT
+from cnncli.records.engines import InferenceOptions
 from cnncli.records.predictions import ImageSource
 from cnncli.records.progress import NullProgress
 

@@ -6,7 +6,7 @@ all see the same pixels, and a million images cost the memory of a few batches.
 
 import contextlib
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import PIL
@@ -22,37 +22,13 @@ from cnncli.images.loader import ImageReader, InputBatch, batches
 from cnncli.images.preprocess import Pixels
 from cnncli.images.sources import ImageInput
 from cnncli.networks.model_folder import ModelFolder
-from cnncli.records.defaults import MAX_PIXELS
-from cnncli.records.engines import EngineOptions
+from cnncli.records.engines import InferenceOptions
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress
 from cnncli.text import counted
 
 Values = NDArray[np.float32]
 """(K,) or (D,) of one image, (N, K) or (N, D) of a batch."""
-
-
-@dataclass(frozen=True, slots=True)
-class InferenceOptions:
-    """How images go through a network.
-
-    Attributes:
-        engine: engine, device and precision.
-        batch_size: images per batch; None leaves it to the engine.
-        tta: whether to average over each image and its horizontal flip.
-        max_pixels: larger images are not decoded.
-        exact_decode: whether to decode large JPEGs at full resolution.
-        workers: number of decoding threads; None for one per thread of the engine.
-        threads: threads of the engine on the CPU; None for one per core.
-    """
-
-    engine: EngineOptions = field(default_factory=EngineOptions)
-    batch_size: int | None = None
-    tta: bool = False
-    max_pixels: int = MAX_PIXELS
-    exact_decode: bool = False
-    workers: int | None = None
-    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,27 +4,26 @@ import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.errors import InputError, UsageError
+from cnncli.errors import InputError
 from cnncli.images.exif import with_exif, without_exif
 from cnncli.images.sources import ImageInput, require_images
-from cnncli.inference import ImageOutput, InferenceOptions, Session
+from cnncli.inference import ImageOutput, Session
 from cnncli.logits import reach_thresholds, top_classes
-from cnncli.networks.answer_classes import AnswerClasses, Rollup, answer_classes, choose_classes
+from cnncli.networks.answer_classes import AnswerClasses
 from cnncli.networks.card import to_json
 from cnncli.networks.class_groups import ClassGroups, merge_classes
 from cnncli.networks.model_folder import ModelFolder
-from cnncli.networks.reference import Reference
-from cnncli.records.defaults import KNOWN_SHARE, TOPK
+from cnncli.networks.predict_settings import PredictSettings
+from cnncli.records.defaults import TOPK
 from cnncli.records.networks import Compilation, ModelCard
 from cnncli.records.predictions import (
     UNKNOWN,
-    LabelStyle,
     Prediction,
     Record,
     RecordLayout,
@@ -41,67 +40,6 @@ if TYPE_CHECKING:
 
 _DEFAULT = "default"
 """Stands for an option that was not given, in the identity of a network whose tasks each have a default of their own."""
-
-
-@dataclass(frozen=True, slots=True)
-class PredictSettings:
-    """What a prediction contains, and how images go through the network.
-
-    Attributes:
-        topk: number of classes of a prediction, most probable first. None for `TOPK`, but for all above their thresholds where
-            several can be right.
-        threshold: a class less probable than this is called `unknown`; where several can be right, it is left out. None for 0,
-            but for the card's thresholds where several can be right.
-        label_style: names, WordNet identifiers or indices as labels.
-        classes: names of the only classes that can be predicted, after the rollup; None for all.
-        rollup: classes whose probabilities are added up, by the name that they are shown as; None for none.
-        exif: whether to say when, with what and where photographs were taken.
-        unfamiliar: share of known images to keep, where others are called `unknown`; None to call none so because of its features.
-        known: a folder of known images, of whose scores that is the share; None for those that the network's run held out.
-        inference: engine, batches, decoding.
-    """
-
-    topk: int | None = None
-    threshold: float | None = None
-    label_style: LabelStyle = LabelStyle.NAME
-    classes: tuple[str, ...] | None = None
-    rollup: Rollup | None = None
-    exif: bool = False
-    unfamiliar: float | None = None
-    known: str | None = None
-    inference: InferenceOptions = field(default_factory=InferenceOptions)
-
-    def __post_init__(self) -> None:
-        if self.threshold is not None and not 0 <= self.threshold <= 1:
-            raise UsageError(f"--threshold {self.threshold} is not a probability", "use a value from 0 to 1")
-        if self.unfamiliar is None:
-            if self.known is not None:
-                raise UsageError(
-                    "--known has no effect without --unfamiliar", f"add --unfamiliar {KNOWN_SHARE}"
-                )
-            return
-        from cnncli.networks.familiarity import require_known_share, require_single_view
-
-        require_known_share(self.unfamiliar)
-        require_single_view(is_averaged=self.inference.tta)
-
-    def choose_classes(
-        self, reference: Reference, prompt: str | None, progress: Progress
-    ) -> "tuple[Reference, PredictSettings]":
-        """The network that predicts, and the settings for it: where it has a text tower, `classes` become classes of its own.
-
-        Arguments and errors as `networks.answer_classes.choose_classes`.
-        """
-        reference, names = choose_classes(reference, self.classes, prompt, progress)
-        return reference, dataclasses.replace(self, classes=names)
-
-    def answer_classes(self, card: ModelCard) -> AnswerClasses:
-        """The classes that predictions of a network are given in.
-
-        Raises:
-            UsageError: the network lacks a class or a label style, or has tasks where these settings allow none.
-        """
-        return answer_classes(card, self.label_style, self.classes, self.rollup)
 
 
 class Predictor:

@@ -14,10 +14,11 @@ from cnncli.images.loader import InputBatch
 from cnncli.images.local_file import LocalFile
 from cnncli.images.preprocess import Pixels
 from cnncli.images.sources import sources
-from cnncli.inference import InferenceOptions, run
+from cnncli.inference import run
 from cnncli.networks.model_folder import open_folder
-from cnncli.predict import Predictor, PredictSettings
-from cnncli.records.engines import EngineName, EngineOptions, Precision
+from cnncli.networks.predict_settings import PredictSettings
+from cnncli.predict import Predictor
+from cnncli.records.engines import EngineName, EngineOptions, InferenceOptions, Precision
 from cnncli.records.predictions import Prediction
 from cnncli.records.progress import NullProgress
 

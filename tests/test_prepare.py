@@ -20,13 +20,13 @@ from cnncli.errors import (
     WeightsError,
 )
 from cnncli.images.sources import sources
-from cnncli.inference import InferenceOptions
 from cnncli.networks import zoo
 from cnncli.networks.model_folder import open_folder, verify
+from cnncli.networks.predict_settings import PredictSettings
 from cnncli.networks.reference import Reference
-from cnncli.predict import Predictor, PredictSettings
+from cnncli.predict import Predictor
 from cnncli.prepare import prepare
-from cnncli.records.engines import EngineName, EngineOptions
+from cnncli.records.engines import EngineName, EngineOptions, InferenceOptions
 from cnncli.records.networks import Architecture
 from cnncli.records.predictions import Prediction
 from cnncli.records.progress import NullProgress

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
 from cnncli.errors import UsageError
-from cnncli.inference import InferenceOptions
 from cnncli.networks.prepared import fall_back_to_built_in
 from cnncli.networks.reference import Reference
 from cnncli.records.defaults import or_default
-from cnncli.records.engines import EngineName, EngineOptions, Precision
+from cnncli.records.engines import EngineName, EngineOptions, InferenceOptions, Precision
 from cnncli.records.progress import Progress
 
 FilePath = str | os.PathLike[str]

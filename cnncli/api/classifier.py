@@ -21,7 +21,8 @@ from cnncli.api.images import ImageLike, image_sources
 from cnncli.api.records import Records
 from cnncli.api.reports import Listener, Listening
 from cnncli.networks.model_folder import ModelFolder, read_folder
-from cnncli.predict import Predictor, PredictSettings
+from cnncli.networks.predict_settings import PredictSettings
+from cnncli.predict import Predictor
 from cnncli.prepare import prepare
 from cnncli.records.networks import Preprocessing
 from cnncli.records.predictions import Unreadable

@@ -15,6 +15,7 @@ from cnncli.cli.output_guard import require_not_among
 from cnncli.cli.progress import image_bars, image_progress
 from cnncli.errors import OutputError, UsageError
 from cnncli.files.output_path import is_inside, require_free
+from cnncli.records.engines import InferenceOptions
 from cnncli.text import quote
 
 if TYPE_CHECKING:
@@ -192,7 +193,6 @@ def _prepare(
 def _add_near_duplicates(
     health: "DataHealth", folder: "ModelFolder", max_pixels: int, workers: int | None, console: Console
 ) -> "DataHealth":
-    from cnncli.inference import InferenceOptions
     from cnncli.retrieval.data_set import add_near_duplicates
 
     inference = InferenceOptions(max_pixels=max_pixels, workers=workers)
@@ -203,7 +203,6 @@ def _label_errors(
     data: "DataSet", folder: "ModelFolder", max_pixels: int, workers: int | None, console: Console
 ) -> "LabelErrors":
     from cnncli.curation.label_errors import find_label_errors
-    from cnncli.inference import InferenceOptions
 
     inference = InferenceOptions(max_pixels=max_pixels, workers=workers)
     return find_label_errors(data, folder, inference, console, image_bars(console))

@@ -12,11 +12,11 @@ from cnncli.cli.option_groups import ComputeOptions, InputListOptions, takes_gro
 from cnncli.cli.progress import image_bars
 from cnncli.cli.sheet import Sheet
 from cnncli.errors import UsageError
+from cnncli.records.engines import InferenceOptions
 from cnncli.text import counted, path_text
 
 if TYPE_CHECKING:
     from cnncli.curation.next_labels import NextImages
-    from cnncli.inference import InferenceOptions
     from cnncli.networks.model_folder import ModelFolder
     from cnncli.records.predictions import Record
 
@@ -105,7 +105,7 @@ def next(  # noqa: A001 - the command is called so
 def _print(
     chosen: "NextImages",
     folder: "ModelFolder",
-    inference: "InferenceOptions",
+    inference: InferenceOptions,
     format_: NextFormat,
     sheet: Sheet,
     console: Console,
@@ -129,9 +129,10 @@ def _print(
 
 
 def _predictions(
-    chosen: "NextImages", folder: "ModelFolder", inference: "InferenceOptions", console: Console
+    chosen: "NextImages", folder: "ModelFolder", inference: InferenceOptions, console: Console
 ) -> "list[Record]":
-    from cnncli.predict import Predictor, PredictSettings
+    from cnncli.networks.predict_settings import PredictSettings
+    from cnncli.predict import Predictor
 
     with console.spinner("classifying the chosen images"):
         return list(Predictor(folder, PredictSettings(inference=inference), console).predict(chosen.sources))

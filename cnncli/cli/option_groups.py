@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from cnncli.cli import options
 from cnncli.cli.inputs import Inputs
 from cnncli.records.defaults import MAX_PIXELS, PATH_COLUMN
-from cnncli.records.engines import EngineName, EngineOptions, Precision
+from cnncli.records.engines import EngineName, EngineOptions, InferenceOptions, Precision
 
 if TYPE_CHECKING:
-    from cnncli.inference import InferenceOptions
     from cnncli.networks.reference import Reference
     from cnncli.records.progress import Progress
 
@@ -135,10 +134,8 @@ class ComputeOptions(OptionGroup):
     batch_size: options.BatchSize = None
     workers: options.Workers = None
 
-    def inference(self, *, tta: bool = False, exact_decode: bool = False) -> "InferenceOptions":
+    def inference(self, *, tta: bool = False, exact_decode: bool = False) -> InferenceOptions:
         """The options of a session."""
-        from cnncli.inference import InferenceOptions
-
         return InferenceOptions(
             max_pixels=self.max_pixels or MAX_PIXELS,
             exact_decode=exact_decode,

@@ -146,12 +146,15 @@ def predict(
             in_parts.run_in_parts(division, task, images.for_parts(), console)
             return
         with console.spinner("opening the network"):
-            from cnncli.predict import Predictor
+            from cnncli.engines.select import open_in_background
             from cnncli.prepare import prepare
 
             folder = prepare(reference, console, is_offline=network.offline, needs_classes=True)
             picture_sheet.read_labels(settings.answer_classes(folder.card).card)
-            predictor = Predictor(folder, settings, console)
+            with open_in_background(folder, settings.inference):
+                from cnncli.predict import Predictor  # takes about as long
+
+                predictor = Predictor(folder, settings, console)
         console.detail(str(predictor))
         with Interrupts(images.watch.stop) if images.watch else contextlib.nullcontext():
             sink = _run(predictor, images, destination, picture_sheet, console)

@@ -8,11 +8,11 @@ import typer
 
 from cnncli.cli.option_groups import OptionGroup
 from cnncli.records.defaults import KNOWN_SHARE, PROMPT
+from cnncli.records.engines import InferenceOptions
 from cnncli.records.predictions import LabelStyle
 
 if TYPE_CHECKING:
-    from cnncli.inference import InferenceOptions
-    from cnncli.predict import PredictSettings
+    from cnncli.networks.predict_settings import PredictSettings
 
 Threshold = Annotated[
     float | None,
@@ -91,7 +91,7 @@ class ClassOptions(OptionGroup):
     label_style: Labelling = LabelStyle.NAME
 
     def settings(
-        self, topk: int | None, threshold: float | None, inference: "InferenceOptions", *, exif: bool = False
+        self, topk: int | None, threshold: float | None, inference: InferenceOptions, *, exif: bool = False
     ) -> "PredictSettings":
         """The settings of predictions.
 
@@ -105,7 +105,7 @@ class ClassOptions(OptionGroup):
             UsageError: a list of classes or a rollup cannot be read or is empty.
         """
         from cnncli.networks.answer_classes import read_class_list, read_rollup
-        from cnncli.predict import PredictSettings
+        from cnncli.networks.predict_settings import PredictSettings
 
         return PredictSettings(
             topk=topk,

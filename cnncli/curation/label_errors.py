@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from cnncli.data.folds import Indices, group_numbers, groups_per_class
 from cnncli.errors import DataError, MissingPackageError
 from cnncli.features.embed import Embedder, EmbedSettings
-from cnncli.inference import InferenceOptions
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.curation import LabelErrors, LabelSuggestion
 from cnncli.records.data import DataSet, Sample
+from cnncli.records.engines import InferenceOptions
 from cnncli.records.progress import Progress, ProgressBar
 from cnncli.text import counted, install_command
 

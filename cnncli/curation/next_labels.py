@@ -16,10 +16,10 @@ from cnncli.data.folds import Indices
 from cnncli.data.split_matching import match_splits
 from cnncli.errors import InputError
 from cnncli.features.embed import Embedder, EmbedSettings
-from cnncli.inference import InferenceOptions
 from cnncli.logits import probabilities
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import NO_LABEL, DataSet, Sample
+from cnncli.records.engines import InferenceOptions
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress, ProgressBar
 from cnncli.records.tasks import AnswerKind, Task, columns_of

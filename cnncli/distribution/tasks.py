@@ -12,10 +12,11 @@ from cnncli.features.extract import Extractor
 from cnncli.files.part_file import Settings
 from cnncli.files.shards import Shard
 from cnncli.images.sources import ImageInput
-from cnncli.inference import InferenceOptions
+from cnncli.networks.predict_settings import PredictSettings
 from cnncli.networks.reference import Reference
-from cnncli.predict import Predictor, PredictSettings
+from cnncli.predict import Predictor
 from cnncli.prepare import prepare
+from cnncli.records.engines import InferenceOptions
 from cnncli.records.features import EmbeddingRecord, ImageEmbedding
 from cnncli.records.networks import ModelCard
 from cnncli.records.predictions import Unreadable

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.errors import ModelFolderError
-from cnncli.images.preprocess import Pixels
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.engines import Precision
+
+if TYPE_CHECKING:
+    from cnncli.images.preprocess import Pixels  # imports Pillow
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Engine(Protocol):
     def batch_size(self) -> int:
         """Preferred number of images per batch."""
 
-    def run(self, pixels: Pixels) -> Outputs:
+    def run(self, pixels: "Pixels") -> Outputs:
         """Logits and embeddings of a batch (N, C, H, W) float32, N of any size above zero.
 
         Raises:

@@ -5,7 +5,10 @@ Needs no torch; opening it on the CPU takes a tenth of a second.
 
 import contextlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
@@ -13,8 +16,10 @@ import onnxruntime
 from cnncli.engines.cores import usable_cores
 from cnncli.engines.engine import GPU_BATCH_SIZE, PREPARE_AGAIN, EngineRequest, Outputs, unusable_graph
 from cnncli.errors import ModelFolderError, OutOfMemoryError, UsageError
-from cnncli.images.preprocess import Pixels
 from cnncli.text import counted
+
+if TYPE_CHECKING:
+    from cnncli.images.preprocess import Pixels  # imports Pillow
 
 CPU_BATCH_SIZE = 8
 """Images per batch. On a CPU larger batches are no faster (measured: SqueezeNet and ResNet-50 at 1 to 32), they only delay
@@ -42,6 +47,45 @@ _CUDA_SETTINGS = {
 def open_engine(request: EngineRequest) -> "OnnxEngine":
     """Open the compiled network of a model folder."""
     return OnnxEngine(request.folder.require_graph(), request.threads, request.device)
+
+
+@contextlib.contextmanager
+def open_in_background(graph: Path, threads: int | None) -> Iterator[None]:
+    """Within the block, a compiled network is opened on the CPU; an engine with the same arguments takes it over.
+
+    ONNX Runtime needs no Python for that, so that modules can be imported meanwhile. A problem is left to the engine.
+    """
+    threads = threads or usable_cores()
+    opening = _openings[graph, threads] = _Opening(graph, threads)
+    opening.start()
+    try:
+        yield
+    finally:
+        _openings.pop((graph, threads), None)
+        opening.join()
+
+
+class _Opening(Thread):
+    """Opens a session."""
+
+    def __init__(self, graph: Path, threads: int) -> None:
+        super().__init__()
+        self._graph, self._threads = graph, threads
+        self._session: onnxruntime.InferenceSession | None = None
+
+    def run(self) -> None:
+        """Open it."""
+        with contextlib.suppress(ModelFolderError):
+            self._session = _open_session(self._graph, self._threads, "cpu")
+
+    def result(self) -> "onnxruntime.InferenceSession | None":
+        """The session, as soon as it is open; None if it cannot be opened."""
+        self.join()
+        return self._session
+
+
+_openings: dict[tuple[Path, int], _Opening] = {}
+"""By file and threads."""
 
 
 def has_cuda() -> bool:
@@ -76,12 +120,9 @@ class OnnxEngine:
             UsageError: ONNX Runtime cannot use the device.
         """
         self._device = device
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = _ERRORS_ONLY
-        for setting, value in _SETTINGS.items():
-            options.add_session_config_entry(setting, value)
-        self._threads = options.intra_op_num_threads = threads or usable_cores()
-        self._session = _open_session(graph, options, device)
+        self._threads = threads or usable_cores()
+        opening = _openings.pop((graph, self._threads), None) if device == "cpu" else None
+        self._session = (opening and opening.result()) or _open_session(graph, self._threads, device)
         names = [
             {port.name for port in ports}
             for ports in (self._session.get_inputs(), self._session.get_outputs())
@@ -107,7 +148,7 @@ class OnnxEngine:
         """Preferred number of images per batch."""
         return CPU_BATCH_SIZE if self._device == "cpu" else GPU_BATCH_SIZE
 
-    def run(self, pixels: Pixels) -> Outputs:
+    def run(self, pixels: "Pixels") -> Outputs:
         """Logits and embeddings of a batch (N, C, H, W) float32.
 
         Raises:
@@ -127,15 +168,18 @@ class OnnxEngine:
         return Outputs(np.asarray(logits), np.asarray(embeddings))
 
 
-def _open_session(
-    graph: Path, options: onnxruntime.SessionOptions, device: str
-) -> onnxruntime.InferenceSession:
+def _open_session(graph: Path, threads: int, device: str) -> onnxruntime.InferenceSession:
     """Open a session on a device; on a GPU, ONNX Runtime falls back to the CPU by itself, and only its log says so.
 
     Raises:
         ModelFolderError: the file is not an ONNX file.
         UsageError: ONNX Runtime cannot use the device.
     """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    options.intra_op_num_threads = threads
+    for setting, value in _SETTINGS.items():
+        options.add_session_config_entry(setting, value)
     providers: list[str | tuple[str, dict[str, str]]] = [_CPU]
     problem = None
     if is_cuda := device != "cpu":

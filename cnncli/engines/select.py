@@ -4,6 +4,7 @@ A new engine is a file in this folder, a row here and a member of `EngineName`. 
 command line is derived from these rows.
 """
 
+import contextlib
 import importlib.util
 import os
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cnncli.errors import MissingPackageError, UsageError
 from cnncli.networks.dependencies import explain_missing_packages
-from cnncli.records.engines import EngineName, EngineOptions, Precision
+from cnncli.records.engines import EngineName, EngineOptions, InferenceOptions, Precision
 from cnncli.records.progress import Progress
 from cnncli.text import install_command
 
@@ -205,6 +206,28 @@ def open_engine(
         return spec.load().open_engine(
             EngineRequest(folder, options.device, options.precision, layer, threads)
         )
+
+
+def open_in_background(
+    folder: "ModelFolder", options: InferenceOptions
+) -> contextlib.AbstractContextManager[None]:
+    """Within the block, the network is opened if ONNX Runtime is to run it on the CPU; `open_engine` takes it over.
+
+    Args:
+        folder: the network.
+        options: as the session will have them.
+
+    Raises:
+        UsageError: as `open_engine`.
+    """
+    if options.engine.precision is Precision.AUTO:  # asking OpenVINO what is native takes longer
+        return contextlib.nullcontext()
+    resolved = resolve(folder, options.engine)
+    if resolved.device != "cpu" or choose_engine(folder, resolved).name is not EngineName.ONNX:
+        return contextlib.nullcontext()
+    from cnncli.engines import onnx
+
+    return onnx.open_in_background(folder.require_graph(), options.threads)
 
 
 def resolve(folder: "ModelFolder", options: EngineOptions, *, needs_layers: bool = False) -> EngineOptions:

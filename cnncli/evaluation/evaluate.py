@@ -15,10 +15,10 @@ from cnncli.evaluation.measures import EvaluationContext, evaluation
 from cnncli.evaluation.others import evaluate_others, require_others
 from cnncli.evaluation.scoring import EnsembleMember, ScoredSamples, score_samples
 from cnncli.evaluation.selection import Selection, select_samples
-from cnncli.inference import InferenceOptions
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataPath, DataSet
 from cnncli.records.defaults import KNOWN_SHARE
+from cnncli.records.engines import InferenceOptions
 from cnncli.records.evaluation import Evaluation, OthersEvaluation
 from cnncli.records.list_columns import ListColumns
 from cnncli.records.predictions import Unreadable

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from cnncli.errors import DataError, UsageError
 from cnncli.evaluation.metrics import accuracy
 from cnncli.images.sources import require_images
-from cnncli.inference import ImageOutput, InferenceOptions, Session
+from cnncli.inference import ImageOutput, Session
 from cnncli.networks.familiarity import Detector, require_known_share, require_single_view
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataSet
+from cnncli.records.engines import InferenceOptions
 from cnncli.records.evaluation import Accuracy, OthersEvaluation
 from cnncli.records.predictions import ImageSource
 from cnncli.records.progress import Progress, ProgressBar

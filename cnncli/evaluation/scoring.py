@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.inference import ImageOutput, InferenceOptions, Session
+from cnncli.inference import ImageOutput, Session
 from cnncli.logits import top_classes
 from cnncli.networks.class_groups import merge_classes
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import Sample
+from cnncli.records.engines import InferenceOptions
 from cnncli.records.evaluation import Answer
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress

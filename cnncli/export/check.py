@@ -20,11 +20,11 @@ from cnncli.images.decode import Decoding, decode
 from cnncli.images.in_memory import InMemory
 from cnncli.images.preprocess import Pixels
 from cnncli.images.sources import ImageInput, image_source, walk
-from cnncli.inference import InferenceOptions, Session
+from cnncli.inference import Session
 from cnncli.logits import predicted_classes
 from cnncli.networks.model_folder import ModelFolder, seal
 from cnncli.records.defaults import MAX_PIXELS
-from cnncli.records.engines import EngineName, EngineOptions
+from cnncli.records.engines import EngineName, EngineOptions, InferenceOptions
 from cnncli.records.exporting import Input, QuantizationCost
 from cnncli.records.predictions import ImageSource, Unreadable
 from cnncli.records.progress import Progress

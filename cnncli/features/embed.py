@@ -17,9 +17,9 @@ from cnncli.images.decode import header
 from cnncli.images.digest import sha256
 from cnncli.images.threads import reading_pool, reading_threads
 from cnncli.images.views import ViewReader
-from cnncli.inference import ImageOutput, InferenceOptions, Session
+from cnncli.inference import ImageOutput, Session
 from cnncli.networks.model_folder import ModelFolder
-from cnncli.records.engines import Precision
+from cnncli.records.engines import InferenceOptions, Precision
 from cnncli.records.predictions import ImageSource, Stamp, Unreadable
 from cnncli.records.progress import Deduplicated, Progress
 

@@ -6,8 +6,9 @@ from collections.abc import Generator, Iterable, Mapping
 from dataclasses import asdict
 
 from cnncli.images.sources import ImageInput
-from cnncli.inference import InferenceOptions, Session
+from cnncli.inference import Session
 from cnncli.networks.model_folder import ModelFolder
+from cnncli.records.engines import InferenceOptions
 from cnncli.records.features import EmbeddingRecord, ImageEmbedding
 from cnncli.records.networks import ModelCard
 from cnncli.records.predictions import Unreadable

@@ -1,10 +1,11 @@
-"""Which engine runs a network, on which device, in which precision."""
+"""How images go through a network: engine, device, precision, batches."""
 
 import enum
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cnncli.errors import UsageError
+from cnncli.records.defaults import MAX_PIXELS
 
 
 class EngineName(enum.StrEnum):
@@ -43,3 +44,26 @@ class EngineOptions:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", self.device):
             raise UsageError(f"{self.device!r} is not a device", "use auto, cpu, cuda, cuda:1 or mps")
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceOptions:
+    """How images go through a network.
+
+    Attributes:
+        engine: engine, device and precision.
+        batch_size: images per batch; None leaves it to the engine.
+        tta: whether to average over each image and its horizontal flip.
+        max_pixels: larger images are not decoded.
+        exact_decode: whether to decode large JPEGs at full resolution.
+        workers: number of decoding threads; None for one per thread of the engine.
+        threads: threads of the engine on the CPU; None for one per core.
+    """
+
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    batch_size: int | None = None
+    tta: bool = False
+    max_pixels: int = MAX_PIXELS
+    exact_decode: bool = False
+    workers: int | None = None
+    threads: int | None = None

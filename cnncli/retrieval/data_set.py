@@ -7,9 +7,9 @@ import numpy as np
 from cnncli.data.likeness import LikePair, near_duplicate_findings
 from cnncli.engines.cores import usable_cores
 from cnncli.features.embed import Embedder, EmbedSettings
-from cnncli.inference import InferenceOptions
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataHealth
+from cnncli.records.engines import InferenceOptions
 from cnncli.records.progress import Progress, ProgressBar
 from cnncli.retrieval.duplicate_groups import group
 from cnncli.retrieval.duplicates import DuplicateOptions, DuplicateSearch, EmbeddedImages

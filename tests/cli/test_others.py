@@ -10,9 +10,10 @@ from sklearn.metrics import roc_auc_score
 
 from cnncli.evaluation.others import auroc
 from cnncli.images.sources import require_images
-from cnncli.inference import ImageOutput, InferenceOptions, Session
+from cnncli.inference import ImageOutput, Session
 from cnncli.networks.familiarity import Detector
 from cnncli.networks.model_folder import open_folder
+from cnncli.records.engines import InferenceOptions
 from cnncli.records.progress import NullProgress
 from tests.cli.test_unfamiliar import COLD, GREEN, WARM, paint, run_on_shades
 from tests.conftest import Cnncli

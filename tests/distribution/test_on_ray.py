@@ -19,8 +19,8 @@ from cnncli.distribution.store import Store
 from cnncli.distribution.tasks import PartTask, PartWorker, PredictTask, Resources
 from cnncli.errors import InputError, UsageError
 from cnncli.images.sources import ImageInput, sources
+from cnncli.networks.predict_settings import PredictSettings
 from cnncli.networks.reference import Reference
-from cnncli.predict import PredictSettings
 from cnncli.records.progress import NullProgress, Progress
 from cnncli.render.formats import Format
 

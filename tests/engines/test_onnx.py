@@ -1,6 +1,7 @@
 """ONNX Runtime on a GPU; its package for CUDA, the driver and the GPU are stood in for."""
 
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ import pytest
 from cnncli.engines import onnx
 from cnncli.engines.engine import GPU_BATCH_SIZE
 from cnncli.engines.onnx import OnnxEngine
-from cnncli.engines.select import open_engine, resolve
+from cnncli.engines.select import open_engine, open_in_background, resolve
 from cnncli.engines.torch import TorchEngine
 from cnncli.errors import ModelFolderError, OutOfMemoryError, UsageError
 from cnncli.networks.model_folder import GRAPH, open_folder
-from cnncli.records.engines import EngineName, EngineOptions, Precision
+from cnncli.records.engines import EngineName, EngineOptions, InferenceOptions, Precision
 from cnncli.records.progress import NullProgress
 from tests.conftest import ROOT, Cnncli
 
@@ -140,3 +141,76 @@ def test_doctor_reports_whether_a_gpu_can_be_used(monkeypatch: pytest.MonkeyPatc
     assert onnx.describe().endswith("on the CPU, not on CUDA: Failed to load libcudnn.so.9")
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None)
     assert onnx.describe().endswith("on the CPU, and on a GPU with --device cuda")
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each session, whether it is opened in the background."""
+    sessions: list[bool] = []
+
+    class RecordedSession(onnxruntime.InferenceSession):  # type: ignore[misc]
+        def __init__(self, *arguments: object, **more: object) -> None:
+            sessions.append(threading.current_thread() is not threading.main_thread())
+            super().__init__(*arguments, **more)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", RecordedSession)
+    return sessions
+
+
+def test_predict_opens_one_session_in_the_background(cnncli: Cnncli, tiny: Path, opened: list[bool]) -> None:
+    results = [cnncli("predict", LEMON, "-m", tiny, "-f", "tsv") for _ in range(2)]
+    assert opened == [True, True]
+    assert results[0].exit_code == 0
+    assert results[0].stdout == results[1].stdout
+
+
+@pytest.mark.parametrize(
+    "options", [("--engine", "torch"), ("--precision", "bf16"), ("--rollup", "missing.csv")], ids=" ".join
+)
+def test_predict_opens_no_session_in_vain(
+    cnncli: Cnncli, tiny: Path, opened: list[bool], options: tuple[str, str]
+) -> None:
+    cnncli("predict", LEMON, "-m", tiny, *options)
+    assert opened == []
+
+
+def test_a_session_is_taken_over_within_its_block_and_for_its_threads_only(
+    tiny: Path, opened: list[bool]
+) -> None:
+    with onnx.open_in_background(tiny / GRAPH, threads=1):
+        OnnxEngine(tiny / GRAPH, threads=1)
+    assert opened == [True]
+    for inside, after in ((2, 1), (1, 1)):
+        opened.clear()
+        with onnx.open_in_background(tiny / GRAPH, threads=1):
+            OnnxEngine(tiny / GRAPH, threads=inside)
+        OnnxEngine(tiny / GRAPH, threads=after)
+        assert sorted(opened) == ([False, False, True] if inside != 1 else [False, True])
+    assert not onnx._openings
+
+
+def test_a_problem_in_the_background_is_reported_by_the_engine(tmp_path: Path) -> None:
+    (tmp_path / GRAPH).write_bytes(b"not a graph")
+    with (
+        pytest.raises(ModelFolderError, match="cannot be opened"),
+        onnx.open_in_background(tmp_path / GRAPH, None),
+    ):
+        OnnxEngine(tmp_path / GRAPH)
+
+
+@pytest.mark.usefixtures("gpu_package")
+def test_nothing_is_opened_in_the_background_for_another_engine_or_a_gpu(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx, "open_in_background", None)
+    folder = open_folder(tiny)
+    for options in (
+        EngineOptions(EngineName.TORCH),
+        EngineOptions(device="cuda"),
+        EngineOptions(precision=Precision.BF16),
+        EngineOptions(precision=Precision.AUTO),
+    ):
+        with open_in_background(folder, InferenceOptions(options)):
+            pass
+    with pytest.raises(TypeError):  # it would be called
+        open_in_background(folder, InferenceOptions())

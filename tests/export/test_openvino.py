@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from cnncli.images.sources import image_source
-from cnncli.inference import InferenceOptions, Session
+from cnncli.inference import Session
 from cnncli.networks.model_folder import open_folder
-from cnncli.records.engines import EngineName, EngineOptions
+from cnncli.records.engines import EngineName, EngineOptions, InferenceOptions
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import NullProgress
 from tests.conftest import ROOT, Cnncli

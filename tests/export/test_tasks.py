@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cnncli.images.sources import sources
-from cnncli.inference import ImageOutput, InferenceOptions, Session
+from cnncli.inference import ImageOutput, Session
 from cnncli.networks.model_folder import open_folder
 from cnncli.networks.reference import Reference
 from cnncli.prepare import prepare
-from cnncli.records.engines import EngineName, EngineOptions
+from cnncli.records.engines import EngineName, EngineOptions, InferenceOptions
 from cnncli.records.progress import NullProgress
 from tests.conftest import Cnncli
 from tests.networks_for_tests import LABELS, TASKS

@@ -14,10 +14,9 @@ from cnncli.engines.onnx import OnnxEngine
 from cnncli.errors import NotANumberError
 from cnncli.features.embed import Embedder, EmbedSettings
 from cnncli.images.local_file import LocalFile
-from cnncli.inference import InferenceOptions
 from cnncli.networks.cache import home
 from cnncli.networks.model_folder import ModelFolder, open_folder
-from cnncli.records.engines import EngineName, EngineOptions, Precision
+from cnncli.records.engines import EngineName, EngineOptions, InferenceOptions, Precision
 from cnncli.records.progress import NullProgress
 
 

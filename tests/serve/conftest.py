@@ -17,7 +17,8 @@ from PIL import Image
 from cnncli.engines.engine import Engine, Outputs
 from cnncli.images.preprocess import Pixels
 from cnncli.networks.model_folder import read_folder
-from cnncli.predict import Predictor, PredictSettings
+from cnncli.networks.predict_settings import PredictSettings
+from cnncli.predict import Predictor
 from cnncli.records.progress import NullProgress
 from cnncli.serve.settings import Access, Limits, bind
 

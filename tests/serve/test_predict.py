@@ -129,7 +129,7 @@ def test_too_many_files(serve: Serve, colours: Path) -> None:
 
 
 def test_images_above_the_limit_on_pixels_are_not_decoded(serve: Serve, colours: Path) -> None:
-    from cnncli.inference import InferenceOptions
+    from cnncli.records.engines import InferenceOptions
 
     running = serve(colours, inference=InferenceOptions(max_pixels=63))
     (record,) = running.predict(png()).json()

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from cnncli.evaluation.scoring import EnsembleMember, mean_shares
 from cnncli.evaluation.tasks.thresholds import thresholds_of
-from cnncli.inference import InferenceOptions
 from cnncli.logits import predicted_classes, reach_thresholds
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import Sample
+from cnncli.records.engines import InferenceOptions
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 from cnncli.records.tasks import AnswerKind, Task, columns_of

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from cnncli.data.folds import Indices, group_numbers
 from cnncli.data.labels import answer_text
 from cnncli.features.embed import Embedder, EmbedSettings
-from cnncli.inference import InferenceOptions
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataSet, Sample, Split
+from cnncli.records.engines import InferenceOptions
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress, ProgressBar
 from cnncli.records.tasks import AnswerKind

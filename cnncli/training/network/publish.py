@@ -13,13 +13,13 @@ from cnncli.errors import CompileError, TrainingError
 from cnncli.evaluation.scoring import ScoredSamples
 from cnncli.evaluation.tables import unreadable as unreadable_table
 from cnncli.evaluation.tasks.scoring import ScoredTargets
-from cnncli.inference import InferenceOptions, Session
+from cnncli.inference import Session
 from cnncli.networks import model_folder
 from cnncli.networks.dependencies import package_versions
 from cnncli.networks.zoo import weights
 from cnncli.prepare import write_model_folder
 from cnncli.records.data import DataSet, Split
-from cnncli.records.engines import EngineOptions
+from cnncli.records.engines import EngineOptions, InferenceOptions
 from cnncli.records.networks import PackageVersion
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Deduplicated, Progress, ProgressBar

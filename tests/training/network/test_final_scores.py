@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from cnncli.data.splits import read_splits
-from cnncli.inference import ImageOutput, InferenceOptions, Session
+from cnncli.inference import ImageOutput, Session
 from cnncli.networks.familiarity import Detector
 from cnncli.networks.model_folder import open_folder
 from cnncli.records.data import Sample, Split
+from cnncli.records.engines import InferenceOptions
 from cnncli.records.progress import NullProgress
 from cnncli.records.training import Amp, FinetuneResult, Keep
 from cnncli.training.manifest import load_manifest
