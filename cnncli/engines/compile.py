@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import onnxruntime
 import torch
 
-from cnncli.engines.onnx import OnnxEngine
+from cnncli.engines.onnx import FATAL_ERRORS, OnnxEngine
 from cnncli.errors import CnncliError, CompileError, ModelFolderError
 from cnncli.networks.zoo.embedding import WithEmbedding
 from cnncli.text import first_line
@@ -44,9 +43,6 @@ _INPUTS, _OUTPUTS = ["images"], ["logits", "embedding"]
 
 _OPSET = 18
 """ONNX opset of a traced network: the first in which Resize has antialias, which preprocessing needs."""
-
-_FATAL_ONLY = 4
-"""ONNX Runtime's log severity above errors, which are caught here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +96,7 @@ def _trace(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> N
     """Trace the network with one batch, fold constants, and leave the number of images open.
 
     Raises:
-        CompileError: the operations depend on the images or on their number.
+        CompileError: the operations depend on the images. Whether they depend on their number, `compare` shows.
     """
     images = torch.zeros(_EXPORT_BATCH, *shape)
     try:
@@ -122,8 +118,6 @@ def _trace(network: WithEmbedding, shape: tuple[int, int, int], file: Path) -> N
                 )
             model = _fold_constants(traced)
         _open_batch_axis(model, file)
-        session = onnxruntime.InferenceSession(file, _options(), providers=["CPUExecutionProvider"])
-        session.run(_OUTPUTS, {"images": np.zeros((_CHECK_BATCH, *shape), np.float32)})
     except (ModuleNotFoundError, MemoryError):  # not the network's fault
         raise
     except Exception as error:  # the tracer and ONNX Runtime may raise anything
@@ -161,7 +155,7 @@ def _open_batch_axis(model: "ModelProto", file: Path) -> None:
 
 def _options() -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _FATAL_ONLY
+    options.log_severity_level = FATAL_ERRORS
     return options
 
 

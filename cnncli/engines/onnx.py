@@ -25,8 +25,8 @@ CPU_BATCH_SIZE = 8
 """Images per batch. On a CPU larger batches are no faster (measured: SqueezeNet and ResNet-50 at 1 to 32), they only delay
 the first result and take more memory."""
 
-_ERRORS_ONLY = 3
-"""ONNX Runtime's log severity: 0 is everything, 3 is errors."""
+_ERRORS, FATAL_ERRORS = 3, 4
+"""Severities of ONNX Runtime's log. On the CPU, its errors are exceptions, too."""
 
 _SETTINGS = {
     # Threads that spin while they wait for the next layer would slow down the threads that decode images.
@@ -176,7 +176,7 @@ def _open_session(graph: Path, threads: int, device: str) -> onnxruntime.Inferen
         UsageError: ONNX Runtime cannot use the device.
     """
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = FATAL_ERRORS if device == "cpu" else _ERRORS
     options.intra_op_num_threads = threads
     for setting, value in _SETTINGS.items():
         options.add_session_config_entry(setting, value)

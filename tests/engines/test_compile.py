@@ -89,12 +89,17 @@ def test_tracing_is_enough_for_convolutional_networks(
         )
 
 
-@pytest.mark.parametrize("kind", [Counting, DependsOnTheData])
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [(Counting, "the compiled network does not run"), (DependsOnTheData, "torch cannot trace it")],
+)
 def test_tracing_refuses_networks_that_depend_on_values_or_batch_size(
-    tmp_path: Path, kind: type[nn.Module]
+    tmp_path: Path, kind: type[nn.Module], problem: str
 ) -> None:
-    with pytest.raises(CompileError, match="torch cannot trace it"):
-        compiler._trace(with_embedding(kind().eval(), SHAPE), SHAPE, tmp_path / "net.onnx")
+    file = tmp_path / "net.onnx"
+    with pytest.raises(CompileError, match=problem):
+        compiler._export_and_compare(compiler._trace, with_embedding(kind().eval(), SHAPE), SHAPE, file)
+    assert not file.exists()
 
 
 @pytest.mark.slow
@@ -224,3 +229,13 @@ def test_both_engines_agree(name: str, tmp_path: Path) -> None:
     assert spread > 1
     assert np.abs(result - expected).max() <= 1e-4 * spread
     assert (np.argsort(-result)[:, :5] == np.argsort(-expected)[:, :5]).all()
+
+
+def test_networks_that_cannot_be_traced_are_refused_without_a_word(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(CompileError):
+        compiler._export_and_compare(
+            compiler._trace, with_embedding(Counting().eval(), SHAPE), SHAPE, tmp_path / "net.onnx"
+        )
+    assert capfd.readouterr() == ("", "")
