@@ -16,6 +16,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from cnncli.engines.foreign_file import STANDARD, ForeignNetwork, unusable
+from cnncli.engines.onnx import FATAL_ERRORS
 from cnncli.engines.preprocessing import OPSET
 
 if TYPE_CHECKING:
@@ -47,9 +48,6 @@ _PORTS = ("images", "logits", "embedding")
 
 TOLERANCE = 1e-4
 """Largest difference of a score from the file's own, as a share of their spread."""
-
-_FATAL_ONLY = 4
-"""ONNX Runtime's log severity above errors, which are caught here."""
 
 _IR_VERSION = 8
 """The oldest version of ONNX files in which constants need not be inputs is 4; 8 belongs to opset 15."""
@@ -176,7 +174,7 @@ def _open(
         helper.make_empty_tensor_value_info(name) for name in names if name not in known
     )
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _FATAL_ONLY
+    options.log_severity_level = FATAL_ERRORS
 
     def run(images: NDArray[Any]) -> dict[str, NDArray[Any]]:
         try:
