@@ -18,7 +18,6 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -51,7 +50,7 @@ def run_on_terminal(
     interrupt: str | None = None,
     *,
     columns: int = 80,
-    variables: Mapping[str, str] = MappingProxyType({}),
+    environment: Mapping[str, str] = os.environ,
 ) -> Silence:
     """Run a Python process on a terminal of its own.
 
@@ -59,10 +58,10 @@ def run_on_terminal(
         arguments: of `python`.
         interrupt: regular expression; Ctrl-C is pressed once it appears in the output.
         columns: width of the terminal.
-        variables: of the environment, beside those of this process.
+        environment: its environment variables, to which those of the terminal are added.
     """
     controller, terminal = pty.openpty()
-    environment = {**os.environ, "COLUMNS": str(columns), "LINES": "40", "TERM": "xterm", **variables}
+    environment = {**environment, "COLUMNS": str(columns), "LINES": "40", "TERM": "xterm"}
     start = last = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, *arguments], stdin=terminal, stdout=terminal, stderr=terminal, env=environment

@@ -27,17 +27,26 @@ class Run:
     stderr: str
 
 
+def offline(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without network, in which Python keeps what it has compiled: it would do so again at every start."""
+    quiet = {**environment, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    quiet.pop("PYTHONDONTWRITEBYTECODE", None)
+    return quiet
+
+
 def run(command: Command, *, may_fail: bool = False, environment: Mapping[str, str] = os.environ) -> Run:
     """Run this Python with the arguments in `command`, offline.
 
     Raises:
         SystemExit: the process failed, and `may_fail` is off.
     """
-    environment = {**environment} | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # otherwise cnncli would be compiled at every start
     start = time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        [sys.executable, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=offline(environment),
     ) as process:
         stdout, stderr = process.communicate()
     seconds = time.perf_counter() - start

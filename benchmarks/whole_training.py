@@ -10,6 +10,7 @@ in each round, so it measures the fastest layout each time.
 """
 
 import argparse
+import os
 import re
 import statistics
 import tempfile
@@ -18,7 +19,7 @@ from pathlib import Path
 from benchmarks.finetune_defaults import run_elsewhere, versions
 from benchmarks.results import publish, table
 from benchmarks.silence import Silence, run_on_terminal
-from benchmarks.timing import Run, median_ratio, median_seconds
+from benchmarks.timing import Run, median_ratio, median_seconds, offline
 
 EPOCHS, ROUNDS = 3, 3
 
@@ -76,7 +77,7 @@ def _run_cnncli(data: Path) -> Silence:
         )
         result = run_on_terminal(
             ["-m", "cnncli", "finetune", str(data), *options],
-            variables={"CNNCLI_HOME": f"{folder}/home", "HF_HUB_OFFLINE": "1"},
+            environment=offline({**os.environ, "CNNCLI_HOME": f"{folder}/home"}),
         )
     if result.code:
         raise SystemExit(f"finetune failed:\n{result.output}")

@@ -6,7 +6,6 @@ Python's own start, shows Python's own traceback. It exits as soon as its work i
 
 import _signal  # type: ignore[import-not-found] # `signal` itself takes a while to import
 import atexit
-import gc
 import os
 import sys
 import time
@@ -51,9 +50,6 @@ def main() -> None:
     """Run the command line."""
     start = time.perf_counter()
     _require_utf8()
-    # Imports create so many objects that the garbage collector takes up to a seventh of the time (with torch). This program
-    # creates few reference cycles, so the collector may run less often.
-    gc.set_threshold(50_000, 20, 100)
     from cnncli.cli import app, console
 
     console.interrupts = _interrupts

@@ -152,7 +152,7 @@ def predict(
             folder = prepare(reference, console, is_offline=network.offline, needs_classes=True)
             picture_sheet.read_labels(settings.answer_classes(folder.card).card)
             with open_in_background(folder, settings.inference):
-                from cnncli.predict import Predictor  # takes about as long
+                from cnncli.predict import Predictor  # meanwhile: it imports Pillow
 
                 predictor = Predictor(folder, settings, console)
         console.detail(str(predictor))

@@ -26,7 +26,7 @@ CPU_BATCH_SIZE = 8
 the first result and take more memory."""
 
 _ERRORS, FATAL_ERRORS = 3, 4
-"""Severities of ONNX Runtime's log. On the CPU, its errors are exceptions, too."""
+"""Severities of ONNX Runtime's log. On the CPU, its errors are exceptions, too; on a GPU, it only logs that it cannot use it."""
 
 _SETTINGS = {
     # Threads that spin while they wait for the next layer would slow down the threads that decode images.
@@ -56,8 +56,9 @@ def open_in_background(graph: Path, threads: int | None) -> Iterator[None]:
     ONNX Runtime needs no Python for that, so that modules can be imported meanwhile. A problem is left to the engine.
     """
     threads = threads or usable_cores()
-    opening = _openings[graph, threads] = _Opening(graph, threads)
+    opening = _Opening(graph, threads)
     opening.start()
+    _openings[graph, threads] = opening
     try:
         yield
     finally:

@@ -211,23 +211,23 @@ def open_engine(
 def open_in_background(
     folder: "ModelFolder", options: InferenceOptions
 ) -> contextlib.AbstractContextManager[None]:
-    """Within the block, the network is opened if ONNX Runtime is to run it on the CPU; `open_engine` takes it over.
+    """Within the block, the network is opened if ONNX Runtime is to run it on the CPU.
+
+    `open_engine` takes it over; problems are left to it.
 
     Args:
         folder: the network.
         options: as the session will have them.
-
-    Raises:
-        UsageError: as `open_engine`.
     """
     if options.engine.precision is Precision.AUTO:  # asking OpenVINO what is native takes longer
         return contextlib.nullcontext()
-    resolved = resolve(folder, options.engine)
-    if resolved.device != "cpu" or choose_engine(folder, resolved).name is not EngineName.ONNX:
-        return contextlib.nullcontext()
-    from cnncli.engines import onnx
+    with contextlib.suppress(UsageError):
+        resolved = resolve(folder, options.engine)
+        if resolved.device == "cpu" and choose_engine(folder, resolved).name is EngineName.ONNX:
+            from cnncli.engines import onnx
 
-    return onnx.open_in_background(folder.require_graph(), options.threads)
+            return onnx.open_in_background(folder.require_graph(), options.threads)
+    return contextlib.nullcontext()
 
 
 def resolve(folder: "ModelFolder", options: EngineOptions, *, needs_layers: bool = False) -> EngineOptions:

@@ -165,12 +165,20 @@ def test_predict_opens_one_session_in_the_background(cnncli: Cnncli, tiny: Path,
 
 
 @pytest.mark.parametrize(
-    "options", [("--engine", "torch"), ("--precision", "bf16"), ("--rollup", "missing.csv")], ids=" ".join
+    ("options", "code", "message"),
+    [
+        (("--engine", "torch"), 0, ""),
+        (("--precision", "bf16"), 0, ""),
+        (("--rollup", "missing.csv"), 2, "missing.csv"),
+        (("--classes", "nonsense"), 2, "has no class 'nonsense'"),
+    ],
 )
 def test_predict_opens_no_session_in_vain(
-    cnncli: Cnncli, tiny: Path, opened: list[bool], options: tuple[str, str]
+    cnncli: Cnncli, tiny: Path, opened: list[bool], options: tuple[str, str], code: int, message: str
 ) -> None:
-    cnncli("predict", LEMON, "-m", tiny, *options)
+    result = cnncli("predict", LEMON, "-m", tiny, *options)
+    assert result.exit_code == code
+    assert message in result.stderr
     assert opened == []
 
 

@@ -153,9 +153,12 @@ def test_the_camera(browser: "WebDriver", serve: Serve, colours: Path) -> None:
     wait_for(lambda: browser.find_element(By.ID, "finder").is_displayed())
     wait_for(lambda: browser.execute_script("return document.querySelector('video').videoWidth"))
     with_picture = browser.find_element(By.ID, "cancel").rect
-    browser.execute_script("document.querySelector('video').srcObject = null")
+    browser.execute_script(
+        "const video = document.querySelector('video'); video.kept = video.srcObject; video.srcObject = null"
+    )
     wait_for(lambda: not browser.execute_script("return document.querySelector('video').videoWidth"))
     assert browser.find_element(By.ID, "cancel").rect == with_picture, "no button moves when a picture comes"
+    browser.execute_script("const video = document.querySelector('video'); video.srcObject = video.kept")
     browser.find_element(By.ID, "cancel").click()
     wait_for(lambda: not browser.find_element(By.ID, "finder").is_displayed())
 

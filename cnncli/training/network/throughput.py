@@ -18,13 +18,13 @@ _LEAST_STEPS, _MOST_STEPS, _SECONDS = 2, 12, 0.5
 """Steps of a measurement: as many as fit into half a second. The first one, in which kernels are chosen, is not counted."""
 
 _SLOW = 0.15
-"""Seconds per step of the first choice's small batch above which no full batch is measured."""
+"""Seconds per step of a small batch above which no full batch is measured."""
 
 _IMAGES = 8
 """Images of a small batch."""
 
 _UNKNOWN = 1e-3
-"""Images per second if nothing is measured; or if memory does not suffice for the batch."""
+"""Images per second if nothing is measured; or if memory does not suffice for any batch that is tried."""
 
 _WORTH_MEASURING = 200
 """Training images of all epochs below which measuring, which takes as long as 50 or so, cannot pay."""
