@@ -72,9 +72,7 @@ def compile_network(network: WithEmbedding, shape: tuple[int, int, int], file: P
     weight_bytes = sum(tensor.nbytes for tensor in network.state_dict().values())
     if weight_bytes > _GRAPH_LIMIT:
         raise CompileError(f"its {weight_bytes / 1e9:.1f} GB of weights are more than one ONNX file can hold")
-    with contextlib.suppress(
-        CompileError, OutOfMemoryError
-    ):  # the latter may only be a layer with such a name
+    with contextlib.suppress(CompileError, OutOfMemoryError):  # a layer's name can look like the latter
         return _export_and_compare(_trace, network, shape, file)
     return _export_and_compare(_export, network, shape, file)
 
