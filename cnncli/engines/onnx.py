@@ -6,8 +6,8 @@ Needs no torch; opening it on the CPU takes a tenth of a second.
 import contextlib
 import io
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,36 +56,15 @@ def open_in_background(graph: Path, threads: int | None) -> Iterator[None]:
     ONNX Runtime needs no Python for that, so that modules can be imported meanwhile. A problem is left to the engine.
     """
     threads = threads or usable_cores()
-    opening = _Opening(graph, threads)
-    opening.start()
-    _openings[graph, threads] = opening
-    try:
-        yield
-    finally:
-        _openings.pop((graph, threads), None)
-        opening.join()
+    with ThreadPoolExecutor(1) as pool:
+        _openings[graph, threads] = pool.submit(_open_session, graph, threads, "cpu")
+        try:
+            yield
+        finally:
+            _openings.pop((graph, threads), None)
 
 
-class _Opening(Thread):
-    """Opens a session."""
-
-    def __init__(self, graph: Path, threads: int) -> None:
-        super().__init__()
-        self._graph, self._threads = graph, threads
-        self._session: onnxruntime.InferenceSession | None = None
-
-    def run(self) -> None:
-        """Open it."""
-        with contextlib.suppress(ModelFolderError):
-            self._session = _open_session(self._graph, self._threads, "cpu")
-
-    def result(self) -> "onnxruntime.InferenceSession | None":
-        """The session, as soon as it is open; None if it cannot be opened."""
-        self.join()
-        return self._session
-
-
-_openings: dict[tuple[Path, int], _Opening] = {}
+_openings: "dict[tuple[Path, int], Future[onnxruntime.InferenceSession]]" = {}
 """By file and threads."""
 
 
@@ -123,7 +102,7 @@ class OnnxEngine:
         self._device = device
         self._threads = threads or usable_cores()
         opening = _openings.pop((graph, self._threads), None) if device == "cpu" else None
-        self._session = (opening and opening.result()) or _open_session(graph, self._threads, device)
+        self._session = opening.result() if opening else _open_session(graph, self._threads, device)
         names = [
             {port.name for port in ports}
             for ports in (self._session.get_inputs(), self._session.get_outputs())
