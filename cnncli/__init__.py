@@ -25,7 +25,7 @@ floor do not import each other. import-linter checks this; a test compares the m
     5      prepare       making a model folder from a model reference                                     lazily
     4      engines/      ONNX Runtime, OpenVINO and torch: pixels to logits and embeddings; the compiler  partly
     3      data/         labelled folders and lists, splits, data set checks, common data sets            lazily
-    3      networks/     model references and model folders; timm, torchvision, blueprints, weights       partly
+    3      networks/     model references and folders; timm, torchvision, weights; what is predicted      partly
     2      images/       image sources, decoding, preprocessing, augmentation, the batch loader           no
     2      files/        atomic and resumable files, tables, embedding files                              no
     2      render/       records as text, tables, pictures and the report; the output formats             no
