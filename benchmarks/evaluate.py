@@ -30,7 +30,7 @@ def main() -> None:
         "Evaluating",
         f"{table(('network', 'predict', 'evaluate', 'evaluate / predict'), rows)}\n\n"
         f"{IMAGES:,} photographs (those of PHOTOGRAPHS, repeated), arbitrarily labelled with all 1,000 classes; whole "
-        f"processes run alternately, medians of {ROUNDS} rounds. `evaluate` also imports scikit-learn and draws a thousand "
+        f"processes run alternately, medians of {ROUNDS} rounds. `evaluate` also draws a thousand "
         "bootstrap samples for the confidence intervals.",
     )
 

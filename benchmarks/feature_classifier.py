@@ -4,7 +4,7 @@
 
 DATA has train/ and val/ with a folder for each class; WEIGHTS are those of torchvision's squeezenet1_0. Whole processes
 that start from a prepared network, without cached embeddings. The floor reads every image, runs it through ONNX Runtime, and
-imports scikit-learn and onnx. The script computes features with torchvision's SqueezeNet in torch and fits scikit-learn's
+imports SciPy's optimiser and onnx. The script computes features with torchvision's SqueezeNet in torch and fits scikit-learn's
 logistic regression, its strength chosen by five-fold cross-validation from the same five strengths.
 """
 

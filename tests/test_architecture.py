@@ -82,6 +82,15 @@ def test_predicting_loads_neither_torch_nor_what_only_a_terminal_or_a_server_nee
     assert not {"torch", "sklearn", "matplotlib", "rich", "socket", "email"} & loaded
 
 
+def test_a_classifier_on_features_needs_neither_torch_nor_scikit_learn(tmp_path: Path) -> None:
+    data = str(ROOT / "sample_images" / "labelled")
+    code, loaded = run_command(
+        ["finetune", data, "-m", "pocket", "--tune", "features", "-o", str(tmp_path / "run")]
+    )
+    assert code == 0
+    assert not {"torch", "sklearn"} & loaded
+
+
 def run_command(arguments: list[str]) -> tuple[int, set[str]]:
     """The exit code of a command, and the packages that it has imported."""
     program = (

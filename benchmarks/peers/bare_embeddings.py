@@ -1,4 +1,4 @@
-"""The floor of a classifier on features: read every image, run the engine, import scikit-learn and onnx.
+"""The floor of a classifier on features: read every image, run the engine, import SciPy's optimiser and onnx.
 
 `bare_embeddings DATA MODEL_FOLDER`.
 """
@@ -29,4 +29,4 @@ with ThreadPoolExecutor(2) as pool:
             batch = []
 
 import onnx  # noqa: E402, F401
-import sklearn.linear_model  # noqa: E402, F401
+import scipy.optimize  # noqa: E402, F401

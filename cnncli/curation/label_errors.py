@@ -72,7 +72,7 @@ def find_label_errors(
     rows = readable[kept]
     samples = [data.samples[row] for row in rows]
     labels = np.searchsorted(classes, [sample.label for sample in samples])
-    with progress.spinner("importing scikit-learn"):
+    with progress.spinner("importing SciPy"):
         from cnncli.training.features.classifiers import Rows
         from cnncli.training.features.held_out import held_out_probabilities
     with progress.activity("comparing images with classifiers of the others"):

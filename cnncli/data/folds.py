@@ -38,7 +38,7 @@ def groups_per_class(labels: Indices, groups: Indices | None, classes: int) -> I
 
 
 def stratified_folds(labels: Indices, groups: Indices | None, count: int, seed: int) -> list[Fold]:
-    """Folds by scikit-learn's StratifiedKFold, or StratifiedGroupKFold.
+    """The folds of scikit-learn's StratifiedKFold, or StratifiedGroupKFold; only the latter imports it, which takes a second.
 
     Args:
         labels: (N,), class index of each image.
@@ -49,39 +49,46 @@ def stratified_folds(labels: Indices, groups: Indices | None, count: int, seed: 
     largest = int(np.unique(labels, return_counts=True)[1].max())
     own = len(labels) if groups is None else len(np.unique(groups))
     count = max(min(count, largest, own), _MIN_FOLDS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # about classes with fewer images than folds
-        if groups is None:
-            from sklearn.model_selection import StratifiedKFold
-
-            return list(StratifiedKFold(count, shuffle=True, random_state=seed).split(labels, labels))
-        numbers = _fold_numbers(labels, groups, count, seed)
+    numbers = _deal(labels, count, seed) if groups is None else _fold_numbers(labels, groups, count, seed)
     folds = [
         (np.flatnonzero(numbers != number), np.flatnonzero(numbers == number)) for number in range(count)
     ]
     return [fold for fold in folds if len(fold[1])]
 
 
+def _deal(labels: Indices, count: int, seed: int) -> Indices:
+    """(N,), the fold that holds out each image: dealt out like cards, class by class, and shuffled within each class."""
+    rng = np.random.RandomState(seed)  # scikit-learn's generator, so that the folds are the same
+    numbers = np.empty(len(labels), np.intp)
+    dealt = 0
+    for label in dict.fromkeys(labels.tolist()):
+        rows = np.flatnonzero(labels == label)
+        own = np.sort((dealt + np.arange(len(rows))) % count)
+        rng.shuffle(own)
+        numbers[rows] = own
+        dealt += len(rows)
+    return numbers
+
+
 def _fold_numbers(labels: Indices, groups: Indices, count: int, seed: int) -> Indices:
     """(N,), the fold that holds out each image.
 
-    Images without a companion in their group are dealt out class by class: StratifiedGroupKFold takes a millisecond for each group.
+    Images without a companion in their group are dealt out by themselves: StratifiedGroupKFold takes a millisecond for each group.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
     numbers = groups % count
     is_alone = np.bincount(groups)[groups] == 1
-    rng = np.random.default_rng(seed)
-    for label in np.unique(labels[is_alone]):
-        rows = rng.permutation(np.flatnonzero(is_alone & (labels == label)))
-        numbers[rows] = (np.arange(len(rows)) + rng.integers(count)) % count
+    numbers[is_alone] = _deal(labels[is_alone], count, seed)
     rows = np.flatnonzero(~is_alone)
     largest = max(np.unique(labels[rows], return_counts=True)[1], default=0)
     possible = min(count, int(largest), len(np.unique(groups[rows])))
     if possible >= _MIN_FOLDS:
+        from sklearn.model_selection import StratifiedGroupKFold
+
         splitter = StratifiedGroupKFold(possible, shuffle=True, random_state=seed)
-        for number, (_, held_out) in enumerate(splitter.split(rows, labels[rows], groups[rows])):
-            numbers[rows[held_out]] = number
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about classes with fewer images than folds
+            for number, (_, held_out) in enumerate(splitter.split(rows, labels[rows], groups[rows])):
+                numbers[rows[held_out]] = number
     return numbers
 
 

@@ -1,10 +1,12 @@
 """Groups of images: found in columns and paths, never in two splits, and listed where they are."""
 
 import dataclasses
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.model_selection import StratifiedKFold
 
 from cnncli.data.folds import group_numbers, main_classes, stratified_folds
 from cnncli.data.groups import divided_groups, group_findings
@@ -124,6 +126,16 @@ def test_folds_hold_out_each_image_once_and_groups_as_a_whole() -> None:
     assert sorted(np.concatenate([held_out for _, held_out in folds])) == list(range(len(labels)))
     for rest, held_out in folds:
         assert set(groups[rest]).isdisjoint(groups[held_out])
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_folds_without_groups_are_those_of_scikit_learn(count: int) -> None:
+    labels = np.random.default_rng(3).choice([4, 0, 2, 7], 61, p=[0.5, 0.3, 0.15, 0.05])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # about the rare class
+        expected = list(StratifiedKFold(count, shuffle=True, random_state=9).split(labels, labels))
+    for own, theirs in zip(stratified_folds(labels, None, count, 9), expected, strict=True):
+        assert [part.tolist() for part in own] == [part.tolist() for part in theirs]
 
 
 def test_images_without_companions_are_dealt_out_class_by_class() -> None:

@@ -1,4 +1,4 @@
-"""Classifiers on embeddings, for images that have exactly one class: fitted by scikit-learn.
+"""Classifiers on embeddings, for images that have exactly one class.
 
 Each becomes a head that a network can carry: weights and biases, or the training embeddings themselves. Embeddings are
 centred and scaled before fitting, which is folded into the weights afterwards. How the features are scaled is a

@@ -84,7 +84,7 @@ def search_classifiers(
         embedded = embed_data(folder, data, settings, progress, bar)
     warn_about_data(embedded, progress)
     require_learnable(embedded.data, is_read=True)
-    with stopwatch.measure("importing scikit-learn"):  # only here, so that earlier errors are instant
+    with stopwatch.measure("importing SciPy"):  # only here, so that earlier errors are instant
         import cnncli.training.features.classifiers  # noqa: F401
     with stopwatch.measure("fitting classifiers"):
         result = _search(embedded, settings, progress)

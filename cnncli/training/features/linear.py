@@ -1,5 +1,6 @@
 """Linear classifiers for several strengths of their L2 penalty, each fit starting where the one before ended.
 
+Their minima are those of scikit-learn's classifiers, which takes longer to import than most of these fits take.
 Every function yields weights (K, D) and biases (K,) for each value of C, the inverse strength. Use them within
 `engines.cores.one_blas_thread`.
 """
@@ -10,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
+from scipy.special import expit, log_softmax
 
 from cnncli.engines.heads import Array, LinearHead
 from cnncli.records.training import ClassifierName
@@ -88,11 +88,8 @@ class SeveralProblem:
 
 
 def logistic(problem: Problem, strengths: Sequence[float]) -> Fits:
-    """Multinomial logistic regression."""
-    model = LogisticRegression(max_iter=1000, tol=problem.tolerance, warm_start=True)
-    for c in strengths:
-        model.set_params(C=c).fit(problem.vectors, problem.labels, sample_weight=problem.weights)
-        yield _per_class(model.coef_, model.intercept_)
+    """Multinomial logistic regression; the same minimum as that of scikit-learn's LogisticRegression with these sample weights."""
+    return _fit_classes(problem, strengths, _SOFTMAX if problem.classes > 2 else _LOGISTIC)  # noqa: PLR2004 - as below
 
 
 def svm(problem: Problem, strengths: Sequence[float]) -> Fits:
@@ -101,65 +98,77 @@ def svm(problem: Problem, strengths: Sequence[float]) -> Fits:
     The same minimum as that of scikit-learn's LinearSVC with these sample weights, which penalises the bias, too; but all
     classes share the products of L-BFGS, where its coordinate descent takes ten times as long on embeddings.
     """
-    classes = np.arange(problem.classes) if problem.classes > 2 else np.array([1])  # noqa: PLR2004 - one margin tells two classes apart
+    return _fit_classes(problem, strengths, _SVM)
+
+
+def _fit_classes(problem: Problem, strengths: Sequence[float], loss: "_Loss") -> Fits:
+    """Fit a classifier whose classes exclude each other."""
+    classes = np.arange(problem.classes) if problem.classes > 2 else np.array([1])  # noqa: PLR2004 - one logit tells two classes apart
     signs = np.where(problem.labels[:, np.newaxis] == classes, 1.0, -1.0)
-    inputs = np.column_stack([problem.vectors, np.ones(len(problem.vectors))])
     weights = problem.weights[:, np.newaxis]
-    for fit in _fit_one_vs_rest(inputs, signs, weights, strengths, _SVM, problem.tolerance):
+    for fit in _fit(problem.vectors, signs, weights, strengths, loss, problem.tolerance):
         yield _per_class(*fit)
 
 
 def logistic_one_vs_rest(problem: SeveralProblem, strengths: Sequence[float]) -> Fits:
     """Logistic regressions, one per class against the others; the same minima as scikit-learn's, with these sample weights."""
     signs = np.where(problem.targets, 1.0, -1.0)
-    inputs = np.column_stack([problem.vectors, np.ones(len(problem.vectors))])
-    yield from _fit_one_vs_rest(inputs, signs, problem.weights, strengths, _LOGISTIC, problem.tolerance)
+    return _fit(problem.vectors, signs, problem.weights, strengths, _LOGISTIC, problem.tolerance)
 
 
 @dataclass(frozen=True, slots=True)
-class _MarginLoss:
-    """A loss that falls with the margin, the logit of an image times 1 if the class is right, else -1.
+class _Loss:
+    """A loss of logits.
 
     Attributes:
-        value_and_slope: the loss of each margin, and how steeply it falls there.
+        value_and_slope: from logits (N, K) and signs (N, K), 1 where the class is right for the image, else -1: the loss of each
+            logit (N, K), or of each image (N, 1), and its derivative (N, K).
         penalises_bias: whether the penalty includes the biases.
     """
 
-    value_and_slope: Callable[[Array], tuple[Array, Array]]
+    value_and_slope: Callable[[Array, Array], tuple[Array, Array]]
     penalises_bias: bool
 
 
-def _squared_hinge(margins: Array) -> tuple[Array, Array]:
-    violations = np.maximum(1 - margins, 0)
-    return violations**2, 2 * violations
+def _squared_hinge(logits: Array, signs: Array) -> tuple[Array, Array]:
+    violations = np.maximum(1 - signs * logits, 0)
+    return violations**2, -2 * signs * violations
 
 
-def _log_loss(margins: Array) -> tuple[Array, Array]:
-    return np.logaddexp(0, -margins), expit(-margins)
+def _log_loss(logits: Array, signs: Array) -> tuple[Array, Array]:
+    margins = signs * logits
+    return np.logaddexp(0, -margins), -signs * expit(-margins)
 
 
-_SVM = _MarginLoss(_squared_hinge, penalises_bias=True)
-_LOGISTIC = _MarginLoss(_log_loss, penalises_bias=False)
+def _cross_entropy(logits: Array, signs: Array) -> tuple[Array, Array]:
+    logarithms, is_right = log_softmax(logits, axis=1), signs > 0
+    return -logarithms[is_right][:, np.newaxis], np.exp(logarithms) - is_right
 
 
-def _fit_one_vs_rest(
-    inputs: Array,
+_SVM = _Loss(_squared_hinge, penalises_bias=True)
+_LOGISTIC = _Loss(_log_loss, penalises_bias=False)
+_SOFTMAX = _Loss(_cross_entropy, penalises_bias=False)
+
+
+def _fit(
+    vectors: Array,
     signs: Array,
     weights: Array,
     strengths: Sequence[float],
-    loss: _MarginLoss,
+    loss: _Loss,
     tolerance: float,
 ) -> Fits:
-    """Fit K classifiers at once: they share the products of L-BFGS.
+    """Fit K logits at once: they share the products of L-BFGS.
 
     Args:
-        inputs: (N, D + 1), embeddings and a column of ones.
+        vectors: (N, D), embeddings.
         signs: (N, K), 1 where the class is right for the image, else -1.
-        weights: (N, K) or (N, 1), of each image in the loss of each class.
+        weights: (N, K) or (N, 1), of each loss.
         strengths: values of C.
         loss: what is minimised.
         tolerance: as for `Problem`.
     """
+    inputs = np.column_stack([vectors, np.ones(len(vectors))])
     solution = np.zeros(inputs.shape[1] * signs.shape[1])
     for c in strengths:
         solution = minimize(
@@ -174,9 +183,17 @@ def _fit_one_vs_rest(
 
 
 def _objective(
-    inputs: Array, signs: Array, weights: Array, c: float, loss: _MarginLoss
+    inputs: Array, signs: Array, weights: Array, c: float, loss: _Loss
 ) -> Callable[[Array], tuple[float, Array]]:
-    """The objective of all classes and its gradient, divided by C and the mean over classes of the sum of the weights."""
+    """The objective of all classes and its gradient, divided by C and the mean over classes of the sum of the weights.
+
+    Args:
+        inputs: (N, D + 1), embeddings and a column of ones.
+        signs: as for `_fit`.
+        weights: likewise.
+        c: the inverse strength of the penalty.
+        loss: likewise.
+    """
     total = weights.sum() / weights.shape[1]
     shares = weights / total
     penalty = 1 / (c * total)
@@ -184,9 +201,9 @@ def _objective(
 
     def value_and_gradient(solution: Array) -> tuple[float, Array]:
         fitted = solution.reshape(inputs.shape[1], -1)
-        losses, slopes = loss.value_and_slope(signs * (inputs @ fitted))
+        losses, slopes = loss.value_and_slope(inputs @ fitted, signs)
         penalised = fitted[:last].ravel()
-        gradient = -(inputs.T @ (shares * signs * slopes))
+        gradient = inputs.T @ (shares * slopes)
         gradient[:last] += penalty * fitted[:last]
         return float((shares * losses).sum() + penalty * (penalised @ penalised) / 2), gradient.ravel()
 

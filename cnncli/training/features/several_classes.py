@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold
 
 from cnncli.data.folds import Fold, Indices
 from cnncli.engines.heads import Array, ClassifierHead
@@ -56,6 +55,8 @@ class SeveralRows:
             return [(np.setdiff1d(order, part), part) for part in parts]
         if (own := len(set(self.groups[order]))) < 2:  # noqa: PLR2004 - nothing to hold out
             return []
+        from sklearn.model_selection import GroupKFold  # rarely needed, and takes a second
+
         splitter = GroupKFold(min(count, own), shuffle=True, random_state=seed)
         folds = splitter.split(order, groups=self.groups[order])
         return [(order[rest], order[held_out]) for rest, held_out in folds]
