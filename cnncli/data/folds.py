@@ -49,35 +49,42 @@ def stratified_folds(labels: Indices, groups: Indices | None, count: int, seed: 
     largest = int(np.unique(labels, return_counts=True)[1].max())
     own = len(labels) if groups is None else len(np.unique(groups))
     count = max(min(count, largest, own), _MIN_FOLDS)
-    numbers = _deal(labels, count, seed) if groups is None else _fold_numbers(labels, groups, count, seed)
+    if groups is None:
+        numbers = _stratified_numbers(labels, count, seed)
+    else:
+        numbers = _grouped_numbers(labels, groups, count, seed)
     folds = [
         (np.flatnonzero(numbers != number), np.flatnonzero(numbers == number)) for number in range(count)
     ]
     return [fold for fold in folds if len(fold[1])]
 
 
-def _deal(labels: Indices, count: int, seed: int) -> Indices:
-    """(N,), the fold that holds out each image: dealt out like cards, class by class, and shuffled within each class."""
-    rng = np.random.RandomState(seed)  # scikit-learn's generator, so that the folds are the same
+def _stratified_numbers(labels: Indices, count: int, seed: int) -> Indices:
+    """(N,), the fold that holds out each image.
+
+    The folds take turns, from class to class; which of its images each fold gets is random. For the folds of scikit-learn, the random
+    numbers and the order of the classes, in which they first occur, are as there.
+    """
+    rng = np.random.RandomState(seed)
     numbers = np.empty(len(labels), np.intp)
-    dealt = 0
+    turn = 0
     for label in dict.fromkeys(labels.tolist()):
         rows = np.flatnonzero(labels == label)
-        own = np.sort((dealt + np.arange(len(rows))) % count)
-        rng.shuffle(own)
-        numbers[rows] = own
-        dealt += len(rows)
+        folds = np.sort((turn + np.arange(len(rows))) % count)
+        rng.shuffle(folds)
+        numbers[rows] = folds
+        turn += len(rows)
     return numbers
 
 
-def _fold_numbers(labels: Indices, groups: Indices, count: int, seed: int) -> Indices:
+def _grouped_numbers(labels: Indices, groups: Indices, count: int, seed: int) -> Indices:
     """(N,), the fold that holds out each image.
 
-    Images without a companion in their group are dealt out by themselves: StratifiedGroupKFold takes a millisecond for each group.
+    Images without a companion in their group are distributed separately: StratifiedGroupKFold takes a millisecond for each group.
     """
     numbers = groups % count
     is_alone = np.bincount(groups)[groups] == 1
-    numbers[is_alone] = _deal(labels[is_alone], count, seed)
+    numbers[is_alone] = _stratified_numbers(labels[is_alone], count, seed)
     rows = np.flatnonzero(~is_alone)
     largest = max(np.unique(labels[rows], return_counts=True)[1], default=0)
     possible = min(count, int(largest), len(np.unique(groups[rows])))

@@ -62,7 +62,7 @@ def _choose_held_out(data: DataSet, share: float, seed: int) -> Iterator[Sample]
     """Of each class, the samples with the lowest digests; at least one where there are two, and never all. Or whole groups."""
     samples = sorted(data.split(Split.TRAIN), key=lambda sample: _digest(data.relative(sample.path), seed))
     if any(sample.group for sample in samples):
-        from cnncli.data.folds import choose_grouped  # only here, since it needs NumPy and scikit-learn
+        from cnncli.data.folds import choose_grouped  # only here, since it needs NumPy
 
         return iter(choose_grouped(data, samples, share, seed))
     classes = [tuple(data.classes_of(sample)) for sample in samples]

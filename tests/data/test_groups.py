@@ -136,6 +136,8 @@ def test_folds_without_groups_are_those_of_scikit_learn(count: int) -> None:
         expected = list(StratifiedKFold(count, shuffle=True, random_state=9).split(labels, labels))
     for own, theirs in zip(stratified_folds(labels, None, count, 9), expected, strict=True):
         assert [part.tolist() for part in own] == [part.tolist() for part in theirs]
+    alone = stratified_folds(labels, np.arange(61), count, 9)
+    assert [held_out.tolist() for _, held_out in alone] == [held_out.tolist() for _, held_out in expected]
 
 
 def test_images_without_companions_are_dealt_out_class_by_class() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, log_softmax
+from scipy.special import expit
 
 from cnncli.engines.heads import Array, LinearHead
 from cnncli.records.training import ClassifierName
@@ -69,6 +69,11 @@ class Problem:
     width: int
     tolerance: float
 
+    @property
+    def is_binary(self) -> bool:
+        """Whether a single logit tells the classes apart."""
+        return self.classes <= 2  # noqa: PLR2004 - as the name says
+
 
 @dataclass(frozen=True, slots=True)
 class SeveralProblem:
@@ -87,46 +92,17 @@ class SeveralProblem:
     tolerance: float
 
 
-def logistic(problem: Problem, strengths: Sequence[float]) -> Fits:
-    """Multinomial logistic regression; the same minimum as that of scikit-learn's LogisticRegression with these sample weights."""
-    return _fit_classes(problem, strengths, _SOFTMAX if problem.classes > 2 else _LOGISTIC)  # noqa: PLR2004 - as below
-
-
-def svm(problem: Problem, strengths: Sequence[float]) -> Fits:
-    """Linear support vector machines with the squared hinge loss, one per class against the others.
-
-    The same minimum as that of scikit-learn's LinearSVC with these sample weights, which penalises the bias, too; but all
-    classes share the products of L-BFGS, where its coordinate descent takes ten times as long on embeddings.
-    """
-    return _fit_classes(problem, strengths, _SVM)
-
-
-def _fit_classes(problem: Problem, strengths: Sequence[float], loss: "_Loss") -> Fits:
-    """Fit a classifier whose classes exclude each other."""
-    classes = np.arange(problem.classes) if problem.classes > 2 else np.array([1])  # noqa: PLR2004 - one logit tells two classes apart
-    signs = np.where(problem.labels[:, np.newaxis] == classes, 1.0, -1.0)
-    weights = problem.weights[:, np.newaxis]
-    for fit in _fit(problem.vectors, signs, weights, strengths, loss, problem.tolerance):
-        yield _per_class(*fit)
-
-
-def logistic_one_vs_rest(problem: SeveralProblem, strengths: Sequence[float]) -> Fits:
-    """Logistic regressions, one per class against the others; the same minima as scikit-learn's, with these sample weights."""
-    signs = np.where(problem.targets, 1.0, -1.0)
-    return _fit(problem.vectors, signs, problem.weights, strengths, _LOGISTIC, problem.tolerance)
-
-
 @dataclass(frozen=True, slots=True)
 class _Loss:
-    """A loss of logits.
+    """A loss of logits, for L2-regularised linear classifiers.
 
     Attributes:
-        value_and_slope: from logits (N, K) and signs (N, K), 1 where the class is right for the image, else -1: the loss of each
-            logit (N, K), or of each image (N, 1), and its derivative (N, K).
+        value_and_derivative: from logits (N, K) and signs (N, K), 1 where the class is right for the image, else -1: the loss of each
+            logit (N, K), or of each image (N, 1), and its derivative by the logits (N, K).
         penalises_bias: whether the penalty includes the biases.
     """
 
-    value_and_slope: Callable[[Array, Array], tuple[Array, Array]]
+    value_and_derivative: Callable[[Array, Array], tuple[Array, Array]]
     penalises_bias: bool
 
 
@@ -141,13 +117,45 @@ def _log_loss(logits: Array, signs: Array) -> tuple[Array, Array]:
 
 
 def _cross_entropy(logits: Array, signs: Array) -> tuple[Array, Array]:
-    logarithms, is_right = log_softmax(logits, axis=1), signs > 0
-    return -logarithms[is_right][:, np.newaxis], np.exp(logarithms) - is_right
+    is_right = signs > 0
+    logits = logits - logits.max(axis=1, keepdims=True)
+    exponentials = np.exp(logits)
+    totals = exponentials.sum(axis=1, keepdims=True)
+    return np.log(totals) - logits[is_right][:, np.newaxis], exponentials / totals - is_right
 
 
 _SVM = _Loss(_squared_hinge, penalises_bias=True)
 _LOGISTIC = _Loss(_log_loss, penalises_bias=False)
 _SOFTMAX = _Loss(_cross_entropy, penalises_bias=False)
+
+
+def logistic(problem: Problem, strengths: Sequence[float]) -> Fits:
+    """Multinomial logistic regression; the same minimum as that of scikit-learn's LogisticRegression with these sample weights."""
+    return _fit_classes(problem, strengths, _LOGISTIC if problem.is_binary else _SOFTMAX)
+
+
+def svm(problem: Problem, strengths: Sequence[float]) -> Fits:
+    """Linear support vector machines with the squared hinge loss, one per class against the others.
+
+    The same minimum as that of scikit-learn's LinearSVC with these sample weights, which penalises the bias, too; but all
+    classes share the products of L-BFGS, where its coordinate descent takes ten times as long on embeddings.
+    """
+    return _fit_classes(problem, strengths, _SVM)
+
+
+def _fit_classes(problem: Problem, strengths: Sequence[float], loss: _Loss) -> Fits:
+    """Fit a classifier whose classes exclude each other."""
+    classes = np.array([1]) if problem.is_binary else np.arange(problem.classes)
+    signs = np.where(problem.labels[:, np.newaxis] == classes, 1.0, -1.0)
+    weights = problem.weights[:, np.newaxis]
+    for fit in _fit(problem.vectors, signs, weights, strengths, loss, problem.tolerance):
+        yield _per_class(*fit)
+
+
+def logistic_one_vs_rest(problem: SeveralProblem, strengths: Sequence[float]) -> Fits:
+    """Logistic regressions, one per class against the others; the same minima as scikit-learn's, with these sample weights."""
+    signs = np.where(problem.targets, 1.0, -1.0)
+    return _fit(problem.vectors, signs, problem.weights, strengths, _LOGISTIC, problem.tolerance)
 
 
 def _fit(
@@ -158,12 +166,12 @@ def _fit(
     loss: _Loss,
     tolerance: float,
 ) -> Fits:
-    """Fit K logits at once: they share the products of L-BFGS.
+    """Fit K linear functions at once: they share the products of L-BFGS.
 
     Args:
         vectors: (N, D), embeddings.
         signs: (N, K), 1 where the class is right for the image, else -1.
-        weights: (N, K) or (N, 1), of each loss.
+        weights: (N, K) or (N, 1), of each value of the loss.
         strengths: values of C.
         loss: what is minimised.
         tolerance: as for `Problem`.
@@ -189,10 +197,10 @@ def _objective(
 
     Args:
         inputs: (N, D + 1), embeddings and a column of ones.
-        signs: as for `_fit`.
-        weights: likewise.
+        signs: (N, K), as for `_fit`.
+        weights: as for `_fit`.
         c: the inverse strength of the penalty.
-        loss: likewise.
+        loss: what is minimised.
     """
     total = weights.sum() / weights.shape[1]
     shares = weights / total
@@ -201,9 +209,9 @@ def _objective(
 
     def value_and_gradient(solution: Array) -> tuple[float, Array]:
         fitted = solution.reshape(inputs.shape[1], -1)
-        losses, slopes = loss.value_and_slope(inputs @ fitted, signs)
+        losses, derivatives = loss.value_and_derivative(inputs @ fitted, signs)
         penalised = fitted[:last].ravel()
-        gradient = inputs.T @ (shares * slopes)
+        gradient = inputs.T @ (shares * derivatives)
         gradient[:last] += penalty * fitted[:last]
         return float((shares * losses).sum() + penalty * (penalised @ penalised) / 2), gradient.ravel()
 
@@ -218,7 +226,7 @@ def centroid(problem: Problem, strengths: Sequence[float]) -> Fits:
 
 
 def _per_class(weights: Array, biases: Array) -> tuple[Array, Array]:
-    """Two classes have one row, the margin of the second; halves for each class are equivalent."""
+    """Two classes have one row, the logit of the second; halves for each class are equivalent."""
     if len(weights) > 1:
         return weights, biases
     return np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2

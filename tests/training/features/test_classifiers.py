@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.pipeline import make_pipeline
@@ -14,6 +14,7 @@ from cnncli.records.training import ClassifierName, ClassWeights
 from cnncli.training.features import hyperparameters, scaling
 from cnncli.training.features.classifiers import Rows
 from cnncli.training.features.cross_validation import fit
+from cnncli.training.features.linear import Problem, logistic
 
 
 def clouds(classes: int, each: int = 40, width: int = 12, seed: int = 0, spread: float = 2.5) -> Rows:
@@ -71,6 +72,19 @@ def test_linear_classifiers_match_scikit_learn(name: ClassifierName, classes: in
     centred, expected = (values - values.mean(axis=1, keepdims=True) for values in (logits, known))
     factor = (centred * expected).sum() / (expected**2).sum()
     assert np.allclose(centred, factor * expected, atol=0.02 * np.ptp(centred))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_logistic_regression_with_weights_is_that_of_scikit_learn(classes: int) -> None:
+    vectors, labels = clouds(classes).flat()
+    vectors /= vectors.std(axis=0)
+    weights = np.random.default_rng(4).uniform(0.1, 3, len(labels))
+    problem = Problem(vectors, labels, weights, classes, vectors.shape[1], tolerance=1e-9)
+    strengths = (0.01, 1.0)
+    for c, (fitted, biases) in zip(strengths, logistic(problem, strengths), strict=True):
+        expected = LogisticRegression(C=c, tol=1e-9, max_iter=10_000).fit(vectors, labels, weights)
+        logits, known = vectors @ fitted.T + biases, np.log(expected.predict_proba(vectors))
+        assert np.allclose(log_softmax(logits, axis=1), known, atol=1e-4)
 
 
 def test_centroids_and_neighbours_match_scikit_learn(exponent: float) -> None:
