@@ -35,8 +35,12 @@ def scale_factors(vectors: Array, exponent: float) -> Array:
     return factors
 
 
+_FEW = 0.5
+"""Embeddings per feature up to which finding a basis of their space takes less time than it saves."""
+
+
 class RowSpace:
-    """The space that scaled embeddings span, if they are fewer than their features; else all of it.
+    """The space that scaled embeddings span, if they are few; else all of it.
 
     Weights with an L2 penalty, and centroids, lie in it: fitting in its coordinates gives the same classifier in less time.
 
@@ -47,8 +51,11 @@ class RowSpace:
     def __init__(self, vectors: Array) -> None:
         """Find a basis for the embeddings (N, D)."""
         images, width = vectors.shape
-        self._basis = np.linalg.qr(vectors.T).Q if images < width else None
-        self.coordinates = vectors if self._basis is None else vectors @ self._basis
+        self._basis: Array | None = None
+        self.coordinates = vectors
+        if images <= _FEW * width:
+            basis, coordinates = np.linalg.qr(vectors.T)
+            self._basis, self.coordinates = basis, coordinates.T
 
     def expand(self, weights: Array) -> Array:
         """Weights (K, D) of the features, from weights (K, R) of the coordinates."""
