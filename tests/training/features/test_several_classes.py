@@ -31,7 +31,7 @@ def fit_rows(rows: SeveralRows) -> FitResult:
 
 
 @pytest.mark.parametrize("weights", ClassWeights)
-@pytest.mark.parametrize("width", [12, 400])
+@pytest.mark.parametrize("width", [12, 600])
 def test_the_regressions_match_scikit_learn(
     weights: ClassWeights, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
