@@ -51,6 +51,7 @@ def main() -> None:
     start = time.perf_counter()
     _require_utf8()
     from cnncli.cli import app, console
+    from cnncli.errors import CnncliError
 
     console.interrupts = _interrupts
     _handle_interrupts(_interrupt)
@@ -58,6 +59,8 @@ def main() -> None:
         app.main(start)
     except (KeyboardInterrupt, SystemExit, Exception) as problem:
         if _interrupts:
+            if not isinstance(problem, SystemExit):  # before which it has been reported
+                console.error(CnncliError("interrupted"))
             _exit()
         if isinstance(problem, SystemExit) and isinstance(problem.code, int):
             _exit_quickly(problem.code)

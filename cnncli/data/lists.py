@@ -124,11 +124,13 @@ def _rows(
     file: str, rows: Iterable[Row], reader: LabelReader, root: str, remarks: list[str]
 ) -> Iterator[LabelledImage]:
     columns = reader.columns
+    label = "known label" if columns.tasks else "label"
+    left_out: dict[str, list[int]] = {"path": [], label: []}
     for number, row in _entries(file, rows):
         path = text_of(row[columns.path])
         labels = reader.read(f"{file}, entry {number}", row) if path else None
         if not labels:
-            remarks.append(f"{file}, entry {number} is left out: it has no {'label' if path else 'path'}")
+            left_out[label if path else "path"].append(number)
             continue
         name = text_of(row.get(columns.split))
         split = split_of_name(name)
@@ -138,7 +140,17 @@ def _rows(
                 "use train, val, test, or leave it empty",
             )
         yield LabelledImage(_source(root, path), labels.label, split, labels.answers, labels.group)
+    remarks += [_left_out_remark(file, numbers, what) for what, numbers in left_out.items() if numbers]
     remarks += reader.remarks(file)
+
+
+def _left_out_remark(file: str, numbers: Sequence[int], what: str) -> str:
+    """That the entries with these numbers have no path, or no label."""
+    if len(numbers) == 1:
+        return f"{file}, entry {numbers[0]} is left out: it has no {what}"
+    shown = ", ".join(map(str, numbers[:_MAX_LISTED]))
+    more = f" and {len(numbers) - _MAX_LISTED:,} more" if len(numbers) > _MAX_LISTED else ""
+    return f"{file}, entries {shown}{more} are left out: they have no {what}"
 
 
 def _entries(file: str, rows: Iterable[Row]) -> Iterator[tuple[int, Row]]:

@@ -34,7 +34,8 @@ def finetune_text(result: FinetuneResult, width: int | None) -> str:
         lines += [f"{split if number == 0 else '':<12}{text}" for number, text in enumerate(texts)]
     if result.folds:
         lines.append(
-            f"{len(result.folds)} folds".ljust(12) + folds_text(result.folds, has_tasks=bool(result.tasks))
+            f"{len(result.folds)} folds".ljust(12)
+            + folds_text(result.folds, result.classifiers, has_tasks=bool(result.tasks))
         )
     timings = (*result.timings, Timing("total", sum(timing.seconds for timing in result.timings)))
     lines += [
@@ -80,10 +81,10 @@ def _task_text(score: TaskScore) -> str:
     return f"{printable(score.task)}: {', '.join(texts)}"
 
 
-def folds_text(folds: Sequence[FoldScore], *, has_tasks: bool) -> str:
+def folds_text(folds: Sequence[FoldScore], classifiers: Sequence[ClassifierScore], *, has_tasks: bool) -> str:
     """The mean and the standard deviation over the folds, and the range."""
     scores = [fold.score for fold in folds]
-    name = "score" if has_tasks else "accuracy"
+    name = "score" if has_tasks else "balanced accuracy" if are_balanced(classifiers) else "accuracy"
     spread = f"{percent(statistics.mean(scores))} ± {percent(statistics.stdev(scores))}"
     return f"{name} {spread} (standard deviation; {percent(min(scores))} to {percent(max(scores))})"
 
@@ -127,12 +128,17 @@ def _choice(result: FinetuneResult) -> str:
     return f"{name}: {result.reason}"
 
 
+def are_balanced(classifiers: Sequence[ClassifierScore]) -> bool:
+    """Whether all classes count alike in the choice of a classifier."""
+    return any(score.val_balanced is not None for score in classifiers)
+
+
 def _columns(scores: tuple[ClassifierScore, ...]) -> list[Column]:
     return [
         Column("classifier", [str(score.name) for score in scores], importance=9),
         Column("parameter", [score.parameter for score in scores], importance=4),
         Column(
-            "cross-validation",
+            "cross-validation (balanced)" if are_balanced(scores) else "cross-validation",
             [_plus_minus(score.cv_accuracy, score.cv_standard_error) for score in scores],
             is_number=True,
             importance=8,

@@ -12,7 +12,7 @@ from cnncli import __version__
 from cnncli.records.evaluation import Accuracy, Evaluation
 from cnncli.records.report import Evaluated, Report
 from cnncli.records.task_evaluation import LabelMetrics, TaskEvaluation, TasksEvaluation
-from cnncli.render.finetuned import folds_text
+from cnncli.render.finetuned import are_balanced, folds_text
 from cnncli.render.report_comparison import PICTURED_CHANGES, comparison_views
 from cnncli.render.report_labels import LabelTask, label_view
 from cnncli.render.report_networks import Network, matrices, network_view
@@ -50,9 +50,12 @@ def report_html(report: Report) -> str:
             pictured_changes=PICTURED_CHANGES,
             pictures=pictures,
             matrices=matrices(networks, pictures),
-            folds=folds_text(training.folds, has_tasks=isinstance(report.evaluation, TasksEvaluation))
+            folds=folds_text(
+                training.folds, training.classifiers, has_tasks=isinstance(report.evaluation, TasksEvaluation)
+            )
             if training and training.folds
             else "",
+            is_balanced=training is not None and are_balanced(training.classifiers),
             curves=curve_svgs(training) if training and training.epochs else (),
             css=_resource("report.css"),
             script=_resource("report.js"),

@@ -475,6 +475,18 @@ def test_groups_stay_together_in_splits_and_folds(cnncli: Cnncli, data: Path, co
     assert table(Path("again/splits.csv")) == splits
 
 
+def test_the_score_in_cross_validation_has_its_name(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    """With class weights, all classes count alike in it."""
+    weighted = cnncli(
+        "finetune", data, "-m", colours, "--tune", "features", "--class-weights", "balanced", "--folds", 3
+    )
+    assert "cross-validation (balanced)" in weighted.stdout, weighted.stderr
+    assert "3 folds     balanced accuracy " in weighted.stdout
+    (report,) = Path("runs").glob("*/report.html")
+    assert "cross-validation (balanced)" in report.read_text()
+    assert "held out once: balanced accuracy " in report.read_text()
+
+
 def test_duplicates_across_splits_are_reported(cnncli: Cnncli, data: Path, colours: Path) -> None:
     for file in sorted((data / "warm").iterdir()):
         shutil.copy(file, file.with_name(f"copy of {file.name}"))

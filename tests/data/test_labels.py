@@ -64,7 +64,7 @@ def test_several_labels_in_a_cell(photos: Path) -> None:
     assert {sample.label for sample in data.samples} == {NO_LABEL}
     assert data.split(Split.VAL)[0].answers == ((0, 2),)
     assert data.remarks == (
-        f"{photos}/list.csv, entry 5 is left out: it has no label",
+        f"{photos}/list.csv, entry 5 is left out: it has no known label",
         f"removed: spaces around 1 label of {photos}/list.csv",
     )
 
@@ -90,7 +90,15 @@ def test_columns_are_tasks_and_a_cell_may_be_empty(photos: Path) -> None:
         ("2.png", "wood", "?"),
         ("4.png", "lake", ""),
     ]
-    assert data.remarks == (f"{photos}/list.csv, entry 5 is left out: it has no label",)
+    assert data.remarks == (f"{photos}/list.csv, entry 5 is left out: it has no known label",)
+
+
+def test_entries_without_a_known_label_are_reported_together(photos: Path) -> None:
+    unknown = "".join(f"{number}.png,?\n" for number in range(20, 90))
+    data = read(write_list(photos, f"path,tags\n0.png,sun\n{unknown}"), TAGS)
+    (remark,) = data.remarks
+    assert remark.startswith(f"{photos}/list.csv, entries 3, 4, 5, ")
+    assert remark.endswith(" more are left out: they have no known label")
 
 
 def test_tasks_are_in_the_order_of_their_options() -> None:

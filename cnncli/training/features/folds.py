@@ -27,7 +27,7 @@ def require_enough(data: DataSet, count: int) -> None:
         if 0 < own < count:
             things = counted(own, "image" if groups is None else "group")
             raise DataError(
-                f"--folds {count} needs as many {'images' if groups is None else 'groups'} of each class, "
+                f"--folds {count} needs {count} {'images' if groups is None else 'groups'} of each class, "
                 f"and {data.class_names[label]!r} of {data.title} has only {things}",
                 f"--folds {own}" if own > 1 else "leave --folds out",
             )
