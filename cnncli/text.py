@@ -40,8 +40,8 @@ _MAX_LISTED = 5
 """Names that a message lists; the others are counted."""
 
 
-def shortlist(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
+def shortlist(names: Sequence[str | int]) -> str:
+    """The first few names or numbers, and how many more there are."""
     text = ", ".join(repr(name) for name in names[:_MAX_LISTED])
     return text + (f" and {len(names) - _MAX_LISTED:,} more" if len(names) > _MAX_LISTED else "")
 

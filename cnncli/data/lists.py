@@ -22,7 +22,7 @@ from cnncli.records.data import DataSet, Split
 from cnncli.records.list_columns import ListColumns
 from cnncli.records.predictions import ImageSource, UnreadableError
 from cnncli.regular_file import bounded_lines
-from cnncli.text import SEPARATORS, counted, is_url, path_text, text_stream
+from cnncli.text import SEPARATORS, counted, is_url, path_text, shortlist, text_stream
 
 _MAX_NAME = 40
 _MAX_LISTED = 8
@@ -148,9 +148,7 @@ def _left_out_remark(file: str, numbers: Sequence[int], what: str) -> str:
     """That the entries with these numbers have no path, or no label."""
     if len(numbers) == 1:
         return f"{file}, entry {numbers[0]} is left out: it has no {what}"
-    shown = ", ".join(map(str, numbers[:_MAX_LISTED]))
-    more = f" and {len(numbers) - _MAX_LISTED:,} more" if len(numbers) > _MAX_LISTED else ""
-    return f"{file}, entries {shown}{more} are left out: they have no {what}"
+    return f"{file}, entries {shortlist(numbers)} are left out: they have no {what}"
 
 
 def _entries(file: str, rows: Iterable[Row]) -> Iterator[tuple[int, Row]]:
