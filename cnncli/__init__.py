@@ -36,6 +36,7 @@ floor do not import each other. import-linter checks this; a test compares the m
     1      regular_file  opening regular files only: no pipes, no devices, no writing through links         no
     1      remote        files on servers and in object stores: listed, read, written, with retries       no
     0      errors        the error tree                                                                   no
+    0      dataclass     frozen dataclasses that are quick to define                                      no
     0      interrupts    interrupts that are recorded, and handled when a step is complete                no
     0      time_limit    calls that are given up after some time, or on an event                            no
     0      window        a range of bytes as a seekable stream                                            no

@@ -6,8 +6,8 @@ on each side, d the dilation, W the input size.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import GeometryError
 
 
@@ -59,7 +59,7 @@ def same_padding(kernel: int, dilation: int = 1) -> int:
     return span // 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ReceptiveField:
     """The pixels of the image that one value of a feature map depends on, along one axis.
 

@@ -6,13 +6,13 @@ all see the same pixels, and a million images cost the memory of a few batches.
 
 import contextlib
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import PIL
 from numpy.typing import NDArray
 
 from cnncli import logits
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.adapters import FlipAverage, RequireFit, RetryOnOom
 from cnncli.engines.cores import usable_cores
 from cnncli.engines.engine import Engine, Outputs
@@ -31,7 +31,7 @@ Values = NDArray[np.float32]
 """(K,) or (D,) of one image, (N, K) or (N, D) of a batch."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ImageOutput:
     """An image and what the network computed for it: logits or probabilities (K,), or an embedding (D,), float32."""
 

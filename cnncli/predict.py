@@ -4,12 +4,12 @@ import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import InputError
 from cnncli.images.exif import with_exif, without_exif
 from cnncli.images.sources import ImageInput, require_images
@@ -161,7 +161,7 @@ class Predictor:
         return Prediction(source, (), answers, exif=exif, reason=reason)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Question:
     """Which of its K classes a task answers with; a network without tasks asks a single question.
 

@@ -6,11 +6,11 @@ If the folder exists, torch is not imported.
 import dataclasses
 import hashlib
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnncli import __version__
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import (
     CompileError,
     ModelNotFoundError,
@@ -128,7 +128,7 @@ def require_preparable(
         read_labels(reference.labels)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class UntrainedNetwork:
     """A network without weights, to be trained from scratch.
 

@@ -9,11 +9,12 @@ import errno
 import io
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import MissingPackageError, UsageError
 from cnncli.text import first_line, install_command
 from cnncli.time_limit import within
@@ -73,7 +74,7 @@ def is_web(url: str) -> bool:
     return scheme_of(url) in {"http", "https"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class RemoteFile:
     """A file as its server lists it.
 

@@ -4,13 +4,13 @@ import io
 import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.images.in_memory import InMemory
 from cnncli.images.sources import ImageInput, sources
@@ -55,7 +55,7 @@ def _kept(image: object) -> Callable[[], object]:
     return lambda: image
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Passed(ImageSource):
     """An image of Pillow, or an array.
 

@@ -2,13 +2,13 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.progress import NullProgress
 from cnncli.records.training import TrainingProgress
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ImagesDone:
     """How many of how many images are done."""
 

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ import typer
 from cnncli.cli import completion, inspection, options, pictures
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.groups import SectionedCommand
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.records.choices import KERNELS, PaddingMode
 
@@ -199,7 +199,7 @@ def apply(
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _KernelOptions:
     """The options of the kernel as they were written."""
 

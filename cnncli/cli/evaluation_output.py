@@ -2,7 +2,6 @@
 
 import enum
 import io
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import typer
 
 from cnncli.cli import options
 from cnncli.cli.console import Console, terminal_width, write_data
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import OutputError, UsageError
 from cnncli.files.output_path import is_inside
 from cnncli.records.data import DataPath
@@ -33,7 +33,7 @@ class EvaluationFormat(enum.StrEnum):
     CSV = "csv"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Destination:
     """Where figures go.
 

@@ -5,10 +5,10 @@ import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from cnncli.cli.console import is_terminal
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import InputError, UsageError
 from cnncli.images import path_list, sources
 from cnncli.images.file_names import STDIN, is_archive, is_image_name, is_parquet, is_read_in_order
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cnncli.images.watch import FolderWatch
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Inputs:
     """The arguments of a command, and a list of further paths.
 

@@ -2,13 +2,13 @@
 
 import csv
 import dataclasses
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from cnncli.cli.option_groups import OptionGroup
 from cnncli.cli.options import ImageColumn, PathColumn, Root
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.records.defaults import PATH_COLUMN
 from cnncli.records.list_columns import LABEL_COLUMN, ListColumns
@@ -78,7 +78,7 @@ SplitColumn = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ListOptions(OptionGroup):
     """The columns of a list of labelled images."""
 
@@ -120,7 +120,7 @@ class ListOptions(OptionGroup):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class GroupedListOptions(ListOptions):
     """The columns of a list whose images may be in groups that must not be in two splits."""
 

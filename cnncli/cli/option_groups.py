@@ -7,11 +7,11 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnncli.cli import options
 from cnncli.cli.inputs import Inputs
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.defaults import MAX_PIXELS, PATH_COLUMN
 from cnncli.records.engines import EngineName, EngineOptions, InferenceOptions, Precision
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cnncli.records.progress import Progress
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class OptionGroup:
     """Base of the groups: dataclasses whose fields are annotated with the options of Typer."""
 
@@ -62,7 +62,7 @@ def _expand(signature: inspect.Signature, groups: dict[str, Any]) -> Iterator[in
             yield parameter.replace(kind=parameter.KEYWORD_ONLY)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class NetworkOptions(OptionGroup):
     """What goes with the name of a model: its weights, input size, and whether to download.
 
@@ -101,7 +101,7 @@ class NetworkOptions(OptionGroup):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class InputListOptions(OptionGroup):
     """A list of paths, beside the arguments."""
 
@@ -123,7 +123,7 @@ class InputListOptions(OptionGroup):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ComputeOptions(OptionGroup):
     """How images are read and a network is run."""
 

@@ -3,7 +3,7 @@
 import importlib.util
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +12,7 @@ from cnncli.cli import options
 from cnncli.cli.console import Console
 from cnncli.cli.option_groups import OptionGroup
 from cnncli.cli.progress import image_progress
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import MissingPackageError, OutputError, UsageError
 from cnncli.records.defaults import PART_SIZE
 from cnncli.text import counted, install_command, quote
@@ -95,7 +96,7 @@ WorkerGpus = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Share:
     """A contiguous share of the parts: number `index` of `count`, from 0."""
 
@@ -121,7 +122,7 @@ class Share:
         return range(self.index * parts // self.count, (self.index + 1) * parts // self.count)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Division:
     """How an output in parts is computed.
 
@@ -157,7 +158,7 @@ class Division:
         refuse("--parts", **others)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PartOptions(OptionGroup):
     """The options of an output in parts."""
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ import typer
 from cnncli.cli.console import Console, is_terminal, write_data
 from cnncli.cli.option_groups import OptionGroup
 from cnncli.cli.options import Overwrite
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.files.output_path import require_free
 from cnncli.images.file_names import STDIN
@@ -38,7 +38,7 @@ Rough = Annotated[
 _PNG, _NPZ = ".png", ".npz"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PictureDestination:
     """Where a figure is saved and shown.
 
@@ -133,7 +133,7 @@ class PictureDestination:
             write_data(terminal_picture.rough(png, columns, has_colours=has_colours), is_styled=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PictureOptions(OptionGroup):
     """Where a picture goes."""
 

@@ -1,12 +1,12 @@
 """The options that say what is predicted, for the commands that predict."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnncli.cli.option_groups import OptionGroup
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.defaults import KNOWN_SHARE, PROMPT
 from cnncli.records.engines import InferenceOptions
 from cnncli.records.predictions import LabelStyle
@@ -79,7 +79,7 @@ Labelling = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ClassOptions(OptionGroup):
     """Which classes can be answers, and how they are labelled."""
 

@@ -1,6 +1,5 @@
 """`cnncli serve`: a network as an HTTP service."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +8,7 @@ import typer
 from cnncli.cli import options, prediction
 from cnncli.cli.console import Console, quiet_libraries, write_data
 from cnncli.cli.option_groups import ComputeOptions, NetworkOptions, OptionGroup, takes_groups
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import MissingPackageError
 from cnncli.records.defaults import TOPK
 from cnncli.text import counted, install_command
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MEGABYTE = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ServiceOptions(OptionGroup):
     """Where a service is, who may use it, and how much."""
 

@@ -1,13 +1,13 @@
 """What `cnncli similar` prints and draws: nearest neighbours, or groups of near duplicates."""
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from cnncli.cli import pictures
 from cnncli.cli.console import Console, terminal_width, write_data
 from cnncli.cli.inputs import Inputs
 from cnncli.cli.progress import image_bars
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.choices import DistanceMetric
 from cnncli.text import counted
 
@@ -31,7 +31,7 @@ class SimilarFormat(enum.StrEnum):
     JSON = "json"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class SimilarOutput:
     """Where results go: to standard output in some format, and into a picture if one is wanted."""
 

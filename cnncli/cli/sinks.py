@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnncli.cli.console import Console, is_pipe, is_terminal, write_data
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import MissingPackageError, OutputError, UsageError
 from cnncli.files.output_path import require_writable_file
 from cnncli.images.file_names import STDIN
@@ -48,7 +49,7 @@ class Sink:
             self.failure = record
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Destination:
     """Where records go, and in which format.
 

@@ -7,9 +7,9 @@ Paths are relative to the root of the data; the score is the probability of the 
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import InputError
 from cnncli.files.csv_tables import Table
 from cnncli.records.curation import LabelErrors
@@ -20,7 +20,7 @@ COLUMNS = ("path", "label", "suggested", "score")
 _NEEDED = COLUMNS[:3]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Issue:
     """A row of a reviewed file: an image, its label and the one that it is to get."""
 

@@ -6,7 +6,6 @@ weighted by how small the margins are makes as many clusters as wanted, and the 
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from cnncli.data.folds import Indices
 from cnncli.data.split_matching import match_splits
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import InputError
 from cnncli.features.embed import Embedder, EmbedSettings
 from cnncli.logits import probabilities
@@ -34,7 +34,7 @@ _LEAST_WEIGHT = 1e-6
 _SEED = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class NextImages:
     """The images to label next.
 

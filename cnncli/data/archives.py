@@ -3,10 +3,10 @@
 import contextlib
 import tarfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import DataError
 from cnncli.records.data import Split
 from cnncli.records.progress import Progress
@@ -19,7 +19,7 @@ AmountBar = Callable[[int | None], contextlib.AbstractContextManager[Callable[[i
 """Opens a progress bar for an amount of work (None where unknown); yields a function to call with each amount done."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Archive:
     """A file that a data set is downloaded as.
 
@@ -34,7 +34,7 @@ class Archive:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Picture:
     """A labelled image of a data set.
 
@@ -47,7 +47,7 @@ class Picture:
     content: "Image.Image | Path"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ListedPicture:
     """An image of a data set that is written with a list.
 

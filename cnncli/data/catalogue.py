@@ -6,7 +6,7 @@ scikit-learn ships the digits. The others are downloaded from where torchvision 
 import gzip
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from cnncli.data.archives import AmountBar, ListedPicture, Picture
@@ -23,6 +23,7 @@ from cnncli.data.torchvision_sets import (
     pets_archives,
     pets_pictures,
 )
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import DataError, OutputError
 from cnncli.files.csv_tables import Table, write_tables
 from cnncli.files.whole import whole_folder
@@ -35,7 +36,7 @@ LIST_FILE = "list.csv"
 """The name of a list."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Listing:
     """How the images of a data set are listed: with several labels, or for several tasks.
 
@@ -50,7 +51,7 @@ class Listing:
     pictures: Callable[[], Iterator[ListedPicture]] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class CommonDataSet:
     """A data set that courses and papers use.
 

@@ -6,11 +6,11 @@ every folder is a class.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
 from cnncli.data.split_names import PURPOSES, split_of_name
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import DataError
 from cnncli.images.file_names import is_folder_name, is_image_name
 from cnncli.images.sources import is_folder
@@ -27,7 +27,7 @@ _ONE_HOT = "_classes.csv"
 """Roboflow's list of a split's images, with a column for each class."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Folder:
     """The content of a folder, without dot-folders and folders that other programs leave.
 

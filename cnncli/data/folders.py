@@ -9,12 +9,12 @@ Only names are read. Where they can be understood in two ways, `folder_decisions
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.data.folder_decisions import Folder, list_folder, require_one_reading
 from cnncli.data.labelled import LabelledImage, build_data_set
 from cnncli.data.split_names import PURPOSES, split_of_name
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import DataError
 from cnncli.images.file_names import BY_PRODUCTS, by_products_text, is_image_name
 from cnncli.images.sources import is_folder, walk
@@ -51,7 +51,7 @@ LAYOUTS = (
 """A hint for data that cannot be used."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _SplitFolder:
     """A split, and the folder with its class folders."""
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from PIL import Image
 
@@ -10,6 +10,7 @@ from cnncli.data.class_health import class_findings, count_classes, splits_of, t
 from cnncli.data.groups import group_findings
 from cnncli.data.likeness import likeness_findings
 from cnncli.data.near_duplicates import Fingerprint, FingerprintTable, fingerprint
+from cnncli.dataclass import frozen_dataclass
 from cnncli.images.decode import Decoding, Header, header, with_image
 from cnncli.images.digest import sha256
 from cnncli.images.in_memory import InMemory
@@ -30,7 +31,7 @@ _BATCH = 256
 """Images examined at a time, which bounds the memory used."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _ImageFacts:
     """The properties of an image, or the reason why it cannot be read."""
 

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import DataError
 from cnncli.records.data import NO_LABEL, DataSet, Sample, Split
 from cnncli.records.predictions import ImageSource
@@ -11,7 +12,7 @@ from cnncli.records.tasks import Task
 from cnncli.text import nfc, path_text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LabelledImage:
     """An image, its group, and the name of its class; where there are tasks, those of its classes in each, None where unknown."""
 

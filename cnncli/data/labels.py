@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import DataError, UsageError
 from cnncli.records.list_columns import UNKNOWN_LABELS, ListColumns
 from cnncli.records.tasks import INDICATOR_TASK, LABEL_SEPARATOR, AnswerKind, Task
@@ -26,7 +27,7 @@ def text_of(cell: Cell) -> str:
     return str(cell or "")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Labels:
     """The labels of an image.
 

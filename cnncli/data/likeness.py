@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from cnncli.data.near_duplicates import FingerprintTable, groups
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.data import DataFinding, DataSet, FindingKind, Sample, Split
 from cnncli.text import counted
 
@@ -55,7 +55,7 @@ def _likeness_finding(
     return DataFinding(kind, is_problem, message, tuple(sets))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LikePair:
     """Two images of a data set that are near duplicates, by their places in it; a score of 1 stands for equal pixels."""
 

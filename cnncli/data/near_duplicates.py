@@ -7,11 +7,12 @@ cropping, mirroring and rotating do.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from cnncli.dataclass import frozen_dataclass
 
 MAX_BITS = 7
 """Bits of the hash in which near-duplicates may differ: one fewer than there are bands, so that one band is equal."""
@@ -38,7 +39,7 @@ _SAMPLED_IMAGES = 1000
 """Images by which the values are chosen."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Fingerprint:
     """A compact description of an image.
 

@@ -5,17 +5,17 @@ CLASS/**
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from cnncli.data.labelled import LabelledImage
 from cnncli.data.split_names import split_of_name
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import DataError
 from cnncli.records.data import Split
 from cnncli.records.predictions import ImageSource
 from cnncli.text import counted, shortlist
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PlacedImage:
     """An image, and the folders that it is in, the outermost first."""
 

@@ -9,10 +9,10 @@ bytes; where its folder has another name, by file name and size, if these are un
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from cnncli.data.splits import SPLITS, SplitRow, read_rows, sizes_in_bytes
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import DataError
 from cnncli.files.csv_tables import listed_path
 from cnncli.images.digest import PARTIAL, image_digests
@@ -28,7 +28,7 @@ _Key = tuple[str | int, ...]
 _Index = Mapping[_Key, Sequence[SplitRow]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class KnownSplits:
     """The splits that the images of a data set had in earlier runs.
 

@@ -13,10 +13,11 @@ The number under `schema` is the same in every row: every program that reads CSV
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from cnncli.data.labels import answer_text, parse_answer
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import DataError
 from cnncli.files.csv_tables import Table, listed_path
 from cnncli.images.digest import distinguishing_digests, image_stamps
@@ -67,7 +68,7 @@ def sizes_in_bytes(samples: Sequence[Sample]) -> list[int | None]:
     return [stamp.size if stamp else None for stamp in image_stamps([sample.source for sample in samples])]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class SplitRow:
     """A row of splits.csv.
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.distribution.plan import SUCCESS, Plan
 from cnncli.distribution.store import Store
 from cnncli.distribution.tasks import PartWorker
@@ -14,7 +15,7 @@ from cnncli.errors import CnncliError, OutputError
 from cnncli.text import parse_json
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PartStats:
     """What is known about a part that has been computed.
 
@@ -57,7 +58,7 @@ def read_stats(number: int, store: Store) -> PartStats:
         ) from error
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PartFailure:
     """A part that could not be computed."""
 

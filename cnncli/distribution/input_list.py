@@ -8,10 +8,10 @@ import io
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from cnncli import remote
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import InputError, UsageError
 from cnncli.images.path_list import is_table, open_list, read_list
 from cnncli.images.sources import ImageInput, is_remote_listing, listed_sources
@@ -32,7 +32,7 @@ _REASON = "\0"
 """What comes between a path and the reason why it leads to no image, in a list that `write_list` wrote."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Part:
     """A range of the list.
 

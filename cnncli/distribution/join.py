@@ -6,9 +6,9 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.distribution.compute import PartStats, read_stats
 from cnncli.distribution.plan import Plan
 from cnncli.distribution.store import Store
@@ -29,7 +29,7 @@ _SHOWN = 8
 """Missing parts that are named."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Status:
     """What is known about the parts of a plan.
 

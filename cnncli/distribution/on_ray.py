@@ -12,11 +12,11 @@ import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cnncli import __version__
+from cnncli.dataclass import frozen_dataclass
 from cnncli.distribution.compute import Outcome, PartFailure, PartStats, compute_part
 from cnncli.distribution.plan import Plan, find_plan
 from cnncli.distribution.store import open_store
@@ -35,7 +35,7 @@ _CONNECT_SECONDS = 10.0
 """Time that a cluster may take to accept a connection."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class RayOptions:
     """A cluster, and the share of each worker.
 

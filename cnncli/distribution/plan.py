@@ -3,9 +3,9 @@
 import dataclasses
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from cnncli import __version__
+from cnncli.dataclass import frozen_dataclass
 from cnncli.distribution.input_list import Part, divide_list, is_divisible, read_part, write_list
 from cnncli.distribution.store import Store
 from cnncli.distribution.tasks import PartTask, PartWorker
@@ -25,7 +25,7 @@ _SCHEMA = 1
 _START_AGAIN = "give the same inputs and options, or another folder for the parts"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Plan:
     """What is computed, in which parts.
 
@@ -158,7 +158,7 @@ def require_plan(store: Store) -> Plan:
     raise InputError(f"{store} has no {PLAN}", "give the folder or URL that --parts wrote to")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PlanInputs:
     """The inputs of a command.
 

@@ -3,18 +3,18 @@
 import contextlib
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from cnncli import remote
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import OutputError
 from cnncli.files.output_path import require_outside_model_folder
 from cnncli.files.whole import whole_file, write_whole
 from cnncli.text import is_url, os_reason
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Store:
     """Files by name, at a path or URL, which is created when something is written.
 

@@ -5,9 +5,9 @@ import dataclasses
 import functools
 import io
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.features.extract import Extractor
 from cnncli.files.part_file import Settings
 from cnncli.files.shards import Shard
@@ -32,7 +32,7 @@ Advance = Callable[[], None]
 """Called once per input."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PartContent:
     """A part that has been computed.
 
@@ -47,7 +47,7 @@ class PartContent:
     unreadable: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Resources:
     """What a process computes with; None leaves it to the engine.
 
@@ -66,7 +66,7 @@ class Resources:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PartWorker:
     """A task whose network is open.
 
@@ -104,7 +104,7 @@ SHARD_ENDING = ".npz"
 """Of parts that hold vectors: embeddings, or the probabilities of all classes."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PredictTask:
     """Predictions.
 
@@ -147,7 +147,7 @@ def _predict(predictor: Predictor, format_: Format, sources: Sources, advance: A
     return PartContent(stream.getvalue(), inputs, unreadable)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class FeaturesTask:
     """Embeddings.
 
@@ -178,7 +178,7 @@ class FeaturesTask:
         return PartWorker(folder.card, identity, functools.partial(_shard, extractor.extract))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class EvaluateTask:
     """The probabilities of all classes, of labelled images.
 

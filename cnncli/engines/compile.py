@@ -12,13 +12,13 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnxruntime
 import torch
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.onnx import FATAL_ERRORS, OnnxEngine
 from cnncli.errors import CnncliError, CompileError, ModelFolderError, OutOfMemoryError
 from cnncli.networks.zoo.embedding import WithEmbedding
@@ -45,7 +45,7 @@ _OPSET = 18
 """ONNX opset of a traced network: the first in which Resize has antialias, which preprocessing needs."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class OutputDifference:
     """How far ONNX Runtime's outputs differ from torch's on the same random images.
 

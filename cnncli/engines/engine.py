@@ -1,12 +1,12 @@
 """What every engine does; imports no inference library."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import ModelFolderError
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.engines import Precision
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cnncli.images.preprocess import Pixels  # imports Pillow
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Outputs:
     """What a network computes for a batch.
 
@@ -28,7 +28,7 @@ class Outputs:
     embeddings: NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class EngineRequest:
     """What an engine should open.
 

@@ -4,11 +4,11 @@ import ast
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines import foreign_graph
 from cnncli.engines.foreign_file import ForeignNetwork, read
 from cnncli.engines.foreign_graph import Scores
@@ -79,7 +79,7 @@ def convert_saved(
     return _card(file, written, steps, class_names, offer.kind)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Written:
     """What was written: where its scores come from, its comparison with the file, and the size of its embedding."""
 

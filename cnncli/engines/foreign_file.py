@@ -2,10 +2,10 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import ModelFolderError
 from cnncli.text import first_line
 
@@ -21,7 +21,7 @@ _LARGEST = 2**31 - 1
 _IMAGE_AXES = 4
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ForeignNetwork:
     """An ONNX file that maps one tensor of images to scores.
 

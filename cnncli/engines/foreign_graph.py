@@ -6,7 +6,6 @@ them give `logits` (N, K) and `embedding` (N, D). A softmax or sigmoid at the en
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.foreign_file import STANDARD, ForeignNetwork, unusable
 from cnncli.engines.onnx import FATAL_ERRORS
 from cnncli.engines.preprocessing import OPSET
@@ -53,7 +53,7 @@ _IR_VERSION = 8
 """The oldest version of ONNX files in which constants need not be inputs is 4; 8 belongs to opset 15."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Scores:
     """Where the scores of a network come from.
 

@@ -5,13 +5,13 @@ appended. Nothing has to be exported again, and torch is not needed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import ModelFolderError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ LEAST_SHARE = 1e-9
 """Share of votes of a class without votes, so that its logarithm is finite."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LinearHead:
     """Logits are weights @ embedding + biases.
 
@@ -41,7 +41,7 @@ class LinearHead:
         return logits
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class NeighbourHead:
     """Logits are log shares of the votes of the k nearest neighbours.
 

@@ -8,10 +8,11 @@ import contextlib
 import importlib.util
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import MissingPackageError, UsageError
 from cnncli.networks.dependencies import explain_missing_packages
 from cnncli.records.engines import EngineName, EngineOptions, InferenceOptions, Precision
@@ -33,7 +34,7 @@ class EngineModule(Protocol):
         """Tell `cnncli doctor` what the engine can do here."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class EngineSpec:
     """What options, doctor and sessions need to know of an engine.
 

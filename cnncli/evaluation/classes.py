@@ -2,12 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import DataError
 from cnncli.networks.class_groups import group_classes
 from cnncli.networks.class_names import find_unique, namings
@@ -21,7 +21,7 @@ _MOST_LISTED = 10
 """Unknown classes that an error message names."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ClassMatch:
     """The classes of an evaluation, and the positions of the data's classes among them.
 

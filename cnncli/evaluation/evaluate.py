@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from cnncli.data import layout
 from cnncli.data.splits import SPLITS
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.evaluation import classes
 from cnncli.evaluation.classes import ClassMap, ClassMatch
@@ -26,7 +27,7 @@ from cnncli.records.progress import Deduplicated, Progress, ProgressBar, activit
 from cnncli.text import counted
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class EvaluationSettings:
     """What to evaluate, and how the networks run.
 
@@ -59,7 +60,7 @@ Match = TypeVar("Match")
 """How the classes of the data match those of a network, or of one of its tasks."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Plan(Generic[Match]):
     """Everything that is known before a network runs.
 

@@ -6,11 +6,11 @@ faster.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import DataError
 from cnncli.evaluation.metrics import accuracy, bootstrap_counts, interval
 from cnncli.logits import log_loss
@@ -35,7 +35,7 @@ THRESHOLDS = (*(step / 20 for step in range(20)), 0.99)
 _TOP = 5
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class EvaluationContext:
     """What was evaluated.
 

@@ -2,11 +2,11 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.inference import ImageOutput, Session
 from cnncli.logits import top_classes
 from cnncli.networks.class_groups import merge_classes
@@ -21,7 +21,7 @@ _TOP = 5
 """Number of classes in an answer, enough for top-5 accuracy."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class EnsembleMember:
     """A network whose probabilities are averaged with those of others, or the only one.
 
@@ -39,7 +39,7 @@ class EnsembleMember:
         return shares if self.groups is None else merge_classes(shares, self.groups)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ScoredSamples:
     """The results of running labelled images.
 

@@ -2,10 +2,10 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.data.split_matching import KnownSplits, match_splits
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import DataError
 from cnncli.records.data import DataSet, Sample, Split
 from cnncli.text import counted
@@ -16,7 +16,7 @@ _KNOWN_SHARE = 0.5
 """Share of the images that must be in the runs' splits for these to be used; below it, only their training images are left out."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Selection:
     """Images to evaluate on.
 

@@ -3,9 +3,9 @@
 import dataclasses
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.evaluation.tasks.columns import read_data
 from cnncli.networks.class_names import find_classes
 from cnncli.records.data import DataSet
@@ -51,7 +51,7 @@ def _task_cards(card: ModelCard) -> dict[str | None, ModelCard]:
     } or {None: card}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _TaskLabels:
     """The classes of a task in a data set and in a network.
 

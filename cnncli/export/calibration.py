@@ -1,11 +1,11 @@
 """Images for quantizing: some to measure the ranges of activations, others to measure the loss in accuracy."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.cores import usable_cores
 from cnncli.errors import DataError
 from cnncli.evaluation import selection
@@ -22,7 +22,7 @@ _MOST = 200
 """Largest number of images to measure ranges on; more hardly change them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LabelledSource:
     """An image and the name of its class, None where it has no label, or labels of tasks."""
 
@@ -30,7 +30,7 @@ class LabelledSource:
     label: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class CalibrationImages:
     """Images that are typical of the network's use.
 

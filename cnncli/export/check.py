@@ -3,13 +3,13 @@
 import io
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines import exported
 from cnncli.errors import CnncliError, DataError, NotANumberError
 from cnncli.evaluation import classes
@@ -36,7 +36,7 @@ _GENERATED_SIZES = ((97, 131), (480, 320))
 """(height, width) in pixels of the images that are used if the user names none: noise, and smooth waves."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class CheckResult:
     """How far an exported file agrees with predict.
 

@@ -1,14 +1,14 @@
 """The settings of an export, and what of them a runtime does not have."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.export.targets import TARGETS, TargetSpec
 from cnncli.records.exporting import Input, Quantize, Target
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ExportSettings:
     """What to export, and how.
 

@@ -3,10 +3,10 @@
 import importlib
 import importlib.util
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import MissingPackageError
 from cnncli.records.exporting import Input, Target
 from cnncli.text import install_command
@@ -23,7 +23,7 @@ Runner = Callable[["Pixels"], "Values"]
 """Probabilities (N, K) of a file for its input: images (N, H, W, C) uint8, or preprocessed ones (N, C, H, W) float32."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class WriteRequest:
     """What is written.
 
@@ -54,7 +54,7 @@ class Writer(Protocol):
         """Open a file that `write` wrote; None where the runtime does not exist on this system."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TargetSpec:
     """A runtime.
 

@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 
 import numpy as np
 import PIL
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.cores import usable_cores
 from cnncli.engines.select import resolve
 from cnncli.features import store
@@ -24,7 +25,7 @@ from cnncli.records.predictions import ImageSource, Stamp, Unreadable
 from cnncli.records.progress import Deduplicated, Progress
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class EmbedSettings:
     """How embeddings are computed.
 
@@ -39,7 +40,7 @@ class EmbedSettings:
     with_logits: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Embeddings:
     """Embeddings of N images.
 
@@ -57,7 +58,7 @@ class Embeddings:
     computed: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Content:
     """The SHA-256 of an image file, and its stamp from before it was read."""
 

@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.text import csv_row, join_path, original_text, path_text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Table:
     """A CSV file.
 

@@ -11,11 +11,12 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import InputError, OutputError
 from cnncli.files.drafts import remove_abandoned_drafts
 from cnncli.files.schema import schema_problem
@@ -32,7 +33,7 @@ _CLOCK = 2_000_000_000
 """Nanoseconds by which a modification time may differ after a copy: FAT stores even seconds."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Move:
     """A file that is moved; the names in the log.
 
@@ -155,7 +156,7 @@ def new_log(folder: Path) -> Path:
     return path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class UndoSummary:
     """What became of the moves in a log.
 

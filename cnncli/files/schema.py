@@ -1,9 +1,9 @@
 """Schema numbers of files: which are read, and what is said of the others."""
 
-from dataclasses import dataclass
+from cnncli.dataclass import frozen_dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class SchemaProblem:
     """Why a file cannot be read, and what to do about it."""
 

@@ -12,12 +12,12 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import OutputError
 from cnncli.files.lock import FileLock
 from cnncli.files.npz import open_npz
@@ -38,7 +38,7 @@ _REPLACES = "overwrite"
 """The setting that says whether the run may replace the file, which a run that resumes it may then, too."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Shard:
     """Some inputs, in order.
 

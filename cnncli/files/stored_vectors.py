@@ -2,11 +2,11 @@
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import InputError
 from cnncli.files.csv_tables import listed_path
 from cnncli.files.npz import open_npz
@@ -24,7 +24,7 @@ _DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, NotImple
 """What readers raise for files that hold something else."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class StoredVectors:
     """The content of an embedding file.
 

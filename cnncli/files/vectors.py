@@ -4,12 +4,12 @@ import importlib.util
 import io
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import MissingPackageError, OutputError
 from cnncli.files.shards import Shard
 from cnncli.files.whole import whole_file
@@ -32,7 +32,7 @@ Shards = Callable[[], Iterable[Shard]]
 """Returns the shards in order, each time it is called."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class EmbeddingFile:
     """The content of an embedding file.
 
@@ -49,7 +49,7 @@ class EmbeddingFile:
     identity: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Extent:
     """What is known about all shards together.
 

@@ -15,11 +15,11 @@ import contextlib
 import io
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import BinaryIO, TypeVar, cast
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.images import heif
 from cnncli.images.convert import to_mode, white_level
 from cnncli.images.guarded_stream import GuardedStream
@@ -45,7 +45,7 @@ _REFUSED = frozenset({"EPS"})
 """Formats for which Pillow starts another program (Ghostscript)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Decoding:
     """How images are decoded.
 
@@ -61,7 +61,7 @@ class Decoding:
     target_size: Callable[[Size], Size] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Header:
     """The header of an image file.
 

@@ -4,11 +4,12 @@ import contextlib
 import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.images.decode import open_image
 from cnncli.images.raw import is_raw, is_tiff, open_raw
 from cnncli.images.sources import ImageInput
@@ -29,7 +30,7 @@ _DIGITS = 6
 """Decimals of a degree: a tenth of a metre."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ExifSource(ImageSource):
     """A source whose EXIF is read whenever it is opened, so that its bytes are fetched only once.
 

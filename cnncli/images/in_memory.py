@@ -1,13 +1,14 @@
 """An image whose bytes have already been read, such as one on standard input."""
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import BinaryIO
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.predictions import ImageSource, Stamp, UnreadableError
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class InMemory(ImageSource):
     """An image in memory.
 

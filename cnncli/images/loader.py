@@ -6,12 +6,12 @@ decoded or being decoded at a time. Unreadable images keep their position.
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from PIL import Image
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.images.decode import Decoding, with_image
 from cnncli.images.preprocess import Pixels, preprocess, size_after_resize
 from cnncli.images.sources import ImageInput
@@ -29,7 +29,7 @@ _Waiting = deque[tuple[ImageInput, "Future[Pixels | Unreadable] | None"]]
 """Inputs that are being read, in order; an input that is already known to be unreadable has no future."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class InputBatch:
     """Consecutive inputs.
 
@@ -42,7 +42,7 @@ class InputBatch:
     pixels: Pixels
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ImageReader:
     """Reads an image as pixels for a network; every command reads its images this way.
 

@@ -1,14 +1,14 @@
 """An image in a local file."""
 
 import os
-from dataclasses import dataclass
 from typing import BinaryIO
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.predictions import ImageSource, Stamp, UnreadableError
 from cnncli.regular_file import NotRegularError, open_regular
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LocalFile(ImageSource):
     """An image in a regular file. Opening never blocks, not even on a pipe."""
 

@@ -10,10 +10,10 @@ import threading
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import BinaryIO
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.images.container import container_stamp, reason
 from cnncli.images.parquet_file import as_damage, choose_column, find_column, is_structure, open_parquet
 from cnncli.records.predictions import ImageSource, Stamp, Unreadable, UnreadableError
@@ -26,7 +26,7 @@ _KEPT = 16 << 20
 """Bytes of images that are kept of each file; at least one block is."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ParquetImage(ImageSource):
     """An image in a Parquet file; its path is that of the file, a slash, and its row, counted from 0.
 

@@ -2,16 +2,17 @@
 
 import hashlib
 import io
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import BinaryIO
 
 from cnncli import remote
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import CnncliError
 from cnncli.images.section import WHOLE
 from cnncli.records.predictions import ImageSource, Stamp, UnreadableError
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class RemoteImage(ImageSource):
     """An image by its URL. Nothing is written to a disk.
 

@@ -1,9 +1,9 @@
 """Parts of files as streams of their own: the members of an archive."""
 
 import io
-from dataclasses import dataclass
 from typing import BinaryIO, cast
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.predictions import UnreadableError
 from cnncli.window import Window
 
@@ -11,7 +11,7 @@ WHOLE = 64 << 20
 """Largest image file in bytes that is read at once; the decoder reads a larger one piece by piece."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Section:
     """A part of a file.
 

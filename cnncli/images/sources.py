@@ -9,9 +9,9 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import InputError
 from cnncli.images.container import reason
 from cnncli.images.file_names import (
@@ -275,7 +275,7 @@ def _parents(path: str) -> Iterator[str]:
         path = parent
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Folder:
     """A folder to visit, with the identities (device, inode) of all folders above it."""
 

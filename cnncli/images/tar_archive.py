@@ -14,11 +14,12 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from cnncli import remote
+from cnncli.dataclass import frozen_dataclass
 from cnncli.images.container import container_stamp, open_container, reason
 from cnncli.images.file_names import is_compressed, is_folder_name, is_image_name, is_read_in_order
 from cnncli.images.section import WHOLE, Section, open_section
@@ -34,7 +35,7 @@ _ARCHIVES = 1024
 _BLOCK = tarfile.BLOCKSIZE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TarMember(ImageSource):
     """An image in a tar archive; its path is that of the archive, a slash, and its name in the archive.
 
@@ -107,7 +108,7 @@ def is_image_member(name: str) -> bool:
 # ---- reading an archive in order
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Entry:
     """A file of an archive.
 
@@ -226,7 +227,7 @@ class _Decompressed(gzip.GzipFile):
 # ---- finding a member by its name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Contents:
     """The table of contents of an archive: hashes of names, sorted, with the places of the members."""
 

@@ -1,18 +1,18 @@
 """Random views of images, for classifiers on features."""
 
 import zlib
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.images.augment import FEATURE_VIEWS, random_view
 from cnncli.images.loader import ImageReader
 from cnncli.images.preprocess import Pixels, normalize
 from cnncli.records.predictions import ImageSource, Unreadable
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ViewReader:
     """Reads a random view of an image as pixels; the same image always gives the same view.
 

@@ -7,12 +7,12 @@ flips it along both axes first. Exact for fractions, fast for floats; needs no t
 import dataclasses
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.inspection.kernels import Kernel, Numbers, number_text
 from cnncli.inspection.windows import Pair, PoolSettings, WindowSettings, window_values
@@ -56,7 +56,7 @@ def pool(planes: Numbers, pooling: PoolSettings) -> Numbers:
 # ---- a kernel, then a pooling
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ConvPool:
     """A kernel, a pooling, or one after the other.
 

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import InputError, UsageError
 from cnncli.records.choices import KERNELS
 from cnncli.regular_file import read_document
@@ -20,7 +20,7 @@ Numbers = NDArray[Any]
 """(H, W) or (C, H, W): floats, or fractions as objects."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Kernel:
     """The weights of a convolution.
 

@@ -5,11 +5,11 @@ Pairs are (rows, columns), as in torch: `2x1` is a stride of 2 rows and 1 column
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from cnncli import geometry
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import GeometryError, UsageError
 from cnncli.inspection.kernels import Numbers
 from cnncli.records.choices import PaddingMode, PoolKind
@@ -27,7 +27,7 @@ _NUMPY_MODES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class WindowSettings:
     """How a kernel or a pooling window slides over its input.
 
@@ -44,7 +44,7 @@ class WindowSettings:
     mode: PaddingMode = PaddingMode.ZEROS
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PoolSettings:
     """A pooling layer.
 

@@ -3,11 +3,11 @@
 import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError, WeightsError
 from cnncli.networks.class_groups import ClassGroups, group_classes
 from cnncli.networks.class_names import class_indices
@@ -29,7 +29,7 @@ Rollup = Mapping[str, Sequence[str]]
 """The network's classes, by the class that each is shown as."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class AnswerClasses:
     """G classes that predictions are given in.
 

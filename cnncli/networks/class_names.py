@@ -3,8 +3,8 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.networks.labels import distinct_names
 from cnncli.records.networks import ModelCard
@@ -15,7 +15,7 @@ _LOOSE = str.maketrans({"_": " ", "-": " ", "'": None, "’": None})  # noqa: RU
 _NUMBER = re.compile(r"\s*[+-]?\d+([.,]\d+)?\s*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Naming:
     """One way to name classes.
 

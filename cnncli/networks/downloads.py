@@ -5,10 +5,10 @@ huggingface_hub and torch.hub take seconds to import, and errors such as being o
 
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import WeightsError
 from cnncli.text import first_line
 
@@ -19,7 +19,7 @@ TORCHVISION = "https://download.pytorch.org"
 """The server of torchvision's weights."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class HubFile:
     """A file of a repository on the Hugging Face hub.
 
@@ -39,7 +39,7 @@ class HubFile:
         return self.repository
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class WebFile:
     """A file at a URL; its name may end in the first digits of its SHA-256, as torchvision's do."""
 
@@ -51,7 +51,7 @@ class WebFile:
         return self.url
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LocalFile:
     """A weights file in a folder of the user's."""
 
@@ -63,7 +63,7 @@ class LocalFile:
         return str(self.path)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Checkpoint:
     """The files of a network that transformers wrote; the weights may be in several files.
 

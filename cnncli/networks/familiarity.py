@@ -9,12 +9,13 @@ the energy alone is the score.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import ModelFolderError, UsageError
 from cnncli.logits import energies
 from cnncli.networks.model_folder import ModelFolder
@@ -33,7 +34,7 @@ _ROWS = 64
 """Images that are compared with all features at a time."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TrainingFeatures:
     """What a run keeps of its images.
 
@@ -68,7 +69,7 @@ class TrainingFeatures:
         """
         try:
             arrays = read_arrays(file)
-            features = cls(**{name: arrays[name] for name in cls.__slots__})
+            features = cls(**{item.name: arrays[item.name] for item in fields(cls)})
         except (OSError, ValueError, KeyError) as error:
             raise ModelFolderError(f"cannot read {file}: {error}", _AGAIN) from error
         images = len(features.energies)
@@ -82,7 +83,8 @@ class TrainingFeatures:
         from safetensors.numpy import save_file
 
         save_file(
-            {name: np.ascontiguousarray(getattr(self, name)) for name in self.__slots__}, folder / FEATURES
+            {item.name: np.ascontiguousarray(getattr(self, item.name)) for item in fields(self)},
+            folder / FEATURES,
         )
 
     def scores(self, logits: Floats, embeddings: Floats, tasks: Sequence[Task]) -> Floats:
@@ -127,7 +129,7 @@ def _standardise(values: Floats, reference: Floats) -> Floats:
     return standardised
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Detector:
     """Scores images by how unlike those of a network they are; high means unlike.
 
@@ -195,7 +197,7 @@ class Detector:
         return float(np.sort(known)[rank - 1])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Limit:
     """Tells unfamiliar images from known ones: those with a score above `threshold`."""
 

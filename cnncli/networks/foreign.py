@@ -1,8 +1,8 @@
 """What the user says of an ONNX file that other programs wrote: how images are prepared for it, and what its scores are."""
 
 import enum
-from dataclasses import dataclass
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.networks.normalization import Normalization
 from cnncli.records.networks import Resize
@@ -18,7 +18,7 @@ class ScoreKind(enum.StrEnum):
 _MODES = {"squash": Resize.SQUASH, "fit": Resize.FIT}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ResizeTo:
     """How images are resized before the crop: `shortest`, `squash` or `fit`, or the length of the shorter side in pixels.
 
@@ -58,7 +58,7 @@ class ResizeTo:
 _LARGEST = 8192
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ForeignOptions:
     """Options of an ONNX file.
 

@@ -6,10 +6,10 @@
 import csv
 import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.networks.reference import BLUEPRINT, HUB, LIBRARY, is_blueprint_text, split_hub_name
 from cnncli.records.listing import IndexEntry
 from cnncli.records.networks import LIBRARIES, PackageVersion
@@ -20,7 +20,7 @@ _COLUMNS = [field.name for field in dataclasses.fields(IndexEntry)]
 _SUGGESTIONS = 4
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Index:
     """All networks, and the versions of the libraries that they were taken from."""
 

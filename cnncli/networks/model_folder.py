@@ -13,9 +13,9 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import ModelFolderError, OutputError, UsageError
 from cnncli.files.whole import whole_folder
 from cnncli.networks import card as cards
@@ -34,7 +34,7 @@ def is_auxiliary(name: str) -> bool:
     return name.startswith(("aux1.", "aux2.", "AuxLogits."))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ModelFolder:
     """A complete model folder.
 

@@ -5,13 +5,13 @@ Pixels are divided by 255 first; mean and standard deviation are those of pixels
 
 import math
 import re
-from dataclasses import dataclass
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.text import counted
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Normalization:
     """Subtracts a mean from pixels scaled to 0..1, and divides by a standard deviation.
 

@@ -5,15 +5,15 @@ used only if its SHA-256 is the one below.
 """
 
 import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import WeightsError
 from cnncli.networks.model_folder import sha256
 from cnncli.text import install_command
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PackagedWeights:
     """A weights file in a Python package.
 

@@ -4,8 +4,9 @@ Imports neither Pillow nor an engine, so that options are checked before these a
 """
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.networks.answer_classes import AnswerClasses, Rollup, answer_classes, choose_classes
 from cnncli.networks.reference import Reference
@@ -16,7 +17,7 @@ from cnncli.records.predictions import LabelStyle
 from cnncli.records.progress import Progress
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PredictSettings:
     """What a prediction contains, and how images go through the network.
 

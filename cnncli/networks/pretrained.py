@@ -2,10 +2,10 @@
 
 import dataclasses
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import WeightsError
 from cnncli.networks.downloads import HubFile, Published
 from cnncli.networks.model_folder import sha256
@@ -28,7 +28,7 @@ _IMAGENET_CLASSES = 1000
 """Classes of the classifier that local weights are assumed to have where the network is published without one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class InitialWeights:
     """Weights of a network.
 

@@ -4,9 +4,9 @@ import glob
 import json
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import ModelNotFoundError, UsageError, WeightsError
 from cnncli.networks import pocket
 from cnncli.networks.foreign import NOTHING_SAID, ForeignOptions
@@ -83,7 +83,7 @@ def split_hub_name(name: str) -> tuple[str, str | None]:
     return match[1], match[2]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Reference:
     """A network as the user names it.
 

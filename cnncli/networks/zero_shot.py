@@ -5,8 +5,8 @@ import importlib.util
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import MissingPackageError, UsageError
 from cnncli.text import counted, install_command, nfc
 
@@ -14,7 +14,7 @@ PLACEHOLDER = "{}"
 """Where the name of a class goes in a prompt."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TextTower:
     """The text tower of a CLIP network.
 
@@ -72,7 +72,7 @@ def similar_towers_hint(name: str) -> str:
     return f"networks with a text tower: {', '.join(close or list(TEXT_TOWERS)[:3])}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ZeroShotClasses:
     """Classes that are given by their names only.
 

@@ -1,6 +1,6 @@
 """The layers of a network: shapes, parameters, multiply-adds, memory and receptive fields."""
 
-from dataclasses import dataclass
+from cnncli.dataclass import frozen_dataclass
 
 Shape = tuple[int, ...]
 """The shape of a tensor, such as (N, C, H, W) of an image batch."""
@@ -9,7 +9,7 @@ Sides = tuple[int, ...]
 """One value for each axis of the image: (height, width)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Window:
     """How a convolution or pooling slides over its input, one value per axis.
 
@@ -33,7 +33,7 @@ class Window:
     output_padding: Sides = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LayerField:
     """Receptive field of a layer's output, one value per axis of the image.
 
@@ -48,7 +48,7 @@ class LayerField:
     start: tuple[float, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Layer:
     """One call of one module.
 
@@ -92,7 +92,7 @@ class Layer:
         return self.weights + self.biases
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Totals:
     """Totals of a network.
 
@@ -118,7 +118,7 @@ class Totals:
     depth: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Anatomy:
     """A network, layer by layer.
 
@@ -142,7 +142,7 @@ class Anatomy:
         return sum(layer.parameters for layer in self.layers if not layer.is_used)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Row:
     """A row of a summary: a layer, or a block with everything inside it.
 
@@ -180,7 +180,7 @@ class Row:
         return f"{self.kind} {remark}".strip()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Summary:
     """An anatomy, and the rows of it to show.
 
@@ -195,7 +195,7 @@ class Summary:
     top1: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LayerShift:
     """How the feature maps of a layer change when the image is shifted.
 

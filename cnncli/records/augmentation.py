@@ -2,7 +2,8 @@
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from cnncli.dataclass import frozen_dataclass
 
 
 class AutoAugment(enum.StrEnum):
@@ -25,7 +26,7 @@ class Strength(enum.StrEnum):
     STRONG = "strong"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Augmentation:
     """Random changes of training images.
 

@@ -1,11 +1,10 @@
 """What is suggested about the labels of a data set, and changed."""
 
-from dataclasses import dataclass
-
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.predictions import ImageSource
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LabelSuggestion:
     """An image that looks more like another class than its own.
 
@@ -25,7 +24,7 @@ class LabelSuggestion:
     suggested_score: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LabelErrors:
     """The images of a data set whose labels may be wrong.
 
@@ -44,7 +43,7 @@ class LabelErrors:
     remarks: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LabelChange:
     """An image that gets another label.
 

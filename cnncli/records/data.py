@@ -4,9 +4,9 @@ import enum
 import functools
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.predictions import ImageSource
 from cnncli.records.tasks import Task, columns_of
 from cnncli.text import is_url
@@ -32,7 +32,7 @@ NO_LABEL = -1
 """The label of an image of a data set with tasks, which has answers instead."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Sample:
     """A labelled image.
 
@@ -57,7 +57,7 @@ class Sample:
         return self.source.path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class DataSet:
     """Labelled images as they were found; no image has been opened yet.
 
@@ -143,7 +143,7 @@ class FindingKind(enum.StrEnum):
     UNUSUAL_MODES = "unusual modes"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class DataFinding:
     """Something to know about a data set.
 
@@ -162,7 +162,7 @@ class DataFinding:
     scores: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TaskLabels:
     """How many readable images have which labels of a task.
 
@@ -186,7 +186,7 @@ class TaskLabels:
         return self.images - self.unknown
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class DataHealth:
     """The result of examining a data set.
 

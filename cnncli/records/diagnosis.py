@@ -1,7 +1,8 @@
 """Findings of `cnncli doctor`."""
 
 import enum
-from dataclasses import dataclass
+
+from cnncli.dataclass import frozen_dataclass
 
 
 class Verdict(enum.StrEnum):
@@ -15,7 +16,7 @@ class Verdict(enum.StrEnum):
     """Something that cnncli needs does not work."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Finding:
     """The result of one check.
 
@@ -32,7 +33,7 @@ class Finding:
     advice: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Examination:
     """The findings on one topic."""
 

@@ -2,8 +2,9 @@
 
 import enum
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.records.defaults import MAX_PIXELS
 
@@ -26,7 +27,7 @@ class Precision(enum.StrEnum):
     FP16 = "fp16"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class EngineOptions:
     """The requested engine, device and precision.
 
@@ -46,7 +47,7 @@ class EngineOptions:
             raise UsageError(f"{self.device!r} is not a device", "use auto, cpu, cuda, cuda:1 or mps")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class InferenceOptions:
     """How images go through a network.
 

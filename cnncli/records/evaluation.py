@@ -1,13 +1,13 @@
 """How accurate a classifier is, and where it fails."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.data import Split
 from cnncli.records.predictions import Unreadable
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Accuracy:
     """The share of images classified correctly.
 
@@ -28,7 +28,7 @@ class Accuracy:
         return self.correct / self.images
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class FoldScore:
     """The score of a classifier in a fold of cross-validation.
 
@@ -41,7 +41,7 @@ class FoldScore:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Estimate:
     """A metric, and the ends of its 95 % interval."""
 
@@ -50,7 +50,7 @@ class Estimate:
     high: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Answer:
     """What a network predicts for a labelled image.
 
@@ -86,7 +86,7 @@ class Answer:
         return self.predicted == self.label
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ClassScore:
     """Metrics of one class.
 
@@ -107,7 +107,7 @@ class ClassScore:
     predicted: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Average:
     """Mean precision, recall and F1 of the classes that have images."""
 
@@ -116,7 +116,7 @@ class Average:
     f1: Estimate
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ConfusionCell:
     """A cell of the confusion matrix that is not empty: images of class `actual` predicted as class `predicted`."""
 
@@ -125,7 +125,7 @@ class ConfusionCell:
     images: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class CalibrationBin:
     """Images whose confidence lies above `low` and up to `high`.
 
@@ -143,7 +143,7 @@ class CalibrationBin:
     accuracy: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Coverage:
     """The answers with a confidence of at least `threshold`.
 
@@ -158,7 +158,7 @@ class Coverage:
     correct: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class OthersEvaluation:
     """How well a network tells the evaluated images from others, which show none of its classes.
 
@@ -183,7 +183,7 @@ class OthersEvaluation:
     rejected: Accuracy
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Evaluation:
     """Metrics of a network on labelled images.
 
@@ -241,7 +241,7 @@ class Evaluation:
         return sorted(wrong, key=lambda answer: -answer.probability)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TopAccuracy:
     """What is known of a network on labelled images where only its most probable classes were kept.
 
@@ -265,7 +265,7 @@ class TopAccuracy:
     topk: Accuracy
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Change:
     """An image that only one of two networks gets right.
 
@@ -284,7 +284,7 @@ class Change:
     new_probability: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Comparison:
     """Two networks on the same images.
 

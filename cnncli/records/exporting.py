@@ -1,8 +1,9 @@
 """Options and results of an export."""
 
 import enum
-from dataclasses import dataclass
 from pathlib import Path
+
+from cnncli.dataclass import frozen_dataclass
 
 
 class Target(enum.StrEnum):
@@ -33,7 +34,7 @@ class Quantize(enum.StrEnum):
     INT8 = "int8"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class QuantizationCost:
     """The loss in accuracy by quantizing, on images that were not used to calibrate.
 
@@ -49,7 +50,7 @@ class QuantizationCost:
     accuracy_after: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ExportResult:
     """An exported file, and the results of checking it.
 

@@ -1,17 +1,16 @@
 """Embeddings: images as vectors."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.predictions import ImageSource, Unreadable
 
 Vectors = NDArray[np.float32]
 """(D,) of one image, or (N, D) of several."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ImageEmbedding:
     """An image and its embedding (D,)."""
 

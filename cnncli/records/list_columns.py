@@ -3,8 +3,8 @@
 import dataclasses
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.records.data import DataPath
 from cnncli.records.defaults import PATH_COLUMN
@@ -23,7 +23,7 @@ SPLIT_FIELDS = ("split", "bytes", "digest", "schema")
 """The columns of splits.csv after the path and the labels."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ListColumns:
     """The columns of a list, and the folder of its paths.
 

@@ -1,9 +1,9 @@
 """Lists of networks."""
 
 import enum
-from dataclasses import dataclass
 from pathlib import Path
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.networks import Library
 
 
@@ -26,7 +26,7 @@ class ListFormat(enum.StrEnum):
     JSON = "json"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class IndexEntry:
     """A network of a library, as listed in the index.
 
@@ -52,7 +52,7 @@ class IndexEntry:
     published: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PreparedFolder:
     """A model folder in the cache and its size in bytes."""
 
@@ -60,7 +60,7 @@ class PreparedFolder:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ListEntry:
     """An entry of a list of networks.
 

@@ -1,11 +1,10 @@
 """Results of a search for nearest neighbours, or for near duplicates."""
 
-from dataclasses import dataclass
-
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.predictions import ImageSource
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Neighbour:
     """An image of a collection and its distance from the query."""
 
@@ -13,7 +12,7 @@ class Neighbour:
     distance: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Neighbours:
     """The images nearest to a query, nearest first."""
 
@@ -26,7 +25,7 @@ class Neighbours:
         return self.source.path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Duplicate:
     """An image in a group of near duplicates.
 

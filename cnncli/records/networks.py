@@ -2,9 +2,9 @@
 
 import dataclasses
 import enum
-from dataclasses import dataclass
 from typing import Literal, get_args
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.tasks import Task
 
 CARD = "card.json"
@@ -54,7 +54,7 @@ class CropRounding(enum.StrEnum):
     """Down, and up where the image is padded, as `center_crop` of transformers does."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Preprocessing:
     """The evaluation transform from a decoded image to the network's input: resize, centre crop, normalise.
 
@@ -102,7 +102,7 @@ class HeadKind(enum.StrEnum):
     """A linear layer on embeddings of length 1."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Head:
     """A classifier on a network's embedding that replaces the network's own.
 
@@ -120,7 +120,7 @@ class Head:
     own_classes: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Cut:
     """Where a network is cut: at an inner layer, whose pooled output becomes the embedding; later layers are removed.
 
@@ -135,7 +135,7 @@ class Cut:
     own_classes: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Architecture:
     """Everything needed to build a network, except weights.
 
@@ -168,7 +168,7 @@ class Architecture:
         return dataclasses.replace(self, num_classes=own_classes, head=None, cut=None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class FileFacts:
     """A file of a model folder: name, size in bytes, and SHA-256 in hexadecimal."""
 
@@ -177,7 +177,7 @@ class FileFacts:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Compilation:
     """The comparison of model.onnx with torch on random input, or the reason why there is no model.onnx.
 
@@ -192,7 +192,7 @@ class Compilation:
     spread: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PackageVersion:
     """A package that a model folder was made with, and its version."""
 
@@ -200,7 +200,7 @@ class PackageVersion:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Embedding:
     """The embedding of a network: the pooled input of its last weight layer.
 
@@ -215,7 +215,7 @@ class Embedding:
     gives_logits: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Metric:
     """A metric of a network, measured after training.
 
@@ -233,7 +233,7 @@ class Metric:
     images: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ModelCard:
     """The description of the network in a model folder.
 

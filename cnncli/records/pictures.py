@@ -1,10 +1,12 @@
 """Figures that show numbers: panels of values, each with a colour scale."""
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cnncli.dataclass import frozen_dataclass
 
 Values = NDArray[np.float64]
 """(H, W) or, for colours, (H, W, 3)."""
@@ -30,7 +32,7 @@ class Scale(enum.StrEnum):
     """Black for the smallest value, white for the largest."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Box:
     """A labelled rectangle on a panel; it may extend beyond the panel.
 
@@ -46,7 +48,7 @@ class Box:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Panel:
     """One picture of a figure.
 
@@ -81,7 +83,7 @@ class Panel:
         return low, high
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class BarChart:
     """Numbers as horizontal bars, one below the other.
 
@@ -98,7 +100,7 @@ class BarChart:
     scale: Scale = Scale.SIGNED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Figure:
     """Panels in a grid, with a title and a legend.
 

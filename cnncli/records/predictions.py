@@ -3,16 +3,16 @@
 import abc
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.tasks import AnswerKind, Task
 
 OK, UNREADABLE = "ok", "unreadable"
 """The status of an input, as written in every format."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Stamp:
     """What the file system knows of a file; if it differs, the image has changed.
 
@@ -27,7 +27,7 @@ class Stamp:
     changed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ImageSource(abc.ABC):
     """Where the bytes of an image are. Each kind of source is a class in `images/`.
 
@@ -66,7 +66,7 @@ class UnreadableError(Exception):
     """An image cannot be read; the message is shown to the user. `images.decode` turns it into `Unreadable`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Exif:
     """What an image file says of when, with what and where the photograph was taken; None where it does not.
 
@@ -82,7 +82,7 @@ class Exif:
     longitude: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Score:
     """A class with its probability; index None and label `unknown` where it was below the threshold, or the image is unfamiliar."""
 
@@ -91,7 +91,7 @@ class Score:
     probability: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TaskScores:
     """What a network with several tasks says about one of them; `scores` and `kind` as in a `Prediction`."""
 
@@ -100,7 +100,7 @@ class TaskScores:
     kind: AnswerKind = AnswerKind.ONE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Prediction:
     """What a network says about one image.
 
@@ -155,7 +155,7 @@ class Prediction:
         return self.scores[0] if self.scores and self.kind is AnswerKind.ONE else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Unreadable:
     """An input without pixels.
 
@@ -171,7 +171,7 @@ class Unreadable:
 Record = Prediction | Unreadable
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TrueClasses:
     """The true classes of an image.
 
@@ -186,7 +186,7 @@ class TrueClasses:
     unknown: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class RecordLayout:
     """What the predictions of a network have in common, for the formats that they are written in.
 

@@ -1,8 +1,8 @@
 """Contents of a report on a network: how accurate it is, where it fails, how it was trained."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.data import DataFinding, Split
 from cnncli.records.evaluation import Comparison, Evaluation, FoldScore
 from cnncli.records.task_evaluation import TasksComparison, TasksEvaluation
@@ -16,7 +16,7 @@ Evaluated = Evaluation | TasksEvaluation
 """The evaluation of a network, which may have tasks."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class DataFacts:
     """Facts about the images of a data set.
 
@@ -33,7 +33,7 @@ class DataFacts:
     findings: tuple[DataFinding, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TrainingSummary:
     """How a network was trained.
 
@@ -56,7 +56,7 @@ class TrainingSummary:
     folds: tuple[FoldScore, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Report:
     """Everything that a report shows.
 

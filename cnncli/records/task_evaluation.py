@@ -1,7 +1,6 @@
 """How good a network with tasks is: one set of metrics per task, and the images that it gets right as a whole."""
 
-from dataclasses import dataclass
-
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.evaluation import (
     Accuracy,
     Average,
@@ -14,7 +13,7 @@ from cnncli.records.predictions import Unreadable
 from cnncli.records.tasks import Task
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LabelMistake:
     """An image that a class was missed on, or wrongly found on.
 
@@ -27,7 +26,7 @@ class LabelMistake:
     probability: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LabelScore:
     """Metrics of one class of a task with several answers.
 
@@ -60,7 +59,7 @@ class LabelScore:
     false_alarms: tuple[LabelMistake, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ClassPair:
     """Two classes of a task on the same images; pairs that never occur are left out.
 
@@ -78,7 +77,7 @@ class ClassPair:
     confused: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LabelMetrics:
     """Metrics of a task with several answers; means over classes are over those that have images.
 
@@ -111,7 +110,7 @@ class LabelMetrics:
     pairs: tuple[ClassPair, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TaskEvaluation:
     """Metrics of a network's answers to one task.
 
@@ -139,7 +138,7 @@ class TaskEvaluation:
         return average.value if average else 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TasksEvaluation:
     """Metrics of a network with tasks on labelled images.
 
@@ -169,7 +168,7 @@ class TasksEvaluation:
     others: OthersEvaluation | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class AnswerChange:
     """An image of which only one of two networks gets a task right.
 
@@ -185,7 +184,7 @@ class AnswerChange:
     new: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Agreement:
     """On how many images two networks are exactly right.
 
@@ -205,7 +204,7 @@ class Agreement:
     p_value: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TaskComparison:
     """Two networks' answers to one task, on the same images.
 
@@ -226,7 +225,7 @@ class TaskComparison:
     lost: tuple[AnswerChange, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TasksComparison:
     """Two networks with tasks on the same images.
 

@@ -2,8 +2,9 @@
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
+
+from cnncli.dataclass import frozen_dataclass
 
 LABEL_SEPARATOR = "|"
 """Separates the labels of an image, in lists unless the user says otherwise, and in everything that is written."""
@@ -27,7 +28,7 @@ class AnswerKind(enum.StrEnum):
         return "one class per image" if self is AnswerKind.ONE else "several labels per image"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Task:
     """A question that a network answers about an image.
 

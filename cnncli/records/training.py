@@ -3,9 +3,9 @@
 import dataclasses
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.evaluation import Accuracy, Estimate, FoldScore
 from cnncli.text import percent
 
@@ -120,7 +120,7 @@ class ClassWeights(enum.StrEnum):
     """Inversely proportional to class frequencies: all classes count alike."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ClassifierScore:
     """The accuracy of a classifier on features.
 
@@ -150,7 +150,7 @@ class ClassifierScore:
         return self.val.share if self.val_balanced is None else self.val_balanced
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TaskClassifier:
     """A classifier on features for one task.
 
@@ -175,7 +175,7 @@ class TaskClassifier:
     is_chosen: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TaskScore:
     """How good a network is at a task.
 
@@ -194,7 +194,7 @@ class TaskScore:
     micro_f1: Estimate | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TaskResults:
     """What fine-tuning on tasks achieved.
 
@@ -208,7 +208,7 @@ class TaskResults:
     classifiers: tuple[TaskClassifier, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Epoch:
     """Figures of an epoch.
 
@@ -264,7 +264,7 @@ def kept_epoch(history: Sequence[Epoch], keep: Keep) -> Epoch | None:
     return best_epoch(history) if keep is Keep.BEST else next(reversed(history), None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TrainingProgress:
     """How far training has come.
 
@@ -294,7 +294,7 @@ class TrainingProgress:
         return f"epoch {self.epoch} of {self.epochs}: {figures}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Timing:
     """The time that a step took."""
 
@@ -302,7 +302,7 @@ class Timing:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class FinetuneResult:
     """The result of fine-tuning.
 

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.anatomy import Anatomy, Row, Shape, Summary, Window
 from cnncli.render.columns import Column, rows
 from cnncli.text import counted, csv_row, printable, shape_text, short, sides_text, size
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Field:
     """A column of a summary.
 

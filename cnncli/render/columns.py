@@ -1,10 +1,10 @@
 """Text in columns, for a terminal or a pipe: on a narrow terminal paths are cut, and unimportant columns dropped."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.text import printable
 
 _GAP = "  "
@@ -12,7 +12,7 @@ _NARROWEST_PATH = 16
 """Width to which a column of paths is cut at most, in terminal cells."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Column:
     """A title and one cell per row.
 

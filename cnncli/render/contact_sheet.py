@@ -2,10 +2,10 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.render import fonts
 from cnncli.text import printable
 
@@ -19,7 +19,7 @@ _MARGIN, _LINE, _FONT_SIZE = 6, 18, 12
 _PAPER, _INK = "#ffffff", "#1b1b1b"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class SheetRow:
     """A class: its title, and PNG thumbnails of some of its images; None where one cannot be read."""
 

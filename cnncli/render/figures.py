@@ -3,12 +3,12 @@
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.pictures import TRANSPARENT_BELOW, BarChart, Box, Figure, Panel, Scale
 from cnncli.render import fonts
 from cnncli.render.bar_chart import bars_height, draw_bars
@@ -145,7 +145,7 @@ def _palette(anchors: Sequence[str]) -> RgbPixels:
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Text:
     """Lines of text in one font size."""
 
@@ -211,7 +211,7 @@ def _truncate(word: str, font: _Font, width: int) -> str:
 # ---- panels
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Row:
     """Panels of equal width, side by side."""
 

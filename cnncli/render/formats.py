@@ -3,10 +3,10 @@
 import enum
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.predictions import Record, RecordLayout
 from cnncli.render.lines import Csv, Json, JsonLines, Renderer, Tsv
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 WriteRecord = Callable[[Record], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class FormatSpec:
     """The properties of a format.
 

@@ -6,9 +6,10 @@ in itself, so that it can be written and flushed at once.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, astuple, fields
 from typing import Protocol
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.predictions import OK, UNREADABLE, Exif, Record, Score, Unreadable
 from cnncli.records.tasks import LABEL_SEPARATOR, AnswerKind, Task, has_several, kinds_of
 from cnncli.text import csv_row, is_percent_encoded, path_text, tsv_text
@@ -42,7 +43,7 @@ def probability_text(score: Score) -> str:
     return f"{score.probability:.6f}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Tsv:
     """Path, label and probability of the most probable class, for each of several tasks; without a header, for cut and awk."""
 
@@ -75,7 +76,7 @@ def _tsv_cells(scores: Sequence[Score], kind: AnswerKind) -> tuple[str, str]:
     return labels, LABEL_SEPARATOR.join(map(probability_text, scores))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Csv:
     """A header, then one row per rank; quoted as in RFC 4180, with plain line feeds."""
 
@@ -140,7 +141,7 @@ def _csv_text(row: Sequence[str | int | float | None]) -> str:
     return csv_row([f"{value:.6f}" if isinstance(value, float) else value for value in row])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class JsonLines:
     """One JSON object per line."""
 

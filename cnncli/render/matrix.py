@@ -1,13 +1,14 @@
 """Matrices of images by two classes: confusion matrices, and which classes occur together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 
-@dataclass(frozen=True, slots=True)
+
+@frozen_dataclass
 class Matrix:
     """A matrix of images by two classes, coloured by shares of each row.
 

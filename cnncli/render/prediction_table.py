@@ -4,12 +4,12 @@ Rows are written as they come, so the layout depends on the terminal's width, th
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.predictions import NO_CLASS, UNKNOWN, Prediction, Record, RecordLayout, Score, Unreadable
 from cnncli.records.tasks import AnswerKind, Task, has_several, kinds_of
 from cnncli.render.columns import fit, fit_path
@@ -29,7 +29,7 @@ _DOUBT = "yellow"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Columns:
     image: int
     task: int
@@ -37,7 +37,7 @@ class _Columns:
     bar: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Row:
     """A class of a prediction.
 

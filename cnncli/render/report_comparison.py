@@ -1,8 +1,8 @@
 """The part of a report on two networks: their difference, and the images that only one of them gets right."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.evaluation import Change, Comparison, Estimate, Evaluation
 from cnncli.records.task_evaluation import AnswerChange, TaskComparison, TasksComparison
 from cnncli.records.tasks import LABEL_SEPARATOR
@@ -12,7 +12,7 @@ PICTURED_CHANGES = 12
 """Number of images shown that only one of two networks gets right, for each of them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ChangedImage:
     """An image that only one of two networks gets right: its path, its class or classes, and what each network predicts."""
 
@@ -22,7 +22,7 @@ class ChangedImage:
     old: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ComparisonView:
     """What the page shows of two networks' answers to one task, or to all tasks.
 

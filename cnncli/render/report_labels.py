@@ -1,8 +1,8 @@
 """The part of a report on tasks with several answers: which classes occur together, and the worst mistakes of each class."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.task_evaluation import LabelMetrics, LabelMistake, LabelScore
 from cnncli.records.tasks import Task
 from cnncli.render.co_occurrence import co_occurrence, mistaken_classes
@@ -24,7 +24,7 @@ _DARK = 0.55
 """Share above which a cell is so dark that its number needs the colour of the paper."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PairCell:
     """A cell of a table of pairs of classes: images, their share of the row's images, and both in words; None if it is empty."""
 
@@ -38,7 +38,7 @@ class PairCell:
         return self.share > _DARK
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PairTable:
     """A table of pairs of classes: title, what it shows, and a row of cells for each class."""
 
@@ -47,7 +47,7 @@ class PairTable:
     rows: Sequence[Sequence[PairCell | None]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ClassMistakes:
     """The worst mistakes of a class: its name, how many images were missed, and how many were false alarms, the worst of each."""
 
@@ -59,7 +59,7 @@ class ClassMistakes:
     false_alarms: Sequence[LabelMistake]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LabelTask:
     """What the page shows of a network's answers to a task with several right classes.
 

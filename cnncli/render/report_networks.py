@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.evaluation import Answer, ConfusionCell, Evaluation
 from cnncli.render.evaluation_text import macro_remark
 from cnncli.render.worst_classes import worst_classes
@@ -20,7 +20,7 @@ _PAIRS = 30
 """Number of most frequent confusions shown."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Network:
     """What the page shows of one network, or of one of its tasks, with one right class per image.
 

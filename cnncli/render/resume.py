@@ -2,10 +2,10 @@
 
 import csv
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import OutputError
 from cnncli.records.predictions import UNREADABLE, ImageSource, RecordLayout, Unreadable
 from cnncli.records.tasks import has_several, kinds_of
@@ -14,7 +14,7 @@ from cnncli.render.lines import NO_LABEL, csv_header
 from cnncli.text import parse_json, path_text, tsv_text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class CompleteRecord:
     """An input whose record is complete in the file.
 
@@ -29,7 +29,7 @@ class CompleteRecord:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ResumePoint:
     """Where writing resumes.
 
@@ -69,7 +69,7 @@ class Lines:
             raise ValueError("line ends of another program")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class RecordReader:
     """How the records of a format are read back.
 

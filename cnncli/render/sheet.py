@@ -8,11 +8,11 @@ import io
 import math
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.predictions import (
     NO_CLASS,
     UNKNOWN,
@@ -49,7 +49,7 @@ _INK, _PAPER, _TRUE, _OTHER, _ALARM = "#1b1b1b", "#ffffff", "#9ad1a4", "#d4dbe3"
 """The bar of the true class is green; all others, and all bars where it is not known, are grey."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Card:
     """One image of the sheet.
 

@@ -6,12 +6,12 @@ duplicates nearly always share one.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.cores import one_blas_thread
 from cnncli.images.threads import reading_pool
 from cnncli.records.features import Vectors
@@ -40,7 +40,7 @@ _LARGEST = 32_768
 Rows = NDArray[np.intp]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Pairs:
     """P pairs of images.
 

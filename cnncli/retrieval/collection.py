@@ -17,11 +17,11 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import InputError, OutputError, UsageError
 from cnncli.features.extract import Extractor
 from cnncli.files.lock import FileLock
@@ -48,7 +48,7 @@ _TABLE_LIMIT = 1 << 32
 _BYTES = np.dtype(np.float32).itemsize
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Collection:
     """Images with their embeddings.
 
@@ -94,7 +94,7 @@ def folder_collection(folder: Path, extractor: Extractor, progress_bar: Progress
     return Collection(tuple(file.path for file in readable), vectors, tuple(unreadable))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _FileState:
     """A file with its size and times, which show whether it has changed.
 

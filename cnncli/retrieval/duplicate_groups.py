@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.retrieval.candidates import Pairs
 from cnncli.retrieval.duplicates import DuplicatePairs
 
@@ -13,7 +13,7 @@ Select = Callable[[Pairs], DuplicatePairs]
 """Those of some pairs that are near duplicates."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Member:
     """An image of a group.
 

@@ -5,12 +5,12 @@ file, a pair is accepted for its distance alone.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.cores import one_blas_thread
 from cnncli.images.decode import Decoding, with_image
 from cnncli.images.threads import reading_pool, reading_threads
@@ -27,7 +27,7 @@ _BLOCK = 256
 """Pairs that are aligned at a time."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class DuplicateOptions:
     """What counts as a near duplicate, and how images are read.
 
@@ -49,7 +49,7 @@ class DuplicateOptions:
         return UNVERIFIED_DISTANCE if self.within is None else self.within
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class EmbeddedImages:
     """N images with their embeddings.
 
@@ -62,7 +62,7 @@ class EmbeddedImages:
     vectors: Vectors
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class DuplicatePairs:
     """P pairs that are near duplicates.
 
@@ -82,7 +82,7 @@ class DuplicatePairs:
         return zip(*(column.tolist() for column in columns), strict=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Squares:
     """N images as small grey squares.
 

@@ -5,12 +5,12 @@ Groups of near duplicates are drawn likewise: the first image of each, and the o
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 
 import numpy as np
 from PIL import Image
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.images.decode import thumbnail
 from cnncli.images.sources import image_source
 from cnncli.records.neighbours import Duplicate, Neighbours
@@ -28,7 +28,7 @@ MAX_QUERIES, MAX_NEIGHBOURS = 60, 9
 """Queries, and neighbours of each, that are drawn."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Row:
     """An image, and the captions of further ones by their paths."""
 

@@ -7,12 +7,13 @@ shifted by up to a quarter of a side. Each is also tried with the second image m
 import functools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cnncli.dataclass import frozen_dataclass
 
 Pixels = NDArray[np.floating[Any]]
 """(P, H, W): grey values, one image of each of P pairs."""
@@ -42,7 +43,7 @@ _ByPixel = NDArray[np.floating[Any]]
 """(H, W, P): the pairs side by side. Sums over pixels are then several times as fast."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Match:
     """Where the second images were found in the first ones, and the correlation there."""
 

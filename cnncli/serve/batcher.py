@@ -9,16 +9,17 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from queue import Empty, SimpleQueue
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.images.sources import ImageInput
 from cnncli.inference import ImageOutput
 from cnncli.predict import Predictor
 from cnncli.records.predictions import Record, Unreadable
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class AnswerOptions:
     """How a request wants its images answered.
 
@@ -31,7 +32,7 @@ class AnswerOptions:
     threshold: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Request:
     images: int
     options: AnswerOptions
@@ -39,7 +40,7 @@ class _Request:
     answer: "Future[list[Record]]" = field(default_factory=Future)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Item:
     """An image of a request."""
 

@@ -7,9 +7,9 @@ import re
 import secrets
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import CnncliError, UsageError
 from cnncli.regular_file import read_text
 from cnncli.text import os_reason
@@ -22,7 +22,7 @@ _ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - only recognised
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Limits:
     """What a service accepts.
 
@@ -37,7 +37,7 @@ class Limits:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Access:
     """Who may use a service.
 

@@ -1,12 +1,11 @@
 """Sending the files of a repository to the Hugging Face hub, in one commit."""
 
-from dataclasses import dataclass
-
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from cnncli import __version__
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import OutputError, UsageError
 from cnncli.networks.downloads import is_forbidden
 from cnncli.networks.reference import HUB, split_hub_name
@@ -19,7 +18,7 @@ _FOLDER_HINT = "write the files to a folder with --to DIR"
 _UNAUTHORIZED, _CONFLICT = 401, 409
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Repository:
     """A repository on the hub that may be written.
 

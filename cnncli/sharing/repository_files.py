@@ -1,9 +1,9 @@
 """The files of a repository with a network: a model card, and the network as timm reads it, or as a model folder."""
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import OutputError
 from cnncli.networks.model_folder import FILES as MODEL_FILES
 from cnncli.networks.model_folder import ModelFolder
@@ -16,7 +16,7 @@ FILES = frozenset({model_card.README, model_card.PICTURE, _CONFIG, CARD, *MODEL_
 """Names of all files that a repository can have; `send` deletes those of an earlier network."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class RepositoryFiles:
     """The files of a repository, in a folder.
 

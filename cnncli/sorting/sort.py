@@ -6,11 +6,11 @@ import filecmp
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import OutputError, UsageError
 from cnncli.files.drafts import remove_abandoned_drafts
 from cnncli.files.lock import FileLock
@@ -38,7 +38,7 @@ class Transfer(enum.StrEnum):
     MOVE = "move"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Placement:
     """Where an image goes.
 

@@ -4,9 +4,9 @@ import dataclasses
 import enum
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.training import Tune
 
 
@@ -29,7 +29,7 @@ class Kind(enum.Enum):
     """`500M`, `8G`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class OptimizerFamily:
     """Optimisers that are used with similar settings.
 
@@ -48,7 +48,7 @@ class OptimizerFamily:
     has_momentum: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Requirement:
     """What else must be set for an option to have an effect.
 
@@ -64,7 +64,7 @@ class Requirement:
 _ALL_TUNES = (Tune.HEAD, Tune.LAST, Tune.FULL, Tune.AUTO, Tune.SCRATCH)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Option:
     """The declaration of an option.
 

@@ -3,11 +3,11 @@
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cnncli.data.splits import read_splits
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import OutputError, TrainingError
 from cnncli.files.schema import schema_problem
 from cnncli.files.whole import whole_file
@@ -35,7 +35,7 @@ _EARLIER_FIELDS = ("preparation_seconds", "may_stop_early")
 """Fields that files of earlier versions have, and that mean nothing now."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class UnreadableSample:
     """An image that could not be read before training, and is not in splits.csv.
 
@@ -54,7 +54,7 @@ class UnreadableSample:
     answers: tuple[tuple[int, ...] | None, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class RunManifest:
     """What stays the same while a network is trained.
 

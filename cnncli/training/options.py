@@ -7,11 +7,11 @@ them. Knows neither Typer nor timm.
 import dataclasses
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.networks.normalization import Normalization
 from cnncli.records.augmentation import PRESETS, Augmentation, AutoAugment, Strength
 from cnncli.records.training import Amp, Initialization, Keep, Layout, Schedule, Tune
@@ -67,7 +67,7 @@ _MIXES = Requirement(
 _LIGHT = PRESETS[Strength.LIGHT]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TrainingOptions:
     """How a network is trained; `resolve` fills in defaults and checks what was set."""
 

@@ -1,16 +1,16 @@
 """Recipes: named sets of defaults of the training options, each declared once. Knows neither Typer nor timm."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.networks.normalization import parse_normalization
 from cnncli.records.augmentation import Strength
 from cnncli.records.training import Amp, Initialization, Keep, RecipeName, Schedule, Tune
 from cnncli.training.declaration import flag
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Recipe:
     """How other software trains a network.
 

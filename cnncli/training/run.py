@@ -2,11 +2,12 @@
 
 import contextlib
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnncli.data.splits import splits_table
+from cnncli.dataclass import frozen_dataclass
 from cnncli.networks import blueprint
 from cnncli.networks.known import require_known
 from cnncli.networks.model_folder import ModelFolder
@@ -117,7 +118,7 @@ def _require_network(settings: NetworkSettings, *, is_offline: bool) -> None:
         require_preparable(reference, is_offline=is_offline)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class PreparedRun:
     """A run before training.
 

@@ -23,10 +23,10 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from cnncli.data.splits import SPLITS
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import OutputError
 from cnncli.files.csv_tables import Table, write_tables
 from cnncli.files.drafts import DRAFT
@@ -43,7 +43,7 @@ RUNS = Path("runs")
 CHECKPOINTS = "checkpoints"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Target:
     """Where a run is written.
 

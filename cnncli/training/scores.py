@@ -1,12 +1,13 @@
 """What the finished network of a run achieves on the validation and test images, in the forms that the run keeps."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import DataError
 from cnncli.evaluation.metrics import confusion
 from cnncli.evaluation.scoring import ScoredSamples
@@ -66,7 +67,7 @@ class Scores(Protocol):
         """Draw what is beside the report into a run's folder; `progress` receives a warning if that fails."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ClassScores:
     """The evaluations of a network for images with one class each.
 

@@ -3,10 +3,11 @@
 import enum
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import KW_ONLY, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.networks import blueprint, model_folder, pocket
 from cnncli.networks.dependencies import package_versions
@@ -36,7 +37,7 @@ VAL_SPLIT = 0.2
 """Default share of each class that is held out for validation."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_dataclass
 class FinetuneSettings:
     """Settings of both ways of fine-tuning: fitting a classifier to features, and training the network itself.
 
@@ -62,6 +63,7 @@ class FinetuneSettings:
         track: trackers that the run is logged to.
     """
 
+    _: KW_ONLY
     data: DataPath
     reference: Reference
     tune: Tune
@@ -96,14 +98,15 @@ class FinetuneSettings:
             raise UsageError("; ".join(problems))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_dataclass
 class FeatureSettings(FinetuneSettings):
     """`--tune features`: a classifier is fitted to the network's features."""
 
+    _: KW_ONLY
     tune: Literal[Tune.FEATURES] = Tune.FEATURES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_dataclass
 class NetworkSettings(FinetuneSettings):
     """Training the network itself.
 
@@ -114,6 +117,7 @@ class NetworkSettings(FinetuneSettings):
         may_shorten: whether `auto` may train for fewer epochs than the options say, since nobody asked for them.
     """
 
+    _: KW_ONLY
     options: TrainingOptions
     stages: int = 0
     recipe: RecipeName | None = None

@@ -10,12 +10,12 @@ tune = "full"           options, each under its name; `--config` reads them
 import dataclasses
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.files.schema import schema_problem
 from cnncli.files.whole import write_whole
@@ -43,7 +43,7 @@ def require_run(folder: Path) -> None:
     raise UsageError(f"{folder} is not a run: {reason}", hint)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class RecordedSettings:
     """The settings of a run, as it keeps them.
 

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.evaluation.metrics import balanced_accuracy
 from cnncli.evaluation.tasks.labels import mean_average_precision
 from cnncli.logits import binary_cross_entropy, cross_entropy, predicted_classes, probabilities
@@ -17,7 +17,7 @@ from cnncli.text import percent
 Values = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TaskFigures:
     """The figures of each task; NaN where no image can tell.
 

@@ -1,12 +1,13 @@
 """What the finished network of a run with tasks achieves on the validation and test images, in the forms that the run keeps."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from cnncli.data.targets import targets
+from cnncli.dataclass import frozen_dataclass
 from cnncli.evaluation.tasks import tables
 from cnncli.evaluation.tasks.figures import TasksContext, evaluate_tasks
 from cnncli.evaluation.tasks.scoring import ScoredTargets
@@ -26,7 +27,7 @@ Scored = Mapping[Split, ScoredTargets]
 """The validation and the test images, with their probabilities."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TaskScores:
     """The evaluations of a network.
 

@@ -4,7 +4,6 @@ import hashlib
 import io
 import os
 import tarfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +13,7 @@ from PIL import Image
 from cnncli.data.health import examine
 from cnncli.data.split_matching import match_splits
 from cnncli.data.splits import splits_table
+from cnncli.dataclass import frozen_dataclass
 from cnncli.files.csv_tables import write_tables
 from cnncli.images.decode import Decoding, decode
 from cnncli.images.digest import sha256
@@ -23,7 +23,7 @@ from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.predictions import ImageSource, Stamp, UnreadableError
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TarMember(ImageSource):
     """An image in a tar archive: a kind of source that cnncli does not have."""
 

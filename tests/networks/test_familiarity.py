@@ -56,9 +56,10 @@ def test_a_folder_keeps_them_and_needs_no_library_to_read_them(
     assert {facts.name for facts in opened.card.files} >= {FEATURES}
     read = Detector.open(opened).features
     assert read is not None
-    for name in TrainingFeatures.__slots__:
-        assert getattr(read, name).dtype == getattr(features, name).dtype
-        assert np.array_equal(getattr(read, name), getattr(features, name))
+    for item in dataclasses.fields(features):
+        value, read_value = getattr(features, item.name), getattr(read, item.name)
+        assert read_value.dtype == value.dtype
+        assert np.array_equal(read_value, value)
 
 
 def test_a_folder_without_them_has_the_energy_alone(colours: Path) -> None:

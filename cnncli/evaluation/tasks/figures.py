@@ -2,12 +2,12 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.targets import targets
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import DataError
 from cnncli.evaluation.measures import EvaluationContext, evaluation
 from cnncli.evaluation.metrics import accuracy
@@ -21,7 +21,7 @@ from cnncli.records.task_evaluation import LabelMetrics, TaskEvaluation, TasksEv
 from cnncli.records.tasks import AnswerKind, Task
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TasksContext:
     """What was evaluated.
 
@@ -42,7 +42,7 @@ class TasksContext:
     remarks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TaskOutcome:
     """The evaluation of one task, and the images whose labels of it are known, with its answers and probabilities only."""
 
@@ -60,7 +60,7 @@ class TaskOutcome:
         return tuple(self.task.class_names[index] for index in np.flatnonzero(predicted))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class EvaluatedTasks:
     """An evaluation, and what it was computed from.
 

@@ -2,11 +2,11 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import DataError, UsageError
 from cnncli.evaluation.classes import ClassMap, ClassMatch, match_classes
 from cnncli.networks.class_groups import merge_classes
@@ -18,7 +18,7 @@ from cnncli.text import counted
 _OPTIONS = {AnswerKind.ONE: "--label-column", AnswerKind.SEVERAL: "--multi-label"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TaskMatch:
     """A task of an evaluation: one that both the network and the data have.
 

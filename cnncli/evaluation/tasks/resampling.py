@@ -6,12 +6,12 @@ their differences are paired.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.evaluation.metrics import bootstrap_counts
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Values = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Resamples:
     """Metrics in B resamples.
 
@@ -122,7 +122,7 @@ def _divide(numbers: Values, divisors: NDArray[np.floating | np.integer], otherw
     return result
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Ranking:
     """The images by falling probability of a class, in steps that each end with all images of a probability that one of the class has.
 

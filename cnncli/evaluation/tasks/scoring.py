@@ -2,11 +2,11 @@
 
 import dataclasses
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.evaluation.scoring import EnsembleMember, mean_shares
 from cnncli.evaluation.tasks.thresholds import thresholds_of
 from cnncli.logits import predicted_classes, reach_thresholds
@@ -18,7 +18,7 @@ from cnncli.records.progress import Progress
 from cnncli.records.tasks import AnswerKind, Task, columns_of
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ScoredTargets:
     """Labelled images and the probabilities that were computed for them.
 

@@ -1,11 +1,12 @@
 """The network of a model folder with its weights, and an image preprocessed for it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import InputError
 from cnncli.images.loader import ImageReader
 from cnncli.images.preprocess import center_crop, normalize, resize, size_after_resize
@@ -21,7 +22,7 @@ _LARGEST_PHOTOGRAPH = 1000
 """Longer side of a photograph in a figure, in pixels; more would not be visible."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LoadedModel:
     """A network on the CPU, in evaluation mode, with its weights.
 
@@ -47,7 +48,7 @@ def load_model(folder: ModelFolder) -> LoadedModel:
     return LoadedModel(network.eval().requires_grad_(requires_grad=False), folder.card)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class InputImage:
     """An image as the input of a network.
 

@@ -6,16 +6,16 @@ mixes all positions (a fully connected layer on a whole map, attention, a global
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.geometry import ReceptiveField, union
 from cnncli.records.anatomy import LayerField, Shape, Window
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TensorInfo:
     """What is known about a tensor that is computed from the image.
 

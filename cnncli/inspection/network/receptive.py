@@ -1,12 +1,12 @@
 """The receptive field of a unit: the theoretical one, and the effective part of it that matters."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.inspection.network.layer_fields import HeightAndWidth, layer_fields
 from cnncli.inspection.network.loading import InputImage, LoadedModel
@@ -24,7 +24,7 @@ Rectangle = tuple[float, float, float, float]
 """(top, left, bottom, right) in pixels; bottom and right are exclusive."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class UnitField:
     """The receptive field of one unit.
 

@@ -1,12 +1,12 @@
 """Translation equivariance: whether feature maps move with the image."""
 
 import dataclasses
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.geometry import ReceptiveField
 from cnncli.inspection.network.layer_fields import HeightAndWidth, layer_fields
@@ -17,7 +17,7 @@ from cnncli.records.anatomy import LayerShift
 from cnncli.records.pictures import Figure, Panel, Scale, Values
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ShiftComparison:
     """The feature maps (D, h, w) of an image and of its shifted copy, by layer.
 

@@ -2,11 +2,11 @@
 
 import contextlib
 import dataclasses
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import CnncliError, CompileError, GeometryError, UsageError
 from cnncli.inspection.network.tracing import FORWARD_ERRORS, TracingError, trace
 from cnncli.networks import blueprint, model_folder, zoo
@@ -29,7 +29,7 @@ _DTYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class SummarySettings:
     """What a network is built for and traced with; None for the network's own.
 
@@ -48,7 +48,7 @@ class SummarySettings:
     dtype: str = "float32"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class NetworkSpec:
     """A network that can be built without weights.
 

@@ -5,8 +5,9 @@ the size at stride 1.
 """
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.networks.normalization import Normalization
 from cnncli.records.anatomy import Sides
 from cnncli.records.choices import PoolKind
@@ -16,7 +17,7 @@ Padding = Sides | tuple[tuple[int, int], ...] | str
 """Pixels on each side, one value or one pair (before, after) per axis; or `SAME`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Location:
     """The location of a step in the text.
 
@@ -33,7 +34,7 @@ class Location:
         return f"line {self.line}: {self.words}" if self.line else self.words
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class BaseStep:
     """A step of a blueprint; two steps that differ in their location only are equal."""
 
@@ -65,7 +66,7 @@ class Shortcut(enum.StrEnum):
     """Concatenated along the channels (Huang et al. 2016)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Convolution(BaseStep):
     """`conv3-64`."""
 
@@ -80,12 +81,12 @@ class Convolution(BaseStep):
     activation: Activation | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LocallyConnected(Convolution):
     """`local3-8`: a convolution with weights of its own at each position."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TransposedConvolution(Convolution):
     """`transposed4-64/2`: torch's transposed convolution; padding is cut off its output.
 
@@ -96,7 +97,7 @@ class TransposedConvolution(Convolution):
     output_padding: Sides = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Pooling(BaseStep):
     """`maxpool 3/2`."""
 
@@ -107,7 +108,7 @@ class Pooling(BaseStep):
     ceil: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Linear(BaseStep):
     """`FC-4096`."""
 
@@ -117,19 +118,19 @@ class Linear(BaseStep):
     activation: Activation | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ActivationStep(BaseStep):
     """`relu` on a line of its own."""
 
     activation: Activation
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class BatchNorm(BaseStep):
     """`batchnorm` on a line of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LocalResponseNorm(BaseStep):
     """`LRN`: local response normalisation over neighbouring channels (Krizhevsky et al. 2012).
 
@@ -142,36 +143,36 @@ class LocalResponseNorm(BaseStep):
     k: float = 2.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Dropout(BaseStep):
     """`dropout 0.5`."""
 
     probability: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Flatten(BaseStep):
     """`flatten`: (C, H, W) to (C·H·W,); `FC` flattens its input by itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class GlobalAverage(BaseStep):
     """`gap`: global average pooling, (C, H, W) to (C,)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class SoftMax(BaseStep):
     """`soft-max`: for documentation only and not built, since networks return logits."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Branches(BaseStep):
     """`branches { … | … }`: parallel branches on the same input, concatenated along the channels."""
 
     branches: tuple["Steps", ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Inception(BaseStep):
     """`inception(64, 96, 128, 16, 32, 32)`: output channels of the convolutions of an Inception module, as in its paper.
 
@@ -190,7 +191,7 @@ class Inception(BaseStep):
     pool_projection: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Residual(BaseStep):
     """`residual { … }`."""
 
@@ -199,7 +200,7 @@ class Residual(BaseStep):
     activation: Activation | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Auxiliary(BaseStep):
     """`aux 0.3 { … }`: an auxiliary classifier, used in training only; its loss is multiplied by `weight`."""
 
@@ -228,7 +229,7 @@ Step = (
 Steps = tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Blueprint:
     """A network.
 

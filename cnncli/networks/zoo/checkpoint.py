@@ -11,7 +11,6 @@ import re
 import warnings
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.serialization import safe_globals
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import WeightsError
 from cnncli.files.zip_sizes import require_modest
 from cnncli.networks.reference import ultralytics_hint
@@ -74,7 +74,7 @@ _MAX_NAMES = 8
 """Keys of a checkpoint that an error message lists."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class CheckpointContent:
     """What a weights file holds.
 

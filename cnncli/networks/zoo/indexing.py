@@ -9,13 +9,13 @@ without weights or downloads. Takes six minutes on two cores.
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 
 import timm
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.networks import blueprint, index, pocket, zoo
 from cnncli.networks.zoo import torchvision
 from cnncli.networks.zoo.offer import Offer
@@ -23,7 +23,7 @@ from cnncli.records.listing import IndexEntry
 from cnncli.records.networks import Architecture, PackageVersion
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Job:
     """A network to count; several sets of weights may share one."""
 
@@ -31,7 +31,7 @@ class Job:
     image_size: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Counts:
     """Parameters, and multiply-adds for one image; None where the forward pass cannot be traced."""
 

@@ -3,11 +3,11 @@
 import contextlib
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import CompileError, UsageError
 
 MAP_AXES, TOKEN_AXES = 4, 3
@@ -166,7 +166,7 @@ def as_maps(output: Tensor, size: Sequence[int]) -> Tensor | None:
     return maps.permute(0, 3, 1, 2)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Pooling:
     """The way from the output of a layer to one vector per image.
 

@@ -7,10 +7,10 @@ Training code often holds a network in a module of its own: Lightning's `model.`
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.networks.zoo.weights import StateDict, is_optional
 
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", "encoder.", "timm_model.")
@@ -23,7 +23,7 @@ _LOSS_OR_METRIC = re.compile("criterion|loss|metric|acc", re.IGNORECASE)
 """In names of modules that training code keeps beside the layers of a network."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class NetworkTensors:
     """The tensors of a checkpoint, divided.
 

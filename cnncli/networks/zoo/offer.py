@@ -1,15 +1,15 @@
 """Offers of libraries: a network with one set of weights."""
 
 import dataclasses
-from dataclasses import dataclass
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.networks.downloads import Published
 from cnncli.records.networks import Architecture, Preprocessing, Resize
 from cnncli.records.tasks import AnswerKind
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Offer:
     """A network of a library with one set of weights.
 

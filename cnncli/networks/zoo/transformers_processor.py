@@ -5,12 +5,12 @@ network whose processor gives other pixels is refused.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import ModelNotFoundError
 from cnncli.images.preprocess import Pixels, preprocess
 from cnncli.records.networks import CropRounding, Interpolation, Preprocessing, Resize
@@ -38,7 +38,7 @@ _CONVNEXT_CROPS_BELOW = 384
 """Size from which ConvNeXt's processor resizes to the whole image, without a crop."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Geometry:
     """How a processor resizes and crops; the fields are those of `Preprocessing`."""
 
@@ -47,7 +47,7 @@ class Geometry:
     resize: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ProcessorPixels:
     """What a processor makes of an image.
 

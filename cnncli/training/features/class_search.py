@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.heads import ClassifierHead, LinearHead, run_head
 from cnncli.evaluation.metrics import accuracy, balanced_accuracy
 from cnncli.logits import predicted_classes
@@ -51,7 +51,7 @@ class LinearStart(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Candidate:
     """A fitted classifier, its scores, and its logits (N, K) of the validation images."""
 
@@ -60,7 +60,7 @@ class Candidate:
     val_logits: NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ClassSearch:
     """The classifiers that were compared.
 

@@ -6,11 +6,11 @@ hyperparameter, too: `benchmarks/few_images.py` compares the choices.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from cnncli.data.folds import Fold, Indices, groups_per_class, stratified_folds
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.heads import Array, ClassifierHead, NeighbourHead
 from cnncli.evaluation.metrics import balanced_accuracy
 from cnncli.records.training import ClassifierName, ClassWeights
@@ -21,7 +21,7 @@ from cnncli.training.features.scaling import scale_factors
 from cnncli.training.features.temperature import fit_temperature
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Rows:
     """Embeddings to fit a classifier to, of images that have exactly one class.
 

@@ -6,13 +6,13 @@ How heads are fitted and compared depends on how many classes can be right for a
 import dataclasses
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.folds import Fold, Indices
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.cores import one_blas_thread, usable_cores
 from cnncli.engines.heads import Array, ClassifierHead, LinearHead, NeighbourHead
 from cnncli.records.training import ClassifierName
@@ -66,7 +66,7 @@ class TrainingRows(Protocol):
         """The factor for linear logits that calibrates their probabilities on held-out images."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class FitResult:
     """A fitted classifier.
 

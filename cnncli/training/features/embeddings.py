@@ -3,13 +3,13 @@
 import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.folds import Indices, group_numbers
 from cnncli.data.labels import answer_text
+from cnncli.dataclass import frozen_dataclass
 from cnncli.features.embed import Embedder, EmbedSettings
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataSet, Sample, Split
@@ -22,7 +22,7 @@ from cnncli.training.manifest import UnreadableSample
 from cnncli.training.settings import FinetuneSettings
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class EmbeddedSplit:
     """The readable images of a split.
 
@@ -80,7 +80,7 @@ def _of_task(sample: Sample, place: int, kind: AnswerKind) -> Sample:
     return dataclasses.replace(sample, label=answer[0], answers=())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class EmbeddedData:
     """A data set and its embeddings.
 

@@ -5,9 +5,9 @@ Runtime, and the new classifier replaces the last layer of the compiled network 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from cnncli.data.stratified import require_learnable
+from cnncli.dataclass import frozen_dataclass
 from cnncli.networks.model_folder import ModelFolder
 from cnncli.records.data import DataSet
 from cnncli.records.evaluation import FoldScore
@@ -24,7 +24,7 @@ from cnncli.training.run_folder import Target
 from cnncli.training.settings import FinetuneSettings
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class FeatureSearch:
     """A network, its embeddings of the data, and the classifiers that were fitted to them.
 

@@ -1,10 +1,10 @@
 """The hyperparameters of classifiers on features: what cross-validation compares, and what is taken where it cannot."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.training import ClassifierName
 from cnncli.training.features.scaling import COMMON, PARETO, STANDARDISED
 
@@ -20,7 +20,7 @@ _PARAMETERS: Mapping[ClassifierName, Sequence[float]] = {
 """C, the inverse strength of the L2 penalty, from strong to weak; k, the number of neighbours; centroids have none."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Hyperparameters:
     """What cross-validation chooses.
 

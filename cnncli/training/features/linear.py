@@ -6,13 +6,13 @@ Every function yields weights (K, D) and biases (K,) for each value of C, the in
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.heads import Array, LinearHead
 from cnncli.records.training import ClassifierName
 from cnncli.training.features.hyperparameters import Hyperparameters
@@ -49,7 +49,7 @@ def fit_scaled(
     return [heads[item] for item in candidates]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Problem:
     """What a classifier is fitted to.
 
@@ -75,7 +75,7 @@ class Problem:
         return self.classes <= 2  # noqa: PLR2004 - as the name says
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class SeveralProblem:
     """What a classifier is fitted to where several classes can be right.
 
@@ -92,7 +92,7 @@ class SeveralProblem:
     tolerance: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Loss:
     """A loss of logits, for L2-regularised linear classifiers.
 

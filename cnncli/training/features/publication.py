@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.heads import ClassifierHead
 from cnncli.evaluation.scoring import ScoredSamples, answers_of
 from cnncli.evaluation.tasks.scoring import ScoredTargets
@@ -52,7 +52,7 @@ class Publication(Protocol):
         """The result of fine-tuning; `path` is that of the run."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ClassPublication:
     """The best classifier for images with one class each.
 
@@ -121,7 +121,7 @@ class ClassPublication:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TaskPublication:
     """The classifiers of all tasks.
 

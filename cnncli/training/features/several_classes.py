@@ -4,12 +4,12 @@ All have the same hyperparameters, chosen by the mean average precision of the h
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.data.folds import Fold, Indices
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.heads import Array, ClassifierHead
 from cnncli.evaluation.tasks.labels import mean_average_precision
 from cnncli.records.training import ClassifierName, ClassWeights
@@ -21,7 +21,7 @@ from cnncli.training.features.temperature import fit_sigmoid_temperature
 Labels = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class SeveralRows:
     """Embeddings to fit a classifier to, of images that may have several classes.
 

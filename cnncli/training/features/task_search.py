@@ -1,11 +1,11 @@
 """The search for classifiers on the features of images with tasks: a linear one for each, side by side in one head."""
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 
 from cnncli.data.targets import targets
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.heads import ClassifierHead, LinearHead
 from cnncli.records.data import Split
 from cnncli.records.progress import Progress
@@ -17,7 +17,7 @@ from cnncli.training.settings import FinetuneSettings
 from cnncli.training.task_figures import TaskFigures, scores_text, task_figures
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TaskFit:
     """The classifier of one task.
 
@@ -32,7 +32,7 @@ class TaskFit:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TaskSearch:
     """The classifiers of all tasks.
 

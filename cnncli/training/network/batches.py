@@ -3,12 +3,12 @@
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.images import augment
 from cnncli.images.augment import ResizeFunction, random_view
 from cnncli.images.image_cache import ImageCache, Planes
@@ -25,7 +25,7 @@ _LARGEST_FACTOR = 2.0
 """Largest size of a cached image, as a multiple of the network's input size."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Batch:
     """The images of a batch.
 
@@ -113,7 +113,7 @@ def for_validation(samples: Sequence[Sample], reader: ImageReader, cache: ImageC
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class RandomViews:
     """Augmented images of one epoch, by number.
 

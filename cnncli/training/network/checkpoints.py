@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import NotANumberError, OutputError, TrainingError
 from cnncli.files.whole import whole_file
 from cnncli.networks.tensor_files import raise_os_errors
@@ -36,7 +37,7 @@ _LAST, _BEFORE, KEPT, _LOGITS = "last.pt", "before.pt", "best.safetensors", "bes
 _FORMAT = 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class RunConstants:
     """Values that are measured at the start of a run and stay the same until its end.
 

@@ -1,12 +1,13 @@
 """Losses of logits against labels, and what counts as correct: for images with one class each, and for tasks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from cnncli.dataclass import frozen_dataclass
 
 
 class Criterion(Protocol):
@@ -22,7 +23,7 @@ class Criterion(Protocol):
         """How many of N images are answered correctly."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ClassCriterion:
     """Cross-entropy with the one class of each image; targets are classes (N,), or their shares (N, K).
 
@@ -72,7 +73,7 @@ def sum_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(logits, labels, reduction="sum")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class LabelsCriterion:
     """Binary cross-entropy with each class of a task that may have several right ones, its mean over the classes.
 
@@ -109,7 +110,7 @@ class LabelsCriterion:
         return ((logits > 0) == (targets > 1 / 2)).all(dim=1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TaskTerm:
     """A task's part of the loss.
 
@@ -126,7 +127,7 @@ class TaskTerm:
     known: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TasksCriterion:
     """The weighted sum of the losses of several tasks, each the mean over those images whose labels of it are known.
 

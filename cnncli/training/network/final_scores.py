@@ -3,13 +3,13 @@
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.compile import TOLERANCE
 from cnncli.evaluation.scoring import ScoredSamples, answers_of
 from cnncli.evaluation.tasks.scoring import ScoredTargets
@@ -54,7 +54,7 @@ def kept_logits(run: Path, samples: Sequence[Sample], unreadable: Container[str]
     return logits
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _Block:
     """Images that are scored at once: those that could be read, their logits (N, K), and the others."""
 
@@ -83,7 +83,7 @@ class Scorer(ABC, Generic[Scored]):
         """Score images with these logits (K,)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ClassScorer(Scorer[ScoredSamples]):
     """Scores images with one class each; `relative` turns a sample's path into the one to report."""
 
@@ -100,7 +100,7 @@ class ClassScorer(Scorer[ScoredSamples]):
         return ScoredSamples(tuple(answers), tuple(unreadable))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TaskScorer(Scorer[ScoredTargets]):
     """Scores images with tasks."""
 
@@ -119,7 +119,7 @@ class TaskScorer(Scorer[ScoredTargets]):
         return ScoredTargets(tuple(readable), np.concatenate(shares), tuple(unreadable))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class FinalScores(Generic[Scored]):
     """What a finished network predicts.
 

@@ -1,9 +1,9 @@
 """Whether a network has learned more than a guess tells, and more than the classifier that it started with."""
 
 import math
-from dataclasses import dataclass
 
 from cnncli.data.targets import targets
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.data import DataSet, Split
 from cnncli.records.progress import Progress
 from cnncli.records.training import Epoch
@@ -18,7 +18,7 @@ _LUCK = 0.4
 """Share of the way from guessing to perfect accuracy that a network without any knowledge may reach on a few images."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Guess:
     """What guessing achieves: the loss, what epochs are compared by, and how it is done, as text."""
 

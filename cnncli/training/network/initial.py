@@ -1,13 +1,13 @@
 """The network that a training run starts from, with its card."""
 
 import dataclasses
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.heads import LinearHead
 from cnncli.errors import CompileError, UsageError
 from cnncli.networks import zoo
@@ -23,7 +23,7 @@ from cnncli.training.options import TrainingOptions
 from cnncli.training.task_scores import with_default_thresholds
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class InitialModel:
     """A network with as many outputs as the data has classes.
 

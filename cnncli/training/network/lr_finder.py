@@ -4,13 +4,13 @@ import contextlib
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import NotANumberError
 from cnncli.training.network.loop import Loop
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class RangeTest:
     """Losses at increasing learning rates.
 

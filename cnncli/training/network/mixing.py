@@ -1,13 +1,12 @@
 """Mixup and CutMix: mixing the images of a step with one another, and their targets likewise."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.training.network import rng
 from cnncli.training.network.batches import Batch
 from cnncli.training.network.pixels import Normalize
@@ -17,7 +16,7 @@ from cnncli.training.network.supervision import Labels
 from cnncli.training.options import TrainingOptions
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Mixing:
     """How the images of a step are mixed; the same in all processes.
 
@@ -79,7 +78,7 @@ def mix_labels(labels: Tensor, partners: Tensor, classes: int, mixing: Mixing) -
     return mixing.share * targets + (1 - mixing.share) * partner_targets
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Mixer:
     """Mixes the images of a step across processes: the partner of an image may belong to another one.
 

@@ -1,10 +1,9 @@
 """What training minimises: the loss of the labels (`criteria`), and what is added to it."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.networks.zoo.blueprint_builder import BlueprintNetwork
 from cnncli.records.networks import Preprocessing
 from cnncli.training.network.criteria import Criterion
@@ -15,7 +14,7 @@ NetworkOutput = Tensor | tuple[Tensor, ...]
 """Logits (N, K), followed by those of auxiliary heads where a network has some."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Objective:
     """The loss of a batch.
 

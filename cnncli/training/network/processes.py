@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ from accelerate.utils import gather_object
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import TrainingError
 from cnncli.text import quote
 from cnncli.training.network.rng import Indices
@@ -20,7 +20,7 @@ from cnncli.training.network.rng import Indices
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Processes:
     """Sums, decisions and values that the processes share."""
 

@@ -3,12 +3,12 @@
 import dataclasses
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import CompileError, TrainingError
 from cnncli.evaluation.scoring import ScoredSamples
 from cnncli.evaluation.tables import unreadable as unreadable_table
@@ -81,7 +81,7 @@ def publish(
     return result
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _EvaluatedRun:
     """What the finished network achieves.
 
@@ -96,7 +96,7 @@ class _EvaluatedRun:
     held_out: NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _FinishedRun:
     """A run whose training is finished.
 

@@ -1,11 +1,11 @@
 """What a network learns, and how: everything that does not change during training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from torch import nn
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.data import DataSet
 from cnncli.records.networks import Preprocessing
 from cnncli.training.network.supervision import Supervision
@@ -13,7 +13,7 @@ from cnncli.training.network.teacher import Teacher
 from cnncli.training.options import TrainingOptions
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TrainingSetup:
     """A network, its data and the training options.
 

@@ -1,17 +1,17 @@
 """A network as a sequence of stages, from the image to the logits: what is frozen, and the learning rate of each stage."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from torch import nn
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 
 _TRUNK = 0.6
 """A module with at least this share of a network's weight layers is its trunk, and is divided further."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Stage:
     """A module with weights.
 

@@ -3,13 +3,13 @@
 import contextlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.torch import is_out_of_memory
 from cnncli.errors import OutOfMemoryError
 from cnncli.text import counted
@@ -23,7 +23,7 @@ from cnncli.training.network.setup import TrainingSetup
 from cnncli.training.network.state import TrainingState
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TrainingStep:
     """Updates the weights from a batch.
 

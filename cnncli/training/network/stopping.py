@@ -1,7 +1,6 @@
 """Early stopping: patience, or the time budget."""
 
-from dataclasses import dataclass
-
+from cnncli.dataclass import frozen_dataclass
 from cnncli.text import counted
 from cnncli.training.network.checkpoints import Checkpoint
 from cnncli.training.network.meter import Meter
@@ -9,7 +8,7 @@ from cnncli.training.network.processes import Processes
 from cnncli.training.options import TrainingOptions
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class EarlyStopping:
     """The rules for ending training before its last epoch.
 

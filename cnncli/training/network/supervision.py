@@ -4,7 +4,6 @@ The two kinds of labels differ here and in `criteria`, and nowhere else in train
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from cnncli.data.targets import targets
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.data import DataSet, Sample
 from cnncli.records.tasks import AnswerKind, Task, columns_of
 from cnncli.records.training import ClassWeights
@@ -53,7 +53,7 @@ class Supervision(Protocol):
         """Adds up figures of the validation images with these labels."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ClassSupervision:
     """One class per image.
 
@@ -87,7 +87,7 @@ class ClassSupervision:
         return ClassTally(labels, self.classes, processes, is_balanced=is_balanced)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TasksSupervision:
     """The answers to several tasks, or to one with several right classes.
 

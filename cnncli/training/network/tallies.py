@@ -1,6 +1,5 @@
 """Figures of a network on the validation images, added up batch by batch and process by process."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -8,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.records.tasks import Task
 from cnncli.records.training import ClassWeights
 from cnncli.training.network.criteria import TasksCriterion, sum_cross_entropy
@@ -16,7 +16,7 @@ from cnncli.training.network.rng import Indices
 from cnncli.training.task_figures import task_figures
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ValidationFigures:
     """What a network achieves on the validation images.
 

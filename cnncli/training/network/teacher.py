@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import UsageError
 from cnncli.networks import zoo
 from cnncli.networks.class_names import find_classes
@@ -20,7 +20,7 @@ from cnncli.records.progress import Progress
 from cnncli.records.tasks import Task
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Teacher:
     """A network in evaluation mode whose logits are matched.
 

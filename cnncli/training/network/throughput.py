@@ -4,11 +4,11 @@ import copy
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.torch import has_bf16, is_out_of_memory
 from cnncli.records.training import Amp, Layout
 from cnncli.training.network.criteria import sum_cross_entropy
@@ -38,7 +38,7 @@ _HOPELESS = 1.5
 _DTYPES = {Amp.BF16: torch.bfloat16, Amp.FP16: torch.float16}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Throughput:
     """Images per second of forward and backward passes in a memory layout and a precision."""
 

@@ -10,7 +10,7 @@ import dataclasses
 import os
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -19,6 +19,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import broadcast_object_list
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.cores import usable_cores
 from cnncli.errors import DataError, TrainingError, UsageError
 from cnncli.images.threads import reading_threads
@@ -189,7 +190,7 @@ def _freezes_statistics(tune: Tune) -> bool:
 # ---- the run
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class _RunStart:
     """What training starts from. The first process reads it, and sends it to the others, which may not see its disk.
 

@@ -1,13 +1,13 @@
 """What a network achieves on the validation split, after each epoch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import DataError
 from cnncli.records.predictions import Unreadable
 from cnncli.training.network.batches import ImageStore, iterate_batches
@@ -20,7 +20,7 @@ _LARGEST = 256 * 2**20
 """Largest size in bytes of the logits of all validation images that are kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class ValidationResult:
     """What a network achieves on the validation images.
 
@@ -33,7 +33,7 @@ class ValidationResult:
     logits: NDArray[np.float32] | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class Validation:
     """The validation of a network on the images of all processes.
 

@@ -3,10 +3,10 @@
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from cnncli.dataclass import frozen_dataclass
 from cnncli.errors import TrainingError, TrainingStopped
 from cnncli.files.schema import schema_problem
 from cnncli.files.whole import whole_file
@@ -51,7 +51,7 @@ class Tracker(Protocol):
         """End the run; `exit_code` is 0 if it is complete, `INTERRUPTED` if it can be resumed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class TrackedRun:
     """What is known of a tracked run when it is resumed.
 
@@ -66,7 +66,7 @@ class TrackedRun:
     epochs: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_dataclass
 class RunDescription:
     """What a tracker shows of a run beside its figures.
 
