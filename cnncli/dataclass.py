@@ -1,7 +1,7 @@
 """Frozen dataclasses that are quick to define.
 
-`dataclasses.dataclass(frozen=True)` compiles six methods for every class. One prediction needs 62 classes, so that took an eighth
-of the time of `cnncli predict` for one photograph. Here only `__init__` is compiled; all classes share the other methods.
+`dataclasses.dataclass(frozen=True)` compiles six methods for every class, and one prediction needs more than 60 classes. Here only
+`__init__` is compiled; all classes share the other methods.
 """
 
 from dataclasses import Field, FrozenInstanceError, dataclass, field, fields
