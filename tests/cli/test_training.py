@@ -592,9 +592,12 @@ def test_two_processes_match_one_with_the_same_batch_size(data: Path) -> None:
     )
     one, two = (load_file(f"{run_}/model.safetensors") for run_ in ("one", "two"))
     assert max(float(np.abs(one[name] - two[name]).max()) for name in one) < 1e-5
-    apart, joined = (np.load(f"{run_}/checkpoints/best_logits.npy") for run_ in ("one", "two"))
-    assert np.allclose(apart, joined, atol=1e-4, equal_nan=True)
-    assert np.isnan(joined).any(axis=1).sum() == 3
+    apart, joined = (load_file(f"{run_}/checkpoints/best_outputs.safetensors") for run_ in ("one", "two"))
+    assert np.allclose(apart["logits"], joined["logits"], atol=1e-4, equal_nan=True)
+    assert np.isnan(joined["logits"]).any(axis=1).sum() == 3
+    in_order, order = np.argsort(apart["numbers"]), np.argsort(joined["numbers"])
+    assert (apart["numbers"][in_order] == joined["numbers"][order]).all()
+    assert np.allclose(apart["embeddings"][in_order], joined["embeddings"][order], atol=1e-4)
     first, second = (
         json.loads(alone.stdout),
         json.loads(together.stdout),

@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -32,8 +30,9 @@ if TYPE_CHECKING:
     from cnncli.training.network.meter import Meter
     from cnncli.training.network.processes import Processes
     from cnncli.training.network.state import TrainingState
+    from cnncli.training.network.validation_outputs import ValidationOutputs
 
-_LAST, _BEFORE, KEPT, _LOGITS = "last.pt", "before.pt", "best.safetensors", "best_logits.npy"
+_LAST, _BEFORE, KEPT, OUTPUTS = "last.pt", "before.pt", "best.safetensors", "best_outputs.safetensors"
 _FORMAT = 2
 
 
@@ -167,13 +166,13 @@ class Checkpointer:
         self._saved_at = time.monotonic()
         self._write_seconds = self._saved_at - start
 
-    def save_kept(self, logits: NDArray[np.float32] | None) -> None:
+    def save_kept(self, outputs: "ValidationOutputs | None") -> None:
         """Write the weights that the run keeps so far, as they were validated.
 
         Args:
-            logits: of this process's validation images, if they are to be kept.
+            outputs: of this process's validation images, if they are to be kept.
         """
-        joined = None if logits is None else self._processes.join(logits)
+        joined = outputs and outputs.join(self._processes)
         if self._processes.is_main:
             save_kept(self._run, self._state.averaged_network.state_dict(), joined)
 
@@ -251,14 +250,14 @@ def _read(fields: Mapping[str, Any]) -> Checkpoint:
     return Checkpoint(**values)
 
 
-def save_kept(run: Path, network: Mapping[str, Tensor], logits: NDArray[np.float32] | None) -> None:
-    """Write the weights of the epoch that the run keeps, and the logits (N, K) of the validation images."""
+def save_kept(run: Path, network: Mapping[str, Tensor], outputs: "ValidationOutputs | None") -> None:
+    """Write the weights of the epoch that the run keeps, and the outputs for the validation images."""
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in network.items()}
     with _durable_file(run / CHECKPOINTS / KEPT, run) as draft, raise_os_errors(draft):
         save_file(tensors, draft)
-    if logits is not None:
-        with _durable_file(run / CHECKPOINTS / _LOGITS, run) as draft, draft.open("wb") as stream:
-            np.save(stream, logits)
+    if outputs:
+        with _durable_file(run / CHECKPOINTS / OUTPUTS, run) as draft:
+            outputs.write(draft)
 
 
 def load_kept(run: Path) -> dict[str, Tensor]:
@@ -272,15 +271,6 @@ def load_kept(run: Path) -> dict[str, Tensor]:
         return load_file(file)
     except Exception as error:
         raise TrainingError(f"{file} is damaged: {error}", "start again, with another --output") from error
-
-
-def load_kept_logits(run: Path) -> NDArray[np.float32] | None:
-    """Logits (N, K) of the validation images in the epoch that the run keeps, NaN where one could not be read; None without."""
-    try:
-        logits: NDArray[np.float32] = np.load(run / CHECKPOINTS / _LOGITS)
-    except (OSError, ValueError, EOFError):
-        return None
-    return logits
 
 
 def remove_superseded(run: Path) -> None:

@@ -1,9 +1,8 @@
-"""What the network of a finished run computes for its validation and test images; logits that training computed are reused."""
+"""What the network of a finished run computes for its validation and test images; what training computed is reused."""
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
@@ -19,8 +18,7 @@ from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import ProgressBar
 from cnncli.records.tasks import Task
-from cnncli.training.familiarity import choose_held_out_images
-from cnncli.training.network import checkpoints
+from cnncli.training.network.validation_outputs import ValidationOutputs, held_out_images
 
 if TYPE_CHECKING:
     from cnncli.records.evaluation import Answer
@@ -30,28 +28,11 @@ Floats = NDArray[np.float32]
 Output = Floats | Unreadable
 """What a network computes for an image: (K,) or (K + D,); or why it cannot be read."""
 
-_HELD_OUT = 200
-"""Validation images that are run through the written network in any case: it has to agree with the one that was trained, and
-`--unfamiliar` needs their scores."""
+_COMPARED = 16
+"""Validation images that are run through the written network in any case: it has to agree with the one that was trained."""
 
 _AT_ONCE = 1024
 """Number of images whose logits and probabilities are in memory at a time."""
-
-
-def kept_logits(run: Path, samples: Sequence[Sample], unreadable: Container[str]) -> Floats | None:
-    """Logits (N, K) of the validation images in the epoch that a run keeps; None if the images have to be evaluated again.
-
-    Args:
-        run: the run's folder.
-        samples: all N validation images.
-        unreadable: paths of images that could not be read, whose logits are NaN.
-    """
-    logits = checkpoints.load_kept_logits(run)
-    is_readable = np.array([sample.path not in unreadable for sample in samples], np.bool_)
-    if logits is None or len(logits) != len(samples) or not np.isfinite(logits[is_readable]).all():
-        return None
-    logits[~is_readable] = np.nan
-    return logits
 
 
 @frozen_dataclass
@@ -133,7 +114,11 @@ class FinalScores(Generic[Scored]):
 
 
 def score_splits(
-    scorer: Scorer[Scored], session: Session, data: DataSet, validated: Floats | None, bar: ProgressBar
+    scorer: Scorer[Scored],
+    session: Session,
+    data: DataSet,
+    validated: ValidationOutputs | None,
+    bar: ProgressBar,
 ) -> FinalScores[Scored]:
     """Run a finished network on the validation and test images.
 
@@ -141,8 +126,7 @@ def score_splits(
         scorer: how images are scored.
         session: the network.
         data: the images.
-        validated: logits (N, K) of the validation images as training saw them, used if the network agrees with them on some; None
-            to run all.
+        validated: outputs for the validation images in training, used if the network agrees with them on some; None to run all.
         bar: opens a progress bar over the images.
 
     Raises:
@@ -150,27 +134,30 @@ def score_splits(
     """
     val, test = data.split(Split.VAL), data.split(Split.TEST)
     card = session.folder.card
-    classes = len(card.class_names)
-    sampled = _run_some(session, val, bar)
-    logits = {
-        index: output if isinstance(output, Unreadable) else output[:classes]
-        for index, output in sampled.items()
-    }
-    if validated is not None and _agree(validated, logits):
-        readable = np.flatnonzero(~np.isnan(validated[:, 0]))
-        splits = {Split.VAL: scorer.score([val[index] for index in readable], validated[readable])}
+    held_out = held_out_images(len(val)).tolist()
+    if validated and _agree(validated, _run_some(session, val, held_out[:_COMPARED], bar)):
+        readable = np.flatnonzero(~np.isnan(validated.logits[:, 0]))
+        splits = {Split.VAL: scorer.score([val[index] for index in readable], validated.logits[readable])}
+        rows = validated.rows()
     else:
+        classes = len(card.class_names)
+        outputs = _run_some(session, val, held_out, bar)
+        logits = {
+            index: output if isinstance(output, Unreadable) else output[:classes]
+            for index, output in outputs.items()
+        }
         splits = {Split.VAL: scorer.score(val, _run(session, val, logits, bar))}
+        readable_rows = [output for output in outputs.values() if not isinstance(output, Unreadable)]
+        rows = np.array(readable_rows, np.float32).reshape(-1, classes + card.embedding.size)
     if test:
         splits[Split.TEST] = scorer.score(test, _run(session, test, {}, bar))
-    rows = [output for output in sampled.values() if not isinstance(output, Unreadable)]
-    width = classes + card.embedding.size
-    return FinalScores(splits, np.array(rows, np.float32).reshape(-1, width))
+    return FinalScores(splits, rows)
 
 
-def _run_some(session: Session, samples: Sequence[Sample], bar: ProgressBar) -> dict[int, Output]:
-    """Logits and embeddings (K + D,) of some images, by their index."""
-    indices = choose_held_out_images(len(samples), _HELD_OUT).tolist()
+def _run_some(
+    session: Session, samples: Sequence[Sample], indices: Sequence[int], bar: ProgressBar
+) -> dict[int, Output]:
+    """Logits and embeddings (K + D,) of the images with these indices, by index."""
     outputs: dict[int, Output] = {}
     with bar(len(indices)) as advance:
         sources = (samples[index].source for index in indices)
@@ -196,12 +183,18 @@ def _run(
             advance()
 
 
-def _agree(expected: Floats, computed: Mapping[int, Output]) -> bool:
-    """Whether a network computes the logits (N, K) that are expected; NaN is expected of images that cannot be read."""
-    is_known = ~np.isnan(expected[:, 0])
-    known = {index: output for index, output in computed.items() if is_known[index]}
-    outputs = [output for output in known.values() if not isinstance(output, Unreadable)]
-    if not outputs or len(outputs) < len(known):
+def _agree(expected: ValidationOutputs, outputs: Mapping[int, Output]) -> bool:
+    """Whether a network computes what is expected, to within `TOLERANCE` of the range of the logits and of the embeddings."""
+    known = np.flatnonzero(np.isin(expected.numbers, list(outputs)))
+    computed = [outputs[number] for number in expected.numbers[known].tolist()]
+    rows = [output for output in computed if not isinstance(output, Unreadable)]
+    if not rows or len(rows) < len(computed):
         return False
-    difference = np.abs(np.stack(outputs) - expected[list(known)]).max()
-    return bool(difference <= TOLERANCE * np.ptp(expected[is_known]))
+    expected_rows, classes = expected.rows(), expected.logits.shape[1]
+    if rows[0].shape != expected_rows[0].shape:
+        return False
+    for part in np.s_[:classes], np.s_[classes:]:
+        difference = np.abs(np.stack(rows)[:, part] - expected_rows[known, part]).max()
+        if not difference <= TOLERANCE * np.ptp(expected_rows[:, part]):
+            return False
+    return True

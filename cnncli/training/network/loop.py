@@ -89,6 +89,7 @@ class Loop:
             val_images,
             supervision.labels(setup.data.split(Split.VAL)),
             len(setup.data.class_names),
+            setup.head,
             supervision,
             setup.options.batch_size,
             setup.workers,
@@ -260,7 +261,7 @@ class Loop:
         checkpoint.history.append(epoch)
         checkpoint.epoch, checkpoint.step = checkpoint.epoch + 1, 0
         if kept_epoch(checkpoint.history, self.setup.options.keep) is epoch:
-            self._checkpointer.save_kept(validated.logits)
+            self._checkpointer.save_kept(validated.outputs)
 
     def _validate(self) -> ValidationResult:
         """Validate the network that would be kept.

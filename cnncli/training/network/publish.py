@@ -33,9 +33,10 @@ from cnncli.training.manifest import RunManifest, load_manifest
 from cnncli.training.network import checkpoints
 from cnncli.training.network.checkpoints import Checkpoint
 from cnncli.training.network.familiarity import store_training_features
-from cnncli.training.network.final_scores import ClassScorer, TaskScorer, kept_logits, score_splits
+from cnncli.training.network.final_scores import ClassScorer, TaskScorer, score_splits
 from cnncli.training.network.guessing import Guess, warn_if_little_was_learned
 from cnncli.training.network.initial import InitialModel, build
+from cnncli.training.network.validation_outputs import ValidationOutputs
 from cnncli.training.preparation import Stopwatch
 from cnncli.training.scores import Scores, evaluate_classes
 from cnncli.training.settings import NetworkSettings
@@ -151,7 +152,9 @@ class _FinishedRun:
             with stopwatch.measure("writing the network"):
                 folder = self._write_model_folder(draft)
             with stopwatch.measure("evaluating it"):
-                validated = kept_logits(self.run, self.data.split(Split.VAL), self.checkpoint.unreadable)
+                file = self.run / run_folder.CHECKPOINTS / checkpoints.OUTPUTS
+                samples = self.data.split(Split.VAL)
+                validated = ValidationOutputs.read(file, samples, self.checkpoint.unreadable)
                 evaluated = self._evaluate(folder, validated, progress, bar)
             with stopwatch.measure("keeping features of its images"):
                 session = self._session(folder, self.settings.engine_options.device, progress)
@@ -192,7 +195,7 @@ class _FinishedRun:
     def _evaluate(
         self,
         folder: model_folder.ModelFolder,
-        validated: NDArray[np.float32] | None,
+        validated: ValidationOutputs | None,
         progress: Progress,
         bar: ProgressBar,
         tasks: tuple[Task, ...] | None = None,

@@ -35,7 +35,7 @@ def test_a_full_disk_keeps_the_previous_checkpoint(data: Path, monkeypatch: pyte
         "manifest.json",
         "last.pt",
         "best.safetensors",
-        "best_logits.npy",
+        "best_outputs.safetensors",
     }
 
 

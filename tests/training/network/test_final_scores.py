@@ -1,4 +1,4 @@
-"""Validation images are computed once: training's logits are published if the written network agrees with them."""
+"""Validation images are computed once: training's outputs are published if the written network agrees with them."""
 
 import csv
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from cnncli.data.splits import read_splits
 from cnncli.inference import ImageOutput, Session
@@ -17,13 +18,13 @@ from cnncli.records.engines import InferenceOptions
 from cnncli.records.progress import NullProgress
 from cnncli.records.training import Amp, FinetuneResult, Keep
 from cnncli.training.manifest import load_manifest
-from cnncli.training.network import final_scores, validation
+from cnncli.training.network import final_scores, validation, validation_outputs
 from cnncli.training.resume import resume
 from cnncli.training.settings import NetworkSettings
 from tests.conftest import some_slow
 from tests.training.small_runs import PLAIN, no_bar, no_show, resume_run, settings_for, start_run, train_run
 
-LOGITS = Path("checkpoints/best_logits.npy")
+OUTPUTS = Path("checkpoints/best_outputs.safetensors")
 COMPARED = 2
 
 
@@ -39,7 +40,7 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return iter(outputs)
 
     monkeypatch.setattr(Session, "logits", count)
-    monkeypatch.setattr(final_scores, "_HELD_OUT", COMPARED)
+    monkeypatch.setattr(validation_outputs, "_HELD_OUT", COMPARED)
     return counts
 
 
@@ -76,10 +77,30 @@ def test_logits_of_the_kept_epoch_are_published(
     assert result.val
     assert (result.val.share, result.val_loss) == pytest.approx((kept.val_top1, kept.val_loss))
     reused = probabilities(folder)
-    (folder / LOGITS).unlink()
+    (folder / OUTPUTS).unlink()
     again = publish(folder, settings)
     assert evaluated == [again.images[1] - COMPARED] == [result.images[1] - COMPARED]
     assert probabilities(folder) == pytest.approx(reused, abs=1e-6)
+
+
+def test_few_images_are_run_through_the_written_network(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    real = Session.logits_and_embeddings
+
+    def count(session: Session, sources: Any) -> Any:
+        outputs = list(real(session, sources))
+        counts.append(len(outputs))
+        return iter(outputs)
+
+    monkeypatch.setattr(Session, "logits_and_embeddings", count)
+    monkeypatch.setattr(final_scores, "_COMPARED", 3)
+    settings = settings_for(data, PLAIN, epochs=1)
+    folder = train_run(settings).folder
+    publish(folder, settings)
+    assert counts == [3]
+    (folder / OUTPUTS).unlink()
+    publish(folder, settings)
+    assert counts == [3, len(validation_samples(folder))]
 
 
 def test_a_run_keeps_the_scores_of_its_validation_images(data: Path) -> None:
@@ -97,38 +118,44 @@ def test_a_run_keeps_the_scores_of_its_validation_images(data: Path) -> None:
 
 
 def change_logits(file: Path) -> None:
-    logits = np.load(file)
-    logits[:, 0] += 0.01 * np.ptp(logits)
-    np.save(file, logits)
+    outputs = load_file(file)
+    outputs["logits"][:, 0] += 0.01 * np.ptp(outputs["logits"])
+    save_file(outputs, file)
+
+
+def change_embeddings(file: Path) -> None:
+    outputs = load_file(file)
+    outputs["embeddings"][:, 0] += 0.01 * np.ptp(outputs["embeddings"])
+    save_file(outputs, file)
 
 
 def truncate(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1])
 
 
-@pytest.mark.parametrize("damage", some_slow([change_logits, truncate], [change_logits]))
+@pytest.mark.parametrize("damage", some_slow([change_logits, change_embeddings, truncate], [change_logits]))
 def test_all_images_are_evaluated_where_the_written_network_disagrees(
     data: Path, evaluated: list[int], damage: Callable[[Path], None]
 ) -> None:
     settings = settings_for(data, PLAIN)
     folder = train_run(settings).folder
-    damage(folder / LOGITS)
+    damage(folder / OUTPUTS)
     result = publish(folder, settings)
     assert evaluated == [result.images[1] - COMPARED]
     assert result.val_loss == pytest.approx(result.epochs[(result.best_epoch or 0) - 1].val_loss)
 
 
 def test_inexact_and_too_many_logits_are_not_kept(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not (train_run(settings_for(data, PLAIN, epochs=1, amp=Amp.BF16)).folder / LOGITS).exists()
+    assert not (train_run(settings_for(data, PLAIN, epochs=1, amp=Amp.BF16)).folder / OUTPUTS).exists()
     monkeypatch.setattr(validation, "_LARGEST", 10)
-    assert not (train_run(settings_for(data, PLAIN, epochs=1)).folder / LOGITS).exists()
+    assert not (train_run(settings_for(data, PLAIN, epochs=1)).folder / OUTPUTS).exists()
 
 
 @pytest.mark.slow
 def test_images_that_cannot_be_read_have_no_answer(
     data: Path, evaluated: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(final_scores, "_HELD_OUT", 1000)
+    monkeypatch.setattr(validation_outputs, "_HELD_OUT", 1000)
     settings = settings_for(data, PLAIN)
     folder = start_run(settings)
     broken, gone, *_ = (Path(sample.path) for sample in validation_samples(folder))
@@ -140,8 +167,9 @@ def test_images_that_cannot_be_read_have_no_answer(
     assert len(probabilities(folder)) == result.images[1] == len(validation_samples(folder)) - 1
     gone.unlink()
     for compared in (1000, COMPARED):  # among those that are compared; among the others
-        monkeypatch.setattr(final_scores, "_HELD_OUT", compared)
+        monkeypatch.setattr(validation_outputs, "_HELD_OUT", compared)
+        monkeypatch.setattr(final_scores, "_COMPARED", compared)
         again = publish(folder, settings)
         assert [Path(path).name for path in again.unreadable] == [broken.name, gone.name]
         assert len(probabilities(folder)) == again.images[1] == result.images[1] - 1
-        (folder / LOGITS).unlink(missing_ok=True)
+        (folder / OUTPUTS).unlink(missing_ok=True)
