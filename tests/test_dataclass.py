@@ -2,9 +2,11 @@
 
 import copy
 import dataclasses
+import inspect
+import math
 import pickle
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, field
+from dataclasses import KW_ONLY, FrozenInstanceError, field
 from typing import Any
 
 import pytest
@@ -12,17 +14,23 @@ import pytest
 from cnncli.dataclass import frozen_dataclass
 
 
+class Shape:
+    """A base class that has a `__dict__`."""
+
+
 def define(decorator: Callable[[type], type]) -> tuple[Any, Any, Any]:
     """A class, a subclass of it and a class without fields."""
 
     @decorator
-    class Size:
+    class Size(Shape):
         """A size."""
 
         height: int
         width: int = 3
         unit: str = field(default="px", compare=False)
         notes: list[str] = field(default_factory=list, compare=False, repr=False)
+        _: KW_ONLY
+        depth: float = 1.0
 
         @property
         def area(self) -> int:
@@ -59,9 +67,13 @@ USES: dict[str, Callable[[Any, Any, Any], object]] = {
     "fields": lambda _, named, empty: (
         [item.name for item in dataclasses.fields(named)] + [*dataclasses.fields(empty)]
     ),
-    "slots": lambda size, named, _: (size.__slots__, named.__slots__, hasattr(size(1), "__dict__")),
+    "slots": lambda size, named, _: (size.__slots__, named.__slots__),
     "match": lambda size, named, _: (size.__match_args__, named.__match_args__),
     "own list": lambda size, _, __: size(1).notes is size(1).notes,
+    "signature": lambda size, named, _: [
+        [(item.name, item.kind, item.annotation) for item in inspect.signature(kind).parameters.values()]
+        for kind in (size, named)
+    ],
     "area": lambda size, named, _: (size(2).area, named(4).area),
     "copy": lambda _, named, __: copy.deepcopy(named(1, name="a")) == named(1, name="a"),
 }
@@ -92,16 +104,30 @@ def test_nothing_can_be_changed(kinds: tuple[Any, Any, Any]) -> None:
 def test_arguments_are_checked() -> None:
     with pytest.raises(TypeError, match="'height'"):
         OURS[0]()
-    with pytest.raises(TypeError, match="'depth'"):
-        OURS[0](1, depth=2)
+    with pytest.raises(TypeError, match="'weight'"):
+        OURS[0](1, weight=2)
+    with pytest.raises(TypeError, match="positional"):
+        OURS[0](1, 2, "m", [], 3.0)
 
 
 @frozen_dataclass
-class Pair:
+class Number:
+    """A number."""
+
+    value: float
+
+
+@frozen_dataclass
+class Pair(Number):
     """Two numbers."""
 
-    first: int
-    second: float = 0.5
+    other: float = 0.5
+
+
+def test_equality_starts_with_identity() -> None:
+    nothing = Number(math.nan)
+    assert nothing == nothing  # noqa: PLR0124 - as for tuples
+    assert nothing != Number(float("nan"))
 
 
 def test_they_can_be_sent_to_another_process() -> None:

@@ -15,7 +15,7 @@ lr_range.png        the learning rate range test of `--lr auto`
 tensorboard/        the history for TensorBoard
 tracking.json       the runs of `--track` in MLflow or Weights & Biases
 checkpoints/        what training is resumed from: manifest.json, last.pt, before.pt, best.safetensors,
-                    best_logits.npy
+                    best_outputs.safetensors
 """
 
 import contextlib

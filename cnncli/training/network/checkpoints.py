@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cnncli.training.network.state import TrainingState
     from cnncli.training.network.validation_outputs import ValidationOutputs
 
-_LAST, _BEFORE, KEPT, OUTPUTS = "last.pt", "before.pt", "best.safetensors", "best_outputs.safetensors"
+_LAST, _BEFORE, KEPT, OUTPUTS_FILE = "last.pt", "before.pt", "best.safetensors", "best_outputs.safetensors"
 _FORMAT = 2
 
 
@@ -256,7 +256,7 @@ def save_kept(run: Path, network: Mapping[str, Tensor], outputs: "ValidationOutp
     with _durable_file(run / CHECKPOINTS / KEPT, run) as draft, raise_os_errors(draft):
         save_file(tensors, draft)
     if outputs:
-        with _durable_file(run / CHECKPOINTS / OUTPUTS, run) as draft:
+        with _durable_file(run / CHECKPOINTS / OUTPUTS_FILE, run) as draft:
             outputs.write(draft)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cnncli.dataclass import frozen_dataclass
 from cnncli.engines.compile import TOLERANCE
@@ -18,18 +17,17 @@ from cnncli.records.data import DataSet, Sample, Split
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import ProgressBar
 from cnncli.records.tasks import Task
-from cnncli.training.network.validation_outputs import ValidationOutputs, held_out_images
+from cnncli.training.network.validation_outputs import Floats, ValidationOutputs, held_out_images
 
 if TYPE_CHECKING:
     from cnncli.records.evaluation import Answer
 
 Scored = TypeVar("Scored")
-Floats = NDArray[np.float32]
 Output = Floats | Unreadable
 """What a network computes for an image: (K,) or (K + D,); or why it cannot be read."""
 
 _COMPARED = 16
-"""Validation images that are run through the written network in any case: it has to agree with the one that was trained."""
+"""Number of validation images that are run through the written network in any case: it has to agree with the one that was trained."""
 
 _AT_ONCE = 1024
 """Number of images whose logits and probabilities are in memory at a time."""

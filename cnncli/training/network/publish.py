@@ -152,7 +152,7 @@ class _FinishedRun:
             with stopwatch.measure("writing the network"):
                 folder = self._write_model_folder(draft)
             with stopwatch.measure("evaluating it"):
-                file = self.run / run_folder.CHECKPOINTS / checkpoints.OUTPUTS
+                file = self.run / run_folder.CHECKPOINTS / checkpoints.OUTPUTS_FILE
                 samples = self.data.split(Split.VAL)
                 validated = ValidationOutputs.read(file, samples, self.checkpoint.unreadable)
                 evaluated = self._evaluate(folder, validated, progress, bar)

@@ -77,14 +77,14 @@ class Validation:
         batches = np.array_split(numbers, max(-(-len(numbers) // self.batch_size), 1))
         network.eval()
         tally = self.supervision.tally(self.labels, self.processes)
-        outputs = _Outputs(self, len(numbers)) if self._keeps_outputs() else None
-        with_embedding = WithEmbedding(network, self.head)
+        outputs = _OutputCollector(self, len(numbers)) if self._keeps_outputs() else None
+        wrapped = WithEmbedding(network, self.head)
         for batch in iterate_batches(batches, self.images.read, self.workers):
             warn_unreadable(batch.unreadable)
             if not len(batch.numbers):
                 continue
             with torch.no_grad(), self.processes.accelerator.autocast():
-                logits, embeddings = with_embedding(self.normalize(batch.pixels))
+                logits, embeddings = wrapped(self.normalize(batch.pixels))
             tally.add(batch.numbers, logits.float())
             if outputs:
                 outputs.add(batch.numbers, logits, embeddings)
@@ -101,7 +101,7 @@ class Validation:
         return is_exact and len(self.labels) * self.classes * np.float32().nbytes <= _LARGEST
 
 
-class _Outputs:
+class _OutputCollector:
     """Collects the outputs for this process's images, batch by batch."""
 
     def __init__(self, validation: Validation, images: int) -> None:

@@ -19,11 +19,11 @@ from cnncli.training.network.rng import Indices
 Floats = NDArray[np.float32]
 
 _HELD_OUT = 200
-"""Validation images whose embeddings are kept: `--unfamiliar` needs their scores."""
+"""Number of validation images whose embeddings are kept: `--unfamiliar` needs their scores."""
 
 
 def held_out_images(count: int) -> Indices:
-    """The numbers of those validation images, in random order."""
+    """Numbers of the validation images whose embeddings are kept, in random order, out of so many images."""
     return choose_held_out_images(count, _HELD_OUT)
 
 
@@ -64,7 +64,7 @@ class ValidationOutputs:
 
     @staticmethod
     def read(file: Path, samples: Sequence[Sample], unreadable: Container[str]) -> "ValidationOutputs | None":
-        """What was written; None if it does not fit the images, which have to be run again.
+        """What was written; None if the file is missing or damaged or does not fit the images, which have to be run again.
 
         Args:
             file: written by `write`.
@@ -76,12 +76,17 @@ class ValidationOutputs:
         except (OSError, SafetensorError, TypeError):
             return None
         is_readable = np.array([sample.path not in unreadable for sample in samples], np.bool_)
-        logits = outputs.logits
+        logits, numbers = outputs.logits, outputs.numbers
         if len(logits) != len(samples) or not np.isfinite(logits[is_readable]).all():
             return None
+        if (
+            len(numbers) != len(outputs.embeddings)
+            or not np.isin(numbers, held_out_images(len(samples))).all()
+        ):
+            return None
         logits[~is_readable] = np.nan
-        is_kept = is_readable[outputs.numbers]
-        return ValidationOutputs(logits, outputs.numbers[is_kept], outputs.embeddings[is_kept])
+        is_kept = is_readable[numbers]
+        return ValidationOutputs(logits, numbers[is_kept], outputs.embeddings[is_kept])
 
     def rows(self) -> Floats:
         """Logits and embeddings (V, K + D) of the images with embeddings."""

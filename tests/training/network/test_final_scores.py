@@ -129,11 +129,19 @@ def change_embeddings(file: Path) -> None:
     save_file(outputs, file)
 
 
+def change_numbers(file: Path) -> None:
+    outputs = load_file(file)
+    outputs["numbers"][0] = 10**6
+    save_file(outputs, file)
+
+
 def truncate(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1])
 
 
-@pytest.mark.parametrize("damage", some_slow([change_logits, change_embeddings, truncate], [change_logits]))
+@pytest.mark.parametrize(
+    "damage", some_slow([change_logits, change_embeddings, change_numbers, truncate], [change_numbers])
+)
 def test_all_images_are_evaluated_where_the_written_network_disagrees(
     data: Path, evaluated: list[int], damage: Callable[[Path], None]
 ) -> None:
@@ -149,6 +157,21 @@ def test_inexact_and_too_many_logits_are_not_kept(data: Path, monkeypatch: pytes
     assert not (train_run(settings_for(data, PLAIN, epochs=1, amp=Amp.BF16)).folder / OUTPUTS).exists()
     monkeypatch.setattr(validation, "_LARGEST", 10)
     assert not (train_run(settings_for(data, PLAIN, epochs=1)).folder / OUTPUTS).exists()
+
+
+def test_an_image_that_disappears_after_training_keeps_its_answer(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(final_scores, "_COMPARED", 3)
+    settings = settings_for(data, PLAIN, epochs=1)
+    folder = train_run(settings).folder
+    samples = validation_samples(folder)
+    compared = validation_outputs.held_out_images(len(samples))[:3].tolist()
+    gone = next(sample for number, sample in enumerate(samples) if number not in compared)
+    Path(gone.path).unlink()
+    result = publish(folder, settings)
+    assert not result.unreadable
+    assert len(probabilities(folder)) == len(samples)
 
 
 @pytest.mark.slow
