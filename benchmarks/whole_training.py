@@ -106,7 +106,7 @@ def _training_seconds(command: Run) -> float:
 
 def _fastest(command: Run) -> str:
     """The memory layout and precision that the command chose, such as "channels-last bf16"."""
-    (choice,) = re.findall(r"^fastest here: (.+?) [\d.]+ img/s", command.stdout, re.MULTILINE)
+    (choice,) = re.findall(r"fastest here: (.+?) [\d.]+ img/s", command.stdout)
     return str(choice)
 
 
