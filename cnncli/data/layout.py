@@ -67,11 +67,12 @@ def _read_any(name: str, columns: ListColumns) -> DataSet:
         return read_list(name, columns)
     if not is_url(name) and not Path(name).exists():
         raise DataError(f"{name} does not exist", LAYOUTS)
-    if not columns.are_default:
+    if options := columns.list_options:
         raise UsageError(
-            f"{name} is not a list, and --path-column, --label-column, --split-column, --image-column, --multi-label, "
-            "--label-separator, --indicator-columns, --group-column and --root are for lists",
-            "--group-by finds groups in paths" if columns.group else None,
+            f"{' and '.join(options)}: {name} is not a list",
+            "--group-by finds groups in paths"
+            if columns.group
+            else "give a list, or leave out what is for lists",
         )
     return read_remote_folder(name) if is_url(name) else _read_local(Path(name))
 

@@ -99,7 +99,7 @@ def open_store(name: str, identity: str, size: int, progress: Progress) -> Itera
         name: the network's name, for the file name.
         identity: everything that an embedding depends on apart from the image.
         size: D, the length of an embedding.
-        progress: reports if nothing can be stored.
+        progress: reports if nothing can be stored, and what an interrupt has left.
     """
     file = store_path(name, identity)
     connection = None
@@ -120,6 +120,12 @@ def open_store(name: str, identity: str, size: int, progress: Progress) -> Itera
         connection = None
     try:
         yield FeatureStore(connection, size, progress)
+    except KeyboardInterrupt:
+        if connection and connection.total_changes:
+            progress.notice(
+                "the embeddings that were computed are kept; the same command needs only the others"
+            )
+        raise
     finally:
         if connection:
             connection.close()

@@ -1,6 +1,5 @@
 """The columns of a list of labelled images, and the tasks that they make up."""
 
-import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 
@@ -21,6 +20,19 @@ UNKNOWN_LABELS = "?"
 
 SPLIT_FIELDS = ("split", "bytes", "digest", "schema")
 """The columns of splits.csv after the path and the labels."""
+
+_LIST_OPTIONS = {
+    "path": "--path-column",
+    "labels": "--label-column",
+    "split": "--split-column",
+    "image": "--image-column",
+    "multi_label": "--multi-label",
+    "separator": "--label-separator",
+    "indicators": "--indicator-columns",
+    "root": "--root",
+    "group": "--group-column",
+}
+"""The option of each field that has a meaning for lists alone."""
 
 
 @frozen_dataclass
@@ -65,10 +77,12 @@ class ListColumns:
         return self.labels[0] if self.labels else LABEL_COLUMN
 
     @property
-    def are_default(self) -> bool:
-        """Whether they are those of a list of which no option says anything."""
-        options = dataclasses.replace(self, labels=(), group_by="")
-        return options == ListColumns() and self.labels in {(), (LABEL_COLUMN,)}
+    def list_options(self) -> tuple[str, ...]:
+        """The options that say something about a list, by their names on the command line; none if all have their defaults."""
+        usual = ListColumns(labels=self.labels if self.labels == (LABEL_COLUMN,) else ())
+        return tuple(
+            option for name, option in _LIST_OPTIONS.items() if getattr(self, name) != getattr(usual, name)
+        )
 
     @property
     def tasks(self) -> tuple[Task, ...]:

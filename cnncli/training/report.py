@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.data.class_health import class_findings
 from cnncli.evaluation import reporting
 from cnncli.evaluation.measures import EvaluationContext, evaluation
 from cnncli.records.data import DataSet, Split
@@ -98,7 +99,7 @@ def _report(
         ),
         evaluation=val,
         test=test,
-        data=reporting.data_facts(data, reasons),
+        data=reporting.data_facts(data, reasons, class_findings),
         training=training,
         comparison=None,
         settings=tuple((name, str(value)) for name, value in settings.options.items()),

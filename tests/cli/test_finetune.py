@@ -6,6 +6,7 @@ import inspect
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 import tomllib
@@ -284,7 +285,7 @@ def test_errors_come_before_any_work(cnncli: Cnncli, data: Path, colours: Path, 
     cases: list[tuple[list[object], int, str]] = [
         ([data, "-m", colours, "-o", "taken"], 1, "taken already exists"),
         ([data, "-m", colours, "--overwrite"], 2, "--overwrite needs --output"),
-        ([data, "-m", colours, "--root", "x"], 2, "is not a list, and"),
+        ([data, "-m", colours, "--root", "x"], 2, "--root: "),
         (
             [data, "-m", colours, "--class-weights", "balanced", "--classifier", "centroid"],
             2,
@@ -481,10 +482,21 @@ def test_the_score_in_cross_validation_has_its_name(cnncli: Cnncli, data: Path, 
         "finetune", data, "-m", colours, "--tune", "features", "--class-weights", "balanced", "--folds", 3
     )
     assert "cross-validation (balanced)" in weighted.stdout, weighted.stderr
-    assert "3 folds     balanced accuracy " in weighted.stdout
+    scores = r"balanced accuracy [\d.]+ % ± [\d.]+ \(standard deviation; [\d.]+ to [\d.]+\)"
+    assert re.search(rf"^3 folds     {scores}$", weighted.stdout, re.MULTILINE)
     (report,) = Path("runs").glob("*/report.html")
     assert "cross-validation (balanced)" in report.read_text()
     assert "held out once: balanced accuracy " in report.read_text()
+
+
+def test_the_report_names_small_classes(cnncli: Cnncli, data: Path, colours: Path) -> None:
+    for number in range(5):
+        (data / "warm" / f"{number}.png").unlink()
+    result = run(cnncli, data, "-m", colours, "--classifier", "centroid")
+    page = Path(result["folder"], "report.html").read_text()
+    assert "1 of 3 classes have fewer than 5 training images: <" in page
+    assert "warm: 4" in page
+    assert "No problems found" not in page
 
 
 def test_duplicates_across_splits_are_reported(cnncli: Cnncli, data: Path, colours: Path) -> None:

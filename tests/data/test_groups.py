@@ -102,8 +102,8 @@ def test_the_groups_of_a_column_and_of_paths(tmp_path: Path) -> None:
     assert [sample.group for sample in data.samples] == ["cam1", "", "b/"]
     with pytest.raises(DataError, match=r"'dog' is found in no path of .*, e.g. not in a/cam1_0.jpg"):
         read(tmp_path, ListColumns(group_by="dog"))
-    with pytest.raises(UsageError, match=r"is not a list, and .*--group-column"):
-        read(tmp_path, ListColumns(group="site"))
+    with pytest.raises(UsageError, match=r"^--root and --group-column: .* is not a list"):
+        read(tmp_path, ListColumns(group="site", root="x"))
     with pytest.raises(UsageError, match=r"'[(]' is not a regular expression"):
         ListColumns(group_by="(")
 

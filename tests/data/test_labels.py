@@ -245,5 +245,5 @@ def test_invalid_lists_are_errors(content: str, columns: ListColumns, problem: s
 
 def test_folders_have_one_label_per_image(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    with pytest.raises(UsageError, match=r"is not a list, and .*--multi-label.* are for lists"):
+    with pytest.raises(UsageError, match=r"^--multi-label: .* is not a list"):
         read(tmp_path, TAGS)

@@ -22,7 +22,11 @@ from cnncli.records.progress import NullProgress
 
 class Listener(NullProgress):
     def __init__(self) -> None:
+        self.notices: list[str] = []
         self.warnings: list[str] = []
+
+    def notice(self, message: str) -> None:
+        self.notices.append(message)
 
     def warning(self, message: str) -> None:
         self.warnings.append(message)
@@ -113,8 +117,12 @@ def test_an_interrupt_keeps_computed_embeddings(folder: ModelFolder, paths: list
             raise KeyboardInterrupt
 
     seen: list[int] = []
+    listener = Listener()
     with pytest.raises(KeyboardInterrupt):
-        embedder(folder, batch_size=1).embed(files(paths), advance=lambda: interrupted(seen))
+        embedder(folder, listener, batch_size=1).embed(files(paths), advance=lambda: interrupted(seen))
+    assert listener.notices[-1:] == [
+        "the embeddings that were computed are kept; the same command needs only the others"
+    ]
     assert embedder(folder).embed(files(paths)).computed == 2
 
 
