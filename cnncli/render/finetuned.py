@@ -82,11 +82,11 @@ def _task_text(score: TaskScore) -> str:
 
 
 def folds_text(folds: Sequence[FoldScore], classifiers: Sequence[ClassifierScore], *, has_tasks: bool) -> str:
-    """The mean and the standard deviation over the folds, and the range, in percent."""
-    scores = [100 * fold.score for fold in folds]
+    """The mean and the standard deviation over the folds, and the range."""
+    scores = [fold.score for fold in folds]
     name = "score" if has_tasks else "balanced accuracy" if are_balanced(classifiers) else "accuracy"
-    mean = percent(statistics.mean(scores) / 100)
-    return f"{name} {mean} ± {statistics.stdev(scores):.1f} (standard deviation; {min(scores):.1f} to {max(scores):.1f})"
+    spread = f"{percent(statistics.mean(scores))} ± {percent(statistics.stdev(scores))}"
+    return f"{name} {spread} (standard deviation; {100 * min(scores):.1f} to {100 * max(scores):.1f})"
 
 
 def keras_scores(result: FinetuneResult) -> str:

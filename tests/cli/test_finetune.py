@@ -482,7 +482,7 @@ def test_the_score_in_cross_validation_has_its_name(cnncli: Cnncli, data: Path, 
         "finetune", data, "-m", colours, "--tune", "features", "--class-weights", "balanced", "--folds", 3
     )
     assert "cross-validation (balanced)" in weighted.stdout, weighted.stderr
-    scores = r"balanced accuracy [\d.]+ % ± [\d.]+ \(standard deviation; [\d.]+ to [\d.]+\)"
+    scores = r"balanced accuracy [\d.]+ % ± [\d.]+ % \(standard deviation; [\d.]+ to [\d.]+\)"
     assert re.search(rf"^3 folds     {scores}$", weighted.stdout, re.MULTILINE)
     (report,) = Path("runs").glob("*/report.html")
     assert "cross-validation (balanced)" in report.read_text()
