@@ -3,7 +3,7 @@
 import dataclasses
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from cnncli.records.data import DataFinding, DataSet, FindingKind, Split, TaskLabels
@@ -58,32 +58,21 @@ def class_findings(data: DataSet, splits: Sequence[Split | None]) -> Iterator[Da
         splits: of all its images.
     """
     training = _of_split(data, Split.TRAIN if Split.TRAIN in splits else None)
-    yield from missing_classes(data, splits)
+    counts = {split: count_classes(data, split) for split in splits}
     for of_task, columns, kind in _groups(data):
         names = data.class_names[columns]
         if len(names) == 1 and kind is AnswerKind.ONE:
             yield DataFinding(
                 FindingKind.MISSING_CLASS, True, f"there is only one class{of_task}, {names[0]}"
             )
+        yield from _missing_classes(
+            names, {split: images[columns] for split, images in counts.items()}, of_task
+        )
         yield from _sizes(names, training.count()[columns], of_task)
         yield from _similar_names(names)
     for place, task in enumerate(data.tasks):
         yield from _unknown_labels(data, task, place, splits)
         yield from _alike_labels(training, task, place)
-
-
-def missing_classes(data: DataSet, splits: Sequence[Split | None]) -> Iterator[DataFinding]:
-    """Classes without an image in a split; arguments as in `class_findings`."""
-    counts = {split: count_classes(data, split) for split in splits}
-    for of_task, columns, _ in _groups(data):
-        names = data.class_names[columns]
-        for split, images in counts.items():
-            if missing := [name for name, count in zip(names, images[columns], strict=True) if not count]:
-                message = f"{len(missing):,} of {len(names):,} classes{of_task} have no readable image"
-                message += f" in {split}" if split else ""
-                yield DataFinding(
-                    FindingKind.MISSING_CLASS, True, message, tuple((name,) for name in missing)
-                )
 
 
 def _groups(data: DataSet) -> Iterator[tuple[str, slice, AnswerKind]]:
@@ -92,6 +81,17 @@ def _groups(data: DataSet) -> Iterator[tuple[str, slice, AnswerKind]]:
         yield "", slice(None), AnswerKind.ONE
     for task, columns in zip(data.tasks, columns_of(data.tasks), strict=True):
         yield f" of {task.name!r}" if len(data.tasks) > 1 else "", columns, task.kind
+
+
+def _missing_classes(
+    names: Sequence[str], counts: Mapping[Split | None, Sequence[int]], of_task: str
+) -> Iterator[DataFinding]:
+    """Classes without an image, by the number of images of each class in each split."""
+    for split, images in counts.items():
+        if missing := [name for name, count in zip(names, images, strict=True) if not count]:
+            message = f"{len(missing):,} of {len(names):,} classes{of_task} have no readable image"
+            message += f" in {split}" if split else ""
+            yield DataFinding(FindingKind.MISSING_CLASS, True, message, tuple((name,) for name in missing))
 
 
 def _sizes(names: Sequence[str], counts: Sequence[int], of_task: str) -> Iterator[DataFinding]:
@@ -104,7 +104,9 @@ def _sizes(names: Sequence[str], counts: Sequence[int], of_task: str) -> Iterato
         yield DataFinding(FindingKind.FEW_IMAGES, True, message, few)
     if present and max(present)[0] >= IMBALANCE * min(present)[0]:
         (most, large), (least, small) = max(present), min(present)
-        message = f"{large} has {most:,} training images, {small} has {least:,}; --class-weights balanced gives both the same weight"
+        message = (
+            f"{large} has {most:,} training images, {small} has {least:,}: consider --class-weights balanced"
+        )
         yield DataFinding(FindingKind.IMBALANCE, True, message)
 
 

@@ -67,12 +67,10 @@ def _read_any(name: str, columns: ListColumns) -> DataSet:
         return read_list(name, columns)
     if not is_url(name) and not Path(name).exists():
         raise DataError(f"{name} does not exist", LAYOUTS)
-    if options := columns.list_options:
+    if options := columns.changed_options:
         raise UsageError(
             f"{' and '.join(options)}: {name} is not a list",
-            "--group-by finds groups in paths"
-            if columns.group
-            else "give a list, or leave out what is for lists",
+            "--group-by finds groups in paths" if columns.group else "leave that out, or give a list",
         )
     return read_remote_folder(name) if is_url(name) else _read_local(Path(name))
 

@@ -4,16 +4,15 @@ import dataclasses
 import datetime as dt
 import io
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from cnncli.data.class_health import count_classes, missing_classes, splits_of
 from cnncli.engines.cores import usable_cores
 from cnncli.evaluation.evaluate import Match, Plan
 from cnncli.images.decode import Decoding, decode
 from cnncli.images.sources import image_source
 from cnncli.networks.dependencies import package_versions
-from cnncli.records.data import DataFinding, DataSet, FindingKind, Split
+from cnncli.records.data import DataFinding, DataSet, FindingKind, Sample, Split
 from cnncli.records.evaluation import Comparison, Evaluation
 from cnncli.records.predictions import Unreadable
 from cnncli.records.report import DataFacts, Evaluated, Facts, Report
@@ -26,9 +25,6 @@ from cnncli.render.report_networks import GALLERY, LISTED, matrix_classes
 from cnncli.text import join_path
 
 REPORT = "report.html"
-
-FindInClasses = Callable[[DataSet, Sequence[Split | None]], Iterable[DataFinding]]
-"""What is to know about the classes of readable images: `class_findings` and `missing_classes`."""
 
 _PICTURES = 400
 """Thumbnails in one report; at about 6 kB each it stays far below 10 MB."""
@@ -131,28 +127,37 @@ def _thumbnail(path: str, max_pixels: int) -> bytes | None:
     return content.getvalue()
 
 
-def data_facts(
-    data: DataSet, unreadable: Mapping[str, str], find: FindInClasses = missing_classes
-) -> DataFacts:
+def data_facts(data: DataSet, unreadable: Mapping[str, str]) -> DataFacts:
     """What an evaluation or a training run has seen of its data; `cnncli check` examines it more closely.
 
     Args:
         data: all images.
         unreadable: why some could not be read, by path relative to the data.
-        find: finds what is to know about the classes of readable images, by the splits of all.
     """
-    splits = splits_of(data)
-    samples = tuple(sample for sample in data.samples if data.relative(sample.path) not in unreadable)
-    readable = dataclasses.replace(data, samples=samples)
-    counts = {split: count_classes(readable, split) for split in splits}
-    images = {split: sum(sample.split is split for sample in samples) for split in splits}
+    readable = [sample for sample in data.samples if data.relative(sample.path) not in unreadable]
+    splits = [split for split in (*Split, None) if any(sample.split is split for sample in data.samples)]
+    counts = {split: tuple(_count(data, readable, split)) for split in splits}
+    images = {split: sum(sample.split is split for sample in readable) for split in splits}
     findings = [DataFinding(FindingKind.LEFT_OUT, False, remark) for remark in data.remarks]
     if unreadable:
         message = f"{len(unreadable):,} of {len(data.samples):,} images cannot be read"
         examples = tuple((f"{path}: {reason}",) for path, reason in unreadable.items())
         findings.insert(0, DataFinding(FindingKind.UNREADABLE, True, message, examples))
-    findings += find(readable, [split for split in splits if split or len(splits) == 1])
+    for split in [split for split in splits if split or len(splits) == 1]:
+        if empty := [name for name, count in zip(data.class_names, counts[split], strict=True) if not count]:
+            message = (
+                f"{len(empty):,} of {len(data.class_names):,} classes have no image in {split or 'the data'}"
+            )
+            findings.append(
+                DataFinding(FindingKind.MISSING_CLASS, True, message, tuple((name,) for name in empty))
+            )
     return DataFacts(_titles(data), counts, images, tuple(findings))
+
+
+def _count(data: DataSet, samples: Sequence[Sample], split: Split | None) -> list[int]:
+    """Number of the samples of a split in each class."""
+    chosen = tuple(sample for sample in samples if sample.split is split)
+    return dataclasses.replace(data, samples=chosen).count()
 
 
 def _titles(data: DataSet) -> tuple[str, ...]:

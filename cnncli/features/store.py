@@ -40,6 +40,12 @@ class FeatureStore:
         self._connection = connection
         self._size = size
         self._progress = progress
+        self._has_stored = False
+
+    @property
+    def has_stored(self) -> bool:
+        """Whether it has stored embeddings, and no failure."""
+        return self._has_stored and self._connection is not None
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Vector]:
         """Embeddings of the given keys; keys that are not stored are missing."""
@@ -74,6 +80,7 @@ class FeatureStore:
             try:
                 with self._connection:
                     self._connection.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?)", rows)
+                self._has_stored |= bool(rows)
             except sqlite3.Error as error:
                 self._give_up(error)
 
@@ -99,7 +106,7 @@ def open_store(name: str, identity: str, size: int, progress: Progress) -> Itera
         name: the network's name, for the file name.
         identity: everything that an embedding depends on apart from the image.
         size: D, the length of an embedding.
-        progress: reports if nothing can be stored, and what an interrupt has left.
+        progress: reports if nothing can be stored, and after an interrupt that embeddings are.
     """
     file = store_path(name, identity)
     connection = None
@@ -118,13 +125,12 @@ def open_store(name: str, identity: str, size: int, progress: Progress) -> Itera
         if connection:
             connection.close()
         connection = None
+    store = FeatureStore(connection, size, progress)
     try:
-        yield FeatureStore(connection, size, progress)
+        yield store
     except KeyboardInterrupt:
-        if connection and connection.total_changes:
-            progress.notice(
-                "the embeddings that were computed are kept; the same command needs only the others"
-            )
+        if store.has_stored:
+            progress.notice("finished embeddings are cached; the same command computes only the others")
         raise
     finally:
         if connection:

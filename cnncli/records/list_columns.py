@@ -77,8 +77,8 @@ class ListColumns:
         return self.labels[0] if self.labels else LABEL_COLUMN
 
     @property
-    def list_options(self) -> tuple[str, ...]:
-        """The options that say something about a list, by their names on the command line; none if all have their defaults."""
+    def changed_options(self) -> tuple[str, ...]:
+        """The options for lists that differ from their defaults, by their names on the command line."""
         usual = ListColumns(labels=self.labels if self.labels == (LABEL_COLUMN,) else ())
         return tuple(
             option for name, option in _LIST_OPTIONS.items() if getattr(self, name) != getattr(usual, name)

@@ -85,8 +85,10 @@ def folds_text(folds: Sequence[FoldScore], classifiers: Sequence[ClassifierScore
     """The mean and the standard deviation over the folds, and the range."""
     scores = [fold.score for fold in folds]
     name = "score" if has_tasks else "balanced accuracy" if are_balanced(classifiers) else "accuracy"
-    spread = f"{percent(statistics.mean(scores))} ± {percent(statistics.stdev(scores))}"
-    return f"{name} {spread} (standard deviation; {100 * min(scores):.1f} to {100 * max(scores):.1f})"
+    mean, lowest, highest = (
+        f"{100 * value:.1f}" for value in (statistics.mean(scores), min(scores), max(scores))
+    )
+    return f"{name} {mean} ± {percent(statistics.stdev(scores))} (standard deviation; {lowest} to {highest})"
 
 
 def keras_scores(result: FinetuneResult) -> str:

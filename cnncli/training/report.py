@@ -4,20 +4,22 @@ A failure to draw or to write them is a warning (`optional_output`).
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.data.class_health import class_findings
+from cnncli.data.class_health import class_findings, splits_of
 from cnncli.evaluation import reporting
 from cnncli.evaluation.measures import EvaluationContext, evaluation
-from cnncli.records.data import DataSet, Split
+from cnncli.records.data import DataSet, FindingKind, Split
 from cnncli.records.evaluation import Answer, Evaluation
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
-from cnncli.records.report import Evaluated, Facts, Report, TrainingSummary
+from cnncli.records.report import DataFacts, Evaluated, Facts, Report, TrainingSummary
+from cnncli.records.training import ClassWeights
 from cnncli.render.worst_classes import part_text
 from cnncli.training.optional_output import write_optional
 from cnncli.training.settings_file import RecordedSettings
@@ -99,13 +101,23 @@ def _report(
         ),
         evaluation=val,
         test=test,
-        data=reporting.data_facts(data, reasons, class_findings),
+        data=_data_facts(data, reasons, settings),
         training=training,
         comparison=None,
         settings=tuple((name, str(value)) for name, value in settings.options.items()),
         versions=_provenance(settings),
         pictures=reporting.pictures(val, None, data.root, settings.options["max_pixels"]),
     )
+
+
+def _data_facts(data: DataSet, unreadable: Mapping[str, str], settings: RecordedSettings) -> DataFacts:
+    """The facts of `reporting.data_facts`, with small classes, and imbalance where no class weights make up for it."""
+    facts = reporting.data_facts(data, unreadable)
+    samples = tuple(sample for sample in data.samples if data.relative(sample.path) not in unreadable)
+    is_weighted = settings.options.get("class_weights") == ClassWeights.BALANCED
+    kinds = {FindingKind.FEW_IMAGES} | (set() if is_weighted else {FindingKind.IMBALANCE})
+    found = class_findings(replace(data, samples=samples), splits_of(data))
+    return replace(facts, findings=(*facts.findings, *(item for item in found if item.kind in kinds)))
 
 
 def write_confusion_matrix(

@@ -482,21 +482,29 @@ def test_the_score_in_cross_validation_has_its_name(cnncli: Cnncli, data: Path, 
         "finetune", data, "-m", colours, "--tune", "features", "--class-weights", "balanced", "--folds", 3
     )
     assert "cross-validation (balanced)" in weighted.stdout, weighted.stderr
-    scores = r"balanced accuracy [\d.]+ % ± [\d.]+ % \(standard deviation; [\d.]+ to [\d.]+\)"
-    assert re.search(rf"^3 folds     {scores}$", weighted.stdout, re.MULTILINE)
+    scores = r"balanced accuracy [\d.]+ ± [\d.]+ % \(standard deviation; [\d.]+ to [\d.]+\)"
+    line = re.search(rf"^3 folds     {scores}$", weighted.stdout, re.MULTILINE)
+    assert line
+    assert len(line.group()) <= 80
     (report,) = Path("runs").glob("*/report.html")
     assert "cross-validation (balanced)" in report.read_text()
     assert "held out once: balanced accuracy " in report.read_text()
 
 
 def test_the_report_names_small_classes(cnncli: Cnncli, data: Path, colours: Path) -> None:
-    for number in range(5):
+    for number in range(9):
         (data / "warm" / f"{number}.png").unlink()
-    result = run(cnncli, data, "-m", colours, "--classifier", "centroid")
-    page = Path(result["folder"], "report.html").read_text()
-    assert "1 of 3 classes have fewer than 5 training images: <" in page
-    assert "warm: 4" in page
-    assert "No problems found" not in page
+        for copy in range(3):
+            shutil.copy(data / "cold" / f"{number}.png", data / "cold" / f"copy {copy} of {number}.png")
+    few = "1 of 3 classes have fewer than 5 training images: <"
+    for chosen, is_imbalanced in (("--classifier", "knn"), True), (("--class-weights", "balanced"), False):
+        result = run(cnncli, data, "-m", colours, *chosen)
+        page = Path(result["folder"], "report.html").read_text()
+        assert few in page
+        assert "warm: 1" in page
+        assert ("consider --class-weights balanced" in page) == is_imbalanced
+    assert cnncli("evaluate", data, "-m", result["folder"], "-o", "evaluated").exit_code == 0
+    assert few not in Path("evaluated", "report.html").read_text()
 
 
 def test_duplicates_across_splits_are_reported(cnncli: Cnncli, data: Path, colours: Path) -> None:

@@ -1,5 +1,6 @@
 """The options on the columns of a list: as they are typed, and as a run records them."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,11 @@ import typer
 from typer.testing import CliRunner
 
 from cnncli.cli.config import Config
-from cnncli.cli.list_options import ListOptions
+from cnncli.cli.list_options import GroupedListOptions, ListOptions
 from cnncli.cli.option_groups import takes_groups
 from cnncli.errors import UsageError
 from cnncli.networks.reference import Reference
-from cnncli.records.list_columns import ListColumns
+from cnncli.records.list_columns import LABEL_COLUMN, ListColumns
 from cnncli.training.settings import FeatureSettings, option_values
 
 parsed: list[ListColumns] = []
@@ -20,6 +21,11 @@ parsed: list[ListColumns] = []
 
 @takes_groups
 def show(data: str = "", config: Config = None, *, lists: ListOptions) -> None:  # noqa: ARG001 - options of finetune
+    parsed.append(lists.columns())
+
+
+@takes_groups
+def show_groups(*, lists: GroupedListOptions) -> None:
     parsed.append(lists.columns())
 
 
@@ -55,6 +61,17 @@ SEVERAL = ListColumns(
 )
 def test_typed_options(words: list[str], columns: ListColumns) -> None:
     assert parse(*words) == columns
+
+
+def test_options_for_lists_are_known_by_their_names() -> None:
+    """All but --group-by, which folders take, too."""
+    changed = dataclasses.replace(SEVERAL, path="x", split="x", root="x", image="x", group="x")
+    app = typer.Typer(add_completion=False)
+    app.command()(show_groups)
+    command = typer.main.get_command(app)
+    offered = {option for parameter in command.params for option in parameter.opts}
+    assert {"--group-by", *changed.changed_options} == offered - {"--help"}
+    assert ListColumns(labels=(LABEL_COLUMN,), group_by="x").changed_options == ()
 
 
 def test_names_that_are_no_row_of_csv_are_an_error() -> None:

@@ -58,7 +58,7 @@ def test_problems_name_their_task_where_there_are_several() -> None:
         (FindingKind.MISSING_CLASS, True, "1 of 3 classes of 'tags' have no readable image in train", 1),
         (FindingKind.MISSING_CLASS, True, "2 of 3 classes of 'tags' have no readable image in val", 2),
         (FindingKind.FEW_IMAGES, True, "1 of 3 classes of 'tags' have fewer than 5 training images", 1),
-        (FindingKind.IMBALANCE, True, "bird has 50 training images, deer has 4; --class-weights balanced gives both the same weight", 0),
+        (FindingKind.IMBALANCE, True, "bird has 50 training images, deer has 4: consider --class-weights balanced", 0),
     ]  # fmt: skip
 
 

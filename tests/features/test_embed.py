@@ -1,6 +1,7 @@
 """Embeddings: the engine's own, each computed once, kept under the digest of the file."""
 
 import dataclasses
+import itertools
 import shutil
 import sqlite3
 from collections.abc import Sequence
@@ -111,19 +112,25 @@ def test_views_are_random_but_reproducible(folder: ModelFolder, tmp_path: Path) 
 
 
 def test_an_interrupt_keeps_computed_embeddings(folder: ModelFolder, paths: list[str]) -> None:
-    def interrupted(count: list[int]) -> None:
-        count.append(1)
-        if len(count) == 4:
-            raise KeyboardInterrupt
+    def notices(number: int) -> list[str]:
+        """What is reported where the image of a number is interrupted."""
+        numbers = itertools.count(1)
 
-    seen: list[int] = []
-    listener = Listener()
-    with pytest.raises(KeyboardInterrupt):
-        embedder(folder, listener, batch_size=1).embed(files(paths), advance=lambda: interrupted(seen))
-    assert listener.notices[-1:] == [
-        "the embeddings that were computed are kept; the same command needs only the others"
-    ]
+        def interrupt() -> None:
+            if next(numbers) == number:
+                raise KeyboardInterrupt
+
+        listener = Listener()
+        with pytest.raises(KeyboardInterrupt):
+            embedder(folder, listener, batch_size=1).embed(files(paths), advance=interrupt)
+        return [notice for notice in listener.notices if "embeddings" in notice]
+
+    assert notices(1) == []
+    assert notices(4) == ["finished embeddings are cached; the same command computes only the others"]
     assert embedder(folder).embed(files(paths)).computed == 2
+    shutil.rmtree(home() / "features-1")
+    (home() / "features-1").write_text("no folder")
+    assert notices(4) == []
 
 
 def test_a_damaged_or_forbidden_cache_is_ignored(folder: ModelFolder, paths: list[str]) -> None:
