@@ -19,7 +19,6 @@ from cnncli.records.evaluation import Answer, Evaluation
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
 from cnncli.records.report import DataFacts, Evaluated, Facts, Report, TrainingSummary
-from cnncli.records.training import ClassWeights
 from cnncli.render.worst_classes import part_text
 from cnncli.training.optional_output import write_optional
 from cnncli.training.settings_file import RecordedSettings
@@ -101,7 +100,7 @@ def _report(
         ),
         evaluation=val,
         test=test,
-        data=_data_facts(data, reasons, settings),
+        data=_data_facts(data, reasons),
         training=training,
         comparison=None,
         settings=tuple((name, str(value)) for name, value in settings.options.items()),
@@ -110,14 +109,13 @@ def _report(
     )
 
 
-def _data_facts(data: DataSet, unreadable: Mapping[str, str], settings: RecordedSettings) -> DataFacts:
-    """The facts of `reporting.data_facts`, with small classes, and imbalance where no class weights make up for it."""
+def _data_facts(data: DataSet, unreadable: Mapping[str, str]) -> DataFacts:
+    """The facts of `reporting.data_facts`, with classes that have few training images."""
     facts = reporting.data_facts(data, unreadable)
     samples = tuple(sample for sample in data.samples if data.relative(sample.path) not in unreadable)
-    is_weighted = settings.options.get("class_weights") == ClassWeights.BALANCED
-    kinds = {FindingKind.FEW_IMAGES} | (set() if is_weighted else {FindingKind.IMBALANCE})
-    found = class_findings(replace(data, samples=samples), splits_of(data))
-    return replace(facts, findings=(*facts.findings, *(item for item in found if item.kind in kinds)))
+    findings = class_findings(replace(data, samples=samples), splits_of(data))
+    few = (finding for finding in findings if finding.kind is FindingKind.FEW_IMAGES)
+    return replace(facts, findings=(*facts.findings, *few))
 
 
 def write_confusion_matrix(
