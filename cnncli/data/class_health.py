@@ -94,14 +94,21 @@ def _missing_classes(
             yield DataFinding(FindingKind.MISSING_CLASS, True, message, tuple((name,) for name in missing))
 
 
-def _sizes(names: Sequence[str], counts: Sequence[int], of_task: str) -> Iterator[DataFinding]:
-    """Small classes and imbalance, by the number of training images of each class."""
-    present = [(count, name) for count, name in zip(counts, names, strict=True) if count]
-    if few := tuple((f"{name}: {count}",) for count, name in present if count < MIN_IMAGES):
+def small_classes(names: Sequence[str], counts: Sequence[int], of_task: str = "") -> Iterator[DataFinding]:
+    """Classes that can hardly be learned, by the number of training images of each class; `of_task` names their task."""
+    if few := tuple(
+        (f"{name}: {count}",) for name, count in zip(names, counts, strict=True) if 0 < count < MIN_IMAGES
+    ):
         message = (
             f"{len(few):,} of {len(names):,} classes{of_task} have fewer than {MIN_IMAGES} training images"
         )
         yield DataFinding(FindingKind.FEW_IMAGES, True, message, few)
+
+
+def _sizes(names: Sequence[str], counts: Sequence[int], of_task: str) -> Iterator[DataFinding]:
+    """Small classes and imbalance, by the number of training images of each class."""
+    present = [(count, name) for count, name in zip(counts, names, strict=True) if count]
+    yield from small_classes(names, counts, of_task)
     if present and max(present)[0] >= IMBALANCE * min(present)[0]:
         (most, large), (least, small) = max(present), min(present)
         message = (

@@ -32,7 +32,7 @@ _LIST_OPTIONS = {
     "root": "--root",
     "group": "--group-column",
 }
-"""The option of each field that has a meaning for lists alone."""
+"""The option of each field that a folder of images does not take."""
 
 
 @frozen_dataclass

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.data.class_health import class_findings, splits_of
+from cnncli.data.class_health import small_classes
 from cnncli.evaluation import reporting
 from cnncli.evaluation.measures import EvaluationContext, evaluation
-from cnncli.records.data import DataSet, FindingKind, Split
+from cnncli.records.data import DataSet, Split
 from cnncli.records.evaluation import Answer, Evaluation
 from cnncli.records.predictions import Unreadable
 from cnncli.records.progress import Progress
@@ -112,9 +112,7 @@ def _report(
 def _data_facts(data: DataSet, unreadable: Mapping[str, str]) -> DataFacts:
     """The facts of `reporting.data_facts`, with classes that have few training images."""
     facts = reporting.data_facts(data, unreadable)
-    samples = tuple(sample for sample in data.samples if data.relative(sample.path) not in unreadable)
-    findings = class_findings(replace(data, samples=samples), splits_of(data))
-    few = (finding for finding in findings if finding.kind is FindingKind.FEW_IMAGES)
+    few = small_classes(facts.class_names, facts.counts[Split.TRAIN])
     return replace(facts, findings=(*facts.findings, *few))
 
 
